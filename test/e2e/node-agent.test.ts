@@ -253,3 +253,22 @@ test('thirty pods at once are routed before their containers run, and get their 
     names.map((_, index) => (index % 2 === 0 ? CLIENTS.one : CLIENTS.two)),
   )
 }, 400_000)
+
+test('a Job that ends at once is routed, and no pod has an event of a failed route', async () => {
+  const ask = appPod({ name: 'job', account: 'one', script: curl(TOKEN_PATH) })
+  await create({ ...ask, spec: { ...ask.spec, restartPolicy: 'Never' } })
+  await eventually('the Job has ended', async () => {
+    const phase = ['get', 'pod', 'job', '-o', 'jsonpath={.status.phase}']
+    return (await cluster.namespace.kubectl(phase)) === 'Succeeded' ? true : undefined
+  })
+  expect(replyIn(await cluster.namespace.logs('job')).status).toBe(200)
+  const selector = '--field-selector=reason=WimdsNotRouted'
+  const events = await cluster.namespace.kubectl([
+    'get',
+    'events',
+    selector,
+    '-o',
+    'jsonpath={.items[*].message}',
+  ])
+  expect(events).toBe('')
+})

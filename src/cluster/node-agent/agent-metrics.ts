@@ -41,7 +41,7 @@ export function createNodeAgentMetrics({
   })
   new Gauge({
     name: 'wimds_node_agent_longest_pending_seconds',
-    help: 'The longest time that a pod has been waiting for its route; 0 if none waits.',
+    help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
     registers,
     collect() {
       this.set(longestPendingMs() / 1000)
@@ -49,7 +49,7 @@ export function createNodeAgentMetrics({
   })
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
-    help: 'Time from when a pod had an address until it was routed.',
+    help: 'Time from when the sandbox of a pod was first seen until the pod was routed.',
     buckets: ROUTE_BUCKETS,
     registers,
   })

@@ -1,7 +1,7 @@
 /** Parses the flags of `wimds node-agent`. */
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { DISCOVERIES, type Discovery } from './discovery.ts'
+import { DISCOVERIES, type DiscoveryOptions } from './sandboxes.ts'
 import { findFlagProblems, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 
@@ -18,6 +18,11 @@ export const NODE_AGENT = {
       choices: DISCOVERIES,
       help: 'how network namespaces are found: netns (the default), by the files of the container runtime; or processes, by the processes of the pods, which needs hostPID and SYS_PTRACE',
     },
+    'cni-results-directory': {
+      value: 'DIR',
+      completion: 'directory',
+      help: 'where the CNI library of the container runtime caches its results (default /var/lib/cni/results)',
+    },
     'netns-directory': {
       value: 'DIR',
       completion: 'directory',
@@ -30,10 +35,8 @@ export const NODE_AGENT = {
   },
 } as const satisfies CommandDeclaration
 
-export interface NodeAgentOptions {
+export interface NodeAgentOptions extends Omit<DiscoveryOptions, 'procDirectory'> {
   readonly nodeName: string
-  readonly discovery: Discovery
-  readonly netnsDirectory: string
   readonly adminListen: Address
 }
 
@@ -58,6 +61,7 @@ export function parseNodeAgentOptions(
   return {
     nodeName,
     discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',
+    cniResultsDirectory: flags.value('cni-results-directory') ?? '/var/lib/cni/results',
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
     adminListen,
   }

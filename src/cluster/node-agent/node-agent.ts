@@ -2,12 +2,12 @@
 import { stat } from 'node:fs/promises'
 import { connectToApiServer } from '../api-client.ts'
 import { createNodeAgentMetrics } from './agent-metrics.ts'
-import { createNamespaceSearch } from './network-namespaces.ts'
 import { createPodEvents } from './pod-events.ts'
 import { watchPods } from './pod-watch.ts'
 import { createReconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
+import { createSandboxReader } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
 import { createLogger } from '../../sidecar/telemetry/logger.ts'
@@ -27,7 +27,7 @@ const CLOSE_TIMEOUT_MS = 1000
  * `ConfigError`.
  */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
-  const { nodeName, discovery, netnsDirectory, adminListen } = parseNodeAgentOptions(args, io.env)
+  const { nodeName, adminListen, ...directories } = parseNodeAgentOptions(args, io.env)
   const { signal } = io
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
@@ -37,13 +37,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
 
   let isListed = false
   const tools = { path: io.env['PATH'], signal }
-  const findNamespaces = createNamespaceSearch({
-    discovery,
-    netnsDirectory,
-    procDirectory: PROC,
-  })
+  const readSandboxes = createSandboxReader({ ...directories, procDirectory: PROC })
   const reconciler = createReconciler({
-    route: createPodRouter({ findNamespaces, tools }),
+    route: createPodRouter({ readSandboxes, procDirectory: PROC, tools }),
     onRouted: (pod, durationMs) => {
       metrics.onRouted(durationMs)
       log.info('pod_routed', {
@@ -75,7 +71,12 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
   if (admin === undefined) return 1
-  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName, discovery })
+  log.info('listening', {
+    version: VERSION,
+    ...admin.addresses[0],
+    node: nodeName,
+    discovery: directories.discovery,
+  })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   await watchPods({

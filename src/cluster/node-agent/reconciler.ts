@@ -1,11 +1,14 @@
 /** Keeps the pods of the node routed: one attempt at a time per pod, with backoff after failures. */
 import { backoffMs } from '../../lib/retry.ts'
-import type { RoutePod } from './route-pod.ts'
+import { RouteFailure, type RoutePod } from './route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
 interface ReconcilerOptions {
   readonly route: RoutePod
-  /** Called when a pod was routed that was not before; `durationMs` since its address was first seen, or since an attempt to route it again failed. */
+  /**
+   * Called when a pod was routed that was not before; `durationMs` since its sandbox existed, or since an attempt to
+   * route it again failed.
+   */
   readonly onRouted: (pod: RoutedPod, durationMs: number) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
@@ -17,17 +20,20 @@ export interface Reconciler {
   /** Forgets every pod that is not among these. */
   readonly onListed: (uids: ReadonlySet<string>) => void
   readonly counts: () => { readonly routed: number; readonly pending: number }
-  /** Returns the longest time that a pod has been pending, in milliseconds; 0 if none is. */
+  /** Returns the longest time that a pod with an address has been pending, in milliseconds; 0 if none is. */
   readonly longestPendingMs: () => number
   readonly close: () => void
 }
 
 interface Entry {
   pod: RoutedPod
-  /** While it is not routed: since when. */
+  /** While it is not routed: since when, at the earliest since it has a sandbox. */
   pendingSince: number
-  /** The state that the pod was routed for; undefined if it is not routed. Another state needs another attempt. */
-  routedState: string | undefined
+  /**
+   * Whether its sidecar had started when the pod was routed; undefined if it is not routed. A change needs another
+   * attempt. So does a new sandbox, in which the sidecar does not count as started before it is routed.
+   */
+  routedWhenStarted: boolean | undefined
   isRunning: boolean
   failures: number
   retry: NodeJS.Timeout | undefined
@@ -35,6 +41,10 @@ interface Entry {
 
 /** Each attempt is a few short child processes. */
 const MAX_CONCURRENT = 4
+/** How often the sandbox of a new pod is looked for. Until the kubelet reports it, the pod may wait for a volume. */
+const SANDBOX_POLL_MS = 200
+/** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
+const SANDBOX_GRACE_MS = 10_000
 
 /** Creates the reconciler. */
 export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptions): Reconciler {
@@ -51,7 +61,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     const entry = entries.get(pod.uid) ?? {
       pod,
       pendingSince: performance.now(),
-      routedState: undefined,
+      routedWhenStarted: undefined,
       isRunning: false,
       failures: 0,
       retry: undefined,
@@ -65,7 +75,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     if (
       entry.isRunning ||
       queue.includes(entry) ||
-      entry.routedState === formatRoutingState(entry.pod)
+      entry.routedWhenStarted === entry.pod.isSidecarStarted
     )
       return
     queue.push(entry)
@@ -90,19 +100,26 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     try {
       await route(pod)
       entry.failures = 0
-      if (entry.routedState === undefined) onRouted(pod, performance.now() - entry.pendingSince)
-      entry.routedState = formatRoutingState(pod)
+      if (entry.routedWhenStarted === undefined)
+        onRouted(pod, performance.now() - entry.pendingSince)
+      entry.routedWhenStarted = pod.isSidecarStarted
     } catch (error) {
       // A pod that has ended in the meantime is no failure.
       if (entries.get(pod.uid) !== entry) return
-      if (entry.routedState !== undefined) entry.pendingSince = performance.now()
-      entry.routedState = undefined
-      entry.failures += 1
-      onFailure(pod, error)
-      entry.retry = setTimeout(() => {
-        entry.retry = undefined
-        enqueue(entry)
-      }, backoffMs(entry.failures))
+      if (entry.routedWhenStarted !== undefined) entry.pendingSince = performance.now()
+      entry.routedWhenStarted = undefined
+      const isExpected = isSandboxExpected(entry, error)
+      if (!isExpected) {
+        entry.failures += 1
+        onFailure(pod, error)
+      } else if (!pod.hasAddress) entry.pendingSince = performance.now()
+      entry.retry = setTimeout(
+        () => {
+          entry.retry = undefined
+          enqueue(entry)
+        },
+        isExpected ? SANDBOX_POLL_MS : backoffMs(entry.failures),
+      )
       return
     } finally {
       entry.isRunning = false
@@ -126,14 +143,12 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
       for (const uid of entries.keys()) if (!uids.has(uid)) onDeleted(uid)
     },
     counts: () => {
-      const routed = [...entries.values()].filter(
-        ({ routedState }) => routedState !== undefined,
-      ).length
-      return { routed, pending: entries.size - routed }
+      const pending = [...entries.values()].filter(isPending).length
+      return { routed: entries.size - pending, pending }
     },
     longestPendingMs: () => {
       const now = performance.now()
-      const pending = [...entries.values()].filter(({ routedState }) => routedState === undefined)
+      const pending = [...entries.values()].filter(isPending).filter(({ pod }) => pod.hasAddress)
       return Math.max(0, ...pending.map(({ pendingSince }) => now - pendingSince))
     },
     close: () => {
@@ -142,7 +157,10 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
   }
 }
 
-/** Formats what routing depends on: a new sandbox has other addresses, or at least a sidecar that starts again. */
-function formatRoutingState({ addresses, port, isSidecarStarted }: RoutedPod): string {
-  return [...addresses, port, isSidecarStarted].join(' ')
+const isPending = ({ routedWhenStarted }: Entry) => routedWhenStarted === undefined
+
+/** Returns true while it is normal that no sandbox of the pod is found. */
+function isSandboxExpected({ pod, pendingSince }: Entry, error: unknown): boolean {
+  if (!(error instanceof RouteFailure) || error.reason !== 'namespace_not_found') return false
+  return !pod.hasAddress || performance.now() - pendingSince < SANDBOX_GRACE_MS
 }

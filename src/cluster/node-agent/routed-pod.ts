@@ -2,14 +2,13 @@
 import * as z from 'zod/mini'
 import { SIDECAR } from '../injector/pod.ts'
 
-/** A pod of mode `node` that has its addresses. */
+/** A pod of mode `node`. */
 export interface RoutedPod {
   readonly uid: string
   readonly namespace: string
   readonly name: string
-  readonly addresses: readonly string[]
-  /** The addresses of its node. */
-  readonly hostAddresses: readonly string[]
+  /** True once the kubelet has reported an address: then the pod has a sandbox. */
+  readonly hasAddress: boolean
   /** The sidecar's port on 127.0.0.1. */
   readonly port: number
   /** True from the moment when the sidecar's start-up probe has passed, until its container restarts. */
@@ -17,7 +16,6 @@ export interface RoutedPod {
   readonly runtimeClass: string | undefined
 }
 
-const Addresses = z.nullish(z.array(z.looseObject({ ip: z.string() })))
 const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
 const Pod = z.object({
   metadata: z.object({
@@ -35,9 +33,7 @@ const Pod = z.object({
   }),
   status: z.object({
     phase: z.nullish(z.string()),
-    podIPs: Addresses,
-    hostIP: z.nullish(z.string()),
-    hostIPs: Addresses,
+    podIPs: z.nullish(z.array(z.unknown())),
     initContainerStatuses: z.nullish(
       z.array(z.object({ name: z.string(), started: z.nullish(z.boolean()) })),
     ),
@@ -47,9 +43,8 @@ const Pod = z.object({
 const PORT = /:(\d{1,5})(?:,|$)/
 
 /**
- * Returns the pod; undefined for one that is not of mode `node`, has no address yet, has ended, or has the
- * network of its node. Mode and port come from the sidecar's variables: unlike annotations, they cannot be
- * changed in a pod that exists.
+ * Returns the pod; undefined for one that is not of mode `node`, has ended, or has the network of its node. Mode and
+ * port come from the sidecar's variables: unlike annotations, they cannot be changed in a pod that exists.
  */
 export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const { data } = Pod.safeParse(value)
@@ -59,20 +54,15 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const find = (wanted: string) => sidecar?.env?.findLast(({ name }) => name === wanted)?.value
   const port = Number(PORT.exec(find('WIMDS_LISTEN') ?? '')?.[1])
   const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
-  const addresses = (status.podIPs ?? []).map(({ ip }) => ip)
   if (find('WIMDS_MODE') !== 'node' || !(port >= 1 && port <= 65_535)) return undefined
-  if (hasEnded || metadata.deletionTimestamp != null || addresses.length === 0) return undefined
+  if (hasEnded || metadata.deletionTimestamp != null) return undefined
   if (spec.hostNetwork === true) return undefined
   const started = status.initContainerStatuses?.find(({ name }) => name === SIDECAR)?.started
   return {
     uid: metadata.uid,
     namespace: metadata.namespace,
     name: metadata.name,
-    addresses,
-    hostAddresses: [
-      ...(status.hostIP == null ? [] : [status.hostIP]),
-      ...(status.hostIPs ?? []).map(({ ip }) => ip),
-    ],
+    hasAddress: (status.podIPs ?? []).length > 0,
     port,
     isSidecarStarted: started === true,
     runtimeClass: spec.runtimeClassName ?? undefined,

@@ -7,6 +7,7 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
   expect(parseNodeAgentOptions([], { NODE_NAME: 'node-1' })).toEqual({
     nodeName: 'node-1',
     discovery: 'netns',
+    cniResultsDirectory: '/var/lib/cni/results',
     netnsDirectory: '/var/run/netns',
     adminListen: { host: '127.0.0.1', port: 9441 },
   })
@@ -16,12 +17,14 @@ test('takes every option', () => {
   const args = [
     '--node-name=node-2',
     '--discovery=processes',
+    '--cni-results-directory=/cni/results',
     '--netns-directory=/run/netns',
     '--admin-listen=[::]:9000',
   ]
   expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
     nodeName: 'node-2',
     discovery: 'processes',
+    cniResultsDirectory: '/cni/results',
     netnsDirectory: '/run/netns',
     adminListen: { host: '::', port: 9000 },
   })

@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
-import { nodeModePod } from './pods.ts'
+import { cniResult, nodeModePod } from './pods.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
 
 const reason = reasonToSkip()
@@ -28,19 +28,24 @@ const LIST = 'GET /api/v1/pods'
 const WATCH = 'GET /api/v1/pods?watch'
 const EVENTS = 'POST /api/v1/namespaces/shop/events'
 
-/** Where the runtime keeps network namespaces, and a directory for the tools of a test. */
+/** Where the runtime keeps network namespaces and CNI results, and a directory for the tools of a test. */
 let netns: string
+let results: string
 let bin: string
 beforeEach(() => {
   netns = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
+  results = mkdtempSync(join(tmpdir(), 'wimds-cni-'))
   bin = mkdtempSync(join(tmpdir(), 'wimds-bin-'))
 })
 afterEach(() => {
-  for (const directory of [netns, bin]) rmSync(directory, { recursive: true })
+  for (const directory of [netns, results, bin]) rmSync(directory, { recursive: true })
 })
 
-const keep = ({ namespacePath }: PodNetwork, name: string) =>
-  symlinkSync(namespacePath, join(netns, name))
+function keep({ namespacePath }: PodNetwork, uid = nodeModePod().metadata.uid): void {
+  const path = join(netns, uid)
+  symlinkSync(namespacePath, path)
+  writeFileSync(join(results, uid), JSON.stringify(cniResult(uid, path)))
+}
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
@@ -91,7 +96,12 @@ async function startApi() {
 
 /** Starts the agent with the tools of the test before the tools of the machine. */
 function startAgent() {
-  const args = ['node-agent', '--node-name=node-1', `--netns-directory=${netns}`]
+  const args = [
+    'node-agent',
+    '--node-name=node-1',
+    `--netns-directory=${netns}`,
+    `--cni-results-directory=${results}`,
+  ]
   const child = spawn(process.execPath, [BUILT_CLI, ...args, '--admin-listen=127.0.0.1:0'], {
     env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -151,7 +161,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(rulesOf(first)).toContain('redirect to :8000')
     expect(rulesOf(second)).toBe('')
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
-    api.send('ADDED', nodeModePod({ uid: 'second', addresses: ['10.9.0.3'] }))
+    api.send('ADDED', nodeModePod({ uid: 'second' }))
     await agent.logged('pod_routed', 2)
     expect(rulesOf(second)).toContain('redirect to :8000')
     expect(await agent.stop()).toBe(0)
@@ -170,7 +180,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     const routed = rulesOf(first)
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
     api.leave()
-    api.set(nodeModePod({ uid: 'first' }), nodeModePod({ uid: 'second', addresses: ['10.9.0.3'] }))
+    api.set(nodeModePod({ uid: 'first' }), nodeModePod({ uid: 'second' }))
     await agent.logged('node_agent_error', 3)
     expect(rulesOf(first)).toBe(routed)
     expect(rulesOf(second)).toBe('')
@@ -182,7 +192,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
     using pod = await podNetwork()
-    keep(pod, 'pod')
+    keep(pod)
     await using api = await startApi()
     api.set(nodeModePod())
     const started = join(bin, 'started')
@@ -209,7 +219,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     'a kernel without nf_tables is named in the event of the pod: %s',
     async (message) => {
       using pod = await podNetwork()
-      keep(pod, 'pod')
+      keep(pod)
       await using api = await startApi()
       api.set(nodeModePod())
       replaceTool('nft', `echo '${message}' >&2; exit 1`)
@@ -234,7 +244,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       return
     }
     using pod = await podNetwork()
-    keep(pod, 'pod')
+    keep(pod)
     await using api = await startApi()
     await using agent = startAgent()
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })

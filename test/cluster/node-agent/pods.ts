@@ -6,7 +6,6 @@ interface PodParts {
   readonly mode?: string
   readonly listen?: string
   readonly addresses?: readonly string[]
-  readonly hostIP?: string
   readonly isStarted?: boolean
   readonly phase?: string
   readonly deletionTimestamp?: string
@@ -20,7 +19,6 @@ export function nodeModePod({
   mode = 'node',
   listen = '127.0.0.1:8000',
   addresses = ['10.9.0.2'],
-  hostIP = '192.168.1.4',
   isStarted = false,
   phase = 'Pending',
   deletionTimestamp,
@@ -41,9 +39,34 @@ export function nodeModePod({
     spec: { initContainers: [{ name: 'wimds', env }], containers: [{ name: 'app' }], ...spec },
     status: {
       phase,
-      hostIP,
       ...(addresses.length > 0 && { podIPs: addresses.map((ip) => ({ ip })) }),
       initContainerStatuses: [{ name: 'wimds', started: isStarted }],
+    },
+  }
+}
+
+/** Returns what the CNI library of containerd 1.6 caches when it has set up the sandbox of a pod. */
+export function cniResult(uid: string, sandbox: string) {
+  return {
+    kind: 'cniCacheV1',
+    containerId: 'c0ffee',
+    ifName: 'eth0',
+    networkName: 'pods',
+    cniArgs: [
+      ['IgnoreUnknown', '1'],
+      ['K8S_POD_NAMESPACE', 'shop'],
+      ['K8S_POD_NAME', 'app'],
+      ['K8S_POD_INFRA_CONTAINER_ID', 'c0ffee'],
+      ['K8S_POD_UID', uid],
+    ],
+    result: {
+      cniVersion: '1.0.0',
+      interfaces: [
+        { name: 'bridge0', mac: '3a:25:8e:9f:33:76' },
+        { name: 'veth1', mac: '5a:25:8e:9f:33:76' },
+        { name: 'eth0', mac: '6a:25:8e:9f:33:76', sandbox },
+      ],
+      ips: [{ interface: 2, address: '10.9.0.2/24', gateway: '10.9.0.1' }],
     },
   }
 }

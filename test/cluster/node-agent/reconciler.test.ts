@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createReconciler } from '../../../src/cluster/node-agent/reconciler.ts'
+import { RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
 
@@ -39,16 +40,55 @@ test('routes a pod once, and again when its sidecar has started', async () => {
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
 })
 
-test.each([
-  ['its sandbox got another address', { addresses: ['10.9.0.3'] }],
-  ['its sidecar starts again', { isStarted: false }],
-])('routes a pod again when %s', async (_, change) => {
+test('routes a pod again when its sidecar starts again, as in a new sandbox', async () => {
   const { add, calls } = setUp(() => Promise.resolve())
   add({ isStarted: true })
   await settle()
-  add({ isStarted: true, ...change })
+  add({ isStarted: false })
   await settle()
   expect(calls).toHaveBeenCalledTimes(2)
+})
+
+const notFound = () =>
+  Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
+
+test('reports no failure while a pod has no sandbox yet', async () => {
+  let hasSandbox = false
+  const { add, onFailure, onRouted, reconciler } = setUp(() =>
+    hasSandbox ? Promise.resolve() : notFound(),
+  )
+  add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.longestPendingMs()).toBe(0)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  hasSandbox = true
+  await vi.advanceTimersByTimeAsync(200)
+  expect(onRouted).toHaveBeenCalledTimes(1)
+})
+
+test('reports a pod with an address whose sandbox is not found for ten seconds', async () => {
+  const { add, onFailure } = setUp(notFound)
+  add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(60_000)
+  add()
+  await vi.advanceTimersByTimeAsync(9_000)
+  expect(onFailure).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(onFailure).toHaveBeenCalled()
+})
+
+test('reports no failure of a Job whose sandbox has gone before the API server says that it has ended', async () => {
+  let hasEnded = false
+  const { add, onFailure } = setUp(() => (hasEnded ? notFound() : Promise.resolve()))
+  add({ isStarted: true })
+  await vi.advanceTimersByTimeAsync(60_000)
+  hasEnded = true
+  add({ isStarted: false })
+  await vi.advanceTimersByTimeAsync(5_000)
+  add({ phase: 'Succeeded' })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(onFailure).not.toHaveBeenCalled()
 })
 
 test('tries again with backoff, without a second attempt for changes in between', async () => {

@@ -1,64 +1,61 @@
 /** Routes pods in real network namespaces. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createNamespaceSearch } from '../../../src/cluster/node-agent/network-namespaces.ts'
 import { createPodRouter, RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
+import { createSandboxReader } from '../../../src/cluster/node-agent/sandboxes.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
-import { nodeModePod } from './pods.ts'
+import { cniResult, nodeModePod } from './pods.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/cluster/node-agent: ${reason}\n`)
 
-/** As the container runtime keeps it; with the namespaces of this test alone. */
-let directory: string
+/** As the container runtime keeps them; with the namespaces of this test alone. */
+let netnsDirectory: string
+let cniResultsDirectory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
+  netnsDirectory = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
+  cniResultsDirectory = mkdtempSync(join(tmpdir(), 'wimds-cni-'))
 })
-afterEach(() => rmSync(directory, { recursive: true }))
+afterEach(() => {
+  for (const directory of [netnsDirectory, cniResultsDirectory])
+    rmSync(directory, { recursive: true })
+})
 
-const keep = ({ namespacePath }: PodNetwork) =>
-  symlinkSync(namespacePath, join(directory, basename(namespacePath)))
-
-const IP = 'ip'
-const signal = AbortSignal.timeout(600_000)
-
-interface RouterOptions {
-  readonly path?: string | undefined
-  readonly maxCached?: number
+const UID = nodeModePod().metadata.uid
+let sandboxes = 0
+/** Records the namespace as that of the pod, as the CNI library does. */
+function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): void {
+  const path = join(netnsDirectory, basename(namespacePath))
+  symlinkSync(namespacePath, path)
+  record(path, uid)
+}
+function record(path: string, uid: string): void {
+  const file = join(cniResultsDirectory, `kindnet-${(sandboxes += 1)}-eth0`)
+  writeFileSync(file, JSON.stringify(cniResult(uid, path)))
 }
 
-function createRouter({ path = process.env['PATH'], ...options }: RouterOptions = {}) {
-  const findNamespaces = createNamespaceSearch({
+const signal = AbortSignal.timeout(600_000)
+
+function createRouter(path = process.env['PATH']) {
+  const procDirectory = '/proc'
+  const readSandboxes = createSandboxReader({
     discovery: 'netns',
-    netnsDirectory: directory,
-    procDirectory: '/proc',
+    cniResultsDirectory,
+    netnsDirectory,
+    procDirectory,
   })
-  return createPodRouter({ findNamespaces, tools: { path, signal }, ...options })
+  return createPodRouter({ readSandboxes, procDirectory, tools: { path, signal } })
 }
 
 function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
   const pod = parseRoutedPod(nodeModePod(parts))
   if (pod === undefined) throw new Error('not a pod of mode node')
   return pod
-}
-
-/** Creates a PATH on which `ip` counts the reads of addresses. */
-function createReadCounter() {
-  const bin = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
-  const file = join(bin, 'reads')
-  const ip = execFileSync('which', ['ip']).toString().trim()
-  const script = `#!/bin/sh\n[ "$1" = -json ] && echo read >> ${file}\nexec ${ip} "$@"\n`
-  writeFileSync(join(bin, 'ip'), script, { mode: 0o755 })
-  return {
-    path: `${bin}:${process.env['PATH']}`,
-    reads: () => readFileSync(file, 'utf8').trim().split('\n').length,
-    [Symbol.dispose]: () => rmSync(bin, { recursive: true }),
-  }
 }
 
 async function failureOf(routed: Promise<void>): Promise<RouteFailure> {
@@ -74,29 +71,39 @@ const rulesOf = (pod: PodNetwork) =>
   pod.exec('nft', 'list', 'ruleset') + pod.exec('ip', 'address', 'show', 'dev', 'lo')
 
 describe.skipIf(reason !== undefined)('in network namespaces', () => {
-  test('routes the pod with this address, and no other one', async () => {
-    using pod = await podNetwork('10.9.0.2')
-    using other = await podNetwork('10.9.0.3')
+  test('routes the namespace of this pod, and no other one', async () => {
+    using pod = await podNetwork()
+    using other = await podNetwork()
     keep(pod)
-    keep(other)
+    keep(other, 'other')
     await pod.serve('127.0.0.1', 8123, 'sidecar')
     const before = rulesOf(other)
-    await createRouter()(podWith({ addresses: ['fd00::9', '10.9.0.2'], listen: '127.0.0.1:8123' }))
+    await createRouter()(podWith({ listen: '127.0.0.1:8123' }))
     expect(pod.fetchMetadata()).toBe('sidecar')
     expect(other.fetchMetadata()).toBe('real imds')
     expect(rulesOf(other)).toBe(before)
   })
 
-  test.each([
-    ['IPv6 before IPv4', ['fd00::9', '10.9.0.2'], true],
-    ['IPv6 alone', ['fd00::9'], false],
-  ])('finds a pod with %s by its address', async (_, addresses, hasIpv4) => {
+  test('a neighbour with the addresses of the pod and of its node is not routed, and blocks nothing', async () => {
+    using pod = await podNetwork()
+    using neighbour = await podNetwork()
+    keep(neighbour, 'neighbour')
+    keep(pod)
+    for (const address of ['10.9.0.2/24', '192.168.1.4/32']) {
+      neighbour.exec('ip', 'address', 'replace', address, 'dev', 'lo')
+    }
+    const before = rulesOf(neighbour)
+    await createRouter()(podWith({ addresses: ['10.9.0.2'] }))
+    expect(rulesOf(pod)).toContain('to_sidecar')
+    expect(rulesOf(neighbour)).toBe(before)
+  })
+
+  test('routes a pod whose address is not known yet, with IPv6 alone', async () => {
     using pod = await podNetwork()
     keep(pod)
-    pod.exec('ip', '-6', 'address', 'add', 'fd00::9/64', 'dev', 'eth0', 'nodad')
-    if (!hasIpv4) pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
     await pod.serve('127.0.0.1', 8000, 'sidecar')
-    await createRouter()(podWith({ addresses }))
+    await createRouter()(podWith({ addresses: [] }))
     expect(pod.fetchMetadata()).toBe('sidecar')
   })
 
@@ -117,12 +124,31 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
   })
 
-  test('passes over a file that is no namespace any more', async () => {
+  test('ignores the record of a sandbox that does not exist any more, and what is no record', async () => {
     using pod = await podNetwork()
-    writeFileSync(join(directory, 'aaa-stale'), '')
+    writeFileSync(join(netnsDirectory, 'ended'), '')
+    record(join(netnsDirectory, 'ended'), UID)
+    record(join(netnsDirectory, 'of-another-boot'), UID)
+    writeFileSync(join(cniResultsDirectory, 'being-written'), '{"kind":"cniCacheV1","cniA')
+    writeFileSync(join(cniResultsDirectory, 'other'), '{"kind":"cniCacheV1","cniArgs":[]}')
     keep(pod)
     await createRouter()(podWith({}))
     expect(rulesOf(pod)).toContain('to_sidecar')
+  })
+
+  test('routes nothing when two namespaces are recorded for the pod, or one for two pods', async () => {
+    using pod = await podNetwork()
+    using second = await podNetwork()
+    keep(pod)
+    keep(second)
+    const twice = await failureOf(createRouter()(podWith({})))
+    expect(twice.reason).toBe('namespace_ambiguous')
+    expect(twice.message).toContain(basename(second.namespacePath))
+    record(join(netnsDirectory, basename(second.namespacePath)), 'third')
+    const shared = await failureOf(createRouter()(podWith({ uid: 'third' })))
+    expect(shared.reason).toBe('namespace_ambiguous')
+    expect(shared.message).toContain(UID)
+    for (const each of [pod, second]) expect(rulesOf(each)).not.toContain('to_sidecar')
   })
 
   test('changes nothing when the pod is routed already, and completes what was interrupted', async () => {
@@ -165,97 +191,49 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(rulesOf(pod)).toBe(expected)
   })
 
-  test('finds a pod by its processes, and not by one that has another network', async () => {
+  test('finds a pod by its first process, and not by a later one that has another network', async () => {
     using pod = await podNetwork()
+    using other = await podNetwork()
     // Fixtures of /proc: what a real process has, with the cgroup of a pod.
-    const uid = podWith({}).uid
-    const proc = mkdtempSync(join(tmpdir(), 'wimds-proc-'))
+    const procDirectory = mkdtempSync(join(tmpdir(), 'wimds-proc-'))
+    const addProcess = (id: number, startTime: number, namespace: string) => {
+      mkdirSync(join(procDirectory, `${id}/ns`), { recursive: true })
+      writeFileSync(join(procDirectory, `${id}/cgroup`), `0::/kubepods/pod${UID}/a\n`)
+      const fields = Array.from({ length: 18 }, () => '0').join(' ')
+      writeFileSync(join(procDirectory, `${id}/stat`), `${id} (a ) b) S ${fields} ${startTime} 0\n`)
+      symlinkSync(namespace, join(procDirectory, `${id}/ns/net`))
+    }
     try {
-      execFileSync('mkdir', ['-p', join(proc, '42/ns'), join(proc, '43/ns'), join(proc, 'self')])
-      for (const own of ['1', 'self']) {
-        rmSync(join(proc, own), { recursive: true, force: true })
-        symlinkSync('/proc/self', join(proc, own))
-      }
-      execFileSync('sh', ['-c', `echo 0::/kubepods/pod${uid}/a | tee 42/cgroup > 43/cgroup`], {
-        cwd: proc,
-      })
-      symlinkSync('/proc/self/ns/net', join(proc, '42/ns/net'))
-      symlinkSync(pod.namespacePath, join(proc, '43/ns/net'))
-      const findNamespaces = createNamespaceSearch({
+      for (const own of ['1', 'self']) symlinkSync('/proc/self', join(procDirectory, own))
+      addProcess(42, 900, other.namespacePath)
+      addProcess(43, 800, pod.namespacePath)
+      const readSandboxes = createSandboxReader({
         discovery: 'processes',
+        cniResultsDirectory: '/nowhere',
         netnsDirectory: '/nowhere',
-        procDirectory: proc,
+        procDirectory,
       })
       const tools = { path: process.env['PATH'], signal }
-      await createPodRouter({ findNamespaces, tools })(podWith({}))
+      const route = createPodRouter({ readSandboxes, procDirectory, tools })
+      await route(podWith({}))
       expect(rulesOf(pod)).toContain('to_sidecar')
-      expect(
-        (await failureOf(createPodRouter({ findNamespaces, tools })(podWith({ uid: 'b' })))).reason,
-      ).toBe('namespace_not_found')
+      expect(rulesOf(other)).not.toContain('to_sidecar')
+      expect((await failureOf(route(podWith({ uid: 'b' })))).reason).toBe('namespace_not_found')
     } finally {
-      rmSync(proc, { recursive: true })
+      rmSync(procDirectory, { recursive: true })
     }
   })
 
-  test('never enters its own network, and refuses the one of the node', async () => {
-    symlinkSync('/proc/self/ns/net', join(directory, 'own'))
-    const failure = await failureOf(createRouter()(podWith({ addresses: ['127.0.0.1'] })))
-    expect(failure.reason).toBe('namespace_not_found')
-
-    using pod = await podNetwork()
-    keep(pod)
-    const before = rulesOf(pod)
-    const refused = await failureOf(createRouter()(podWith({ hostIP: '10.9.0.2' })))
-    expect(refused.reason).toBe('node_namespace')
-    expect(rulesOf(pod)).toBe(before)
+  test('refuses its own network', async () => {
+    keep({ namespacePath: '/proc/self/ns/net' })
+    const failure = await failureOf(createRouter()(podWith({})))
+    expect(failure.reason).toBe('node_namespace')
   })
 
   test.each(['kata-qemu', 'gvisor', 'runsc'])('refuses the runtime class %s', async (name) => {
     const failure = await failureOf(createRouter()(podWith({ spec: { runtimeClassName: name } })))
     expect(failure.reason).toBe('runtime_not_supported')
     expect(failure.message).toContain(name)
-  })
-
-  test('pods that start together read each namespace once, and not again the namespaces of others', async () => {
-    using first = await podNetwork('10.9.0.2')
-    using second = await podNetwork('10.9.0.3')
-    using third = await podNetwork('10.9.0.4')
-    for (const pod of [first, second, third]) keep(pod)
-    using counter = createReadCounter()
-    const route = createRouter({ path: counter.path })
-    await Promise.all(
-      ['10.9.0.2', '10.9.0.3', '10.9.0.4'].map((address) =>
-        route(podWith({ addresses: [address] })),
-      ),
-    )
-    for (const pod of [first, second, third]) expect(rulesOf(pod)).toContain('to_sidecar')
-    // Three namespaces, each at most once more for its own pod, whose address may have moved.
-    expect(counter.reads()).toBeLessThanOrEqual(6)
-  })
-
-  test('caches the addresses of so many namespaces and no more', async () => {
-    using pod = await podNetwork('10.9.0.2')
-    using other = await podNetwork('10.9.0.3')
-    for (const each of [pod, other]) keep(each)
-    using counter = createReadCounter()
-    const route = createRouter({ path: counter.path, maxCached: 1 })
-    for (const expected of [2, 4]) {
-      await route(podWith({}))
-      expect(counter.reads()).toBe(expected)
-    }
-  })
-
-  test('finds a pod whose namespace had only a link-local address when it was read', async () => {
-    using pod = await podNetwork('10.9.0.2')
-    using other = await podNetwork('10.9.0.3')
-    for (const each of [pod, other]) keep(each)
-    pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
-    expect(pod.exec('ip', 'address', 'show', 'dev', 'eth0')).toMatch(/inet6 fe80:/)
-    const route = createRouter()
-    await route(podWith({ addresses: ['10.9.0.3'] }))
-    pod.exec('ip', 'address', 'add', '10.9.0.2/24', 'dev', 'eth0')
-    await route(podWith({ addresses: ['10.9.0.2'] }))
-    expect(rulesOf(pod)).toContain('to_sidecar')
   })
 
   test('says which tool is missing', async () => {
@@ -267,7 +245,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
         const path = execFileSync('which', [tool]).toString().trim()
         symlinkSync(path, join(tools, tool))
       }
-      const failure = await failureOf(createRouter({ path: tools })(podWith({})))
+      const failure = await failureOf(createRouter(tools)(podWith({})))
       expect(failure.reason).toBe('tool_failed')
       expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
     } finally {
@@ -281,16 +259,15 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     const names = Array.from({ length: 100 }, (_, index) => `wimds-many-${process.pid}-${index}`)
     const batch = (verb: string) => names.map((name) => `netns ${verb} ${name}\n`).join('')
     const ip = (verb: string) =>
-      execFileSync(IP, ['-force', '-batch', '-'], { input: batch(verb), stdio: 'pipe' })
+      execFileSync('ip', ['-force', '-batch', '-'], { input: batch(verb), stdio: 'pipe' })
     ip('add')
     try {
-      for (const name of names) symlinkSync(`/var/run/netns/${name}`, join(directory, name))
-      const routed = createRouter()(podWith({}))
-      const removal = spawn(IP, ['-force', '-batch', '-'], {
+      for (const name of names) keep({ namespacePath: `/var/run/netns/${name}` }, name)
+      const removal = spawn('ip', ['-force', '-batch', '-'], {
         stdio: ['pipe', 'ignore', 'ignore'],
       })
       removal.stdin.end(batch('delete'))
-      await Promise.all([routed, once(removal, 'exit')])
+      await Promise.all([createRouter()(podWith({})), once(removal, 'exit')])
       expect(rulesOf(pod)).toContain('to_sidecar')
     } finally {
       try {

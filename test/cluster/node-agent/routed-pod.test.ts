@@ -4,19 +4,19 @@ import { createDefaultSettings } from '../../../src/cluster/injector/settings.ts
 import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
 
-test('reads the addresses, the port and whether the sidecar has started', () => {
-  const pod = nodeModePod({ listen: '127.0.0.1:8123', addresses: ['10.9.0.2', 'fd00::2'] })
+test('reads the port, whether the pod has an address and whether the sidecar has started', () => {
+  const pod = nodeModePod({ listen: '127.0.0.1:8123' })
   expect(parseRoutedPod(pod)).toEqual({
     uid: '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
     namespace: 'shop',
     name: 'app',
-    addresses: ['10.9.0.2', 'fd00::2'],
-    hostAddresses: ['192.168.1.4'],
+    hasAddress: true,
     port: 8123,
     isSidecarStarted: false,
     runtimeClass: undefined,
   })
   expect(parseRoutedPod(nodeModePod({ isStarted: true }))?.isSidecarStarted).toBe(true)
+  expect(parseRoutedPod(nodeModePod({ addresses: [] }))?.hasAddress).toBe(false)
 })
 
 test('reads what the injector writes', () => {
@@ -35,7 +35,6 @@ test('reads what the injector writes', () => {
 
 test.each([
   ['of another mode', nodeModePod({ mode: 'loopback' })],
-  ['without an address', nodeModePod({ addresses: [] })],
   ['that has ended', nodeModePod({ phase: 'Succeeded' })],
   ['that is being deleted', nodeModePod({ deletionTimestamp: '2026-01-01T00:00:00Z' })],
   ['with the network of the node', nodeModePod({ spec: { hostNetwork: true } })],

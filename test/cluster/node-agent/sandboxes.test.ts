@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { belongsToPod } from '../../../src/cluster/node-agent/cgroups.ts'
+import { findPodUid } from '../../../src/cluster/node-agent/sandboxes.ts'
 
 const UID = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55'
 const SYSTEMD_UID = UID.replaceAll('-', '_')
@@ -41,7 +41,7 @@ test.each([
     `0::/kubepods/burstable/pod${UID}/${CONTAINER}/init\n`,
   ],
 ])('recognizes a process of the pod: %s', (_, file) => {
-  expect(belongsToPod(file, UID)).toBe(true)
+  expect(findPodUid(file)).toBe(UID)
 })
 
 const OTHER = '00000000-5b7a-4f0e-9c41-2a6c1f0b7d55'
@@ -54,9 +54,13 @@ test.each([
   ['a UID within a longer name', `0::/kubepods/burstable/pod${UID}0/${CONTAINER}\n`],
   ['a UID in the name of a container', `0::/system.slice/pod-${UID}.scope\n`],
   [
+    'a cgroup of that name below the container of another pod',
+    `0::/kubepods/burstable/pod${OTHER}/${CONTAINER}/pod${UID}\n`,
+  ],
+  [
     'two pods in two hierarchies',
     `2:memory:/kubepods/pod${UID}/a\n1:name=systemd:/kubepods/pod${OTHER}/a\n`,
   ],
 ])('does not recognize %s', (_, file) => {
-  expect(belongsToPod(file, UID)).toBe(false)
+  expect(findPodUid(file)).not.toBe(UID)
 })
