@@ -6,26 +6,25 @@ import { type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
 
-interface DocumentsOptions {
-  readonly instance: InstanceDocument
-  /** Returns the tenant of the default identity, for `identity/info`; a reload may change it. */
-  readonly tenantId: () => string
+/** What a document is answered from, beside the request. */
+interface DocumentContext {
+  /** What `/*` of the path matched. */
+  readonly rest: string
+  /** The tenant of the caller's default identity. */
+  readonly tenantId: string
 }
 
 /** A document: its path and the function that answers requests for it. */
 export interface MetadataDocument {
   /** Ends with `/*` if the rest of the path is part of the request. */
   readonly path: string
-  /** `rest` is what `/*` matched. Throws `BrokerError`s. */
-  readonly answer: (request: WireRequest, rest: string) => Reply
+  /** Throws `BrokerError`s. */
+  readonly answer: (request: WireRequest, context: DocumentContext) => Reply
 }
 
 /** Creates all documents. */
-export function createMetadataDocuments({
-  instance,
-  tenantId,
-}: DocumentsOptions): MetadataDocument[] {
-  const answerInstance = (request: WireRequest, rest: string): Reply => {
+export function createMetadataDocuments(instance: InstanceDocument): MetadataDocument[] {
+  const answerInstance: MetadataDocument['answer'] = (request, { rest }) => {
     const parameters = parseRequest(request, FIRST_API_VERSION)
     const segments = rest.split('/').filter((segment) => segment !== '')
     const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
@@ -43,9 +42,9 @@ export function createMetadataDocuments({
     },
     {
       path: '/metadata/identity/info',
-      answer(request) {
+      answer(request, { tenantId }) {
         parseRequest(request, FIRST_INFO_VERSION)
-        return toJsonReply({ tenantId: tenantId() })
+        return toJsonReply({ tenantId })
       },
     },
     {

@@ -1,15 +1,19 @@
-/** Builds the broker behind the ports: exchange, token cache, projected tokens and telemetry. */
+/** Builds the broker: exchange, token cache, telemetry and HTTP application. Sockets and projected tokens are given to it. */
+import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/config.ts'
-import { type AssertionReader, createAssertionReader } from '../exchange/assertion.ts'
+import type { AssertionReader } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watcher.ts'
 import {
   createClientIdLookup,
   createIdentityResolver,
   type Identity,
   type IdentityDirectory,
-  type IdentityResolver,
   isAllowedResource,
 } from '../identities.ts'
+import { formatUrlHost } from '../../lib/hosts.ts'
+import { createGuard } from '../server/guard.ts'
+import { createPeerUidLookup } from '../server/peer-uid.ts'
+import type { Pod } from '../server/pod.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
@@ -18,19 +22,25 @@ import { createExchangeSource } from '../tokens/token-sources.ts'
 import {
   type CacheRequest,
   createCacheRequest,
-  type GetToken,
   type TokenRequest,
   toResource,
   toScope,
   type TokenSource,
 } from '../tokens/token.ts'
+import { createMetadataPort, type ListenForPod } from './metadata-port.ts'
 import { setMemoryFlags } from './v8-settings.ts'
 
+interface BrokerSources {
+  readonly config: Config
+  /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
+  readonly readAssertion: AssertionReader
+  readonly log: ProcessLog
+}
+
 export interface Broker {
-  readonly tokens: GetToken
-  readonly resolve: IdentityResolver
-  /** Returns the tenant of the default identity. */
-  readonly tenantId: () => string
+  /** The pod of the configuration. */
+  readonly pod: Pod
+  readonly listen: ListenForPod
   readonly telemetry: Telemetry
   /** Starts to poll the projected tokens; resolves after the first poll. */
   readonly watchAssertions: () => Promise<void>
@@ -52,18 +62,17 @@ const PRELOAD_DELAY_MS = 50
  */
 const WAITING_SHARE = 3 / 4
 
-/** Creates the broker. It reads no file and opens no connection yet. */
-export function createBroker(config: Config, log: ProcessLog): Broker {
+/** Creates the broker. It reads no projected token and opens no connection yet. */
+export function createBroker({ config, readAssertion, log }: BrokerSources): Broker {
   const { exchange } = config
   const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
-  const audience = exchange.audience === undefined ? {} : { audience: exchange.audience }
   // A reload replaces them.
   let current = config
   let resolve = createIdentityResolver(config.directory)
   let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
-    ...audience,
+    ...(exchange.audience !== undefined && { audience: exchange.audience }),
     auditsTokens: config.log.auditsTokens,
     config: () =>
       reloadProblem === undefined
@@ -75,7 +84,6 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
     assertions: () => assertions.states,
     readyAfterPrefetch: config.readyAfterPrefetch,
   })
-  const readAssertion = createAssertionReader(audience)
   const load = () => loadExchange(config, readAssertion, telemetry)
   const source = createExchangeSource(load, {
     loadDelayMs: PRELOAD_DELAY_MS,
@@ -109,9 +117,22 @@ export function createBroker(config: Config, log: ProcessLog): Broker {
   }
 
   return {
-    tokens: cache.get,
-    resolve: (selector) => resolve(selector),
-    tenantId: () => current.tenantId,
+    pod: {
+      maxConnections: config.maxConnections,
+      guard: createGuard({
+        allowedHosts: [
+          ...config.allowedHosts,
+          ...config.listen.map(({ host }) => formatUrlHost(host)),
+        ],
+      }),
+      resolve: (selector) => resolve(selector),
+      tenantId: () => current.tenantId,
+      findPeerUid: createPeerUidLookup(),
+      isReady: () => telemetry.readiness().ready,
+      instanceId: randomUUID(),
+      onReply: telemetry.onReply,
+    },
+    listen: createMetadataPort(config, cache.get),
     telemetry,
     watchAssertions: assertions.poll,
     prefetch,

@@ -1,26 +1,16 @@
 /** `wimds serve`, the sidecar: read config → build → listen → drain. */
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Address } from '../config/parsers.ts'
-import { createAppServiceDialects } from '../dialects/app-service.ts'
-import { cloudShell } from '../dialects/cloud-shell.ts'
-import { imds } from '../dialects/imds.ts'
-import { BrokerError, UsageError } from '../../lib/errors.ts'
+import { createAssertionReader } from '../exchange/assertion.ts'
+import { UsageError } from '../../lib/errors.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
-import { createMetadataDocuments, renderDocumentError } from '../metadata/documents.ts'
-import { createPassThrough } from '../metadata/pass-through.ts'
 import { type AdminParts, listenForAdmin } from '../server/admin.ts'
-import { createMetadataApp } from '../server/app.ts'
-import { createGuard } from '../server/guard.ts'
-import { listen, type Listener } from '../server/listen.ts'
-import { createPeerUidLookup } from '../server/peer-uid.ts'
+import type { Listener } from '../server/listen.ts'
 import { createStatusRoutes } from '../server/status-routes.ts'
 import { createLogger, type ProcessLog } from '../telemetry/logger.ts'
 import type { ReadinessState } from '../telemetry/readiness.ts'
 import { describeSettings } from '../telemetry/settings-view.ts'
-import { systemClock } from '../tokens/clock.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
@@ -42,9 +32,9 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const log = createProcessLog(config, io)
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
-  const broker = createBroker(config, log)
+  const readAssertion = createAssertionReader(config.exchange)
+  const broker = createBroker({ config, readAssertion, log })
   const { telemetry } = broker
-  const metadataApp = buildMetadataApp(config, broker)
   const adminParts: AdminParts = {
     readiness: () => formatReadiness(telemetry.readiness()),
     scrape: telemetry.scrape,
@@ -55,7 +45,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     }),
   }
 
-  const listeners = await openPorts(openListeners(config, metadataApp, adminParts), {
+  const listeners = await openPorts(openListeners(config, broker, adminParts), {
     io,
     log,
     program: 'wimds serve',
@@ -93,49 +83,13 @@ function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
   return createLogger({ level: log.level, format, out: createLogOutput(io) })
 }
 
-function buildMetadataApp(
-  config: Config,
-  { resolve, tenantId, tokens, telemetry }: Broker,
-): FastifyInstance {
-  const { allowedHosts, identityHeader, instance } = config
-  return createMetadataApp({
-    guard: createGuard({
-      allowedHosts: [...allowedHosts, ...config.listen.map(({ host }) => formatUrlHost(host))],
-    }),
-    dialects: [
-      imds,
-      cloudShell,
-      ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
-    ],
-    documents: createMetadataDocuments({ instance, tenantId }),
-    renderDocumentError,
-    resolve,
-    tokens,
-    findPeerUid: createPeerUidLookup(),
-    clock: systemClock,
-    isReady: () => telemetry.readiness().ready,
-    instanceId: randomUUID(),
-    passThrough: createPassThrough({ prefixes: config.passThrough }),
-    onReply: telemetry.onReply,
-  })
-}
-
-function renderMalformed(message: string): string {
-  return imds.renderError(new BrokerError('request_malformed', message)).body
-}
-
 /** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */
 async function openListeners(
   config: Config,
-  metadataApp: FastifyInstance,
+  { listen, pod }: Broker,
   adminParts: AdminParts,
 ): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
-  await metadataApp.ready()
-  const metadata = await listen(
-    (request, response) => metadataApp.routing(request, response),
-    config.listen,
-    { maxConnections: config.maxConnections, renderError: renderMalformed },
-  )
+  const metadata = await listen(pod, config.listen)
   try {
     return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
   } catch (thrown) {

@@ -1,22 +1,23 @@
 /** The application of the metadata port: guard → token route or document → error handler. */
+import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Dialect, Reply } from '../dialects/dialect.ts'
+import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
-import type { MetadataDocument } from '../metadata/documents.ts'
+import { type MetadataDocument, renderDocumentError } from '../metadata/documents.ts'
 import type { PassThrough } from '../metadata/pass-through.ts'
-import { createPathError, type Guard } from './guard.ts'
+import { createPathError } from './guard.ts'
 import { MAX_BODY_BYTES } from './listen.ts'
+import type { Pod } from './pod.ts'
 import { prepareError, prepareReply, sendReply } from './reply.ts'
 import { addTokenRoute, selectDialect, type TokenRouteParts, toWireRequest } from './token-route.ts'
 
+/** What all pods share. */
 export interface MetadataParts extends TokenRouteParts {
-  readonly guard: Guard
+  /** Returns the pod whose socket the request came over. */
+  readonly findPod: (request: IncomingMessage) => Pod
   readonly dialects: readonly Dialect[]
   readonly documents: readonly MetadataDocument[]
-  readonly renderDocumentError: (error: BrokerError) => Reply
-  readonly isReady: () => boolean
-  /** Identifies this process on /readyz, so that doctor recognizes it at the end of a route. */
-  readonly instanceId: string
   /** Forwards the paths that no dialect has. Undefined: none is forwarded. */
   readonly passThrough?: PassThrough
 }
@@ -28,9 +29,7 @@ const READY_PATH = '/readyz'
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
-  const { guard, dialects, documents, passThrough, onReply } = parts
-  /** Renders errors of paths that belong to no dialect. */
-  const renderUnrouted = dialects[0]?.renderError ?? parts.renderDocumentError
+  const { findPod, dialects, documents, passThrough } = parts
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -44,18 +43,30 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     },
     frameworkErrors: (_error, request, reply) => {
       const error = createPathError()
-      const prepared = prepareError(renderUnrouted(error), error, ['GET'])
-      sendReply(request, reply, prepared, { protocol: 'none', error }, onReply)
+      const prepared = prepareError(imds.renderError(error), error, ['GET'])
+      // This request has no decorations.
+      sendReply(request, reply, prepared, { protocol: 'none', error }, findPod(request.raw))
     },
   })
 
+  app.decorateRequest('pod', {
+    getter() {
+      return findPod(this.raw)
+    },
+  })
   app.decorateRequest('startedAt', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
     // The kubelet sends the pod's address as Host.
     if (request.routeOptions.url !== READY_PATH) {
       const { method, headers, originalUrl: url, raw } = request
-      guard({ method, headers, url, rawHeaders: raw.rawHeaders, httpVersion: raw.httpVersion })
+      request.pod.guard({
+        method,
+        headers,
+        url,
+        rawHeaders: raw.rawHeaders,
+        httpVersion: raw.httpVersion,
+      })
     }
     done()
   })
@@ -68,10 +79,10 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const { config, url } = request.routeOptions
     const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
     const isRouted = url !== undefined
-    const render = dialect?.renderError ?? (isRouted ? parts.renderDocumentError : renderUnrouted)
+    const render = dialect?.renderError ?? (isRouted ? renderDocumentError : imds.renderError)
     const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
     const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
-    sendReply(request, reply, prepared, { protocol, error }, onReply)
+    sendReply(request, reply, prepared, { protocol, error })
   })
 
   /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
@@ -80,7 +91,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
       const { method, headers, originalUrl: url } = request
       const forwarded = await passThrough?.forward({ method, headers, url })
       const protocol = forwarded === undefined ? 'document' : 'pass-through'
-      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol }, onReply)
+      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
     }
   }
 
@@ -90,29 +101,29 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     }),
   )
 
-  addReadyRoute(app, parts)
+  app.get(READY_PATH, (request, reply) => {
+    const { isReady, instanceId } = request.pod
+    const ready = isReady()
+    const body = JSON.stringify({ ready, instanceId })
+    sendReply(request, reply, prepareReply({ status: ready ? 200 : 503, body }), {
+      protocol: 'none',
+    })
+  })
   for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {
     addTokenRoute(app, path, dialectsOfPath, parts)
   }
   for (const { path, answer } of documents) {
     app.get(
       path,
-      forwardOr((request) => answer(toWireRequest(request), request.params['*'] ?? '')),
+      forwardOr((request) =>
+        answer(toWireRequest(request), {
+          rest: request.params['*'] ?? '',
+          tenantId: request.pod.tenantId(),
+        }),
+      ),
     )
   }
   return app
-}
-
-function addReadyRoute(
-  app: FastifyInstance,
-  { isReady, instanceId, onReply }: Pick<MetadataParts, 'isReady' | 'instanceId' | 'onReply'>,
-): void {
-  app.get(READY_PATH, (request, reply) => {
-    const ready = isReady()
-    const body = JSON.stringify({ ready, instanceId })
-    const prepared = prepareReply({ status: ready ? 200 : 503, body })
-    sendReply(request, reply, prepared, { protocol: 'none' }, onReply)
-  })
 }
 
 /** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */

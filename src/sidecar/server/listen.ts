@@ -8,7 +8,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import type { Server as TcpServer } from 'node:net'
+import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
 import {
@@ -68,20 +68,23 @@ const MAX_HEADERS = 128
  */
 const BACKLOG = 4096
 
-/** Binds every address, or none. Throws the error of `listen`, such as EADDRINUSE. */
+/** An address to bind, or a server that has a listening socket, which is taken from it. */
+export type ListenTarget = Address | TcpServer
+
+/** Listens on every target, or on none. Throws the error of `listen`, such as EADDRINUSE. */
 export async function listen(
   handler: RequestListener,
-  addresses: readonly Address[],
+  targets: readonly ListenTarget[],
   { maxConnections, policy = KEEP_BUSY, renderError }: ListenOptions,
 ): Promise<Listener> {
   const limiter = createConnectionLimiter(maxConnections, policy)
   const servers: Server[] = []
   const bound: Address[] = []
   try {
-    for (const address of addresses) {
+    for (const target of targets) {
       const server = createLimitedServer(handler, limiter, renderError)
       servers.push(server)
-      bound.push(await bind(server, address))
+      bound.push(await bind(server, target))
     }
   } catch (error) {
     for (const server of servers) server.close()
@@ -146,12 +149,16 @@ function createLimitedServer(
 }
 
 /**
- * Binds a server. Returns the bound address: for `::`, which means every address, this is `0.0.0.0` on a
+ * Lets a server listen. Returns the bound address: for `::`, which means every address, this is `0.0.0.0` on a
  * machine without IPv6. Throws the error of `listen`.
  */
-export async function bind(server: TcpServer, { host, port }: Address): Promise<Address> {
-  // Node falls back to IPv4 only where no host is given.
-  server.listen({ port, backlog: BACKLOG, ...(host !== '::' && { host }) })
+export async function bind(server: TcpServer, target: ListenTarget): Promise<Address> {
+  if (target instanceof TcpServer) server.listen(target)
+  else {
+    const { host, port } = target
+    // Node falls back to IPv4 only where no host is given.
+    server.listen({ port, backlog: BACKLOG, ...(host !== '::' && { host }) })
+  }
   await once(server, 'listening')
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')

@@ -84,7 +84,7 @@ export function prepareError(
 
 /**
  * Writes the reply to the socket, past Fastify's serialization, which would add a third to the cost of a
- * cached token, and reports it. Throws, with nothing written, for a status or a header that HTTP does
+ * cached token, and reports it to the pod. Throws, with nothing written, for a status or a header that HTTP does
  * not allow; Fastify's error handler replies then.
  */
 export function sendReply(
@@ -92,7 +92,7 @@ export function sendReply(
   reply: FastifyReply,
   { status, head, body, encoding }: PreparedReply,
   event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
-  onReply: (event: ReplyEvent) => void,
+  { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
   // With its reason: Node would keep the one of a reply that failed to be written before.
   reply.raw.writeHead(status, STATUS_CODES[status] ?? '', head)

@@ -6,7 +6,6 @@ import { computeExpiry } from '../dialects/imds.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import {
   type Identity,
-  type IdentityResolver,
   needsUid,
   requireAllowedResource,
   requireAllowedUid,
@@ -14,16 +13,11 @@ import {
 import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
-import type { FindPeerUid } from './peer-uid.ts'
-import { memoizedRenderer, type ReplyEvent, sendReply } from './reply.ts'
+import { memoizedRenderer, sendReply } from './reply.ts'
 
 export interface TokenRouteParts {
-  readonly resolve: IdentityResolver
   readonly tokens: GetToken
-  readonly findPeerUid: FindPeerUid
   readonly clock: Clock
-  /** Called after each reply. */
-  readonly onReply: (event: ReplyEvent) => void
 }
 
 declare module 'fastify' {
@@ -33,55 +27,49 @@ declare module 'fastify' {
   }
 }
 
-const ALL_METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE']
-
 /** Adds a token path, for every method: its dialect renders the error for a wrong one. */
 export function addTokenRoute(
   app: FastifyInstance,
   url: string,
   dialects: readonly Dialect[],
-  { resolve, tokens, findPeerUid, clock, onReply }: TokenRouteParts,
+  { tokens, clock }: TokenRouteParts,
 ): void {
   const render = memoizedRenderer()
-  app.route({
-    method: ALL_METHODS,
-    url,
-    config: { dialects },
-    handler: async (request, reply) => {
-      const wire = toWireRequest(request)
-      const dialect = selectDialect(dialects, wire)
-      if (!dialect.methods.some((method) => method === request.method)) {
-        throw new BrokerError(
-          'method_not_allowed',
-          `${request.method} is not allowed here`,
-          `use ${dialect.methods.join(' or ')}`,
-        )
-      }
-      // Before anything is awaited, so that no close is missed.
-      const hungUp = createCloseSignal(reply.raw)
-      const query = dialect.parse(wire)
-      let identity = resolve(query.selector)
-      let uid: number | undefined
-      if (needsUid(identity, query.resource)) {
-        uid = await findPeerUid(request.socket)
-        // A reload may have replaced the identity meanwhile.
-        identity = resolve(query.selector)
-      }
-      requireAllowedResource(identity, query.resource)
-      requireAllowedUid(identity, query.resource, uid)
-      const correlationId = findCorrelationId(request.headers)
-      const tokenRequest = createTokenRequest(query, identity, correlationId)
-      const token = await tokens(tokenRequest, hungUp)
-      if (hungUp.aborted) {
-        // Not served, and so neither counted nor audited.
-        reply.hijack()
-        return
-      }
-      const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
-      const answer = { query, identity, token, expiresIn, expiresOn }
-      const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
-      sendReply(request, reply, render(dialect, answer, wire), event, onReply)
-    },
+  app.all(url, { config: { dialects } }, async (request, reply) => {
+    const { resolve, findPeerUid } = request.pod
+    const wire = toWireRequest(request)
+    const dialect = selectDialect(dialects, wire)
+    if (!dialect.methods.some((method) => method === request.method)) {
+      throw new BrokerError(
+        'method_not_allowed',
+        `${request.method} is not allowed here`,
+        `use ${dialect.methods.join(' or ')}`,
+      )
+    }
+    // Before anything is awaited, so that no close is missed.
+    const hungUp = createCloseSignal(reply.raw)
+    const query = dialect.parse(wire)
+    let identity = resolve(query.selector)
+    let uid: number | undefined
+    if (needsUid(identity, query.resource)) {
+      uid = await findPeerUid(request.socket)
+      // A reload may have replaced the identity meanwhile.
+      identity = resolve(query.selector)
+    }
+    requireAllowedResource(identity, query.resource)
+    requireAllowedUid(identity, query.resource, uid)
+    const correlationId = findCorrelationId(request.headers)
+    const tokenRequest = createTokenRequest(query, identity, correlationId)
+    const token = await tokens(tokenRequest, hungUp)
+    if (hungUp.aborted) {
+      // Not served, and so neither counted nor audited.
+      reply.hijack()
+      return
+    }
+    const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
+    const answer = { query, identity, token, expiresIn, expiresOn }
+    const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
+    sendReply(request, reply, render(dialect, answer, wire), event)
   })
 }
 

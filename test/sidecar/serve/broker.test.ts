@@ -1,7 +1,20 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { expect, test } from 'vitest'
 import { createBroker } from '../../../src/sidecar/serve/broker.ts'
 import { loadConfig } from '../../../src/sidecar/config/config.ts'
+import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
+import { createIdentityResolver } from '../../../src/sidecar/identities.ts'
+import { createGuard } from '../../../src/sidecar/server/guard.ts'
+import type { Pod } from '../../../src/sidecar/server/pod.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
+import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { portOf } from '../../fixtures/listening.ts'
+
+const log = createLogger({ level: 'silent', format: 'json', out: { write: () => {} } })
 
 const ENVIRONMENT = {
   AZURE_CLIENT_ID: '11111111-1111-4111-8111-111111111111',
@@ -12,8 +25,7 @@ const ENVIRONMENT = {
 
 test('warns of a failed reload until one succeeds, beside the warnings of the settings', async () => {
   const config = await loadConfig(ENVIRONMENT)
-  const log = createLogger({ level: 'silent', format: 'json', out: { write: () => {} } })
-  const broker = createBroker(config, log)
+  const broker = createBroker({ config, readAssertion: createAssertionReader(), log })
   const warnings = () => broker.telemetry.document([]).warnings
   const [ofSettings, ...others] = warnings()
   expect(ofSettings).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect')
@@ -24,5 +36,77 @@ test('warns of a failed reload until one succeeds, beside the warnings of the se
   }
   broker.onReload(undefined)
   expect(warnings()).toEqual([ofSettings])
+  broker.close()
+})
+
+const TOKEN =
+  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
+/** Opens a socket that already listens, as another process may hand one over. */
+async function openSocket(): Promise<Server> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+async function ask(port: number, host = 'localhost') {
+  const { body } = await roundTrip(port, request(TOKEN, { headers: { Host: host } }))
+  return JSON.parse(body)
+}
+
+test('serves pods on sockets and assertions that are given, each with its own identities, guard and cap', async () => {
+  await using simulator = await createSimulator()
+  const assertion = readFileSync(simulator.tokenFile, 'utf8')
+  const names: string[] = []
+  const config = await loadConfig({
+    ...sidecarSettings(simulator),
+    AZURE_FEDERATED_TOKEN_FILE: '/no-file/pod-1',
+  })
+  const readAssertion = createAssertionReader({
+    readFile: (name) => {
+      names.push(name)
+      return Promise.resolve(assertion)
+    },
+  })
+  const broker = createBroker({ config, readAssertion, log })
+  const sockets = [await openSocket(), await openSocket()] as const
+  const [port, otherPort] = [portOf(sockets[0]), portOf(sockets[1])]
+  const statuses: number[] = []
+  let resolve = createIdentityResolver({ identities: [] })
+  const other: Pod = {
+    ...broker.pod,
+    maxConnections: 1,
+    guard: createGuard({ allowedHosts: ['other.test'] }),
+    resolve: (selector) => resolve(selector),
+    onReply: ({ status }) => statuses.push(status),
+  }
+  const listeners = [
+    await broker.listen(broker.pod, [sockets[0]]),
+    await broker.listen(other, [sockets[1]]),
+  ]
+
+  const { access_token: token } = await ask(port)
+  expect(token).toEqual(expect.any(String))
+  expect(names).toContain('/no-file/pod-1')
+  expect(await ask(port, 'other.test')).toMatchObject({
+    error_description: expect.stringContaining('is not one of this service'),
+  })
+  expect(await ask(otherPort, 'other.test')).toMatchObject({
+    error_description: 'Identity not found',
+  })
+
+  // Pods with the same identity share its token.
+  resolve = broker.pod.resolve
+  expect(await ask(otherPort)).toMatchObject({ access_token: token })
+  expect(simulator.exchanges()).toBe(1)
+  expect(statuses).toEqual([400, 200])
+
+  await using first = await openConnection(otherPort)
+  await using unaffected = await openConnection(port)
+  await using second = await openConnection(otherPort)
+  await first.closed()
+  expect([unaffected.isClosed(), second.isClosed()]).toEqual([false, false])
+
+  for (const { close } of listeners) await close(0)
   broker.close()
 })
