@@ -11,6 +11,7 @@ import type { RefreshEvent } from '../tokens/token-cache.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
+import { describeFailure, formatTime } from './describe.ts'
 import type { Logger } from './logger.ts'
 
 /** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
@@ -23,19 +24,6 @@ export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> 
     ...failure,
     message,
     ...(cause !== undefined && !message.includes(cause) && { cause }),
-  }
-}
-
-/** Returns code, problem, fix and Entra ID's ids. Scrubs the texts, which can come from other servers and from callers. */
-export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {
-  const { aadsts, traceId, correlationId } = entra
-  return {
-    code,
-    message: scrub(problem),
-    ...(fix !== undefined && { fix: scrub(fix) }),
-    ...(aadsts !== undefined && { aadsts }),
-    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
-    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
   }
 }
 
@@ -60,7 +48,7 @@ export function logExchange(
     const { lifetime, audit } = outcome.token
     log.info('token_obtained', {
       ...fields,
-      expiresAt: new Date(toWallTimes(lifetime, clock).expiresAt).toISOString(),
+      expiresAt: formatTime(toWallTimes(lifetime, clock).expiresAt),
       ...audit,
     })
   } else {
@@ -126,7 +114,7 @@ export function logAssertion(
 }
 
 function assertionFields({ issuer, subject, audience, expiresAt }: Assertion) {
-  return { issuer, subject, audience, expiresAt: new Date(expiresAt).toISOString() }
+  return { issuer, subject, audience, expiresAt: formatTime(expiresAt) }
 }
 
 /** Logs `request_rejected`. */

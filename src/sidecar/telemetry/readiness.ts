@@ -2,8 +2,9 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/secret.ts'
-import { type Clock, toWallTime } from '../tokens/clock.ts'
+import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
+import { formatInstant } from './describe.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
@@ -69,7 +70,7 @@ export function createReadiness(options: ReadinessOptions): Readiness {
     }
     if (lastExchange === undefined) return { ready, reasons }
     const { endedAt, ...outcome } = lastExchange
-    const at = new Date(toWallTime(endedAt, clock)).toISOString()
+    const at = formatInstant(endedAt, clock)
     return { ready, reasons, lastExchange: { at, ...outcome } }
   }
 

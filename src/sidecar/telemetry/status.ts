@@ -1,21 +1,25 @@
 /** The status document: everything that people can see of a sidecar at one moment, without a secret. */
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
-import { explainAadsts } from '../exchange/aadsts.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { scrub } from '../../lib/secret.ts'
-import { type Clock, toWallTime } from '../tokens/clock.ts'
+import type { Clock } from '../tokens/clock.ts'
 import { toWallTimes } from '../tokens/lifetime.ts'
-import { toResource } from '../tokens/token.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
-import { describeFailure } from './log-events.ts'
+import {
+  describeFailure,
+  describeResource,
+  explainFailure,
+  formatInstant,
+  formatTime,
+} from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
-import { findProblems, type Problem } from './find-problems.ts'
+import { findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface StatusSources {
@@ -36,27 +40,26 @@ interface StatusSources {
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
   const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
-  const formatInstant = (at: number) => formatTime(toWallTime(at, clock))
-  const problems = findProblems({ ...sources, directory: config.directory })
+  const problems = findProblems(sources)
   return {
     schemaVersion: 1,
     generatedAt: formatTime(clock.wall()),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
-    startedAt: formatInstant(startedAt),
+    startedAt: formatInstant(startedAt, clock),
     state: findState(sources, problems),
-    problems: problems.map((problem) => formatProblem(problem, formatInstant)),
+    problems,
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
     identities: describeIdentities(config.directory),
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
-    tokens: entries.map((entry) => describeToken(entry, clock, formatInstant)),
-    exchanges: history.exchanges().map((past) => describeExchange(past, formatInstant)),
+    tokens: entries.map((entry) => describeToken(entry, clock)),
+    exchanges: history.exchanges().map((past) => describeExchange(past, clock)),
     failedRequests: history
       .failedRequests()
-      .map((requests) => describeFailedRequests(requests, formatInstant)),
-    clients: sources.clients.map((client) => describeClient(client, formatInstant)),
+      .map((requests) => describeFailedRequests(requests, clock)),
+    clients: sources.clients.map((client) => describeClient(client, clock)),
     settings: sources.settings,
     warnings: [
       ...config.warnings.map(scrub),
@@ -68,38 +71,16 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
 /** Returns the state as the schema defines it; the problems explain it. */
 function findState(
   { readiness, entries }: Pick<StatusSources, 'readiness' | 'entries'>,
-  problems: readonly Problem[],
+  problems: StatusDocument['problems'],
 ): StatusDocument['state'] {
   if (!readiness.ready) return 'starting'
   if (problems.length === 0) return 'ready'
   // A resource that Entra ID refuses says nothing about the tokens for others.
-  const concernsResourcesAlone = problems.every(({ error }) => error?.code === 'resource_refused')
+  const concernsResourcesAlone = problems.every(
+    ({ failure }) => failure?.code === 'resource_refused',
+  )
   const hasToken = entries.some(({ token }) => token !== undefined)
   return hasToken || concernsResourcesAlone ? 'degraded' : 'failing'
-}
-
-function formatProblem(
-  problem: Problem,
-  formatInstant: FormatInstant,
-): StatusDocument['problems'][number] {
-  const { summary, error, identity, resources, failures } = problem
-  const { failingSince, servedUntil, nextAttemptAt, withoutToken } = problem
-  return {
-    summary,
-    identity: identity?.name,
-    clientId: identity?.clientId,
-    resources: resources && [...resources],
-    consecutiveFailures: failures,
-    failingSince: failingSince === undefined ? undefined : formatInstant(failingSince),
-    servedUntil: servedUntil === undefined ? undefined : formatTime(servedUntil),
-    withoutToken: withoutToken?.map(({ identity: { name }, scope }) => ({
-      identity: name,
-      resource: scrub(toResource(scope)),
-    })),
-    nextAttemptAt: nextAttemptAt === undefined ? undefined : formatInstant(nextAttemptAt),
-    failure: error && describeFailure(error),
-    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
-  }
 }
 
 /** Reads namespace and service account of the first token with the subject `system:serviceaccount:NAMESPACE:NAME`. */
@@ -148,47 +129,44 @@ function describeAssertion([file, state]: readonly [string, AssertionState]) {
 function describeToken(
   { request: { identity, scope }, token, failure, nextAttemptAt }: CacheEntry,
   clock: Clock,
-  formatInstant: FormatInstant,
 ): StatusDocument['tokens'][number] {
   const times = token && toWallTimes(token.lifetime, clock)
   return {
     identity: identity.name,
     clientId: identity.clientId,
-    resource: scrub(toResource(scope)),
+    resource: describeResource(scope),
     scope: scrub(scope),
     cached: times && {
       obtainedAt: formatTime(times.obtainedAt),
       expiresAt: formatTime(times.expiresAt),
     },
-    nextAttemptAt: formatInstant(nextAttemptAt),
+    nextAttemptAt: formatInstant(nextAttemptAt, clock),
     consecutiveFailures: failure?.count ?? 0,
-    failingSince: failure && formatInstant(failure.since),
+    failingSince: failure && formatInstant(failure.since, clock),
     failure: failure && describeFailure(failure.error),
   }
 }
 
 function describeExchange(
   { endedAt, count, request: { identity, scope }, durationMs, outcome }: PastExchange,
-  formatInstant: FormatInstant,
+  clock: Clock,
 ): StatusDocument['exchanges'][number] {
-  const error = outcome.ok ? undefined : outcome.error
   return {
-    at: formatInstant(endedAt),
+    at: formatInstant(endedAt, clock),
     count,
     identity: identity.name,
-    resource: scrub(toResource(scope)),
+    resource: describeResource(scope),
     durationMs: Math.round(durationMs),
-    failure: error && describeFailure(error),
-    explanation: explainAadsts(error?.entra?.aadsts)?.explanation,
+    ...(!outcome.ok && explainFailure(outcome.error)),
   }
 }
 
 function describeFailedRequests(
   { lastAt, count, protocol, client, error }: FailedRequests,
-  formatInstant: FormatInstant,
+  clock: Clock,
 ): StatusDocument['failedRequests'][number] {
   return {
-    lastAt: formatInstant(lastAt),
+    lastAt: formatInstant(lastAt, clock),
     count,
     protocol,
     client: client.library.id,
@@ -197,27 +175,17 @@ function describeFailedRequests(
   }
 }
 
-function describeClient(
-  client: SeenClient,
-  formatInstant: FormatInstant,
-): StatusDocument['clients'][number] {
+function describeClient(client: SeenClient, clock: Clock): StatusDocument['clients'][number] {
   const { library, version, requests, firstSeenAt, lastSeenAt } = client
   return {
     client: library.id,
     title: library.title,
     version,
     requests,
-    firstSeenAt: formatInstant(firstSeenAt),
-    lastSeenAt: formatInstant(lastSeenAt),
+    firstSeenAt: formatInstant(firstSeenAt, clock),
+    lastSeenAt: formatInstant(lastSeenAt, clock),
     workloadIdentitySince: library.workloadIdentitySince,
     supportsWorkloadIdentity: supportsWorkloadIdentity(library, version),
     advice: library.advice,
   }
-}
-
-/** Formats an instant of the monotonic clock. */
-type FormatInstant = (at: number) => string
-
-function formatTime(ms: number): string {
-  return new Date(ms).toISOString()
 }

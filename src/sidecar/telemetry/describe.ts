@@ -1,0 +1,42 @@
+/** Describes errors, resources and times for the log and the status. Texts from callers and other servers are scrubbed. */
+import type { BrokerError } from '../../lib/errors.ts'
+import { scrub } from '../../lib/secret.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
+import { type Clock, toWallTime } from '../tokens/clock.ts'
+import { toResource } from '../tokens/token.ts'
+
+/** Returns code, problem, fix and Entra ID's ids. */
+export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {
+  const { aadsts, traceId, correlationId } = entra
+  return {
+    code,
+    message: scrub(problem),
+    ...(fix !== undefined && { fix: scrub(fix) }),
+    ...(aadsts !== undefined && { aadsts }),
+    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
+    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
+  }
+}
+
+/** Returns the failure, and the meaning of Entra ID's error code, where that is known. */
+export function explainFailure(error: BrokerError) {
+  return {
+    failure: describeFailure(error),
+    explanation: explainAadsts(error.entra?.aadsts)?.explanation,
+  }
+}
+
+/** Returns the resource of a scope. */
+export function describeResource(scope: string): string {
+  return scrub(toResource(scope))
+}
+
+/** Formats epoch milliseconds. */
+export function formatTime(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+/** Formats an instant of the monotonic clock, by the wall clock as it is set now. */
+export function formatInstant(at: number, clock: Clock): string {
+  return formatTime(toWallTime(at, clock))
+}
