@@ -23,63 +23,45 @@ interface RecognizableLibrary extends ClientLibrary {
 }
 
 const credential = (library: string) =>
-  `use DefaultAzureCredential or WorkloadIdentityCredential of ${library}`
+  `use DefaultAzureCredential or WorkloadIdentityCredential of ${library} or later`
 
 // Source: learn.microsoft.com/azure/aks/workload-identity-overview, table of minimum versions
-function azureIdentity(
-  id: string,
-  title: string,
-  agent: RegExp,
-  workloadIdentitySince: string,
-): RecognizableLibrary {
-  const advice = credential(`${title} ${workloadIdentitySince} or later`)
-  return { id, title, agent, workloadIdentitySince, advice }
+const sdk = (id: string, title: string, agent: RegExp, since: string): RecognizableLibrary => {
+  const advice = credential(`${title} ${since}`)
+  return { id, title, agent, workloadIdentitySince: since, advice }
 }
 
 // Source: the same page: MSAL needs code that passes the projected token
-function msal(id: string, title: string, sku: RegExp, replacement: string): RecognizableLibrary {
-  return {
-    id,
-    title,
-    sku,
-    advice: `pass the projected token as a client assertion, or ${credential(replacement)}`,
-  }
+const msal = (id: string, title: string, sku: RegExp, replacement: string) => {
+  const advice = `pass the projected token as a client assertion, or ${credential(replacement)}`
+  return { id, title, sku, advice }
+}
+
+/** An HTTP client, which does not say which library calls. */
+const generic = (id: string, title: string, agent: RegExp, callers: string) => {
+  const advice = `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`
+  return { id, title, agent, advice }
 }
 
 /** The first match counts: an SDK stands before the library that it is built on. */
 export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
   // User-Agents by the guidelines of the Azure SDKs: azsdk-LANGUAGE-PACKAGE/VERSION
-  azureIdentity(
+  sdk(
     'python-azure-identity',
     'azure-identity (Python)',
     /^azsdk-python-identity\/(\S+)/,
     '1.13.0',
   ),
-  azureIdentity(
-    'js-azure-identity',
-    '@azure/identity (JavaScript)',
-    /^azsdk-js-identity\/(\S+)/,
-    '3.2.0',
-  ),
-  azureIdentity('go-azidentity', 'azidentity (Go)', /\bazsdk-go-azidentity\/v?(\S+)/, '1.3.0'),
-  azureIdentity(
-    'dotnet-azure-identity',
-    'Azure.Identity (.NET)',
-    /\bazsdk-net-Identity\/(\S+)/i,
-    '1.9.0',
-  ),
-  azureIdentity(
+  sdk('js-azure-identity', '@azure/identity (JavaScript)', /^azsdk-js-identity\/(\S+)/, '3.2.0'),
+  sdk('go-azidentity', 'azidentity (Go)', /\bazsdk-go-azidentity\/v?(\S+)/, '1.3.0'),
+  sdk('dotnet-azure-identity', 'Azure.Identity (.NET)', /\bazsdk-net-Identity\/(\S+)/i, '1.9.0'),
+  sdk(
     'java-azure-identity',
     'azure-identity (Java)',
     /\bazsdk-java-(?:azure-)?identity\/(\S+)/,
     '1.9.0',
   ),
-  azureIdentity(
-    'cpp-azure-identity',
-    'azure-identity-cpp (C++)',
-    /\bazsdk-cpp-identity\/(\S+)/,
-    '1.6.0',
-  ),
+  sdk('cpp-azure-identity', 'azure-identity-cpp (C++)', /\bazsdk-cpp-identity\/(\S+)/, '1.6.0'),
   {
     // Source: docs.rs/crate/azure_identity/1.0.0: src/workload_identity_credential.rs
     id: 'rust-azure-identity',
@@ -89,23 +71,18 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     advice: 'use WorkloadIdentityCredential of azure_identity 1.0.0 or later',
   },
   // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
-  msal('python-msal', 'MSAL for Python', /^MSAL\.Python$/i, 'azure-identity 1.13.0 or later'),
-  msal('js-msal', 'MSAL for Node.js', /^msal\.js\.node$/i, '@azure/identity 3.2.0 or later'),
-  msal('go-msal', 'MSAL for Go', /^MSAL\.Go$/i, 'azidentity 1.3.0 or later'),
-  msal('java-msal', 'MSAL for Java', /^MSAL\.Java$/i, 'azure-identity 1.9.0 or later'),
-  msal(
-    'dotnet-msal',
-    'MSAL.NET',
-    /^MSAL\.(?:Net|CoreCLR|Desktop)/i,
-    'Azure.Identity 1.9.0 or later',
-  ),
+  msal('python-msal', 'MSAL for Python', /^MSAL\.Python$/i, 'azure-identity 1.13.0'),
+  msal('js-msal', 'MSAL for Node.js', /^msal\.js\.node$/i, '@azure/identity 3.2.0'),
+  msal('go-msal', 'MSAL for Go', /^MSAL\.Go$/i, 'azidentity 1.3.0'),
+  msal('java-msal', 'MSAL for Java', /^MSAL\.Java$/i, 'azure-identity 1.9.0'),
+  msal('dotnet-msal', 'MSAL.NET', /^MSAL\.(?:Net|CoreCLR|Desktop)/i, 'Azure.Identity 1.9.0'),
   {
     // Source: go-autorest/autorest/adal/version.go (User-Agent); the AKS page above
     id: 'go-autorest',
     title: 'go-autorest/adal (Go)',
     // Its version is the constant v1.0.0.
     agent: /\bgo-autorest\/adal\//,
-    advice: `it is retired; ${credential('azidentity 1.3.0 or later')}`,
+    advice: `it is retired; ${credential('azidentity 1.3.0')}`,
   },
   {
     // Source: docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown
@@ -128,7 +105,7 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     title: 'Azure.Core (.NET)',
     // Azure.Identity calls under the name and version of Azure.Core where it probes.
     agent: /\bazsdk-net-Core\/(\S+)/i,
-    advice: credential('Azure.Identity 1.9.0 or later'),
+    advice: credential('Azure.Identity 1.9.0'),
   },
   {
     // Source: developer.hashicorp.com/vault/docs/auth/jwt
@@ -176,7 +153,6 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     agent: /\bdatabricks-sdk-go\/(\S+)/,
     advice: 'use a Databricks federation policy and auth type file-oidc with the projected token',
   },
-  // HTTP clients of languages, which do not say which library calls
   generic(
     'python-requests',
     'Python requests',
@@ -204,15 +180,6 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
   generic('curl', 'curl', /^curl\/(\S+)/, 'a script'),
   generic('wget', 'Wget', /^Wget\/(\S+)/i, 'a script'),
 ]
-
-function generic(id: string, title: string, agent: RegExp, callers: string): RecognizableLibrary {
-  return {
-    id,
-    title,
-    agent,
-    advice: `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`,
-  }
-}
 
 /** Stands for clients that send no User-Agent. */
 export const NO_USER_AGENT: ClientLibrary = {

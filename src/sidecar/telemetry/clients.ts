@@ -58,16 +58,11 @@ export function createClientInventory(now: () => number): ClientInventory {
   }
 
   function findClient(headers: IncomingHttpHeaders): CountedClient {
-    const agent = headers['user-agent'] ?? ''
-    const sku = headers['x-client-sku']
-    const skuVersion = headers['x-client-ver']
-    const key =
-      sku === undefined ? agent : `${singleValue(sku)} ${singleValue(skuVersion)} ${agent}`
+    const { 'user-agent': agent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
+    const key = sku === undefined ? agent : `${String(sku)} ${String(version)} ${agent}`
     const cached = byHeaders.get(key)
     if (cached !== undefined) return cached
-    const client = findOrAdd(
-      recognizeClient({ agent, sku: singleValue(sku), skuVersion: singleValue(skuVersion) }),
-    )
+    const client = findOrAdd(recognizeClient(headers))
     if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
     if (key.length <= MAX_LENGTH) byHeaders.set(key, client)
     return client
@@ -86,22 +81,17 @@ export function createClientInventory(now: () => number): ClientInventory {
 
 type RecognizedClient = Pick<SeenClient, 'library' | 'version'>
 
-/** Returns library and version of a client; the version is empty unless it looks like one. */
-export function recognizeClient({
-  agent,
-  sku = '',
-  skuVersion = '',
-}: {
-  agent: string
-  sku?: string
-  skuVersion?: string
-}): RecognizedClient {
+/** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
+export function recognizeClient(headers: IncomingHttpHeaders): RecognizedClient {
+  const agent = (headers['user-agent'] ?? '').slice(0, MAX_LENGTH)
+  const sku = String(headers['x-client-sku'] ?? '')
   if (agent === '' && sku === '') return { library: NO_USER_AGENT, version: '' }
-  const start = agent.slice(0, MAX_LENGTH)
   for (const library of CLIENT_LIBRARIES) {
-    const match = library.agent?.exec(start)
+    const match = library.agent?.exec(agent)
     if (match) return { library, version: parseVersion(match[1]) }
-    if (library.sku?.test(sku) === true) return { library, version: parseVersion(skuVersion) }
+    if (library.sku?.test(sku) === true) {
+      return { library, version: parseVersion(String(headers['x-client-ver'])) }
+    }
   }
   return { library: UNKNOWN_LIBRARY, version: '' }
 }
@@ -126,8 +116,4 @@ function parseNumbers(version: string): number[] {
 
 function parseVersion(text = ''): string {
   return VERSION.test(text) ? text : ''
-}
-
-function singleValue(header: string | string[] | undefined): string {
-  return typeof header === 'string' ? header : ''
 }

@@ -1,13 +1,14 @@
 /** Keeps the latest exchanges and failed requests for the status page. */
+import type { BrokerError } from '../../lib/errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { SeenClient } from './clients.ts'
 
-/** The latest of one or more exchanges with the same request and outcome. */
-export interface PastExchange extends Omit<ExchangeEvent, 'outcome'> {
-  /** Without the token, which must not outlive its place in the cache. */
-  readonly outcome: { readonly ok: true } | Extract<ExchangeEvent['outcome'], { ok: false }>
-  /** When it ended, on the monotonic clock. */
+/** The latest of one or more exchanges with the same request and outcome. Its token must not outlive the cache entry. */
+export interface PastExchange extends Pick<ExchangeEvent, 'request' | 'durationMs'> {
+  /** Undefined if it succeeded. */
+  readonly error: BrokerError | undefined
+  /** On the monotonic clock. */
   readonly endedAt: number
   readonly count: number
 }
@@ -17,7 +18,7 @@ export interface FailedRequests {
   readonly protocol: string
   /** The client and the error of the latest. */
   readonly client: SeenClient
-  readonly error: NonNullable<ReplyEvent['error']>
+  readonly error: BrokerError
   readonly count: number
   /** On the monotonic clock. */
   readonly lastAt: number
@@ -40,9 +41,10 @@ export function createHistory(now: () => number): History {
   const failedRequests = createRecent<Omit<FailedRequests, 'count'>>()
 
   return {
-    onExchange: (event) => {
-      const outcome = event.outcome.ok ? { ok: true as const } : event.outcome
-      exchanges.add(exchangeKey(event), { ...event, outcome, endedAt: now() })
+    onExchange: ({ request, durationMs, outcome }) => {
+      const error = outcome.ok ? undefined : outcome.error
+      const key = JSON.stringify([request.identity.clientId, request.scope, error?.code])
+      exchanges.add(key, { request, durationMs, error, endedAt: now() })
     },
     onReply: ({ protocol, error }, client) => {
       if (error === undefined) return
@@ -68,11 +70,4 @@ function createRecent<Entry extends object>() {
     },
     list: () => [...entries.values()].toReversed(),
   }
-}
-
-function exchangeKey({
-  request: { identity, scope },
-  outcome,
-}: Pick<PastExchange, 'request' | 'outcome'>): string {
-  return JSON.stringify([identity.clientId, scope, outcome.ok ? 'ok' : outcome.error.code])
 }

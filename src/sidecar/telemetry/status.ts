@@ -148,7 +148,7 @@ function describeToken(
 }
 
 function describeExchange(
-  { endedAt, count, request: { identity, scope }, durationMs, outcome }: PastExchange,
+  { endedAt, count, request: { identity, scope }, durationMs, error }: PastExchange,
   clock: Clock,
 ): StatusDocument['exchanges'][number] {
   return {
@@ -157,7 +157,7 @@ function describeExchange(
     identity: identity.name,
     resource: describeResource(scope),
     durationMs: Math.round(durationMs),
-    ...(!outcome.ok && explainFailure(outcome.error)),
+    ...(error && explainFailure(error)),
   }
 }
 

@@ -17,7 +17,7 @@ import {
   logServedToken,
 } from './log-events.ts'
 import { createHistory } from './history.ts'
-import type { ProcessLog } from './logger.ts'
+import type { Logger, ProcessLog } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createReadiness, type ReadinessState } from './readiness.ts'
 import { createStatusDocument } from './status.ts'
@@ -58,40 +58,24 @@ export interface Telemetry extends Omit<
 
 /** Creates the telemetry of a sidecar. */
 export function createTelemetry(sources: TelemetrySources): Telemetry {
-  const {
-    config,
-    audience,
-    log,
-    auditsTokens = false,
-    clock,
-    entries,
-    assertions,
-    readyAfterPrefetch,
-  } = sources
+  const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
   const inventory = createClientInventory(clock.monotonic)
   const history = createHistory(clock.monotonic)
-  const readiness = createReadiness({
-    assertions,
-    readyAfterPrefetch,
-    clock,
-    onReady: () => log.info('ready'),
-  })
+  const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const isFirstUse = createFirstUseFilter()
-  const { onSkew, skewMs } = trackSkew(clock)
-  let wasSkewed = false
+  const { onSkew, skewMs } = createSkewMonitor(clock, log)
   const metrics = createMetrics({
+    ...sources,
     directory: () => config().directory,
-    clock,
     skewMs,
     clients: inventory.clients,
     isReady: () => readiness.check().ready,
-    entries,
-    assertions,
     droppedLines: log.dropped,
   })
 
   return {
+    ...metrics,
     onReply: (event) => {
       const { protocol, error, headers, served } = event
       // A readiness probe on the main port is no client's request.
@@ -105,7 +89,6 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
       history.onReply(event, client)
       logRejection(log, event, error, client)
     },
-    onCacheResult: metrics.onCacheResult,
     onRefresh: (event) => {
       metrics.onRefresh(event.error === undefined)
       if (event.error !== undefined) logRefreshFailure(log, event, event.error)
@@ -116,23 +99,13 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
       logExchange(log, event, clock)
       readiness.onExchange(event)
     },
-    onAttempt: metrics.onAttempt,
     onAssertion: (file, state) => {
       logAssertion(log, file, state, audience)
       readiness.onAssertion(state)
     },
     onPrefetched: readiness.onPrefetched,
-    onSkew: (ms) => {
-      if (isSkewed(ms) && !wasSkewed) {
-        log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
-      }
-      wasSkewed = isSkewed(ms)
-      onSkew(ms)
-    },
-    onReload: metrics.onReload,
+    onSkew,
     readiness: readiness.check,
-    scrape: metrics.scrape,
-    readTraffic: metrics.readTraffic,
     document: (settings) =>
       createStatusDocument({
         startedAt,
@@ -147,6 +120,22 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
         logLevel: log.level(),
         settings,
       }),
+  }
+}
+
+/** Tracks the clock skew, and logs `clock_skew` when it becomes one that people have to fix. */
+function createSkewMonitor(clock: Clock, log: Logger): ReturnType<typeof trackSkew> {
+  const { onSkew, skewMs } = trackSkew(clock)
+  let wasSkewed = false
+  return {
+    skewMs,
+    onSkew: (ms) => {
+      if (isSkewed(ms) && !wasSkewed) {
+        log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
+      }
+      wasSkewed = isSkewed(ms)
+      onSkew(ms)
+    },
   }
 }
 

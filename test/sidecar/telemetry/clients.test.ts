@@ -37,7 +37,7 @@ const AGENTS: readonly (readonly [agent: string, client: string])[] = [
 ]
 
 test.each(AGENTS)('%j is %s', (agent, client) => {
-  const { library, version } = recognizeClient({ agent })
+  const { library, version } = recognizeClient({ 'user-agent': agent })
   expect(`${library.id} ${version}`).toBe(client)
 })
 
@@ -49,14 +49,18 @@ test.each([
   ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
   ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
 ])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
-  const { library, version } = recognizeClient({ agent, sku, skuVersion })
+  const { library, version } = recognizeClient({
+    'user-agent': agent,
+    'x-client-sku': sku,
+    'x-client-ver': skuVersion,
+  })
   expect(`${library.id} ${version}`).toBe(client)
 })
 
 test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
   'ignores a version that does not look like one: %j',
   (version) => {
-    expect(recognizeClient({ agent: `azsdk-python-identity/${version}` }).version).toBe('')
+    expect(recognizeClient({ 'user-agent': `azsdk-python-identity/${version}` }).version).toBe('')
   },
 )
 
