@@ -18,39 +18,34 @@ import {
 } from '../inject/manifests/workloads.ts'
 import { createReport, type Finding, type Report } from './finding.ts'
 
-export interface ServiceAccountObject {
+interface Name {
   readonly namespace: string
   readonly name: string
+}
+
+export interface ServiceAccountObject extends Name {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-export interface WorkloadObject {
+export interface WorkloadObject extends ServiceAccountObject {
   readonly kind: string
-  readonly namespace: string
-  readonly name: string
   /** Where the pod template is, such as `spec.template`; empty for a Pod. */
   readonly templatePath: string
   readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
   /** The labels in its selector, which its pods must keep. */
   readonly selector: Readonly<Record<string, string>>
   readonly template: Pod
 }
 
 /** A ConfigMap with an identities file. */
-export interface IdentitiesConfigMap {
-  readonly namespace: string
-  readonly name: string
+export interface IdentitiesConfigMap extends Name {
   readonly entries: readonly IdentityEntry[]
 }
 
 /** An object of another kind that a migration reads. */
-export interface OtherObject {
+export interface OtherObject extends ServiceAccountObject {
   readonly kind: string
-  readonly namespace: string
-  readonly name: string
-  readonly annotations: Readonly<Record<string, string>>
-  readonly spec: unknown
+  readonly spec?: unknown
 }
 
 export interface ClusterObjects {
@@ -64,10 +59,7 @@ export interface ClusterObjects {
 }
 
 /** Formats `ServiceAccount shop/orders`. */
-export function formatObject(
-  kind: string,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
-): string {
+export function formatObject(kind: string, { namespace, name }: Name): string {
   return `${kind} ${namespace}/${name}`
 }
 
@@ -100,8 +92,16 @@ const KubernetesObject = z.looseObject({
 
 const WithSelector = z.object({ selector: z.object({ matchLabels: Texts }) })
 
-interface ParsedObject extends z.infer<typeof KubernetesObject> {
-  readonly place: string
+type ParsedObject = z.infer<typeof KubernetesObject>
+
+/** An object with the texts of its metadata. */
+interface ReadObject extends OtherObject {
+  readonly apiVersion: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly owners: ParsedObject['metadata']['ownerReferences']
+  readonly data: ParsedObject['data']
+  /** Its kind, name and file. */
+  readonly label: string
   readonly workloads: readonly Workload[]
 }
 
@@ -122,56 +122,43 @@ export async function readClusterObjects(
 ): Promise<{ readonly objects: ClusterObjects; readonly findings: Finding[] }> {
   const findings: Finding[] = []
   const report = createReport(findings)
-  const parsed = files.flatMap((file) => parseFile(file, templatePaths, report))
-  const located = parsed.flatMap((object) => {
-    const own = locate(object, namespace, report)
-    return own === undefined ? [] : [{ ...own, object }]
-  })
-  const keys = new Set(located.map(({ object, ...own }) => formatObject(object.kind, own)))
+  const all = files.flatMap((file) => parseFile(file, templatePaths, report))
+  const named = all
+    .filter(isRelevant)
+    .map((object) => ({ ...object, namespace: object.namespace || (namespace ?? '') }))
+    .filter((object) => checkName(object, report))
+  const names = new Set(named.map((object) => formatObject(object.kind, object)))
+  // Replicas of a workload that is in the input as well say nothing new.
+  const isReplica = ({ owners, namespace: space }: ReadObject) =>
+    owners.some(
+      ({ controller, kind, name }) =>
+        controller === true && names.has(formatObject(kind, { namespace: space, name })),
+    )
+  const workloads = named
+    .filter((object) => !isReplica(object))
+    .flatMap((object) => readWorkload(object, report))
+  const configMaps = await Promise.all(named.map((object) => readConfigMap(object, report)))
   const objects = {
-    serviceAccounts: located
-      .filter(({ object }) => object.apiVersion === 'v1' && object.kind === 'ServiceAccount')
-      .map(({ object, ...own }) => ({ ...own, annotations: object.metadata.annotations })),
-    workloads: located
-      // Replicas of a workload that is in the input as well say nothing new.
-      .filter(
-        ({ object, namespace: space }) =>
-          !object.metadata.ownerReferences.some(
-            ({ controller, kind, name }) =>
-              controller === true && keys.has(formatObject(kind, { namespace: space, name })),
-          ),
-      )
-      .flatMap(({ object, ...own }) => readWorkload(object, own, report)),
-    configMaps: (
-      await Promise.all(located.map(({ object, ...own }) => readConfigMap(object, own, report)))
-    ).flat(),
-    injectedNamespaces: new Set(
-      parsed
-        .filter(
-          ({ apiVersion, kind, metadata }) =>
-            apiVersion === 'v1' &&
-            kind === 'Namespace' &&
-            metadata.labels['wimds.io/inject'] === 'true',
-        )
-        .map(({ metadata }) => metadata.name ?? ''),
+    serviceAccounts: named.filter(
+      ({ apiVersion, kind }) => apiVersion === 'v1' && kind === 'ServiceAccount',
     ),
-    podIdentities: located
-      .filter(({ object }) => getApiGroup(object) === 'aadpodidentity.k8s.io')
-      .map(({ object, ...own }) => ({
-        ...own,
-        kind: object.kind,
-        annotations: object.metadata.annotations,
-        spec: object.spec,
-      })),
+    workloads,
+    configMaps: configMaps.flat(),
+    injectedNamespaces: new Set(all.filter(isInjectedNamespace).map(({ name }) => name)),
+    podIdentities: named.filter((object) => getApiGroup(object) === 'aadpodidentity.k8s.io'),
   }
   return { objects, findings }
+}
+
+function isInjectedNamespace({ apiVersion, kind, labels }: ReadObject): boolean {
+  return apiVersion === 'v1' && kind === 'Namespace' && labels['wimds.io/inject'] === 'true'
 }
 
 function parseFile(
   { name, source }: ManifestFile,
   templatePaths: readonly TemplatePath[],
   report: Report,
-): ParsedObject[] {
+): ReadObject[] {
   // Lists of a whole cluster are JSON, which the YAML parser takes long for.
   const json = parseJsonObject(source)
   const parse = (document: unknown, place: string) =>
@@ -198,39 +185,27 @@ function parseObjects(
   place: string,
   templatePaths: readonly TemplatePath[],
   report: Report,
-): ParsedObject[] {
+): ReadObject[] {
   return findObjects(document, []).flatMap((located) => {
-    const parsed = KubernetesObject.safeParse(located.object)
-    if (!parsed.success) return []
+    const parsed = KubernetesObject.safeParse(located.object).data
+    if (parsed === undefined) return []
+    const { apiVersion, kind, data, spec, metadata } = parsed
+    const { labels, annotations, namespace = '', ownerReferences: owners } = metadata
+    const name = metadata.name ?? metadata.generateName ?? ''
+    const label = `${kind} ${JSON.stringify(name)} (${place})`
     const workloads = readWorkloads({ ...located, path: [] }, templatePaths)
-    if (workloads === undefined) reportTemplates(parsed.data, place, report)
-    return [{ ...parsed.data, place, workloads: workloads ?? [] }]
+    const flags = workloads === undefined ? formatPathFlags(parsed) : []
+    if (flags.length > 0) {
+      const fix = `Fix: ${flags.join(' ')}`
+      report('warning', label, `is of a kind that is not known, and was not read. ${fix}`)
+    }
+    const texts = { namespace, name, label, labels, annotations, owners }
+    return [{ ...texts, apiVersion, kind, data, spec, workloads: workloads ?? [] }]
   })
 }
 
-/** Warns of pod templates of a kind that is not known. */
-function reportTemplates(
-  object: z.infer<typeof KubernetesObject>,
-  place: string,
-  report: Report,
-): void {
-  const flags = formatPathFlags(object)
-  if (flags.length === 0) return
-  const label = `${object.kind} ${JSON.stringify(object.metadata.name ?? '')} (${place})`
-  report(
-    'warning',
-    label,
-    `is of a kind that is not known, and was not read. Fix: ${flags.join(' ')}`,
-  )
-}
-
-interface Name {
-  readonly namespace: string
-  readonly name: string
-}
-
 /** Kinds that have to be in a namespace for a subject to be known. */
-function isRelevant(object: ParsedObject): boolean {
+function isRelevant(object: ReadObject): boolean {
   const { kind, data } = object
   return (
     kind === 'ServiceAccount' ||
@@ -240,55 +215,38 @@ function isRelevant(object: ParsedObject): boolean {
   )
 }
 
-function locate(
-  object: ParsedObject,
-  defaultNamespace: string | undefined,
-  report: Report,
-): Name | undefined {
-  if (!isRelevant(object)) return undefined
-  const { place, kind, metadata } = object
-  const name = metadata.name ?? metadata.generateName ?? ''
-  const namespace = metadata.namespace ?? defaultNamespace
-  const label = `${kind} ${JSON.stringify(name)} (${place})`
-  if (namespace === undefined) {
+/** Reports a name that is a template that was not rendered, or text that is meant to break out of the output. */
+function checkName({ namespace, name, label }: ReadObject, report: Report): boolean {
+  const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
+  if (namespace === '') {
     report(
       'error',
       label,
       'has no namespace, which is a part of the subject. Fix: set metadata.namespace, or pass --namespace',
     )
-    return undefined
-  }
-  // A template that was not rendered, or text that is meant to break out of the output.
-  if (!isDnsLabel(namespace) || !isDnsSubdomain(name.replace(/-$/, ''))) {
+  } else if (!isValid) {
     report('error', label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
-    return undefined
   }
-  return { namespace, name }
+  return isValid
 }
 
-function readWorkload(object: ParsedObject, own: Name, report: Report): WorkloadObject[] {
+function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
   return object.workloads.flatMap(({ template, path }) => {
     const problems: string[] = []
     const pod = parsePod(template, problems)
-    for (const problem of problems) report('error', formatObject(object.kind, own), problem)
+    for (const problem of problems) report('error', formatObject(object.kind, object), problem)
     if (pod === undefined) return []
-    const { labels, annotations } = object.metadata
-    const templatePath = path.join('.')
     const selector = WithSelector.safeParse(object.spec).data?.selector.matchLabels ?? {}
-    return { ...own, kind: object.kind, templatePath, labels, annotations, selector, template: pod }
+    return { ...object, templatePath: path.join('.'), selector, template: pod }
   })
 }
 
-async function readConfigMap(
-  object: ParsedObject,
-  own: Name,
-  report: Report,
-): Promise<IdentitiesConfigMap[]> {
+async function readConfigMap(object: ReadObject, report: Report): Promise<IdentitiesConfigMap[]> {
   const text = object.kind === 'ConfigMap' ? object.data['identities.yaml'] : undefined
   if (typeof text !== 'string') return []
   const { entries, problems } = await parseIdentities(text, IDENTITY_DEFAULTS)
   for (const problem of problems) {
-    report('error', formatObject('ConfigMap', own), `identities.yaml:${formatProblem(problem)}`)
+    report('error', formatObject('ConfigMap', object), `identities.yaml:${formatProblem(problem)}`)
   }
-  return [{ ...own, entries }]
+  return [{ ...object, entries }]
 }

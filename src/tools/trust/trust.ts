@@ -23,7 +23,6 @@ import { formatAzScript } from './output/az.ts'
 import { formatBicep } from './output/bicep.ts'
 import { formatJson } from './output/json.ts'
 import { formatTerraform } from './output/terraform.ts'
-import type { Output } from './output/names.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
 import { parseTemplatePath } from '../inject/options.ts'
@@ -147,20 +146,23 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     ...selectGroup(planned, flags.value('resource-group')),
     findings: [...findings, ...planned.findings, ...findEmptyInput(objects, findings)],
   }
-  const output = format(flags.value('output'), plan, migration)
-  const all = [...plan.findings, ...output.findings]
+  const output = flags.value('output')
+  const text = format(output, plan, migration)
+  const all = [...plan.findings, ...findOmitted(output, plan)]
   const lines = all.map(({ severity, object, message }) => {
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  if (hasContent(plan, migration) || flags.value('output') === 'json') io.stdout.write(output.text)
-  return all.some(({ severity }) => severity === 'error') ? 1 : 0
+  if (hasContent(plan, migration) || output === 'json') io.stdout.write(text)
+  return hasErrors(all) ? 1 : 0
 }
+
+const hasErrors = (findings: readonly Finding[]) =>
+  findings.some(({ severity }) => severity === 'error')
 
 /** Returns false for a plan of nothing but errors, which are on standard error. */
 function hasContent(plan: Plan, migration: Migration | undefined): boolean {
-  const hasErrors = plan.findings.some(({ severity }) => severity === 'error')
-  return !hasErrors || plan.identities.length + (migration?.changes.length ?? 0) > 0
+  return !hasErrors(plan.findings) || plan.identities.length + (migration?.changes.length ?? 0) > 0
 }
 
 async function parseOptions(
@@ -276,8 +278,7 @@ function findEmptyInput(
   { serviceAccounts, workloads }: ClusterObjects,
   findings: readonly Finding[],
 ): Finding[] {
-  const isExplained = findings.some(({ severity }) => severity === 'error')
-  if (serviceAccounts.length + workloads.length > 0 || isExplained) return []
+  if (serviceAccounts.length + workloads.length > 0 || hasErrors(findings)) return []
   return [{ severity: 'error', object: 'input', message: EMPTY_INPUT }]
 }
 
@@ -305,15 +306,32 @@ function selectGroup(plan: Plan, group: string | undefined): Plan {
   return { ...plan, identities }
 }
 
-function format(name: string | undefined, plan: Plan, migration: Migration | undefined): Output {
+function format(name: string | undefined, plan: Plan, migration: Migration | undefined): string {
   const changes = migration?.changes
   const formats = {
-    text: () => ({ text: formatText(plan, changes), findings: [] }),
-    json: () => ({ text: formatJson(plan, changes), findings: [] }),
-    az: () => ({ text: formatAzScript(plan), findings: [] }),
-    terraform: () => ({ text: formatTerraform(plan), findings: [] }),
+    text: () => formatText(plan, changes),
+    json: () => formatJson(plan, changes),
+    az: () => formatAzScript(plan),
+    terraform: () => formatTerraform(plan),
     bicep: () => formatBicep(plan),
     aso: () => formatAsoObjects(plan),
   }
   return formats[TRUST_OUTPUTS.find((each) => each === name) ?? 'text']()
+}
+
+/** Returns an error for each application that the format leaves out. */
+function findOmitted(name: string | undefined, { identities }: Plan): Finding[] {
+  const owners: Partial<Record<string, string>> = {
+    bicep: 'Azure Resource Manager',
+    aso: 'the operator',
+  }
+  const owner = owners[name ?? '']
+  if (owner === undefined) return []
+  return identities
+    .filter(({ kind, isOverLimit }) => kind === 'application' && !isOverLimit)
+    .map(({ clientId }) => ({
+      severity: 'error',
+      object: clientId,
+      message: `is left out of the output: ${owner} has no applications. Fix: use -o az or terraform`,
+    }))
 }

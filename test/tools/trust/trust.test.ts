@@ -121,6 +121,17 @@ test.each([
   expect(out).toContain(expected)
 })
 
+test.each([
+  ['bicep', 'Azure Resource Manager has no applications'],
+  ['aso', 'the operator has no applications'],
+])('says that -o %s leaves out applications', async (format, reason) => {
+  const { code, err } = await run([...BASE, '--application', ORDERS, manifests, '-o', format])
+  expect(code).toBe(1)
+  expect(err).toBe(
+    `wimds trust: ${ORDERS}: is left out of the output: ${reason}. Fix: use -o az or terraform\n`,
+  )
+})
+
 describe('the issuer', () => {
   test('is read from a discovery document', async () => {
     const path = file('discovery.json', { issuer: ISSUER, jwks_uri: `${ISSUER}openid/v1/jwks` })

@@ -187,7 +187,7 @@ export function findObjects(
 }
 
 /** Returns the API group: the part before the slash; empty for the core group. */
-export function getApiGroup({ apiVersion }: KubernetesObject): string {
+export function getApiGroup({ apiVersion }: { readonly apiVersion: string }): string {
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 

@@ -1,8 +1,13 @@
 /** Formats the plan as a Bicep file for one resource group. */
 import { UsageError } from '../../../lib/errors.ts'
 import { toLine } from '../../../lib/printable.ts'
-import type { Plan, PlannedIdentity } from '../plan.ts'
-import { createSymbols, describeIdentity, omit, type Output, selectWritable } from './names.ts'
+import type { Plan } from '../plan.ts'
+import {
+  describeIdentity,
+  describeSources,
+  selectManaged,
+  type WritableIdentity,
+} from './writable.ts'
 
 const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities'
 const API_VERSION = '2023-01-31'
@@ -11,34 +16,26 @@ const API_VERSION = '2023-01-31'
  * Returns a file that deploys all credentials of the managed identities. Throws
  * a `UsageError` if the identities are in several resource groups: a Bicep file is deployed to one.
  */
-export function formatBicep(plan: Plan): Output {
-  const symbols = createSymbols(plan.identities)
-  const identities = selectWritable(plan.identities)
-  const managed = identities.filter(({ kind }) => kind === 'managed-identity')
-  const groups = new Set(managed.flatMap(({ id }) => (id === undefined ? [] : [id.resourceGroup])))
+export function formatBicep(plan: Plan): string {
+  const identities = selectManaged(plan)
+  const groups = new Set(identities.flatMap(({ id }) => id?.resourceGroup ?? []))
   if (groups.size > 1) {
     throw new UsageError([
       `-o bicep: the identities are in the resource groups ${[...groups].join(', ')}, and a Bicep file is deployed to one. Fix: run it once for each, with --resource-group`,
     ])
   }
   const [group = 'RESOURCE_GROUP'] = groups
-  const lines = [
+  return [
     `// Federated credentials for the issuer ${toLine(plan.issuer)}.`,
     `// Deploy it with: az deployment group create --resource-group ${toLine(group)} --template-file FILE`,
     '// @batchSize(1) writes the credentials of one identity one after the other: Azure rejects concurrent writes.',
-    ...managed.flatMap((identity) => formatIdentity(identity, symbols.get(identity) ?? '')),
+    ...identities.flatMap(formatIdentity),
     '',
-  ]
-  const findings = identities
-    .filter(({ kind }) => kind === 'application')
-    .map((identity) =>
-      omit(identity, 'Azure Resource Manager has no applications. Fix: use -o az or terraform'),
-    )
-  return { text: lines.join('\n'), findings }
+  ].join('\n')
 }
 
-function formatIdentity(identity: PlannedIdentity, symbol: string): string[] {
-  const { id, clientId, credentials } = identity
+function formatIdentity(identity: WritableIdentity): string[] {
+  const { id, clientId, credentials, symbol } = identity
   return [
     '',
     ...(id === undefined
@@ -56,13 +53,12 @@ function formatIdentity(identity: PlannedIdentity, symbol: string): string[] {
     '@batchSize(1)',
     `resource ${symbol}_credentials '${IDENTITY_TYPE}/federatedIdentityCredentials@${API_VERSION}' = [`,
     '  for credential in [',
-    ...credentials.flatMap(({ name, issuer, subject, audience, sources }) => [
-      `    // For ${toLine(sources.join(', '))}`,
+    ...credentials.flatMap((credential) => [
+      `    // ${describeSources(credential)}`,
       '    {',
-      `      name: ${quoteBicep(name)}`,
-      `      issuer: ${quoteBicep(issuer)}`,
-      `      subject: ${quoteBicep(subject)}`,
-      `      audience: ${quoteBicep(audience)}`,
+      ...(['name', 'issuer', 'subject', 'audience'] as const).map(
+        (key) => `      ${key}: ${quoteBicep(credential[key])}`,
+      ),
       '    }',
     ]),
     '  ]: {',

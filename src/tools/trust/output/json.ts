@@ -1,8 +1,8 @@
 /** Formats the plan, and the changes of a migration, as JSON. Its form is public: members are added, never renamed. */
+import { formatManagedIdentityId } from '../../../lib/managed-identity.ts'
 import { VERSION } from '../../../lib/version.ts'
 import type { Change } from '../migration/change.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
-import { findResourceId } from './names.ts'
 
 /** Returns the document. `changes` is undefined if no migration was asked for. */
 export function formatJson(plan: Plan, changes: readonly Change[] | undefined): string {
@@ -13,7 +13,7 @@ export function formatJson(plan: Plan, changes: readonly Change[] | undefined): 
     limit: CREDENTIAL_LIMIT,
     identities: plan.identities.map((identity) => {
       const { clientId, kind, credentials, extra, count, isCompared, isOverLimit } = identity
-      const resourceId = findResourceId(identity)
+      const resourceId = identity.id && formatManagedIdentityId(identity.id)
       return { clientId, kind, resourceId, count, isCompared, isOverLimit, credentials, extra }
     }),
     findings: plan.findings,

@@ -1,18 +1,19 @@
 /** Formats the plan as Terraform resources. */
 import { quoteHcl } from '../../../lib/shell.ts'
 import { toLine } from '../../../lib/printable.ts'
-import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
-import { createSymbols, describeIdentity, findResourceId, selectWritable } from './names.ts'
+import type { Plan, PlannedCredential } from '../plan.ts'
+import {
+  describeIdentity,
+  describeSources,
+  selectWritable,
+  type WritableIdentity,
+} from './writable.ts'
 
 /** Returns resources for all credentials, formatted as `terraform fmt` does, and imports those that exist. */
 export function formatTerraform(plan: Plan): string {
-  const symbols = createSymbols(plan.identities)
-  const blocks = selectWritable(plan.identities).map((identity) => {
-    const symbol = symbols.get(identity) ?? ''
-    return identity.kind === 'application'
-      ? formatApplication(identity, symbol)
-      : formatManagedIdentity(identity, symbol)
-  })
+  const blocks = selectWritable(plan).map((identity) =>
+    identity.kind === 'application' ? formatApplication(identity) : formatManagedIdentity(identity),
+  )
   const head = [
     `# Federated credentials for the issuer ${toLine(plan.issuer)}.`,
     '# Needs azurerm 4.65 or later, which writes the credentials of one identity one after the other.',
@@ -20,9 +21,8 @@ export function formatTerraform(plan: Plan): string {
   return `${[head, ...blocks].join('\n\n')}\n`
 }
 
-function formatManagedIdentity(identity: PlannedIdentity, symbol: string): string {
-  const resourceId = findResourceId(identity)
-  const address = `azurerm_federated_identity_credential.${symbol}`
+function formatManagedIdentity(identity: WritableIdentity): string {
+  const { symbol, resourceId } = identity
   const variable = `variable "${symbol}_id" {
   description = ${quoteHcl(`Resource id of the managed identity with the client id ${identity.clientId}`)}
   type        = string
@@ -41,14 +41,15 @@ ${formatForEach(identity.credentials)}
 }`,
     ...(resourceId === undefined ? [] : findExisting(identity)).map(
       ({ name }) => `import {
-  to = ${address}[${quoteHcl(name)}]
+  to = azurerm_federated_identity_credential.${symbol}[${quoteHcl(name)}]
   id = ${quoteHcl(`${resourceId ?? ''}/federatedIdentityCredentials/${name}`)}
 }`,
     ),
   ].join('\n\n')
 }
 
-function formatApplication(identity: PlannedIdentity, symbol: string): string {
+function formatApplication(identity: WritableIdentity): string {
+  const { symbol } = identity
   return [
     `# ${describeIdentity(identity)}
 data "azuread_application" "${symbol}" {
@@ -68,17 +69,17 @@ ${formatForEach(identity.credentials)}
   ].join('\n\n')
 }
 
-function findExisting({ credentials }: PlannedIdentity): readonly PlannedCredential[] {
+function findExisting({ credentials }: WritableIdentity): readonly PlannedCredential[] {
   return credentials.filter(({ state }) => state === 'present' || state === 'different')
 }
 
 function formatForEach(credentials: readonly PlannedCredential[]): string {
   const entries = credentials.map(
-    ({ name, issuer, subject, audience, sources }) => `    # For ${toLine(sources.join(', '))}
-    ${quoteHcl(name)} = {
-      issuer   = ${quoteHcl(issuer)}
-      subject  = ${quoteHcl(subject)}
-      audience = ${quoteHcl(audience)}
+    (credential) => `    # ${describeSources(credential)}
+    ${quoteHcl(credential.name)} = {
+      issuer   = ${quoteHcl(credential.issuer)}
+      subject  = ${quoteHcl(credential.subject)}
+      audience = ${quoteHcl(credential.audience)}
     }`,
   )
   return `  for_each = {\n${entries.join('\n')}\n  }`

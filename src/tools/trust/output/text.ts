@@ -8,7 +8,7 @@ import {
   type PlannedCredential,
   type PlannedIdentity,
 } from '../plan.ts'
-import { describeIdentity } from './names.ts'
+import { describeIdentity } from './writable.ts'
 
 /** Returns the report, without the findings. `changes` is undefined if no migration was asked for. */
 export function formatText(plan: Plan, changes: readonly Change[] | undefined): string {
