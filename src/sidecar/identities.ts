@@ -19,18 +19,18 @@ export interface Identity {
   /** Path of the projected service-account token. */
   readonly tokenFile: string
   /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
-  readonly exchangeVia?: ExchangeVia
+  readonly exchangeVia?: ExchangeVia | undefined
   /** The managed identity whose token is the assertion; undefined: the projected token is. */
   readonly assertionFrom?: Identity
   /** The identities whose assertion is a token of this one. */
   readonly assertionOf?: readonly Restricted[]
-  readonly objectId?: string
+  readonly objectId?: string | undefined
   /** ARM id, in lower case. */
-  readonly resourceId?: string
+  readonly resourceId?: string | undefined
   /** The allowed resources in the form of `normalizeResource`; undefined: all. */
-  readonly resources?: readonly string[]
+  readonly resources?: readonly string[] | undefined
   /** The only uids that may ask for it; undefined: all. */
-  readonly allowedUids?: readonly number[]
+  readonly allowedUids?: readonly number[] | undefined
   readonly prefetch: readonly string[]
 }
 
@@ -46,9 +46,9 @@ export type Selector =
 export interface IdentityDirectory {
   readonly identities: readonly Identity[]
   /** Used without a selector; a single identity is the default, as on a VM with one user-assigned identity. */
-  readonly defaultIdentity?: Identity
+  readonly defaultIdentity?: Identity | undefined
   /** Creates the identity of a client id that is not configured; undefined: such ids are rejected. */
-  readonly unlisted?: (clientId: string) => Identity
+  readonly unlisted?: ((clientId: string) => Identity) | undefined
 }
 
 export type IdentityResolver = (selector: Selector) => Identity

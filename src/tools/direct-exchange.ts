@@ -19,13 +19,13 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
   const dispatchers = createExchangeDispatchers(config.exchange)
   let skewMs: number | undefined
   const exchange = createEntraExchange({
-    readAssertion: createAssertionReader(audience === undefined ? {} : { audience }),
+    readAssertion: createAssertionReader({ audience }),
     ...dispatchers,
     clock: systemClock,
     onSkew: (ms) => {
       skewMs = ms
     },
-    ...(region !== undefined && { region }),
+    region,
   })
   return {
     exchange: async (request, signal) => {

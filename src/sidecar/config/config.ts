@@ -15,7 +15,7 @@ import {
 } from '../metadata/instance.ts'
 import { findServiceResource, normalizeResource } from '../../lib/resource.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { createEnvironmentDirectory, createFileDirectory, listTokenFiles } from './directory.ts'
+import { createDirectory, listTokenFiles } from './directory.ts'
 import {
   type IdentitiesFile,
   readIdentitiesFile,
@@ -51,7 +51,7 @@ export interface Config {
   readonly maxConnections: number
   readonly directory: IdentityDirectory
   /** The identities file as it was read, if there is one. */
-  readonly identitiesFile?: { readonly path: string; readonly text: string }
+  readonly identitiesFile?: { readonly path: string; readonly text: string } | undefined
   /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
   /** Whether the process runs in a pod, for the commands of the status page. */
@@ -62,22 +62,22 @@ export interface Config {
   readonly exchange: {
     readonly timeoutMs: number
     readonly maxConcurrent: number
-    readonly audience?: string
-    readonly proxy?: { readonly url: Secret; readonly noProxy: string }
+    readonly audience?: string | undefined
+    readonly proxy?: { readonly url: Secret; readonly noProxy: string } | undefined
     /** The Azure region whose token endpoint to use. */
-    readonly region?: string
-    readonly tokenProxy?: TokenProxySettings
+    readonly region?: string | undefined
+    readonly tokenProxy?: TokenProxySettings | undefined
     /** The file of WIMDS_CA_FILE with the certificates that it had, PEM. */
-    readonly extraCa?: { readonly file: string; readonly pem: string }
+    readonly extraCa?: { readonly file: string; readonly pem: string } | undefined
   }
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
-  readonly identityHeader?: Secret
+  readonly identityHeader?: Secret | undefined
   /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
   readonly readyAfterPrefetch: boolean
   /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
-  readonly mode?: RoutingMode
+  readonly mode?: RoutingMode | undefined
   /** The node of the pod in mode node. Only doctor needs it. */
-  readonly nodeName?: string
+  readonly nodeName?: string | undefined
   /** The document of `/metadata/instance`. */
   readonly instance: InstanceDocument
   /** Paths that are forwarded to the real metadata service; empty: none. */
@@ -98,9 +98,9 @@ export interface TokenProxySettings {
   /** https, without query and fragment. */
   readonly url: string
   /** The name of the proxy's certificate; undefined: the URL's host. */
-  readonly sniName?: string
+  readonly sniName?: string | undefined
   /** The CA to trust instead of Node's roots; undefined: Node's roots. */
-  readonly ca?: { readonly file: string } | { readonly pem: string }
+  readonly ca?: { readonly file: string } | { readonly pem: string } | undefined
 }
 
 /**
@@ -131,7 +131,7 @@ export async function loadNetwork(
   const problems: Problem[] = [...invalid]
   const extraCa = await readExtraCa(withDefaults(env), problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  return { ...omitUndefined({ extraCa }), ...createProxy(settings) }
+  return { extraCa, proxy: createProxy(settings) }
 }
 
 interface Files {
@@ -226,10 +226,7 @@ function createConfig(
   { identities, extraCa, instance }: Files,
   env: Environment,
 ): Config {
-  const directory =
-    identities === undefined
-      ? createEnvironmentDirectory(settings)
-      : createFileDirectory(identities.entries, settings)
+  const directory = createDirectory(identities?.entries, settings)
   const cloud = findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)
   return {
     listen: settings.WIMDS_LISTEN,
@@ -237,9 +234,7 @@ function createConfig(
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     directory,
-    ...(identities !== undefined && {
-      identitiesFile: { path: identities.path, text: identities.text },
-    }),
+    identitiesFile: identities && { path: identities.path, text: identities.text },
     tenantId:
       directory.defaultIdentity?.tenantId ??
       settings.AZURE_TENANT_ID ??
@@ -252,19 +247,15 @@ function createConfig(
     exchange: {
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
-      ...omitUndefined({
-        audience: settings.WIMDS_AUDIENCE,
-        region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
-        tokenProxy: createTokenProxy(settings),
-        extraCa,
-      }),
-      ...createProxy(settings),
+      audience: settings.WIMDS_AUDIENCE,
+      region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
+      tokenProxy: createTokenProxy(settings),
+      extraCa,
+      proxy: createProxy(settings),
     },
-    ...omitUndefined({
-      identityHeader: settings.WIMDS_IDENTITY_HEADER,
-      mode: settings.WIMDS_MODE,
-      nodeName: settings.WIMDS_NODE_NAME,
-    }),
+    identityHeader: settings.WIMDS_IDENTITY_HEADER,
+    mode: settings.WIMDS_MODE,
+    nodeName: settings.WIMDS_NODE_NAME,
     instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
       location: settings.WIMDS_INSTANCE_REGION,
       zone: settings.WIMDS_INSTANCE_ZONE,
@@ -283,10 +274,9 @@ function createConfig(
   }
 }
 
-function createProxy(settings: ParsedSettings): Pick<Config['exchange'], 'proxy'> {
+function createProxy(settings: ParsedSettings): Config['exchange']['proxy'] {
   const url = settings.HTTPS_PROXY ?? settings.https_proxy
-  if (url === undefined) return {}
-  return { proxy: { url, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' } }
+  return url && { url, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' }
 }
 
 function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefined {
@@ -297,12 +287,8 @@ function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefi
     AZURE_KUBERNETES_CA_DATA: pem,
   } = settings
   if (url === undefined) return undefined
-  return {
-    url,
-    ...(sniName !== undefined && { sniName }),
-    ...(file !== undefined && { ca: { file } }),
-    ...(pem !== undefined && { ca: { pem } }),
-  }
+  const ca = pem === undefined ? undefined : { pem }
+  return { url, sniName, ca: file === undefined ? ca : { file } }
 }
 
 /**
@@ -362,11 +348,4 @@ function findRegionProblems({ directory, exchange }: Config): Problem[] {
       setting: 'AZURE_REGIONAL_AUTHORITY_NAME',
       problem: `cannot be used with the authority host ${host}, an IP address`,
     }))
-}
-
-/** Returns the fields without those that are undefined, for optional properties. */
-function omitUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
-  // oxlint-disable-next-line no-unsafe-type-assertion -- fromEntries loses the keys' types
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

@@ -4,39 +4,32 @@ import { normalizeResource } from '../../lib/resource.ts'
 import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
 
-/** Creates the directory of the one default identity that the environment describes. */
-export function createEnvironmentDirectory(settings: ParsedSettings): IdentityDirectory {
-  const { AZURE_CLIENT_ID: clientId, WIMDS_UNLISTED_CLIENT_IDS: unlisted = 'allow' } = settings
-  const defaults = { ...selectDefaults(settings), ...selectExchangeVia(settings) }
-  const unlistedOption = unlisted === 'allow' ? { unlisted: createUnlisted(defaults) } : {}
-  if (clientId === undefined) return { identities: [], ...unlistedOption }
-  const identity: Identity = {
-    ...defaults,
-    name: 'default',
-    clientId,
-    prefetch: settings.WIMDS_PREFETCH ?? [],
-  }
-  return { identities: [identity], defaultIdentity: identity, ...unlistedOption }
-}
-
-/** Creates the directory of an identities file, which alone lists the identities and the default. */
-export function createFileDirectory(
-  entries: readonly IdentityEntry[],
+/**
+ * Creates the directory. The identities file alone lists the identities and the default; without one (`listed` is
+ * undefined) the environment describes one identity, and other client ids are allowed by default.
+ */
+export function createDirectory(
+  listed: readonly IdentityEntry[] | undefined,
   settings: ParsedSettings,
 ): IdentityDirectory {
+  const { AZURE_CLIENT_ID: clientId, WIMDS_PREFETCH: prefetch = [] } = settings
+  const fallback = listed === undefined ? 'allow' : 'deny'
+  const { WIMDS_UNLISTED_CLIENT_IDS: unlisted = fallback } = settings
+  const defaults = selectDefaults(settings, listed !== undefined)
+  const entries = listed ?? (clientId === undefined ? [] : [{ name: 'default', clientId }])
   // A single identity is the default without being marked.
   const isDefault = (entry: IdentityEntry) => entry.default === true || entries.length === 1
   const identities = chainIdentities(
-    entries.map((entry) => createIdentity(entry, isDefault(entry), settings)),
+    entries.map((entry) => createIdentity(entry, isDefault(entry) ? prefetch : [], defaults)),
     entries,
   )
-  const defaultIdentity = identities[entries.findIndex(isDefault)]
   return {
     identities,
-    ...(defaultIdentity !== undefined && { defaultIdentity }),
-    ...(settings.WIMDS_UNLISTED_CLIENT_IDS === 'allow' && {
-      unlisted: createUnlisted(selectDefaults(settings)),
-    }),
+    defaultIdentity: identities[entries.findIndex(isDefault)],
+    unlisted:
+      unlisted === 'allow'
+        ? (id) => ({ ...defaults, name: id, clientId: id, prefetch: [] })
+        : undefined,
   }
 }
 
@@ -71,46 +64,35 @@ export function listTokenFiles(
 
 function createIdentity(
   entry: IdentityEntry,
-  isDefault: boolean,
-  settings: ParsedSettings,
+  prefetch: readonly string[],
+  defaults: ReturnType<typeof selectDefaults>,
 ): Identity {
-  const { objectId, resourceId, resources, allowedUids, exchangeVia, prefetch = [] } = entry
-  const defaults = selectDefaults(settings)
   return {
     name: entry.name ?? entry.clientId,
     clientId: entry.clientId,
     tenantId: entry.tenantId ?? defaults.tenantId,
     authorityHost: entry.authorityHost ?? defaults.authorityHost,
     tokenFile: entry.tokenFile ?? defaults.tokenFile,
-    prefetch: [...new Set([...prefetch, ...(isDefault ? (settings.WIMDS_PREFETCH ?? []) : [])])],
-    ...(exchangeVia !== undefined && { exchangeVia }),
-    ...(objectId !== undefined && { objectId }),
-    ...(resourceId !== undefined && { resourceId }),
-    ...(resources !== undefined && { resources: resources.map(normalizeResource) }),
-    ...(allowedUids !== undefined && { allowedUids }),
-  }
-}
-
-/** Creates the function of `unlisted`. */
-function createUnlisted(
-  defaults: ReturnType<typeof selectDefaults>,
-): (clientId: string) => Identity {
-  return (clientId) => ({ ...defaults, name: clientId, clientId, prefetch: [] })
-}
-
-/** Selects the values for identities without their own. An empty one is never used, as `loadConfig` has checked. */
-function selectDefaults(settings: ParsedSettings) {
-  return {
-    tenantId: settings.AZURE_TENANT_ID ?? '',
-    authorityHost: settings.AZURE_AUTHORITY_HOST,
-    tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE ?? '',
+    exchangeVia: entry.exchangeVia ?? defaults.exchangeVia,
+    objectId: entry.objectId,
+    resourceId: entry.resourceId,
+    resources: entry.resources?.map(normalizeResource),
+    allowedUids: entry.allowedUids,
+    prefetch: [...new Set([...(entry.prefetch ?? []), ...prefetch])],
   }
 }
 
 /**
- * Selects the token proxy, if there is one, for every exchange: without an identities file there is one projected
- * token, which the AKS webhook added together with the token proxy.
+ * Selects the values for identities without their own. An empty one is never used, as `loadConfig` has checked. Without an
+ * identities file there is one projected token, which the AKS webhook added together with the token proxy: then every
+ * exchange goes through it.
  */
-function selectExchangeVia(settings: ParsedSettings): Pick<Identity, 'exchangeVia'> {
-  return settings.AZURE_KUBERNETES_TOKEN_PROXY === undefined ? {} : { exchangeVia: 'token-proxy' }
+function selectDefaults(settings: ParsedSettings, hasFile: boolean) {
+  const isProxied = !hasFile && settings.AZURE_KUBERNETES_TOKEN_PROXY !== undefined
+  return {
+    tenantId: settings.AZURE_TENANT_ID ?? '',
+    authorityHost: settings.AZURE_AUTHORITY_HOST,
+    tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE ?? '',
+    exchangeVia: isProxied ? ('token-proxy' as const) : undefined,
+  }
 }

@@ -10,7 +10,8 @@ import {
   createSchema,
   formatKind,
   guid,
-  quote,
+  matching,
+  reject,
   resource,
   tenant,
 } from './parsers.ts'
@@ -28,25 +29,18 @@ const ARM_ID = /^(?:\/[^\s/]+)+$/
 
 const name = createSchema((text) => {
   if (!NAME.test(text)) {
-    throw new Error(
-      `must be up to 120 letters, digits, blanks and . _ -, the first a letter or digit, not ${quote(text)}`,
-    )
+    reject(text, 'up to 120 letters, digits, blanks and . _ -, the first a letter or digit')
   }
   // `assertionFrom` names an identity without a name by its client id, in any case.
   return isGuid(text) ? text.toLowerCase() : text
 })
 
 const resourceId = createSchema((text) => {
-  if (!ARM_ID.test(text)) {
-    throw new Error(`must be an Azure resource id, /subscriptions/…, not ${quote(text)}`)
-  }
+  if (!ARM_ID.test(text)) reject(text, 'an Azure resource id, /subscriptions/…')
   return text.toLowerCase()
 })
 
-const tokenFile = createSchema((text) => {
-  if (!text.startsWith('/')) throw new Error(`must be an absolute path, not ${quote(text)}`)
-  return text
-})
+const tokenFile = matching(/^\//, 'an absolute path')
 
 /** The largest one; the next number means none. */
 const MAX_UID = 4_294_967_294

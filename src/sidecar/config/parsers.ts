@@ -1,7 +1,8 @@
 /** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { isGuid, parseWholeNumber } from '../../lib/grammars.ts'
+import { ConfigError } from '../../lib/errors.ts'
+import { isGuid, type NumberRange, parseWholeNumber } from '../../lib/grammars.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../../lib/resource.ts'
@@ -15,6 +16,7 @@ export interface Address {
 
 const DOMAIN =
   /^(?=.{4,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/i
+const SERVER_NAME = /^(?=.{1,253}$)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/i
 const RESERVED_TENANTS = new Set(['common', 'organizations', 'consumers'])
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
 const HOUR_MS = 3_600_000
@@ -45,20 +47,27 @@ export function createSchema<T>(parse: (text: string) => T) {
   )
 }
 
+/** Throws the problem `must be EXPECTED, not "TEXT"`. */
+export function reject(text: string, expected: string): never {
+  throw new Error(`must be ${expected}, not ${quote(text)}`)
+}
+
+/** Creates the schema of a text that matches a pattern. */
+export function matching(pattern: RegExp, expected: string) {
+  return createSchema((text) => (pattern.test(text) ? text : reject(text, expected)))
+}
+
 /** A GUID, lower-cased so that ids compare by value. */
-export const guid = createSchema((text) => {
-  if (!isGuid(text)) throw new Error(`must be a GUID, not ${quote(text)}`)
-  return text.toLowerCase()
-})
+export const guid = createSchema((text) =>
+  isGuid(text) ? text.toLowerCase() : reject(text, 'a GUID'),
+)
 
 /** A tenant: its GUID or one of its verified domains. `common` and its like name no tenant. */
 export const tenant = createSchema((text) => {
   if (RESERVED_TENANTS.has(text.toLowerCase())) {
     throw new Error(`must name one tenant, and ${quote(text)} does not`)
   }
-  if (!isGuid(text) && !DOMAIN.test(text)) {
-    throw new Error(`must be a tenant's GUID or verified domain, not ${quote(text)}`)
-  }
+  if (!isGuid(text) && !DOMAIN.test(text)) reject(text, "a tenant's GUID or verified domain")
   return text.toLowerCase()
 })
 
@@ -82,29 +91,15 @@ export const addressesOrOff = createSchema((text) =>
   text === 'off' ? [] : splitList(text).map(parseAddress),
 )
 
-/** An Azure region's name, such as `westeurope`. */
-export const region = createSchema((text) => {
-  if (!/^[a-z][a-z0-9]{2,39}$/.test(text)) {
-    throw new Error(`must be the name of an Azure region, such as westeurope, not ${quote(text)}`)
-  }
-  return text
-})
+export const region = matching(
+  /^[a-z][a-z0-9]{2,39}$/,
+  'the name of an Azure region, such as westeurope',
+)
 
-/** An availability zone's number within its region, such as `1`. */
-export const zone = createSchema((text) => {
-  if (!/^\d{1,2}$/.test(text)) {
-    throw new Error(`must be the number of an availability zone, such as 1, not ${quote(text)}`)
-  }
-  return text
-})
+/** The number of an availability zone within its region. */
+export const zone = matching(/^\d{1,2}$/, 'the number of an availability zone, such as 1')
 
-/** The name of a resource group. */
-export const resourceGroup = createSchema((text) => {
-  if (!/^[\w().-]{1,90}$/.test(text) || text.endsWith('.')) {
-    throw new Error(`must be the name of a resource group, not ${quote(text)}`)
-  }
-  return text
-})
+export const resourceGroup = matching(/^[\w().-]{0,89}[\w()-]$/, 'the name of a resource group')
 
 /** Path of a projected token. The token itself in place of its path is rejected. */
 export const tokenPath = createSchema((text) => {
@@ -123,27 +118,20 @@ export const proxyUrl = createSchema((text) => {
   if (!URL.canParse(url)) throw new Error('must be the URL of a proxy, such as http://proxy:3128')
   const { protocol, username, password, pathname, search, hash } = new URL(url)
   if (protocol !== 'http:' && protocol !== 'https:') {
-    throw new Error(`must be an http:// or https:// proxy, not ${quote(protocol)}`)
+    reject(protocol, 'an http:// or https:// proxy')
   }
   if (pathname !== '/' || search !== '' || hash !== '') {
     throw new Error(
       'must have no path, query or fragment; percent-encode each / ? # of the password',
     )
   }
-  if (!isDecodable(username) || !isDecodable(password)) {
+  try {
+    decodeURIComponent(`${username}:${password}`)
+  } catch {
     throw new Error('must have each % of its user and password encoded as %25')
   }
   return new Secret(url)
 })
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** The URL of the cluster's token proxy (identity bindings): https, a host and a path. */
 export const tokenProxyUrl = createSchema((text) => {
@@ -161,40 +149,29 @@ export const certificates = createSchema((text) => {
 
 /** A credential that callers send as a header, from which HTTP removes blanks at both ends. */
 export const headerSecret = createSchema((text) => {
-  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) {
-    throw new Error(
-      'must be ASCII without control characters, and without a blank or a line break at its ends. Fix: create the Secret by printf or --from-literal',
-    )
-  }
+  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) throw new ConfigError(NO_HEADER)
   return new Secret(text)
 })
 
+const NO_HEADER = {
+  problem:
+    'must be ASCII without control characters, and without a blank or a line break at its ends',
+  fix: 'create the Secret by printf or --from-literal',
+}
+
 /** The name of a TLS server. */
 export const serverName = createSchema((text) => {
-  if (!/^(?=.{1,253}$)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/i.test(text) || isIP(text) !== 0) {
-    throw new Error(`must be a host name, such as the one that AKS sets, not ${quote(text)}`)
-  }
-  return text
+  const isName = SERVER_NAME.test(text) && isIP(text) === 0
+  return isName ? text : reject(text, 'a host name, such as the one that AKS sets')
 })
 
-/** A resource. */
 export const resource = createSchema(parseResource)
 
 /** Comma-separated resources. */
 export const resources = createSchema((text) => splitList(text).map(parseResource))
 
 /** Comma-separated hosts without ports; IPv6 addresses in brackets. */
-export const hosts = createSchema((text) => {
-  const names = splitList(text)
-  for (const name of names) {
-    if (!URL.canParse(`http://${name}`) || new URL(`http://${name}`).host !== name.toLowerCase()) {
-      throw new Error(
-        `must be hosts without scheme and port, such as metadata.azure.internal, not ${quote(name)}`,
-      )
-    }
-  }
-  return names
-})
+export const hosts = createSchema((text) => splitList(text).map(parseHost))
 
 /** Comma-separated path prefixes to forward to the real metadata service. */
 export const paths = createSchema((text) => {
@@ -210,14 +187,10 @@ export const paths = createSchema((text) => {
 export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
   return createSchema((text) => {
     const [, amount, unit = ''] = DURATION.exec(text) ?? []
-    const unitMs = UNIT_MS.get(unit)
-    if (unitMs === undefined) {
-      throw new Error(`must be a duration such as 500ms, 10s or 5m, not ${quote(text)}`)
-    }
+    const unitMs = UNIT_MS.get(unit) ?? reject(text, 'a duration such as 500ms, 10s or 5m')
     const ms = Number(amount) * unitMs
     if (ms < minMs || ms > maxMs) {
-      const bounds = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`
-      throw new Error(`must be from ${bounds}, not ${quote(text)}`)
+      reject(text, `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`)
     }
     return Math.round(ms)
   })
@@ -231,47 +204,42 @@ function formatDuration(ms: number): string {
 }
 
 /** Creates the schema of a whole number within bounds. */
-export function integer({ min, max }: { min: number; max: number }) {
-  return createSchema((text) => {
-    const value = parseWholeNumber(text, { min, max })
-    if (value === undefined) {
-      throw new Error(`must be a whole number from ${min} to ${max}, not ${quote(text)}`)
-    }
-    return value
-  })
+export function integer({ min, max }: NumberRange) {
+  return createSchema(
+    (text) =>
+      parseWholeNumber(text, { min, max }) ?? reject(text, `a whole number from ${min} to ${max}`),
+  )
 }
 
-/** `true` or `false`. */
 export const flag = createSchema((text) => {
-  if (text !== 'true' && text !== 'false') {
-    throw new Error(`must be true or false, not ${quote(text)}`)
-  }
+  if (text !== 'true' && text !== 'false') reject(text, 'true or false')
   return text === 'true'
 })
 
 /** Creates the schema of a closed set of words. */
 export function choice<const T extends string>(...allowed: readonly T[]) {
-  return createSchema((text): T => {
-    const found = allowed.find((word) => word === text)
-    if (found === undefined) {
-      throw new Error(`must be one of ${allowed.join(', ')}, not ${quote(text)}`)
-    }
-    return found
-  })
+  return createSchema(
+    (text): T =>
+      allowed.find((word) => word === text) ?? reject(text, `one of ${allowed.join(', ')}`),
+  )
 }
 
 function splitList(text: string): string[] {
   const items = text.split(',').map((item) => item.trim())
-  if (items.some((item) => item === '')) throw new Error(`has an empty item: ${quote(text)}`)
+  if (items.includes('')) throw new Error(`has an empty item: ${quote(text)}`)
   return items
 }
 
 function parseResource(text: string): string {
   // Quotes come from files that do not unquote values, such as Docker's env files.
-  if (!isResource(text) || text.includes('"')) {
-    throw new Error(`must be a resource such as https://vault.azure.net, not ${quote(text)}`)
-  }
-  return text
+  if (isResource(text) && !text.includes('"')) return text
+  return reject(text, 'a resource such as https://vault.azure.net')
+}
+
+function parseHost(text: string): string {
+  const url = `http://${text}`
+  if (URL.canParse(url) && new URL(url).host === text.toLowerCase()) return text
+  return reject(text, 'hosts without scheme and port, such as metadata.azure.internal')
 }
 
 function parseAddress(text: string): Address {
@@ -280,21 +248,15 @@ function parseAddress(text: string): Address {
   const host = bracketed ?? plain
   // URL parsing rejects a host that ends in a number and is no address, such as 999.1.1.1.
   const isHost = bracketed === undefined ? URL.canParse(`http://${plain}`) : isIP(bracketed) === 6
-  if (host === undefined || !isHost) {
-    throw new Error(`must be host:port or [IPv6]:port, not ${quote(text)}`)
-  }
-  if (host.includes('%')) {
-    // No URL can have one.
-    throw new Error(
-      `must be an address without a zone (%…), such as [::1]:${port}, not ${quote(text)}`,
-    )
-  }
+  if (host === undefined || !isHost) return reject(text, 'host:port or [IPv6]:port')
+  // No URL can have a zone.
+  if (host.includes('%')) reject(text, `an address without a zone (%…), such as [::1]:${port}`)
   if (Number(port) > 65_535) throw new Error(`has a port above 65535: ${quote(text)}`)
   return { host, port: Number(port) }
 }
 
 function parseHttpsUrl(text: string): URL {
-  if (!URL.canParse(text)) throw new Error(`must be a URL such as https://HOST, not ${quote(text)}`)
+  if (!URL.canParse(text)) reject(text, 'a URL such as https://HOST')
   const url = new URL(text)
   if (url.protocol !== 'https:') throw new Error(`must start with https://, not ${quote(text)}`)
   if (url.username !== '' || url.password !== '') throw new Error('must hold no credentials')

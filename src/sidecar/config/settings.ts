@@ -31,50 +31,32 @@ import {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** The defaults of variables that are unset or empty; the others have none. */
-export const DEFAULTS = {
-  AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
-  WIMDS_LISTEN: `127.0.0.1:${DEFAULT_PORT}`,
-  WIMDS_LISTEN_ON_NETWORK: 'false',
-  WIMDS_ADMIN_LISTEN: `[::]:${DEFAULT_ADMIN_PORT}`,
-  WIMDS_LOG_LEVEL: 'info',
-  WIMDS_LOG_FORMAT: 'auto',
-  WIMDS_AUDIT_LOG: 'false',
-  WIMDS_MAX_CONNECTIONS: '512',
-  WIMDS_CACHE_SIZE: '1000',
-  WIMDS_EXCHANGE_TIMEOUT: '8s',
-  WIMDS_MAX_EXCHANGES: '32',
-  WIMDS_READY_AFTER_PREFETCH: 'false',
-  WIMDS_DRAIN: '0s',
-  WIMDS_SHUTDOWN_TIMEOUT: '10s',
-} as const
-
-/** Every variable with its schema. docs/configuration.md has a row for each. */
+/** Every variable with its schema, and its default as text. docs/configuration.md has a row for each. */
 export const Settings = z.object({
   AZURE_CLIENT_ID: z.optional(guid),
   AZURE_TENANT_ID: z.optional(tenant),
   AZURE_FEDERATED_TOKEN_FILE: z.optional(tokenPath),
-  AZURE_AUTHORITY_HOST: authorityHost,
+  AZURE_AUTHORITY_HOST: z.prefault(authorityHost, 'https://login.microsoftonline.com/'),
   AZURE_REGIONAL_AUTHORITY_NAME: z.optional(region),
   AZURE_KUBERNETES_TOKEN_PROXY: z.optional(tokenProxyUrl),
   AZURE_KUBERNETES_SNI_NAME: z.optional(serverName),
   AZURE_KUBERNETES_CA_FILE: z.optional(z.string()),
   AZURE_KUBERNETES_CA_DATA: z.optional(certificates),
   WIMDS_CONFIG: z.optional(z.string()),
-  WIMDS_LISTEN: addresses,
-  WIMDS_LISTEN_ON_NETWORK: flag,
-  WIMDS_ADMIN_LISTEN: addressesOrOff,
+  WIMDS_LISTEN: z.prefault(addresses, `127.0.0.1:${DEFAULT_PORT}`),
+  WIMDS_LISTEN_ON_NETWORK: z.prefault(flag, 'false'),
+  WIMDS_ADMIN_LISTEN: z.prefault(addressesOrOff, `[::]:${DEFAULT_ADMIN_PORT}`),
   WIMDS_ALLOWED_HOSTS: z.optional(hosts),
-  WIMDS_MAX_CONNECTIONS: integer({ min: 1, max: 65_535 }),
+  WIMDS_MAX_CONNECTIONS: z.prefault(integer({ min: 1, max: 65_535 }), '512'),
   WIMDS_IDENTITY_HEADER: z.optional(headerSecret),
   WIMDS_CA_FILE: z.optional(z.string()),
   WIMDS_AUDIENCE: z.optional(z.string()),
   WIMDS_PREFETCH: z.optional(resources),
-  WIMDS_READY_AFTER_PREFETCH: flag,
+  WIMDS_READY_AFTER_PREFETCH: z.prefault(flag, 'false'),
   WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
-  WIMDS_CACHE_SIZE: integer({ min: 1, max: 100_000 }),
-  WIMDS_EXCHANGE_TIMEOUT: duration({ minMs: 100, maxMs: 60_000 }),
-  WIMDS_MAX_EXCHANGES: integer({ min: 1, max: 1000 }),
+  WIMDS_CACHE_SIZE: z.prefault(integer({ min: 1, max: 100_000 }), '1000'),
+  WIMDS_EXCHANGE_TIMEOUT: z.prefault(duration({ minMs: 100, maxMs: 60_000 }), '8s'),
+  WIMDS_MAX_EXCHANGES: z.prefault(integer({ min: 1, max: 1000 }), '32'),
   WIMDS_MODE: z.optional(choice(...ROUTING_MODES)),
   WIMDS_NODE_NAME: z.optional(z.string()),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
@@ -83,16 +65,23 @@ export const Settings = z.object({
   WIMDS_INSTANCE_SUBSCRIPTION_ID: z.optional(guid),
   WIMDS_INSTANCE_RESOURCE_GROUP: z.optional(resourceGroup),
   WIMDS_PASS_THROUGH: z.optional(paths),
-  WIMDS_LOG_LEVEL: choice(...LOG_LEVELS),
-  WIMDS_LOG_FORMAT: choice('auto', 'json', 'text'),
-  WIMDS_AUDIT_LOG: flag,
-  WIMDS_DRAIN: duration({ maxMs: 3_600_000 }),
-  WIMDS_SHUTDOWN_TIMEOUT: duration({ minMs: 100, maxMs: 3_600_000 }),
+  WIMDS_LOG_LEVEL: z.prefault(choice(...LOG_LEVELS), 'info'),
+  WIMDS_LOG_FORMAT: z.prefault(choice('auto', 'json', 'text'), 'auto'),
+  WIMDS_AUDIT_LOG: z.prefault(flag, 'false'),
+  WIMDS_DRAIN: z.prefault(duration({ maxMs: 3_600_000 }), '0s'),
+  WIMDS_SHUTDOWN_TIMEOUT: z.prefault(duration({ minMs: 100, maxMs: 3_600_000 }), '10s'),
   HTTPS_PROXY: z.optional(proxyUrl),
   https_proxy: z.optional(proxyUrl),
   NO_PROXY: z.optional(z.string()),
   no_proxy: z.optional(z.string()),
 })
+
+/** The defaults of variables that are unset or empty; the others have none. */
+export const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(Settings.shape).flatMap(([name, { def }]) =>
+    def.type === 'prefault' ? [[name, def.defaultValue]] : [],
+  ),
+)
 
 type SettingName = keyof (typeof Settings)['shape']
 export type ParsedSettings = z.infer<typeof Settings>

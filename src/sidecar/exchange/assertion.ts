@@ -29,7 +29,7 @@ interface ReaderOptions {
   /** Reads the file system if it is left out. */
   readonly readFile?: (path: string) => Promise<string>
   /** WIMDS_AUDIENCE: the audience an assertion must have; undefined: any. */
-  readonly audience?: string
+  readonly audience?: string | undefined
 }
 
 export type AssertionReader = (path: string) => Promise<Assertion>

@@ -25,7 +25,7 @@ interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
   readonly clock: Clock
   /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
-  readonly region?: string
+  readonly region?: string | undefined
   /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
   readonly onSkew?: (skewMs: number) => void
   /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
