@@ -6,12 +6,19 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 
 const RECORDER = fileURLToPath(new URL('record-compiled-code.mjs', import.meta.url))
 const RENUMBERER = fileURLToPath(new URL('renumber-compiled-code.mjs', import.meta.url))
+/** The same seed gives the same hash tables, and so the same bytes in every build. */
+const SEED = ['--random-seed=1']
+/** The heap begins larger than all that the sidecar allocates here. */
+const NO_GARBAGE_COLLECTION = [
+  '--initial-heap-size=1000',
+  '--min-semi-space-size=64',
+  '--no-memory-reducer',
+]
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
@@ -32,28 +39,21 @@ export async function compileSidecar(dist) {
     const simulator = run([join(dist, 'wimds.js'), 'simulate', '--dir', directory], {})
     await firstLine(simulator)
     const settings = parseEnv(await readFile(join(directory, 'env'), 'utf8'))
-    // The same seed gives the same hash tables, and so the same bytes in every build.
-    const sidecar = run(['--random-seed=1', RECORDER, script], {
+    const sidecar = run([...SEED, ...NO_GARBAGE_COLLECTION, RECORDER, script], {
       ...settings,
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
     })
     const { addresses, adminAddresses } = JSON.parse(await firstLine(sidecar))
-    // The exchange is loaded 50 ms after the start or at the first request: always in the same order here.
-    await sleep(300)
-    for (const url of [
-      `http://${adminAddresses[0]}/healthz`,
-      `http://${adminAddresses[0]}/readyz`,
-      `http://${addresses[0]}${TOKEN}`,
-    ]) {
-      const answer = await fetch(url, { headers: { Metadata: 'true' } })
-      if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
-      await answer.text()
-    }
-    // undici's timer of timeouts ticks each half second: in every build it has.
-    await sleep(1500)
+    // The compiled code depends on the order of these steps, not on the time between them.
+    await request(`http://${addresses[0]}${TOKEN}`)
+    await request(`http://${addresses[0]}${TOKEN}`)
+    await request(`http://${adminAddresses[0]}/readyz`)
+    // Closes the sidecar's connection to Entra ID. A reply after that shows that the sidecar has noticed.
+    await stop(simulator)
+    await request(`http://${adminAddresses[0]}/healthz`)
     await stop(sidecar)
-    const renumberer = run(['--random-seed=1', RENUMBERER, script], {})
+    const renumberer = run([...SEED, RENUMBERER, script], {})
     const [code] = await once(renumberer, 'exit')
     if (code !== 0) throw new Error(`${RENUMBERER} exited with code ${code}`)
   } catch (error) {
@@ -62,6 +62,13 @@ export async function compileSidecar(dist) {
     for (const child of children.toReversed()) await stop(child)
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Throws unless the answer is a success. Closes the connection, since the server would close an idle one after some time. */
+async function request(url) {
+  const answer = await fetch(url, { headers: { Metadata: 'true', Connection: 'close' } })
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
+  await answer.text()
 }
 
 async function stop(child) {
