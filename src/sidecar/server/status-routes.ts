@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http'
 import { LOG_LEVELS } from '../config/settings.ts'
 import { readBody } from '../../lib/http.ts'
-import type { StatusPage } from '../status-page/page.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
@@ -19,17 +18,14 @@ interface StatusParts {
 
 /** Creates the routes. */
 export function createStatusRoutes({ readTraffic, document, log }: StatusParts): Routes {
-  let page: Promise<StatusPage> | undefined
   return {
     'GET /': (_request, response) => {
       sendText(response, 302, { Location: '/status' }, '')
     },
     'GET /status': async (_request, response) => {
       // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
-      page ??= import('../status-page/page.ts').then((module) =>
-        module.createStatusPage(readTraffic),
-      )
-      const { headers, body } = (await page)(document())
+      const { renderPage } = await import('../status-page/page.ts')
+      const { headers, body } = renderPage(document(), readTraffic())
       sendText(response, 200, headers, body)
     },
     'GET /status.json': (_request, response) => sendJson(response, 200, document()),

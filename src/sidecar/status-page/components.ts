@@ -4,102 +4,97 @@ import { isGuid } from '../../lib/grammars.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { type Html, html } from './html.ts'
 
-type Failure = StatusDocument['failedRequests'][number]['failure']
+export type Failure = StatusDocument['failedRequests'][number]['failure']
 
-interface Column<Row> {
-  readonly title: string
-  readonly cell: (row: Row) => Html | string | number
-  /** `short`: never wrapped; `text`: takes the space that is left. */
-  readonly width?: 'short' | 'text'
-}
-
-/** Renders a heading, a sentence that says what the section shows, and its content. */
-export function renderSection(id: string, title: string, content: Html, about?: string): Html {
-  return html`<section id="${id}" aria-labelledby="${id}-title">
-    <h2 id="${id}-title">${title}</h2>
-    ${about === undefined ? undefined : html`<p class="quiet small about">${about}</p>`} ${content}
-  </section>`
-}
-
-interface Fold {
+interface Section {
   readonly id: string
   readonly title: string
-  /** The summary shown while the section is closed. */
-  readonly summary: Html | string
-  /** Open as long as the reader does not close it. */
-  readonly isOpen: boolean
   /** Says what the section shows. */
   readonly about?: string
+  /** The summary of a section that can be closed, and whether it is open as long as the reader does not close it. */
+  readonly fold?: { readonly summary: string; readonly isOpen: boolean }
+  readonly content: Html
 }
 
-/** Renders a section that can be closed. By `data-open` the script knows whether the reader opened or closed it. */
-export function renderFold({ id, title, summary, isOpen, about }: Fold, content: Html): Html {
-  return html`<section id="${id}" class="fold" aria-labelledby="${id}-title">
-    <details ${isOpen ? 'open data-open' : ''}>
-      <summary>
-        <h2 id="${id}-title">${title}</h2>
-        <span class="quiet small">${summary}</span>
-      </summary>
-      ${about === undefined ? undefined : html`<p class="quiet small about">${about}</p>`}
-      ${content}
-    </details>
+/** Renders a section. By `data-open` the script knows whether the reader opened or closed it. */
+export function renderSection({ id, title, about, fold, content }: Section): Html {
+  const heading = html`<h2 id="${id}-title">${title}</h2>`
+  const body = html`${about && html`<p class="quiet small about">${about}</p>`} ${content}`
+  const shown = fold
+    ? html`<details ${fold.isOpen ? 'open data-open' : ''}>
+        <summary>${heading} <span class="quiet small">${fold.summary}</span></summary>
+        ${body}
+      </details>`
+    : html`${heading} ${body}`
+  return html`<section id="${id}" class="${fold && 'fold'}" aria-labelledby="${id}-title">
+    ${shown}
   </section>`
 }
 
-/** Renders the sentence that stands in for an empty table. */
-export function renderEmpty(sentence: string): Html {
+/** Renders a grid of cards, which are list items, or the sentence `none` if there is no card. */
+export function renderCards(cards: readonly Html[], none: string): Html {
+  return cards.length === 0
+    ? renderEmpty(none)
+    : html`<ul class="cards">
+        ${cards}
+      </ul>`
+}
+
+function renderEmpty(sentence: string): Html {
   return html`<div class="box"><p class="empty">${sentence}</p></div>`
 }
 
-/** Renders a table, or the sentence `none` if it has no rows. */
-export function renderTableBox<Row>(
+/** A column of a table. `short` is never wrapped; `text` takes the space that is left. */
+type Column<Row> = readonly [
+  title: string,
+  cell: (row: Row) => Html | string | number,
+  width?: 'short' | 'text',
+]
+
+/**
+ * Renders a table whose first column names the row, or the sentence `none` if it has no rows. Roles are explicit, since
+ * `display: block` drops them.
+ */
+export function renderTable<Row>(
   label: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   none: string,
 ): Html {
-  return rows.length === 0
-    ? renderEmpty(none)
-    : html`<div class="box">${renderTable(label, columns, rows)}</div>`
+  if (rows.length === 0) return renderEmpty(none)
+  const heads = columns.map(([title]) => html`<th scope="col" role="columnheader">${title}</th>`)
+  const body = rows.map((row) => {
+    const cells = columns.map((column, index) => renderCell(column, row, index === 0))
+    return html`<tr role="row">
+      ${cells}
+    </tr>`
+  })
+  return html`<div class="box">
+    <table role="table" aria-label="${label}">
+      <thead role="rowgroup">
+        <tr role="row">
+          ${heads}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        ${body}
+      </tbody>
+    </table>
+  </div>`
 }
 
-/** Renders a table whose first column names the row. Roles are explicit, since `display: block` drops them. */
-export function renderTable<Row>(
-  label: string,
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-): Html {
-  const heads = columns.map(({ title }) => html`<th scope="col" role="columnheader">${title}</th>`)
-  const body = rows.map(
-    (row) =>
-      html`<tr role="row">
-        ${columns.map((column, index) => renderCell(column, row, index === 0))}
-      </tr>`,
-  )
-  return html`<table role="table" aria-label="${label}">
-    <thead role="rowgroup">
-      <tr role="row">
-        ${heads}
-      </tr>
-    </thead>
-    <tbody role="rowgroup">
-      ${body}
-    </tbody>
-  </table>`
-}
-
-function renderCell<Row>({ title, cell, width }: Column<Row>, row: Row, isFirst: boolean): Html {
+function renderCell<Row>([title, cell, width]: Column<Row>, row: Row, isFirst: boolean): Html {
   return isFirst
-    ? html`<th scope="row" role="rowheader" class="${width ?? ''}">${cell(row)}</th>`
-    : html`<td role="cell" class="${width ?? ''}" data-label="${title}">${cell(row)}</td>`
+    ? html`<th scope="row" role="rowheader" class="${width}">${cell(row)}</th>`
+    : html`<td role="cell" class="${width}" data-label="${title}">${cell(row)}</td>`
 }
 
-/** Renders terms and their values, and leaves out undefined values. */
-export function renderFacts(
-  items: readonly (readonly [string, Html | string | undefined])[],
-  className = '',
-): Html {
-  const known = items.filter(([, value]) => value !== undefined)
+/** A term and its value; a term whose value is undefined is left out. */
+export type Fact = readonly [term: string, value: Html | string | undefined]
+
+/** Renders a list of facts; nothing without a known value. */
+export function renderFacts(facts: readonly Fact[], className = ''): Html {
+  const known = facts.filter(([, value]) => value !== undefined)
   if (known.length === 0) return html``
   return html`<dl class="facts ${className}">
     ${known.map(
@@ -156,29 +151,20 @@ export function renderCommand(command: string): Html {
 }
 
 /** Renders the code of a failure, as a link if `href` is given. */
-export function renderErrorCode(
-  { code }: Failure,
-  tone: 'failing' | 'degraded' | 'starting',
-  href?: string,
-): Html {
+export function renderErrorCode({ code }: Failure, tone: string, href?: string): Html {
   return href === undefined
     ? html`<span class="tag mono ${tone}">${renderText(code)}</span>`
     : html`<a class="tag mono ${tone}" href="${href}">${renderText(code)}</a>`
 }
 
-/** Renders what happened, without the ids at the end of Entra ID's text, and what to do. */
-export function renderFailure({ message, fix }: Pick<Failure, 'message' | 'fix'>): Html {
-  return html`<p>${renderText(removeTraceIds(message))}</p>
-    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
+/** Renders what happened, without the ids at the end of Entra ID's text. */
+export function renderMessage({ message }: Failure, className?: string): Html {
+  return html`<p class="${className}">${renderText(removeTraceIds(message))}</p>`
 }
 
-/** Renders the ids that Microsoft's support asks for; nothing if there are none. */
-export function renderSupportIds({ entraTraceId, entraCorrelationId }: Failure): Html | undefined {
-  const ids = [
-    ...(entraTraceId === undefined ? [] : [`trace ${entraTraceId}`]),
-    ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),
-  ]
-  return ids.length === 0 ? undefined : html`. For support: ${renderMono(ids.join(', '))}`
+/** Renders what to do; nothing if that is not known. */
+export function renderFix({ fix }: Failure): Html | undefined {
+  return fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`
 }
 
 /** Returns the text with its first letter in upper case. */

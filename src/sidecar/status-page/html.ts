@@ -9,7 +9,8 @@ export class Html {
   }
 }
 
-type Value = string | number | Html | undefined | readonly Value[]
+/** `undefined` and `false` stand for nothing. */
+type Value = string | number | Html | undefined | false | readonly Value[]
 
 /** Renders a template; its values are escaped for text and for quoted attributes. */
 export function html(strings: TemplateStringsArray, ...values: readonly Value[]): Html {
@@ -21,7 +22,7 @@ export function html(strings: TemplateStringsArray, ...values: readonly Value[])
 }
 
 function render(value: Value): string {
-  if (value === undefined) return ''
+  if (value === undefined || value === false) return ''
   if (value instanceof Html) return value.markup
   if (typeof value === 'object') return value.map(render).join('')
   return escape(String(value))

@@ -1,14 +1,22 @@
 /** The status page: the status document as one HTML page that loads nothing else. */
 import type { TrafficSample } from '../telemetry/metrics.ts'
 import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
-import { formatClock, formatDuration, renderFacts, renderText, renderTime } from './components.ts'
-import { renderExchanges, renderFailedRequests } from './latest-exchanges.ts'
+import {
+  type Fact,
+  formatClock,
+  formatDuration,
+  renderFacts,
+  renderText,
+  renderTime,
+} from './components.ts'
 import { Html, html } from './html.ts'
 import { findFailingSince, renderProblems } from './problems.ts'
 import { SCRIPT, SCRIPT_HASH } from './refresh.ts'
 import {
   renderAssertions,
   renderClients,
+  renderExchanges,
+  renderFailedRequests,
   renderIdentities,
   renderSettings,
   renderWarnings,
@@ -17,12 +25,6 @@ import { STYLE, STYLE_HASH } from './style.ts'
 import { renderTokens } from './tokens.ts'
 import { renderTraffic } from './traffic.ts'
 
-/** Renders the page of a document. */
-export type StatusPage = (status: StatusDocument) => {
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
-
 const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: string }>> = {
   starting: { name: 'Not ready: starting', color: '#6b7280' },
   ready: { name: 'Ready', color: '#1d8a52' },
@@ -30,16 +32,20 @@ const STATES: Readonly<Record<StatusDocument['state'], { name: string; color: st
   failing: { name: 'Failing: no token', color: '#c9362c' },
 }
 
-/** Creates the page. */
-export function createStatusPage(readTraffic: () => TrafficSample): StatusPage {
-  return (status) => ({ headers: HEADERS, body: renderPage(status, readTraffic()).markup })
+/** Renders the page. */
+export function renderPage(
+  status: StatusDocument,
+  traffic: TrafficSample,
+): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+  return { headers: HEADERS, body: renderDocument(status, traffic).markup }
 }
 
-/** Renders the page. The script replaces its elements with `data-part`. */
-function renderPage(status: StatusDocument, traffic: TrafficSample): Html {
+/** Renders the HTML document. The script replaces its elements with `data-part`. */
+function renderDocument(status: StatusDocument, traffic: TrafficSample): Html {
   const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)
   const state = describeState(status)
+  const asOf = formatClock(generatedAt, generatedAt)
   return html`<!doctype html>
     <html lang="en" data-version="${build.version}">
       <head>
@@ -58,9 +64,11 @@ function renderPage(status: StatusDocument, traffic: TrafficSample): Html {
               <h1>${renderText(name)}</h1>
             </div>
             <div class="state">
-              <div role="status">${renderPart('state', renderState(status))}</div>
+              <div role="status">
+                ${renderPart('state', html`<span class="pill ${state.tone}">${state.name}</span>`)}
+              </div>
               <p class="live">
-                <span id="live">As of ${formatClock(generatedAt, generatedAt)}</span>
+                <span id="live">As of ${asOf}</span>
                 <button type="button" id="pause" hidden>Pause</button>
                 <noscript><a href="/status">Reload</a></noscript>
               </p>
@@ -81,7 +89,7 @@ function renderPage(status: StatusDocument, traffic: TrafficSample): Html {
           ${renderPart('settings', renderSettings(status))}
         </main>
         <footer>
-          ${renderPart('as-of', renderAsOf(generatedAt))}
+          ${renderPart('as-of', html`<p>As of ${generatedAt.slice(0, 10)} <span id="as-of">${asOf}</span>.</p>`)}
           <p>
             <a href="/status">Reload</a>, or read it as <a href="/status.json">JSON</a>. The metrics
             are at <a href="/metrics">/metrics</a>. No token is ever shown here.
@@ -97,34 +105,22 @@ function renderPart(name: string, content: Html): Html {
   return html`<div data-part="${name}">${content}</div>`
 }
 
-function renderState(status: StatusDocument): Html {
-  const { tone, name } = describeState(status)
-  return html`<span class="pill ${tone}">${name}</span>`
-}
-
 function describeState(status: StatusDocument): {
   readonly tone: StatusDocument['state']
   readonly name: string
 } {
-  const { state, warnings, problems } = status
+  const { state, warnings, problems, tokens } = status
   if (state === 'starting' && problems.some(({ failure }) => failure !== undefined)) {
     return { tone: 'failing', name: 'Not ready: no valid projected token' }
   }
   if (state === 'ready' && warnings.length > 0) {
     return { tone: 'degraded', name: 'Ready, with warnings' }
   }
-  if (isIdle(status)) return { tone: 'starting', name: 'Ready, no token yet' }
+  // Nothing fails, because no exchange has been attempted.
+  if (state === 'ready' && tokens.length === 0) {
+    return { tone: 'starting', name: 'Ready, no token yet' }
+  }
   return { tone: state, name: STATES[state].name }
-}
-
-/** Returns true if nothing fails because no exchange has been attempted. */
-function isIdle({ state, tokens }: StatusDocument): boolean {
-  return state === 'ready' && tokens.length === 0
-}
-
-function renderAsOf(generatedAt: string): Html {
-  const clock = formatClock(generatedAt, generatedAt)
-  return html`<p>As of ${generatedAt.slice(0, 10)} <span id="as-of">${clock}</span>.</p>`
 }
 
 /** Returns a disc in the color of the state, for the browser's tab. */
@@ -157,9 +153,7 @@ const HEADERS = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 }
 
-function describeSidecar(
-  status: StatusDocument,
-): readonly (readonly [string, Html | string | undefined])[] {
+function describeSidecar(status: StatusDocument): readonly Fact[] {
   const { workload, build, startedAt, generatedAt, clockSkewSeconds, logLevel } = status
   const failingSince = findFailingSince(status)
   return [

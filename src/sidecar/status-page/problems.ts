@@ -1,18 +1,19 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
-import { removeTraceIds } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/printable.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import {
   capitalize,
+  type Failure,
   isUnlisted,
   renderCommand,
   renderErrorCode,
   renderFacts,
+  renderFix,
+  renderMessage,
   renderMono,
   renderNextAttempt,
   renderSection,
-  renderSupportIds,
   renderText,
   renderTime,
   UNLISTED,
@@ -28,32 +29,31 @@ export function renderProblems(status: StatusDocument): Html {
   if (problems.length === 0) return html``
   const isWaiting = problems.every((problem) => findTone(problem, status) === 'starting')
   const heading = isWaiting ? 'What it waits for' : 'What is wrong'
-  const title = problems.length === 1 ? heading : `${heading} (${problems.length})`
-  return renderSection(
-    'problems',
-    title,
-    html`<ul class="problems">
-        ${problems.map((problem, index) => renderProblem(problem, `problem-${index + 1}`, status))}
+  const cards = problems.map((problem, at) => renderProblem(problem, `problem-${at + 1}`, status))
+  return renderSection({
+    id: 'problems',
+    title: problems.length === 1 ? heading : `${heading} (${problems.length})`,
+    content: html`<ul class="problems">
+        ${cards}
       </ul>
       <div class="card diagnosis">${renderDiagnosis(status)}</div>`,
-  )
+  })
 }
 
 /** Renders the next step: `wimds doctor`, which needs the environment of the sidecar. */
 function renderDiagnosis(status: StatusDocument): Html {
   const command = createDoctorCommand(status)
-  if (command !== undefined) {
-    return html`<p>
-        Next, check this sidecar${describePlaceholders(command)}; each failed check comes with its
-        fix:
-      </p>
-      ${renderCommand(command)}`
-  }
-  return html`<p>
-    Next, run
-    <a href="${DOCS_URL}/doctor.md" rel="noreferrer">wimds doctor</a> with the environment of this
-    <code>wimds serve</code>; each failed check comes with its fix.
-  </p>`
+  return command === undefined
+    ? html`<p>
+        Next, run
+        <a href="${DOCS_URL}/doctor.md" rel="noreferrer">wimds doctor</a> with the environment of
+        this <code>wimds serve</code>; each failed check comes with its fix.
+      </p>`
+    : html`<p>
+          Next, check this sidecar${describePlaceholders(command)}; each failed check comes with its
+          fix:
+        </p>
+        ${renderCommand(command)}`
 }
 
 /** Returns the link to the problem of a failure; undefined if none, or more than one, may be the one. */
@@ -74,38 +74,43 @@ export function findProblemLink(
 }
 
 function renderProblem(problem: Problem, id: string, status: StatusDocument): Html {
-  const { summary, failure, explanation, resources = [] } = problem
+  const { summary, failure } = problem
   const tone = findTone(problem, status)
-  if (failure === undefined) {
-    return html`<li class="card problem ${tone}" id="${id}">
-      <h3>${renderText(capitalize(summary))}</h3>
-      ${renderEffect(problem, status)}
-    </li>`
-  }
-  const { fix } = failure
-  const message = removeTraceIds(failure.message)
-  const remedies = findRemedies(problem, status)
   return html`<li class="card problem ${tone}" id="${id}">
     <div class="row">
       <h3>${renderText(capitalize(nameUnlisted(summary, problem, status)))}</h3>
-      ${renderErrorCode(failure, tone)}
+      ${failure && renderErrorCode(failure, tone)}
     </div>
-    ${renderEffect(problem, status)}
-    ${resources.length > 3 ? html`<p class="small">${renderText(resources.join(', '))}</p>` : undefined}
-    ${explanation === undefined ? undefined : html`<p>${renderText(capitalize(explanation))}.</p>`}
-    ${summary === failure.message ? undefined : html`<p class="${explanation === undefined ? '' : 'quiet small'}">${renderText(message)}</p>`}
-    ${fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}
-    ${remedies.map(
-      ({ label, command }) =>
-        html`<p class="label">${label}${describePlaceholders(command)}:</p>
+    ${renderEffect(problem, status)} ${failure && renderCause(failure, problem, status)}
+  </li>`
+}
+
+/** Renders why it failed, and what to do. */
+function renderCause(failure: Failure, problem: Problem, status: StatusDocument): Html {
+  const { summary, explanation, resources = [] } = problem
+  const { code, message } = failure
+  return html`${resources.length > 3 && html`<p class="small">${renderText(resources.join(', '))}</p>`}
+    ${explanation && html`<p>${renderText(capitalize(explanation))}.</p>`}
+    ${summary !== message && renderMessage(failure, explanation && 'quiet small')}
+    ${renderFix(failure)}
+    ${findRemedies(problem, status).map(
+      ([purpose, command]) =>
+        html`<p class="label">${purpose}${describePlaceholders(command)}:</p>
           ${renderCommand(command)}`,
     )}
     <p class="quiet small">
-      <a href="${DOCS_URL}/troubleshooting.md#${failure.code}" rel="noreferrer"
-        >Troubleshooting: ${failure.code}</a
+      <a href="${DOCS_URL}/troubleshooting.md#${code}" rel="noreferrer">Troubleshooting: ${code}</a
       >${renderSupportIds(failure)}
-    </p>
-  </li>`
+    </p>`
+}
+
+/** Renders the ids that Microsoft's support asks for; nothing if there are none. */
+function renderSupportIds({ entraTraceId, entraCorrelationId }: Failure): Html | undefined {
+  const ids = [
+    ...(entraTraceId === undefined ? [] : [`trace ${entraTraceId}`]),
+    ...(entraCorrelationId === undefined ? [] : [`correlation ${entraCorrelationId}`]),
+  ]
+  return ids.length === 0 ? undefined : html`. For support: ${renderMono(ids.join(', '))}`
 }
 
 /** Replaces a client id that stands for a name; the id is among the facts. */
@@ -146,10 +151,7 @@ function renderEffect(problem: Problem, status: StatusDocument): Html {
       ['Applications get', describeServed(problem, status)],
       ['Until', servedUntil && html`${renderTime(servedUntil, generatedAt)}, then errors`],
       ['Next attempt', nextAttemptAt && renderNextAttempt(nextAttemptAt, generatedAt)],
-      [
-        'Failed exchanges',
-        consecutiveFailures === undefined ? undefined : `${consecutiveFailures} in a row`,
-      ],
+      ['Failed exchanges', consecutiveFailures ? `${consecutiveFailures} in a row` : undefined],
     ],
     'small',
   )

@@ -18,26 +18,31 @@ import type { StatusDocument } from '../telemetry/status-schema.ts'
 
 type Problem = StatusDocument['problems'][number]
 
-export interface Remedy {
-  /** The purpose of the command, without a full stop. */
-  readonly label: string
-  readonly command: string
+/** The purpose of a command, without a full stop, and the command. */
+export type Remedy = readonly [purpose: string, command: string]
+
+type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
+
+/** What the commands are made of. */
+interface Facts {
+  readonly identity: { readonly clientId: string; readonly resourceId?: string }
+  /** The claims of the projected token that the identity exchanges; undefined: not known. */
+  readonly claims: Claims | undefined
+  readonly status: StatusDocument
 }
 
-type FindRemedies = (problem: Problem, status: StatusDocument) => readonly Remedy[]
-
 /** By error code; `wimds doctor` finds the rest. Capital letters stand for what the sidecar does not know. */
-const REMEDIES: Readonly<Record<string, FindRemedies>> = {
+const REMEDIES: Readonly<Record<string, (facts: Facts) => readonly Remedy[]>> = {
   federated_credential_not_found: createCredential,
   federated_credential_mismatch: listCredentials,
   issuer_unreachable: checkIssuer,
   token_proxy_forbidden: allowIdentity,
   identity_not_found: setClientId,
-  application_refused: ({ clientId = 'CLIENT_ID' }) => [
-    {
-      label: 'Check that the application exists in the tenant to which az is signed in',
-      command: `az ad sp show --id ${quoteForShell(clientId)}`,
-    },
+  application_refused: ({ identity }) => [
+    [
+      'Check that the application exists in the tenant to which az is signed in',
+      `az ad sp show --id ${quoteForShell(identity.clientId)}`,
+    ],
   ],
   assertion_missing: describePod,
   assertion_unreadable: describePod,
@@ -46,126 +51,12 @@ const REMEDIES: Readonly<Record<string, FindRemedies>> = {
 
 /** Returns the commands for a problem; empty if only `wimds doctor` knows more. */
 export function findRemedies(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const find = problem.failure === undefined ? undefined : REMEDIES[problem.failure.code]
-  return find?.(problem, status) ?? []
-}
-
-/** Returns the command for a full diagnosis in the pod; undefined outside Kubernetes. */
-export function createDoctorCommand({ workload }: StatusDocument): string | undefined {
-  return workload.inPod
-    ? `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
-    : undefined
-}
-
-function createCredential(problem: Problem, status: StatusDocument): readonly Remedy[] {
+  const { clientId = 'CLIENT_ID', failure } = problem
+  const resourceId = status.identities.find((each) => each.clientId === clientId)?.resourceId
+  const identity = { clientId, ...(resourceId !== undefined && { resourceId }) }
   const claims = findClaims(problem, status)
-  // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
-  if (claims === undefined || !canCreateCredential(claims)) return []
-  const isIntended = status.settings.some(
-    ({ name, source }) => name === 'WIMDS_AUDIENCE' && source === 'environment',
-  )
-  if (hasUnexpectedAudience(claims) && !isIntended) return []
-  const identity = findIdentity(problem, status)
-  return [
-    ...findIdentityName(identity),
-    {
-      label: 'Create the federated credential of a managed identity',
-      command: formatCommandLines(createManagedIdentityCommand(identity, claims)),
-    },
-    {
-      label: 'Or that of an application registration',
-      command: formatCommandLines(createApplicationCommand(identity, claims)),
-    },
-  ]
+  return REMEDIES[failure?.code ?? '']?.({ identity, claims, status }) ?? []
 }
-
-function listCredentials(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const identity = findIdentity(problem, status)
-  return [
-    ...findIdentityName(identity),
-    {
-      label: 'Compare subject and audience with the claims of the projected token below',
-      command: formatCommandLines({
-        words: 'az identity federated-credential list',
-        flags: [...createIdentityFlags(identity.resourceId), ['output', 'table']],
-      }),
-    },
-  ]
-}
-
-/** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
-function findIdentityName({ clientId, resourceId }: ReturnType<typeof findIdentity>): Remedy[] {
-  if (resourceId !== undefined || !isPlainWord(clientId)) return []
-  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
-  return [
-    {
-      label: 'Find the name and the resource group of the managed identity',
-      command: `az identity list --output table \\\n  --query "${query}"`,
-    },
-  ]
-}
-
-function checkIssuer(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  return [
-    ...fetchDiscovery(findClaims(problem, status)),
-    {
-      label: 'On AKS, enable the public issuer',
-      command: formatCommandLines(ENABLE_OIDC_ISSUER),
-    },
-  ]
-}
-
-function fetchDiscovery(claims: Claims | undefined): readonly Remedy[] {
-  if (claims === undefined || isInternalIssuer(claims.issuer)) return []
-  const discovery = `${claims.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return [
-    {
-      label: 'Check from outside the cluster that Entra ID can read the issuer',
-      command: `curl -fsS --url ${quoteForShell(discovery)}`,
-    },
-  ]
-}
-
-function allowIdentity(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const claims = findClaims(problem, status)
-  if (claims === undefined) return []
-  const { kubectlApply } = createBindingCommands(findIdentity(problem, status), claims)
-  return [{ label: 'Allow the service account to use the managed identity', command: kubectlApply }]
-}
-
-function setClientId(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
-  if (!workload.inPod) return []
-  const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
-  return [
-    {
-      label: 'Name the identity on the service account, and restart the workload',
-      command: `kubectl annotate serviceaccount${namespaceFlag(workload)} ${account} \\
-  azure.workload.identity/client-id=CLIENT_ID
-kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
-    },
-  ]
-}
-
-function describePod(_problem: Problem, { workload }: StatusDocument): readonly Remedy[] {
-  if (!workload.inPod) return []
-  return [
-    {
-      label: 'See the volumes and the events of the pod',
-      command: `kubectl describe pod${namespaceFlag(workload)} ${quoteForShell(workload.host)}`,
-    },
-  ]
-}
-
-function namespaceFlag({ namespace }: StatusDocument['workload']): string {
-  return ` -n ${namespace === undefined ? 'NAMESPACE' : quoteForShell(namespace)}`
-}
-
-function findIdentity({ clientId = 'CLIENT_ID' }: Problem, { identities }: StatusDocument) {
-  const resourceId = identities.find((identity) => identity.clientId === clientId)?.resourceId
-  return { clientId, ...(resourceId !== undefined && { resourceId }) }
-}
-
-type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
 
 /**
  * Returns the claims of the projected token that a problem's identity exchanges; undefined if it cannot be read,
@@ -179,4 +70,105 @@ function findClaims(
   const only = assertions.length === 1 ? assertions[0] : undefined
   const file = identity === undefined ? only?.file : identity.tokenFile
   return assertions.find((assertion) => assertion.file === file)?.claims
+}
+
+/** Returns the command for a full diagnosis in the pod; undefined outside Kubernetes. */
+export function createDoctorCommand({ workload }: StatusDocument): string | undefined {
+  return workload.inPod
+    ? `kubectl exec${namespaceFlag(workload)} ${quoteForShell(workload.host)} -c wimds -- wimds doctor`
+    : undefined
+}
+
+function createCredential({ identity, claims, status }: Facts): readonly Remedy[] {
+  // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
+  if (claims === undefined || !canCreateCredential(claims)) return []
+  const isIntended = status.settings.some(
+    ({ name, source }) => name === 'WIMDS_AUDIENCE' && source === 'environment',
+  )
+  if (hasUnexpectedAudience(claims) && !isIntended) return []
+  return [
+    ...findIdentityName(identity),
+    [
+      'Create the federated credential of a managed identity',
+      formatCommandLines(createManagedIdentityCommand(identity, claims)),
+    ],
+    [
+      'Or that of an application registration',
+      formatCommandLines(createApplicationCommand(identity, claims)),
+    ],
+  ]
+}
+
+function listCredentials({ identity }: Facts): readonly Remedy[] {
+  return [
+    ...findIdentityName(identity),
+    [
+      'Compare subject and audience with the claims of the projected token below',
+      formatCommandLines({
+        words: 'az identity federated-credential list',
+        flags: [...createIdentityFlags(identity.resourceId), ['output', 'table']],
+      }),
+    ],
+  ]
+}
+
+/** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
+function findIdentityName({ clientId, resourceId }: Facts['identity']): readonly Remedy[] {
+  if (resourceId !== undefined || !isPlainWord(clientId)) return []
+  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
+  return [
+    [
+      'Find the name and the resource group of the managed identity',
+      `az identity list --output table \\\n  --query "${query}"`,
+    ],
+  ]
+}
+
+function checkIssuer({ claims }: Facts): readonly Remedy[] {
+  const enable: Remedy = [
+    'On AKS, enable the public issuer',
+    formatCommandLines(ENABLE_OIDC_ISSUER),
+  ]
+  if (claims === undefined || isInternalIssuer(claims.issuer)) return [enable]
+  const discovery = `${claims.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return [
+    [
+      'Check from outside the cluster that Entra ID can read the issuer',
+      `curl -fsS --url ${quoteForShell(discovery)}`,
+    ],
+    enable,
+  ]
+}
+
+function allowIdentity({ identity, claims }: Facts): readonly Remedy[] {
+  if (claims === undefined) return []
+  const { kubectlApply } = createBindingCommands(identity, claims)
+  return [['Allow the service account to use the managed identity', kubectlApply]]
+}
+
+function setClientId({ status: { workload } }: Facts): readonly Remedy[] {
+  if (!workload.inPod) return []
+  const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
+  return [
+    [
+      'Name the identity on the service account, and restart the workload',
+      `kubectl annotate serviceaccount${namespaceFlag(workload)} ${account} \\
+  azure.workload.identity/client-id=CLIENT_ID
+kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
+    ],
+  ]
+}
+
+function describePod({ status: { workload } }: Facts): readonly Remedy[] {
+  if (!workload.inPod) return []
+  return [
+    [
+      'See the volumes and the events of the pod',
+      `kubectl describe pod${namespaceFlag(workload)} ${quoteForShell(workload.host)}`,
+    ],
+  ]
+}
+
+function namespaceFlag({ namespace }: StatusDocument['workload']): string {
+  return ` -n ${namespace === undefined ? 'NAMESPACE' : quoteForShell(namespace)}`
 }

@@ -78,8 +78,6 @@ a.tag{text-decoration:none}a.tag:hover{text-decoration:underline}
 .figure+p{margin-bottom:.75rem}
 .tile h3{color:var(--quiet);font-weight:500;font-size:.875rem}
 .figure{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.01em;margin:.1rem 0 .25rem;font-variant-numeric:tabular-nums}
-.unit{font-size:1rem;font-weight:500;color:var(--quiet);margin-left:.1rem}
-.tile .row{margin:0;font-size:.8rem}
 .life{display:block;width:100%;height:14px;margin:.75rem 0 .45rem}
 .life .past{fill:var(--past)}.life .rest{fill:var(--rest)}.life .mark{fill:var(--mark)}
 .box{background:var(--card);border:1px solid var(--line);border-radius:10px}

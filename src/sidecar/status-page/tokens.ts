@@ -1,15 +1,15 @@
 /** The tokens of the status page: what each is for, its age, and its next refresh. */
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import {
-  renderText,
-  renderErrorCode,
-  renderEmpty,
   formatDuration,
   formatRelative,
+  renderCards,
+  renderErrorCode,
   renderFacts,
   renderMono,
   renderNextAttempt,
   renderSection,
+  renderText,
   renderTime,
 } from './components.ts'
 import { type Html, html } from './html.ts'
@@ -23,18 +23,16 @@ type Token = StatusDocument['tokens'][number]
  */
 export function renderTokens(status: StatusDocument): Html {
   const tokens = status.tokens.toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
-  const content =
-    tokens.length === 0
-      ? renderEmpty('No token is in memory.')
-      : html`<ul class="cards">
-          ${tokens.map((token) => renderToken(token, status))}
-        </ul>`
-  return renderSection(
-    'tokens',
-    'Tokens',
-    content,
-    'Access tokens in memory, one for each resource and identity. The pale part of a bar has passed; the mark is the next refresh.',
-  )
+  return renderSection({
+    id: 'tokens',
+    title: 'Tokens',
+    about:
+      'Access tokens in memory, one for each resource and identity. The pale part of a bar has passed; the mark is the next refresh.',
+    content: renderCards(
+      tokens.map((token) => renderToken(token, status)),
+      'No token is in memory.',
+    ),
+  })
 }
 
 /** Returns the key to sort by, with which failing tokens come first. */
@@ -44,46 +42,42 @@ function createSortKey({ resource, identity, failure }: Token): string {
 
 function renderToken(token: Token, status: StatusDocument): Html {
   const { resource, identity, clientId, cached, failure } = token
-  const now = status.generatedAt
+  const { generatedAt } = status
   const name = identity === clientId ? undefined : html`${renderText(identity)}, `
   return html`<li class="card">
     <div class="row">
       <h3>${renderText(resource)}</h3>
-      ${failure === undefined ? renderCached(cached) : renderTokenFailure(token, failure, status)}
+      ${renderState(token, status)}
     </div>
     <p class="quiet small">as ${name}${renderMono(clientId)}</p>
-    ${cached === undefined ? renderMissingToken(token, now) : renderLifetime(cached, token.nextAttemptAt, now)}
-    ${failure === undefined ? undefined : renderFailures(token, now)}
+    ${cached ? renderLifetime(cached, token.nextAttemptAt, generatedAt) : renderMissingToken(token, generatedAt)}
+    ${failure && renderFailures(token, generatedAt)}
   </li>`
 }
 
-function renderCached(cached: Token['cached']): Html {
-  return cached === undefined
-    ? html`<span class="tag starting">requested</span>`
-    : html`<span class="tag ok">cached</span>`
-}
-
-function renderTokenFailure(
-  token: Token,
-  failure: NonNullable<Token['failure']>,
-  status: StatusDocument,
-): Html {
+function renderState(token: Token, status: StatusDocument): Html {
+  const { cached, failure } = token
+  if (failure === undefined) {
+    return cached
+      ? html`<span class="tag ok">cached</span>`
+      : html`<span class="tag starting">requested</span>`
+  }
   const link = findProblemLink(status, failure.code, token)
-  return renderErrorCode(failure, token.cached === undefined ? 'failing' : 'degraded', link)
+  return renderErrorCode(failure, cached ? 'degraded' : 'failing', link)
 }
 
 function renderFailures({ consecutiveFailures, cached, failingSince }: Token, now: string): Html {
   const times = consecutiveFailures === 1 ? 'once' : `${consecutiveFailures} times in a row`
-  const what = cached === undefined ? 'Failed' : 'The refresh failed'
-  const since = failingSince === undefined ? '' : html`, first ${renderTime(failingSince, now)}`
-  return html`<p class="small">${what} ${times}${since}</p>`
+  const since = failingSince && html`, first ${renderTime(failingSince, now)}`
+  return html`<p class="small">${cached ? 'The refresh failed' : 'Failed'} ${times}${since}</p>`
 }
 
 function renderMissingToken({ nextAttemptAt, failure }: Token, now: string): Html {
-  if (failure === undefined) return html`<p class="small">Exchange in progress.</p>`
-  return html`<p class="small">
-    No token cached; next attempt ${renderNextAttempt(nextAttemptAt, now)}
-  </p>`
+  return failure
+    ? html`<p class="small">
+        No token cached; next attempt ${renderNextAttempt(nextAttemptAt, now)}
+      </p>`
+    : html`<p class="small">Exchange in progress.</p>`
 }
 
 /** Renders the lifetime of a token as a bar: the past, the rest, and a mark at the next refresh. */

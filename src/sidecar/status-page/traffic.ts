@@ -6,17 +6,17 @@ import { type Html, html } from './html.ts'
 /** Renders a tile for each. */
 export function renderTraffic(sample: TrafficSample): Html {
   const tiles = [describeRequests(sample), describeLatency(sample), describeCacheHits(sample)]
-  return renderSection(
-    'traffic',
-    'Traffic since the start',
-    html`<ul class="tiles">
+  return renderSection({
+    id: 'traffic',
+    title: 'Traffic since the start',
+    content: html`<ul class="tiles">
         ${tiles.map(renderTile)}
       </ul>
       <p class="quiet small note">
         Requests that waited for an exchange take as long as it; the others are answered from
         memory.
       </p>`,
-  )
+  })
 }
 
 interface Tile {
@@ -94,5 +94,5 @@ function formatBound(bound: number, bounds: readonly number[]): string {
 
 /** Formats a whole number with commas for thousands. */
 function formatCount(count: number): string {
-  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
+  return count.toLocaleString('en-US')
 }

@@ -10,7 +10,7 @@ const commandsFor = (code: string, status = aStatus()) =>
   findRemedies(
     { summary: 'no token', clientId: CLIENT_ID, failure: { code, message: 'it failed' } },
     status,
-  ).map(({ command }) => command)
+  ).map(([, command]) => command)
 
 test('a missing federated credential has the commands that create it, with the claims of the token', () => {
   const [find, managedIdentity, application] = commandsFor('federated_credential_not_found')
