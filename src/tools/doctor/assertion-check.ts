@@ -1,5 +1,6 @@
 /** Checks a projected token before it is sent anywhere. */
 import { stat } from 'node:fs/promises'
+import { errorCode } from '../../lib/describe-error.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import {
   type Assertion,
@@ -16,59 +17,76 @@ import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
+import type { Config } from '../../sidecar/config/config.ts'
 import type { Finding } from './doctor-report.ts'
-import { toFailure } from './failure.ts'
-import { failed, passed } from './findings.ts'
+import { isViaTokenProxy } from './endpoints.ts'
+import { createFinding, failed, passed } from './findings.ts'
 
-interface CheckOptions {
-  /** Origins of the clouds that the token is sent to. */
-  readonly authorityHosts: readonly string[]
-  /** Returns true if the token is sent to the token proxy, which has an audience of its own. */
-  readonly isForTokenProxy: (assertion: Assertion) => boolean
-  /** WIMDS_AUDIENCE. */
-  readonly audience?: string
-  /** Epoch milliseconds. */
-  readonly now: number
+export interface AssertionCheck {
+  readonly finding: Finding
+  /** Undefined: the file has none. */
+  readonly assertion?: Assertion
 }
 
 const HOUR_MS = 3_600_000
 /** The kubelet rotates a token after 80 % of its lifetime, so one this close to its end is stale. */
 const STALE_MS = 60_000
 
-/** Returns the finding of one file, with the claims and never the token, and its assertion if it has one. */
+/** Checks one file, at an instant in epoch milliseconds. The finding has the claims and never the token. */
 export async function checkAssertion(
   file: string,
-  options: CheckOptions,
-): Promise<{ finding: Finding; assertion?: Assertion }> {
+  config: Pick<Config, 'directory' | 'exchange'>,
+  now: number,
+): Promise<AssertionCheck> {
   try {
     const assertion = await readAssertion(file)
     const { issuer, subject, audience, expiresAt } = assertion
-    const error = findFailure(file, assertion, options)
+    const receiver = findReceiver(file, assertion, config)
+    const error = findError(file, assertion, receiver, now)
     const details = [
       `expires at ${new Date(expiresAt).toISOString()}`,
       `issuer    ${issuer}`,
       `subject   ${subject}`,
       `audience  ${audience.join(', ')}`,
     ]
-    const warnings = findWarnings(assertion, options, error)
-    const finding: Finding = {
-      ...(error === undefined
-        ? passed('projected_token', ...details)
-        : failed('projected_token', toFailure(error), ...details)),
-      subject: file,
-      ...(warnings.length > 0 && { warnings }),
-    }
-    return { finding, assertion }
+    const outcome = error === undefined ? passed(...details) : failed(error, ...details)
+    const warnings = [
+      ...(error?.code === 'assertion_audience' ? [] : findAudienceWarnings(assertion, receiver)),
+      ...findWarnings(assertion, now),
+    ]
+    return { finding: createFinding('projected_token', { ...outcome, warnings }, file), assertion }
   } catch (thrown) {
     const error = await explainPermissions(file, toBrokerError(thrown))
-    return { finding: { ...failed('projected_token', toFailure(error)), subject: file } }
+    return { finding: createFinding('projected_token', failed(error), file) }
+  }
+}
+
+/** The servers that a token is sent to. */
+interface Receiver {
+  /** Origins of the clouds. */
+  readonly authorityHosts: readonly string[]
+  /** True for the token proxy, which has an audience of its own. */
+  readonly isTokenProxy: boolean
+  /** WIMDS_AUDIENCE. */
+  readonly audience: string | undefined
+}
+
+function findReceiver(
+  file: string,
+  assertion: Assertion,
+  { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
+): Receiver {
+  const identities = directory.identities.filter(({ tokenFile }) => tokenFile === file)
+  return {
+    authorityHosts: identities.map(({ authorityHost }) => authorityHost),
+    isTokenProxy: identities.some((identity) => isViaTokenProxy(identity, exchange, assertion)),
+    audience: exchange.audience,
   }
 }
 
 /** Adds who may read the file, and who this process is, to the error of a file that it may not read. */
 async function explainPermissions(file: string, error: BrokerError): Promise<BrokerError> {
-  const reason =
-    error.cause instanceof Error && 'code' in error.cause ? error.cause.code : undefined
+  const reason = errorCode(error.cause)
   if (reason === 'ERR_ACCESS_DENIED') {
     return new BrokerError(
       error.code,
@@ -86,10 +104,11 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
   )
 }
 
-function findFailure(
+function findError(
   file: string,
   assertion: Assertion,
-  { authorityHosts, audience, isForTokenProxy, now }: CheckOptions,
+  { authorityHosts, audience, isTokenProxy }: Receiver,
+  now: number,
 ): BrokerError | undefined {
   const { issuer, expiresAt } = assertion
   try {
@@ -103,7 +122,7 @@ function findFailure(
       `mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
     )
   }
-  if (!isForTokenProxy(assertion)) {
+  if (!isTokenProxy) {
     if (isInternalIssuer(issuer)) return createInternalIssuerError(issuer)
     const algorithm = readAlgorithm(assertion)
     if (algorithm !== 'RS256') {
@@ -124,34 +143,25 @@ function readAlgorithm({ secret }: Assertion): string {
   return typeof alg === 'string' ? alg : 'none'
 }
 
-function findWarnings(
-  assertion: Assertion,
-  options: CheckOptions,
-  error: BrokerError | undefined,
-): string[] {
-  const { subject, issuedAt, expiresAt } = assertion
-  const msLeft = expiresAt - options.now
-  const warnings =
-    error?.code === 'assertion_audience' ? [] : findAudienceWarnings(assertion, options)
-  if (msLeft > 0 && msLeft < STALE_MS) {
-    warnings.push('it expires within a minute: the kubelet should have rotated it')
-  }
-  if (issuedAt !== undefined && expiresAt - issuedAt > 24 * HOUR_MS) {
-    warnings.push(
-      'its lifetime is more than 24 hours, and Entra ID rejects more than 25: set expirationSeconds of the projected volume to 3600',
-    )
-  }
-  if (!/^system:serviceaccount:[^:]+:[^:]+$/.test(subject)) {
-    warnings.push('its subject is not a Kubernetes service account')
-  }
-  return warnings
+function findWarnings({ subject, issuedAt, expiresAt }: Assertion, now: number): string[] {
+  const msLeft = expiresAt - now
+  const isStale = msLeft > 0 && msLeft < STALE_MS
+  const isLong = issuedAt !== undefined && expiresAt - issuedAt > 24 * HOUR_MS
+  const isOfAccount = /^system:serviceaccount:[^:]+:[^:]+$/.test(subject)
+  return [
+    isStale ? 'it expires within a minute: the kubelet should have rotated it' : [],
+    isLong
+      ? 'its lifetime is more than 24 hours, and Entra ID rejects more than 25: set expirationSeconds of the projected volume to 3600'
+      : [],
+    isOfAccount ? [] : 'its subject is not a Kubernetes service account',
+  ].flat()
 }
 
 function findAudienceWarnings(
   assertion: Assertion,
-  { authorityHosts, isForTokenProxy, audience }: CheckOptions,
+  { authorityHosts, isTokenProxy, audience }: Receiver,
 ): string[] {
-  if (isForTokenProxy(assertion) || audience !== undefined) return []
+  if (isTokenProxy || audience !== undefined) return []
   const expected = new Set(
     authorityHosts.flatMap((origin) => findCloud(new URL(origin).hostname)?.audience ?? []),
   )

@@ -1,10 +1,10 @@
 /** Checks the connectivity to a token endpoint step by step: DNS, TCP, proxy, TLS. */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls, getCACertificates } from 'node:tls'
+import { connect as connectTls, getCACertificates, type TLSSocket } from 'node:tls'
 import type { Config } from '../../sidecar/config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { usesProxy } from '../../sidecar/exchange/dispatcher.ts'
@@ -17,9 +17,8 @@ import {
 } from '../../sidecar/exchange/transport-errors.ts'
 import { describeProblem } from '../../lib/describe-error.ts'
 import { getPeer, removeBrackets } from '../../lib/hosts.ts'
-import type { Failure, Finding } from './doctor-report.ts'
-import { toFailure } from './failure.ts'
-import { failed, passed } from './findings.ts'
+import type { Finding } from './doctor-report.ts'
+import { createFinding, failed, passed } from './findings.ts'
 
 /** A token endpoint, and the settings for connecting to it. */
 export interface Endpoint {
@@ -31,11 +30,6 @@ export interface Endpoint {
   readonly serverName?: string
   /** PEM certificates, trusted in addition to Node's roots or instead of them. */
   readonly ca?: { readonly pem: string; readonly isExclusive: boolean }
-}
-
-interface Peer {
-  readonly host: string
-  readonly port: number
 }
 
 const STEP_TIMEOUT_MS = 5000
@@ -51,20 +45,17 @@ interface Connection {
   readonly via: string
   /** Up to the first that fails. */
   readonly steps: readonly Step[]
-  readonly failure?: Failure
+  readonly error?: BrokerError
 }
 
 /** Returns whether a connection to the endpoint can be opened, with one line for each step. */
 export async function checkEndpoint(endpoint: Endpoint): Promise<Finding> {
-  const { via, steps, failure } = await tryConnection(endpoint)
+  const { via, steps, error } = await tryConnection(endpoint)
   const lines = steps.map(
     ({ name, detail, durationMs }) => `${name.padEnd(5)}  ${detail} (${durationMs} ms)`,
   )
-  const finding =
-    failure === undefined
-      ? passed('connectivity', via, ...lines)
-      : failed('connectivity', failure, via, ...lines)
-  return { ...finding, subject: `${endpoint.host}:${endpoint.port}` }
+  const outcome = error === undefined ? passed(via, ...lines) : failed(error, via, ...lines)
+  return createFinding('connectivity', outcome, `${endpoint.host}:${endpoint.port}`)
 }
 
 /** Runs the steps up to the first that fails. Sends nothing but a CONNECT to a proxy. */
@@ -72,31 +63,10 @@ export async function tryConnection(endpoint: Endpoint): Promise<Connection> {
   const { host, port, isTokenProxy } = endpoint
   const proxy = await findProxy(endpoint)
   const steps: Step[] = []
-  const sockets: Socket[] = []
-  const run = async <T>(name: Step['name'], work: () => Promise<[T, string]>): Promise<T> => {
-    const start = performance.now()
-    const report = (detail: string) =>
-      steps.push({ name, detail, durationMs: Math.round(performance.now() - start) })
-    try {
-      const [result, detail] = await work()
-      report(detail)
-      return result
-    } catch (error) {
-      report(describeProblem(error))
-      throw error
-    }
-  }
   const direct = proxy === undefined ? 'directly' : 'through the HTTP proxy'
   const connection = { via: isTokenProxy ? 'to the token proxy' : direct, steps }
   try {
-    const peer = proxy === undefined ? { host, port } : getPeer(proxy)
-    await run('dns', () => resolveHost(peer.host))
-    let socket = await run('tcp', () => openSocket(peer, sockets))
-    if (proxy !== undefined) {
-      socket.destroy()
-      socket = await run('proxy', () => openTunnel(proxy, endpoint, sockets))
-    }
-    await run('tls', () => handshake(endpoint, socket, sockets))
+    await runSteps(endpoint, proxy, steps)
     return connection
   } catch (error) {
     const isOfProxy = proxy !== undefined && steps.at(-1)?.name !== 'tls'
@@ -104,11 +74,62 @@ export async function tryConnection(endpoint: Endpoint): Promise<Connection> {
       ? createProxyDestination(proxy)
       : withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, `https://${host}:${port}`)
     const failure = error instanceof BrokerError ? error : toTransportError(error, destination)
-    return { ...connection, failure: toFailure(failure) }
-  } finally {
-    // The TLS socket before the TCP socket below it.
-    for (const socket of sockets.toReversed()) socket.destroy()
+    return { ...connection, error: failure }
   }
+}
+
+/** Adds each step to `steps`, and closes every socket at the end. Throws the error of the step that fails. */
+async function runSteps(endpoint: Endpoint, proxy: URL | undefined, steps: Step[]): Promise<void> {
+  const { host, port } = proxy === undefined ? endpoint : getPeer(proxy)
+  // The TLS socket is closed before the TCP socket below it.
+  using sockets = new DisposableStack()
+  const keep = <T extends Socket>(socket: T) => sockets.adopt(socket, (each) => each.destroy())
+
+  await runStep(steps, 'dns', () => resolveHost(host))
+  let socket = keep(connectTcp({ host: removeBrackets(host), port }))
+  await runStep(steps, 'tcp', async (signal) => {
+    await once(socket, 'connect', { signal })
+    return `connected to ${socket.remoteAddress ?? host} port ${port}`
+  })
+  if (proxy !== undefined) {
+    socket.destroy()
+    await runStep(steps, 'proxy', async (signal) => {
+      const target = `${endpoint.host}:${endpoint.port}`
+      socket = keep(await openTunnel(proxy, target, endpoint, signal))
+      return `${host}:${port} opened a tunnel to ${target}`
+    })
+  }
+  await runStep(steps, 'tls', async (signal) => {
+    const tls = keep(startTls(endpoint, socket))
+    await once(tls, 'secureConnect', { signal })
+    const { issuer, valid_to: validTo } = tls.getPeerCertificate()
+    const by = [issuer.O ?? issuer.CN].flat().join(', ')
+    return `${tls.getProtocol() ?? 'TLS'}, certificate by ${by} until ${validTo}`
+  })
+}
+
+/** Adds the step with what `work` returns, or with the problem that it throws; it has five seconds. */
+async function runStep(
+  steps: Step[],
+  name: Step['name'],
+  work: (signal: AbortSignal) => Promise<string>,
+): Promise<void> {
+  const start = performance.now()
+  const add = (detail: string) =>
+    steps.push({ name, detail, durationMs: Math.round(performance.now() - start) })
+  const signal = AbortSignal.timeout(STEP_TIMEOUT_MS)
+  try {
+    add(await work(signal))
+  } catch (thrown) {
+    const error = signal.aborted ? createTimeoutError() : thrown
+    add(describeProblem(error))
+    throw error
+  }
+}
+
+function createTimeoutError(): Error {
+  const reason = `no answer within ${STEP_TIMEOUT_MS / 1000} s`
+  return Object.assign(new Error(reason), { code: 'ETIMEDOUT' })
 }
 
 /** Returns the URL of the proxy if this endpoint is reached through it. */
@@ -117,57 +138,47 @@ async function findProxy({ host, port, proxy }: Endpoint): Promise<URL | undefin
   return new URL(proxy.url.reveal())
 }
 
-async function resolveHost(host: string): Promise<[undefined, string]> {
+async function resolveHost(host: string): Promise<string> {
   const found = await lookup(removeBrackets(host), { all: true })
-  return [undefined, `${host} is ${found.map(({ address }) => address).join(', ')}`]
-}
-
-async function openSocket({ host, port }: Peer, sockets: Socket[]): Promise<[Socket, string]> {
-  const socket = connectTcp({ host: removeBrackets(host), port })
-  sockets.push(socket)
-  await withTimeout(once(socket, 'connect'), socket)
-  return [socket, `connected to ${socket.remoteAddress ?? host} port ${port}`]
+  return `${host} is ${found.map(({ address }) => address).join(', ')}`
 }
 
 /** Requests a tunnel from the proxy (RFC 9110, section 9.3.6). */
 async function openTunnel(
   proxy: URL,
+  target: string,
   endpoint: Endpoint,
-  sockets: Socket[],
-): Promise<[Socket, string]> {
-  const target = `${endpoint.host}:${endpoint.port}`
+  signal: AbortSignal,
+): Promise<Socket> {
   const { host, port } = getPeer(proxy)
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`
+  const isTls = proxy.protocol === 'https:'
   const isAnonymous = proxy.username === '' && proxy.password === ''
-  const send = proxy.protocol === 'https:' ? httpsRequest : httpRequest
-  const request = send({
+  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`
+  const request = (isTls ? httpsRequest : httpRequest)({
     host: removeBrackets(host),
     port,
     method: 'CONNECT',
     path: target,
+    signal,
     headers: {
       Host: target,
       ...(!isAnonymous && {
         'Proxy-Authorization': `Basic ${Buffer.from(credentials).toString('base64')}`,
       }),
     },
-    ...(proxy.protocol === 'https:' && { ca: getRoots(endpoint), rejectUnauthorized: true }),
+    ...(isTls && { ca: getRoots(endpoint), rejectUnauthorized: true }),
   })
   request.end()
-  const [status, socket]: [number, Socket] = await withTimeout(
-    new Promise((resolve, reject) => {
-      request.once('connect', (response, connected) =>
-        resolve([response.statusCode ?? 0, connected]),
-      )
-      request.once('response', () => reject(createProxyError('does not support CONNECT')))
-      request.once('error', reject)
-    }),
-    request,
+  const { statusCode, socket } = await new Promise<IncomingMessage>((resolve, reject) => {
+    request.once('connect', resolve).once('error', reject)
+  })
+  if (statusCode === 200) return socket
+  socket.destroy()
+  throw createProxyError(
+    statusCode === 407
+      ? 'requires a user and a password (407)'
+      : `rejects the tunnel (${statusCode})`,
   )
-  sockets.push(socket)
-  if (status === 407) throw createProxyError('requires a user and a password (407)')
-  if (status !== 200) throw createProxyError(`rejects the tunnel (${status})`)
-  return [socket, `${host}:${port} opened a tunnel to ${target}`]
 }
 
 function createProxyError(reason: string): BrokerError {
@@ -178,13 +189,9 @@ function createProxyError(reason: string): BrokerError {
   )
 }
 
-async function handshake(
-  endpoint: Endpoint,
-  socket: Socket,
-  sockets: Socket[],
-): Promise<[undefined, string]> {
+function startTls(endpoint: Endpoint, socket: Socket): TLSSocket {
   const name = endpoint.serverName ?? endpoint.host
-  const tls = connectTls({
+  return connectTls({
     socket,
     host: name,
     ca: getRoots(endpoint),
@@ -192,28 +199,9 @@ async function handshake(
     // The certificate is verified against an IP address too, but SNI allows names only.
     ...(isIP(name) === 0 && { servername: name }),
   })
-  sockets.push(tls)
-  await withTimeout(once(tls, 'secureConnect'), tls)
-  const { issuer, valid_to: validTo } = tls.getPeerCertificate()
-  const by = [issuer.O ?? issuer.CN].flat().join(', ')
-  return [undefined, `${tls.getProtocol() ?? 'TLS'}, certificate by ${by} until ${validTo}`]
 }
 
 function getRoots({ ca }: Endpoint): string[] {
   if (ca?.isExclusive === true) return [ca.pem]
   return [...getCACertificates('default'), ...(ca === undefined ? [] : [ca.pem])]
-}
-
-async function withTimeout<T>(work: Promise<T>, resource: { destroy: () => unknown }): Promise<T> {
-  const limit = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    const reason = `no answer within ${STEP_TIMEOUT_MS / 1000} s`
-    limit.reject(Object.assign(new Error(reason), { code: 'ETIMEDOUT' }))
-    resource.destroy()
-  }, STEP_TIMEOUT_MS)
-  try {
-    return await Promise.race([work, limit.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }

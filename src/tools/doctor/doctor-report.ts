@@ -100,15 +100,16 @@ const Report = z.object({
 export type Failure = z.infer<typeof Failure>
 export type Finding = z.infer<typeof Finding>
 
-export interface DoctorReport extends z.infer<typeof Report> {
+/** The parts of a report: of this machine, of a pod, or of a cluster. */
+export interface Sections extends Pick<z.infer<typeof Report>, 'settings' | 'checks'> {
   /** Of `--pod`; without a namespace it is the current one of the kubeconfig. */
-  namespace?: string
+  namespace?: string | undefined
   pod?: string
   /** The report of doctor inside the container of the sidecar; absent if it could not be run. */
-  inside?: z.infer<typeof Report>
+  inside?: z.infer<typeof Report> | undefined
 }
 
-type Sections = Pick<DoctorReport, 'settings' | 'namespace' | 'pod' | 'checks' | 'inside'>
+export type DoctorReport = z.infer<typeof Report> & Sections
 
 /** Creates the report of these checks. */
 export function createReport(sections: Sections): DoctorReport {
@@ -119,7 +120,7 @@ export function createReport(sections: Sections): DoctorReport {
 }
 
 /** Returns every check of the report, also those inside the pod. */
-export function listChecks({ checks, inside }: Pick<Sections, 'checks' | 'inside'>): Finding[] {
+export function listChecks({ checks, inside }: Sections): Finding[] {
   return [...checks, ...(inside?.checks ?? [])]
 }
 

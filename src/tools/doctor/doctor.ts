@@ -1,17 +1,5 @@
 /** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
-import { type Config, loadConfig, loadNetwork } from '../../sidecar/config/config.ts'
-import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
-import { withDefaults } from '../../sidecar/config/settings.ts'
-import { reportInvalidSettings, runChecks, type SidecarSettings } from './checks.ts'
-import { formatReport } from './format-report.ts'
-import { createKubectl } from './kubectl.ts'
-import type { PodName } from './pod/pod-check.ts'
-import { type DoctorReport, listChecks } from './doctor-report.ts'
-import { VERSION } from '../../lib/version.ts'
-import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
 import {
   type CommandDeclaration,
   type CommandIo,
@@ -19,7 +7,16 @@ import {
   isJsonOutput,
   OUTPUT_FLAGS,
 } from '../../lib/command.ts'
-import { createDirectExchange } from '../direct-exchange.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
+import { VERSION } from '../../lib/version.ts'
+import { loadNetwork } from '../../sidecar/config/config.ts'
+import { checkHere } from './checks.ts'
+import { createReport, listChecks, type Sections } from './doctor-report.ts'
+import { formatReport } from './format-report.ts'
+import { createKubectl } from './kubectl.ts'
+import type { PodName } from './pod/pod-check.ts'
 
 const ELSEWHERE = 'From another machine, with its kubectl'
 
@@ -89,7 +86,7 @@ export const FLAG_SCOPES = {
   pre: ['namespace', 'issuer'],
 } as const satisfies Readonly<Record<string, readonly FlagName[]>>
 
-type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
+type DoctorFlags = Flags<FlagName>
 
 /**
  * Prints the report. The checks from outside a pod are loaded when they are asked for: the image of the sidecar does not
@@ -98,14 +95,19 @@ type DoctorFlags = Flags<keyof typeof DOCTOR.flags>
  */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, DOCTOR.flags)
+  const pod = flags.value('pod')
+  const target = parsePodName(pod)
   const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
-  const pod = await parsePodFlag(flags, problems)
+  if (pod !== undefined && target === undefined) {
+    problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`)
+  }
   if (problems.length > 0) throw new UsageError(problems)
-  const [title, report] = flags.has('pre')
+  const [title, sections] = flags.has('pre')
     ? [`Before an installation of wimds ${VERSION}`, await checkCluster(flags, io)]
-    : pod === undefined
-      ? [`wimds ${VERSION}`, await checkHere(flags, io)]
-      : [`Pod ${flags.value('pod')}`, await checkOtherPod(pod, flags, io)]
+    : target === undefined
+      ? [`wimds ${VERSION}`, await checkThisMachine(flags, io)]
+      : [`Pod ${pod}`, await checkOtherPod(target, flags, io)]
+  const report = createReport(sections)
   io.stdout.write(
     isJsonOutput(flags)
       ? `${JSON.stringify(report, null, 2)}\n`
@@ -118,7 +120,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 /** Returns a sentence for each flag that has no meaning among the others. */
 function findConflicts(flags: DoctorFlags): string[] {
   const isPre = flags.has('pre')
-  const limit = (names: readonly (keyof typeof DOCTOR.flags)[], isMet: boolean, scope: string) =>
+  const limit = (names: readonly FlagName[], isMet: boolean, scope: string) =>
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
     ...findConflict(flags, ['pod', 'pre']),
@@ -128,88 +130,49 @@ function findConflicts(flags: DoctorFlags): string[] {
   ]
 }
 
-/** Returns the pod; undefined without the flag, or with a problem added to the list. */
-async function parsePodFlag(flags: DoctorFlags, problems: string[]): Promise<PodName | undefined> {
-  const text = flags.value('pod')
-  if (text === undefined) return undefined
-  const { parsePodName } = await import('./pod/pod-check.ts')
-  const pod = parsePodName(text)
-  if (pod === undefined) problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(text)}`)
-  return pod
+/** Parses `NAMESPACE/POD` or `POD`; undefined if it is neither. */
+function parsePodName(text: string | undefined): PodName | undefined {
+  const [, namespace, name] = /^(?:([^/]*)\/)?([^/]*)$/.exec(text ?? '') ?? []
+  if (name === undefined || !isDnsSubdomain(name)) return undefined
+  return namespace === undefined || isDnsLabel(namespace) ? { namespace, name } : undefined
 }
 
 function getMode(flags: DoctorFlags): RoutingMode | undefined {
   return ROUTING_MODES.find((mode) => mode === flags.value('mode'))
 }
 
-/** Checks a cluster before an installation. */
-async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<DoctorReport> {
+async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Sections> {
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
-  return await checkBeforeInstallation({
-    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+  const namespace = flags.value('namespace')
+  return checkBeforeInstallation({
+    kubectl: createKubectl({ env, signal, context: flags.value('context'), namespace }),
     network: await loadNetwork(env),
     mode: getMode(flags),
-    namespace: flags.value('namespace'),
+    namespace,
     issuer: flags.value('issuer'),
   })
 }
 
-/** Checks a pod from outside. */
 async function checkOtherPod(
   target: PodName,
   flags: DoctorFlags,
   { env, signal }: CommandIo,
-): Promise<DoctorReport> {
+): Promise<Sections> {
   const { checkPod } = await import('./pod/pod-check.ts')
-  return await checkPod({
-    kubectl: createKubectl({ env, signal, context: flags.value('context') }),
+  const { namespace } = target
+  return checkPod({
+    kubectl: createKubectl({ env, signal, context: flags.value('context'), namespace }),
     target,
     mode: getMode(flags),
     args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
   })
 }
 
-/** Checks this machine, with the settings of the environment. */
-async function checkHere(flags: DoctorFlags, { env }: CommandIo): Promise<DoctorReport> {
-  const mode = getMode(flags)
-  const skipSidecar = flags.has('no-sidecar')
-  const settings = describeSettings(env)
-  let config: Config
-  try {
-    const loaded = await loadConfig(env)
-    config = mode === undefined ? loaded : { ...loaded, mode }
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    const problems = error.problems.map(formatProblem)
-    const sidecar = readSidecarSettings(env, mode)
-    return reportInvalidSettings({ problems, settings, skipSidecar, sidecar })
-  }
-  await using direct = createDirectExchange(config)
-  return await runChecks({
-    config,
-    settings,
-    skipSidecar,
-    exchange: flags.has('no-exchange') ? undefined : direct.exchange,
-    skewMs: direct.skewMs,
-    now: Date.now,
+function checkThisMachine(flags: DoctorFlags, { env }: CommandIo): Promise<Sections> {
+  return checkHere({
+    env,
+    mode: getMode(flags),
+    skipSidecar: flags.has('no-sidecar'),
+    skipExchange: flags.has('no-exchange'),
   })
-}
-
-/** Returns what leads to the sidecar although other settings are invalid; undefined if it is invalid itself. */
-function readSidecarSettings(
-  env: CommandIo['env'],
-  mode: RoutingMode | undefined,
-): SidecarSettings | undefined {
-  const raw = withDefaults(env)
-  const listen = addresses.safeParse(raw['WIMDS_LISTEN'])
-  const adminListen = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
-  if (!listen.success || !adminListen.success) return undefined
-  const knownMode = mode ?? ROUTING_MODES.find((each) => each === raw['WIMDS_MODE'])
-  return {
-    listen: listen.data,
-    adminListen: adminListen.data,
-    ...(knownMode !== undefined && { mode: knownMode }),
-    ...(raw['WIMDS_NODE_NAME'] !== undefined && { nodeName: raw['WIMDS_NODE_NAME'] }),
-    passThrough: raw['WIMDS_PASS_THROUGH'] === undefined ? [] : [raw['WIMDS_PASS_THROUGH']],
-  }
 }

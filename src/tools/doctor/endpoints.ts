@@ -8,8 +8,6 @@ import { readWholeFile } from '../../lib/files.ts'
 import { getPeer } from '../../lib/hosts.ts'
 import type { Endpoint } from './connectivity.ts'
 
-type FindAssertion = (identity: Identity) => Assertion | undefined
-
 /** Returns whether the exchanges of an identity go through the token proxy, as far as is known. */
 export function isViaTokenProxy(
   identity: Identity,
@@ -20,14 +18,15 @@ export function isViaTokenProxy(
   return usesTokenProxy(identity, assertion ?? { audience: [] })
 }
 
-/** Returns each endpoint once: of Entra ID, and the token proxy. */
+/** Returns each endpoint once: of Entra ID, and the token proxy. `assertions` has the readable tokens by their files. */
 export async function findEndpoints(
   { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
-  findAssertion: FindAssertion,
+  assertions: ReadonlyMap<string, { readonly assertion?: Assertion }>,
 ): Promise<Endpoint[]> {
   const { proxy, region, tokenProxy, extraCa } = exchange
   const direct = directory.identities.filter(
-    (identity) => !isViaTokenProxy(identity, exchange, findAssertion(identity)),
+    (identity) =>
+      !isViaTokenProxy(identity, exchange, assertions.get(identity.tokenFile)?.assertion),
   )
   const tokenHosts = direct.map(
     ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,

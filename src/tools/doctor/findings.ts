@@ -1,27 +1,96 @@
-/** Creates the findings of checks. */
+/** Creates the findings of checks, and links each failure to its section of docs/troubleshooting.md. */
+import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
+import { scrub } from '../../lib/secret.ts'
+import { DOCS_URL } from '../../lib/version.ts'
+import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
-/** Creates the finding of a check that passed. */
-export function passed(check: CheckName, ...details: string[]): Finding {
-  return { check, status: 'ok', details }
+/** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */
+export const DOCTOR_CODES = [
+  'settings_invalid',
+  'sidecar_not_listening',
+  'sidecar_not_ready',
+  'admin_not_listening',
+  'route_missing',
+  'route_to_other_service',
+  'clock_skew',
+  // Of a pod, from outside
+  'kubectl_missing',
+  'kubectl_failed',
+  'pod_not_found',
+  'pod_not_injected',
+  'redirect_failed',
+  'node_agent_missing',
+  'node_agent_not_running',
+  'pod_not_routed',
+  'sidecar_not_running',
+  'sdk_variables_missing',
+  'sdk_variables_conflict',
+  'token_request_proxied',
+  // Before an installation
+  'kubernetes_version',
+  'issuer_mismatch',
+  'pod_not_admitted',
+  'webhook_not_ready',
+] as const
+
+export type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]
+
+/** What is wrong. A `BrokerError` is a fault; a sidecar of another version may report other codes. */
+export interface Fault<Code extends string = FaultCode> extends Pick<Problem, 'problem' | 'fix'> {
+  readonly code: Code
+  readonly entra?: EntraDetails | undefined
 }
 
-/** Creates the finding of a check that failed. */
-export function failed(check: CheckName, failure: Failure, ...details: string[]): Finding {
-  return { check, status: 'failed', details, failure }
+/** The result of a check, without its name. */
+export type Outcome = Omit<Finding, 'check' | 'subject'>
+
+/** Names the outcome of a check; an empty list of warnings or commands is left out. */
+export function createFinding(
+  check: CheckName,
+  { warnings = [], commands = [], ...outcome }: Outcome,
+  subject?: string,
+): Finding {
+  return {
+    check,
+    ...(subject !== undefined && { subject }),
+    ...outcome,
+    ...(warnings.length > 0 && { warnings }),
+    ...(commands.length > 0 && { commands }),
+  }
 }
 
-/** Creates the finding of a check that could not be made. */
-export function notChecked(check: CheckName, reason: string, ...details: string[]): Finding {
-  return { check, status: 'not_checked', reason, details }
+export function passed(...details: string[]): Outcome {
+  return { status: 'ok', details }
 }
 
-/** Creates the finding of a check of something that is not in use. */
-export function notNeeded(check: CheckName, reason: string, ...details: string[]): Finding {
-  return { check, status: 'not_needed', reason, details }
+export function failed(fault: Fault, ...details: string[]): Outcome {
+  return { status: 'failed', details, failure: createFailure(fault) }
 }
 
-/** Creates the finding of a check that a flag leaves out. */
-export function skipped(check: CheckName): Finding {
-  return { check, status: 'skipped', details: [] }
+/** Creates the failure in a report, with the meaning of the AADSTS code. */
+export function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
+  const aadsts = entra?.aadsts
+  const explained = explainAadsts(aadsts)
+  return {
+    code,
+    problem: scrub(problem),
+    ...(fix !== undefined && { fix: scrub(fix) }),
+    url: `${DOCS_URL}/troubleshooting.md#${code}`,
+    ...(aadsts !== undefined && { aadsts }),
+    ...(explained !== undefined && { explanation: explained.explanation }),
+  }
 }
+
+/** Creates the outcome of a check that could not be made. */
+export function notChecked(reason: string, ...details: string[]): Outcome {
+  return { status: 'not_checked', reason, details }
+}
+
+/** Creates the outcome of a check of something that is not in use. */
+export function notNeeded(reason: string, ...details: string[]): Outcome {
+  return { status: 'not_needed', reason, details }
+}
+
+/** The outcome of a check that a flag leaves out. */
+export const SKIPPED: Outcome = { status: 'skipped', details: [] }

@@ -1,13 +1,12 @@
 /** Runs kubectl with the kubeconfig of the user, for the checks of a cluster from outside. */
 import { execFile } from 'node:child_process'
 import { scrubAndTruncate } from '../../lib/secret.ts'
-import { createFailure } from './failure.ts'
-import type { Failure } from './doctor-report.ts'
+import type { Fault } from './findings.ts'
 
 /** The output and exit code of kubectl, or why it did not run. */
 export type KubectlResult =
   | { readonly ran: true; readonly code: number; readonly stdout: string; readonly stderr: string }
-  | { readonly ran: false; readonly failure: Failure }
+  | { readonly ran: false; readonly fault: Fault }
 
 /** Runs kubectl with these arguments, without a shell. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
@@ -16,8 +15,9 @@ interface KubectlOptions {
   /** The environment of kubectl, with PATH, HOME and KUBECONFIG. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
-  /** The context of the kubeconfig; undefined: the current one. */
+  /** The context of the kubeconfig, and the namespace; undefined: the current one. */
   readonly context?: string | undefined
+  readonly namespace?: string | undefined
 }
 
 /** A doctor inside the pod may wait for Entra ID several times. */
@@ -26,18 +26,21 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 const MAX_REASON = 500
 
 /** Creates the function that runs it. Each call ends after two minutes. */
-export function createKubectl({ env, signal, context }: KubectlOptions): Kubectl {
-  const prefix = context === undefined ? [] : [`--context=${context}`]
+export function createKubectl({ env, signal, context, namespace }: KubectlOptions): Kubectl {
+  const flags = [
+    ...(context === undefined ? [] : [`--context=${context}`]),
+    ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
+  ]
   return (args, input = '') =>
     new Promise((resolve) => {
       const child = execFile(
         'kubectl',
-        [...prefix, ...args],
+        [...flags, ...args],
         { env: { ...env }, signal, timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : error.code
           if (typeof code === 'number') resolve({ ran: true, code, stdout, stderr })
-          else resolve({ ran: false, failure: createStartFailure(args, code, error?.killed) })
+          else resolve({ ran: false, fault: explainStart(args, code, error?.killed) })
         },
       )
       // EPIPE if kubectl ended early; its exit code is the failure to report.
@@ -46,16 +49,16 @@ export function createKubectl({ env, signal, context }: KubectlOptions): Kubectl
     })
 }
 
-/** Returns the failure of a call that failed for a reason that its caller does not explain better. */
-export function createKubectlFailure(
+/** Explains a call that failed for a reason that its caller does not explain better. */
+export function explainKubectl(
   args: readonly string[],
-  result: Exclude<KubectlResult, { ran: false }>,
-): Failure {
-  return createFailure(
-    'kubectl_failed',
-    `kubectl ${args.slice(0, 2).join(' ')} failed: ${extractReason(result.stderr)}`,
-    'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
-  )
+  { stderr }: Extract<KubectlResult, { ran: true }>,
+): Fault {
+  return {
+    code: 'kubectl_failed',
+    problem: `kubectl ${args.slice(0, 2).join(' ')} failed: ${extractReason(stderr)}`,
+    fix: 'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
+  }
 }
 
 /** Returns the reason that kubectl gave, without its prefixes. */
@@ -71,32 +74,25 @@ export function extractReason(stderr: string): string {
   )
 }
 
-function createStartFailure(
+function explainStart(
   args: readonly string[],
   code: unknown,
   isKilled: boolean | undefined,
-): Failure {
+): Fault {
   if (code === 'ENOENT') {
-    return createFailure(
-      'kubectl_missing',
-      'kubectl is not on the PATH',
-      'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
-    )
-  }
-  if (code === 'ERR_ACCESS_DENIED') {
-    return createFailure(
-      'kubectl_missing',
-      'the image of the sidecar lets wimds start no process',
-      'run this command on your own machine, where kubectl is',
-    )
+    return {
+      code: 'kubectl_missing',
+      problem: 'kubectl is not on the PATH',
+      fix: 'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
+    }
   }
   const reason =
     isKilled === true
       ? `no answer within ${TIMEOUT_MS / 1000} s`
       : `cannot be run (${String(code)})`
-  return createFailure(
-    'kubectl_failed',
-    `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
-    'check that kubectl works (kubectl version), and the connection to the cluster',
-  )
+  return {
+    code: 'kubectl_failed',
+    problem: `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
+    fix: 'check that kubectl works (kubectl version), and the connection to the cluster',
+  }
 }

@@ -9,8 +9,7 @@ import { type StatusDocument, StatusSchema } from '../../sidecar/telemetry/statu
 import { FAILURE_WINDOW_MS } from '../../sidecar/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
-import { explainFailure } from './failure.ts'
-import { failed, notChecked, passed } from './findings.ts'
+import { createFailure, createFinding, notChecked, passed } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
 const TIMEOUT_MS = 5000
@@ -37,15 +36,8 @@ export async function checkRequests(
   const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
   if (admin.status === 'failed') return leaveOut('the admin port does not answer')
   if (admin.status !== 'ok' || address === undefined) {
-    const { status, reason } = admin
-    return [
-      {
-        check: 'requests',
-        status,
-        reason: `${reason}; the log of the sidecar has them`,
-        details: [],
-      },
-    ]
+    const reason = `${admin.reason}; the log of the sidecar has them`
+    return [createFinding('requests', { status: admin.status, reason, details: [] })]
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
   try {
@@ -58,7 +50,7 @@ export async function checkRequests(
 }
 
 function leaveOut(reason: string): Finding[] {
-  return [notChecked('requests', reason)]
+  return [createFinding('requests', notChecked(reason))]
 }
 
 /**
@@ -70,35 +62,37 @@ export function describeRequests(document: RequestsDocument): Finding[] {
   const { broken = [], harmless = [] } = Object.groupBy(failedRequests, (each) =>
     needsFix(each, document) ? 'broken' : 'harmless',
   )
-  const failures = groupByCode(broken).map(({ clients, lastAt, failure }) => ({
-    ...failed('requests', failure, `failed since ${startedAt}, the last at ${lastAt}`),
-    subject: clients,
-  }))
+  const failures = groupByCode(broken).map(({ clients, lastAt, failure }) => {
+    const details = [`failed since ${startedAt}, the last at ${lastAt}`]
+    return createFinding('requests', { status: 'failed', details, failure }, clients)
+  })
   const warnings = groupByCode(harmless).map(
     ({ clients, lastAt, failure: { code, fix } }) =>
       `${clients}, the last at ${lastAt}: ${code}${fix === undefined ? '' : `. Fix: ${fix}`}`,
   )
   if (failures.length > 0 && warnings.length === 0) return failures
   const kind = failedRequests.length === 0 ? 'none failed' : 'no other failed that needs a fix'
-  return [
-    ...failures,
-    {
-      ...passed('requests', `${kind} since ${startedAt}`),
-      ...(warnings.length > 0 && { warnings }),
-    },
-  ]
+  const others = { ...passed(`${kind} since ${startedAt}`), warnings }
+  return [...failures, createFinding('requests', others)]
 }
 
 /** Joins the requests with one code; the latest comes first and has the message. */
 function groupByCode(requests: readonly FailedRequests[]) {
   const groups = Map.groupBy(requests, ({ failure }) => failure.code)
-  return [...groups.values()].flatMap(([latest, ...others]) => {
+  return [...groups.values()].flatMap((group) => {
+    const [latest] = group
     if (latest === undefined) return []
-    const clients = [latest, ...others].map((each) => `${each.count} of ${formatClient(each)}`)
+    const { code, message: problem, fix, aadsts } = latest.failure
+    const clients = group.map((each) => `${each.count} of ${formatClient(each)}`)
     return {
       clients: firstItems(clients).join(', '),
       lastAt: latest.lastAt,
-      failure: explainFailure(latest.failure),
+      failure: createFailure({
+        code,
+        problem,
+        fix,
+        ...(aadsts !== undefined && { entra: { aadsts } }),
+      }),
     }
   })
 }

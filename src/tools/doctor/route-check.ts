@@ -2,8 +2,7 @@
 import { findRouteTarget } from '../../lib/metadata-route.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFailure } from './failure.ts'
-import { failed, notChecked, notNeeded, passed } from './findings.ts'
+import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'
 
 interface RouteOptions {
   /** How requests of the app reach the sidecar; undefined: not known. */
@@ -22,43 +21,35 @@ const TIMEOUT_MS = 2000
 
 /** Sends nothing in mode env, where the route is not needed. */
 export async function checkRoute(options: RouteOptions): Promise<Finding> {
-  const finding = await findRoute(options)
-  return { ...finding, subject: '169.254.169.254:80' }
+  return createFinding('route', await findRoute(options), '169.254.169.254:80')
 }
 
-async function findRoute(options: RouteOptions): Promise<Finding> {
+async function findRoute(options: RouteOptions): Promise<Outcome> {
   const { mode, nodeName, hasPassThrough } = options
   if (mode === 'env') {
-    return notNeeded(
-      'route',
-      'not needed in mode env, in which applications find the sidecar by variables',
-    )
+    return notNeeded('not needed in mode env, in which applications find the sidecar by variables')
   }
   const { leadsTo, detail } = await findRouteTarget({ ...options, timeoutMs: TIMEOUT_MS })
-  if (leadsTo === 'sidecar') return passed('route', detail)
+  if (leadsTo === 'sidecar') return passed(detail)
   if (hasPassThrough && leadsTo === 'another_service') {
     return notChecked(
-      'route',
       `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
     )
   }
   if (mode === undefined) {
     return notChecked(
-      'route',
       `it ${detail}. Whether that is right depends on the mode, which is not known`,
       'Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod',
     )
   }
-  return failed(
-    'route',
-    createFailure(
-      leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
+  return failed({
+    code: leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
+    problem:
       mode === 'node'
         ? `${detail}: no node agent on ${nodeName ?? 'the node'} has routed this pod`
         : `${detail}, and in mode ${mode} applications call the sidecar by that address`,
-      mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
-    ),
-  )
+    fix: mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
+  })
 }
 
 const ROUTE_BY_INIT_CONTAINER =

@@ -21,7 +21,7 @@ test('says that kubectl is not installed', async () => {
   const kubectl = createKubectl({ env: { PATH: '/nowhere' }, signal })
   expect(await kubectl(['version'])).toMatchObject({
     ran: false,
-    failure: { code: 'kubectl_missing', fix: expect.stringContaining('install kubectl') },
+    fault: { code: 'kubectl_missing', fix: expect.stringContaining('install kubectl') },
   })
 })
 

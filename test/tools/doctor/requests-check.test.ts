@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { checkRequests, describeRequests } from '../../../src/tools/doctor/requests-check.ts'
-import { createFailure } from '../../../src/tools/doctor/failure.ts'
 import * as findings from '../../../src/tools/doctor/findings.ts'
 import { listening } from '../../fixtures/listening.ts'
 
@@ -150,10 +149,15 @@ test('says why it was not checked', async () => {
     { host: '192.0.2.1', port: server.port },
     { host: '127.0.0.1', port: server.port },
   ]
-  const off = findings.notNeeded('admin_port', 'it is off')
-  const failing = findings.failed('admin_port', createFailure('admin_not_listening', 'no'))
-  const reports = [off, failing, findings.passed('admin_port')].map((admin) =>
-    checkRequests(admin, admin === off ? [] : listen),
+  const reports = [
+    findings.notNeeded('it is off'),
+    findings.failed({ code: 'admin_not_listening', problem: 'no' }),
+    findings.passed(),
+  ].map((admin) =>
+    checkRequests(
+      findings.createFinding('admin_port', admin),
+      admin.status === 'not_needed' ? [] : listen,
+    ),
   )
   expect((await Promise.all(reports)).flat()).toMatchObject([
     { status: 'not_needed', reason: 'it is off; the log of the sidecar has them' },

@@ -17,9 +17,7 @@ import { createDefaultSettings, INJECTION_DEFAULTS } from '../../../cluster/inje
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../../lib/sdk-variables.ts'
 import { VERSION } from '../../../lib/version.ts'
-import { failed, notChecked, notNeeded, passed } from '../findings.ts'
-import { createFailure } from '../failure.ts'
-import type { Finding } from '../doctor-report.ts'
+import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 
 /**
  * Returns a failure for containers whose variables lead elsewhere, and in mode env for a pod in which no container
@@ -29,62 +27,47 @@ export function checkAppVariables(
   pod: Pod,
   sidecar: Container,
   mode: RoutingMode | undefined,
-): Finding {
-  const check = 'sdk_variables'
+): Outcome {
   const { skipped } = parseAnnotations(pod, createDefaultSettings(VERSION))
-  const apps = allContainers(pod).filter(
-    (container) => container !== sidecar && !isInjected(container) && !skipped.has(container.name),
-  )
-  const endpoint = {
-    listen: findListenAddresses(sidecar),
-    mode,
-    hasIdentityHeader: hasIdentityHeader(sidecar),
-  }
-  const find = (container: Container) => findEndpointAddresses(container, endpoint)
-  const conflicts = apps.flatMap((container) => findConflicts(container, find(container)))
+  const listen = findListenAddresses(sidecar)
+  const endpoint = { listen, mode, hasIdentityHeader: hasIdentityHeader(sidecar) }
+  const apps = allContainers(pod)
+    .filter((each) => each !== sidecar && !isInjected(each) && !skipped.has(each.name))
+    .map((container) => ({ container, addresses: findEndpointAddresses(container, endpoint) }))
+  const conflicts = apps.flatMap(({ container, addresses }) => findConflicts(container, addresses))
   if (conflicts.length > 0) {
-    return failed(
-      check,
-      createFailure(
-        'sdk_variables_conflict',
-        conflicts.join('; '),
-        'remove or correct these variables of the container, and create the pod again',
-      ),
-    )
+    return failed({
+      code: 'sdk_variables_conflict',
+      problem: conflicts.join('; '),
+      fix: 'remove or correct these variables of the container, and create the pod again',
+    })
   }
-  if (mode !== 'env') {
-    return mode === undefined
-      ? notChecked(
-          check,
-          'whether the application needs them depends on the mode, which is not known',
-        )
-      : notNeeded(check, `not needed in mode ${mode}`)
+  if (mode === undefined) {
+    return notChecked('whether the application needs them depends on the mode, which is not known')
   }
-  const reached = apps.filter((container) =>
-    find(container).some(({ leadsTo }) => leadsTo === 'sidecar'),
+  if (mode !== 'env') return notNeeded(`not needed in mode ${mode}`)
+  const { reached = [], others = [] } = Object.groupBy(apps, ({ addresses }) =>
+    addresses.some(({ leadsTo }) => leadsTo === 'sidecar') ? 'reached' : 'others',
   )
-  const others = apps.filter((container) => !reached.includes(container)).map(({ name }) => name)
+  const rest = listNames(others)
   if (reached.length > 0) {
     return passed(
-      check,
-      `point to the sidecar: ${reached.map(({ name }) => name).join(', ')}`,
-      ...(others.length === 0 ? [] : [`do not, so these get no token: ${others.join(', ')}`]),
+      `point to the sidecar: ${listNames(reached)}`,
+      ...(rest === '' ? [] : [`do not, so these get no token: ${rest}`]),
     )
   }
-  if (apps.some(({ envFrom }) => (envFrom?.length ?? 0) > 0)) {
-    return notChecked(
-      check,
-      'they may come from a ConfigMap or Secret (envFrom), which is not read',
-    )
+  if (apps.some(({ container: { envFrom } }) => (envFrom?.length ?? 0) > 0)) {
+    return notChecked('they may come from a ConfigMap or Secret (envFrom), which is not read')
   }
-  return failed(
-    check,
-    createFailure(
-      'sdk_variables_missing',
-      `no container has a variable that points its SDKs to the sidecar, and mode env needs one: ${others.join(', ')}`,
-      'inject the pod again, or add what wimds env --output yaml prints to the env of the container; wimds.io/skip-containers must not list it',
-    ),
-  )
+  return failed({
+    code: 'sdk_variables_missing',
+    problem: `no container has a variable that points its SDKs to the sidecar, and mode env needs one: ${rest}`,
+    fix: 'inject the pod again, or add what wimds env --output yaml prints to the env of the container; wimds.io/skip-containers must not list it',
+  })
+}
+
+function listNames(apps: readonly { readonly container: Container }[]): string {
+  return apps.map(({ container }) => container.name).join(', ')
 }
 
 /** Returns the addresses that the sidecar listens on. */

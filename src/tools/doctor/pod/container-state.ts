@@ -1,8 +1,6 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
 import { scrubAndTruncate } from '../../../lib/secret.ts'
-import { failed, notChecked, passed } from '../findings.ts'
-import { createFailure } from '../failure.ts'
-import type { Finding } from '../doctor-report.ts'
+import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
 
 const MAX_MESSAGE = 600
@@ -18,23 +16,19 @@ export function checkSidecarContainer(
   cluster: ClusterPod,
   container: string,
   kubectlLogs: string,
-): Finding {
-  const check = 'sidecar_container'
+): Outcome {
   const status = findStatus(cluster, container)
   if (status?.state?.running !== undefined) {
     const restarts = status.restartCount ?? 0
     return passed(
-      check,
       `${container} is running${restarts === 0 ? '' : `, after ${restarts} restarts`}`,
       ...describeLastEnd(status),
       ...(status.started === false ? ['its start-up probe has not passed yet'] : []),
     )
   }
   const { state, fix } = explain(cluster, status, kubectlLogs)
-  return failed(
-    check,
-    createFailure('sidecar_not_running', `the container ${container} ${state}`, fix),
-  )
+  const problem = `the container ${container} ${state}`
+  return failed({ code: 'sidecar_not_running', problem, fix })
 }
 
 /** Returns whether the init container of the redirect has completed. */
@@ -42,29 +36,25 @@ export function checkRedirectContainer(
   cluster: ClusterPod,
   container: string,
   kubectlLogs: string,
-): Finding {
-  const check = 'redirect'
+): Outcome {
   const status = findStatus(cluster, container)
   const end = status?.state?.terminated
-  if (end?.exitCode === 0) return passed(check, `${container} has completed`)
+  if (end?.exitCode === 0) return passed(`${container} has completed`)
   if (status?.state?.running !== undefined) {
-    return notChecked(check, `${container} is still running: it waits for the sidecar to listen`)
+    return notChecked(`${container} is still running: it waits for the sidecar to listen`)
   }
   const hasFailed = end ?? status?.lastState?.terminated
   if (hasFailed === undefined && isUnstarted(status)) {
-    return notChecked(check, `${container} has not started yet`)
+    return notChecked(`${container} has not started yet`)
   }
   const { state, fix } = explain(cluster, status, kubectlLogs)
-  return failed(
-    check,
-    createFailure(
-      'redirect_failed',
-      `the init container ${container} ${state}`,
-      /not permitted|NET_ADMIN/.test(state)
-        ? 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
-        : fix,
-    ),
-  )
+  return failed({
+    code: 'redirect_failed',
+    problem: `the init container ${container} ${state}`,
+    fix: /not permitted|NET_ADMIN/.test(state)
+      ? 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
+      : fix,
+  })
 }
 
 function isUnstarted(status: ContainerStatus | undefined): boolean {

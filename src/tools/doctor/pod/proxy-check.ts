@@ -3,9 +3,7 @@ import { allContainers, isInjected, type Pod } from '../../../cluster/injector/p
 import { METADATA_IP } from '../../../lib/hosts.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
-import type { Finding } from '../doctor-report.ts'
-import { createFailure } from '../failure.ts'
-import { failed, passed } from '../findings.ts'
+import { failed, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 
 /**
@@ -17,7 +15,7 @@ export async function checkProxy(
   sidecar: string,
   mode: RoutingMode | undefined,
   exec: (container: string, ...command: readonly string[]) => ReturnType<Kubectl>,
-): Promise<Finding | undefined> {
+): Promise<Outcome | undefined> {
   const initial = new Set(pod.spec.initContainers?.map(({ name }) => name))
   const apps = allContainers(pod).filter(
     (each) => each.name !== sidecar && !isInjected(each) && !initial.has(each.name),
@@ -35,17 +33,13 @@ export async function checkProxy(
     proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`,
   )
   if (proxied.length === 0) {
-    const names = read.map(({ name }) => name).join(', ')
-    return passed('application_proxy', `no token request goes to a proxy: ${names}`)
+    return passed(`no token request goes to a proxy: ${read.map(({ name }) => name).join(', ')}`)
   }
-  return failed(
-    'application_proxy',
-    createFailure(
-      'token_request_proxied',
-      proxied.join('; '),
-      `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
-    ),
-  )
+  return failed({
+    code: 'token_request_proxied',
+    problem: proxied.join('; '),
+    fix: `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
+  })
 }
 
 /** Returns the name of the variable by which requests to the host go to a proxy; undefined if there is none. */

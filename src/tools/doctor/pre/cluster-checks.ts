@@ -6,10 +6,8 @@ import { createDefaultSettings, NATIVE_SIDECARS_SINCE } from '../../../cluster/i
 import { parseJson } from '../../../lib/json.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
-import { failed, notChecked, notNeeded, passed } from '../findings.ts'
-import { createKubectlFailure, extractReason, type Kubectl } from '../kubectl.ts'
-import { createFailure } from '../failure.ts'
-import type { Finding } from '../doctor-report.ts'
+import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import { explainKubectl, extractReason, type Kubectl } from '../kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
 const SUPPORTED_SINCE = 27
@@ -19,32 +17,27 @@ const Version = z.object({
 })
 
 /** Returns whether the version of the API server is supported, and what an old one lacks. */
-export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
-  const check = 'api_server'
+export async function checkVersion(kubectl: Kubectl): Promise<Outcome> {
   const args = ['version', '--output=json']
   const result = await kubectl(args)
-  if (!result.ran) return failed(check, result.failure)
+  if (!result.ran) return failed(result.fault)
   const { data } = Version.safeParse(parseJson(result.stdout))
-  if (data === undefined) return failed(check, createKubectlFailure(args, result))
+  if (data === undefined) return failed(explainKubectl(args, result))
   const { gitVersion, minor } = data.serverVersion
   const version = Number.parseInt(minor, 10)
   if (version < SUPPORTED_SINCE) {
-    return failed(
-      check,
-      createFailure(
-        'kubernetes_version',
-        `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
-        'upgrade the cluster',
-      ),
-    )
+    return failed({
+      code: 'kubernetes_version',
+      problem: `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
+      fix: 'upgrade the cluster',
+    })
   }
   return version < NATIVE_SIDECARS_SINCE
     ? passed(
-        check,
         gitVersion,
         `before 1.${NATIVE_SIDECARS_SINCE} there are no native sidecars: pods that run to completion, such as Jobs, cannot be injected`,
       )
-    : passed(check, gitVersion)
+    : passed(gitVersion)
 }
 
 const Namespace = z.object({
@@ -61,57 +54,49 @@ export async function checkAdmission(
   kubectl: Kubectl,
   namespace: string | undefined,
   mode: RoutingMode,
-): Promise<Finding> {
-  const finding = await findAdmission(kubectl, namespace, mode)
-  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
-  return { ...finding, subject: `mode ${mode}, ${place}` }
-}
-
-async function findAdmission(
-  kubectl: Kubectl,
-  namespace: string | undefined,
-  mode: RoutingMode,
-): Promise<Finding> {
-  const check = 'injected_pod'
-  const level = namespace === undefined ? undefined : await readLevel(kubectl, namespace)
-  if (level?.isMissing === true) {
-    return notChecked(check, `there is no namespace ${namespace}. Create it, or name another one`)
+): Promise<Outcome> {
+  const level = namespace === undefined ? [] : await readLevel(kubectl, namespace)
+  if (level === undefined) {
+    return notChecked(`there is no namespace ${namespace}. Create it, or name another one`)
   }
-  const details = level?.text === undefined ? [] : [level.text]
-  const scope = namespace === undefined ? [] : [`--namespace=${namespace}`]
-  const args = ['create', '--dry-run=server', '--output=name', ...scope, '--filename=-']
+  const args = ['create', '--dry-run=server', '--output=name', '--filename=-']
   const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
-  if (!result.ran) return failed(check, result.failure)
-  if (result.code === 0) return passed(check, 'is admitted (dry run)', ...details)
+  if (!result.ran) return failed(result.fault)
+  if (result.code === 0) return passed('is admitted (dry run)', ...level)
   const reason = extractReason(result.stderr).replace(/^error when creating "STDIN": /, '')
   if (/cannot create resource|does not support dry run/.test(result.stderr)) {
-    return notChecked(check, reason, ...details)
+    return notChecked(reason, ...level)
   }
-  if (/\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(result.stderr)) {
-    return failed(check, createFailure('pod_not_admitted', reason, ADMIT), ...details)
-  }
-  return failed(check, createKubectlFailure(args, result), ...details)
+  const isRejected = /\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(
+    result.stderr,
+  )
+  return failed(
+    isRejected
+      ? { code: 'pod_not_admitted', problem: reason, fix: ADMIT }
+      : explainKubectl(args, result),
+    ...level,
+  )
 }
 
 const ADMIT =
   'the modes loopback and nft need an init container with NET_ADMIN: label the namespace pod-security.kubernetes.io/enforce=privileged, exempt it from the policy that is named, or choose mode env or node, in which a pod needs no privileges; on OpenShift set the uid of the injector to none'
 
-/** Reads the Pod Security level. Without permission to do so the result is empty: the dry run decides alone. */
-async function readLevel(
-  kubectl: Kubectl,
-  namespace: string,
-): Promise<{ readonly isMissing?: boolean; readonly text?: string }> {
+/**
+ * Returns a sentence on the Pod Security level; none without permission to read it, since the dry run decides alone.
+ * Returns undefined if there is no such namespace.
+ */
+async function readLevel(kubectl: Kubectl, namespace: string): Promise<string[] | undefined> {
   const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
-  if (!result.ran) return {}
-  if (result.stderr.includes('(NotFound)')) return { isMissing: true }
+  if (!result.ran) return []
+  if (result.stderr.includes('(NotFound)')) return undefined
   const { data } = Namespace.safeParse(parseJson(result.stdout))
-  if (data === undefined) return {}
+  if (data === undefined) return []
   const level = data.metadata.labels?.[ENFORCE]
-  const text =
+  return [
     level === undefined
       ? `it has no label ${ENFORCE}, so the default of the cluster applies`
-      : `its Pod Security level is ${level}`
-  return { text }
+      : `its Pod Security level is ${level}`,
+  ]
 }
 
 const HARDENED = {
@@ -184,14 +169,11 @@ const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
 
 /** Returns whether the webhooks of wimds and of azure-workload-identity are there. */
-export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
-  const check = 'webhook'
-  const args = ['get', 'mutatingwebhookconfigurations', '--output=json']
-  const result = await kubectl(args)
-  if (!result.ran) return failed(check, result.failure)
+export async function checkWebhooks(kubectl: Kubectl): Promise<Outcome> {
+  const result = await kubectl(['get', 'mutatingwebhookconfigurations', '--output=json'])
+  if (!result.ran) return failed(result.fault)
   const { data } = Webhooks.safeParse(parseJson(result.stdout))
-  if (result.code !== 0 || data === undefined)
-    return notChecked(check, extractReason(result.stderr))
+  if (result.code !== 0 || data === undefined) return notChecked(extractReason(result.stderr))
   const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
     webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
   )
@@ -200,7 +182,6 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   const own = all.find(({ name }) => OWN_WEBHOOK.test(name))
   if (own === undefined) {
     return notNeeded(
-      check,
       'that of wimds is not installed yet: install the chart, or use wimds inject without it',
       ...details,
     )
@@ -209,18 +190,14 @@ export async function checkWebhooks(kubectl: Kubectl): Promise<Finding> {
   const { service, caBundle = '' } = clientConfig
   const place = service === undefined ? 'a URL' : `the Service ${service.namespace}/${service.name}`
   if (caBundle === '') {
-    return failed(
-      check,
-      createFailure(
-        'webhook_not_ready',
-        `${configuration} has no caBundle, so the API server cannot call ${place}`,
-        'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',
-      ),
-      ...details,
-    )
+    const fault = {
+      code: 'webhook_not_ready',
+      problem: `${configuration} has no caBundle, so the API server cannot call ${place}`,
+      fix: 'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',
+    } as const
+    return failed(fault, ...details)
   }
   return passed(
-    check,
     `${configuration} is installed and calls ${place} (failurePolicy ${failurePolicy}); whether it answers was not tried`,
     ...details,
   )

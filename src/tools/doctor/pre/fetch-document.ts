@@ -65,7 +65,7 @@ const ENTRA_HOST = 'login.microsoftonline.com'
 
 /** Returns Entra ID's host if this machine does not reach it; its certificate is of no importance here. */
 async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailure['unreachable']> {
-  const { steps, failure } = await tryConnection({
+  const { steps, error } = await tryConnection({
     host: ENTRA_HOST,
     port: 443,
     isTokenProxy: false,
@@ -73,9 +73,8 @@ async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailur
     ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
   })
   const last = steps.at(-1)
-  const isReached = failure === undefined || last?.name === 'tls'
-  const endpoint = `${ENTRA_HOST}:443`
-  return isReached ? undefined : { endpoint, reason: last?.detail ?? failure.problem }
+  if (error === undefined || last?.name === 'tls') return undefined
+  return { endpoint: `${ENTRA_HOST}:443`, reason: last?.detail ?? error.problem }
 }
 
 async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {

@@ -2,9 +2,9 @@
 import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { Config } from '../../../sidecar/config/config.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { notChecked } from '../findings.ts'
+import type { CheckName, Sections } from '../doctor-report.ts'
+import { createFinding, notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { createReport, type DoctorReport, type Finding } from '../doctor-report.ts'
 import { checkAdmission, checkVersion, checkWebhooks } from './cluster-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
@@ -21,28 +21,38 @@ interface PreOptions {
   readonly issuer: string | undefined
 }
 
-/** Returns the report. A check that fails is reported, not thrown. */
-export async function checkBeforeInstallation(options: PreOptions): Promise<DoctorReport> {
-  return createReport({ checks: await runChecks(options) })
-}
-
-async function runChecks(options: PreOptions): Promise<Finding[]> {
+/** Returns the checks. A check that fails is reported, not thrown. */
+export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
   const { kubectl, network, mode = INJECTION_DEFAULTS.mode, namespace, issuer } = options
-  const fetchDocument = createDocumentFetch(network)
   const version = await checkVersion(kubectl)
-  const issuerFindings = () => checkIssuer({ kubectl, fetchDocument, issuer })
+  const checkOwnIssuer = () =>
+    checkIssuer({ kubectl, fetchDocument: createDocumentFetch(network), issuer })
   if (version.status === 'ok' || version.failure?.code === 'kubernetes_version') {
-    return [
-      version,
-      ...(await issuerFindings()),
-      await checkAdmission(kubectl, namespace, mode),
-      await checkWebhooks(kubectl),
-    ]
+    const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
+    const admission = await checkAdmission(kubectl, namespace, mode)
+    return {
+      checks: [
+        createFinding('api_server', version),
+        ...(await checkOwnIssuer()),
+        createFinding('injected_pod', admission, `mode ${mode}, ${place}`),
+        createFinding('webhook', await checkWebhooks(kubectl)),
+      ],
+    }
   }
   const reason = 'the cluster cannot be reached'
-  const others = [notChecked('injected_pod', reason), notChecked('webhook', reason)]
-  if (issuer === undefined) return [version, notChecked('issuer', reason), ...others]
-  // The issuer is given, so its check needs no cluster, and that there is none is no failure.
+  const leaveOut = (check: CheckName) => createFinding(check, notChecked(reason))
+  // With --issuer its check needs no cluster, and that there is none is no failure.
   const { problem = reason } = version.failure ?? {}
-  return [notChecked('api_server', problem), ...(await issuerFindings()), ...others]
+  const [server, ofIssuer] =
+    issuer === undefined
+      ? [version, [leaveOut('issuer')]]
+      : [notChecked(problem), await checkOwnIssuer()]
+  return {
+    checks: [
+      createFinding('api_server', server),
+      ...ofIssuer,
+      leaveOut('injected_pod'),
+      leaveOut('webhook'),
+    ],
+  }
 }

@@ -33,7 +33,7 @@ async function check({ pods = [], daemonSets = [], events = [] }: Cluster, clust
     daemonsets: daemonSets,
     events,
   }
-  const finding = await checkNodeAgent({
+  const outcome = await checkNodeAgent({
     kubectl: ([verb, kind = '', ...flags]) => {
       calls.push([verb, kind, ...flags].join(' '))
       const answer = answers[kind] ?? ''
@@ -47,21 +47,20 @@ async function check({ pods = [], daemonSets = [], events = [] }: Cluster, clust
     },
     cluster,
     name: 'orders',
-    scope: ['--namespace', 'shop'],
     sidecar: 'wimds',
   })
-  return { finding, calls }
+  return { outcome, calls }
 }
 
 test('asks nothing for a pod that was routed', async () => {
-  const { finding, calls } = await check({}, waitingPod(true))
-  expect(finding).toMatchObject({ check: 'node_agent', status: 'not_needed' })
+  const { outcome, calls } = await check({}, waitingPod(true))
+  expect(outcome).toMatchObject({ status: 'not_needed' })
   expect(calls).toEqual([])
 })
 
 test('names the node without an agent, in a cluster that has none', async () => {
-  const { finding, calls } = await check({})
-  expect(finding).toMatchObject({
+  const { outcome, calls } = await check({})
+  expect(outcome).toMatchObject({
     status: 'failed',
     failure: {
       code: 'node_agent_missing',
@@ -74,8 +73,8 @@ test('names the node without an agent, in a cluster that has none', async () => 
 
 test('names the DaemonSet that leaves the node out', async () => {
   const spec = { ...agentSpec, nodeSelector: { pool: 'apps', 'kubernetes.io/os': 'linux' } }
-  const { finding } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
-  expect(finding.failure).toMatchObject({
+  const { outcome } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
+  expect(outcome.failure).toMatchObject({
     code: 'node_agent_missing',
     problem: expect.stringMatching(
       /node-1.*DaemonSet wimds-node-agent\/wimds-node-agent-x has no pod there \(its nodeSelector: pool=apps,kubernetes.io\/os=linux\)/,
@@ -85,26 +84,26 @@ test('names the DaemonSet that leaves the node out', async () => {
 })
 
 test('does not say that none is installed if the DaemonSets cannot be read', async () => {
-  const { finding } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
-  expect(finding.failure).toMatchObject({
+  const { outcome } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
+  expect(outcome.failure).toMatchObject({
     code: 'node_agent_missing',
     problem: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
     fix: expect.stringMatching(/kubectl get daemonsets --all-namespaces/),
   })
-  expect(finding.failure?.fix).not.toContain('install it')
+  expect(outcome.failure?.fix).not.toContain('install it')
 })
 
 test('does not take the agent of another product for it', async () => {
   const other = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
-  const { finding } = await check({ pods: [other] })
-  expect(finding.failure?.code).toBe('node_agent_missing')
+  const { outcome } = await check({ pods: [other] })
+  expect(outcome.failure?.code).toBe('node_agent_missing')
 })
 
 test('says why the agent of the node does not run', async () => {
-  const { finding } = await check({
+  const { outcome } = await check({
     pods: [agentPod({ waiting: { reason: 'CrashLoopBackOff' } })],
   })
-  expect(finding.failure).toMatchObject({
+  expect(outcome.failure).toMatchObject({
     code: 'node_agent_not_running',
     problem: expect.stringMatching(/wimds-node-agent-x on the node node-1 .*CrashLoopBackOff/),
     fix: expect.stringContaining(
@@ -114,35 +113,33 @@ test('says why the agent of the node does not run', async () => {
 })
 
 test('prefers the agent that runs, of two during a rollout', async () => {
-  const { finding } = await check({
+  const { outcome } = await check({
     pods: [agentPod({ waiting: { reason: 'ContainerCreating' } }), agentPod(RUNNING)],
   })
-  expect(finding.failure?.code).toBe('pod_not_routed')
+  expect(outcome.failure?.code).toBe('pod_not_routed')
 })
 
 test('has the reason and the fix of the last event of the agent', async () => {
-  const { finding, calls } = await check({
+  const { outcome, calls } = await check({
     pods: [agentPod(RUNNING)],
     events: [
       { message: 'older' },
       { message: 'nft is not in the PATH. Fix: use the image of wimds-redirect' },
     ],
   })
-  expect(finding.failure).toMatchObject({
+  expect(outcome.failure).toMatchObject({
     code: 'pod_not_routed',
     problem: expect.stringContaining(
       'on the node node-1 cannot route the pod: nft is not in the PATH. Fix: use the image of wimds-redirect',
     ),
     fix: expect.stringContaining('kubectl logs'),
   })
-  expect(calls.at(-1)).toMatch(
-    /^get events --namespace shop .*involvedObject\.name=orders,reason=WimdsNotRouted/,
-  )
+  expect(calls.at(-1)).toMatch(/^get events .*involvedObject\.name=orders,reason=WimdsNotRouted/)
 })
 
 test('leads to the log of an agent that has said nothing', async () => {
-  const { finding } = await check({ pods: [agentPod(RUNNING)] })
-  expect(finding.failure).toMatchObject({
+  const { outcome } = await check({ pods: [agentPod(RUNNING)] })
+  expect(outcome.failure).toMatchObject({
     code: 'pod_not_routed',
     problem: expect.stringContaining('has not routed the pod yet'),
     fix: expect.stringContaining('kubectl logs --namespace wimds-node-agent wimds-node-agent-x'),
@@ -153,6 +150,6 @@ test.each<[string, Cluster, ClusterPod]>([
   ['its agents may not be listed', { pods: 'Error from server (Forbidden): no' }, waitingPod()],
   ['it has no node', {}, { ...waitingPod(), node: undefined }],
 ])('is not checked if %s', async (_, cluster, pod) => {
-  const { finding } = await check(cluster, pod)
-  expect(finding).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
+  const { outcome } = await check(cluster, pod)
+  expect(outcome).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
 })

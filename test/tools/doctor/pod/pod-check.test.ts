@@ -1,12 +1,12 @@
+/** `wimds doctor --pod` before a table of kubectl, and doctor inside in the same process. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DoctorReport } from '../../../../src/tools/doctor/doctor-report.ts'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { createSimulator, type Simulator } from '../../../../src/tools/simulator/simulator.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
-import { runWimds } from '../../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../../fixtures/served.ts'
+import { diagnose, runDoctor } from '../run-doctor.ts'
 
 let simulator: Simulator
 let sidecar: Awaited<ReturnType<typeof startServe>>
@@ -66,39 +66,36 @@ function clusterPod(changes: PodChanges = {}): string {
   })
 }
 
-function onNode(pod: string, nodeName: string): string {
-  const object: { spec: object } = JSON.parse(pod)
-  return JSON.stringify({ ...object, spec: { ...object.spec, nodeName } })
-}
-
 async function check(answers: readonly KubectlAnswer[], ...flags: readonly string[]) {
   await using fake = await fakeKubectl(answers)
-  const args = ['doctor', '--pod', 'shop/orders', '-o', 'json', ...flags]
-  const { code, stdout } = await runWimds(args, { env: fake.env })
-  const report: DoctorReport = JSON.parse(stdout)
-  return { code, report, calls: await fake.calls() }
+  const diagnosis = await diagnose(['--pod', 'shop/orders', ...flags], fake.env)
+  return { ...diagnosis, calls: await fake.calls() }
 }
 
-/** Returns the finding of a check from outside. */
-const findingOf = (report: DoctorReport, check_: string) =>
-  report.checks.find(({ check: name }) => name === check_)
-
-const GET = 'get pod orders --namespace shop'
-const EXEC = 'exec orders --namespace shop --container=wimds -- wimds doctor'
-
-const EMPTY_REPORT: DoctorReport = {
-  schemaVersion: 1,
-  version: '9',
-  ok: false,
-  checks: [],
-  settings: [],
+async function checkText(answers: readonly KubectlAnswer[]) {
+  await using fake = await fakeKubectl(answers)
+  return await runDoctor(['--pod', 'shop/orders'], fake.env)
 }
+
+const GET = 'get pod orders'
+const EXEC = 'exec orders --container=wimds -- wimds doctor'
+
+/** Returns the answer of doctor inside the pod, with these changed settings. */
+async function answerInside(
+  changes: Readonly<Record<string, string>> = {},
+  ...flags: readonly string[]
+): Promise<KubectlAnswer> {
+  const { code, stdout } = await runDoctor(['-o', 'json', ...flags], { ...sidecarEnv, ...changes })
+  return { call: EXEC, stdout, code }
+}
+
+const EMPTY_REPORT = { schemaVersion: 1, version: '9', ok: false, checks: [], settings: [] }
 
 describe('with a running sidecar', () => {
   test('passes, and takes the mode from the pod', async () => {
     const { code, report, calls } = await check([
       { call: GET, stdout: clusterPod() },
-      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_MODE: '' } },
+      await answerInside(),
     ])
     expect(report).toMatchObject({
       schemaVersion: 1,
@@ -107,51 +104,43 @@ describe('with a running sidecar', () => {
       pod: 'orders',
       inside: { ok: true },
     })
-    expect(report.inside?.checks.find(({ check: name }) => name === 'route')).toMatchObject({
-      status: 'not_needed',
-    })
     expect(code).toBe(0)
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
       ['pod', 'ok'],
       ['sidecar_container', 'ok'],
       ['sdk_variables', 'ok'],
     ])
-    expect(calls.at(-1)).toBe(`${EXEC} --output=json --mode=env`)
+    expect(calls.at(-1)).toBe(`--namespace=shop ${EXEC} --output=json --mode=env`)
   })
 
   test.each([
-    ['an image that sets HTTP_PROXY', 'HTTP_PROXY=http://me:hunter2@proxy', 1, 'failed'],
+    ['an image that sets HTTP_PROXY', 'HTTP_PROXY=http://me:hunter2@proxy', 'failed'],
     [
       'one of two lists',
       'HTTP_PROXY=http://proxy\nNO_PROXY=.svc\nno_proxy=169.254.169.254',
-      1,
       'failed',
     ],
-    ['another NO_PROXY', 'http_proxy=http://proxy\nno_proxy=.svc', 1, 'failed'],
+    ['another NO_PROXY', 'http_proxy=http://proxy\nno_proxy=.svc', 'failed'],
     [
       'NO_PROXY with the address',
       'HTTP_PROXY=http://proxy\nNO_PROXY=.svc,169.254.169.254,127.0.0.1',
-      0,
       'ok',
     ],
-    ['no proxy', 'HTTP_PROXY=\nPATH=/bin', 0, 'ok'],
-  ])('reads the environment of the application: %s', async (_, stdout, expected, status) => {
-    const { code, report } = await check([
+    ['no proxy', 'HTTP_PROXY=\nPATH=/bin', 'ok'],
+  ])('reads the environment of the application: %s', async (_, stdout, status) => {
+    const { report, find } = await check([
       { call: GET, stdout: clusterPod() },
-      { call: 'exec orders --namespace shop --container=app -- env', stdout: `${stdout}\n` },
-      { call: EXEC, runsWimdsWith: sidecarEnv },
+      { call: 'exec orders --container=app -- env', stdout: `${stdout}\n` },
     ])
-    expect(findingOf(report, 'application_proxy')?.status).toBe(status)
+    expect(find('application_proxy')).toMatchObject([{ status }])
     expect(JSON.stringify(report)).not.toContain('hunter2')
-    expect(code).toBe(expected)
   })
 
   test('prints one report, with one verdict', async () => {
-    await using fake = await fakeKubectl([
+    const { code, stdout } = await checkText([
       { call: GET, stdout: clusterPod() },
-      { call: EXEC, runsWimdsWith: { ...sidecarEnv, AZURE_CLIENT_ID: '' } },
+      await answerInside({ AZURE_CLIENT_ID: '' }),
     ])
-    const { code, stdout } = await runWimds(['doctor', '--pod', 'shop/orders'], { env: fake.env })
     expect(code).toBe(1)
     expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: exists, in phase Running\n/)
     expect(stdout).toContain('identity_not_found: no identity is configured')
@@ -177,11 +166,10 @@ describe('with a running sidecar', () => {
     }
     const value = 'http://e\n✓ All checks passed.'
     const app = { name: 'app', env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value }] }
-    await using fake = await fakeKubectl([
+    const { stdout } = await checkText([
       { call: GET, stdout: clusterPod({ containers: [app] }) },
       { call: EXEC, stdout: JSON.stringify(inside) },
     ])
-    const { stdout } = await runWimds(['doctor', '--pod', 'shop/orders'], { env: fake.env })
     expect(stdout).toContain('AZURE_POD_IDENTITY_AUTHORITY_HOST=http://e ✓ All checks')
     expect(stdout).toMatch(
       /^Reported by the sidecar of the pod, wimds 9 ✓ All checks passed\..*\n$/m,
@@ -190,20 +178,14 @@ describe('with a running sidecar', () => {
   })
 
   test('passes the flags that leave checks out', async () => {
-    const { code, calls, report } = await check(
-      [
-        { call: GET, stdout: clusterPod() },
-        { call: EXEC, runsWimdsWith: sidecarEnv },
-      ],
-      '--no-exchange',
-    )
+    const inside = await answerInside({}, '--no-exchange')
+    const answers = [{ call: GET, stdout: clusterPod() }, inside]
+    const { code, calls, find } = await check(answers, '--no-exchange')
     expect(code).toBe(0)
     expect(calls.at(-1)).toContain('--no-exchange')
-    expect(report.inside?.checks).toContainEqual({
-      check: 'token_exchange',
-      status: 'skipped',
-      details: [],
-    })
+    expect(find('token_exchange')).toEqual([
+      { check: 'token_exchange', status: 'skipped', details: [] },
+    ])
   })
 
   test.each<[string, Omit<KubectlAnswer, 'call'>, string, RegExp]>([
@@ -242,15 +224,12 @@ describe('with a running sidecar', () => {
       /version of the sidecar/,
     ],
   ])('fails if the container %s', async (_, answer, code, fix) => {
-    const { report } = await check([
+    const { failures, fixes } = await check([
       { call: GET, stdout: clusterPod() },
       { call: EXEC, ...answer },
     ])
-    expect(findingOf(report, 'doctor_inside')).toMatchObject({
-      status: 'failed',
-      failure: { code, fix: expect.stringMatching(fix) },
-    })
-    expect(report.ok).toBe(false)
+    expect(failures).toEqual([`doctor_inside: ${code}`])
+    expect(fixes).toMatch(fix)
   })
 })
 
@@ -314,17 +293,13 @@ test.each<[string, PodChanges, RegExp, RegExp]>([
     /while the pod is running/,
   ],
 ])('explains a sidecar that does not run because %s', async (_, changes, message, fix) => {
-  const { code, report, calls } = await check([{ call: GET, stdout: clusterPod(changes) }])
-  expect(findingOf(report, 'sidecar_container')).toMatchObject({
-    status: 'failed',
-    failure: {
-      code: 'sidecar_not_running',
-      problem: expect.stringMatching(message),
-      fix: expect.stringMatching(fix),
-    },
-  })
-  expect(findingOf(report, 'doctor_inside')).toMatchObject({ status: 'not_checked' })
-  expect(code).toBe(1)
+  const { failures, problems, fixes, find, calls } = await check([
+    { call: GET, stdout: clusterPod(changes) },
+  ])
+  expect(failures).toEqual(['sidecar_container: sidecar_not_running'])
+  expect(problems[0]?.problem).toMatch(message)
+  expect(fixes).toMatch(fix)
+  expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
   expect(calls).toHaveLength(1)
 })
 
@@ -343,45 +318,25 @@ test.each<[string, object, string, RegExp]>([
   ['waits for the sidecar', { state: RUNNING }, 'not_checked', /waits for the sidecar/],
   ['has completed', {}, 'ok', /has completed/],
 ])('tells that the redirect %s', async (_, redirect, status, expected) => {
-  const { report } = await check([
-    { call: GET, stdout: clusterPod({ mode: 'loopback', redirect }) },
-  ])
-  const finding = findingOf(report, 'redirect')
-  expect(finding?.status).toBe(status)
-  expect(JSON.stringify(finding)).toMatch(expected)
+  const { find } = await check([{ call: GET, stdout: clusterPod({ mode: 'loopback', redirect }) }])
+  expect(find('redirect')).toMatchObject([{ status }])
+  expect(JSON.stringify(find('redirect'))).toMatch(expected)
 })
 
-describe('in mode node', () => {
-  const AGENTS = 'get pods --all-namespaces --selector=app.kubernetes.io/component=node-agent'
-
-  test('says that no agent runs on the node of a pod that waits, inside and outside', async () => {
-    const pod = clusterPod({ mode: 'node', phase: 'Pending', sidecar: { started: false } })
-    const { code, report } = await check([
-      { call: GET, stdout: onNode(pod, 'node-1') },
-      { call: `${AGENTS} --field-selector=spec.nodeName=node-1`, stdout: '{"items":[]}' },
-      { call: 'get daemonsets', stdout: '{"items":[]}' },
-      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_NODE_NAME: 'node-1' } },
-    ])
-    expect(code).toBe(1)
-    expect(findingOf(report, 'node_agent')).toMatchObject({
-      status: 'failed',
-      failure: { code: 'node_agent_missing', problem: expect.stringContaining('the node node-1') },
-    })
-    expect(report.inside?.checks.find(({ check: name }) => name === 'route')).toMatchObject({
-      status: 'failed',
-      failure: { problem: expect.stringContaining('no node agent on node-1 has routed this pod') },
-    })
-  })
-
-  test('needs no agent for a pod that was routed', async () => {
-    const pod = clusterPod({ mode: 'node', sidecar: { started: true } })
-    const { report, calls } = await check([
-      { call: GET, stdout: onNode(pod, 'node-1') },
-      { call: EXEC, runsWimdsWith: { ...sidecarEnv, WIMDS_NODE_NAME: 'node-1' } },
-    ])
-    expect(findingOf(report, 'node_agent')).toMatchObject({ status: 'not_needed' })
-    expect(calls).toHaveLength(3)
-  })
+test('explains in mode node a pod that waits, by the agents and by the route', async () => {
+  const waiting = clusterPod({ mode: 'node', phase: 'Pending', sidecar: { started: false } })
+  const pod: { spec: object } = JSON.parse(waiting)
+  const { code, failures, find } = await check([
+    { call: GET, stdout: JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } }) },
+    { call: '--field-selector=spec.nodeName=node-1', stdout: '{"items":[]}' },
+    { call: 'get daemonsets', stdout: '{"items":[]}' },
+    await answerInside({ WIMDS_NODE_NAME: 'node-1' }, '--mode=node'),
+  ])
+  expect(code).toBe(1)
+  expect(failures[0]).toBe('node_agent: node_agent_missing')
+  expect(find('route')[0]?.failure?.problem).toContain(
+    'no node agent on node-1 has routed this pod',
+  )
 })
 
 const app = (name: string, value: string) => [{ name: 'app', env: [{ name, value }] }]
@@ -419,11 +374,8 @@ describe('finds variables of the application that', () => {
       'sdk_variables_conflict',
     ],
   ])('%s', async (_, changes, code) => {
-    const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
-    expect(findingOf(report, 'sdk_variables')).toMatchObject({
-      status: 'failed',
-      failure: { code },
-    })
+    const { failures } = await check([{ call: GET, stdout: clusterPod(changes) }])
+    expect(failures[0]).toBe(`sdk_variables: ${code}`)
   })
 
   test.each<[string, PodChanges, string]>([
@@ -440,30 +392,20 @@ describe('finds variables of the application that', () => {
       'ok',
     ],
   ])('%s', async (_, changes, status) => {
-    const { report } = await check([{ call: GET, stdout: clusterPod(changes) }])
-    expect(findingOf(report, 'sdk_variables')?.status).toBe(status)
+    const { find } = await check([{ call: GET, stdout: clusterPod(changes) }])
+    expect(find('sdk_variables')).toMatchObject([{ status }])
   })
 })
 
-const podWith = (annotations: Readonly<Record<string, string>>) =>
-  JSON.stringify({
-    metadata: { annotations },
-    spec: { containers: [{ name: 'app' }] },
-    status: { phase: 'Running' },
-  })
-
-describe('explains a pod without a sidecar', () => {
-  test.each([
-    ['that nobody asked for', {}, /add the annotation wimds\.io\/inject/],
-    ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
-  ])('%s', async (_, annotations, fix) => {
-    const { report, code } = await check([{ call: GET, stdout: podWith(annotations) }])
-    expect(findingOf(report, 'sidecar_container')).toMatchObject({
-      status: 'failed',
-      failure: { code: 'pod_not_injected', fix: expect.stringMatching(fix) },
-    })
-    expect(code).toBe(1)
-  })
+test.each([
+  ['that nothing asked for', {}, /add the annotation wimds\.io\/inject/],
+  ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
+])('explains a pod without a sidecar %s', async (_, annotations, fix) => {
+  const spec = { containers: [{ name: 'app' }] }
+  const pod = { metadata: { annotations }, spec, status: { phase: 'Running' } }
+  const { failures, fixes } = await check([{ call: GET, stdout: JSON.stringify(pod) }])
+  expect(failures).toEqual(['sidecar_container: pod_not_injected'])
+  expect(fixes).toMatch(fix)
 })
 
 test.each<[string, Omit<KubectlAnswer, 'call'>, string]>([
@@ -478,15 +420,13 @@ test.each<[string, Omit<KubectlAnswer, 'call'>, string]>([
     'kubectl_failed',
   ],
 ])('fails if %s', async (_, answer, code) => {
-  const { report } = await check([{ call: GET, ...answer }])
-  expect(report.checks).toMatchObject([
-    { check: 'pod', status: 'failed', failure: { code } },
-    { check: 'doctor_inside', status: 'not_checked' },
-  ])
+  const { failures, find } = await check([{ call: GET, ...answer }])
+  expect(failures).toEqual([`pod: ${code}`])
+  expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
 })
 
 test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', ''])('rejects the name %j', async (name) => {
-  const { code, stderr } = await runWimds(['doctor', `--pod=${name}`], { env: {} })
+  const { code, stderr } = await runDoctor([`--pod=${name}`])
   expect(code).toBe(64)
   expect(stderr).toContain('--pod must be NAMESPACE/POD')
 })

@@ -1,0 +1,143 @@
+/** Attempts the token exchanges, and creates the commands that fix a failed one. */
+import { findCloud } from '../../lib/clouds.ts'
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { Config } from '../../sidecar/config/config.ts'
+import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
+import {
+  describeSkew,
+  isSkewed,
+  SKEW_FIX,
+  WARN_SKEW_MS,
+} from '../../sidecar/exchange/clock-skew.ts'
+import {
+  createBindingCommands,
+  createCredentialCommands,
+} from '../../sidecar/exchange/credential-commands.ts'
+import type { Identity } from '../../sidecar/identities.ts'
+import { systemClock } from '../../sidecar/tokens/clock.ts'
+import { toWallTimes } from '../../sidecar/tokens/lifetime.ts'
+import { toScope } from '../../sidecar/tokens/token.ts'
+import type { DirectExchange } from '../direct-exchange.ts'
+import type { AssertionCheck } from './assertion-check.ts'
+import type { Finding } from './doctor-report.ts'
+import { isViaTokenProxy } from './endpoints.ts'
+import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
+
+interface ExchangeOptions {
+  readonly config: Config
+  readonly direct: DirectExchange
+  /** The checks of the projected tokens, by their files. */
+  readonly assertions: ReadonlyMap<string, AssertionCheck>
+}
+
+/** Returns the finding of the clock, which is read from the replies, and then those of the exchanges. */
+export async function checkExchanges(options: ExchangeOptions): Promise<Finding[]> {
+  const { config, direct } = options
+  const findings: Finding[] = []
+  // One exchange after the other: this is not a load test.
+  for (const identity of config.directory.identities) {
+    for (const resource of findResources(identity)) {
+      const outcome = await checkExchange(identity, resource, options)
+      findings.push(createFinding('token_exchange', outcome, `${identity.name} → ${resource}`))
+    }
+  }
+  if (findings.length === 0) {
+    findings.push(createFinding('token_exchange', notChecked('no identity is configured')))
+  }
+  return [createFinding('clock', checkClock(direct.skewMs())), ...findings]
+}
+
+function checkClock(skewMs: number | undefined): Outcome {
+  if (skewMs === undefined) return notChecked('Entra ID did not answer an exchange')
+  const skew = describeSkew(skewMs)
+  if (isSkewed(skewMs)) {
+    const consequence =
+      skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'
+    return failed({
+      code: 'clock_skew',
+      problem: `${skew}, so that ${consequence}`,
+      fix: SKEW_FIX,
+    })
+  }
+  const warnings = Math.abs(skewMs) > WARN_SKEW_MS ? [`Fix: ${SKEW_FIX}`] : []
+  return { ...passed(skew), warnings }
+}
+
+async function checkExchange(
+  identity: Identity,
+  resource: string,
+  { config, direct, assertions }: ExchangeOptions,
+): Promise<Outcome> {
+  const check = assertions.get(identity.tokenFile)
+  const tokenCode = check?.finding.failure?.code
+  const invalidToken = notChecked(`the projected token ${identity.tokenFile} fails (${tokenCode})`)
+  // A token that has expired by the local clock is sent: that clock may be the wrong one.
+  if (tokenCode !== undefined && tokenCode !== 'assertion_expired') return invalidToken
+  try {
+    const { lifetime } = await direct.exchange({ identity, scope: toScope(resource) })
+    const { expiresAt } = toWallTimes(lifetime, systemClock)
+    return passed(`token until ${new Date(expiresAt).toISOString()}`)
+  } catch (thrown) {
+    const error = toBrokerError(thrown)
+    const skewMs = direct.skewMs()
+    const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
+    // The rejection repeats, perhaps under another name, that the token has expired; its claims may be out of date.
+    const isOfToken = /^(?:assertion|federated_credential|issuer)_/.test(error.code)
+    if (tokenCode !== undefined && isClockRight && isOfToken) return invalidToken
+    return { ...failed(error), commands: createCommands(error, identity, config, check) }
+  }
+}
+
+const DEFAULT_RESOURCE = 'https://management.azure.com/'
+
+/** Returns the resources to prefetch, or else one that the identity may request. */
+function findResources({ prefetch, resources = [], authorityHost }: Identity): readonly string[] {
+  if (prefetch.length > 0) return prefetch
+  const management = findCloud(new URL(authorityHost).hostname)?.managementResource
+  return [resources[0] ?? management ?? DEFAULT_RESOURCE]
+}
+
+const CREDENTIAL_CODES = new Set([
+  'federated_credential_not_found',
+  'federated_credential_mismatch',
+  'token_proxy_forbidden',
+])
+
+/**
+ * Returns the commands that fix a failed exchange; none for an assertion that no credential could fix, or whose
+ * audience is probably the mistake. A chained identity needs a credential for its managed identity's token, and none
+ * if that identity failed.
+ */
+function createCommands(
+  { code, assertion: rejected }: BrokerError,
+  identity: Identity,
+  { exchange }: Config,
+  check: AssertionCheck | undefined,
+): NonNullable<Finding['commands']> {
+  const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
+  if (assertion === undefined || !CREDENTIAL_CODES.has(code)) return []
+  const claims = rejected ?? assertion
+  if (identity.assertionFrom === undefined) {
+    if (isViaTokenProxy(identity, exchange, assertion)) {
+      const { kubectlApply, azIdentityBinding } = createBindingCommands(identity, assertion)
+      return [
+        {
+          purpose: `Allow the service account to use the identity ${identity.name}`,
+          command: kubectlApply,
+        },
+        { purpose: 'Create its identity binding, unless there is one', command: azIdentityBinding },
+      ]
+    }
+  } else if (claims.subject === assertion.subject) return []
+  if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return []
+  const commands = createCredentialCommands(identity, claims)
+  if (commands === undefined) return []
+  return [
+    {
+      purpose: `Create the federated credential of ${identity.name}, a managed identity`,
+      command: commands.azManagedIdentity,
+    },
+    { purpose: 'or of an application registration', command: commands.azApplication },
+    { purpose: 'or of a managed identity with Terraform', command: commands.terraform },
+  ]
+}
