@@ -70,7 +70,12 @@ RUN for image in wimds wimds-cluster; do \
 FROM scratch AS runtime
 COPY --from=debian /base/ /
 
-ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# glibc keeps freed memory in an arena per thread; these settings return it (docs/performance.md).
+ENV MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
+    NODE_ENV=production \
+    PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 WORKDIR /
 ENTRYPOINT ["/nodejs/bin/node", "/app/wimds.js"]
 
@@ -87,11 +92,7 @@ FROM runtime AS cluster
 COPY --from=debian /tools/ /
 COPY --from=build /images/wimds-cluster/ /
 # As for the sidecar, below. The chart gives the node agent, which starts nft and nsenter, options of its own.
-ENV MALLOC_ARENA_MAX=1 \
-    MALLOC_TRIM_THRESHOLD_=131072 \
-    MALLOC_MMAP_THRESHOLD_=131072 \
-    NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8443 9440
 CMD ["webhook"]
@@ -99,12 +100,7 @@ CMD ["webhook"]
 FROM wimds AS sidecar
 # What the sidecar does not need is refused to all commands: other files, processes, threads, add-ons, debuggers.
 # docs/security.md says how to allow more.
-# glibc keeps freed memory in an arena per thread; these settings return it (docs/performance.md).
-ENV MALLOC_ARENA_MAX=1 \
-    MALLOC_TRIM_THRESHOLD_=131072 \
-    MALLOC_MMAP_THRESHOLD_=131072 \
-    NODE_ENV=production \
-    NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8000 9169
 CMD ["serve"]

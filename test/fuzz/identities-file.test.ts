@@ -122,7 +122,7 @@ test.each([
   expect(outcome).toMatchObject({ message: expect.stringMatching(/^.{1,5000}$/s) })
 })
 
-const LENGTH = 32_768
+const LENGTH = 16_384
 
 /** Repeats `piece` up to a length. */
 function fill(length: number, piece: (index: number) => string): string {

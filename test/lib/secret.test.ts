@@ -88,7 +88,8 @@ test('scrub and redactIn keep names of all lengths', () => {
     expect(scrub(text)).toBe(text)
     expect(secret.redactIn(text)).toBe(text)
   }
-  for (let length = 1; length <= 253; length += 1) {
+  // Around the lengths of a piece and of a long run, and the longest name.
+  for (const length of [1, 15, 16, 17, 47, 48, 49, 63, 100, 253]) {
     for (const word of ['a', '1', 'a1', 'ab-', 'x.9-', 'deadbeef0'])
       keep(word.repeat(length).slice(0, length))
   }
