@@ -171,12 +171,10 @@ function parseFile(
     if (error === undefined) return parse(data, place)
     const template = findTemplateSyntax(source, document, lines)
     if (template !== undefined) {
-      report('error', `${name}:${template.line}`, template.problem)
-      return []
+      return report.error(`${name}:${template.line}`, template.problem)
     }
     const { line, col, reason, fix } = locateError(error, document, lines)
-    report('error', `${name}:${line}:${col}`, `${reason}. Fix: ${fix}`)
-    return []
+    return report.error(`${name}:${line}:${col}`, `${reason}. Fix: ${fix}`)
   })
 }
 
@@ -197,7 +195,7 @@ function parseObjects(
     const flags = workloads === undefined ? formatPathFlags(parsed) : []
     if (flags.length > 0) {
       const fix = `Fix: ${flags.join(' ')}`
-      report('warning', label, `is of a kind that is not known, and was not read. ${fix}`)
+      report.warning(label, `is of a kind that is not known, and was not read. ${fix}`)
     }
     const texts = { namespace, name, label, labels, annotations, owners }
     return [{ ...texts, apiVersion, kind, data, spec, workloads: workloads ?? [] }]
@@ -219,13 +217,12 @@ function isRelevant(object: ReadObject): boolean {
 function checkName({ namespace, name, label }: ReadObject, report: Report): boolean {
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {
-    report(
-      'error',
+    report.error(
       label,
       'has no namespace, which is a part of the subject. Fix: set metadata.namespace, or pass --namespace',
     )
   } else if (!isValid) {
-    report('error', label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
+    report.error(label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
   }
   return isValid
 }
@@ -234,7 +231,7 @@ function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
   return object.workloads.flatMap(({ template, path }) => {
     const problems: string[] = []
     const pod = parsePod(template, problems)
-    for (const problem of problems) report('error', formatObject(object.kind, object), problem)
+    for (const problem of problems) report.error(formatObject(object.kind, object), problem)
     if (pod === undefined) return []
     const selector = WithSelector.safeParse(object.spec).data?.selector.matchLabels ?? {}
     return { ...object, templatePath: path.join('.'), selector, template: pod }
@@ -246,7 +243,7 @@ async function readConfigMap(object: ReadObject, report: Report): Promise<Identi
   if (typeof text !== 'string') return []
   const { entries, problems } = await parseIdentities(text, IDENTITY_DEFAULTS)
   for (const problem of problems) {
-    report('error', formatObject('ConfigMap', object), `identities.yaml:${formatProblem(problem)}`)
+    report.error(formatObject('ConfigMap', object), `identities.yaml:${formatProblem(problem)}`)
   }
   return [{ ...object, entries }]
 }

@@ -8,9 +8,19 @@ export interface Finding {
   readonly message: string
 }
 
-export type Report = (severity: Finding['severity'], object: string, message: string) => void
+export interface Report {
+  /** Adds an error. Returns the empty list of what is left out. */
+  error(object: string, message: string): never[]
+  warning(object: string, message: string): void
+}
 
 /** Creates a report that adds to the findings. */
 export function createReport(findings: Finding[]): Report {
-  return (severity, object, message) => void findings.push({ severity, object, message })
+  return {
+    error(object, message) {
+      findings.push({ severity: 'error', object, message })
+      return []
+    },
+    warning: (object, message) => void findings.push({ severity: 'warning', object, message }),
+  }
 }

@@ -43,8 +43,8 @@ export interface TrustOptions {
 export interface Need {
   readonly clientId: string
   /** Undefined if the objects do not say. */
-  readonly kind: IdentityKind | undefined
-  readonly id: ManagedIdentityId | undefined
+  readonly kind?: IdentityKind | undefined
+  readonly id?: ManagedIdentityId | undefined
   readonly issuer: string
   readonly subject: string
   readonly audience: string
@@ -93,28 +93,24 @@ function findAccountNeeds(
   const clientId = readClientId(account)
   if (clientId === undefined) return []
   if (!isGuid(clientId)) {
-    report(
-      'error',
+    return report.error(
       source,
       `the annotation ${CLIENT_ID} must be a GUID, not ${JSON.stringify(clientId)}`,
     )
-    return []
   }
   const { namespace } = account
   const subject = formatSubject(namespace, account.name)
   const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
   if (same !== undefined) return [{ ...same, source }]
   if (bound.has(subject)) {
-    report(
-      'warning',
+    report.warning(
       source,
       `uses an identity binding, so ${clientId} needs no federated credential for it`,
     )
     return []
   }
   const { issuer, audience } = options
-  const identity = { clientId, kind: undefined, id: undefined }
-  return [{ ...identity, issuer, subject, audience, source, namespace }]
+  return [{ clientId, issuer, subject, audience, source, namespace }]
 }
 
 function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
@@ -123,8 +119,10 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const source = formatObject(workload.kind, workload)
   const accountName = findAccountName(workload)
   if (!isDnsSubdomain(accountName)) {
-    report('error', source, `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`)
-    return []
+    return report.error(
+      source,
+      `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`,
+    )
   }
   const subject = formatSubject(namespace, accountName)
   const main = findMainToken(template, options.audience)
@@ -133,29 +131,23 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
       bound.add(subject)
       return []
     }
-    const { clientId, kind, id, token: audience } = identity
+    const { token: audience, ...named } = identity
     if (!isAudience(audience)) {
-      report(
-        'error',
+      return report.error(
         source,
-        `its projected token for ${clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID. Fix: correct serviceAccountToken.audience of the volume`,
+        `its projected token for ${named.clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID. Fix: correct serviceAccountToken.audience of the volume`,
       )
-      return []
     }
-    return [{ clientId, kind, id, issuer: options.issuer, subject, audience, source, namespace }]
+    return [{ ...named, issuer: options.issuer, subject, audience, source, namespace }]
   }
   const { configMap } = parseAnnotations(template, SETTINGS)
   const isInjected = isToBeInjected(workload, objects)
   const explicit = findExplicitIdentities(template, main)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, context)
-    return [
-      ...[
-        ...explicit,
-        ...entries.flatMap((entry) => findEntryIdentity(entry, template, main, options)),
-      ].flatMap(toNeed),
-      ...findChainedNeeds(entries, { source, namespace }, context),
-    ]
+    const own = entries.flatMap((entry) => findEntryIdentity(entry, template, main, options))
+    const chained = findChainedNeeds(entries, { source, namespace }, context)
+    return [...[...explicit, ...own].flatMap(toNeed), ...chained]
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
   if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
@@ -165,16 +157,16 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const annotated = account && readClientId(account)
   const clientId = annotated ?? (isInjected ? options.clientId : undefined)
   if (clientId === undefined) {
-    reportNoIdentity(
+    const label = formatObject('ServiceAccount', { namespace, name: accountName })
+    return report.error(
       source,
-      formatObject('ServiceAccount', { namespace, name: accountName }),
-      account,
-      report,
+      account === undefined
+        ? `uses ${label}, which is not in the input. Fix: add it to the input`
+        : `has no identity: ${label} names none. Fix: add the annotation ${CLIENT_ID} to it, or pass --client-id`,
     )
-    return []
   }
   // The problem of another value is that of the ServiceAccount.
-  return isGuid(clientId) ? toNeed({ clientId, kind: undefined, id: undefined, token: main }) : []
+  return isGuid(clientId) ? toNeed({ clientId, token: main }) : []
 }
 
 /** Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
@@ -190,24 +182,6 @@ function isToBeInjected(
     injectedNamespaces.has(namespace) ||
     names.some((name) => name.startsWith('wimds.io/'))
   )
-}
-
-function reportNoIdentity(
-  source: string,
-  accountLabel: string,
-  account: ServiceAccountObject | undefined,
-  report: Report,
-): void {
-  if (account === undefined) {
-    report(
-      'error',
-      source,
-      `uses ${accountLabel}, which is not in the input. Fix: add it to the input`,
-    )
-    return
-  }
-  const fix = `Fix: add the annotation ${CLIENT_ID} to it, or pass --client-id`
-  report('error', source, `has no identity: ${accountLabel} names none. ${fix}`)
 }
 
 interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
@@ -227,9 +201,7 @@ function findExplicitIdentities(pod: Pod, main: TokenUse): WorkloadIdentity[] {
       (container) =>
         getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID'))?.toLowerCase() ?? '',
     )
-  return [...new Set(clientIds)]
-    .filter(isGuid)
-    .map((clientId) => ({ clientId, kind: undefined, id: undefined, token: main }))
+  return [...new Set(clientIds)].filter(isGuid).map((clientId) => ({ clientId, token: main }))
 }
 
 function findEntries(
@@ -240,12 +212,12 @@ function findEntries(
   const found = objects.configMaps.find(
     (each) => each.namespace === namespace && each.name === configMap,
   )
-  if (found === undefined) {
-    const label = formatObject('ConfigMap', { namespace, name: configMap })
-    const message = `uses the identities of ${label}, which is not in the input or has no key identities.yaml. Fix: add it to the input`
-    report('error', formatObject(kind, { namespace, name }), message)
-  }
-  return found?.entries ?? []
+  if (found !== undefined) return found.entries
+  const label = formatObject('ConfigMap', { namespace, name: configMap })
+  return report.error(
+    formatObject(kind, { namespace, name }),
+    `uses the identities of ${label}, which is not in the input or has no key identities.yaml. Fix: add it to the input`,
+  )
 }
 
 /** Returns the identity of an entry; none for a chained one, which has no credential for the pod. */
@@ -294,18 +266,15 @@ function findChainedNeeds(
         : ['object id', subject, 'objectId']
       const reason =
         value === undefined ? 'is not known' : `must be a GUID, not ${JSON.stringify(value)}`
-      report(
-        'error',
+      return report.error(
         source,
         `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}. Fix: set ${key} in the identities file, or pass --identities`,
       )
-      return []
     }
     return [
       {
         clientId,
         kind: 'application' as const,
-        id: undefined,
         issuer: formatTokenIssuer(authorityHost, tenant),
         subject,
         audience: findAudience(authorityHost),

@@ -20,17 +20,21 @@ export const CREDENTIAL_LIMIT = 20
  */
 type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
 
-export interface PlannedCredential {
-  /** The name of the existing credential, if there is one. */
-  readonly name: string
+/** A credential that the objects need. */
+interface NeededCredential {
   readonly issuer: string
   readonly subject: string
   readonly audience: string
+  /** The objects that need it. */
+  readonly sources: readonly string[]
+}
+
+export interface PlannedCredential extends NeededCredential {
+  /** The name of the existing credential, if there is one. */
+  readonly name: string
   readonly state: CredentialState
   /** If it is different: the values in Azure. */
   readonly existing?: ExistingCredential
-  /** The objects that need it. */
-  readonly sources: readonly string[]
 }
 
 export interface PlannedIdentity {
@@ -87,8 +91,7 @@ export function createTrustPlan(
     return [planIdentity(identity, merged, credentials, options.issuer, report)]
   })
   for (const { source, identity } of existing.filter((list) => !used.has(list))) {
-    report(
-      'warning',
+    report.warning(
       source,
       identity === undefined
         ? 'does not say which identity it is of, and is ignored. Fix: name the file CLIENT_ID.json'
@@ -110,8 +113,7 @@ function describeIdentity(
   const id = listed?.id ?? needs.find((need) => need.id !== undefined)?.id
   const kind = listed?.kind ?? needs.find((need) => need.kind !== undefined)?.kind
   if (kind === undefined && known.length > 0) {
-    report(
-      'warning',
+    report.warning(
       clientId,
       'is not in the list of --identities; it is taken for a managed identity. Fix: pass --application for an application registration',
     )
@@ -133,8 +135,7 @@ function checkResourceId(
     (each) => each.clientId !== clientId,
   )
   if (other === undefined) return true
-  report(
-    'error',
+  report.error(
     clientId,
     `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}. Fix: correct the manifest that names it, or pass --identities`,
   )
@@ -157,8 +158,7 @@ function selectAllowed(
   )
   const [{ clientId } = { clientId: '' }] = needs
   if (refused.length > 0) {
-    report(
-      'error',
+    report.error(
       clientId,
       `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output. Fix: correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
     )
@@ -171,10 +171,8 @@ function isListOf({ identity }: ExistingList, { clientId, id }: Identity): boole
   return id !== undefined && isSameIdentity(identity, id)
 }
 
-type Merged = Pick<PlannedCredential, 'issuer' | 'subject' | 'audience' | 'sources'>
-
 /** Merges the needs of each subject. Azure allows one credential for an issuer and subject, with one audience. */
-function mergeNeeds(needs: readonly Need[], report: Report): Merged[] {
+function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] {
   const groups = [...Map.groupBy(needs, ({ issuer, subject }) => `${subject}\n${issuer}`)]
   return groups
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
@@ -184,21 +182,19 @@ function mergeNeeds(needs: readonly Need[], report: Report): Merged[] {
       const { clientId, issuer, subject, audience } = first
       for (const other of group) {
         if (other.audience === audience) continue
-        report(
-          'error',
+        report.error(
           other.source,
           `projects a token with the audience ${JSON.stringify(other.audience)}, and ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience. Fix: use one audience, or two ServiceAccounts`,
         )
       }
-      return [
-        { issuer, subject, audience, sources: [...new Set(group.map(({ source }) => source))] },
-      ]
+      const sources = new Set(group.map(({ source }) => source))
+      return [{ issuer, subject, audience, sources: [...sources] }]
     })
 }
 
 function planIdentity(
   identity: Identity,
-  merged: readonly Merged[],
+  merged: readonly NeededCredential[],
   existing: readonly ExistingCredential[] | undefined,
   issuer: string,
   report: Report,
@@ -210,7 +206,7 @@ function planIdentity(
   const missing = credentials.filter(({ state }) => state === 'missing')
   const count = existing === undefined ? credentials.length : existing.length + missing.length
   const isOverLimit = count > CREDENTIAL_LIMIT
-  if (isOverLimit) report('error', identity.clientId, explainLimit(identity.kind, count))
+  if (isOverLimit) report.error(identity.clientId, explainLimit(identity.kind, count))
   return {
     ...identity,
     credentials,
@@ -222,21 +218,21 @@ function planIdentity(
 }
 
 function compare(
-  { issuer, subject, audience, sources }: Merged,
+  needed: NeededCredential,
   existing: readonly ExistingCredential[] | undefined,
 ): PlannedCredential {
-  const planned = { issuer, subject, audience, sources }
+  const { issuer, subject, audience } = needed
   const name = createCredentialName(issuer, subject)
-  if (existing === undefined) return { ...planned, name, state: 'unknown' }
+  if (existing === undefined) return { ...needed, name, state: 'unknown' }
   const ofSubject = existing.filter((each) => each.subject === subject)
   const found =
     ofSubject.find((each) => each.issuer === issuer) ??
     ofSubject.find((each) => removeSlash(each.issuer) === removeSlash(issuer))
-  if (found === undefined) return { ...planned, name, state: 'missing' }
+  if (found === undefined) return { ...needed, name, state: 'missing' }
   const isSame = found.issuer === issuer && found.audiences.join('\n') === audience
   return isSame
-    ? { ...planned, name: found.name, state: 'present' }
-    : { ...planned, name: found.name, state: 'different', existing: found }
+    ? { ...needed, name: found.name, state: 'present' }
+    : { ...needed, name: found.name, state: 'different', existing: found }
 }
 
 const removeSlash = (url: string) => url.replace(/\/$/, '')

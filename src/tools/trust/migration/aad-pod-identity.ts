@@ -8,9 +8,10 @@ import {
   type WorkloadObject,
 } from '../cluster-objects.ts'
 import type { Report } from '../finding.ts'
-import type { Change, Migration } from './change.ts'
+import { type Change, createChange, type Migration } from './change.ts'
 import { editWorkload } from './edit-workload.ts'
 import {
+  type Assignment,
   BINDING_LABEL,
   chooseAccounts,
   formatConfigMapName,
@@ -39,10 +40,10 @@ export function migrateFromAadPodIdentity(
     const found = matchIdentities(workload, identities, bindings, isNamespaced, report)
     return found.length > 0 ? [{ workload, identities: found }] : []
   })
-  const accounts = chooseAccounts(matches, objects)
-  const migrated = matches.map((match) => migrateWorkload(match, accounts))
+  const assigned = chooseAccounts(matches, objects)
+  const migrated = assigned.map(migrateWorkload)
   const edited = new Map(migrated.map(({ before, workload }) => [before, workload]))
-  const created = createAccounts(matches, accounts, objects, options)
+  const created = createAccounts(assigned, objects, options)
   return {
     changes: [
       ...created.changes,
@@ -94,7 +95,7 @@ function matchIdentities(
     )
   if (selected.length === 0) {
     const message = `the label ${BINDING_LABEL}: ${JSON.stringify(label)} selects no AzureIdentity in the input. Fix: add its AzureIdentityBinding and AzureIdentity to the input, or remove the label`
-    report('error', formatObject(workload.kind, workload), message)
+    report.error(formatObject(workload.kind, workload), message)
   }
   const byClientId = new Map(selected.map((identity) => [identity.known.clientId, identity]))
   return [...byClientId.values()].toSorted((one, other) =>
@@ -102,10 +103,8 @@ function matchIdentities(
   )
 }
 
-function migrateWorkload(match: Match, accounts: ReadonlyMap<Match, string>) {
-  const { workload, identities } = match
+function migrateWorkload({ workload, identities, account }: Assignment) {
   const own = findAccountName(workload)
-  const account = accounts.get(match) ?? own
   const isMoved = account !== own
   const edits = {
     removeLabel: BINDING_LABEL,
@@ -147,11 +146,8 @@ function describeRemoval(
         ({ workload }) => workload.template.metadata?.labels?.[BINDING_LABEL] === binding.selector,
       ))
   return [
-    {
-      object: formatObject(object.kind, object),
-      isNew: false,
+    createChange(formatObject(object.kind, object), {
       remove: [`the object, once no pod has the label ${BINDING_LABEL} any more`],
-      add: [],
       notes: [
         ...(isUnused ? ['no workload in the input uses it'] : []),
         ...(identity?.notes ?? []),
@@ -159,6 +155,6 @@ function describeRemoval(
           ? ['its pods need no exception: only pods that ask for it get a sidecar']
           : []),
       ],
-    },
+    }),
   ]
 }

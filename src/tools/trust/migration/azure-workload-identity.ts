@@ -9,7 +9,7 @@ import {
   type WorkloadObject,
 } from '../cluster-objects.ts'
 import { USE_LABEL } from '../needs.ts'
-import type { Change, Migration } from './change.ts'
+import { type Change, createChange, type Migration } from './change.ts'
 import { editWorkload, formatTexts } from './edit-workload.ts'
 
 const INJECT_PROXY = `${AZWI_PREFIX}inject-proxy-sidecar`
@@ -78,14 +78,11 @@ function replaceProxy(workload: WorkloadObject) {
 function addTenant(account: ServiceAccountObject, tenantId = 'TENANT_ID'): Change[] {
   if (account.annotations[TENANT_ID] !== undefined) return []
   return [
-    {
-      object: formatObject('ServiceAccount', account),
-      isNew: false,
-      remove: [],
+    createChange(formatObject('ServiceAccount', account), {
       add: formatTexts('metadata.annotations', { [TENANT_ID]: tenantId }),
       notes: [
         "not needed if the chart's injection.tenantId is set, or the pods keep the label of the other webhook, which adds its own tenant",
       ],
-    },
+    }),
   ]
 }

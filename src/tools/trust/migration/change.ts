@@ -22,3 +22,8 @@ export interface Migration {
   /** The identities that the objects describe. */
   readonly known: readonly KnownIdentity[]
 }
+
+/** Returns a change; what is not given is empty. */
+export function createChange(object: string, parts: Partial<Change>): Change {
+  return { object, isNew: false, remove: [], add: [], notes: [], ...parts }
+}

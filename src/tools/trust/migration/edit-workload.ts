@@ -4,7 +4,7 @@ import { createDefaultSettings } from '../../../cluster/injector/settings.ts'
 import type { Container, Pod } from '../../../cluster/injector/pod.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { formatObject, type WorkloadObject } from '../cluster-objects.ts'
-import type { Change } from './change.ts'
+import { type Change, createChange } from './change.ts'
 
 export interface WorkloadEdits {
   /** A label in the workload's selector stays: the selector cannot be changed. */
@@ -56,9 +56,7 @@ export function editWorkload(
   }
   const injection = inject({ pod: edited, serviceAccount: {}, settings: SETTINGS })
   const rejections = injection.kind === 'rejected' ? injection.reasons : []
-  const change = {
-    object: formatObject(workload.kind, workload),
-    isNew: false,
+  const change = createChange(formatObject(workload.kind, workload), {
     remove: [
       ...formatTexts(at('metadata.labels'), pick(labels, removedLabels)),
       // The label on the workload itself has no effect.
@@ -91,7 +89,7 @@ export function editWorkload(
       ...notes,
       ...rejections.map((reason) => `injection would be rejected: ${reason}`),
     ],
-  }
+  })
   return { workload: { ...workload, template: edited }, change }
 }
 

@@ -11,7 +11,7 @@ import {
   type ServiceAccountObject,
   type WorkloadObject,
 } from '../cluster-objects.ts'
-import type { Change } from './change.ts'
+import { type Change, createChange } from './change.ts'
 import { formatTexts } from './edit-workload.ts'
 import type { PodIdentity } from './pod-identity-objects.ts'
 
@@ -36,6 +36,11 @@ function formatIdentityKey({ identities }: Match): string {
   return identities.map(({ known }) => known.clientId).join()
 }
 
+/** A match with the ServiceAccount that it gets. */
+export interface Assignment extends Match {
+  readonly account: string
+}
+
 /**
  * Chooses the ServiceAccount of each match. Its own one stays if all its workloads have the same
  * identities; the account `default` would give them to every pod that names none.
@@ -43,35 +48,29 @@ function formatIdentityKey({ identities }: Match): string {
 export function chooseAccounts(
   matches: readonly Match[],
   { serviceAccounts }: ClusterObjects,
-): ReadonlyMap<Match, string> {
+): Assignment[] {
   const taken = new Set(serviceAccounts.map(({ namespace, name }) => `${namespace}/${name}`))
   const created = new Map<string, string>()
-  return new Map(
-    matches.map((match) => {
-      const { workload, identities } = match
-      const own = findAccountName(workload)
-      const others = matches.filter(
-        (each) =>
-          each.workload.namespace === workload.namespace && findAccountName(each.workload) === own,
-      )
-      const isShared = others.some((each) => formatIdentityKey(each) !== formatIdentityKey(match))
-      if (own !== 'default' && !isShared) return [match, own]
-      const key = `${workload.namespace} ${formatIdentityKey(match)}`
-      const known = created.get(key)
-      if (known !== undefined) return [match, known]
-      const [first, ...more] = identities
-      const label = workload.template.metadata?.labels?.[BINDING_LABEL] ?? ''
-      const wanted =
-        more.length === 0 ? (first?.name ?? '') : label.toLowerCase().replaceAll('_', '-')
-      const name = findFreeName(
-        isDnsSubdomain(wanted) ? wanted : 'identities',
-        workload.namespace,
-        taken,
-      )
-      created.set(key, name)
-      return [match, name]
-    }),
-  )
+  return matches.map((match) => {
+    const { namespace } = match.workload
+    const own = findAccountName(match.workload)
+    const others = matches.filter(
+      ({ workload }) => workload.namespace === namespace && findAccountName(workload) === own,
+    )
+    const isShared = others.some((each) => formatIdentityKey(each) !== formatIdentityKey(match))
+    if (own !== 'default' && !isShared) return { ...match, account: own }
+    const key = `${namespace} ${formatIdentityKey(match)}`
+    const account = created.get(key) ?? findFreeName(proposeName(match), namespace, taken)
+    created.set(key, account)
+    return { ...match, account }
+  })
+}
+
+/** Returns the name of the identity, or the label of several. */
+function proposeName({ workload, identities: [first, ...more] }: Match): string {
+  const label = workload.template.metadata?.labels?.[BINDING_LABEL] ?? ''
+  const name = more.length > 0 ? label.toLowerCase().replaceAll('_', '-') : (first?.name ?? '')
+  return isDnsSubdomain(name) ? name : 'identities'
 }
 
 function findFreeName(wanted: string, namespace: string, taken: Set<string>): string {
@@ -94,23 +93,23 @@ interface CreatedAccounts {
 
 /** Returns the changes of the accounts that the matches use, and all accounts and new ConfigMaps after them. */
 export function createAccounts(
-  matches: readonly Match[],
-  accounts: ReadonlyMap<Match, string>,
+  matches: readonly Assignment[],
   { serviceAccounts }: ClusterObjects,
   options: PodIdentityOptions,
 ): CreatedAccounts {
   const all = new Map(serviceAccounts.map((each) => [formatObject('ServiceAccount', each), each]))
-  const changes = new Map<string, Change>()
-  const configMaps = new Map<string, IdentitiesConfigMap>()
-  for (const match of matches) {
-    const { workload, identities } = match
-    const own = { namespace: workload.namespace, name: accounts.get(match) ?? '' }
-    const object = formatObject('ServiceAccount', own)
-    if (changes.has(object)) continue
+  const changes: Change[] = []
+  const configMaps: IdentitiesConfigMap[] = []
+  const byAccount = Map.groupBy(matches, ({ workload: { namespace }, account }) =>
+    formatObject('ServiceAccount', { namespace, name: account }),
+  )
+  for (const [object, [match]] of byAccount) {
+    const [identity, ...more] = match?.identities ?? []
+    if (match === undefined || identity === undefined) continue
+    const { workload, identities, account } = match
+    const own = { namespace: workload.namespace, name: account }
     const known = all.get(object)
-    const [identity, ...more] = identities
-    if (identity === undefined) continue
-    const isNew = known === undefined && own.name !== findAccountName(workload)
+    const isNew = known === undefined && account !== findAccountName(workload)
     const annotations: Record<string, string> =
       more.length > 0
         ? {}
@@ -119,25 +118,19 @@ export function createAccounts(
             [TENANT_ID]: identity.tenantId ?? options.tenantId ?? 'TENANT_ID',
           }
     all.set(object, { ...own, annotations: { ...known?.annotations, ...annotations } })
-    if (isNew || more.length === 0)
-      changes.set(object, describeAccount(object, own, isNew, annotations))
+    if (isNew || more.length === 0) changes.push(describeAccount(object, own, isNew, annotations))
     if (more.length === 0) continue
-    const name = formatConfigMapName(own.name)
-    const label = formatObject('ConfigMap', { ...own, name })
     const entries = identities.map((each) => createEntry(each, options))
-    configMaps.set(label, { namespace: own.namespace, name, entries })
-    changes.set(label, describeConfigMap(label, own.namespace, name, entries))
+    const configMap = { ...own, name: formatConfigMapName(account), entries }
+    configMaps.push(configMap)
+    changes.push(describeConfigMap(configMap))
   }
-  return {
-    changes: [...changes.values()],
-    serviceAccounts: [...all.values()],
-    configMaps: [...configMaps.values()],
-  }
+  return { changes, serviceAccounts: [...all.values()], configMaps }
 }
 
 function describeAccount(
   object: string,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  { namespace, name }: Pick<ServiceAccountObject, 'namespace' | 'name'>,
   isNew: boolean,
   annotations: Readonly<Record<string, string>>,
 ): Change {
@@ -148,17 +141,11 @@ function describeAccount(
         ]
       : []
   if (!isNew) {
-    return {
-      object,
-      isNew,
-      remove: [],
-      add: formatTexts('metadata.annotations', annotations),
-      notes,
-    }
+    return createChange(object, { add: formatTexts('metadata.annotations', annotations), notes })
   }
   const metadata = { name, namespace, ...(Object.keys(annotations).length > 0 && { annotations }) }
   const manifest = { apiVersion: 'v1', kind: 'ServiceAccount', metadata }
-  return { object, isNew, remove: [], add: [], manifest, notes }
+  return createChange(object, { isNew, manifest, notes })
 }
 
 function createEntry(
@@ -173,17 +160,9 @@ function createEntry(
   }
 }
 
-function describeConfigMap(
-  object: string,
-  namespace: string,
-  name: string,
-  entries: readonly IdentityEntry[],
-): Change {
-  return {
-    object,
+function describeConfigMap({ namespace, name, entries }: IdentitiesConfigMap): Change {
+  return createChange(formatObject('ConfigMap', { namespace, name }), {
     isNew: true,
-    remove: [],
-    add: [],
     manifest: {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -191,5 +170,5 @@ function describeConfigMap(
       data: { 'identities.yaml': stringify({ identities: entries }, { lineWidth: 0 }) },
     },
     notes: ['requests that name an identity by object_id need its objectId in the file'],
-  }
+  })
 }

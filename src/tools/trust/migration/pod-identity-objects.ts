@@ -52,13 +52,11 @@ export function parseIdentity(object: OtherObject, report: Report): PodIdentity[
   const spec = Spec.safeParse(lowerKeys(object.spec)).data
   const clientId = spec?.clientid.trim().toLowerCase() ?? ''
   if (spec === undefined || !isGuid(clientId)) {
-    report('error', label, `spec.clientID must be a GUID, not ${JSON.stringify(clientId)}`)
-    return []
+    return report.error(label, `spec.clientID must be a GUID, not ${JSON.stringify(clientId)}`)
   }
   const type = String(spec.type ?? 0)
   if (!['0', '1', '2'].includes(type)) {
-    report('error', label, `spec.type must be 0, 1 or 2, not ${JSON.stringify(spec.type)}`)
-    return []
+    return report.error(label, `spec.type must be 0, 1 or 2, not ${JSON.stringify(spec.type)}`)
   }
   const isManaged = type === '0'
   const id = isManaged ? parseManagedIdentityId(spec.resourceid ?? '') : undefined
@@ -99,8 +97,7 @@ export function parseBinding(object: OtherObject, report: Report): PodIdentityBi
   const parsed = BindingSpec.safeParse(lowerKeys(object.spec))
   if (!parsed.success) {
     const label = formatObject('AzureIdentityBinding', object)
-    report('error', label, 'spec must have azureIdentity and selector')
-    return []
+    return report.error(label, 'spec must have azureIdentity and selector')
   }
   const { azureidentity: identity, selector } = parsed.data
   return [{ namespace: object.namespace, name: object.name, identity, selector }]

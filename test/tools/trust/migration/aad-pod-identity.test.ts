@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import type { Finding } from '../../../../src/tools/trust/finding.ts'
+import { createReport, type Finding } from '../../../../src/tools/trust/finding.ts'
 import { migrateFromAadPodIdentity } from '../../../../src/tools/trust/migration/aad-pod-identity.ts'
 import { createTrustPlan } from '../../../../src/tools/trust/plan.ts'
 import {
@@ -47,7 +47,7 @@ async function migrate(
   const migration = migrateFromAadPodIdentity(
     (await read(objects)).objects,
     { isNamespaced: false, tenantId: TENANT, ...options },
-    (severity, object, message) => void findings.push({ severity, object, message }),
+    createReport(findings),
   )
   const plan = createTrustPlan(migration.objects, { known: migration.known, existing: [] }, OPTIONS)
   const change = (object: string) => migration.changes.find((each) => each.object === object)
