@@ -17,10 +17,10 @@ export interface KnownIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
   /** Of a managed identity. */
-  readonly id?: ManagedIdentityId
+  readonly id?: ManagedIdentityId | undefined
   /** The object id, which is the subject of its own tokens. */
-  readonly principalId?: string
-  readonly tenantId?: string
+  readonly principalId?: string | undefined
+  readonly tenantId?: string | undefined
 }
 
 export interface ExistingCredential {
@@ -48,19 +48,37 @@ const Guid = z.pipe(
   z.transform((text: string) => text.toLowerCase()),
 )
 
-const ManagedIdentity = z.object({
-  clientId: Guid,
-  id: z.string(),
-  principalId: z.nullish(z.string()),
-  tenantId: z.nullish(z.string()),
-})
-const Application = z.object({ appId: Guid })
+const OptionalText = z.pipe(
+  z.nullish(z.string()),
+  z.transform((text) => text ?? undefined),
+)
+
+const ManagedIdentity = z.pipe(
+  z.object({
+    clientId: Guid,
+    id: z.string().check(z.refine((text) => parseManagedIdentityId(text) !== undefined)),
+    principalId: OptionalText,
+    tenantId: OptionalText,
+  }),
+  z.transform(({ id, ...identity }): KnownIdentity => ({
+    ...identity,
+    kind: 'managed-identity',
+    id: parseManagedIdentityId(id),
+  })),
+)
+
+const Application = z.pipe(
+  z.object({ appId: Guid }),
+  z.transform(({ appId }): KnownIdentity => ({ clientId: appId, kind: 'application' })),
+)
+
+const ListedIdentity = z.union([ManagedIdentity, Application])
 
 /**
  * Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file of another kind.
  */
 export function parseIdentityList({ name, source }: JsonFile, problems: string[]): KnownIdentity[] {
-  const items = parseArray(source)
+  const items = z.array(z.unknown()).safeParse(parseJson(source)).data
   if (items === undefined) {
     problems.push(
       `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
@@ -68,7 +86,7 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
     return []
   }
   return items.flatMap((item, index) => {
-    const known = parseIdentity(item)
+    const known = ListedIdentity.safeParse(item).data
     if (known === undefined) {
       problems.push(
         `${name}: element ${index} is neither a managed identity nor an application. Fix: pass the output of az identity list or az ad app list as it is`,
@@ -77,25 +95,6 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
     }
     return [known]
   })
-}
-
-function parseIdentity(item: unknown): KnownIdentity | undefined {
-  const managed = ManagedIdentity.safeParse(item)
-  if (managed.success) {
-    const { clientId, principalId, tenantId } = managed.data
-    const id = parseManagedIdentityId(managed.data.id)
-    if (id === undefined) return undefined
-    return {
-      clientId,
-      kind: 'managed-identity',
-      id,
-      ...(principalId != null && { principalId }),
-      ...(tenantId != null && { tenantId }),
-    }
-  }
-  const application = Application.safeParse(item)
-  if (!application.success) return undefined
-  return { clientId: application.data.appId, kind: 'application' }
 }
 
 const Credential = z.object({
@@ -133,9 +132,4 @@ export function parseExistingLists({ name, source }: JsonFile, problems: string[
     identity: isGuid(stem) ? stem.toLowerCase() : list[0]?.id,
     credentials: list.map(({ credential }) => credential),
   }))
-}
-
-function parseArray(text: string): readonly unknown[] | undefined {
-  const value = parseJson(text)
-  return Array.isArray(value) ? value : undefined
 }

@@ -41,7 +41,7 @@ export interface PlannedIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
   /** Of a managed identity, if it is known. */
-  readonly id?: ManagedIdentityId
+  readonly id?: ManagedIdentityId | undefined
   /** In the order in which they are to be written. */
   readonly credentials: readonly PlannedCredential[]
   /** Of the same issuer, and needed by nothing in the input. */

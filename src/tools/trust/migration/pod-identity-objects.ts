@@ -68,7 +68,7 @@ export function parseIdentity(object: OtherObject, report: Report): PodIdentity[
       namespace: object.namespace,
       name: object.name,
       isNamespaced: object.annotations[BEHAVIOR] === 'namespaced',
-      known: { clientId, kind: isManaged ? 'managed-identity' : 'application', ...(id && { id }) },
+      known: { clientId, kind: isManaged ? 'managed-identity' : 'application', id },
       resourceId: isManaged ? spec.resourceid : undefined,
       tenantId: isManaged ? undefined : spec.tenantid,
       notes: [
