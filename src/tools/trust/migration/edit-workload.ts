@@ -31,55 +31,34 @@ export function editWorkload(
   edits: WorkloadEdits,
   notes: readonly string[],
 ): { readonly workload: WorkloadObject; readonly change: Change } {
-  const { template, templatePath, selector } = workload
-  const { removeLabel, addAnnotations, serviceAccountName } = edits
-  const labels = template.metadata?.labels ?? {}
-  const annotations = template.metadata?.annotations ?? {}
-  const isSelected = removeLabel !== undefined && selector[removeLabel] !== undefined
-  const removedLabels = removeLabel !== undefined && !isSelected ? [removeLabel] : []
-  const removedAnnotations = edits.removeAnnotations ?? []
-  const at = (path: string) => (templatePath === '' ? path : `${templatePath}.${path}`)
-  const isRemoved = ({ name }: Container) => edits.removeContainers?.includes(name) === true
-  const edited: Pod = {
+  const { template, selector } = workload
+  const { removeLabel = '', removeAnnotations = [], removeContainers = [] } = edits
+  const { addAnnotations, serviceAccountName } = edits
+  const isSelected = selector[removeLabel] !== undefined
+  const removeLabels = isSelected ? [] : [removeLabel]
+  const annotations = omit(template.metadata?.annotations, removeAnnotations)
+  const isKept = ({ name }: Container) => !removeContainers.includes(name)
+  const pod: Pod = {
     ...template,
     metadata: {
       ...template.metadata,
-      labels: omit(labels, removedLabels),
-      annotations: { ...omit(annotations, removedAnnotations), ...addAnnotations },
+      labels: omit(template.metadata?.labels, removeLabels),
+      annotations: { ...annotations, ...addAnnotations },
     },
     spec: {
       ...template.spec,
-      containers: template.spec.containers.filter((each) => !isRemoved(each)),
-      initContainers: template.spec.initContainers?.filter((each) => !isRemoved(each)),
+      containers: template.spec.containers.filter(isKept),
+      initContainers: template.spec.initContainers?.filter(isKept),
       ...(serviceAccountName !== undefined && { serviceAccountName, serviceAccount: undefined }),
     },
   }
-  const injection = inject({ pod: edited, serviceAccount: {}, settings: SETTINGS })
+  const edited = { ...workload, labels: omit(workload.labels, removeLabels), template: pod }
+  const [before, after] = [listParts(workload), listParts(edited)]
+  const injection = inject({ pod, serviceAccount: {}, settings: SETTINGS })
   const rejections = injection.kind === 'rejected' ? injection.reasons : []
   const change = createChange(formatObject(workload.kind, workload), {
-    remove: [
-      ...formatTexts(at('metadata.labels'), pick(labels, removedLabels)),
-      // The label on the workload itself has no effect.
-      ...(templatePath === '' || isSelected
-        ? []
-        : formatTexts('metadata.labels', pick(workload.labels, removedLabels))),
-      ...formatTexts(at('metadata.annotations'), pick(annotations, removedAnnotations)),
-      ...formatContainers(
-        at('spec.initContainers'),
-        template.spec.initContainers?.filter(isRemoved),
-      ),
-      ...formatContainers(at('spec.containers'), template.spec.containers.filter(isRemoved)),
-      ...(serviceAccountName === undefined
-        ? []
-        : formatAccount(
-            at('spec'),
-            template.spec.serviceAccountName ?? template.spec.serviceAccount,
-          )),
-    ],
-    add: [
-      ...formatTexts(at('metadata.annotations'), addAnnotations),
-      ...formatAccount(at('spec'), serviceAccountName),
-    ],
+    remove: before.filter((part) => !after.includes(part)),
+    add: after.filter((part) => !before.includes(part)),
     notes: [
       ...(isSelected
         ? [
@@ -90,26 +69,33 @@ export function editWorkload(
       ...rejections.map((reason) => `injection would be rejected: ${reason}`),
     ],
   })
-  return { workload: { ...workload, template: edited }, change }
+  return { workload: edited, change }
+}
+
+/** Lists what an edit may change, each with its path. */
+function listParts({ template, templatePath, labels }: WorkloadObject): string[] {
+  const { metadata, spec } = template
+  const at = (path: string) => (templatePath === '' ? path : `${templatePath}.${path}`)
+  const account = spec.serviceAccountName ?? spec.serviceAccount
+  return [
+    ...formatTexts(at('metadata.labels'), metadata?.labels),
+    // The label on the workload itself has no effect.
+    ...(templatePath === '' ? [] : formatTexts('metadata.labels', labels)),
+    ...formatTexts(at('metadata.annotations'), metadata?.annotations),
+    ...(['initContainers', 'containers'] as const).flatMap((list) =>
+      (spec[list] ?? []).map(({ name }) => `${at('spec')}.${list}: the container ${name}`),
+    ),
+    ...(account == null ? [] : [`${at('spec')}.serviceAccountName: ${account}`]),
+  ]
 }
 
 /** Formats `metadata.annotations: wimds.io/inject: "true"` for each. */
-export function formatTexts(path: string, texts: Texts): string[] {
-  return Object.entries(texts).map(([key, value]) => `${path}: ${key}: ${JSON.stringify(value)}`)
+export function formatTexts(path: string, texts: Texts | null = {}): string[] {
+  return Object.entries(texts ?? {}).map(
+    ([key, value]) => `${path}: ${key}: ${JSON.stringify(value)}`,
+  )
 }
 
-function formatContainers(path: string, containers: readonly Container[] = []): string[] {
-  return containers.map(({ name }) => `${path}: the container ${name}`)
-}
-
-function formatAccount(path: string, name: string | null | undefined): string[] {
-  return name == null ? [] : [`${path}.serviceAccountName: ${name}`]
-}
-
-function omit(texts: Texts, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Object.entries(texts).filter(([name]) => !names.includes(name)))
-}
-
-function pick(texts: Texts, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Object.entries(texts).filter(([name]) => names.includes(name)))
+function omit(texts: Texts | null | undefined, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !names.includes(name)))
 }
