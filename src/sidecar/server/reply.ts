@@ -117,7 +117,8 @@ interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
 
 /**
  * Creates a renderer that remembers the last reply of each token. The same request within the same second
- * gets the same reply. Measured alone: 3 µs of 21 per cached request, a bare server needs 12.
+ * gets the same reply. Measured alone: 4.3 µs per cached request where a bare server needs 14.5; without it, the bar of
+ * 1.5 times the bare server's is exceeded.
  */
 export function memoizedRenderer(): Render {
   const last = new WeakMap<AccessToken, Rendered>()
