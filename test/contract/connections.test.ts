@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { CONNECTION_TIMEOUTS, type ListenOptions } from '../../src/sidecar/server/listen.ts'
 import { type Connection, openConnection, request } from '../fixtures/connection.ts'
 import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
@@ -14,10 +15,12 @@ const HALF_BODY = request('/nowhere', {
 const GENEROUS = { timeout: 10_000 }
 
 /** Starts a server whose tokens are held back until `release`; its connections end with the test. */
-async function startCapped(maxConnections: number) {
+async function startCapped(maxConnections: number, timeouts?: ListenOptions['timeouts']) {
   const stack = new AsyncDisposableStack()
   const given = gatedParts()
-  const { port, close } = stack.use(await serveParts(given, { maxConnections }))
+  const { port, close } = stack.use(
+    await serveParts(given, { maxConnections, ...(timeouts && { timeouts }) }),
+  )
   return {
     open: async (): Promise<Connection> => stack.use(await openConnection(port)),
     /** Waits until this many requests have reached the token source. */
@@ -135,11 +138,16 @@ test('a connection that pipelines hundreds of requests is closed', async () => {
 })
 
 test('a request whose headers or body do not come in time gets 408', async () => {
-  await using server = await startCapped(3)
+  await using server = await startCapped(3, {
+    ...CONNECTION_TIMEOUTS,
+    headersTimeout: 50,
+    requestTimeout: 100,
+    connectionsCheckingInterval: 25,
+  })
   const slow = [await server.open(), await server.open()]
   slow[0]?.write(HALF)
   slow[1]?.write(HALF_BODY)
-  const replies = await Promise.all(slow.map((each) => each.reply({ withinMs: 60_000 })))
+  const replies = await Promise.all(slow.map((each) => each.reply()))
   expect(replies.map(({ status }) => status)).toEqual([408, 408])
   expect(replies[0]?.body).toContain('The request did not arrive in time')
 })

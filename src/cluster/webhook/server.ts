@@ -1,7 +1,7 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { createConnectionLimiter, SHARE_BY_WORK } from '../../sidecar/server/connections.ts'
+import { ConnectionLimiter, SHARE_BY_WORK } from '../../sidecar/server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
 import { JSON_HEADERS, sendJson, writeHead } from '../../sidecar/server/send.ts'
 import type { Decision } from './admission.ts'
@@ -74,7 +74,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
   const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
-  createConnectionLimiter(maxConnections, SHARE_BY_WORK).attach(server, (request, response) => {
+  new ConnectionLimiter(maxConnections, SHARE_BY_WORK).attach(server, (request, response) => {
     if (isDraining()) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {

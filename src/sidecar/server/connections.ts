@@ -3,16 +3,6 @@ import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** The connections of one or more servers, counted together. */
-export interface ConnectionLimiter {
-  /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
-  readonly attach: (server: Server, handler: RequestListener) => void
-  /** Returns the replies that a connection still waits for, in the order of their requests. */
-  readonly pendingReplies: (connection: Duplex) => readonly ServerResponse[]
-  /** Closes idle connections now, and the others after their last pending reply. */
-  readonly drain: () => void
-}
-
 /** An open connection. */
 interface ConnectionState {
   readonly socket: Socket
@@ -76,88 +66,36 @@ export const SHARE_BY_WORK: ConnectionPolicy = {
     ),
 }
 
-/** Creates the limiter for at most `max` open connections. */
-export function createConnectionLimiter(
-  max: number,
-  { maxAhead, chooseVictim, isGraceful = false }: ConnectionPolicy,
-): ConnectionLimiter {
-  const open = new Map<Duplex, ConnectionState>()
+/**
+ * The open connections of one or more servers, counted together: at most `max`, or twice as many if the policy is
+ * graceful.
+ */
+export class ConnectionLimiter {
+  readonly #max: number
+  readonly #policy: ConnectionPolicy
+  readonly #open = new Map<Duplex, ConnectionState>()
   /** A logical clock: increases with each opened connection and each ended reply. */
-  let now = 0
+  #now = 0
 
-  function onConnection(socket: Socket): void {
-    if (open.size >= max) {
-      const victim = chooseVictim(open.values())
-      if (victim === undefined) {
-        socket.destroy()
-        return
-      }
-      if (isGraceful && open.size < 2 * max) closeAfterReplies(victim)
-      else close(victim)
+  constructor(max: number, policy: ConnectionPolicy) {
+    this.#max = max
+    this.#policy = policy
+  }
+
+  /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
+  attach(server: Server, handler: RequestListener): void {
+    const onReplyEnd = this.#createReplyListener(handler)
+    server.on('connection', (socket: Socket) => this.#add(socket))
+    if ('setSecureContext' in server) {
+      server.on('secureConnection', (encrypted: Socket) => this.#replaceByEncrypted(encrypted))
     }
-    now += 1
-    const { remoteAddress: peer = '' } = socket
-    track({ socket, key: connectionKey(socket), peer, queue: [], replies: 0, idleSince: now })
-  }
-
-  function track(state: ConnectionState): void {
-    const { socket } = state
-    open.set(socket, state)
-    socket.once('close', () => open.delete(socket))
-  }
-
-  /** Tracks the TLS socket in place of the TCP socket below it: requests refer to the TLS socket only. */
-  function onSecureConnection(encrypted: Socket): void {
-    const key = connectionKey(encrypted)
-    const state = [...open.values()].findLast(({ key: other }) => other === key)
-    if (state === undefined) {
-      // The cap has closed the connection during its handshake.
-      encrypted.destroy()
-      return
-    }
-    open.delete(state.socket)
-    track({ ...state, socket: encrypted })
-  }
-
-  function close({ socket }: ConnectionState): void {
-    open.delete(socket)
-    socket.destroy()
-  }
-
-  function closeAfterReplies(state: ConnectionState): void {
-    const last = state.queue.at(-1)
-    if (last === undefined || !hasInflightRequest(state)) close(state)
-    // Node adds `Connection: close` to the reply, and closes the connection after it.
-    else last.shouldKeepAlive = false
-  }
-
-  const drain = () => open.forEach(closeAfterReplies)
-
-  function attach(server: Server, handler: RequestListener): void {
-    // One listener for all replies: a closure for each request would cost more than the rest of this.
-    function onReplyEnd(this: ServerResponse): void {
-      const { socket } = this.req
-      const state = open.get(socket)
-      if (state === undefined) return
-      state.queue.shift()
-      state.replies += 1
-      now += 1
-      state.idleSince = now
-      // Other connections are served before the next pipelined request of this one.
-      if (state.queue.length > 0) setImmediate(answerNext, socket, state)
-    }
-    function answerNext(socket: Socket, { queue: [next] }: ConnectionState): void {
-      if (next !== undefined && !socket.destroyed) handler(next.req, next)
-    }
-    server.on('connection', onConnection)
-    if ('setSecureContext' in server) server.on('secureConnection', onSecureConnection)
     server.on('request', (request, response: ServerResponse) => {
       const { socket } = request
-      const queue = open.get(socket)?.queue
+      const queue = this.#open.get(socket)?.queue
       if (queue === undefined || socket.destroyed) return
       // The reply that is being answered may be written and not closed yet when an honest client's next request arrives.
       const written = Number(queue[0]?.writableEnded === true)
-      if (queue.length - written > maxAhead) {
+      if (queue.length - written > this.#policy.maxAhead) {
         socket.destroy()
         return
       }
@@ -167,7 +105,88 @@ export function createConnectionLimiter(
     })
   }
 
-  return { attach, pendingReplies: (connection) => open.get(connection)?.queue ?? [], drain }
+  /** Returns the replies that a connection still waits for, in the order of their requests. */
+  pendingReplies(connection: Duplex): readonly ServerResponse[] {
+    return this.#open.get(connection)?.queue ?? []
+  }
+
+  /** Closes idle connections now, and the others after their last pending reply. */
+  drain(): void {
+    for (const state of this.#open.values()) this.#closeAfterReplies(state)
+  }
+
+  /** Creates the one listener of all replies: a closure for each request would cost more than the rest of this. */
+  #createReplyListener(handler: RequestListener): (this: ServerResponse) => void {
+    const answerNext = (socket: Socket, { queue: [next] }: ConnectionState) => {
+      if (next !== undefined && !socket.destroyed) handler(next.req, next)
+    }
+    const endReply = (socket: Socket) => {
+      const state = this.#open.get(socket)
+      if (state === undefined) return
+      state.queue.shift()
+      state.replies += 1
+      this.#now += 1
+      state.idleSince = this.#now
+      // Other connections are served before the next pipelined request of this one.
+      if (state.queue.length > 0) setImmediate(answerNext, socket, state)
+    }
+    return function () {
+      endReply(this.req.socket)
+    }
+  }
+
+  /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
+  #add(socket: Socket): void {
+    if (this.#open.size >= this.#max && !this.#makeRoom()) {
+      socket.destroy()
+      return
+    }
+    this.#now += 1
+    const { remoteAddress: peer = '' } = socket
+    const key = connectionKey(socket)
+    this.#track({ socket, key, peer, queue: [], replies: 0, idleSince: this.#now })
+  }
+
+  #track(state: ConnectionState): void {
+    const { socket } = state
+    this.#open.set(socket, state)
+    socket.once('close', () => this.#open.delete(socket))
+  }
+
+  /** Tracks the TLS socket in place of the TCP socket below it: requests refer to the TLS socket only. */
+  #replaceByEncrypted(encrypted: Socket): void {
+    const key = connectionKey(encrypted)
+    const state = [...this.#open.values()].findLast(({ key: other }) => other === key)
+    if (state === undefined) {
+      // The cap has closed the connection during its handshake.
+      encrypted.destroy()
+      return
+    }
+    this.#open.delete(state.socket)
+    this.#track({ ...state, socket: encrypted })
+  }
+
+  /** Closes a connection for a new one. Returns false if the policy has none to close. */
+  #makeRoom(): boolean {
+    const victim = this.#policy.chooseVictim(this.#open.values())
+    if (victim === undefined) return false
+    const isGraceful = this.#policy.isGraceful === true && this.#open.size < 2 * this.#max
+    if (isGraceful) this.#closeAfterReplies(victim)
+    else this.#close(victim)
+    return true
+  }
+
+  #closeAfterReplies(state: ConnectionState): void {
+    const last = state.queue.at(-1)
+    if (last === undefined || !hasInflightRequest(state)) this.#close(state)
+    // Node adds `Connection: close` to the reply, and closes the connection after it.
+    else last.shouldKeepAlive = false
+  }
+
+  #close({ socket }: ConnectionState): void {
+    this.#open.delete(socket)
+    socket.destroy()
+  }
 }
 
 /** Identifies the TCP connection of a socket. */

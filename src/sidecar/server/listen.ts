@@ -11,12 +11,7 @@ import {
 import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
-import {
-  type ConnectionLimiter,
-  type ConnectionPolicy,
-  createConnectionLimiter,
-  KEEP_BUSY,
-} from './connections.ts'
+import { ConnectionLimiter, type ConnectionPolicy, KEEP_BUSY } from './connections.ts'
 import type { ErrorCode } from '../../lib/errors.ts'
 import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
 
@@ -24,6 +19,8 @@ export interface ListenOptions {
   readonly maxConnections: number
   /** By default connections that wait for a reply are kept. */
   readonly policy?: ConnectionPolicy
+  /** Only tests have others. */
+  readonly timeouts?: typeof CONNECTION_TIMEOUTS
   /** Renders the JSON body of a reply to what Node rejects before there is a request. */
   readonly renderError: (message: string) => string
 }
@@ -51,7 +48,6 @@ export const CONNECTION_TIMEOUTS = {
 const MAX_HEADER_BYTES = 16_384
 
 const LIMITS: ServerOptions = {
-  ...CONNECTION_TIMEOUTS,
   maxHeaderSize: MAX_HEADER_BYTES,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
@@ -75,14 +71,14 @@ export type ListenTarget = Address | TcpServer
 export async function listen(
   handler: RequestListener,
   targets: readonly ListenTarget[],
-  { maxConnections, policy = KEEP_BUSY, renderError }: ListenOptions,
+  options: ListenOptions,
 ): Promise<Listener> {
-  const limiter = createConnectionLimiter(maxConnections, policy)
+  const limiter = new ConnectionLimiter(options.maxConnections, options.policy ?? KEEP_BUSY)
   const servers: Server[] = []
   const bound: Address[] = []
   try {
     for (const target of targets) {
-      const server = createLimitedServer(handler, limiter, renderError)
+      const server = createLimitedServer(handler, limiter, options)
       servers.push(server)
       bound.push(await bind(server, target))
     }
@@ -103,7 +99,7 @@ export async function listen(
 function createLimitedServer(
   handler: RequestListener,
   limiter: ConnectionLimiter,
-  renderError: ListenOptions['renderError'],
+  { renderError, timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
 ): Server {
   const rejected = new WeakSet<Duplex>()
 
@@ -120,7 +116,7 @@ function createLimitedServer(
     else last.once('close', reject)
   }
 
-  const server = createServer(LIMITS)
+  const server = createServer({ ...LIMITS, ...timeouts })
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
     // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import {
-  createConnectionLimiter,
+  ConnectionLimiter,
   SHARE_BY_PEER,
   SHARE_BY_WORK,
 } from '../../../src/sidecar/server/connections.ts'
@@ -13,7 +13,7 @@ test.each(Object.entries({ SHARE_BY_PEER, SHARE_BY_WORK }))(
   '%s answers a request that follows a written reply, before that reply has closed',
   async (_, policy) => {
     await using server = createServer()
-    createConnectionLimiter(4, policy).attach(server, (_request, response) => {
+    new ConnectionLimiter(4, policy).attach(server, (_request, response) => {
       response.end('answered')
     })
     server.listen(0, '127.0.0.1')
