@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Settings } from '../../src/sidecar/config/settings.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../../src/cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../src/cluster/injector/settings.ts'
 import { parseAnnotations } from '../../src/cluster/injector/annotations.ts'
 import type { Pod } from '../../src/cluster/injector/pod.ts'
+import { VERSION } from '../../src/lib/version.ts'
 import { PAGES, readPage, ROOT } from './pages.ts'
 
 const filesBelow = (folder: string, ending: RegExp) =>
@@ -70,12 +71,12 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
 })
 
 test('docs/install.md has the names of a release, which the chart and the injector use', () => {
-  const { image, redirectImage } = releaseImages('0')
+  const { image, redirectImage } = INJECTION_DEFAULTS
   const published = readPage('docs/install.md').split('\n## Once published\n')[1] ?? ''
   const values: unknown = parse(textOf(['charts/wimds/values.yaml']))
   for (const [name, key] of [
-    [image.replace(':0', ''), 'image'],
-    [redirectImage.replace(':0', ''), 'redirectImage'],
+    [image.replace(`:${VERSION}`, ''), 'image'],
+    [redirectImage.replace(`:${VERSION}`, ''), 'redirectImage'],
   ] as const) {
     expect(values).toMatchObject({ [key]: { repository: name } })
     expect(published).toContain(`\`${name}\``)
@@ -94,8 +95,7 @@ function isAnnotation(name: string): boolean {
 /** What the injector says to a pod with this annotation. */
 function mistakesOf(annotation: string): readonly string[] {
   const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
-  const settings = { ...INJECTION_DEFAULTS, image: 'wimds', redirectImage: 'wimds-redirect' }
-  return parseAnnotations(pod, settings).problems
+  return parseAnnotations(pod, INJECTION_DEFAULTS).problems
 }
 
 function isAksAnnotation(name: string): boolean {

@@ -5,13 +5,7 @@ import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
 import type { Pod } from './pod.ts'
 import { isGreater, omitPodLevelResources } from './resources.ts'
-import {
-  configMapName,
-  findCa,
-  type InjectionSettings,
-  objectKey,
-  SHARED_SETTINGS,
-} from './settings.ts'
+import { configMapName, type InjectionSettings, objectKey, SHARED_SETTINGS } from './settings.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'
@@ -95,7 +89,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
         memoryLimit: read('memory-limit') ?? maxQuantity(resources.memoryLimit, memoryRequest),
         guaranteedCpu: cpuRequest ?? resources.guaranteedCpu,
       },
-      ca: findCa(read) ?? defaults.ca,
+      ca: read('ca-config-map') ?? read('ca-secret') ?? defaults.ca,
     },
     /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),

@@ -11,7 +11,7 @@ import {
   WAIT,
 } from './pod.ts'
 import { createResources } from './resources.ts'
-import type { CaSource } from './settings.ts'
+import type { ObjectKey } from './settings.ts'
 
 /** The volume of the ConfigMap with the identities file. */
 export const CONFIG_VOLUME = 'wimds-config'
@@ -176,11 +176,11 @@ export function createVolumes({ token, options: { configMap }, settings: { ca } 
 }
 
 /** Creates a volume with only the one key: a Secret with a CA often has a private key too. The kubelet updates it. */
-function createCaVolume({ kind, name, key }: CaSource): Volume {
+function createCaVolume({ kind, name, key }: ObjectKey): Volume {
   const items = [{ key, path: CA_FILE_NAME }]
   return {
     name: CA_VOLUME,
-    ...(kind === 'secret'
+    ...(kind === 'Secret'
       ? { secret: { secretName: name, items } }
       : { configMap: { name, items } }),
   }

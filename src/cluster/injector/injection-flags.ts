@@ -8,15 +8,13 @@ import {
 } from '../../lib/args.ts'
 import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
-import { VERSION } from '../../lib/version.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import { findUnknownSettings } from '../../sidecar/config/settings.ts'
 import type { EnvVar } from './pod.ts'
 import { findSettingProblems } from './rejections.ts'
 import {
-  createDefaultSettings,
-  findCa,
+  INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
   PULL_POLICIES,
@@ -76,7 +74,7 @@ export function parseInjectionSettings(
   flags: Pick<Flags<InjectionFlag>, 'has' | 'value' | 'values'>,
   problems: string[],
 ): InjectionSettings {
-  const defaults = createDefaultSettings(VERSION)
+  const defaults = INJECTION_DEFAULTS
   const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
@@ -84,7 +82,10 @@ export function parseInjectionSettings(
     ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatProblem(problem)}`),
     ...findConflict(flags, ['ca-config-map', 'ca-secret']),
   )
-  const ca = findCa((name) => read(name, SHARED_SETTINGS[name]))
+  const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
+    read(name, SHARED_SETTINGS[name]),
+  )
+  const ca = configMap ?? secret
   if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
     problems.push(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',

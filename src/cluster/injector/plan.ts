@@ -100,6 +100,8 @@ function toVariable(name: string, value: string | undefined): EnvVar[] {
   return value ? [{ name, value }] : []
 }
 
-function toSecretVariable(name: string, secretKeyRef: ObjectKey | undefined): EnvVar[] {
-  return secretKeyRef === undefined ? [] : [{ name, valueFrom: { secretKeyRef } }]
+function toSecretVariable(name: string, source: ObjectKey | undefined): EnvVar[] {
+  if (source === undefined) return []
+  const secretKeyRef = { name: source.name, key: source.key }
+  return [{ name, valueFrom: { secretKeyRef } }]
 }

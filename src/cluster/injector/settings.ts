@@ -8,12 +8,14 @@ import {
   ROUTING_MODES,
   type RoutingMode,
 } from '../../lib/sidecar-interface.ts'
+import { VERSION } from '../../lib/version.ts'
 import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
 import type { EnvVar } from './pod.ts'
 import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
 export interface ObjectKey {
+  readonly kind: 'ConfigMap' | 'Secret'
   readonly name: string
   readonly key: string
 }
@@ -28,13 +30,13 @@ export const configMapName = createSchema((text) => {
 })
 
 /** Creates the schema of `NAME` or `NAME/KEY`. */
-export function objectKey(kind: 'ConfigMap' | 'Secret', defaultKey: string) {
+export function objectKey(kind: ObjectKey['kind'], defaultKey: string) {
   return createSchema((text): ObjectKey => {
     const [name = '', key = defaultKey, ...rest] = text.split('/')
     if (!isDnsSubdomain(name) || rest.length > 0 || !isKey(key)) {
       throw new Error(`must be NAME or NAME/KEY of a ${kind}, not ${quote(text)}`)
     }
-    return { name, key }
+    return { kind, name, key }
   })
 }
 
@@ -44,11 +46,6 @@ function isKey(text: string): boolean {
 
 /** The minor version of Kubernetes 1 that introduced native sidecars. */
 export const NATIVE_SIDECARS_SINCE = 29
-
-/** Where the CA bundle comes from that the sidecar trusts in addition to Node's roots. */
-export interface CaSource extends ObjectKey {
-  readonly kind: 'configMap' | 'secret'
-}
 
 const CA_KEY = 'ca.crt'
 
@@ -61,15 +58,6 @@ export const SHARED_SETTINGS = {
   'cpu-limit': quantity,
   'memory-request': quantity,
   'memory-limit': quantity,
-}
-
-/** Returns the CA bundle of the first source that is given. */
-export function findCa(
-  read: (name: 'ca-config-map' | 'ca-secret') => ObjectKey | undefined,
-): CaSource | undefined {
-  const [configMap, secret] = [read('ca-config-map'), read('ca-secret')]
-  if (configMap) return { kind: 'configMap', ...configMap }
-  return secret && { kind: 'secret', ...secret }
 }
 
 export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
@@ -93,8 +81,8 @@ export interface InjectionSettings {
   readonly resources: ResourceSettings
   /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
   readonly sidecarEnv: readonly EnvVar[]
-  /** The CA bundle to mount into each sidecar; undefined: none. */
-  readonly ca: CaSource | undefined
+  /** The CA bundle that the sidecar trusts in addition to Node's roots; undefined: none. */
+  readonly ca: ObjectKey | undefined
   /** Override the annotations of the ServiceAccount. */
   readonly clientId: string | undefined
   readonly tenantId: string | undefined
@@ -108,8 +96,11 @@ export interface InjectionSettings {
   readonly injectByDefault: boolean
 }
 
-/** All settings but the images, which `releaseImages` returns. */
-export const INJECTION_DEFAULTS = {
+const REGISTRY = 'ghcr.io/wimds'
+
+export const INJECTION_DEFAULTS: InjectionSettings = {
+  image: `${REGISTRY}/wimds:${VERSION}`,
+  redirectImage: `${REGISTRY}/wimds-redirect:${VERSION}`,
   mode: 'loopback',
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,
@@ -126,19 +117,4 @@ export const INJECTION_DEFAULTS = {
   alwaysSetsNoProxy: false,
   hasNativeSidecars: true,
   injectByDefault: false,
-} as const satisfies Omit<InjectionSettings, 'image' | 'redirectImage'>
-
-const REGISTRY = 'ghcr.io/wimds'
-
-/** Returns the images of one release. */
-export function releaseImages(version: string): Pick<InjectionSettings, 'image' | 'redirectImage'> {
-  return {
-    image: `${REGISTRY}/wimds:${version}`,
-    redirectImage: `${REGISTRY}/wimds-redirect:${version}`,
-  }
-}
-
-/** Returns the defaults with the images of one release. */
-export function createDefaultSettings(version: string): InjectionSettings {
-  return { ...INJECTION_DEFAULTS, ...releaseImages(version) }
 }

@@ -2,11 +2,11 @@
 import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
 import { readRecord } from '../../cluster/injector/injection-record.ts'
 import { allContainers } from '../../cluster/injector/pod.ts'
-import { releaseImages } from '../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
-import { DOCS_URL, VERSION } from '../../lib/version.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { printError } from '../../lib/print-error.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
@@ -79,7 +79,7 @@ function findUnpublishedImages(
   { pods }: EditedManifests,
   flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
 ): string[] {
-  const { image, redirectImage } = releaseImages(VERSION)
+  const { image, redirectImage } = INJECTION_DEFAULTS
   const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
   const used = (
     [

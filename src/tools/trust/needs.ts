@@ -8,9 +8,8 @@ import {
   getLiteralValue,
   type Pod,
 } from '../../cluster/injector/pod.ts'
-import { createDefaultSettings } from '../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
 import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
-import { VERSION } from '../../lib/version.ts'
 import {
   type ClusterObjects,
   findAccountName,
@@ -56,8 +55,6 @@ export interface Need {
 
 /** The label of pods whose tokens the webhook of azure-workload-identity projects. */
 export const USE_LABEL = 'azure.workload.identity/use'
-
-const SETTINGS = createDefaultSettings(VERSION)
 
 interface Context {
   readonly objects: ClusterObjects
@@ -140,7 +137,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     }
     return [{ ...named, issuer: options.issuer, subject, audience, source, namespace }]
   }
-  const { configMap } = parseAnnotations(template, SETTINGS)
+  const { configMap } = parseAnnotations(template, INJECTION_DEFAULTS)
   const isInjected = isToBeInjected(workload, objects)
   const explicit = findExplicitIdentities(template, main)
   if (isInjected && configMap !== undefined) {
@@ -174,7 +171,7 @@ function isToBeInjected(
   { template, annotations, namespace }: WorkloadObject,
   { injectedNamespaces }: ClusterObjects,
 ): boolean {
-  const { inject } = parseAnnotations(template, SETTINGS)
+  const { inject } = parseAnnotations(template, INJECTION_DEFAULTS)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
   return (

@@ -211,7 +211,7 @@ describe('the CA bundle', () => {
   const FILE = '/etc/ssl/wimds/ca.crt'
   const mount = { name: 'wimds-ca', mountPath: '/etc/ssl/wimds', readOnly: true }
   const items = [{ key: 'ca.crt', path: 'ca.crt' }]
-  const settingsCa = { kind: 'configMap', name: 'operator', key: 'ca.crt' } as const
+  const settingsCa = { kind: 'ConfigMap', name: 'operator', key: 'ca.crt' } as const
 
   test.each([
     ['ca-config-map', 'corporate', { configMap: { name: 'corporate', items } }],

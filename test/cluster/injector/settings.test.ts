@@ -19,9 +19,9 @@ test.each(['', '-a', 'a-', 'A', 'a_b', 'a..b', '.a', 'a b', 'a/b', `${LONGEST}a`
 
 describe('NAME or NAME/KEY', () => {
   test.each([
-    ['ca', { name: 'ca', key: 'ca.crt' }],
-    ['ca/Bundle_1.pem', { name: 'ca', key: 'Bundle_1.pem' }],
-    ['ca/.pem', { name: 'ca', key: '.pem' }],
+    ['ca', { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' }],
+    ['ca/Bundle_1.pem', { kind: 'ConfigMap', name: 'ca', key: 'Bundle_1.pem' }],
+    ['ca/.pem', { kind: 'ConfigMap', name: 'ca', key: '.pem' }],
   ])('%s is parsed', (text, found) => {
     expect(parseKey(text)).toEqual(found)
   })

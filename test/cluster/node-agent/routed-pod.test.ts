@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { createDefaultSettings } from '../../../src/cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../src/cluster/injector/settings.ts'
 import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
 
@@ -26,7 +26,7 @@ test('reads what the injector writes', () => {
       spec: { containers: [{ name: 'app' }] },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': 'contoso.example' },
-    settings: { ...createDefaultSettings('1.0.0'), mode: 'node' },
+    settings: { ...INJECTION_DEFAULTS, mode: 'node' },
   })
   if (injection.kind !== 'injected') throw new Error(injection.kind)
   const { metadata, status } = nodeModePod()

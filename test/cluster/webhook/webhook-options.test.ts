@@ -64,7 +64,7 @@ test('parses every flag', () => {
       redirectImage: 'r:1',
       imagePullPolicy: 'Always',
       sidecarEnv: [{ name: 'A', value: 'b' }],
-      ca: { kind: 'configMap', name: 'corporate', key: 'bundle.pem' },
+      ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
       tenantId: undefined,
       uid: undefined,
       audience: 'api://x',

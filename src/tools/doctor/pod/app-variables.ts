@@ -13,10 +13,9 @@ import {
   isInjected,
   type Pod,
 } from '../../../cluster/injector/pod.ts'
-import { createDefaultSettings, INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../../lib/sdk-variables.ts'
-import { VERSION } from '../../../lib/version.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 
 /**
@@ -28,7 +27,7 @@ export function checkAppVariables(
   sidecar: Container,
   mode: RoutingMode | undefined,
 ): Outcome {
-  const { skipped } = parseAnnotations(pod, createDefaultSettings(VERSION))
+  const { skipped } = parseAnnotations(pod, INJECTION_DEFAULTS)
   const listen = findListenAddresses(sidecar)
   const endpoint = { listen, mode, hasIdentityHeader: hasIdentityHeader(sidecar) }
   const apps = allContainers(pod)

@@ -2,10 +2,9 @@
 import * as z from 'zod/mini'
 import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
 import { inject } from '../../../cluster/injector/inject.ts'
-import { createDefaultSettings, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
 import { parseJson } from '../../../lib/json.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { VERSION } from '../../../lib/version.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import { explainKubectl, extractReason, type Kubectl } from '../kubectl.ts'
 
@@ -132,7 +131,7 @@ function createSamplePod(mode: RoutingMode) {
       },
     },
     serviceAccount: { [TENANT_ID]: ANY_ID },
-    settings: { ...createDefaultSettings(VERSION), clientId: ANY_ID },
+    settings: { ...INJECTION_DEFAULTS, clientId: ANY_ID },
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
   const { metadata, spec } = injection.pod

@@ -1,8 +1,7 @@
 /** Edits the pod template of a workload, and says what was edited. */
 import { inject } from '../../../cluster/injector/inject.ts'
-import { createDefaultSettings } from '../../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { Container, Pod } from '../../../cluster/injector/pod.ts'
-import { VERSION } from '../../../lib/version.ts'
 import { formatObject, type WorkloadObject } from '../cluster-objects.ts'
 import { type Change, createChange } from './change.ts'
 
@@ -20,7 +19,7 @@ type Texts = Readonly<Record<string, string>>
 
 /** With placeholders for the identity, which is checked for itself. */
 const SETTINGS = {
-  ...createDefaultSettings(VERSION),
+  ...INJECTION_DEFAULTS,
   clientId: '00000000-0000-0000-0000-000000000000',
   tenantId: '00000000-0000-0000-0000-000000000000',
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
-import { INJECTION_DEFAULTS, releaseImages } from '../../../../src/cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/settings.ts'
 import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
 import { serve } from '../../../../src/tools/simulator/http/serve.ts'
 import { createIssuer, type ClusterIssuer } from '../../../../src/tools/simulator/issuer/issuer.ts'
@@ -111,7 +111,7 @@ test.each([
     spec: { initContainers: names.map((name) => ({ name })) },
   })
   // Where the webhook is installed, it leaves this pod as it is.
-  const settings = { ...INJECTION_DEFAULTS, ...releaseImages('1.0.0'), injectByDefault: true }
+  const settings = { ...INJECTION_DEFAULTS, injectByDefault: true }
   expect(inject({ pod: JSON.parse(pod), serviceAccount: {}, settings }).kind).toBe('skipped')
 })
 
