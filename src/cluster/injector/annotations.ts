@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { readRecord } from './injection-record.ts'
+import { readRecord } from './earlier-injection.ts'
 import type { Pod } from './pod.ts'
 import { isGreater, omitPodLevelResources } from './resources.ts'
 import { configMapName, type InjectionSettings, objectKey, SHARED_SETTINGS } from './settings.ts'

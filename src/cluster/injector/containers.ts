@@ -2,6 +2,8 @@
 import { START_WAIT_SECONDS } from '../../lib/wait-for-port.ts'
 import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './plan.ts'
 import {
+  CA_VOLUME,
+  CONFIG_VOLUME,
   type Container,
   type Pod,
   REDIRECT,
@@ -12,12 +14,6 @@ import {
 } from './pod.ts'
 import { createResources } from './resources.ts'
 import type { ObjectKey } from './settings.ts'
-
-/** The volume of the ConfigMap with the identities file. */
-export const CONFIG_VOLUME = 'wimds-config'
-
-/** The volume of the ConfigMap or Secret with the CA bundle. */
-export const CA_VOLUME = 'wimds-ca'
 
 /**
  * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to

@@ -1,17 +1,87 @@
-/** Removes an earlier injection from a pod, so that it can be injected like a new one. */
-import { CA_VOLUME, CONFIG_VOLUME } from './containers.ts'
-import { TOKEN_VOLUME } from './federated-token.ts'
-import { findChange, INJECTED, type InjectionRecord } from './injection-record.ts'
+/** What injection added to a pod: its record in an annotation, by which another injection and `wimds uninject` remove it. */
+import { createHash } from 'node:crypto'
+import * as z from 'zod/mini'
+import { parseJson } from '../../lib/json.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import {
   allContainers,
   type Container,
+  type EnvVar,
+  findVariable,
+  getLiteralValue,
   isInjected,
-  mapContainers,
+  isReservedVolume,
+  parsePod,
   type Pod,
   SIDECAR,
-  type VolumeMount,
 } from './pod.ts'
-import { addLimitRangerAmounts } from './resources.ts'
+
+export const INJECTED = 'wimds.io/injected'
+
+/** The value before (null: the variable was not set), and a digest of the value after (null: it may be a secret). */
+const Change = z.tuple([z.nullable(z.string()), z.nullable(z.string())])
+
+const InjectionRecord = z.object({
+  mode: z.enum(ROUTING_MODES),
+  /** The changes by container and variable. */
+  env: z.optional(z.record(z.string(), z.record(z.string(), Change))),
+})
+type InjectionRecord = z.infer<typeof InjectionRecord>
+
+/** Returns the record; undefined for a pod that this version did not inject. */
+export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
+  return InjectionRecord.safeParse(parseJson(metadata?.annotations?.[INJECTED] ?? '')).data
+}
+
+/** Formats the record of what injection changed in the pod's own containers. */
+export function formatRecord(mode: InjectionRecord['mode'], before: Pod, after: Pod): string {
+  const earlier = new Map(allContainers(before).map((each) => [each.name, each]))
+  const changes = allContainers(after).flatMap((container) => {
+    const old = earlier.get(container.name)
+    const found = old === undefined ? [] : findChanges(old, container)
+    return found.length === 0 ? [] : [[container.name, Object.fromEntries(found)] as const]
+  })
+  const record = changes.length === 0 ? { mode } : { mode, env: Object.fromEntries(changes) }
+  return JSON.stringify(record satisfies InjectionRecord)
+}
+
+function findChanges(before: Container, after: Container) {
+  const unchanged = new Set(before.env)
+  return (after.env ?? [])
+    .filter((entry) => !unchanged.has(entry))
+    .map((entry) => {
+      const old = getLiteralValue(findVariable(before, entry.name)) ?? null
+      const digest = entry.name === 'IDENTITY_HEADER' ? null : computeDigest(entry)
+      return [entry.name, [old, digest] satisfies z.infer<typeof Change>] as const
+    })
+}
+
+/** Returns a short digest of the value, which shows whether it was edited since. A list of hosts can be long. */
+function computeDigest(entry: EnvVar): string {
+  const value = getLiteralValue(entry) ?? ''
+  return createHash('sha256').update(value).digest('base64url').slice(0, 8)
+}
+
+/** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
+function findChange(
+  { env = {} }: InjectionRecord,
+  container: Container,
+  entry: EnvVar,
+): { readonly before: string | null; readonly isEdited: boolean } | undefined {
+  const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
+  const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
+  if (change === undefined) return undefined
+  const [before, after] = change
+  return { before, isEdited: after !== null && computeDigest(entry) !== after }
+}
+
+/** Returns why a pod that has the sidecar and no record of it is left alone; undefined for any other. */
+export function findUnrecorded(pod: Pod): string | undefined {
+  const hasSidecar = allContainers(pod).some(({ name }) => name === SIDECAR)
+  return hasSidecar && readRecord(pod) === undefined
+    ? `the pod has a container ${SIDECAR} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
+    : undefined
+}
 
 /**
  * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
@@ -27,24 +97,12 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
       }),
     )
   const clean = (list: Container[]) => list.filter((each) => !isInjected(each)).map(restore)
-  const spec = reduce(
-    { ...pod.spec, containers: clean(pod.spec.containers) },
-    'initContainers',
-    clean,
+  const cleaned = { ...pod.spec, containers: clean(pod.spec.containers) }
+  const spec = reduce(reduce(cleaned, 'initContainers', clean), 'volumes', (volumes) =>
+    volumes.filter((volume) => !isReservedVolume(volume)),
   )
-  return reduce(
-    {
-      ...pod,
-      spec: reduce(spec, 'volumes', (volumes) =>
-        volumes.filter(({ name }) => !isReservedVolume(name)),
-      ),
-    },
-    'metadata',
-    (metadata) =>
-      reduce(metadata, 'annotations', (annotations) => {
-        const { [INJECTED]: _, ...others } = annotations
-        return others
-      }),
+  return reduce({ ...pod, spec }, 'metadata', (metadata) =>
+    reduce(metadata, 'annotations', ({ [INJECTED]: _, ...others }) => others),
   )
 }
 
@@ -65,44 +123,42 @@ function isEmpty(value: unknown): boolean {
   return Object.keys(value ?? {}).length === 0
 }
 
-/** Returns true for the names of the volumes that the injector adds. */
-export function isReservedVolume(name: string): boolean {
-  return name === TOKEN_VOLUME || name === CONFIG_VOLUME || name === CA_VOLUME
+export type Uninjection =
+  | { readonly kind: 'uninjected'; readonly pod: Pod; readonly warnings: readonly string[] }
+  /** The pod has not been injected. */
+  | { readonly kind: 'skipped' }
+  /** It is malformed, or has a sidecar without a record. */
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+/** Removes what injection added to a pod or pod template, by its record. Pure. The author's own annotations stay. */
+export function uninject(value: unknown): Uninjection {
+  const problems: string[] = []
+  const pod = parsePod(value, problems)
+  if (pod === undefined) return { kind: 'rejected', reasons: problems }
+  const unrecorded = findUnrecorded(pod)
+  if (unrecorded !== undefined) return { kind: 'rejected', reasons: [unrecorded] }
+  const record = readRecord(pod)
+  if (record === undefined) return { kind: 'skipped' }
+  const warnings = findWarnings(pod, record)
+  return { kind: 'uninjected', pod: removeInjection(pod, record), warnings }
 }
 
-const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
-
-/**
- * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
- * pod between two calls of the webhook, and would not add it again. It is rewritten here so that nothing of it is the
- * author's but the volume, which must be a projected one.
- */
-export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
-  const sidecar = allContainers(pod).find(({ name }) => name === SIDECAR)
-  const mount = sidecar?.volumeMounts?.find(({ mountPath }) => mountPath === API_ACCESS_PATH)
-  const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
-  if (volume === undefined || volume.projected == null) return undefined
-  return { name: volume.name, readOnly: true, mountPath: API_ACCESS_PATH }
-}
-
-/**
- * Returns the injected pod with what admission plugins have set in the containers of an earlier call: they run
- * between the two calls and not again, and validate afterwards. Of the amounts of resources that LimitRanger has set,
- * those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier
- * injection can set no more than that.
- */
-export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
-  const earlier = new Map(allContainers(before).map((container) => [container.name, container]))
-
-  function keep(container: Container): Container {
-    const old = isInjected(container) ? earlier.get(container.name) : undefined
-    if (old === undefined) return container
-    return {
-      ...container,
-      ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
-      resources: addLimitRangerAmounts(container.resources, before, old),
-    }
-  }
-
-  return mapContainers(injected, keep)
+function findWarnings(pod: Pod, record: InjectionRecord): string[] {
+  const edited = allContainers(pod).flatMap((container) =>
+    (container.env ?? [])
+      .filter((entry) => findChange(record, container, entry)?.isEdited)
+      .map(({ name }) => `${name} of ${container.name}`),
+  )
+  return [
+    ...(edited.length === 0
+      ? []
+      : [
+          `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
+        ]),
+    ...(pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
+      ? [
+          'the annotation wimds.io/inject stays, by which the webhook injects the pods again. Fix: delete it',
+        ]
+      : []),
+  ]
 }

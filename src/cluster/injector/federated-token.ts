@@ -8,12 +8,11 @@ import {
   findVariable,
   getLiteralValue,
   type Pod,
+  TOKEN_VOLUME,
   type Volume,
   type VolumeMount,
 } from './pod.ts'
 
-/** The volume that the injector adds if the pod has no such token. */
-export const TOKEN_VOLUME = 'wimds-token'
 const MOUNT_PATH = '/var/run/secrets/wimds'
 const TOKEN_FILE = 'token'
 

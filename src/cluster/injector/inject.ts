@@ -1,10 +1,16 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
+import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
-import { findApiAccessMount, keepPluginDefaults, removeInjection } from './earlier-injection.ts'
-import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
+import {
+  findUnrecorded,
+  formatRecord,
+  INJECTED,
+  readRecord,
+  removeInjection,
+} from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
 import { allContainers, type Container, parsePod, type Pod } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'

@@ -77,11 +77,15 @@ export type EnvVar = z.infer<typeof EnvVar>
 export type Volume = z.infer<typeof Volume>
 export type VolumeMount = z.infer<typeof VolumeMount>
 
-/** Reserved names: the containers that the injector adds have them. */
+/** Reserved names: the containers and volumes that the injector adds have them. */
 export const SIDECAR = 'wimds'
 export const REDIRECT = 'wimds-redirect'
 export const WAIT = 'wimds-wait'
-const RESERVED: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, WAIT])
+export const TOKEN_VOLUME = 'wimds-token'
+export const CONFIG_VOLUME = 'wimds-config'
+export const CA_VOLUME = 'wimds-ca'
+const CONTAINERS: ReadonlySet<string> = new Set([SIDECAR, REDIRECT, WAIT])
+const VOLUMES: ReadonlySet<string> = new Set([TOKEN_VOLUME, CONFIG_VOLUME, CA_VOLUME])
 
 /** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */
 export function parsePod(value: unknown, problems: string[]): Pod | undefined {
@@ -128,7 +132,12 @@ export function mapContainers(pod: Pod, change: (container: Container) => Contai
 
 /** Returns true for the reserved names of containers. */
 export function isInjected({ name }: Container): boolean {
-  return RESERVED.has(name)
+  return CONTAINERS.has(name)
+}
+
+/** Returns true for the reserved names of volumes. */
+export function isReservedVolume({ name }: Volume): boolean {
+  return VOLUMES.has(name)
 }
 
 /**

@@ -10,7 +10,6 @@ import {
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
 } from './app-environment.ts'
-import { isReservedVolume } from './earlier-injection.ts'
 import {
   findEndpointAddresses,
   findEndpointProblems,
@@ -24,6 +23,7 @@ import {
   findVariable,
   hasOwnNetworkStack,
   isInjected,
+  isReservedVolume,
   isWindows,
   getLiteralValue,
   type Pod,
@@ -74,7 +74,7 @@ const azwiProxy: Check = (pod) => {
 
 const reservedNames: Check = (pod) => {
   const containers = allContainers(pod).filter(isInjected)
-  const volumes = (pod.spec.volumes ?? []).filter(({ name }) => isReservedVolume(name))
+  const volumes = (pod.spec.volumes ?? []).filter(isReservedVolume)
   return [
     ...containers.map(({ name }) => `container ${name}`),
     ...volumes.map(({ name }) => `volume ${name}`),

@@ -22,7 +22,7 @@ export const DEFAULT_RESOURCES = {
   guaranteedCpu: '100m',
 } as const satisfies ResourceSettings
 
-type Resources = Container['resources']
+export type Resources = Container['resources']
 
 /** The suffixes with their exponents: of ten from -9 in steps of three, and of two in steps of ten. */
 const DECIMAL = new Map(
@@ -80,38 +80,10 @@ export function createResources(pod: Pod, settings: ResourceSettings): Resources
   )
 }
 
-/**
- * LimitRanger records in this annotation what it has set, as in `LimitRanger plugin set: cpu, memory request for container
- * app; cpu limit for init container wimds`.
- */
-const LIMIT_RANGER = 'kubernetes.io/limit-ranger'
-const RECORD = /^(.+) (request|limit) for (?:init )?container (\S+)$/
-
-/** Returns the resources with the amounts that LimitRanger has set in this container of the pod, and they do not have. */
-export function addLimitRangerAmounts(resources: Resources, pod: Pod, old: Container): Resources {
-  const added: Record<'request' | 'limit', Record<string, string | number | undefined>> = {
-    request: {},
-    limit: {},
-  }
-  const [, records = ''] = pod.metadata?.annotations?.[LIMIT_RANGER]?.split(': ', 2) ?? []
-  for (const record of records.split('; ')) {
-    const [, kinds = '', amount, name] = RECORD.exec(record) ?? []
-    if (name !== old.name) continue
-    for (const kind of kinds.split(', ')) {
-      if (amount === 'request') added.request[kind] = old.resources?.requests?.[kind]
-      else added.limit[kind] = old.resources?.limits?.[kind]
-    }
-  }
-  return formatResources(
-    { ...added.request, ...resources?.requests },
-    { ...added.limit, ...resources?.limits },
-  )
-}
-
 type Amounts = Readonly<Record<string, string | number | undefined>>
 
 /** Leaves out what is undefined or empty. */
-function formatResources(requests: Amounts, limits: Amounts): Resources {
+export function formatResources(requests: Amounts, limits: Amounts): Resources {
   const set = Object.entries({ requests, limits }).flatMap(([name, amounts]) => {
     const entries = Object.entries(amounts).filter(([, amount]) => amount !== undefined)
     return entries.length === 0 ? [] : [[name, Object.fromEntries(entries)] as const]

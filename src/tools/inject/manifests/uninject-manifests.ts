@@ -1,5 +1,5 @@
 /** Removes the sidecar from the workloads of manifests. */
-import { uninject } from '../../../cluster/injector/uninject.ts'
+import { uninject } from '../../../cluster/injector/earlier-injection.ts'
 import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import type { TemplatePath } from './workloads.ts'
 
