@@ -5,6 +5,8 @@ import { quote } from '../../sidecar/config/parsers.ts'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { ENDPOINT_VARIABLES, VARIABLE_SETS } from '../../lib/sdk-variables.ts'
+import { formatListenAddress } from './app-environment.ts'
+import type { Plan } from './plan.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
 /** The variables whose value is the address of an endpoint (R21), with the paths that it may have. */
@@ -24,6 +26,15 @@ export interface SidecarEndpoint {
   readonly mode: RoutingMode | undefined
   /** False if it has no secret for the App Service endpoint, which it then does not serve. */
   readonly hasIdentityHeader: boolean
+}
+
+/** Returns the sidecar of a pod that is to be injected. */
+export function describeSidecar({
+  settings: { mode, port },
+  identityHeader,
+}: Plan): SidecarEndpoint {
+  const hasIdentityHeader = identityHeader !== undefined
+  return { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
 }
 
 /** A variable of a container with the address of an endpoint. */
@@ -106,38 +117,35 @@ export interface EndpointProblem {
   readonly kind: Exclude<EndpointTarget, 'sidecar'> | 'other_secret'
 }
 
-/**
- * Returns the variables that select an endpoint and that injection does not set itself, without those that have
- * an endpoint of the sidecar or its secret.
- */
-export function findEndpointProblems(
-  container: Container,
-  variables: readonly EnvVar[],
-  sidecar: SidecarEndpoint,
-  identityHeader: EnvVar | undefined,
-): EndpointProblem[] {
-  const addresses = findEndpointAddresses(container, sidecar)
-  const findAddress = (name: string) => addresses.find((address) => address.name === name)
-  const findAdded = (name: string) => variables.find((entry) => entry.name === name)
+/** Returns the container's variables that select an endpoint, and neither lead to the sidecar nor are its secret. */
+export function findEndpointProblems(container: Container, plan: Plan): EndpointProblem[] {
+  const { appVariables, identityHeader } = plan
+  const addresses = findEndpointAddresses(container, describeSidecar(plan))
+  const findTarget = (name: string) => addresses.find((address) => address.name === name)?.leadsTo
 
-  function findKind(name: string, present: EnvVar): EndpointProblem['kind'] | undefined {
-    const endpoint = ENDPOINT_OF_SECRET.get(name)
-    if (endpoint === undefined) return 'elsewhere'
-    const isAdded = findVariable(container, endpoint) === undefined && findAdded(endpoint)
-    const leadsTo = isAdded ? 'sidecar' : findAddress(endpoint)?.leadsTo
-    if (leadsTo === undefined || leadsTo === 'elsewhere') return 'elsewhere'
+  function findSecretProblem(
+    secret: EnvVar,
+    endpoint: string,
+  ): EndpointProblem['kind'] | undefined {
+    const isAdded =
+      findVariable(container, endpoint) === undefined &&
+      appVariables.some(({ name }) => name === endpoint)
+    const leadsTo = isAdded ? 'sidecar' : (findTarget(endpoint) ?? 'elsewhere')
+    if (leadsTo === 'elsewhere') return 'elsewhere'
     // The problem is that of the endpoint.
     if (leadsTo !== 'sidecar') return undefined
     if (identityHeader === undefined) return 'no_secret'
-    return isOtherSecret(present, identityHeader) ? 'other_secret' : undefined
+    return isOtherSecret(secret, identityHeader) ? 'other_secret' : undefined
   }
 
   return ENDPOINT_SWITCHES.flatMap((name) => {
     const present = findVariable(container, name)
-    const isWanted = JSON.stringify(present) === JSON.stringify(findAdded(name))
-    if (present === undefined || isWanted) return []
-    const leadsTo = findAddress(name)?.leadsTo
-    const kind = leadsTo === undefined ? findKind(name, present) : leadsTo
+    if (present === undefined) return []
+    const endpoint = ENDPOINT_OF_SECRET.get(name)
+    const kind =
+      endpoint === undefined
+        ? (findTarget(name) ?? 'elsewhere')
+        : findSecretProblem(present, endpoint)
     return kind === undefined || kind === 'sidecar' ? [] : { name, kind }
   })
 }
@@ -159,14 +167,14 @@ const SecretVariable = z.object({
   valueFrom: z.object({ secretKeyRef: z.object({ name: z.string(), key: z.string() }) }),
 })
 
-/** Formats a problem as a sentence with its fix. An injected sidecar listens on the address. */
+/** Formats a problem as a sentence with its fix. */
 export function formatEndpointProblem(
   container: Container,
   { name, kind }: EndpointProblem,
-  listenAddress: string,
+  { settings: { port } }: Plan,
 ): string {
   const value = quote(getLiteralValue(findVariable(container, name)) ?? '')
-  const values = findValues(name, `http://${listenAddress}`).join(' or ')
+  const values = findValues(name, `http://${formatListenAddress(port)}`).join(' or ')
   const reasons = {
     elsewhere:
       ', which points its SDKs to another endpoint. Fix: remove the variable, or list the container in wimds.io/skip-containers',

@@ -5,16 +5,15 @@ import { NO_PROXY_NAMES, UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-va
 import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
 import {
   findOtherCredentials,
-  formatListenAddress,
   MANAGED_IDENTITY_ONLY,
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
 } from './app-environment.ts'
 import {
+  describeSidecar,
   findEndpointAddresses,
   findEndpointProblems,
   formatEndpointProblem,
-  type SidecarEndpoint,
 } from './endpoint-variables.ts'
 import {
   allContainers,
@@ -195,25 +194,15 @@ const duplicateVariables: Check = (pod, plan) => {
 }
 
 /** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
-const sdkVariables: Check = (pod, plan) => {
-  const { appVariables, identityHeader, settings } = plan
-  const sidecar = describeSidecar(plan)
-  return findApps(pod, plan).flatMap((container) =>
-    findEndpointProblems(container, appVariables, sidecar, identityHeader)
+const sdkVariables: Check = (pod, plan) =>
+  findApps(pod, plan).flatMap((container) =>
+    findEndpointProblems(container, plan)
       .filter(
         ({ name }) =>
-          settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
+          plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
       )
-      .map((problem) =>
-        formatEndpointProblem(container, problem, formatListenAddress(settings.port)),
-      ),
+      .map((problem) => formatEndpointProblem(container, problem, plan)),
   )
-}
-
-function describeSidecar({ settings: { mode, port }, identityHeader }: Plan): SidecarEndpoint {
-  const hasIdentityHeader = identityHeader !== undefined
-  return { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
-}
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
@@ -325,8 +314,7 @@ const endpointElsewhere: Check = (pod, plan) =>
     findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
       if (leadsTo === 'sidecar') return []
       if (leadsTo !== 'elsewhere') {
-        const problem = { name, kind: leadsTo }
-        return [formatEndpointProblem(container, problem, formatListenAddress(plan.settings.port))]
+        return [formatEndpointProblem(container, { name, kind: leadsTo }, plan)]
       }
       return [
         `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
