@@ -4,7 +4,7 @@ import { choice, createSchema, flag, integer } from '../../sidecar/config/parser
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './earlier-injection.ts'
 import type { Pod } from './pod.ts'
-import { isGreater, omitPodLevelResources } from './resources.ts'
+import { omitPodLevelResources, overrideResources } from './resources.ts'
 import { configMapName, type InjectionSettings, objectKey, SHARED_SETTINGS } from './settings.ts'
 
 /** The prefix of the annotations of wimds. */
@@ -65,9 +65,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
     return parse(annotations[key] === undefined ? other : key, SCHEMAS[name])
   }
 
-  const resources = omitPodLevelResources(defaults.resources, pod)
-  const memoryRequest = read('memory-request') ?? resources.memoryRequest
-  const cpuRequest = read('cpu-request')
+  const resources = overrideResources(omitPodLevelResources(defaults.resources, pod), read)
+  const hasCpuRequest = annotations[`${PREFIX}cpu-request`] !== undefined
   const mode = read('mode')
   const injectedMode = readRecord(pod)?.mode
   return {
@@ -82,13 +81,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
       mode: mode ?? injectedMode ?? defaults.mode,
       port: read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ?? defaults.port,
       adminPort: read('admin-port') ?? defaults.adminPort,
-      resources: {
-        cpuRequest: cpuRequest ?? resources.cpuRequest,
-        cpuLimit: read('cpu-limit') ?? resources.cpuLimit,
-        memoryRequest,
-        memoryLimit: read('memory-limit') ?? maxQuantity(resources.memoryLimit, memoryRequest),
-        guaranteedCpu: cpuRequest ?? resources.guaranteedCpu,
-      },
+      resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
       ca: read('ca-config-map') ?? read('ca-secret') ?? defaults.ca,
     },
     /** A ConfigMap with the key `identities.yaml`. */
@@ -175,7 +168,3 @@ function findPassword(annotations: Readonly<Record<string, string>>): string[] {
     `the annotation ${key} must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${key}-secret`,
   ]
 }
-
-/** Returns the greater quantity; the first if it is undefined. */
-const maxQuantity = (first: string | undefined, second: string | undefined) =>
-  isGreater(second, first) ? second : first

@@ -67,6 +67,27 @@ export function omitPodLevelResources(settings: ResourceSettings, { spec }: Pod)
   }
 }
 
+type ResourceName = 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit'
+
+/**
+ * Returns the settings with the amounts that flags or annotations set. A memory request raises the default limit
+ * that is below it.
+ */
+export function overrideResources(
+  defaults: ResourceSettings,
+  read: (name: ResourceName) => string | undefined,
+): ResourceSettings {
+  const memoryRequest = read('memory-request') ?? defaults.memoryRequest
+  const isAboveLimit = isGreater(memoryRequest, defaults.memoryLimit)
+  return {
+    ...defaults,
+    cpuRequest: read('cpu-request') ?? defaults.cpuRequest,
+    cpuLimit: read('cpu-limit') ?? defaults.cpuLimit,
+    memoryRequest,
+    memoryLimit: read('memory-limit') ?? (isAboveLimit ? memoryRequest : defaults.memoryLimit),
+  }
+}
+
 /** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
 export function createResources(pod: Pod, settings: ResourceSettings): Resources {
   const { cpuRequest, memoryRequest, memoryLimit, cpuLimit, guaranteedCpu } = settings
@@ -103,7 +124,7 @@ export function findResourceProblems(settings: ResourceSettings): string[] {
 }
 
 /** Returns true if both are defined and the first is greater than the second. */
-export function isGreater(first: string | undefined, second: string | undefined): boolean {
+function isGreater(first: string | undefined, second: string | undefined): boolean {
   if (first === undefined || second === undefined) return false
   return (parseQuantity(first) ?? 0) > (parseQuantity(second) ?? 0)
 }

@@ -1,12 +1,8 @@
 /** Parses the flags of `wimds webhook`. */
 import { address, duration, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { findResourceProblems, type ResourceSettings } from '../injector/resources.ts'
-import {
-  INJECTION_DEFAULTS,
-  type InjectionSettings,
-  SHARED_SETTINGS,
-} from '../injector/settings.ts'
+import { findResourceProblems, overrideResources } from '../injector/resources.ts'
+import { type InjectionSettings, SHARED_SETTINGS } from '../injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import { findFlagProblems, type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import {
@@ -174,11 +170,15 @@ function parseCertificate(flags: WebhookFlags, problems: string[]) {
 
 function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
   const shared = parseInjectionSettings(flags, problems)
+  const resources = overrideResources(shared.resources, (name) =>
+    parseSettingFlag(flags, name, SHARED_SETTINGS[name], problems),
+  )
+  problems.push(...findResourceProblems(resources))
   return {
     ...shared,
     allowedModes: parseAllowedModes(flags, shared.mode, problems),
     allowPassThrough: flags.has('allow-pass-through'),
-    resources: parseResources(flags, problems),
+    resources,
     audience: flags.value('audience') ?? shared.audience,
   }
 }
@@ -195,19 +195,4 @@ function parseAllowedModes(
     problems.push(`--mode is ${mode}, which --allowed-modes does not contain`)
   }
   return modes
-}
-
-function parseResources(flags: WebhookFlags, problems: string[]): ResourceSettings {
-  const read = (name: 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit') =>
-    parseSettingFlag(flags, name, SHARED_SETTINGS[name], problems)
-  const { resources: defaults } = INJECTION_DEFAULTS
-  const resources = {
-    ...defaults,
-    cpuRequest: read('cpu-request') ?? defaults.cpuRequest,
-    cpuLimit: read('cpu-limit'),
-    memoryRequest: read('memory-request') ?? defaults.memoryRequest,
-    memoryLimit: read('memory-limit') ?? defaults.memoryLimit,
-  }
-  problems.push(...findResourceProblems(resources))
-  return resources
 }

@@ -82,6 +82,7 @@ test('reports all problems of the flags', async () => {
     '--tenant-id=a/b',
     '--cpu-request=much',
     '--memory-request=1Gi',
+    '--memory-limit=128Mi',
     '--cert-dir=/tls',
     '--secret=s',
     'now',
