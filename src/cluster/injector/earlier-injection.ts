@@ -102,7 +102,10 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
     volumes.filter((volume) => !isReservedVolume(volume)),
   )
   return reduce({ ...pod, spec }, 'metadata', (metadata) =>
-    reduce(metadata, 'annotations', ({ [INJECTED]: _, ...others }) => others),
+    reduce(metadata, 'annotations', (annotations) => {
+      const { [INJECTED]: _, ...others } = annotations
+      return others
+    }),
   )
 }
 

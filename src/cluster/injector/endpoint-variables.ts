@@ -121,7 +121,7 @@ export interface EndpointProblem {
 export function findEndpointProblems(container: Container, plan: Plan): EndpointProblem[] {
   const { appVariables, identityHeader } = plan
   const addresses = findEndpointAddresses(container, describeSidecar(plan))
-  const findTarget = (name: string) => addresses.find((address) => address.name === name)?.leadsTo
+  const getTarget = (name: string) => addresses.find((address) => address.name === name)?.leadsTo
 
   function findSecretProblem(
     secret: EnvVar,
@@ -130,7 +130,7 @@ export function findEndpointProblems(container: Container, plan: Plan): Endpoint
     const isAdded =
       findVariable(container, endpoint) === undefined &&
       appVariables.some(({ name }) => name === endpoint)
-    const leadsTo = isAdded ? 'sidecar' : (findTarget(endpoint) ?? 'elsewhere')
+    const leadsTo = isAdded ? 'sidecar' : (getTarget(endpoint) ?? 'elsewhere')
     if (leadsTo === 'elsewhere') return 'elsewhere'
     // The problem is that of the endpoint.
     if (leadsTo !== 'sidecar') return undefined
@@ -144,7 +144,7 @@ export function findEndpointProblems(container: Container, plan: Plan): Endpoint
     const endpoint = ENDPOINT_OF_SECRET.get(name)
     const kind =
       endpoint === undefined
-        ? (findTarget(name) ?? 'elsewhere')
+        ? (getTarget(name) ?? 'elsewhere')
         : findSecretProblem(present, endpoint)
     return kind === undefined || kind === 'sidecar' ? [] : { name, kind }
   })
