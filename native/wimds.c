@@ -27,8 +27,12 @@
 
 /* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
 enum { DROP_IN_SECONDS = 300 };
-/* The pause doubles once the port is open: a sidecar that listens is ready milliseconds later, or not for some time. */
-enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250 };
+/*
+ * Until the port is open the pause is a twentieth of the time so far: an attempt costs 0.1 ms of CPU, and at a low limit
+ * a constant pause would take as much CPU as the sidecar gets. Then it doubles: a sidecar that listens is ready
+ * milliseconds later, or not for some time.
+ */
+enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250, PAUSES_OF_WAIT = 20 };
 
 struct probe {
   long port;
@@ -55,6 +59,10 @@ static bool parse_number(const char *arg, const char *prefix, long min, long max
   if (count == 0 || count > 9 || digits[count] != '\0') return false;
   *number = strtol(digits, NULL, 10);
   return *number >= min && *number <= max;
+}
+
+static long limit_pause(long ms) {
+  return ms < MIN_PAUSE_MS ? MIN_PAUSE_MS : ms > MAX_PAUSE_MS ? MAX_PAUSE_MS : ms;
 }
 
 static bool is_log_level(const char *arg) {
@@ -126,11 +134,12 @@ static bool answers_200(int connection, long port, long limit_ms) {
 
 /* Polls until the sidecar is ready. Returns 0, or 1 after the time, with a message. */
 static int run_probe(const struct probe *probe) {
-  long deadline = now_ms() + probe->seconds * 1000;
+  long start = now_ms(), deadline = start + probe->seconds * 1000;
   long pause = MIN_PAUSE_MS;
   for (;;) {
     int connection = open_connection(probe->port);
     bool is_open = connection >= 0;
+    if (!is_open) pause = limit_pause((now_ms() - start) / PAUSES_OF_WAIT);
     if (is_open) {
       long limit = deadline - now_ms();
       if (limit < MAX_PAUSE_MS) limit = MAX_PAUSE_MS;
@@ -151,7 +160,7 @@ static int run_probe(const struct probe *probe) {
       return 1;
     }
     sleep_ms(pause);
-    if (is_open) pause = 2 * pause < MAX_PAUSE_MS ? 2 * pause : MAX_PAUSE_MS;
+    if (is_open) pause = limit_pause(2 * pause);
   }
 }
 

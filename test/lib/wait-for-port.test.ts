@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
@@ -27,4 +28,15 @@ test('waits for a port that opens later', async () => {
 
 test('returns false once the signal is aborted', async () => {
   expect(await waitForPort(await freePort(), 15_000, AbortSignal.abort())).toBe(false)
+})
+
+test('connects less and less often the longer it waits', async () => {
+  let attempts = 0
+  const sockets = channel('net.client.socket')
+  const count = () => (attempts += 1)
+  sockets.subscribe(count)
+  await waitForPort(await freePort(), 3000, never)
+  sockets.unsubscribe(count)
+  // 20 in the first second, and 22 in the next two.
+  expect(attempts).toBeLessThan(50)
 })
