@@ -2,14 +2,17 @@
 import { exitWithError, printError } from './lib/print-error.ts'
 import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/command.ts'
 import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
+import { formatProblem } from './lib/errors.ts'
 import { formatCrash } from './lib/describe-error.ts'
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
 const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
 
 /** The image of the sidecar has what runs in a pod, and that of the cluster the webhook and the node agent. */
-const NOT_INSTALLED =
-  'this is not part of this image. Fix: use the image wimds-cluster for webhook and node-agent, and the npm package for everything else'
+const NOT_INSTALLED = {
+  problem: 'this is not part of this image',
+  fix: 'use the image wimds-cluster for webhook and node-agent, and the npm package for everything else',
+}
 
 /** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
 const loadDropIn = async () => (await import('./cli/drop-in.ts')).dropIn
@@ -31,7 +34,7 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
     )(args, io)
   } catch (error) {
     if (isNotInstalled(error)) {
-      printError(io, `wimds ${name}`, NOT_INSTALLED)
+      printError(io, `wimds ${name}`, formatProblem(NOT_INSTALLED))
       return EXIT_USAGE
     }
     const isCommand = Object.hasOwn(COMMANDS, name) && name !== 'help'

@@ -254,7 +254,7 @@ export class ConfigError extends Error {
 
 /** Bad usage: the command line refers to `--help`. */
 export class UsageError extends ConfigError {
-  constructor(problems: readonly string[], options?: ErrorOptions) {
+  constructor(problems: readonly (Problem | string)[], options?: ErrorOptions) {
     super(problems, options)
     this.name = 'UsageError'
   }

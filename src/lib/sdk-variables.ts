@@ -2,6 +2,7 @@
  * The environment variables by which SDKs find a managed identity endpoint. Each variable is a switch:
  * its presence selects a protocol, and some change the meaning of others (R21).
  */
+import type { Problem } from './errors.ts'
 import { METADATA_IP } from './hosts.ts'
 import { TOKEN_PATHS } from './sidecar-interface.ts'
 
@@ -67,10 +68,10 @@ export const ENDPOINT_VARIABLES = [
 ] as const
 
 /**
- * Returns a sentence for each pair of sets that cannot be combined. Only `cloud-shell` conflicts: the
+ * Returns a problem for each pair of sets that cannot be combined. Only `cloud-shell` conflicts: the
  * real App Service sets both of its sets, and every other protocol takes precedence over `imds`.
  */
-export function findSetConflicts(sets: readonly VariableSet[]): string[] {
+export function findSetConflicts(sets: readonly VariableSet[]): Problem[] {
   if (!sets.includes('cloud-shell')) return []
   return sets.flatMap((set) => {
     if (set === 'imds' || set === 'cloud-shell') return []
@@ -78,7 +79,7 @@ export function findSetConflicts(sets: readonly VariableSet[]): string[] {
       set === 'app-service'
         ? 'SDKs differ in whether they check IDENTITY_ENDPOINT or MSI_ENDPOINT first'
         : 'both set MSI_ENDPOINT, to different values'
-    return [`cloud-shell and ${set} conflict: ${reason}. Fix: give one of the two`]
+    return [{ problem: `cloud-shell and ${set} conflict: ${reason}`, fix: 'give one of the two' }]
   })
 }
 

@@ -4,7 +4,7 @@ import {
   type ParsedSettings,
   parseSettings,
 } from '../sidecar/config/settings.ts'
-import { UsageError } from '../lib/errors.ts'
+import { type Problem, UsageError } from '../lib/errors.ts'
 import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import {
@@ -103,11 +103,14 @@ function selectDefaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): V
   return secret === undefined ? ['imds'] : ['imds', 'app-service']
 }
 
-function findDisabledSets(sets: readonly VariableSet[], settings: ParsedSettings): string[] {
+function findDisabledSets(sets: readonly VariableSet[], settings: ParsedSettings): Problem[] {
   if (settings.WIMDS_IDENTITY_HEADER !== undefined) return []
   return sets
     .filter((set) => SETS_WITH_SECRET.has(set))
-    .map((set) => `${set} is off. Fix: set WIMDS_IDENTITY_HEADER, for the sidecar too`)
+    .map((set) => ({
+      problem: `${set} is off`,
+      fix: 'set WIMDS_IDENTITY_HEADER, for the sidecar too',
+    }))
 }
 
 /** Returns the origin by which a container of the same pod reaches the first listen address. */

@@ -33,7 +33,7 @@ export async function readManifests(
         given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)
       const problem = findEncodingProblem(bytes)
       if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
-      else problems.push(`${name}: ${problem}. Fix: save it as UTF-8`)
+      else problems.push(formatProblem({ setting: name, problem, fix: 'save it as UTF-8' }))
     } catch (error) {
       problems.push(formatProblem(describeFileError(name, error)))
     }
@@ -56,7 +56,11 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
     const paths = listFiles(entries).filter((path) => MANIFEST.test(path))
     if (paths.length === 0) {
       problems.push(
-        `${name}: no file in this directory ends with .yaml, .yml or .json. Fix: name the directory of the manifests`,
+        formatProblem({
+          setting: name,
+          problem: 'no file in this directory ends with .yaml, .yml or .json',
+          fix: 'name the directory of the manifests',
+        }),
       )
     }
     return paths
@@ -66,7 +70,8 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
     const entries: Dirent[] = []
     for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
     if (entries.length === 0) {
-      problems.push(`${name}: no file matches this pattern. Fix: check it, and the directory`)
+      const problem = 'no file matches this pattern'
+      problems.push(formatProblem({ setting: name, problem, fix: 'check it, and the directory' }))
     }
     return listFiles(entries)
   }

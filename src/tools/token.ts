@@ -3,7 +3,13 @@ import { loadConfig } from '../sidecar/config/config.ts'
 import { duration } from '../sidecar/config/parsers.ts'
 import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
 import { computeExpiry, imds } from '../sidecar/dialects/imds.ts'
-import { type BrokerError, mayBePropagating, toBrokerError, UsageError } from '../lib/errors.ts'
+import {
+  type BrokerError,
+  formatProblem,
+  mayBePropagating,
+  toBrokerError,
+  UsageError,
+} from '../lib/errors.ts'
 import {
   createIdentityResolver,
   requireAllowedResource,
@@ -138,7 +144,10 @@ function rejectResourceFlag(args: readonly string[]): void {
   if (at === -1) return
   const [, resource = args[at + 1] ?? 'RESOURCE'] = args[at]?.split(/=(.*)/s) ?? []
   throw new UsageError([
-    `--resource is not a flag of this command. Fix: the resource is an argument: wimds token ${resource}`,
+    {
+      problem: '--resource is not a flag of this command',
+      fix: `the resource is an argument: wimds token ${resource}`,
+    },
   ])
 }
 
@@ -182,7 +191,10 @@ function findResourceProblems(resource: string | undefined): string[] {
   if (resource === undefined) return ['name a resource, such as https://vault.azure.net']
   if (isResource(resource)) return []
   return [
-    `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters. Fix: name one such as https://vault.azure.net`,
+    formatProblem({
+      problem: `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters`,
+      fix: 'name one such as https://vault.azure.net',
+    }),
   ]
 }
 

@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { reviewPod } from '../../src/cluster/webhook/admission.ts'
-import { createReviewServer, type ReviewEvent } from '../../src/cluster/webhook/server.ts'
+import { createReviewServer } from '../../src/cluster/webhook/server.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../cluster/injector/patched.ts'
@@ -31,7 +31,7 @@ function guidOf(name: string): string {
 
 const lookUps: string[] = []
 const faults: unknown[] = []
-const events: ReviewEvent[] = []
+let longestMessage = 0
 const server = createReviewServer({
   reviews: {
     '/mutate': (read) =>
@@ -43,7 +43,9 @@ const server = createReviewServer({
         },
       }),
   },
-  onReview: (event) => events.push(event),
+  onReview: ({ message = '' }) => {
+    longestMessage = Math.max(longestMessage, message.length)
+  },
   onError: (error) => faults.push(error),
   isDraining: () => false,
 })
@@ -315,7 +317,7 @@ test('looks up valid names only, and reports in few words', () => {
   expect(
     lookUps.filter((each) => !/^[a-z0-9-]{1,63}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
   ).toEqual([])
-  expect(Math.max(...events.map(({ message = '' }) => message.length))).toBeLessThan(10_000)
+  expect(longestMessage).toBeLessThan(10_000)
 })
 
 test('reports no unexpected error, and still serves', async () => {

@@ -1,7 +1,7 @@
 /** Reads the environment and the files that it names into one frozen `Config`. */
 import { isIP } from 'node:net'
 import { findCloud } from '../../lib/clouds.ts'
-import type { Problem } from '../../lib/errors.ts'
+import { formatProblem, type Problem } from '../../lib/errors.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError, readWholeFile } from '../../lib/files.ts'
 import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
@@ -197,12 +197,14 @@ async function readSettingFile(
 function findWarnings(env: Environment): string[] {
   return [
     ...findUnknownSettings(env),
-    ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0'
-      ? [
-          'NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect on connections to Entra ID: certificates are always verified. Fix: remove it, and set WIMDS_CA_FILE for a private CA',
-        ]
-      : []),
+    ...(env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? [formatProblem(UNVERIFIED_TLS)] : []),
   ]
+}
+
+const UNVERIFIED_TLS = {
+  problem:
+    'NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect on connections to Entra ID: certificates are always verified',
+  fix: 'remove it, and set WIMDS_CA_FILE for a private CA',
 }
 
 /** Returns a warning for each configured resource that is the URL of one vault or database server. */
@@ -213,11 +215,9 @@ function findResourceWarnings({ identities }: IdentityDirectory): string[] {
   ])
   return [...new Set(resources)].flatMap((resource) => {
     const service = findServiceResource(resource)
-    return service === undefined
-      ? []
-      : [
-          `the resource ${resource} is the URL of one vault or database server, for which Entra ID issues no token. Fix: use ${service}`,
-        ]
+    if (service === undefined) return []
+    const problem = `the resource ${resource} is the URL of one vault or database server, for which Entra ID issues no token`
+    return [formatProblem({ problem, fix: `use ${service}` })]
   })
 }
 
