@@ -1,242 +1,251 @@
-/** What `wimds doctor` makes of misconfigurations: real processes before a simulated Entra ID. */
-import { chmod, realpath, writeFile } from 'node:fs/promises'
+/** What `wimds doctor` makes of misconfigurations: each fault by its code, with its fix. */
+import { chmod, readFile, realpath, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { CheckName, DoctorReport, Failure } from '../../../src/tools/doctor/doctor-report.ts'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { BILLING, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { becomeUser, copyCli, runNode, runWimds, scriptOf } from '../../fixtures/run-program.ts'
+import { becomeUser, copyCli, runNode, scriptOf } from '../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
+import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
+import { diagnose, readReport, startSidecar } from './run-doctor.ts'
 
+let served: Awaited<ReturnType<typeof startSidecar>>
 let simulator: Simulator
-let sidecar: Awaited<ReturnType<typeof startServe>>
 beforeAll(async () => {
-  simulator = await createSimulator()
-  sidecar = await startServe(environmentOf(simulator))
+  served = await startSidecar()
+  simulator = served.simulator
   // It reads the projected token some time after it listens.
-  await vi.waitUntil(() => sidecar.events().some(({ event }) => event === 'ready'), {
+  await vi.waitUntil(() => served.sidecar.events().some(({ event }) => event === 'ready'), {
     timeout: 60_000,
   })
 })
-afterAll(async () => {
-  await sidecar.stop()
-  await simulator.close()
-})
+afterAll(() => served.stop())
 
-interface Case {
-  readonly env?: Readonly<Record<string, string>>
-  readonly run?: typeof runDoctor
-}
+type Env = Readonly<Record<string, string>>
+type Token = Parameters<Simulator['rotateToken']>[0]
 
-const DOCTOR = ['doctor', '-o', 'json']
-const runDoctor = (env: Readonly<Record<string, string>>) => runWimds(DOCTOR, { env })
+/** Runs doctor with the settings of the sidecar, changed by `env`. */
+const check = (env: Env = {}, ...args: readonly string[]) =>
+  diagnose(args, { ...served.env, ...env })
 
-/** Runs doctor with the settings of the sidecar, changed by the case. */
-async function diagnose({ env = {}, run = runDoctor }: Case = {}) {
-  const { code, stdout } = await run({
-    ...environmentOf(simulator),
-    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
-    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
-    ...env,
-  })
-  const report: DoctorReport = JSON.parse(stdout)
-  const failed = report.checks.filter(({ status }) => status === 'failed')
-  return {
-    code,
-    report,
-    /** `check: code` of each failed check. */
-    failures: failed.map((each) => `${each.check}: ${each.failure?.code}`),
-    problems: failed.flatMap(({ failure }) => failure ?? []),
+/** Runs it with another projected token. */
+async function checkToken(token: Token, env?: Env) {
+  await simulator.rotateToken(token)
+  try {
+    return await check(env)
+  } finally {
+    await simulator.rotateToken()
   }
 }
 
-const findingsOf = ({ checks }: DoctorReport, name: CheckName) =>
-  checks.filter(({ check }) => check === name)
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
 
-const fixesOf = (problems: readonly Failure[]) => problems.map(({ fix }) => fix).join('\n')
-
-test('names Prometheus alone for a closed admin port: no probe of the kubelet uses it', async () => {
-  const { problems } = await diagnose({ env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } })
-  expect(problems[0]?.problem).toMatch(/, so Prometheus cannot scrape it$/)
-})
-
-test('passes without a fault, and sends as many exchanges as there are resources', async () => {
-  const { code, failures, report } = await diagnose()
-  expect({ code, failures, ok: report.ok }).toEqual({ code: 0, failures: [], ok: true })
-  expect(new Set(report.checks.map(({ status }) => status))).toEqual(new Set(['ok', 'not_needed']))
-})
-
-const AKS_COMMAND =
-  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
-
-test.each<[string, Case, readonly string[], RegExp]>([
+test.each<[string, Env, readonly string[], RegExp]>([
   [
     'no sidecar',
-    { env: { WIMDS_LISTEN: '127.0.0.1:1' } },
+    { WIMDS_LISTEN: '127.0.0.1:1' },
     ['sidecar: sidecar_not_listening'],
     /kubectl exec POD -c wimds/,
   ],
   [
     'a closed admin port',
-    { env: { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' } },
+    { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' },
     ['admin_port: admin_not_listening'],
     /WIMDS_ADMIN_LISTEN/,
   ],
-  [
-    'no identity',
-    { env: { AZURE_CLIENT_ID: '' } },
-    ['identity: identity_not_found'],
-    /AZURE_CLIENT_ID/,
-  ],
+  ['no identity', { AZURE_CLIENT_ID: '' }, ['identity: identity_not_found'], /AZURE_CLIENT_ID/],
   [
     'nothing configured at all',
-    {
-      env: { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' },
-    },
+    { AZURE_CLIENT_ID: '', AZURE_TENANT_ID: '', AZURE_FEDERATED_TOKEN_FILE: '' },
     ['settings: settings_invalid'],
     /docs\/configuration\.md/,
   ],
   [
     'a wrong tenant',
-    { env: { AZURE_TENANT_ID: '99999999-9999-4999-8999-999999999999' } },
+    { AZURE_TENANT_ID: UNKNOWN },
     ['token_exchange: tenant_refused'],
     /AZURE_TENANT_ID/,
   ],
   [
     'an identity without federated credentials',
-    { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
+    { AZURE_CLIENT_ID: REPORTS.clientId },
     ['token_exchange: federated_credential_not_found'],
     /create a federated credential/,
   ],
   [
     'the federated credential of another service account',
-    { env: { AZURE_CLIENT_ID: BILLING.clientId } },
+    { AZURE_CLIENT_ID: BILLING.clientId },
     ['token_exchange: federated_credential_not_found'],
     /create a federated credential with subject system:serviceaccount:\w+:\w+, or run/,
   ],
   [
     'a client id that the tenant does not know',
-    { env: { AZURE_CLIENT_ID: '99999999-9999-4999-8999-999999999999' } },
+    { AZURE_CLIENT_ID: UNKNOWN },
     ['token_exchange: application_refused'],
     /client id, not the object id/,
   ],
   [
     'another audience in WIMDS_AUDIENCE',
-    { env: { WIMDS_AUDIENCE: 'api://other' } },
+    { WIMDS_AUDIENCE: 'api://other' },
     ['projected_token: assertion_audience'],
     /projected volume to api:\/\/other/,
   ],
-  [
-    'a token file that is not there',
-    { env: { AZURE_FEDERATED_TOKEN_FILE: '/no/token' } },
-    ['projected_token: assertion_missing'],
-    /mount a projected service-account token/,
-  ],
-  [
-    'a login host without DNS',
-    { env: { AZURE_AUTHORITY_HOST: 'https://login.invalid' } },
-    ['connectivity: entra_unreachable', 'token_exchange: entra_unreachable'],
-    /check DNS/,
-  ],
-  [
-    'a CA that is not trusted, as that of a proxy that intercepts TLS',
-    { env: { WIMDS_CA_FILE: '' } },
-    ['connectivity: entra_tls', 'token_exchange: entra_tls'],
-    /WIMDS_CA_FILE/,
-  ],
-])('names %s and its fix', async (_, given, expected, fix) => {
-  const { code, failures, problems } = await diagnose(given)
-  expect(failures).toEqual(expected)
-  expect(code).toBe(1)
-  expect(fixesOf(problems)).toMatch(fix)
+])('names %s and its fix', async (_, env, expected, fix) => {
+  const { code, failures, fixes, problems } = await check(env)
+  expect({ code, failures }).toEqual({ code: 1, failures: expected })
+  expect(fixes).toMatch(fix)
   for (const { url } of problems) expect(url).toMatch(/\/docs\/troubleshooting\.md#\w+$/)
 })
 
-test.each<[string, Parameters<Simulator['rotateToken']>[0], string]>([
-  [
-    'the default service-account token',
-    { audience: 'https://kubernetes.default.svc.cluster.local' },
-    'assertion_audience',
-  ],
-  [
-    'the default service-account token of AKS',
-    { audience: 'https://shop-1234.hcp.westeurope.azmk8s.io' },
-    'assertion_audience',
-  ],
-  [
-    'the token of an internal issuer',
-    { claims: { iss: 'https://kubernetes.default.svc.cluster.local' } },
-    'issuer_unreachable',
-  ],
-])('names %s, and prints no federated credential, which would not help', async (...given) => {
-  const [, token, name] = given
-  await simulator.rotateToken(token)
-  try {
-    const { code, failures, problems, report } = await diagnose()
-    expect({ code, failures }).toEqual({ code: 1, failures: [`projected_token: ${name}`] })
-    expect(fixesOf(problems)).toContain(AKS_COMMAND)
-    expect(JSON.stringify(report)).not.toContain('federated-credential')
-    expect(findingsOf(report, 'token_exchange')).toMatchObject([
-      { reason: expect.stringContaining(name) },
-    ])
-  } finally {
-    await simulator.rotateToken()
-  }
+test('names Prometheus alone for a closed admin port: no probe of the kubelet uses it', async () => {
+  const { problems } = await check({ WIMDS_ADMIN_LISTEN: '127.0.0.1:1' }, '--no-exchange')
+  expect(problems[0]?.problem).toMatch(/, so Prometheus cannot scrape it$/)
+})
+
+test('names a sidecar that is not ready, and why', async () => {
+  await using other = await startServe({
+    ...environmentOf(simulator),
+    AZURE_FEDERATED_TOKEN_FILE: '/no/token',
+  })
+  const { failures, problems } = await check(
+    {
+      WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+      WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
+    },
+    '--no-exchange',
+  )
+  expect(failures).toEqual(['sidecar: sidecar_not_ready'])
+  expect(problems[0]?.problem).toMatch(/ is not ready: ./)
+})
+
+test('names another program on the port of the sidecar', async () => {
+  await using other = await listening(createServer((_, reply) => reply.end('hello')))
+  const { failures, fixes } = await check({ WIMDS_LISTEN: `127.0.0.1:${other.port}` })
+  expect(failures).toEqual(['sidecar: listen_failed'])
+  expect(fixes).toMatch(/wimds\.io\/port/)
+})
+
+test('names each problem of an identities file with its line', async () => {
+  const file = join(dirname(simulator.caFile), 'broken.yaml')
+  await writeFile(file, 'identities:\n  - name: orders\n    clientID: nonsense\n')
+  const { failures, find } = await check({ WIMDS_CONFIG: file })
+  expect(failures).toEqual(['settings: settings_invalid'])
+  expect(find('settings')[0]?.details.join('\n')).toMatch(/broken\.yaml.*(?:clientID|3)/)
+})
+
+test('is neither right nor wrong about a route whose mode is not known', async () => {
+  const { code, failures, find } = await check({ WIMDS_MODE: '' })
+  expect({ code, failures }).toEqual({ code: 2, failures: [] })
+  expect(find('route')).toMatchObject([
+    { status: 'not_checked', details: [expect.stringMatching(/^Fix: .*--mode env/)] },
+  ])
+})
+
+const AKS_COMMAND =
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
+
+describe('sends no exchange, and prints no federated credential, which would not help, for', () => {
+  test('a token file that is not there', async () => {
+    const { failures, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: '/no/token' })
+    expect(failures).toEqual(['projected_token: assertion_missing'])
+    const reason = 'the projected token /no/token fails (assertion_missing)'
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked', reason }])
+  })
+
+  test('a token that is not signed with RS256', async () => {
+    const [header = '', ...rest] = (await readFile(simulator.tokenFile, 'utf8')).split('.')
+    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
+    const changed = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url')
+    const file = join(dirname(simulator.caFile), 'es256')
+    await writeFile(file, [changed, ...rest].join('.'))
+    const { failures, problems, find } = await check({ AZURE_FEDERATED_TOKEN_FILE: file })
+    expect(failures).toEqual(['projected_token: assertion_refused'])
+    expect(problems[0]?.problem).toContain('is signed with ES256')
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
+  })
+
+  test.each<[string, Token, string]>([
+    [
+      'the default service-account token',
+      { audience: 'https://kubernetes.default.svc.cluster.local' },
+      'assertion_audience',
+    ],
+    [
+      'the default service-account token of AKS',
+      { audience: 'https://shop-1234.hcp.westeurope.azmk8s.io' },
+      'assertion_audience',
+    ],
+    [
+      'the token of an internal issuer',
+      { claims: { iss: 'https://kubernetes.default.svc.cluster.local' } },
+      'issuer_unreachable',
+    ],
+    [
+      'the token of an AKS cluster without OIDC issuer',
+      { claims: { iss: 'https://shop-1234.hcp.westeurope.azmk8s.io' } },
+      'issuer_unreachable',
+    ],
+  ])('%s', async (_, token, name) => {
+    const { failures, fixes, find } = await checkToken(token)
+    expect(failures).toEqual([`projected_token: ${name}`])
+    expect(fixes).toContain(AKS_COMMAND)
+    const [exchange] = find('token_exchange')
+    expect(exchange?.reason).toContain(name)
+    expect(exchange?.commands).toBeUndefined()
+  })
 })
 
 const now = Math.floor(Date.now() / 1000)
+const EXPIRED = { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } }
+const EXPIRY = 'projected_token: assertion_expired'
 
-test.each<[string, Parameters<Simulator['rotateToken']>[0], readonly string[], string]>([
+test.each<[string, Env, readonly string[], string]>([
+  ['alone', {}, [EXPIRY], 'not_checked'],
   [
-    'a token for another audience',
-    { audience: 'vault' },
-    ['token_exchange: federated_credential_mismatch'],
-    'correct it in the projected volume',
-  ],
-  [
-    'an expired token',
-    { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } },
-    ['projected_token: assertion_expired'],
-    'projected volume',
-  ],
-])('names %s and its fix', async (_, token, expected, fix) => {
-  await simulator.rotateToken(token)
-  try {
-    const { code, failures, problems } = await diagnose()
-    expect({ code, failures }).toEqual({ code: 1, failures: expected })
-    expect(fixesOf(problems)).toContain(fix)
-  } finally {
-    await simulator.rotateToken()
-  }
-})
-
-test.each<[string, Case, readonly string[], string]>([
-  [
-    'no federated credential for it, the expiry alone',
-    { env: { AZURE_CLIENT_ID: REPORTS.clientId } },
-    [],
+    'and not a federated credential that is missing too',
+    { AZURE_CLIENT_ID: REPORTS.clientId },
+    [EXPIRY],
     'not_checked',
   ],
   [
-    'an unknown tenant, both',
-    { env: { AZURE_TENANT_ID: '99999999-9999-4999-8999-999999999999' } },
-    ['token_exchange: tenant_refused'],
+    'and an unknown tenant',
+    { AZURE_TENANT_ID: UNKNOWN },
+    [EXPIRY, 'token_exchange: tenant_refused'],
     'failed',
   ],
-])('names of an expired token and %s', async (_, given, others, status) => {
-  await simulator.rotateToken({ claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } })
-  try {
-    const { failures, problems, report } = await diagnose(given)
-    expect(failures).toEqual(['projected_token: assertion_expired', ...others])
-    expect(fixesOf(problems)).not.toContain('create a federated credential')
-    expect(findingsOf(report, 'token_exchange')).toMatchObject([{ status }])
-  } finally {
-    await simulator.rotateToken()
-  }
+])('names the expiry of a token %s', async (_, env, expected, status) => {
+  const { failures, fixes, find } = await checkToken(EXPIRED, env)
+  expect(failures).toEqual(expected)
+  expect(fixes).toContain('projected volume')
+  expect(fixes).not.toContain('create a federated credential')
+  expect(find('token_exchange')).toMatchObject([{ status }])
+})
+
+test.each<[string, Token, RegExp, number, RegExp]>([
+  [
+    'a long lifetime',
+    { lifetimeSeconds: 365 * 86_400 },
+    /more than 24 hours/,
+    70023,
+    /expirationSeconds/,
+  ],
+  [
+    'another audience',
+    { audience: 'vault' },
+    /audience is vault/,
+    700212,
+    /correct it in the projected volume/,
+  ],
+])('warns of a projected token with %s', async (_, token, warning, aadsts, fix) => {
+  const { fixes, find } = await checkToken(token)
+  expect(find('projected_token')[0]?.warnings?.join()).toMatch(warning)
+  const [exchange] = find('token_exchange')
+  expect(exchange).toMatchObject({ status: 'failed', failure: { aadsts } })
+  expect(exchange?.commands).toBeUndefined()
+  expect(fixes).toMatch(fix)
 })
 
 test.skipIf(process.getuid?.() !== 0)(
@@ -247,73 +256,72 @@ test.skipIf(process.getuid?.() !== 0)(
     await chmod(file, 0o600)
     try {
       await using copy = await copyCli()
-      const script = becomeUser(1501) + scriptOf(copy.cli, DOCTOR)
-      const run = (env: Readonly<Record<string, string>>) => runNode(['-e', script], env)
-      const { code, failures, problems } = await diagnose({ run })
+      const script = becomeUser(1501) + scriptOf(copy.cli, ['doctor', '-o', 'json'])
+      const { stdout } = await runNode(['-e', script], served.env)
+      const { failures, problems, fixes } = readReport(stdout)
       expect(failures).toEqual(['projected_token: assertion_unreadable'])
-      expect(code).toBe(1)
       expect(problems[0]?.problem).toMatch(
         /has the mode 600 and belongs to uid 0 and gid 0, and this process has uid 1501/,
       )
-      expect(fixesOf(problems)).toMatch(/defaultMode.*fsGroup/)
+      expect(fixes).toMatch(/defaultMode.*fsGroup/)
     } finally {
       await chmod(file, 0o644)
     }
   },
 )
 
-test('names another program on the port of the sidecar', async () => {
-  await using other = await listening(createServer((_, reply) => reply.end('hello')))
-  const { code, failures, problems } = await diagnose({
-    env: { WIMDS_LISTEN: `127.0.0.1:${other.port}` },
-  })
-  expect(failures).toEqual(['sidecar: listen_failed'])
-  expect(code).toBe(1)
-  expect(fixesOf(problems)).toMatch(/wimds\.io\/port/)
-})
-
-test.each<[string, FaultInput, readonly string[], RegExp]>([
+test.each<[string, FaultInput, string, RegExp]>([
   [
     'a clock that is far off',
     { kind: 'clock', offsetMs: 20 * 60_000 },
-    ['clock: clock_skew'],
+    'clock: clock_skew',
     /synchronize the clock/,
   ],
   [
     'a captive portal',
     { kind: 'status', status: 200, body: '<html>Welcome</html>', contentType: 'text/html' },
-    ['token_exchange: entra_bad_response'],
+    'token_exchange: entra_bad_response',
     /proxy between the pod and the login host/,
   ],
   [
     'a firewall that drops what it does not know',
     { kind: 'hang' },
-    ['token_exchange: entra_timeout'],
+    'token_exchange: entra_timeout',
     /firewall/,
   ],
 ])('names %s and its fix', async (_, fault, expected, fix) => {
   simulator.faults.add(fault)
   try {
-    const { code, failures, problems } = await diagnose({ env: { WIMDS_EXCHANGE_TIMEOUT: '2s' } })
-    expect(failures).toEqual(expected)
-    expect(code).toBe(1)
-    expect(fixesOf(problems)).toMatch(fix)
+    const { failures, fixes } = await check(
+      fault.kind === 'hang' ? { WIMDS_EXCHANGE_TIMEOUT: '1s' } : {},
+    )
+    expect(failures).toEqual([expected])
+    expect(fixes).toMatch(fix)
   } finally {
     simulator.faults.clear()
   }
 })
 
-test('names a proxy that does not open a tunnel to the login host', async () => {
+const LOGIN_HOST = { AZURE_AUTHORITY_HOST: 'https://login.entra.example' }
+
+test.each<[string, Env, string, RegExp]>([
+  ['dns', { AZURE_AUTHORITY_HOST: 'https://login.invalid' }, 'entra_unreachable', /check DNS/],
+  ['tcp', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, 'entra_unreachable', /check DNS/],
+  [
+    'proxy',
+    { ...LOGIN_HOST, HTTPS_PROXY: 'http://127.0.0.1:PROXY' },
+    'entra_unreachable',
+    /HTTPS_PROXY/,
+  ],
+  ['tls', { WIMDS_CA_FILE: '' }, 'entra_tls', /WIMDS_CA_FILE/],
+])('names the step of a connection that fails, and its fix: %s', async (step, env, code, fix) => {
   await using proxy = await connectProxy({ routes: {} })
-  const { code, failures, problems } = await diagnose({
-    env: {
-      AZURE_AUTHORITY_HOST: 'https://login.entra.example',
-      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
-    },
-  })
-  expect(failures).toEqual(['connectivity: entra_unreachable', 'token_exchange: entra_unreachable'])
-  expect(code).toBe(1)
-  expect(fixesOf(problems)).toMatch(/HTTPS_PROXY/)
+  const { HTTPS_PROXY: url = '', ...others } = env
+  const HTTPS_PROXY = url.replace('PROXY', String(proxy.port))
+  const { failures, fixes, find } = await check({ ...others, HTTPS_PROXY })
+  expect(failures).toEqual([`connectivity: ${code}`, `token_exchange: ${code}`])
+  expect(fixes).toMatch(fix)
+  expect(find('connectivity')[0]?.details.at(-1)).toMatch(new RegExp(`^${step} `))
 })
 
 test('names the login host of another cloud', async () => {
@@ -327,43 +335,12 @@ test('names the login host of another cloud', async () => {
   })
   const port = Number(new URL(government.authorityHost).port)
   await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })
-  const { code, failures, problems, report } = await diagnose({
-    env: {
-      AZURE_AUTHORITY_HOST: `https://${host}`,
-      WIMDS_CA_FILE: government.caFile,
-      HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
-    },
+  const { failures, fixes, find } = await check({
+    AZURE_AUTHORITY_HOST: `https://${host}`,
+    WIMDS_CA_FILE: government.caFile,
+    HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
   })
   expect(failures).toEqual(['token_exchange: tenant_refused'])
-  expect(code).toBe(1)
-  expect(fixesOf(problems)).toMatch(/AZURE_AUTHORITY_HOST/)
-  expect(findingsOf(report, 'projected_token')[0]?.warnings?.join()).toMatch(
-    /api:\/\/AzureADTokenExchangeUSGov/,
-  )
-})
-
-test('names each problem of an identities file with its line', async () => {
-  const file = join(dirname(simulator.caFile), 'broken.yaml')
-  await writeFile(file, 'identities:\n  - name: orders\n    clientID: nonsense\n')
-  const { code, failures, report } = await diagnose({ env: { WIMDS_CONFIG: file } })
-  expect(failures).toEqual(['settings: settings_invalid'])
-  expect(code).toBe(1)
-  expect(findingsOf(report, 'settings')[0]?.details.join('\n')).toMatch(
-    /broken\.yaml.*(?:clientID|3)/,
-  )
-  expect(report.checks).toContainEqual({
-    check: 'token_exchange',
-    status: 'not_checked',
-    reason: 'the settings are invalid',
-    details: [],
-  })
-})
-
-test('is neither right nor wrong about a route whose mode is not known', async () => {
-  const { code, failures, report } = await diagnose({ env: { WIMDS_MODE: '' } })
-  expect({ code, failures, ok: report.ok }).toEqual({ code: 2, failures: [], ok: false })
-  expect(report.checks.find(({ check }) => check === 'route')).toMatchObject({
-    status: 'not_checked',
-    details: [expect.stringMatching(/^Fix: .*--mode env/)],
-  })
+  expect(fixes).toMatch(/AZURE_AUTHORITY_HOST/)
+  expect(find('projected_token')[0]?.warnings?.join()).toMatch(/api:\/\/AzureADTokenExchangeUSGov/)
 })

@@ -6,9 +6,27 @@ import {
   type Finding,
   listChecks,
 } from '../../../src/tools/doctor/doctor-report.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
 import { captureIo, exitCode } from '../capture.ts'
 
 type Env = Readonly<Record<string, string>>
+
+/** Starts a simulator and a sidecar; `env` are the settings of both the sidecar and its doctor. */
+export async function startSidecar() {
+  const simulator = await createSimulator()
+  const sidecar = await startServe(environmentOf(simulator))
+  const env = {
+    ...environmentOf(simulator),
+    WIMDS_LISTEN: `127.0.0.1:${sidecar.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${sidecar.adminPort}`,
+  }
+  const stop = async () => {
+    await sidecar.stop()
+    await simulator.close()
+  }
+  return { simulator, sidecar, env, stop }
+}
 
 /** Returns the exit code and what was printed. */
 export async function runDoctor(args: readonly string[], env: Env = {}) {
