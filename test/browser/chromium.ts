@@ -1,9 +1,6 @@
 /** Chromium, if the machine has it. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type BrowserContext, chromium } from 'playwright-core'
+import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -16,30 +13,16 @@ export function chromiumPath(): string | undefined {
   return found
 }
 
-interface View {
-  readonly colorScheme: 'light' | 'dark'
-  readonly width: number
-  readonly javaScriptEnabled?: boolean
-}
-
 export const VIEWS = {
-  light: { colorScheme: 'light', width: 1280 },
-  dark: { colorScheme: 'dark', width: 1280 },
-  phone: { colorScheme: 'light', width: 360 },
-} as const satisfies Record<string, View>
+  light: { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
+  dark: { colorScheme: 'dark', viewport: { width: 1280, height: 900 } },
+  phone: { colorScheme: 'light', viewport: { width: 360, height: 900 } },
+} as const satisfies Record<string, BrowserContextOptions>
 
-/** Starts a browser with an empty profile and without background requests. Use it with `await using`. */
-export async function browse(
-  executablePath: string,
-  { colorScheme, width, javaScriptEnabled = true }: View,
-): Promise<{ context: BrowserContext } & AsyncDisposable> {
-  const profile = await mkdtemp(join(tmpdir(), 'wimds-browser-'))
-  const context = await chromium.launchPersistentContext(profile, {
+/** Starts a browser without background requests. Each of its contexts has a profile of its own. */
+export function launchBrowser(executablePath: string): Promise<Browser> {
+  return chromium.launch({
     executablePath,
-    headless: true,
-    colorScheme,
-    javaScriptEnabled,
-    viewport: { width, height: 900 },
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -50,11 +33,4 @@ export async function browse(
       '--disable-sync',
     ],
   })
-  return {
-    context,
-    [Symbol.asyncDispose]: async () => {
-      await context.close()
-      await rm(profile, { recursive: true, force: true, maxRetries: 3 })
-    },
-  }
 }

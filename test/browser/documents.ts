@@ -3,6 +3,8 @@ import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.t
 import { aStatus } from '../fixtures/status.ts'
 
 type Token = StatusDocument['tokens'][number]
+type Problem = StatusDocument['problems'][number]
+type Exchange = StatusDocument['exchanges'][number]
 type Failure = StatusDocument['failedRequests'][number]['failure']
 
 const VAULT = 'https://vault.azure.net'
@@ -89,6 +91,49 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
   }
 }
 
+const AS_BILLING = { identity: 'billing', clientId: BILLING }
+const AS_UNLISTED = { identity: UNLISTED, clientId: UNLISTED }
+
+/** Returns the problem of a token that fails. */
+function problemOf(
+  { identity, clientId, resource, cached, failure, ...times }: Token,
+  overrides: Partial<Problem> = {},
+): Problem {
+  const { failingSince, nextAttemptAt, consecutiveFailures } = times
+  return {
+    summary: cached
+      ? `the token for ${resource} as ${identity} cannot be refreshed and is still served`
+      : `no token for ${resource} as ${identity}`,
+    identity,
+    clientId,
+    resources: [resource],
+    consecutiveFailures,
+    failingSince,
+    servedUntil: cached?.expiresAt,
+    nextAttemptAt,
+    failure,
+    ...overrides,
+  }
+}
+
+/** Returns exchanges for a token that took `durationMs`, and failed as the token does. */
+function exchange(
+  at: string,
+  { identity, resource, failure }: Pick<Token, 'identity' | 'resource' | 'failure'>,
+  count: number,
+  durationMs: number,
+): Exchange {
+  return {
+    at,
+    count,
+    identity,
+    resource,
+    durationMs,
+    failure,
+    explanation: failure === NO_MATCH ? NO_SUBJECT : undefined,
+  }
+}
+
 const probe: StatusDocument['failedRequests'][number] = {
   lastAt: '2026-11-24T11:58:00.000Z',
   count: 6,
@@ -105,8 +150,7 @@ export const READY = aStatus({
   tokens: [
     token(VAULT),
     token(STORAGE, {
-      identity: 'billing',
-      clientId: BILLING,
+      ...AS_BILLING,
       cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
       nextAttemptAt: '2026-11-24T12:02:10.000Z',
     }),
@@ -117,141 +161,68 @@ export const READY = aStatus({
   ],
 })
 
+const unrefreshed = token(STORAGE, {
+  ...AS_BILLING,
+  cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
+  nextAttemptAt: '2026-11-24T12:00:21.000Z',
+  consecutiveFailures: 4,
+  failingSince: '2026-11-24T11:56:48.000Z',
+  failure: TIMEOUT,
+})
+
 export const DEGRADED = aStatus({
   ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
-  problems: [
-    {
-      summary: `the token for ${STORAGE} as billing cannot be refreshed and is still served`,
-      identity: 'billing',
-      clientId: BILLING,
-      resources: [STORAGE],
-      consecutiveFailures: 4,
-      failingSince: '2026-11-24T11:56:48.000Z',
-      servedUntil: '2026-11-24T12:24:00.000Z',
-      nextAttemptAt: '2026-11-24T12:00:21.000Z',
-      failure: TIMEOUT,
-    },
-  ],
-  tokens: [
-    token(VAULT),
-    token(STORAGE, {
-      identity: 'billing',
-      clientId: BILLING,
-      cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
-      nextAttemptAt: '2026-11-24T12:00:21.000Z',
-      consecutiveFailures: 4,
-      failingSince: '2026-11-24T11:56:48.000Z',
-      failure: TIMEOUT,
-    }),
-  ],
-  exchanges: [
-    {
-      at: '2026-11-24T11:59:21.000Z',
-      count: 4,
-      identity: 'billing',
-      resource: STORAGE,
-      durationMs: 3,
-      failure: TIMEOUT,
-    },
-    ...aStatus().exchanges,
-  ],
+  problems: [problemOf(unrefreshed)],
+  tokens: [token(VAULT), unrefreshed],
+  exchanges: [exchange('2026-11-24T11:59:21.000Z', unrefreshed, 4, 3), ...aStatus().exchanges],
+})
+
+const unmatched = token(VAULT, {
+  cached: undefined,
+  nextAttemptAt: '2026-11-24T12:00:08.000Z',
+  consecutiveFailures: 61,
+  failingSince: '2026-11-24T09:00:12.000Z',
+  failure: NO_MATCH,
+})
+const refused = token(COSMOS, {
+  ...AS_UNLISTED,
+  cached: undefined,
+  nextAttemptAt: '2026-11-24T12:00:20.000Z',
+  consecutiveFailures: 9,
+  failingSince: '2026-11-24T11:57:02.000Z',
+  failure: UNKNOWN,
 })
 
 export const FAILING = aStatus({
   ...healthy,
   state: 'failing',
   problems: [
-    {
+    problemOf(unmatched, {
       summary: `no token for ${VAULT}, ${STORAGE} as orders`,
-      identity: 'orders',
-      clientId: ORDERS,
       resources: [VAULT, STORAGE],
-      consecutiveFailures: 61,
-      failingSince: '2026-11-24T09:00:12.000Z',
       nextAttemptAt: '2026-11-24T11:59:10.000Z',
-      failure: NO_MATCH,
       explanation: NO_SUBJECT,
-    },
-    {
-      summary: `no token for ${COSMOS} as ${UNLISTED}`,
-      identity: UNLISTED,
-      clientId: UNLISTED,
-      resources: [COSMOS],
-      consecutiveFailures: 9,
-      failingSince: '2026-11-24T11:57:02.000Z',
-      nextAttemptAt: '2026-11-24T12:00:20.000Z',
-      failure: UNKNOWN,
-      explanation: 'the application is not known in the tenant',
-    },
+    }),
+    problemOf(refused, { explanation: 'the application is not known in the tenant' }),
   ],
   tokens: [
-    {
-      identity: 'orders',
-      clientId: ORDERS,
-      resource: VAULT,
-      scope: `${VAULT}/.default`,
-      nextAttemptAt: '2026-11-24T12:00:08.000Z',
-      consecutiveFailures: 61,
-      failingSince: '2026-11-24T09:00:12.000Z',
-      failure: NO_MATCH,
-    },
-    {
-      identity: 'orders',
-      clientId: ORDERS,
-      resource: STORAGE,
-      scope: `${STORAGE}/.default`,
+    unmatched,
+    token(STORAGE, {
+      cached: undefined,
       nextAttemptAt: '2026-11-24T11:59:10.000Z',
       consecutiveFailures: 3,
       failingSince: '2026-11-24T11:58:12.000Z',
       failure: NO_MATCH,
-    },
-    {
-      identity: UNLISTED,
-      clientId: UNLISTED,
-      resource: COSMOS,
-      scope: `${COSMOS}/.default`,
-      nextAttemptAt: '2026-11-24T12:00:20.000Z',
-      consecutiveFailures: 9,
-      failingSince: '2026-11-24T11:57:02.000Z',
-      failure: UNKNOWN,
-    },
+    }),
+    refused,
   ],
   exchanges: [
-    {
-      at: '2026-11-24T11:59:40.000Z',
-      count: 61,
-      identity: 'orders',
-      resource: VAULT,
-      durationMs: 187,
-      failure: NO_MATCH,
-      explanation: NO_SUBJECT,
-    },
-    {
-      at: '2026-11-24T11:59:38.000Z',
-      count: 4,
-      identity: UNLISTED,
-      resource: COSMOS,
-      durationMs: 203,
-      failure: UNKNOWN,
-    },
-    {
-      at: '2026-11-24T11:59:10.000Z',
-      count: 1,
-      identity: 'orders',
-      resource: VAULT,
-      durationMs: 174,
-      failure: NO_MATCH,
-    },
-    {
-      at: '2026-11-24T11:58:31.000Z',
-      count: 5,
-      identity: UNLISTED,
-      resource: COSMOS,
-      durationMs: 198,
-      failure: UNKNOWN,
-    },
+    exchange('2026-11-24T11:59:40.000Z', unmatched, 61, 187),
+    exchange('2026-11-24T11:59:38.000Z', refused, 4, 203),
+    exchange('2026-11-24T11:59:10.000Z', unmatched, 1, 174),
+    exchange('2026-11-24T11:58:31.000Z', refused, 5, 198),
   ],
   failedRequests: [
     {
@@ -269,54 +240,31 @@ export const FAILING = aStatus({
   ],
 })
 
+const unmatchedUnlisted = token(ARM, {
+  ...AS_UNLISTED,
+  scope: `${ARM}.default`,
+  cached: undefined,
+  nextAttemptAt: '2026-11-24T12:00:20.000Z',
+  consecutiveFailures: 12,
+  failingSince: '2026-11-24T11:57:02.000Z',
+  failure: NO_MATCH,
+})
+const longNames = {
+  identity: 'contoso-orders-production-westeurope-001',
+  resource: 'https://contoso-orders-prod.azconfig.io/',
+  failure: TIMEOUT,
+}
+
 /** An unlisted client id, which is longer than names are, without a federated credential; and other long names. */
 export const UNLISTED_FAILS = aStatus({
   ...healthy,
   state: 'failing',
   allowsUnlistedClientIds: true,
-  problems: [
-    {
-      summary: `no token for ${ARM} as ${UNLISTED}`,
-      identity: UNLISTED,
-      clientId: UNLISTED,
-      resources: [ARM],
-      consecutiveFailures: 12,
-      failingSince: '2026-11-24T11:57:02.000Z',
-      nextAttemptAt: '2026-11-24T12:00:20.000Z',
-      failure: NO_MATCH,
-      explanation: NO_SUBJECT,
-    },
-  ],
-  tokens: [
-    {
-      identity: UNLISTED,
-      clientId: UNLISTED,
-      resource: ARM,
-      scope: `${ARM}.default`,
-      nextAttemptAt: '2026-11-24T12:00:20.000Z',
-      consecutiveFailures: 12,
-      failingSince: '2026-11-24T11:57:02.000Z',
-      failure: NO_MATCH,
-    },
-  ],
+  problems: [problemOf(unmatchedUnlisted, { explanation: NO_SUBJECT })],
+  tokens: [unmatchedUnlisted],
   exchanges: [
-    {
-      at: '2026-11-24T11:59:40.000Z',
-      count: 12,
-      identity: UNLISTED,
-      resource: ARM,
-      durationMs: 187,
-      failure: NO_MATCH,
-      explanation: NO_SUBJECT,
-    },
-    {
-      at: '2026-11-23T11:59:40.000Z',
-      count: 1,
-      identity: 'contoso-orders-production-westeurope-001',
-      resource: 'https://contoso-orders-prod.azconfig.io/',
-      durationMs: 10_187,
-      failure: TIMEOUT,
-    },
+    exchange('2026-11-24T11:59:40.000Z', unmatchedUnlisted, 12, 187),
+    exchange('2026-11-23T11:59:40.000Z', longNames, 1, 10_187),
     ...aStatus().exchanges,
   ],
 })
@@ -335,74 +283,68 @@ const NO_FILE: Failure = {
   fix: 'mount a projected service-account token there, or set AZURE_FEDERATED_TOKEN_FILE to its path',
 }
 
+const unreadable = {
+  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
+  tokens: [],
+  exchanges: [],
+} satisfies Partial<StatusDocument>
+const noFile: Problem = {
+  summary: NO_FILE.message,
+  failingSince: '2026-11-24T11:56:48.000Z',
+  failure: NO_FILE,
+}
+const NO_IDENTITY = 'no identity is configured, so a request without client_id gets no token'
+
 /** No projected token, and no identity. */
 export const UNCONFIGURED = aStatus({
+  ...unreadable,
   state: 'failing',
   problems: [
+    noFile,
     {
-      summary: NO_FILE.message,
-      failingSince: '2026-11-24T11:56:48.000Z',
-      failure: NO_FILE,
-    },
-    {
-      summary: 'no identity is configured, so a request without client_id gets no token',
+      summary: NO_IDENTITY,
       failure: {
         code: 'identity_not_found',
-        message: 'no identity is configured, so a request without client_id gets no token',
+        message: NO_IDENTITY,
         fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
       },
     },
   ],
   allowsUnlistedClientIds: true,
   identities: [],
-  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
-  tokens: [],
-  exchanges: [],
 })
 
 /** No projected token since the start. */
 export const NO_TOKEN_FILE = aStatus({
+  ...unreadable,
   state: 'starting',
   workload: { host: 'orders-7f9c4-x2x8k', inPod: true },
-  problems: [
-    {
-      summary: NO_FILE.message,
-      failingSince: '2026-11-24T09:00:00.000Z',
-      failure: NO_FILE,
-    },
-  ],
-  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
-  tokens: [],
-  exchanges: [],
+  problems: [{ ...noFile, failingSince: '2026-11-24T09:00:00.000Z' }],
   clients: [],
 })
 
 /** The projected token has gone while one token is cached and another is not. */
 export const TOKEN_FILE_GONE = aStatus({
+  ...unreadable,
   state: 'degraded',
   problems: [
     {
-      summary: NO_FILE.message,
-      failingSince: '2026-11-24T11:56:48.000Z',
+      ...noFile,
       servedUntil: '2026-11-25T09:00:00.000Z',
       withoutToken: [{ identity: 'orders', resource: STORAGE }],
-      failure: NO_FILE,
     },
   ],
-  assertions: [{ file: '/var/run/secrets/azure/tokens/azure-identity-token', failure: NO_FILE }],
   tokens: [
-    {
-      identity: 'orders',
-      clientId: ORDERS,
-      resource: STORAGE,
-      scope: `${STORAGE}/.default`,
+    token(STORAGE, {
+      cached: undefined,
       nextAttemptAt: '2026-11-24T12:00:08.000Z',
       consecutiveFailures: 5,
       failingSince: '2026-11-24T11:57:12.000Z',
       failure: NO_FILE,
-    },
+    }),
     token(VAULT),
   ],
+  exchanges: aStatus().exchanges,
 })
 
 /** Ready, and nothing has been requested. */

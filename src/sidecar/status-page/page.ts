@@ -45,6 +45,7 @@ function renderDocument(status: StatusDocument, traffic: TrafficSample): Html {
   const { build, workload, generatedAt } = status
   const name = formatWorkload(workload)
   const state = describeState(status)
+  const pill = html`<span class="pill ${state.tone}">${state.name}</span>`
   const asOf = formatClock(generatedAt, generatedAt)
   return html`<!doctype html>
     <html lang="en" data-version="${build.version}">
@@ -64,9 +65,7 @@ function renderDocument(status: StatusDocument, traffic: TrafficSample): Html {
               <h1>${renderText(name)}</h1>
             </div>
             <div class="state">
-              <div role="status">
-                ${renderPart('state', html`<span class="pill ${state.tone}">${state.name}</span>`)}
-              </div>
+              <div role="status">${renderPart('state', pill)}</div>
               <p class="live">
                 <span id="live">As of ${asOf}</span>
                 <button type="button" id="pause" hidden>Pause</button>

@@ -19,13 +19,9 @@ export function renderTraffic(sample: TrafficSample): Html {
   })
 }
 
-interface Tile {
-  readonly title: string
-  readonly figure: string
-  readonly note: string
-}
+type Tile = readonly [title: string, figure: string, note: string]
 
-function renderTile({ title, figure, note }: Tile): Html {
+function renderTile([title, figure, note]: Tile): Html {
   return html`<li class="card tile">
     <h3>${title}</h3>
     <p class="figure">${figure}</p>
@@ -35,29 +31,23 @@ function renderTile({ title, figure, note }: Tile): Html {
 
 function describeRequests({ requests, failed }: TrafficSample): Tile {
   const note = failed === 0 ? 'none failed' : `${formatCount(failed)} failed`
-  return { title: 'Requests', figure: formatCount(requests), note }
+  return ['Requests', formatCount(requests), note]
 }
 
 function describeLatency({ durations, waited }: TrafficSample): Tile {
   const { bounds, counts } = durations
   const median = estimateMedian(durations)
-  if (median === undefined) return { title: 'Latency', figure: '–', note: 'no request' }
-  const slowest = bounds[counts.findLastIndex((count) => count > 0)] ?? Infinity
+  if (median === undefined) return ['Latency', '–', 'no request']
+  const bound = bounds[counts.findLastIndex((count) => count > 0)]
+  const slowest = bound === undefined ? `> ${bounds.at(-1)} s` : `≤ ${formatSeconds(bound)}`
   // The rest of a slow request is the node or a CPU limit.
   const waiting = `${waited === 0 ? 'none' : formatCount(waited)} waited for an exchange`
-  return {
-    title: 'Latency',
-    figure: formatLatency(median, bounds),
-    note: `median; slowest ${formatBound(slowest, bounds)}, ${waiting}`,
-  }
+  return ['Latency', formatLatency(median, bounds), `median; slowest ${slowest}, ${waiting}`]
 }
 
 function describeCacheHits({ lookups, hits }: TrafficSample): Tile {
-  return {
-    title: 'Cache hits',
-    figure: lookups === 0 ? '–' : `${Math.floor((hits / lookups) * 100)} %`,
-    note: `${formatCount(hits)} of ${formatCount(lookups)} token requests`,
-  }
+  const share = lookups === 0 ? '–' : `${Math.floor((hits / lookups) * 100)} %`
+  return ['Cache hits', share, `${formatCount(hits)} of ${formatCount(lookups)} token requests`]
 }
 
 /**
@@ -77,19 +67,19 @@ function estimateMedian({ bounds, counts }: TrafficSample['durations']): number 
   return bounds.at(-1)
 }
 
+/** Formats an estimate, which is open outside the bounds. */
 function formatLatency(seconds: number, bounds: readonly number[]): string {
   const [shortest = 0] = bounds
   const longest = bounds.at(-1) ?? 0
-  if (seconds <= shortest) return `< ${shortest * 1000} ms`
-  if (seconds >= longest) return `≥ ${longest} s`
-  if (seconds < 1) return `${Number((seconds * 1000).toPrecision(2))} ms`
-  return `${Number(seconds.toPrecision(2))} s`
+  if (seconds <= shortest) return `< ${formatSeconds(shortest)}`
+  return seconds >= longest ? `≥ ${formatSeconds(longest)}` : formatSeconds(seconds)
 }
 
-/** Formats the bound of a bucket; the last bucket has none. */
-function formatBound(bound: number, bounds: readonly number[]): string {
-  if (bound === Infinity) return `> ${bounds.at(-1)} s`
-  return `≤ ${bound < 1 ? `${bound * 1000} ms` : `${bound} s`}`
+/** Formats a duration with two digits. */
+function formatSeconds(seconds: number): string {
+  return seconds < 1
+    ? `${Number((seconds * 1000).toPrecision(2))} ms`
+    : `${Number(seconds.toPrecision(2))} s`
 }
 
 /** Formats a whole number with commas for thousands. */
