@@ -3,7 +3,7 @@ import { createAssertionReader } from '../../src/sidecar/exchange/assertion.ts'
 import { createEntraExchange } from '../../src/sidecar/exchange/entra.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../src/sidecar/tokens/clock.ts'
-import { createTokenCache } from '../../src/sidecar/tokens/token-cache.ts'
+import { TokenCache } from '../../src/sidecar/tokens/token-cache.ts'
 import { createExchangeSource, type ExchangeEvent } from '../../src/sidecar/tokens/token-sources.ts'
 import { createCacheRequest } from '../../src/sidecar/tokens/token.ts'
 
@@ -23,7 +23,7 @@ function stackOn(simulator: Simulator) {
     clock: systemClock,
     onExchange: (event) => events.push(event),
   })
-  const cache = createTokenCache(source, { maxEntries: 10 })
+  const cache = new TokenCache(source, { maxEntries: 10 })
   const { tenantId, clientId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
   const request = createCacheRequest(identity, 'https://vault.azure.net/.default')

@@ -10,7 +10,8 @@ import { createEntraExchange } from '../../src/sidecar/exchange/entra.ts'
 import { createIdentityResolver } from '../../src/sidecar/identities.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { createTokenCache, type RefreshEvent } from '../../src/sidecar/tokens/token-cache.ts'
+import type { RefreshEvent } from '../../src/sidecar/tokens/exchanges.ts'
+import { TokenCache } from '../../src/sidecar/tokens/token-cache.ts'
 import type { TokenSource } from '../../src/sidecar/tokens/token.ts'
 import { createExchangeSource } from '../../src/sidecar/tokens/token-sources.ts'
 import { movedClock } from '../sidecar/exchange/moved-clock.ts'
@@ -75,13 +76,13 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   })
   const refreshes: RefreshEvent[] = []
   const onRefresh = (event: RefreshEvent) => refreshes.push(event)
-  const cache = createTokenCache(source, { maxEntries: 100, clock, random, onRefresh })
+  const cache = new TokenCache(source, { maxEntries: 100, clock, random, onRefresh })
   onFailure.defer(() => cache.close())
   const watch = watchAssertions({
     files: () => [simulator.tokenFile],
     read: readAssertion,
     clock,
-    onChange: cache.assertionRotated,
+    onChange: (file) => cache.assertionRotated(file),
   })
   onFailure.defer(() => watch.close())
   await watch.poll()

@@ -17,7 +17,7 @@ import type { Pod } from '../server/pod.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
-import { createTokenCache } from '../tokens/token-cache.ts'
+import { TokenCache } from '../tokens/token-cache.ts'
 import { createExchangeSource } from '../tokens/token-sources.ts'
 import {
   type CacheRequest,
@@ -93,7 +93,7 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
     clock: systemClock,
     onExchange: telemetry.onExchange,
   })
-  const cache = createTokenCache(source, {
+  const cache = new TokenCache(source, {
     maxEntries: config.cacheSize,
     maxWaiting,
     timeoutMs: exchange.timeoutMs,

@@ -6,7 +6,7 @@ import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
-import type { RefreshEvent } from '../tokens/token-cache.ts'
+import type { RefreshEvent } from '../tokens/exchanges.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
 import {

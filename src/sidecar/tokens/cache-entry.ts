@@ -1,36 +1,36 @@
-/** The entry of the token cache for one key, and whether its token is in use. */
+/** One key of the token cache: its token, its failure, and when the next exchange is due. */
 import type { BrokerError } from '../../lib/errors.ts'
-import { findValidToken, msUntilDue, negativeTtlMs, type State, tokenTtlMs } from './cache-state.ts'
-import type { Clock } from './clock.ts'
-import { isRetried } from './backoff.ts'
+import { computeNegativeTtlMs, computeRetryDelayMs, isRetried } from './backoff.ts'
+import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
+import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
-
-export interface Entry {
-  readonly key: string
-  /** The part that all requests of the key have in common. */
-  request: TokenRequest
-  state: State
-  /** When a caller last asked for it, on the monotonic clock. */
-  lastUsedAt: number
-  /** Its token is refreshed whether or not callers ask for it. The store sets this. */
-  isPrefetched: boolean
-  /** The one timer: for the refresh, the retry or the expiry. See `hasOwnRetry`. */
-  timer?: NodeJS.Timeout
-}
 
 /** The state of one key, for status and metrics. */
 export interface CacheEntry {
   readonly request: TokenRequest
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
-  /** The last exchanges failed, and a request is expected: the latest error, how many failed in a row, and since when (monotonic clock). */
-  readonly failure?: {
-    readonly error: BrokerError
-    readonly count: number
-    readonly since: number
-  }
+  /** The last exchanges failed, and a request is expected. */
+  readonly failure?: Pick<Failure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
+}
+
+/** The failed exchanges since the last token. Instants are on the monotonic clock; `readAwakeTime` says when they have come. */
+export interface Failure {
+  /** The latest error. */
+  readonly error: BrokerError
+  /** Failed exchanges in a row. */
+  readonly count: number
+  /** When the first of them failed. */
+  readonly since: number
+  /** Until then, callers without a token get the cached failure (negative cache). */
+  readonly cachedUntil: number
+  /** When the cache retries by itself, if the key is in use. */
+  readonly retryAt: number
+  /** The `readWallOffset` of the failure. */
+  readonly wallOffset: number
 }
 
 /** Callers that got a failure are expected back within this time; until then the cache retries. */
@@ -40,64 +40,139 @@ const RETRY_WINDOW_MS = 2 * 60_000
  * application that asks every few minutes, as in a crash loop, shows as failing all the time.
  */
 export const FAILURE_WINDOW_MS = 5 * 60_000
+/** A failure this long after the last one was due for a retry begins a new streak. */
+const STREAK_RESET_MS = 10 * 60_000
 
-/** Creates the entry of a key that no caller has requested yet. */
-export function createEntry(request: CacheRequest): Entry {
-  return {
-    key: request.key,
-    request: toSharedRequest(request),
-    state: { kind: 'empty' },
-    lastUsedAt: -Infinity,
-    isPrefetched: false,
+export class Entry {
+  readonly key: string
+  /** The part that all requests of the key have in common. */
+  request: TokenRequest
+  /** Its token is refreshed whether or not callers ask for it. The store sets this. */
+  isPrefetched = false
+  /** When a caller last asked for it, on the monotonic clock. */
+  lastUsedAt = -Infinity
+  /** The failed exchanges since the last token. A token from before is served until it expires. */
+  failure: Failure | undefined
+  /** The one timer: for the refresh, the retry or the expiry. Without one, the next caller makes the exchange. */
+  timer: NodeJS.Timeout | undefined
+
+  readonly #clock: Clock
+  readonly #random: () => number
+  #token: AccessToken | undefined
+  /** In time to live, so that a clock set forward, or a machine that slept, brings the refresh forward. */
+  #refreshWhenTtlBelowMs = 0
+
+  /** Creates the entry of a key that no caller has requested yet. */
+  constructor({ key, identity, scope }: CacheRequest, clock: Clock, random: () => number) {
+    this.key = key
+    this.request = { identity, scope }
+    this.#clock = clock
+    this.#random = random
   }
-}
 
-/** Returns the part that all requests of a key have in common. */
-export function toSharedRequest({ identity, scope }: TokenRequest): TokenRequest {
-  return { identity, scope }
-}
+  /** The cached token while it is valid. */
+  get token(): AccessToken | undefined {
+    return this.ttlMs > 0 ? this.#token : undefined
+  }
 
-/** Returns whether the cache retries after a failure by itself; otherwise the next caller does. */
-export function hasOwnRetry({ timer }: Entry): boolean {
-  return timer !== undefined
-}
+  /** The time to live of the cached token in milliseconds, as `ttlMs` does; 0 without one that is valid. */
+  get ttlMs(): number {
+    if (this.#token === undefined) return 0
+    const ttl = ttlMs(this.#token.lifetime, this.#clock)
+    return ttl < MIN_TTL_MS ? 0 : ttl
+  }
 
-/** Returns whether the token is worth an exchange that no caller has asked for. */
-export function isInUse(entry: Entry, clock: Clock): boolean {
-  const { isPrefetched, state } = entry
-  const hasToken = tokenTtlMs(state, clock) > 0
-  const mayRecover = state.kind === 'failed' && isRetried(state.error)
-  return isPrefetched || ((hasToken || mayRecover) && isAwaited(entry, clock, RETRY_WINDOW_MS))
-}
+  /** True before the first exchange has ended. */
+  get isEmpty(): boolean {
+    return this.#token === undefined && this.failure === undefined
+  }
 
-/**
- * Returns whether a request for the token is expected: it is prefetched; or the last request was less than one lifetime
- * of the cached token ago, since SDKs ask once in a lifetime; or, while none is cached, less than `windowMs` ago.
- */
-function isAwaited(entry: Entry, clock: Clock, windowMs: number): boolean {
-  const token = findValidToken(entry.state, clock)
-  const withinMs = token?.lifetime.lengthMs ?? windowMs
-  return entry.isPrefetched || clock.monotonic() - entry.lastUsedAt < withinMs
-}
+  /** The milliseconds until the refresh or the retry. */
+  get msUntilDue(): number {
+    if (this.failure !== undefined) return this.#msUntil(this.failure.retryAt)
+    return this.isEmpty ? 0 : this.ttlMs - this.#refreshWhenTtlBelowMs
+  }
 
-/** Returns the state of a key; undefined if it has neither a token nor a caller who is expected to ask for one. */
-export function describeEntry(entry: Entry, clock: Clock): CacheEntry | undefined {
-  const { request, state } = entry
-  const token = findValidToken(state, clock)
-  const isFailureShown = isAwaited(entry, clock, FAILURE_WINDOW_MS)
-  if (token === undefined && !isFailureShown) return undefined
-  const isNegative = state.kind === 'failed' && token === undefined
-  return {
-    request,
-    ...(token !== undefined && { token }),
-    ...(state.kind === 'failed' &&
-      isFailureShown && {
-        failure: { error: state.error, count: state.failures, since: state.since },
-      }),
-    nextAttemptAt:
-      clock.monotonic() +
-      (isNegative
-        ? negativeTtlMs(state, clock)
-        : msUntilDue(state, tokenTtlMs(state, clock), clock)),
+  /**
+   * For how many milliseconds callers without a token still get the cached failure. A wall clock that is set forward
+   * ends that early, once.
+   */
+  get negativeTtlMs(): number {
+    return Math.max(0, this.#msUntil(this.failure?.cachedUntil ?? 0))
+  }
+
+  #msUntil(at: number): number {
+    return at - readAwakeTime(this.failure?.wallOffset ?? 0, this.#clock)
+  }
+
+  /** Records the token of an exchange, and when to refresh it. */
+  succeed(token: AccessToken): void {
+    const { lifetime, refreshInMs } = token
+    const { lengthMs: lifetimeMs } = lifetime
+    const durationMs = lifetimeMs - ttlMs(lifetime, this.#clock)
+    const timing = { lifetimeMs, refreshInMs }
+    this.#token = token
+    this.#refreshWhenTtlBelowMs =
+      lifetimeMs - computeRefreshDelayMs(timing, durationMs, this.#random)
+    this.failure = undefined
+  }
+
+  /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
+  fail(error: BrokerError): void {
+    const now = this.#clock.monotonic()
+    const { failure: last, ttlMs: tokenTtlMs } = this
+    const streak = last !== undefined && now - last.retryAt < STREAK_RESET_MS ? last : undefined
+    const count = (streak?.count ?? 0) + 1
+    const retryDelayMs = computeRetryDelayMs(error, { failures: count, tokenTtlMs }, this.#random)
+    this.#token = this.token
+    this.failure = {
+      error,
+      count,
+      since: streak?.since ?? now,
+      cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, this.#random),
+      retryAt: now + retryDelayMs,
+      wallOffset: readWallOffset(this.#clock),
+    }
+  }
+
+  /** Ends the backoff. */
+  endBackoff(): void {
+    const now = this.#clock.monotonic()
+    if (this.failure) this.failure = { ...this.failure, cachedUntil: now, retryAt: now }
+  }
+
+  /** Returns whether the token is worth an exchange that no caller has asked for. */
+  isInUse(): boolean {
+    const mayRecover = this.failure !== undefined && isRetried(this.failure.error)
+    return this.isPrefetched || ((this.ttlMs > 0 || mayRecover) && this.#isAwaited(RETRY_WINDOW_MS))
+  }
+
+  /**
+   * Returns whether a request for the token is expected: it is prefetched; or the last request was less than one
+   * lifetime of the cached token ago, since SDKs ask once in a lifetime; or, while none is cached, less than
+   * `windowMs` ago.
+   */
+  #isAwaited(windowMs: number): boolean {
+    const withinMs = this.token?.lifetime.lengthMs ?? windowMs
+    return this.isPrefetched || this.#clock.monotonic() - this.lastUsedAt < withinMs
+  }
+
+  /** Returns the state of the key; undefined if it has neither a token nor a caller who is expected to ask for one. */
+  describe(): CacheEntry | undefined {
+    const { request, token, failure } = this
+    const isFailureShown = this.#isAwaited(FAILURE_WINDOW_MS)
+    if (token === undefined && !isFailureShown) return undefined
+    const isNegative = failure !== undefined && token === undefined
+    return {
+      request,
+      ...(token !== undefined && { token }),
+      ...(failure !== undefined && isFailureShown && { failure }),
+      nextAttemptAt: this.#clock.monotonic() + (isNegative ? this.negativeTtlMs : this.msUntilDue),
+    }
+  }
+
+  clearTimer(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
   }
 }

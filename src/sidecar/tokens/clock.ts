@@ -23,10 +23,10 @@ export function readWallOffset({ wall, monotonic }: Clock): number {
 
 /**
  * Returns the monotonic clock, ahead by the time that the machine has slept since `wallOffset` was read. A wall clock
- * that was set forward looks the same; one that was set back does not count. `now` is the monotonic clock, for a caller
- * that has read it already.
+ * that was set forward looks the same; one that was set back does not count.
  */
-export function readAwakeTime(wallOffset: number, clock: Clock, now = clock.monotonic()): number {
+export function readAwakeTime(wallOffset: number, clock: Clock): number {
+  const now = clock.monotonic()
   const byWall = clock.wall() - wallOffset
   return now - byWall > MAX_DRIFT_MS ? now : byWall
 }

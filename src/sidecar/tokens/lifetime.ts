@@ -20,15 +20,10 @@ export function createLifetime(startsAt: number, lengthMs: number, clock: Clock)
 
 /**
  * Returns the time to live in milliseconds. The clock that says less decides: a clock that was set back, or stood
- * still while the machine slept, must not make an expired token look valid. `now` is the monotonic clock, for a
- * caller that has read it already.
+ * still while the machine slept, must not make an expired token look valid.
  */
-export function ttlMs(
-  { startsAt, lengthMs, wallOffset }: Lifetime,
-  clock: Clock,
-  now?: number,
-): number {
-  return startsAt + lengthMs - readAwakeTime(wallOffset, clock, now)
+export function ttlMs({ startsAt, lengthMs, wallOffset }: Lifetime, clock: Clock): number {
+  return startsAt + lengthMs - readAwakeTime(wallOffset, clock)
 }
 
 /** Returns when the lifetime began and when it ends, in epoch milliseconds by the wall clock as it is set now. */

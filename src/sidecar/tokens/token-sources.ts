@@ -57,7 +57,7 @@ function observeExchanges(
   { clock, onExchange }: Pick<ExchangeSourceOptions, 'clock' | 'onExchange'>,
 ): TokenSource {
   return async (original, signal) => {
-    const request = { correlationId: randomUUID(), ...original }
+    const request = { ...original, correlationId: original.correlationId ?? randomUUID() }
     const startedAt = clock.monotonic()
     const report = (outcome: ExchangeEvent['outcome']) =>
       onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })

@@ -10,7 +10,7 @@ export interface TokenRequest {
   /** The scope that Entra ID is asked for, such as `https://vault.azure.net/.default`. */
   readonly scope: string
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
-  readonly correlationId?: string
+  readonly correlationId?: string | undefined
   /**
    * Set by the cache: callers have an answer without this exchange, the cached token or the cached failure. The cache
    * repeats it, so it has one attempt and the time of one, and goes first in the limiter's queue.

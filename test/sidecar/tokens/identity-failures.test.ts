@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { type AssertionClaims, BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
-import { createTokenCache } from '../../../src/sidecar/tokens/token-cache.ts'
+import { TokenCache } from '../../../src/sidecar/tokens/token-cache.ts'
 import { createCacheRequest, type GetToken } from '../../../src/sidecar/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import { ask, askFor } from './callers.ts'
@@ -58,13 +58,14 @@ describe('a federated credential that is not found', () => {
   test('gets another grace for an assertion with other claims, and none for a rotated one', async () => {
     const claims = { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] }
     const entra = createRejecting('federated_credential_not_found', 700213, claims)
-    const { get, assertionRotated } = createCache(entra)
+    const cache = createCache(entra)
+    const { get } = cache
     await askFor(get, VAULT, asking)
     entra.assertion = structuredClone(claims)
-    assertionRotated(ORDERS.tokenFile)
+    cache.assertionRotated(ORDERS.tokenFile)
     expect(await getError(get)).toMatchObject(PERMANENT)
     entra.assertion = { ...claims, subject: 'c' }
-    assertionRotated(ORDERS.tokenFile)
+    cache.assertionRotated(ORDERS.tokenFile)
     expect(await getError(get)).toMatchObject(TEMPORARY)
   })
 
@@ -175,5 +176,5 @@ function createCache(entra: Rejecting) {
     return Promise.reject(new BrokerError(code, 'no', options))
   }
   const source = shareIdentityFailures(reject, systemClock)
-  return createTokenCache(source, { maxEntries: 9, random: () => 0.5 })
+  return new TokenCache(source, { maxEntries: 9, random: () => 0.5 })
 }

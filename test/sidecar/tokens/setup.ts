@@ -1,12 +1,9 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
+import type { RefreshEvent } from '../../../src/sidecar/tokens/exchanges.ts'
 import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
-import {
-  createTokenCache,
-  type RefreshEvent,
-  type TokenCacheOptions,
-} from '../../../src/sidecar/tokens/token-cache.ts'
+import { TokenCache, type TokenCacheOptions } from '../../../src/sidecar/tokens/token-cache.ts'
 import {
   createExchangeSource,
   type ExchangeEvent,
@@ -41,7 +38,7 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
 export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: RefreshEvent[] = []
-  const cache = createTokenCache(shareIdentityFailures(entra.source, systemClock), {
+  const cache = new TokenCache(shareIdentityFailures(entra.source, systemClock), {
     maxEntries: 100,
     random: () => 0.5,
     onRefresh: (event) => refreshes.push(event),
@@ -71,6 +68,6 @@ export function setUpLimited({
     random,
   })
   const options = { maxEntries, maxWaiting: MAX_WAITING, timeoutMs: TIMEOUT_MS, random }
-  const cache = createTokenCache(source, options)
+  const cache = new TokenCache(source, options)
   return { entra, cache, get: cache.get, exchanges }
 }

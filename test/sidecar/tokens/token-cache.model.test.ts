@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
-import { createTokenCache, type TokenCache } from '../../../src/sidecar/tokens/token-cache.ts'
+import { TokenCache } from '../../../src/sidecar/tokens/token-cache.ts'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import { retryExchanges } from '../../../src/sidecar/tokens/retries.ts'
 import { ask } from './callers.ts'
@@ -144,7 +144,7 @@ test('the cache meets its specification in every order of events', async () => {
         timeoutMs: TIMEOUT_MS,
         random: () => r,
       })
-      const cache = createTokenCache(spec.watch(retried), {
+      const cache = new TokenCache(spec.watch(retried), {
         maxEntries: 10,
         timeoutMs: TIMEOUT_MS,
         random: () => r,

@@ -141,28 +141,25 @@ describe.each<[string, Partial<Identity>]>([
     expect(entra.exchanges).toHaveLength(2)
   })
 
-  test('is exchanged again after the failure of an exchange that was running', async () => {
-    const { entra, cache, get } = setUp({
-      behaviour: { error: 'assertion_refused', latencyMs: 100 },
-    })
-    void ask(get, VAULT)
-    cache.updateIdentities(applyChange)
-    await vi.advanceTimersByTimeAsync(100)
-    entra.behave({})
-    expect((await ask(get, changed)).ok).toBe(true)
-  })
-
-  test('is exchanged again if it was removed for a time while an exchange failed', async () => {
-    const { entra, cache, get } = setUp({
-      behaviour: { error: 'assertion_refused', latencyMs: 100 },
-    })
-    void ask(get, VAULT)
-    cache.updateIdentities(REMOVED)
-    void ask(get, changed)
-    await vi.advanceTimersByTimeAsync(100)
-    entra.behave({})
-    expect((await ask(get, changed)).ok).toBe(true)
-  })
+  test.each<[string, () => Identity | undefined]>([
+    ['', applyChange],
+    [' and was removed in between', REMOVED],
+  ])(
+    'is exchanged again before callers get the failure of an exchange that was running%s',
+    async (_, find) => {
+      const { entra, cache, get } = setUp()
+      entra.behave({ error: 'assertion_refused', latencyMs: 100 }, {})
+      const first = ask(get, VAULT)
+      cache.updateIdentities(find)
+      const second = ask(get, changed)
+      await vi.advanceTimersByTimeAsync(100)
+      expect([await first, await second]).toMatchObject([{ ok: true }, { ok: true }])
+      expect(entra.exchanges.map(({ request }) => request.identity)).toEqual([
+        VAULT.identity,
+        changed.identity,
+      ])
+    },
+  )
 
   test('waits for the end of a Retry-After', async () => {
     const { entra, cache, get } = setUp({

@@ -1,0 +1,229 @@
+/** The exchanges of the token cache: one at a time for each key, what its outcome changes, and when the next one is made. */
+import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
+import type { Entry } from './cache-entry.ts'
+import type { Clock } from './clock.ts'
+import type { EntryStore } from './entry-store.ts'
+import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+
+/** The outcome of an exchange that was made while a token was cached. */
+export interface RefreshEvent {
+  readonly request: TokenRequest
+  /** Undefined: the refresh succeeded. */
+  readonly error?: BrokerError
+  /** Time to live of the token that is cached now, in milliseconds. */
+  readonly ttlMs: number
+}
+
+interface ExchangesOptions {
+  /** How long a caller waits for an exchange, in milliseconds; the exchange goes on for the next callers. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly onRefresh: (event: RefreshEvent) => void
+}
+
+/** An exchange that is running. */
+interface Flight {
+  readonly token: Promise<AccessToken>
+  /** On the monotonic clock. */
+  readonly startedAt: number
+  /** See `TokenRequest.isBackground`. True also after the time limit of the callers, when its failure is cached. */
+  isBackground: boolean
+  /** The assertion, or where it goes, has changed since the exchange started. */
+  isOutdated: boolean
+}
+
+type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
+
+/** Failing keys that are retried in the background at the same time; callers retry the others. */
+const MAX_RETRYING = 16
+/** Timers fire at least this often to read the clocks, since they stop while the machine sleeps. */
+const MAX_TIMER_MS = 60_000
+
+export class Exchanges {
+  readonly #source: TokenSource
+  readonly #store: EntryStore
+  readonly #options: ExchangesOptions
+  readonly #flights = new Map<string, Flight>()
+
+  constructor(source: TokenSource, store: EntryStore, options: ExchangesOptions) {
+    this.#source = source
+    this.#store = store
+    this.#options = options
+  }
+
+  /** Returns the running exchange of a key. */
+  find({ key }: Pick<Entry, 'key'>): Flight | undefined {
+    return this.#flights.get(key)
+  }
+
+  /** Returns the running exchange of a key, or starts one (single flight). */
+  start(entry: Entry, { isBackground = false, correlationId }: StartOptions): Flight {
+    const running = this.find(entry)
+    if (running !== undefined) return running
+    entry.clearTimer()
+    const startedAt = this.#options.clock.monotonic()
+    const state = { startedAt, isBackground, isOutdated: false }
+    const outcome = this.#run(entry, state, correlationId)
+    const token = isBackground ? outcome : this.#limitWait(entry, state, outcome)
+    const flight = Object.assign(state, { token })
+    this.#flights.set(entry.key, flight)
+    return flight
+  }
+
+  /** Starts an exchange for no caller: its failure is recorded in the entry. */
+  startUnasked(entry: Entry, isBackground: boolean): void {
+    this.start(entry, { isBackground }).token.catch(() => {})
+  }
+
+  /** Starts the refresh, or the retry after a failure: in the background, unless the token expired while the machine slept. */
+  refresh(entry: Entry): void {
+    this.startUnasked(entry, entry.failure !== undefined || entry.ttlMs > 0)
+  }
+
+  /** Throws `entra_timeout` after a caller's time limit. From then on the exchange runs in the background. */
+  async #limitWait(
+    entry: Entry,
+    flight: Omit<Flight, 'token'>,
+    outcome: Promise<AccessToken>,
+  ): Promise<AccessToken> {
+    const { timeoutMs } = this.#options
+    const deadline = startDeadline(timeoutMs)
+    try {
+      return await untilAborted(outcome, deadline.signal)
+    } catch (error) {
+      if (error !== deadline.signal.reason || !this.#flights.has(entry.key)) return await outcome
+      flight.isBackground = true
+      throw this.#fail(this.#findSuccessor(entry), createTimeoutError(timeoutMs))
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  /** Makes an exchange and records its outcome. Makes another one if it failed with what has been replaced meanwhile. */
+  async #run(
+    entry: Entry,
+    flight: Omit<Flight, 'token'>,
+    correlationId: string | undefined,
+  ): Promise<AccessToken> {
+    const { isBackground } = flight
+    let token: AccessToken
+    try {
+      token = await this.#source({ ...entry.request, correlationId, isBackground })
+      this.#requireUnexpired(token)
+    } catch (thrown) {
+      const error = toBrokerError(thrown)
+      const current = this.#store.peek(entry.key)
+      if (flight.isOutdated && current !== undefined && mayRecoverWithNewAssertion(error)) {
+        flight.isOutdated = false
+        return this.#run(current, flight, correlationId)
+      }
+      this.#flights.delete(entry.key)
+      throw this.#fail(current ?? entry, error)
+    }
+    this.#flights.delete(entry.key)
+    this.#succeed(this.#findSuccessor(entry), token)
+    return token
+  }
+
+  /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */
+  #findSuccessor(entry: Entry): Entry {
+    return this.#store.peek(entry.key) ?? entry
+  }
+
+  /** Throws if the exchange took longer than the token lives. */
+  #requireUnexpired(token: AccessToken): void {
+    if (ttlMs(token.lifetime, this.#options.clock) >= MIN_TTL_MS) return
+    throw new BrokerError(
+      'entra_bad_response',
+      'the access token had expired when it arrived',
+      'check its lifetime, and how long exchanges take',
+    )
+  }
+
+  #succeed(entry: Entry, token: AccessToken): void {
+    const isRefresh = entry.ttlMs > 0
+    const { request } = entry
+    entry.succeed(token)
+    if (isRefresh) this.#options.onRefresh({ request, ttlMs: entry.ttlMs })
+    this.schedule(entry)
+  }
+
+  /** Records a failure, and returns the error for the callers that wait. */
+  #fail(entry: Entry, error: BrokerError): BrokerError {
+    const { request, ttlMs: ttl } = entry
+    if (error.code === 'overloaded' && ttl === 0 && !entry.isPrefetched) {
+      // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
+      if (entry.isEmpty) this.#store.remove(entry)
+      return error
+    }
+    entry.fail(error)
+    if (ttl > 0) this.#options.onRefresh({ request, error, ttlMs: ttl })
+    this.schedule(entry)
+    return error.with({ retryAfterMs: entry.negativeTtlMs })
+  }
+
+  /** Retries at once what may have failed because of an assertion that has been replaced. */
+  retryOutdated(entry: Entry): void {
+    this.markOutdated(entry)
+    const { failure } = entry
+    if (this.find(entry) !== undefined || failure === undefined) return
+    if (!mayRecoverWithNewAssertion(failure.error)) return
+    const willRetry = entry.timer !== undefined && entry.isInUse()
+    entry.endBackoff()
+    if (entry.ttlMs > 0) this.schedule(entry)
+    // Callers without a token wait for it: the cached failure may be over.
+    else if (willRetry) this.startUnasked(entry, false)
+    else entry.clearTimer()
+  }
+
+  /** Marks the running exchange of a key: a later reload may exchange the key in another way. */
+  markOutdated(entry: Entry): void {
+    const flight = this.find(entry)
+    if (flight !== undefined) flight.isOutdated = true
+  }
+
+  /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
+  schedule(entry: Entry): void {
+    entry.clearTimer()
+    // Removed while its exchange ran.
+    if (this.#store.peek(entry.key) !== entry) return
+    if (entry.ttlMs === 0 && !entry.isPrefetched) {
+      if (entry.failure !== undefined && !isRetried(entry.failure.error)) return
+      if (this.#countRetrying() >= MAX_RETRYING) return
+    }
+    this.#setTimer(entry, entry.msUntilDue)
+  }
+
+  #countRetrying(): number {
+    return this.#store
+      .all()
+      .filter(({ timer, ttlMs: ttl, isPrefetched }) => timer && ttl === 0 && !isPrefetched).length
+  }
+
+  #setTimer(entry: Entry, ms: number): void {
+    // Node warns of a negative delay.
+    const delayMs = Math.max(0, Math.min(ms, MAX_TIMER_MS))
+    entry.timer = setTimeout(() => this.#onTimer(entry), delayMs).unref()
+  }
+
+  /** Refreshes or retries a token that is due and in use. A token that is not in use stays until it expires. */
+  #onTimer(entry: Entry): void {
+    entry.clearTimer()
+    const { ttlMs: ttl } = entry
+    if (entry.msUntilDue > 0) this.schedule(entry)
+    else if (entry.isInUse()) this.refresh(entry)
+    else if (ttl > 0) this.#setTimer(entry, ttl)
+    else if (entry.failure === undefined) this.#store.remove(entry)
+  }
+}
+
+function createTimeoutError(timeoutMs: number): BrokerError {
+  return new BrokerError(
+    'entra_timeout',
+    `Entra ID issued no token within ${timeoutMs / 1000} s`,
+    'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
+  )
+}
