@@ -20,8 +20,8 @@ interface WatcherOptions {
   readonly files: () => readonly string[]
   readonly read: AssertionReader
   readonly clock: Pick<Clock, 'monotonic'>
-  /** Called when the content of a file, or the error of reading it, has changed. */
-  readonly onChange: (file: string, state: AssertionState) => void
+  /** Called when the content of a file, or the error of reading it, has changed; first without a previous state. */
+  readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
 
 /** A watcher that polls until it is closed. */
@@ -66,7 +66,7 @@ export function watchAssertions(options: WatcherOptions): AssertionWatcher {
     inflight.delete(file)
     if (isClosed || !files().includes(file)) return
     states.set(file, state)
-    if (!isSameState(previous, state)) onChange(file, state)
+    if (!isSameState(previous, state)) onChange(file, state, previous)
   }
 
   return {

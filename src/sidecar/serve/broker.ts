@@ -105,9 +105,9 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
     files: () => current.tokenFiles,
     read: readAssertion,
     clock: systemClock,
-    onChange: (file, state) => {
+    onChange: (file, state, previous) => {
       telemetry.onAssertion(file, state)
-      cache.assertionRotated(file)
+      if (previous !== undefined) cache.assertionRotated(file)
     },
   })
 
