@@ -146,7 +146,7 @@ describe.each<[string, Partial<Identity>]>([
     [' and was removed in between', REMOVED],
   ])(
     'is exchanged again before callers get the failure of an exchange that was running%s',
-    async (_, find) => {
+    async (_when, find) => {
       const { entra, cache, get } = setUp()
       entra.behave({ error: 'assertion_refused', latencyMs: 100 }, {})
       const first = ask(get, VAULT)
