@@ -12,7 +12,6 @@ import type { Exposition } from '../telemetry/prometheus.ts'
 import { SHARE_BY_PEER } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
 import { sendJson, sendText } from './send.ts'
-import { shareScrapes } from './share-scrapes.ts'
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
@@ -77,6 +76,31 @@ function createHandler(parts: AdminParts): RequestListener {
       if (response.headersSent) response.destroy()
       else sendJson(response, 500, { error: errorMessage(error) })
     })
+  }
+}
+
+/** How long an exposition is cached: writing the metrics blocks the event loop, and any caller can request them. */
+const MAX_SCRAPE_AGE_MS = 1000
+
+/**
+ * Returns `scrape` with at most one call inflight (single flight), whose result all callers share and which
+ * is cached for a second. Failures are not cached.
+ */
+export function shareScrapes(
+  scrape: () => Promise<Exposition>,
+  now: () => number = () => performance.now(),
+): () => Promise<Exposition> {
+  let latest: Promise<Exposition> | undefined
+  let expiresAt = Infinity
+  return () => {
+    if (latest !== undefined && now() < expiresAt) return latest
+    expiresAt = Infinity
+    latest = scrape()
+    latest.then(
+      () => (expiresAt = now() + MAX_SCRAPE_AGE_MS),
+      () => (latest = undefined),
+    )
+    return latest
   }
 }
 

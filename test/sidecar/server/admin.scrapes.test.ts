@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { shareScrapes } from '../../../src/sidecar/server/share-scrapes.ts'
+import { shareScrapes } from '../../../src/sidecar/server/admin.ts'
 
 /** Creates a shared scrape whose calls are numbered and resolve by `resolveNext`. */
 function createScrape() {
