@@ -23,20 +23,6 @@ test('200 callers of one new resource cost one exchange', async () => {
   expect(sidecar.simulator.exchanges()).toBe(1)
 })
 
-test.each([
-  'object_id=99999999-9999-4999-8999-999999999999',
-  'principal_id=99999999-9999-4999-8999-999999999999',
-  'msi_res_id=/subscriptions/x',
-  'mi_res_id=/subscriptions/x',
-])('exchanges nothing for %s, which is nobody', async (selector) => {
-  const { status, body } = await get(`${target('https://vault.azure.net')}&${selector}`)
-  expect([status, body]).toEqual([
-    400,
-    '{"error":"invalid_request","error_description":"Identity not found"}',
-  ])
-  expect(sidecar.simulator.exchanges()).toBe(0)
-})
-
 test('passes on what Entra says of a wrong resource', async () => {
   const { status, headers, body } = await get(target('https://nowhere.example'))
   expect(status).toBe(400)

@@ -142,25 +142,6 @@ test.each([
 })
 
 test.each([
-  'http://evil.example/metadata/identity/oauth2/token',
-  '/metadata/instance/../identity/oauth2/token',
-  '/metadata\\identity\\oauth2\\token',
-  '/metadata/identity/oauth2%2ftoken',
-  '/metadata/%2e%2e/metadata/identity/oauth2/token',
-  '/metadata/identity/oauth2/token%00',
-  '/metadata/%zz',
-  '/metadata/identity/oauth2/token/../token',
-])('rejects the target %s', async (path) => {
-  const target = `${path}?api-version=2018-02-01&resource=https://vault.azure.net`
-  const before = given.asked.length
-  const { status, body } = await roundTrip(server.port, request(target))
-  expect(status).toBe(400)
-  expect(JSON.parse(body)).toHaveProperty('error')
-  expect(given.asked).toHaveLength(before)
-  expect((await server.scrape()).body).not.toMatch(/ nan$/im)
-})
-
-test.each([
   ['no Host', request(RIGHT, { headers: { Host: undefined } })],
   ['two Hosts', request(RIGHT, { headers: { host: 'localhost' } })],
   ["somebody else's Host", request(RIGHT, { headers: { Host: 'evil.example' } })],
