@@ -258,20 +258,6 @@ describe('the CA bundle', () => {
 })
 
 describe('the HTTP proxy', () => {
-  test('is a variable of the sidecar alone, and replaces the operator’s', () => {
-    const sidecarEnv = [{ name: 'HTTPS_PROXY', value: 'http://operator:3128' }]
-    const annotations = {
-      'wimds.io/https-proxy': 'http://proxy:3128',
-      'wimds.io/no-proxy': '.corp',
-    }
-    const result = injected(annotated(annotations), { sidecarEnv })
-    expect(envOf(result, 'wimds')).toMatchObject({
-      HTTPS_PROXY: 'http://proxy:3128',
-      NO_PROXY: '.corp',
-    })
-    expect(envOf(result, 'app')).not.toHaveProperty('HTTPS_PROXY')
-  })
-
   test('may come from a Secret', () => {
     const result = injected(annotated({ 'wimds.io/https-proxy-secret': 'egress' }))
     expect(envOf(result, 'wimds')).toMatchObject({
@@ -749,12 +735,6 @@ describe('before Kubernetes 1.29', () => {
 })
 
 describe('injecting again', () => {
-  test('restores the injected containers after others have changed them', () => {
-    const once = injected(pod())
-    const spec = { ...once.spec, initContainers: once.spec.initContainers?.map(withMore) }
-    expect(injected({ ...once, spec })).toEqual(once)
-  })
-
   test('sets the variables of a container that was added later', () => {
     const once = injected(pod(), { mode: 'env' })
     const containers = [...once.spec.containers, { name: 'late' }]
@@ -779,21 +759,10 @@ describe('injecting again', () => {
     expect(twice.spec.volumes).toEqual([added])
   })
 
-  test('with another port gives what it would have given at once', () => {
-    expect(injected(injected(pod()), { port: 8100 })).toEqual(injected(pod(), { port: 8100 }))
-  })
-
   test('with a newer image patches the init containers alone', () => {
     const patch = patchFor(injected(pod()), { image: 'wimds:newer' })
     expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
   })
-})
-
-/** The container as the API server and another webhook leave it. */
-const withMore = (container: TestContainer) => ({
-  ...container,
-  imagePullPolicy: 'IfNotPresent',
-  env: [...(container.env ?? []), { name: 'MESH', value: 'on' }],
 })
 
 function tokenVolume(name: string, audience: string) {

@@ -43,5 +43,5 @@ describe('NAME or NAME/KEY', () => {
 })
 
 test('a long name without an end is rejected at once', () => {
-  expect(parseName(`${'a-'.repeat(500_000)}!`)).toBeUndefined()
+  expect(parseName(`${'a-'.repeat(50_000)}!`)).toBeUndefined()
 })

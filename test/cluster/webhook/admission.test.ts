@@ -274,11 +274,3 @@ test.each([
 ])('rejects %s as malformed', async (_, body) => {
   await expect(review(body)).rejects.toBeInstanceOf(MalformedReview)
 })
-
-test('rejects a pod whose patch is above 1 MiB with a message', async () => {
-  const env = [{ name: 'HTTP_PROXY', value: 'x'.repeat(1_100_000) }]
-  const object = { ...POD, spec: { ...POD.spec, containers: [{ name: 'app', env }] } }
-  const { outcome, response } = await responseTo(request({ object }))
-  expect(outcome).toBe('rejected')
-  expect(response.status?.message).toMatch(/the patch would have 1\d{6} bytes/)
-})

@@ -8,11 +8,9 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/cluster/webhook/webhook.ts'
-import { ConfigError } from '../../../src/lib/errors.ts'
 import {
   ACCOUNT,
   answer,
-  CREATE_SECRET,
   PATCH_CONFIGURATION,
   PATCH_SECRET,
   READ_SECRET,
@@ -22,7 +20,6 @@ import {
 import { findPiece } from '../../contract/secrets.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
-import { runWimds } from '../../fixtures/run-program.ts'
 import { captureIo } from '../../tools/capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
 
@@ -57,21 +54,6 @@ async function sendReview(log: string, review: object, path = '/mutate'): Promis
   return JSON.parse(await text(reply)).response
 }
 
-test('throws a ConfigError outside a cluster', async () => {
-  vi.stubEnv('KUBECONFIG', '')
-  vi.stubEnv('HOME', '/nonexistent')
-  await expect(startWebhook().exit).rejects.toThrow(ConfigError)
-})
-
-test('exits when the file of client CAs cannot be read', async () => {
-  await using _ = await startApiServer()
-  const args = ['webhook', ...FLAGS, '--client-ca=/nowhere/ca.crt']
-  const env = { KUBECONFIG: process.env['KUBECONFIG'] ?? '' }
-  const { code, stderr } = await runWimds(args, { env })
-  expect(stderr).toContain('/nowhere/ca.crt')
-  expect(code).toBe(64)
-})
-
 test.each(['', 'no certificate'])(
   'does not start with the content "%s" as client CAs, with which Node would trust its own roots or nobody',
   async (content) => {
@@ -92,6 +74,11 @@ test('serves only callers of its client CAs over TLS 1.3, reads them again, and 
   const file = join(directory, 'ca.crt')
   const [first, second] = [await createClientCertificate(), await createClientCertificate()]
   await writeFile(file, first.cert)
+  // Those of the file's watch alone: connections and pauses have timers of Node's own.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const isLogged = (event: string) =>
+    expect.poll(() => vi.runOnlyPendingTimersAsync().then(log)).toContain(`"${event}"`)
   const { log, exit } = startWebhook(`--client-ca=${file}`)
   await expect.poll(log).toContain('"listening"')
   await expect.poll(log).toContain('"certificate_loaded"')
@@ -109,11 +96,11 @@ test('serves only callers of its client CAs over TLS 1.3, reads them again, and 
   expect([await isServed({}), await isServed(older)]).toEqual([false, false])
 
   await writeFile(file, second.cert)
-  await expect.poll(log).toContain('"config_reloaded"')
+  await isLogged('config_reloaded')
   expect([await isServed(first), await isServed(second)]).toEqual([false, true])
 
   await writeFile(file, '')
-  await expect.poll(log).toContain('"config_reload_failed"')
+  await isLogged('config_reload_failed')
   expect(log()).toMatch(/"level":"error".*ca\.crt holds no valid PEM certificates\. Fix: /)
   expect([await isServed(first), await isServed(second)]).toEqual([false, true])
 
@@ -187,15 +174,6 @@ test('logs a rejection without a credential that an annotation holds', async () 
   expect(findPiece(jwt, log())).toBeUndefined()
 })
 
-test('creates its Secret again after it was deleted', async () => {
-  await using api = await startApiServer({
-    [READ_SECRET]: (response) => answer(response, 404, {}),
-  })
-  const { log } = startWebhook()
-  await expect.poll(log).toContain('"certificate_loaded"')
-  expect(api.calls(CREATE_SECRET)).toBe(1)
-})
-
 test('writes its CA again as soon as its configuration has changed', async () => {
   await using api = await startApiServer()
   startWebhook()
@@ -216,15 +194,4 @@ test.each([
   shutdown.abort()
   expect(await exit).toBe(0)
   expect(log()).not.toContain('webhook_error')
-})
-
-test('shuts down while every write of its Secret conflicts', async () => {
-  await using api = await startApiServer({
-    [PATCH_SECRET]: (response) => answer(response, 422, {}),
-  })
-  const { log, exit } = startWebhook()
-  await expect.poll(log).toContain('could not be stored')
-  shutdown.abort()
-  expect(await exit).toBe(0)
-  expect(api.calls(PATCH_SECRET)).toBe(3)
 })
