@@ -1,6 +1,6 @@
 /** `wimds help`: the commands, and the flags and exit codes of each, from their declarations. */
 import { UsageError } from '../lib/errors.ts'
-import { type FlagDeclaration, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { type FlagDeclaration, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
 import {
   type Command,
@@ -36,11 +36,9 @@ interface CommandSource {
  */
 export function createHelp({ declare, declareAll }: CommandSource): Command {
   return async (args, { stdout }) => {
-    const { positionals, problems } = parseFlags(args, HELP.flags)
-    const [name, ...others] = positionals
-    if (problems.length > 0 || others.length > 0) {
-      throw new UsageError(findFlagProblems({ problems, positionals: others }))
-    }
+    const { positionals, problems } = parseFlags(args, HELP.flags, 1)
+    const [name] = positionals
+    if (problems.length > 0) throw new UsageError(problems)
     if (name === undefined) {
       stdout.write(formatOverview(await declareAll()))
       return 0

@@ -1,6 +1,6 @@
 /** `wimds version`: prints the version. */
 import { UsageError } from '../lib/errors.ts'
-import { findFlagProblems, parseFlags } from '../lib/args.ts'
+import { parseFlags } from '../lib/args.ts'
 import { VERSION } from '../lib/version.ts'
 import {
   type CommandDeclaration,
@@ -20,8 +20,7 @@ export const VERSION_COMMAND = {
 /** Prints the version of wimds and that of its Node. Throws `UsageError`. */
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
   const flags = parseFlags(args, VERSION_COMMAND.flags)
-  const problems = findFlagProblems(flags)
-  if (problems.length > 0) throw new UsageError(problems)
+  if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const document = { schemaVersion: 1, version: VERSION, node: process.version }
   stdout.write(
     isJsonOutput(flags)

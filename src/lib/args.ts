@@ -33,17 +33,18 @@ export interface Flags<Name extends string> {
   /** True if the flag was given. */
   has: (name: Name) => boolean
   readonly positionals: readonly string[]
-  /** A sentence for each unknown flag, missing or unexpected value, and value that is not allowed. */
+  /** A sentence for each unknown flag, missing or unexpected value, value that is not allowed, and unexpected argument. */
   readonly problems: readonly string[]
 }
 
 /**
  * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; `-` alone and what follows `--` are
- * positionals. `-h` and `--help` never get here: the command line answers them.
+ * positionals, of which `maxPositionals` are expected. `-h` and `--help` never get here: the command line answers them.
  */
 export function parseFlags<Name extends string>(
   args: readonly string[],
   declarations: FlagDeclarations<Name>,
+  maxPositionals = 0,
 ): Flags<Name> {
   const given = new Map<string, string[]>()
   const positionals: string[] = []
@@ -58,6 +59,7 @@ export function parseFlags<Name extends string>(
       problems.push(problem)
     }
   }
+  problems.push(...positionals.slice(maxPositionals).map((word) => `unexpected argument ${word}`))
   return {
     value: (name) => given.get(name)?.at(-1),
     values: (name) => given.get(name) ?? [],
@@ -65,14 +67,6 @@ export function parseFlags<Name extends string>(
     positionals,
     problems,
   }
-}
-
-/** Returns the problems of a command that takes only flags: its positionals are problems too. */
-export function findFlagProblems({
-  problems,
-  positionals,
-}: Pick<Flags<string>, 'problems' | 'positionals'>): string[] {
-  return [...problems, ...positionals.map((word) => `unexpected argument ${word}`)]
 }
 
 /** Returns the problem of giving more than one of these flags; empty if no more than one is given. */

@@ -7,13 +7,7 @@ import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import {
-  findConflict,
-  findFlagProblems,
-  parseFlags,
-  parseNumberOption,
-  PORTS,
-} from '../lib/args.ts'
+import { findConflict, parseFlags, parseNumberOption, PORTS } from '../lib/args.ts'
 import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
 
 export const PROBE = {
@@ -50,10 +44,7 @@ const MAX_INTERVAL_MS = 250
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
-  const problems = [
-    ...findFlagProblems(flags),
-    ...findConflict(flags, ['listening', 'live', 'route']),
-  ]
+  const problems = [...flags.problems, ...findConflict(flags, ['listening', 'live', 'route'])]
   const port = parseNumberOption(flags.value('port'), '--port', PORTS, problems) ?? DEFAULT_PORT
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
   if (problems.length > 0) throw new UsageError(problems)

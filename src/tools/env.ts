@@ -5,7 +5,7 @@ import {
   parseSettings,
 } from '../sidecar/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../lib/args.ts'
+import { type Flags, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import {
   addNoProxyHosts,
@@ -85,8 +85,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
   format: Format
 } {
   const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
-  const problems = findFlagProblems(flags)
-  if (problems.length > 0) throw new UsageError(problems)
+  if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const given = flags.value('output')
   const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'
   return { sets: names.filter(isVariableSet), format }

@@ -70,7 +70,7 @@ export async function token(
   { pause = createPause(io.signal) }: TokenOptions = {},
 ): Promise<number> {
   rejectResourceFlag(args)
-  const flags = parseFlags(args, TOKEN.flags)
+  const flags = parseFlags(args, TOKEN.flags, 1)
   const { waitMs, ...query } = parseOptions(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)
@@ -164,7 +164,7 @@ const SELECTORS = [
 const OUTPUTS = ['output', 'curl-config'] as const
 
 function parseOptions(flags: TokenFlags) {
-  const [resource, ...others] = flags.positionals
+  const [resource] = flags.positionals
   const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
     ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
   )
@@ -172,7 +172,6 @@ function parseOptions(flags: TokenFlags) {
   const waitMs = parseSettingFlag(flags, 'wait', WAIT, problems) ?? 0
   problems.push(
     ...findResourceProblems(resource),
-    ...others.map((word) => `unexpected argument ${word}`),
     ...findConflict(flags, OUTPUTS),
     ...(selectors.length < 2 ? [] : ['give one of --client-id, --object-id and --resource-id']),
     ...selectors.flatMap(({ flag, by, value }) => {

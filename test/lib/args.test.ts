@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  type FlagDeclarations,
-  findFlagProblems,
-  parseFlags,
-  parseSettingFlag,
-} from '../../src/lib/args.ts'
+import { type FlagDeclarations, parseFlags, parseSettingFlag } from '../../src/lib/args.ts'
 import { tenant } from '../../src/sidecar/config/parsers.ts'
 
 const FLAGS = {
@@ -29,13 +24,11 @@ test.each([
   expect(flags.has('quiet')).toBe(line.startsWith('-q'))
 })
 
-test('keeps every value and every positional in order', () => {
-  const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], FLAGS)
+test('keeps every value and every positional in order, and reports those that are too many', () => {
+  const flags = parseFlags(['a', '--port', '1', '-', '--port=-2', '--', '--quiet'], FLAGS, 1)
   expect(flags.values('port')).toEqual(['1', '-2'])
   expect(flags.positionals).toEqual(['a', '-', '--quiet'])
-  expect(findFlagProblems(flags)).toEqual(
-    ['a', '-', '--quiet'].map((word) => `unexpected argument ${word}`),
-  )
+  expect(flags.problems).toEqual(['unexpected argument -', 'unexpected argument --quiet'])
 })
 
 test.each([

@@ -1,6 +1,6 @@
 /** `wimds completion`: prints the completion script of a shell, made from the declarations of the commands. */
 import { UsageError } from '../../lib/errors.ts'
-import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { parseFlags } from '../../lib/args.ts'
 import { suggest } from '../../lib/suggest.ts'
 import type { Command, CommandDeclaration } from '../../lib/command.ts'
 import { HELP_FLAG } from '../help.ts'
@@ -32,9 +32,9 @@ export function createCompletion(
   declareAll: () => Promise<readonly CommandDeclaration[]>,
 ): Command {
   return async (args, { stdout }) => {
-    const { positionals, problems: flagProblems } = parseFlags(args, COMPLETION.flags)
-    const [name, ...others] = positionals
-    const problems = findFlagProblems({ problems: flagProblems, positionals: others })
+    const flags = parseFlags(args, COMPLETION.flags, 1)
+    const [name] = flags.positionals
+    const problems = [...flags.problems]
     const shell = SHELLS.find((each) => each === name)
     if (name === undefined) problems.unshift(`name a shell: ${SHELLS.join(', ')}`)
     else if (shell === undefined) {

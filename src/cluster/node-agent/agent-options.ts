@@ -2,7 +2,7 @@
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { DISCOVERIES, type DiscoveryOptions } from './sandboxes.ts'
-import { findFlagProblems, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import { parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 
 export const NODE_AGENT = {
@@ -48,7 +48,7 @@ export function parseNodeAgentOptions(
   env: CommandIo['env'],
 ): NodeAgentOptions {
   const flags = parseFlags(args, NODE_AGENT.flags)
-  const problems = [...findFlagProblems(flags)]
+  const problems = [...flags.problems]
   const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
   if (nodeName === '') {
     problems.push(

@@ -4,7 +4,7 @@ import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, overrideResources } from '../injector/resources.ts'
 import { type InjectionSettings, SHARED_SETTINGS } from '../injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { findFlagProblems, type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import { type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import {
   INJECTION_FLAGS,
   INJECTION_GROUP,
@@ -123,7 +123,7 @@ export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseWebhookOptions(args: readonly string[]) {
   const flags = parseFlags(args, WEBHOOK.flags)
-  const problems = findFlagProblems(flags)
+  const problems = [...flags.problems]
   const options = {
     listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
     adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {

@@ -1,13 +1,7 @@
 /** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
 import { isIPv4 } from 'node:net'
 import { UsageError } from '../../lib/errors.ts'
-import {
-  findFlagProblems,
-  type Flags,
-  parseFlags,
-  parseNumberOption,
-  PORTS,
-} from '../../lib/args.ts'
+import { type Flags, parseFlags, parseNumberOption, PORTS } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { waitForPort } from '../../lib/wait-for-port.ts'
@@ -91,7 +85,7 @@ interface Options extends RedirectSettings {
  * Throws a `UsageError` with every problem.
  */
 function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']): Options {
-  const problems = findFlagProblems(flags)
+  const problems = [...flags.problems]
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
     parseNumberOption(flags.value(flag), `--${flag}`, { min: 1, max }, problems) ??
     parseNumberOption(env[variable] || undefined, variable, { min: 1, max }, problems) ??

@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { UsageError } from '../../lib/errors.ts'
-import { findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { REPORTS } from '../simulator/defaults.ts'
@@ -40,8 +40,7 @@ export async function demo(
 ): Promise<number> {
   const flags = parseFlags(args, DEMO.flags)
   const print = (line: string) => void io.stdout.write(`${line}\n`)
-  const problems = findFlagProblems(flags)
-  if (problems.length > 0) throw new UsageError(problems)
+  if (flags.problems.length > 0) throw new UsageError(flags.problems)
   const client = findLegacyClient(cli)
   if (client === undefined) {
     const problem = 'its client was not found: images do not contain it'

@@ -1,5 +1,5 @@
 /** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
-import { type Flags, findConflict, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { type Flags, findConflict, parseFlags } from '../../lib/args.ts'
 import {
   type CommandDeclaration,
   type CommandIo,
@@ -97,7 +97,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const flags = parseFlags(args, DOCTOR.flags)
   const pod = flags.value('pod')
   const target = parsePodName(pod)
-  const problems = [...findFlagProblems(flags), ...findConflicts(flags)]
+  const problems = [...flags.problems, ...findConflicts(flags)]
   if (pod !== undefined && target === undefined) {
     problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`)
   }

@@ -26,7 +26,7 @@ export { INJECT } from './options.ts'
  * cannot be injected, or with `--strict` if none is. Throws `UsageError`.
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, INJECT.flags)
+  const flags = parseFlags(args, INJECT.flags, Infinity)
   const options = parseInjectOptions(flags)
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const injected = injectManifests(files, options)

@@ -38,7 +38,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
  * one cannot be read or edited. Throws `UsageError`.
  */
 export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, UNINJECT.flags)
+  const flags = parseFlags(args, UNINJECT.flags, Infinity)
   const usage = [...flags.problems]
   if (flags.positionals.length === 0) usage.push('name a manifest, or - for standard input')
   const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, usage))

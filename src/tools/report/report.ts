@@ -2,7 +2,7 @@
 import { UsageError } from '../../lib/errors.ts'
 import { scrubSetting } from '../../lib/secret.ts'
 import { printError } from '../../lib/print-error.ts'
-import { type Flags, findFlagProblems, parseFlags } from '../../lib/args.ts'
+import { type Flags, parseFlags } from '../../lib/args.ts'
 import {
   type CommandDeclaration,
   type CommandIo,
@@ -65,7 +65,7 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
 
 function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
   const problems = [
-    ...findFlagProblems(flags),
+    ...flags.problems,
     ...(['url', 'prometheus'] as const).flatMap((flag) =>
       flags.values(flag).flatMap((url) => findUrlProblems(flag, url)),
     ),

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { address, integer } from '../../sidecar/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
-import { findFlagProblems, type Flags, parseSettingFlag } from '../../lib/args.ts'
+import { type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { readConfigFile } from './config-file.ts'
@@ -82,7 +82,7 @@ const ROTATE = integer({ min: 1, max: MAX_ROTATE_SECONDS })
 
 /** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
 export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
-  const problems = findFlagProblems(flags)
+  const problems = [...flags.problems]
   const listen = parseListen(flags, problems)
   const rotateSeconds = parseSettingFlag(flags, 'rotate', ROTATE, problems)
   const tls = await readCertificate(flags, problems)

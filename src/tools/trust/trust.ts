@@ -125,7 +125,7 @@ type TrustFlags = Flags<keyof typeof TRUST.flags>
  * `ConfigError`.
  */
 export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, TRUST.flags)
+  const flags = parseFlags(args, TRUST.flags, Infinity)
   const { options, templatePaths } = await parseOptions(flags)
   const problems: string[] = []
   const manifests = await readManifests(flags.positionals, io)
