@@ -1,55 +1,67 @@
 /** Reports what `wimds inject` and `wimds uninject` did to each object, and prints the manifests. */
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import {
-  type EditedManifests,
-  formatPlace,
-  type ManifestFile,
-  type ObjectReport,
-} from './manifests/edit-manifests.ts'
+import { type EditedManifests, formatPlace, type ObjectReport } from './manifests/edit-manifests.ts'
 import type { Flags } from '../../lib/args.ts'
+import { printError } from '../../lib/print-error.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
-/** Returns a line for each object that is injected or left alone on purpose. */
-export function formatObjects(objects: readonly ObjectReport[]): string[] {
-  return objects
-    .filter(({ outcome }) => outcome !== 'rejected' && outcome !== 'unsupported')
-    .map((object) => `${formatPlace(object)}: ${formatOutcome(object)}`)
+interface Messages {
+  readonly lines: readonly string[]
+  readonly warnings: readonly string[]
+  readonly problems: readonly string[]
 }
 
-function formatOutcome({ outcome, reasons }: ObjectReport): string {
-  return [outcome, ...reasons].join(': ')
+/**
+ * Prints what was done on standard error, and the manifests, or what `-o` asks for; only JSON if there are problems.
+ * Returns the exit code.
+ */
+export function reportManifests(
+  io: CommandIo,
+  command: 'inject' | 'uninject',
+  flags: Pick<Flags<'output'>, 'value'>,
+  edited: EditedManifests,
+  { lines, warnings, problems }: Messages,
+): number {
+  const { files, objects } = edited
+  const unsupported = formatUnsupported(objects)
+  printError(io, `wimds ${command}`, ...lines, ...unsupported, ...warnings, ...problems)
+  const output = flags.value('output')
+  if (output === 'json') io.stdout.write(formatDocument(edited, problems))
+  if (problems.length > 0) return 1
+  if (output === 'diff') io.stdout.write(files.map(formatDiff).join(''))
+  if (output === undefined || output === 'yaml') {
+    io.stdout.write(joinDocuments(files.map(({ result }) => result)))
+  }
+  return 0
+}
+
+/** Returns a line for each object that is injected or left alone on purpose; none with `--quiet`. */
+export function formatObjects(
+  objects: readonly ObjectReport[],
+  flags: Pick<Flags<'quiet'>, 'has'>,
+): string[] {
+  if (flags.has('quiet')) return []
+  return objects
+    .filter(({ outcome }) => outcome !== 'rejected' && outcome !== 'unsupported')
+    .map((object) => `${formatPlace(object)}: ${[object.outcome, ...object.reasons].join(': ')}`)
 }
 
 /** Returns a warning for each object whose kind is not known to have a pod template. */
-export function formatUnsupported(objects: readonly ObjectReport[]): string[] {
+function formatUnsupported(objects: readonly ObjectReport[]): string[] {
   return objects
     .filter(({ outcome }) => outcome === 'unsupported')
     .map((object) => `${formatPlace(object)}: warning: ${object.reasons.join(' ')}`)
 }
 
-/** Returns the warning that nothing in the input can have the sidecar. */
-export function describeNothing(files: readonly ManifestFile[]): string {
+/** Returns the warning that nothing in the input can have the sidecar; none if a workload can. */
+export function findNothing({ files, objects }: EditedManifests): string[] {
+  if (objects.some(({ isWorkload }) => isWorkload)) return []
   return files.every(({ source }) => source.trim() === '')
-    ? 'warning: the input is empty. Fix: check the command or the file that it comes from'
-    : 'warning: there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template'
-}
-
-/** Prints the manifests, or what `-o` asks for; only JSON if there are problems. Returns the exit code. */
-export function printManifests(
-  io: Pick<CommandIo, 'stdout'>,
-  flags: Pick<Flags<'output'>, 'value'>,
-  manifests: EditedManifests,
-  problems: readonly string[],
-): number {
-  const output = flags.value('output')
-  if (output === 'json') io.stdout.write(formatDocument(manifests, problems))
-  if (problems.length > 0) return 1
-  if (output === 'diff') io.stdout.write(manifests.files.map(formatDiff).join(''))
-  if (output === undefined || output === 'yaml') {
-    io.stdout.write(joinDocuments(manifests.files.map(({ result }) => result)))
-  }
-  return 0
+    ? ['warning: the input is empty. Fix: check the command or the file that it comes from']
+    : [
+        'warning: there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template',
+      ]
 }
 
 /** Returns the document that `-o json` prints. */

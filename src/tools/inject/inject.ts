@@ -7,16 +7,10 @@ import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.t
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { printError } from '../../lib/print-error.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { INJECT, parseInjectOptions } from './options.ts'
-import {
-  describeNothing,
-  formatObjects,
-  formatUnsupported,
-  printManifests,
-} from './inject-report.ts'
+import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
 import { findKustomizations, findPatches, findPlaceholders } from './unfinished-input.ts'
 
 export { INJECT } from './options.ts'
@@ -42,15 +36,16 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
     ...findPlaceholders(injected.pods),
     ...findPatches(injected.pods),
     ...findUnpublishedImages(injected, flags),
+    ...(failures.length === 0 ? findNothing(injected) : []),
   ]
-  const lines = flags.has('quiet') ? [] : [...formatObjects(objects), ...findWaitingPods(injected)]
-  // With --quiet only together with a problem, which it may explain.
-  if (!flags.has('quiet') || problems.length > 0) lines.push(...findKustomizations(objects))
-  printError(io, 'wimds inject', ...lines, ...formatUnsupported(objects), ...warnings, ...problems)
-  if (failures.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
-    printError(io, 'wimds inject', describeNothing(files))
-  }
-  return printManifests(io, flags, injected, problems)
+  const isQuiet = flags.has('quiet')
+  const lines = [
+    ...formatObjects(objects, flags),
+    ...(isQuiet ? [] : findWaitingPods(injected)),
+    // With --quiet only together with a problem, which it may explain.
+    ...(isQuiet && problems.length === 0 ? [] : findKustomizations(objects)),
+  ]
+  return reportManifests(io, 'inject', flags, injected, { lines, warnings, problems })
 }
 
 /** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */

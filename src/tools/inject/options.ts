@@ -78,7 +78,7 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
     clientId: parseSettingFlag(flags, 'client-id', guid, problems),
     tenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
   }
-  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
+  const templatePaths = parseTemplatePaths(flags, problems)
   if (problems.length > 0) throw new UsageError(problems)
   return {
     namespace: flags.value('namespace'),
@@ -89,14 +89,19 @@ export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   }
 }
 
-/** Parses `Rollout=spec.template`, or with the API group: `Rollout.argoproj.io=spec.template`. */
-export function parseTemplatePath(text: string, problems: string[]): TemplatePath[] {
-  const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
-  if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
-  problems.push(
-    `--path must be KIND=PATH or KIND.GROUP=PATH, such as Rollout=spec.template, not ${JSON.stringify(text)}`,
-  )
-  return []
+/** Parses each `Rollout=spec.template`, or with the API group: `Rollout.argoproj.io=spec.template`. */
+export function parseTemplatePaths(
+  flags: Pick<Flags<'path'>, 'values'>,
+  problems: string[],
+): TemplatePath[] {
+  return flags.values('path').flatMap((text) => {
+    const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
+    if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
+    problems.push(
+      `--path must be KIND=PATH or KIND.GROUP=PATH, such as Rollout=spec.template, not ${JSON.stringify(text)}`,
+    )
+    return []
+  })
 }
 
 const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w-]+|\*))*)$/

@@ -1,17 +1,11 @@
 /** `wimds uninject`: removes the sidecar from manifests, without access to a cluster. */
 import { UsageError } from '../../lib/errors.ts'
-import { uninjectManifests } from './manifests/uninject-manifests.ts'
+import { uninjectManifests } from './manifests/inject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
-import { printError } from '../../lib/print-error.ts'
-import { parseTemplatePath, INJECT } from './options.ts'
-import {
-  describeNothing,
-  formatObjects,
-  formatUnsupported,
-  printManifests,
-} from './inject-report.ts'
+import { INJECT, parseTemplatePaths } from './options.ts'
+import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
 
 const { path, output, quiet } = INJECT.flags
 
@@ -41,17 +35,15 @@ export async function uninject(args: readonly string[], io: CommandIo): Promise<
   const flags = parseFlags(args, UNINJECT.flags, Infinity)
   const usage = [...flags.problems]
   if (flags.positionals.length === 0) usage.push('name a manifest, or - for standard input')
-  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, usage))
+  const templatePaths = parseTemplatePaths(flags, usage)
   if (usage.length > 0) throw new UsageError(usage)
   const { files, problems: unreadable } = await readManifests(flags.positionals, io)
   const uninjected = uninjectManifests(files, templatePaths)
-  const { objects } = uninjected
   const problems = [...unreadable, ...uninjected.problems]
-  const lines = flags.has('quiet') ? [] : formatObjects(objects)
-  const warnings = [...formatUnsupported(objects), ...uninjected.warnings]
-  printError(io, 'wimds uninject', ...lines, ...warnings, ...problems)
-  if (problems.length === 0 && !objects.some(({ isWorkload }) => isWorkload)) {
-    printError(io, 'wimds uninject', describeNothing(files))
-  }
-  return printManifests(io, flags, uninjected, problems)
+  const lines = formatObjects(uninjected.objects, flags)
+  const warnings = [
+    ...uninjected.warnings,
+    ...(problems.length === 0 ? findNothing(uninjected) : []),
+  ]
+  return reportManifests(io, 'uninject', flags, uninjected, { lines, warnings, problems })
 }

@@ -25,7 +25,7 @@ import { formatJson } from './output/json.ts'
 import { formatTerraform } from './output/terraform.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
-import { parseTemplatePath } from '../inject/options.ts'
+import { parseTemplatePaths } from '../inject/options.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 
@@ -186,7 +186,7 @@ async function parseOptions(
   if (flags.has('force-namespaced') && flags.value('from') !== 'aad-pod-identity') {
     problems.push('--force-namespaced needs --from aad-pod-identity')
   }
-  const templatePaths = flags.values('path').flatMap((text) => parseTemplatePath(text, problems))
+  const templatePaths = parseTemplatePaths(flags, problems)
   const issuer = await readIssuer(flags.value('issuer'), problems)
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {

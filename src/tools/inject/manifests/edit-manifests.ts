@@ -37,27 +37,27 @@ export interface ManifestFile {
 
 /** The change to each workload. */
 export interface ManifestOperation {
-  /** The outcome of an object that is changed. */
-  readonly outcome: 'injected' | 'uninjected'
   /** Why an object is skipped whose pods are left alone. */
   readonly skipped: string
   /** Pod templates of kinds that are not known. */
   readonly templatePaths: readonly TemplatePath[]
-  /** True if the object is left alone, whatever its pod template is. */
-  readonly isOptedOut: (object: KubernetesObject) => boolean
+  /** Returns true if the object is left alone, whatever its pod template is. */
+  readonly isOptedOut?: (object: LocatedObject) => boolean
   /** True: objects that cannot be edited are left as they are, with a warning. */
   readonly keepsRejected?: boolean | undefined
   /** Returns why an object with a pod template is never edited. */
   readonly findRefusal?: (object: KubernetesObject) => string | undefined
   /** Returns warnings about a workload itself, outside its pod templates. */
-  readonly findWarnings?: (object: KubernetesObject, templatePaths: readonly string[]) => string[]
+  readonly findWarnings?: (object: LocatedObject, templatePaths: readonly string[]) => string[]
   readonly editPod: (workload: Workload, accounts: readonly ServiceAccount[]) => PodEdit
 }
 
 type PodEdit =
-  | { readonly kind: 'edited'; readonly pod: Pod; readonly warnings: readonly string[] }
+  | { readonly kind: EditOutcome; readonly pod: Pod; readonly warnings: readonly string[] }
   | { readonly kind: 'skipped' }
   | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+type EditOutcome = 'injected' | 'uninjected'
 
 export interface EditedManifests {
   readonly files: readonly (ManifestFile & { readonly result: string })[]
@@ -85,7 +85,7 @@ export interface ObjectReport {
   /** True if it has, seems to have or should have a pod template. */
   readonly isWorkload: boolean
   readonly outcome:
-    | ManifestOperation['outcome']
+    | EditOutcome
     /** It is already as the operation would leave it. */
     | 'unchanged'
     | 'skipped'
@@ -103,6 +103,7 @@ interface Context extends ManifestOperation {
 
 /** One document of a file. */
 interface SourceDocument extends ParsedDocument {
+  readonly located: readonly LocatedObject[]
   readonly file: ManifestFile
   readonly lines: LineCounter
 }
@@ -121,9 +122,14 @@ export function editManifests(
 ): EditedManifests {
   const parsed = files.map((file) => {
     const lines = new LineCounter()
-    return parseDocuments(file.source, lines).map((each) => ({ ...each, file, lines }))
+    return parseDocuments(file.source, lines).map((each): SourceDocument => ({
+      ...each,
+      located: findObjects(each.data, []),
+      file,
+      lines,
+    }))
   })
-  const accounts = parsed.flat().flatMap(({ data }) => findServiceAccounts(data))
+  const accounts = parsed.flat().flatMap(({ located }) => findServiceAccounts(located))
   const context: Context = { ...operation, accounts }
   const results = parsed.map((sources) => sources.map((source) => editDocument(source, context)))
   const documents = results.flat()
@@ -168,25 +174,23 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
     const problem = describeTemplate(source) ?? formatParseError(source, error)
     return { objects: [], edits: [], pods: [], problems: [problem] }
   }
-  const located = findObjects(source.data, [])
-  if (located.length === 0 && source.data !== null) return skipDocument(source)
+  if (source.located.length === 0 && source.data !== null) return skipDocument(source)
   const yaml = createYamlDocument(source.document, source.file.source)
-  const results = located.map((each) => editObject(each, { ...source, yaml }, context))
+  const results = source.located.map((each) => editObject(each, { ...source, yaml }, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   const isSafe = edits.length === 0 || verifyEdits(source, edits, changes)
-  const objects = results.map(({ report }) =>
-    isSafe || report.outcome !== context.outcome ? report : { ...report, ...UNSAFE },
+  const objects = results.map(({ report, edits: own }) =>
+    isSafe || own.length === 0 ? report : { ...report, ...UNSAFE },
   )
   const problems = objects
     .filter((object) => object.outcome === 'rejected' && !isKept(object, context))
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
   const template = problems.length > 0 ? describeTemplate(source) : undefined
-  const pods = isSafe ? changes.map(({ pod }) => pod) : []
   return {
     objects,
     edits: isSafe ? edits : [],
-    pods,
+    pods: isSafe ? changes.map(({ pod }) => pod) : [],
     problems: template === undefined ? problems : [template],
   }
 }
@@ -194,10 +198,18 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
 /** Reports a document that is no object, such as one without a kind. */
 function skipDocument({ file, data, document, lines }: SourceDocument): DocumentResult {
   const { line } = lines.linePos(getOffset(document.contents))
-  const about = { file: file.name, line, apiVersion: '', kind: '', name: '', isWorkload: false }
   const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
-  const reasons = [isEmptyList ? 'an empty list' : 'no apiVersion and kind']
-  const report = { ...about, outcome: 'skipped', reasons, warnings: [] } as const
+  const report: ObjectReport = {
+    file: file.name,
+    line,
+    apiVersion: '',
+    kind: '',
+    name: '',
+    isWorkload: false,
+    outcome: 'skipped',
+    reasons: [isEmptyList ? 'an empty list' : 'no apiVersion and kind'],
+    warnings: [],
+  }
   return { objects: [report], edits: [], pods: [], problems: [] }
 }
 
@@ -224,13 +236,13 @@ function editObject(
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
   const pathFlags = workloads === undefined ? formatPathFlags(object) : []
   const isWorkload = templatePaths.length > 0 || pathFlags.length > 0
-  const ownWarnings = context.findWarnings?.(object, templatePaths) ?? []
+  const ownWarnings = context.findWarnings?.(located, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
     report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
     edits: [],
     changes: [],
   })
-  if (context.isOptedOut(object)) return leave('skipped', context.skipped)
+  if (context.isOptedOut?.(located) === true) return leave('skipped', context.skipped)
   const refusal = isWorkload ? context.findRefusal?.(object) : undefined
   if (refusal !== undefined) return leave(workloads ? 'rejected' : 'unsupported', refusal)
   if (workloads === undefined) {
@@ -242,16 +254,18 @@ function editObject(
   const results = workloads.map((workload, index) =>
     editWorkload(workload, templatePaths[index] ?? '', context),
   )
-  const reasons = results.flatMap((result) => result.reasons)
+  const reasons = results.flatMap((result) => (result.kind === 'rejected' ? result.reasons : []))
   if (reasons.length > 0) return leave('rejected', ...reasons)
-  const changes = results.flatMap((result) => result.changes)
-  if (changes.length === 0) return leave('skipped', context.skipped)
+  const edited = results.flatMap((result) => ('change' in result ? [result] : []))
+  const [first] = edited
+  if (first === undefined) return leave('skipped', context.skipped)
+  const changes = edited.map(({ change }) => change)
   try {
     const edits = changes.flatMap(({ path, template, pod }) =>
       findEdits(source.yaml, path, template, pod),
     )
-    const outcome = edits.length === 0 ? 'unchanged' : context.outcome
-    const warnings = [...ownWarnings, ...results.flatMap((result) => result.warnings)]
+    const outcome = edits.length === 0 ? 'unchanged' : first.kind
+    const warnings = [...ownWarnings, ...edited.flatMap((result) => result.warnings)]
     return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, changes }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
@@ -265,49 +279,45 @@ function formatUneditable({ message, offset, fix }: UneditableError, lines: Line
   return `it cannot be edited safely: ${message}${place}. Fix: ${fix}`
 }
 
-function describeObject(
-  { object, path }: LocatedObject,
-  { file, document, lines }: SourceDocument,
-) {
+function describeObject(located: LocatedObject, { file, document, lines }: SourceDocument) {
+  const { object, path } = located
   const node = path.length === 0 ? document.contents : document.getIn(path, true)
   return {
     file: file.name,
     line: lines.linePos(getOffset(node)).line,
     apiVersion: object.apiVersion,
     kind: object.kind,
-    ...readName(object),
+    ...readName(located),
   }
 }
 
-interface WorkloadResult {
-  /** Why the pod template cannot be edited. */
-  readonly reasons: readonly string[]
-  readonly warnings: readonly string[]
-  /** Empty if the pod template is skipped. */
-  readonly changes: readonly TemplateChange[]
-}
-
-const SKIPPED: WorkloadResult = { reasons: [], warnings: [], changes: [] }
+type WorkloadEdit =
+  | {
+      readonly kind: EditOutcome
+      readonly change: TemplateChange
+      readonly warnings: readonly string[]
+    }
+  | Exclude<PodEdit, { readonly kind: EditOutcome }>
 
 function editWorkload(
   workload: Workload,
   templatePath: string,
   { editPod, accounts }: Context,
-): WorkloadResult {
+): WorkloadEdit {
   const { template, path, problems } = workload
-  if (problems.length > 0) return { ...SKIPPED, reasons: problems }
+  if (problems.length > 0) return { kind: 'rejected', reasons: problems }
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
     const [problem, hint] =
       template == null
         ? ['is missing', '; for a patch of kustomize, pass the output of kubectl kustomize']
         : ['must be an object', '']
     const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec${hint}`
-    return { ...SKIPPED, reasons: [reason] }
+    return { kind: 'rejected', reasons: [reason] }
   }
   const edit = editPod(workload, accounts)
-  if (edit.kind === 'skipped') return SKIPPED
-  if (edit.kind === 'rejected') return { ...SKIPPED, reasons: edit.reasons }
-  return { ...SKIPPED, warnings: edit.warnings, changes: [{ path, template, pod: edit.pod }] }
+  if (!('pod' in edit)) return edit
+  const { kind, pod, warnings } = edit
+  return { kind, warnings, change: { path, template, pod } }
 }
 
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */

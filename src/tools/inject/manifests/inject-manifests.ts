@@ -1,12 +1,12 @@
-/** Injects the workloads of manifests. */
+/** Injects the workloads of manifests, and removes what injection added. */
 import { inject } from '../../../cluster/injector/inject.ts'
 import type { InjectionSettings } from '../../../cluster/injector/settings.ts'
+import { uninject } from '../../../cluster/injector/earlier-injection.ts'
 import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import {
-  findAnnotationNames,
   getApiGroup,
   type KubernetesObject,
-  readAnnotation,
+  type LocatedObject,
   type ServiceAccount,
   type TemplatePath,
   type Workload,
@@ -30,19 +30,35 @@ export function injectManifests(
   { settings, namespace, templatePaths = [], requiresMode = false, keepsRejected }: ManifestOptions,
 ): EditedManifests {
   return editManifests(files, {
-    outcome: 'injected',
     skipped: 'opted out',
     templatePaths,
-    isOptedOut: (object) => readAnnotation(object, 'wimds.io/inject') === 'false',
+    isOptedOut: ({ metadata }) => metadata.annotations?.['wimds.io/inject'] === 'false',
     keepsRejected,
     findRefusal,
     findWarnings: findMisplacedAnnotations,
     editPod: (workload, accounts) => {
       const serviceAccount = findAccount(workload, accounts, namespace)?.annotations ?? {}
-      const injection = inject({ pod: workload.template, serviceAccount, settings, requiresMode })
-      return injection.kind === 'injected' ? { ...injection, kind: 'edited' } : injection
+      return inject({ pod: workload.template, serviceAccount, settings, requiresMode })
     },
   })
+}
+
+/** Removes what injection added to the workloads of the files. Pure; reports all problems together. */
+export function uninjectManifests(
+  files: readonly ManifestFile[],
+  templatePaths: readonly TemplatePath[] = [],
+): EditedManifests {
+  const edited = editManifests(files, {
+    skipped: 'not injected',
+    templatePaths,
+    editPod: ({ template }) => uninject(template),
+  })
+  return { ...edited, files: edited.files.map(keepEndOfFile) }
+}
+
+/** Removes the line break before the removed lines at the end of a file whose last line had none. */
+function keepEndOfFile(file: EditedManifests['files'][number]): EditedManifests['files'][number] {
+  return file.source.endsWith('\n') ? file : { ...file, result: file.result.replace(/\r?\n$/, '') }
 }
 
 /** Returns why Knative would reject an injected object: its API has neither `restartPolicy` nor `lifecycle` in a container. */
@@ -54,13 +70,13 @@ function findRefusal(object: KubernetesObject): string | undefined {
 
 /** Returns a warning for each annotation of wimds on a workload itself, where the webhook does not see it. */
 function findMisplacedAnnotations(
-  object: KubernetesObject,
+  { metadata }: LocatedObject,
   templatePaths: readonly string[],
 ): string[] {
   const [templatePath] = templatePaths
   // The pod template of a Pod is the object itself.
   if (templatePath === undefined || templatePath === '') return []
-  return findAnnotationNames(object)
+  return Object.keys(metadata.annotations ?? {})
     .filter((name) => name.startsWith('wimds.io/'))
     .map((name) => {
       const effect =

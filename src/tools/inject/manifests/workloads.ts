@@ -10,7 +10,7 @@ export interface Workload {
   readonly path: readonly Key[]
   readonly template: unknown
   readonly serviceAccountName: string
-  /** The malformed part of its metadata. */
+  /** The malformed part of the object's metadata. */
   readonly problems: readonly string[]
 }
 
@@ -49,54 +49,36 @@ const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPE
 const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
 export type KubernetesObject = z.infer<typeof KubernetesObject>
 
-const WithMetadata = z.looseObject({
-  metadata: z.nullish(
-    z.looseObject({
-      name: z.nullish(z.string()),
-      generateName: z.nullish(z.string()),
-      namespace: z.nullish(z.string()),
-      annotations: z.nullish(z.record(z.string(), z.unknown())),
-    }),
-  ),
+const Metadata = z.looseObject({
+  name: z.nullish(z.string()),
+  generateName: z.nullish(z.string()),
+  namespace: z.nullish(z.string()),
+  annotations: z.nullish(z.record(z.string(), z.unknown())),
 })
+type Metadata = z.infer<typeof Metadata>
+
+const WithMetadata = z.looseObject({ metadata: z.nullish(Metadata) })
 
 /** Returns a workload for each pod template of the object; undefined if it is of another kind. */
 export function readWorkloads(
-  { object, value, path }: LocatedObject,
+  { object, metadata, problems, value, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
 ): Workload[] | undefined {
-  const parsed = WithMetadata.safeParse(object, WITH_INPUT)
-  const metadata = parsed.data?.metadata
   return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
     const template = templatePath.reduce<unknown>(getMember, value)
     return {
-      namespace: metadata?.namespace ?? undefined,
+      namespace: metadata.namespace ?? undefined,
       path: [...path, ...templatePath],
       template,
       serviceAccountName: readAccountName(template),
-      problems: parsed.success ? [] : parsed.error.issues.map(formatIssue),
+      problems,
     }
   })
 }
 
-/** Returns an annotation of the object itself; undefined if its metadata is malformed. */
-export function readAnnotation(object: KubernetesObject, name: string): unknown {
-  return WithMetadata.safeParse(object).data?.metadata?.annotations?.[name]
-}
-
-/** Returns the names of the annotations of the object itself; none if its metadata is malformed. */
-export function findAnnotationNames(object: KubernetesObject): string[] {
-  return Object.keys(WithMetadata.safeParse(object).data?.metadata?.annotations ?? {})
-}
-
 /** Returns the name of the object, or the beginning of the one that it will get, and its namespace. */
-export function readName(object: KubernetesObject): {
-  readonly name: string
-  readonly namespace?: string
-} {
-  const metadata = WithMetadata.safeParse(object).data?.metadata
-  const name = metadata?.name ?? metadata?.generateName ?? ''
-  return metadata?.namespace == null ? { name } : { name, namespace: metadata.namespace }
+export function readName({ metadata: { name, generateName, namespace } }: LocatedObject) {
+  return { name: name ?? generateName ?? '', ...(namespace != null && { namespace }) }
 }
 
 function findTemplatePaths(
@@ -150,21 +132,25 @@ function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   return [...found.values()]
 }
 
-/** Returns the ServiceAccounts of one document. */
-export function findServiceAccounts(document: unknown): ServiceAccount[] {
-  return findObjects(document, []).flatMap(({ object }) => {
-    const metadata = WithMetadata.safeParse(object).data?.metadata
-    if (object.apiVersion !== 'v1' || object.kind !== 'ServiceAccount') return []
-    const texts = Object.entries(metadata?.annotations ?? {}).filter(
-      (entry): entry is [string, string] => typeof entry[1] === 'string',
-    )
-    const namespace = metadata?.namespace ?? undefined
-    return { name: metadata?.name ?? '', namespace, annotations: Object.fromEntries(texts) }
-  })
+/** Returns the ServiceAccounts among the objects. */
+export function findServiceAccounts(objects: readonly LocatedObject[]): ServiceAccount[] {
+  return objects
+    .filter(({ object }) => object.apiVersion === 'v1' && object.kind === 'ServiceAccount')
+    .map(({ metadata }) => {
+      const texts = Object.entries(metadata.annotations ?? {}).filter(
+        (entry): entry is [string, string] => typeof entry[1] === 'string',
+      )
+      const namespace = metadata.namespace ?? undefined
+      return { name: metadata.name ?? '', namespace, annotations: Object.fromEntries(texts) }
+    })
 }
 
 export interface LocatedObject {
   readonly object: KubernetesObject
+  /** Empty if it is malformed. */
+  readonly metadata: Metadata
+  /** The malformed part of its metadata. */
+  readonly problems: readonly string[]
   /** The object as it is written, which in a list of one kind may have no kind. */
   readonly value: unknown
   readonly path: readonly Key[]
@@ -180,7 +166,11 @@ export function findObjects(
   const parsed = KubernetesObject.safeParse({ ...defaults, ...value })
   if (!parsed.success) return []
   const { apiVersion, kind, items } = parsed.data
-  if (!kind.endsWith('List') || !Array.isArray(items)) return [{ object: parsed.data, value, path }]
+  if (!kind.endsWith('List') || !Array.isArray(items)) {
+    const { data, error } = WithMetadata.safeParse(value, WITH_INPUT)
+    const problems = error?.issues.map(formatIssue) ?? []
+    return [{ object: parsed.data, metadata: data?.metadata ?? {}, problems, value, path }]
+  }
   // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
   const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
   return items.flatMap((item, index) => findObjects(item, [...path, 'items', index], ofItems))

@@ -3,7 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import {
+  injectManifests,
+  uninjectManifests,
+} from '../../../../src/tools/inject/manifests/inject-manifests.ts'
 import type { InjectionSettings } from '../../../../src/cluster/injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { pods } from '../../../cluster/injector/arbitrary-pod.ts'
@@ -15,6 +18,29 @@ const RUNS = { numRuns: 20 }
 
 const OPTIONS = { clientId: CLIENT, tenantId: TENANT }
 
+const styles = fc.record({
+  print: fc.constantFrom(...PRINTERS),
+  mode: fc.constantFrom(...ROUTING_MODES),
+  hasNativeSidecars: fc.boolean(),
+  alwaysSetsNoProxy: fc.boolean(),
+  credentials: fc.constantFrom({}, { 'wimds.io/sdk-credentials': 'managed-identity' }),
+})
+
+/** Returns manifests of pods, changed by the function, and settings. */
+function casesOf(change: (pod: object) => unknown) {
+  return fc
+    .tuple(pods, styles)
+    .map(([{ metadata, spec }, { print, mode, credentials, ...more }]) => {
+      const annotations = { ...metadata?.annotations, ...credentials }
+      const about = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations } }
+      const pod = change({ ...about, spec })
+      // Mode node needs native sidecars.
+      const hasNativeSidecars = more.hasNativeSidecars || mode === 'node'
+      return { pod, source: print(pod), more: { ...more, mode, hasNativeSidecars } }
+    })
+    .filter(({ pod, source }) => isDeepStrictEqual(parse(source), pod))
+}
+
 const cases = fc
   .record({
     pod: pods,
@@ -24,16 +50,43 @@ const cases = fc
   // The library prints a literal block of blanks so that they are lost.
   .filter(({ pod, print }) => isDeepStrictEqual(parse(print(pod)), pod))
 
-function run(source: string, mode: RoutingMode, more: Partial<InjectionSettings> = {}) {
-  const { files, problems } = injectManifests([{ name: 'pod.yaml', source }], {
-    settings: settings({ mode, ...OPTIONS, ...more }),
-    namespace: undefined,
-  })
+type Overrides = Partial<InjectionSettings> & { readonly mode: RoutingMode }
+
+function inject(source: string, more: Overrides): string {
+  return resultOf(
+    injectManifests([{ name: 'pod.yaml', source }], {
+      settings: settings({ ...OPTIONS, ...more }),
+      namespace: undefined,
+    }),
+  )
+}
+
+function uninject(source: string): string {
+  return resultOf(uninjectManifests([{ name: 'pod.yaml', source }]))
+}
+
+function resultOf({ files, problems }: ReturnType<typeof uninjectManifests>): string {
   expect(problems).toEqual([])
   const [file] = files
   if (file === undefined) throw new Error('no file')
-  return file
+  return file.result
 }
+
+/** Returns the value without what removal cannot restore: an empty list or map. */
+function dropLost(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dropLost)
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).map(([key, member]) => [key, dropLost(member)] as const)
+  return Object.fromEntries(members.filter(([key, member]) => !isLost(key, member)))
+}
+
+const FILLED = new Set(['env', 'initContainers', 'volumes', 'annotations', 'metadata'])
+
+function isLost(key: string, value: unknown): boolean {
+  return FILLED.has(key) && Object.keys(value ?? {}).length === 0
+}
+
+const hasNoProxy = (source: string) => /no_proxy/i.test(source)
 
 describe('for every manifest', { timeout: 120_000 }, () => {
   test('the text parses to the pod that the patch gives, also when it is injected again', () => {
@@ -42,12 +95,12 @@ describe('for every manifest', { timeout: 120_000 }, () => {
         // Mode node needs native sidecars.
         const other = { port: 8123, image: 'wimds:other', hasNativeSidecars: mode === 'node' }
         const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
-        const { result } = run(print(object), mode)
+        const result = inject(print(object), { mode })
         const once = injected(pod, { mode, ...OPTIONS })
         expect(parse(result)).toEqual({ ...object, metadata: once.metadata, spec: once.spec })
-        expect(run(result, mode).result).toBe(result)
+        expect(inject(result, { mode })).toBe(result)
         const { metadata, spec } = injected(once, { mode, ...OPTIONS, ...other })
-        expect(parse(run(result, mode, other).result)).toEqual({ ...object, metadata, spec })
+        expect(parse(inject(result, { mode, ...other }))).toEqual({ ...object, metadata, spec })
       }),
       RUNS,
     )
@@ -81,8 +134,36 @@ describe('for every manifest', { timeout: 120_000 }, () => {
       fc.property(documents, (printed) => {
         const source = printed.map(([value, print]) => `--- # next\n${print(value)}`).join('')
         fc.pre(parseAllDocuments(source).every(({ errors }) => errors.length === 0))
-        expect(run(source, 'loopback').result).toBe(source)
+        expect(inject(source, { mode: 'loopback' })).toBe(source)
       }),
+      RUNS,
+    )
+  })
+
+  test('removal restores what was injected, to the byte but for the style of a changed value', () => {
+    fc.assert(
+      fc.property(casesOf(dropLost), ({ pod, source, more }) => {
+        const result = uninject(inject(source, more))
+        expect(hasNoProxy(source) ? parse(result) : result).toEqual(
+          hasNoProxy(source) ? pod : source,
+        )
+      }),
+      RUNS,
+    )
+  })
+
+  test('nothing of wimds is left, and removal changes nothing where nothing was injected', () => {
+    fc.assert(
+      fc.property(
+        casesOf((pod) => pod),
+        ({ source, more }) => {
+          expect(uninject(source)).toBe(source)
+          const result = uninject(inject(source, more))
+          const left = JSON.stringify(parse(result)).replaceAll('wimds.io/sdk-credentials', '')
+          expect(left).not.toMatch(/wimds|AZURE_POD_IDENTITY|AZURE_TOKEN_CREDENTIALS/)
+          expect(uninject(result)).toBe(result)
+        },
+      ),
       RUNS,
     )
   })
