@@ -18,13 +18,6 @@ export interface SeenClient {
   readonly lastSeenAt: number
 }
 
-export interface ClientInventory {
-  /** Counts a request and returns its client. */
-  readonly count: (headers: IncomingHttpHeaders) => SeenClient
-  /** Returns every client so far, the latest first. */
-  readonly clients: () => readonly SeenClient[]
-}
-
 interface CountedClient extends SeenClient {
   requests: number
   lastSeenAt: number
@@ -37,7 +30,7 @@ const MAX_CLIENTS = 100
 const VERSION = /^\d[\w.+-]{0,30}$/
 
 /** Creates an empty inventory. `now` is the monotonic clock. */
-export function createClientInventory(now: () => number): ClientInventory {
+export function createClientInventory(now: () => number) {
   /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()
@@ -69,13 +62,16 @@ export function createClientInventory(now: () => number): ClientInventory {
   }
 
   return {
-    count: (headers) => {
+    /** Counts a request and returns its client. */
+    count: (headers: IncomingHttpHeaders): SeenClient => {
       const client = findClient(headers)
       client.requests += 1
       client.lastSeenAt = now()
       return client
     },
-    clients: () => [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
+    /** Returns every client so far, the latest first. */
+    clients: (): readonly SeenClient[] =>
+      [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
   }
 }
 

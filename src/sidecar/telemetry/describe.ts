@@ -1,6 +1,7 @@
 /** Describes errors, resources and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
+import type { Assertion } from '../exchange/assertion.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'
@@ -24,6 +25,11 @@ export function explainFailure(error: BrokerError) {
     failure: describeFailure(error),
     explanation: explainAadsts(error.entra?.aadsts)?.explanation,
   }
+}
+
+/** Returns the claims of a projected token. */
+export function describeClaims({ issuer, subject, audience, expiresAt }: Assertion) {
+  return { issuer, subject, audience: [...audience], expiresAt: formatTime(expiresAt) }
 }
 
 /** Returns the resource of a scope. */

@@ -24,34 +24,29 @@ export interface FailedRequests {
   readonly lastAt: number
 }
 
-export interface History {
-  readonly onExchange: (event: ExchangeEvent) => void
-  readonly onReply: (event: ReplyEvent, client: SeenClient) => void
-  /** Returns the exchanges, latest first. */
-  readonly exchanges: () => readonly PastExchange[]
-  /** Returns the failed requests, latest first. */
-  readonly failedRequests: () => readonly FailedRequests[]
-}
+export type History = ReturnType<typeof createHistory>
 
 const MAX_ENTRIES = 20
 
 /** Creates an empty history, which keeps twenty entries of each. `now` is the monotonic clock. */
-export function createHistory(now: () => number): History {
+export function createHistory(now: () => number) {
   const exchanges = createRecent<Omit<PastExchange, 'count'>>()
   const failedRequests = createRecent<Omit<FailedRequests, 'count'>>()
 
   return {
-    onExchange: ({ request, durationMs, outcome }) => {
+    onExchange: ({ request, durationMs, outcome }: ExchangeEvent) => {
       const error = outcome.ok ? undefined : outcome.error
       const key = JSON.stringify([request.identity.clientId, request.scope, error?.code])
       exchanges.add(key, { request, durationMs, error, endedAt: now() })
     },
-    onReply: ({ protocol, error }, client) => {
+    onReply: ({ protocol, error }: ReplyEvent, client: SeenClient) => {
       if (error === undefined) return
       const key = `${protocol} ${error.code} ${client.library.id}`
       failedRequests.add(key, { protocol, client, error, lastAt: now() })
     },
+    /** Returns the exchanges, latest first. */
     exchanges: exchanges.list,
+    /** Returns the failed requests, latest first. */
     failedRequests: failedRequests.list,
   }
 }

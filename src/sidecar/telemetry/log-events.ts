@@ -1,6 +1,6 @@
 /** Logs the events that have more than a name: their level and fields. */
 import { type BrokerError, type ErrorCode, isOfExchange, toBrokerError } from '../../lib/errors.ts'
-import { type Assertion, hasUnexpectedAudience } from '../exchange/assertion.ts'
+import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrub } from '../../lib/secret.ts'
@@ -11,7 +11,7 @@ import type { RefreshEvent } from '../tokens/exchanges.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
-import { describeFailure, formatTime } from './describe.ts'
+import { describeClaims, describeFailure, formatTime } from './describe.ts'
 import type { Logger } from './logger.ts'
 
 /** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
@@ -38,11 +38,10 @@ export function logExchange(
   { request, outcome, durationMs }: ExchangeEvent,
   clock: Clock,
 ): void {
-  const { correlationId } = request
   const fields = {
     ...requestFields(request),
     durationMs: Math.round(durationMs),
-    ...(correlationId !== undefined && { correlationId }),
+    correlationId: request.correlationId,
   }
   if (outcome.ok) {
     const { lifetime, audit } = outcome.token
@@ -63,12 +62,11 @@ export function logServedToken(
   { request, token }: ServedToken,
   client: SeenClient,
 ): void {
-  const { correlationId } = request
   log.info('token_served', {
     ...requestFields(request),
     protocol,
     client: formatClient(client),
-    ...(correlationId !== undefined && { correlationId }),
+    correlationId: request.correlationId,
     ...token.audit,
   })
 }
@@ -105,16 +103,12 @@ export function logAssertion(
     log.warn('assertion_failed', { file, ...errorFields(state.error) })
     return
   }
-  const fields = { file, ...assertionFields(state.assertion) }
+  const fields = { file, ...describeClaims(state.assertion) }
   if (configuredAudience === undefined && hasUnexpectedAudience(state.assertion)) {
     log.warn('assertion_audience_unexpected', fields)
   } else {
     log.info('assertion_loaded', fields)
   }
-}
-
-function assertionFields({ issuer, subject, audience, expiresAt }: Assertion) {
-  return { issuer, subject, audience, expiresAt: formatTime(expiresAt) }
 }
 
 /** Logs `request_rejected`. */

@@ -8,7 +8,6 @@ import type { SeenClient } from './clients.ts'
 import {
   Counter,
   createRegistry,
-  type Exposition,
   Gauge,
   Histogram,
   registerBuildInfo,
@@ -18,22 +17,6 @@ import {
 } from './prometheus.ts'
 import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
 import { describeState, type StateSources, toSamples, toUnixTime } from './state-metrics.ts'
-
-export interface Metrics {
-  readonly registry: Registry
-  readonly onReply: (event: ReplyEvent, client: SeenClient) => void
-  readonly onCacheResult: (result: CacheResult) => void
-  /** Counts an exchange that was made while a token was cached. */
-  readonly onRefresh: (isSuccess: boolean) => void
-  readonly onExchange: (event: ExchangeEvent) => void
-  /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
-  readonly onAttempt: (code: ErrorCode | 'ok') => void
-  /** Records a later reading of the configuration; the first one succeeded. */
-  readonly onReload: (isSuccess: boolean) => void
-  readonly scrape: () => Promise<Exposition>
-  /** Returns the counts that the status page shows. */
-  readonly readTraffic: () => TrafficSample
-}
 
 /** What a sidecar has answered since its start. */
 export interface TrafficSample extends ReplyTotals {
@@ -52,7 +35,7 @@ const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
 /** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
-export function createMetrics(sources: StateSources): Metrics {
+export function createMetrics(sources: StateSources) {
   const registry = createRegistry()
   const requests = registerRequests(registry)
   const exchanges = registerExchanges(registry)
@@ -62,9 +45,7 @@ export function createMetrics(sources: StateSources): Metrics {
   return { registry, ...requests, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
 }
 
-type RequestMetrics = Pick<Metrics, 'onReply' | 'onCacheResult' | 'readTraffic'>
-
-function registerRequests(registry: Registry): RequestMetrics {
+function registerRequests(registry: Registry) {
   const replies = createReplyCounts(REQUEST_BOUNDS)
   // Numbers, which the status page reads too.
   const results: Record<CacheResult, number> = {
@@ -98,11 +79,12 @@ function registerRequests(registry: Registry): RequestMetrics {
     },
   ])
   return {
-    onReply: (event, { library }) => replies.add(event, library.id),
-    onCacheResult: (result) => {
+    onReply: (event: ReplyEvent, { library }: SeenClient) => replies.add(event, library.id),
+    onCacheResult: (result: CacheResult) => {
       results[result] += 1
     },
-    readTraffic: () => ({
+    /** Returns the counts that the status page shows. */
+    readTraffic: (): TrafficSample => ({
       ...replies.totals(),
       lookups: Object.values(results).reduce((sum, count) => sum + count, 0),
       hits: results.hit,
@@ -111,9 +93,7 @@ function registerRequests(registry: Registry): RequestMetrics {
   }
 }
 
-type ExchangeMetrics = Pick<Metrics, 'onRefresh' | 'onExchange' | 'onAttempt'>
-
-function registerExchanges(registry: Registry): ExchangeMetrics {
+function registerExchanges(registry: Registry) {
   const registers = [registry]
   const refreshes = new Counter({
     name: 'wimds_token_refreshes_total',
@@ -138,14 +118,18 @@ function registerExchanges(registry: Registry): ExchangeMetrics {
   })
   for (const code of ATTEMPT_CODES) attempts.inc({ code }, 0)
   return {
-    onRefresh: (isSuccess) => refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
-    onExchange: ({ durationMs, outcome }) =>
+    /** Counts an exchange that was made while a token was cached. */
+    onRefresh: (isSuccess: boolean) =>
+      refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
+    onExchange: ({ durationMs, outcome }: ExchangeEvent) =>
       duration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
-    onAttempt: (code) => attempts.inc({ code }),
+    /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
+    onAttempt: (code: ErrorCode | 'ok') => attempts.inc({ code }),
   }
 }
 
-function registerReloads(registry: Registry, { wall }: Clock): Metrics['onReload'] {
+/** Returns the function that records a later reading of the configuration; the first one succeeded. */
+function registerReloads(registry: Registry, { wall }: Clock) {
   const registers = [registry]
   const successful = new Gauge({
     name: 'wimds_config_last_reload_successful',

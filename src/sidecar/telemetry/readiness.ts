@@ -32,21 +32,12 @@ export interface ReadinessState {
   }
 }
 
-export interface Readiness {
-  readonly check: () => ReadinessState
-  /** Called when a projected token was loaded or rotated, or can no longer be read. */
-  readonly onAssertion: (state: AssertionState) => void
-  readonly onExchange: (event: ExchangeEvent) => void
-  /** Called when every resource of WIMDS_PREFETCH has been requested once. */
-  readonly onPrefetched: () => void
-}
-
 /**
  * Creates the readiness of a sidecar: ready once a projected token has been read, and always from then on, so that a
  * failing exchange takes no application out of service. A token that looks expired counts: the local clock may be
  * wrong, and Entra ID decides.
  */
-export function createReadiness(options: ReadinessOptions): Readiness {
+export function createReadiness(options: ReadinessOptions) {
   const { assertions, readyAfterPrefetch, clock, onReady } = options
   let hasToken = false
   let isPrefetched = !readyAfterPrefetch
@@ -76,16 +67,18 @@ export function createReadiness(options: ReadinessOptions): Readiness {
 
   return {
     check,
-    onAssertion: ({ ok }) => {
+    /** Called when a projected token was loaded or rotated, or can no longer be read. */
+    onAssertion: ({ ok }: AssertionState) => {
       hasToken ||= ok
       check()
     },
-    onExchange: ({ outcome }) => {
+    onExchange: ({ outcome }: ExchangeEvent) => {
       hasToken ||= outcome.ok
       const { ok } = outcome
       lastExchange = { endedAt: clock.monotonic(), ok, ...(!ok && { code: outcome.error.code }) }
       check()
     },
+    /** Called when every resource of WIMDS_PREFETCH has been requested once. */
     onPrefetched: () => {
       isPrefetched = true
       check()

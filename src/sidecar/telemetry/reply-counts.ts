@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../lib/errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
 import type { Sample } from './prometheus.ts'
 
+type Reply = Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>
 type Outcome = 'success' | 'client_error' | 'server_error'
 
 /** The replies of one protocol and error code to one client library. */
@@ -34,19 +35,8 @@ export interface ReplyTotals {
   readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly number[] }
 }
 
-export interface ReplyCounts {
-  readonly add: (
-    reply: Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>,
-    client: string,
-  ) => void
-  readonly counts: () => readonly Sample[]
-  /** Returns the samples of a histogram. */
-  readonly durations: (name: string) => readonly Sample[]
-  readonly totals: () => ReplyTotals
-}
-
 /** Creates counts by duration with these bounds, in seconds. The series of the protocol `imds` start at 0. */
-export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
+export function createReplyCounts(bounds: readonly number[]) {
   const counts = new Map<string, ReplyCount>()
   const durations = new Map<string, Durations>()
   /** As a rule, a reply is counted where the one before it was: no key is made then. */
@@ -80,7 +70,8 @@ export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
     findDurations('imds', outcome)
 
   return {
-    add: ({ protocol, status, durationMs, error }, client) => {
+    /** Counts a reply to a client library, by the id of the library. */
+    add: ({ protocol, status, durationMs, error }: Reply, client: string) => {
       findCount(protocol, error?.code ?? 'ok', client).replies += 1
       const series = findDurations(protocol, classifyStatus(status))
       const seconds = durationMs / 1000
@@ -91,9 +82,10 @@ export function createReplyCounts(bounds: readonly number[]): ReplyCounts {
     },
     counts: () =>
       [...counts.values()].map(({ replies, ...labels }) => ({ labels, value: replies })),
-    durations: (name) =>
+    /** Returns the samples of the histogram of this name. */
+    durations: (name: string) =>
       [...durations.values()].flatMap((series) => toHistogram(name, bounds, series)),
-    totals: () => {
+    totals: (): ReplyTotals => {
       const all = [...durations.values()]
       const failed = all.filter(({ labels }) => labels.outcome !== 'success')
       const sums = [...bounds, Infinity].map((_, index) =>

@@ -12,6 +12,7 @@ import { VERSION } from '../../lib/version.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
 import type { FailedRequests, History, PastExchange } from './history.ts'
 import {
+  describeClaims,
   describeFailure,
   describeResource,
   explainFailure,
@@ -119,11 +120,7 @@ function describeIdentities(directory: IdentityDirectory): StatusDocument['ident
 
 function describeAssertion([file, state]: readonly [string, AssertionState]) {
   if (!state.ok) return { file, failure: describeFailure(state.error) }
-  const { issuer, subject, audience, expiresAt } = state.assertion
-  return {
-    file,
-    claims: { issuer, subject, audience: [...audience], expiresAt: formatTime(expiresAt) },
-  }
+  return { file, claims: describeClaims(state.assertion) }
 }
 
 function describeToken(

@@ -18,8 +18,8 @@ import {
 } from './log-events.ts'
 import { createHistory } from './history.ts'
 import type { Logger, ProcessLog } from './logger.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
-import { createReadiness, type ReadinessState } from './readiness.ts'
+import { createMetrics } from './metrics.ts'
+import { createReadiness } from './readiness.ts'
 import { createStatusDocument } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
@@ -38,26 +38,10 @@ interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
 }
 
-export interface Telemetry extends Omit<
-  Metrics,
-  'registry' | 'onReply' | 'onExchange' | 'onRefresh'
-> {
-  readonly onReply: (event: ReplyEvent) => void
-  readonly onExchange: (event: ExchangeEvent) => void
-  readonly onRefresh: (event: RefreshEvent) => void
-  /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
-  readonly onSkew: (skewMs: number) => void
-  /** Called when a projected token was loaded or rotated, or can no longer be read. */
-  readonly onAssertion: (file: string, state: AssertionState) => void
-  /** Called when every resource of WIMDS_PREFETCH has been requested once. */
-  readonly onPrefetched: () => void
-  readonly readiness: () => ReadinessState
-  /** Returns the content of the status page; `settings` are those in force. */
-  readonly document: (settings: StatusDocument['settings']) => StatusDocument
-}
+export type Telemetry = ReturnType<typeof createTelemetry>
 
 /** Creates the telemetry of a sidecar. */
-export function createTelemetry(sources: TelemetrySources): Telemetry {
+export function createTelemetry(sources: TelemetrySources) {
   const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
   const inventory = createClientInventory(clock.monotonic)
@@ -76,7 +60,7 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
 
   return {
     ...metrics,
-    onReply: (event) => {
+    onReply: (event: ReplyEvent) => {
       const { protocol, error, headers, served } = event
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
@@ -89,24 +73,28 @@ export function createTelemetry(sources: TelemetrySources): Telemetry {
       history.onReply(event, client)
       logRejection(log, event, error, client)
     },
-    onRefresh: (event) => {
+    onRefresh: (event: RefreshEvent) => {
       metrics.onRefresh(event.error === undefined)
       if (event.error !== undefined) logRefreshFailure(log, event, event.error)
     },
-    onExchange: (event) => {
+    onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
       history.onExchange(event)
       logExchange(log, event, clock)
       readiness.onExchange(event)
     },
-    onAssertion: (file, state) => {
+    /** Called when a projected token was loaded or rotated, or can no longer be read. */
+    onAssertion: (file: string, state: AssertionState) => {
       logAssertion(log, file, state, audience)
       readiness.onAssertion(state)
     },
+    /** Called when every resource of WIMDS_PREFETCH has been requested once. */
     onPrefetched: readiness.onPrefetched,
+    /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
-    document: (settings) =>
+    /** Returns the content of the status page; `settings` are those in force. */
+    document: (settings: StatusDocument['settings']) =>
       createStatusDocument({
         startedAt,
         clock,
