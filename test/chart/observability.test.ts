@@ -65,12 +65,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     return Rules.parse(object?.['spec']).groups.flatMap(({ rules }) => rules)
   }
 
-  test('creates nothing for Prometheus and Grafana by default', async () => {
-    for (const kind of ['PodMonitor', 'PrometheusRule', 'ConfigMap']) {
-      expect(await render(kind, AGENT)).toEqual([])
-    }
-  })
-
   describe('podMonitor', () => {
     test('scrapes the sidecars as the example does', async () => {
       const [, sidecars] = await render('PodMonitor', 'podMonitor.enabled=true')
@@ -386,15 +380,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   describe('the probes of the node agent', () => {
-    test('run inside the pod while it listens on loopback alone, and rarely', async () => {
-      const { name, ports, startupProbe, livenessProbe } = await agentContainer()
-      expect(name).toBe('wimds-node-agent')
-      expect(ports).toBeUndefined()
-      const command = expect.arrayContaining(['wimds', 'probe', '--live', '--port=9441'])
-      expect(startupProbe).toMatchObject({ exec: { command } })
-      expect(livenessProbe).toMatchObject({ exec: { command }, periodSeconds: 300 })
-    })
-
     test.each(['localhost:9441', '[::1]:9441', '127.0.0.2:9441'])(
       'treat %s as loopback',
       async (address) => {

@@ -6,7 +6,6 @@ import { uninject } from '../../../src/cluster/injector/earlier-injection.ts'
 import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
 import {
   containerOf,
-  envOf,
   injected,
   type InjectedPod,
   patchFor,
@@ -38,6 +37,8 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
   ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
   ['another CA', { 'wimds.io/ca-config-map': 'old' }, { 'wimds.io/ca-secret': 'new' }],
+  ['another ConfigMap', { 'wimds.io/config-map': 'one' }, { 'wimds.io/config-map': 'two' }],
+  ['no ConfigMap', { 'wimds.io/config-map': 'one' }, {}],
   ['no CA', { 'wimds.io/ca-config-map': 'old' }, {}],
   ['no proxy', { 'wimds.io/https-proxy': 'http://proxy:3128', 'wimds.io/no-proxy': 'a' }, {}],
   ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
@@ -131,21 +132,6 @@ describe('in mode env', () => {
   })
 })
 
-test('hosts that were added to its NO_PROXY since stay', () => {
-  const env = [
-    { name: 'HTTP_PROXY', value: 'http://proxy:3128' },
-    { name: 'NO_PROXY', value: '.svc' },
-  ]
-  const once = injected({ ...pod(), spec: { containers: [{ ...APP, env }] } })
-  const edited = changeEnv(once, (variables) =>
-    variables.map((each) =>
-      each.name === 'NO_PROXY' ? { ...each, value: `.corp,${each.value}` } : each,
-    ),
-  )
-  const twice = envOf(injected(edited), 'app')
-  expect(twice).toMatchObject({ NO_PROXY: expect.stringContaining('.corp,.svc,') })
-})
-
 test('its record contains no secret', () => {
   const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'hunter2' }]
   const { annotations } = injected(pod(ENV), { sidecarEnv }).metadata
@@ -175,11 +161,6 @@ describe('a sidecar without a record of this version', () => {
   })
 })
 
-test('without its ConfigMap it has no volume of that', () => {
-  const once = injected(pod({ 'wimds.io/config-map': 'identities' }))
-  expect(injected(withAnnotations(once, {}))).toEqual(injected(pod()))
-})
-
 test('without the pod’s own token it has no mount of that', () => {
   const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/own/token' }]
   const volumeMounts = [{ name: 'own', mountPath: '/var/run/secrets/own' }]
@@ -194,17 +175,12 @@ test('without the pod’s own token it has no mount of that', () => {
   expect(unordered(twice)).toEqual(unordered(injected(pod())))
 })
 
-test('with another audience or ConfigMap it is injected like a new pod', () => {
-  const other = { audience: 'api://other' }
-  const once = injected(pod({ 'wimds.io/config-map': 'one' }))
-  const twice = injected(withAnnotations(once, { 'wimds.io/config-map': 'two' }), other)
-  expect(twice).toEqual(injected(pod({ 'wimds.io/config-map': 'two' }), other))
-})
-
 test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
   ['native sidecars', { hasNativeSidecars: false }, {}],
   ['classic sidecars', {}, { hasNativeSidecars: false }],
-])('with %s it is injected like a new pod', (_, before, now) => {
+  ['another audience', {}, { audience: 'api://other' }],
+  ['another port', {}, { port: 8100 }],
+])('with %s by the settings it is injected like a new pod', (_, before, now) => {
   expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
 })
 

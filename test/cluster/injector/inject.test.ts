@@ -71,16 +71,6 @@ describe('the sidecar', () => {
     expect(Object.keys(sidecar).filter((key) => /probe|lifecycle/i.test(key))).toEqual([])
   })
 
-  test('has limits equal to its requests in a Guaranteed pod', () => {
-    const resources = { limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m' } }
-    const { resources: own } = containerOf(
-      injected(pod({ containers: [{ ...APP, resources }] })),
-      'wimds',
-    )
-    const both = { cpu: '100m', memory: '128Mi' }
-    expect(own).toEqual({ requests: both, limits: both })
-  })
-
   test.each([
     ['of both', { requests: { cpu: '1' }, limits: { memory: '1Gi' } }, {}],
     [
@@ -164,12 +154,6 @@ describe('the sidecar', () => {
     const env = envOf(injected(given), 'wimds')
     expect(Object.keys(env)).toEqual(expect.arrayContaining(names))
     expect(envOf(injected(given, { sidecarEnv }), 'wimds')).toEqual(env)
-  })
-
-  test('of a classic kind drains for as long as the settings say', () => {
-    const sidecarEnv = [{ name: 'WIMDS_DRAIN', value: '30s' }]
-    const result = injected(pod(), { hasNativeSidecars: false, sidecarEnv })
-    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_DRAIN: '30s' })
   })
 
   test('follows the pod’s annotations', () => {
@@ -436,24 +420,9 @@ describe('NO_PROXY', () => {
       { NO_PROXY: OURS, no_proxy: OURS },
     ],
     [
-      'has one order where one is there already',
-      [{ name: 'NO_PROXY', value: '169.254.169.254' }],
-      { NO_PROXY: OURS, no_proxy: OURS },
-    ],
-    [
       'is added to',
       [{ name: 'NO_PROXY', value: '.svc' }],
       { NO_PROXY: `.svc,${OURS}`, no_proxy: `.svc,${OURS}` },
-    ],
-    [
-      'keeps what is there already',
-      [{ name: 'no_proxy', value: 'localhost, 10.0.0.0/8' }],
-      { no_proxy: 'localhost, 10.0.0.0/8,169.254.169.254,127.0.0.1' },
-    ],
-    [
-      'is left alone when it excludes everything',
-      [{ name: 'NO_PROXY', value: '*' }],
-      { NO_PROXY: '*', no_proxy: '*' },
     ],
     [
       'keeps apart what the two cases say',
@@ -462,14 +431,6 @@ describe('NO_PROXY', () => {
         { name: 'no_proxy', value: '.other' },
       ],
       { NO_PROXY: `.one,${OURS}`, no_proxy: `.other,${OURS}` },
-    ],
-    [
-      'hides nothing by an empty one',
-      [
-        { name: 'NO_PROXY', value: '' },
-        { name: 'no_proxy', value: '.svc' },
-      ],
-      { NO_PROXY: `.svc,${OURS}`, no_proxy: `.svc,${OURS}` },
     ],
   ])('%s', (_, env, expected) => {
     const result = injected(pod({ containers: [{ ...APP, env }] }))
