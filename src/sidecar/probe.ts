@@ -49,70 +49,62 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
   if (problems.length > 0) throw new UsageError(problems)
   const timeoutMs = seconds * 1000
-  if (flags.has('route')) {
-    const routeProblem = await waitForRoute(port, timeoutMs, io.env['WIMDS_NODE_NAME'])
-    if (routeProblem === undefined) return 0
-    printError(io, 'wimds probe', routeProblem)
-    return 1
+  const isListening = (ms: number) => waitForPort(port, ms, io.signal)
+  const nothingListens = `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
+
+  let problem: string | undefined
+  if (flags.has('listening')) {
+    problem = (await isListening(timeoutMs)) ? undefined : nothingListens
+  } else if (flags.has('route')) {
+    problem = await poll(() => findRouteProblem(port, io.env['WIMDS_NODE_NAME']), timeoutMs)
+  } else {
+    const target = flags.has('live') ? LIVENESS : READINESS
+    problem = await poll((leftMs) => findAnswerProblem(port, target, leftMs), timeoutMs)
+    if (problem !== undefined && !(await isListening(0))) problem = nothingListens
   }
-  const path = flags.has('live') ? '/healthz' : '/readyz'
-  const hasPassed = flags.has('listening')
-    ? await waitForPort(port, timeoutMs, io.signal)
-    : await answersWithin(port, path, timeoutMs)
-  if (hasPassed) return 0
-  const isListening = !flags.has('listening') && (await waitForPort(port, 0, io.signal))
-  const problem = isListening
-    ? `http://127.0.0.1:${port}${path} is not 200. Fix: read the log of the ${flags.has('live') ? 'process' : 'sidecar'}`
-    : `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
+  if (problem === undefined) return 0
   printError(io, 'wimds probe', problem)
   return 1
 }
 
-async function answersWithin(port: number, path: string, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs
-  for (let interval = MIN_INTERVAL_MS; ; interval = Math.min(2 * interval, MAX_INTERVAL_MS)) {
-    const leftMs = Math.max(deadline - performance.now(), MAX_INTERVAL_MS)
-    if (await answers(port, path, Math.min(leftMs, ATTEMPT_TIMEOUT_MS))) return true
-    if (performance.now() + interval > deadline) return false
-    await sleep(interval)
-  }
-}
-
-/** Returns true if the path answers 200 within `timeoutMs`. */
-function answers(port: number, path: string, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-    const request = get({ host: '127.0.0.1', port, path, agent: false, signal }, (response) => {
-      resolve(response.statusCode === 200)
-      // The body is not read: one that never ends would keep the process alive.
-      response.destroy()
-    })
-    request.on('error', () => resolve(false))
-  })
-}
-
-const ROUTE_TIMEOUT_MS = 1000
-/** The first pause; each is twice as long as the one before, up to a second. */
-const MIN_ROUTE_INTERVAL_MS = 50
-
-/**
- * Polls until a connection to the metadata address reaches the sidecar of this port. Returns undefined, or after the
- * timeout the missing part.
- */
-async function waitForRoute(
-  port: number,
+/** Repeats an attempt until it finds no problem. Returns the last problem after the timeout. */
+async function poll(
+  findProblem: (leftMs: number) => Promise<string | undefined>,
   timeoutMs: number,
-  node = 'this node',
 ): Promise<string | undefined> {
   const deadline = performance.now() + timeoutMs
-  for (let interval = MIN_ROUTE_INTERVAL_MS; ; interval = Math.min(2 * interval, 1000)) {
-    const problem = await findRouteProblem(port, node)
+  for (let interval = MIN_INTERVAL_MS; ; interval = Math.min(2 * interval, MAX_INTERVAL_MS)) {
+    const problem = await findProblem(Math.max(deadline - performance.now(), MAX_INTERVAL_MS))
     if (problem === undefined || performance.now() + interval > deadline) return problem
     await sleep(interval)
   }
 }
 
-async function findRouteProblem(port: number, node: string): Promise<string | undefined> {
+const READINESS = { path: '/readyz', name: 'sidecar' }
+const LIVENESS = { path: '/healthz', name: 'process' }
+
+/** Returns undefined if the path answers 200. */
+function findAnswerProblem(
+  port: number,
+  { path, name }: typeof READINESS,
+  leftMs: number,
+): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(Math.ceil(Math.min(leftMs, ATTEMPT_TIMEOUT_MS)))
+  const problem = `http://127.0.0.1:${port}${path} is not 200. Fix: read the log of the ${name}`
+  return new Promise((resolve) => {
+    const request = get({ host: '127.0.0.1', port, path, agent: false, signal }, (response) => {
+      resolve(response.statusCode === 200 ? undefined : problem)
+      // The body is not read: one that never ends would keep the process alive.
+      response.destroy()
+    })
+    request.on('error', () => resolve(problem))
+  })
+}
+
+const ROUTE_TIMEOUT_MS = 1000
+
+/** Returns undefined if a connection to the metadata address reaches the sidecar of this port, or else the missing part. */
+async function findRouteProblem(port: number, node = 'this node'): Promise<string | undefined> {
   const timeoutMs = ROUTE_TIMEOUT_MS
   const own = await getLocal(`http://127.0.0.1:${port}/readyz`, { timeoutMs }).catch(
     () => undefined,

@@ -14,7 +14,7 @@ export async function applyRedirect(
   settings: RedirectSettings,
   options: RunOptions,
 ): Promise<void> {
-  for (const step of createSteps(settings)) await runTool(step, options)
+  await runSteps(createSteps(settings, 'apply'), options)
   const problem = await findRedirectProblem(settings, options)
   if (problem !== undefined) throw new Error(problem)
 }
@@ -39,33 +39,25 @@ export async function findRedirectProblem(
  * Lets new connections wait while the sidecar restarts. Call it after `applyRedirect`, once the sidecar accepts
  * connections: before, a caller has to learn at once that it does not listen yet.
  */
-export async function applyRestartRule(
-  settings: RedirectSettings,
-  options: RunOptions,
-): Promise<void> {
-  await runTool(createRestartStep(settings), options)
+export function applyRestartRule(settings: RedirectSettings, options: RunOptions): Promise<void> {
+  return runSteps(createSteps(settings, 'await'), options)
 }
 
 /** Removes the redirect. Succeeds as well if there is none. */
-export async function removeRedirect(
-  settings: RedirectSettings,
-  options: RunOptions,
-): Promise<void> {
-  for (const step of createRemoval(settings)) await runTool(step, options)
+export function removeRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
+  return runSteps(createSteps(settings, 'remove'), options)
 }
 
-type Action = 'apply' | 'apply and await' | 'remove'
+async function runSteps(steps: readonly Step[], options: RunOptions): Promise<void> {
+  for (const step of steps) await runTool(step, options)
+}
 
-/** Formats what `applyRedirect` and `applyRestartRule`, or `removeRedirect`, run as a shell script. */
+/** What the steps do: apply the redirect, let new connections wait while the sidecar restarts, remove both. */
+type Action = 'apply' | 'await' | 'remove'
+
+/** Formats the steps of an action as a shell script. */
 export function formatScript(settings: RedirectSettings, action: Action): string {
-  if (action === 'remove') return formatSteps(createRemoval(settings))
-  const script = formatSteps(createSteps(settings))
-  if (action === 'apply') return script
-  return `${script}# once the sidecar accepts connections:\n${formatSteps([createRestartStep(settings)])}`
-}
-
-function formatSteps(steps: readonly Step[]): string {
-  return steps
+  return createSteps(settings, action)
     .map(({ argv, input }) => {
       const line = argv.join(' ')
       return input === undefined ? `${line}\n` : `${line} <<'END'\n${input}END\n`
@@ -73,23 +65,17 @@ function formatSteps(steps: readonly Step[]): string {
     .join('')
 }
 
-function createSteps(settings: RedirectSettings): Step[] {
-  const rules: Step = { argv: ['nft', '-f', '-'], input: createRuleset(settings) }
-  // Scope host: the address is never the source of a packet that leaves the pod.
-  const address: Step = {
-    argv: ['ip', 'address', 'replace', `${settings.metadataIp}/32`, 'dev', 'lo', 'scope', 'host'],
-  }
-  return settings.mode === 'loopback' ? [address, rules] : [rules]
+function createSteps(settings: RedirectSettings, action: Action): Step[] {
+  if (action === 'await') return [createNftStep(createRestartRule(settings))]
+  const rules = createNftStep(action === 'apply' ? createRuleset(settings) : REMOVE_TABLE)
+  if (settings.mode !== 'loopback') return [rules]
+  const address = `${settings.metadataIp}/32`
+  return action === 'apply'
+    ? // Scope host: the address is never the source of a packet that leaves the pod.
+      [{ argv: ['ip', 'address', 'replace', address, 'dev', 'lo', 'scope', 'host'] }, rules]
+    : [rules, { argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', address] }]
 }
 
-function createRestartStep(settings: RedirectSettings): Step {
-  return { argv: ['nft', '-f', '-'], input: createRestartRule(settings) }
-}
-
-function createRemoval(settings: RedirectSettings): Step[] {
-  const rules: Step = { argv: ['nft', '-f', '-'], input: REMOVE_TABLE }
-  const address: Step = {
-    argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', `${settings.metadataIp}/32`],
-  }
-  return settings.mode === 'loopback' ? [rules, address] : [rules]
+function createNftStep(input: string): Step {
+  return { argv: ['nft', '-f', '-'], input }
 }

@@ -50,8 +50,11 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   const { waitSeconds, ...settings } = parseOptions(flags, io.env)
   const isRemoval = flags.has('undo')
   if (flags.has('dry-run')) {
-    const action = isRemoval ? 'remove' : waitSeconds === undefined ? 'apply' : 'apply and await'
-    io.stdout.write(formatScript(settings, action))
+    io.stdout.write(formatScript(settings, isRemoval ? 'remove' : 'apply'))
+    if (!isRemoval && waitSeconds !== undefined) {
+      const script = formatScript(settings, 'await')
+      io.stdout.write(`# once the sidecar accepts connections:\n${script}`)
+    }
     return 0
   }
   try {
