@@ -6,7 +6,6 @@ import {
   type RequestListener,
   type Server,
   type ServerOptions,
-  type ServerResponse,
 } from 'node:http'
 import { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -107,13 +106,16 @@ function createLimitedServer(
    * Rejects bytes that are no request, after the replies to earlier requests; an incomplete one gets no other reply. Once
    * for a connection: Node reports each further piece.
    */
-  function rejectBytes(socket: Duplex, { status, message }: ClientError): void {
+  function rejectBytes(socket: Duplex, error: ClientError): void {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    const reject = () => writeErrorAndClose(socket, status, renderError(message))
     const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
-    if (last === undefined) reject()
-    else last.once('close', reject)
+    if (last === undefined) reject(socket, error)
+    else last.once('close', () => reject(socket, error))
+  }
+
+  function reject(socket: Duplex, { status, message }: ClientError): void {
+    writeErrorAndClose(socket, status, renderError(message))
   }
 
   const server = createServer({ ...LIMITS, ...timeouts })
@@ -124,8 +126,10 @@ function createLimitedServer(
     delete request.headers['content-type']
     // Node reads an unread body to its end before the next request: the connection is closed instead.
     if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
+    // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later
+    // versions reject by themselves.
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
-    else rejectHeaders(response, renderError(HEADERS_TOO_LARGE.message))
+    else reject(request.socket, HEADERS_TOO_LARGE)
   })
   // An Expect other than 100-continue can be ignored (R17).
   server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
@@ -160,9 +164,6 @@ export async function bind(server: TcpServer, target: ListenTarget): Promise<Add
   if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')
   return { host: bound.address, port: bound.port }
 }
-
-/** The error code of what Node rejects before there is a request. */
-const MALFORMED: ErrorCode = 'request_malformed'
 
 /** A reply to what Node rejects. */
 interface ClientError {
@@ -207,29 +208,18 @@ function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
 }
 
-/**
- * Rejects too many headers. Node before 24 drops those above the limit, and one of them might make
- * the guard reject the request. Later versions reject by themselves.
- */
-function rejectHeaders(response: ServerResponse, body: string): void {
-  response.writeHead(431, {
-    'Content-Type': JSON_TYPE,
-    'Content-Length': Buffer.byteLength(body),
-    [ERROR_HEADER]: MALFORMED,
-    Connection: 'close',
-  })
-  response.end(body)
-}
-
 /** How long a caller that is still sending may take to read the reply, in milliseconds. */
 const LINGER_MS = 1000
+
+/** The code of what is rejected before a dialect sees it. */
+const REJECTED: ErrorCode = 'request_malformed'
 
 /** Writes a reply and closes the connection. Does nothing for a connection that is closing. */
 function writeErrorAndClose(socket: Duplex, status: string, body: string): void {
   if (!socket.writable) return
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n${ERROR_HEADER}: ${MALFORMED}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n${ERROR_HEADER}: ${REJECTED}\r\n` +
       `Connection: close\r\n\r\n${body}`,
   )
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
