@@ -27,6 +27,59 @@ export const DEFAULT_FIXES = {
     'look up the AADSTS code, if the message has one, at https://login.microsoftonline.com/error',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
+/** Creates entries of one error code; `commonFix` is the fix of an entry without one of its own. */
+const entriesOf =
+  (code: ErrorCode, commonFix = '') =>
+  (explanation: string, fix = commonFix): AadstsEntry => ({ code, explanation, fix })
+
+const notFound = entriesOf('federated_credential_not_found')
+const mismatch = entriesOf('federated_credential_mismatch')
+const assertion = entriesOf('assertion_refused')
+const unreadableIssuer = entriesOf('issuer_unreachable')
+const policy = entriesOf('policy_refused')
+const application = entriesOf('application_refused')
+const resource = entriesOf('resource_refused')
+const tenant = entriesOf(
+  'tenant_refused',
+  'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
+)
+const request = entriesOf('entra_request_rejected', REPORT)
+const throttled = entriesOf('entra_throttled', DEFAULT_FIXES.entra_throttled)
+const unavailable = entriesOf('entra_unavailable', DEFAULT_FIXES.entra_unavailable)
+
+const SUBJECT_NOT_FOUND = notFound(
+  'no federated credential of the identity has the subject of the assertion',
+  'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
+)
+const AUDIENCE_MISMATCH = mismatch(
+  'no federated credential of the identity has the audience of the assertion',
+  `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
+)
+const ISSUER_UNREACHABLE = unreadableIssuer(
+  'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
+  'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
+)
+const APPLICATION_NOT_FOUND = application(
+  'the application is not known in the tenant',
+  'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
+)
+const TENANT_INACTIVE = tenant(
+  'the tenant is blocked for inactivity',
+  'have its administrator reactivate it within 20 days: https://aka.ms/TenantLifecycle',
+)
+const RESOURCE_NOT_FOUND = resource(
+  'the resource is not known in the tenant',
+  'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
+)
+const FEDERATION_LIMITED = policy(
+  'the tenant’s policy limits workload identity federation',
+  'have the tenant’s administrator allow the issuer, or add the claim that the policy requires',
+)
+const TENANT_RESTRICTED = policy(
+  'a tenant restriction of the network blocks this tenant',
+  'allow the tenant in the proxy that restricts tenants',
+)
+
 export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(
@@ -37,10 +90,10 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'no federated credential of the identity has the issuer of the assertion',
     'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
-  700212: audienceMismatch(),
-  7002121: audienceMismatch(),
-  700213: subjectNotFound(),
-  7002137: subjectNotFound(),
+  700212: AUDIENCE_MISMATCH,
+  7002121: AUDIENCE_MISMATCH,
+  700213: SUBJECT_NOT_FOUND,
+  7002137: SUBJECT_NOT_FOUND,
   7002138: mismatch(
     'the subject of the federated credential differs from that of the assertion in upper and lower case',
     'write the subject of the federated credential exactly as {subject}: the comparison is case-sensitive',
@@ -92,20 +145,17 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   ),
 
   // The issuer, as Entra ID sees it
-  7000272: {
-    code: 'issuer_unreachable',
-    explanation:
-      'the key that signed the assertion is not among the keys that the issuer publishes',
-    fix: 'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
-  },
-  50166: issuerUnreachable(),
-  501661: issuerUnreachable(),
-  90061: issuerUnreachable(),
-  900612: {
-    code: 'issuer_unreachable',
-    explanation: 'the keys that the cluster’s issuer publishes cannot be parsed',
-    fix: 'fix the JWKS document of the issuer',
-  },
+  7000272: unreadableIssuer(
+    'the key that signed the assertion is not among the keys that the issuer publishes',
+    'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
+  ),
+  50166: ISSUER_UNREACHABLE,
+  501661: ISSUER_UNREACHABLE,
+  90061: ISSUER_UNREACHABLE,
+  900612: unreadableIssuer(
+    'the keys that the cluster’s issuer publishes cannot be parsed',
+    'fix the JWKS document of the issuer',
+  ),
 
   // What the tenant's policies allow
   700222: policy(
@@ -128,19 +178,19 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'the tenant’s policy does not allow this issuer for workload identity federation',
     'have the tenant’s administrator allow the issuer',
   ),
-  700238: federationLimited(),
-  7002381: federationLimited(),
-  50002: tenantRestricted(),
-  500021: tenantRestricted(),
-  500022: tenantRestricted(),
+  700238: FEDERATION_LIMITED,
+  7002381: FEDERATION_LIMITED,
+  50002: TENANT_RESTRICTED,
+  500021: TENANT_RESTRICTED,
+  500022: TENANT_RESTRICTED,
   53003: policy(
     'a Conditional Access policy blocks the identity',
     'have the tenant’s administrator change the policy, or change the network from which the cluster connects',
   ),
 
   // The application and its tenant
-  700011: applicationNotFound(),
-  700016: applicationNotFound(),
+  700011: APPLICATION_NOT_FOUND,
+  700016: APPLICATION_NOT_FOUND,
   7000229: application(
     'the application has no service principal in the tenant',
     'create it with az ad sp create --id CLIENT_ID',
@@ -159,12 +209,12 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   900382: tenant('the application and the tenant belong to different clouds'),
   900432: tenant('the application and the tenant belong to different clouds'),
   50049: tenant('the authority is not one that Entra ID knows'),
-  5000224: inactive(),
-  5000225: inactive(),
+  5000224: TENANT_INACTIVE,
+  5000225: TENANT_INACTIVE,
 
   // The resource
-  50001: resourceNotFound(),
-  500011: resourceNotFound(),
+  50001: RESOURCE_NOT_FOUND,
+  500011: RESOURCE_NOT_FOUND,
   500014: resource(
     'the service principal of the resource is disabled',
     'enable it in Entra ID; it is also disabled when the subscription has lapsed',
@@ -190,116 +240,15 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   900561: request('the method is not POST'),
 
   // Errors of Entra ID itself
-  90055: unavailable('entra_throttled', 'the tenant sends too many requests'),
-  50196: unavailable('entra_throttled', 'the client repeats the same request too often'),
-  90033: unavailable('entra_unavailable', 'Entra ID has a transient error'),
-  50033: unavailable('entra_unavailable', 'Entra ID has a transient error'),
-  90006: unavailable('entra_unavailable', 'Entra ID has a transient error'),
-  90012: unavailable('entra_unavailable', 'the request timed out within Entra ID'),
-  90024: unavailable('entra_unavailable', 'Entra ID has a transient error'),
-  90090: unavailable('entra_unavailable', 'Entra ID has a transient error'),
-  50000: unavailable('entra_unavailable', 'Entra ID could not issue the token'),
-}
-
-function notFound(explanation: string, fix: string): AadstsEntry {
-  return { code: 'federated_credential_not_found', explanation, fix }
-}
-
-function subjectNotFound(): AadstsEntry {
-  return notFound(
-    'no federated credential of the identity has the subject of the assertion',
-    'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
-  )
-}
-
-function mismatch(explanation: string, fix: string): AadstsEntry {
-  return { code: 'federated_credential_mismatch', explanation, fix }
-}
-
-function audienceMismatch(): AadstsEntry {
-  return mismatch(
-    'no federated credential of the identity has the audience of the assertion',
-    `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
-  )
-}
-
-function assertion(explanation: string, fix: string): AadstsEntry {
-  return { code: 'assertion_refused', explanation, fix }
-}
-
-function issuerUnreachable(): AadstsEntry {
-  return {
-    code: 'issuer_unreachable',
-    explanation: 'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
-    fix: 'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
-  }
-}
-
-function application(explanation: string, fix: string): AadstsEntry {
-  return { code: 'application_refused', explanation, fix }
-}
-
-function applicationNotFound(): AadstsEntry {
-  return application(
-    'the application is not known in the tenant',
-    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
-  )
-}
-
-function tenant(explanation: string): AadstsEntry {
-  return {
-    code: 'tenant_refused',
-    explanation,
-    fix: 'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
-  }
-}
-
-function inactive(): AadstsEntry {
-  return {
-    code: 'tenant_refused',
-    explanation: 'the tenant is blocked for inactivity',
-    fix: 'have its administrator reactivate it within 20 days: https://aka.ms/TenantLifecycle',
-  }
-}
-
-function resource(explanation: string, fix: string): AadstsEntry {
-  return { code: 'resource_refused', explanation, fix }
-}
-
-function resourceNotFound(): AadstsEntry {
-  return resource(
-    'the resource is not known in the tenant',
-    'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
-  )
-}
-
-function policy(explanation: string, fix: string): AadstsEntry {
-  return { code: 'policy_refused', explanation, fix }
-}
-
-function federationLimited(): AadstsEntry {
-  return policy(
-    'the tenant’s policy limits workload identity federation',
-    'have the tenant’s administrator allow the issuer, or add the claim that the policy requires',
-  )
-}
-
-function tenantRestricted(): AadstsEntry {
-  return policy(
-    'a tenant restriction of the network blocks this tenant',
-    'allow the tenant in the proxy that restricts tenants',
-  )
-}
-
-function request(explanation: string): AadstsEntry {
-  return { code: 'entra_request_rejected', explanation, fix: REPORT }
-}
-
-function unavailable(
-  code: 'entra_throttled' | 'entra_unavailable',
-  explanation: string,
-): AadstsEntry {
-  return { code, explanation, fix: DEFAULT_FIXES[code] }
+  90055: throttled('the tenant sends too many requests'),
+  50196: throttled('the client repeats the same request too often'),
+  90033: unavailable('Entra ID has a transient error'),
+  50033: unavailable('Entra ID has a transient error'),
+  90006: unavailable('Entra ID has a transient error'),
+  90012: unavailable('the request timed out within Entra ID'),
+  90024: unavailable('Entra ID has a transient error'),
+  90090: unavailable('Entra ID has a transient error'),
+  50000: unavailable('Entra ID could not issue the token'),
 }
 
 /** Returns the entry of exactly this AADSTS number; undefined for an unknown one, and for none. */
