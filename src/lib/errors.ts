@@ -147,6 +147,8 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   readonly temporaryUntil?: number | undefined
   /** True for an error with a temporary code that stays until the configuration is changed. */
   readonly needsChange?: boolean
+  /** True for the error of an earlier exchange, which is thrown without another one. */
+  readonly isRepeated?: boolean
   /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
   readonly isProbe?: boolean
 }
@@ -161,6 +163,7 @@ export class BrokerError extends Error {
   readonly assertion: AssertionClaims | undefined
   readonly temporaryUntil: number | undefined
   readonly needsChange: boolean
+  readonly isRepeated: boolean
   readonly isProbe: boolean
 
   readonly #options: BrokerErrorOptions
@@ -179,6 +182,7 @@ export class BrokerError extends Error {
     this.assertion = given.assertion
     this.temporaryUntil = given.temporaryUntil
     this.needsChange = given.needsChange ?? false
+    this.isRepeated = given.isRepeated ?? false
     this.isProbe = given.isProbe ?? false
     this.#options = given
   }
@@ -189,7 +193,7 @@ export class BrokerError extends Error {
     ...changes
   }: { problem?: string } & Pick<
     BrokerErrorOptions,
-    'retryAfterMs' | 'temporaryUntil'
+    'retryAfterMs' | 'temporaryUntil' | 'isRepeated'
   >): BrokerError {
     return new BrokerError(this.code, problem, { ...this.#options, ...changes })
   }

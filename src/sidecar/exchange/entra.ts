@@ -1,5 +1,9 @@
 /** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
-import { ConfidentialClientApplication } from '@azure/msal-node'
+import {
+  ConfidentialClientApplication,
+  type INetworkModule,
+  type NetworkRequestOptions,
+} from '@azure/msal-node'
 import type { Dispatcher } from 'undici'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
@@ -16,7 +20,7 @@ import {
 } from '../../lib/clouds.ts'
 import type { ExchangeDispatchers } from './dispatcher.ts'
 import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
-import { createMsalNetworkClient, type TokenEndpointResponse } from './http-client.ts'
+import { postForm, type TokenEndpointResponse } from './http-client.ts'
 import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
 import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
@@ -106,11 +110,7 @@ async function exchangeForAssertion(
 ): Promise<Assertion> {
   const { authorityHost, tenantId } = identity
   const audience = findAudience(authorityHost)
-  const request = {
-    identity,
-    scope: `${audience}/.default`,
-    ...(correlationId !== undefined && { correlationId }),
-  }
+  const request = { identity, scope: `${audience}/.default`, correlationId }
   const { secret, lifetime } = await exchange(request, options, signal)
   // The token has the tenant's GUID, also where the configuration has a domain.
   const { iss = formatTokenIssuer(authorityHost, tenantId), oid = identity.objectId ?? '' } =
@@ -153,9 +153,14 @@ async function requestToken(
     onAttempt?.('ok')
     return token
   } catch (error) {
-    onAttempt?.(toBrokerError(error).code)
+    if (!isAbandoned(signal)) onAttempt?.(toBrokerError(error).code)
     throw error
   }
+}
+
+/** Returns true for an attempt that another one has made superfluous, and that no time limit has ended. */
+function isAbandoned({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof Error && reason.name === 'AbortError'
 }
 
 async function sendRequest(
@@ -202,12 +207,24 @@ async function post(
   route: Route,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
-  const network = createMsalNetworkClient({
+  const sent: { response?: Promise<TokenEndpointResponse> } = {}
+  const options = {
     ...route,
     allowedHost: authority.tokenHost,
     assertion: assertion.secret,
     signal,
-  })
+  }
+  const networkClient: INetworkModule = {
+    sendGetRequestAsync: rejectGet,
+    // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
+    sendPostRequestAsync: async <T>(
+      url: string,
+      { headers = {}, body = '' }: NetworkRequestOptions = {},
+    ) => {
+      sent.response = postForm(url, { headers, body }, options)
+      return toMsalResponse<T>(await sent.response)
+    },
+  }
   const msal = new ConfidentialClientApplication({
     auth: {
       clientId: identity.clientId,
@@ -216,7 +233,7 @@ async function post(
       authorityMetadata: authority.metadata,
       clientAssertion: assertion.secret.reveal(),
     },
-    system: { networkClient: network.networkModule },
+    system: { networkClient },
   })
   try {
     await msal.acquireTokenByClientCredential({
@@ -227,14 +244,28 @@ async function post(
       azureRegion: 'DisableMsalForceRegion',
     })
   } catch (error) {
-    const failure = network.error()
-    if (failure !== undefined) throw failure
-    if (network.response() === undefined) throw error
+    // The response says more than MSAL's error.
+    if (sent.response === undefined) throw error
   }
-  const response = network.response()
-  if (response === undefined)
+  if (sent.response === undefined)
     throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
-  return response
+  return sent.response
+}
+
+/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
+function rejectGet(url: string): never {
+  throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
+}
+
+/**
+ * Returns a copy of the response, since MSAL writes into it. Entra's 429 for client credentials is plain text (E5), for
+ * which MSAL would throw a TypeError.
+ */
+// oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
+function toMsalResponse<T>({ status, headers, json, excerpt }: TokenEndpointResponse) {
+  const body = json ?? { error: 'temporarily_unavailable', error_description: excerpt }
+  // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
+  return { status, headers: { ...headers }, body: { ...body } as T }
 }
 
 /**

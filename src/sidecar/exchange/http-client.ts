@@ -3,7 +3,6 @@
  * for the whole exchange the signal of `tokens/limiter.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows
  * redirects with the assertion in the body and has no time limit (E4).
  */
-import type { INetworkModule, NetworkRequestOptions } from '@azure/msal-node'
 import type { Dispatcher } from 'undici'
 import { BrokerError } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
@@ -27,7 +26,12 @@ export const CONNECT_OPTIONS = {
   rejectUnauthorized: true,
 } as const
 
-interface ClientOptions {
+interface PostedForm {
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
+interface PostOptions {
   readonly dispatcher: Dispatcher
   /** The server that the dispatcher connects to, for messages. */
   readonly destination: Destination
@@ -49,59 +53,30 @@ export interface TokenEndpointResponse {
   readonly excerpt: string
 }
 
-/** A network client for one MSAL request, which keeps what MSAL drops: status, headers and error. */
-interface MsalNetworkClient {
-  readonly networkModule: INetworkModule
-  /** Returns the response; undefined if there was none. */
-  readonly response: () => TokenEndpointResponse | undefined
-  /** Returns the error of a request without a response. */
-  readonly error: () => BrokerError | undefined
-}
-
 /** A token response has about 2 kB; the page of an intercepting proxy may have much more. */
 const MAX_BODY_BYTES = 262_144
 /** Entra's longest errors have less than 10 kB. The rest is ignored, since redaction blocks the event loop. */
 const MAX_ERROR_LENGTH = 16_384
 const EXCERPT_LENGTH = 200
 
-/** Creates the network client that MSAL uses for one exchange. */
-export function createMsalNetworkClient(options: ClientOptions): MsalNetworkClient {
-  let response: TokenEndpointResponse | undefined
-  let failure: BrokerError | undefined
-
-  // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-  async function post<T>(url: string, { headers = {}, body = '' }: NetworkRequestOptions = {}) {
-    try {
-      response = await postForm(url, { headers, body }, options)
-    } catch (error) {
-      failure = error instanceof BrokerError ? error : toTransportError(error, options.destination)
-      throw failure
-    }
-    return {
-      status: response.status,
-      headers: { ...response.headers },
-      // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
-      body: createMsalBody(response) as T,
-    }
-  }
-
-  return {
-    networkModule: { sendPostRequestAsync: post, sendGetRequestAsync: rejectGet },
-    response: () => response,
-    error: () => failure,
-  }
-}
-
-/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
-function rejectGet(url: string): never {
-  throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
-}
-
-/** Sends a POST. Throws a `BrokerError`, or what undici throws. */
-async function postForm(
+/** Sends a POST. Throws a `BrokerError`, also for a request without a response. */
+export async function postForm(
   url: string,
-  { headers, body }: { headers: Record<string, string>; body: string },
-  { dispatcher, destination, allowedHost, assertion, signal }: ClientOptions,
+  form: PostedForm,
+  options: PostOptions,
+): Promise<TokenEndpointResponse> {
+  try {
+    return await send(url, form, options)
+  } catch (error) {
+    throw error instanceof BrokerError ? error : toTransportError(error, options.destination)
+  }
+}
+
+/** Throws a `BrokerError`, or what undici throws. */
+async function send(
+  url: string,
+  { headers, body }: PostedForm,
+  { dispatcher, destination, allowedHost, assertion, signal }: PostOptions,
 ): Promise<TokenEndpointResponse> {
   const { host, protocol } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -148,14 +123,6 @@ function joinHeaders(
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]),
   )
-}
-
-/**
- * Returns a copy of the body, since MSAL writes into it. Entra's 429 for client credentials is plain
- * text (E5), for which MSAL would throw a TypeError.
- */
-function createMsalBody({ json, excerpt }: TokenEndpointResponse): unknown {
-  return { ...(json ?? { error: 'temporarily_unavailable', error_description: excerpt }) }
 }
 
 /**

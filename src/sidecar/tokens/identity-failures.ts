@@ -35,7 +35,7 @@ export function shareIdentityFailures(next: TokenSource, clock: Clock): TokenSou
     const { throttle } = state
     if (throttle !== undefined) {
       const retryAfterMs = throttle.until - readAwakeTime(throttle.wallOffset, clock)
-      if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs })
+      if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs, isRepeated: true })
     }
     try {
       const token = await next(request, signal)

@@ -53,7 +53,9 @@ export function retryExchanges(
         const leftMs = timeoutMs - (now - firstStartedAt) - nextTakesMs
         const delayMs = computeDelayMs(error, attempts, leftMs, random)
         const isOver = attempts === MAX_ATTEMPTS || signal?.aborted === true
-        if (delayMs === undefined || isOver || !budget.spend()) throw error
+        if (delayMs === undefined || isOver) throw error
+        // What was not sent needs no extra attempt.
+        if (!error.isRepeated && !budget.spend()) throw error
         // If the signal aborts meanwhile, this error says why.
         await sleep(delayMs, undefined, { signal }).catch(() => Promise.reject(error))
       }
@@ -71,7 +73,7 @@ export function retryExchanges(
       if (!isSilent || !budget.spend()) return await first
       return await findFirstToken([first, next(request, ends)])
     } finally {
-      over.abort(new DOMException('Another attempt has ended', 'TimeoutError'))
+      over.abort()
     }
   }
 }

@@ -23,9 +23,11 @@ const SCOPE = 'https://vault.azure.net/.default'
 let simulator: Simulator
 let clock: ReturnType<typeof movedClock>
 const skews: number[] = []
+const attempts: string[] = []
 beforeEach(async () => {
   clock = movedClock()
   skews.length = 0
+  attempts.length = 0
   simulator = await createSimulator({ ports: false, now: clock.truth })
 })
 afterEach(() => simulator.close())
@@ -33,13 +35,14 @@ afterEach(() => simulator.close())
 const request = () => ({ scope: SCOPE, identity: identityOf(simulator) })
 
 const onSkew = (ms: number) => skews.push(ms)
+const onAttempt = (code: string) => attempts.push(code)
 
 function createExchange({
   readAssertion = createAssertionReader(),
   timeoutMs = NO_LIMIT_MS,
 } = {}): TokenSource {
   const { dispatcher } = simulator
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, onSkew })
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, onSkew, onAttempt })
   return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
 }
 
@@ -319,17 +322,28 @@ test('does not blame the assertion or Entra ID when the time has passed before i
   expect(simulator.exchanges()).toBe(0)
 })
 
-test('aborts when the signal of the caller aborts', async () => {
+async function abortWhenSent(reason?: Error): Promise<BrokerError> {
   simulator.faults.add({ kind: 'hang' })
   const caller = new AbortController()
   const exchange = createExchange()
   const outcome = failure((options) => exchange(options, caller.signal))
   await vi.waitUntil(() => simulator.exchanges() === 1, { timeout: NO_LIMIT_MS })
-  caller.abort(new DOMException('The time limit has passed', 'TimeoutError'))
-  expect(await outcome).toMatchObject({
+  caller.abort(reason)
+  return outcome
+}
+
+test('ends when the time limit passes, and counts that as entra_timeout', async () => {
+  const reason = new DOMException('The time limit has passed', 'TimeoutError')
+  expect(await abortWhenSent(reason)).toMatchObject({
     code: 'entra_timeout',
     message: expect.stringMatching(/^Entra ID at [\w.-]+:443 did not answer in time\. Fix: check /),
   })
+  expect(attempts).toEqual(['entra_timeout'])
+})
+
+test('does not count an attempt that ends because another one has', async () => {
+  await abortWhenSent()
+  expect(attempts).toEqual([])
 })
 
 /** Returns an identity whose assertion is the token of `orders`. */

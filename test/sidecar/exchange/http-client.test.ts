@@ -1,8 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  createMsalNetworkClient,
-  parseHttpDate,
-} from '../../../src/sidecar/exchange/http-client.ts'
+import { parseHttpDate, postForm } from '../../../src/sidecar/exchange/http-client.ts'
 import { ENTRA } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
@@ -13,19 +10,18 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
   'does not send the assertion to %s when https://login.test is allowed',
   async (url) => {
     await using simulator = await createSimulator({ ports: false })
-    const network = createMsalNetworkClient({
+    const form = { headers: {}, body: 'client_assertion=x' }
+    const sent = postForm(url, form, {
       dispatcher: simulator.dispatcher,
       destination: ENTRA,
       allowedHost: 'login.test',
       assertion: new Secret('x'),
       signal: new AbortController().signal,
     })
-    const sent = network.networkModule.sendPostRequestAsync(url, { body: 'client_assertion=x' })
     await expect(sent).rejects.toMatchObject({
       code: 'entra_host_not_allowed',
       message: expect.stringContaining('Fix: report this as a bug of wimds'),
     })
-    expect(network.response()).toBeUndefined()
   },
 )
 

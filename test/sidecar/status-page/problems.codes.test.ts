@@ -16,7 +16,7 @@ import {
   parseEntraError,
   parseTokenProxyError,
 } from '../../../src/sidecar/exchange/entra-errors.ts'
-import { createMsalNetworkClient } from '../../../src/sidecar/exchange/http-client.ts'
+import { postForm } from '../../../src/sidecar/exchange/http-client.ts'
 import { ENTRA, toTransportError } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -46,15 +46,18 @@ const rejected =
 
 /** Posts to a URL that answers a redirect. */
 function post(url: string): Promise<unknown> {
-  const client = createMsalNetworkClient({
-    dispatcher: simulator.dispatcher,
-    destination: ENTRA,
-    allowedHost: new URL(simulator.authorityHost).host,
-    assertion: new Secret('x'),
-    signal: new AbortController().signal,
-  })
   simulator.faults.add({ kind: 'redirect', to: 'https://portal.test', times: 1 })
-  return client.networkModule.sendPostRequestAsync(url, { body: '' })
+  return postForm(
+    url,
+    { headers: {}, body: '' },
+    {
+      dispatcher: simulator.dispatcher,
+      destination: ENTRA,
+      allowedHost: new URL(simulator.authorityHost).host,
+      assertion: new Secret('x'),
+      signal: new AbortController().signal,
+    },
+  )
 }
 
 type Fail = () => unknown

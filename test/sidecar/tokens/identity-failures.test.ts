@@ -133,7 +133,7 @@ describe('a throttled identity', () => {
     entra.behave({ error: 'entra_throttled', retryAfterMs: 2000 }, {})
     const first = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(100)
-    const others = range(5).map((index) => ask(get, other(index)))
+    const others = range(20).map((index) => ask(get, other(index)))
     await vi.advanceTimersByTimeAsync(1800)
     expect(entra.exchanges).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(1000)
