@@ -1,12 +1,21 @@
 /** Runs kubectl with the kubeconfig of the user, for the checks of a cluster from outside. */
-import { execFile } from 'node:child_process'
+import { execFile, type ExecFileException } from 'node:child_process'
+import type * as z from 'zod/mini'
+import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import type { Fault } from './findings.ts'
 
-/** The output and exit code of kubectl, or why it did not run. */
-export type KubectlResult =
-  | { readonly ran: true; readonly code: number; readonly stdout: string; readonly stderr: string }
-  | { readonly ran: false; readonly fault: Fault }
+/** What kubectl printed, and what is wrong if that is of no use. */
+export interface KubectlResult {
+  /** The exit code; undefined: it did not run, or not to its end. */
+  readonly code: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+  /** Why it failed, in its own words. */
+  readonly reason: string
+  /** For a caller that does not explain it better. */
+  readonly fault: Fault
+}
 
 /** Runs kubectl with these arguments, without a shell. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
@@ -39,8 +48,11 @@ export function createKubectl({ env, signal, context, namespace }: KubectlOption
         { env: { ...env }, signal, timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : error.code
-          if (typeof code === 'number') resolve({ ran: true, code, stdout, stderr })
-          else resolve({ ran: false, fault: explainStart(args, code, error?.killed) })
+          const explained =
+            typeof code === 'number'
+              ? { code, ...explainExit(args, stderr) }
+              : { code: undefined, ...explainStart(args, error) }
+          resolve({ ...explained, stdout, stderr })
         },
       )
       // EPIPE if kubectl ended early; its exit code is the failure to report.
@@ -49,15 +61,23 @@ export function createKubectl({ env, signal, context, namespace }: KubectlOption
     })
 }
 
-/** Explains a call that failed for a reason that its caller does not explain better. */
-export function explainKubectl(
-  args: readonly string[],
-  { stderr }: Extract<KubectlResult, { ran: true }>,
-): Fault {
+/** Parses the JSON that kubectl printed; undefined if it has not the form of the schema. */
+export function parseOutput<T>(schema: z.ZodMiniType<T>, { stdout }: KubectlResult): T | undefined {
+  return schema.safeParse(parseJson(stdout)).data
+}
+
+type Explained = Pick<KubectlResult, 'reason' | 'fault'>
+
+function explainExit(args: readonly string[], stderr: string): Explained {
+  const reason = extractReason(stderr)
+  const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
   return {
-    code: 'kubectl_failed',
-    problem: `kubectl ${args.slice(0, 2).join(' ')} failed: ${extractReason(stderr)}`,
-    fix: 'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
+    reason,
+    fault: {
+      code: 'kubectl_failed',
+      problem,
+      fix: 'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
+    },
   }
 }
 
@@ -74,25 +94,22 @@ export function extractReason(stderr: string): string {
   )
 }
 
-function explainStart(
-  args: readonly string[],
-  code: unknown,
-  isKilled: boolean | undefined,
-): Fault {
-  if (code === 'ENOENT') {
-    return {
-      code: 'kubectl_missing',
-      problem: 'kubectl is not on the PATH',
-      fix: 'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
-    }
-  }
+function explainStart(args: readonly string[], error: ExecFileException | null): Explained {
   const reason =
-    isKilled === true
+    error?.killed === true
       ? `no answer within ${TIMEOUT_MS / 1000} s`
-      : `cannot be run (${String(code)})`
-  return {
-    code: 'kubectl_failed',
-    problem: `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
-    fix: 'check that kubectl works (kubectl version), and the connection to the cluster',
-  }
+      : `cannot be run (${String(error?.code)})`
+  const fault: Fault =
+    error?.code === 'ENOENT'
+      ? {
+          code: 'kubectl_missing',
+          problem: 'kubectl is not on the PATH',
+          fix: 'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
+        }
+      : {
+          code: 'kubectl_failed',
+          problem: `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
+          fix: 'check that kubectl works (kubectl version), and the connection to the cluster',
+        }
+  return { reason: fault.problem, fault }
 }

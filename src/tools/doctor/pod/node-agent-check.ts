@@ -1,9 +1,8 @@
 /** Explains why a pod of mode `node` has no route, by the agent of its node and the events of the pod. */
 import * as z from 'zod/mini'
-import { parseJson } from '../../../lib/json.ts'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
 import { failed, type Fault, notChecked, notNeeded, type Outcome } from '../findings.ts'
-import { extractReason, type Kubectl } from '../kubectl.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
 import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
 
 interface NodeAgentOptions {
@@ -137,8 +136,5 @@ async function getAll<T>(
   args: readonly string[],
 ): Promise<T | string> {
   const result = await kubectl(['get', ...args, '--output=json'])
-  if (!result.ran) return result.fault.problem
-  if (result.code !== 0) return extractReason(result.stderr)
-  const { data } = schema.safeParse(parseJson(result.stdout))
-  return data ?? 'kubectl printed something other than a list'
+  return parseOutput(schema, result) ?? result.reason
 }

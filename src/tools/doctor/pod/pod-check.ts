@@ -4,7 +4,7 @@ import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { parseReport, type Sections } from '../doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, passed } from '../findings.ts'
-import { explainKubectl, extractReason, type Kubectl, type KubectlResult } from '../kubectl.ts'
+import type { Kubectl, KubectlResult } from '../kubectl.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkRedirectContainer, checkSidecarContainer } from './container-state.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
@@ -78,9 +78,9 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   if (proxy !== undefined) add('application_proxy', proxy)
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
   const result = await exec(sidecar.name, ...command)
-  const inside = result.ran ? parseReport(result.stdout) : undefined
+  const inside = parseReport(result.stdout)
   if (inside !== undefined) return { ...report, inside }
-  add('doctor_inside', failed(result.ran ? explainExec(result, sidecar.name) : result.fault))
+  add('doctor_inside', failed(explainExec(result, sidecar.name)))
   return report
 }
 
@@ -88,12 +88,10 @@ async function readPod(
   kubectl: Kubectl,
   { namespace, name }: PodName,
 ): Promise<ClusterPod | Fault> {
-  const args = ['get', 'pod', name, '--output=json']
-  const result = await kubectl(args)
-  if (!result.ran) return result.fault
-  const cluster = result.code === 0 ? parseClusterPod(result.stdout) : undefined
+  const { stdout, stderr, fault } = await kubectl(['get', 'pod', name, '--output=json'])
+  const cluster = parseClusterPod(stdout)
   if (cluster !== undefined) return cluster
-  if (!result.stderr.includes('(NotFound)')) return explainKubectl(args, result)
+  if (!stderr.includes('(NotFound)')) return fault
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
   return {
     code: 'pod_not_found',
@@ -133,10 +131,10 @@ function explainMissingSidecar({ metadata }: Pod): Fault {
 
 /** Explains why doctor in the container of the sidecar printed no report. */
 function explainExec(
-  { code, stdout, stderr }: Extract<KubectlResult, { ran: true }>,
+  { code, stdout, stderr, reason, fault }: KubectlResult,
   container: string,
 ): Fault {
-  const reason = extractReason(stderr)
+  if (code === undefined) return fault
   if (/executable file not found|no such file or directory/.test(stderr)) {
     return {
       code: 'pod_not_injected',

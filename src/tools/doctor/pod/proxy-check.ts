@@ -23,15 +23,14 @@ export async function checkProxy(
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const results = await Promise.all(
-    apps.map(async ({ name }) => ({ name, result: await exec(name, 'env') })),
+    apps.map(async ({ name }) => ({ name, ...(await exec(name, 'env')) })),
   )
-  const read = results.flatMap(({ name, result }) =>
-    result.ran && result.code === 0 ? { name, proxy: findProxy(result.stdout, host) } : [],
-  )
+  const read = results.filter(({ code }) => code === 0)
   if (read.length === 0) return undefined
-  const proxied = read.flatMap(({ name, proxy }) =>
-    proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`,
-  )
+  const proxied = read.flatMap(({ name, stdout }) => {
+    const proxy = findProxy(stdout, host)
+    return proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`
+  })
   if (proxied.length === 0) {
     return passed(`no token request goes to a proxy: ${read.map(({ name }) => name).join(', ')}`)
   }

@@ -3,10 +3,9 @@ import * as z from 'zod/mini'
 import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
 import { inject } from '../../../cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
-import { parseJson } from '../../../lib/json.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { explainKubectl, extractReason, type Kubectl } from '../kubectl.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
 const SUPPORTED_SINCE = 27
@@ -17,11 +16,9 @@ const Version = z.object({
 
 /** Returns whether the version of the API server is supported, and what an old one lacks. */
 export async function checkVersion(kubectl: Kubectl): Promise<Outcome> {
-  const args = ['version', '--output=json']
-  const result = await kubectl(args)
-  if (!result.ran) return failed(result.fault)
-  const { data } = Version.safeParse(parseJson(result.stdout))
-  if (data === undefined) return failed(explainKubectl(args, result))
+  const result = await kubectl(['version', '--output=json'])
+  const data = parseOutput(Version, result)
+  if (data === undefined) return failed(result.fault)
   const { gitVersion, minor } = data.serverVersion
   const version = Number.parseInt(minor, 10)
   if (version < SUPPORTED_SINCE) {
@@ -59,22 +56,14 @@ export async function checkAdmission(
     return notChecked(`there is no namespace ${namespace}. Create it, or name another one`)
   }
   const args = ['create', '--dry-run=server', '--output=name', '--filename=-']
-  const result = await kubectl(args, JSON.stringify(createSamplePod(mode)))
-  if (!result.ran) return failed(result.fault)
-  if (result.code === 0) return passed('is admitted (dry run)', ...level)
-  const reason = extractReason(result.stderr).replace(/^error when creating "STDIN": /, '')
-  if (/cannot create resource|does not support dry run/.test(result.stderr)) {
-    return notChecked(reason, ...level)
+  const { code, stderr, reason, fault } = await kubectl(args, JSON.stringify(createSamplePod(mode)))
+  if (code === 0) return passed('is admitted (dry run)', ...level)
+  const problem = reason.replace(/^error when creating "STDIN": /, '')
+  if (/cannot create resource|does not support dry run/.test(stderr)) {
+    return notChecked(problem, ...level)
   }
-  const isRejected = /\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(
-    result.stderr,
-  )
-  return failed(
-    isRejected
-      ? { code: 'pod_not_admitted', problem: reason, fix: ADMIT }
-      : explainKubectl(args, result),
-    ...level,
-  )
+  const isRejected = /\((?:Forbidden|Invalid|BadRequest)\)|admission webhook|denied/.test(stderr)
+  return failed(isRejected ? { code: 'pod_not_admitted', problem, fix: ADMIT } : fault, ...level)
 }
 
 const ADMIT =
@@ -86,9 +75,8 @@ const ADMIT =
  */
 async function readLevel(kubectl: Kubectl, namespace: string): Promise<string[] | undefined> {
   const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
-  if (!result.ran) return []
   if (result.stderr.includes('(NotFound)')) return undefined
-  const { data } = Namespace.safeParse(parseJson(result.stdout))
+  const data = parseOutput(Namespace, result)
   if (data === undefined) return []
   const level = data.metadata.labels?.[ENFORCE]
   return [
@@ -170,9 +158,8 @@ const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
 /** Returns whether the webhooks of wimds and of azure-workload-identity are there. */
 export async function checkWebhooks(kubectl: Kubectl): Promise<Outcome> {
   const result = await kubectl(['get', 'mutatingwebhookconfigurations', '--output=json'])
-  if (!result.ran) return failed(result.fault)
-  const { data } = Webhooks.safeParse(parseJson(result.stdout))
-  if (result.code !== 0 || data === undefined) return notChecked(extractReason(result.stderr))
+  const data = parseOutput(Webhooks, result)
+  if (data === undefined) return notChecked(result.reason)
   const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
     webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
   )

@@ -8,7 +8,7 @@ import {
 import { parseJsonObject } from '../../../lib/json.ts'
 import type { Finding } from '../doctor-report.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from '../findings.ts'
-import { explainKubectl, extractReason, type Kubectl } from '../kubectl.ts'
+import type { Kubectl } from '../kubectl.ts'
 import type { FetchDocument, FetchFailure } from './fetch-document.ts'
 
 interface IssuerOptions {
@@ -115,13 +115,11 @@ interface ClusterDocument {
 
 /** Reads a document of the API server's issuer discovery. */
 async function readClusterDocument(kubectl: Kubectl, path: string): Promise<ClusterDocument> {
-  const args = ['get', '--raw', path]
-  const result = await kubectl(args)
-  if (!result.ran) return { outcome: failed(result.fault) }
-  if (result.code === 0) return { json: parseJsonObject(result.stdout) }
-  if (!/forbidden/i.test(result.stderr)) return { outcome: failed(explainKubectl(args, result)) }
-  const reason = `you may not read ${path} of the API server (${extractReason(result.stderr)})`
-  return { outcome: notChecked(reason, NAME_ISSUER) }
+  const { code, stdout, stderr, reason, fault } = await kubectl(['get', '--raw', path])
+  if (code === 0) return { json: parseJsonObject(stdout) }
+  if (!/forbidden/i.test(stderr)) return { outcome: failed(fault) }
+  const forbidden = `you may not read ${path} of the API server (${reason})`
+  return { outcome: notChecked(forbidden, NAME_ISSUER) }
 }
 
 const NAME_ISSUER =

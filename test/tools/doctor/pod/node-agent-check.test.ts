@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
 import { checkNodeAgent } from '../../../../src/tools/doctor/pod/node-agent-check.ts'
 import type { ClusterPod } from '../../../../src/tools/doctor/pod/pod-object.ts'
+import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 
 const RUNNING = { running: {} }
 
@@ -25,31 +27,23 @@ interface Cluster {
   readonly events?: readonly object[]
 }
 
-/** Runs the check with these answers of kubectl; a text is what it prints when it fails. */
+/** Returns the answer with these objects; a text is what kubectl prints when it fails. */
+const answer = (call: string, items: readonly object[] | string): KubectlAnswer =>
+  typeof items === 'string'
+    ? { call, code: 1, stderr: items }
+    : { call, stdout: JSON.stringify({ items }) }
+
+/** Runs the check with these answers of kubectl. */
 async function check({ pods = [], daemonSets = [], events = [] }: Cluster, cluster = waitingPod()) {
-  const calls: string[] = []
-  const answers: Readonly<Record<string, readonly object[] | string>> = {
-    pods,
-    daemonsets: daemonSets,
-    events,
-  }
-  const outcome = await checkNodeAgent({
-    kubectl: ([verb, kind = '', ...flags]) => {
-      calls.push([verb, kind, ...flags].join(' '))
-      const answer = answers[kind] ?? ''
-      const isText = typeof answer === 'string'
-      return Promise.resolve({
-        ran: true,
-        code: isText ? 1 : 0,
-        stdout: isText ? '' : JSON.stringify({ items: answer }),
-        stderr: isText ? answer : '',
-      })
-    },
-    cluster,
-    name: 'orders',
-    sidecar: 'wimds',
-  })
-  return { outcome, calls }
+  await using fake = await fakeKubectl([
+    answer('get pods', pods),
+    answer('get daemonsets', daemonSets),
+    answer('get events', events),
+  ])
+  const { signal } = new AbortController()
+  const kubectl = createKubectl({ env: fake.env, signal })
+  const outcome = await checkNodeAgent({ kubectl, cluster, name: 'orders', sidecar: 'wimds' })
+  return { outcome, calls: await fake.calls() }
 }
 
 test('asks nothing for a pod that was routed', async () => {
