@@ -1,7 +1,7 @@
 /** Starts the attacker process, and checks that this machine allows enough open files. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { startChild } from '../../src/tools/demo/child-process.ts'
+import { startChild } from '../../src/tools/demo/sidecar.ts'
 
 /**
  * 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second;

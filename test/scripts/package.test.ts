@@ -4,7 +4,7 @@ import { mkdir, mkdtempDisposable, readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startChild } from '../../src/tools/demo/child-process.ts'
+import { startChild } from '../../src/tools/demo/sidecar.ts'
 
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`
 

@@ -1,6 +1,8 @@
 /** `wimds demo`: the whole flow on this machine, offline; each step is checked and explained. */
+import { execFile } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { UsageError } from '../../lib/errors.ts'
 import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -8,7 +10,6 @@ import { printError } from '../../lib/print-error.ts'
 import { REPORTS } from '../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../simulator/simulator.ts'
 import { type CommandDeclaration, type CommandIo, untilShutdown } from '../../lib/command.ts'
-import { runToEnd } from './child-process.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { runSteps } from './steps.ts'
 
@@ -108,16 +109,18 @@ async function runLegacyClient(
   simulator: Simulator,
   { tokenUrl }: Sidecar,
 ): Promise<{ readonly value: string; readonly tokenMs: number }> {
-  const { code, stdout, stderr } = await runToEnd({
-    script,
-    env: {
-      MSI_ENDPOINT: tokenUrl,
-      VAULT_URL: simulator.vaultUrl,
-      SECRET_NAME: 'database-password',
-      NODE_EXTRA_CA_CERTS: simulator.caFile,
-      NODE_NO_WARNINGS: '1',
-    },
-  })
-  if (code !== 0) throw new Error(`the legacy client failed:\n${stderr.trim()}`)
-  return JSON.parse(stdout)
+  const env = {
+    MSI_ENDPOINT: tokenUrl,
+    VAULT_URL: simulator.vaultUrl,
+    SECRET_NAME: 'database-password',
+    NODE_EXTRA_CA_CERTS: simulator.caFile,
+    NODE_NO_WARNINGS: '1',
+  }
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [script], { env })
+    return JSON.parse(stdout)
+  } catch (error) {
+    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
+    throw new Error(`the legacy client failed:\n${stderr.trim()}`, { cause: error })
+  }
 }

@@ -1,26 +1,33 @@
 /** Starts a sidecar in a child process and requests tokens from it over HTTP. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { sidecarSettings } from '../simulator/environment.ts'
 import type { Simulator } from '../simulator/simulator.ts'
-import { type RunningChild, startChild } from './child-process.ts'
 
-export interface Sidecar extends AsyncDisposable {
+interface ChildOptions {
+  readonly script: string
+  readonly args: readonly string[]
+  /** All of its environment. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A running child. Disposing it sends SIGTERM and waits until it has ended. */
+export interface RunningChild extends AsyncDisposable {
+  readonly pid: number
+  /** Returns everything written so far. */
+  readonly output: () => string
+  readonly hasEnded: () => boolean
+}
+
+export interface Sidecar extends RunningChild {
   /** Such as `http://127.0.0.1:40001`. */
   readonly origin: string
   readonly tokenUrl: string
   readonly adminOrigin: string
   /** Time from the start of the process until it was ready. */
   readonly readyAfterMs: number
-  readonly pid: number
-  readonly hasEnded: () => boolean
-}
-
-export interface SidecarReply {
-  readonly status: number
-  readonly retryAfter: string | null
-  readonly error: string
-  readonly ms: number
 }
 
 const START_TIMEOUT_MS = 20_000
@@ -43,13 +50,11 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
     const origin = `http://${addresses.join()}`
     await poll(child, async () => ((await fetch(`${origin}/readyz`)).ok ? true : undefined))
     return {
+      ...child,
       origin,
       tokenUrl: `${origin}${TOKEN_PATHS.imds}`,
       adminOrigin: `http://${adminAddresses.join()}`,
       readyAfterMs: performance.now() - start,
-      pid: child.pid,
-      hasEnded: child.hasEnded,
-      [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
     }
   } catch (error) {
     await child[Symbol.asyncDispose]()
@@ -57,21 +62,44 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
   }
 }
 
+/** Starts a Node script that runs until it is disposed. */
+export function startChild({ script, args, env }: ChildOptions): RunningChild {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { pid } = child
+  if (pid === undefined) throw new Error(`${process.execPath} could not be started`)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  const ended = once(child, 'close')
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
+  return {
+    pid,
+    output: () => output,
+    hasEnded,
+    [Symbol.asyncDispose]: async () => {
+      if (!hasEnded()) child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
 /** Requests a token as a script with curl does. */
 export async function requestToken(
   { tokenUrl }: Sidecar,
   parameters: Readonly<Record<string, string>>,
-): Promise<SidecarReply> {
+): Promise<{ readonly status: number; readonly error: string; readonly ms: number }> {
   const start = performance.now()
   const query = new URLSearchParams({ 'api-version': '2018-02-01', ...parameters })
   const response = await fetch(`${tokenUrl}?${query.toString()}`, { headers: { Metadata: 'true' } })
   const body: { error_description?: string } = JSON.parse(await response.text())
-  return {
-    status: response.status,
-    retryAfter: response.headers.get('retry-after'),
-    error: body.error_description ?? '',
-    ms: performance.now() - start,
-  }
+  const ms = performance.now() - start
+  return { status: response.status, error: body.error_description ?? '', ms }
 }
 
 interface ListeningEvent {

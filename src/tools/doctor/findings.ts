@@ -34,7 +34,7 @@ export const DOCTOR_CODES = [
   'webhook_not_ready',
 ] as const
 
-export type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]
+type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
 /** What is wrong. A `BrokerError` is a fault; a sidecar of another version may report other codes. */
 export interface Fault<Code extends string = FaultCode> extends Pick<Problem, 'problem' | 'fix'> {

@@ -67,7 +67,8 @@ const Vector = z.object({
 })
 
 /** The labels of one sidecar and client; `workload` only if the scrape configuration adds it. */
-const BY = 'by (namespace, workload, pod, instance, client, version)'
+const LABELS = ['namespace', 'workload', 'pod', 'instance', 'client', 'version']
+const BY = `by (${LABELS.join(', ')})`
 
 /**
  * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
@@ -126,8 +127,7 @@ function formatSeriesWorkload({
 }
 
 function formatSeriesKey(metric: Record<string, string>): string {
-  const names = Object.keys(metric).toSorted((a, b) => a.localeCompare(b))
-  return JSON.stringify(names.map((name) => [name, metric[name]]))
+  return JSON.stringify(LABELS.map((name) => metric[name]))
 }
 
 const PROMETHEUS_FIXES: Fixes = {
