@@ -1,40 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { BrokerError } from '../../src/lib/errors.ts'
-import { createNodeAgentMetrics } from '../../src/cluster/node-agent/agent-metrics.ts'
-import { createWebhookMetrics } from '../../src/cluster/webhook/webhook-metrics.ts'
-import { cached, exchange, failing, observe, reply } from '../sidecar/telemetry/observed.ts'
 import { dashboardQueries, documentedQueries, EXAMPLES, rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
-  test('accepts the metrics of the sidecar', async () => {
-    const observed = observe({ entries: [cached(), failing('federated_credential_not_found')] })
-    observed.onReply(reply())
-    observed.onReply(reply({ error: new BrokerError('identity_not_found', 'no') }))
-    observed.onCacheResult('hit')
-    observed.onExchange(exchange())
-    observed.onSkew(1)
-    const { isOk, output } = await promtool(['check', 'metrics'], (await observed.scrape()).body)
-    expect(output).toBe('')
-    expect(isOk).toBe(true)
-  })
-
-  test.each([
-    ['the webhook', createWebhookMetrics(() => Date.now())],
-    [
-      'the node agent',
-      createNodeAgentMetrics({
-        counts: () => ({ routed: 1, pending: 0 }),
-        longestPendingMs: () => 0,
-      }),
-    ],
-  ])('accepts the metrics of %s', async (_, metrics) => {
-    const { body } = await metrics.scrape()
-    expect(await promtool(['check', 'metrics'], body)).toEqual({ isOk: true, output: '' })
-  })
-
   test('accepts the rules, and their tests pass', async () => {
     expect(await promtool(['check', 'rules', `${EXAMPLES}/rules.yaml`])).toMatchObject({
       isOk: true,

@@ -66,7 +66,7 @@ describe('request metrics', () => {
   test('have a bounded number of client series, whatever callers send', async () => {
     const observed = observe()
     for (let patch = 0; patch < 1000; patch += 1) {
-      const agent = `azsdk-go-azidentity/v1.0.${patch} (go1.18; linux)`
+      const agent = `azsdk-go-azidentity/v1.0.${patch} ${'x'.repeat(patch)}`
       observed.onReply(reply({ headers: { 'user-agent': agent } }))
     }
     const series = [...(await scrape(observed))].filter(([name]) =>

@@ -85,8 +85,30 @@ test.each([-10, -2, 2, 10])('has times by the clock that was set by %i h', (hour
 })
 
 describe('the state', () => {
-  test('is ready when nothing fails', () => {
-    expect(documentOf({ entries: [cached()] })).toMatchObject({ state: 'ready', problems: [] })
+  test.each<readonly [StatusDocument['state'], string, readonly CacheEntry[]]>([
+    ['ready', 'nothing fails', [cached()]],
+    ['failing', 'Entra ID cannot be reached', [failing('entra_unreachable')]],
+    [
+      'degraded',
+      'Entra ID cannot be reached and another token is cached',
+      [failing('entra_unreachable'), cached()],
+    ],
+    ['degraded', 'Entra ID rejects a resource alone', [failing('resource_refused')]],
+    ['failing', 'Entra ID rejects the identity', [failing('federated_credential_mismatch')]],
+    [
+      'degraded',
+      'Entra ID rejects one token and another is cached',
+      [failing('federated_credential_mismatch'), cached()],
+    ],
+    [
+      'failing',
+      'Entra ID rejects a resource and the identity',
+      [failing('resource_refused'), failing('federated_credential_mismatch')],
+    ],
+  ])('is %s while %s', (state, _, entries) => {
+    const document = documentOf({ entries })
+    expect(document.state).toBe(state)
+    expect(document.problems).toHaveLength(entries.filter(({ failure }) => failure).length)
   })
 
   test('is starting before a projected token is read, and says since when it fails', () => {
@@ -126,40 +148,6 @@ describe('the state', () => {
         { summary: expect.stringMatching(/still served$/), failure: { code: 'entra_timeout' } },
       ],
     })
-  })
-
-  test.each([
-    ['degraded', 'another token is cached', [cached()]],
-    ['failing', 'no token is cached', []],
-  ])('is %s while Entra ID cannot be reached and %s', (state, _, others) => {
-    const entries = [failing('entra_unreachable'), ...others]
-    expect(documentOf({ entries }).state).toBe(state)
-  })
-
-  test('is degraded while one resource is rejected and another token is cached', () => {
-    expect(
-      documentOf({ entries: [failing('federated_credential_mismatch'), cached()] }),
-    ).toMatchObject({
-      state: 'degraded',
-      problems: [
-        {
-          summary: 'no token for https://vault.azure.net as orders',
-          failure: { code: 'federated_credential_mismatch' },
-        },
-      ],
-    })
-  })
-
-  test.each([
-    ['degraded', 'a resource alone', [failing('resource_refused')]],
-    ['failing', 'the identity', [failing('federated_credential_mismatch')]],
-    [
-      'failing',
-      'a resource, and the identity',
-      [failing('resource_refused'), failing('federated_credential_mismatch')],
-    ],
-  ])('is %s while no token is cached and Entra ID rejects %s', (state, _, entries) => {
-    expect(documentOf({ entries }).state).toBe(state)
   })
 
   test('is failing without an identity, unless a token is cached for a client id of a request', () => {
@@ -362,17 +350,6 @@ describe('the document', () => {
     expect(busy().clients).toMatchObject([
       { client: 'python-azure-identity', version: '1.5.0', supportsWorkloadIdentity: false },
     ])
-  })
-
-  test('keeps the latest twenty exchanges', () => {
-    const observed = observe()
-    for (let index = 0; index < 50; index += 1) {
-      const request = { identity: ORDERS, scope: `https://${index}.example/.default` }
-      observed.onExchange(exchange({ request }))
-    }
-    const { exchanges } = observed.document([])
-    expect(exchanges).toHaveLength(20)
-    expect(exchanges[0]?.resource).toBe('https://49.example')
   })
 
   test('groups exchanges of the same request and outcome, the latest first', () => {
