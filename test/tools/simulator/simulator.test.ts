@@ -71,11 +71,3 @@ test('close keeps a given state directory', async () => {
     await rm(stateDir, { recursive: true })
   }
 })
-
-test('createSimulator rejects when a port is in use', async () => {
-  await using simulator = await createSimulator()
-  const port = Number(new URL(simulator.authorityHost).port)
-  await expect(createSimulator({ listen: { vault: { port } } })).rejects.toMatchObject({
-    code: 'EADDRINUSE',
-  })
-})

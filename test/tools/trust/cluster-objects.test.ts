@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
-import { deployment, ORDERS, read, serviceAccount } from './fixtures.ts'
+import { deployment, error, ORDERS, read, serviceAccount, warning } from './fixtures.ts'
 
 test('reads the lists of kubectl get -o json', async () => {
   const items = [serviceAccount('orders', ORDERS), deployment('orders', 'orders')]
@@ -41,13 +41,7 @@ test('puts objects without a namespace into the given one, and reports them with
   ])
   const { objects, findings } = await read([account])
   expect(objects.serviceAccounts).toEqual([])
-  expect(findings).toEqual([
-    {
-      severity: 'error',
-      object: 'ServiceAccount "orders" (cluster.yaml)',
-      message: expect.stringContaining('--namespace'),
-    },
-  ])
+  expect(findings).toEqual([error('ServiceAccount "orders" (cluster.yaml)', '--namespace')])
 })
 
 test('does not ask other objects for a namespace', async () => {
@@ -123,10 +117,6 @@ test('reads a Rollout, and other kinds where their pod template is given', async
 test('warns of a pod template of a kind that is not known', async () => {
   const { findings } = await read([KNATIVE])
   expect(findings).toEqual([
-    {
-      severity: 'warning',
-      object: 'Service "web" (cluster.yaml)',
-      message: expect.stringContaining('--path Service.serving.knative.dev=spec.template'),
-    },
+    warning('Service "web" (cluster.yaml)', '--path Service.serving.knative.dev=spec.template'),
   ])
 })

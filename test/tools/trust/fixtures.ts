@@ -1,5 +1,7 @@
 /** Objects and plans for tests of wimds trust. */
+import { expect } from 'vitest'
 import { stringify } from 'yaml'
+import type { Finding } from '../../../src/tools/trust/finding.ts'
 import type { IdentityKind } from '../../../src/tools/trust/inventory.ts'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
@@ -81,6 +83,16 @@ interface TemplateOptions {
 }
 
 export const INJECT = { 'wimds.io/inject': 'true' }
+
+/** Matches an error about the object whose message has the text. */
+export const error = (object: string, text: string) => finding('error', object, text)
+export const warning = (object: string, text: string) => finding('warning', object, text)
+
+const finding = (severity: Finding['severity'], object: string, text: string) => ({
+  severity,
+  object,
+  message: expect.stringContaining(text) as unknown,
+})
 
 /** Reads the objects as from one file. */
 export async function read(objects: readonly unknown[], namespace?: string) {

@@ -3,6 +3,7 @@ import {
   AUDIENCE,
   BILLING,
   deployment,
+  error,
   INJECT,
   ISSUER,
   ORDERS,
@@ -11,6 +12,7 @@ import {
   serviceAccount,
   SUBSCRIPTION,
   TENANT,
+  warning,
 } from './fixtures.ts'
 
 /** Lists what is planned, as `CLIENT_ID SUBJECT`. */
@@ -53,13 +55,7 @@ test('reports a client id that is not a GUID', async () => {
     deployment('orders', 'orders', { annotations: INJECT }),
   ])
   expect(planned).toEqual([])
-  expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: 'ServiceAccount shop/orders',
-      message: expect.stringContaining('"orders"'),
-    },
-  ])
+  expect(findings).toMatchObject([error('ServiceAccount shop/orders', '"orders"')])
 })
 
 test.each([
@@ -75,11 +71,7 @@ test.each([
     deployment('orders', 'orders', template),
   ])
   expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: 'Deployment shop/orders',
-      message: expect.stringContaining('ServiceAccount shop/orders names none'),
-    },
+    error('Deployment shop/orders', 'ServiceAccount shop/orders names none'),
   ])
 })
 
@@ -171,11 +163,7 @@ test('reports an identities file that is missing or malformed', async () => {
   expect(
     (await needs([workload, identitiesFile('identities: [{clientId: x}]')])).findings,
   ).toMatchObject([
-    {
-      severity: 'error',
-      object: 'ConfigMap shop/identities',
-      message: expect.stringContaining('identities.yaml:1:25: identities[0].clientId'),
-    },
+    error('ConfigMap shop/identities', 'identities.yaml:1:25: identities[0].clientId'),
   ])
 })
 
@@ -265,13 +253,7 @@ test('needs no credential for a ServiceAccount whose pods use an identity bindin
     deployment('orders', 'orders', { annotations: BINDING }),
   ])
   expect(planned).toEqual([])
-  expect(findings).toMatchObject([
-    {
-      severity: 'warning',
-      object: 'ServiceAccount shop/orders',
-      message: expect.stringContaining('identity binding'),
-    },
-  ])
+  expect(findings).toMatchObject([warning('ServiceAccount shop/orders', 'identity binding')])
 })
 
 test('needs one if another of its workloads does not', async () => {
@@ -320,11 +302,7 @@ test.each([
   ])
   expect(planned).toEqual([])
   expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: 'Deployment shop/orders',
-      message: expect.stringContaining(`has the audience ${JSON.stringify(audience)}`),
-    },
+    error('Deployment shop/orders', `has the audience ${JSON.stringify(audience)}`),
   ])
 })
 

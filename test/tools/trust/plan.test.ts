@@ -5,12 +5,14 @@ import {
   AUDIENCE,
   BILLING,
   deployment,
+  error,
   INJECT,
   ISSUER,
   ORDERS,
   ORDERS_ID,
   plan,
   serviceAccount,
+  warning,
 } from './fixtures.ts'
 
 const SUBJECT = 'system:serviceaccount:shop:orders'
@@ -127,11 +129,7 @@ test('warns of a list that belongs to no identity', async () => {
     },
   )
   expect(findings).toMatchObject([
-    {
-      severity: 'warning',
-      object: 'nameless.json',
-      message: expect.stringContaining('CLIENT_ID.json'),
-    },
+    warning('nameless.json', 'CLIENT_ID.json'),
     { severity: 'warning', object: 'other.json' },
   ])
 })
@@ -170,13 +168,7 @@ test('refuses an identity that several namespaces claim, and names them', async 
     { existing: [{ source: 'list.json', identity: ORDERS, credentials: [existing()] }] },
   )
   expect(identities).toEqual([])
-  expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: ORDERS,
-      message: expect.stringContaining(`${CLAIM}, shop (ServiceAccount shop/orders)`),
-    },
-  ])
+  expect(findings).toMatchObject([error(ORDERS, `${CLAIM}, shop (ServiceAccount shop/orders)`)])
 })
 
 test('plans the claims of allowed namespaces, and counts no other', async () => {
@@ -253,9 +245,7 @@ test('warns of a client id that the list of identities lacks', async () => {
     { known: [{ clientId: BILLING, kind: 'application' }] },
   )
   expect(identities[0]?.kind).toBe('managed-identity')
-  expect(findings).toMatchObject([
-    { severity: 'warning', object: ORDERS, message: expect.stringContaining('--application') },
-  ])
+  expect(findings).toMatchObject([warning(ORDERS, '--application')])
 })
 
 const projecting = (name: string, audience: string) =>
@@ -285,13 +275,7 @@ test('refuses two audiences for one subject of an identity', async () => {
     projecting('two', 'api://two'),
   ])
   expect(identities[0]?.credentials).toMatchObject([{ audience: 'api://one' }])
-  expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: 'Deployment shop/two',
-      message: expect.stringContaining('api://two'),
-    },
-  ])
+  expect(findings).toMatchObject([error('Deployment shop/two', 'api://two')])
 })
 
 test('orders identities and credentials, whatever the order of the input is', async () => {

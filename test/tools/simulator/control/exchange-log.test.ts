@@ -39,18 +39,14 @@ test('the log truncates long texts and keeps no reference to the form', () => {
 
 test('the log counts at most 1000 client ids separately', () => {
   const log = createExchangeLog()
-  for (let turn = 0; turn < 1100; turn += 1) log.record(exchange(`id-${turn}`))
-  for (const id of ['id-0', 'toString', '__proto__', 'constructor']) log.record(exchange(id))
-  const { byClientId, total } = log.counters()
-  expect(total).toBe(1104)
-  expect(byClientId['id-0']).toBe(2)
-  expect(byClientId['id-999']).toBe(1)
-  expect(byClientId['others']).toBe(103)
-  expect(Object.keys(byClientId)).toHaveLength(1001)
-})
-
-test('the log counts a client id that is a property name of objects', () => {
-  const log = createExchangeLog()
   for (const id of ['toString', 'constructor', 'toString']) log.record(exchange(id))
   expect(log.counters().byClientId).toEqual({ toString: 2, constructor: 1 })
+  for (let turn = 2; turn < 1100; turn += 1) log.record(exchange(`id-${turn}`))
+  for (const id of ['id-2', '__proto__']) log.record(exchange(id))
+  const { byClientId, total } = log.counters()
+  expect(total).toBe(1103)
+  expect(byClientId['id-2']).toBe(2)
+  expect(byClientId['id-999']).toBe(1)
+  expect(byClientId['others']).toBe(101)
+  expect(Object.keys(byClientId)).toHaveLength(1001)
 })

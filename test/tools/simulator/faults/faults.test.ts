@@ -160,10 +160,11 @@ describe('a changed answer', () => {
       method: 'POST',
       dispatcher: simulator.dispatcher,
     })
-    const chunks: number[] = []
-    for await (const chunk of response.body ?? []) chunks.push(chunk.length)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of response.body ?? []) chunks.push(chunk)
     expect(chunks.length).toBeGreaterThan(3)
-    expect(Math.max(...chunks)).toBe(100)
+    expect(Math.max(...chunks.map(({ length }) => length))).toBe(100)
+    expect(JSON.parse(Buffer.concat(chunks).toString())).toHaveProperty('error_codes')
   })
 
   test('has the lifetimes of the fault', async () => {

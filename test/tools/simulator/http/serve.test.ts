@@ -60,16 +60,6 @@ describe('a socket fault', () => {
     expect(head).toMatch(/^HTTP\/1\.1 400 /u)
     expect(body.length).toBe(Math.ceil(length / 2))
   })
-
-  test('slow body: the body arrives complete', async () => {
-    await using simulator = await createSimulator()
-    simulator.faults.add({ kind: 'slow-body', chunkBytes: 100, everyMs: 1 })
-    const { text, ended } = await sendRequest(simulator)
-    expect(await ended).toBeUndefined()
-    expect(JSON.parse(text().slice(text().indexOf('\r\n\r\n')))).toMatchObject({
-      error_codes: [900144],
-    })
-  })
 })
 
 describe('a server on a port', () => {

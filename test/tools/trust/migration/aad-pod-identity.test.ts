@@ -6,6 +6,7 @@ import { createTrustPlan } from '../../../../src/tools/trust/plan.ts'
 import {
   BILLING,
   deployment,
+  error,
   OPTIONS,
   ORDERS,
   ORDERS_ID,
@@ -227,13 +228,7 @@ describe('matching', () => {
   ])('keeps to the namespace in namespaced mode: %s', async (_, objects, isNamespaced) => {
     const { subjects, findings } = await migrate(objects, { isNamespaced })
     expect(subjects).toEqual([])
-    expect(findings).toMatchObject([
-      {
-        severity: 'error',
-        object: 'Deployment shop/orders',
-        message: expect.stringContaining('selects no AzureIdentity'),
-      },
-    ])
+    expect(findings).toMatchObject([error('Deployment shop/orders', 'selects no AzureIdentity')])
   })
 
   test('needs the identity in the namespace of its binding', async () => {
@@ -301,13 +296,7 @@ test.each([
   [undefined, 'spec.clientID must be a GUID'],
 ])('reports the malformed AzureIdentity %j', async (spec, message) => {
   const { findings } = await migrate([podIdentity('AzureIdentity', 'orders', spec)])
-  expect(findings).toMatchObject([
-    {
-      severity: 'error',
-      object: 'AzureIdentity shop/orders',
-      message: expect.stringContaining(message),
-    },
-  ])
+  expect(findings).toMatchObject([error('AzureIdentity shop/orders', message)])
 })
 
 test('has a placeholder for a tenant that is not known', async () => {
