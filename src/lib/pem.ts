@@ -3,9 +3,14 @@ import { X509Certificate } from 'node:crypto'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
+/** Returns each of the PEM certificates in the text. */
+export function splitCertificates(text: string): string[] {
+  return text.match(CERTIFICATE) ?? []
+}
+
 /** Returns true for text with at least one PEM certificate, all of them parseable. */
 export function isCertificates(text: string): boolean {
-  const found = text.match(CERTIFICATE) ?? []
+  const found = splitCertificates(text)
   return found.length > 0 && found.every(isCertificate)
 }
 

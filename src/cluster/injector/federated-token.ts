@@ -37,18 +37,6 @@ const AKS_VARIABLES = [
   'AZURE_KUBERNETES_CA_DATA',
 ]
 
-export interface FederatedToken {
-  /** The path of the token inside the sidecar. */
-  readonly file: string
-  readonly mount: VolumeMount
-  /** The mounts of further tokens for Entra ID, which an identities file may name. */
-  readonly otherMounts: readonly VolumeMount[]
-  /** The volume to add; undefined if the pod has it already. */
-  readonly volume: Volume | undefined
-  /** The values that the AKS webhook set on a container of the pod. */
-  readonly variables: readonly EnvVar[]
-}
-
 /**
  * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
  * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
@@ -57,27 +45,34 @@ export function findFederatedToken(
   pod: Pod,
   audience: string,
   expirationSeconds = EXPIRATION_SECONDS,
-): FederatedToken {
+) {
   const tokens = findTokenPaths(pod)
-  const variables = findAksVariables(pod)
   const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
-  if (found !== undefined) {
-    const otherMounts = findOtherMounts(pod, found.mount)
-    return { ...found, otherMounts, volume: undefined, variables }
-  }
+  const { file, mount } = found ?? mountWhole(TOKEN_VOLUME, TOKEN_FILE)
   const serviceAccountToken = { audience, expirationSeconds, path: TOKEN_FILE }
+  const volume: Volume = { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } }
   return {
-    ...mountWhole(TOKEN_VOLUME, TOKEN_FILE),
-    otherMounts: findOtherMounts(pod, { name: TOKEN_VOLUME, mountPath: MOUNT_PATH }),
-    volume: { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } },
-    variables,
+    /** The path of the token inside the sidecar. */
+    file,
+    mount,
+    /** The mounts of further tokens for Entra ID, which an identities file may name. */
+    otherMounts: findOtherMounts(pod, mount),
+    /** The volume to add; undefined if the pod has it already. */
+    volume: found === undefined ? volume : undefined,
+    /** The values that the AKS webhook set on a container of the pod. */
+    variables: findAksVariables(pod),
   }
 }
+
+export type FederatedToken = ReturnType<typeof findFederatedToken>
 
 /** The paths of the service-account tokens in each volume that projects any. */
 type TokenPaths = ReadonlyMap<string, ReadonlySet<string>>
 
-type Location = Pick<FederatedToken, 'file' | 'mount'>
+interface Location {
+  readonly file: string
+  readonly mount: VolumeMount
+}
 
 function findTokenPaths({ spec }: Pod): TokenPaths {
   const volumes = (spec.volumes ?? []).map(({ name, projected }) => {

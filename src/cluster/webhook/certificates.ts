@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { readWholeFile } from '../../lib/files.ts'
+import { splitCertificates } from '../../lib/pem.ts'
 import { createCertificateAuthority } from '../../lib/x509.ts'
 
 /** The key and certificate of a TLS server, and the CAs that its clients have to trust. All PEM. */
@@ -87,10 +88,11 @@ async function createCertificate(
     now,
   })
   const { certPem, keyPem } = await authority.issue({ names, validMs: lifetimeMs })
-  const known = [authority.caPem, ...splitPem(`${trusted}${previous ?? ''}`)]
+  const known = splitCertificates(`${authority.caPem}${trusted}${previous ?? ''}`)
   const caPem = [...new Set(known)]
     .filter((pem) => !isExpired(pem, now()))
     .slice(0, MAX_CA_CERTIFICATES)
+    .map((pem) => `${pem}\n`)
     .join('')
   return { certPem, keyPem, caPem }
 }
@@ -106,7 +108,7 @@ function isValid(
       leaf.validToDate.getTime() - now() > lifetimeMs * ROTATE_BELOW_SHARE &&
       names.every((name) => leaf.checkHost(name) !== undefined) &&
       leaf.checkPrivateKey(createPrivateKey(keyPem)) &&
-      splitPem(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))
+      splitCertificates(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))
     )
   } catch {
     return false
@@ -119,9 +121,4 @@ function isExpired(pem: string, now: number): boolean {
   } catch {
     return true
   }
-}
-
-function splitPem(pem: string): string[] {
-  const found = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  return found.map((each) => `${each}\n`)
 }

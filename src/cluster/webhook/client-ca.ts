@@ -6,16 +6,8 @@ import { isCertificates } from '../../lib/pem.ts'
 import { watchFile } from '../../lib/watch-file.ts'
 import type { Logger } from '../../sidecar/telemetry/logger.ts'
 
-export interface ClientCa {
-  /** Returns the certificates in force, PEM. */
-  readonly pem: () => string
-  /** Calls the function when others are in force. */
-  readonly watch: (onChange: () => void) => void
-  readonly close: () => void
-}
-
 /** Reads the file. Throws a `ConfigError` if it is not valid; later the old certificates then stay in force. */
-export async function loadClientCa(file: string, log: Logger): Promise<ClientCa> {
+export async function loadClientCa(file: string, log: Logger) {
   const text = await readNamedFile(file)
   let pem = checkCertificates(file, text)
   let onChange: (() => void) | undefined
@@ -34,8 +26,10 @@ export async function loadClientCa(file: string, log: Logger): Promise<ClientCa>
 
   const { poll, close } = watchFile({ path: file, text, readText: readNamedFile, onChange: reload })
   return {
+    /** Returns the certificates in force, PEM. */
     pem: () => pem,
-    watch: (listener) => {
+    /** Calls the function when others are in force. */
+    watch: (listener: () => void) => {
       onChange = listener
       void poll()
     },
