@@ -243,8 +243,11 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
   ])('%s', async (_, fault, code, message) => {
     await using simulator = await createSimulator({ ports: false })
     simulator.faults.add(fault)
-    const limit = fault.kind === 'hang' ? AbortSignal.timeout(2000) : undefined
-    const failure = await exchangeViaTokenProxy(simulator, limit).catch((error: unknown) => error)
+    const limit = new AbortController()
+    const outcome = exchangeViaTokenProxy(simulator, limit.signal).catch((error: unknown) => error)
+    await expect.poll(() => simulator.exchanges(), { timeout: 60_000 }).toBe(1)
+    if (fault.kind === 'hang') limit.abort(new DOMException('Too late', 'TimeoutError'))
+    const failure = await outcome
     expect(failure).toMatchObject({ code, message: expect.stringMatching(message) })
     expect(String(failure)).not.toMatch(/Entra ID|login host/)
   })

@@ -161,6 +161,6 @@ test('the cache meets its specification in every order of events', async () => {
         vi.clearAllTimers()
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 150 },
   )
 })
