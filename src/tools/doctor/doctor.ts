@@ -9,7 +9,7 @@ import {
 } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
 import { loadNetwork } from '../../sidecar/config/config.ts'
 import { checkHere } from './checks.ts'
@@ -102,11 +102,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`)
   }
   if (problems.length > 0) throw new UsageError(problems)
-  const [title, sections] = flags.has('pre')
-    ? [`Before an installation of wimds ${VERSION}`, await checkCluster(flags, io)]
-    : target === undefined
-      ? [`wimds ${VERSION}`, await checkThisMachine(flags, io)]
-      : [`Pod ${pod}`, await checkOtherPod(target, flags, io)]
+  const { title, sections } = await runChecks(flags, target, io)
   const report = createReport(sections)
   io.stdout.write(
     isJsonOutput(flags)
@@ -137,42 +133,35 @@ function parsePodName(text: string | undefined): PodName | undefined {
   return namespace === undefined || isDnsLabel(namespace) ? { namespace, name } : undefined
 }
 
-function getMode(flags: DoctorFlags): RoutingMode | undefined {
-  return ROUTING_MODES.find((mode) => mode === flags.value('mode'))
+interface Checks {
+  readonly title: string
+  readonly sections: Sections
 }
 
-async function checkCluster(flags: DoctorFlags, { env, signal }: CommandIo): Promise<Sections> {
-  const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
-  const namespace = flags.value('namespace')
-  return checkBeforeInstallation({
-    kubectl: createKubectl({ env, signal, context: flags.value('context'), namespace }),
-    network: await loadNetwork(env),
-    mode: getMode(flags),
-    namespace,
-    issuer: flags.value('issuer'),
-  })
-}
-
-async function checkOtherPod(
-  target: PodName,
+/** Runs the checks of this machine, of a pod, or of a cluster. */
+async function runChecks(
   flags: DoctorFlags,
+  target: PodName | undefined,
   { env, signal }: CommandIo,
-): Promise<Sections> {
-  const { checkPod } = await import('./pod/pod-check.ts')
-  const { namespace } = target
-  return checkPod({
-    kubectl: createKubectl({ env, signal, context: flags.value('context'), namespace }),
-    target,
-    mode: getMode(flags),
-    args: FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`),
-  })
-}
-
-function checkThisMachine(flags: DoctorFlags, { env }: CommandIo): Promise<Sections> {
-  return checkHere({
-    env,
-    mode: getMode(flags),
-    skipSidecar: flags.has('no-sidecar'),
-    skipExchange: flags.has('no-exchange'),
-  })
+): Promise<Checks> {
+  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
+  if (target === undefined && !flags.has('pre')) {
+    const skipSidecar = flags.has('no-sidecar')
+    const skipExchange = flags.has('no-exchange')
+    const sections = await checkHere({ env, mode, skipSidecar, skipExchange })
+    return { title: `wimds ${VERSION}`, sections }
+  }
+  const namespace = target === undefined ? flags.value('namespace') : target.namespace
+  const kubectl = createKubectl({ env, signal, context: flags.value('context'), namespace })
+  if (target !== undefined) {
+    const { checkPod } = await import('./pod/pod-check.ts')
+    const args = FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`)
+    const sections = await checkPod({ kubectl, target, mode, args })
+    return { title: `Pod ${flags.value('pod')}`, sections }
+  }
+  const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
+  const network = await loadNetwork(env)
+  const issuer = flags.value('issuer')
+  const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, issuer })
+  return { title: `Before an installation of wimds ${VERSION}`, sections }
 }

@@ -30,10 +30,8 @@ export function formatReport(report: DoctorReport, { title, isVerbose }: FormatO
     !isVerbose && isUnconfigured(report) && !isServing
       ? [`${title}\n`, WHERE_TO_RUN, HOW_TO_SEE_ALL]
       : [
-          ...formatSections(report, { title, isVerbose }),
-          ...(inside === undefined
-            ? []
-            : formatSections(inside, { title: describeOrigin(inside), isVerbose })),
+          ...formatSections(report, title, isVerbose),
+          ...(inside ? formatSections(inside, describeOrigin(inside), isVerbose) : []),
           formatVerdict(checks),
         ]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
@@ -44,28 +42,29 @@ function describeOrigin({ version }: DoctorReport): string {
   return `Reported by the sidecar of the pod, wimds ${toLine(version)}. Read its commands before you run them, unless you trust the pod.`
 }
 
-/** Returns the sections of the report of one machine. */
-function formatSections(report: DoctorReport, { title, isVerbose }: FormatOptions): string[] {
+/** Returns the sections of the report of one machine; empty texts among them. */
+function formatSections(report: DoctorReport, title: string, isVerbose: boolean): string[] {
   const { checks, settings } = report
   const lines = checks.flatMap(formatFinding)
   const commands = checks.flatMap(formatCommands)
   if (settings === undefined) return [formatSection(title, lines), ...commands]
+  const { changed = [], defaults = [] } = Object.groupBy(settings, ({ source }) =>
+    source === 'default' ? 'defaults' : 'changed',
+  )
   return [
     `${toLine(title)}\n`,
-    ...(isUnconfigured(report) ? [WHERE_TO_RUN] : []),
-    formatSection('Settings', formatSettings(settings.filter(isChanged))),
+    isUnconfigured(report) ? WHERE_TO_RUN : '',
+    formatSection('Settings', formatSettings(changed)),
     formatSection('Checks', lines),
     ...commands,
-    ...(isVerbose
-      ? [formatSection('Default settings', formatSettings(settings.filter(hasDefault)))]
-      : []),
+    isVerbose ? formatSection('Default settings', formatSettings(defaults)) : '',
   ]
 }
 
 /** Returns true where nothing is set, such as on a laptop, where doctor was tried first. */
 function isUnconfigured({ settings, checks }: DoctorReport): boolean {
   return (
-    settings?.every(hasDefault) === true &&
+    settings?.every(({ source }) => source === 'default') === true &&
     checks.some(({ check, status }) => check === 'settings' && status === 'failed')
   )
 }
@@ -78,17 +77,7 @@ To check a sidecar on this machine, set its variables, which docs/configuration.
 
 const HOW_TO_SEE_ALL = 'Without them the checks fail; --verbose prints each.\n'
 
-type Settings = NonNullable<DoctorReport['settings']>
-
-function isChanged({ source }: Settings[number]): boolean {
-  return source !== 'default'
-}
-
-function hasDefault({ source }: Settings[number]): boolean {
-  return source === 'default'
-}
-
-function formatSettings(settings: Settings): string[] {
+function formatSettings(settings: NonNullable<DoctorReport['settings']>): string[] {
   const width = Math.max(...settings.map(({ name }) => name.length))
   return settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`)
 }

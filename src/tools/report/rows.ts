@@ -2,28 +2,26 @@
 import { findLibrary } from '../../sidecar/telemetry/client-libraries.ts'
 import { supportsWorkloadIdentity } from '../../sidecar/telemetry/clients.ts'
 
-/** One client library in one version that one workload uses. */
-export interface ReportRow {
+/** The requests of one client library in one version, as a sidecar or a Prometheus reports them. */
+export interface Sighting {
   /** `namespace/service account` or `namespace/workload`, or else the name of the pod. */
   readonly workload: string
   readonly client: string
-  readonly title: string
   /** Empty if the client sends no version. */
   readonly version: string
   readonly requests: number
   readonly lastSeenAt: string
-  /** The first version that supports workload identity without a sidecar; absent: not known. */
-  readonly workloadIdentitySince?: string
-  /** Whether this version does; absent: not known. */
-  readonly supportsWorkloadIdentity?: boolean
-  readonly advice: string
 }
 
-/** The requests of one client, as a sidecar or a Prometheus reports them. */
-export type Sighting = Pick<
-  ReportRow,
-  'workload' | 'client' | 'version' | 'requests' | 'lastSeenAt'
->
+/** A sighting with the advice of this version of wimds, whichever version of the sidecar saw the client. */
+export interface ReportRow extends Sighting {
+  readonly title: string
+  /** The first version that supports workload identity without a sidecar; absent: not known. */
+  readonly workloadIdentitySince: string | undefined
+  /** Whether this version does; absent: not known. */
+  readonly supportsWorkloadIdentity: boolean | undefined
+  readonly advice: string
+}
 
 /** Creates one row for each workload, client and version: replicas are one workload. */
 export function createRows(sightings: readonly Sighting[]): ReportRow[] {
@@ -44,16 +42,14 @@ export function createRows(sightings: readonly Sighting[]): ReportRow[] {
     .toSorted((a, b) => a.workload.localeCompare(b.workload) || b.requests - a.requests)
 }
 
-/** Adds the advice of this version of wimds, whichever version of the sidecar saw the client. */
 function addAdvice(sighting: Sighting): ReportRow {
   const library = findLibrary(sighting.client)
   const { title, workloadIdentitySince, advice } = library
-  const isSupported = supportsWorkloadIdentity(library, sighting.version)
   return {
     ...sighting,
     title: library.id === sighting.client ? title : sighting.client,
-    ...(workloadIdentitySince !== undefined && { workloadIdentitySince }),
-    ...(isSupported !== undefined && { supportsWorkloadIdentity: isSupported }),
+    workloadIdentitySince,
+    supportsWorkloadIdentity: supportsWorkloadIdentity(library, sighting.version),
     advice,
   }
 }

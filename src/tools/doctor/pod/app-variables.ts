@@ -6,17 +6,16 @@ import {
   findEndpointAddresses,
 } from '../../../cluster/injector/endpoint-variables.ts'
 import {
-  allContainers,
   type Container,
   findVariable,
   getLiteralValue,
-  isInjected,
   type Pod,
 } from '../../../cluster/injector/pod.ts'
 import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../../lib/sdk-variables.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import { findAppContainers } from './pod-object.ts'
 
 /**
  * Returns a failure for containers whose variables lead elsewhere, and in mode env for a pod in which no container
@@ -30,8 +29,8 @@ export function checkAppVariables(
   const { skipped } = parseAnnotations(pod, INJECTION_DEFAULTS)
   const listen = findListenAddresses(sidecar)
   const endpoint = { listen, mode, hasIdentityHeader: hasIdentityHeader(sidecar) }
-  const apps = allContainers(pod)
-    .filter((each) => each !== sidecar && !isInjected(each) && !skipped.has(each.name))
+  const apps = findAppContainers(pod, sidecar)
+    .filter(({ name }) => !skipped.has(name))
     .map((container) => ({ container, addresses: findEndpointAddresses(container, endpoint) }))
   const conflicts = apps.flatMap(({ container, addresses }) => findConflicts(container, addresses))
   if (conflicts.length > 0) {

@@ -70,15 +70,16 @@ function describeLastEnd({ lastState }: ContainerStatus): string[] {
 }
 
 function explain(
-  { status: { phase, reason, message, conditions = [] } }: ClusterPod,
+  { status: pod }: ClusterPod,
   status: ContainerStatus | undefined,
   kubectlLogs: string,
 ): Reason {
   const waiting = status?.state?.waiting
   const end = status?.state?.terminated ?? status?.lastState?.terminated
+  const { phase, conditions = [] } = pod
   if (phase === 'Succeeded' || (phase === 'Failed' && waiting === undefined)) {
     return {
-      state: `has ended with the pod (${join(phase, reason, message)})`,
+      state: `has ended with the pod (${join(phase, pod.reason, pod.message)})`,
       fix: 'run doctor while the pod is running; for a Job, add a sleep to its application',
     }
   }
@@ -94,39 +95,37 @@ function explain(
   if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
     return explainEnd(end, kubectlLogs)
   }
-  const state = `is waiting (${join(waiting?.reason ?? 'no status yet', waiting?.message)})`
-  if (/Image|ErrImage|Registry/.test(waiting?.reason ?? '')) {
-    return {
-      state,
-      fix: 'correct the image (values image.repository and image.tag of the chart, --image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
-    }
-  }
-  if (/^Create|^RunContainerError$/.test(waiting?.reason ?? '')) {
-    return {
-      state,
-      fix: 'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod',
-    }
-  }
-  return {
-    state,
-    fix: 'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end',
-  }
+  const reason = waiting?.reason ?? 'no status yet'
+  const fix = WAITING_FIXES.find(([pattern]) => pattern.test(reason))?.[1]
+  return { state: `is waiting (${join(reason, waiting?.message)})`, fix: fix ?? WAIT }
 }
+
+/** The fix by the reason that a container waits for. */
+const WAITING_FIXES: readonly (readonly [reason: RegExp, fix: string])[] = [
+  [
+    /Image|ErrImage|Registry/,
+    'correct the image (values image.repository and image.tag of the chart, --image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
+  ],
+  [
+    /^Create|^RunContainerError$/,
+    'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod',
+  ],
+]
+
+const WAIT =
+  'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end'
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
 function explainEnd({ exitCode, reason, message }: End, kubectlLogs: string): Reason {
   const state = `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
   if (reason === 'OOMKilled') {
-    return {
-      state,
-      fix: 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart',
-    }
+    const fix = 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart'
+    return { state, fix }
   }
-  if (exitCode === 64) {
-    return { state, fix: `correct the settings that its log names: ${kubectlLogs}` }
-  }
-  return { state, fix: `see why in its log: ${kubectlLogs}` }
+  return exitCode === 64
+    ? { state, fix: `correct the settings that its log names: ${kubectlLogs}` }
+    : { state, fix: `see why in its log: ${kubectlLogs}` }
 }
 
 function join(...parts: readonly (string | undefined)[]): string {

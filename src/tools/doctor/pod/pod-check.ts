@@ -74,7 +74,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   }
   const exec = (each: string, ...words: readonly string[]) =>
     kubectl(['exec', name, `--container=${each}`, '--', ...words])
-  const proxy = await checkProxy(pod, sidecar.name, mode, exec)
+  const proxy = await checkProxy(pod, sidecar, mode, exec)
   if (proxy !== undefined) add('application_proxy', proxy)
   const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
   const result = await exec(sidecar.name, ...command)

@@ -5,6 +5,7 @@ import {
   type Container,
   findVariable,
   getLiteralValue,
+  isInjected,
   parsePod,
   type Pod,
   REDIRECT,
@@ -72,6 +73,11 @@ export function findSidecarContainer(pod: Pod): Container | undefined {
   return [SIDECAR, DROP_IN]
     .map((wanted) => containers.find(({ name }) => name === wanted))
     .find((container) => container !== undefined)
+}
+
+/** Returns the containers of the application, init containers first. */
+export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
+  return allContainers(pod).filter((each) => each.name !== sidecar.name && !isInjected(each))
 }
 
 /** Returns the routing mode in the sidecar's variables, or that of the redirect; undefined: not known. */

@@ -1,10 +1,11 @@
 /** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
-import { allContainers, isInjected, type Pod } from '../../../cluster/injector/pod.ts'
+import type { Container, Pod } from '../../../cluster/injector/pod.ts'
 import { METADATA_IP } from '../../../lib/hosts.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
 import { failed, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
+import { findAppContainers } from './pod-object.ts'
 
 /**
  * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns
@@ -12,14 +13,12 @@ import type { Kubectl } from '../kubectl.ts'
  */
 export async function checkProxy(
   pod: Pod,
-  sidecar: string,
+  sidecar: Container,
   mode: RoutingMode | undefined,
   exec: (container: string, ...command: readonly string[]) => ReturnType<Kubectl>,
 ): Promise<Outcome | undefined> {
   const initial = new Set(pod.spec.initContainers?.map(({ name }) => name))
-  const apps = allContainers(pod).filter(
-    (each) => each.name !== sidecar && !isInjected(each) && !initial.has(each.name),
-  )
+  const apps = findAppContainers(pod, sidecar).filter(({ name }) => !initial.has(name))
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const results = await Promise.all(
