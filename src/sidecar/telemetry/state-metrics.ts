@@ -5,6 +5,7 @@ import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toWallTimes } from '../tokens/lifetime.ts'
+import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import type { EventName } from './events.ts'
 import type { CollectedMetric, Sample } from './prometheus.ts'
@@ -102,10 +103,10 @@ function describeTokens({ entries, directory, clock }: StateSources): CollectedM
       help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
       labelNames: ['identity'],
       collect: () => {
-        const { identityLabel } = createLabels(directory())
+        const labelsOf = createLabels(directory())
         const failures = new Map<string, number>()
         for (const { request, failure } of entries()) {
-          const identity = identityLabel(request.identity.name)
+          const { identity } = labelsOf(request)
           failures.set(identity, Math.max(failures.get(identity) ?? 0, failure?.count ?? 0))
         }
         return toSamples('identity', failures)
@@ -146,11 +147,11 @@ function findExpiries(
   directory: IdentityDirectory,
   clock: Clock,
 ): Sample[] {
-  const { tokenLabels } = createLabels(directory)
+  const labelsOf = createLabels(directory)
   const earliest = new Map<string, Sample>()
   for (const { request, token } of entries) {
     if (token === undefined) continue
-    const labels = tokenLabels(request.identity.name, request.scope)
+    const labels = labelsOf(request)
     const value = toUnixTime(toWallTimes(token.lifetime, clock).expiresAt)
     const key = JSON.stringify(labels)
     if (value < (earliest.get(key)?.value ?? Infinity)) earliest.set(key, { labels, value })
@@ -181,7 +182,10 @@ function describeAssertions({ assertions }: StateSources): CollectedMetric[] {
   ]
 }
 
-/** Returns label values that the configuration names; all others are `other`, so callers cannot add series. */
+/**
+ * Creates a function that returns the labels of a token. Values that the configuration does not name are `other`, so
+ * callers cannot add series.
+ */
 function createLabels({ identities }: IdentityDirectory) {
   const resourcesByName = new Map(
     identities.map(({ name, prefetch, resources = [] }) => [
@@ -189,14 +193,13 @@ function createLabels({ identities }: IdentityDirectory) {
       new Set([...prefetch, ...resources].map(normalizeResource)),
     ]),
   )
-  const identityLabel = (name: string) => (resourcesByName.has(name) ? name : OTHER)
-  return {
-    identityLabel,
-    tokenLabels: (name: string, scope: string) => {
-      const resource = normalizeResource(scope)
-      const isConfigured = resourcesByName.get(name)?.has(resource) === true
-      return { identity: identityLabel(name), resource: isConfigured ? resource : OTHER }
-    },
+  return ({ identity: { name }, scope }: TokenRequest) => {
+    const resource = normalizeResource(scope)
+    const configured = resourcesByName.get(name)
+    return {
+      identity: configured === undefined ? OTHER : name,
+      resource: configured?.has(resource) === true ? resource : OTHER,
+    }
   }
 }
 
