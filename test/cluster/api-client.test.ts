@@ -130,7 +130,7 @@ describe('a call', () => {
     ['the rest of an error', (response) => void response.writeHead(500).write('{')],
   ])('throws after its time limit without %s', async (_, fault) => {
     const { api } = await serve('GET', fault)
-    await expect(read(api, { timeoutMs: 300 })).rejects.toThrow(
+    await expect(read(api, { timeoutMs: 50 })).rejects.toThrow(
       /^cannot read it: the API server (?:did not answer in time|answered 500)$/,
     )
   })
