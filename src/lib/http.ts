@@ -1,5 +1,6 @@
 /** HTTP: reads the bodies of other servers, which may not end, and sends requests to servers of this machine. */
-import { Agent, get } from 'node:http'
+import { once } from 'node:events'
+import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { parseJson } from './json.ts'
 
 /** Returns the whole body as UTF-8. Throws the error of `createError` once it exceeds `maxBytes`. */
@@ -18,11 +19,57 @@ export async function readBody(
   return Buffer.concat(chunks).toString('utf8')
 }
 
-interface LocalRequest {
+interface GetOptions {
   /** Time limit of the whole request. */
   readonly timeoutMs: number
   readonly headers?: Readonly<Record<string, string>>
   readonly maxBytes?: number
+}
+
+interface GetResponse {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+const MAX_BODY_BYTES = 65_536
+
+/**
+ * Sends a GET on a new connection, without a proxy. Redirects are not followed. Throws the error of `node:http`, a
+ * `TimeoutError`, or an error for an upgrade, a long body or one that breaks off.
+ */
+export async function sendGet(
+  url: string,
+  { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES }: GetOptions,
+): Promise<GetResponse> {
+  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
+  // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
+  const request = get(url, { headers, agent: false, signal })
+  // After the response has begun, reading its body reports the error.
+  request.on('error', () => {})
+  // Without a listener Node destroys an upgraded connection silently.
+  request.on('upgrade', (_, socket) => {
+    socket.destroy()
+    request.emit('error', new Error('an upgrade'))
+  })
+  try {
+    const [response]: IncomingMessage[] = await once(request, 'response', { signal })
+    if (response === undefined) throw new Error('no response')
+    // Node takes a body without a length as complete even if the connection was reset.
+    let failure: Error | undefined
+    request.once('error', (error) => {
+      if (!response.complete) failure = error
+    })
+    const createError = () => new Error(`more than ${maxBytes} bytes`)
+    const body = await readBody(response.iterator(), maxBytes, createError)
+    if (failure !== undefined) throw failure
+    return { status: response.statusCode ?? 0, headers: response.headers, body }
+  } catch (error) {
+    // The request's own error says only that it was aborted.
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    request.destroy()
+  }
 }
 
 interface LocalReply {
@@ -33,35 +80,8 @@ interface LocalReply {
   readonly json: unknown
 }
 
-const MAX_BODY_BYTES = 65_536
-
-/** Sends a GET. Throws the error of `node:http`, or a `TimeoutError`. */
-export async function getLocal(
-  url: string,
-  { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES }: LocalRequest,
-): Promise<LocalReply> {
-  // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
-  const agent = new Agent()
-  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-  try {
-    return await new Promise((resolve, reject) => {
-      const request = get(url, { headers, agent, signal }, (response) => {
-        readBody(response, maxBytes, () => new Error('a long response')).then(
-          (text) =>
-            resolve({
-              status: response.statusCode ?? 0,
-              server: [response.headers['server'] ?? ''].flat().join(', '),
-              json: parseJson(text),
-            }),
-          reject,
-        )
-      })
-      request.on('error', reject)
-    })
-  } catch (error) {
-    // The request's own error says only that it was aborted.
-    throw signal.aborted ? signal.reason : error
-  } finally {
-    agent.destroy()
-  }
+/** Sends a GET to a server of this machine. Throws what `sendGet` throws. */
+export async function getLocal(url: string, options: GetOptions): Promise<LocalReply> {
+  const { status, headers, body } = await sendGet(url, options)
+  return { status, server: [headers['server'] ?? ''].flat().join(', '), json: parseJson(body) }
 }

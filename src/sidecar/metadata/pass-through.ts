@@ -1,10 +1,8 @@
 /** Pass-through: forwards GETs of listed paths to the machine's real metadata service. Off by default. */
-import { once } from 'node:events'
-import { type IncomingMessage, request as httpRequest } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
-import { readBody } from '../../lib/http.ts'
+import { sendGet } from '../../lib/http.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 
 /** The part of a caller's request that matters here. */
@@ -132,51 +130,24 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
   }
 }
 
-/** Sends one GET on a new connection, without a proxy. */
 async function fetchReply(
   path: string,
   headers: Record<string, string>,
   { target = REAL_IMDS, timeoutMs = 5000, maxBytes = 1_048_576 }: PassThroughOptions,
 ): Promise<Reply> {
-  const signal = AbortSignal.timeout(timeoutMs)
   const ownHeaders = { host: REAL_IMDS.host, 'user-agent': USER_AGENT }
-  const outgoing = httpRequest({
-    ...target,
-    path,
-    headers: { ...headers, ...ownHeaders },
-    agent: false,
-    signal,
-  })
-  // After the response has begun, reading its body reports the error.
-  outgoing.on('error', () => {})
-  // Without a listener Node destroys an upgraded connection silently.
-  outgoing.on('upgrade', (_, socket) => {
-    socket.destroy()
-    outgoing.emit('error', new Error('an upgrade'))
-  })
-  outgoing.end()
   try {
-    const [incoming]: IncomingMessage[] = await once(outgoing, 'response', { signal })
-    if (incoming === undefined) throw new Error('no response')
-    const { statusCode: status = 0 } = incoming
-    if (status < 200 || status > 599) throw new Error(`the status ${status}`)
-    // Node takes a body without a length as complete even if the connection was reset.
-    let failure: Error | undefined
-    outgoing.once('error', (error) => {
-      if (!incoming.complete) failure = error
-    })
-    const body = await readBody(
-      incoming.iterator(),
+    const response = await sendGet(`http://${target.host}:${target.port}${path}`, {
+      headers: { ...headers, ...ownHeaders },
+      timeoutMs,
       maxBytes,
-      () => new Error(`more than ${maxBytes} bytes`),
-    )
-    if (failure !== undefined) throw failure
-    return { status, headers: pick(incoming.headers, REPLY_HEADERS), body }
+    })
+    const { status, body } = response
+    if (status < 200 || status > 599) throw new Error(`the status ${status}`)
+    return { status, headers: pick(response.headers, REPLY_HEADERS), body }
   } catch (cause) {
     const message = 'The real metadata service did not send a valid reply'
     throw new BrokerError('pass_through_failed', message, { cause })
-  } finally {
-    outgoing.destroy()
   }
 }
 
