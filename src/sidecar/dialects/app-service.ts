@@ -7,7 +7,14 @@ import { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { cloudShell } from './cloud-shell.ts'
-import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import {
+  createJsonReply,
+  type Dialect,
+  type Reply,
+  type TokenAnswer,
+  type TokenQuery,
+  type WireRequest,
+} from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { requireApiVersion } from './imds.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
@@ -36,7 +43,7 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
       methods: ['GET'],
       parse: (request) => parse(request, secret, HEADER_2019, '2019-08-01'),
       render: (answer) => renderToken(answer, String(answer.expiresOn)),
-      renderError: renderError2019,
+      renderError,
     },
   ]
 }
@@ -88,16 +95,13 @@ function digest(secret: string): Buffer {
 }
 
 function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
-  return {
-    status: 200,
-    body: JSON.stringify({
-      access_token: token.secret.reveal(),
-      client_id: identity.clientId,
-      expires_on: expiresOn,
-      resource: query.resource,
-      token_type: 'Bearer',
-    }),
-  }
+  return createJsonReply(200, {
+    access_token: token.secret.reveal(),
+    client_id: identity.clientId,
+    expires_on: expiresOn,
+    resource: query.resource,
+    token_type: 'Bearer',
+  })
 }
 
 /** The clients that accept only the date format of the real service; all others take epoch seconds. */
@@ -115,10 +119,6 @@ function formatDate(epochSeconds: number): string {
   return `${month}/${day}/${year} ${time.slice(0, 8)} +00:00`
 }
 
-function renderError2019(error: BrokerError): Reply {
-  return renderError(error, {})
-}
-
 /** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
 function renderError2017(error: BrokerError): Reply {
   return renderError(error, {
@@ -127,16 +127,13 @@ function renderError2017(error: BrokerError): Reply {
   })
 }
 
-function renderError(error: BrokerError, more: Readonly<Record<string, string>>): Reply {
+function renderError(error: BrokerError, more: Readonly<Record<string, string>> = {}): Reply {
   // 401 is safe here, unlike on the IMDS token path, where clients probe (R6).
   const status = error.code === 'invalid_secret_header' ? 401 : error.status
-  return {
-    status,
-    body: JSON.stringify({
-      statusCode: status,
-      message: formatDescription(error),
-      correlationId: error.entra?.correlationId ?? randomUUID(),
-      ...more,
-    }),
-  }
+  return createJsonReply(status, {
+    statusCode: status,
+    message: formatDescription(error),
+    correlationId: error.entra?.correlationId ?? randomUUID(),
+    ...more,
+  })
 }

@@ -1,7 +1,13 @@
 /** The dialect of Cloud Shell and the former VM extension: /oauth2/token, by GET or a posted form. */
 import type { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import type { Dialect, Reply, TokenQuery, WireRequest } from './dialect.ts'
+import {
+  createJsonReply,
+  type Dialect,
+  type Reply,
+  type TokenQuery,
+  type WireRequest,
+} from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { imds, requireMetadataHeader } from './imds.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
@@ -27,10 +33,7 @@ function parse(request: WireRequest): TokenQuery {
 }
 
 function renderError(error: BrokerError): Reply {
-  return {
-    status: error.status,
-    body: JSON.stringify({
-      error: { code: findOAuthError(error), message: formatDescription(error) },
-    }),
-  }
+  return createJsonReply(error.status, {
+    error: { code: findOAuthError(error), message: formatDescription(error) },
+  })
 }

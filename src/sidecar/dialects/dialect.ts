@@ -33,11 +33,16 @@ export interface TokenAnswer {
   readonly expiresOn: number
 }
 
-/** A reply as it goes over the wire; the body is one line of compact JSON (R5). */
+/** A reply as it goes over the wire. */
 export interface Reply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body: string
+}
+
+/** Creates a reply whose body is one line of compact JSON (R5). */
+export function createJsonReply(status: number, value: object): Reply {
+  return { status, body: JSON.stringify(value) }
 }
 
 /**

@@ -4,7 +4,14 @@ import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { type Lifetime, ttlMs } from '../tokens/lifetime.ts'
-import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from './dialect.ts'
+import {
+  createJsonReply,
+  type Dialect,
+  type Reply,
+  type TokenAnswer,
+  type TokenQuery,
+  type WireRequest,
+} from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { type Parameters, parseParameters, parseResource, parseSelector } from './parameters.ts'
 
@@ -89,27 +96,21 @@ const BACKDATED_SECONDS = 300
 /** Renders the body that every client accepts: strings only, in the real service's order (R2-R4). */
 function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
   const notBefore = expiresOn - Math.floor(token.lifetime.lengthMs / 1000) - BACKDATED_SECONDS
-  return {
-    status: 200,
-    body: JSON.stringify({
-      access_token: token.secret.reveal(),
-      client_id: identity.clientId,
-      expires_in: String(expiresIn),
-      expires_on: String(expiresOn),
-      ext_expires_in: String(expiresIn),
-      not_before: String(notBefore),
-      resource: query.resource,
-      token_type: 'Bearer',
-    }),
-  }
+  return createJsonReply(200, {
+    access_token: token.secret.reveal(),
+    client_id: identity.clientId,
+    expires_in: String(expiresIn),
+    expires_on: String(expiresOn),
+    ext_expires_in: String(expiresIn),
+    not_before: String(notBefore),
+    resource: query.resource,
+    token_type: 'Bearer',
+  })
 }
 
 function renderError(error: BrokerError): Reply {
-  return {
-    status: error.status,
-    body: JSON.stringify({
-      error: findOAuthError(error),
-      error_description: formatDescription(error),
-    }),
-  }
+  return createJsonReply(error.status, {
+    error: findOAuthError(error),
+    error_description: formatDescription(error),
+  })
 }

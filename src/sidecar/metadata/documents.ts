@@ -1,5 +1,5 @@
 /** The IMDS documents other than tokens: instance, versions, identity/info and scheduledevents. */
-import type { Reply, WireRequest } from '../dialects/dialect.ts'
+import { createJsonReply, type Reply, type WireRequest } from '../dialects/dialect.ts'
 import { isApiVersion, requireMetadataHeader } from '../dialects/imds.ts'
 import { formatDescription } from '../dialects/error-body.ts'
 import { type Parameters, parseParameters } from '../dialects/parameters.ts'
@@ -37,21 +37,21 @@ export function createMetadataDocuments(instance: InstanceDocument): MetadataDoc
       path: '/metadata/versions',
       answer(request) {
         requireMetadataHeader(request)
-        return toJsonReply({ apiVersions: API_VERSIONS })
+        return createJsonReply(200, { apiVersions: API_VERSIONS })
       },
     },
     {
       path: '/metadata/identity/info',
       answer(request, { tenantId }) {
         parseRequest(request, FIRST_INFO_VERSION)
-        return toJsonReply({ tenantId })
+        return createJsonReply(200, { tenantId })
       },
     },
     {
       path: '/metadata/scheduledevents',
       answer(request) {
         parseRequest(request, FIRST_API_VERSION)
-        return toJsonReply({ DocumentIncarnation: 1, Events: [] })
+        return createJsonReply(200, { DocumentIncarnation: 1, Events: [] })
       },
     },
   ]
@@ -63,7 +63,7 @@ export function renderDocumentError(error: BrokerError): Reply {
     error.code === 'api_version_invalid'
       ? { error: error.message, 'newest-versions': API_VERSIONS.slice(-3).toReversed() }
       : { error: SENTENCES[error.code] ?? `Bad request. ${formatDescription(error)}` }
-  return { status: error.status, body: JSON.stringify(body) }
+  return createJsonReply(error.status, body)
 }
 
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
@@ -83,10 +83,6 @@ function parseRequest(request: WireRequest, firstVersion: string): Parameters {
     )
   }
   return parameters
-}
-
-function toJsonReply(value: object): Reply {
-  return { status: 200, body: JSON.stringify(value) }
 }
 
 /** The first version of `/metadata/identity/info`. */

@@ -1,5 +1,5 @@
 /** GET /metadata/instance: a static document; the path's segments are the keys of its tree. */
-import type { Reply } from '../dialects/dialect.ts'
+import { createJsonReply, type Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 
 export type InstanceDocument = Readonly<Record<string, unknown>>
@@ -99,7 +99,7 @@ export function findInstancePart(
     throw new BrokerError('not_found', 'The requested metadata does not exist')
   }
   if (isBranch(value)) {
-    return isText ? toTextReply(formatNames(value)) : { status: 200, body: JSON.stringify(value) }
+    return isText ? toTextReply(formatNames(value)) : createJsonReply(200, value)
   }
   if (!isText) {
     throw new BrokerError('request_malformed', 'A single value needs format=text')

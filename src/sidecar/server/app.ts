@@ -1,7 +1,7 @@
 /** The application of the metadata port: guard → token route or document → error handler. */
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Dialect, Reply } from '../dialects/dialect.ts'
+import { createJsonReply, type Dialect, type Reply } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { type MetadataDocument, renderDocumentError } from '../metadata/documents.ts'
@@ -29,7 +29,23 @@ const READY_PATH = '/readyz'
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
-  const { findPod, dialects, documents, passThrough } = parts
+  const app = createGuardedApp(parts)
+  app.setErrorHandler(sendError)
+  app.get(READY_PATH, (request, reply) => {
+    const { isReady, instanceId } = request.pod
+    const ready = isReady()
+    const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
+    sendReply(request, reply, prepared, { protocol: 'none' })
+  })
+  for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
+    addTokenRoute(app, path, dialects, parts)
+  }
+  addDocuments(app, parts)
+  return app
+}
+
+/** Creates an application whose requests are those of a pod, and have passed its guard. */
+function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -60,31 +76,31 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     // The kubelet sends the pod's address as Host.
     if (request.routeOptions.url !== READY_PATH) {
       const { method, headers, originalUrl: url, raw } = request
-      request.pod.guard({
-        method,
-        headers,
-        url,
-        rawHeaders: raw.rawHeaders,
-        httpVersion: raw.httpVersion,
-      })
+      const { rawHeaders, httpVersion } = raw
+      request.pod.guard({ method, headers, url, rawHeaders, httpVersion })
     }
     done()
   })
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  return app
+}
 
-  app.setErrorHandler((thrown, request, reply) => {
-    const error = toHttpError(thrown) ?? toBrokerError(thrown)
-    const { config, url } = request.routeOptions
-    const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
-    const isRouted = url !== undefined
-    const render = dialect?.renderError ?? (isRouted ? renderDocumentError : imds.renderError)
-    const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
-    const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
-    sendReply(request, reply, prepared, { protocol, error })
-  })
+/** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
+function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toHttpError(thrown) ?? toBrokerError(thrown)
+  const { config, url } = request.routeOptions
+  const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
+  const isRouted = url !== undefined
+  const render = dialect?.renderError ?? (isRouted ? renderDocumentError : imds.renderError)
+  const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
+  const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
+  sendReply(request, reply, prepared, { protocol, error })
+}
 
+/** Adds the documents, and forwards the paths of the pass-through. */
+function addDocuments(app: FastifyInstance, { documents, passThrough }: MetadataParts): void {
   /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
   function forwardOr(answer: (request: DocumentRequest) => Reply) {
     return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
@@ -100,18 +116,6 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
       throw new BrokerError('not_found', 'Not found')
     }),
   )
-
-  app.get(READY_PATH, (request, reply) => {
-    const { isReady, instanceId } = request.pod
-    const ready = isReady()
-    const body = JSON.stringify({ ready, instanceId })
-    sendReply(request, reply, prepareReply({ status: ready ? 200 : 503, body }), {
-      protocol: 'none',
-    })
-  })
-  for (const [path, dialectsOfPath] of Map.groupBy(dialects, (dialect) => dialect.path)) {
-    addTokenRoute(app, path, dialectsOfPath, parts)
-  }
   for (const { path, answer } of documents) {
     app.get(
       path,
@@ -123,7 +127,6 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
       ),
     )
   }
-  return app
 }
 
 /** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
