@@ -65,7 +65,6 @@ const WAITING_SHARE = 3 / 4
 /** Creates the broker. It reads no projected token and opens no connection yet. */
 export function createBroker({ config, readAssertion, log }: BrokerSources): Broker {
   const { exchange } = config
-  const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
   // A reload replaces them.
   let current = config
   let resolve = createIdentityResolver(config.directory)
@@ -84,23 +83,7 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
     assertions: () => assertions.states,
     readyAfterPrefetch: config.readyAfterPrefetch,
   })
-  const load = () => loadExchange(config, readAssertion, telemetry)
-  const source = createExchangeSource(load, {
-    loadDelayMs: PRELOAD_DELAY_MS,
-    maxConcurrent: exchange.maxConcurrent,
-    maxQueued: maxWaiting,
-    timeoutMs: exchange.timeoutMs,
-    clock: systemClock,
-    onExchange: telemetry.onExchange,
-  })
-  const cache = new TokenCache(source, {
-    maxEntries: config.cacheSize,
-    maxWaiting,
-    timeoutMs: exchange.timeoutMs,
-    clock: systemClock,
-    onResult: telemetry.onCacheResult,
-    onRefresh: telemetry.onRefresh,
-  })
+  const cache = createCache(config, readAssertion, telemetry)
   const assertions = watchAssertions({
     files: () => current.tokenFiles,
     read: readAssertion,
@@ -117,21 +100,10 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
   }
 
   return {
-    pod: {
-      maxConnections: config.maxConnections,
-      guard: createGuard({
-        allowedHosts: [
-          ...config.allowedHosts,
-          ...config.listen.map(({ host }) => formatUrlHost(host)),
-        ],
-      }),
+    pod: createPod(config, telemetry, {
       resolve: (selector) => resolve(selector),
       tenantId: () => current.tenantId,
-      findPeerUid: createPeerUidLookup(),
-      isReady: () => telemetry.readiness().ready,
-      instanceId: randomUUID(),
-      onReply: telemetry.onReply,
-    },
+    }),
     listen: createMetadataPort(config, cache.get),
     telemetry,
     watchAssertions: assertions.poll,
@@ -151,6 +123,49 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
       assertions.close()
       cache.close()
     },
+  }
+}
+
+/** Creates the cache of the tokens that Entra ID issues. */
+function createCache(
+  config: Config,
+  readAssertion: AssertionReader,
+  telemetry: Telemetry,
+): TokenCache {
+  const { timeoutMs, maxConcurrent } = config.exchange
+  const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
+  const source = createExchangeSource(() => loadExchange(config, readAssertion, telemetry), {
+    loadDelayMs: PRELOAD_DELAY_MS,
+    maxConcurrent,
+    maxQueued: maxWaiting,
+    timeoutMs,
+    clock: systemClock,
+    onExchange: telemetry.onExchange,
+  })
+  return new TokenCache(source, {
+    maxEntries: config.cacheSize,
+    maxWaiting,
+    timeoutMs,
+    clock: systemClock,
+    onResult: telemetry.onCacheResult,
+    onRefresh: telemetry.onRefresh,
+  })
+}
+
+function createPod(
+  { maxConnections, allowedHosts, listen }: Config,
+  { readiness, onReply }: Telemetry,
+  identities: Pick<Pod, 'resolve' | 'tenantId'>,
+): Pod {
+  const listenHosts = listen.map(({ host }) => formatUrlHost(host))
+  return {
+    ...identities,
+    maxConnections,
+    guard: createGuard({ allowedHosts: [...allowedHosts, ...listenHosts] }),
+    findPeerUid: createPeerUidLookup(),
+    isReady: () => readiness().ready,
+    instanceId: randomUUID(),
+    onReply,
   }
 }
 
