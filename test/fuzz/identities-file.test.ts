@@ -33,20 +33,8 @@ identities:
 /** Syntax of YAML, and words that are special in the file or in JavaScript. */
 const PIECES = [
   '&a *a *orders !!binary !!set {} { } [ ] " \' | > # ~ null .inf 0x7f 1e999 💥'.split(' '),
-  [
-    '<<: *orders',
-    '? ',
-    '- ',
-    ': ',
-    '---\n',
-    '...\n',
-    '%YAML 1.1\n',
-    '\t',
-    '\n',
-    '\r',
-    '\0',
-    '\u{feff}',
-  ],
+  ['<<: *orders', '? ', '- ', ': ', '---\n', '...\n', '%YAML 1.1\n'],
+  ['\t', '\n', '\r', '\0', '\u{feff}'],
   ['__proto__', 'constructor', 'toString', '__proto__: {isAdmin: true}', '{"__proto__": {}}'],
   ['identities:', 'clientId:', 'default: true', 'default: yes'],
 ].flat()

@@ -45,6 +45,8 @@ async function exchange(bytes: string, cuts: readonly number[]): Promise<string>
     connection.write(bytes.slice(place, places[index + 1] ?? place))
     await nextTurn()
   }
+  // Node closes a connection whose sending side has ended, also before the replies to pipelined requests.
+  for (let turn = 0; turn < 30; turn += 1) await nextTurn()
   connection.end()
   return await connection.closed(5000)
 }
@@ -86,23 +88,7 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
 })
 
 const PIECES = [
-  [
-    '\r\n',
-    '\r',
-    '\n',
-    '\r\n\r\n',
-    '\0',
-    '\xff',
-    ' ',
-    ':',
-    '\t',
-    '%',
-    '%0d%0a',
-    '?',
-    '&',
-    '#',
-    '/../',
-  ],
+  ['\r\n', '\r', '\n', '\r\n\r\n', ' ', '\t', ...'\0 \xff : % %0d%0a ? & # /../'.split(' ')],
   ['HTTP/1.0', 'HTTP/1.1', 'GET ', 'POST ', 'Content-Length: 5\r\n', 'Metadata: true\r\n'],
   ['Transfer-Encoding: chunked\r\n', 'Host: evil.example\r\n', '4294967296', '-1', '1e9', VALID],
 ].flat()

@@ -30,23 +30,8 @@ function part(valid: string[], invalid: string[], open: string[] = []): fc.Arbit
   )
 }
 
-const method = part(
-  ['GET'],
-  [
-    'POST',
-    'PUT',
-    'HEAD',
-    'OPTIONS',
-    'TRACE',
-    'CONNECT',
-    'get',
-    'G\0ET',
-    'PRI',
-    'M-SEARCH',
-    '',
-    '\x16',
-  ],
-)
+const METHODS = 'POST PUT HEAD OPTIONS TRACE CONNECT get G\0ET PRI M-SEARCH \x16'.split(' ')
+const method = part(['GET'], ['', ...METHODS])
 
 const target = part(
   [

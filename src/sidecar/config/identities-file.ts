@@ -11,6 +11,7 @@ import {
   formatKind,
   guid,
   matching,
+  quote,
   reject,
   resource,
   tenant,
@@ -168,14 +169,16 @@ function truncateProblems(problems: readonly Problem[], count: number): Problem[
   return [...problems.slice(0, MAX_PROBLEMS), ...rest]
 }
 
-/** Formats `identities[1].clientId: `; nothing for the file as a whole. */
+/** Formats `identities[1].clientId: `; nothing for the file as a whole. A key may be any text, and even a list. */
 function formatPath(path: Path): string {
   const formatted = path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${formatName(String(key))}`))
     .join('')
     .replace(/^\./, '')
   return formatted === '' ? '' : `${formatted}: `
 }
+
+const formatName = (key: string): string => (/^\w{1,60}$/.test(key) ? key : quote(key))
 
 /** Converts an issue of the schema into problems. */
 function toProblems(issue: z.core.$ZodIssue, content: unknown): EntryProblem[] {

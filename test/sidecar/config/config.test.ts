@@ -495,6 +495,14 @@ describe('the identities file', () => {
     ])
   })
 
+  test('reports a key that is no word on one line, and shortened', async () => {
+    const problems = await loadProblems({}, `? identities:\n    - ${'a'.repeat(90)}\n: 1\n`)
+    expect(problems).toEqual([
+      expect.stringMatching(/: identities: is missing$/),
+      expect.stringMatching(/:1:1: "\{[^\n]{1,30}…": is not a known setting$/),
+    ])
+  })
+
   test('reports 20 problems and the number of the others', async () => {
     const problems = await loadProblems({}, `identities:\n${'  - {}\n'.repeat(25)}`)
     expect(problems).toHaveLength(21)
