@@ -25,11 +25,11 @@ export interface Endpoint {
   readonly host: string
   readonly port: number
   readonly isTokenProxy: boolean
-  readonly proxy?: Config['exchange']['proxy']
+  readonly proxy?: Config['exchange']['proxy'] | undefined
   /** The name that the certificate must be for; undefined: the host. */
-  readonly serverName?: string
+  readonly serverName?: string | undefined
   /** PEM certificates, trusted in addition to Node's roots or instead of them. */
-  readonly ca?: { readonly pem: string; readonly isExclusive: boolean }
+  readonly ca?: { readonly pem: string; readonly isExclusive: boolean } | undefined
 }
 
 const STEP_TIMEOUT_MS = 5000
@@ -121,7 +121,9 @@ async function runStep(
   try {
     add(await work(signal))
   } catch (thrown) {
-    const error = signal.aborted ? createTimeoutError() : thrown
+    // Of the signal: a slow DNS server fails by an error of its own.
+    const isTimeout = thrown instanceof Error && thrown.name === 'AbortError'
+    const error = isTimeout ? createTimeoutError() : thrown
     add(describeProblem(error))
     throw error
   }

@@ -34,8 +34,8 @@ export async function findEndpoints(
   const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
     ...getPeer(new URL(`https://${tokenHost}`)),
     isTokenProxy: false,
-    ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
-    ...(proxy !== undefined && { proxy }),
+    ca: extraCa && { pem: extraCa.pem, isExclusive: false },
+    proxy,
   }))
   const hasProxied = direct.length < directory.identities.length
   return tokenProxy !== undefined && hasProxied
@@ -51,13 +51,11 @@ async function createTokenProxyEndpoint({
   return {
     ...getPeer(new URL(url)),
     isTokenProxy: true,
-    ...(sniName !== undefined && { serverName: sniName }),
-    ...(ca !== undefined && {
-      ca: {
-        // An unreadable file trusts no certificate, as in an exchange.
-        pem: 'pem' in ca ? ca.pem : await readWholeFile(ca.file).catch(() => ''),
-        isExclusive: true,
-      },
-    }),
+    serverName: sniName,
+    ca: ca && {
+      // An unreadable file trusts no certificate, as in an exchange.
+      pem: 'pem' in ca ? ca.pem : await readWholeFile(ca.file).catch(() => ''),
+      isExclusive: true,
+    },
   }
 }

@@ -69,8 +69,8 @@ async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailur
     host: ENTRA_HOST,
     port: 443,
     isTokenProxy: false,
-    ...(proxy !== undefined && { proxy }),
-    ...(extraCa !== undefined && { ca: { pem: extraCa.pem, isExclusive: false } }),
+    proxy,
+    ca: extraCa && { pem: extraCa.pem, isExclusive: false },
   })
   const last = steps.at(-1)
   if (error === undefined || last?.name === 'tls') return undefined
