@@ -19,25 +19,7 @@ interface LoggedExchange {
   readonly durationMs: number
 }
 
-interface ExchangeCounters {
-  readonly total: number
-  readonly byTarget: Readonly<Record<FaultTarget, number>>
-  /** Token requests by client id. */
-  readonly byClientId: Readonly<Record<string, number>>
-  /** Errors by AADSTS code. */
-  readonly byAadsts: Readonly<Record<string, number>>
-  /** Token requests answered with 200. */
-  readonly issued: number
-}
-
-export interface ExchangeLog {
-  record(exchange: LoggedExchange): void
-  /** Returns the last exchanges, oldest first. */
-  entries(): readonly LoggedExchange[]
-  /** Returns the counts since the last `clear`, including entries that the log no longer has. */
-  counters(): ExchangeCounters
-  clear(): void
-}
+export type ExchangeLog = ReturnType<typeof createExchangeLog>
 
 /** Longer texts are truncated. */
 const MAX_LENGTH = 256
@@ -45,24 +27,26 @@ const MAX_LENGTH = 256
 const MAX_CLIENT_IDS = 1000
 
 /** Creates a log of the last `max` exchanges, with counts of all. */
-export function createExchangeLog(max = 1000): ExchangeLog {
+export function createExchangeLog(max = 1000) {
   let entries: LoggedExchange[] = []
   let counts = createCounts()
   return {
-    record(exchange) {
+    record(exchange: LoggedExchange): void {
       const kept = truncateTexts(exchange)
       entries.push(kept)
       if (entries.length > max) entries.shift()
       count(counts, kept)
     },
-    entries: () => entries,
+    /** Returns the last exchanges, oldest first. */
+    entries: (): readonly LoggedExchange[] => entries,
+    /** Returns the counts since the last `clear`, including entries that the log no longer has. */
     counters: () => ({
       ...counts,
       byTarget: { ...counts.byTarget },
       byClientId: Object.fromEntries(counts.byClientId),
       byAadsts: Object.fromEntries(counts.byAadsts),
     }),
-    clear() {
+    clear(): void {
       entries = []
       counts = createCounts()
     },
@@ -71,9 +55,12 @@ export function createExchangeLog(max = 1000): ExchangeLog {
 
 const createCounts = () => ({
   total: 0,
-  byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 },
+  byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 } satisfies Record<FaultTarget, number>,
+  /** Token requests by client id. */
   byClientId: new Map<string, number>(),
+  /** Errors by AADSTS code. */
   byAadsts: new Map<string, number>(),
+  /** Token requests answered with 200. */
   issued: 0,
 })
 

@@ -17,53 +17,45 @@ const common = {
 const milliseconds = z.number().nonnegative().max(2_147_483_647)
 /** Three thousand years: within the range of Date. */
 const MAX_SECONDS = 1e11
+const MAX_SKEW_MS = 1000 * MAX_SECONDS
 const retryAfter = {
   retryAfterSeconds: z.number().nonnegative().max(MAX_SECONDS).optional(),
   /** Sends Retry-After as an HTTP date instead of seconds. */
   retryAfterAsDate: z.boolean().default(false),
 }
 
+const faultOf = <Kind extends string, Shape extends z.ZodRawShape>(kind: Kind, shape: Shape) =>
+  z.strictObject({ kind: z.literal(kind), ...common, ...shape })
+
 const FaultSchema = z.discriminatedUnion('kind', [
   // Replacements of the real answer: the first that matches applies.
-  z.strictObject({
-    kind: z.literal('status'),
-    ...common,
+  faultOf('status', {
     status: z.int().min(200).max(599),
     body: z.string().default(''),
     contentType: z.string().default('text/plain; charset=utf-8'),
     headers: z.record(z.string(), z.string()).default({}),
   }),
   /** Entra's 429 for client credentials: plain text, `Retry-After: 60`. */
-  z.strictObject({ kind: z.literal('throttled'), ...common, ...retryAfter }),
+  faultOf('throttled', retryAfter),
   /** 503 in the form of Entra ID (JSON, AADSTS90033), a gateway (HTML) or a load balancer (empty). */
-  z.strictObject({
-    kind: z.literal('unavailable'),
-    ...common,
+  faultOf('unavailable', {
     ...retryAfter,
     body: z.enum(['json', 'html', 'empty']).default('json'),
   }),
   /** The request is read and never answered. */
-  z.strictObject({ kind: z.literal('hang'), ...common }),
+  faultOf('hang', {}),
   /** The connection is reset before the answer, or half-way through its body. */
-  z.strictObject({
-    kind: z.literal('reset'),
-    ...common,
-    when: z.enum(['before-answer', 'mid-body']).default('before-answer'),
-  }),
-  z.strictObject({
-    kind: z.literal('redirect'),
-    ...common,
+  faultOf('reset', { when: z.enum(['before-answer', 'mid-body']).default('before-answer') }),
+  faultOf('redirect', {
     to: z.url(),
     status: z.union([z.literal(302), z.literal(307), z.literal(308)]).default(307),
   }),
   /** 200 with a body that is not JSON. */
-  z.strictObject({ kind: z.literal('garbage'), ...common }),
+  faultOf('garbage', {}),
   /** 200 with a JSON body of this many bytes. */
-  z.strictObject({ kind: z.literal('oversized'), ...common, bytes: z.int().positive() }),
+  faultOf('oversized', { bytes: z.int().positive() }),
   /** An error of Entra ID by its AADSTS code. */
-  z.strictObject({
-    kind: z.literal('aadsts'),
-    ...common,
+  faultOf('aadsts', {
     code: z.int().positive(),
     /** For codes that are not in the simulator's table, or to override it. */
     status: z.int().min(400).max(599).optional(),
@@ -72,24 +64,13 @@ const FaultSchema = z.discriminatedUnion('kind', [
   }),
 
   // Changes to the real answer: the first of each kind applies.
-  z.strictObject({ kind: z.literal('delay'), ...common, ms: milliseconds }),
+  faultOf('delay', { ms: milliseconds }),
   /** The body is sent in chunks, with a pause after each. */
-  z.strictObject({
-    kind: z.literal('slow-body'),
-    ...common,
-    chunkBytes: z.int().positive().default(16),
-    everyMs: milliseconds,
-  }),
+  faultOf('slow-body', { chunkBytes: z.int().positive().default(16), everyMs: milliseconds }),
   /** A success without these members. */
-  z.strictObject({
-    kind: z.literal('missing-fields'),
-    ...common,
-    fields: z.array(z.string()).min(1).default(['access_token']),
-  }),
+  faultOf('missing-fields', { fields: z.array(z.string()).min(1).default(['access_token']) }),
   /** Lifetimes of issued tokens. */
-  z.strictObject({
-    kind: z.literal('lifetime'),
-    ...common,
+  faultOf('lifetime', {
     expiresInSeconds: z.int().optional(),
     refreshInSeconds: z.int().positive().optional(),
   }),
@@ -97,21 +78,12 @@ const FaultSchema = z.discriminatedUnion('kind', [
    * Federated credentials have not propagated to every node of Entra ID: within the window, an
    * exchange reaches a node without them with this probability.
    */
-  z.strictObject({
-    kind: z.literal('propagation'),
-    ...common,
+  faultOf('propagation', {
     windowMs: milliseconds.default(120_000),
     probability: z.number().min(0).max(1).default(0.5),
   }),
   /** Entra ID's clock skew: in its checks, its tokens and `Date`. */
-  z.strictObject({
-    kind: z.literal('clock'),
-    ...common,
-    offsetMs: z
-      .number()
-      .min(-1000 * MAX_SECONDS)
-      .max(1000 * MAX_SECONDS),
-  }),
+  faultOf('clock', { offsetMs: z.number().min(-MAX_SKEW_MS).max(MAX_SKEW_MS) }),
 ])
 
 export const FaultsSchema = z.array(FaultSchema)

@@ -13,7 +13,7 @@ import {
   ORDERS_ID,
   planWith,
 } from '../fixtures.ts'
-import { hostilePlan } from './hostile.ts'
+import { hostilePlan, type HostileText } from './hostile.ts'
 
 /** Stands for az and sleep: prints its name and arguments, each ended by NUL, and a NUL. */
 const RECORDER = String.raw`
@@ -31,30 +31,22 @@ function run(plan: Plan, env: Readonly<Record<string, string>> = {}): string[][]
     .map((call) => call.split('\0'))
 }
 
+/** Returns the call of az that creates a credential. */
+const createCall = ({ credentialName, name, group, issuer, subject, audience }: CallValues) =>
+  [
+    ['az', 'identity', 'federated-credential', 'create', '--name', credentialName],
+    ['--identity-name', name, '--resource-group', group],
+    ['--subscription', ORDERS_ID.subscription],
+    ['--issuer', issuer, '--subject', subject, '--audiences', audience, '--output', 'none'],
+  ].flat()
+
+type CallValues = Omit<HostileText, 'source'>
+
 test('creates the credential of a managed identity', () => {
+  const { name, resourceGroup: group } = ORDERS_ID
+  const { name: credentialName, issuer, subject, audience } = credential()
   expect(run(planWith(identity({ id: ORDERS_ID })))).toEqual([
-    [
-      'az',
-      'identity',
-      'federated-credential',
-      'create',
-      '--name',
-      'wimds-shop-orders-0a1b2c3d',
-      '--identity-name',
-      'orders',
-      '--resource-group',
-      'shop',
-      '--subscription',
-      ORDERS_ID.subscription,
-      '--issuer',
-      ISSUER,
-      '--subject',
-      'system:serviceaccount:shop:orders',
-      '--audiences',
-      AUDIENCE,
-      '--output',
-      'none',
-    ],
+    createCall({ credentialName, name, group, issuer, subject, audience }),
   ])
 })
 
@@ -105,23 +97,11 @@ test('creates and updates the credentials of an application', () => {
     subject: 'system:serviceaccount:shop:orders',
     audiences: [AUDIENCE],
   }
-  expect(create.slice(0, 7)).toEqual([
-    'az',
-    'ad',
-    'app',
-    'federated-credential',
-    'create',
-    '--id',
-    ORDERS,
-  ])
+  expect(create.slice(0, 7).join(' ')).toBe(`az ad app federated-credential create --id ${ORDERS}`)
   expect(JSON.parse(create[8] ?? '')).toEqual({ name: 'wimds-shop-orders-0a1b2c3d', ...values })
-  expect(update.slice(4, 9)).toEqual([
-    'update',
-    '--id',
-    ORDERS,
-    '--federated-credential-id',
-    'by-hand',
-  ])
+  expect(update.slice(4, 9).join(' ')).toBe(
+    `update --id ${ORDERS} --federated-credential-id by-hand`,
+  )
   expect(JSON.parse(update[10] ?? '')).toEqual(values)
   expect(more).toEqual([])
 })
@@ -150,31 +130,7 @@ test('leaves out an identity over the limit', () => {
 test('passes any text to az as it is, and runs nothing else', () => {
   fc.assert(
     fc.property(hostilePlan, ({ text, plan }) => {
-      const { name, group, credentialName, issuer, subject, audience } = text
-      const [call, ...more] = run(plan)
-      expect(more).toEqual([])
-      expect(call).toEqual([
-        'az',
-        'identity',
-        'federated-credential',
-        'create',
-        '--name',
-        credentialName,
-        '--identity-name',
-        name,
-        '--resource-group',
-        group,
-        '--subscription',
-        ORDERS_ID.subscription,
-        '--issuer',
-        issuer,
-        '--subject',
-        subject,
-        '--audiences',
-        audience,
-        '--output',
-        'none',
-      ])
+      expect(run(plan)).toEqual([createCall(text)])
     }),
     { numRuns: 50 },
   )

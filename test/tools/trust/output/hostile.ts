@@ -3,33 +3,9 @@ import * as fc from 'fast-check'
 import type { Plan } from '../../../../src/tools/trust/plan.ts'
 import { credential, identity, ORDERS, planWith, SUBSCRIPTION } from '../fixtures.ts'
 
-const FRAGMENTS = [
-  "'",
-  '"',
-  '\\',
-  '`id`',
-  '$(id)',
-  '${x}',
-  '%{if true}',
-  '\n',
-  '\r',
-  '\t',
-  '\u2028',
-  '\u0007',
-  '#',
-  '//',
-  '*/',
-  '{{',
-  ': ',
-  '- ',
-  '|',
-  '&',
-  ' ',
-  'a',
-  '°',
-  '@',
-  '=',
-]
+const SIGNS = '\'"\\#|& a°@=\n\r\t\u2028\u0007'
+const TEXTS = ['`id`', '$(id)', '${x}', '%{if true}', '//', '*/', '{{', ': ', '- ']
+const FRAGMENTS = Array.from(SIGNS).concat(TEXTS)
 
 /** Any text but NUL, which no argument of a program can have. */
 const hostileText = fc
@@ -40,28 +16,20 @@ const hostileText = fc
   .map((parts) => parts.join('').replaceAll('\0', ''))
   .filter((text) => text !== '')
 
-/** A plan of one identity and credential, all of whose text is hostile. */
-export const hostilePlan = fc
-  .record({
-    name: hostileText,
-    group: hostileText,
-    credentialName: hostileText,
-    issuer: hostileText,
-    subject: hostileText,
-    audience: hostileText,
-    source: hostileText,
-  })
-  .map((text) => ({ text, plan: createPlan(text) }))
+const hostileTexts = fc.record({
+  name: hostileText,
+  group: hostileText,
+  credentialName: hostileText,
+  issuer: hostileText,
+  subject: hostileText,
+  audience: hostileText,
+  source: hostileText,
+})
 
-export interface HostileText {
-  readonly name: string
-  readonly group: string
-  readonly credentialName: string
-  readonly issuer: string
-  readonly subject: string
-  readonly audience: string
-  readonly source: string
-}
+/** A plan of one identity and credential, all of whose text is hostile. */
+export const hostilePlan = hostileTexts.map((text) => ({ text, plan: createPlan(text) }))
+
+export type HostileText = typeof hostileTexts extends fc.Arbitrary<infer T> ? Readonly<T> : never
 
 function createPlan(text: HostileText): Plan {
   const { name, group, credentialName, issuer, subject, audience, source } = text
