@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { renderPage } from '../../../src/sidecar/status-page/page.ts'
-import { aStatus, TRAFFIC } from '../../fixtures/status.ts'
+import { aStatus, textOf, TRAFFIC } from '../../fixtures/status.ts'
 
 test.each([
   ['starting', 'Not ready: starting'],
@@ -36,9 +36,7 @@ test('the head says that no projected token can be used, and since when the long
   }))
   const { body } = renderPage(aStatus({ state: 'starting', problems }), TRAFFIC)
   const [, head = ''] = body.split('<header>')
-  const text = (head.split('</header>')[0] ?? '')
-    .replaceAll(/<[^>]+>/g, ' ')
-    .replaceAll(/\s+/g, ' ')
+  const text = textOf(head.split('</header>')[0] ?? '')
   expect(body).toContain('<title>Not ready: no valid projected token &ndash;')
   expect(body).toContain('<span class="pill failing">Not ready: no valid projected token</span>')
   expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { findProblemLink, renderProblems } from '../../../src/sidecar/status-page/problems.ts'
 import type { StatusDocument } from '../../../src/sidecar/telemetry/status-schema.ts'
-import { aStatus } from '../../fixtures/status.ts'
+import { aStatus, textOf } from '../../fixtures/status.ts'
 
 const FAILURE = {
   summary: 'no token for https://vault.azure.net as orders',
@@ -13,15 +13,13 @@ const FAILURE = {
 }
 
 /** Returns the text of the cards; it is 12:00:00 UTC. */
-function textOf(problem: StatusDocument['problems'][number], { tokens } = aStatus()): string {
-  return renderProblems(aStatus({ state: 'degraded', problems: [problem], tokens }))
-    .markup.replaceAll('<wbr />', '')
-    .replaceAll(/<[^>]+>/g, ' ')
-    .replaceAll(/\s+/g, ' ')
+function cardsOf(problem: StatusDocument['problems'][number], { tokens } = aStatus()): string {
+  const status = aStatus({ state: 'degraded', problems: [problem], tokens })
+  return textOf(renderProblems(status).markup)
 }
 
 test('a failing refresh says since when, and until when the cached token is served', () => {
-  const text = textOf({ ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' })
+  const text = cardsOf({ ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' })
   expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
   expect(text).toContain('Applications get the cached token')
   expect(text).toContain('Until in 24 min 12:24:00 UTC , then errors')
@@ -30,7 +28,7 @@ test('a failing refresh says since when, and until when the cached token is serv
 })
 
 test('a failure without a token says what applications get, and that an overdue attempt waits for a request', () => {
-  const text = textOf({ ...FAILURE, nextAttemptAt: '2026-11-24T11:59:00.000Z' })
+  const text = cardsOf({ ...FAILURE, nextAttemptAt: '2026-11-24T11:59:00.000Z' })
   expect(text).toContain('Applications get an error')
   expect(text).toContain('Next attempt at the next request')
   expect(text).not.toContain('Until')
@@ -44,7 +42,7 @@ test('while some tokens are still served, a fault names what requests fail for, 
     withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
     failure: { code: 'assertion_missing', message: 'there is no projected token' },
   }
-  expect(textOf(problem)).toContain(
+  expect(cardsOf(problem)).toContain(
     'Applications get cached tokens, and an error for https://storage.azure.com Until in 24 min 12:24:00 UTC , then errors',
   )
   const { markup } = renderProblems(aStatus({ state: 'degraded', problems: [problem] }))
@@ -68,10 +66,10 @@ test('a fault that concerns several identities names those whose requests fail',
     failure,
   }))
   const failing = tokens.map((token) => ({ ...token, cached: undefined, failure }))
-  expect(textOf(problem, aStatus({ tokens: [...served, ...failing] }))).toContain(
+  expect(cardsOf(problem, aStatus({ tokens: [...served, ...failing] }))).toContain(
     'cached tokens, and an error for https://vault.azure.net as orders Until',
   )
-  expect(textOf(problem, aStatus({ tokens: failing }))).toContain(
+  expect(cardsOf(problem, aStatus({ tokens: failing }))).toContain(
     'cached tokens, and an error for https://vault.azure.net Until',
   )
 })
@@ -88,29 +86,29 @@ test('a fault of the projected token, before one was read, is shown as a fault, 
   )
   expect(faulty?.markup).toMatch(/What is wrong[^]*class="card problem failing"/)
   expect(calm?.markup).toMatch(/What it waits for[^]*class="card problem starting"/)
-  expect(textOf(problem)).toContain('Applications get an error')
+  expect(cardsOf(problem)).toContain('Applications get an error')
 })
 
 test('an unlisted client id is called so in the title, and the id is among the facts', () => {
   const id = '55555555-5555-4555-8555-555555555555'
   const summary = `no token for https://vault.azure.net as ${id}`
-  const text = textOf({ ...FAILURE, summary, identity: id, clientId: id })
+  const text = cardsOf({ ...FAILURE, summary, identity: id, clientId: id })
   expect(text).toContain(' as an unlisted client id ')
   expect(text).toContain(`Client id ${id}`)
   const [configured] = aStatus().identities
   const nameless = configured?.clientId ?? ''
   const listed = { ...FAILURE, summary: `no token for x as ${nameless}` }
-  expect(textOf({ ...listed, identity: nameless, clientId: nameless })).not.toMatch(
+  expect(cardsOf({ ...listed, identity: nameless, clientId: nameless })).not.toMatch(
     /unlisted|Client id/,
   )
-  const named = textOf({ ...FAILURE, identity: 'orders', clientId: id })
+  const named = cardsOf({ ...FAILURE, identity: 'orders', clientId: id })
   expect(named).toContain(' as orders')
   expect(named).not.toContain('Client id')
 })
 
 test('a command names the placeholders in it', () => {
   const failure = { code: 'federated_credential_not_found', message: 'there is none' }
-  expect(textOf({ ...FAILURE, failure })).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')
+  expect(cardsOf({ ...FAILURE, failure })).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')
 })
 
 test('two faults with the same code do not share the failed requests of that code', () => {

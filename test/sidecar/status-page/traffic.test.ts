@@ -1,20 +1,13 @@
 import { expect, test } from 'vitest'
 import { renderTraffic } from '../../../src/sidecar/status-page/traffic.ts'
 import type { TrafficSample } from '../../../src/sidecar/telemetry/metrics.ts'
-import { NO_TRAFFIC, TRAFFIC } from '../../fixtures/status.ts'
+import { NO_TRAFFIC, textOf, TRAFFIC } from '../../fixtures/status.ts'
 
 /** Returns the text of the tiles, one line each. */
 function tilesOf(sample: TrafficSample): string[] {
   const [markup = ''] = renderTraffic(sample).markup.split('<p class="quiet small note">')
   const [, ...tiles] = markup.split('<li class="card tile">')
-  return tiles.map((tile) =>
-    tile
-      .replaceAll(/<[^>]+>/g, ' ')
-      .replaceAll('&lt;', '<')
-      .replaceAll('&gt;', '>')
-      .replaceAll(/\s+/g, ' ')
-      .trim(),
-  )
+  return tiles.map(textOf)
 }
 
 test('the tiles show what was answered since the start', () => {

@@ -32,6 +32,9 @@ function busy(): StatusDocument {
   return observed.document(describeSettings({ AZURE_TENANT_ID: 'contoso.example' }))
 }
 
+/** Returns the instant that is so many milliseconds after `NOW`. */
+const after = (ms: number) => new Date(NOW + ms).toISOString()
+
 const view = (env: Record<string, string>) =>
   Object.fromEntries(describeSettings(env).map(({ name, ...rest }) => [name, rest]))
 
@@ -66,7 +69,7 @@ test.each([-10, -2, 2, 10])('has times by the clock that was set by %i h', (hour
   observed.onExchange(exchange())
   observed.onReply(reply({ error: new BrokerError('internal', 'failed') }))
   stepMs = hours * 3_600_000
-  const now = new Date(NOW + stepMs).toISOString()
+  const now = after(stepMs)
   expect(observed.document([])).toMatchObject({
     // The projected token is not reported as expired.
     state: 'ready',
@@ -119,7 +122,7 @@ describe('the state', () => {
       problems: [
         {
           summary: 'there is no projected token',
-          failingSince: new Date(NOW - 60_000).toISOString(),
+          failingSince: after(-60_000),
         },
       ],
     })
@@ -133,7 +136,7 @@ describe('the state', () => {
       problems: [
         {
           failure: { code: 'assertion_expired' },
-          failingSince: new Date(NOW - 5000).toISOString(),
+          failingSince: after(-5000),
         },
       ],
     })
@@ -203,8 +206,8 @@ describe('the state', () => {
         clientId: ORDERS.clientId,
         resources: ['https://vault.azure.net', 'https://storage.azure.com'],
         consecutiveFailures: 7,
-        failingSince: new Date(NOW - 90_000).toISOString(),
-        nextAttemptAt: new Date(NOW + 5000).toISOString(),
+        failingSince: after(-90_000),
+        nextAttemptAt: after(5000),
         failure: {
           code: 'federated_credential_mismatch',
           message: 'federated_credential_mismatch happened',
@@ -221,8 +224,8 @@ describe('the state', () => {
       }),
     )
     const { problems, tokens } = documentOf({ entries })
-    expect(problems).toMatchObject([{ servedUntil: new Date(NOW + 600_000).toISOString() }])
-    expect(tokens[0]?.failingSince).toBe(new Date(NOW - 60_000).toISOString())
+    expect(problems).toMatchObject([{ servedUntil: after(600_000) }])
+    expect(tokens[0]?.failingSince).toBe(after(-60_000))
   })
 
   describe('while the projected token cannot be read', () => {
@@ -250,7 +253,7 @@ describe('the state', () => {
         }),
       ]
       const [problem] = documentWith(entries).problems ?? []
-      expect(problem?.servedUntil).toBe(new Date(NOW + 600_000).toISOString())
+      expect(problem?.servedUntil).toBe(after(600_000))
       expect(problem?.withoutToken).toBeUndefined()
     })
 
@@ -263,8 +266,8 @@ describe('the state', () => {
       expect(documentWith(entries).problems).toEqual([
         {
           summary: error.problem,
-          failingSince: new Date(NOW - 60_000).toISOString(),
-          servedUntil: new Date(NOW + 600_000).toISOString(),
+          failingSince: after(-60_000),
+          servedUntil: after(600_000),
           withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
           failure: { code: 'assertion_missing', message: error.problem, fix: error.fix },
         },
@@ -281,7 +284,7 @@ describe('the state', () => {
       const problem = documentWith(entries).problems.find(
         ({ failure }) => failure?.code === 'assertion_missing',
       )
-      expect(problem?.failingSince).toBe(new Date(NOW - 62_000).toISOString())
+      expect(problem?.failingSince).toBe(after(-62_000))
     })
 
     test('names the workload of the last projected token', () => {
