@@ -176,33 +176,32 @@ function includesSetuid(names: readonly string[] | null | undefined): boolean {
   return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
 }
 
-/** Returns the containers whose environment injection changes. */
-function findApps(pod: Pod, { options }: Plan): Container[] {
-  return allContainers(pod).filter(({ name }) => !options.skipped.has(name))
+/** Creates a check of each container whose environment injection changes. */
+function forApps(check: (container: Container, plan: Plan) => readonly string[]): Check {
+  return (pod, plan) =>
+    allContainers(pod)
+      .filter(({ name }) => !plan.options.skipped.has(name))
+      .flatMap((container) => check(container, plan))
 }
 
 /** Two entries of one variable may differ, and injection would have to change both. */
-const duplicateVariables: Check = (pod, plan) => {
-  const names = [...NO_PROXY_NAMES, ...plan.appVariables.map(({ name }) => name)]
-  return findApps(pod, plan).flatMap((container) =>
-    names.flatMap((name) => {
-      const count = container.env?.filter((entry) => entry.name === name).length ?? 0
-      if (count < 2) return []
-      return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
-    }),
-  )
-}
+const duplicateVariables = forApps((container, { appVariables }) =>
+  [...NO_PROXY_NAMES, ...appVariables.map(({ name }) => name)].flatMap((name) => {
+    const count = container.env?.filter((entry) => entry.name === name).length ?? 0
+    if (count < 2) return []
+    return [`the container ${container.name} sets ${name} ${count} times. Fix: set it once`]
+  }),
+)
 
 /** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
-const sdkVariables: Check = (pod, plan) =>
-  findApps(pod, plan).flatMap((container) =>
-    findEndpointProblems(container, plan)
-      .filter(
-        ({ name }) =>
-          plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
-      )
-      .map((problem) => formatEndpointProblem(container, problem, plan)),
-  )
+const sdkVariables = forApps((container, plan) =>
+  findEndpointProblems(container, plan)
+    .filter(
+      ({ name }) =>
+        plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
+    )
+    .map((problem) => formatEndpointProblem(container, problem, plan)),
+)
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
@@ -276,51 +275,48 @@ const clientId: Check = (_, { sidecarEnv, options }) =>
     ? []
     : ['no client id: every token request must name one']
 
-const noProxyFromElsewhere: Check = (pod, plan) =>
-  findApps(pod, plan)
-    .filter((container) =>
-      NO_PROXY_NAMES.some((name) => {
-        const entry = findVariable(container, name)
-        return entry !== undefined && getLiteralValue(entry) === undefined
-      }),
-    )
-    .map(
-      ({ name }) =>
-        `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
-    )
-
-const sdkCredentials: Check = (pod, plan) =>
-  findApps(pod, plan).flatMap((container) => {
-    if (!plan.options.usesManagedIdentityOnly) return []
-    const { name } = container
-    const others = findOtherCredentials(container)
-    const own = findVariable(container, SDK_CREDENTIALS)
-    if (own === undefined && others.length > 0) {
-      return [
-        `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`,
-      ]
-    }
-    const values = [PRODUCTION_CREDENTIALS, MANAGED_IDENTITY_ONLY].map(({ value }) => value)
-    return own === undefined || values.includes(getLiteralValue(own) ?? '')
-      ? []
-      : [
-          `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
-        ]
+const noProxyFromElsewhere = forApps((container) => {
+  const isElsewhere = NO_PROXY_NAMES.some((name) => {
+    const entry = findVariable(container, name)
+    return entry !== undefined && getLiteralValue(entry) === undefined
   })
+  return isElsewhere
+    ? [
+        `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
+      ]
+    : []
+})
+
+const sdkCredentials = forApps((container, { options }) => {
+  if (!options.usesManagedIdentityOnly) return []
+  const { name } = container
+  const others = findOtherCredentials(container)
+  const own = findVariable(container, SDK_CREDENTIALS)
+  if (own === undefined && others.length > 0) {
+    return [
+      `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`,
+    ]
+  }
+  const values = [PRODUCTION_CREDENTIALS, MANAGED_IDENTITY_ONLY].map(({ value }) => value)
+  return own === undefined || values.includes(getLiteralValue(own) ?? '')
+    ? []
+    : [
+        `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
+      ]
+})
 
 /** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
-const endpointElsewhere: Check = (pod, plan) =>
-  findApps(pod, plan).flatMap((container) =>
-    findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
-      if (leadsTo === 'sidecar') return []
-      if (leadsTo !== 'elsewhere') {
-        return [formatEndpointProblem(container, { name, kind: leadsTo }, plan)]
-      }
-      return [
-        `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
-      ]
-    }),
-  )
+const endpointElsewhere = forApps((container, plan) =>
+  findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
+    if (leadsTo === 'sidecar') return []
+    if (leadsTo !== 'elsewhere') {
+      return [formatEndpointProblem(container, { name, kind: leadsTo }, plan)]
+    }
+    return [
+      `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
+    ]
+  }),
+)
 
 const earlierMode: Check = (_, { options, settings: { mode } }) =>
   options.keepsEarlierMode
