@@ -149,6 +149,8 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   readonly needsChange?: boolean
   /** True for the error of an earlier exchange, which is thrown without another one. */
   readonly isRepeated?: boolean
+  /** True for the error of another identity's exchange, whose token would be the assertion. */
+  readonly isOfAssertion?: boolean
   /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
   readonly isProbe?: boolean
 }
@@ -164,6 +166,7 @@ export class BrokerError extends Error {
   readonly temporaryUntil: number | undefined
   readonly needsChange: boolean
   readonly isRepeated: boolean
+  readonly isOfAssertion: boolean
   readonly isProbe: boolean
 
   readonly #options: BrokerErrorOptions
@@ -183,6 +186,7 @@ export class BrokerError extends Error {
     this.temporaryUntil = given.temporaryUntil
     this.needsChange = given.needsChange ?? false
     this.isRepeated = given.isRepeated ?? false
+    this.isOfAssertion = given.isOfAssertion ?? false
     this.isProbe = given.isProbe ?? false
     this.#options = given
   }
@@ -193,7 +197,7 @@ export class BrokerError extends Error {
     ...changes
   }: { problem?: string } & Pick<
     BrokerErrorOptions,
-    'retryAfterMs' | 'temporaryUntil' | 'isRepeated'
+    'retryAfterMs' | 'temporaryUntil' | 'isRepeated' | 'isOfAssertion'
   >): BrokerError {
     return new BrokerError(this.code, problem, { ...this.#options, ...changes })
   }

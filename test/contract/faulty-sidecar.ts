@@ -11,6 +11,7 @@ import { createIdentityResolver } from '../../src/sidecar/identities.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import type { RefreshEvent } from '../../src/sidecar/tokens/exchanges.ts'
+import { shareIdentityFailures } from '../../src/sidecar/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/sidecar/tokens/token-cache.ts'
 import type { TokenSource } from '../../src/sidecar/tokens/token.ts'
 import { createExchangeSource } from '../../src/sidecar/tokens/token-sources.ts'
@@ -66,14 +67,17 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
     const limit = AbortSignal.timeout(limitMs)
     return exchange(original, signal === undefined ? limit : AbortSignal.any([signal, limit]))
   }
-  const source = createExchangeSource(() => Promise.resolve(limited), {
-    loadDelayMs: 0,
-    maxConcurrent: 32,
-    timeoutMs: 60_000,
-    clock,
-    random,
-    onExchange: () => {},
-  })
+  const source = createExchangeSource(
+    () => Promise.resolve(shareIdentityFailures(limited, clock)),
+    {
+      loadDelayMs: 0,
+      maxConcurrent: 32,
+      timeoutMs: 60_000,
+      clock,
+      random,
+      onExchange: () => {},
+    },
+  )
   const refreshes: RefreshEvent[] = []
   const onRefresh = (event: RefreshEvent) => refreshes.push(event)
   const cache = new TokenCache(source, { maxEntries: 100, clock, random, onRefresh })

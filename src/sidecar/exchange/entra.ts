@@ -26,6 +26,8 @@ import { parseToken, readTokenIds } from './token-response.ts'
 import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
 interface ExchangeOptions extends ExchangeDispatchers {
+  /** Wraps the exchanges of each identity, also of one whose token is the assertion of another one. */
+  readonly around?: (source: TokenSource) => TokenSource
   readonly readAssertion: AssertionReader
   readonly clock: Clock
   /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
@@ -34,6 +36,11 @@ interface ExchangeOptions extends ExchangeDispatchers {
   readonly onSkew?: (skewMs: number) => void
   /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
   readonly onAttempt?: (code: ErrorCode | 'ok') => void
+}
+
+interface Parts extends ExchangeOptions {
+  /** The source of the assertions of chained identities. */
+  readonly source: TokenSource
 }
 
 /** The dispatcher of a request, and the server that it connects to. */
@@ -49,12 +56,16 @@ interface Route {
  * limit, from reading the assertion to the last response: `tokens/limiter.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
-  return (request, signal = new AbortController().signal) => exchange(request, options, signal)
+  const { around = (each) => each } = options
+  const source: TokenSource = around((request, signal = new AbortController().signal) =>
+    exchange(request, { ...options, source }, signal),
+  )
+  return source
 }
 
 async function exchange(
   request: TokenRequest,
-  options: ExchangeOptions,
+  options: Parts,
   signal: AbortSignal,
 ): Promise<AccessToken> {
   if (signal.aborted) throw createNotStartedError(signal)
@@ -87,7 +98,7 @@ function createNotStartedError({ reason }: AbortSignal): BrokerError {
 
 async function loadAssertion(
   { identity: { name, tokenFile, assertionFrom }, correlationId }: TokenRequest,
-  options: ExchangeOptions,
+  options: Parts,
   signal: AbortSignal,
 ): Promise<Assertion> {
   if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
@@ -97,6 +108,7 @@ async function loadAssertion(
     if (!(error instanceof BrokerError)) throw error
     throw error.with({
       problem: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.problem}`,
+      isOfAssertion: true,
     })
   }
 }
@@ -105,13 +117,13 @@ async function loadAssertion(
 async function exchangeForAssertion(
   identity: Identity,
   correlationId: string | undefined,
-  options: ExchangeOptions,
+  { source, clock }: Parts,
   signal: AbortSignal,
 ): Promise<Assertion> {
   const { authorityHost, tenantId } = identity
   const audience = findAudience(authorityHost)
   const request = { identity, scope: `${audience}/.default`, correlationId }
-  const { secret, lifetime } = await exchange(request, options, signal)
+  const { secret, lifetime } = await source(request, signal)
   // The token has the tenant's GUID, also where the configuration has a domain.
   const { iss = formatTokenIssuer(authorityHost, tenantId), oid = identity.objectId ?? '' } =
     readTokenIds(secret)
@@ -120,7 +132,7 @@ async function exchangeForAssertion(
     issuer: iss,
     subject: oid,
     audience: [audience],
-    expiresAt: toWallTimes(lifetime, options.clock).expiresAt,
+    expiresAt: toWallTimes(lifetime, clock).expiresAt,
     isOfEntra: true,
   }
 }

@@ -17,6 +17,7 @@ import type { Pod } from '../server/pod.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
+import { shareIdentityFailures } from '../tokens/identity-failures.ts'
 import { TokenCache } from '../tokens/token-cache.ts'
 import { createExchangeSource } from '../tokens/token-sources.ts'
 import {
@@ -203,6 +204,8 @@ async function loadExchange(
     onAttempt,
     ...dispatchers,
     clock: systemClock,
+    // Within the retries, so that the other resources of an identity know of a Retry-After that one exchange waits for.
+    around: (source) => shareIdentityFailures(source, systemClock),
     ...(region !== undefined && { region }),
   })
 }

@@ -49,6 +49,8 @@ export function shareIdentityFailures(next: TokenSource, clock: Clock): TokenSou
 
 /** Returns the error for callers. */
 function recordFailure(state: IdentityState, error: BrokerError, clock: Clock): BrokerError {
+  // It is recorded for the other identity.
+  if (error.isOfAssertion) return error
   const now = clock.monotonic()
   const { code, retryAfterMs, assertion } = error
   if (code === 'entra_throttled' && retryAfterMs !== undefined) {

@@ -1,8 +1,7 @@
-/** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries → failures of the identity. */
+/** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Clock } from './clock.ts'
-import { shareIdentityFailures } from './identity-failures.ts'
 import { limitExchanges } from './limiter.ts'
 import { retryExchanges } from './retries.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
@@ -41,12 +40,8 @@ export function createExchangeSource(
   options: ExchangeSourceOptions,
 ): TokenSource {
   const { loadDelayMs, clock, onExchange } = options
-  // Retries are inside, so that an attempt that waits for loading is not hedged. The failures of an identity are inside
-  // of them, so that its other resources know of a Retry-After while an exchange waits for it.
-  const exchange = createLazySource(
-    async () => retryExchanges(shareIdentityFailures(await load(), clock), options),
-    loadDelayMs,
-  )
+  // Retries are inside, so that an attempt that waits for loading is not hedged.
+  const exchange = createLazySource(async () => retryExchanges(await load(), options), loadDelayMs)
   const observed = observeExchanges(exchange, { clock, onExchange })
   return limitExchanges(observed, options)
 }

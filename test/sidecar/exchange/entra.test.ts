@@ -8,6 +8,7 @@ import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/sidecar/tokens/lifetime.ts'
 import type { TokenSource } from '../../../src/sidecar/tokens/token.ts'
 import type { Identity } from '../../../src/sidecar/identities.ts'
@@ -341,6 +342,41 @@ function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.te
 }
 
 describe('a chained identity', () => {
+  /** Shares the failures of identities, as the sidecar does. */
+  const createSharing = () =>
+    createEntraExchange({
+      readAssertion: createAssertionReader(),
+      dispatcher: simulator.dispatcher,
+      clock,
+      around: (source) => shareIdentityFailures(source, clock),
+    })
+
+  test('is not exchanged after another one has found its managed identity throttled', async () => {
+    simulator.faults.add({ kind: 'throttled' })
+    const exchange = createSharing()
+    for (const clientId of [REPORTS.clientId, BILLING.clientId]) {
+      const identity = { ...chained(), clientId }
+      expect(await failure(() => exchange({ scope: SCOPE, identity }))).toMatchObject({
+        code: 'entra_throttled',
+        message: expect.stringMatching(/^the token of orders, which is the assertion of partner: /),
+      })
+    }
+    expect(simulator.exchanges()).toBe(1)
+  })
+
+  test('has the grace of its managed identity, and no other one', async () => {
+    const exchange = createSharing()
+    const unknown = { ...identityOf(simulator), name: 'orders', clientId: REPORTS.clientId }
+    const identity = { ...chained(), clientId: BILLING.clientId, assertionFrom: unknown }
+    const fail = () => failure(() => exchange({ scope: SCOPE, identity }))
+    const first = await fail()
+    expect(first).toMatchObject({ code: 'federated_credential_not_found', isPermanent: false })
+    expect(first.message.match(/answers with a temporary 503/g)).toHaveLength(1)
+    clock.pass(4 * MINUTE_MS)
+    await simulator.rotateToken()
+    expect(await fail()).toMatchObject({ isPermanent: true })
+  })
+
   test('exchanges the token of a managed identity, which Entra ID validates', async () => {
     addCredential()
     const token = await createExchange()({ scope: SCOPE, identity: chained() })

@@ -58,7 +58,8 @@ export function setUpLimited({
 }: { maxEntries?: number; random?: () => number } = {}) {
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
-  const source = createExchangeSource(() => Promise.resolve(entra.source), {
+  const shared = shareIdentityFailures(entra.source, systemClock)
+  const source = createExchangeSource(() => Promise.resolve(shared), {
     loadDelayMs: 0,
     maxConcurrent: MAX_CONCURRENT,
     maxQueued: MAX_WAITING,
