@@ -64,16 +64,20 @@ export function retryExchanges(
 
   /** Makes an attempt, and another one at the same time if it is silent. */
   async function hedge(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
-    const over = new AbortController()
-    const ends = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
+    const silent = new AbortController()
+    const extra = new AbortController()
+    const endedBy = ({ signal: over }: AbortController) =>
+      signal === undefined ? over : AbortSignal.any([over, signal])
     try {
-      const first = next(request, ends)
-      const silence = sleep(HEDGE_AFTER_MS, true, { signal: ends })
+      const first = next(request, endedBy(silent))
+      const silence = sleep(HEDGE_AFTER_MS, true, { signal: endedBy(silent) })
       const isSilent = await Promise.race([first.then(() => false), silence]).catch(() => false)
       if (!isSilent || !budget.spend()) return await first
-      return await findFirstToken([first, next(request, ends)])
+      return await findFirstToken([first, next(request, endedBy(extra))])
     } finally {
-      over.abort()
+      // Only the first one did not answer in time.
+      silent.abort(new DOMException('Another attempt has ended', 'TimeoutError'))
+      extra.abort()
     }
   }
 }
