@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   BrokerError,
@@ -34,11 +33,6 @@ describe('explainAadsts', () => {
   test('has no entry that this test does not list', () => {
     const listed = new Set(TABLE.map(([number]) => String(number)))
     expect(Object.keys(AADSTS_TABLE).filter((digits) => !listed.has(digits))).toEqual([])
-  })
-
-  test.each(Object.entries(AADSTS_TABLE))('AADSTS%s has an explanation and a fix', (_, entry) => {
-    expect(entry.explanation).toMatch(/^(?:[a-z]|Entra ID ).{15,}[^.]$/)
-    expect(entry.fix).toMatch(/.{10,}[^.]$/)
   })
 
   test('looks for an unknown application in the request first, then in the configuration', () => {
@@ -77,14 +71,6 @@ describe('explainAadsts', () => {
       expect(explainAadsts(number)).toBeUndefined()
     },
   )
-
-  test('accepts any number', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.integer(), fc.double()), (number) => {
-        expect(explainAadsts(number)?.code ?? 'internal').toSatisfy((code) => code in ERROR_KINDS)
-      }),
-    )
-  })
 })
 
 function findNumbers(predicate: (number: number) => boolean): ReadonlySet<number> {
@@ -133,8 +119,10 @@ describe('formatFix', () => {
   })
 
   test.each(Object.entries(AADSTS_TABLE))(
-    'leaves no placeholder in that of AADSTS%s',
+    'AADSTS%s has an explanation, and a fix without placeholders',
     (_, entry) => {
+      expect(entry.explanation).toMatch(/^(?:[a-z]|Entra ID ).{15,}[^.]$/)
+      expect(formatFix(entry, claims)).toMatch(/.{10,}[^.]$/)
       expect(formatFix(entry, claims)).not.toMatch(/[{}]|undefined|NAMESPACE/)
     },
   )

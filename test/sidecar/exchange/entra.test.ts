@@ -48,6 +48,15 @@ function createExchange({
   return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
 }
 
+/** Shares the failures of identities, as the sidecar does. */
+const createSharing = () =>
+  createEntraExchange({
+    readAssertion: createAssertionReader(),
+    dispatcher: simulator.dispatcher,
+    clock,
+    around: (source) => shareIdentityFailures(source, clock),
+  })
+
 const failure = (source: TokenSource): Promise<BrokerError> =>
   source(request()).then(
     () => expect.unreachable('the exchange succeeded'),
@@ -342,15 +351,6 @@ function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.te
 }
 
 describe('a chained identity', () => {
-  /** Shares the failures of identities, as the sidecar does. */
-  const createSharing = () =>
-    createEntraExchange({
-      readAssertion: createAssertionReader(),
-      dispatcher: simulator.dispatcher,
-      clock,
-      around: (source) => shareIdentityFailures(source, clock),
-    })
-
   test('is not exchanged after another one has found its managed identity throttled', async () => {
     simulator.faults.add({ kind: 'throttled' })
     const exchange = createSharing()

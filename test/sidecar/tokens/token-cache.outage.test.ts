@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
-import { other, VAULT } from './scripted-entra.ts'
+import { VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
@@ -175,17 +175,6 @@ describe('while no token is cached', () => {
     expect(entra.exchanges).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(13_000)
     expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
-  })
-
-  test('a key that waits for Entra ID delays no other', async () => {
-    const { entra, get } = setUp()
-    entra.behave({ error: 'entra_timeout', latencyMs: 8000 })
-    void ask(get, other('slow'))
-    await vi.advanceTimersByTimeAsync(1)
-    entra.behave({ latencyMs: 100 })
-    const answer = ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(100)
-    expect(await answer).toMatchObject({ ok: true, tookMs: 100 })
   })
 })
 
