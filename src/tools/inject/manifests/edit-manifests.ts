@@ -251,22 +251,28 @@ function editObject(
       : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${pathFlags.join(' ')}`)
   }
   if (workloads.length === 0) return leave('skipped', 'no pod template')
-  const results = workloads.map((workload, index) =>
-    editWorkload(workload, templatePaths[index] ?? '', context),
-  )
-  const reasons = results.flatMap((result) => (result.kind === 'rejected' ? result.reasons : []))
+  const results = workloads.map((workload, index) => ({
+    workload,
+    edit: editWorkload(workload, templatePaths[index] ?? '', context),
+  }))
+  const reasons = results.flatMap(({ edit }) => (edit.kind === 'rejected' ? edit.reasons : []))
   if (reasons.length > 0) return leave('rejected', ...reasons)
-  const edited = results.flatMap((result) => ('change' in result ? [result] : []))
+  const edited = results.flatMap(({ workload: { path, template }, edit }) =>
+    'pod' in edit ? [{ ...edit, path, template }] : [],
+  )
   const [first] = edited
   if (first === undefined) return leave('skipped', context.skipped)
-  const changes = edited.map(({ change }) => change)
   try {
-    const edits = changes.flatMap(({ path, template, pod }) =>
+    const edits = edited.flatMap(({ path, template, pod }) =>
       findEdits(source.yaml, path, template, pod),
     )
     const outcome = edits.length === 0 ? 'unchanged' : first.kind
     const warnings = [...ownWarnings, ...edited.flatMap((result) => result.warnings)]
-    return { report: { ...about, isWorkload, outcome, reasons: [], warnings }, edits, changes }
+    return {
+      report: { ...about, isWorkload, outcome, reasons: [], warnings },
+      edits,
+      changes: edited,
+    }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
     return leave('rejected', formatUneditable(cause, source.lines))
@@ -291,20 +297,12 @@ function describeObject(located: LocatedObject, { file, document, lines }: Sourc
   }
 }
 
-type WorkloadEdit =
-  | {
-      readonly kind: EditOutcome
-      readonly change: TemplateChange
-      readonly warnings: readonly string[]
-    }
-  | Exclude<PodEdit, { readonly kind: EditOutcome }>
-
 function editWorkload(
   workload: Workload,
   templatePath: string,
   { editPod, accounts }: Context,
-): WorkloadEdit {
-  const { template, path, problems } = workload
+): PodEdit {
+  const { template, problems } = workload
   if (problems.length > 0) return { kind: 'rejected', reasons: problems }
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
     const [problem, hint] =
@@ -314,10 +312,7 @@ function editWorkload(
     const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec${hint}`
     return { kind: 'rejected', reasons: [reason] }
   }
-  const edit = editPod(workload, accounts)
-  if (!('pod' in edit)) return edit
-  const { kind, pod, warnings } = edit
-  return { kind, warnings, change: { path, template, pod } }
+  return editPod(workload, accounts)
 }
 
 /** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
