@@ -7,10 +7,9 @@ import { parseJson } from '../../lib/json.ts'
 
 /** The ways to find the network namespace of a pod: by the files of the container runtime, or by the pod's processes. */
 export const DISCOVERIES = ['netns', 'processes'] as const
-export type Discovery = (typeof DISCOVERIES)[number]
 
 export interface DiscoveryOptions {
-  readonly discovery: Discovery
+  readonly discovery: (typeof DISCOVERIES)[number]
   /** Where the CNI library of the container runtime caches its results: /var/lib/cni/results of the node. */
   readonly cniResultsDirectory: string
   /** Where the container runtime keeps the namespaces (containerd, CRI-O): /var/run/netns of the node. */

@@ -39,6 +39,7 @@ function record(path: string, uid: string): void {
   writeFileSync(file, JSON.stringify(cniResult(uid, path)))
 }
 
+const IP = 'ip'
 const signal = AbortSignal.timeout(600_000)
 
 function createRouter(path = process.env['PATH']) {
@@ -259,11 +260,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     const names = Array.from({ length: 100 }, (_, index) => `wimds-many-${process.pid}-${index}`)
     const batch = (verb: string) => names.map((name) => `netns ${verb} ${name}\n`).join('')
     const ip = (verb: string) =>
-      execFileSync('ip', ['-force', '-batch', '-'], { input: batch(verb), stdio: 'pipe' })
+      execFileSync(IP, ['-force', '-batch', '-'], { input: batch(verb), stdio: 'pipe' })
     ip('add')
     try {
       for (const name of names) keep({ namespacePath: `/var/run/netns/${name}` }, name)
-      const removal = spawn('ip', ['-force', '-batch', '-'], {
+      const removal = spawn(IP, ['-force', '-batch', '-'], {
         stdio: ['pipe', 'ignore', 'ignore'],
       })
       removal.stdin.end(batch('delete'))
