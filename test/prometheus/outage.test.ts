@@ -69,17 +69,17 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
   test('fires an alert while applications still get tokens, and resolves it afterwards', async () => {
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
-    // A token that is soon due for a refresh, so that a short outage makes exchanges fail.
-    simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 20, times: 1 })
-    const requestShortLived = () => requestToken(sidecar, { resource: 'https://storage.azure.com' })
-    expect((await requestShortLived()).status).toBe(200)
-    expect((await requestShortLived()).status).toBe(200)
     await using app = application(sidecar)
     await using directory = await scratch()
     await using prometheus = await observe(sidecar, directory)
     await untilScraped(prometheus)
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()
 
+    // A token that is soon due for a refresh, so that a short outage makes exchanges fail.
+    simulator.faults.add({ kind: 'lifetime', expiresInSeconds: 20, times: 1 })
+    const requestShortLived = () => requestToken(sidecar, { resource: 'https://storage.azure.com' })
+    expect((await requestShortLived()).status).toBe(200)
+    expect((await requestShortLived()).status).toBe(200)
     simulator.faults.add({ kind: 'unavailable' })
     // Of the short token, until it expires.
     await until('the expiry of the token that cannot be refreshed', 90_000, () =>
