@@ -181,7 +181,10 @@ const sidecar = await build({
 })
 const others = await build({
   ...common,
-  entryPoints: [...commands].filter((path) => !path.endsWith('/serve.ts')),
+  // Sorted: esbuild resolves imports in any order, and names chunks by the order of the entry points.
+  entryPoints: [...commands]
+    .filter((path) => !path.endsWith('/serve.ts'))
+    .toSorted((a, b) => (a < b ? -1 : 1)),
   format: 'esm',
   splitting: true,
   // MSAL's certificate assertions, which nothing calls.
