@@ -1,20 +1,21 @@
 /**
- * Runs every client in each of its modes: installs missing packages, starts a sandbox and runs the
- * rows in it. Exits with 1 when a row fails and with 64 for a wrong option.
+ * Runs every client in each of its modes: installs missing packages, starts sandboxes and runs the
+ * rows in them. Exits with 1 when a row fails and with 64 for a wrong option.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createSemaphore } from '../../../src/lib/semaphore.ts'
 import { findSandboxObstacle, wrapInSandbox } from '../harness/sandbox.ts'
 import { type Row, formatTitle } from './client.ts'
 import { type Environment, install, type Installation, Installations } from './install.ts'
 import { COMPATIBILITY_FILE, formatCompatibility } from './report.ts'
-import { type RowResult, formatSummary } from './result.ts'
+import { formatSummary, RowResult } from './result.ts'
 import { runRows } from './run-rows.ts'
-import { parseSelection, type Selection, USAGE } from './selection.ts'
+import { parseSelection, SANDBOXES, type Selection, USAGE } from './selection.ts'
 import type { WorkspaceName } from './workspaces.ts'
 
 const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' } as const
@@ -29,59 +30,66 @@ async function main(argv: readonly string[], env: Environment): Promise<number> 
     process.stderr.write(`${error instanceof Error ? error.message : ''}\n${USAGE}`)
     return 64
   }
-  if (selection.installations !== undefined) {
-    const text = await readFile(selection.installations, 'utf8')
-    const installations = Installations.parse(JSON.parse(text))
-    return finish(selection, await runRows(selection, installations, printResult))
+  const { rows, installations, json = '', installsOnly } = selection
+  if (installations !== undefined) {
+    const installed = Installations.parse(JSON.parse(await readFile(installations, 'utf8')))
+    const results = await runRows(selection, installed, printResult)
+    await writeFile(json, JSON.stringify(results))
+    return 0
   }
   const obstacle = await findSandboxObstacle()
   if (obstacle !== undefined) {
-    const results = selection.rows.map((row) => createSkipped(row, obstacle))
+    const results = rows.map((row) => createSkipped(row, obstacle))
     for (const result of results) printResult(result)
     return finish(selection, results)
   }
-  return enterSandbox(argv, await installAll(selection, env))
+  const installed = await installAll(rows, env)
+  return installsOnly ? 0 : finish(selection, await runInSandboxes(argv, installed))
 }
 
-async function installAll({ rows }: Selection, env: Environment): Promise<Installations> {
+/** Installs the workspaces of the rows, some at a time: they wait for downloads. */
+async function installAll(rows: readonly Row[], env: Environment): Promise<Installations> {
   const names = new Set<WorkspaceName>(rows.map(({ client }) => client.workspace))
   if (rows.some(({ client }) => client.needs?.includes('blob-storage'))) names.add('js-pinned')
-  const installations: Record<string, Installation> = {}
-  for (const name of names) {
-    process.stderr.write(`installing ${name}\n`)
-    installations[name] = await install(name, env)
-  }
-  return installations
+  const takeTurn = createSemaphore({ maxConcurrent: 3 })
+  const entries = [...names].map((name) =>
+    takeTurn(async (): Promise<[string, Installation]> => {
+      process.stderr.write(`installing ${name}\n`)
+      return [name, await install(name, env)]
+    }),
+  )
+  return Object.fromEntries(await Promise.all(entries))
 }
 
-/** Runs this program again inside a sandbox. */
-async function enterSandbox(
+/** Runs this program again inside sandboxes. Returns the results, in any order. */
+async function runInSandboxes(
   argv: readonly string[],
   installations: Installations,
-): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-matrix-'))
-  try {
-    const file = join(directory, 'installations.json')
-    await writeFile(file, JSON.stringify(installations))
-    const [program, ...args] = wrapInSandbox([
-      process.execPath,
-      fileURLToPath(import.meta.url),
-      '--inside',
-      file,
-      ...argv,
-    ])
-    const child = spawn(program, args, {
-      // Temporary files of the sandbox are removed here, even when it was killed.
-      env: { ...process.env, TMPDIR: directory },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
-    const end = (): boolean => child.kill('SIGKILL')
-    process.once('SIGINT', end).once('SIGTERM', end)
-    await once(child, 'close')
-    return child.exitCode ?? 1
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+): Promise<readonly RowResult[]> {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-matrix-'))
+  const file = join(directory.path, 'installations.json')
+  await writeFile(file, JSON.stringify(installations))
+  const shards = Array.from({ length: SANDBOXES }, async (_, shard) => {
+    const json = join(directory.path, `${shard}.json`)
+    const options = ['--inside', file, '--shard', `${shard}`, '--json', json]
+    await enterSandbox([...argv, ...options], directory.path)
+    return RowResult.array().parse(JSON.parse(await readFile(json, 'utf8')))
+  })
+  return (await Promise.all(shards)).flat()
+}
+
+/** Runs this program to its end in a sandbox whose temporary files are in the directory. */
+async function enterSandbox(args: readonly string[], directory: string): Promise<void> {
+  const self = [process.execPath, fileURLToPath(import.meta.url)] as const
+  const [program, ...rest] = wrapInSandbox([...self, ...args])
+  const child = spawn(program, rest, {
+    // The caller removes them, even when the sandbox was killed.
+    env: { ...process.env, TMPDIR: directory },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const end = (): boolean => child.kill('SIGKILL')
+  process.once('SIGINT', end).once('SIGTERM', end)
+  await once(child, 'close')
 }
 
 async function finish(selection: Selection, results: readonly RowResult[]): Promise<number> {

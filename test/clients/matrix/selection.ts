@@ -12,19 +12,25 @@ export interface Selection {
   readonly writesDocs: boolean
   /** True: every row has a new sidecar, whose first exchange is answered with 503. */
   readonly coldStart: boolean
-  /** Set inside the sandbox: the file with the installations. */
+  /** True: the packages are installed, and no row runs. */
+  readonly installsOnly: boolean
+  /** Set inside a sandbox: the file with the installations. */
   readonly installations?: string
 }
 
 export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--json FILE] [--cold-start]
-                                      [--write-docs]
+                                      [--write-docs] [--install-only]
   --only TEXT    rows whose title contains the text, as in "Python", "1.5.0" or "azidentity"
   --modes LIST   modes or protocols, separated by commas: ${MODE_NAMES.join(', ')},
                  or imds, app-service, cloud-shell
   --cold-start   a new sidecar for each row; Entra ID answers its first exchange with 503
+  --install-only installs the packages that the rows need
   --json FILE    writes the results to the file
   --write-docs   writes docs/compatibility.md (on a machine with every toolchain, without --only and --modes)
 `
+
+/** Sandboxes that run at the same time: most clients use one core. Each takes its share of the rows. */
+export const SANDBOXES = 2
 
 /** Every row, in the order of the tables. */
 export const ALL_ROWS: readonly Row[] = CLIENTS.flatMap((client) =>
@@ -41,16 +47,23 @@ export function parseSelection(argv: readonly string[]): Selection {
       'cold-start': { type: 'boolean' },
       json: { type: 'string' },
       'write-docs': { type: 'boolean' },
+      'install-only': { type: 'boolean' },
       inside: { type: 'string' },
+      shard: { type: 'string' },
     },
   })
   const modes = values.modes === undefined ? undefined : parseModes(values.modes)
-  const { only } = values
+  const { only, shard } = values
+  const selected = ALL_ROWS.filter(
+    (row) =>
+      (modes?.has(row.mode) ?? true) && (only?.some((text) => matchesText(row, text)) ?? true),
+  )
   return {
-    rows: ALL_ROWS.filter(
-      (row) =>
-        (modes?.has(row.mode) ?? true) && (only?.some((text) => matchesText(row, text)) ?? true),
-    ),
+    rows:
+      shard === undefined
+        ? selected
+        : selected.filter((_, index) => index % SANDBOXES === Number(shard)),
+    installsOnly: values['install-only'] ?? false,
     coldStart: values['cold-start'] ?? false,
     writesDocs: values['write-docs'] ?? false,
     ...(values.json !== undefined && { json: values.json }),
