@@ -6,7 +6,7 @@ import { clusterCa } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { wimds } from './support/run.ts'
-import { appPod, curl, replyIn, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { appPod, serviceAccount, STAY } from './support/workloads.ts'
 import { stringify } from 'yaml'
 
 const NAMESPACE = 'wimds-e2e-ca'
@@ -30,25 +30,20 @@ async function createPod(name: string, annotations: Record<string, string>): Pro
   await cluster.namespace.kubectl(['apply', '--validate=strict', '-f', '-'], stdout)
 }
 
-async function requestToken(pod: string) {
-  const output = await cluster.namespace.exec(pod, 'app', ['sh', '-c', curl(TOKEN_PATH)])
-  return replyIn(output)
-}
-
 const configMap = (name: string, data: Record<string, string>) =>
   stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data })
 
 test('a pod whose ConfigMap is missing starts once that exists', async () => {
   await createPod('late', { 'wimds.io/ca-config-map': 'late/bundle.pem' })
   await eventually('an event names the ConfigMap', async () => {
-    const events = await cluster.namespace.kubectl(['get', 'events', '-o', 'jsonpath={..message}'])
+    const events = await cluster.namespace.field('events', '{..message}')
     expect(events).toContain('MountVolume.SetUp failed for volume "wimds-ca"')
     expect(events).toContain('configmap "late" not found')
     return true
   })
   await cluster.namespace.create(configMap('late', { 'bundle.pem': await clusterCa() }))
   await cluster.namespace.ready('late', 180)
-  expect(await requestToken('late')).toMatchObject({ status: 200 })
+  expect(await cluster.ask('late')).toMatchObject({ status: 200 })
 }, 240_000)
 
 test('a CA of a Secret is mounted without the private key beside it', async () => {
@@ -57,7 +52,7 @@ test('a CA of a Secret is mounted without the private key beside it', async () =
   await cluster.namespace.create(secret)
   await createPod('secret', { 'wimds.io/ca-secret': 'ca' })
   await cluster.namespace.ready('secret')
-  expect(await requestToken('secret')).toMatchObject({ status: 200 })
+  expect(await cluster.ask('secret')).toMatchObject({ status: 200 })
   const list = ['/nodejs/bin/node', '-p', 'fs.readdirSync("/etc/ssl/wimds").join()']
   const files = await cluster.namespace.exec('secret', 'wimds', list)
   expect(files).toContain('ca.crt')
@@ -69,7 +64,7 @@ test('a CA that is rotated is trusted without a restart', async () => {
   await cluster.namespace.create(configMap('rotated', { 'ca.crt': otherCa }))
   await createPod('rotated', { 'wimds.io/ca-config-map': 'rotated' })
   await cluster.namespace.ready('rotated')
-  const { status, body } = await requestToken('rotated')
+  const { status, body } = await cluster.ask('rotated')
   expect(status).not.toBe(200)
   expect(JSON.stringify(body)).toContain('entra_tls')
   const both = configMap('rotated', { 'ca.crt': otherCa + (await clusterCa()) })
@@ -79,11 +74,11 @@ test('a CA that is rotated is trusted without a restart', async () => {
   await eventually(
     'a token',
     async () => {
-      expect(await requestToken('rotated')).toMatchObject({ status: 200 })
+      expect(await cluster.ask('rotated')).toMatchObject({ status: 200 })
       return true
     },
     { withinMs: 180_000, everyMs: 2000 },
   )
-  const restarts = 'jsonpath={.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'
-  expect(await cluster.namespace.kubectl(['get', 'pod', 'rotated', '-o', restarts])).toBe('0')
+  const restarts = '{.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'
+  expect(await cluster.namespace.field('pod rotated', restarts)).toBe('0')
 }, 240_000)

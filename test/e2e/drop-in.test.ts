@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { azwiPod } from './support/azwi.ts'
-import { curl, METADATA, replyIn, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { curl, METADATA, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-drop-in'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -25,10 +25,9 @@ describe.each([
 ])('a %s sidecar on port %i', (name, port) => {
   test('gives the app its token at the metadata address', async () => {
     await cluster.namespace.ready(name)
-    const asked = await cluster.namespace.exec(name, 'app', ['sh', '-c', curl(TOKEN_PATH)])
-    const { status, body } = replyIn(asked)
+    const { status, body } = await cluster.ask(name)
     expect(status).toBe(200)
-    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
   })
 
   test('serves the proxy’s routes on its port, and opens no other port', async () => {
@@ -69,5 +68,5 @@ test('the init container reads METADATA_IP and METADATA_PORT, with NET_ADMIN alo
   const body: Record<string, string> = JSON.parse(
     await cluster.namespace.exec('elsewhere', 'app', ['sh', '-c', script]),
   )
-  expect(await cluster.entra.clientIdOf(body['access_token'] ?? '')).toBe(CLIENT)
+  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
 })

@@ -40,17 +40,17 @@ function once(name: string, image: string, command: readonly string[]) {
 
 const endOf = (name: string) =>
   eventually(`${name} has ended`, async () => {
-    const path = 'jsonpath={.status.containerStatuses[0].state.terminated}'
-    const ended = await namespace.kubectl(['get', 'pod', name, '-o', path])
+    const path = '{.status.containerStatuses[0].state.terminated}'
+    const ended = await namespace.field(`pod ${name}`, path)
     return ended === '' ? undefined : ended
   })
 
-test.each(['nft', 'ip', 'nsenter'])('the image sidecar has no %s', async (program) => {
+test.concurrent.each(['nft', 'ip', 'nsenter'])('the image sidecar has no %s', async (program) => {
   await namespace.create(once(`sidecar-${program}`, IMAGES.sidecar, [program]))
   expect(await endOf(`sidecar-${program}`)).toContain('executable file not found')
 })
 
-describe.each([
+describe.concurrent.each([
   ['sidecar', IMAGES.sidecar],
   ['redirect', IMAGES.redirect],
 ])('the image %s', (name, image) => {

@@ -9,7 +9,6 @@ import {
   injectedPods,
   legacyPod,
   type Mode,
-  replyIn,
   serviceAccount,
   STAY,
   TOKEN_PATH,
@@ -77,17 +76,15 @@ test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) 
   await cluster.namespace.ready(name)
   const [line = ''] = (await tokenLine(name)).split('\n')
   const { access_token: token }: Record<string, string> = JSON.parse(line)
-  expect(await cluster.entra.clientIdOf(token ?? '')).toBe(ORDERS)
+  expect(await cluster.entra.clientIdOf(token)).toBe(ORDERS)
 })
 
 test('a token that the pod projects itself is used, wherever its app has mounted it', async () => {
   await cluster.namespace.ready('own-token')
-  const pod = JSON.stringify(await cluster.namespace.get('pod', 'own-token'))
-  expect(pod).not.toContain('wimds-token')
-  const ask = ['sh', '-c', curl(TOKEN_PATH, 'http://127.0.0.1:8000')]
-  const { status, body } = replyIn(await cluster.namespace.exec('own-token', 'app', ask))
+  expect(await cluster.namespace.field('pod own-token', '{.spec}')).not.toContain('wimds-token')
+  const { status, body } = await cluster.ask('own-token', TOKEN_PATH, 'http://127.0.0.1:8000')
   expect(status).toBe(200)
-  expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(ORDERS)
+  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(ORDERS)
 })
 
 /** A pod may be ready before its app has printed. */
@@ -105,17 +102,16 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     const pod = `${who}-${mode}`
     await cluster.namespace.ready(pod)
     for (const container of ['init', 'app']) {
-      const { status, body } = replyIn(await cluster.namespace.logs(pod, container))
+      const { status, body } = await cluster.reply(pod, container)
       expect(status).toBe(200)
-      expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(clientId)
+      expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(clientId)
     }
   })
 
   test('a pod cannot get a token of another pod’s identity', async () => {
     await cluster.namespace.ready(`orders-${mode}`)
-    const asked = curl(`${TOKEN_PATH}&client_id=${BILLING}`)
-    const output = await cluster.namespace.exec(`orders-${mode}`, 'app', ['sh', '-c', asked])
-    const { status, body } = replyIn(output)
+    const path = `${TOKEN_PATH}&client_id=${BILLING}`
+    const { status, body } = await cluster.ask(`orders-${mode}`, path)
     // For the first minutes a missing federated credential may be one that is still propagating.
     expect([400, 503]).toContain(status)
     expect(String(body['error_description'])).toContain('AADSTS700213')
@@ -126,7 +122,7 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     const pod = `stranger-${mode}`
     await cluster.namespace.ready(pod)
     for (const container of ['init', 'app']) {
-      const { status, body } = replyIn(await cluster.namespace.logs(pod, container))
+      const { status, body } = await cluster.reply(pod, container)
       expect([400, 503]).toContain(status)
       const description = String(body['error_description'])
       expect(description).toContain('AADSTS700213')
@@ -149,7 +145,7 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     const script = 'try { fs.writeFileSync("/app/x", ""); "written" } catch (e) { e.code }'
     const write = [...node, script]
     expect(await cluster.namespace.exec(`orders-${mode}`, 'wimds', write)).toContain('EROFS')
-    const pod = JSON.stringify(await cluster.namespace.get('pod', `orders-${mode}`))
+    const pod = await cluster.namespace.field(`pod orders-${mode}`, '{.spec}')
     expect(pod).toContain('"add":["NET_ADMIN"],"drop":["ALL"]')
     expect(pod).not.toContain('"privileged":true')
   })

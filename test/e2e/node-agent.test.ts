@@ -52,8 +52,8 @@ async function shareMounts(directory: string): Promise<void> {
   })
   await privileged.create(pod)
   await eventually('the mounts are shared', async () => {
-    const phase = ['get', 'pod', 'share', '-o', 'jsonpath={.status.phase}']
-    return (await privileged.kubectl(phase)) === 'Succeeded' ? true : undefined
+    const phase = await privileged.field('pod share', '{.status.phase}')
+    return phase === 'Succeeded' ? true : undefined
   })
 }
 
@@ -81,11 +81,8 @@ const askingPod = (name: string, account: Account) =>
 async function clientIdsOf(name: string): Promise<string[]> {
   const ids: string[] = []
   for (const container of ['init', 'app']) {
-    // The app is ready as soon as it runs.
-    const { status, body } = await eventually(`${container} of ${name} has a reply`, async () =>
-      replyIn(await cluster.namespace.logs(name, container)),
-    )
-    const token = String(body['access_token'])
+    const { status, body } = await cluster.reply(name, container)
+    const token = body['access_token']
     ids.push(status === 200 ? await cluster.entra.clientIdOf(token) : `${status}`)
   }
   return ids
@@ -110,33 +107,16 @@ const inAgentNamespace = (...args: readonly string[]) =>
 test('without an agent the pod waits, and its event says why and on which node', async () => {
   await create(askingPod('early', 'one'))
   const node = await eventually('the pod has a node', async () => {
-    const name = await cluster.namespace.kubectl([
-      'get',
-      'pod',
-      'early',
-      '-o',
-      'jsonpath={.spec.nodeName}',
-    ])
+    const name = await cluster.namespace.field('pod early', '{.spec.nodeName}')
     return name === '' ? undefined : name
   })
   await eventually('the event says why', async () => {
-    const events = await cluster.namespace.kubectl([
-      'get',
-      'events',
-      '--field-selector=involvedObject.name=early',
-      '-o',
-      'jsonpath={.items[*].message}',
-    ])
+    const selected = 'events --field-selector=involvedObject.name=early'
+    const events = await cluster.namespace.field(selected, '{.items[*].message}')
     return events.includes(`no node agent on ${node} has routed this pod`) ? events : undefined
   })
-  const started = await cluster.namespace.kubectl([
-    'get',
-    'pod',
-    'early',
-    '-o',
-    'jsonpath={.status.initContainerStatuses[?(@.name=="init")].state}',
-  ])
-  expect(started).toContain('PodInitializing')
+  const state = '{.status.initContainerStatuses[?(@.name=="init")].state}'
+  expect(await cluster.namespace.field('pod early', state)).toContain('PodInitializing')
 })
 
 test('the chart installs the agent, and the pod that waited goes on', async () => {
@@ -147,8 +127,8 @@ test('the chart installs the agent, and the pod that waited goes on', async () =
 })
 
 test('an injected pod has no capability, and needs no root', async () => {
-  const { spec } = await cluster.namespace.get('pod', 'early')
-  expect(JSON.stringify(spec)).not.toMatch(/"add":|"runAsUser":0|privileged/)
+  const spec = await cluster.namespace.field('pod early', '{.spec}')
+  expect(spec).not.toMatch(/"add":|"runAsUser":0|privileged/)
 })
 
 test('curl and an SDK of 2021 get their own tokens, in two pods at once', async () => {
@@ -160,13 +140,12 @@ test('curl and an SDK of 2021 get their own tokens, in two pods at once', async 
     const parsed: Record<string, string> = JSON.parse(line)
     return parsed
   })
-  expect(await cluster.entra.clientIdOf(token ?? '')).toBe(CLIENTS.one)
+  expect(await cluster.entra.clientIdOf(token)).toBe(CLIENTS.one)
 })
 
 test('an earlier redirect of a pod outlives its agent, and new pods wait for the next one', async () => {
   await inAgentNamespace('delete', AGENT, '--cascade=foreground', '--wait')
-  const still = await cluster.namespace.exec('curl', 'app', ['sh', '-c', curl(TOKEN_PATH)])
-  expect(replyIn(still).status).toBe(200)
+  expect(await cluster.ask('curl')).toMatchObject({ status: 200 })
   await create(askingPod('late', 'two'))
   await installAgent('--set=nodeAgent.discovery=processes')
   await cluster.namespace.ready('late', 120)
@@ -190,10 +169,10 @@ test('the earlier redirects of a mesh do not keep a pod from its token', async (
       replyIn(await mesh.logs('mesh', container)),
     )
     expect(status).toBe(200)
-    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENTS.one)
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
   }
   // The rules are in effect: nothing gets in.
-  const ip = await mesh.kubectl(['get', 'pod', 'mesh', '-o', 'jsonpath={.status.podIP}'])
+  const ip = await mesh.field('pod mesh', '{.status.podIP}')
   await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
 })
 
@@ -225,10 +204,8 @@ test('an identity for some uids is refused to a container with another one', asy
   await cluster.namespace.create(configMap)
   await create(pod)
   await cluster.namespace.ready('uids')
-  expect(replyIn(await cluster.namespace.logs('uids', 'init')).status).toBe(200)
-  const { status, body } = await eventually('the app has a reply', async () =>
-    replyIn(await cluster.namespace.logs('uids')),
-  )
+  expect(await cluster.reply('uids', 'init')).toMatchObject({ status: 200 })
+  const { status, body } = await cluster.reply('uids')
   expect(status).toBe(400)
   expect(body['error_description']).toContain('the caller has the uid 2000')
 })
@@ -244,10 +221,9 @@ test('thirty pods at once are routed before their containers run, and get their 
   })
   await create(...pods)
   for (const name of names) await cluster.namespace.ready(name, 300)
-  const replies = await Promise.all(names.map((name) => cluster.namespace.logs(name, 'init')))
-  const clientIds = replies.map(async (reply) => {
-    const { status, body } = replyIn(reply)
-    return status === 200 ? await cluster.entra.clientIdOf(String(body['access_token'])) : reply
+  const clientIds = names.map(async (name) => {
+    const { status, body } = await cluster.reply(name, 'init')
+    return status === 200 ? await cluster.entra.clientIdOf(body['access_token']) : body
   })
   expect(await Promise.all(clientIds)).toEqual(
     names.map((_, index) => (index % 2 === 0 ? CLIENTS.one : CLIENTS.two)),

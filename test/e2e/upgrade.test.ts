@@ -9,15 +9,7 @@ import { testCluster } from './support/cluster.ts'
 import { EARLIER_IMAGES, IMAGES, UPGRADE_FROM } from './support/environment.ts'
 import { startLoad } from './support/load.ts'
 import { run } from './support/run.ts'
-import {
-  appPod,
-  curl,
-  METADATA,
-  replyIn,
-  serviceAccount,
-  STAY,
-  TOKEN_PATH,
-} from './support/workloads.ts'
+import { appPod, METADATA, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-upgrade'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -97,11 +89,10 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
 
   /** Expects a token from the sidecar of that pod, which has never been restarted. */
   async function expectToken(name: string, mode: Mode): Promise<void> {
-    const ask = ['sh', '-c', curl(TOKEN_PATH, ORIGINS[mode])]
-    const { body } = replyIn(await cluster.namespace.exec(name, 'app', ask))
-    expect(await cluster.entra.clientIdOf(String(body['access_token']))).toBe(CLIENT)
-    const counts = 'jsonpath={.status.initContainerStatuses[*].restartCount}'
-    expect(await cluster.namespace.kubectl(['get', 'pod', name, '-o', counts])).toMatch(/^[0 ]+$/)
+    const { body } = await cluster.ask(name, TOKEN_PATH, ORIGINS[mode])
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+    const counts = '{.status.initContainerStatuses[*].restartCount}'
+    expect(await cluster.namespace.field(`pod ${name}`, counts)).toMatch(/^[0 ]+$/)
   }
 
   /** Runs helm while pods are created. */

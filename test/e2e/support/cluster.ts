@@ -1,13 +1,19 @@
 /** The resources of one file of tests: the simulated Entra ID and a namespace. */
 import { afterAll, beforeAll } from 'vitest'
 import { connectToEntra, type Entra, type Application } from './entra.ts'
+import { eventually } from './eventually.ts'
 import { type Level, type TestNamespace, testNamespace } from './namespace.ts'
+import { curl, METADATA, type Reply, replyIn, TOKEN_PATH } from './workloads.ts'
 
 export interface TestCluster {
   readonly entra: Entra
   readonly namespace: TestNamespace
   /** Creates another namespace, which is deleted with the first. */
   readonly another: (name: string, level?: Level) => Promise<TestNamespace>
+  /** Requests a path of the metadata service from the app's container, by default a token. */
+  readonly ask: (pod: string, path?: string, origin?: string) => Promise<Reply>
+  /** Returns the reply that a container has printed, as soon as it has. */
+  readonly reply: (pod: string, container?: string) => Promise<Reply>
 }
 
 /**
@@ -34,5 +40,11 @@ export function testCluster(name: string, ...applications: readonly Application[
       return namespace
     },
     another,
+    ask: async (pod, path = TOKEN_PATH, origin = METADATA) =>
+      replyIn(await namespace.exec(pod, 'app', ['sh', '-c', curl(path, origin)])),
+    reply: (pod, container) =>
+      eventually(`${pod} has printed a reply`, async () =>
+        replyIn(await namespace.logs(pod, container)),
+      ),
   }
 }

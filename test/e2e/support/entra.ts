@@ -1,5 +1,5 @@
 /** Controls and observes the simulated Entra ID at login.microsoftonline.com. */
-import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
 import { clusterIssuer } from './issuer.ts'
@@ -18,14 +18,12 @@ export interface Application {
 export interface Entra extends AsyncDisposable {
   /** Replaces all applications. */
   readonly setApplications: (...applications: readonly Application[]) => Promise<void>
-  /** Returns the client id of a token that Entra has signed for the resource. Throws for any other. */
-  readonly clientIdOf: (token: string, resource?: string) => Promise<string>
+  /** Returns the client id of a token that Entra has signed for the vault. Throws for any other. */
+  readonly clientIdOf: (token: unknown) => Promise<string>
   /** Returns how many tokens were issued since the last `setApplications`. */
   readonly issued: () => Promise<number>
   /** Returns how many requests there were since then, for tokens and for metadata. */
   readonly requests: () => Promise<number>
-  /** Sets the faults, in the format of the simulator's control endpoint. */
-  readonly faults: (faults: readonly object[]) => Promise<void>
 }
 
 const Counters = z.object({
@@ -70,20 +68,16 @@ export async function connectToEntra(): Promise<Entra> {
           })),
         })),
       })
-      await call('DELETE', '/simulator/faults')
       await call('DELETE', '/simulator/requests')
     },
-    async clientIdOf(token, resource = VAULT) {
-      await jwtVerify(token, keySet, { audience: resource })
-      return String(decodeJwt(token)['appid'])
+    async clientIdOf(token) {
+      const { payload } = await jwtVerify(String(token), keySet, { audience: VAULT })
+      return String(payload['appid'])
     },
     issued: async () => (await counters()).issued,
     async requests() {
       const { token, metadata } = (await counters()).byTarget
       return token + metadata
-    },
-    async faults(faults) {
-      await call('PUT', '/simulator/faults', faults)
     },
     [Symbol.asyncDispose]: () => agent.close(),
   }

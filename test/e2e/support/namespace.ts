@@ -10,8 +10,8 @@ export interface TestNamespace extends AsyncDisposable {
   /** Creates the objects, with strict field validation. */
   readonly create: (...objects: readonly (object | string)[]) => Promise<void>
   readonly ready: (pod: string, withinSeconds?: number) => Promise<void>
-  /** The JSON of one object. */
-  readonly get: (kind: string, name: string) => Promise<Record<string, unknown>>
+  /** Reads a JSONPath, such as `{.status.podIP}`, of what `kubectl get` finds with these words. */
+  readonly field: (words: string, path: string) => Promise<string>
   readonly logs: (pod: string, container?: string) => Promise<string>
   readonly exec: (pod: string, container: string, argv: readonly string[]) => Promise<string>
 }
@@ -45,12 +45,7 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
         throw new Error(`${pod} is not ready\n${described}`, { cause: error })
       }
     },
-    async get(kind, object) {
-      const parsed: Record<string, unknown> = JSON.parse(
-        await inside(['get', kind, object, '-o', 'json']),
-      )
-      return parsed
-    },
+    field: (words, path) => inside(['get', ...words.split(' '), '-o', `jsonpath=${path}`]),
     logs: (pod, container = 'app') => inside(['logs', pod, '--container', container]),
     exec: (pod, container, argv) => inside(['exec', pod, '--container', container, '--', ...argv]),
     async [Symbol.asyncDispose]() {

@@ -118,8 +118,13 @@ export async function injectedPods(
   return documents.slice(accounts.length).join('---\n')
 }
 
+export interface Reply {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+}
+
 /** Parses the output of `curl` above: status and JSON. */
-export function replyIn(output: string): { status: number; body: Record<string, unknown> } {
+export function replyIn(output: string): Reply {
   const lines = output.trim().split('\n')
   const status = Number(lines.at(-1))
   const body: Record<string, unknown> = JSON.parse(lines.at(-2) ?? '')
