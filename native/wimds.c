@@ -136,10 +136,15 @@ static bool answers_200(int connection, long port, long limit_ms) {
 static int run_probe(const struct probe *probe) {
   long start = now_ms(), deadline = start + probe->seconds * 1000;
   long pause = MIN_PAUSE_MS;
+  bool was_open = false;
   for (;;) {
     int connection = open_connection(probe->port);
     bool is_open = connection >= 0;
-    if (!is_open) pause = limit_pause((now_ms() - start) / PAUSES_OF_WAIT);
+    if (!is_open)
+      pause = limit_pause((now_ms() - start) / PAUSES_OF_WAIT);
+    else if (!was_open)
+      pause = MIN_PAUSE_MS;
+    was_open = is_open;
     if (is_open) {
       long limit = deadline - now_ms();
       if (limit < MAX_PAUSE_MS) limit = MAX_PAUSE_MS;

@@ -73,8 +73,9 @@ export class Exchanges {
     return flight
   }
 
-  /** Starts an exchange for no caller: its failure is recorded in the entry. */
+  /** Starts an exchange for no caller, unless one is running: its failure is recorded in the entry. */
   startUnasked(entry: Entry, isBackground: boolean): void {
+    if (this.find(entry) !== undefined) return
     this.start(entry, { isBackground }).token.catch(() => {})
   }
 
@@ -200,7 +201,8 @@ export class Exchanges {
   #countRetrying(): number {
     return this.#store
       .all()
-      .filter(({ timer, ttlMs: ttl, isPrefetched }) => timer && ttl === 0 && !isPrefetched).length
+      .filter((entry) => entry.timer !== undefined && entry.ttlMs === 0 && !entry.isPrefetched)
+      .length
   }
 
   #setTimer(entry: Entry, ms: number): void {

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks'
 import { describe, expect, test, vi } from 'vitest'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
@@ -63,6 +64,17 @@ describe('a refresh', () => {
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
     expect(entra.exchanges.map(({ at }) => at / MINUTE_MS)).toEqual([0, 30, 60])
+  })
+
+  test('costs a request that it does not delay nothing, however long it takes', async () => {
+    const behaviour = { latencyMs: 0 }
+    const { get } = setUp({ behaviour })
+    await ask(get, VAULT)
+    const idle = await countPromises(() => get(VAULT))
+    behaviour.latencyMs = HOUR_MS
+    await vi.advanceTimersByTimeAsync(31 * MINUTE_MS)
+    await get(VAULT)
+    expect(await countPromises(() => get(VAULT))).toBe(idle)
   })
 
   test('delays no client that asks once in a lifetime, five minutes before its token expires', async () => {
@@ -213,3 +225,13 @@ describe('when the wall clock is set or the machine sleeps, the cache', () => {
     expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #3`)
   })
 })
+
+/** Counts the promises that a call creates. */
+async function countPromises(call: () => Promise<unknown>): Promise<number> {
+  let count = 0
+  const hook = createHook({ init: (_, type) => (count += type === 'PROMISE' ? 1 : 0) }).enable()
+  const result = call()
+  hook.disable()
+  await result
+  return count
+}
