@@ -1,6 +1,6 @@
 /** Keeps the pods of the node routed: one attempt at a time per pod, with backoff after failures. */
 import { backoffMs } from '../../lib/retry.ts'
-import { RouteFailure, type RoutePod } from './route-pod.ts'
+import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
 interface ReconcilerOptions {
@@ -29,20 +29,20 @@ interface Entry {
   pod: RoutedPod
   /** While it is not routed: since when, at the earliest since it has a sandbox. */
   pendingSince: number
-  /**
-   * Whether its sidecar had started when the pod was routed; undefined if it is not routed. A change needs another
-   * attempt. So does a new sandbox, in which the sidecar does not count as started before it is routed.
-   */
-  routedWhenStarted: boolean | undefined
+  /** Undefined if it is not routed. */
+  route: Route | undefined
   isRunning: boolean
   failures: number
+  /** How often its sandbox has been looked for without success. */
+  polls: number
   retry: NodeJS.Timeout | undefined
 }
 
 /** Each attempt is a few short child processes. */
 const MAX_CONCURRENT = 4
-/** How often the sandbox of a new pod is looked for. Until the kubelet reports it, the pod may wait for a volume. */
-const SANDBOX_POLL_MS = 200
+/** How often the sandbox of a new pod is looked for: it comes at once, or later if the pod waits for a volume. */
+const MIN_SANDBOX_POLL_MS = 200
+const MAX_SANDBOX_POLL_MS = 2000
 /** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
 const SANDBOX_GRACE_MS = 10_000
 
@@ -61,23 +61,20 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     const entry = entries.get(pod.uid) ?? {
       pod,
       pendingSince: performance.now(),
-      routedWhenStarted: undefined,
+      route: undefined,
       isRunning: false,
       failures: 0,
+      polls: 0,
       retry: undefined,
     }
     entries.set(pod.uid, entry)
+    if (pod.hasAddress && !entry.pod.hasAddress) stopRetry(entry)
     entry.pod = pod
     if (entry.retry === undefined) enqueue(entry)
   }
 
   function enqueue(entry: Entry): void {
-    if (
-      entry.isRunning ||
-      queue.includes(entry) ||
-      entry.routedWhenStarted === entry.pod.isSidecarStarted
-    )
-      return
+    if (entry.isRunning || queue.includes(entry)) return
     queue.push(entry)
     startNext()
   }
@@ -98,40 +95,53 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
     const { pod } = entry
     entry.isRunning = true
     try {
-      await route(pod)
+      const made = await route(pod, entry.route)
       entry.failures = 0
-      if (entry.routedWhenStarted === undefined)
-        onRouted(pod, performance.now() - entry.pendingSince)
-      entry.routedWhenStarted = pod.isSidecarStarted
+      entry.polls = 0
+      if (entry.route === undefined) onRouted(pod, performance.now() - entry.pendingSince)
+      entry.route = made
     } catch (error) {
       // A pod that has ended in the meantime is no failure.
       if (entries.get(pod.uid) !== entry) return
-      if (entry.routedWhenStarted !== undefined) entry.pendingSince = performance.now()
-      entry.routedWhenStarted = undefined
-      const isExpected = isSandboxExpected(entry, error)
-      if (!isExpected) {
-        entry.failures += 1
-        onFailure(pod, error)
-      } else if (!pod.hasAddress) entry.pendingSince = performance.now()
-      entry.retry = setTimeout(
-        () => {
-          entry.retry = undefined
-          enqueue(entry)
-        },
-        isExpected ? SANDBOX_POLL_MS : backoffMs(entry.failures),
-      )
+      if (entry.route !== undefined) entry.pendingSince = performance.now()
+      entry.route = undefined
+      retryLater(entry, error)
       return
     } finally {
       entry.isRunning = false
     }
     // It may have changed in the meantime.
-    if (entries.get(pod.uid) === entry) enqueue(entry)
+    if (entries.get(pod.uid) === entry && entry.pod !== pod) enqueue(entry)
+  }
+
+  function retryLater(entry: Entry, error: unknown): void {
+    const { pod } = entry
+    const isExpected = isSandboxExpected(entry, error)
+    if (isExpected) {
+      entry.polls += 1
+      if (!pod.hasAddress) entry.pendingSince = performance.now()
+    } else {
+      entry.failures += 1
+      onFailure(pod, error)
+    }
+    const delayMs = isExpected
+      ? Math.min(MIN_SANDBOX_POLL_MS * 1.1 ** entry.polls, MAX_SANDBOX_POLL_MS)
+      : backoffMs(entry.failures)
+    entry.retry = setTimeout(() => {
+      entry.retry = undefined
+      enqueue(entry)
+    }, delayMs)
+  }
+
+  function stopRetry(entry: Entry): void {
+    clearTimeout(entry.retry)
+    entry.retry = undefined
   }
 
   function onDeleted(uid: string): void {
     const entry = entries.get(uid)
     if (entry === undefined) return
-    clearTimeout(entry.retry)
+    stopRetry(entry)
     entries.delete(uid)
     if (queue.includes(entry)) queue.splice(queue.indexOf(entry), 1)
   }
@@ -157,7 +167,7 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
   }
 }
 
-const isPending = ({ routedWhenStarted }: Entry) => routedWhenStarted === undefined
+const isPending = ({ route }: Entry) => route === undefined
 
 /** Returns true while it is normal that no sandbox of the pod is found. */
 function isSandboxExpected({ pod, pendingSince }: Entry, error: unknown): boolean {

@@ -11,7 +11,7 @@ import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
 import { hasOwnNetworkStack } from '../injector/pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
-import { ignoreEnded, type ReadSandboxes } from './sandboxes.ts'
+import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
 
 /** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
 export const ROUTE_FAILURE_REASONS = [
@@ -34,7 +34,15 @@ export class RouteFailure extends Error {
   }
 }
 
-export type RoutePod = (pod: RoutedPod) => Promise<void>
+/** For what a pod was routed. */
+export interface Route {
+  /** The path of its network namespace. */
+  readonly namespace: string
+  readonly isSidecarStarted: boolean
+}
+
+/** Routes a pod unless its route still holds, and returns what it was routed for. */
+export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
   readonly readSandboxes: ReadSandboxes
@@ -43,20 +51,33 @@ interface RouteOptions {
   readonly tools: Omit<RunOptions, 'namespace'>
 }
 
+/** Pods that wait for their sandboxes share what was read so recently. */
+const MAX_SNAPSHOT_AGE_MS = 100
+
 /**
  * Creates the function that routes a pod. Idempotent: a complete redirect is left as it is. The function throws a
  * `RouteFailure`.
  */
 export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOptions): RoutePod {
-  return async (pod) => {
-    const { runtimeClass = '', uid } = pod
+  let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
+  const readRecently = () => {
+    const now = performance.now()
+    if (snapshot === undefined || now - snapshot.readAt > MAX_SNAPSHOT_AGE_MS) {
+      snapshot = { sandboxes: readSandboxes(), readAt: now }
+    }
+    return snapshot.sandboxes
+  }
+
+  return async (pod, route) => {
+    const { runtimeClass = '', uid, isSidecarStarted } = pod
     if (hasOwnNetworkStack(runtimeClass)) {
       throw new RouteFailure(
         'runtime_not_supported',
         `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
       )
     }
-    const path = findNamespace(readSandboxes(), uid)
+    const path = findNamespace(readRecently(), uid)
+    if (route?.namespace === path && route.isSidecarStarted === isSidecarStarted) return route
     const namespace = ignoreEnded(() => openSync(path, 'r'))
     if (namespace === undefined) throw createNotFound(uid)
     try {
@@ -69,6 +90,7 @@ export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOp
         )
       }
       await routeNamespace(pod, { ...tools, namespace })
+      return { namespace: path, isSidecarStarted }
     } finally {
       closeSync(namespace)
     }
@@ -76,7 +98,7 @@ export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOp
 }
 
 /** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or that of another pod. */
-function findNamespace(sandboxes: ReturnType<ReadSandboxes>, uid: string): string {
+function findNamespace(sandboxes: Sandboxes, uid: string): string {
   const [path, ...more] = sandboxes.get(uid) ?? []
   if (path === undefined) throw createNotFound(uid)
   const others = [...sandboxes].filter(([other, paths]) => other !== uid && paths.includes(path))

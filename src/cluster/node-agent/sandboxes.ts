@@ -1,5 +1,5 @@
 /** Reads which sandbox, and so which network namespace, each pod of this node has, from what no pod can change. */
-import { readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
@@ -19,7 +19,8 @@ export interface DiscoveryOptions {
 }
 
 /** Returns the paths of network namespaces by the UID of the pod that has them. A pod normally has one. */
-export type ReadSandboxes = () => ReadonlyMap<string, readonly string[]>
+export type ReadSandboxes = () => Sandboxes
+export type Sandboxes = ReadonlyMap<string, readonly string[]>
 
 /**
  * Creates the function. It reads synchronously: a node has a thousand processes, and each asynchronous call costs
@@ -38,6 +39,7 @@ export function createSandboxReader(options: DiscoveryOptions): ReadSandboxes {
  */
 const CniResult = z.object({
   kind: z.literal('cniCacheV1'),
+  ifName: z.string(),
   cniArgs: z.array(z.tuple([z.string(), z.string()])),
   netns: z.optional(z.string()),
   result: z.optional(
@@ -47,14 +49,16 @@ const CniResult = z.object({
   ),
 })
 
-/** A file that is being written, or is of another version, is skipped. So is the result of a sandbox before a reboot. */
+/**
+ * A file that cannot be read, is being written, or is of another version, is skipped. So is the result of a sandbox before
+ * a reboot, and that of the loopback plugin, which exists before the network does.
+ */
 function readCniResults(directory: string, netnsDirectory: string): Map<string, string[]> {
   const sandboxes = new Map<string, string[]>()
   for (const name of ignoreEnded(() => readdirSync(directory)) ?? []) {
-    const text = ignoreEnded(() => readFileSync(join(directory, name), 'utf8'))
-    const { data } = CniResult.safeParse(parseJson(text ?? ''))
+    const { data } = CniResult.safeParse(parseJson(readOrSkip(join(directory, name))))
     const uid = data?.cniArgs.find(([argument]) => argument === 'K8S_POD_UID')?.[1]
-    if (data === undefined || uid === undefined) continue
+    if (data === undefined || uid === undefined || data.ifName === 'lo') continue
     const reported = data.result?.interfaces?.map(({ sandbox }) => sandbox) ?? []
     const paths = [data.netns, ...reported]
       .filter((path) => path !== undefined && path !== '')
@@ -66,16 +70,28 @@ function readCniResults(directory: string, netnsDirectory: string): Map<string, 
   return sandboxes
 }
 
+function readOrSkip(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** The type of the file system nsfs: a file without it is what is left of a namespace. */
 const NSFS = 0x6e_73_66_73
 const isNamespace = (path: string) => ignoreEnded(() => statfsSync(path).type === NSFS) ?? false
 
 /**
- * Reads the first process of each pod: the sandbox's own, which the runtime starts before any container. Later ones may
- * have left the namespace of the pod.
+ * Reads the first process of each pod outside the network of the node, where CRI-O's monitor and a process that runc is
+ * starting are: the sandbox's own, which the runtime starts before any container, or that of the first container. Later
+ * ones may have left the namespace of the pod.
  */
 function readProcesses(procDirectory: string): Map<string, string[]> {
   const first = new Map<string, { startTime: number; path: string }>()
+  const readNamespace = (process: string) =>
+    ignoreEnded(() => readlinkSync(join(procDirectory, process, 'ns/net')))
+  const node = readNamespace('1')
   for (const name of readdirSync(procDirectory)) {
     if (!/^\d+$/.test(name)) continue
     const directory = join(procDirectory, name)
@@ -84,8 +100,8 @@ function readProcesses(procDirectory: string): Map<string, string[]> {
     const uid = findPodUid(read('cgroup'))
     if (uid === undefined) continue
     const startTime = parseStartTime(read('stat'))
-    const known = first.get(uid)
-    if (known !== undefined && known.startTime <= startTime) continue
+    const { startTime: knownTime = Infinity } = first.get(uid) ?? {}
+    if (!(startTime < knownTime) || readNamespace(name) === node) continue
     first.set(uid, { startTime, path: join(directory, 'ns/net') })
   }
   return new Map([...first].map(([uid, { path }]) => [uid, [path]]))

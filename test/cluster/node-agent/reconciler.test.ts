@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createReconciler } from '../../../src/cluster/node-agent/reconciler.ts'
-import { RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
+import { type Route, RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
 
@@ -16,12 +16,25 @@ function setUp(route: (pod: RoutedPod) => Promise<void>) {
   const onRouted = vi.fn<(pod: RoutedPod, durationMs: number) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(route)
-  const reconciler = createReconciler({ route: calls, onRouted, onFailure })
+  const sandbox = { namespace: '/var/run/netns/first' }
+  const reconciler = createReconciler({
+    // As the router: what is routed already is left as it is.
+    route: async (pod, previous) => {
+      const made: Route = { ...sandbox, isSidecarStarted: pod.isSidecarStarted }
+      const isRouted =
+        previous?.namespace === made.namespace &&
+        previous.isSidecarStarted === made.isSidecarStarted
+      if (!isRouted) await calls(pod)
+      return made
+    },
+    onRouted,
+    onFailure,
+  })
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
   }
-  return { reconciler, add, calls, onRouted, onFailure }
+  return { reconciler, add, calls, onRouted, onFailure, sandbox }
 }
 
 const settle = () => vi.advanceTimersByTimeAsync(0)
@@ -49,6 +62,18 @@ test('routes a pod again when its sidecar starts again, as in a new sandbox', as
   expect(calls).toHaveBeenCalledTimes(2)
 })
 
+test('routes a pod again in a new sandbox before its sidecar has started', async () => {
+  const { add, calls, sandbox } = setUp(() => Promise.resolve())
+  add({ addresses: [] })
+  await settle()
+  sandbox.namespace = '/var/run/netns/second'
+  add()
+  await settle()
+  add()
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(2)
+})
+
 const notFound = () =>
   Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
 
@@ -63,7 +88,23 @@ test('reports no failure while a pod has no sandbox yet', async () => {
   expect(reconciler.longestPendingMs()).toBe(0)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   hasSandbox = true
-  await vi.advanceTimersByTimeAsync(200)
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(onRouted).toHaveBeenCalledTimes(1)
+})
+
+test('looks for the sandbox five times a second at first, and at once when the pod has an address', async () => {
+  let hasSandbox = false
+  const { add, calls, onRouted } = setUp(() => (hasSandbox ? Promise.resolve() : notFound()))
+  add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(calls.mock.calls.length).toBeGreaterThanOrEqual(4)
+  await vi.advanceTimersByTimeAsync(600_000)
+  const before = calls.mock.calls.length
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls.mock.calls.length - before).toBeLessThanOrEqual(31)
+  hasSandbox = true
+  add()
+  await settle()
   expect(onRouted).toHaveBeenCalledTimes(1)
 })
 
@@ -72,9 +113,9 @@ test('reports a pod with an address whose sandbox is not found for ten seconds',
   add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(60_000)
   add()
-  await vi.advanceTimersByTimeAsync(9_000)
+  await vi.advanceTimersByTimeAsync(7_000)
   expect(onFailure).not.toHaveBeenCalled()
-  await vi.advanceTimersByTimeAsync(2_000)
+  await vi.advanceTimersByTimeAsync(6_000)
   expect(onFailure).toHaveBeenCalled()
 })
 

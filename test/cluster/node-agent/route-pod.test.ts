@@ -1,7 +1,7 @@
 /** Routes pods in real network namespaces. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -59,7 +59,7 @@ function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
   return pod
 }
 
-async function failureOf(routed: Promise<void>): Promise<RouteFailure> {
+async function failureOf(routed: Promise<unknown>): Promise<RouteFailure> {
   const error: unknown = await routed.then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -132,9 +132,34 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     record(join(netnsDirectory, 'of-another-boot'), UID)
     writeFileSync(join(cniResultsDirectory, 'being-written'), '{"kind":"cniCacheV1","cniA')
     writeFileSync(join(cniResultsDirectory, 'other'), '{"kind":"cniCacheV1","cniArgs":[]}')
+    mkdirSync(join(cniResultsDirectory, 'directory'))
     keep(pod)
     await createRouter()(podWith({}))
     expect(rulesOf(pod)).toContain('to_sidecar')
+  })
+
+  test('does not take the record of the loopback plugin, which comes before the network', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    const [file = ''] = readdirSync(cniResultsDirectory)
+    const result = cniResult(UID, join(netnsDirectory, basename(pod.namespacePath)))
+    writeFileSync(join(cniResultsDirectory, file), JSON.stringify({ ...result, ifName: 'lo' }))
+    expect((await failureOf(createRouter()(podWith({})))).reason).toBe('namespace_not_found')
+  })
+
+  test('routes the new sandbox of a pod that was routed, and reads nothing else of a route that holds', async () => {
+    using first = await podNetwork()
+    using second = await podNetwork()
+    keep(first)
+    const route = createRouter()
+    const made = await route(podWith({}))
+    first.exec('nft', 'delete', 'table', 'ip', 'wimds')
+    expect(await route(podWith({}), made)).toBe(made)
+    expect(rulesOf(first)).not.toContain('to_sidecar')
+    for (const file of readdirSync(cniResultsDirectory)) rmSync(join(cniResultsDirectory, file))
+    keep(second)
+    expect(await createRouter()(podWith({}), made)).not.toEqual(made)
+    expect(rulesOf(second)).toContain('to_sidecar')
   })
 
   test('routes nothing when two namespaces are recorded for the pod, or one for two pods', async () => {
@@ -205,9 +230,14 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       symlinkSync(namespace, join(procDirectory, `${id}/ns/net`))
     }
     try {
-      for (const own of ['1', 'self']) symlinkSync('/proc/self', join(procDirectory, own))
+      symlinkSync('/proc/self', join(procDirectory, 'self'))
+      addProcess(1, 1, '/proc/self/ns/net')
+      writeFileSync(join(procDirectory, '1/cgroup'), '0::/init.scope\n')
       addProcess(42, 900, other.namespacePath)
       addProcess(43, 800, pod.namespacePath)
+      // As CRI-O's monitor, and as a process that ends while it is read.
+      addProcess(44, 700, '/proc/self/ns/net')
+      addProcess(45, NaN, other.namespacePath)
       const readSandboxes = createSandboxReader({
         discovery: 'processes',
         cniResultsDirectory: '/nowhere',
