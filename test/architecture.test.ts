@@ -122,3 +122,10 @@ test('each test of a folder of src/ is named after a file or folder there', () =
     tests.filter((file) => !existsSync(`${subject(file)}.ts`) && !existsSync(subject(file))),
   ).toEqual([])
 })
+
+test('the sources use no global that Node 22 lacks', () => {
+  const users = [...IMPORTS.keys()].filter((file) =>
+    /\b(?:Async)?DisposableStack\b/.test(readFileSync(join(SRC, file), 'utf8')),
+  )
+  expect(users).toEqual([])
+})

@@ -80,11 +80,26 @@ export async function tryConnection(endpoint: Endpoint): Promise<Connection> {
 
 /** Adds each step to `steps`, and closes every socket at the end. Throws the error of the step that fails. */
 async function runSteps(endpoint: Endpoint, proxy: URL | undefined, steps: Step[]): Promise<void> {
-  const { host, port } = proxy === undefined ? endpoint : getPeer(proxy)
-  // The TLS socket is closed before the TCP socket below it.
-  using sockets = new DisposableStack()
-  const keep = <T extends Socket>(socket: T) => sockets.adopt(socket, (each) => each.destroy())
+  const sockets: Socket[] = []
+  const keep = <T extends Socket>(socket: T) => {
+    sockets.push(socket)
+    return socket
+  }
+  try {
+    await connectInSteps(endpoint, proxy, steps, keep)
+  } finally {
+    // The TLS socket is closed before the TCP socket below it.
+    for (const socket of sockets.toReversed()) socket.destroy()
+  }
+}
 
+async function connectInSteps(
+  endpoint: Endpoint,
+  proxy: URL | undefined,
+  steps: Step[],
+  keep: <T extends Socket>(socket: T) => T,
+): Promise<void> {
+  const { host, port } = proxy === undefined ? endpoint : getPeer(proxy)
   await runStep(steps, 'dns', () => resolveHost(host))
   let socket = keep(connectTcp({ host: removeBrackets(host), port }))
   await runStep(steps, 'tcp', async (signal) => {

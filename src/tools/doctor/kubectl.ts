@@ -61,9 +61,15 @@ export function createKubectl({ env, signal, context, namespace }: KubectlOption
     })
 }
 
-/** Parses the JSON that kubectl printed; undefined if it has not the form of the schema. */
-export function parseOutput<T>(schema: z.ZodMiniType<T>, { stdout }: KubectlResult): T | undefined {
-  return schema.safeParse(parseJson(stdout)).data
+/**
+ * Parses the JSON that kubectl printed; undefined if it failed, or if this has not the form of the schema. A list that
+ * is forbidden is printed as an empty one.
+ */
+export function parseOutput<T>(
+  schema: z.ZodMiniType<T>,
+  { code, stdout }: KubectlResult,
+): T | undefined {
+  return code === 0 ? schema.safeParse(parseJson(stdout)).data : undefined
 }
 
 type Explained = Pick<KubectlResult, 'reason' | 'fault'>

@@ -27,10 +27,10 @@ interface Cluster {
   readonly events?: readonly object[]
 }
 
-/** Returns the answer with these objects; a text is what kubectl prints when it fails. */
+/** Returns the answer with these objects; with a text, as kubectl fails: it prints an empty list first. */
 const answer = (call: string, items: readonly object[] | string): KubectlAnswer =>
   typeof items === 'string'
-    ? { call, code: 1, stderr: items }
+    ? { call, code: 1, stdout: JSON.stringify({ items: [] }), stderr: items }
     : { call, stdout: JSON.stringify({ items }) }
 
 /** Runs the check with these answers of kubectl. */
