@@ -1,7 +1,7 @@
 /** Checks PEM texts. */
 import { X509Certificate } from 'node:crypto'
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
 /** Returns each of the PEM certificates in the text. */
 export function splitCertificates(text: string): string[] {

@@ -50,6 +50,7 @@ export async function retry<T>(
       if (signal.aborted) throw error
       onError(error)
       await pause(backoffMs(failures))
+      if (signal.aborted) throw error
     }
   }
 }

@@ -55,7 +55,11 @@ export function startCertificateRotation({
   async function rotate(): Promise<void> {
     while (!signal.aborted) {
       try {
-        const waitForChange = await retry(check, { onError, signal, pause })
+        const waitForChange = await retry(check, {
+          onError,
+          signal,
+          pause: (ms) => pause(Math.min(ms, CHECK_INTERVAL_MS)),
+        })
         await waitForChange?.()
         await pause(waitForChange === undefined ? CHECK_INTERVAL_MS : CHANGE_DELAY_MS)
       } catch (error) {
