@@ -1,4 +1,4 @@
-/** docs/configuration.md documents every setting, its default and a valid example. */
+/** docs/configuration.md documents every setting, with its default or a valid example. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parseIdentities } from '../../../src/sidecar/config/identities-file.ts'
@@ -9,19 +9,20 @@ const text = await readFile(new URL('../../../docs/configuration.md', import.met
 
 interface Row {
   readonly name: string
-  readonly fallback: string
+  /** The default, or an example if there is none. */
+  readonly value: string
+  readonly isExample: boolean
   readonly meaning: string
-  readonly example: string
 }
 
-/** The items of the lists that begin with the name of a variable: its default, its meaning and an example. */
-const ITEM = /^- \*\*`(\w+_\w+)`\*\* \(`?([^`)]+)`?\): ([^]+?)\s+For\s+example\s+`([^`]+)`\.$/gm
+/** The items of the lists that begin with the name of a variable: its default or an example, and its meaning. */
+const ITEM = /^- \*\*`(\w+_\w+)`\*\* \((e\.g\. )?`([^`]+)`\): (.+(?:\n {2}.+)*)$/gm
 const rows: Row[] = [...text.matchAll(ITEM)].map(
-  ([, name = '', fallback = '', meaning = '', example = '']) => ({
+  ([, name = '', prefix, value = '', meaning = '']) => ({
     name,
-    fallback,
+    value,
+    isExample: prefix !== undefined,
     meaning,
-    example,
   }),
 )
 
@@ -32,16 +33,16 @@ test('has one row for each setting', () => {
 
 test('states the defaults', () => {
   const stated = rows
-    .filter(({ fallback }) => fallback !== 'none')
-    .map(({ name, fallback }) => [name, fallback])
+    .filter(({ isExample }) => !isExample)
+    .map(({ name, value }) => [name, value])
   expect(Object.fromEntries(stated)).toEqual(DEFAULTS)
 })
 
-test.each(rows)('explains $name with a valid example', ({ name, meaning, example }) => {
+test.each(rows)('explains $name with a valid value', ({ name, meaning, value }) => {
   expect(meaning.length).toBeGreaterThan(10)
   // A certificate is too long for the page.
-  if (example.endsWith('…')) return
-  const parsed = Settings.safeParse({ ...DEFAULTS, [name]: example })
+  if (value.endsWith('…')) return
+  const parsed = Settings.safeParse({ ...DEFAULTS, [name]: value })
   expect(parsed.error?.issues ?? []).toEqual([])
 })
 
