@@ -253,9 +253,9 @@ describe('a fault', () => {
   })
 })
 
-test('docs/simulator.md has a row for each fault kind', async () => {
+test('docs/simulator.md has an item for each fault kind', async () => {
   const page = await readFile(new URL('../../../../docs/simulator.md', import.meta.url), 'utf8')
-  const table = page.slice(page.indexOf('## Faults'), page.indexOf('Every fault also has'))
-  const kinds = [...table.matchAll(/^\| `([\w-]+)`/gmu)].map(([, kind]) => kind)
+  const list = page.slice(page.indexOf('## Faults'), page.indexOf('Every fault also has'))
+  const kinds = [...list.matchAll(/^- `([\w-]+)`/gmu)].map(([, kind]) => kind)
   expect(kinds).toEqual(FaultsSchema.element.options.map(({ shape }) => shape.kind.value))
 })
