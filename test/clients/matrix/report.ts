@@ -17,40 +17,30 @@ const INTRODUCTION = `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
 
-The Azure SDKs and programs that get tokens from wimds in its tests. Every client is the published package
-at the version shown. Each ran in each of its modes, in its own process, against the built sidecar and a
-simulated Entra ID that validates the projected token. A ✓ means that the token of the client had the right
-signature, audience and identity and, if the client reports one, the right expiry.
+Each client is the published package at the version shown. Each mode ran in its own process, against the built sidecar and a
+simulated Entra ID that validates the projected token. A ✓ means that the client's token had the right signature, audience and
+identity and, if the client reports one, the right expiry.
 
-- ✓ passed; ✗ failed; – the client has no such mode.
-- skipped: the client's toolchain was not on the machine that wrote this page; not run: the mode was
-  not selected.
-- A few clients do not return their token to the application. Then the token that Resource Manager or the
-  storage service received is checked.
+- ✓ passed; ✗ failed; – the client has no such mode; skipped: its toolchain was missing; not run: not selected.
+- If a client does not return its token, the token that Resource Manager or the storage service received is checked.
 
-The columns are below; a language has only those that its clients have. The name in parentheses is that of
-the set of variables, which \`wimds env --for\` prints:
+The columns, with the set of variables of \`wimds env --for\` in parentheses:
 
-- **IMDS**: the request goes to 169.254.169.254:80 without an identity; **client id**,
-  **object id** and **resource id**: with one. These require the routing mode \`loopback\`, \`nft\` or
-  \`node\`.
-- **host override** (\`imds\`): \`AZURE_POD_IDENTITY_AUTHORITY_HOST\` changes the address of the same
-  protocol. Some clients have [an option](#without-a-redirect) instead.
+- **IMDS**: 169.254.169.254:80 without an identity; **client id**, **object id** and **resource id**: with one. These require
+  the routing mode \`loopback\`, \`nft\` or \`node\`.
+- **host override** (\`imds\`): \`AZURE_POD_IDENTITY_AUTHORITY_HOST\`, or [an option](#without-a-redirect) of the client.
 - **App Service 2019** (\`app-service\`): \`IDENTITY_ENDPOINT\` and \`IDENTITY_HEADER\`.
-- **App Service 2017** (\`app-service-2017\`): \`MSI_ENDPOINT\` and \`MSI_SECRET\`. MSAL treats these as
-  Azure Machine Learning, which has the same protocol.
+- **App Service 2017** (\`app-service-2017\`): \`MSI_ENDPOINT\` and \`MSI_SECRET\`; Azure Machine Learning for MSAL, with the same
+  protocol.
 - **Cloud Shell** (\`cloud-shell\`): only \`MSI_ENDPOINT\`.
-- **port 50342**: the protocol of the retired VM extension, a form posted to localhost.
+- **port 50342**: the retired VM extension's protocol, a form posted to localhost.
 
-\`npm run test:clients -- --cold-start\` runs each row with a new sidecar whose first exchange gets a 503. All
-rows pass, because the sidecar retries while the client waits. DefaultAzureCredential of Go azidentity 1.1
-allows 1 s for the whole request, so it can fail on a machine under load.
+\`npm run test:clients -- --cold-start\` runs each row with a new sidecar whose first exchange gets a 503. All rows pass.
+DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load.
 
-The .NET client is the self-contained program of the npm package \`@azure/mcp-linux-x64\`; its first token
-must take less than 5 s. The C++ client is the file system of the PyPI package \`pyarrow\`.
-
-DefaultAzureCredential first probes for IMDS with a time limit between 0.3 and 2 s. Its rows show that
-the probe succeeds and that no other credential of the chain is used.
+The .NET client is the npm package \`@azure/mcp-linux-x64\`; its first token must take less than 5 s. The C++ client is the PyPI
+package \`pyarrow\`. Rows of DefaultAzureCredential show that its probe for IMDS (limit 0.3 to 2 s) succeeds and that no other
+credential of the chain is used.
 `
 
 /** Formats the page. */
@@ -96,10 +86,9 @@ function formatVariables(): string {
   )
   return `## Without a redirect
 
-The routing mode \`env\` sets variables instead of redirecting 169.254.169.254. A ✓ in **host override** or
-a later column is a set of variables that works for the client, except port 50342, which needs
-\`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Use only one of the sets: most clients interpret several
-together as another protocol. A client without a ✓ in these columns needs a redirect.
+In routing mode \`env\`, a ✓ in **host override** or a later column is a set of variables that works, except port 50342, which
+needs \`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Use only one set: most clients interpret several as another protocol. A
+client without a ✓ there needs a redirect.
 
 These clients have an option instead of the variable of host override:
 
