@@ -32,9 +32,7 @@ test('has one row for each setting', () => {
 })
 
 test('states the defaults', () => {
-  const stated = rows
-    .filter(({ isExample }) => !isExample)
-    .map(({ name, value }) => [name, value])
+  const stated = rows.filter(({ isExample }) => !isExample).map(({ name, value }) => [name, value])
   expect(Object.fromEntries(stated)).toEqual(DEFAULTS)
 })
 
