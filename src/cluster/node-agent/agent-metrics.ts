@@ -24,10 +24,9 @@ export interface NodeAgentMetrics {
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Creates the metrics in a new registry. The reconciler is read at each scrape. */
-export function createNodeAgentMetrics({
-  counts,
-  longestPendingMs,
-}: Pick<Reconciler, 'counts' | 'longestPendingMs'>): NodeAgentMetrics {
+export function createNodeAgentMetrics(
+  reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs'>,
+): NodeAgentMetrics {
   const registry = createRegistry()
   const registers = [registry]
   new Gauge({
@@ -36,7 +35,7 @@ export function createNodeAgentMetrics({
     labelNames: ['state'],
     registers,
     collect() {
-      for (const [state, count] of Object.entries(counts())) this.set({ state }, count)
+      for (const [state, count] of Object.entries(reconciler.counts())) this.set({ state }, count)
     },
   })
   new Gauge({
@@ -44,7 +43,7 @@ export function createNodeAgentMetrics({
     help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
     registers,
     collect() {
-      this.set(longestPendingMs() / 1000)
+      this.set(reconciler.longestPendingMs() / 1000)
     },
   })
   const duration = new Histogram({

@@ -4,7 +4,7 @@ import { connectToApiServer } from '../api-client.ts'
 import { createNodeAgentMetrics } from './agent-metrics.ts'
 import { createPodEvents } from './pod-events.ts'
 import { watchPods } from './pod-watch.ts'
-import { createReconciler } from './reconciler.ts'
+import { Reconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { createSandboxReader } from './sandboxes.ts'
@@ -38,7 +38,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   let isListed = false
   const tools = { path: io.env['PATH'], signal }
   const readSandboxes = createSandboxReader({ ...directories, procDirectory: PROC })
-  const reconciler = createReconciler({
+  const reconciler = new Reconciler({
     route: createPodRouter({ readSandboxes, procDirectory: PROC, tools }),
     onRouted: (pod, durationMs) => {
       metrics.onRouted(durationMs)

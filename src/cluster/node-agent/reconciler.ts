@@ -13,18 +13,6 @@ interface ReconcilerOptions {
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
 
-export interface Reconciler {
-  /** Takes a pod as the API server sends it. */
-  readonly onPod: (uid: string, pod: unknown) => void
-  readonly onDeleted: (uid: string) => void
-  /** Forgets every pod that is not among these. */
-  readonly onListed: (uids: ReadonlySet<string>) => void
-  readonly counts: () => { readonly routed: number; readonly pending: number }
-  /** Returns the longest time that a pod with an address has been pending, in milliseconds; 0 if none is. */
-  readonly longestPendingMs: () => number
-  readonly close: () => void
-}
-
 interface Entry {
   pod: RoutedPod
   /** While it is not routed: since when, at the earliest since it has a sandbox. */
@@ -46,19 +34,25 @@ const MAX_SANDBOX_POLL_MS = 2000
 /** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
 const SANDBOX_GRACE_MS = 10_000
 
-/** Creates the reconciler. */
-export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptions): Reconciler {
-  const entries = new Map<string, Entry>()
-  const queue: Entry[] = []
-  let running = 0
+/** What is known of the pods of this node, and the attempts to route them. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #queue: Entry[] = []
+  #running = 0
 
-  function onPod(uid: string, value: unknown): void {
+  constructor(options: ReconcilerOptions) {
+    this.#options = options
+  }
+
+  /** Takes a pod as the API server sends it. */
+  readonly onPod = (uid: string, value: unknown): void => {
     const pod = parseRoutedPod(value)
     if (pod === undefined) {
-      onDeleted(uid)
+      this.onDeleted(uid)
       return
     }
-    const entry = entries.get(pod.uid) ?? {
+    const entry = this.#entries.get(pod.uid) ?? {
       pod,
       pendingSince: performance.now(),
       route: undefined,
@@ -67,31 +61,64 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
       polls: 0,
       retry: undefined,
     }
-    entries.set(pod.uid, entry)
+    this.#entries.set(pod.uid, entry)
     if (pod.hasAddress && !entry.pod.hasAddress) stopRetry(entry)
     entry.pod = pod
-    if (entry.retry === undefined) enqueue(entry)
+    if (entry.retry === undefined) this.#enqueue(entry)
   }
 
-  function enqueue(entry: Entry): void {
-    if (entry.isRunning || queue.includes(entry)) return
-    queue.push(entry)
-    startNext()
-  }
-
-  function startNext(): void {
-    if (running >= MAX_CONCURRENT) return
-    const entry = queue.shift()
+  readonly onDeleted = (uid: string): void => {
+    const entry = this.#entries.get(uid)
     if (entry === undefined) return
-    running += 1
-    void attempt(entry).finally(() => {
-      running -= 1
-      startNext()
-    })
-    startNext()
+    stopRetry(entry)
+    this.#entries.delete(uid)
+    if (this.#queue.includes(entry)) this.#queue.splice(this.#queue.indexOf(entry), 1)
   }
 
-  async function attempt(entry: Entry): Promise<void> {
+  /** Forgets every pod that is not among these. */
+  onListed(uids: ReadonlySet<string>): void {
+    for (const uid of this.#entries.keys()) if (!uids.has(uid)) this.onDeleted(uid)
+  }
+
+  counts(): { readonly routed: number; readonly pending: number } {
+    const pending = [...this.#entries.values()].filter(isPending).length
+    return { routed: this.#entries.size - pending, pending }
+  }
+
+  /** Returns the longest time that a pod with an address has been pending, in milliseconds; 0 if none is. */
+  longestPendingMs(): number {
+    const now = performance.now()
+    const pending = [...this.#entries.values()].filter(isPending)
+    const times = pending
+      .filter(({ pod }) => pod.hasAddress)
+      .map(({ pendingSince }) => now - pendingSince)
+    return Math.max(0, ...times)
+  }
+
+  close(): void {
+    for (const uid of this.#entries.keys()) this.onDeleted(uid)
+  }
+
+  #enqueue(entry: Entry): void {
+    if (entry.isRunning || this.#queue.includes(entry)) return
+    this.#queue.push(entry)
+    this.#startNext()
+  }
+
+  #startNext(): void {
+    if (this.#running >= MAX_CONCURRENT) return
+    const entry = this.#queue.shift()
+    if (entry === undefined) return
+    this.#running += 1
+    void this.#attempt(entry).finally(() => {
+      this.#running -= 1
+      this.#startNext()
+    })
+    this.#startNext()
+  }
+
+  async #attempt(entry: Entry): Promise<void> {
+    const { route, onRouted } = this.#options
     const { pod } = entry
     entry.isRunning = true
     try {
@@ -102,19 +129,19 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
       entry.route = made
     } catch (error) {
       // A pod that has ended in the meantime is no failure.
-      if (entries.get(pod.uid) !== entry) return
+      if (this.#entries.get(pod.uid) !== entry) return
       if (entry.route !== undefined) entry.pendingSince = performance.now()
       entry.route = undefined
-      retryLater(entry, error)
+      this.#retryLater(entry, error)
       return
     } finally {
       entry.isRunning = false
     }
     // It may have changed in the meantime.
-    if (entries.get(pod.uid) === entry && entry.pod !== pod) enqueue(entry)
+    if (this.#entries.get(pod.uid) === entry && entry.pod !== pod) this.#enqueue(entry)
   }
 
-  function retryLater(entry: Entry, error: unknown): void {
+  #retryLater(entry: Entry, error: unknown): void {
     const { pod } = entry
     const isExpected = isSandboxExpected(entry, error)
     if (isExpected) {
@@ -122,49 +149,21 @@ export function createReconciler({ route, onRouted, onFailure }: ReconcilerOptio
       if (!pod.hasAddress) entry.pendingSince = performance.now()
     } else {
       entry.failures += 1
-      onFailure(pod, error)
+      this.#options.onFailure(pod, error)
     }
     const delayMs = isExpected
       ? Math.min(MIN_SANDBOX_POLL_MS * 1.1 ** entry.polls, MAX_SANDBOX_POLL_MS)
       : backoffMs(entry.failures)
     entry.retry = setTimeout(() => {
       entry.retry = undefined
-      enqueue(entry)
+      this.#enqueue(entry)
     }, delayMs)
   }
+}
 
-  function stopRetry(entry: Entry): void {
-    clearTimeout(entry.retry)
-    entry.retry = undefined
-  }
-
-  function onDeleted(uid: string): void {
-    const entry = entries.get(uid)
-    if (entry === undefined) return
-    stopRetry(entry)
-    entries.delete(uid)
-    if (queue.includes(entry)) queue.splice(queue.indexOf(entry), 1)
-  }
-
-  return {
-    onPod,
-    onDeleted,
-    onListed: (uids) => {
-      for (const uid of entries.keys()) if (!uids.has(uid)) onDeleted(uid)
-    },
-    counts: () => {
-      const pending = [...entries.values()].filter(isPending).length
-      return { routed: entries.size - pending, pending }
-    },
-    longestPendingMs: () => {
-      const now = performance.now()
-      const pending = [...entries.values()].filter(isPending).filter(({ pod }) => pod.hasAddress)
-      return Math.max(0, ...pending.map(({ pendingSince }) => now - pendingSince))
-    },
-    close: () => {
-      for (const uid of entries.keys()) onDeleted(uid)
-    },
-  }
+function stopRetry(entry: Entry): void {
+  clearTimeout(entry.retry)
+  entry.retry = undefined
 }
 
 const isPending = ({ route }: Entry) => route === undefined

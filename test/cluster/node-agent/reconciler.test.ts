@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createReconciler } from '../../../src/cluster/node-agent/reconciler.ts'
+import { Reconciler } from '../../../src/cluster/node-agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod } from './pods.ts'
@@ -17,7 +17,7 @@ function setUp(route: (pod: RoutedPod) => Promise<void>) {
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(route)
   const sandbox = { namespace: '/var/run/netns/first' }
-  const reconciler = createReconciler({
+  const reconciler = new Reconciler({
     // As the router: what is routed already is left as it is.
     route: async (pod, previous) => {
       const made: Route = { ...sandbox, isSidecarStarted: pod.isSidecarStarted }
