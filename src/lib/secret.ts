@@ -100,8 +100,8 @@ const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
  */
 export function scrub(text: string): string {
   const scrubbed = text
-    .replace(JWT, REDACTED)
     .replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
+    .replace(JWT, REDACTED)
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }
 

@@ -107,6 +107,10 @@ test('scrub redacts random tokens in base64 of 48 characters and more', () => {
     { seed: 1 },
   )
   expect(scrub('q7Zt0nXw2LrYc5Vb8KsPd1GhJm4Fa9TeUiOo3QyWx6Rv-NzC')).toBe('[redacted]')
+  // One that contains the beginning of a JWT.
+  expect(scrub('lJsi5DtlfeyJEzt6thce8hzFUq7-4IZU5gi81QKHzRQt2UjadCFGWQU84l0LQ2j9')).toBe(
+    '[redacted]',
+  )
 })
 
 test('scrub redacts a JWT anywhere in a text', () => {
