@@ -72,7 +72,7 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
   let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
-    ...(exchange.audience !== undefined && { audience: exchange.audience }),
+    audience: exchange.audience,
     auditsTokens: config.log.auditsTokens,
     config: () =>
       reloadProblem === undefined
@@ -206,6 +206,6 @@ async function loadExchange(
     clock: systemClock,
     // Within the retries, so that the other resources of an identity know of a Retry-After that one exchange waits for.
     around: (source) => shareIdentityFailures(source, systemClock),
-    ...(region !== undefined && { region }),
+    region,
   })
 }

@@ -102,7 +102,7 @@ function createTokenRequest(
   return {
     ...createCacheRequest(identity, toScope(resource)),
     ...(bypassCache !== undefined && { bypassCache }),
-    ...(correlationId !== undefined && { correlationId }),
+    correlationId,
   }
 }
 

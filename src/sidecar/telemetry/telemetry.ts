@@ -27,7 +27,7 @@ interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
   /** Returns the configuration in force. */
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** The audience that assertions have been checked against; undefined: none is configured. */
-  readonly audience?: string
+  readonly audience?: string | undefined
   readonly log: ProcessLog
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
