@@ -6,8 +6,10 @@ import {
   Gauge,
   Histogram,
   registerBuildInfo,
+  registerCollected,
   type Registry,
   scrapeRegistry,
+  toSamples,
 } from '../../sidecar/telemetry/prometheus.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
@@ -29,23 +31,21 @@ export function createNodeAgentMetrics(
 ): NodeAgentMetrics {
   const registry = createRegistry()
   const registers = [registry]
-  new Gauge({
-    name: 'wimds_node_agent_pods',
-    help: 'Pods of mode node on this node, by state: routed or pending.',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      for (const [state, count] of Object.entries(reconciler.counts())) this.set({ state }, count)
+  registerCollected(registry, [
+    {
+      name: 'wimds_node_agent_pods',
+      type: 'gauge',
+      help: 'Pods of mode node on this node, by state: routed or pending.',
+      labelNames: ['state'],
+      collect: () => toSamples('state', Object.entries(reconciler.counts())),
     },
-  })
-  new Gauge({
-    name: 'wimds_node_agent_longest_pending_seconds',
-    help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
-    registers,
-    collect() {
-      this.set(reconciler.longestPendingMs() / 1000)
+    {
+      name: 'wimds_node_agent_longest_pending_seconds',
+      type: 'gauge',
+      help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
+      collect: () => reconciler.longestPendingMs() / 1000,
     },
-  })
+  ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
     help: 'Time from when the sandbox of a pod was first seen until the pod was routed.',

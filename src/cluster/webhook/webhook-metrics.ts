@@ -2,9 +2,9 @@
 import {
   createRegistry,
   type Exposition,
-  Gauge,
   Histogram,
   registerBuildInfo,
+  registerCollected,
   type Registry,
   scrapeRegistry,
 } from '../../sidecar/telemetry/prometheus.ts'
@@ -30,16 +30,17 @@ export function createWebhookMetrics(expiresAt: () => number | undefined): Webho
     registers: [registry],
   })
   for (const outcome of OUTCOMES) reviewDuration.zero({ outcome })
-  new Gauge({
-    name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
-    help: 'When the served certificate expires, in Unix time; absent while there is none.',
-    registers: [registry],
-    collect() {
-      const expiry = expiresAt()
-      if (expiry === undefined) this.remove()
-      else this.set(Math.floor(expiry / 1000))
+  registerCollected(registry, [
+    {
+      name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the served certificate expires, in Unix time; absent while there is none.',
+      collect: () => {
+        const expiry = expiresAt()
+        return expiry === undefined ? undefined : Math.floor(expiry / 1000)
+      },
     },
-  })
+  ])
   registerBuildInfo(registry, 'wimds_webhook_build_info')
   return {
     registry,

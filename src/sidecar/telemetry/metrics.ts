@@ -14,9 +14,11 @@ import {
   registerCollected,
   type Registry,
   scrapeRegistry,
+  toSamples,
+  toUnixTime,
 } from './prometheus.ts'
 import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
-import { describeState, type StateSources, toSamples, toUnixTime } from './state-metrics.ts'
+import { describeState, type StateSources } from './state-metrics.ts'
 
 /** What a sidecar has answered since its start. */
 export interface TrafficSample extends ReplyTotals {

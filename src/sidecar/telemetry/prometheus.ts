@@ -87,6 +87,16 @@ export function registerCollected(registry: Registry, metrics: readonly Collecte
   }
 }
 
+/** Returns a sample for each value of a label. */
+export function toSamples(label: string, values: Iterable<readonly [string, number]>): Sample[] {
+  return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }))
+}
+
+/** Converts epoch milliseconds to Unix time. */
+export function toUnixTime(ms: number): number {
+  return Math.round(ms / 1000)
+}
+
 /** Returns the metrics of the registry in Prometheus's text format. */
 export async function scrapeRegistry(registry: Registry): Promise<Exposition> {
   return { contentType: registry.contentType, body: await registry.metrics() }

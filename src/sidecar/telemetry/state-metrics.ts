@@ -8,7 +8,7 @@ import { toWallTimes } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import type { EventName } from './events.ts'
-import type { CollectedMetric, Sample } from './prometheus.ts'
+import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
 
 export interface StateSources {
   readonly clock: Clock
@@ -201,14 +201,4 @@ function createLabels({ identities }: IdentityDirectory) {
       resource: configured?.has(resource) === true ? resource : OTHER,
     }
   }
-}
-
-/** Returns a sample for each value of a label. */
-export function toSamples(label: string, values: Iterable<readonly [string, number]>): Sample[] {
-  return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }))
-}
-
-/** Converts epoch milliseconds to Unix time. */
-export function toUnixTime(ms: number): number {
-  return Math.round(ms / 1000)
 }
