@@ -23,6 +23,7 @@ export async function findProblem(
   keys: JWTVerifyGetKey,
 ): Promise<string | undefined> {
   if (exitCode !== 0) return `exit code ${exitCode}: ${excerpt(stderr || stdout)}`
+  if (!stdout.startsWith('{')) return `stdout begins with: ${stdout.split('\n', 1).join('')}`
   try {
     const { token, expiresOn } = Line.parse(JSON.parse(stdout))
     const { payload } = await jwtVerify(token, keys, { audience: resource })

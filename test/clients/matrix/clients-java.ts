@@ -1,10 +1,16 @@
 /** The Java clients. */
 import { type Client, IMDS_MODES } from './client.ts'
 
+/**
+ * Each sandbox numbers its processes from 1 and shares /tmp, so two JVMs want one file of performance
+ * data. The warning of the second would go to stdout, before the line of the driver.
+ */
+const JVM_FLAGS = ['-XX:-UsePerfData', '-Xlog:disable', '-Xlog:all=warning:stderr'] as const
+
 const java = {
   language: 'Java',
   command: (workspace: string) =>
-    ['java', '-cp', `${workspace}/classes:${workspace}/lib/*`, 'Driver'] as const,
+    ['java', ...JVM_FLAGS, '-cp', `${workspace}/classes:${workspace}/lib/*`, 'Driver'] as const,
 } as const
 
 export const JAVA_CLIENTS: readonly Client[] = [
