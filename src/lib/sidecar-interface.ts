@@ -3,6 +3,9 @@
 /** The port on 127.0.0.1. */
 export const DEFAULT_PORT = 8000
 
+/** The port on 127.0.0.1 in mode node: outside the range from which the kernel chooses ports for applications. */
+export const DEFAULT_NODE_PORT = 64_169
+
 /** The port of health, metrics and status, on all addresses. */
 export const DEFAULT_ADMIN_PORT = 9169
 
@@ -17,7 +20,10 @@ export const TOKEN_PATHS = {
   cloudShell: '/oauth2/token',
 } as const
 
-export const ROUTING_MODES = ['env', 'loopback', 'nft', 'node'] as const
+/** The modes of a pod with a sidecar. */
+export const SIDECAR_MODES = ['env', 'loopback', 'nft'] as const
+
+export const ROUTING_MODES = [...SIDECAR_MODES, 'node'] as const
 
 /** How requests of the app reach the sidecar; docs/kubernetes.md compares them. */
 export type RoutingMode = (typeof ROUTING_MODES)[number]

@@ -21,7 +21,14 @@ function file(name: string, source: string | Uint8Array): string {
   return path
 }
 
-const IMAGES = ['--image', 'registry.test/wimds:1', '--redirect-image', 'registry.test/redirect:1']
+const IMAGES = [
+  '--image',
+  'registry.test/wimds:1',
+  '--redirect-image',
+  'registry.test/redirect:1',
+  '--gate-image',
+  'registry.test/gate:1',
+]
 
 /** Runs it without the lines on what was done to each object. */
 async function run(args: readonly string[], input: string | Uint8Array = '') {
@@ -333,6 +340,7 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     ['--mode env --uid none', /^((?!runAsUser).)*$/],
     ['--image registry.example/wimds:9', /"name":"wimds","image":"registry\.example\/wimds:9"/],
     ['--redirect-image r:9', /"image":"r:9"/],
+    ['--mode node --gate-image g:9', /"name":"wimds-gate","image":"g:9"/],
     ['--env WIMDS_LOG_LEVEL=debug', /\{"name":"WIMDS_LOG_LEVEL","value":"debug"\}/],
     [
       '--mode env --env WIMDS_IDENTITY_HEADER=a=b',
@@ -547,7 +555,7 @@ replicaCount: 1
     const pod = { ...podOf('x'), spec: POD_SPEC }
     const annotated = { ...pod, metadata: { name: 'x', annotations: { 'wimds.io/mode': 'node' } } }
     const note =
-      'wimds inject: note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart\n'
+      'wimds inject: note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install it, such as by nodeAgent.enabled=true of the chart\n'
 
     test.each([
       ['a flag', ['--mode', 'node'], stringify(pod)],
@@ -686,7 +694,12 @@ describe('wimds inject warns once of images that are not published', () => {
       IMAGES.slice(0, 2),
       /wimds-redirect:[\d.]+ is .* pass --redirect-image/,
     ],
-    ['the one that its mode needs', ['--mode', 'env'], /wimds:[\d.]+ is .* pass --image/],
+    ['the one that mode env needs', ['--mode', 'env'], /wimds:[\d.]+ is .* pass --image/],
+    [
+      'the one that mode node needs',
+      ['--mode', 'node'],
+      /wimds-gate:[\d.]+ is .* pass --gate-image/,
+    ],
   ])('%s', async (_, flags, expected) => {
     const { code, out, err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
     expect(code).toBe(0)

@@ -1,6 +1,7 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
 import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
+import { DEFAULT_NODE_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './earlier-injection.ts'
 import type { Pod } from './pod.ts'
@@ -67,22 +68,26 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
 
   const resources = overrideResources(omitPodLevelResources(defaults.resources, pod), read)
   const hasCpuRequest = annotations[`${PREFIX}cpu-request`] !== undefined
-  const mode = read('mode')
+  const wantedMode = read('mode')
   const injectedMode = readRecord(pod)?.mode
+  // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
+  const mode = wantedMode ?? injectedMode ?? defaults.mode
   return {
     /** Undefined if the pod has no such annotation. */
     inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode:
-      mode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
+      wantedMode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
     /** The operator's settings with the pod's overrides. */
     settings: {
-      // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
-      mode: mode ?? injectedMode ?? defaults.mode,
-      port: read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ?? defaults.port,
+      mode,
+      port:
+        read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
+        (mode === 'node' ? DEFAULT_NODE_PORT : defaults.port),
       adminPort: read('admin-port') ?? defaults.adminPort,
       resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
-      ca: read('ca-config-map') ?? read('ca-secret') ?? defaults.ca,
+      // In mode node exchanges leave from the node, with its CA.
+      ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     },
     /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),

@@ -5,6 +5,7 @@ import {
   CA_VOLUME,
   CONFIG_VOLUME,
   type Container,
+  GATE,
   type Pod,
   REDIRECT,
   SIDECAR,
@@ -12,8 +13,24 @@ import {
   type VolumeMount,
   WAIT,
 } from './pod.ts'
-import { createResources } from './resources.ts'
+import { createResources, omitPodLevelResources } from './resources.ts'
 import type { ObjectKey } from './settings.ts'
+
+/** Creates what injection puts before the pod's own init containers, and before its containers. */
+export function createContainers(
+  pod: Pod,
+  plan: Plan,
+  mounts: readonly VolumeMount[],
+): { readonly initContainers: Container[]; readonly containers: Container[] } {
+  if (plan.settings.mode === 'node') {
+    return { initContainers: [createGate(pod, plan)], containers: [] }
+  }
+  const sidecar = createSidecar(pod, plan, mounts)
+  const initContainers = createInitContainers(pod, plan)
+  return plan.settings.hasNativeSidecars
+    ? { initContainers: [sidecar, ...initContainers], containers: [] }
+    : { initContainers, containers: [sidecar] }
+}
 
 /**
  * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
@@ -24,10 +41,9 @@ import type { ObjectKey } from './settings.ts'
  * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
  * healthy app must not leave its Service because the sidecar answers late.
  */
-export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
-  const { settings, options, token, sidecarEnv } = plan
+function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
+  const { settings, sidecarEnv } = plan
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
-  const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
   const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
     name: SIDECAR,
@@ -36,18 +52,41 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
     args: ['serve'],
     ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
     ...(hasStartHook(plan) && { lifecycle: { postStart } }),
-    ...(settings.mode === 'node' && { startupProbe: createRouteProbe(plan) }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     resources: createResources(pod, settings.resources),
     securityContext: createSecurityContext(plan),
     volumeMounts: [
-      token.mount,
-      ...token.otherMounts,
-      ...(options.configMap === undefined ? [] : [configMount]),
+      ...createMounts(plan),
       ...(settings.ca === undefined ? [] : [caMount]),
       ...mounts,
     ],
+  }
+}
+
+/** A static program that needs under a megabyte; the memory limit is for the container runtime, which starts it there. */
+const GATE_RESOURCES = {
+  cpuRequest: '10m',
+  memoryRequest: '16Mi',
+  memoryLimit: '32Mi',
+  cpuLimit: undefined,
+  guaranteedCpu: '100m',
+}
+
+/**
+ * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts what the node agent
+ * reads, since the kubelet writes no volume that no container mounts.
+ */
+function createGate(pod: Pod, plan: Plan): Container {
+  return {
+    name: GATE,
+    image: plan.settings.gateImage,
+    ...createPullPolicy(plan),
+    env: [...plan.sidecarEnv],
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod)),
+    securityContext: createSecurityContext(plan),
+    volumeMounts: createMounts(plan),
   }
 }
 
@@ -56,7 +95,7 @@ export function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount
  * the transparent modes, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH).
  * Entra ID decides how long that takes, so it is no start hook, whose failure would end the sidecar.
  */
-export function createInitContainers(pod: Pod, plan: Plan): Container[] {
+function createInitContainers(pod: Pod, plan: Plan): Container[] {
   const { hasNativeSidecars } = plan.settings
   return [
     ...(isTransparent(plan) ? [createRedirectContainer(pod, plan)] : []),
@@ -64,7 +103,7 @@ export function createInitContainers(pod: Pod, plan: Plan): Container[] {
   ]
 }
 
-/** Returns true if no init container after the sidecar waits for it. Mode node has a start-up probe instead. */
+/** Returns true if no init container after the sidecar waits for it. */
 function hasStartHook(plan: Plan): boolean {
   const { mode, hasNativeSidecars } = plan.settings
   return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
@@ -98,25 +137,6 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
       ...HARDENED,
       capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
     },
-  }
-}
-
-/** Seconds of one run of the start-up probe, which polls; the kubelet starts the next one after it. */
-const ROUTE_PROBE_SECONDS = 20
-/** The pod waits for the node agent for a day; then the sidecar restarts and it waits again. */
-const MAX_ROUTE_PROBES = 10_000
-
-/**
- * Creates the start-up probe of mode node: the containers that follow start once the node agent has routed the
- * pod. It runs inside the pod, so a mesh does not see it, and its message becomes an event of the kubelet.
- */
-function createRouteProbe({ settings: { port } }: Plan) {
-  const args = ['--route', `--port=${port}`, `--timeout=${ROUTE_PROBE_SECONDS}`]
-  return {
-    exec: { command: ['wimds', 'probe', ...args] },
-    periodSeconds: 1,
-    timeoutSeconds: ROUTE_PROBE_SECONDS + 20,
-    failureThreshold: MAX_ROUTE_PROBES,
   }
 }
 
@@ -162,7 +182,13 @@ function createSecurityContext({ settings: { uid } }: Plan) {
   }
 }
 
-/** Creates the volumes that the sidecar mounts and the pod does not have. */
+/** Creates the mounts of what the pod's settings name: its tokens and its identities file. */
+function createMounts({ token, options: { configMap } }: Plan): VolumeMount[] {
+  const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
+  return [token.mount, ...token.otherMounts, ...(configMap === undefined ? [] : [configMount])]
+}
+
+/** Creates the volumes that the sidecar or gate mounts and the pod does not have. */
 export function createVolumes({ token, options: { configMap }, settings: { ca } }: Plan): Volume[] {
   return [
     ...(token.volume === undefined ? [] : [token.volume]),

@@ -8,6 +8,7 @@ import {
   type Container,
   type EnvVar,
   findVariable,
+  GATE,
   getLiteralValue,
   isInjected,
   isReservedVolume,
@@ -75,11 +76,11 @@ function findChange(
   return { before, isEdited: after !== null && computeDigest(entry) !== after }
 }
 
-/** Returns why a pod that has the sidecar and no record of it is left alone; undefined for any other. */
+/** Returns why a pod that has the sidecar or gate and no record of it is left alone; undefined for any other. */
 export function findUnrecorded(pod: Pod): string | undefined {
-  const hasSidecar = allContainers(pod).some(({ name }) => name === SIDECAR)
-  return hasSidecar && readRecord(pod) === undefined
-    ? `the pod has a container ${SIDECAR} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
+  const found = allContainers(pod).find(({ name }) => name === SIDECAR || name === GATE)
+  return found !== undefined && readRecord(pod) === undefined
+    ? `the pod has a container ${found.name} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
     : undefined
 }
 

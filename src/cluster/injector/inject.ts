@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
-import { createInitContainers, createSidecar, createVolumes } from './containers.ts'
+import { createContainers, createVolumes } from './containers.ts'
 import {
   findUnrecorded,
   formatRecord,
@@ -112,7 +112,7 @@ const MAX_PATCH_BYTES = 2 ** 20
 
 /** Adds the injection to a pod that is without the earlier one, which `before` may have. */
 function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
-  const { mode, hasNativeSidecars, alwaysSetsNoProxy } = plan.settings
+  const { mode, alwaysSetsNoProxy } = plan.settings
   const earlier = new Map(allContainers(before).map(({ name, env }) => [name, env]))
 
   function addEnvironment(container: Container): Container {
@@ -122,17 +122,13 @@ function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
   }
 
   const apiAccess = findApiAccessMount(before)
-  const sidecar = createSidecar(pod, plan, apiAccess === undefined ? [] : [apiAccess])
+  const added = createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess])
   // First, so that the pod's own init containers have the sidecar and the route to it.
   const initContainers = [
-    ...(hasNativeSidecars ? [sidecar] : []),
-    ...createInitContainers(pod, plan),
+    ...added.initContainers,
     ...(pod.spec.initContainers ?? []).map(addEnvironment),
   ]
-  const containers = [
-    ...(hasNativeSidecars ? [] : [sidecar]),
-    ...pod.spec.containers.map(addEnvironment),
-  ]
+  const containers = [...added.containers, ...pod.spec.containers.map(addEnvironment)]
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
   const spec = {
     ...pod.spec,

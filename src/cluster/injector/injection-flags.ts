@@ -35,11 +35,16 @@ export const INJECTION_FLAGS = {
     group: INJECTION_GROUP,
     help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
   },
+  'gate-image': {
+    value: 'IMAGE',
+    group: INJECTION_GROUP,
+    help: "the init container's image in mode node (default ghcr.io/wimds/wimds-gate of this version)",
+  },
   'image-pull-policy': {
     value: 'POLICY',
     choices: PULL_POLICIES,
     group: INJECTION_GROUP,
-    help: 'pull policy of both images (default: that of Kubernetes)',
+    help: 'pull policy of these images (default: that of Kubernetes)',
   },
   env: {
     value: 'NAME=VALUE',
@@ -96,6 +101,7 @@ export function parseInjectionSettings(
     mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
     image: read('image', imageName) ?? defaults.image,
     redirectImage: read('redirect-image', imageName) ?? defaults.redirectImage,
+    gateImage: read('gate-image', imageName) ?? defaults.gateImage,
     imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
     sidecarEnv,
     ca,

@@ -1,4 +1,5 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
+import { POD_SETTINGS } from '../../sidecar/config/settings.ts'
 import { CLIENT_ID, type PodOptions, TENANT_ID } from './annotations.ts'
 import {
   createEndpointVariables,
@@ -33,14 +34,15 @@ export function createPlan(
 ) {
   const settings = { ...defaults, ...options.settings }
   const token = findFederatedToken(pod, settings.audience, options.tokenExpiration)
-  const sidecarEnv = createSidecarEnv(serviceAccount, options, settings, token)
-  const find = (name: string) => sidecarEnv.find((entry) => entry.name === name)
+  const serveEnv = createServeEnv(serviceAccount, options, settings, token)
+  const sidecarEnv = settings.mode === 'node' ? createGateEnv(serveEnv) : serveEnv
+  const find = (name: string) => serveEnv.find((entry) => entry.name === name)
   const identityHeader = find('WIMDS_IDENTITY_HEADER')
   return {
     settings,
     options,
     token,
-    /** The sidecar's whole environment, each name once. */
+    /** The whole environment of the sidecar, or of the gate in mode node, each name once. */
     sidecarEnv,
     /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
     identityHeader,
@@ -56,13 +58,8 @@ export function createPlan(
   }
 }
 
-const NODE_NAME = {
-  name: 'WIMDS_NODE_NAME',
-  valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } },
-}
-
-/** Creates the sidecar's environment. Later entries override earlier ones of the same name. */
-function createSidecarEnv(
+/** Creates the environment of `wimds serve`. Later entries override earlier ones of the same name. */
+function createServeEnv(
   serviceAccount: ServiceAccountAnnotations,
   options: PodOptions,
   settings: InjectionSettings,
@@ -77,8 +74,6 @@ function createSidecarEnv(
     ...toVariable('AZURE_TENANT_ID', tenantId),
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
-    // For the message of the start-up probe.
-    ...(settings.mode === 'node' ? [NODE_NAME] : []),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
     ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
     ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
@@ -94,6 +89,17 @@ function createSidecarEnv(
     ...toVariable('NO_PROXY', options.noProxy),
   ]
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
+}
+
+/** What the gate asks the broker for, and what it says in its log. */
+const GATE_FIELDS = [
+  { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+  { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+]
+
+/** Returns the gate's environment: those variables of a sidecar that each pod has for itself. */
+function createGateEnv(sidecarEnv: readonly EnvVar[]): EnvVar[] {
+  return [...sidecarEnv.filter(({ name }) => POD_SETTINGS.has(name)), ...GATE_FIELDS]
 }
 
 function toVariable(name: string, value: string | undefined): EnvVar[] {

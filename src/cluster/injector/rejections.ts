@@ -20,7 +20,6 @@ import {
   type Container,
   type EnvVar,
   findVariable,
-  hasOwnNetworkStack,
   isInjected,
   isReservedVolume,
   isWindows,
@@ -28,6 +27,7 @@ import {
   type Pod,
   getServiceAccountName,
 } from './pod.ts'
+import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
 import type { Plan } from './plan.ts'
 import { findResourceProblems } from './resources.ts'
 
@@ -80,15 +80,21 @@ const reservedNames: Check = (pod) => {
   ].map((object) => `the pod has a ${object}, a reserved name. Fix: rename it`)
 }
 
-const jobWithoutNativeSidecars: Check = ({ spec }, { settings: { hasNativeSidecars } }) =>
-  !hasNativeSidecars && (spec.restartPolicy ?? 'Always') !== 'Always'
+const jobWithoutNativeSidecars: Check = ({ spec }, { settings }) =>
+  hasClassicSidecar(settings) && (spec.restartPolicy ?? 'Always') !== 'Always'
     ? [
         'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster',
       ]
     : []
 
-const ports: Check = (pod, { settings: { port, adminPort } }) => {
-  if (port === adminPort) {
+/** Returns true if the sidecar is a container like the pod's own. */
+function hasClassicSidecar({ mode, hasNativeSidecars }: Plan['settings']): boolean {
+  return mode !== 'node' && !hasNativeSidecars
+}
+
+const ports: Check = (pod, { settings: { mode, port, adminPort } }) => {
+  const isNode = mode === 'node'
+  if (!isNode && port === adminPort) {
     return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
   }
   const findConflicts = (wanted: number, annotation: string) =>
@@ -96,25 +102,16 @@ const ports: Check = (pod, { settings: { port, adminPort } }) => {
       .filter((each) => each.ports?.some(({ containerPort }) => containerPort === wanted))
       .map(
         ({ name }) =>
-          `the container ${name} declares port ${wanted}, on which the sidecar would listen. Fix: set the annotation ${annotation} to another port`,
+          `the container ${name} declares port ${wanted}, on which ${isNode ? 'the node agent' : 'the sidecar'} would listen. Fix: set the annotation ${annotation} to another port`,
       )
   return [
     ...findConflicts(port, 'wimds.io/port'),
-    ...findConflicts(adminPort, 'wimds.io/admin-port'),
+    ...(isNode ? [] : findConflicts(adminPort, 'wimds.io/admin-port')),
   ]
 }
 
-const nodeMode: Check = ({ spec }, { settings: { mode, hasNativeSidecars } }) => {
-  if (mode !== 'node') return []
-  if (!hasNativeSidecars)
-    return ['mode node needs Kubernetes 1.29. Fix: set wimds.io/mode to another']
-  const runtimeClass = spec['runtimeClassName']
-  return typeof runtimeClass === 'string' && hasOwnNetworkStack(runtimeClass)
-    ? [
-        `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
-      ]
-    : []
-}
+const nodeMode: Check = (pod, plan) =>
+  plan.settings.mode === 'node' ? findNodeModeProblems(pod, plan) : []
 
 const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
   allowedModes.includes(mode)
@@ -266,9 +263,9 @@ const skippedContainers: Check = (pod, { options }) => {
 }
 
 const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
-  settings.hasNativeSidecars || !spec.initContainers?.length
-    ? []
-    : ['before Kubernetes 1.29 init containers run without the sidecar']
+  hasClassicSidecar(settings) && spec.initContainers?.length
+    ? ['before Kubernetes 1.29 init containers run without the sidecar']
+    : []
 
 const clientId: Check = (_, { sidecarEnv, options }) =>
   options.configMap !== undefined || sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
@@ -323,6 +320,9 @@ const earlierMode: Check = (_, { options, settings: { mode } }) =>
     ? [`the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`]
     : []
 
+const nodeModeWarnings: Check = (pod, plan) =>
+  plan.settings.mode === 'node' ? findNodeModeWarnings(pod) : []
+
 const WARNINGS: readonly Check[] = [
   skippedContainers,
   initContainersWithoutSidecar,
@@ -331,4 +331,5 @@ const WARNINGS: readonly Check[] = [
   sdkCredentials,
   endpointElsewhere,
   earlierMode,
+  nodeModeWarnings,
 ]

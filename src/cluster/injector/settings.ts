@@ -70,9 +70,10 @@ export interface InjectionSettings {
   readonly allowPassThrough: boolean
   readonly image: string
   readonly redirectImage: string
+  readonly gateImage: string
   /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
   readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
-  /** The sidecar's port on 127.0.0.1. */
+  /** The sidecar's port on 127.0.0.1; that of mode node is another by default. */
   readonly port: number
   /** The port of health, metrics and status, on the pod's addresses. */
   readonly adminPort: number
@@ -101,6 +102,7 @@ const REGISTRY = 'ghcr.io/wimds'
 export const INJECTION_DEFAULTS: InjectionSettings = {
   image: `${REGISTRY}/wimds:${VERSION}`,
   redirectImage: `${REGISTRY}/wimds-redirect:${VERSION}`,
+  gateImage: `${REGISTRY}/wimds-gate:${VERSION}`,
   mode: 'loopback',
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,

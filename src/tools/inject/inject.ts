@@ -65,7 +65,7 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 function findWaitingPods({ pods }: EditedManifests): string[] {
   if (!pods.some((pod) => readRecord(pod)?.mode === 'node')) return []
   return [
-    'note: the pods of mode node wait in Init until a node agent on their node routes them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
+    'note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
   ]
 }
 
@@ -74,12 +74,13 @@ function findUnpublishedImages(
   { pods }: EditedManifests,
   flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
 ): string[] {
-  const { image, redirectImage } = INJECTION_DEFAULTS
+  const { image, redirectImage, gateImage } = INJECTION_DEFAULTS
   const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
   const used = (
     [
       ['image', image],
       ['redirect-image', redirectImage],
+      ['gate-image', gateImage],
     ] as const
   ).filter(([flag, name]) => !flags.has(flag) && images.has(name))
   if (used.length === 0) return []

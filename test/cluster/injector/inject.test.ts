@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/cluster/injector/federated-token.ts'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
+import { ROUTING_MODES, SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
   CLIENT,
   TENANT,
@@ -330,7 +330,8 @@ describe('wimds.io/sdk-credentials', () => {
         AZURE_TOKEN_CREDENTIALS: 'prod',
       })
     }
-    expect(envOf(result, 'wimds')).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
+    const added = mode === 'node' ? 'wimds-gate' : 'wimds'
+    expect(envOf(result, added)).not.toHaveProperty('AZURE_TOKEN_CREDENTIALS')
     expect(injected(result, { mode })).toEqual(result)
   })
 
@@ -383,11 +384,11 @@ describe('the containers after the sidecar', () => {
     })
   })
 
-  test.each(['loopback', 'nft', 'node'] as const)('in mode %s need no hook', (mode) => {
+  test.each(['loopback', 'nft'] as const)('in mode %s need no hook', (mode) => {
     expect(containerOf(injected(pod(), { mode }), 'wimds')).not.toHaveProperty('lifecycle')
   })
 
-  test.each(ROUTING_MODES)('in mode %s wait for prefetched tokens if they have to', (mode) => {
+  test.each(SIDECAR_MODES)('in mode %s wait for prefetched tokens if they have to', (mode) => {
     const sidecarEnv = [{ name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' }]
     const result = injected(pod(), { mode, sidecarEnv })
     const { securityContext, resources, image, ...sidecar } = containerOf(result, 'wimds')

@@ -19,7 +19,11 @@ export const SERVICE_ACCOUNT = {
 
 /** Returns settings with which every pod is injected. */
 export function settings(more: Partial<InjectionSettings> = {}): InjectionSettings {
-  const images = { image: 'wimds:test', redirectImage: 'wimds-redirect:test' }
+  const images = {
+    image: 'wimds:test',
+    redirectImage: 'wimds-redirect:test',
+    gateImage: 'wimds-gate:test',
+  }
   return { ...INJECTION_DEFAULTS, ...images, injectByDefault: true, ...more }
 }
 

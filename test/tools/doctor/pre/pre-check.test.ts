@@ -101,7 +101,7 @@ test('prints the report for people', async () => {
 test.each([
   ['env', ['wimds']],
   ['loopback', ['wimds', 'wimds-redirect']],
-  ['node', ['wimds']],
+  ['node', ['wimds-gate']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {
   await using fake = await fakeKubectl(await cluster())
   await runDoctor(['--pre', '--namespace=shop', `--mode=${mode}`], { ...env, ...fake.env })

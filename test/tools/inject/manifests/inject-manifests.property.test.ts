@@ -34,9 +34,7 @@ function casesOf(change: (pod: object) => unknown) {
       const annotations = { ...metadata?.annotations, ...credentials }
       const about = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations } }
       const pod = change({ ...about, spec })
-      // Mode node needs native sidecars.
-      const hasNativeSidecars = more.hasNativeSidecars || mode === 'node'
-      return { pod, source: print(pod), more: { ...more, mode, hasNativeSidecars } }
+      return { pod, source: print(pod), more: { ...more, mode } }
     })
     .filter(({ pod, source }) => isDeepStrictEqual(parse(source), pod))
 }
@@ -92,8 +90,7 @@ describe('for every manifest', { timeout: 120_000 }, () => {
   test('the text parses to the pod that the patch gives, also when it is injected again', () => {
     fc.assert(
       fc.property(cases, ({ pod, print, mode }) => {
-        // Mode node needs native sidecars.
-        const other = { port: 8123, image: 'wimds:other', hasNativeSidecars: mode === 'node' }
+        const other = { port: 8123, image: 'wimds:other', hasNativeSidecars: false }
         const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
         const result = inject(print(object), { mode })
         const once = injected(pod, { mode, ...OPTIONS })

@@ -1,0 +1,69 @@
+/** Checks what a pod of mode node, which has no sidecar, cannot have. */
+import { POD_SETTINGS } from '../../sidecar/config/settings.ts'
+import { PREFIX } from './annotations.ts'
+import type { Plan } from './plan.ts'
+import { type EnvVar, getLiteralValue, hasOwnNetworkStack, type Pod } from './pod.ts'
+
+/** Annotations of which mode node has no counterpart for a single pod. */
+const OF_SIDECAR = [
+  'admin-port',
+  'ca-config-map',
+  'ca-secret',
+  'https-proxy',
+  'https-proxy-secret',
+  'no-proxy',
+]
+const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
+
+const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
+
+/** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
+export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: Plan): string[] {
+  const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
+  const otherMode = `set ${PREFIX}mode to ${others || 'a mode with a sidecar, once it is allowed'}`
+  const runtimeClass = pod.spec['runtimeClassName']
+  const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
+    ({ name }) => name === TOKEN_PROXY,
+  )
+  const unknown = sidecarEnv.filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
+  return [
+    ...(typeof runtimeClass === 'string' && hasOwnNetworkStack(runtimeClass)
+      ? [
+          `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
+        ]
+      : []),
+    ...findAnnotations(pod, OF_SIDECAR).map(
+      (name) =>
+        `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,
+    ),
+    ...(isTokenProxySet
+      ? [
+          `mode node does not use the token proxy of identity bindings (${TOKEN_PROXY}). Fix: ${otherMode}`,
+        ]
+      : []),
+    ...unknown.map(
+      ({ name }) =>
+        `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
+    ),
+  ]
+}
+
+/** Returns a sentence for the annotations on the resources of a sidecar. */
+export function findNodeModeWarnings(pod: Pod): string[] {
+  const names = findAnnotations(pod, RESOURCES)
+  return names.length === 0
+    ? []
+    : [`without a sidecar, as in mode node, these annotations have no effect: ${names.join(', ')}`]
+}
+
+/** Returns the full names of these annotations that the pod has. */
+function findAnnotations({ metadata }: Pod, names: readonly string[]): string[] {
+  return names
+    .map((name) => PREFIX + name)
+    .filter((name) => metadata?.annotations?.[name] !== undefined)
+}
+
+/** Returns true if the value stands in the pod. */
+function isKnown(entry: EnvVar): boolean {
+  return getLiteralValue(entry)?.includes('$(') === false
+}
