@@ -1,10 +1,12 @@
-# Three images from one file: `sidecar` (the default); `redirect`, the same with nft, ip and nsenter, for the init
-# container that routes 169.254.169.254:80 to it; and `cluster`, the webhook and the node agent, which alone have a client
-# of the Kubernetes API. None has a shell or a package manager. They share the layers of Node and of the tools.
+# Four images from one file: `sidecar` (the default); `redirect`, the same with nft, ip and nsenter, for the init
+# container that routes 169.254.169.254:80 to it; `cluster`, the webhook and the node agent, which alone have a client
+# of the Kubernetes API; and `gate`, one program, for the init container of mode node. None has a shell or a package
+# manager. All but `gate` share the layers of Node and of the tools.
 #
 #   docker build -t wimds .
 #   docker build -t wimds-redirect --target redirect .
 #   docker build -t wimds-cluster --target cluster .
+#   docker build -t wimds-gate --target gate .
 
 # The release passes it by digest.
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
@@ -19,7 +21,7 @@ RUN if [ -n "$DEBIAN_SNAPSHOT" ]; then \
     done >/etc/apt/sources.list; \
   fi \
   && apt-get update \
-  && apt-get install -y --no-install-recommends binutils ca-certificates gcc iproute2 libc6-dev nftables
+  && apt-get install -y --no-install-recommends binutils ca-certificates gcc iproute2 libc6-dev musl-tools nftables
 COPY scripts/image-root.sh /
 # Node without its symbols, which only a debugger reads: a sixth of the file. Debian's libraries for it, the CA
 # bundle, and the user and group databases. The files have the time 0: while Node and Debian's packages stay the same,
@@ -36,9 +38,14 @@ RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
   && /image-root.sh /tools /usr/sbin/nft /usr/bin/nsenter "$(readlink -f "$(command -v ip)")" \
   && cd /tools && find . -type f -exec cmp -s {} /base/{} \; -delete && find . -type d -empty -delete \
   && find /base /tools -exec touch --no-dereference --date=@0 {} +
-# `wimds` on the PATH: it links the C library that Node needs, too.
-COPY native/wimds.c /
-RUN gcc -std=gnu11 -Os -s -Wall -Wextra -Werror -o /launcher /wimds.c
+# `wimds` and `wimds-node` on the PATH link the C library that Node needs, too. The gate is static, with musl, whose
+# licence asks for its notice alone.
+COPY native /native
+RUN flags='-std=gnu11 -Os -s -Wall -Wextra -Werror' && mkdir /launchers /gate \
+  && for name in wimds wimds-node; do gcc $flags -o /launchers/$name /native/$name.c || exit; done \
+  && musl-gcc $flags -static -o /gate/wimds-gate /native/gate.c \
+  && /image-root.sh /gate musl && rm -r /gate/usr/share/common-licenses \
+  && find /gate -exec touch --no-dereference --date=@0 {} +
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
@@ -55,15 +62,16 @@ COPY --from=debian /base/nodejs /nodejs
 RUN /nodejs/bin/node scripts/build.mjs && test -s dist/serve.cjs.cache
 # Executables under the names that people and the azure-workload-identity webhook call; the script's has the
 # absolute path of the Node that is in the image, since nothing there could search a PATH.
-COPY --from=debian /launcher /launcher
+COPY --from=debian /launchers /launchers
 RUN for image in wimds wimds-cluster; do \
     app=/images/$image/app && mkdir -p "$app" /images/$image/usr/local/bin \
     && (cd dist && xargs cp --parents -t "$app" <images/$image/files) \
     && cp LICENSE dist/package.json dist/images/$image/THIRD-PARTY-LICENSES.txt dist/images/$image/sbom.cdx.json "$app" \
-    && cp /launcher /images/$image/usr/local/bin/wimds \
+    && cp /launchers/wimds /images/$image/usr/local/bin/ \
     && sed -i '1s|^#!.*|#!/nodejs/bin/node|' "$app/wimds.js" && chmod 755 "$app/wimds.js" || exit; \
   done \
   && cp dist/serve.cjs.cache /images/wimds/app/ \
+  && cp /launchers/wimds-node /images/wimds-cluster/usr/local/bin/ \
   && ln -s /usr/local/bin/wimds /images/wimds/proxy \
   && find /images -exec touch --no-dereference --date=@0 {} +
 
@@ -96,6 +104,11 @@ ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/sec
 USER 1501:1501
 EXPOSE 8443 9440
 CMD ["webhook"]
+
+FROM scratch AS gate
+COPY --from=debian /gate/ /
+USER 65532:65532
+ENTRYPOINT ["/wimds-gate"]
 
 FROM wimds AS sidecar
 # What the sidecar does not need is refused to all commands: other files, processes, threads, add-ons, debuggers.

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 /* Its first line names the Node of the image. */
 #ifndef SCRIPT
@@ -39,16 +39,6 @@ struct probe {
   long seconds;
   bool listening;
 };
-
-static long now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
 
 /* True if `arg` is PREFIX and a whole number from `min` to `max`, which it stores. */
 static bool parse_number(const char *arg, const char *prefix, long min, long max, long *number) {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compileLauncher, hasNoCompiler } from '../fixtures/launcher.ts'
+import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { listening } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
 
@@ -14,7 +14,7 @@ describe.skipIf(hasNoCompiler)('the program', () => {
   const script = join(directory.path, 'script')
   const run = (...args: readonly string[]) => runProgram(program, args)
   beforeAll(() => {
-    compileLauncher(program, script)
+    compileNative('wimds', program, `SCRIPT="${script}"`)
     writeFileSync(script, '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
     chmodSync(script, 0o755)
   })
@@ -48,7 +48,7 @@ describe.skipIf(hasNoCompiler)('the program', () => {
 
   test('names a script that it cannot run', async () => {
     const lost = join(directory.path, 'lost')
-    compileLauncher(lost, '/nowhere/wimds.js')
+    compileNative('wimds', lost, 'SCRIPT="/nowhere/wimds.js"')
     expect(await runProgram(lost, ['serve'])).toEqual({
       code: 126,
       stdout: '',

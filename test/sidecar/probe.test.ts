@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { probe } from '../../src/sidecar/probe.ts'
-import { compileLauncher, hasNoCompiler } from '../fixtures/launcher.ts'
+import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
 import { freePort } from '../support/free-port.ts'
@@ -19,7 +19,7 @@ type Run = (
 const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-probe-'))
 const program = join(directory.path, 'wimds')
 beforeAll(() => {
-  if (!hasNoCompiler) compileLauncher(program, '/app/wimds.js')
+  if (!hasNoCompiler) compileNative('wimds', program)
 })
 afterAll(() => directory.remove())
 

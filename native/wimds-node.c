@@ -1,0 +1,301 @@
+/*
+ * `wimds-node`: what the node agent cannot do in Node. It enters network namespaces, reads files of a pod and of that
+ * pod alone, and starts the broker without the agent's powers.
+ *
+ *   wimds-node open-socket PORT
+ *   wimds-node read-files ROOT
+ *   wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...
+ *
+ * Errors are a line on standard error and the exit code 1; wrong arguments have the code 64.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { FAILED = 1, USAGE = 64 };
+
+/* Prints the message, with the system's error if `number` is one, and ends the process. */
+__attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fprintf(stderr, "wimds-node: ");
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  if (number != 0) fprintf(stderr, ": %s", strerror(number));
+  fprintf(stderr, "\n");
+  exit(FAILED);
+}
+
+static _Noreturn void fail_usage(void) {
+  fprintf(stderr,
+          "usage: wimds-node open-socket PORT\n"
+          "       wimds-node read-files ROOT\n"
+          "       wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...\n");
+  exit(USAGE);
+}
+
+/* Returns the decimal number, which is at most `max` and not 0. */
+static unsigned parse_number(const char *text, unsigned long max) {
+  size_t count = strspn(text, "0123456789");
+  if (count == 0 || count > 9 || text[count] != '\0') fail_usage();
+  unsigned long number = strtoul(text, NULL, 10);
+  if (number == 0 || number > max) fail_usage();
+  return (unsigned)number;
+}
+
+/* Returns the descriptor of the channel to the parent, which Node's child_process names in the environment. */
+static int find_channel(void) {
+  const char *name = getenv("NODE_CHANNEL_FD");
+  if (name == NULL) fail(0, "NODE_CHANNEL_FD is not set. Fix: spawn it with an IPC channel");
+  return (int)parse_number(name, 1 << 20);
+}
+
+/* open-socket */
+
+/* Where the parent puts the network namespace. */
+enum { NAMESPACE = 4, BACKLOG = 4096 };
+
+/* Node's message for a handle; what it carries is the descriptor beside it. */
+static const char HANDLE_MESSAGE[] = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":\"socket\"}\n";
+
+/*
+ * Returns a socket that listens on 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
+ * The sockets of two agents, during an upgrade, and of one that has just ended can share the port.
+ */
+static int listen_in_namespace(unsigned port) {
+  if (setns(NAMESPACE, CLONE_NEWNET) != 0) fail(errno, "cannot enter the network namespace for port %u", port);
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int on = 1;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+      bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, BACKLOG) != 0)
+    fail(errno, "cannot listen on 127.0.0.1:%u", port);
+  return listener;
+}
+
+static void send_socket(int channel, int listener) {
+  struct iovec text = {.iov_base = (void *)HANDLE_MESSAGE, .iov_len = sizeof HANDLE_MESSAGE - 1};
+  union {
+    char bytes[CMSG_SPACE(sizeof listener)];
+    struct cmsghdr alignment;
+  } control = {0};
+  struct msghdr message = {
+      .msg_iov = &text, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof listener);
+  memcpy(CMSG_DATA(rights), &listener, sizeof listener);
+  if (sendmsg(channel, &message, MSG_NOSIGNAL) != (ssize_t)text.iov_len) fail(errno, "cannot send the socket");
+}
+
+/* Waits until the parent has the socket or has ended. Its answer is NODE_HANDLE_ACK, or NACK without a free descriptor. */
+static void wait_for_receipt(int channel) {
+  char answer[256] = "";
+  size_t count = 0;
+  while (count < sizeof answer - 1 && strchr(answer, '\n') == NULL) {
+    ssize_t received = read(channel, answer + count, sizeof answer - 1 - count);
+    if (received < 0 && errno == EINTR) continue;
+    if (received <= 0) return;
+    count += (size_t)received;
+  }
+  if (strstr(answer, "NODE_HANDLE_NACK") != NULL)
+    fail(0, "the agent did not get the socket. Fix: raise its limit of open files");
+}
+
+static int open_socket(unsigned port) {
+  int channel = find_channel();
+  send_socket(channel, listen_in_namespace(port));
+  wait_for_receipt(channel);
+  return 0;
+}
+
+/* read-files */
+
+/* Of the files that are read, an identities file is the largest that wimds accepts. */
+enum { MAX_FILE_BYTES = 131072, MAX_LINE = 4608 };
+
+struct line {
+  char text[MAX_LINE];
+  bool is_whole;
+};
+
+/* Reads a line without its end. False at the end of the input. What does not fit is dropped. */
+static bool read_line(struct line *line) {
+  size_t count = 0;
+  int next;
+  line->is_whole = true;
+  while ((next = getc_unlocked(stdin)) != '\n') {
+    if (next == EOF) return false;
+    if (next == '\0' || count == MAX_LINE - 1)
+      line->is_whole = false;
+    else
+      line->text[count++] = (char)next;
+  }
+  line->text[count] = '\0';
+  return true;
+}
+
+static int open_beneath(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+  struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+/* True if a part of the path is `..`: no path of a volume has one, and beneath the pod are its other volumes. */
+static bool leads_up(const char *path) {
+  for (const char *dots = path; (dots = strstr(dots, "..")) != NULL; dots += 2)
+    if ((dots == path || dots[-1] == '/') && (dots[2] == '/' || dots[2] == '\0')) return true;
+  return false;
+}
+
+/*
+ * Opens PATH in the directory UID of `root`; -1 with errno if it is not there or leads out of that directory. A pod
+ * that swaps its directories for links while they are read gains nothing: the kernel checks each step.
+ */
+static int open_file(int root, const char *uid, const char *path) {
+  if (*uid == '\0' || strchr(uid, '/') != NULL || leads_up(uid) || leads_up(path)) {
+    errno = EXDEV;
+    return -1;
+  }
+  int pod = open_beneath(root, uid, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+  if (pod < 0) return -1;
+  /* Without waiting for the other end of a FIFO. */
+  int file = open_beneath(pod, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  int number = errno;
+  close(pod);
+  errno = number;
+  return file;
+}
+
+/* Returns how many bytes of the file were read; -1 with errno, too if it is not a regular file or too large. */
+static ssize_t read_whole(int file, char *bytes) {
+  struct stat status;
+  if (fstat(file, &status) != 0) return -1;
+  if (!S_ISREG(status.st_mode)) {
+    errno = EINVAL;
+    return -1;
+  }
+  ssize_t count = 0, got;
+  do {
+    got = read(file, bytes + count, (size_t)(MAX_FILE_BYTES + 1 - count));
+    if (got < 0) return -1;
+    count += got;
+  } while (got > 0 && count <= MAX_FILE_BYTES);
+  if (count <= MAX_FILE_BYTES) return count;
+  errno = EFBIG;
+  return -1;
+}
+
+/* Answers one request: `UID PATH`. */
+static void answer(int root, struct line *line) {
+  static char bytes[MAX_FILE_BYTES + 1];
+  char *path = strchr(line->text, ' ');
+  ssize_t count = -1;
+  errno = EINVAL;
+  if (line->is_whole && path != NULL) {
+    *path++ = '\0';
+    int file = open_file(root, line->text, path);
+    if (file >= 0) {
+      count = read_whole(file, bytes);
+      int number = errno;
+      close(file);
+      errno = number;
+    }
+  }
+  if (count < 0) {
+    const char *name = strerrorname_np(errno);
+    printf("ERR %s\n", name == NULL ? "EIO" : name);
+  } else {
+    printf("OK %zd\n", count);
+    fwrite(bytes, 1, (size_t)count, stdout);
+  }
+}
+
+/* Answers requests in their order until the agent closes standard input. */
+static int read_files(const char *directory) {
+  int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) fail(errno, "%s. Fix: set --kubelet-pods-directory", directory);
+  struct line line;
+  while (read_line(&line)) {
+    answer(root, &line);
+    if (fflush(stdout) != 0) return FAILED;
+  }
+  return 0;
+}
+
+/* run-broker */
+
+/*
+ * Takes the directories out of this process's view. mount_setattr, unlike mount, is not among what the AppArmor profile
+ * of containerd and CRI-O denies; without it the agent's own view would change with this one where mounts are shared.
+ */
+static void detach(char **directories, int count) {
+  struct mount_attr private = {.propagation = MS_PRIVATE};
+  if (unshare(CLONE_NEWNS) != 0) fail(errno, "cannot unshare the mounts");
+  if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) != 0)
+    fail(errno, "cannot make the mounts private");
+  for (int i = 0; i < count; i++)
+    if (umount2(directories[i], MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fail(errno, "cannot detach %s", directories[i]);
+}
+
+static void drop_privileges(unsigned uid) {
+  for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+      fail(errno, "cannot drop capability %lu from the bounding set. Fix: give the agent SETPCAP", capability);
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) fail(errno, "cannot clear the ambient set");
+  if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0)
+    fail(errno, "cannot become group %u. Fix: give the agent SETGID", uid);
+  if (setresuid(uid, uid, uid) != 0) fail(errno, "cannot become user %u. Fix: give the agent SETUID", uid);
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+  if (syscall(SYS_capset, &header, none) != 0) fail(errno, "cannot clear the capability sets");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
+}
+
+/* Becomes PROGRAM, with no descriptor but the standard ones and the channel. */
+static int run_broker(char **arguments, int count) {
+  int end = 1;
+  while (end < count && strcmp(arguments[end], "--") != 0) end++;
+  if (end + 1 >= count) fail_usage();
+  unsigned uid = parse_number(arguments[0], 999999999);
+  int channel = find_channel();
+  char **program = arguments + end + 1;
+  pid_t parent = getppid();
+  detach(arguments + 1, end - 1);
+  drop_privileges(uid);
+  /* After the change of user, which resets it. The parent may have ended before. */
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(errno, "cannot follow the agent's end");
+  if (getppid() != parent) return FAILED;
+  if (channel > 3) close_range(3, (unsigned)channel - 1, 0);
+  close_range((unsigned)channel + 1, ~0U, 0);
+  if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
+  execv(program[0], program);
+  fail(errno, "%s", program[0]);
+}
+
+int main(int argc, char **argv) {
+  const char *command = argc > 2 ? argv[1] : "";
+  if (argc == 3 && strcmp(command, "open-socket") == 0) return open_socket(parse_number(argv[2], 65535));
+  if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
+  if (strcmp(command, "run-broker") == 0) return run_broker(argv + 2, argc - 2);
+  fail_usage();
+}

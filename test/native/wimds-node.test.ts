@@ -1,0 +1,335 @@
+/** The program of the node agent, with real namespaces, directories and processes. */
+import { execFileSync, fork, spawn, type ChildProcess, type SendHandle } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  openSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
+import { runProgram, waitForEnd } from '../fixtures/run-program.ts'
+import { podNetwork, reasonToSkip } from '../sidecar/redirect/namespace.ts'
+
+const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
+const reason = hasNoCompiler ? 'there is no compiler' : reasonToSkip()
+const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-node-'))
+const program = join(directory.path, 'wimds-node')
+beforeAll(() => {
+  if (reason === undefined) compileNative('wimds-node', program)
+})
+afterAll(() => directory.remove())
+
+type Handle = NonNullable<SendHandle>
+
+describe.skipIf(reason !== undefined)('open-socket', () => {
+  const PORT = 64_169
+
+  /** Resolves to the socket, or rejects with what the program printed. */
+  async function openSocket(namespacePath: string, port = PORT): Promise<Handle> {
+    const namespace = openSync(namespacePath, 'r')
+    const child = spawn(program, ['open-socket', String(port)], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', namespace],
+    })
+    closeSync(namespace)
+    let received: SendHandle
+    child.on('message', (message, handle) => {
+      expect(message).toBe('socket')
+      received = handle
+    })
+    const { code, stderr } = await waitForEnd(child)
+    if (code !== 0 || received === undefined) throw new Error(stderr.trim())
+    return received
+  }
+
+  const brokerScript = join(directory.path, 'broker.mjs')
+  beforeAll(() =>
+    writeFileSync(
+      brokerScript,
+      `import { createServer } from 'node:http'
+       process.on('message', (name, handle) =>
+         createServer((request, response) => response.end(name)).listen(handle, () => process.send('listening')))`,
+    ),
+  )
+
+  /** Starts a process that answers with `name` on the socket. */
+  async function startBroker(name: string, socket: Handle): Promise<ChildProcess> {
+    const broker = fork(brokerScript, { execArgv: [] })
+    broker.send(name, socket)
+    await once(broker, 'message')
+    return broker
+  }
+
+  test('gives a socket of the pod to Node, and to another process when the first has died', async () => {
+    using pod = await podNetwork()
+    const socket = await openSocket(pod.namespacePath)
+    const first = await startBroker('first', socket)
+    const fetchBody = () => pod.exec('curl', '-s', '-m', '10', `http://127.0.0.1:${PORT}/`)
+    expect(fetchBody()).toBe('first')
+
+    first.kill('SIGKILL')
+    await once(first, 'close')
+    const callers = pod.script(`
+      let connected = 0
+      for (let i = 0; i < 50; i += 1) {
+        const request = require('node:http').get('http://127.0.0.1:${PORT}/', { agent: false }, (response) =>
+          response.on('data', (chunk) => console.log(chunk.toString())))
+        request.on('error', (error) => console.log(error.code))
+        request.on('socket', (socket) => socket.on('connect', () => {
+          if ((connected += 1) === 50) console.log('connected')
+        }))
+      }`)
+    expect(await callers.firstLine).toBe('connected')
+    const second = await startBroker('second', socket)
+    expect(await callers.output).toBe(['connected', ...Array(50).fill('second')].join('\n'))
+    second.kill()
+  })
+
+  test('opens another socket on the port, which has all connections once the first is closed', async () => {
+    using pod = await podNetwork()
+    const socket = await openSocket(pod.namespacePath)
+    const first = await startBroker('first', socket)
+    const second = await startBroker('second', await openSocket(pod.namespacePath))
+    first.kill('SIGKILL')
+    await once(first, 'close')
+    if ('close' in socket) socket.close()
+    const urls = Array.from({ length: 20 }, () => `http://127.0.0.1:${PORT}/`)
+    expect(pod.exec('curl', '-s', '-m', '10', ...urls)).toBe('second'.repeat(20))
+    second.kill()
+  })
+
+  test('names a port that an application has', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', PORT, '')
+    await expect(openSocket(pod.namespacePath)).rejects.toThrow(
+      /^wimds-node: cannot listen on 127\.0\.0\.1:64169: Address already in use$/,
+    )
+  })
+
+  test('names a descriptor that is no namespace', async () => {
+    await expect(openSocket('/dev/null')).rejects.toThrow(
+      /^wimds-node: cannot enter the network namespace for port 64169: Invalid argument$/,
+    )
+  })
+
+  test('needs a channel', async () => {
+    expect(await runProgram(program, ['open-socket', '1'])).toMatchObject({
+      code: 1,
+      stderr: 'wimds-node: NODE_CHANNEL_FD is not set. Fix: spawn it with an IPC channel\n',
+    })
+  })
+
+  test.each(['0', '65536', '', '-1', '80a', ' 80', '99999999999999999999'])(
+    'refuses the port %j',
+    async (port) => {
+      const { code, stderr } = await runProgram(program, ['open-socket', port])
+      expect(code).toBe(64)
+      expect(stderr).toContain('usage: wimds-node open-socket PORT\n')
+    },
+  )
+})
+
+describe.skipIf(reason !== undefined)('read-files', () => {
+  const root = join(directory.path, 'pods')
+  const volume = join(root, UID, 'volumes/kubernetes.io~projected/token')
+  beforeAll(() => {
+    mkdirSync(join(volume, '..2026_11_28'), { recursive: true })
+    writeFileSync(join(volume, '..2026_11_28', 'token'), 'the token')
+    symlinkSync('..2026_11_28', join(volume, '..data'))
+    symlinkSync('..data/token', join(volume, 'token'))
+    writeFileSync(join(volume, 'private'), 'of root', { mode: 0o600 })
+    writeFileSync(join(volume, 'empty'), '')
+    writeFileSync(join(volume, 'largest'), 'x'.repeat(131_072))
+    writeFileSync(join(volume, 'larger'), 'x'.repeat(131_073))
+    symlinkSync('/etc/passwd', join(volume, 'absolute'))
+    symlinkSync('../../../../other/secret', join(volume, 'relative'))
+    symlinkSync('/proc/self/root/etc/passwd', join(volume, 'magic'))
+    execFileSync('mkfifo', [join(volume, 'fifo')])
+    mkdirSync(join(root, 'other'))
+    writeFileSync(join(root, 'other', 'secret'), 'of another pod')
+    symlinkSync('other', join(root, 'link'))
+    symlinkSync('/', join(root, 'slash'))
+  })
+
+  /** Sends all requests at once and returns the answers. */
+  async function read(requests: readonly string[], at = root): Promise<string[]> {
+    const child = spawn(program, ['read-files', at])
+    child.stdin.end(requests.map((request) => `${request}\n`).join(''))
+    const [output] = await Promise.all([buffer(child.stdout), once(child, 'close')])
+    return [...parseAnswers(output)]
+  }
+
+  const projected = (name: string) => `${UID} volumes/kubernetes.io~projected/token/${name}`
+
+  test.each([
+    ['a token behind the links of the kubelet', projected('token'), 'the token'],
+    ['a file of root', projected('private'), 'of root'],
+    ['an empty file', projected('empty'), ''],
+    ['the largest file', projected('largest'), 'x'.repeat(131_072)],
+    ['no larger file', projected('larger'), 'ERR EFBIG'],
+    ['no missing file', projected('missing'), 'ERR ENOENT'],
+    ['no file of a missing pod', 'missing volumes', 'ERR ENOENT'],
+    ['no directory', projected(''), 'ERR EINVAL'],
+    ['no FIFO', projected('fifo'), 'ERR EINVAL'],
+    ['nothing behind an absolute link', projected('absolute'), 'ERR EXDEV'],
+    ['nothing behind a link out of the pod', projected('relative'), 'ERR EXDEV'],
+    ['nothing behind a link of /proc', projected('magic'), 'ERR EXDEV'],
+    ['no absolute path', `${UID} /etc/passwd`, 'ERR EXDEV'],
+    ['no other volume', projected('../token/token'), 'ERR EXDEV'],
+    ['no other pod', `${UID} ../other/secret`, 'ERR EXDEV'],
+    ['nothing in the parent of the pods', '.. pods/other/secret', 'ERR EXDEV'],
+    ['no pod through a directory', `./${UID} volumes`, 'ERR EXDEV'],
+    ['no pod behind a link', 'link secret', 'ERR ELOOP'],
+    ['no directory behind a link', 'slash etc/passwd', 'ERR ELOOP'],
+    ['no pod without a UID', ' other/secret', 'ERR EXDEV'],
+    ['no pod itself', `${UID} `, 'ERR ENOENT'],
+    ['no request without a path', UID, 'ERR EINVAL'],
+    ['no empty request', '', 'ERR EINVAL'],
+    ['no request with a NUL', `${projected('token')}\0`, 'ERR EINVAL'],
+    ['no request without an end', `${UID} ${'x'.repeat(100_000)}`, 'ERR EINVAL'],
+    ['no long name', `${UID} ${'x'.repeat(300)}`, 'ERR ENAMETOOLONG'],
+  ])('reads %s', async (_, request, answer) => {
+    // What follows is answered all the same.
+    expect(await read([request, projected('token')])).toEqual([answer, 'the token'])
+  })
+
+  test('answers a thousand requests in their order', async () => {
+    const names = Array.from({ length: 1000 }, (_, index) => `file-${index}`)
+    for (const name of names.filter((_, index) => index % 3 > 0)) {
+      writeFileSync(join(volume, name), name.repeat(50))
+    }
+    const expected = names.map((name, index) => (index % 3 > 0 ? name.repeat(50) : 'ERR ENOENT'))
+    expect(await read(names.map(projected))).toEqual(expected)
+  })
+
+  test('names a directory that is not there', async () => {
+    expect(await runProgram(program, ['read-files', '/nowhere'])).toMatchObject({
+      code: 1,
+      stderr:
+        'wimds-node: /nowhere. Fix: set --kubelet-pods-directory: No such file or directory\n',
+    })
+  })
+})
+
+describe.skipIf(reason !== undefined)('run-broker', () => {
+  const host = join(directory.path, 'host')
+  const file = join(directory.path, 'open')
+  beforeAll(() => {
+    chmodSync(directory.path, 0o755)
+    mkdirSync(host)
+    writeFileSync(file, '')
+  })
+
+  const SHOW = `
+    cat /proc/self/status
+    echo "files: $(ls -A ${host})"
+    [ -e /proc/$$/fd/4 ] || echo "no descriptor 4"
+    echo "directory: $(pwd)"
+    printf '{"is":"ready"}\\n' >&3
+    read -r request <&3
+    echo "request: $request"`
+
+  /** Starts a shell in place of the broker, where \`host\` is a mounted directory with a file. */
+  function start(script: string, uid = '1501', directories = [host]) {
+    const mount = `mount -t tmpfs none ${host} && touch ${host}/secret && exec "$@"`
+    const broker = [program, 'run-broker', uid, ...directories, '--', '/bin/sh', '-c', script]
+    return spawn('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...broker], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', openSync(file, 'r')],
+    })
+  }
+
+  test('leaves the broker no power, no directory of the node and no descriptor but its channel', async () => {
+    const broker = start(SHOW)
+    broker.on('message', (message) => broker.send({ to: message }))
+    const { stdout } = await waitForEnd(broker)
+    const none = '0000000000000000'
+    const lines = stdout.split('\n').map((line) => line.replaceAll(/\s+/g, ' ').trim())
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'Uid: 1501 1501 1501 1501',
+        'Gid: 1501 1501 1501 1501',
+        'Groups:',
+        ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map((set) => `${set}: ${none}`),
+        'NoNewPrivs: 1',
+        'files:',
+        'no descriptor 4',
+        'directory: /',
+        'request: {"to":{"is":"ready"}}',
+      ]),
+    )
+  })
+
+  test('ends the broker with the agent', async () => {
+    const script = 'echo started; exec sleep 1000'
+    const run = `"$0" run-broker 1501 -- /bin/sh -c '${script}' & wait`
+    const agent = spawn('sh', ['-c', run, program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { NODE_CHANNEL_FD: '3' },
+    })
+    await once(agent.stdout, 'data')
+    agent.kill('SIGKILL')
+    // Its standard output is closed when the last process that has it has ended.
+    await once(agent, 'close')
+    expect(agent.signalCode).toBe('SIGKILL')
+  })
+
+  test.each([
+    ['a directory that is no mount', ['1501', '/usr'], 'cannot detach /usr: Invalid argument'],
+    [
+      'a directory that is not there',
+      ['1501', '/no'],
+      'cannot detach /no: No such file or directory',
+    ],
+  ])('does not start the broker with %s', async (_, [uid, path], problem) => {
+    const broker = start('echo started', uid, [host, path ?? ''])
+    expect(await waitForEnd(broker)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `wimds-node: ${problem}\n`,
+    })
+  })
+
+  test.each(['SETUID', 'SETGID', 'SETPCAP'])('names the missing capability %s', async (name) => {
+    const drop = `-${name.toLowerCase()}`
+    const limit = ['--inh-caps', drop, '--bounding-set', drop]
+    const broker = spawn('setpriv', [...limit, program, 'run-broker', '1501', '--', '/bin/true'], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
+    const { code, stderr } = await waitForEnd(broker)
+    expect(stderr).toContain(`Fix: give the agent ${name}: Operation not permitted\n`)
+    expect(code).toBe(1)
+  })
+
+  test.each([
+    [[]],
+    [['1501']],
+    [['1501', '/x', '--']],
+    [['0', '--', '/bin/true']],
+    [['root', '--', '/bin/true']],
+    [['1501', '/x', '/bin/true']],
+  ])('refuses the arguments %j', async (args) => {
+    expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({ code: 64 })
+  })
+})
+
+function* parseAnswers(output: Buffer): Generator<string> {
+  for (let at = 0; at < output.length;) {
+    const end = output.indexOf('\n', at)
+    const line = output.toString('utf8', at, end)
+    at = end + 1
+    if (line.startsWith('OK ')) {
+      const length = Number(line.slice(3))
+      yield output.toString('utf8', at, at + length)
+      at += length
+    } else {
+      yield line
+    }
+  }
+}
