@@ -36,13 +36,12 @@ export const TRUST = {
   name: 'trust',
   group: 'Prepare manifests',
   summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
-  arguments: { usage: 'FILE...', completion: 'file' },
+  arguments: { usage: 'FILE...' },
   description:
     'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, or as az commands, Terraform, Bicep or objects of the Azure Service Operator. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
   flags: {
     issuer: {
       value: 'URL|FILE',
-      completion: 'file',
       help: "issuer of the cluster's tokens, or a file with it: a projected token, or the output of kubectl get --raw /.well-known/openid-configuration; required",
     },
     output: {
@@ -87,7 +86,6 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'FILE',
       isRepeatable: true,
-      completion: 'file',
       help: 'output of az identity list or az ad app list with -o json: names and resource groups by client id',
     },
     application: {
@@ -100,7 +98,6 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'PATH',
       isRepeatable: true,
-      completion: 'file',
       help: 'output of az identity federated-credential list or az ad app federated-credential list with -o json, or a directory of such files; a file CLIENT_ID.json is of that identity',
     },
     'resource-group': {
