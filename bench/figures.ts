@@ -19,8 +19,6 @@ export interface Figure {
   /** The proxy of azure-workload-identity, where the run was given it. */
   readonly incumbent?: number
   readonly bar?: Bar
-  /** What users are promised, if the bar is a promise, and the file that measures it. */
-  readonly promise?: { readonly text: string; readonly source: string }
 }
 
 /** One run of the whole benchmark. */

@@ -115,10 +115,6 @@ async function measureCached(
         wimds: slowestMs(answers),
         bare,
         bar: atMost(100, 'ms'),
-        promise: {
-          text: `A cached, valid token is answered at once while ${name}`,
-          source: 'outage.ts',
-        },
       },
       {
         name: `${name}, token cached: failed of 144`,
@@ -152,17 +148,12 @@ export async function measureWithoutToken(): Promise<readonly Figure[]> {
         unit: 's',
         wimds: first.ms / 1000,
         bar: atMost(8.5, 's'),
-        promise: {
-          text: 'Without a token, the first caller gets one or an error in bounded time',
-          source: 'outage.ts',
-        },
       },
       {
         name: 'the same, next request',
         unit: 'ms',
         wimds: next.ms,
         bar: atMost(100, 'ms'),
-        promise: { text: 'The callers after that get the error at once', source: 'outage.ts' },
       },
     ]
   } finally {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { chart } from './chart.ts'
 import type { Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
-import { heading, incumbentTable, promiseTable, table } from './table.ts'
+import { heading, table } from './table.ts'
 
 const REFERENCE = new URL('results/reference.json', import.meta.url)
 const PAGE = new URL('../docs/performance.md', import.meta.url)
@@ -18,11 +18,8 @@ export async function publish(report: Report): Promise<void> {
 
 /** Returns the page with this report's tables and the fleet's. Throws when their marks are gone. */
 export function withTables(page: string, report: Report): string {
-  const { figures } = report
   return Object.entries({
-    promises: promiseTable(figures),
-    figures: `${heading(report)}\n\n${table(figures)}`,
-    incumbent: incumbentTable(figures),
+    figures: `${heading(report)}\n\n${table(report.figures)}`,
     fleet: fleetTable(),
   }).reduce((text, [mark, content]) => between(text, mark, content), page)
 }

@@ -95,14 +95,12 @@ function figures(wimds: Measured, bare: Measured, incumbent?: Measured): readonl
       unit: 'MiB',
       ...idle,
       bar: plus(8, idle.bare, 'MiB'),
-      promise: { text: 'Memory of an idle sidecar', source: 'steady.ts' },
     },
     {
       name: `private memory after ${total} 000 requests`,
       unit: 'MiB',
       ...after,
       bar: plus(0, after.bare, 'MiB'),
-      promise: { text: 'Memory of a sidecar after heavy load', source: 'steady.ts' },
     },
   ]
 }

@@ -1,9 +1,11 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
 import { type Figure, findExceeded, formatValue, isWithin, type Report } from './figures.ts'
 
-/** Formats Markdown, in columns of equal width as prettier writes them; `baseline` says what `bare` is. */
+/** Formats figures as Markdown, beside the Go proxy's if the run was given it; `baseline` says what `bare` is. */
 export function table(figures: readonly Figure[], baseline = 'bare node:http'): string {
-  return markdown([['Figure', 'wimds', baseline, 'Bar', ''], ...figures.map(cells)])
+  const hasIncumbent = figures.some(({ incumbent }) => incumbent !== undefined)
+  const head = ['Figure', 'wimds', baseline, ...(hasIncumbent ? ['Go proxy'] : []), 'Bar']
+  return markdown([head, ...figures.map((figure) => cells(figure, hasIncumbent))])
 }
 
 /** Formats rows of cells, the first being the head, as a Markdown table. */
@@ -33,39 +35,11 @@ export function verdict(figures: readonly Figure[]): string {
   return `${count - exceeded.length} of ${count} bars hold.${lines.join('')}`
 }
 
-/** Formats what is promised, with what was measured and the file that measures it. */
-export function promiseTable(figures: readonly Figure[]): string {
-  const rows = figures.flatMap(({ unit, wimds, bar, promise }) =>
-    promise === undefined || bar === undefined
-      ? []
-      : [
-          [
-            promise.text,
-            bar.text.includes('bare') ? `${bar.text} = ${formatValue(bar.limit, unit)}` : bar.text,
-            formatValue(wimds, unit),
-            `[${promise.source}](../bench/${promise.source})`,
-          ],
-        ],
-  )
-  return markdown([['Promise', 'Limit', 'Measured', 'By'], ...rows])
-}
-
-/** Formats wimds beside the proxy of azure-workload-identity; says so if the run had none. */
-export function incumbentTable(figures: readonly Figure[]): string {
-  const rows = figures.flatMap(({ name, unit, wimds, incumbent }) =>
-    incumbent === undefined ? [] : [[name, formatValue(wimds, unit), formatValue(incumbent, unit)]],
-  )
-  if (rows.length === 0) return 'Not measured in this run, which was given no such proxy.'
-  return markdown([['Figure', 'wimds', 'Go proxy'], ...rows])
-}
-
-function cells(figure: Figure): readonly string[] {
-  const { name, unit, wimds, bare, bar } = figure
-  return [
-    name,
-    formatValue(wimds, unit),
-    bare === undefined ? '' : formatValue(bare, unit),
-    bar === undefined ? '' : bar.text,
-    { true: 'ok', false: 'over', undefined: '' }[`${isWithin(figure)}`],
-  ]
+function cells(figure: Figure, hasIncumbent: boolean): readonly string[] {
+  const { name, unit, wimds, bare, incumbent, bar } = figure
+  const format = (value: number | undefined) =>
+    value === undefined ? '' : formatValue(value, unit)
+  const others = hasIncumbent ? [format(bare), format(incumbent)] : [format(bare)]
+  const isExceeded = isWithin(figure) === false
+  return [name, format(wimds), ...others, `${bar?.text ?? ''}${isExceeded ? ': over' : ''}`]
 }

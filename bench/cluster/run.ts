@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { connectToEntra } from '../../test/e2e/support/entra.ts'
 import globalSetup from '../../test/e2e/support/global-setup.ts'
 import { findExceeded } from '../figures.ts'
-import { incumbentTable, table, verdict } from '../table.ts'
+import { table, verdict } from '../table.ts'
 import { density } from './density.ts'
 import { readiness } from './readiness.ts'
 import { reviews } from './reviews.ts'
@@ -17,9 +17,7 @@ async function measure(): Promise<number> {
   // Reviews first: the node is busy for some seconds after pods are deleted.
   const webhook = await reviews()
   const figures = [...(await readiness()), ...webhook]
-  process.stdout.write(
-    `${table(figures, 'the pod alone')}\n\n${incumbentTable(figures)}\n\n${verdict(figures)}\n`,
-  )
+  process.stdout.write(`${table(figures, 'the pod alone')}\n\n${verdict(figures)}\n`)
   return findExceeded(figures).length > 0 ? 1 : 0
 }
 

@@ -36,9 +36,7 @@ const HEAD = [
   'Exchanges',
   'Failed',
   'Peak per s',
-  'Peak per min',
   'First refreshes within',
-  'Pods without a token',
 ] as const
 
 /** Formats all days as a Markdown table. Peaks leave out each pod's first try. */
@@ -75,9 +73,7 @@ function numbers(options: FleetOptions): readonly string[] {
     formatValue(exchanges, ''),
     formatValue(day.failures, ''),
     formatValue(peak(day.laterAttempts, 1), ''),
-    formatValue(peak(day.laterAttempts, 60), ''),
     formatDuration(spreadMs(day)),
-    formatValue(day.expired, ''),
   ]
 }
 

@@ -70,10 +70,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     const { simulate, SIMULATE } = await import('../tools/simulator/simulate.ts')
     return [simulate, SIMULATE]
   }),
-  completion: entry(async () => {
-    const { createCompletion, COMPLETION } = await import('./completion/completion.ts')
-    return [createCompletion(declareAll), COMPLETION]
-  }),
   version: entry(async () => {
     const { version, VERSION_COMMAND } = await import('./version-command.ts')
     return [version, VERSION_COMMAND]
@@ -93,7 +89,7 @@ export async function declare(name: string): Promise<CommandDeclaration | undefi
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.declare() : undefined
 }
 
-/** Loads the declarations of the commands that are installed here, for help, completion and docs/cli.md. */
+/** Loads the declarations of the commands that are installed here, for help and docs/cli.md. */
 export async function declareAll(): Promise<readonly CommandDeclaration[]> {
   const declarations = await Promise.all(
     Object.values(COMMANDS).map(async (command) =>

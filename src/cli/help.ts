@@ -94,7 +94,7 @@ function formatHelp(command: CommandDeclaration): string {
 }
 
 /** Every command has it; the command line answers it. */
-export const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
+const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
 
 /** Returns `wimds probe [FLAGS]`. */
 export function formatUsage({ name, flags, ...command }: CommandDeclaration): string {

@@ -4,7 +4,7 @@ import type * as z from 'zod/mini'
 import { type NumberRange, parseWholeNumber } from './grammars.ts'
 import { suggest } from './suggest.ts'
 
-/** A flag: parsing, help texts, completion and docs/cli.md use this one declaration. */
+/** A flag: parsing, help texts and docs/cli.md use this one declaration. */
 export interface FlagDeclaration {
   /** The placeholder of the value in help texts, such as `PORT`; absent: a switch without a value. */
   readonly value?: string
@@ -17,8 +17,6 @@ export interface FlagDeclaration {
   /** True if the value is a list, separated by commas. */
   readonly isList?: true
   readonly isRepeatable?: true
-  /** The kind of thing that the value names, for completion. */
-  readonly completion?: 'file' | 'directory'
   /** The heading under which help texts list the flag. */
   readonly group?: string
 }

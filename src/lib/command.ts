@@ -21,8 +21,6 @@ export interface CommandDeclaration {
   readonly arguments?: {
     /** `FILE...` */
     readonly usage: string
-    readonly choices?: readonly string[]
-    readonly completion?: 'file'
   }
   /** Paragraphs; lines are joined and wrapped. */
   readonly description: string

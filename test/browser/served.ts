@@ -3,7 +3,6 @@ import { createStatusRoutes } from '../../src/sidecar/server/status-routes.ts'
 import { createLogger } from '../../src/sidecar/telemetry/logger.ts'
 import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
-import { NO_TRAFFIC, TRAFFIC } from '../fixtures/status.ts'
 
 interface Served extends AsyncDisposable {
   readonly origin: string
@@ -12,17 +11,13 @@ interface Served extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
-/** Starts the server. `hasTraffic: false` serves a page on which nothing has been requested. */
-export async function serveStatus(
-  document: StatusDocument,
-  { hasTraffic = true }: { readonly hasTraffic?: boolean } = {},
-): Promise<Served> {
+/** Starts the server. */
+export async function serveStatus(document: StatusDocument): Promise<Served> {
   let current = document
   const { port, ...server } = await openAdminPort({
     readiness: () => ({ ready: true }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     loopbackRoutes: createStatusRoutes({
-      readTraffic: () => (hasTraffic ? TRAFFIC : NO_TRAFFIC),
       document: () => current,
       log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
     }),

@@ -48,9 +48,7 @@ async function run(command: Command, args: readonly string[]) {
 test('lists every command', () => {
   const usage = execFileSync(process.execPath, ['src/cli.ts', 'help'], { encoding: 'utf8' })
   const named = [...usage.matchAll(/^ {2}([a-z][a-z-]*) {2}/gm)].map(([, name]) => name)
-  expect(new Set(named)).toEqual(
-    new Set([...COMMANDS.map(([name]) => name), 'completion', 'version', 'help']),
-  )
+  expect(new Set(named)).toEqual(new Set([...COMMANDS.map(([name]) => name), 'version', 'help']))
 })
 
 test('wimds help serve lists the variables and their defaults', async () => {

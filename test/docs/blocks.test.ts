@@ -1,4 +1,4 @@
-/** Checks the code blocks of the pages: YAML against its schema, shell syntax, and the README's commands by running them. */
+/** Checks the code blocks of the pages: YAML against its schema, shell syntax, and the commands that try wimds, by running them. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtempDisposable } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { IdentitiesSchema } from '../../src/sidecar/config/identities-file.ts'
 import { freePort } from '../support/free-port.ts'
-import { BLOCKS, readPage, ROOT } from './pages.ts'
+import { BLOCKS, findCommands, readPage, ROOT } from './pages.ts'
 
 const DOCUMENTS = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(
   ({ place, text: yaml }) =>
@@ -56,24 +56,27 @@ test.each(BLOCKS.filter(({ language }) => language === 'sh'))(
   },
 )
 
-/** The commands below a heading of the README. */
-const commandsBelow = (heading: string) => {
-  const [, section = 'exit 1'] = readPage('README.md').split(`\n## ${heading}\n`)
-  const blocks = section.split('\n## ')[0]?.matchAll(/^```sh\n([^]*?)^```$/gm) ?? []
-  return [...blocks].map(([, commands = '']) => commands).join('\n')
-}
+/** The first commands of the README, without the clone, which is this checkout, and without this test. */
+const [, FIRST = 'exit 1'] =
+  /\n## Try it\n[^]*?^```sh\n([^]*?)^```$/m.exec(
+    readPage('README.md').replaceAll(/^(?:git clone|npm test).*$/gm, ''),
+  ) ?? []
 
 /** The command of docs/install.md that removes the command line. */
 const [UNINSTALL] = /^npm uninstall .+$/m.exec(readPage('docs/install.md')) ?? ['exit 1']
 
-test('the commands with which the README tries wimds install it and return a token, and it can be uninstalled', async () => {
+test('the commands with which the pages try wimds install it and return a token, and it can be uninstalled', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-readme-'))
   const home = join(directory.path, 'home')
   await mkdir(home)
   const port = await freePort()
-  const commands = commandsBelow('Try it')
-    // The checkout is this one.
-    .replace(/^git clone .*$/m, '')
+  const commands = [
+    FIRST,
+    findCommands('docs/install.md', 'package').replace(/^git clone .*$/m, ''),
+    findCommands('docs/install.md', 'command-line'),
+    findCommands('docs/simulator.md', 'start'),
+  ]
+    .join('\n')
     .replaceAll(/(?<= )(?:sim\b|simulator\.log|sidecar\.log)/g, `${directory.path}/$&`)
     .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
     .replaceAll('wimds probe', `wimds probe --port ${port}`)
@@ -100,7 +103,7 @@ test('the commands with which the README tries wimds install it and return a tok
   })
   try {
     const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
-    expect(output).toContain('Demo completed')
+    expect(output.match(/Demo completed/g)).toHaveLength(2)
     expect(output).toMatch(/"access_token":"eyJ/)
     expect(output).toContain(`${home}/.local/bin/wimds\n`)
     expect(shell.exitCode).toBe(0)

@@ -3,11 +3,10 @@ import { expect, test } from 'vitest'
 import { readPage } from './pages.ts'
 
 const PERFORMANCE = readPage('docs/performance.md')
-const [, COMPARISON = ''] = PERFORMANCE.split('\n## Compared with a Go proxy\n')
 const ROLL_OUT = 'docs/tasks/roll-out.md'
 
-/** A row of a table: its name, which of its columns has the figure, from 1 on, and whether it is of the Go proxy. */
-type Row = readonly [name: string, column: number, ofGoProxy?: 'Go proxy']
+/** A row of a table: its name, and which of its columns has the figure, from 1 on. */
+type Row = readonly [name: string, column: number]
 
 const IDLE: Row = ['private memory, idle', 1]
 const ENV: Row = ['mode `env`', 2]
@@ -15,7 +14,7 @@ const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
   ['README.md', /\| private memory, idle +\| (\d+) MiB/, IDLE],
-  ['README.md', /\| private memory, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 2, 'Go proxy']],
+  ['README.md', /\| private memory, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 3]],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
   [ROLL_OUT, /\| \d+ MiB; (\d+) MiB \|/, ['private memory after 200 000 requests', 1]],
   [ROLL_OUT, /\| ready later, .+\| ([\d.]+) s; [\d.]+ s +\|/, ENV, 1000],
@@ -55,9 +54,8 @@ function computeDeviation(quoted: number, measured: number): number {
 }
 
 /** Reads a cell of docs/performance.md, from the first row that begins with the name. */
-function readFigure([name, column, ofGoProxy]: Row): number {
-  const page = ofGoProxy === undefined ? PERFORMANCE : COMPARISON
-  const [row = ''] = new RegExp(`^\\| ${name} +\\|.+$`, 'm').exec(page) ?? []
+function readFigure([name, column]: Row): number {
+  const [row = ''] = new RegExp(`^\\| ${name} +\\|.+$`, 'm').exec(PERFORMANCE) ?? []
   const cells = row.replace(new RegExp(`^\\| ${name} +\\|`), '').split('|')
   return parseNumber(cells[column - 1])
 }

@@ -12,7 +12,7 @@ import { configMapName, type InjectionSettings, objectKey, SHARED_SETTINGS } fro
 export const PREFIX = 'wimds.io/'
 
 /** The prefix of the annotations of azure-workload-identity. */
-export const AZWI_PREFIX = 'azure.workload.identity/'
+const AZWI_PREFIX = 'azure.workload.identity/'
 
 /** The annotations of a ServiceAccount that name its identity. */
 export const CLIENT_ID = `${AZWI_PREFIX}client-id`

@@ -20,12 +20,10 @@ export const NODE_AGENT = {
     },
     'cni-results-directory': {
       value: 'DIR',
-      completion: 'directory',
       help: 'where the CNI library of the container runtime caches its results (default /var/lib/cni/results)',
     },
     'netns-directory': {
       value: 'DIR',
-      completion: 'directory',
       help: 'where the container runtime keeps network namespaces (default /var/run/netns)',
     },
     'admin-listen': {

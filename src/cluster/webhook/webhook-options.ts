@@ -33,7 +33,6 @@ export const WEBHOOK = {
     },
     'client-ca': {
       value: 'FILE',
-      completion: 'file',
       help: 'serve only callers with a client certificate of these CAs (PEM)',
     },
     namespace: {
@@ -63,7 +62,6 @@ export const WEBHOOK = {
     },
     'cert-dir': {
       value: 'DIR',
-      completion: 'directory',
       group: 'Or a mounted certificate',
       help: 'serve tls.crt and tls.key of DIR, which are read again when they change',
     },

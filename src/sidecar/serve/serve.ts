@@ -39,7 +39,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     readiness: () => formatReadiness(telemetry.readiness()),
     scrape: telemetry.scrape,
     loopbackRoutes: createStatusRoutes({
-      readTraffic: telemetry.readTraffic,
       document: () => telemetry.document(describeSettings(io.env)),
       log,
     }),

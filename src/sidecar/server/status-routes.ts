@@ -3,21 +3,18 @@ import type { IncomingMessage } from 'node:http'
 import { LOG_LEVELS } from '../config/settings.ts'
 import { readBody } from '../../lib/http.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
-import type { TrafficSample } from '../telemetry/metrics.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import type { Routes } from './admin.ts'
 import { MAX_BODY_BYTES } from './listen.ts'
 import { sendJson, sendText } from './send.ts'
 
 interface StatusParts {
-  /** Returns the counts that the status page shows. */
-  readonly readTraffic: () => TrafficSample
   readonly document: () => StatusDocument
   readonly log: ProcessLog
 }
 
 /** Creates the routes. */
-export function createStatusRoutes({ readTraffic, document, log }: StatusParts): Routes {
+export function createStatusRoutes({ document, log }: StatusParts): Routes {
   return {
     'GET /': (_request, response) => {
       sendText(response, 302, { Location: '/status' }, '')
@@ -25,7 +22,7 @@ export function createStatusRoutes({ readTraffic, document, log }: StatusParts):
     'GET /status': async (_request, response) => {
       // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
       const { renderPage } = await import('../status-page/page.ts')
-      const { headers, body } = renderPage(document(), readTraffic())
+      const { headers, body } = renderPage(document())
       sendText(response, 200, headers, body)
     },
     'GET /status.json': (_request, response) => sendJson(response, 200, document()),

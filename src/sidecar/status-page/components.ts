@@ -1,146 +1,110 @@
-/** The components of the status page: sections, tables, failures and times. */
-import { removeTraceIds } from '../../lib/describe-error.ts'
-import { isGuid } from '../../lib/grammars.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { type Html, html } from './html.ts'
+/** The components of the status page: sections, tables, lists of facts, commands. The labels are the names in the document. */
+import { Html, html } from './html.ts'
 
-export type Failure = StatusDocument['failedRequests'][number]['failure']
+/** A value of the status document, or HTML in place of one. */
+type Value =
+  | Html
+  | string
+  | number
+  | boolean
+  | undefined
+  | readonly Value[]
+  | { readonly [name: string]: Value }
 
-interface Section {
-  readonly id: string
-  readonly title: string
-  /** Says what the section shows. */
-  readonly about?: string
-  /** The summary of a section that can be closed, and whether it is open as long as the reader does not close it. */
-  readonly fold?: { readonly summary: string; readonly isOpen: boolean }
-  readonly content: Html
-}
+export type Row = Readonly<Record<string, Value>>
 
-/** Renders a section. By `data-open` the script knows whether the reader opened or closed it. */
-export function renderSection({ id, title, about, fold, content }: Section): Html {
-  const heading = html`<h2 id="${id}-title">${title}</h2>`
-  const body = html`${about && html`<p class="quiet small about">${about}</p>`} ${content}`
-  const shown = fold
-    ? html`<details ${fold.isOpen ? 'open data-open' : ''}>
-        <summary>${heading} <span class="quiet small">${fold.summary}</span></summary>
-        ${body}
-      </details>`
-    : html`${heading} ${body}`
-  return html`<section id="${id}" class="${fold && 'fold'}" aria-labelledby="${id}-title">
-    ${shown}
+/** Renders a section. */
+export function renderSection(name: string, content: Html): Html {
+  return html`<section id="${name}" aria-labelledby="${name}-title">
+    <h2 id="${name}-title">${formatLabel(name)}</h2>
+    ${content}
   </section>`
 }
 
-/** Renders a grid of cards, which are list items, or the sentence `none` if there is no card. */
-export function renderCards(cards: readonly Html[], none: string): Html {
-  return cards.length === 0
-    ? renderEmpty(none)
-    : html`<ul class="cards">
-        ${cards}
-      </ul>`
-}
-
-function renderEmpty(sentence: string): Html {
-  return html`<div class="box"><p class="empty">${sentence}</p></div>`
-}
-
-/** A column of a table. `short` is never wrapped; `text` takes the space that is left. */
-type Column<Row> = readonly [
-  title: string,
-  cell: (row: Row) => Html | string | number,
-  width?: 'short' | 'text',
-]
-
 /**
- * Renders a table whose first column names the row, or the sentence `none` if it has no rows. Roles are explicit, since
- * `display: block` drops them.
+ * Renders a table whose first column names the row. Roles are explicit, since the `display: block` of a phone drops
+ * them.
  */
-export function renderTable<Row>(
-  label: string,
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-  none: string,
-): Html {
-  if (rows.length === 0) return renderEmpty(none)
-  const heads = columns.map(([title]) => html`<th scope="col" role="columnheader">${title}</th>`)
+export function renderTable(columns: readonly string[], rows: readonly Row[], now: string): Html {
+  const heads = columns.map(
+    (name) => html`<th scope="col" role="columnheader">${formatLabel(name)}</th>`,
+  )
   const body = rows.map((row) => {
-    const cells = columns.map((column, index) => renderCell(column, row, index === 0))
+    const [first = '', ...others] = columns
+    const cells = others.map(
+      (name) =>
+        html`<td role="cell" data-label="${formatLabel(name)}">
+          ${renderMember(name, row, now)}
+        </td>`,
+    )
     return html`<tr role="row">
+      <th scope="row" role="rowheader">${renderMember(first, row, now)}</th>
       ${cells}
     </tr>`
   })
-  return html`<div class="box">
-    <table role="table" aria-label="${label}">
-      <thead role="rowgroup">
-        <tr role="row">
-          ${heads}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        ${body}
-      </tbody>
-    </table>
-  </div>`
+  return html`<table role="table">
+    <thead role="rowgroup">
+      <tr role="row">
+        ${heads}
+      </tr>
+    </thead>
+    <tbody role="rowgroup">
+      ${body}
+    </tbody>
+  </table>`
 }
 
-function renderCell<Row>([title, cell, width]: Column<Row>, row: Row, isFirst: boolean): Html {
-  return isFirst
-    ? html`<th scope="row" role="rowheader" class="${width}">${cell(row)}</th>`
-    : html`<td role="cell" class="${width}" data-label="${title}">${cell(row)}</td>`
-}
-
-/** A term and its value; a term whose value is undefined is left out. */
-export type Fact = readonly [term: string, value: Html | string | undefined]
-
-/** Renders a list of facts; nothing without a known value. */
-export function renderFacts(facts: readonly Fact[], className = ''): Html {
-  const known = facts.filter(([, value]) => value !== undefined)
-  if (known.length === 0) return html``
-  return html`<dl class="facts ${className}">
+/** Renders a list of the members that have a value. */
+export function renderFacts(facts: Row, now: string): Html {
+  const known = Object.keys(facts).filter((name) => facts[name] !== undefined)
+  return html`<dl>
     ${known.map(
-      ([term, value]) =>
+      (name) =>
         html`<div>
-          <dt>${term}</dt>
-          <dd>${value}</dd>
+          <dt>${formatLabel(name)}</dt>
+          <dd>${renderMember(name, facts, now)}</dd>
         </div>`,
     )}
   </dl>`
 }
 
-/** Renders a text in the monospaced font. */
-export function renderMono(text: string): Html {
-  return html`<span class="mono">${renderText(text)}</span>`
+const INSTANT = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
+
+function renderMember(name: string, row: Row, now: string): Html {
+  const value = row[name]
+  // It is due, and waits for a request.
+  if (name === 'nextAttemptAt' && typeof value === 'string' && value <= now) {
+    return renderText('at the next request')
+  }
+  return renderValue(value, now)
 }
 
-/** A longer name or URL may wrap on a wide screen, too. */
-const MAX_UNBROKEN = 40
-
-/** Stands for the name of an identity that is not configured. */
-export const UNLISTED = 'an unlisted client id'
-
-/** Returns true for the name of an identity that is not configured: its client id. */
-export function isUnlisted(name: string, { identities }: StatusDocument): boolean {
-  return isGuid(name) && !identities.some(({ clientId }) => clientId === name)
+function renderValue(value: Value, now: string): Html {
+  if (value instanceof Html) return value
+  if (typeof value === 'string')
+    return INSTANT.test(value) ? renderTime(value, now) : renderText(value)
+  if (typeof value === 'boolean') return renderText(value ? 'yes' : 'no')
+  if (typeof value === 'number') return renderText(String(value))
+  if (isList(value)) return html`${value.map((item) => html`<div>${renderValue(item, now)}</div>`)}`
+  return value === undefined ? renderText('–') : renderFacts(value, now)
 }
 
-/** Renders the name of an identity, which wraps where a table has no room. */
-export function renderIdentity(name: string, status: StatusDocument): Html {
-  return isUnlisted(name, status)
-    ? html`${UNLISTED}<br /><span class="mono quiet">${renderText(name, 20)}</span>`
-    : renderText(name, 20)
+function isList(value: Value): value is readonly Value[] {
+  return Array.isArray(value)
 }
 
-/**
- * Renders a text whose names and URLs stay in one piece on a wide screen. Where there is no room, they wrap
- * after punctuation, not inside words.
- */
-export function renderText(text: string, maxUnbroken = MAX_UNBROKEN): Html {
-  return html`${text.split(/(\s+)/).map((word) => {
-    const parts = word.split(/(?<=[/.:_?&=@",-])(?=[\p{L}\p{N}])/u)
-    if (parts.length === 1) return word
-    const content = parts.map((part, index) => (index === 0 ? part : html`<wbr />${part}`))
-    return word.length > maxUnbroken ? content : html`<span class="name">${content}</span>`
-  })}`
+/** Formats the name of a member: `nextAttemptAt` is `Next attempt`. */
+function formatLabel(name: string): string {
+  const words = name
+    .replace(/(?<=.)At$/, '')
+    .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+  return capitalize(words)
+}
+
+/** Renders a text that wraps after punctuation where its words have no room. */
+export function renderText(text: string): Html {
+  const parts = text.split(/(?<=[/.:_?&=@",-])(?=[\p{L}\p{N}])/u)
+  return html`${parts.map((part, at) => (at === 0 ? part : html`<wbr />${part}`))}`
 }
 
 /** Renders a command to copy. */
@@ -148,23 +112,6 @@ export function renderCommand(command: string): Html {
   return html`<div class="command">
     <pre><code>${renderText(command)}</code></pre>
   </div>`
-}
-
-/** Renders the code of a failure, as a link if `href` is given. */
-export function renderErrorCode({ code }: Failure, tone: string, href?: string): Html {
-  return href === undefined
-    ? html`<span class="tag mono ${tone}">${renderText(code)}</span>`
-    : html`<a class="tag mono ${tone}" href="${href}">${renderText(code)}</a>`
-}
-
-/** Renders what happened, without the ids at the end of Entra ID's text. */
-export function renderMessage({ message }: Failure, className?: string): Html {
-  return html`<p class="${className}">${renderText(removeTraceIds(message))}</p>`
-}
-
-/** Renders what to do; nothing if that is not known. */
-export function renderFix({ fix }: Failure): Html | undefined {
-  return fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`
 }
 
 /** Returns the text with its first letter in upper case. */
@@ -176,36 +123,18 @@ const UNITS = [
   ['d', 86_400],
   ['h', 3600],
   ['min', 60],
+  ['s', 1],
 ] as const
 
-/** Formats a length of time by its two largest units: `3 d 4 h`, `2 h 5 min`, `45 s`. */
-export function formatDuration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  const at = UNITS.findIndex(([, size]) => seconds >= size)
-  const [name, size] = UNITS[at] ?? ['s', 1]
-  const whole = `${Math.floor(seconds / size)} ${name}`
-  const [smaller, smallerSize] = at < 0 ? ['', 1] : (UNITS[at + 1] ?? ['s', 1])
-  const rest = Math.floor((seconds % size) / smallerSize)
-  return rest === 0 ? whole : `${whole} ${rest} ${smaller}`
-}
-
-/** Formats a time as `in 5 min`, `5 min ago` or `now`. */
-export function formatRelative(time: string, now: string): string {
-  const ms = Date.parse(time) - Date.parse(now)
-  if (Math.abs(ms) < 1000) return 'now'
-  return ms > 0 ? `in ${formatDuration(ms)}` : `${formatDuration(-ms)} ago`
-}
-
-/** Renders a time as `5 min ago` and on the clock. */
-export function renderTime(time: string, now: string): Html {
+/** Renders a time as `5 min ago`, in its largest unit, and on the clock. */
+function renderTime(time: string, now: string): Html {
+  const seconds = Math.round((Date.parse(time) - Date.parse(now)) / 1000)
+  const [unit, size] = UNITS.find((each) => Math.abs(seconds) >= each[1]) ?? ['s', 1]
+  const length = `${Math.floor(Math.abs(seconds) / size)} ${unit}`
+  const relative = seconds > 0 ? `in ${length}` : `${length} ago`
   return html`<time datetime="${time}"
-    >${formatRelative(time, now)} <span class="clock">${formatClock(time, now)}</span></time
+    >${relative} <span class="quiet">${formatClock(time, now)}</span></time
   >`
-}
-
-/** Renders the time of the next exchange, which waits for a request once it is due. */
-export function renderNextAttempt(time: string, now: string): Html | string {
-  return Date.parse(time) <= Date.parse(now) ? 'at the next request' : renderTime(time, now)
 }
 
 /** Formats a time as `12:00:00 UTC`, with the date unless it is the day of `now`. */

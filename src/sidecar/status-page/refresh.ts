@@ -1,21 +1,19 @@
 /** The script that keeps the open status page up to date. The page works without it. */
-import { createHash } from 'node:crypto'
 
 /**
- * Fetches the page every five seconds while it is visible, and replaces the parts that have changed. The scroll
- * position, the keyboard's focus and what the reader has opened or closed stay; a part in which text is selected is replaced later.
+ * Fetches the page every five seconds while it is visible and no text is selected, and replaces the parts that have
+ * changed. The scroll position and the keyboard's focus stay.
  */
 export const SCRIPT = `
 'use strict'
 const INTERVAL_MS = 5000
 const live = document.getElementById('live')
 const button = document.getElementById('pause')
-const FOCUSABLE = 'a, button, summary'
 const findParts = (root) => root.querySelectorAll('[data-part]')
 const markup = new Map([...findParts(document)].map((part) => [part.dataset.part, part.innerHTML]))
 let timer
 let paused = false
-let answeredAt = ''
+let asOf = live.textContent
 
 function schedule(ms) {
   clearTimeout(timer)
@@ -28,7 +26,7 @@ async function refresh() {
     if (!response.ok) throw new Error(response.statusText)
     const next = new DOMParser().parseFromString(await response.text(), 'text/html')
     if (next.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload()
-    if (!paused) show(next)
+    if (!paused && getSelection().isCollapsed) show(next)
   } catch {
     showLost()
   }
@@ -36,59 +34,37 @@ async function refresh() {
 }
 
 function show(next) {
-  document.body.classList.remove('outdated')
+  document.body.classList.remove('lost')
   document.title = next.title
-  document.querySelector('link[rel=icon]').href = next.querySelector('link[rel=icon]').href
+  asOf = next.getElementById('live').textContent
   for (const source of findParts(next)) {
     const { part } = source.dataset
-    const target = document.querySelector('[data-part="' + part + '"]')
-    if (markup.get(part) === source.innerHTML || isSelected(target)) continue
+    if (markup.get(part) === source.innerHTML) continue
     markup.set(part, source.innerHTML)
-    replace(target, source)
+    replace(document.querySelector('[data-part="' + part + '"]'), source)
   }
   showTime()
 }
 
-// What the page shows is no longer known to be true.
+// What the page shows may no longer be true.
 function showLost() {
-  live.textContent =
-    'No answer since ' + answeredAt + ': the sidecar or the port-forward may have ended. Trying again.'
-  live.classList.add('lost')
-  if (document.body.classList.contains('outdated')) return
-  document.body.classList.add('outdated')
+  document.body.classList.add('lost')
   document.title = 'No answer: ' + document.querySelector('h1').textContent
-  const icon = document.querySelector('link[rel=icon]')
-  icon.href = icon.href.replace(/%23[0-9a-f]{6}/, '%236b7280')
-  const state = document.querySelector('.pill')
-  state.className = 'pill starting'
-  state.textContent = 'No answer'
+  document.querySelector('[data-part=state]').textContent = 'No answer'
   markup.delete('state')
-}
-
-function isSelected(part) {
-  const selection = getSelection()
-  return !selection.isCollapsed && selection.containsNode(part, true)
+  live.textContent = asOf + '. The sidecar or the port-forward may have ended; trying again.'
 }
 
 function replace(target, source) {
-  const focusedAt = [...target.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement)
-  const kept = [...target.querySelectorAll('details')].map(findChoice)
+  const findFocusable = () => [...target.querySelectorAll('a, button')]
+  const focusedAt = findFocusable().indexOf(document.activeElement)
   target.replaceChildren(...source.childNodes)
-  target.querySelectorAll('details').forEach((details, at) => (details.open = kept[at] ?? details.open))
   addCopyButtons(target)
-  if (focusedAt >= 0) target.querySelectorAll(FOCUSABLE)[focusedAt]?.focus({ preventScroll: true })
-}
-
-// Returns whether the reader opened or closed it; undefined if it is as the sidecar rendered it.
-function findChoice({ open, dataset }) {
-  return open === 'open' in dataset ? undefined : open
+  findFocusable()[focusedAt]?.focus({ preventScroll: true })
 }
 
 function showTime() {
-  answeredAt = document.getElementById('as-of').textContent
-  live.textContent = paused ? 'Paused at ' + answeredAt : 'Live, as of ' + answeredAt
-  live.classList.remove('lost')
-  live.classList.toggle('paused', paused)
+  live.textContent = (paused ? 'Paused. ' : 'Live. ') + asOf
 }
 
 function addCopyButtons(root) {
@@ -116,6 +92,3 @@ showTime()
 addCopyButtons(document)
 schedule(1500)
 `
-
-/** The hash of the script for the Content-Security-Policy. */
-export const SCRIPT_HASH = `sha256-${createHash('sha256').update(SCRIPT).digest('base64')}`

@@ -21,13 +21,12 @@ type Problem = StatusDocument['problems'][number]
 /** The purpose of a command, without a full stop, and the command. */
 export type Remedy = readonly [purpose: string, command: string]
 
-type Claims = NonNullable<StatusDocument['assertions'][number]['claims']>
-
 /** What the commands are made of. */
 interface Facts {
-  readonly identity: { readonly clientId: string; readonly resourceId?: string }
+  readonly clientId: string
+  readonly resourceId: string | undefined
   /** The claims of the projected token that the identity exchanges; undefined: not known. */
-  readonly claims: Claims | undefined
+  readonly claims: StatusDocument['assertions'][number]['claims']
   readonly status: StatusDocument
 }
 
@@ -38,10 +37,10 @@ const REMEDIES: Readonly<Record<string, (facts: Facts) => readonly Remedy[]>> = 
   issuer_unreachable: checkIssuer,
   token_proxy_forbidden: allowIdentity,
   identity_not_found: setClientId,
-  application_refused: ({ identity }) => [
+  application_refused: ({ clientId }) => [
     [
       'Check that the application exists in the tenant to which az is signed in',
-      `az ad sp show --id ${quoteForShell(identity.clientId)}`,
+      `az ad sp show --id ${quoteForShell(clientId)}`,
     ],
   ],
   assertion_missing: describePod,
@@ -49,27 +48,21 @@ const REMEDIES: Readonly<Record<string, (facts: Facts) => readonly Remedy[]>> = 
   assertion_empty: describePod,
 }
 
-/** Returns the commands for a problem; empty if only `wimds doctor` knows more. */
-export function findRemedies(problem: Problem, status: StatusDocument): readonly Remedy[] {
-  const { clientId = 'CLIENT_ID', failure } = problem
-  const resourceId = status.identities.find((each) => each.clientId === clientId)?.resourceId
-  const identity = { clientId, ...(resourceId !== undefined && { resourceId }) }
-  const claims = findClaims(problem, status)
-  return REMEDIES[failure?.code ?? '']?.({ identity, claims, status }) ?? []
-}
-
 /**
- * Returns the claims of the projected token that a problem's identity exchanges; undefined if it cannot be read,
- * for a chained identity, and for an unlisted client id where there are several projected tokens.
+ * Returns the commands for a problem; empty if only `wimds doctor` knows more. A chained identity has no claims, as has
+ * an unlisted client id where there are several projected tokens.
  */
-function findClaims(
-  { clientId }: Problem,
-  { identities, assertions }: StatusDocument,
-): Claims | undefined {
+export function findRemedies(
+  { clientId = 'CLIENT_ID', failure }: Problem,
+  status: StatusDocument,
+): readonly Remedy[] {
+  const { identities, assertions } = status
   const identity = identities.find((each) => each.clientId === clientId)
-  const only = assertions.length === 1 ? assertions[0] : undefined
-  const file = identity === undefined ? only?.file : identity.tokenFile
-  return assertions.find((assertion) => assertion.file === file)?.claims
+  const only = assertions.length === 1 ? assertions[0]?.file : undefined
+  const file = identity === undefined ? only : identity.tokenFile
+  const claims = assertions.find((assertion) => assertion.file === file)?.claims
+  const facts = { clientId, resourceId: identity?.resourceId, claims, status }
+  return REMEDIES[failure?.code ?? '']?.(facts) ?? []
 }
 
 /** Returns the command for a full diagnosis in the pod; undefined outside Kubernetes. */
@@ -79,94 +72,72 @@ export function createDoctorCommand({ workload }: StatusDocument): string | unde
     : undefined
 }
 
-function createCredential({ identity, claims, status }: Facts): readonly Remedy[] {
+function createCredential(facts: Facts): readonly Remedy[] {
+  const { claims, status } = facts
   // Never with placeholders: the name of the credential, made of them, would be the same in every cluster.
   if (claims === undefined || !canCreateCredential(claims)) return []
   const isIntended = status.settings.some(
     ({ name, source }) => name === 'WIMDS_AUDIENCE' && source === 'environment',
   )
   if (hasUnexpectedAudience(claims) && !isIntended) return []
+  const managedIdentity = createManagedIdentityCommand(facts, claims)
+  const application = createApplicationCommand(facts, claims)
   return [
-    ...findIdentityName(identity),
-    [
-      'Create the federated credential of a managed identity',
-      formatCommandLines(createManagedIdentityCommand(identity, claims)),
-    ],
-    [
-      'Or that of an application registration',
-      formatCommandLines(createApplicationCommand(identity, claims)),
-    ],
+    ...findIdentityName(facts),
+    ['Create the federated credential of a managed identity', formatCommandLines(managedIdentity)],
+    ['Or that of an application registration', formatCommandLines(application)],
   ]
 }
 
-function listCredentials({ identity }: Facts): readonly Remedy[] {
+function listCredentials(facts: Facts): readonly Remedy[] {
+  const command = formatCommandLines({
+    words: 'az identity federated-credential list',
+    flags: [...createIdentityFlags(facts.resourceId), ['output', 'table']],
+  })
   return [
-    ...findIdentityName(identity),
-    [
-      'Compare subject and audience with the claims of the projected token below',
-      formatCommandLines({
-        words: 'az identity federated-credential list',
-        flags: [...createIdentityFlags(identity.resourceId), ['output', 'table']],
-      }),
-    ],
+    ...findIdentityName(facts),
+    ['Compare subject and audience with the claims of the projected token below', command],
   ]
 }
 
 /** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
-function findIdentityName({ clientId, resourceId }: Facts['identity']): readonly Remedy[] {
+function findIdentityName({ clientId, resourceId }: Facts): readonly Remedy[] {
   if (resourceId !== undefined || !isPlainWord(clientId)) return []
   const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
-  return [
-    [
-      'Find the name and the resource group of the managed identity',
-      `az identity list --output table \\\n  --query "${query}"`,
-    ],
-  ]
+  const command = `az identity list --output table \\\n  --query "${query}"`
+  return [['Find the name and the resource group of the managed identity', command]]
 }
 
 function checkIssuer({ claims }: Facts): readonly Remedy[] {
-  const enable: Remedy = [
+  const enable = [
     'On AKS, enable the public issuer',
     formatCommandLines(ENABLE_OIDC_ISSUER),
-  ]
+  ] as const
   if (claims === undefined || isInternalIssuer(claims.issuer)) return [enable]
   const discovery = `${claims.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return [
-    [
-      'Check from outside the cluster that Entra ID can read the issuer',
-      `curl -fsS --url ${quoteForShell(discovery)}`,
-    ],
-    enable,
-  ]
+  const command = `curl -fsS --url ${quoteForShell(discovery)}`
+  return [['Check from outside the cluster that Entra ID can read the issuer', command], enable]
 }
 
-function allowIdentity({ identity, claims }: Facts): readonly Remedy[] {
-  if (claims === undefined) return []
-  const { kubectlApply } = createBindingCommands(identity, claims)
+function allowIdentity(facts: Facts): readonly Remedy[] {
+  if (facts.claims === undefined) return []
+  const { kubectlApply } = createBindingCommands(facts, facts.claims)
   return [['Allow the service account to use the managed identity', kubectlApply]]
 }
 
 function setClientId({ status: { workload } }: Facts): readonly Remedy[] {
   if (!workload.inPod) return []
   const account = quoteForShell(workload.serviceAccount ?? 'SERVICEACCOUNT')
-  return [
-    [
-      'Name the identity on the service account, and restart the workload',
-      `kubectl annotate serviceaccount${namespaceFlag(workload)} ${account} \\
+  const command = `kubectl annotate serviceaccount${namespaceFlag(workload)} ${account} \\
   azure.workload.identity/client-id=CLIENT_ID
-kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`,
-    ],
-  ]
+kubectl rollout restart${namespaceFlag(workload)} deployment/DEPLOYMENT`
+  return [['Name the identity on the service account, and restart the workload', command]]
 }
 
 function describePod({ status: { workload } }: Facts): readonly Remedy[] {
   if (!workload.inPod) return []
-  return [
-    [
-      'See the volumes and the events of the pod',
-      `kubectl describe pod${namespaceFlag(workload)} ${quoteForShell(workload.host)}`,
-    ],
-  ]
+  const command = `kubectl describe pod${namespaceFlag(workload)} ${quoteForShell(workload.host)}`
+  return [['See the volumes and the events of the pod', command]]
 }
 
 function namespaceFlag({ namespace }: StatusDocument['workload']): string {

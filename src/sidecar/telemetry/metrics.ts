@@ -17,16 +17,8 @@ import {
   toSamples,
   toUnixTime,
 } from './prometheus.ts'
-import { createReplyCounts, type ReplyTotals } from './reply-counts.ts'
+import { createReplyCounts } from './reply-counts.ts'
 import { describeState, type StateSources } from './state-metrics.ts'
-
-/** What a sidecar has answered since its start. */
-export interface TrafficSample extends ReplyTotals {
-  /** Token requests, those that were answered from the cache, and those that waited for an exchange. */
-  readonly lookups: number
-  readonly hits: number
-  readonly waited: number
-}
 
 const DURATION = 'wimds_request_duration_seconds'
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
@@ -49,7 +41,7 @@ export function createMetrics(sources: StateSources) {
 
 function registerRequests(registry: Registry) {
   const replies = createReplyCounts(REQUEST_BOUNDS)
-  // Numbers, which the status page reads too.
+  // Plain numbers: prom-client makes a string of the labels at each count.
   const results: Record<CacheResult, number> = {
     hit: 0,
     miss: 0,
@@ -85,13 +77,6 @@ function registerRequests(registry: Registry) {
     onCacheResult: (result: CacheResult) => {
       results[result] += 1
     },
-    /** Returns the counts that the status page shows. */
-    readTraffic: (): TrafficSample => ({
-      ...replies.totals(),
-      lookups: Object.values(results).reduce((sum, count) => sum + count, 0),
-      hits: results.hit,
-      waited: results.miss + results.coalesced + results.bypass,
-    }),
   }
 }
 

@@ -19,12 +19,10 @@ export const SIMULATE = {
   flags: {
     dir: {
       value: 'DIR',
-      completion: 'directory',
       help: 'folder for ca.crt, token/azure-identity-token and env (default: a temporary folder, removed at the end)',
     },
     config: {
       value: 'FILE',
-      completion: 'file',
       help: 'tenants, applications, resources, issuers, secrets and faults (YAML)',
     },
     listen: {
@@ -44,10 +42,9 @@ export const SIMULATE = {
     },
     'tls-cert': {
       value: 'FILE',
-      completion: 'file',
       help: 'certificate of Entra ID and the vault (PEM)',
     },
-    'tls-key': { value: 'FILE', completion: 'file', help: 'its key' },
+    'tls-key': { value: 'FILE', help: 'its key' },
     rotate: {
       value: 'SECONDS',
       help: 'rotation interval of the projected token (default: 80 % of its lifetime)',

@@ -9,7 +9,6 @@ import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import {
-  getApiGroup,
   findObjects,
   formatPathFlags,
   readWorkloads,
@@ -29,23 +28,12 @@ export interface ServiceAccountObject extends Name {
 
 export interface WorkloadObject extends ServiceAccountObject {
   readonly kind: string
-  /** Where the pod template is, such as `spec.template`; empty for a Pod. */
-  readonly templatePath: string
-  readonly labels: Readonly<Record<string, string>>
-  /** The labels in its selector, which its pods must keep. */
-  readonly selector: Readonly<Record<string, string>>
   readonly template: Pod
 }
 
 /** A ConfigMap with an identities file. */
-export interface IdentitiesConfigMap extends Name {
+interface IdentitiesConfigMap extends Name {
   readonly entries: readonly IdentityEntry[]
-}
-
-/** An object of another kind that a migration reads. */
-export interface OtherObject extends ServiceAccountObject {
-  readonly kind: string
-  readonly spec?: unknown
 }
 
 export interface ClusterObjects {
@@ -54,8 +42,6 @@ export interface ClusterObjects {
   readonly configMaps: readonly IdentitiesConfigMap[]
   /** Namespaces whose label asks for injection of all their pods. */
   readonly injectedNamespaces: ReadonlySet<string>
-  /** The objects of the API group aadpodidentity.k8s.io. */
-  readonly podIdentities: readonly OtherObject[]
 }
 
 /** Formats `ServiceAccount shop/orders`. */
@@ -87,15 +73,13 @@ const KubernetesObject = z.looseObject({
     ),
   }),
   data: withFallback(z.record(z.string(), z.unknown()), {}),
-  spec: z.optional(z.unknown()),
 })
-
-const WithSelector = z.object({ selector: z.object({ matchLabels: Texts }) })
 
 type ParsedObject = z.infer<typeof KubernetesObject>
 
 /** An object with the texts of its metadata. */
-interface ReadObject extends OtherObject {
+interface ReadObject extends ServiceAccountObject {
+  readonly kind: string
   readonly apiVersion: string
   readonly labels: Readonly<Record<string, string>>
   readonly owners: ParsedObject['metadata']['ownerReferences']
@@ -145,7 +129,6 @@ export async function readClusterObjects(
     workloads,
     configMaps: configMaps.flat(),
     injectedNamespaces: new Set(all.filter(isInjectedNamespace).map(({ name }) => name)),
-    podIdentities: named.filter((object) => getApiGroup(object) === 'aadpodidentity.k8s.io'),
   }
   return { objects, findings }
 }
@@ -187,7 +170,7 @@ function parseObjects(
   return findObjects(document, []).flatMap((located) => {
     const parsed = KubernetesObject.safeParse(located.object).data
     if (parsed === undefined) return []
-    const { apiVersion, kind, data, spec, metadata } = parsed
+    const { apiVersion, kind, data, metadata } = parsed
     const { labels, annotations, namespace = '', ownerReferences: owners } = metadata
     const name = metadata.name ?? metadata.generateName ?? ''
     const label = `${kind} ${JSON.stringify(name)} (${place})`
@@ -198,18 +181,16 @@ function parseObjects(
       report.warning(label, `is of a kind that is not known, and was not read. ${fix}`)
     }
     const texts = { namespace, name, label, labels, annotations, owners }
-    return [{ ...texts, apiVersion, kind, data, spec, workloads: workloads ?? [] }]
+    return [{ ...texts, apiVersion, kind, data, workloads: workloads ?? [] }]
   })
 }
 
 /** Kinds that have to be in a namespace for a subject to be known. */
-function isRelevant(object: ReadObject): boolean {
-  const { kind, data } = object
+function isRelevant({ kind, data, workloads }: ReadObject): boolean {
   return (
     kind === 'ServiceAccount' ||
     (kind === 'ConfigMap' && 'identities.yaml' in data) ||
-    getApiGroup(object) === 'aadpodidentity.k8s.io' ||
-    object.workloads.length > 0
+    workloads.length > 0
   )
 }
 
@@ -228,13 +209,11 @@ function checkName({ namespace, name, label }: ReadObject, report: Report): bool
 }
 
 function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
-  return object.workloads.flatMap(({ template, path }) => {
+  return object.workloads.flatMap(({ template }) => {
     const problems: string[] = []
     const pod = parsePod(template, problems)
     for (const problem of problems) report.error(formatObject(object.kind, object), problem)
-    if (pod === undefined) return []
-    const selector = WithSelector.safeParse(object.spec).data?.selector.matchLabels ?? {}
-    return { ...object, templatePath: path.join('.'), selector, template: pod }
+    return pod === undefined ? [] : { ...object, template: pod }
   })
 }
 

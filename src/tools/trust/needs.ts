@@ -54,7 +54,7 @@ export interface Need {
 }
 
 /** The label of pods whose tokens the webhook of azure-workload-identity projects. */
-export const USE_LABEL = 'azure.workload.identity/use'
+const USE_LABEL = 'azure.workload.identity/use'
 
 interface Context {
   readonly objects: ClusterObjects

@@ -11,14 +11,10 @@ import { isDnsLabel, isGuid } from '../../lib/grammars.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printError } from '../../lib/print-error.ts'
 import { type ClusterObjects, readClusterObjects } from './cluster-objects.ts'
-import { createReport, type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 import { parseExistingLists, parseIdentityList } from './inventory.ts'
 import { findIssuerProblem, isAudience } from './find-issuer.ts'
-import { migrateFromAadPodIdentity } from './migration/aad-pod-identity.ts'
-import { migrateFromAzureWorkloadIdentity } from './migration/azure-workload-identity.ts'
-import type { Migration } from './migration/change.ts'
 import type { TrustOptions } from './needs.ts'
-import { formatAsoObjects } from './output/aso.ts'
 import { formatAzScript } from './output/az.ts'
 import { formatBicep } from './output/bicep.ts'
 import { formatJson } from './output/json.ts'
@@ -29,32 +25,25 @@ import { parseTemplatePaths } from '../inject/options.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 
-const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'aso', 'json'] as const
-const MIGRATION_SOURCES = ['azure-workload-identity', 'aad-pod-identity'] as const
+const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'json'] as const
 
 export const TRUST = {
   name: 'trust',
   group: 'Prepare manifests',
   summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
-  arguments: { usage: 'FILE...', completion: 'file' },
+  arguments: { usage: 'FILE...' },
   description:
-    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, or as az commands, Terraform, Bicep or objects of the Azure Service Operator. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
+    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, or as az commands, Terraform or Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
   flags: {
     issuer: {
       value: 'URL|FILE',
-      completion: 'file',
       help: "issuer of the cluster's tokens, or a file with it: a projected token, or the output of kubectl get --raw /.well-known/openid-configuration; required",
     },
     output: {
       short: 'o',
       value: 'FORMAT',
       choices: TRUST_OUTPUTS,
-      help: 'text (the default), az, terraform, bicep, aso, or json: a document with a schemaVersion',
-    },
-    from: {
-      value: 'PROJECT',
-      choices: MIGRATION_SOURCES,
-      help: 'migrate from azure-workload-identity or aad-pod-identity: print what to change in the manifests, and the credentials after that',
+      help: 'text (the default), az, terraform, bicep, or json: a document with a schemaVersion',
     },
     namespace: { value: 'NAME', help: 'namespace of objects that name none' },
     path: {
@@ -80,14 +69,10 @@ export const TRUST = {
       value: 'TEXT',
       help: 'audience of the projected tokens (default: that of the cloud)',
     },
-    'force-namespaced': {
-      help: 'with --from aad-pod-identity: aad-pod-identity ran with --forceNamespaced (default: as its manifests in the input say)',
-    },
     identities: {
       group: 'What exists in Azure',
       value: 'FILE',
       isRepeatable: true,
-      completion: 'file',
       help: 'output of az identity list or az ad app list with -o json: names and resource groups by client id',
     },
     application: {
@@ -100,7 +85,6 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'PATH',
       isRepeatable: true,
-      completion: 'file',
       help: 'output of az identity federated-credential list or az ad app federated-credential list with -o json, or a directory of such files; a file CLIENT_ID.json is of that identity',
     },
     'resource-group': {
@@ -139,21 +123,19 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     namespace,
     templatePaths,
   })
-  const migration = migrate(flags, objects, options, findings)
-  const known = [...inventory.known, ...(migration?.known ?? [])]
-  const planned = createTrustPlan(migration?.objects ?? objects, { ...inventory, known }, options)
+  const planned = createTrustPlan(objects, inventory, options)
   const plan = {
     ...selectGroup(planned, flags.value('resource-group')),
     findings: [...findings, ...planned.findings, ...findEmptyInput(objects, findings)],
   }
   const output = flags.value('output')
-  const text = format(output, plan, migration)
+  const text = format(output, plan)
   const all = [...plan.findings, ...findOmitted(output, plan)]
   const lines = all.map(({ severity, object, message }) => {
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  if (hasContent(plan, migration) || output === 'json') io.stdout.write(text)
+  if (hasContent(plan) || output === 'json') io.stdout.write(text)
   return hasErrors(all) ? 1 : 0
 }
 
@@ -161,8 +143,8 @@ const hasErrors = (findings: readonly Finding[]) =>
   findings.some(({ severity }) => severity === 'error')
 
 /** Returns false for a plan of nothing but errors, which are on standard error. */
-function hasContent(plan: Plan, migration: Migration | undefined): boolean {
-  return !hasErrors(plan.findings) || plan.identities.length + (migration?.changes.length ?? 0) > 0
+function hasContent({ findings, identities }: Plan): boolean {
+  return !hasErrors(findings) || identities.length > 0
 }
 
 async function parseOptions(
@@ -182,9 +164,6 @@ async function parseOptions(
   const audience = flags.value('audience')
   if (audience !== undefined && !isAudience(audience)) {
     problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
-  }
-  if (flags.has('force-namespaced') && flags.value('from') !== 'aad-pod-identity') {
-    problems.push('--force-namespaced needs --from aad-pod-identity')
   }
   const templatePaths = parseTemplatePaths(flags, problems)
   const issuer = await readIssuer(flags.value('issuer'), problems)
@@ -285,19 +264,6 @@ function findEmptyInput(
 const EMPTY_INPUT =
   'nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json'
 
-function migrate(
-  flags: TrustFlags,
-  objects: ClusterObjects,
-  { tenantId }: TrustOptions,
-  findings: Finding[],
-): Migration | undefined {
-  const from = flags.value('from')
-  if (from === 'azure-workload-identity') return migrateFromAzureWorkloadIdentity(objects, tenantId)
-  if (from !== 'aad-pod-identity') return undefined
-  const options = { isNamespaced: flags.has('force-namespaced'), tenantId }
-  return migrateFromAadPodIdentity(objects, options, createReport(findings))
-}
-
 function selectGroup(plan: Plan, group: string | undefined): Plan {
   if (group === undefined) return plan
   const identities = plan.identities.filter(
@@ -306,32 +272,27 @@ function selectGroup(plan: Plan, group: string | undefined): Plan {
   return { ...plan, identities }
 }
 
-function format(name: string | undefined, plan: Plan, migration: Migration | undefined): string {
-  const changes = migration?.changes
-  const formats = {
-    text: () => formatText(plan, changes),
-    json: () => formatJson(plan, changes),
-    az: () => formatAzScript(plan),
-    terraform: () => formatTerraform(plan),
-    bicep: () => formatBicep(plan),
-    aso: () => formatAsoObjects(plan),
-  }
-  return formats[TRUST_OUTPUTS.find((each) => each === name) ?? 'text']()
+const FORMATTERS = {
+  text: formatText,
+  json: formatJson,
+  az: formatAzScript,
+  terraform: formatTerraform,
+  bicep: formatBicep,
+}
+
+function format(name: string | undefined, plan: Plan): string {
+  return FORMATTERS[TRUST_OUTPUTS.find((each) => each === name) ?? 'text'](plan)
 }
 
 /** Returns an error for each application that the format leaves out. */
 function findOmitted(name: string | undefined, { identities }: Plan): Finding[] {
-  const owners: Partial<Record<string, string>> = {
-    bicep: 'Azure Resource Manager',
-    aso: 'the operator',
-  }
-  const owner = owners[name ?? '']
-  if (owner === undefined) return []
+  if (name !== 'bicep') return []
   return identities
     .filter(({ kind, isOverLimit }) => kind === 'application' && !isOverLimit)
     .map(({ clientId }) => ({
       severity: 'error',
       object: clientId,
-      message: `is left out of the output: ${owner} has no applications. Fix: use -o az or terraform`,
+      message:
+        'is left out of the output: Azure Resource Manager has no applications. Fix: use -o az or terraform',
     }))
 }

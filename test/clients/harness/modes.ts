@@ -17,7 +17,6 @@ export const MODE_NAMES = [
 export type ModeName = (typeof MODE_NAMES)[number]
 
 export interface Mode {
-  readonly title: string
   /** The protocol of the request. `--modes` accepts it or the mode's name. */
   readonly protocol: 'imds' | 'app-service' | 'cloud-shell'
   /** True when the client connects to 169.254.169.254:80, which requires a network namespace. */
@@ -36,28 +35,25 @@ const imds = {
   identity: DEFAULT_IDENTITY,
   selector: [],
   environment: () => ({}),
-} as const satisfies Omit<Mode, 'title'>
+} as const satisfies Mode
 
 const named = { ...imds, identity: NAMED_IDENTITY } as const
 const onLoopback = { ...imds, needsLinkLocal: false } as const
 
 export const MODES: Readonly<Record<ModeName, Mode>> = {
-  system: { ...imds, title: 'IMDS' },
-  'client-id': { ...named, title: 'client id', selector: ['client-id', NAMED_IDENTITY.clientId] },
-  'object-id': { ...named, title: 'object id', selector: ['object-id', NAMED_IDENTITY.objectId] },
+  system: imds,
+  'client-id': { ...named, selector: ['client-id', NAMED_IDENTITY.clientId] },
+  'object-id': { ...named, selector: ['object-id', NAMED_IDENTITY.objectId] },
   'resource-id': {
     ...named,
-    title: 'resource id',
     selector: ['resource-id', NAMED_IDENTITY.resourceId],
   },
   'host-override': {
     ...onLoopback,
-    title: 'host override',
     environment: ({ origin }) => ({ AZURE_POD_IDENTITY_AUTHORITY_HOST: origin }),
   },
   'app-service-2019': {
     ...onLoopback,
-    title: 'App Service 2019',
     protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       IDENTITY_ENDPOINT: `${origin}/msi/token`,
@@ -66,7 +62,6 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   },
   'app-service-2017': {
     ...onLoopback,
-    title: 'App Service 2017',
     protocol: 'app-service',
     environment: ({ origin, identityHeader }) => ({
       MSI_ENDPOINT: `${origin}/msi/token`,
@@ -75,10 +70,9 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   },
   'cloud-shell': {
     ...onLoopback,
-    title: 'Cloud Shell',
     protocol: 'cloud-shell',
     environment: ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
   },
   // The port is part of the protocol. Only in a namespace is it certain to be free.
-  'vm-extension': { ...imds, title: 'port 50342', protocol: 'cloud-shell' },
+  'vm-extension': { ...imds, protocol: 'cloud-shell' },
 }

@@ -9,13 +9,12 @@ import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import type { Exposition } from '../../../src/sidecar/telemetry/prometheus.ts'
 import { openAdminPort } from '../../fixtures/admin.ts'
 import { type Connection, openConnection, request } from '../../fixtures/connection.ts'
-import { aStatus, TRAFFIC } from '../../fixtures/status.ts'
+import { aStatus } from '../../fixtures/status.ts'
 
 const log = () => createLogger({ level: 'info', format: 'json', out: { write: () => {} } })
 
 const statusRoutes = (given = log()) =>
   createStatusRoutes({
-    readTraffic: () => TRAFFIC,
     document: aStatus,
     log: given,
   })

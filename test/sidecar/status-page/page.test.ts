@@ -1,52 +1,103 @@
 import { expect, test } from 'vitest'
 import { renderPage } from '../../../src/sidecar/status-page/page.ts'
-import { aStatus, textOf, TRAFFIC } from '../../fixtures/status.ts'
+import type { StatusDocument } from '../../../src/sidecar/telemetry/status-schema.ts'
+import { aStatus, textOf } from '../../fixtures/status.ts'
+
+/** Returns the text of a section of the page; it is 12:00:00 UTC. */
+function sectionOf(name: string, overrides: Partial<StatusDocument>): string {
+  const [, rest = ''] = renderPage(aStatus(overrides)).body.split(`<section id="${name}"`)
+  return textOf(`<section ${rest.split('</section>')[0]}`)
+}
 
 test.each([
-  ['starting', 'Not ready: starting'],
+  ['starting', 'Not ready'],
   ['ready', 'Ready'],
   ['degraded', 'Ready, with problems'],
   // /readyz answers 200 in every state but starting.
   ['failing', 'Failing: no token'],
 ] as const)('the title in state %s is %s', (state, title) => {
-  const { body } = renderPage(aStatus({ state }), TRAFFIC)
+  const { body } = renderPage(aStatus({ state }))
   expect(/<title>(.*) &ndash; .* &ndash; wimds<\/title>/.exec(body)?.[1]).toBe(title)
 })
 
-test('a warning, as of a changed identities file that is not valid, shows in the title and above the traffic', () => {
-  const { body } = renderPage(aStatus({ warnings: ['the old file is still in use'] }), TRAFFIC)
-  expect(body).toContain('<title>Ready, with warnings &ndash;')
-  expect(body.indexOf('The old file is still in use')).toBeLessThan(
-    body.indexOf('>Traffic since the start<'),
+test('problems and warnings, as of a changed identities file that is not valid, stand above the lists', () => {
+  const problems = [{ summary: 'no token' }]
+  const { body } = renderPage(aStatus({ problems, warnings: ['the old file is still in use'] }))
+  const places = ['No token', 'The old file is still in use', '>Tokens<'].map((text) =>
+    body.indexOf(text),
+  )
+  expect(places).toEqual(places.toSorted((a, b) => a - b))
+  expect(places[0]).toBeGreaterThan(0)
+})
+
+test('a token has its expiry and its next refresh', () => {
+  expect(sectionOf('tokens', {})).toContain(
+    'https://vault.azure.net orders Obtained 3 h ago 09:00:00 UTC Expires in 21 h 2026-11-25 09:00:00 UTC in 9 h 21:10:00 UTC 0 –',
   )
 })
 
-test('the page says that no token is in memory, whatever requests have failed', () => {
-  const { body } = renderPage(aStatus({ tokens: [] }), TRAFFIC)
-  expect(body).toContain('<title>Ready, no token yet &ndash;')
-  expect(body).toContain('No token is in memory.')
-})
-
-test('the head says that no projected token can be used, and since when the longest fault lasts', () => {
-  const failure = { code: 'assertion_missing', message: 'there is no projected token' }
-  const problems = ['2026-11-24T11:50:00.000Z', '2026-11-24T11:45:00.000Z'].map((failingSince) => ({
-    summary: failure.message,
-    failingSince,
-    failure,
+test('an overdue attempt waits for a request', () => {
+  const tokens = aStatus().tokens.map((token) => ({
+    ...token,
+    nextAttemptAt: '2026-11-24T11:59:00.000Z',
   }))
-  const { body } = renderPage(aStatus({ state: 'starting', problems }), TRAFFIC)
-  const [, head = ''] = body.split('<header>')
-  const text = textOf(head.split('</header>')[0] ?? '')
-  expect(body).toContain('<title>Not ready: no valid projected token &ndash;')
-  expect(body).toContain('<span class="pill failing">Not ready: no valid projected token</span>')
-  expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
+  expect(sectionOf('tokens', { tokens })).toContain('at the next request')
 })
 
-test('the head says since when some requests fail, and not since when a refresh does', () => {
-  const problem = { summary: 'no token', failingSince: '2026-11-24T11:45:00.000Z' }
-  const served = { ...problem, servedUntil: '2026-11-24T12:45:00.000Z' }
-  const headOf = (each: typeof problem) =>
-    renderPage(aStatus({ state: 'degraded', problems: [each] }), TRAFFIC).body.split('</header>')[0]
-  expect(headOf(problem)).toContain('Some requests fail since')
-  expect(headOf(served)).not.toContain('fail since')
+test('a list without items says so', () => {
+  expect(sectionOf('tokens', { tokens: [] })).toContain('None.')
+})
+
+test('the projected token has its claims', () => {
+  expect(sectionOf('assertions', {})).toContain(
+    'Subject system:serviceaccount:shop:orders Audience api://AzureADTokenExchange Expires in 41 min 12:41:00 UTC',
+  )
+})
+
+test('a client or a token that calls again keeps its row, and failing tokens come first', () => {
+  const failure = { code: 'entra_unreachable', message: 'Entra ID cannot be reached' }
+  const clients = aStatus().clients.flatMap((client) =>
+    ['1.5.0', '1.12.0'].map((version) => ({ ...client, version })),
+  )
+  const tokens = aStatus().tokens.flatMap((token) => [
+    { ...token, resource: 'https://a' },
+    { ...token, resource: 'https://b', failure },
+  ])
+  const { body } = renderPage(aStatus({ clients, tokens }))
+  const reversed = { clients: clients.toReversed(), tokens: tokens.toReversed() }
+  expect(renderPage(aStatus(reversed)).body).toBe(body)
+  expect(body.indexOf('https://<wbr />b')).toBeLessThan(body.indexOf('https://<wbr />a'))
+})
+
+const failed = {
+  lastAt: '2026-11-24T11:58:00.000Z',
+  count: 6,
+  protocol: 'imds',
+  client: 'curl',
+  clientVersion: '7.88.1',
+  failure: { code: 'identity_not_found', message: 'Identity not found', fix: 'name another one' },
+}
+
+test('a failed request has its fix, or a link to the one problem that explains it', () => {
+  const problem = { summary: 'no token', failure: failed.failure }
+  const textWith = (problems: StatusDocument['problems']) =>
+    sectionOf('failedRequests', { failedRequests: [failed], problems })
+  const explained = 'Identity not found Fix: name another one.'
+  expect(textWith([])).toContain(explained)
+  expect(textWith([problem, problem])).toContain(explained)
+  expect(textWith([problem])).not.toContain('Fix:')
+  const { body } = renderPage(aStatus({ failedRequests: [failed], problems: [problem] }))
+  expect(body).toMatch(/href="#problem-1"\s*>identity_<wbr \/>not_<wbr \/>found/)
+})
+
+test('a token links to the problem of its identity and resource', () => {
+  const { failure } = failed
+  const tokens = aStatus().tokens.map((token) => ({ ...token, identity: 'billing', failure }))
+  const resources = tokens.map(({ resource }) => resource)
+  const problems = [
+    { summary: 'no token', identity: 'orders', resources, failure },
+    { summary: 'no token', identity: 'billing', resources: ['https://storage'], failure },
+    { summary: 'no token', identity: 'billing', resources, failure },
+  ]
+  expect(renderPage(aStatus({ tokens, problems })).body).toContain('href="#problem-3"')
 })

@@ -78,21 +78,6 @@ describe('request metrics', () => {
   })
 })
 
-describe('traffic', () => {
-  test('adds up the requests of all protocols and outcomes', async () => {
-    const observed = observe()
-    observed.onReply(reply({ durationMs: 0.5 }))
-    observed.onReply(reply({ durationMs: 20, protocol: 'cloud-shell' }))
-    observed.onReply(reply({ durationMs: 30_000, status: 503 }))
-    observed.onCacheResult('hit')
-    observed.onCacheResult('coalesced')
-    const { durations, ...counts } = observed.readTraffic()
-    expect(counts).toMatchObject({ requests: 3, failed: 1, lookups: 2, hits: 1 })
-    expect(durations.bounds.slice(0, 3)).toEqual([0.001, 0.005, 0.025])
-    expect(durations.counts).toEqual([1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1])
-  })
-})
-
 describe('exchange metrics', () => {
   test('observe the duration by error code', async () => {
     const observed = observe()

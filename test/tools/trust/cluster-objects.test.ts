@@ -12,7 +12,7 @@ test('reads the lists of kubectl get -o json', async () => {
   expect(findings).toEqual([])
   expect(objects).toMatchObject({
     serviceAccounts: [{ namespace: 'shop', name: 'orders' }],
-    workloads: [{ kind: 'Deployment', name: 'orders', templatePath: 'spec.template' }],
+    workloads: [{ kind: 'Deployment', name: 'orders' }],
   })
 })
 

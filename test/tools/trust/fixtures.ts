@@ -21,7 +21,7 @@ export const TENANT = '22222222-2222-4222-8222-222222222222'
 export const SUBSCRIPTION = '55555555-5555-4555-8555-555555555555'
 export const ORDERS_ID = { subscription: SUBSCRIPTION, resourceGroup: 'shop', name: 'orders' }
 
-export const OPTIONS: TrustOptions = {
+const OPTIONS: TrustOptions = {
   issuer: ISSUER,
   authorityHost: 'https://login.microsoftonline.com',
   audience: AUDIENCE,

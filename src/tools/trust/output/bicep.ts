@@ -5,7 +5,7 @@ import type { Plan } from '../plan.ts'
 import {
   describeIdentity,
   describeSources,
-  selectManaged,
+  selectWritable,
   type WritableIdentity,
 } from './writable.ts'
 
@@ -17,7 +17,7 @@ const API_VERSION = '2023-01-31'
  * a `UsageError` if the identities are in several resource groups: a Bicep file is deployed to one.
  */
 export function formatBicep(plan: Plan): string {
-  const identities = selectManaged(plan)
+  const identities = selectWritable(plan).filter(({ kind }) => kind === 'managed-identity')
   const groups = new Set(identities.flatMap(({ id }) => id?.resourceGroup ?? []))
   if (groups.size > 1) {
     throw new UsageError([

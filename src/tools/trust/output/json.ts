@@ -1,11 +1,10 @@
-/** Formats the plan, and the changes of a migration, as JSON. Its form is public: members are added, never renamed. */
+/** Formats the plan as JSON. Its form is public: members are added, never renamed. */
 import { formatManagedIdentityId } from '../../../lib/managed-identity.ts'
 import { VERSION } from '../../../lib/version.ts'
-import type { Change } from '../migration/change.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
-/** Returns the document. `changes` is undefined if no migration was asked for. */
-export function formatJson(plan: Plan, changes: readonly Change[] | undefined): string {
+/** Returns the document. */
+export function formatJson(plan: Plan): string {
   const document = {
     schemaVersion: 1,
     version: VERSION,
@@ -17,7 +16,6 @@ export function formatJson(plan: Plan, changes: readonly Change[] | undefined): 
       return { clientId, kind, resourceId, count, isCompared, isOverLimit, credentials, extra }
     }),
     findings: plan.findings,
-    changes,
   }
   return `${JSON.stringify(document, null, 2)}\n`
 }

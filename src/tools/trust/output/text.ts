@@ -1,7 +1,5 @@
-/** Formats the plan, and the changes of a migration, for people. */
-import { stringify } from 'yaml'
+/** Formats the plan for people. */
 import { toLine } from '../../../lib/printable.ts'
-import type { Change } from '../migration/change.ts'
 import {
   CREDENTIAL_LIMIT,
   type Plan,
@@ -10,10 +8,9 @@ import {
 } from '../plan.ts'
 import { describeIdentity } from './writable.ts'
 
-/** Returns the report, without the findings. `changes` is undefined if no migration was asked for. */
-export function formatText(plan: Plan, changes: readonly Change[] | undefined): string {
+/** Returns the report, without the findings. */
+export function formatText(plan: Plan): string {
   return [
-    ...(changes === undefined ? [] : formatChanges(changes)),
     `Federated credentials for the issuer ${toLine(plan.issuer)}`,
     ...plan.identities.flatMap((identity) => ['', ...formatIdentity(identity)]),
     '',
@@ -81,26 +78,5 @@ function formatCredential({
       : [
           `${indent}audience in Azure: ${toLine(existing.audiences.join(', '))}, in the tokens: ${toLine(audience)}`,
         ]),
-  ]
-}
-
-function formatChanges(changes: readonly Change[]): string[] {
-  return [
-    'Changes of the manifests',
-    ...changes.flatMap(({ object, isNew, remove, add, manifest, notes }) => [
-      '',
-      isNew ? `${object} (new)` : object,
-      ...remove.map((text) => `  - ${toLine(text)}`),
-      ...add.map((text) => `  + ${toLine(text)}`),
-      ...(manifest === undefined
-        ? []
-        : stringify(manifest, { lineWidth: 0 })
-            .trimEnd()
-            .split('\n')
-            .map((line) => `  + ${line}`)),
-      ...notes.map((text) => `  note: ${toLine(text)}`),
-    ]),
-    ...(changes.length === 0 ? ['', 'Nothing in the input has to change.'] : []),
-    '',
   ]
 }

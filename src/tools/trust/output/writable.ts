@@ -23,11 +23,6 @@ export function selectWritable({ identities }: Plan): WritableIdentity[] {
     })
 }
 
-/** Returns the managed identities that are written, for formats that have no applications. */
-export function selectManaged(plan: Plan): WritableIdentity[] {
-  return selectWritable(plan).filter(({ kind }) => kind === 'managed-identity')
-}
-
 /** Returns the name, or the first part of the client id. */
 function createSymbol({ id, clientId }: PlannedIdentity): string {
   if (id === undefined) return `identity_${clientId.slice(0, 8)}`
