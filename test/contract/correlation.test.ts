@@ -27,7 +27,7 @@ function stackOn(simulator: Simulator) {
   const { tenantId, clientId, authorityHost, tokenFile } = simulator
   const identity = { name: 'orders', tenantId, clientId, authorityHost, tokenFile, prefetch: [] }
   const request = createCacheRequest(identity, 'https://vault.azure.net/.default')
-  return { cache, request, events }
+  return { cache, get: cache.createGet(Infinity), request, events }
 }
 
 const sentIds = (simulator: Simulator) =>
@@ -38,9 +38,9 @@ const sentIds = (simulator: Simulator) =>
 
 test('an exchange has the correlation id of the request that started it', async () => {
   await using simulator = await createSimulator({ ports: false })
-  const { cache, request, events } = stackOn(simulator)
-  await cache.get({ ...request, correlationId: GUID })
-  await cache.get({ ...request, correlationId: GUID.replace('4', '5') })
+  const { cache, get, request, events } = stackOn(simulator)
+  await get({ ...request, correlationId: GUID })
+  await get({ ...request, correlationId: GUID.replace('4', '5') })
   cache.close()
   expect(sentIds(simulator)).toEqual([GUID])
   expect(events.map(({ request: { correlationId } }) => correlationId)).toEqual([GUID])
@@ -48,9 +48,9 @@ test('an exchange has the correlation id of the request that started it', async 
 
 test('an exchange without a correlation id gets a new one, which is reported', async () => {
   await using simulator = await createSimulator({ ports: false })
-  const { cache, request, events } = stackOn(simulator)
-  await cache.get(request)
-  await cache.get(createCacheRequest(request.identity, 'https://storage.azure.com/.default'))
+  const { cache, get, request, events } = stackOn(simulator)
+  await get(request)
+  await get(createCacheRequest(request.identity, 'https://storage.azure.com/.default'))
   cache.close()
   const [first, second] = sentIds(simulator)
   expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
@@ -60,9 +60,9 @@ test('an exchange without a correlation id gets a new one, which is reported', a
 
 test('a rejection has the ids of Entra ID for a support ticket', async () => {
   await using simulator = await createSimulator({ ports: false })
-  const { cache, request } = stackOn(simulator)
+  const { cache, get, request } = stackOn(simulator)
   simulator.faults.add({ kind: 'aadsts', code: 700016 })
-  const rejected = cache.get({ ...request, correlationId: GUID })
+  const rejected = get({ ...request, correlationId: GUID })
   await expect(rejected).rejects.toMatchObject({
     entra: {
       aadsts: 700016,

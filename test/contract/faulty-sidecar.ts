@@ -95,7 +95,7 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   const { port } = onFailure.use(
     await serveParts(
       parts({
-        tokens: cache.get,
+        tokens: cache.createGet(Infinity),
         clock,
         resolve: createIdentityResolver({ identities: [orders], defaultIdentity: orders }),
         onReply: ({ error }) => {

@@ -25,7 +25,7 @@ import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
 import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
-interface ExchangeOptions extends ExchangeDispatchers {
+export interface ExchangeOptions extends ExchangeDispatchers {
   /** Wraps the exchanges of each identity, also of one whose token is the assertion of another one. */
   readonly around?: (source: TokenSource) => TokenSource
   readonly readAssertion: AssertionReader

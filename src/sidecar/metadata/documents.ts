@@ -12,6 +12,7 @@ interface DocumentContext {
   readonly rest: string
   /** The tenant of the caller's default identity. */
   readonly tenantId: string
+  readonly instance: InstanceDocument
 }
 
 /** A document: its path and the function that answers requests for it. */
@@ -22,39 +23,38 @@ export interface MetadataDocument {
   readonly answer: (request: WireRequest, context: DocumentContext) => Reply
 }
 
-/** Creates all documents. */
-export function createMetadataDocuments(instance: InstanceDocument): MetadataDocument[] {
-  const answerInstance: MetadataDocument['answer'] = (request, { rest }) => {
-    const parameters = parseRequest(request, FIRST_API_VERSION)
-    const segments = rest.split('/').filter((segment) => segment !== '')
-    const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
-    return findInstancePart(document, segments, parameters.get('format'))
-  }
-  return [
-    { path: '/metadata/instance', answer: answerInstance },
-    { path: '/metadata/instance/*', answer: answerInstance },
-    {
-      path: '/metadata/versions',
-      answer(request) {
-        requireMetadataHeader(request)
-        return createJsonReply(200, { apiVersions: API_VERSIONS })
-      },
+/** All documents. */
+export const METADATA_DOCUMENTS: readonly MetadataDocument[] = [
+  { path: '/metadata/instance', answer: answerInstance },
+  { path: '/metadata/instance/*', answer: answerInstance },
+  {
+    path: '/metadata/versions',
+    answer(request) {
+      requireMetadataHeader(request)
+      return createJsonReply(200, { apiVersions: API_VERSIONS })
     },
-    {
-      path: '/metadata/identity/info',
-      answer(request, { tenantId }) {
-        parseRequest(request, FIRST_INFO_VERSION)
-        return createJsonReply(200, { tenantId })
-      },
+  },
+  {
+    path: '/metadata/identity/info',
+    answer(request, { tenantId }) {
+      parseRequest(request, FIRST_INFO_VERSION)
+      return createJsonReply(200, { tenantId })
     },
-    {
-      path: '/metadata/scheduledevents',
-      answer(request) {
-        parseRequest(request, FIRST_API_VERSION)
-        return createJsonReply(200, { DocumentIncarnation: 1, Events: [] })
-      },
+  },
+  {
+    path: '/metadata/scheduledevents',
+    answer(request) {
+      parseRequest(request, FIRST_API_VERSION)
+      return createJsonReply(200, { DocumentIncarnation: 1, Events: [] })
     },
-  ]
+  },
+]
+
+function answerInstance(request: WireRequest, { rest, instance }: DocumentContext): Reply {
+  const parameters = parseRequest(request, FIRST_API_VERSION)
+  const segments = rest.split('/').filter((segment) => segment !== '')
+  const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
+  return findInstancePart(document, segments, parameters.get('format'))
 }
 
 /** Renders an error of the instance family: one sentence and no description (R23). */

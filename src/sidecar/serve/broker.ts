@@ -1,5 +1,4 @@
-/** Builds the broker: exchange, token cache, telemetry and HTTP application. Sockets and projected tokens are given to it. */
-import { randomUUID } from 'node:crypto'
+/** Builds the broker: exchange, token cache and telemetry. Projected tokens and what the process shares are given to it. */
 import type { Config } from '../config/config.ts'
 import type { AssertionReader } from '../exchange/assertion.ts'
 import { watchAssertions } from '../exchange/assertion-watcher.ts'
@@ -9,11 +8,15 @@ import {
   type Identity,
   type IdentityDirectory,
   isAllowedResource,
+  type Selector,
 } from '../identities.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
 import { createGuard } from '../server/guard.ts'
-import { createPeerUidLookup } from '../server/peer-uid.ts'
 import type { Pod } from '../server/pod.ts'
+import { createAppServiceDialects } from '../dialects/app-service.ts'
+import { cloudShell } from '../dialects/cloud-shell.ts'
+import { imds } from '../dialects/imds.ts'
+import { createPassThrough } from '../metadata/pass-through.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
@@ -26,22 +29,20 @@ import {
   type TokenRequest,
   toResource,
   toScope,
-  type TokenSource,
 } from '../tokens/token.ts'
-import { createMetadataPort, type ListenForPod } from './metadata-port.ts'
-import { setMemoryFlags } from './v8-settings.ts'
+import type { ExchangeStack } from './exchange-stack.ts'
 
 interface BrokerSources {
   readonly config: Config
   /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
   readonly readAssertion: AssertionReader
+  readonly exchanges: ExchangeStack
   readonly log: ProcessLog
 }
 
 export interface Broker {
-  /** The pod of the configuration. */
-  readonly pod: Pod
-  readonly listen: ListenForPod
+  /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
+  readonly createPod: (own: Pick<Pod, 'instanceId' | 'findPeerUid'>) => Pod
   readonly telemetry: Telemetry
   /** Starts to poll the projected tokens; resolves after the first poll. */
   readonly watchAssertions: () => Promise<void>
@@ -64,7 +65,8 @@ const PRELOAD_DELAY_MS = 50
 const WAITING_SHARE = 3 / 4
 
 /** Creates the broker. It reads no projected token and opens no connection yet. */
-export function createBroker({ config, readAssertion, log }: BrokerSources): Broker {
+export function createBroker(sources: BrokerSources): Broker {
+  const { config, readAssertion, log } = sources
   const { exchange } = config
   // A reload replaces them.
   let current = config
@@ -84,7 +86,12 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
     assertions: () => assertions.states,
     readyAfterPrefetch: config.readyAfterPrefetch,
   })
-  const cache = createCache(config, readAssertion, telemetry)
+  const cache = createCache(sources, telemetry)
+  const shared = {
+    ...describePod(config, telemetry),
+    resolve: (selector: Selector) => resolve(selector),
+    tenantId: () => current.tenantId,
+  }
   const assertions = watchAssertions({
     files: () => current.tokenFiles,
     read: readAssertion,
@@ -101,11 +108,11 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
   }
 
   return {
-    pod: createPod(config, telemetry, {
-      resolve: (selector) => resolve(selector),
-      tenantId: () => current.tenantId,
+    createPod: (own) => ({
+      ...shared,
+      ...own,
+      tokens: cache.createGet(countWaiting(config)),
     }),
-    listen: createMetadataPort(config, cache.get),
     telemetry,
     watchAssertions: assertions.poll,
     prefetch,
@@ -127,45 +134,65 @@ export function createBroker({ config, readAssertion, log }: BrokerSources): Bro
   }
 }
 
+/** Returns how many callers of a pod may wait for Entra ID. */
+function countWaiting({ maxConnections }: Config): number {
+  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
+}
+
 /** Creates the cache of the tokens that Entra ID issues. */
 function createCache(
-  config: Config,
-  readAssertion: AssertionReader,
+  { config, readAssertion, exchanges }: BrokerSources,
   telemetry: Telemetry,
 ): TokenCache {
-  const { timeoutMs, maxConcurrent } = config.exchange
-  const maxWaiting = Math.max(1, Math.floor(config.maxConnections * WAITING_SHARE))
-  const source = createExchangeSource(() => loadExchange(config, readAssertion, telemetry), {
+  const { timeoutMs, maxConcurrent, region } = config.exchange
+  const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
+  const clock = systemClock
+  const createSource = () =>
+    exchanges.createSource({
+      readAssertion,
+      onSkew,
+      onAttempt,
+      clock,
+      // Within the retries, so that the other resources of an identity know of a Retry-After that one exchange waits for.
+      around: (source) => shareIdentityFailures(source, clock),
+      region,
+    })
+  const source = createExchangeSource(createSource, {
     loadDelayMs: PRELOAD_DELAY_MS,
     maxConcurrent,
-    maxQueued: maxWaiting,
+    maxQueued: countWaiting(config),
     timeoutMs,
-    clock: systemClock,
-    onExchange: telemetry.onExchange,
+    sharedLimit: exchanges.limit,
+    clock,
+    onExchange,
   })
   return new TokenCache(source, {
     maxEntries: config.cacheSize,
-    maxWaiting,
     timeoutMs,
-    clock: systemClock,
-    onResult: telemetry.onCacheResult,
-    onRefresh: telemetry.onRefresh,
+    clock,
+    onResult: onCacheResult,
+    onRefresh,
   })
 }
 
-function createPod(
-  { maxConnections, allowedHosts, listen }: Config,
+/** Returns what all pods of the configuration have in common. */
+function describePod(
+  { maxConnections, allowedHosts, listen, identityHeader, instance, passThrough }: Config,
   { readiness, onReply }: Telemetry,
-  identities: Pick<Pod, 'resolve' | 'tenantId'>,
-): Pod {
+) {
   const listenHosts = listen.map(({ host }) => formatUrlHost(host))
+  const dialects = [
+    imds,
+    cloudShell,
+    ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
+  ]
   return {
-    ...identities,
     maxConnections,
     guard: createGuard({ allowedHosts: [...allowedHosts, ...listenHosts] }),
-    findPeerUid: createPeerUidLookup(),
+    dialects: Map.groupBy(dialects, ({ path }) => path),
+    instance,
+    passThrough: createPassThrough({ prefixes: passThrough }),
     isReady: () => readiness().ready,
-    instanceId: randomUUID(),
     onReply,
   }
 }
@@ -184,28 +211,4 @@ function createIdentityFinder(directory: IdentityDirectory) {
     const found = findByClientId(clientId)
     return found && isAllowedResource(found, toResource(scope)) ? found : undefined
   }
-}
-
-/** Imports MSAL and the transport, in two steps, so that other requests are answered in between. */
-async function loadExchange(
-  config: Config,
-  readAssertion: AssertionReader,
-  { onSkew, onAttempt }: Pick<Telemetry, 'onSkew' | 'onAttempt'>,
-): Promise<TokenSource> {
-  const { region } = config.exchange
-  setMemoryFlags()
-  const { createExchangeDispatchers } = await import('../exchange/dispatcher.ts')
-  const dispatchers = createExchangeDispatchers(config.exchange)
-  await new Promise(setImmediate)
-  const { createEntraExchange } = await import('../exchange/entra.ts')
-  return createEntraExchange({
-    readAssertion,
-    onSkew,
-    onAttempt,
-    ...dispatchers,
-    clock: systemClock,
-    // Within the retries, so that the other resources of an identity know of a Retry-After that one exchange waits for.
-    around: (source) => shareIdentityFailures(source, systemClock),
-    region,
-  })
 }

@@ -1,27 +1,18 @@
 /** The HTTP application of the metadata ports, which all pods share. */
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Config } from '../config/config.ts'
-import { createAppServiceDialects } from '../dialects/app-service.ts'
-import { cloudShell } from '../dialects/cloud-shell.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { createMetadataDocuments } from '../metadata/documents.ts'
-import { createPassThrough } from '../metadata/pass-through.ts'
 import { createMetadataApp } from '../server/app.ts'
 import { listen, type Listener, type ListenTarget } from '../server/listen.ts'
 import type { Pod } from '../server/pod.ts'
 import { systemClock } from '../tokens/clock.ts'
-import type { GetToken } from '../tokens/token.ts'
 
 /** Answers the requests of a pod, which come over these sockets. */
-export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
+type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
 
 /** Creates the application. Each pod has its own sockets and its own cap on connections. */
-export function createMetadataPort(
-  { identityHeader, instance, passThrough }: Config,
-  tokens: GetToken,
-): ListenForPod {
+export function createMetadataPort(): ListenForPod {
   const pods = new WeakMap<Socket, Pod>()
   const app = createMetadataApp({
     findPod: ({ socket }) => {
@@ -29,15 +20,7 @@ export function createMetadataPort(
       if (pod === undefined) throw new Error('the request came over the socket of no pod')
       return pod
     },
-    dialects: [
-      imds,
-      cloudShell,
-      ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
-    ],
-    documents: createMetadataDocuments(instance),
-    tokens,
     clock: systemClock,
-    passThrough: createPassThrough({ prefixes: passThrough }),
   })
   return async (pod, sockets) => {
     await app.ready()

@@ -1,4 +1,5 @@
 /** `wimds serve`, the sidecar: read config → build → listen → drain. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Address } from '../config/parsers.ts'
@@ -15,7 +16,10 @@ import { VERSION } from '../../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../server/open-ports.ts'
+import { createPeerUidLookup } from '../server/peer-uid.ts'
 import { type Broker, createBroker } from './broker.ts'
+import { createExchangeStack } from './exchange-stack.ts'
+import { createMetadataPort } from './metadata-port.ts'
 import { watchIdentities } from './reload.ts'
 
 /** The first poll of the projected tokens takes milliseconds, but a file system may hang. */
@@ -33,7 +37,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
   const readAssertion = createAssertionReader(config.exchange)
-  const broker = createBroker({ config, readAssertion, log })
+  const exchanges = createExchangeStack(config.exchange)
+  const broker = createBroker({ config, readAssertion, exchanges, log })
   const { telemetry } = broker
   const adminParts: AdminParts = {
     readiness: () => formatReadiness(telemetry.readiness()),
@@ -85,10 +90,11 @@ function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
 /** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */
 async function openListeners(
   config: Config,
-  { listen, pod }: Broker,
+  { createPod }: Broker,
   adminParts: AdminParts,
 ): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
-  const metadata = await listen(pod, config.listen)
+  const pod = createPod({ instanceId: randomUUID(), findPeerUid: createPeerUidLookup() })
+  const metadata = await createMetadataPort()(pod, config.listen)
   try {
     return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
   } catch (thrown) {

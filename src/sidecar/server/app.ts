@@ -1,25 +1,23 @@
 /** The application of the metadata port: guard → token route or document → error handler. */
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { createJsonReply, type Dialect, type Reply } from '../dialects/dialect.ts'
+import { createJsonReply, type Reply } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { type MetadataDocument, renderDocumentError } from '../metadata/documents.ts'
-import type { PassThrough } from '../metadata/pass-through.ts'
+import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
+import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { createPathError } from './guard.ts'
 import { MAX_BODY_BYTES } from './listen.ts'
 import type { Pod } from './pod.ts'
 import { prepareError, prepareReply, sendReply } from './reply.ts'
-import { addTokenRoute, selectDialect, type TokenRouteParts, toWireRequest } from './token-route.ts'
+import { addTokenRoute, findDialect, toWireRequest } from './token-route.ts'
+import type { Clock } from '../tokens/clock.ts'
 
 /** What all pods share. */
-export interface MetadataParts extends TokenRouteParts {
+export interface MetadataParts {
   /** Returns the pod whose socket the request came over. */
   readonly findPod: (request: IncomingMessage) => Pod
-  readonly dialects: readonly Dialect[]
-  readonly documents: readonly MetadataDocument[]
-  /** Forwards the paths that no dialect has. Undefined: none is forwarded. */
-  readonly passThrough?: PassThrough
+  readonly clock: Clock
 }
 
 type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
@@ -37,10 +35,8 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
     sendReply(request, reply, prepared, { protocol: 'none' })
   })
-  for (const [path, dialects] of Map.groupBy(parts.dialects, (dialect) => dialect.path)) {
-    addTokenRoute(app, path, dialects, parts)
-  }
-  addDocuments(app, parts)
+  for (const path of Object.values(TOKEN_PATHS)) addTokenRoute(app, path, parts.clock)
+  addDocuments(app)
   return app
 }
 
@@ -91,41 +87,42 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
 function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toHttpError(thrown) ?? toBrokerError(thrown)
   const { config, url } = request.routeOptions
-  const dialect = config.dialects && selectDialect(config.dialects, toWireRequest(request))
-  const isRouted = url !== undefined
-  const render = dialect?.renderError ?? (isRouted ? renderDocumentError : imds.renderError)
+  const dialect = findDialect(request.pod.dialects.get(url ?? ''), toWireRequest(request))
+  const isDocument = url !== undefined && config.isTokenRoute !== true
+  const render = dialect?.renderError ?? (isDocument ? renderDocumentError : imds.renderError)
   const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
-  const protocol = dialect?.name ?? (isRouted ? 'document' : 'none')
+  const protocol = dialect?.name ?? (isDocument ? 'document' : 'none')
   sendReply(request, reply, prepared, { protocol, error })
 }
 
 /** Adds the documents, and forwards the paths of the pass-through. */
-function addDocuments(app: FastifyInstance, { documents, passThrough }: MetadataParts): void {
-  /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
-  function forwardOr(answer: (request: DocumentRequest) => Reply) {
-    return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
-      const { method, headers, originalUrl: url } = request
-      const forwarded = await passThrough?.forward({ method, headers, url })
-      const protocol = forwarded === undefined ? 'document' : 'pass-through'
-      sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
-    }
-  }
-
+function addDocuments(app: FastifyInstance): void {
   app.setNotFoundHandler(
     forwardOr(() => {
       throw new BrokerError('not_found', 'Not found')
     }),
   )
-  for (const { path, answer } of documents) {
+  for (const { path, answer } of METADATA_DOCUMENTS) {
     app.get(
       path,
       forwardOr((request) =>
         answer(toWireRequest(request), {
           rest: request.params['*'] ?? '',
           tenantId: request.pod.tenantId(),
+          instance: request.pod.instance,
         }),
       ),
     )
+  }
+}
+
+/** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
+function forwardOr(answer: (request: DocumentRequest) => Reply) {
+  return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
+    const { method, headers, originalUrl: url } = request
+    const forwarded = await request.pod.passThrough?.forward({ method, headers, url })
+    const protocol = forwarded === undefined ? 'document' : 'pass-through'
+    sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
   }
 }
 

@@ -1,5 +1,9 @@
 /** What belongs to one pod. The requests of its applications come over its own sockets. */
+import type { Dialect } from '../dialects/dialect.ts'
 import type { IdentityResolver } from '../identities.ts'
+import type { InstanceDocument } from '../metadata/instance.ts'
+import type { PassThrough } from '../metadata/pass-through.ts'
+import type { GetToken } from '../tokens/token.ts'
 import type { Guard } from './guard.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import type { ReplyEvent } from './reply.ts'
@@ -8,10 +12,18 @@ export interface Pod {
   /** Open connections at most. */
   readonly maxConnections: number
   readonly guard: Guard
+  /** The dialects that it is answered in, by their paths. */
+  readonly dialects: ReadonlyMap<string, readonly Dialect[]>
   readonly resolve: IdentityResolver
   /** Returns the tenant of its default identity; a reload may change it. */
   readonly tenantId: () => string
   readonly findPeerUid: FindPeerUid
+  /** Returns its tokens. Pods with the same identities can share a cache. */
+  readonly tokens: GetToken
+  /** The document of `/metadata/instance`. */
+  readonly instance: InstanceDocument
+  /** Forwards the paths that no dialect has; undefined: none is forwarded. */
+  readonly passThrough?: PassThrough | undefined
   readonly isReady: () => boolean
   /** Identifies it on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string

@@ -12,33 +12,26 @@ import {
 } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { type CacheRequest, createCacheRequest, type GetToken, toScope } from '../tokens/token.ts'
+import { type CacheRequest, createCacheRequest, toScope } from '../tokens/token.ts'
 import { memoizedRenderer, sendReply } from './reply.ts'
-
-export interface TokenRouteParts {
-  readonly tokens: GetToken
-  readonly clock: Clock
-}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The dialects at this path; undefined for a document. */
-    readonly dialects?: readonly Dialect[]
+    readonly isTokenRoute?: true
   }
 }
 
-/** Adds a token path, for every method: its dialect renders the error for a wrong one. */
-export function addTokenRoute(
-  app: FastifyInstance,
-  url: string,
-  dialects: readonly Dialect[],
-  { tokens, clock }: TokenRouteParts,
-): void {
+/**
+ * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
+ * has no such path.
+ */
+export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
   const render = memoizedRenderer()
-  app.all(url, { config: { dialects } }, async (request, reply) => {
-    const { resolve, findPeerUid } = request.pod
+  app.all(url, { config: { isTokenRoute: true } }, async (request, reply) => {
+    const { dialects, resolve, findPeerUid, tokens } = request.pod
     const wire = toWireRequest(request)
-    const dialect = selectDialect(dialects, wire)
+    const dialect = findDialect(dialects.get(url), wire)
+    if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
     if (!dialect.methods.some((method) => method === request.method)) {
       throw new BrokerError(
         'method_not_allowed',
@@ -81,13 +74,15 @@ export function toWireRequest({ method, headers, originalUrl, body }: FastifyReq
 }
 
 /** Returns the first dialect that matches the request, else the one that takes every request. */
-export function selectDialect(dialects: readonly Dialect[], request: WireRequest): Dialect {
-  const dialect =
-    dialects.find(({ matches }) => matches?.(request) === true) ??
-    dialects.find(({ matches }) => matches === undefined) ??
-    dialects[0]
-  if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
-  return dialect
+export function findDialect(
+  dialects: readonly Dialect[] | undefined,
+  request: WireRequest,
+): Dialect | undefined {
+  return (
+    dialects?.find(({ matches }) => matches?.(request) === true) ??
+    dialects?.find(({ matches }) => matches === undefined) ??
+    dialects?.[0]
+  )
 }
 
 /**

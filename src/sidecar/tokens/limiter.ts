@@ -1,7 +1,7 @@
 /** The limiter of exchanges: how many run at once, and how long each may take. */
 import { BrokerError } from '../../lib/errors.ts'
 import { startDeadline } from '../../lib/deadline.ts'
-import { createSemaphore } from '../../lib/semaphore.ts'
+import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 import type { TokenSource } from './token.ts'
 
 interface LimiterOptions {
@@ -14,6 +14,8 @@ interface LimiterOptions {
    * time in the background; for callers after twice as long, so that a late token is cached for the next ones.
    */
   readonly timeoutMs: number
+  /** A limit that other token caches share; an exchange needs a permit of both. */
+  readonly sharedLimit?: Semaphore | undefined
 }
 
 const RETRY_AFTER_MS = 1000
@@ -26,24 +28,38 @@ const RETRY_AFTER_MS = 1000
  */
 export function limitExchanges(
   next: TokenSource,
-  { maxConcurrent, maxQueued = Infinity, timeoutMs }: LimiterOptions,
+  { sharedLimit = (work) => work(), ...options }: LimiterOptions,
 ): TokenSource {
-  const limit = createSemaphore({
+  const { timeoutMs } = options
+  const limit = createExchangeLimit(options)
+  return async (request) => {
+    const { isBackground = false } = request
+    const deadline = startDeadline(isBackground ? timeoutMs : 2 * timeoutMs)
+    try {
+      const priority = { isUrgent: isBackground }
+      return await limit(
+        () => sharedLimit(() => next(request, deadline.signal), priority),
+        priority,
+      )
+    } finally {
+      deadline.clear()
+    }
+  }
+}
+
+/** Creates a limit of concurrent exchanges, in which one waits for half of the time that a caller waits. */
+export function createExchangeLimit({
+  maxConcurrent,
+  maxQueued = Infinity,
+  timeoutMs,
+}: Omit<LimiterOptions, 'sharedLimit'>): Semaphore {
+  return createSemaphore({
     maxConcurrent,
     maxQueued,
     maxWaitMs: timeoutMs / 2,
     createError: () =>
       createOverloadedError('too many exchanges with Entra ID are running', 'WIMDS_MAX_EXCHANGES'),
   })
-  return async (request) => {
-    const { isBackground = false } = request
-    const deadline = startDeadline(isBackground ? timeoutMs : 2 * timeoutMs)
-    try {
-      return await limit(() => next(request, deadline.signal), { isUrgent: isBackground })
-    } finally {
-      deadline.clear()
-    }
-  }
 }
 
 /** Creates the error of a request that finds no capacity, which `setting` limits. */

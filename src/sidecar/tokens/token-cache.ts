@@ -25,8 +25,6 @@ export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypas
 export interface TokenCacheOptions {
   /** Keys cached at most, tokens and failures; the least recently used is evicted. */
   readonly maxEntries: number
-  /** Callers that may wait for an exchange at the same time; the next one gets `overloaded`. */
-  readonly maxWaiting?: number
   /** How long a caller waits for an exchange, in milliseconds; the exchange goes on for the next callers. */
   readonly timeoutMs?: number
   readonly clock?: Clock
@@ -45,20 +43,27 @@ const MAX_REPLACE_WAIT_MS = 2000
 export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges
-  readonly #waiting: WaitingCallers
   readonly #clock: Clock
   readonly #random: () => number
   readonly #onResult: (result: CacheResult) => void
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
-    const { maxEntries, maxWaiting = Infinity, timeoutMs = 60_000, clock = systemClock } = options
+    const { maxEntries, timeoutMs = 60_000, clock = systemClock } = options
     const { random = Math.random, onResult = () => {}, onRefresh = () => {} } = options
     this.#store = new EntryStore(maxEntries)
     this.#exchanges = new Exchanges(source, this.#store, { timeoutMs, clock, onRefresh })
-    this.#waiting = new WaitingCallers(maxWaiting)
     this.#clock = clock
     this.#random = random
     this.#onResult = onResult
+  }
+
+  /**
+   * Creates the function that answers the callers of one pod. At most `maxWaiting` of them may wait for an exchange at the
+   * same time; the next one gets `overloaded`.
+   */
+  createGet(maxWaiting: number): GetToken {
+    const waiting = new WaitingCallers(maxWaiting)
+    return (request, signal) => this.#get(request, signal, waiting)
   }
 
   /**
@@ -68,17 +73,21 @@ export class TokenCache {
    * the time until the next attempt. The signal says that the caller hung up: its place among the waiting
    * callers is free, and the exchange goes on for the others.
    */
-  readonly get: GetToken = async (request, signal) => {
+  async #get(
+    request: CacheRequest,
+    signal: AbortSignal | undefined,
+    waiting: WaitingCallers,
+  ): Promise<AccessToken> {
     const entry = this.#store.use(request.key) ?? this.#createEntry(request)
     const now = this.#clock.monotonic()
     entry.lastUsedAt = now
     const { token } = entry
-    if (token === undefined) return this.#waitForToken(entry, request, signal)
+    if (token === undefined) return this.#waitForToken(entry, request, signal, waiting)
     const { startsAt, lengthMs } = token.lifetime
     const isRejected = request.bypassCache === true && now - startsAt >= MIN_BYPASS_AGE_MS
-    if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry)) {
+    if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
       this.#onResult('bypass')
-      return this.#waiting.wait(this.#replaceToken(entry, token, request.correlationId), signal)
+      return waiting.wait(this.#replaceToken(entry, token, request.correlationId), signal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
     if (entry.msUntilDue <= 0) this.#exchanges.refresh(entry)
@@ -91,19 +100,20 @@ export class TokenCache {
     entry: Entry,
     request: TokenRequest,
     signal: AbortSignal | undefined,
+    waiting: WaitingCallers,
   ): Promise<AccessToken> {
     const { failure } = entry
     if (failure !== undefined && this.#isFailureCached(entry, failure)) {
       this.#onResult('negative_hit')
       throw failure.error.with({ retryAfterMs: entry.negativeTtlMs })
     }
-    if (this.#waiting.isFull) {
+    if (waiting.isFull) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
     }
     this.#store.add(entry)
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
     const { token } = this.#exchanges.start(entry, { correlationId: request.correlationId })
-    return this.#waiting.wait(token, signal)
+    return waiting.wait(token, signal)
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
@@ -116,10 +126,10 @@ export class TokenCache {
   }
 
   /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */
-  #canReplace(entry: Entry): boolean {
+  #canReplace(entry: Entry, waiting: WaitingCallers): boolean {
     const { startedAt = Infinity } = this.#exchanges.find(entry) ?? {}
     const isSlow = this.#clock.monotonic() - startedAt >= MAX_REPLACE_WAIT_MS
-    return entry.failure === undefined && !isSlow && !this.#waiting.isFull
+    return entry.failure === undefined && !isSlow && !waiting.isFull
   }
 
   /** Returns a new token if it comes soon, otherwise the cached one while it is valid. */

@@ -1,6 +1,7 @@
 /** The layers between the token cache and the exchange: limiter → observer → lazy loading → retries. */
 import { randomUUID } from 'node:crypto'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Clock } from './clock.ts'
 import { limitExchanges } from './limiter.ts'
 import { retryExchanges } from './retries.ts'
@@ -23,6 +24,8 @@ interface ExchangeSourceOptions {
   readonly maxQueued?: number
   /** How long a caller waits, in milliseconds. An exchange for callers may go on for as long again. */
   readonly timeoutMs: number
+  /** A limit that other token caches share. */
+  readonly sharedLimit?: Semaphore | undefined
   readonly clock: Clock
   /** Receives whole exchanges, each with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void

@@ -3,10 +3,13 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { expect, test } from 'vitest'
 import { createBroker } from '../../../src/sidecar/serve/broker.ts'
+import { createExchangeStack } from '../../../src/sidecar/serve/exchange-stack.ts'
+import { createMetadataPort } from '../../../src/sidecar/serve/metadata-port.ts'
 import { loadConfig } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createIdentityResolver } from '../../../src/sidecar/identities.ts'
 import { createGuard } from '../../../src/sidecar/server/guard.ts'
+import { createPeerUidLookup } from '../../../src/sidecar/server/peer-uid.ts'
 import type { Pod } from '../../../src/sidecar/server/pod.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
@@ -25,7 +28,12 @@ const ENVIRONMENT = {
 
 test('warns of a failed reload until one succeeds, beside the warnings of the settings', async () => {
   const config = await loadConfig(ENVIRONMENT)
-  const broker = createBroker({ config, readAssertion: createAssertionReader(), log })
+  const broker = createBroker({
+    config,
+    readAssertion: createAssertionReader(),
+    exchanges: createExchangeStack(config.exchange),
+    log,
+  })
   const warnings = () => broker.telemetry.document([]).warnings
   const [ofSettings, ...others] = warnings()
   expect(ofSettings).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect')
@@ -68,22 +76,27 @@ test('serves pods on sockets and assertions that are given, each with its own id
       return Promise.resolve(assertion)
     },
   })
-  const broker = createBroker({ config, readAssertion, log })
+  const broker = createBroker({
+    config,
+    readAssertion,
+    exchanges: createExchangeStack(config.exchange),
+    log,
+  })
+  const own = { findPeerUid: createPeerUidLookup() }
+  const pod = broker.createPod({ ...own, instanceId: '1' })
   const sockets = [await openSocket(), await openSocket()] as const
   const [port, otherPort] = [portOf(sockets[0]), portOf(sockets[1])]
   const statuses: number[] = []
   let resolve = createIdentityResolver({ identities: [] })
   const other: Pod = {
-    ...broker.pod,
+    ...broker.createPod({ ...own, instanceId: '2' }),
     maxConnections: 1,
     guard: createGuard({ allowedHosts: ['other.test'] }),
     resolve: (selector) => resolve(selector),
     onReply: ({ status }) => statuses.push(status),
   }
-  const listeners = [
-    await broker.listen(broker.pod, [sockets[0]]),
-    await broker.listen(other, [sockets[1]]),
-  ]
+  const listen = createMetadataPort()
+  const listeners = [await listen(pod, [sockets[0]]), await listen(other, [sockets[1]])]
 
   const { access_token: token } = await ask(port)
   expect(token).toEqual(expect.any(String))
@@ -96,7 +109,7 @@ test('serves pods on sockets and assertions that are given, each with its own id
   })
 
   // Pods with the same identity share its token.
-  resolve = broker.pod.resolve
+  resolve = pod.resolve
   expect(await ask(otherPort)).toMatchObject({ access_token: token })
   expect(simulator.exchanges()).toBe(1)
   expect(statuses).toEqual([400, 200])

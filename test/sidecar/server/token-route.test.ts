@@ -165,12 +165,12 @@ describe('the assertion of a chained identity', () => {
 
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
   const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
-  const given = parts()
   const dialect = {
     ...imds,
     parse: (wire: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(wire), ...fields }),
   }
-  await using app = createMetadataApp({ ...given, dialects: [dialect] })
+  const given = parts({ dialects: [dialect] })
+  await using app = createMetadataApp(given)
 
   const headers = { host: 'localhost', metadata: 'true' }
   await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })

@@ -176,5 +176,6 @@ function createCache(entra: Rejecting) {
     return Promise.reject(new BrokerError(code, 'no', options))
   }
   const source = shareIdentityFailures(reject, systemClock)
-  return new TokenCache(source, { maxEntries: 9, random: () => 0.5 })
+  const cache = new TokenCache(source, { maxEntries: 9, random: () => 0.5 })
+  return Object.assign(cache, { get: cache.createGet(Infinity) })
 }

@@ -44,7 +44,7 @@ export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
     onRefresh: (event) => refreshes.push(event),
     ...options,
   })
-  return { entra, cache, get: cache.get, refreshes }
+  return { entra, cache, get: cache.createGet(Infinity), refreshes }
 }
 
 export const MAX_WAITING = 384
@@ -68,7 +68,7 @@ export function setUpLimited({
     onExchange: (event) => exchanges.push(event),
     random,
   })
-  const options = { maxEntries, maxWaiting: MAX_WAITING, timeoutMs: TIMEOUT_MS, random }
+  const options = { maxEntries, timeoutMs: TIMEOUT_MS, random }
   const cache = new TokenCache(source, options)
-  return { entra, cache, get: cache.get, exchanges }
+  return { entra, cache, get: cache.createGet(MAX_WAITING), exchanges }
 }

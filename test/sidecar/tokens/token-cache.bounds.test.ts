@@ -126,6 +126,16 @@ async function setUpCrowd({ maxEntries = 1000 } = {}) {
 }
 
 describe('while as many callers wait as may wait', () => {
+  test('those of another pod wait for the same exchange', async () => {
+    const { cache, crowd, hangUp } = await setUpCrowd()
+    const neighbour = ask(cache.createGet(1), other('cold'))
+    await vi.advanceTimersByTimeAsync(8000)
+    expect(await neighbour).toMatchObject({ text: 'entra_timeout', tookMs: 8000 })
+    hangUp.abort()
+    await Promise.all(crowd)
+    cache.close()
+  })
+
   test('the next one gets overloaded at once, until they have their answer', async () => {
     const { entra, get, crowd } = await setUpCrowd()
     const next = await ask(get, other('cold'))
