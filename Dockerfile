@@ -107,6 +107,7 @@ CMD ["webhook"]
 
 FROM scratch AS gate
 COPY --from=debian /gate/ /
+COPY LICENSE /
 USER 65532:65532
 ENTRYPOINT ["/wimds-gate"]
 

@@ -53,6 +53,7 @@ export function buildImages({ registry, tag, push, gzip, buildOptions }) {
     sidecar: `${registry}/wimds`,
     redirect: `${registry}/wimds-redirect`,
     cluster: `${registry}/wimds-cluster`,
+    gate: `${registry}/wimds-gate`,
   }
   for (const [target, name] of Object.entries(images)) {
     run(tool, ['build', ...buildOptions, '--target', target, '--tag', `${name}:${tag}`, '.'])
@@ -65,7 +66,8 @@ export function buildImages({ registry, tag, push, gzip, buildOptions }) {
     `\nimages: ${push ? 'built and pushed' : 'built'} with ${tool}:\n` +
       `  ${images.sidecar}:${tag}  the sidecar\n` +
       `  ${images.redirect}:${tag}  the init container of the modes loopback and nft\n` +
-      `  ${images.cluster}:${tag}  the webhook and the node agent\n`,
+      `  ${images.cluster}:${tag}  the webhook and the node agent\n` +
+      `  ${images.gate}:${tag}  the init container of mode node\n`,
   )
   return images
 }
@@ -83,14 +85,15 @@ Push them:
     tag === VERSION
       ? ''
       : ` \\
-    --set image.tag=${tag} --set redirectImage.tag=${tag} --set clusterImage.tag=${tag}`
+    --set image.tag=${tag} --set redirectImage.tag=${tag} --set clusterImage.tag=${tag} --set gateImage.tag=${tag}`
   return `${pushing}
 Install the webhook:
 
   helm install wimds ${chart} --namespace wimds --create-namespace \\
     --set image.repository=${images.sidecar} \\
     --set redirectImage.repository=${images.redirect} \\
-    --set clusterImage.repository=${images.cluster}${tagValue}
+    --set clusterImage.repository=${images.cluster} \\
+    --set gateImage.repository=${images.gate}${tagValue}
 
 Or inject by hand:
 

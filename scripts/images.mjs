@@ -3,7 +3,8 @@ import { buildImages, formatImageSteps, parseImageArgs } from './build-images.mj
 
 const USAGE = `usage: npm run images -- --registry REGISTRY [--push] [--gzip] [--tag TAG] [-- BUILD_OPTION...]
 
-Builds REGISTRY/wimds, REGISTRY/wimds-redirect and REGISTRY/wimds-cluster with docker, podman or buildah.
+Builds REGISTRY/wimds, REGISTRY/wimds-redirect, REGISTRY/wimds-cluster and REGISTRY/wimds-gate with docker, podman or
+buildah.
 
   --registry  such as example.azurecr.io, ghcr.io/example
   --push      push them as well; log in first: docker login, az acr login

@@ -10,6 +10,7 @@ const TARGETS = {
   sidecar: 'ghcr.io/wimds/wimds',
   redirect: 'ghcr.io/wimds/wimds-redirect',
   cluster: 'ghcr.io/wimds/wimds-cluster',
+  gate: 'ghcr.io/wimds/wimds-gate',
 }
 const ARCHITECTURE = { x64: 'amd64' }[arch()] ?? arch()
 const BASE = 'org.opencontainers.image.base'

@@ -41,6 +41,7 @@ const IMAGE = `example.azurecr.io/platform/wimds:${version}`
 const ZSTD = '--compression-format zstd --compression-level 19'
 const REDIRECT = `example.azurecr.io/platform/wimds-redirect:${version}`
 const CLUSTER = `example.azurecr.io/platform/wimds-cluster:${version}`
+const GATE = `example.azurecr.io/platform/wimds-gate:${version}`
 
 test.each([
   ['docker', { docker: 'working', podman: 'working', buildah: 'working' }],
@@ -52,6 +53,7 @@ test.each([
     `${tool} build --target sidecar --tag ${IMAGE} .`,
     `${tool} build --target redirect --tag ${REDIRECT} .`,
     `${tool} build --target cluster --tag ${CLUSTER} .`,
+    `${tool} build --target gate --tag ${GATE} .`,
   ])
   expect(stdout).toContain('images -- --registry example.azurecr.io/platform --push')
   expect(stdout).toContain('--set image.repository=example.azurecr.io/platform/wimds')
@@ -72,12 +74,14 @@ test('pushes them, under another tag and with options for the tool', async () =>
     `podman build --platform linux/amd64 --target sidecar --tag ${IMAGE.replace(version, 'next')} .`,
     `podman build --platform linux/amd64 --target redirect --tag ${REDIRECT.replace(version, 'next')} .`,
     `podman build --platform linux/amd64 --target cluster --tag ${CLUSTER.replace(version, 'next')} .`,
+    `podman build --platform linux/amd64 --target gate --tag ${GATE.replace(version, 'next')} .`,
     `podman push ${ZSTD} ${IMAGE.replace(version, 'next')}`,
     `podman push ${ZSTD} ${REDIRECT.replace(version, 'next')}`,
     `podman push ${ZSTD} ${CLUSTER.replace(version, 'next')}`,
+    `podman push ${ZSTD} ${GATE.replace(version, 'next')}`,
   ])
   expect(stdout).toContain(
-    '--set image.tag=next --set redirectImage.tag=next --set clusterImage.tag=next',
+    '--set image.tag=next --set redirectImage.tag=next --set clusterImage.tag=next --set gateImage.tag=next',
   )
   expect(stdout).not.toContain('Push them')
 })
@@ -90,8 +94,8 @@ test.each([
   async (_, programs, options) => {
     const { builds } = await runImages(programs, [...REGISTRY, '--push', ...options])
     const [tool] = Object.keys(programs)
-    expect(builds.slice(3)).toEqual(
-      [IMAGE, REDIRECT, CLUSTER].map((name) => `${tool} push ${name}`),
+    expect(builds.slice(4)).toEqual(
+      [IMAGE, REDIRECT, CLUSTER, GATE].map((name) => `${tool} push ${name}`),
     )
   },
 )

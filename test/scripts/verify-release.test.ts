@@ -93,6 +93,7 @@ test('builds the images from the base image that the published one names, and fi
     `ok: the image id of sidecar ${ID}`,
     `ok: the image id of redirect ${ID}`,
     `ok: the image id of cluster ${ID}`,
+    `ok: the image id of gate ${ID}`,
     'ok: the files of the npm package are the same',
   ])
   expect(stderr).toContain('node@sha256:base buildx build . ')
