@@ -65,8 +65,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(notes).toContain(
       'rollout status daemonset/wimds-node-agent --namespace wimds-node-agent',
     )
-    expect(notes).toContain('Prometheus does not scrape the node agent')
-    const reachable = await renderNotes(...flags, '--set=nodeAgent.adminListen=[::]:9441')
+    expect(notes).toContain('Prometheus does not scrape the node agent or its broker')
+    const agent = '--set=nodeAgent.adminListen=[::]:9441'
+    expect(await renderNotes(...flags, agent)).toContain('does not scrape')
+    const broker = '--set=nodeAgent.brokerAdminListen=[::]:9442'
+    const reachable = await renderNotes(...flags, agent, broker)
     expect(reachable).not.toContain('does not scrape')
   })
 

@@ -109,6 +109,21 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       )
     })
 
+    test('scrapes the port of the broker too, if it listens there', async () => {
+      const broker = 'nodeAgent.brokerAdminListen=[::]:9442'
+      const values = ['podMonitor.enabled=true', AGENT, broker]
+      const portsOf = async (...more: readonly string[]) => {
+        const [, , agent] = await render('PodMonitor', ...values, ...more)
+        return agent?.['spec']
+      }
+      expect(await portsOf()).toMatchObject({ podMetricsEndpoints: [{ port: 'broker-admin' }] })
+      expect(await portsOf(REACHABLE)).toMatchObject({
+        podMetricsEndpoints: [{ port: 'admin' }, { port: 'broker-admin' }],
+      })
+      const { ports = [] } = await agentContainer(REACHABLE, broker)
+      expect(ports.at(-1)).toEqual({ name: 'broker-admin', containerPort: 9442 })
+    })
+
     test('has none for a node agent that listens on loopback alone', async () => {
       const monitors = await render('PodMonitor', 'podMonitor.enabled=true', AGENT)
       expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['wimds', 'wimds-sidecars'])

@@ -401,6 +401,16 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       '--set=nodeAgent.adminListen=127.0.0.1:99999',
       'nodeAgent.adminListen "127.0.0.1:99999" has no port from 1 to 65535. Fix: set it to ADDRESS:PORT',
     ],
+    [
+      'one port for agent and broker',
+      '--set=nodeAgent.adminListen=[::]:9442',
+      'nodeAgent.adminListen [::]:9442 and nodeAgent.brokerAdminListen 127.0.0.1:9442 have the same port. Fix: set one of them to another port',
+    ],
+    [
+      'a relative directory of the kubelet',
+      '--set=nodeAgent.kubeletDirectory=var/lib/kubelet',
+      '/nodeAgent/kubeletDirectory',
+    ],
   ])('rejects %s', async (_, flag, message) => {
     await expect(template(flag)).rejects.toThrow(message)
   })
@@ -511,6 +521,72 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       }
       const values = { ...enabled, 'nodeAgent.updateStrategy': updateStrategy }
       expect(await render('DaemonSet', values)).toMatchObject({ spec: { updateStrategy } })
+    })
+
+    test.each([
+      [
+        'configMap',
+        'corporate/bundle.pem',
+        {
+          configMap: { name: 'corporate', items: [{ key: 'bundle.pem', path: 'ca.crt' }] },
+        },
+      ],
+      [
+        'secret',
+        'corporate',
+        { secret: { secretName: 'corporate', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+      ],
+    ])(
+      'gives the broker the variables of the sidecars, and their CA from a %s',
+      async (kind, name, volume) => {
+        const rendered = await render('DaemonSet', {
+          ...enabled,
+          [`injection.ca.${kind}`]: name,
+          'injection.env': { HTTPS_PROXY: 'http://a$(B)', WIMDS_LOG_LEVEL: 'debug', OTHER: 'x' },
+        })
+        const { containers, volumes } = z
+          .object({
+            spec: z.object({
+              template: z.object({
+                spec: z.object({
+                  containers: z.tuple([
+                    z.object({ env: z.array(z.unknown()), volumeMounts: z.array(z.unknown()) }),
+                  ]),
+                  volumes: z.array(z.unknown()),
+                }),
+              }),
+            }),
+          })
+          .parse(rendered).spec.template.spec
+        expect(containers[0].env.slice(-3)).toEqual([
+          { name: 'HTTPS_PROXY', value: 'http://a$$(B)' },
+          { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
+          { name: 'WIMDS_CA_FILE', value: '/etc/ssl/wimds/ca.crt' },
+        ])
+        expect(volumes.at(-1)).toEqual({ name: 'ca', ...volume })
+        const mount = { name: 'ca', mountPath: '/etc/ssl/wimds', readOnly: true }
+        expect(containers[0].volumeMounts.at(-1)).toEqual(mount)
+      },
+    )
+
+    test('reads the volumes of pods from the directory of the kubelet', async () => {
+      const rendered = await render('DaemonSet', {
+        ...enabled,
+        'nodeAgent.kubeletDirectory': '/var/lib/k0s/kubelet',
+        'nodeAgent.discovery': 'processes',
+      })
+      expect(rendered).toMatchObject({
+        spec: {
+          template: {
+            spec: {
+              volumes: [
+                { hostPath: { path: '/var/lib/k0s/kubelet/pods', type: 'Directory' } },
+                { hostPath: { path: '/run/wimds', type: 'DirectoryOrCreate' } },
+              ],
+            },
+          },
+        },
+      })
     })
 
     test('takes affinity, labels, annotations, flags and variables by the names of the webhook’s', async () => {

@@ -77,7 +77,7 @@ but for those by which objects select the pods.
 {{- if not (regexMatch `^[a-z]` $fullname) -}}
 {{- fail (printf "the objects would have the name %s, and that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
 {{- end -}}
-{{- range $name := list "image" "redirectImage" "clusterImage" -}}
+{{- range $name := list "image" "redirectImage" "gateImage" "clusterImage" -}}
 {{- with get $.Values $name -}}
 {{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
 {{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
@@ -93,12 +93,20 @@ but for those by which objects select the pods.
 {{- $octet := `(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])` -}}
 {{- $hostname := `([A-Za-z0-9_-]+[.])*[A-Za-z_][A-Za-z0-9_-]*` -}}
 {{- $host := printf `(%s([.]%s){3}|%s|\[[0-9A-Fa-f:]+\])` $octet $octet $hostname -}}
-{{- if not (regexMatch (printf `^%s:[0-9]{1,5}$` $host) .Values.nodeAgent.adminListen) -}}
-{{- fail (printf "nodeAgent.adminListen %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" .Values.nodeAgent.adminListen) -}}
+{{- range $name := list "adminListen" "brokerAdminListen" -}}
+{{- $address := get $.Values.nodeAgent $name -}}
+{{- if not (regexMatch (printf `^%s:[0-9]{1,5}$` $host) $address) -}}
+{{- fail (printf "nodeAgent.%s %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" $name $address) -}}
 {{- end -}}
-{{- $adminPort := splitList ":" .Values.nodeAgent.adminListen | last | int -}}
-{{- if or (lt $adminPort 1) (gt $adminPort 65535) -}}
-{{- fail (printf "nodeAgent.adminListen %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" .Values.nodeAgent.adminListen) -}}
+{{- $port := splitList ":" $address | last | int -}}
+{{- if or (lt $port 1) (gt $port 65535) -}}
+{{- fail (printf "nodeAgent.%s %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" $name $address) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.nodeAgent -}}
+{{- if eq (splitList ":" .adminListen | last) (splitList ":" .brokerAdminListen | last) -}}
+{{- fail (printf "nodeAgent.adminListen %s and nodeAgent.brokerAdminListen %s have the same port. Fix: set one of them to another port" .adminListen .brokerAdminListen) -}}
+{{- end -}}
 {{- end -}}
 {{- $uid := include "wimds.text" .Values.injection.uid -}}
 {{- if gt (float64 $uid) 2147483647.0 -}}
@@ -259,7 +267,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- merge $labels (include "wimds.labels" . | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* Whether health and metrics of the node agent can be reached from outside its pod. */}}
-{{- define "wimds.isNodeAgentReachable" -}}
-{{- if not (regexMatch `^(127\.|localhost:|\[::1\]:)` .Values.nodeAgent.adminListen) }}true{{ end -}}
+{{/* Whether an address is not that of the loopback interface of the pod that listens on it. */}}
+{{- define "wimds.isReachable" -}}
+{{- if not (regexMatch `^(127\.|localhost:|\[::1\]:)` .) }}true{{ end -}}
 {{- end -}}
