@@ -18,6 +18,7 @@ export interface NodeAgentMetrics {
   readonly registry: Registry
   readonly onRouted: (durationMs: number) => void
   readonly onFailure: (reason: RouteFailureReason) => void
+  readonly onBrokerEnd: () => void
   /** Takes whether the pods of the node could be read. */
   readonly onSync: (isSynced: boolean) => void
   readonly scrape: () => Promise<Exposition>
@@ -35,7 +36,7 @@ export function createNodeAgentMetrics(
     {
       name: 'wimds_node_agent_pods',
       type: 'gauge',
-      help: 'Pods of mode node on this node, by state: routed or pending.',
+      help: 'Pods of mode node on this node, by state: routed, and served by the broker, or pending.',
       labelNames: ['state'],
       collect: () => toSamples('state', Object.entries(reconciler.counts())),
     },
@@ -48,17 +49,22 @@ export function createNodeAgentMetrics(
   ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
-    help: 'Time from when the sandbox of a pod was first seen until the pod was routed.',
+    help: 'Time from when the sandbox of a pod was first seen until the pod was served.',
     buckets: ROUTE_BUCKETS,
     registers,
   })
   const failures = new Counter({
     name: 'wimds_node_agent_failures_total',
-    help: 'Failed attempts to route a pod, by reason.',
+    help: 'Failed attempts to serve a pod, by reason.',
     labelNames: ['reason'],
     registers,
   })
   for (const reason of ROUTE_FAILURE_REASONS) failures.inc({ reason }, 0)
+  const brokerEnds = new Counter({
+    name: 'wimds_node_agent_broker_restarts_total',
+    help: 'How often the broker has ended and was started again.',
+    registers,
+  })
   const synced = new Gauge({
     name: 'wimds_node_agent_synced',
     help: 'Whether the agent could read the pods of its node at the last attempt.',
@@ -69,6 +75,7 @@ export function createNodeAgentMetrics(
     registry,
     onRouted: (durationMs) => duration.observe(durationMs / 1000),
     onFailure: (reason) => failures.inc({ reason }),
+    onBrokerEnd: () => brokerEnds.inc(),
     onSync: (isSynced) => synced.set(isSynced ? 1 : 0),
     scrape: () => scrapeRegistry(registry),
   }

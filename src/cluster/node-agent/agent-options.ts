@@ -8,9 +8,9 @@ import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 export const NODE_AGENT = {
   name: 'node-agent',
   group: 'Run in a cluster',
-  summary: 'route the pods of mode node on this node (DaemonSet)',
+  summary: 'serve the pods of mode node on this node (DaemonSet)',
   description:
-    'Watches the pods of its node, and loads the redirect from 169.254.169.254:80 to the sidecar into the network namespace of each pod that was injected in mode node. Needs the capabilities SYS_ADMIN and NET_ADMIN, and the tools nsenter, nft and ip; the chart charts/wimds installs it.',
+    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts the broker, a process without rights, which answers on these sockets. Needs uid 0, capabilities, and the tools wimds-node, nsenter, nft and ip; the chart charts/wimds installs it.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
     discovery: {
@@ -26,16 +26,32 @@ export const NODE_AGENT = {
       value: 'DIR',
       help: 'where the container runtime keeps network namespaces (default /var/run/netns)',
     },
+    'kubelet-pods-directory': {
+      value: 'DIR',
+      help: 'where the kubelet keeps the volumes of pods (default /var/lib/kubelet/pods)',
+    },
+    'state-directory': {
+      value: 'DIR',
+      help: 'for the pods that are served, which the next agent serves while the API server is away (default /run/wimds)',
+    },
     'admin-listen': {
       value: 'HOST:PORT',
       help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
+    },
+    'broker-admin-listen': {
+      value: 'HOST:PORT',
+      help: "the broker's, with the status of all pods (default 127.0.0.1:9442)",
     },
   },
 } as const satisfies CommandDeclaration
 
 export interface NodeAgentOptions extends Omit<DiscoveryOptions, 'procDirectory'> {
   readonly nodeName: string
+  readonly kubeletPodsDirectory: string
+  readonly stateDirectory: string
   readonly adminListen: Address
+  /** Which the broker parses. */
+  readonly brokerAdminListen: string
 }
 
 const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
@@ -61,6 +77,9 @@ export function parseNodeAgentOptions(
     discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',
     cniResultsDirectory: flags.value('cni-results-directory') ?? '/var/lib/cni/results',
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
+    kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
+    stateDirectory: flags.value('state-directory') ?? '/run/wimds',
     adminListen,
+    brokerAdminListen: flags.value('broker-admin-listen') ?? '127.0.0.1:9442',
   }
 }

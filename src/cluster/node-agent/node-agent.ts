@@ -1,68 +1,56 @@
-/** `wimds node-agent`: routes the pods of mode `node` on this node until shutdown. */
+/** `wimds node-agent`: serves the pods of mode `node` on this node until shutdown. */
+import { readFileSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connectToApiServer } from '../api-client.ts'
-import { createNodeAgentMetrics } from './agent-metrics.ts'
+import { createNodeAgentMetrics, type NodeAgentMetrics } from './agent-metrics.ts'
 import { createPodEvents } from './pod-events.ts'
+import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
 import { Reconciler } from './reconciler.ts'
-import { createPodRouter, RouteFailure } from './route-pod.ts'
+import { createPodRouter, RouteFailure, type RouteFailureReason } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
-import { createSandboxReader } from './sandboxes.ts'
+import { SavedPods } from './saved-pods.ts'
+import { createSandboxReader, ignoreEnded } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
-import { createLogger } from '../../sidecar/telemetry/logger.ts'
+import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../../sidecar/server/open-ports.ts'
-import { parseNodeAgentOptions } from './agent-options.ts'
+import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
+import { BrokerProcess, startBroker } from './broker-process.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
 const PROC = '/proc'
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
 
-/**
- * Serves until the signal. What is routed stays so: the rules belong to the pods. Throws `UsageError` and
- * `ConfigError`.
- */
+/** Serves until the signal. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
-  const { nodeName, adminListen, ...directories } = parseNodeAgentOptions(args, io.env)
+  const options = parseNodeAgentOptions(args, io.env)
+  const { nodeName, adminListen, discovery } = options
   const { signal } = io
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
   const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
   const writeEvent = createPodEvents({ api, nodeName, onError })
+  const agent = createAgent({ options, io, log, onError, writeEvent })
+  const { reconciler, metrics, broker } = agent
 
   let isListed = false
-  const tools = { path: io.env['PATH'], signal }
-  const readSandboxes = createSandboxReader({ ...directories, procDirectory: PROC })
-  const reconciler = new Reconciler({
-    route: createPodRouter({ readSandboxes, procDirectory: PROC, tools }),
-    onRouted: (pod, durationMs) => {
-      metrics.onRouted(durationMs)
-      log.info('pod_routed', {
-        ...formatSubject(pod),
-        port: pod.port,
-        durationMs: Math.round(durationMs),
-      })
-    },
-    onFailure: (pod, error) => {
-      const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
-      const message = errorMessage(error)
-      metrics.onFailure(reason)
-      log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
-      void writeEvent(pod, message)
-    },
-  })
-  const metrics = createNodeAgentMetrics(reconciler)
+  let isReady = false
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    readiness: () => ({
-      ready: isListed,
-      reasons: isListed ? [] : ['the pods of the node have not been listed yet'],
-    }),
+    readiness: () => {
+      // For good: what comes later does not depend on the agent that this one replaces.
+      isReady ||= isListed && reconciler.isSettled()
+      return { ready: isReady, reasons: isReady ? [] : [findReason(isListed)] }
+    },
   }
   const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
     io,
@@ -71,14 +59,11 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
   if (admin === undefined) return 1
-  log.info('listening', {
-    version: VERSION,
-    ...admin.addresses[0],
-    node: nodeName,
-    discovery: directories.discovery,
-  })
+  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName, discovery })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
+  broker.start()
+  agent.restore()
   await watchPods({
     api,
     nodeName,
@@ -96,9 +81,124 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     },
   })
   reconciler.close()
+  await broker.stop()
+  agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
   return 0
+}
+
+const findReason = (isListed: boolean) =>
+  isListed
+    ? 'the pods of the node are not served yet'
+    : 'the pods of the node have not been listed yet'
+
+interface AgentParts {
+  readonly options: NodeAgentOptions
+  readonly io: CommandIo
+  readonly log: ProcessLog
+  readonly onError: (error: unknown) => void
+  readonly writeEvent: (pod: RoutedPod, message: string) => Promise<void>
+}
+
+interface Agent {
+  readonly reconciler: Reconciler
+  readonly broker: BrokerProcess
+  readonly files: PodFiles
+  readonly metrics: NodeAgentMetrics
+  /** Adds the pods that an earlier agent has served. */
+  readonly restore: () => void
+}
+
+/** Creates what routes pods and what serves them, and connects the two. */
+function createAgent({ options, io, log, onError, writeEvent }: AgentParts): Agent {
+  const tools = { path: io.env['PATH'], signal: io.signal }
+  const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
+  const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
+  const saved = new SavedPods(options.stateDirectory)
+  const onFailure = (pod: RoutedPod, reason: RouteFailureReason, message: string) => {
+    metrics.onFailure(reason)
+    log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
+    void writeEvent(pod, message)
+  }
+  const reconciler = new Reconciler({
+    route: createPodRouter({ readSandboxes, procDirectory: PROC, helper: HELPER, tools }),
+    onRoute: (pod, { socket }) => {
+      broker.serve(pod, socket)
+      reportErrors(() => saved.write(pod), onError)
+    },
+    onClose: (uid) => {
+      broker.close(uid)
+      reportErrors(() => saved.remove(uid), onError)
+    },
+    onFailure: (pod, error) => {
+      const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
+      onFailure(pod, reason, errorMessage(error))
+    },
+  })
+  const metrics = createNodeAgentMetrics(reconciler)
+  const broker = new BrokerProcess({
+    start: () =>
+      startBroker({
+        helper: HELPER,
+        hidden: findMountPoints(options),
+        adminListen: options.brokerAdminListen,
+        env: io.env,
+      }),
+    readFile: (pod, path) => files.read(pod, path),
+    onServing: (pod) => {
+      const durationMs = reconciler.pendingMs(pod.uid)
+      reconciler.onAnswer(pod.uid, 'serving')
+      metrics.onRouted(durationMs)
+      log.info('pod_routed', {
+        ...formatSubject(pod),
+        port: pod.port,
+        durationMs: Math.round(durationMs),
+      })
+    },
+    onRefused: (pod, problem) => {
+      reconciler.onAnswer(pod.uid, 'failed')
+      onFailure(pod, 'settings_invalid', problem)
+    },
+    onEnd: (how) => {
+      metrics.onBrokerEnd()
+      reconciler.onBrokerEnd()
+      log.warn('broker_ended', { message: `the broker has ended: ${how}. It is started again` })
+    },
+  })
+  const restore = () => {
+    const sandboxes = readSandboxes()
+    for (const pod of saved.read()) {
+      // Until the API server says otherwise, it may have been deleted.
+      if (sandboxes.has(pod.uid)) reconciler.add({ ...pod, isEnding: true })
+      else saved.remove(pod.uid)
+    }
+  }
+  return { reconciler, broker, files, metrics, restore }
+}
+
+/** Runs it, and reports what it throws: the pod is served in any case. */
+function reportErrors(run: () => void, onError: (error: unknown) => void): void {
+  try {
+    run()
+  } catch (error) {
+    onError(error)
+  }
+}
+
+/** Returns those of the agent's directories that are mounts: the broker does not see them. */
+function findMountPoints(options: NodeAgentOptions): string[] {
+  const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
+  const points = new Set(mounts.map((line) => line.split(' ')[4]))
+  return [
+    SERVICE_ACCOUNT,
+    options.kubeletPodsDirectory,
+    options.stateDirectory,
+    options.cniResultsDirectory,
+    options.netnsDirectory,
+  ]
+    .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
+    .filter((path) => points.has(path))
 }
 
 const formatSubject = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })

@@ -5,20 +5,21 @@ import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
 interface ReconcilerOptions {
   readonly route: RoutePod
-  /**
-   * Called when a pod was routed that was not before; `durationMs` since its sandbox existed, or since an attempt to
-   * route it again failed.
-   */
-  readonly onRouted: (pod: RoutedPod, durationMs: number) => void
+  /** Called with each new route of a pod, which replaces its earlier one. */
+  readonly onRoute: (pod: RoutedPod, route: Route) => void
+  /** Called when the route of a pod is no longer its own. */
+  readonly onClose: (uid: string) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
 
 interface Entry {
   pod: RoutedPod
-  /** While it is not routed: since when, at the earliest since it has a sandbox. */
+  /** While it is not served: since when, at the earliest since it has a sandbox. */
   pendingSince: number
   /** Undefined if it is not routed. */
   route: Route | undefined
+  /** What the broker said of it; undefined if it has not said anything yet. */
+  answer: 'serving' | 'failed' | undefined
   isRunning: boolean
   failures: number
   /** How often its sandbox has been looked for without success. */
@@ -31,6 +32,8 @@ const MAX_CONCURRENT = 4
 /** How often the sandbox of a new pod is looked for: it comes at once, or later if the pod waits for a volume. */
 const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
+/** How often the sandbox of a pod that is ending is looked for. */
+const END_POLL_MS = 1000
 /** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
 const SANDBOX_GRACE_MS = 10_000
 
@@ -48,36 +51,52 @@ export class Reconciler {
   /** Takes a pod as the API server sends it. */
   readonly onPod = (uid: string, value: unknown): void => {
     const pod = parseRoutedPod(value)
-    if (pod === undefined) {
-      this.onDeleted(uid)
-      return
-    }
+    if (pod === undefined) this.onDeleted(uid)
+    else this.add(pod)
+  }
+
+  /** Takes a pod. One that is ending is routed, too: its containers may run for a while. */
+  add(pod: RoutedPod): void {
     const entry = this.#entries.get(pod.uid) ?? {
       pod,
       pendingSince: performance.now(),
       route: undefined,
+      answer: undefined,
       isRunning: false,
       failures: 0,
       polls: 0,
       retry: undefined,
     }
     this.#entries.set(pod.uid, entry)
-    if (pod.hasAddress && !entry.pod.hasAddress) stopRetry(entry)
+    const hasChanged = isNews(entry.pod, pod)
     entry.pod = pod
+    if (hasChanged || entry.route !== undefined) stopRetry(entry)
     if (entry.retry === undefined) this.#enqueue(entry)
   }
 
+  /** Lets the pod be served until its sandbox is gone. */
   readonly onDeleted = (uid: string): void => {
     const entry = this.#entries.get(uid)
-    if (entry === undefined) return
-    stopRetry(entry)
-    this.#entries.delete(uid)
-    if (this.#queue.includes(entry)) this.#queue.splice(this.#queue.indexOf(entry), 1)
+    if (entry !== undefined && !entry.pod.isEnding) this.add({ ...entry.pod, isEnding: true })
   }
 
-  /** Forgets every pod that is not among these. */
+  /** Takes the uids of all pods; the others have been deleted. */
   onListed(uids: ReadonlySet<string>): void {
     for (const uid of this.#entries.keys()) if (!uids.has(uid)) this.onDeleted(uid)
+  }
+
+  /** Takes whether the broker answers on the socket of the pod. */
+  onAnswer(uid: string, answer: 'serving' | 'failed'): void {
+    const entry = this.#entries.get(uid)
+    if (entry !== undefined) entry.answer = answer
+  }
+
+  /** Counts all pods as pending until the next broker serves them. */
+  onBrokerEnd(): void {
+    for (const entry of this.#entries.values()) {
+      if (!isPending(entry)) entry.pendingSince = performance.now()
+      entry.answer = undefined
+    }
   }
 
   counts(): { readonly routed: number; readonly pending: number } {
@@ -85,18 +104,31 @@ export class Reconciler {
     return { routed: this.#entries.size - pending, pending }
   }
 
+  /** Returns for how long the pod has been pending, in milliseconds. */
+  pendingMs(uid: string): number {
+    return performance.now() - (this.#entries.get(uid)?.pendingSince ?? performance.now())
+  }
+
   /** Returns the longest time that a pod with an address has been pending, in milliseconds; 0 if none is. */
   longestPendingMs(): number {
-    const now = performance.now()
     const pending = [...this.#entries.values()].filter(isPending)
     const times = pending
       .filter(({ pod }) => pod.hasAddress)
-      .map(({ pendingSince }) => now - pendingSince)
+      .map(({ pod }) => this.pendingMs(pod.uid))
     return Math.max(0, ...times)
   }
 
+  /** Returns true when every pod that can be served is. */
+  isSettled(): boolean {
+    return [...this.#entries.values()].every(
+      ({ answer, failures, polls }) => answer !== undefined || failures > 0 || polls > 0,
+    )
+  }
+
   close(): void {
-    for (const uid of this.#entries.keys()) this.onDeleted(uid)
+    this.#queue.splice(0)
+    for (const entry of this.#entries.values()) stopRetry(entry)
+    this.#entries.clear()
   }
 
   #enqueue(entry: Entry): void {
@@ -118,42 +150,61 @@ export class Reconciler {
   }
 
   async #attempt(entry: Entry): Promise<void> {
-    const { route, onRouted } = this.#options
-    const { pod } = entry
+    const { pod, route } = entry
     entry.isRunning = true
     try {
-      const made = await route(pod, entry.route)
+      const made = await this.#options.route(pod, route)
+      if (this.#entries.get(pod.uid) !== entry) {
+        if (made !== route) made.socket.close()
+        return
+      }
+      if (made !== route) this.#setRoute(entry, made)
       entry.failures = 0
       entry.polls = 0
-      if (entry.route === undefined) onRouted(pod, performance.now() - entry.pendingSince)
-      entry.route = made
+      if (entry.pod.isEnding) this.#retryAfter(entry, END_POLL_MS)
     } catch (error) {
-      // A pod that has ended in the meantime is no failure.
       if (this.#entries.get(pod.uid) !== entry) return
-      if (entry.route !== undefined) entry.pendingSince = performance.now()
-      entry.route = undefined
-      this.#retryLater(entry, error)
+      if (error instanceof RouteFailure) this.#setRoute(entry, undefined)
+      this.#onFailure(entry, error)
       return
     } finally {
       entry.isRunning = false
     }
     // It may have changed in the meantime.
-    if (this.#entries.get(pod.uid) === entry && entry.pod !== pod) this.#enqueue(entry)
+    if (entry.pod !== pod) this.#enqueue(entry)
   }
 
-  #retryLater(entry: Entry, error: unknown): void {
+  #setRoute(entry: Entry, route: Route | undefined): void {
+    const { onRoute, onClose } = this.#options
+    if (entry.route !== undefined) {
+      entry.pendingSince = performance.now()
+      onClose(entry.pod.uid)
+    }
+    entry.answer = undefined
+    entry.route = route
+    if (route !== undefined) onRoute(entry.pod, route)
+  }
+
+  #onFailure(entry: Entry, error: unknown): void {
     const { pod } = entry
-    const isExpected = isSandboxExpected(entry, error)
-    if (isExpected) {
+    const isMissing = error instanceof RouteFailure && error.reason === 'namespace_not_found'
+    // What has ended, and is no failure.
+    if (isMissing && pod.isEnding) {
+      this.#entries.delete(pod.uid)
+    } else if (isMissing && isSandboxExpected(entry)) {
       entry.polls += 1
       if (!pod.hasAddress) entry.pendingSince = performance.now()
+      const delayMs = MIN_SANDBOX_POLL_MS * 1.1 ** entry.polls
+      this.#retryAfter(entry, Math.min(delayMs, MAX_SANDBOX_POLL_MS))
     } else {
       entry.failures += 1
       this.#options.onFailure(pod, error)
+      this.#retryAfter(entry, backoffMs(entry.failures))
     }
-    const delayMs = isExpected
-      ? Math.min(MIN_SANDBOX_POLL_MS * 1.1 ** entry.polls, MAX_SANDBOX_POLL_MS)
-      : backoffMs(entry.failures)
+  }
+
+  #retryAfter(entry: Entry, delayMs: number): void {
+    stopRetry(entry)
     entry.retry = setTimeout(() => {
       entry.retry = undefined
       this.#enqueue(entry)
@@ -166,10 +217,14 @@ function stopRetry(entry: Entry): void {
   entry.retry = undefined
 }
 
-const isPending = ({ route }: Entry) => route === undefined
+/** Returns true if the sandbox of the pod exists now, or may be gone. */
+function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
+  return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
+}
+
+const isPending = ({ answer }: Entry) => answer !== 'serving'
 
 /** Returns true while it is normal that no sandbox of the pod is found. */
-function isSandboxExpected({ pod, pendingSince }: Entry, error: unknown): boolean {
-  if (!(error instanceof RouteFailure) || error.reason !== 'namespace_not_found') return false
+function isSandboxExpected({ pod, pendingSince }: Entry): boolean {
   return !pod.hasAddress || performance.now() - pendingSince < SANDBOX_GRACE_MS
 }

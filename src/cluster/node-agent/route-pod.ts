@@ -1,15 +1,12 @@
-/** Routes one pod: loads the redirect of mode `loopback` into its network namespace. */
+/** Routes one pod: opens a socket in its network namespace, and loads the redirect of mode `loopback` to it. */
 import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
-import {
-  applyRedirect,
-  applyRestartRule,
-  findRedirectProblem,
-} from '../../sidecar/redirect/apply.ts'
+import { applyRedirect, applyRestartRule } from '../../sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect/ruleset.ts'
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
 import { hasOwnNetworkStack } from '../injector/pod.ts'
+import { type ListeningSocket, openSocket } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
 
@@ -19,7 +16,9 @@ export const ROUTE_FAILURE_REASONS = [
   'namespace_ambiguous',
   'node_namespace',
   'runtime_not_supported',
+  'socket_failed',
   'tool_failed',
+  'settings_invalid',
 ] as const
 
 export type RouteFailureReason = (typeof ROUTE_FAILURE_REASONS)[number]
@@ -34,20 +33,23 @@ export class RouteFailure extends Error {
   }
 }
 
-/** For what a pod was routed. */
+/** How a pod is reached. */
 export interface Route {
-  /** The path of its network namespace. */
-  readonly namespace: string
-  readonly isSidecarStarted: boolean
+  /** The number of its network namespace, which no other one gets while this process has a socket in it. */
+  readonly namespace: number
+  /** Listens in the namespace, to which the redirect leads. */
+  readonly socket: ListeningSocket
 }
 
-/** Routes a pod unless its route still holds, and returns what it was routed for. */
+/** Routes a pod unless its route still holds, and returns its route. */
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
   readonly readSandboxes: ReadSandboxes
   /** Of the agent, for the namespaces that are never changed. */
   readonly procDirectory: string
+  /** The program that opens sockets. */
+  readonly helper: string
   readonly tools: Omit<RunOptions, 'namespace'>
 }
 
@@ -55,10 +57,11 @@ interface RouteOptions {
 const MAX_SNAPSHOT_AGE_MS = 100
 
 /**
- * Creates the function that routes a pod. Idempotent: a complete redirect is left as it is. The function throws a
- * `RouteFailure`.
+ * Creates the function that routes a pod: it opens a socket in the network of the pod, and redirects 169.254.169.254:80
+ * to it. It throws a `RouteFailure`.
  */
-export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOptions): RoutePod {
+export function createPodRouter(options: RouteOptions): RoutePod {
+  const { readSandboxes, procDirectory } = options
   let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
   const readRecently = () => {
     const now = performance.now()
@@ -69,7 +72,7 @@ export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOp
   }
 
   return async (pod, route) => {
-    const { runtimeClass = '', uid, isSidecarStarted } = pod
+    const { runtimeClass = '', uid } = pod
     if (hasOwnNetworkStack(runtimeClass)) {
       throw new RouteFailure(
         'runtime_not_supported',
@@ -77,10 +80,11 @@ export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOp
       )
     }
     const path = findNamespace(readRecently(), uid)
-    if (route?.namespace === path && route.isSidecarStarted === isSidecarStarted) return route
     const namespace = ignoreEnded(() => openSync(path, 'r'))
     if (namespace === undefined) throw createNotFound(uid)
     try {
+      const { ino } = fstatSync(namespace)
+      if (route?.namespace === ino) return route
       // A process may have ended before the file was opened, and its number be in use again.
       if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
       if (isNamespaceOfNode(fstatSync(namespace), procDirectory)) {
@@ -89,8 +93,7 @@ export function createPodRouter({ readSandboxes, procDirectory, tools }: RouteOp
           `${path} is the network of the node, which is never changed. Fix: remove hostNetwork from the pod`,
         )
       }
-      await routeNamespace(pod, { ...tools, namespace })
-      return { namespace: path, isSidecarStarted }
+      return { namespace: ino, socket: await routeNamespace(pod.port, namespace, options) }
     } finally {
       closeSync(namespace)
     }
@@ -132,17 +135,25 @@ function isNamespaceOfNode({ dev, ino }: Stats, procDirectory: string): boolean 
   })
 }
 
+/**
+ * Opens the socket before the rules lead to it. New connections wait while nobody listens, since the agent's successor
+ * opens a socket of its own.
+ */
 async function routeNamespace(
-  { port, isSidecarStarted }: RoutedPod,
-  options: RunOptions,
-): Promise<void> {
+  port: number,
+  namespace: number,
+  { helper, tools }: RouteOptions,
+): Promise<ListeningSocket> {
   const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  let socket: ListeningSocket | undefined
   try {
-    // Without the table, or the tool, this throws; then so does what follows, or it helps.
-    const problem = await findRedirectProblem(settings, options).catch(errorMessage)
-    if (problem !== undefined) await applyRedirect(settings, options)
-    if (isSidecarStarted) await applyRestartRule(settings, options)
+    socket = await openSocket({ helper, namespace, port, signal: tools.signal })
+    await applyRedirect(settings, { ...tools, namespace })
+    await applyRestartRule(settings, { ...tools, namespace })
+    return socket
   } catch (error) {
-    throw new RouteFailure('tool_failed', errorMessage(error), error)
+    const reason = socket === undefined ? 'socket_failed' : 'tool_failed'
+    socket?.close()
+    throw new RouteFailure(reason, errorMessage(error), error)
   }
 }

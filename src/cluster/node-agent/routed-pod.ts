@@ -1,22 +1,39 @@
-/** Reads from a pod what routing it takes. Trusts what the API server does not let its author change later. */
+/** Reads from a pod what serving it takes. Trusts what the API server does not let its author change later. */
 import * as z from 'zod/mini'
-import { SIDECAR } from '../injector/pod.ts'
+import { GATE, getServiceAccountName } from '../injector/pod.ts'
 
 /** A pod of mode `node`. */
-export interface RoutedPod {
-  readonly uid: string
-  readonly namespace: string
-  readonly name: string
+export type RoutedPod = z.infer<typeof RoutedPod>
+export const RoutedPod = z.object({
+  uid: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  serviceAccount: z.string(),
   /** True once the kubelet has reported an address: then the pod has a sandbox. */
-  readonly hasAddress: boolean
-  /** The sidecar's port on 127.0.0.1. */
-  readonly port: number
-  /** True from the moment when the sidecar's start-up probe has passed, until its container restarts. */
-  readonly isSidecarStarted: boolean
-  readonly runtimeClass: string | undefined
-}
+  hasAddress: z.boolean(),
+  /** True when it is being deleted or has ended: it is served until its sandbox is gone. */
+  isEnding: z.boolean(),
+  /** The port on 127.0.0.1 in its network. */
+  port: z.number(),
+  /** The literal variables of its gate. */
+  env: z.record(z.string(), z.string()),
+  /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
+  mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
+  runtimeClass: z.optional(z.string()),
+})
 
 const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
+const VolumeMount = z.object({
+  name: z.string(),
+  mountPath: z.string(),
+  subPath: z.nullish(z.string()),
+  subPathExpr: z.nullish(z.string()),
+})
+const Volume = z.object({
+  name: z.string(),
+  projected: z.nullish(z.unknown()),
+  configMap: z.nullish(z.unknown()),
+})
 const Pod = z.object({
   metadata: z.object({
     uid: z.string(),
@@ -26,45 +43,67 @@ const Pod = z.object({
   }),
   spec: z.object({
     initContainers: z.nullish(
-      z.array(z.object({ name: z.string(), env: z.nullish(z.array(Env)) })),
+      z.array(
+        z.object({
+          name: z.string(),
+          env: z.nullish(z.array(Env)),
+          volumeMounts: z.nullish(z.array(VolumeMount)),
+        }),
+      ),
     ),
+    volumes: z.nullish(z.array(Volume)),
+    serviceAccountName: z.nullish(z.string()),
     hostNetwork: z.nullish(z.boolean()),
     runtimeClassName: z.nullish(z.string()),
   }),
   status: z.object({
     phase: z.nullish(z.string()),
     podIPs: z.nullish(z.array(z.unknown())),
-    initContainerStatuses: z.nullish(
-      z.array(z.object({ name: z.string(), started: z.nullish(z.boolean()) })),
-    ),
   }),
 })
 
 const PORT = /:(\d{1,5})(?:,|$)/
 
 /**
- * Returns the pod; undefined for one that is not of mode `node`, has ended, or has the network of its node. Mode and
- * port come from the sidecar's variables: unlike annotations, they cannot be changed in a pod that exists.
+ * Returns the pod; undefined for one that is not of mode `node`, or has the network of its node. The settings come from
+ * the gate's variables: unlike annotations, they cannot be changed in a pod that exists.
  */
 export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const { data } = Pod.safeParse(value)
   if (data === undefined) return undefined
   const { metadata, spec, status } = data
-  const sidecar = spec.initContainers?.find(({ name }) => name === SIDECAR)
-  const find = (wanted: string) => sidecar?.env?.findLast(({ name }) => name === wanted)?.value
-  const port = Number(PORT.exec(find('WIMDS_LISTEN') ?? '')?.[1])
+  const gate = spec.initContainers?.find(({ name }) => name === GATE)
+  if (gate === undefined || spec.hostNetwork === true) return undefined
+  // Of a variable that is set twice, the kubelet takes the last one.
+  const env = Object.fromEntries(
+    (gate.env ?? []).flatMap((entry) => (entry.value == null ? [] : [[entry.name, entry.value]])),
+  )
+  const port = Number(PORT.exec(env['WIMDS_LISTEN'] ?? '')?.[1])
+  if (!(port >= 1 && port <= 65_535)) return undefined
   const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
-  if (find('WIMDS_MODE') !== 'node' || !(port >= 1 && port <= 65_535)) return undefined
-  if (hasEnded || metadata.deletionTimestamp != null) return undefined
-  if (spec.hostNetwork === true) return undefined
-  const started = status.initContainerStatuses?.find(({ name }) => name === SIDECAR)?.started
   return {
     uid: metadata.uid,
     namespace: metadata.namespace,
     name: metadata.name,
+    serviceAccount: getServiceAccountName(spec),
     hasAddress: (status.podIPs ?? []).length > 0,
+    isEnding: hasEnded || metadata.deletionTimestamp != null,
     port,
-    isSidecarStarted: started === true,
+    env,
+    mounts: findMounts(gate.volumeMounts ?? [], spec.volumes ?? []),
     runtimeClass: spec.runtimeClassName ?? undefined,
   }
+}
+
+/** Returns the mounts of projected volumes and ConfigMaps, where the kubelet writes them; no part of a volume. */
+function findMounts(
+  mounts: readonly z.infer<typeof VolumeMount>[],
+  volumes: readonly z.infer<typeof Volume>[],
+): RoutedPod['mounts'] {
+  return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {
+    const volume = volumes.find((each) => each.name === name)
+    const kind = volume?.projected != null ? 'projected' : volume?.configMap != null && 'configmap'
+    if (kind === false || subPath || subPathExpr) return []
+    return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}` }]
+  })
 }

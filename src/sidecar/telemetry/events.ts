@@ -33,6 +33,6 @@ export const EVENTS = {
 type WebhookEventName = 'certificate_loaded' | 'pod_rejected' | 'webhook_error'
 
 /** The events that only the node agent logs. */
-type NodeAgentEventName = 'pod_routed' | 'pod_not_routed' | 'node_agent_error'
+type NodeAgentEventName = 'pod_routed' | 'pod_not_routed' | 'broker_ended' | 'node_agent_error'
 
 export type EventName = keyof typeof EVENTS | WebhookEventName | NodeAgentEventName

@@ -9,7 +9,10 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     discovery: 'netns',
     cniResultsDirectory: '/var/lib/cni/results',
     netnsDirectory: '/var/run/netns',
+    kubeletPodsDirectory: '/var/lib/kubelet/pods',
+    stateDirectory: '/run/wimds',
     adminListen: { host: '127.0.0.1', port: 9441 },
+    brokerAdminListen: '127.0.0.1:9442',
   })
 })
 
@@ -19,14 +22,20 @@ test('takes every option', () => {
     '--discovery=processes',
     '--cni-results-directory=/cni/results',
     '--netns-directory=/run/netns',
+    '--kubelet-pods-directory=/kubelet/pods',
+    '--state-directory=/state',
     '--admin-listen=[::]:9000',
+    '--broker-admin-listen=[::]:9001',
   ]
   expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
     nodeName: 'node-2',
     discovery: 'processes',
     cniResultsDirectory: '/cni/results',
     netnsDirectory: '/run/netns',
+    kubeletPodsDirectory: '/kubelet/pods',
+    stateDirectory: '/state',
     adminListen: { host: '::', port: 9000 },
+    brokerAdminListen: '[::]:9001',
   })
 })
 

@@ -3,32 +3,37 @@
 interface PodParts {
   readonly uid?: string
   readonly name?: string
-  readonly mode?: string
   readonly listen?: string
   readonly addresses?: readonly string[]
-  readonly isStarted?: boolean
   readonly phase?: string
   readonly deletionTimestamp?: string
+  readonly env?: readonly object[]
   readonly spec?: object
 }
+
+/** The directory of the pod's projected token in the gate. */
+export const TOKEN_DIRECTORY = '/var/run/secrets/azure/tokens'
 
 /** Returns a pod that was injected in mode node. */
 export function nodeModePod({
   uid = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
   name = 'app',
-  mode = 'node',
-  listen = '127.0.0.1:8000',
+  listen = '127.0.0.1:64169',
   addresses = ['10.9.0.2'],
-  isStarted = false,
   phase = 'Pending',
   deletionTimestamp,
+  env = [],
   spec = {},
 }: PodParts = {}) {
-  const env = [
-    { name: 'WIMDS_MODE', value: mode },
-    { name: 'WIMDS_LISTEN', value: listen },
-    { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
-  ]
+  const gate = {
+    name: 'wimds-gate',
+    env: [
+      { name: 'WIMDS_LISTEN', value: listen },
+      { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+      ...env,
+    ],
+    volumeMounts: [{ name: 'wimds-token', mountPath: TOKEN_DIRECTORY, readOnly: true }],
+  }
   return {
     metadata: {
       uid,
@@ -36,11 +41,16 @@ export function nodeModePod({
       name,
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     },
-    spec: { initContainers: [{ name: 'wimds', env }], containers: [{ name: 'app' }], ...spec },
+    spec: {
+      serviceAccountName: 'orders',
+      initContainers: [gate],
+      containers: [{ name: 'app' }],
+      volumes: [{ name: 'wimds-token', projected: { sources: [] } }],
+      ...spec,
+    },
     status: {
       phase,
       ...(addresses.length > 0 && { podIPs: addresses.map((ip) => ({ ip })) }),
-      initContainerStatuses: [{ name: 'wimds', started: isStarted }],
     },
   }
 }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Reconciler } from '../../../src/cluster/node-agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
@@ -12,66 +13,117 @@ afterEach(() => {
 })
 
 /** A reconciler whose attempts the test ends. */
-function setUp(route: (pod: RoutedPod) => Promise<void>) {
-  const onRouted = vi.fn<(pod: RoutedPod, durationMs: number) => void>()
+function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
+  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
+  const onClose = vi.fn<(uid: string) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
-  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(route)
-  const sandbox = { namespace: '/var/run/netns/first' }
+  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt)
+  const sandbox = { namespace: 1 }
+  const close = vi.fn<() => void>()
   const reconciler = new Reconciler({
     // As the router: what is routed already is left as it is.
     route: async (pod, previous) => {
-      const made: Route = { ...sandbox, isSidecarStarted: pod.isSidecarStarted }
-      const isRouted =
-        previous?.namespace === made.namespace &&
-        previous.isSidecarStarted === made.isSidecarStarted
-      if (!isRouted) await calls(pod)
-      return made
+      await calls(pod)
+      if (previous?.namespace === sandbox.namespace) return previous
+      const socket = Object.assign(createServer(), { close })
+      return { ...sandbox, socket }
     },
-    onRouted,
+    onRoute,
+    onClose,
     onFailure,
   })
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
   }
-  return { reconciler, add, calls, onRouted, onFailure, sandbox }
+  return { reconciler, add, calls, onRoute, onClose, onFailure, sandbox, close }
 }
 
+const UID = nodeModePod().metadata.uid
 const settle = () => vi.advanceTimersByTimeAsync(0)
 
-test('routes a pod once, and again when its sidecar has started', async () => {
-  const { add, calls, onRouted, reconciler } = setUp(() => Promise.resolve())
+test('routes a pod once, and counts it as routed when the broker serves it', async () => {
+  const { add, onRoute, reconciler } = setUp(() => Promise.resolve())
   add()
   await settle()
   add()
   await settle()
-  expect(calls).toHaveBeenCalledTimes(1)
-  add({ isStarted: true })
-  await settle()
-  expect(calls).toHaveBeenCalledTimes(2)
-  expect(onRouted).toHaveBeenCalledTimes(1)
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  expect(reconciler.isSettled()).toBe(false)
+  reconciler.onAnswer(UID, 'serving')
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
+  expect(reconciler.isSettled()).toBe(true)
 })
 
-test('routes a pod again when its sidecar starts again, as in a new sandbox', async () => {
-  const { add, calls } = setUp(() => Promise.resolve())
-  add({ isStarted: true })
-  await settle()
-  add({ isStarted: false })
-  await settle()
-  expect(calls).toHaveBeenCalledTimes(2)
-})
-
-test('routes a pod again in a new sandbox before its sidecar has started', async () => {
-  const { add, calls, sandbox } = setUp(() => Promise.resolve())
+test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
+  const { add, onRoute, onClose, sandbox } = setUp(() => Promise.resolve())
   add({ addresses: [] })
   await settle()
-  sandbox.namespace = '/var/run/netns/second'
+  sandbox.namespace = 2
   add()
   await settle()
   add()
   await settle()
-  expect(calls).toHaveBeenCalledTimes(2)
+  expect(onRoute.mock.calls.map(([, { namespace }]) => namespace)).toEqual([1, 2])
+  expect(onClose.mock.calls).toEqual([[UID]])
+})
+
+test.each([
+  ['is being deleted', { deletionTimestamp: '2026-01-01T00:00:00Z' }],
+  ['has ended', { phase: 'Succeeded' }],
+])('serves a pod that %s until its sandbox is gone', async (_, parts) => {
+  let hasSandbox = true
+  const { add, onClose, onFailure, onRoute, reconciler } = setUp(() =>
+    hasSandbox ? Promise.resolve() : notFound(),
+  )
+  add()
+  await settle()
+  add(parts)
+  await vi.advanceTimersByTimeAsync(30_000)
+  reconciler.onDeleted(UID)
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(onClose).not.toHaveBeenCalled()
+  hasSandbox = false
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+test('a new agent routes a pod that is being deleted, since its containers may run', async () => {
+  const { add, onRoute } = setUp(() => Promise.resolve())
+  add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  await settle()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('all pods wait for the next broker when one has ended', async () => {
+  const { add, reconciler } = setUp(() => Promise.resolve())
+  add()
+  await settle()
+  reconciler.onAnswer(UID, 'serving')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(reconciler.longestPendingMs()).toBe(0)
+  reconciler.onBrokerEnd()
+  await vi.advanceTimersByTimeAsync(500)
+  expect(reconciler.longestPendingMs()).toBe(500)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+})
+
+test('an unexpected error leaves a route as it is', async () => {
+  let isBroken = false
+  const { add, onClose, onFailure } = setUp(() =>
+    isBroken ? Promise.reject(new Error('too many open files')) : Promise.resolve(),
+  )
+  add()
+  await settle()
+  isBroken = true
+  add()
+  await settle()
+  expect(onFailure).toHaveBeenCalledTimes(1)
+  expect(onClose).not.toHaveBeenCalled()
 })
 
 const notFound = () =>
@@ -79,7 +131,7 @@ const notFound = () =>
 
 test('reports no failure while a pod has no sandbox yet', async () => {
   let hasSandbox = false
-  const { add, onFailure, onRouted, reconciler } = setUp(() =>
+  const { add, onFailure, onRoute, reconciler } = setUp(() =>
     hasSandbox ? Promise.resolve() : notFound(),
   )
   add({ addresses: [] })
@@ -89,12 +141,12 @@ test('reports no failure while a pod has no sandbox yet', async () => {
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   hasSandbox = true
   await vi.advanceTimersByTimeAsync(2000)
-  expect(onRouted).toHaveBeenCalledTimes(1)
+  expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('looks for the sandbox five times a second at first, and at once when the pod has an address', async () => {
   let hasSandbox = false
-  const { add, calls, onRouted } = setUp(() => (hasSandbox ? Promise.resolve() : notFound()))
+  const { add, calls, onRoute } = setUp(() => (hasSandbox ? Promise.resolve() : notFound()))
   add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(1000)
   expect(calls.mock.calls.length).toBeGreaterThanOrEqual(4)
@@ -105,7 +157,7 @@ test('looks for the sandbox five times a second at first, and at once when the p
   hasSandbox = true
   add()
   await settle()
-  expect(onRouted).toHaveBeenCalledTimes(1)
+  expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('reports a pod with an address whose sandbox is not found for ten seconds', async () => {
@@ -122,10 +174,10 @@ test('reports a pod with an address whose sandbox is not found for ten seconds',
 test('reports no failure of a Job whose sandbox has gone before the API server says that it has ended', async () => {
   let hasEnded = false
   const { add, onFailure } = setUp(() => (hasEnded ? notFound() : Promise.resolve()))
-  add({ isStarted: true })
+  add()
   await vi.advanceTimersByTimeAsync(60_000)
   hasEnded = true
-  add({ isStarted: false })
+  add()
   await vi.advanceTimersByTimeAsync(5_000)
   add({ phase: 'Succeeded' })
   await vi.advanceTimersByTimeAsync(60_000)
@@ -134,20 +186,19 @@ test('reports no failure of a Job whose sandbox has gone before the API server s
 
 test('tries again with backoff, without a second attempt for changes in between', async () => {
   let isBroken = true
-  const { add, calls, onFailure, onRouted, reconciler } = setUp(() =>
+  const { add, calls, onFailure, onRoute, reconciler } = setUp(() =>
     isBroken ? Promise.reject(new Error('nft: not found')) : Promise.resolve(),
   )
   add()
   await settle()
-  add({ isStarted: true })
+  add({ addresses: ['10.9.0.2', 'fd00::2'] })
   await settle()
   expect(calls).toHaveBeenCalledTimes(1)
   expect(onFailure).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   isBroken = false
   await vi.advanceTimersByTimeAsync(1000)
-  expect(calls.mock.lastCall?.[0].isSidecarStarted).toBe(true)
-  expect(onRouted).toHaveBeenCalledTimes(1)
+  expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('tells how long the pod has waited that waits longest', async () => {
@@ -156,43 +207,29 @@ test('tells how long the pod has waited that waits longest', async () => {
   )
   expect(reconciler.longestPendingMs()).toBe(0)
   add({ uid: 'routed' })
+  await settle()
+  reconciler.onAnswer('routed', 'serving')
   add({ uid: 'first' })
   await vi.advanceTimersByTimeAsync(100_000)
   add({ uid: 'second' })
   await vi.advanceTimersByTimeAsync(50_000)
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  reconciler.onDeleted('first')
+  reconciler.onAnswer('first', 'failed')
+  expect(reconciler.longestPendingMs()).toBe(150_000)
+  reconciler.onAnswer('first', 'serving')
   expect(reconciler.longestPendingMs()).toBe(50_000)
-  reconciler.onDeleted('second')
-  expect(reconciler.longestPendingMs()).toBe(0)
-})
-
-test('counts from its failure how long a pod waits that was routed before', async () => {
-  let isBroken = false
-  const { add, onRouted, reconciler } = setUp(() =>
-    isBroken ? Promise.reject(new Error('nft: not found')) : Promise.resolve(),
-  )
-  add()
-  await vi.advanceTimersByTimeAsync(3_600_000)
-  isBroken = true
-  add({ isStarted: true })
-  await vi.advanceTimersByTimeAsync(100)
-  expect(reconciler.longestPendingMs()).toBe(100)
-  isBroken = false
-  await vi.advanceTimersByTimeAsync(1000)
-  expect(onRouted.mock.lastCall?.[1]).toBeLessThan(1100)
 })
 
 test('sees a change that comes during an attempt', async () => {
   const attempts: (() => void)[] = []
   const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
+  add({ addresses: [] })
   add()
-  add({ isStarted: true })
   await settle()
   expect(calls).toHaveBeenCalledTimes(1)
   attempts[0]?.()
   await settle()
-  expect(calls.mock.lastCall?.[0].isSidecarStarted).toBe(true)
+  expect(calls.mock.lastCall?.[0].hasAddress).toBe(true)
 })
 
 test('makes four attempts at the same time at most', async () => {
@@ -208,21 +245,40 @@ test('makes four attempts at the same time at most', async () => {
   expect(new Set(calls.mock.calls.map(([{ uid }]) => uid)).size).toBe(30)
 })
 
-test('does not report the failure of a pod that has been deleted in the meantime', async () => {
-  const { add, onFailure, reconciler, calls } = setUp(() => Promise.reject(new Error('gone')))
+test('reports no failure of a pod that is deleted before it has a sandbox', async () => {
+  const { add, onFailure, reconciler, calls } = setUp(notFound)
   add({ uid: 'pod-1' })
+  await settle()
   reconciler.onDeleted('pod-1')
   await settle()
   await vi.advanceTimersByTimeAsync(60_000)
-  expect(calls).toHaveBeenCalledTimes(1)
+  expect(calls).toHaveBeenCalledTimes(2)
   expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
 })
 
-test('forgets pods that a list does not have, and those that have ended', async () => {
-  const { add, reconciler } = setUp(() => Promise.resolve())
-  for (const uid of ['a', 'b', 'c']) add({ uid })
+test('takes a pod that a list does not have as deleted', async () => {
+  let hasSandbox = true
+  const { add, onClose, reconciler } = setUp(({ uid }) =>
+    hasSandbox || uid === 'a' ? Promise.resolve() : notFound(),
+  )
+  for (const uid of ['a', 'b']) add({ uid })
   await settle()
-  reconciler.onListed(new Set(['a', 'b']))
-  add({ uid: 'b', phase: 'Failed' })
-  expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
+  hasSandbox = false
+  reconciler.onListed(new Set(['a']))
+  await settle()
+  expect(onClose.mock.calls).toEqual([['b']])
+})
+
+test('closes a socket that comes after the end', async () => {
+  const attempts: (() => void)[] = []
+  const { add, close, onRoute, reconciler } = setUp(
+    () => new Promise((resolve) => attempts.push(resolve)),
+  )
+  add()
+  reconciler.close()
+  attempts[0]?.()
+  await settle()
+  expect(close).toHaveBeenCalledTimes(1)
+  expect(onRoute).not.toHaveBeenCalled()
 })

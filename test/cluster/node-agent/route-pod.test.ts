@@ -1,14 +1,20 @@
 /** Routes pods in real network namespaces. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createPodRouter, RouteFailure } from '../../../src/cluster/node-agent/route-pod.ts'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  createPodRouter,
+  type Route,
+  RouteFailure,
+} from '../../../src/cluster/node-agent/route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { createSandboxReader } from '../../../src/cluster/node-agent/sandboxes.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
+import { compiledHelper } from './helper.ts'
 import { cniResult, nodeModePod } from './pods.ts'
 
 const reason = reasonToSkip()
@@ -42,7 +48,13 @@ function record(path: string, uid: string): void {
 const IP = 'ip'
 const signal = AbortSignal.timeout(600_000)
 
-function createRouter(path = process.env['PATH']) {
+/** The routes of the test, whose sockets are closed after it. */
+const routes: Route[] = []
+afterEach(() => {
+  for (const { socket } of routes.splice(0)) socket.close()
+})
+
+function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
   const procDirectory = '/proc'
   const readSandboxes = createSandboxReader({
     discovery: 'netns',
@@ -50,7 +62,21 @@ function createRouter(path = process.env['PATH']) {
     netnsDirectory,
     procDirectory,
   })
-  return createPodRouter({ readSandboxes, procDirectory, tools: { path, signal } })
+  const tools = { path, signal }
+  const router = createPodRouter({ readSandboxes, procDirectory, helper, tools })
+  return async (pod: RoutedPod, previous?: Route) => {
+    const route = await router(pod, previous)
+    if (route !== previous) routes.push(route)
+    return route
+  }
+}
+
+/** Answers on the socket of a route from this process, outside the network of the pod. */
+async function answerOn({ socket }: Route, body: string): Promise<Server> {
+  const server = createServer((_, response) => response.end(body))
+  await once(server.listen(socket), 'listening')
+  onTestFinished(() => void server.close())
+  return server
 }
 
 function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
@@ -68,6 +94,12 @@ async function failureOf(routed: Promise<unknown>): Promise<RouteFailure> {
   return error
 }
 
+/** Returns what a new connection to 169.254.169.254:80 in the pod gets, while this process answers. */
+const fetchFrom = (pod: PodNetwork) =>
+  pod.script(`
+    fetch('http://169.254.169.254/').then((answer) => answer.text()).then(console.log)
+  `).output
+
 const rulesOf = (pod: PodNetwork) =>
   pod.exec('nft', 'list', 'ruleset') + pod.exec('ip', 'address', 'show', 'dev', 'lo')
 
@@ -77,10 +109,9 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using other = await podNetwork()
     keep(pod)
     keep(other, 'other')
-    await pod.serve('127.0.0.1', 8123, 'sidecar')
     const before = rulesOf(other)
-    await createRouter()(podWith({ listen: '127.0.0.1:8123' }))
-    expect(pod.fetchMetadata()).toBe('sidecar')
+    await answerOn(await createRouter()(podWith({ listen: '127.0.0.1:8123' })), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
     expect(other.fetchMetadata()).toBe('real imds')
     expect(rulesOf(other)).toBe(before)
   })
@@ -103,12 +134,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using pod = await podNetwork()
     keep(pod)
     pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
-    await createRouter()(podWith({ addresses: [] }))
-    expect(pod.fetchMetadata()).toBe('sidecar')
+    await answerOn(await createRouter()(podWith({ addresses: [] })), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
   })
 
-  test('the rules of a mesh, made with the network, do not keep a pod from its sidecar', async () => {
+  test('the rules of a mesh, made with the network, do not keep a pod from the broker', async () => {
     using pod = await podNetwork()
     keep(pod)
     pod.exec(
@@ -119,9 +149,8 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       }`,
     )
     const mesh = pod.exec('nft', 'list', 'table', 'ip', 'mesh')
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
-    await createRouter()(podWith({}))
-    expect(pod.fetchMetadata()).toBe('sidecar')
+    await answerOn(await createRouter()(podWith({})), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
     expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
   })
 
@@ -177,33 +206,34 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     for (const each of [pod, second]) expect(rulesOf(each)).not.toContain('to_sidecar')
   })
 
-  test('changes nothing when the pod is routed already, and completes what was interrupted', async () => {
+  test('routes a pod that an earlier agent has routed, beside it, with the same rules', async () => {
     using pod = await podNetwork()
     keep(pod)
-    const route = createRouter()
-    await route(podWith({}))
+    await createRouter()(podWith({}))
     const first = rulesOf(pod)
-    await route(podWith({}))
+    await createRouter()(podWith({}))
     expect(rulesOf(pod)).toBe(first)
-    pod.exec('ip', 'address', 'flush', 'dev', 'lo', 'to', '169.254.169.254/32')
-    await route(podWith({}))
-    expect(rulesOf(pod)).toBe(first)
-    pod.exec('nft', 'delete', 'table', 'ip', 'wimds')
-    await route(podWith({}))
-    expect(rulesOf(pod)).toBe(first)
+    expect(pod.exec('ss', '-Hltn', 'src', '127.0.0.1:64169').trim().split('\n')).toHaveLength(2)
   })
 
-  test('adds the rule for restarts once, when the sidecar has started', async () => {
+  test('new connections wait while no agent listens, and the next one answers them', async () => {
     using pod = await podNetwork()
     keep(pod)
-    const route = createRouter()
-    await route(podWith({}))
-    expect(rulesOf(pod)).not.toContain('await_restart')
-    await route(podWith({ isStarted: true }))
-    const started = rulesOf(pod)
-    expect(started).toContain('await_restart')
-    await route(podWith({ isStarted: true }))
-    expect(rulesOf(pod)).toBe(started)
+    const { socket } = await createRouter()(podWith({}))
+    socket.close()
+    const waiting = fetchFrom(pod)
+    await answerOn(await createRouter()(podWith({})), 'next broker')
+    expect(await waiting).toBe('next broker')
+  })
+
+  test('says which port is taken', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    await pod.serve('127.0.0.1', 64169, 'application')
+    const failure = await failureOf(createRouter()(podWith({})))
+    expect(failure.reason).toBe('socket_failed')
+    expect(failure.message).toContain('64169: Address already in use')
+    expect(rulesOf(pod)).not.toContain('to_sidecar')
   })
 
   test('two agents at the same time leave the rules of one', async () => {
@@ -245,8 +275,9 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
         procDirectory,
       })
       const tools = { path: process.env['PATH'], signal }
-      const route = createPodRouter({ readSandboxes, procDirectory, tools })
-      await route(podWith({}))
+      const helper = compiledHelper()
+      const route = createPodRouter({ readSandboxes, procDirectory, helper, tools })
+      routes.push(await route(podWith({})))
       expect(rulesOf(pod)).toContain('to_sidecar')
       expect(rulesOf(other)).not.toContain('to_sidecar')
       expect((await failureOf(route(podWith({ uid: 'b' })))).reason).toBe('namespace_not_found')

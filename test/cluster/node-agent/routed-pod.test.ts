@@ -1,28 +1,44 @@
+import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../src/cluster/injector/settings.ts'
 import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
-import { nodeModePod } from './pods.ts'
+import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 
-test('reads the port, whether the pod has an address and whether the sidecar has started', () => {
-  const pod = nodeModePod({ listen: '127.0.0.1:8123' })
-  expect(parseRoutedPod(pod)).toEqual({
+test('reads what is needed to serve a pod', () => {
+  const env = [
+    { name: 'AZURE_CLIENT_ID', value: 'first' },
+    { name: 'AZURE_CLIENT_ID', value: 'last' },
+    { name: 'WIMDS_PREFETCH' },
+  ]
+  expect(parseRoutedPod(nodeModePod({ listen: '127.0.0.1:8123', env }))).toEqual({
     uid: '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
     namespace: 'shop',
     name: 'app',
+    serviceAccount: 'orders',
     hasAddress: true,
+    isEnding: false,
     port: 8123,
-    isSidecarStarted: false,
+    env: { WIMDS_LISTEN: '127.0.0.1:8123', AZURE_CLIENT_ID: 'last' },
+    mounts: [{ path: TOKEN_DIRECTORY, directory: 'volumes/kubernetes.io~projected/wimds-token' }],
     runtimeClass: undefined,
   })
-  expect(parseRoutedPod(nodeModePod({ isStarted: true }))?.isSidecarStarted).toBe(true)
   expect(parseRoutedPod(nodeModePod({ addresses: [] }))?.hasAddress).toBe(false)
+  expect(parseRoutedPod(nodeModePod({ spec: { serviceAccountName: null } }))?.serviceAccount).toBe(
+    'default',
+  )
 })
 
 test('reads what the injector writes', () => {
   const injection = inject({
     pod: {
-      metadata: { annotations: { 'wimds.io/inject': 'true', 'wimds.io/port': '8222' } },
+      metadata: {
+        annotations: {
+          'wimds.io/inject': 'true',
+          'wimds.io/port': '8222',
+          'wimds.io/config-map': 'identities',
+        },
+      },
       spec: { containers: [{ name: 'app' }] },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': 'contoso.example' },
@@ -30,16 +46,48 @@ test('reads what the injector writes', () => {
   })
   if (injection.kind !== 'injected') throw new Error(injection.kind)
   const { metadata, status } = nodeModePod()
-  expect(parseRoutedPod({ ...injection.pod, metadata, status })).toMatchObject({ port: 8222 })
+  const pod = parseRoutedPod({ ...injection.pod, metadata, status })
+  expect(pod).toMatchObject({ port: 8222, env: { AZURE_TENANT_ID: 'contoso.example' } })
+  // Its projected token and its identities file.
+  for (const name of ['AZURE_FEDERATED_TOKEN_FILE', 'WIMDS_CONFIG']) {
+    const directories = pod?.mounts.map(({ path }) => path)
+    expect(directories).toContain(dirname(pod?.env[name] ?? ''))
+  }
+})
+
+test('takes projected volumes and ConfigMaps that the gate mounts as a whole', () => {
+  const volumes = [
+    { name: 'config', configMap: { name: 'identities' } },
+    { name: 'secret', secret: { secretName: 's' } },
+    { name: 'token', projected: { sources: [] } },
+    { name: 'other', projected: { sources: [] } },
+  ]
+  const volumeMounts = [
+    { name: 'config', mountPath: '/etc/wimds' },
+    { name: 'secret', mountPath: '/secret' },
+    { name: 'token', mountPath: '/token', subPath: 'part' },
+    { name: 'token', mountPath: '/token-too', subPathExpr: '$(NAME)' },
+  ]
+  const [gate] = nodeModePod().spec.initContainers
+  const spec = { volumes, initContainers: [{ ...gate, volumeMounts }] }
+  expect(parseRoutedPod(nodeModePod({ spec }))?.mounts).toEqual([
+    { path: '/etc/wimds', directory: 'volumes/kubernetes.io~configmap/config' },
+  ])
 })
 
 test.each([
-  ['of another mode', nodeModePod({ mode: 'loopback' })],
-  ['that has ended', nodeModePod({ phase: 'Succeeded' })],
-  ['that is being deleted', nodeModePod({ deletionTimestamp: '2026-01-01T00:00:00Z' })],
+  ['has ended', nodeModePod({ phase: 'Succeeded' })],
+  ['has failed', nodeModePod({ phase: 'Failed' })],
+  ['is being deleted', nodeModePod({ deletionTimestamp: '2026-01-01T00:00:00Z' })],
+])('a pod that %s is ending', (_, pod) => {
+  expect(parseRoutedPod(pod)?.isEnding).toBe(true)
+})
+
+test.each([
+  ['of another mode', nodeModePod({ spec: { initContainers: [{ name: 'wimds' }] } })],
   ['with the network of the node', nodeModePod({ spec: { hostNetwork: true } })],
   ['with a port that is none', nodeModePod({ listen: '127.0.0.1:99999' })],
-  ['without a sidecar', nodeModePod({ spec: { initContainers: [] } })],
+  ['without a gate', nodeModePod({ spec: { initContainers: [] } })],
   ['that is no pod', 'garbage'],
 ])('ignores a pod %s', (_, pod) => {
   expect(parseRoutedPod(pod)).toBeUndefined()

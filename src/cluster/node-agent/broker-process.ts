@@ -1,0 +1,165 @@
+/** The broker: a child process without rights, which gets the sockets of pods and answers on them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { dirname } from 'node:path'
+import { formatProblem } from '../../lib/errors.ts'
+import { backoffMs } from '../../lib/retry.ts'
+import { type AgentMessage, BrokerMessage } from '../node-broker/messages.ts'
+import type { ListeningSocket } from './open-socket.ts'
+import type { FileResult } from './pod-files.ts'
+import type { RoutedPod } from './routed-pod.ts'
+
+interface BrokerProcessOptions {
+  /** Starts a process with an IPC channel. */
+  readonly start: () => ChildProcess
+  /** Reads a file by its path in the pod's gate. */
+  readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
+  /** Called when the broker answers on the socket of a pod. */
+  readonly onServing: (pod: RoutedPod) => void
+  /** Called when the broker does not serve a pod, since its settings are invalid. */
+  readonly onRefused: (pod: RoutedPod, problem: string) => void
+  /** Called when it has ended, and all pods wait for the next one. */
+  readonly onEnd: (how: string) => void
+}
+
+interface Served {
+  readonly pod: RoutedPod
+  readonly socket: ListeningSocket
+}
+
+/** A broker that has run for so long has started well. */
+const HEALTHY_AFTER_MS = 60_000
+/** For its last responses, within the grace period of the agent's pod. */
+const STOP_TIMEOUT_MS = 10_000
+
+/**
+ * Keeps a broker running. Each new one gets all pods; connections wait in their sockets until then. After an end it is
+ * started again at once, and with backoff if that does not last.
+ */
+export class BrokerProcess {
+  readonly #options: BrokerProcessOptions
+  readonly #served = new Map<string, Served>()
+  #child: ChildProcess | undefined
+  #restart: NodeJS.Timeout | undefined
+  #failures = 0
+  #isStopping = false
+
+  constructor(options: BrokerProcessOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    const { start, onEnd } = this.#options
+    const child = start()
+    const startedAt = performance.now()
+    this.#child = child
+    child.on('message', (message) => this.#onMessage(child, message))
+    // The channel breaks when the process ends, which is what counts.
+    child.on('error', () => {})
+    const end = ([code, killedBy]: unknown[] = []) => {
+      if (this.#child !== child) return
+      this.#child = undefined
+      if (this.#isStopping) return
+      if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#failures = 0
+      const delayMs = this.#failures === 0 ? 0 : backoffMs(this.#failures)
+      this.#failures += 1
+      this.#restart = setTimeout(() => this.start(), delayMs)
+      onEnd(String(killedBy ?? code))
+    }
+    once(child, 'exit').then(end, (error: unknown) => end([String(error)]))
+    for (const served of this.#served.values()) this.#sendServed(served)
+  }
+
+  serve(pod: RoutedPod, socket: ListeningSocket): void {
+    const served = { pod, socket }
+    this.#served.set(pod.uid, served)
+    this.#sendServed(served)
+  }
+
+  /** Ends the pod's connections, and closes its socket. */
+  close(uid: string): void {
+    this.#served.get(uid)?.socket.close()
+    this.#served.delete(uid)
+    this.#send({ type: 'close', uid })
+  }
+
+  /** Closes all sockets and lets the broker answer what it has received. Resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    clearTimeout(this.#restart)
+    for (const { socket } of this.#served.values()) socket.close()
+    this.#served.clear()
+    const child = this.#child
+    if (child === undefined) return
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    const timeout = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    await ended
+    clearTimeout(timeout)
+  }
+
+  #onMessage(child: ChildProcess, value: unknown): void {
+    const { data: message } = BrokerMessage.safeParse(value)
+    const pod = this.#served.get(message?.uid ?? '')?.pod
+    if (message === undefined || child !== this.#child) return
+    if (message.type === 'read') void this.#answerRead(child, message, pod)
+    else if (pod === undefined) return
+    else if (message.type === 'serving') this.#options.onServing(pod)
+    else this.#options.onRefused(pod, formatProblem(message))
+  }
+
+  /** Answers with a file of a pod that is served. */
+  async #answerRead(
+    child: ChildProcess,
+    { id, path }: { readonly id: number; readonly path: string },
+    pod: RoutedPod | undefined,
+  ): Promise<void> {
+    const result = pod === undefined ? { code: 'ENOENT' } : await this.#options.readFile(pod, path)
+    if (child === this.#child) this.#send({ type: 'file', id, ...result })
+  }
+
+  #sendServed({ pod, socket }: Served): void {
+    const { uid, namespace, name, serviceAccount, env } = pod
+    const served = { uid, namespace, name, serviceAccount, env }
+    this.#send({ type: 'serve', pod: served }, socket)
+  }
+
+  #send(message: AgentMessage, socket?: ListeningSocket): void {
+    // A channel that breaks is the end of the broker; the next one gets what counts.
+    this.#child?.send(message, socket, () => {})
+  }
+}
+
+interface BrokerCommand {
+  /** The helper's program, which takes the rights away. */
+  readonly helper: string
+  /** The directories of the node, and what else the broker does not see. */
+  readonly hidden: readonly string[]
+  readonly adminListen: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** The user `wimds` of the images. */
+const BROKER_UID = 1501
+
+/** Starts a broker with the uid of the sidecar, no capability and Node's permission model. */
+export function startBroker({ helper, hidden, adminListen, env }: BrokerCommand): ChildProcess {
+  const [, script = ''] = process.argv
+  const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
+  const argv = [
+    process.execPath,
+    '--permission',
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+    '--disable-sigusr1',
+    '--report-exclude-env',
+    '--no-experimental-sqlite',
+    script,
+    'node-broker',
+    `--admin-listen=${adminListen}`,
+  ]
+  return spawn(helper, ['run-broker', `${BROKER_UID}`, ...hidden, '--', ...argv], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'json',
+  })
+}

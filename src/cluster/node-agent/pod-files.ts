@@ -1,0 +1,100 @@
+/** Reads files of pods from the kubelet's directory, by the helper that resolves them beneath the pod's own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { posix } from 'node:path'
+import { once } from 'node:events'
+import type { RoutedPod } from './routed-pod.ts'
+
+/** The text of a file, or the code of the error, such as ENOENT. */
+export type FileResult = { readonly text: string } | { readonly code: string }
+
+interface PodFilesOptions {
+  /** The helper's program. */
+  readonly helper: string
+  /** The kubelet's directory, with one directory for each pod, named by its UID. */
+  readonly directory: string
+}
+
+/** One process answers all requests, in order. It is started by the first, and again after it has ended. */
+export class PodFiles {
+  readonly #options: PodFilesOptions
+  #reader: Reader | undefined
+
+  constructor(options: PodFilesOptions) {
+    this.#options = options
+  }
+
+  /** Reads a file by its path in the pod's gate: ENOENT if no volume that the gate mounts is there. */
+  async read(pod: Pick<RoutedPod, 'uid' | 'mounts'>, path: string): Promise<FileResult> {
+    const beneath = findPath(pod.mounts, path)
+    if (beneath === undefined) return { code: 'ENOENT' }
+    this.#reader ??= this.#start()
+    return this.#reader.request(`${pod.uid} ${beneath}\n`)
+  }
+
+  close(): void {
+    this.#reader?.close()
+  }
+
+  #start(): Reader {
+    const { helper, directory } = this.#options
+    const child = spawn(helper, ['read-files', directory], { stdio: ['pipe', 'pipe', 'inherit'] })
+    return new Reader(child, () => (this.#reader = undefined))
+  }
+}
+
+/** The process and the requests that it has not answered. */
+class Reader {
+  readonly #child: ChildProcess
+  readonly #waiting: ((result: FileResult) => void)[] = []
+  #received = Buffer.alloc(0)
+
+  constructor(child: ChildProcess, onEnd: () => void) {
+    this.#child = child
+    child.stdout?.on('data', (chunk: Buffer) => this.#onData(chunk))
+    // The end of the process is what is reported.
+    child.stdin?.on('error', () => {})
+    const end = () => {
+      onEnd()
+      for (const answer of this.#waiting.splice(0)) answer({ code: 'EIO' })
+    }
+    once(child, 'close').then(end, end)
+  }
+
+  request(line: string): Promise<FileResult> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#child.stdin?.write(line)
+    })
+  }
+
+  close(): void {
+    this.#child.stdin?.end()
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#received = Buffer.concat([this.#received, chunk])
+    for (;;) {
+      const end = this.#received.indexOf('\n')
+      if (end === -1) return
+      const [kind, value = ''] = this.#received.toString('latin1', 0, end).split(' ')
+      const length = kind === 'OK' ? Number(value) : 0
+      const bodyEnd = end + 1 + length
+      if (this.#received.length < bodyEnd) return
+      const text = this.#received.toString('utf8', end + 1, bodyEnd)
+      this.#received = this.#received.subarray(bodyEnd)
+      this.#waiting.shift()?.(kind === 'OK' ? { text } : { code: value })
+    }
+  }
+}
+
+/** Returns the path below the pod's directory; undefined if no mount covers it, or it does not fit in a request. */
+function findPath(mounts: RoutedPod['mounts'], path: string): string | undefined {
+  const normal = posix.normalize(path)
+  if (/[\n\0]/.test(normal)) return undefined
+  const [mount] = mounts
+    .filter((each) => normal.startsWith(`${trimSlash(each.path)}/`))
+    .toSorted((a, b) => b.path.length - a.path.length)
+  return mount && mount.directory + normal.slice(trimSlash(mount.path).length)
+}
+
+const trimSlash = (path: string) => path.replace(/\/$/, '')

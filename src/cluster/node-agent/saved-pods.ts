@@ -1,0 +1,45 @@
+/** Keeps the pods that are routed on the node's disk, for an agent that starts while the API server is away. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseJson } from '../../lib/json.ts'
+import { RoutedPod } from './routed-pod.ts'
+import { ignoreEnded } from './sandboxes.ts'
+
+/**
+ * A file for each pod, named by its UID. Whoever believes one has to find its sandbox first: the pod may have ended
+ * since. The files of two agents, of which one replaces the other, are the same.
+ */
+export class SavedPods {
+  readonly #directory: string
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Returns the pods of all files that an agent has written. */
+  read(): RoutedPod[] {
+    const names = ignoreEnded(() => readdirSync(this.#directory)) ?? []
+    return names.flatMap((name) => {
+      if (!name.endsWith('.json')) return []
+      const text = ignoreEnded(() => readFileSync(join(this.#directory, name), 'utf8')) ?? ''
+      return RoutedPod.safeParse(parseJson(text)).data ?? []
+    })
+  }
+
+  /** Writes a complete file or none. */
+  write(pod: RoutedPod): void {
+    const path = this.#path(pod.uid)
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    const temporary = `${path}.${process.pid}`
+    writeFileSync(temporary, JSON.stringify(pod), { mode: 0o600 })
+    renameSync(temporary, path)
+  }
+
+  remove(uid: string): void {
+    rmSync(this.#path(uid), { force: true })
+  }
+
+  #path(uid: string): string {
+    return join(this.#directory, `${uid}.json`)
+  }
+}
