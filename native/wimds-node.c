@@ -282,7 +282,10 @@ static int run_broker(char **arguments, int count) {
   pid_t parent = getppid();
   detach(arguments + 1, end - 1);
   drop_privileges(uid);
-  /* After the change of user, which resets it. The parent may have ended before. */
+  /*
+   * After the change of user, which resets it. The kernel sends the signal with the rights of the parent: between users
+   * it takes KILL. The parent may have ended before.
+   */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(errno, "cannot follow the agent's end");
   if (getppid() != parent) return FAILED;
   if (channel > 3) close_range(3, (unsigned)channel - 1, 0);

@@ -27,6 +27,7 @@ const FILES = [
   ...SOURCES,
 ]
 const SOURCE = textOf(SOURCES)
+const GATE = textOf(['native/gate.c'])
 const SCRIPTS: object = JSON.parse(textOf(['package.json'])).scripts
 const TEMPLATES = textOf(filesBelow('charts', /\.(?:yaml|tpl|txt)$/))
 
@@ -36,7 +37,10 @@ const unknownIn = (text: string, names: RegExp, isKnown: (name: string) => boole
 ]
 
 const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean]>> = {
-  settings: [/\bWIMDS_[A-Z0-9_]*[A-Z0-9]\b(?!_)/g, (name) => name in Settings.shape],
+  settings: [
+    /\bWIMDS_[A-Z0-9_]*[A-Z0-9]\b(?!_)/g,
+    (name) => name in Settings.shape || GATE.includes(`getenv("${name}")`),
+  ],
   'variables of SDKs': [
     /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,
     (name) => new RegExp(`\\b${name}\\b`).test(SOURCE),
@@ -71,12 +75,13 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
 })
 
 test('docs/install.md has the names of a release, which the chart and the injector use', () => {
-  const { image, redirectImage } = INJECTION_DEFAULTS
+  const { image, redirectImage, gateImage } = INJECTION_DEFAULTS
   const published = readPage('docs/install.md').split('\n## Once published\n')[1] ?? ''
   const values: unknown = parse(textOf(['charts/wimds/values.yaml']))
   for (const [name, key] of [
     [image.replace(`:${VERSION}`, ''), 'image'],
     [redirectImage.replace(`:${VERSION}`, ''), 'redirectImage'],
+    [gateImage.replace(`:${VERSION}`, ''), 'gateImage'],
   ] as const) {
     expect(values).toMatchObject({ [key]: { repository: name } })
     expect(published).toContain(`\`${name}\``)

@@ -148,10 +148,12 @@ test('the version of the chart and of its application is that of the package', a
 test('Chart.yaml lists the images of the default values', async () => {
   const { appVersion, annotations } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
   const listed: { image: string }[] = parse(annotations['artifacthub.io/images'])
-  const { image, redirectImage, clusterImage } = parse(
+  const { image, redirectImage, clusterImage, gateImage } = parse(
     await readFile(join(CHART, 'values.yaml'), 'utf8'),
   )
   expect(listed.map((each) => each.image)).toEqual(
-    [image, redirectImage, clusterImage].map(({ repository }) => `${repository}:${appVersion}`),
+    [image, redirectImage, clusterImage, gateImage].map(
+      ({ repository }) => `${repository}:${appVersion}`,
+    ),
   )
 })

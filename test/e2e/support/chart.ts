@@ -15,6 +15,8 @@ interface Images {
   readonly redirect: string
   /** Absent for a chart whose webhook is in the image of the sidecar. */
   readonly cluster?: string
+  /** Absent for a chart whose mode node has a sidecar. */
+  readonly gate?: string
 }
 
 /** The flags of helm that set the images, those under test by default. */
@@ -23,6 +25,7 @@ export function imageValues(images: Images = IMAGES): string[] {
     image: images.sidecar,
     redirectImage: images.redirect,
     ...(images.cluster !== undefined && { clusterImage: images.cluster }),
+    ...(images.gate !== undefined && { gateImage: images.gate }),
   }
   return Object.entries(names).flatMap(([name, image]) => {
     const [repository = '', tag = ''] = image.split(':')

@@ -32,6 +32,7 @@ export async function createReader(clientId: string): Promise<Reader> {
     `image.tag=${tag}`,
     `redirectImage.tag=${tag}`,
     `clusterImage.tag=${tag}`,
+    `gateImage.tag=${tag}`,
     // Every namespace has it, with the cluster's CA.
     'injection.ca.configMap=kube-root-ca.crt',
   ].map((value) => `--set=${value}`)

@@ -8,6 +8,7 @@ export const IMAGES = {
   sidecar: env['WIMDS_IMAGE'] || 'wimds:dev',
   redirect: env['WIMDS_REDIRECT_IMAGE'] || 'wimds-redirect:dev',
   cluster: env['WIMDS_CLUSTER_IMAGE'] || 'wimds-cluster:dev',
+  gate: env['WIMDS_GATE_IMAGE'] || 'wimds-gate:dev',
   /** An application of 2021 with its SDK. */
   legacyApp: env['LEGACY_APP_IMAGE'] || 'wimds-legacy-app:dev',
   /** A shell and curl. */

@@ -98,6 +98,7 @@ async function injected(
       `--mode=${mode}`,
       `--image=${IMAGES.sidecar}`,
       `--redirect-image=${IMAGES.redirect}`,
+      `--gate-image=${IMAGES.gate}`,
       `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`,
       ...flags,
       '-',
