@@ -286,7 +286,7 @@ describe('the rules', () => {
     expect(alerts.map(({ annotations }) => annotations?.['runbook_url'])).toEqual(
       alerts.map(({ alert = '' }) => `${DOCS_URL}/runbooks.md#${alert.toLowerCase()}`),
     )
-    const parts = ['**Fires** ', '**Impact.** ', '**What to do**']
+    const parts = ['**Fires** ', '**What to do**']
     expect(sections.filter((section) => !parts.every((part) => section.includes(part)))).toEqual([])
   })
 })
