@@ -18,7 +18,7 @@ import { heading, table, verdict } from './table.ts'
 
 const USAGE = `usage: npm run bench -- [--reference | --fleet]
 
-  --reference  also write the figures, tables and chart of docs/performance.md
+  --reference  also write the table and the chart of docs/performance.md
   --fleet      print the simulation of a fleet in place of measuring
 
 INCUMBENT=PATH measures that build of the azure-workload-identity proxy in the same run.

@@ -1,9 +1,9 @@
 /** The command line: argv → one command → an exit code. */
-import { exitWithError, printError } from './lib/print-error.ts'
+import { printError } from './lib/print-error.ts'
 import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/command.ts'
 import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
 import { formatProblem } from './lib/errors.ts'
-import { formatCrash } from './lib/describe-error.ts'
+import { exitWithError, formatCrash } from './cli/failures.ts'
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
 const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])

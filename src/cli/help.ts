@@ -1,6 +1,6 @@
 /** `wimds help`: the commands, and the flags and exit codes of each, from their declarations. */
 import { UsageError } from '../lib/errors.ts'
-import { type FlagDeclaration, parseFlags } from '../lib/args.ts'
+import { parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
 import {
   type Command,
@@ -8,6 +8,7 @@ import {
   EXIT_CODES,
   EXIT_NOT_CHECKED,
   EXIT_USAGE,
+  type FlagDeclaration,
   GROUPS,
 } from '../lib/command.ts'
 import { DROP_IN } from './drop-in.ts'

@@ -1,25 +1,9 @@
 /** Parses command-line flags by their declarations, and reports every problem at once. */
 import { parseArgs } from 'node:util'
 import type * as z from 'zod/mini'
+import type { FlagDeclaration } from './command.ts'
 import { type NumberRange, parseWholeNumber } from './grammars.ts'
 import { suggest } from './suggest.ts'
-
-/** A flag: parsing, help texts and docs/cli.md use this one declaration. */
-export interface FlagDeclaration {
-  /** The placeholder of the value in help texts, such as `PORT`; absent: a switch without a value. */
-  readonly value?: string
-  /** A phrase for help texts. */
-  readonly help: string
-  /** One letter: `o` for `-o`. */
-  readonly short?: string
-  /** The allowed values. */
-  readonly choices?: readonly string[]
-  /** True if the value is a list, separated by commas. */
-  readonly isList?: true
-  readonly isRepeatable?: true
-  /** The heading under which help texts list the flag. */
-  readonly group?: string
-}
 
 export type FlagDeclarations<Name extends string = string> = Readonly<Record<Name, FlagDeclaration>>
 
@@ -33,6 +17,21 @@ export interface Flags<Name extends string> {
   readonly positionals: readonly string[]
   /** A sentence for each unknown flag, missing or unexpected value, value that is not allowed, and unexpected argument. */
   readonly problems: readonly string[]
+}
+
+/** Declares `-o text|json`, for commands that print a report. */
+export const OUTPUT_FLAGS = {
+  output: {
+    short: 'o',
+    value: 'FORMAT',
+    choices: ['text', 'json'],
+    help: 'text (the default), or json: a document with a schemaVersion',
+  },
+} as const satisfies Readonly<Record<string, FlagDeclaration>>
+
+/** Returns whether JSON was asked for. */
+export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'value'>) {
+  return flags.value('output') === 'json'
 }
 
 /**

@@ -1,6 +1,5 @@
 /** A command: its declaration, and the interface to its process. */
 import { once } from 'node:events'
-import type { FlagDeclaration, Flags } from './args.ts'
 
 /** The headings of `wimds help`, in its order. */
 export const GROUPS = [
@@ -12,6 +11,24 @@ export const GROUPS = [
   'About this program',
 ] as const
 
+/** A flag: parsing, help texts and docs/cli.md use this one declaration. */
+export interface FlagDeclaration {
+  /** The placeholder of the value in help texts, such as `PORT`; absent: a switch without a value. */
+  readonly value?: string
+  /** A phrase for help texts. */
+  readonly help: string
+  /** One letter: `o` for `-o`. */
+  readonly short?: string
+  /** The allowed values. */
+  readonly choices?: readonly string[]
+  /** True if the value is a list, separated by commas. */
+  readonly isList?: true
+  readonly isRepeatable?: true
+  /** The heading under which help texts list the flag. */
+  readonly group?: string
+}
+
+/** A command: help texts, completion and docs/cli.md use this one declaration. */
 export interface CommandDeclaration {
   /** Empty for the flags without a command. */
   readonly name: string
@@ -30,21 +47,6 @@ export interface CommandDeclaration {
   readonly examples?: readonly string[]
   /** The meaning of a code for this command, where `EXIT_CODES` says less. */
   readonly exitCodes?: Readonly<Record<number, string>>
-}
-
-/** Declares `-o text|json`, for commands that print a report. */
-export const OUTPUT_FLAGS = {
-  output: {
-    short: 'o',
-    value: 'FORMAT',
-    choices: ['text', 'json'],
-    help: 'text (the default), or json: a document with a schemaVersion',
-  },
-} as const satisfies Readonly<Record<string, FlagDeclaration>>
-
-/** Returns whether JSON was asked for. */
-export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'value'>) {
-  return flags.value('output') === 'json'
 }
 
 /** The streams, environment and signal of a command, which a test replaces. */

@@ -3,6 +3,7 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /** Where programs expect the metadata service of Azure. */
 export const METADATA_IP = '169.254.169.254'
+export const METADATA_PORT = 80
 export const METADATA_ORIGIN = `http://${METADATA_IP}`
 
 /** Returns the host as a URL or a Host header writes it: an IPv6 address in brackets. */

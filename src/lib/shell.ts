@@ -1,4 +1,4 @@
-/** Quotes texts for shells, the Azure CLI and HCL, and formats commands. */
+/** Quotes texts for shells and the Azure CLI, and formats commands. */
 
 /** Returns true for a word that needs no quotes, in a shell or a dotenv file. */
 export function isPlainWord(text: string): boolean {
@@ -47,24 +47,4 @@ export const ENABLE_OIDC_ISSUER: ShellCommand = {
  */
 export function namesFileForAz(argument: string): boolean {
   return /^(?:[^=]*=)?@/.test(argument)
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '"': String.raw`\"`,
-  '\\': String.raw`\\`,
-  '\n': String.raw`\n`,
-  '\r': String.raw`\r`,
-  '\t': String.raw`\t`,
-}
-
-/** Returns the text as a string literal, in which `${` and `%{` begin no template. */
-export function quoteHcl(text: string): string {
-  const escaped = text
-    .replaceAll(/["\\\p{Cc}\u2028\u2029]/gu, (sign) => ESCAPES[sign] ?? escapeUnicode(sign))
-    .replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)
-  return `"${escaped}"`
-}
-
-function escapeUnicode(sign: string): string {
-  return String.raw`\u` + sign.charCodeAt(0).toString(16).padStart(4, '0')
 }

@@ -1,6 +1,6 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { formatCrash } from '../../src/lib/describe-error.ts'
+import { formatCrash } from '../../src/cli/failures.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'

@@ -2,7 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { formatCrash } from '../../src/lib/describe-error.ts'
+import { formatCrash } from '../../src/cli/failures.ts'
 import { EVENTS } from '../../src/sidecar/telemetry/events.ts'
 import { runNode } from '../fixtures/run-program.ts'
 

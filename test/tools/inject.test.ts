@@ -63,21 +63,20 @@ spec:
   template:
     metadata:
       labels:
-        app: orders   # selected by the Service
+        app: orders # selected by the Service
     spec:
       serviceAccountName: orders
       # before everything else
       initContainers:
       # the schema
       - name: migrate
-        image: "orders:1"   # pinned
+        image: "orders:1" # pinned
       containers:
       - name: app
         image: orders:1
         env:
         - name: NO_PROXY
           value: '.svc' # the cluster's own
-
       # nothing after this
 ---
 apiVersion: v1
@@ -139,7 +138,7 @@ describe('wimds inject', () => {
     let at = -1
     const places = kept.map((line) => (at = lines.indexOf(line, at + 1)))
     expect(places).not.toContain(-1)
-    expect(out).toContain(`value: ".svc,169.254.169.254,localhost,127.0.0.1" # the cluster's own`)
+    expect(out).toContain(`value: '.svc,169.254.169.254,localhost,127.0.0.1' # the cluster's own`)
     expect(out).toContain(`      initContainers:
       - name: wimds
 `)
@@ -279,7 +278,7 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
 `
     const { code, out, err } = await run([...IDENTITY, '-'], source)
     expect(code).toBe(0)
-    expect(out).toContain(String.raw`"wimds.io/injected":"{\"mode\":\"loopback\"}"`)
+    expect(out).toContain(`wimds.io/injected: '{"mode":"loopback"}'`)
     expect(err).toContain(
       'warning: the annotation wimds.io/mode of the workload itself has no effect. Fix: move it to spec.jobTemplate.spec.template.metadata.annotations',
     )
@@ -500,11 +499,11 @@ replicaCount: 1
       lines: [
         '2: ServiceAccount/orders: skipped: kind ServiceAccount',
         '11: Deployment/orders: injected',
-        '35: ConfigMap/untouched: skipped: kind ConfigMap',
-        '39: Pod/not-me: skipped: opted out',
-        '47: Secret/s: skipped: kind Secret',
-        '50: Job/job-: skipped: opted out',
-        '55: document: skipped: no apiVersion and kind',
+        '34: ConfigMap/untouched: skipped: kind ConfigMap',
+        '38: Pod/not-me: skipped: opted out',
+        '46: Secret/s: skipped: kind Secret',
+        '49: Job/job-: skipped: opted out',
+        '54: document: skipped: no apiVersion and kind',
         '',
       ],
     })
@@ -604,7 +603,7 @@ replicaCount: 1
           reasons: [expect.stringContaining('no tenant id')],
         },
       ],
-      problems: [expect.stringContaining('stdin:39: Rollout/canary: no tenant id')],
+      problems: [expect.stringContaining('stdin:38: Rollout/canary: no tenant id')],
     })
   })
 
@@ -759,7 +758,7 @@ a: *nothing
     expect(err).toContain(`${path}:1: Pod/host: the pod uses hostNetwork`)
     expect(err).toContain(`${path}:11: Deployment/windows: the pod runs on Windows`)
     expect(err).toContain(
-      `${path}:16:4: Nested mappings are not allowed in compact mappings in "a: b: c". Fix: put the value in quotes`,
+      `${path}:16:4: Nested mappings are not allowed in compact mappings. Fix: put the value in quotes`,
     )
     expect(err).toMatch(/bad\.yaml:18:1: Unresolved alias .*: nothing\. Fix: write out the value/)
     expect(err).toContain('missing.yaml: no such file or directory. Fix: check the path')

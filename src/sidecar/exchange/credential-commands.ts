@@ -2,36 +2,8 @@
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
-import {
-  formatCommand,
-  namesFileForAz,
-  quoteForShell,
-  quoteHcl,
-  type ShellCommand,
-} from '../../lib/shell.ts'
-import {
-  createCredentialName,
-  formatManagedIdentityId,
-  parseManagedIdentityId,
-} from '../../lib/managed-identity.ts'
-
-/** Three ways to create the same federated credential. */
-export interface CredentialCommands {
-  /** For a user-assigned managed identity. */
-  readonly azManagedIdentity: string
-  /** For an application registration. */
-  readonly azApplication: string
-  /** For a user-assigned managed identity. */
-  readonly terraform: string
-}
-
-/** Commands for an exchange through the token proxy of AKS identity bindings. */
-export interface BindingCommands {
-  /** Creates the identity binding, and with it the federated credential. */
-  readonly azIdentityBinding: string
-  /** Allows the service account to use the identity: ClusterRole and ClusterRoleBinding. */
-  readonly kubectlApply: string
-}
+import { namesFileForAz, type ShellCommand } from '../../lib/shell.ts'
+import { createCredentialName, parseManagedIdentityId } from '../../lib/managed-identity.ts'
 
 type IdentityIds = Pick<Identity, 'clientId' | 'resourceId'>
 
@@ -86,57 +58,16 @@ export function createApplicationCommand(
   }
 }
 
-/**
- * Returns the commands with placeholders in capital letters for values that are not configured; undefined for claims that no
- * command can have. Quotes the claims, which come from a file that is not trusted.
- */
-export function createCredentialCommands(
-  identity: IdentityIds,
-  claims: AssertionClaims,
-): CredentialCommands | undefined {
-  if (!canCreateCredential(claims)) return undefined
-  const {
-    issuer,
-    subject,
-    audience: [audience = DEFAULT_AUDIENCE],
-  } = claims
-  const name = createCredentialName(issuer, subject)
-  const id = parseManagedIdentityId(identity.resourceId ?? '')
-  return {
-    azManagedIdentity: formatCommand(createManagedIdentityCommand(identity, claims)),
-    azApplication: formatCommand(createApplicationCommand(identity, claims)),
-    terraform: `resource "azurerm_federated_identity_credential" ${quoteHcl(name)} {
-  name                      = ${quoteHcl(name)}
-  user_assigned_identity_id = ${id === undefined ? 'azurerm_user_assigned_identity.IDENTITY_NAME.id' : quoteHcl(formatManagedIdentityId(id))}
-  issuer                    = ${quoteHcl(issuer)}
-  subject                   = ${quoteHcl(subject)}
-  audience                  = [${quoteHcl(audience)}]
-}`,
-  }
-}
-
-/** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
-export function createBindingCommands(
-  { clientId, resourceId }: IdentityIds,
+/** Returns the command that allows the service account of these claims to use an identity through the token proxy. */
+export function createBindingRoles(
+  clientId: string,
   { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
-): BindingCommands {
+): string {
   const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
     .replace(/^system:serviceaccount:/, '')
     .split(':')
-  const id = parseManagedIdentityId(resourceId ?? '')
   const name = `use-identity-${clientId}`
-  return {
-    azIdentityBinding: [
-      'az aks identity-binding create',
-      '--resource-group RESOURCE_GROUP --cluster-name CLUSTER',
-      `--name ${quoteForShell(id?.name ?? 'IDENTITY_NAME')}`,
-      `--managed-identity-resource-id ${
-        id === undefined
-          ? '"$(az identity show --resource-group RESOURCE_GROUP --name IDENTITY_NAME --query id --output tsv)"'
-          : quoteForShell(formatManagedIdentityId(id))
-      }`,
-    ].join(' '),
-    kubectlApply: `kubectl apply -f - <<'EOF'
+  return `kubectl apply -f - <<'EOF'
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -158,6 +89,5 @@ subjects:
   - kind: ServiceAccount
     name: ${JSON.stringify(account)}
     namespace: ${JSON.stringify(namespace)}
-EOF`,
-  }
+EOF`
 }

@@ -1,7 +1,7 @@
 /** Pass-through: forwards GETs of listed paths to the machine's real metadata service. Off by default. */
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { METADATA_IP } from '../../lib/hosts.ts'
+import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
 import { sendGet } from '../../lib/http.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 
@@ -71,7 +71,7 @@ function isBelow(prefixes: readonly string[], path: string): boolean {
   return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
 }
 
-const REAL_IMDS = { host: METADATA_IP, port: 80 }
+const REAL_IMDS = { host: METADATA_IP, port: METADATA_PORT }
 
 /** The only forwarded headers; hop-by-hop headers and X-Forwarded-For are not among them. */
 const REQUEST_HEADERS = ['accept', 'metadata', 'metadata-flavor']

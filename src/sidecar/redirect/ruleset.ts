@@ -1,5 +1,5 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
-import { METADATA_IP } from '../../lib/hosts.ts'
+import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
 import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
@@ -21,7 +21,7 @@ export const REDIRECT_DEFAULTS = {
   port: DEFAULT_PORT,
   uid: DEFAULT_UID,
   metadataIp: METADATA_IP,
-  metadataPort: 80,
+  metadataPort: METADATA_PORT,
 } as const
 
 /** The one table that wimds owns. It reads and changes no other. */

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
-import { REDIRECT_DEFAULTS } from '../redirect/ruleset.ts'
+import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
 
 /**
  * Returns the uid that opened the other end of the connection, which is looked up once for each connection;
@@ -95,8 +95,7 @@ export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): Fi
  */
 function createKeys({ remoteAddress, remotePort, localAddress, localPort }: PeerSocket): string[] {
   const own = formatEnd(remoteAddress, remotePort)
-  const { metadataIp, metadataPort } = REDIRECT_DEFAULTS
-  return [formatEnd(localAddress, localPort), formatEnd(metadataIp, metadataPort)].map(
+  return [formatEnd(localAddress, localPort), formatEnd(METADATA_IP, METADATA_PORT)].map(
     (other) => `${own} ${other}`,
   )
 }

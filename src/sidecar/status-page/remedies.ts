@@ -2,7 +2,7 @@
 import {
   canCreateCredential,
   createApplicationCommand,
-  createBindingCommands,
+  createBindingRoles,
   createIdentityFlags,
   createManagedIdentityCommand,
 } from '../exchange/credential-commands.ts'
@@ -121,8 +121,8 @@ function checkIssuer({ claims }: Facts): readonly Remedy[] {
 
 function allowIdentity(facts: Facts): readonly Remedy[] {
   if (facts.claims === undefined) return []
-  const { kubectlApply } = createBindingCommands(facts, facts.claims)
-  return [['Allow the service account to use the managed identity', kubectlApply]]
+  const command = createBindingRoles(facts.clientId, facts.claims)
+  return [['Allow the service account to use the managed identity', command]]
 }
 
 function setClientId({ status: { workload } }: Facts): readonly Remedy[] {

@@ -1,12 +1,6 @@
 /** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
-import { type Flags, findConflict, parseFlags } from '../../lib/args.ts'
-import {
-  type CommandDeclaration,
-  type CommandIo,
-  EXIT_NOT_CHECKED,
-  isJsonOutput,
-  OUTPUT_FLAGS,
-} from '../../lib/command.ts'
+import { type Flags, findConflict, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../../lib/args.ts'
+import { type CommandDeclaration, type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'

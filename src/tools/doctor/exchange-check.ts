@@ -9,10 +9,6 @@ import {
   SKEW_FIX,
   WARN_SKEW_MS,
 } from '../../sidecar/exchange/clock-skew.ts'
-import {
-  createBindingCommands,
-  createCredentialCommands,
-} from '../../sidecar/exchange/credential-commands.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock } from '../../sidecar/tokens/clock.ts'
 import { toWallTimes } from '../../sidecar/tokens/lifetime.ts'
@@ -21,6 +17,7 @@ import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './endpoints.ts'
+import { createBindingCommands, createCredentialCommands } from './fix-commands.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
 interface ExchangeOptions {

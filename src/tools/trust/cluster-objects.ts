@@ -1,9 +1,8 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
-import { LineCounter } from 'yaml'
 import * as z from 'zod/mini'
 import { type IdentityEntry, parseIdentities } from '../../sidecar/config/identities-file.ts'
 import { parsePod, type Pod, getServiceAccountName } from '../../cluster/injector/pod.ts'
-import { findTemplateSyntax, locateError, parseDocuments } from '../inject/manifests/documents.ts'
+import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
@@ -147,18 +146,11 @@ function parseFile(
   const parse = (document: unknown, place: string) =>
     parseObjects(document, place, templatePaths, report)
   if (json !== undefined) return parse(json, name)
-  const lines = new LineCounter()
-  return parseDocuments(source, lines).flatMap(({ document, data }, index) => {
-    const place = index === 0 ? name : `${name}, document ${index + 1}`
-    const [error] = document.errors
-    if (error === undefined) return parse(data, place)
-    const template = findTemplateSyntax(source, document, lines)
-    if (template !== undefined) {
-      return report.error(`${name}:${template.line}`, template.problem)
-    }
-    const { line, col, reason, fix } = locateError(error, document, lines)
-    return report.error(`${name}:${line}:${col}`, `${reason}. Fix: ${fix}`)
-  })
+  return parseDocuments(source).flatMap(({ data, problem }, index) =>
+    problem === undefined
+      ? parse(data, index === 0 ? name : `${name}, document ${index + 1}`)
+      : report.error(`${name}:${problem.place}`, problem.message),
+  )
 }
 
 function parseObjects(

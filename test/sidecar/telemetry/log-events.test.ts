@@ -150,7 +150,7 @@ describe('docs/logs.md', () => {
   test('lists every event with its meaning', async () => {
     const page = await readFile('docs/logs.md', 'utf8')
     const [events = ''] = page.split('## Levels')
-    const rows = [...events.matchAll(/^\| `(\w+)`\s*\| (.*?)\s*\|$/gm)]
+    const rows = [...events.matchAll(/^- `(\w+)`: (.*)$/gm)]
     const listed = Object.fromEntries(rows.map(([, event = '', meaning = '']) => [event, meaning]))
     expect(listed).toEqual(EVENTS)
   })
@@ -158,7 +158,7 @@ describe('docs/logs.md', () => {
   test('lists the events of the webhook', async () => {
     const page = await readFile('docs/logs.md', 'utf8')
     const [, section = ''] = /## Events of the webhook\n([^#]+)/.exec(page) ?? []
-    const listed = [...section.matchAll(/^\| `(\w+)`/gm)].map(([, event]) => event)
+    const listed = [...section.matchAll(/^- `(\w+)`/gm)].map(([, event]) => event)
     const files = [
       'src/cluster/webhook/webhook.ts',
       'src/cluster/webhook/client-ca.ts',

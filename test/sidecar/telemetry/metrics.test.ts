@@ -276,9 +276,10 @@ describe('docs/metrics.md', () => {
 
   test('lists the buckets of every histogram', async () => {
     const page = await readFile('docs/metrics.md', 'utf8')
-    const listed = [...page.matchAll(/^\| `(\w+)` +\| ([\d., ]+?) +\|$/gm)].map(
-      ([, name, bounds = '']) => [name, bounds.split(', ').map(Number)],
-    )
+    const listed = [...page.matchAll(/^- `(\w+)`: ([\d., ]+)$/gm)].map(([, name, bounds = '']) => [
+      name,
+      bounds.split(', ').map(Number),
+    ])
     const registries = [
       aMetricsRegistry(),
       createWebhookMetrics(() => 0).registry,

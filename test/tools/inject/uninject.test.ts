@@ -37,13 +37,12 @@ spec:
       initContainers:
       # first
       - name: migrate
-        image: "orders:1"   # pinned
+        image: "orders:1" # pinned
       containers:
       - name: app
         image: orders:1
         env:
         - {name: LOG, value: 'yes'} # quoted on purpose
-
       # nothing after this
 ---
 apiVersion: v1
@@ -51,17 +50,19 @@ kind: ConfigMap
 metadata:   {name: untouched}
 `
 
-const JSON_POD = `{
-  "apiVersion": "v1", "kind": "Pod",
-  "metadata": { "name": "orders" },
-  "spec": {
-    "volumes": [ { "name": "data", "emptyDir": {} } ],
-    "containers": [
-      { "name": "app",   "image": "orders:1" }
-    ]
-  }
-}
-`
+const JSON_POD = `${JSON.stringify(
+  {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'orders' },
+    spec: {
+      volumes: [{ name: 'data', emptyDir: {} }],
+      containers: [{ name: 'app', image: 'orders:1' }],
+    },
+  },
+  null,
+  2,
+)}\n`
 
 describe('wimds uninject', () => {
   test.each(
@@ -132,9 +133,9 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     const { out, err } = await run(
       uninject,
       ['--quiet', '-'],
-      text.replace('value: ".svc,', 'value: ".corp,.svc,'),
+      text.replace("value: '.svc,", "value: '.corp,.svc,"),
     )
-    expect(out).toContain('{name: NO_PROXY, value: ".corp,.svc,169.254.169.254,')
+    expect(out).toContain("{name: NO_PROXY, value: '.corp,.svc,169.254.169.254,")
     expect(err).toContain('since it was edited after the injection: NO_PROXY of app. Fix: delete')
     expect(err.match(/warning/g)).toHaveLength(1)
   })

@@ -1,139 +1,142 @@
-/** Parses the documents of a manifest, with a limit on what their aliases expand to. */
+/** Parses the documents of a manifest, each for itself. */
 import {
   type Document,
-  isAlias,
   isCollection,
   isNode,
-  isPair,
-  isScalar,
-  type LineCounter,
-  parseAllDocuments,
-  type YAMLError,
-  YAMLParseError,
+  LineCounter,
+  parseDocument,
+  type Tags,
+  visit,
 } from 'yaml'
 import { findYamlFix } from '../../../sidecar/config/yaml.ts'
 
 export interface ParsedDocument {
-  /** Its errors include aliases that cannot be expanded. */
+  /** Its own text. */
+  readonly text: string
+  /** Its first line in the file. */
+  readonly firstLine: number
   readonly document: Document
-  /** The document as plain values; undefined if it has errors. */
+  /** The document as plain values; undefined if there is a problem. */
   readonly data: unknown
+  readonly problem: DocumentProblem | undefined
+  /** Returns the line of a node in the file. */
+  readonly findLine: (node: unknown) => number
 }
 
-/** Parses every document of the text, so that their ranges in it can be edited. Counts the lines if asked to. */
-export function parseDocuments(source: string, lineCounter?: LineCounter): ParsedDocument[] {
-  const documents = parseAllDocuments(source, {
-    keepSourceTokens: true,
-    ...(lineCounter !== undefined && { lineCounter }),
+/** Why a document cannot be read. */
+export interface DocumentProblem {
+  /** In the file: `LINE:COLUMN`, or `LINE`. */
+  readonly place: string
+  /** With the fix. */
+  readonly message: string
+}
+
+/** Parses every document of the text. */
+export function parseDocuments(source: string): ParsedDocument[] {
+  let line = 1
+  return splitDocuments(source).map((text) => {
+    const parsed = parseOne(text, line)
+    line += text.split('\n').length - 1
+    return parsed
+  })
+}
+
+/** Splits where kubectl does. What precedes the first marker, comments or directives, belongs to its document. */
+function splitDocuments(source: string): string[] {
+  const [first = '', second, ...others] = source.split(/^(?=---(?:\s|$))/m)
+  const isPreamble = first.split('\n').every((line) => /^\s*(?:[#%]|$)/.test(line))
+  if (second === undefined) return [first]
+  return isPreamble ? [first + second, ...others] : [first, second, ...others]
+}
+
+function parseOne(text: string, firstLine: number): ParsedDocument {
+  const lines = new LineCounter()
+  const document = parseYamlDocument(text, lines)
+  const locate = (offset: number) => {
+    const { line, col } = lines.linePos(offset)
+    return { line: firstLine + line - 1, col }
+  }
+  const findLine = (node: unknown) => locate(getOffset(node)).line
+  const { data, reason } = readData(document)
+  const [error] = document.errors
+  const message = error?.message ?? reason
+  if (message === undefined)
+    return { text, firstLine, document, data, problem: undefined, findLine }
+  const { line, col } = locate(error?.pos[0] ?? getOffset(document.contents))
+  const problem = findTemplateSyntax(text, firstLine) ?? {
+    place: `${line}:${col}`,
+    message: `${message}. Fix: ${findYamlFix(error?.code ?? 'BAD_ALIAS')}`,
+  }
+  return { text, firstLine, document, data: undefined, problem, findLine }
+}
+
+/** Parses one document, whose unquoted values are printed as they were written. */
+export function parseYamlDocument(text: string, lineCounter = new LineCounter()): Document {
+  return parseDocument(text, {
+    compat: 'yaml-1.1',
+    customTags: (tags) => tags.map(keepSource),
+    lineCounter,
     logLevel: 'error',
     merge: true,
+    prettyErrors: false,
   })
-  if (!Array.isArray(documents)) return []
-  return documents.map((document) => ({ document, data: readData(document) }))
 }
 
-/** Returns where the error of the document is in the file, the reason without the place, and what to do. */
-export function locateError(error: YAMLError, document: Document, lines: LineCounter) {
-  const { line, col } = error.linePos?.[0] ?? lines.linePos(getOffset(document.contents))
-  const [message = ''] = error.message.split('\n')
-  const reason = message.replace(/ at line \d+, column \d+:$/, '')
-  return { line, col, reason, fix: findYamlFix(error.code) }
+/** Makes a tag print a value as it was written: 0644 is another number for kubectl than for YAML 1.2. */
+function keepSource(tag: Tags[number]): Tags[number] {
+  if (typeof tag !== 'object' || tag.collection !== undefined) return tag
+  const { stringify } = tag
+  if (stringify === undefined) return tag
+  return {
+    ...tag,
+    stringify: (item, ...context) =>
+      item.type === 'PLAIN' && item.source?.includes('\n') === false
+        ? item.source
+        : stringify(item, ...context),
+  }
+}
+
+/** The library searches the whole document for the anchor of each alias. */
+const MAX_ALIASES = 1000
+
+/** Returns the document as plain values, or the reason why it has none. */
+export function readData(document: Document): {
+  readonly data?: unknown
+  readonly reason?: string
+} {
+  if (document.errors.length > 0) return {}
+  let aliases = 0
+  let hasComplexKey = false
+  visit(document, {
+    Alias: () => void (aliases += 1),
+    Pair: (_, { key }) => void (hasComplexKey ||= isCollection(key)),
+  })
+  if (hasComplexKey) return { reason: 'a mapping or a list is the key of a mapping' }
+  if (aliases > MAX_ALIASES) return { reason: `it has more than ${MAX_ALIASES} aliases` }
+  try {
+    return { data: JSON.parse(JSON.stringify(document.toJS({ maxAliasCount: MAX_ALIASES }))) }
+  } catch (error) {
+    // An alias without an anchor, or a billion laughs.
+    if (error instanceof ReferenceError) return { reason: error.message }
+    // An object that contains itself is not JSON.
+    if (error instanceof TypeError) return { reason: 'an alias is part of the value that it names' }
+    throw error
+  }
 }
 
 /** Template syntax where YAML has a value; inside a text, such as one in a ConfigMap, it is usual. */
 const TEMPLATE_SYNTAX = /^[^#'"\n]*?(\{\{[^\n]{0,60})/m
 
-/** Returns the problem of a document that has template syntax, and its line; undefined if it has none. */
-export function findTemplateSyntax(
-  source: string,
-  document: Document,
-  lines: LineCounter,
-): { readonly line: number; readonly problem: string } | undefined {
-  const [start = 0, , end = source.length] = document.range ?? []
-  const match = TEMPLATE_SYNTAX.exec(source.slice(start, end))
+/** Returns the problem of a document that has template syntax; undefined if it has none. */
+export function findTemplateSyntax(text: string, firstLine: number): DocumentProblem | undefined {
+  const match = TEMPLATE_SYNTAX.exec(text)
   if (match === null) return undefined
-  const { line } = lines.linePos(start + match.index)
   return {
-    line,
-    problem: `an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output`,
+    place: String(firstLine + text.slice(0, match.index).split('\n').length - 1),
+    message: `an unrendered template: ${match[1]}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output`,
   }
 }
 
-/** Returns the offset of a node in the file. */
-export function getOffset(node: unknown): number {
+function getOffset(node: unknown): number {
   return isNode(node) ? (node.range?.[0] ?? 0) : 0
-}
-
-/** Returns the document as plain values; undefined if it has errors. Aliases become shared objects. */
-export function readData(document: Document): unknown {
-  if (document.errors.length > 0) return undefined
-  const problem = findStructureProblem(document)
-  if (problem === undefined) {
-    try {
-      // The library's own limit counts aliases, however small the values that they name.
-      return document.toJS({ maxAliasCount: -1 })
-    } catch (error) {
-      // An alias without an anchor is no error to the parser.
-      if (!(error instanceof ReferenceError)) throw error
-      addError(document, error.message)
-      return undefined
-    }
-  }
-  addError(document, problem)
-  return undefined
-}
-
-function addError(document: Document, message: string): void {
-  document.errors.push(new YAMLParseError([0, 0], 'BAD_ALIAS', message))
-}
-
-/** How many characters aliases may add to a document. */
-const MAX_ADDED = 16 * 2 ** 20
-
-/** Added for each value: the memory of an object. */
-const VALUE_WEIGHT = 16
-
-/** Added for each alias, since the library searches all anchors for it. */
-const ALIAS_WEIGHT = 2048
-
-/**
- * Returns why the document is no object: a key that is no text, as unquoted template syntax is, or aliases that
- * cannot be expanded. The time is linear in the document's text.
- */
-function findStructureProblem({ contents }: Document): string | undefined {
-  /** The weight of the value of each anchor; undefined while it is being computed. */
-  const weights = new Map<string, number | undefined>()
-  let added = 0
-  let recursive: string | undefined
-  let hasComplexKey = false
-
-  function weigh(node: unknown): number {
-    if (isAlias(node)) {
-      if (weights.has(node.source) && weights.get(node.source) === undefined) {
-        recursive = node.source
-      }
-      const weight = ALIAS_WEIGHT + (weights.get(node.source) ?? 0)
-      added += weight
-      return weight
-    }
-    const anchor = isScalar(node) || isCollection(node) ? node.anchor : undefined
-    if (anchor !== undefined) weights.set(anchor, undefined)
-    const weight = VALUE_WEIGHT + weighContent(node)
-    if (anchor !== undefined) weights.set(anchor, weight)
-    return weight
-  }
-
-  function weighContent(node: unknown): number {
-    if (isPair(node)) {
-      hasComplexKey ||= isCollection(node.key)
-      return weigh(node.key) + weigh(node.value)
-    }
-    if (isCollection(node)) return node.items.reduce<number>((sum, item) => sum + weigh(item), 0)
-    return isScalar(node) ? String(node.value).length : 0
-  }
-
-  weigh(contents)
-  if (recursive !== undefined) return `the alias *${recursive} is part of the value that it names`
-  if (hasComplexKey) return 'a mapping or a list is the key of a mapping'
-  return added > MAX_ADDED ? 'its aliases expand to too much' : undefined
 }

@@ -1,20 +1,15 @@
-/**
- * Edits the pod templates of manifests, and reports what was done to each object. Comments survive: the file is
- * edited as text, at the places that `yaml-edits.ts` finds.
- */
+/** Edits the pod templates of manifests, and reports what was done to each object. */
 import { isDeepStrictEqual } from 'node:util'
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
-import { scrub, scrubAndTruncate } from '../../../lib/secret.ts'
 import type { Pod } from '../../../cluster/injector/pod.ts'
 import {
+  type DocumentProblem,
   findTemplateSyntax,
-  locateError,
   type ParsedDocument,
   parseDocuments,
+  parseYamlDocument,
   readData,
-  getOffset,
 } from './documents.ts'
-import { applyEdits, findLineEnd, type TextEdit } from './text-edits.ts'
+import { type Edit, findEdits, type Key, printDocument, UneditableError } from './edit-document.ts'
 import {
   findObjects,
   findServiceAccounts,
@@ -27,8 +22,6 @@ import {
   type TemplatePath,
   type Workload,
 } from './workloads.ts'
-import { findEdits } from './yaml-edits.ts'
-import { createYamlDocument, type Key, UneditableError, type YamlDocument } from './yaml-nodes.ts'
 
 export interface ManifestFile {
   readonly name: string
@@ -104,14 +97,12 @@ interface Context extends ManifestOperation {
 /** One document of a file. */
 interface SourceDocument extends ParsedDocument {
   readonly located: readonly LocatedObject[]
-  readonly file: ManifestFile
-  readonly lines: LineCounter
+  readonly file: string
 }
 
-/** A workload's pod template before and after. */
+/** A pod template after the operation. */
 interface TemplateChange {
   readonly path: readonly Key[]
-  readonly template: unknown
   readonly pod: Pod
 }
 
@@ -120,15 +111,13 @@ export function editManifests(
   files: readonly ManifestFile[],
   operation: ManifestOperation,
 ): EditedManifests {
-  const parsed = files.map((file) => {
-    const lines = new LineCounter()
-    return parseDocuments(file.source, lines).map((each): SourceDocument => ({
+  const parsed = files.map(({ name, source }) =>
+    parseDocuments(source).map((each): SourceDocument => ({
       ...each,
       located: findObjects(each.data, []),
-      file,
-      lines,
-    }))
-  })
+      file: name,
+    })),
+  )
   const accounts = parsed.flat().flatMap(({ located }) => findServiceAccounts(located))
   const context: Context = { ...operation, accounts }
   const results = parsed.map((sources) => sources.map((source) => editDocument(source, context)))
@@ -137,7 +126,7 @@ export function editManifests(
   return {
     files: files.map((file, index) => ({
       ...file,
-      result: applyEdits(file.source, results[index]?.flatMap(({ edits }) => edits) ?? []),
+      result: results[index]?.map(({ text }) => text).join('') ?? '',
     })),
     objects,
     pods: documents.flatMap(({ pods }) => pods),
@@ -161,47 +150,53 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
 }
 
 interface DocumentResult {
+  readonly text: string
   readonly objects: readonly ObjectReport[]
-  readonly edits: readonly TextEdit[]
   readonly pods: readonly Pod[]
   readonly problems: readonly string[]
 }
 
-/** Edits the objects of a document. One that cannot be edited has a problem and no edits. */
+/** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
 function editDocument(source: SourceDocument, context: Context): DocumentResult {
-  const [error] = source.document.errors
-  if (error !== undefined) {
-    const problem = describeTemplate(source) ?? formatParseError(source, error)
-    return { objects: [], edits: [], pods: [], problems: [problem] }
+  const { text, data, located, document, file } = source
+  if (source.problem !== undefined) {
+    return { text, objects: [], pods: [], problems: [formatDocumentProblem(file, source.problem)] }
   }
-  if (source.located.length === 0 && source.data !== null) return skipDocument(source)
-  const yaml = createYamlDocument(source.document, source.file.source)
-  const results = source.located.map((each) => editObject(each, { ...source, yaml }, context))
+  if (located.length === 0) {
+    return { text, objects: data === null ? [] : [skipDocument(source)], pods: [], problems: [] }
+  }
+  const results = located.map((each) => editObject(each, source, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
-  const isSafe = edits.length === 0 || verifyEdits(source, edits, changes)
+  for (const edit of edits) edit()
+  const edited = edits.length === 0 ? text : printDocument(document, text)
+  const isSafe = edits.length === 0 || parsesTo(edited, applyChanges(data, changes))
   const objects = results.map(({ report, edits: own }) =>
     isSafe || own.length === 0 ? report : { ...report, ...UNSAFE },
   )
   const problems = objects
     .filter((object) => object.outcome === 'rejected' && !isKept(object, context))
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
-  const template = problems.length > 0 ? describeTemplate(source) : undefined
+  const template = problems.length > 0 ? findTemplateSyntax(text, source.firstLine) : undefined
   return {
+    text: isSafe ? edited : text,
     objects,
-    edits: isSafe ? edits : [],
     pods: isSafe ? changes.map(({ pod }) => pod) : [],
-    problems: template === undefined ? problems : [template],
+    problems: template === undefined ? problems : [formatDocumentProblem(file, template)],
   }
 }
 
+/** Formats `orders.yaml:7:3: …`. */
+function formatDocumentProblem(file: string, { place, message }: DocumentProblem): string {
+  return `${file}:${place}: ${message}`
+}
+
 /** Reports a document that is no object, such as one without a kind. */
-function skipDocument({ file, data, document, lines }: SourceDocument): DocumentResult {
-  const { line } = lines.linePos(getOffset(document.contents))
+function skipDocument({ file, data, document, findLine }: SourceDocument): ObjectReport {
   const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
-  const report: ObjectReport = {
-    file: file.name,
-    line,
+  return {
+    file,
+    line: findLine(document.contents),
     apiVersion: '',
     kind: '',
     name: '',
@@ -210,23 +205,22 @@ function skipDocument({ file, data, document, lines }: SourceDocument): Document
     reasons: [isEmptyList ? 'an empty list' : 'no apiVersion and kind'],
     warnings: [],
   }
-  return { objects: [report], edits: [], pods: [], problems: [] }
 }
 
 const UNSAFE = {
   outcome: 'rejected',
-  reasons: ['it cannot be edited safely. Fix: write it in plain block style'],
+  reasons: ['it cannot be edited safely. Fix: write it in plain block style without aliases'],
 } as const
 
 interface ObjectResult {
   readonly report: ObjectReport
-  readonly edits: readonly TextEdit[]
+  readonly edits: readonly Edit[]
   readonly changes: readonly TemplateChange[]
 }
 
 function editObject(
   located: LocatedObject,
-  source: SourceDocument & { readonly yaml: YamlDocument },
+  source: SourceDocument,
   context: Context,
 ): ObjectResult {
   const { object } = located
@@ -264,7 +258,7 @@ function editObject(
   if (first === undefined) return leave('skipped', context.skipped)
   try {
     const edits = edited.flatMap(({ path, template, pod }) =>
-      findEdits(source.yaml, path, template, pod),
+      findEdits(source.document, path, template, pod),
     )
     const outcome = edits.length === 0 ? 'unchanged' : first.kind
     const warnings = [...ownWarnings, ...edited.flatMap((result) => result.warnings)]
@@ -275,22 +269,20 @@ function editObject(
     }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
-    return leave('rejected', formatUneditable(cause, source.lines))
+    // The line of the change, which is not that of the object.
+    const place = `in line ${source.findLine(cause.node)}`
+    return leave(
+      'rejected',
+      `it cannot be edited safely: ${cause.message} ${place}. Fix: ${cause.fix}`,
+    )
   }
 }
 
-/** Returns the problem with its own line, which is not that of the object, and the fix. */
-function formatUneditable({ message, offset, fix }: UneditableError, lines: LineCounter): string {
-  const place = offset === undefined ? '' : ` in line ${lines.linePos(offset).line}`
-  return `it cannot be edited safely: ${message}${place}. Fix: ${fix}`
-}
-
-function describeObject(located: LocatedObject, { file, document, lines }: SourceDocument) {
+function describeObject(located: LocatedObject, { file, document, findLine }: SourceDocument) {
   const { object, path } = located
-  const node = path.length === 0 ? document.contents : document.getIn(path, true)
   return {
-    file: file.name,
-    line: lines.linePos(getOffset(node)).line,
+    file,
+    line: findLine(path.length === 0 ? document.contents : document.getIn(path, true)),
     apiVersion: object.apiVersion,
     kind: object.kind,
     ...readName(located),
@@ -315,59 +307,16 @@ function editWorkload(
   return editPod(workload, accounts)
 }
 
-/** Returns `orders.yaml:7:3: Nested mappings are not allowed …`, the place in the text, and the fix. */
-function formatParseError({ file, document, lines }: SourceDocument, error: YAMLError): string {
-  const { line, col, reason, fix } = locateError(error, document, lines)
-  const excerpt = error.linePos === undefined ? '' : findExcerpt(file.source, line, col)
-  const place = excerpt === '' ? '' : ` in ${JSON.stringify(excerpt)}`
-  return `${file.name}:${line}:${col}: ${reason}${place}. Fix: ${fix}`
+/** Returns true if the text is one document with the value: a safeguard against wrong edits. */
+function parsesTo(text: string, value: unknown): boolean {
+  return isDeepStrictEqual(readData(parseYamlDocument(text)).data, value)
 }
 
-const EXCERPT_LENGTH = 80
-
-/** Returns the text around the column; a line with a credential is scrubbed before it is cut. */
-function findExcerpt(source: string, line: number, column: number): string {
-  const text = source.split('\n', line)[line - 1]?.trimEnd() ?? ''
-  const from = Math.max(0, column - EXCERPT_LENGTH / 2)
-  const excerpt =
-    scrub(text) === text
-      ? text.slice(from, from + EXCERPT_LENGTH)
-      : scrubAndTruncate(text, EXCERPT_LENGTH)
-  return excerpt.trim()
-}
-
-/** Returns `orders.yaml:4: an unrendered template: …`; undefined if the document has no template syntax. */
-function describeTemplate({ file, document, lines }: SourceDocument): string | undefined {
-  const found = findTemplateSyntax(file.source, document, lines)
-  return found === undefined ? undefined : `${file.name}:${found.line}: ${found.problem}`
-}
-
-/** Returns true if the edited text parses to the edited pods and to nothing else: a safeguard against wrong edits. */
-function verifyEdits(
-  { document, data, file: { source } }: SourceDocument,
-  edits: readonly TextEdit[],
-  changes: readonly TemplateChange[],
-): boolean {
-  const [from, , last] = document.range ?? [0, 0, source.length]
-  // If the last value is empty, the line break is not in the document's range.
-  const to = source[last - 1] === '\n' ? last : findLineEnd(source, last)
-  const shifted = edits.map(({ start, end, text }) => ({
-    start: start - from,
-    end: end - from,
-    text,
-  }))
-  const reparsed = parseDocument(applyEdits(source.slice(from, to), shifted), { merge: true })
-  const actual = readData(reparsed)
-  const expected = changes.reduce(
-    (value, { path, pod }) => replaceAt(value, path, pod),
-    toJson(data),
-  )
-  return reparsed.errors.length === 0 && isDeepStrictEqual(toJson(actual), toJson(expected))
-}
-
-/** Copies the value, so that aliases, which share one object, become separate ones. */
-function toJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null))
+/** Returns the document's value with the edited pods. */
+function applyChanges(data: unknown, changes: readonly TemplateChange[]): unknown {
+  return changes.reduce((value, { path, pod }) => {
+    return replaceAt(value, path, JSON.parse(JSON.stringify(pod)))
+  }, structuredClone(data))
 }
 
 function replaceAt(root: unknown, path: readonly Key[], value: unknown): unknown {

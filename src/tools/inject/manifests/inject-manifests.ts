@@ -48,17 +48,11 @@ export function uninjectManifests(
   files: readonly ManifestFile[],
   templatePaths: readonly TemplatePath[] = [],
 ): EditedManifests {
-  const edited = editManifests(files, {
+  return editManifests(files, {
     skipped: 'not injected',
     templatePaths,
     editPod: ({ template }) => uninject(template),
   })
-  return { ...edited, files: edited.files.map(keepEndOfFile) }
-}
-
-/** Removes the line break before the removed lines at the end of a file whose last line had none. */
-function keepEndOfFile(file: EditedManifests['files'][number]): EditedManifests['files'][number] {
-  return file.source.endsWith('\n') ? file : { ...file, result: file.result.replace(/\r?\n$/, '') }
 }
 
 /** Returns why Knative would reject an injected object: its API has neither `restartPolicy` nor `lifecycle` in a container. */

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { ServiceAccountAnnotations } from '../../../cluster/injector/plan.ts'
 import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../cluster/injector/pod.ts'
-import type { Key } from './yaml-nodes.ts'
+import type { Key } from './edit-document.ts'
 
 export interface Workload {
   readonly namespace: string | undefined

@@ -1,5 +1,5 @@
 /** Formats the plan as Terraform resources. */
-import { quoteHcl } from '../../../lib/shell.ts'
+import { quoteHcl } from '../../hcl.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { Plan, PlannedCredential } from '../plan.ts'
 import {

@@ -38,20 +38,15 @@ const laughs = (depth: number) =>
   Array.from({ length: depth }, (_, i) => `- &a${i} ${tenTimes(i === 0 ? 'lol' : `*a${i - 1}`)}\n`)
 
 test.each([
-  ['the billion laughs', `data:\n${laughs(10).join('')}`],
-  [
-    'laughs by merge keys',
-    `a0: &a0 {k: ${'x'.repeat(20_000)}}\nb:\n${'- {<<: *a0}\n'.repeat(5000)}`,
-  ],
-  ['one long text', `data:\n- &a ${'x'.repeat(100_000)}\n${'- *a\n'.repeat(5000)}`],
-  ['a hundred thousand aliases', `data:\n- &a x\n${'- *a\n'.repeat(100_000)}`],
-])('rejects %s', (_, data) => {
+  ['the billion laughs', `data:\n${laughs(10).join('')}`, 'Excessive alias count'],
+  ['a thousand aliases', `data:\n- &a x\n${'- *a\n'.repeat(1001)}`, 'it has more than 1000'],
+])('rejects %s', (_, data, message) => {
   const { problems } = run(`apiVersion: v1\nkind: ConfigMap\n${data}`)
-  expect(problems).toEqual([expect.stringContaining('pod.yaml:1:1: its aliases expand to')])
+  expect(problems).toEqual([expect.stringContaining(`pod.yaml:1:1: ${message}`)])
 })
 
 test.each([
-  ['of itself', 'data: &a [*a]', 'the alias *a is part of the value that it names'],
+  ['of itself', 'data: &a [*a]', 'an alias is part of the value that it names'],
   ['of nothing', 'data: *a', 'Unresolved alias'],
   ['of what comes later', 'data: *a\nmore: &a x', 'Unresolved alias'],
 ])('rejects an alias %s', (_, data, message) => {
@@ -61,6 +56,6 @@ test.each([
 
 test('takes the last anchor of a name', () => {
   const long = 'x'.repeat(100_000)
-  const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(2000)}`
+  const again = `data:\n- &a ${long}\n- &a y\n${'- *a\n'.repeat(500)}`
   expect(run(`apiVersion: v1\nkind: ConfigMap\n${again}`).problems).toEqual([])
 })

@@ -84,8 +84,6 @@ function isLost(key: string, value: unknown): boolean {
   return FILLED.has(key) && Object.keys(value ?? {}).length === 0
 }
 
-const hasNoProxy = (source: string) => /no_proxy/i.test(source)
-
 describe('for every manifest', { timeout: 120_000 }, () => {
   test('the text parses to the pod that the patch gives, also when it is injected again', () => {
     fc.assert(
@@ -137,13 +135,10 @@ describe('for every manifest', { timeout: 120_000 }, () => {
     )
   })
 
-  test('removal restores what was injected, to the byte but for the style of a changed value', () => {
+  test('removal restores what was injected', () => {
     fc.assert(
       fc.property(casesOf(dropLost), ({ pod, source, more }) => {
-        const result = uninject(inject(source, more))
-        expect(hasNoProxy(source) ? parse(result) : result).toEqual(
-          hasNoProxy(source) ? pod : source,
-        )
+        expect(parse(uninject(inject(source, more)))).toEqual(pod)
       }),
       RUNS,
     )

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createCredentialCommands } from '../../../src/sidecar/exchange/credential-commands.ts'
+import { createCredentialCommands } from '../../../src/tools/doctor/fix-commands.ts'
 import { shellWords } from '../../fixtures/shell-words.ts'
 
 function commandsFor(...args: Parameters<typeof createCredentialCommands>) {

@@ -1,0 +1,66 @@
+/** How the command line ends when a command throws. */
+import { type CommandIo, EXIT_USAGE } from '../lib/command.ts'
+import { printError, printLine } from '../lib/print-error.ts'
+import { scrub } from '../lib/secret.ts'
+
+/** Prints the problems of the arguments, and where the usage is. Returns the exit code. */
+function exitWithUsage(
+  io: Pick<CommandIo, 'stderr'>,
+  program: string,
+  problems: readonly string[],
+): number {
+  printError(io, program, ...problems)
+  io.stderr.write(`\nSee ${program} --help.\n`)
+  return EXIT_USAGE
+}
+
+/** Prints a `UsageError` or `ConfigError` of a command. Returns the exit code. Rethrows other errors. */
+export function exitWithError(
+  io: Pick<CommandIo, 'stderr'>,
+  program: string,
+  error: unknown,
+): number {
+  if (!(error instanceof Error)) throw error
+  // By name: each command is a bundle with its own copy of the classes.
+  if (error.name === 'UsageError') return exitWithUsage(io, program, error.message.split('\n'))
+  if (error.name !== 'ConfigError') throw error
+  const [first = '', ...others] = error.message.split('\n')
+  printError(io, program, first)
+  for (const line of others) printLine(io.stderr, line)
+  return EXIT_USAGE
+}
+
+/**
+ * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
+ * only: the other properties of an error, which Node prints, may contain a request with its headers.
+ */
+export function formatCrash(thrown: unknown, now = new Date()): string {
+  const [stack, ...causes] = describeCauses(thrown)
+  return `${JSON.stringify({
+    level: 'fatal',
+    time: now.toISOString(),
+    event: 'crashed',
+    message: 'Unhandled error; the process exits with code 1',
+    stack,
+    ...(causes.length > 0 && { causes }),
+  })}\n`
+}
+
+/** A chain of causes may be circular. */
+const MAX_CAUSES = 5
+
+/** Returns the stack of the error, then the stacks of its causes. */
+function describeCauses(thrown: unknown): string[] {
+  const stacks: string[] = []
+  let next = thrown
+  while (next !== undefined && stacks.length <= MAX_CAUSES) {
+    stacks.push(describeError(next))
+    next = next instanceof Error ? next.cause : undefined
+  }
+  return stacks.length > 0 ? stacks : [describeError(thrown)]
+}
+
+function describeError(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`
+  return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
+}
