@@ -23,6 +23,9 @@ export const TOKEN_PATHS = {
 /** The modes of a pod with a sidecar. */
 export const SIDECAR_MODES = ['env', 'loopback', 'nft'] as const
 
+/** How requests of the app reach its sidecar. */
+export type SidecarMode = (typeof SIDECAR_MODES)[number]
+
 export const ROUTING_MODES = [...SIDECAR_MODES, 'node'] as const
 
 /** How requests of the app reach the sidecar; docs/kubernetes.md compares them. */

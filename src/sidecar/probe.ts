@@ -2,8 +2,6 @@
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../lib/errors.ts'
-import { getLocal } from '../lib/http.ts'
-import { findInstanceId, findRouteTarget } from '../lib/metadata-route.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
@@ -25,9 +23,6 @@ export const PROBE = {
     live: {
       help: 'poll /healthz in place of /readyz: whether the process answers at all; the liveness probe of the node agent',
     },
-    route: {
-      help: 'wait until a connection to 169.254.169.254:80 reaches the sidecar at PORT; the start-up probe of mode node',
-    },
   },
   examples: ['wimds probe --timeout 60 && ./application'],
   exitCodes: { 0: 'ready', 1: 'not ready before the timeout' },
@@ -44,7 +39,7 @@ const MAX_INTERVAL_MS = 250
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, PROBE.flags)
-  const problems = [...flags.problems, ...findConflict(flags, ['listening', 'live', 'route'])]
+  const problems = [...flags.problems, ...findConflict(flags, ['listening', 'live'])]
   const port = parseNumberOption(flags.value('port'), '--port', PORTS, problems) ?? DEFAULT_PORT
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
   if (problems.length > 0) throw new UsageError(problems)
@@ -55,8 +50,6 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   let problem: string | undefined
   if (flags.has('listening')) {
     problem = (await isListening(timeoutMs)) ? undefined : nothingListens
-  } else if (flags.has('route')) {
-    problem = await poll(() => findRouteProblem(port, io.env['WIMDS_NODE_NAME']), timeoutMs)
   } else {
     const target = flags.has('live') ? LIVENESS : READINESS
     problem = await poll((leftMs) => findAnswerProblem(port, target, leftMs), timeoutMs)
@@ -99,21 +92,4 @@ function findAnswerProblem(
     })
     request.on('error', () => resolve(problem))
   })
-}
-
-const ROUTE_TIMEOUT_MS = 1000
-
-/** Returns undefined if a connection to the metadata address reaches the sidecar of this port, or else the missing part. */
-async function findRouteProblem(port: number, node = 'this node'): Promise<string | undefined> {
-  const timeoutMs = ROUTE_TIMEOUT_MS
-  const own = await getLocal(`http://127.0.0.1:${port}/readyz`, { timeoutMs }).catch(
-    () => undefined,
-  )
-  const instanceId = findInstanceId(own?.json)
-  if (instanceId === undefined) {
-    return `no sidecar answers on 127.0.0.1:${port}. Fix: read the log of the sidecar`
-  }
-  const { leadsTo, detail } = await findRouteTarget({ instanceId, timeoutMs })
-  if (leadsTo === 'sidecar') return undefined
-  return `169.254.169.254:80 ${detail}: no node agent on ${node} has routed this pod. Fix: kubectl get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=${node}, and read its log`
 }

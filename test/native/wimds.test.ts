@@ -24,7 +24,7 @@ describe.skipIf(hasNoCompiler)('the program', () => {
     [],
     ['serve'],
     ['--proxy-port=8000', '--log-level=info'],
-    ['probe', '--route', '--port=8000', '--timeout=20'],
+    ['probe', '--live', '--port=8000', '--timeout=20'],
     ['probe', '--port', '8000'],
     ['probe', '--port=0'],
     ['probe', '--port=65536'],

@@ -169,13 +169,6 @@ test('with --live it exits 1 for a process that accepts connections and does not
   expect(io.err()).toContain('/healthz is not 200. Fix: read the log of the process')
 })
 
-test('with --route it names a sidecar that does not answer', async () => {
-  await using server = await listening(createServer((_, response) => response.end('{}')))
-  const io = captureIo()
-  expect(await probe(['--port', String(server.port), '--timeout', '0', '--route'], io)).toBe(1)
-  expect(io.err()).toContain(`no sidecar answers on 127.0.0.1:${server.port}. Fix: read the log`)
-})
-
 test('rejects --live with --listening', async () => {
   await expect(probe(['--live', '--listening'], captureIo())).rejects.toThrow(
     '--listening or --live, not both',

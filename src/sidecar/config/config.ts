@@ -7,7 +7,7 @@ import { describeFileError, readWholeFile } from '../../lib/files.ts'
 import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import type { RoutingMode } from '../../lib/sidecar-interface.ts'
+import type { SidecarMode } from '../../lib/sidecar-interface.ts'
 import {
   createDefaultInstance,
   type InstanceDocument,
@@ -75,9 +75,7 @@ export interface Config {
   /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
   readonly readyAfterPrefetch: boolean
   /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
-  readonly mode?: RoutingMode | undefined
-  /** The node of the pod in mode node. Only doctor needs it. */
-  readonly nodeName?: string | undefined
+  readonly mode?: SidecarMode | undefined
   /** The document of `/metadata/instance`. */
   readonly instance: InstanceDocument
   /** Paths that are forwarded to the real metadata service; empty: none. */
@@ -255,7 +253,6 @@ function createConfig(
     },
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
     mode: settings.WIMDS_MODE,
-    nodeName: settings.WIMDS_NODE_NAME,
     instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
       location: settings.WIMDS_INSTANCE_REGION,
       zone: settings.WIMDS_INSTANCE_ZONE,

@@ -1,7 +1,7 @@
 /** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
-import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, ROUTING_MODES } from '../../lib/sidecar-interface.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { scrub } from '../../lib/secret.ts'
 import {
@@ -57,8 +57,7 @@ export const Settings = z.object({
   WIMDS_CACHE_SIZE: z.prefault(integer({ min: 1, max: 100_000 }), '1000'),
   WIMDS_EXCHANGE_TIMEOUT: z.prefault(duration({ minMs: 100, maxMs: 60_000 }), '8s'),
   WIMDS_MAX_EXCHANGES: z.prefault(integer({ min: 1, max: 1000 }), '32'),
-  WIMDS_MODE: z.optional(choice(...ROUTING_MODES)),
-  WIMDS_NODE_NAME: z.optional(z.string()),
+  WIMDS_MODE: z.optional(choice(...SIDECAR_MODES)),
   WIMDS_INSTANCE_FILE: z.optional(z.string()),
   WIMDS_INSTANCE_REGION: z.optional(region),
   WIMDS_INSTANCE_ZONE: z.optional(zone),

@@ -1,6 +1,6 @@
 /** Runs the checks of this machine: everything between its settings and a token. */
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
+import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
 import { type Environment, withDefaults } from '../../sidecar/config/settings.ts'
@@ -20,7 +20,7 @@ import { checkSidecar } from './sidecar-check.ts'
 interface LocalOptions {
   readonly env: Environment
   /** Undefined: WIMDS_MODE. */
-  readonly mode: RoutingMode | undefined
+  readonly mode: SidecarMode | undefined
   readonly skipSidecar: boolean
   readonly skipExchange: boolean
 }
@@ -76,8 +76,7 @@ async function checkSettings(env: Environment): Promise<{ config?: Config; outco
 
 /** The part of a configuration that leads to the sidecar. */
 interface SidecarSettings extends Pick<Config, 'listen' | 'adminListen' | 'passThrough'> {
-  readonly mode?: RoutingMode | undefined
-  readonly nodeName?: string | undefined
+  readonly mode?: SidecarMode | undefined
 }
 
 /** Returns what leads to the sidecar although other settings are invalid; undefined if it is invalid itself. */
@@ -89,8 +88,7 @@ function readSidecarSettings(env: Environment): SidecarSettings | undefined {
   return {
     listen: listen.data,
     adminListen: adminListen.data,
-    mode: ROUTING_MODES.find((mode) => mode === raw['WIMDS_MODE']),
-    nodeName: raw['WIMDS_NODE_NAME'],
+    mode: SIDECAR_MODES.find((mode) => mode === raw['WIMDS_MODE']),
     passThrough: [raw['WIMDS_PASS_THROUGH'] ?? []].flat(),
   }
 }
@@ -106,10 +104,10 @@ function leaveOutSidecar(outcome: Outcome): SidecarFindings {
 }
 
 async function checkSidecarAndRoute(settings: SidecarSettings): Promise<SidecarFindings> {
-  const { listen, adminListen, mode, nodeName, passThrough } = settings
+  const { listen, adminListen, mode, passThrough } = settings
   const { instanceId, sidecar, admin } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
-  const route = await checkRoute({ mode, nodeName, hasPassThrough, instanceId })
+  const route = await checkRoute({ mode, hasPassThrough, instanceId })
   return { ports: [sidecar, admin, route], requests: await checkRequests(admin, adminListen) }
 }
 

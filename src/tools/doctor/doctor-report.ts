@@ -24,6 +24,7 @@ export type CheckName =
   | 'pod'
   | 'sidecar_container'
   | 'redirect'
+  | 'gate'
   | 'node_agent'
   | 'sdk_variables'
   | 'application_proxy'

@@ -3,7 +3,7 @@ import { type Flags, findConflict, isJsonOutput, OUTPUT_FLAGS, parseFlags } from
 import { type CommandDeclaration, type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
-import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
+import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
 import { loadNetwork } from '../../sidecar/config/config.ts'
 import { checkHere } from './checks.ts'
@@ -116,6 +116,9 @@ function findConflicts(flags: DoctorFlags): string[] {
     ...findConflict(flags, ['pod', 'pre']),
     ...limit(FLAG_SCOPES.pre, isPre, '--pre'),
     ...limit(FLAG_SCOPES.outside, isPre || flags.has('pod'), '--pre and --pod'),
+    ...(flags.value('mode') === 'node' && !isPre && !flags.has('pod')
+      ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
+      : []),
     ...limit(FLAG_SCOPES.sidecar, !isPre, 'checks of a sidecar, without --pre'),
   ]
 }
@@ -138,13 +141,14 @@ async function runChecks(
   target: PodName | undefined,
   { env, signal }: CommandIo,
 ): Promise<Checks> {
-  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   if (target === undefined && !flags.has('pre')) {
+    const mode = SIDECAR_MODES.find((each) => each === flags.value('mode'))
     const skipSidecar = flags.has('no-sidecar')
     const skipExchange = flags.has('no-exchange')
     const sections = await checkHere({ env, mode, skipSidecar, skipExchange })
     return { title: `wimds ${VERSION}`, sections }
   }
+  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   const namespace = target === undefined ? flags.value('namespace') : target.namespace
   const kubectl = createKubectl({ env, signal, context: flags.value('context'), namespace })
   if (target !== undefined) {

@@ -20,6 +20,7 @@ export const DOCTOR_CODES = [
   'pod_not_found',
   'pod_not_injected',
   'redirect_failed',
+  'gate_failed',
   'node_agent_missing',
   'node_agent_not_running',
   'pod_not_routed',

@@ -1,14 +1,14 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
-import { findRouteTarget } from '../../lib/metadata-route.ts'
-import type { RoutingMode } from '../../lib/sidecar-interface.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { METADATA_ORIGIN } from '../../lib/hosts.ts'
+import { getLocal } from '../../lib/http.ts'
+import type { SidecarMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'
 
 interface RouteOptions {
   /** How requests of the app reach the sidecar; undefined: not known. */
-  readonly mode: RoutingMode | undefined
-  /** The node of the pod; undefined: not known. */
-  readonly nodeName?: string | undefined
+  readonly mode: SidecarMode | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean
   /** The state of the sidecar's /readyz; undefined if it does not listen. */
@@ -25,11 +25,11 @@ export async function checkRoute(options: RouteOptions): Promise<Finding> {
 }
 
 async function findRoute(options: RouteOptions): Promise<Outcome> {
-  const { mode, nodeName, hasPassThrough } = options
+  const { mode, hasPassThrough } = options
   if (mode === 'env') {
     return notNeeded('not needed in mode env, in which applications find the sidecar by variables')
   }
-  const { leadsTo, detail } = await findRouteTarget({ ...options, timeoutMs: TIMEOUT_MS })
+  const { leadsTo, detail } = await findRouteTarget(options)
   if (leadsTo === 'sidecar') return passed(detail)
   if (hasPassThrough && leadsTo === 'another_service') {
     return notChecked(
@@ -44,15 +44,49 @@ async function findRoute(options: RouteOptions): Promise<Outcome> {
   }
   return failed({
     code: leadsTo === 'nothing' ? 'route_missing' : 'route_to_other_service',
-    problem:
-      mode === 'node'
-        ? `${detail}: no node agent on ${nodeName ?? 'the node'} has routed this pod`
-        : `${detail}, and in mode ${mode} applications call the sidecar by that address`,
-    fix: mode === 'node' ? ROUTE_BY_AGENT : ROUTE_BY_INIT_CONTAINER,
+    problem: `${detail}, and in mode ${mode} applications call the sidecar by that address`,
+    fix: 'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env',
   })
 }
 
-const ROUTE_BY_INIT_CONTAINER =
-  'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env'
-const ROUTE_BY_AGENT =
-  'let the node agent of that node route the pod: wimds doctor --pod NAMESPACE/POD, from your machine, says whether one runs there, and the events of the pod what failed; docs/node-agent.md installs it'
+interface RouteTarget {
+  readonly leadsTo: 'sidecar' | 'another_service' | 'nothing'
+  /** Completes "169.254.169.254:80 …". */
+  readonly detail: string
+}
+
+/**
+ * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
+ * service acts on. Each process draws its id at random.
+ */
+async function findRouteTarget({
+  instanceId,
+  origin = METADATA_ORIGIN,
+}: RouteOptions): Promise<RouteTarget> {
+  try {
+    const headers = { Metadata: 'true' }
+    const url = `${origin}/readyz`
+    const { status, server, json } = await getLocal(url, { headers, timeoutMs: TIMEOUT_MS })
+    const found = findInstanceId(json)
+    if (found === undefined) {
+      const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
+      return {
+        leadsTo: 'another_service',
+        detail: `reaches another metadata service, such as that of the node (it answered ${status}${name})`,
+      }
+    }
+    return found === instanceId
+      ? { leadsTo: 'sidecar', detail: 'reaches this sidecar' }
+      : { leadsTo: 'another_service', detail: 'reaches another instance of wimds' }
+  } catch (error) {
+    return { leadsTo: 'nothing', detail: `gets no answer (${errorMessage(error)})` }
+  }
+}
+
+/** Returns the instance id in the body of /readyz; undefined in that of another program. */
+function findInstanceId(json: unknown): string | undefined {
+  const isObject = typeof json === 'object' && json !== null
+  return isObject && 'instanceId' in json && typeof json.instanceId === 'string'
+    ? json.instanceId
+    : undefined
+}

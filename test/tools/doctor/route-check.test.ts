@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
+import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { checkRoute } from '../../../src/tools/doctor/route-check.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
@@ -41,7 +41,7 @@ test('sends nothing in mode env, and does not call the route right', async () =>
   expect(requests).toBe(0)
 })
 
-test.each([...ROUTING_MODES.filter((mode) => mode !== 'env'), undefined])(
+test.each([...SIDECAR_MODES.filter((mode) => mode !== 'env'), undefined])(
   'recognizes this sidecar in mode %s',
   async (mode) => {
     expect(await checkRoute({ ...here, mode, instanceId, origin })).toMatchObject({
@@ -88,17 +88,6 @@ describe('with a metadata service of the node', () => {
     })
   })
 
-  test('names the node agent in mode node', async () => {
-    await using server = await nodeImds()
-    const { failure } = await checkRoute({
-      ...here,
-      mode: 'node',
-      instanceId,
-      origin: `http://127.0.0.1:${server.port}`,
-    })
-    expect(failure?.fix).toMatch(/node agent/)
-  })
-
   test.each([
     ['pass-through exempts the uid of doctor', { mode: 'nft', hasPassThrough: true } as const],
     ['the mode is not known', { mode: undefined, hasPassThrough: false } as const],
@@ -129,13 +118,4 @@ test.each([
     status: 'failed',
     failure: { code: 'route_missing' },
   })
-})
-
-test.each([
-  ['node-1', 'no node agent on node-1 has routed this pod'],
-  [undefined, 'no node agent on the node has routed this pod'],
-])('in mode node says that the agent on %s has not routed the pod', async (nodeName, message) => {
-  const report = await checkRoute({ ...here, mode: 'node', nodeName, instanceId: 'other', origin })
-  expect(report.failure?.problem).toContain(message)
-  expect(report.failure?.fix).toContain('wimds doctor --pod NAMESPACE/POD')
 })

@@ -1,4 +1,5 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
+import { GATE, REDIRECT } from '../../../cluster/injector/pod.ts'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
@@ -23,7 +24,6 @@ export function checkSidecarContainer(
     return passed(
       `${container} is running${restarts === 0 ? '' : `, after ${restarts} restarts`}`,
       ...describeLastEnd(status),
-      ...(status.started === false ? ['its start-up probe has not passed yet'] : []),
     )
   }
   const { state, fix } = explain(cluster, status, kubectlLogs)
@@ -31,17 +31,37 @@ export function checkSidecarContainer(
   return failed({ code: 'sidecar_not_running', problem, fix })
 }
 
-/** Returns whether the init container of the redirect has completed. */
-export function checkRedirectContainer(
+/** The init containers of injection that are checked, by the check. */
+const INIT_CONTAINERS = {
+  redirect: {
+    container: REDIRECT,
+    code: 'redirect_failed',
+    waits: 'for the sidecar to listen',
+    /** The fix of states that match. */
+    special: /not permitted|NET_ADMIN/,
+    fix: 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env',
+  },
+  gate: {
+    container: GATE,
+    code: 'gate_failed',
+    waits: 'until the broker of its node answers for this pod',
+    special: /Image|Registry/,
+    fix: 'correct the image (values gateImage.repository and gateImage.tag of the chart, --gate-image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
+  },
+} as const
+
+/** Returns whether the init container of the redirect, or the gate of mode node, has completed. */
+export function checkInitContainer(
   cluster: ClusterPod,
-  container: string,
+  check: keyof typeof INIT_CONTAINERS,
   kubectlLogs: string,
 ): Outcome {
+  const { container, code, waits, special, fix: specialFix } = INIT_CONTAINERS[check]
   const status = findStatus(cluster, container)
   const end = status?.state?.terminated
   if (end?.exitCode === 0) return passed(`${container} has completed`)
   if (status?.state?.running !== undefined) {
-    return notChecked(`${container} is still running: it waits for the sidecar to listen`)
+    return notChecked(`${container} is still running: it waits ${waits}`)
   }
   const hasFailed = end ?? status?.lastState?.terminated
   if (hasFailed === undefined && isUnstarted(status)) {
@@ -49,11 +69,9 @@ export function checkRedirectContainer(
   }
   const { state, fix } = explain(cluster, status, kubectlLogs)
   return failed({
-    code: 'redirect_failed',
+    code,
     problem: `the init container ${container} ${state}`,
-    fix: /not permitted|NET_ADMIN/.test(state)
-      ? 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
-      : fix,
+    fix: special.test(state) ? specialFix : fix,
   })
 }
 

@@ -1,9 +1,9 @@
-/** Explains why a pod of mode `node` has no route, by the agent of its node and the events of the pod. */
+/** Explains why a pod of mode `node` is not served, by the agent of its node and the events of the pod. */
 import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
-import { failed, type Fault, notChecked, notNeeded, type Outcome } from '../findings.ts'
+import { failed, type Fault, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
+import { type ClusterPod, ContainerStatus } from './pod-object.ts'
 
 interface NodeAgentOptions {
   /** Runs in the namespace of the pod. */
@@ -11,8 +11,8 @@ interface NodeAgentOptions {
   readonly cluster: ClusterPod
   /** The name of the pod. */
   readonly name: string
-  /** The container of its sidecar, which is running. */
-  readonly sidecar: string
+  /** True if its gate has ended: the broker has answered for the pod. */
+  readonly isServed: boolean
 }
 
 /** The chart's name for the container, and the label of its objects. */
@@ -44,12 +44,9 @@ const DaemonSets = z.object({
 })
 const Events = z.object({ items: z.array(z.looseObject({ message: z.nullish(z.string()) })) })
 
-/** Returns why the pod is not routed; `not_needed` for one that is, which needs the agent no more. */
+/** Returns whether an agent runs on the node of the pod, and why the pod is not served. */
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<Outcome> {
-  const { kubectl, cluster, name, sidecar } = options
-  if (findStatus(cluster, sidecar)?.started === true) {
-    return notNeeded('the pod was routed: the start-up probe of its sidecar has passed')
-  }
+  const { kubectl, cluster, name, isServed } = options
   const { node } = cluster
   if (node === undefined) return notChecked('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
@@ -70,22 +67,23 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Outcome
       fix: `see why: kubectl describe pod ${object}, and kubectl logs ${object} --previous`,
     })
   }
+  if (isServed) return passed(`${subject} runs on the node ${node}`)
   const reason = await readLastEvent(kubectl, name)
   return failed({
     code: 'pod_not_routed',
     ...(reason === ''
       ? {
-          problem: `${subject} runs on the node ${node}, and has not routed the pod yet`,
-          fix: `see its log: kubectl logs ${object}. A pod that has just got its address is routed within seconds`,
+          problem: `${subject} runs on the node ${node}, and does not serve the pod yet`,
+          fix: `see its log: kubectl logs ${object}. A pod whose sandbox has just been created is served within seconds`,
         }
       : {
-          problem: `${subject} on the node ${node} cannot route the pod: ${reason}`,
+          problem: `${subject} on the node ${node} cannot serve the pod: ${reason}`,
           fix: `see also its log: kubectl logs ${object}`,
         }),
   })
 }
 
-/** Returns why the agent could not route the pod; empty if it has not said. */
+/** Returns why the agent could not serve the pod; empty if it has not said. */
 async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   const ofPod = `--field-selector=involvedObject.name=${pod},reason=WimdsNotRouted`
   const events = await getAll(kubectl, Events, ['events', '--sort-by=.lastTimestamp', ofPod])
@@ -103,7 +101,7 @@ const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
 async function explainMissingAgent(kubectl: Kubectl, node: string): Promise<Fault> {
   const code = 'node_agent_missing'
   const sets = await getAll(kubectl, DaemonSets, ['daemonsets', '--all-namespaces', SELECTOR])
-  const problem = `no node agent runs on the node ${node}, and nothing else routes a pod of mode node`
+  const problem = `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`
   if (typeof sets === 'string') {
     return {
       code,

@@ -4,6 +4,7 @@ import {
   allContainers,
   type Container,
   findVariable,
+  GATE,
   getLiteralValue,
   isInjected,
   parsePod,
@@ -12,7 +13,7 @@ import {
   SIDECAR,
 } from '../../../cluster/injector/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
-import { ROUTING_MODES, type RoutingMode } from '../../../lib/sidecar-interface.ts'
+import { type RoutingMode, SIDECAR_MODES } from '../../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
 
@@ -75,20 +76,26 @@ export function findSidecarContainer(pod: Pod): Container | undefined {
     .find((container) => container !== undefined)
 }
 
+/** Returns the gate; undefined if the pod is not of mode node. */
+export function findGate(pod: Pod): Container | undefined {
+  return pod.spec.initContainers?.find(({ name }) => name === GATE)
+}
+
 /** Returns the containers of the application, init containers first. */
 export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
   return allContainers(pod).filter((each) => each.name !== sidecar.name && !isInjected(each))
 }
 
-/** Returns the routing mode in the sidecar's variables, or that of the redirect; undefined: not known. */
+/** Returns the routing mode: of a pod with a gate, in the sidecar's variables, or that of the redirect; undefined: not known. */
 export function findMode(pod: Pod): RoutingMode | undefined {
+  if (findGate(pod) !== undefined) return 'node'
   const sidecar = findSidecarContainer(pod)
   const redirect = findRedirectContainer(pod)
   const args = Array.isArray(redirect?.['args']) ? redirect['args'].map(String) : []
   const found =
     getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_MODE')) ??
     args.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length)
-  return ROUTING_MODES.find((mode) => mode === found)
+  return SIDECAR_MODES.find((mode) => mode === found)
 }
 
 /** Returns the init container of the redirect; undefined if there is none. */

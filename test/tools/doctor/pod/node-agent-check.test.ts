@@ -6,11 +6,10 @@ import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 
 const RUNNING = { running: {} }
 
-/** Returns a pod whose sidecar runs; its start-up probe has passed if `started`. */
-const waitingPod = (started = false, node: string | undefined = 'node-1'): ClusterPod => ({
+const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
   pod: { spec: { containers: [] } },
   node,
-  status: { initContainerStatuses: [{ name: 'wimds', started, state: RUNNING }] },
+  status: { initContainerStatuses: [{ name: 'wimds-gate', state: RUNNING }] },
 })
 
 const metadata = { namespace: 'wimds-node-agent', name: 'wimds-node-agent-x' }
@@ -34,7 +33,10 @@ const answer = (call: string, items: readonly object[] | string): KubectlAnswer 
     : { call, stdout: JSON.stringify({ items }) }
 
 /** Runs the check with these answers of kubectl. */
-async function check({ pods = [], daemonSets = [], events = [] }: Cluster, cluster = waitingPod()) {
+async function check(
+  { pods = [], daemonSets = [], events = [] }: Cluster,
+  { cluster = waitingPod(), isServed = false } = {},
+) {
   await using fake = await fakeKubectl([
     answer('get pods', pods),
     answer('get daemonsets', daemonSets),
@@ -42,14 +44,21 @@ async function check({ pods = [], daemonSets = [], events = [] }: Cluster, clust
   ])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
-  const outcome = await checkNodeAgent({ kubectl, cluster, name: 'orders', sidecar: 'wimds' })
+  const outcome = await checkNodeAgent({ kubectl, cluster, name: 'orders', isServed })
   return { outcome, calls: await fake.calls() }
 }
 
-test('asks nothing for a pod that was routed', async () => {
-  const { outcome, calls } = await check({}, waitingPod(true))
-  expect(outcome).toMatchObject({ status: 'not_needed' })
-  expect(calls).toEqual([])
+test('passes for a pod that is served by an agent that runs', async () => {
+  const { outcome } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
+  expect(outcome).toEqual({
+    status: 'ok',
+    details: ['the node agent wimds-node-agent/wimds-node-agent-x runs on the node node-1'],
+  })
+})
+
+test('fails for a pod that was served, if its node has no agent any more', async () => {
+  const { outcome } = await check({}, { isServed: true })
+  expect(outcome.failure?.code).toBe('node_agent_missing')
 })
 
 test('names the node without an agent, in a cluster that has none', async () => {
@@ -124,7 +133,7 @@ test('has the reason and the fix of the last event of the agent', async () => {
   expect(outcome.failure).toMatchObject({
     code: 'pod_not_routed',
     problem: expect.stringContaining(
-      'on the node node-1 cannot route the pod: nft is not in the PATH. Fix: use the image of wimds-redirect',
+      'on the node node-1 cannot serve the pod: nft is not in the PATH. Fix: use the image of wimds-redirect',
     ),
     fix: expect.stringContaining('kubectl logs'),
   })
@@ -135,7 +144,7 @@ test('leads to the log of an agent that has said nothing', async () => {
   const { outcome } = await check({ pods: [agentPod(RUNNING)] })
   expect(outcome.failure).toMatchObject({
     code: 'pod_not_routed',
-    problem: expect.stringContaining('has not routed the pod yet'),
+    problem: expect.stringContaining('does not serve the pod yet'),
     fix: expect.stringContaining('kubectl logs --namespace wimds-node-agent wimds-node-agent-x'),
   })
 })
@@ -144,6 +153,6 @@ test.each<[string, Cluster, ClusterPod]>([
   ['its agents may not be listed', { pods: 'Error from server (Forbidden): no' }, waitingPod()],
   ['it has no node', {}, { ...waitingPod(), node: undefined }],
 ])('is not checked if %s', async (_, cluster, pod) => {
-  const { outcome } = await check(cluster, pod)
+  const { outcome } = await check(cluster, { cluster: pod })
   expect(outcome).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
 })

@@ -35,7 +35,13 @@ function clusterPod(changes: PodChanges = {}): string {
       spec: { containers: [{ name: 'app', image: 'app' }] },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': served.simulator.tenantId },
-    settings: { ...INJECTION_DEFAULTS, mode, image: 'wimds', redirectImage: 'redirect' },
+    settings: {
+      ...INJECTION_DEFAULTS,
+      mode,
+      image: 'wimds',
+      redirectImage: 'redirect',
+      gateImage: 'gate',
+    },
   })
   if (injection.kind !== 'injected') throw new Error('not injected')
   const { pod } = injection
@@ -310,16 +316,68 @@ test.each<[string, object, string, RegExp]>([
   expect(JSON.stringify(find('redirect'))).toMatch(expected)
 })
 
-test('names the node of a pod of mode node that waits, if no agent runs there', async () => {
-  const waiting = clusterPod({ mode: 'node', phase: 'Pending', sidecar: { started: false } })
-  const pod: { spec: object } = JSON.parse(waiting)
-  const { failures, problems } = await check([
-    { call: GET, stdout: JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } }) },
-    { call: '--field-selector=spec.nodeName=node-1', stdout: '{"items":[]}' },
-    { call: 'get daemonsets', stdout: '{"items":[]}' },
-  ])
-  expect(failures[0]).toBe('node_agent: node_agent_missing')
-  expect(problems[0]?.problem).toContain('the node node-1')
+/** Returns a pod of mode node on its node, with the state of its gate. */
+function podWithGate(state: object, phase = 'Running'): string {
+  const status = { initContainerStatuses: [{ name: 'wimds-gate', state }] }
+  const pod: { spec: object } = JSON.parse(clusterPod({ mode: 'node', phase, status }))
+  return JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } })
+}
+
+describe('a pod of mode node', () => {
+  const AGENTS = '--field-selector=spec.nodeName=node-1'
+
+  test('that waits: names its node, if no agent runs there', async () => {
+    const { find, failures, problems, code } = await check([
+      { call: GET, stdout: podWithGate(RUNNING, 'Pending') },
+      { call: AGENTS, stdout: '{"items":[]}' },
+      { call: 'get daemonsets', stdout: '{"items":[]}' },
+    ])
+    expect(find('gate')).toMatchObject([
+      {
+        status: 'not_checked',
+        reason:
+          'wimds-gate is still running: it waits until the broker of its node answers for this pod',
+      },
+    ])
+    expect(failures).toEqual(['node_agent: node_agent_missing'])
+    expect(problems[0]?.problem).toContain('the node node-1')
+    expect(code).toBe(1)
+  })
+
+  test('whose gate has no image', async () => {
+    const waiting = { waiting: { reason: 'ImagePullBackOff', message: 'no such tag' } }
+    const { failures, fixes } = await check([
+      { call: GET, stdout: podWithGate(waiting, 'Pending') },
+      { call: AGENTS, stdout: '{"items":[]}' },
+      { call: 'get daemonsets', stdout: '{"items":[]}' },
+    ])
+    expect(failures).toContain('gate: gate_failed')
+    expect(fixes).toMatch(/gateImage\.repository/)
+  })
+
+  test('that is served: says what cannot be checked without a sidecar', async () => {
+    const metadata = { namespace: 'wimds-node-agent', name: 'x' }
+    const agent = {
+      metadata,
+      spec: { containers: [{ name: 'wimds-node-agent' }] },
+      status: { containerStatuses: [{ name: 'wimds-node-agent', state: RUNNING }] },
+    }
+    const { report, code, calls } = await check([
+      { call: GET, stdout: podWithGate(ENDED) },
+      { call: AGENTS, stdout: JSON.stringify({ items: [agent] }) },
+      { call: 'exec orders --container=app -- env', stdout: 'PATH=/bin\n' },
+    ])
+    expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
+      ['pod', 'ok'],
+      ['gate', 'ok'],
+      ['sdk_variables', 'not_needed'],
+      ['node_agent', 'ok'],
+      ['application_proxy', 'ok'],
+      ['doctor_inside', 'not_checked'],
+    ])
+    expect(code).toBe(2)
+    expect(calls.join('\n')).not.toContain('wimds doctor')
+  })
 })
 
 const app = (name: string, value: string) => [{ name: 'app', env: [{ name, value }] }]
