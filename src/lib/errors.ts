@@ -52,6 +52,7 @@ export const ERROR_KINDS = {
   assertion_malformed: temporary('assertion'),
   assertion_expired: temporary('assertion'),
   assertion_audience: temporary('assertion'),
+  assertion_subject: temporary('assertion'),
 
   // Pass-through to the real metadata service
   pass_through_failed: temporary('process'),

@@ -87,6 +87,6 @@ async function readUpTo(file: number, maxBytes: number): Promise<string> {
 }
 
 /** Creates an error with the code and message format of Node's system errors. */
-function createSystemError(code: string, reason: string, path: string): Error {
+export function createSystemError(code: string, reason: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${reason}, open '${path}'`), { code })
 }

@@ -121,15 +121,16 @@ export async function loadConfig(
   return Object.freeze(config)
 }
 
-/** Reads how this machine reaches the internet, for commands without an identity. Throws a `ConfigError`. */
-export async function loadNetwork(
-  env: Environment,
-): Promise<Pick<Config['exchange'], 'proxy' | 'extraCa'>> {
+/** The configuration that needs no identity. */
+export type ProcessConfig = Pick<Config, 'exchange' | 'log' | 'shutdown' | 'maxConnections'>
+
+/** Reads how this process reaches the internet, logs and ends, without an identity. Throws a `ConfigError`. */
+export async function loadProcessConfig(env: Environment): Promise<ProcessConfig> {
   const { settings, problems: invalid } = parseSettings(env)
   const problems: Problem[] = [...invalid]
   const extraCa = await readExtraCa(withDefaults(env), problems)
   if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  return { extraCa, proxy: createProxy(settings) }
+  return createProcessConfig(settings, extraCa)
 }
 
 interface Files {
@@ -230,7 +231,7 @@ function createConfig(
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
-    maxConnections: settings.WIMDS_MAX_CONNECTIONS,
+    ...createProcessConfig(settings, extraCa),
     directory,
     identitiesFile: identities && { path: identities.path, text: identities.text },
     tenantId:
@@ -242,15 +243,6 @@ function createConfig(
     isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     cacheSize: settings.WIMDS_CACHE_SIZE,
-    exchange: {
-      timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
-      maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
-      audience: settings.WIMDS_AUDIENCE,
-      region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
-      tokenProxy: createTokenProxy(settings),
-      extraCa,
-      proxy: createProxy(settings),
-    },
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
     mode: settings.WIMDS_MODE,
     instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
@@ -261,13 +253,31 @@ function createConfig(
     }),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
+    warnings: [...findWarnings(env), ...findResourceWarnings(directory)],
+  }
+}
+
+function createProcessConfig(
+  settings: ParsedSettings,
+  extraCa: Config['exchange']['extraCa'],
+): ProcessConfig {
+  return {
+    maxConnections: settings.WIMDS_MAX_CONNECTIONS,
+    exchange: {
+      timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
+      maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
+      audience: settings.WIMDS_AUDIENCE,
+      region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
+      tokenProxy: createTokenProxy(settings),
+      extraCa,
+      proxy: createProxy(settings),
+    },
     log: {
       level: settings.WIMDS_LOG_LEVEL,
       format: settings.WIMDS_LOG_FORMAT,
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
-    warnings: [...findWarnings(env), ...findResourceWarnings(directory)],
   }
 }
 

@@ -1,6 +1,6 @@
 /** Hot reload of the identities file: a valid one is applied, with an invalid one the old one stays. */
 import { type Config, loadConfig } from '../config/config.ts'
-import { readIdentitiesText } from '../config/identities-file.ts'
+import { type ReadText, readIdentitiesText } from '../config/identities-file.ts'
 import type { Environment } from '../config/settings.ts'
 import { ConfigError, formatProblem, type Problem, toBrokerError } from '../../lib/errors.ts'
 import { watchFile } from '../../lib/watch-file.ts'
@@ -10,6 +10,8 @@ import type { Logger } from '../telemetry/logger.ts'
 interface ReloadOptions {
   readonly config: Pick<Config, 'identitiesFile'>
   readonly env: Environment
+  /** Reads the file system if it is left out. */
+  readonly readText?: ReadText
   readonly log: Logger
   readonly applyConfig: (next: Config) => void
   /**
@@ -27,6 +29,7 @@ interface ReloadOptions {
 export function watchIdentities({
   config: { identitiesFile },
   env,
+  readText = readIdentitiesText,
   log,
   applyConfig,
   onReload,
@@ -67,7 +70,7 @@ export function watchIdentities({
     }
   }
 
-  const watch = watchFile({ path, text, readText: readIdentitiesText, onChange: reload })
+  const watch = watchFile({ path, text, readText, onChange: reload })
   void watch.poll()
   return watch.close
 }

@@ -7,7 +7,7 @@ import {
   type Server,
   type ServerOptions,
 } from 'node:http'
-import { Server as TcpServer } from 'node:net'
+import type { Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
 import { ConnectionLimiter, type ConnectionPolicy, KEEP_BUSY } from './connections.ts'
@@ -63,8 +63,13 @@ const MAX_HEADERS = 128
  */
 const BACKLOG = 4096
 
-/** An address to bind, or a server that has a listening socket, which is taken from it. */
-export type ListenTarget = Address | TcpServer
+/** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
+export interface SocketHandle {
+  readonly fd: number
+}
+
+/** An address to bind, or a socket. */
+export type ListenTarget = Address | SocketHandle
 
 /** Listens on every target, or on none. Throws the error of `listen`, such as EADDRINUSE. */
 export async function listen(
@@ -153,7 +158,7 @@ function createLimitedServer(
  * machine without IPv6. Throws the error of `listen`.
  */
 export async function bind(server: TcpServer, target: ListenTarget): Promise<Address> {
-  if (target instanceof TcpServer) server.listen(target)
+  if ('fd' in target) server.listen(target, BACKLOG)
   else {
     const { host, port } = target
     // Node falls back to IPv4 only where no host is given.

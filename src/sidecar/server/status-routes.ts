@@ -26,6 +26,13 @@ export function createStatusRoutes({ document, log }: StatusParts): Routes {
       sendText(response, 200, headers, body)
     },
     'GET /status.json': (_request, response) => sendJson(response, 200, document()),
+    ...createLogLevelRoutes(log),
+  }
+}
+
+/** Creates the routes that read and change the log level. */
+export function createLogLevelRoutes(log: ProcessLog): Routes {
+  return {
     'GET /log-level': (_request, response) => sendJson(response, 200, { level: log.level() }),
     'PUT /log-level': async (request, response) => {
       const requested = await readLevel(request)

@@ -1,19 +1,16 @@
 /** The status page: the status document as one HTML page that loads nothing else. */
-import { createHash } from 'node:crypto'
 import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
 import {
   capitalize,
-  formatClock,
   renderFacts,
   renderSection,
   renderTable,
   renderText,
   type Row,
 } from './components.ts'
-import { Html, html } from './html.ts'
+import { type Html, html } from './html.ts'
 import { type FailedRow, renderFailure, renderProblems } from './problems.ts'
-import { SCRIPT } from './refresh.ts'
-import { STYLE } from './style.ts'
+import { type Page, renderShell } from './shell.ts'
 
 const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   starting: 'Not ready',
@@ -22,48 +19,19 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   failing: 'Failing: no token',
 }
 
-/** Renders the page. The script replaces its elements with `data-part`. */
-export function renderPage(status: StatusDocument): {
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-} {
+/** Renders the page; `query` is that of its address. */
+export function renderPage(status: StatusDocument, query = ''): Page {
   const { build, workload, generatedAt, state } = status
-  const name = formatWorkload(workload)
-  const { markup } = html`<!doctype html>
-    <html lang="en" data-version="${build.version}">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${STATES[state]} &ndash; ${name} &ndash; wimds</title>
-        <link rel="icon" href="data:," />
-        ${STYLE_ELEMENT}
-      </head>
-      <body>
-        <header>
-          <h1>${renderText(name)}</h1>
-          <div role="status" data-part="state">
-            <span class="tag ${state}">${STATES[state]}</span>
-          </div>
-          <p>
-            <span id="live">As of ${formatClock(generatedAt, generatedAt)}</span>
-            <button type="button" id="pause" hidden>Pause</button>
-            <noscript><a href="/status">Reload</a></noscript>
-          </p>
-        </header>
-        <main data-part="main">
-          ${renderProblems(status)} ${renderWarnings(status)} ${renderSidecar(status)}
-          ${renderLists(status)}
-        </main>
-        <footer>
-          <p>
-            The same as <a href="/status.json">JSON</a>; <a href="/metrics">metrics</a>. No token is
-            ever shown here.
-          </p>
-        </footer>
-        ${SCRIPT_ELEMENT}
-      </body>
-    </html> `
-  return { headers: HEADERS, body: markup }
+  return renderShell({
+    name: formatWorkload(workload),
+    version: build.version,
+    generatedAt,
+    state,
+    title: STATES[state],
+    content: html`${renderProblems(status)} ${renderWarnings(status)} ${renderSidecar(status)}
+    ${renderLists(status)}`,
+    query,
+  })
 }
 
 function renderSidecar(status: StatusDocument): Html {
@@ -142,30 +110,4 @@ function renderList(
   if (items.length === 0) return renderSection(name, html`<p class="quiet">None.</p>`)
   const rows = items.map((item) => ({ ...item, failure: renderFailure(item, status) }))
   return renderSection(name, renderTable(COLUMNS[name], rows, status.generatedAt))
-}
-
-// Not through `html`: the policy has the hashes of these exact texts.
-const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`)
-const SCRIPT_ELEMENT = new Html(`<script type="module">${SCRIPT}</script>`)
-
-const hash = (text: string) => `sha256-${createHash('sha256').update(text).digest('base64')}`
-
-/** The Content-Security-Policy allows the page's own style and script and nothing else. */
-const HEADERS = {
-  'Content-Type': 'text/html; charset=utf-8',
-  'Content-Security-Policy': [
-    "default-src 'none'",
-    `style-src '${hash(STYLE)}'`,
-    `script-src '${hash(SCRIPT)}'`,
-    "connect-src 'self'",
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
 }

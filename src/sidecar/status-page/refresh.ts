@@ -22,7 +22,7 @@ function schedule(ms) {
 
 async function refresh() {
   try {
-    const response = await fetch('/status', { signal: AbortSignal.timeout(INTERVAL_MS) })
+    const response = await fetch(location.href, { signal: AbortSignal.timeout(INTERVAL_MS) })
     if (!response.ok) throw new Error(response.statusText)
     const next = new DOMParser().parseFromString(await response.text(), 'text/html')
     if (next.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload()

@@ -35,4 +35,8 @@ type WebhookEventName = 'certificate_loaded' | 'pod_rejected' | 'webhook_error'
 /** The events that only the node agent logs. */
 type NodeAgentEventName = 'pod_routed' | 'pod_not_routed' | 'broker_ended' | 'node_agent_error'
 
-export type EventName = keyof typeof EVENTS | WebhookEventName | NodeAgentEventName
+/** The events that only the node broker logs. */
+type NodeBrokerEventName = 'pod_served' | 'pod_not_served' | 'node_broker_error'
+
+export type EventName =
+  keyof typeof EVENTS | WebhookEventName | NodeAgentEventName | NodeBrokerEventName

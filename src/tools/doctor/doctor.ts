@@ -5,7 +5,7 @@ import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
-import { loadNetwork } from '../../sidecar/config/config.ts'
+import { loadProcessConfig } from '../../sidecar/config/config.ts'
 import { checkHere } from './checks.ts'
 import { createReport, listChecks, type Sections } from './doctor-report.ts'
 import { formatReport } from './format-report.ts'
@@ -158,7 +158,7 @@ async function runChecks(
     return { title: `Pod ${flags.value('pod')}`, sections }
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
-  const network = await loadNetwork(env)
+  const { exchange: network } = await loadProcessConfig(env)
   const issuer = flags.value('issuer')
   const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, issuer })
   return { title: `Before an installation of wimds ${VERSION}`, sections }

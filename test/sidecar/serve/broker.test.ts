@@ -10,6 +10,7 @@ import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.t
 import { createIdentityResolver } from '../../../src/sidecar/identities.ts'
 import { createGuard } from '../../../src/sidecar/server/guard.ts'
 import { createPeerUidLookup } from '../../../src/sidecar/server/peer-uid.ts'
+import type { SocketHandle } from '../../../src/sidecar/server/listen.ts'
 import type { Pod } from '../../../src/sidecar/server/pod.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
@@ -57,6 +58,9 @@ async function openSocket(): Promise<Server> {
   return server
 }
 
+/** Takes the handle of a socket, as a message of another process brings it. */
+const handleOf = (server: Server): SocketHandle => Reflect.get(server, '_handle')
+
 async function ask(port: number, host = 'localhost') {
   const { body } = await roundTrip(port, request(TOKEN, { headers: { Host: host } }))
   return JSON.parse(body)
@@ -96,7 +100,10 @@ test('serves pods on sockets and assertions that are given, each with its own id
     onReply: ({ status }) => statuses.push(status),
   }
   const listen = createMetadataPort()
-  const listeners = [await listen(pod, [sockets[0]]), await listen(other, [sockets[1]])]
+  const listeners = [
+    await listen(pod, [handleOf(sockets[0])]),
+    await listen(other, [handleOf(sockets[1])]),
+  ]
 
   const { access_token: token } = await ask(port)
   expect(token).toEqual(expect.any(String))
