@@ -118,6 +118,7 @@ const IMAGES = {
     entryPoints: [
       'cluster/webhook/webhook.ts',
       'cluster/node-agent/node-agent.ts',
+      'cluster/node-broker/node-broker.ts',
       'sidecar/probe.ts',
       'cli/help.ts',
       'cli/version-command.ts',

@@ -6,7 +6,15 @@ import { formatProblem } from './lib/errors.ts'
 import { exitWithError, formatCrash } from './cli/failures.ts'
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
-const LONG_RUNNING = new Set(['serve', 'simulate', 'webhook', 'node-agent', 'demo', 'redirect'])
+const LONG_RUNNING = new Set([
+  'serve',
+  'simulate',
+  'webhook',
+  'node-agent',
+  'node-broker',
+  'demo',
+  'redirect',
+])
 
 /** The image of the sidecar has what runs in a pod, and that of the cluster the webhook and the node agent. */
 const NOT_INSTALLED = {

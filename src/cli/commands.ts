@@ -34,6 +34,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     const { nodeAgent, NODE_AGENT } = await import('../cluster/node-agent/node-agent.ts')
     return [nodeAgent, NODE_AGENT]
   }),
+  'node-broker': entry(async () => {
+    const { nodeBroker, NODE_BROKER } = await import('../cluster/node-broker/node-broker.ts')
+    return [nodeBroker, NODE_BROKER]
+  }),
   inject: entry(async () => {
     const { inject, INJECT } = await import('../tools/inject/inject.ts')
     return [inject, INJECT]

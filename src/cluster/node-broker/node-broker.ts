@@ -1,0 +1,156 @@
+/** `wimds node-broker`: answers the pods of a node whose sockets the node agent sends. */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loadProcessConfig, type ProcessConfig } from '../../sidecar/config/config.ts'
+import { type Address, address } from '../../sidecar/config/parsers.ts'
+import { createExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
+import { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
+import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
+import type { SocketHandle } from '../../sidecar/server/listen.ts'
+import { openPorts } from '../../sidecar/server/open-ports.ts'
+import { errorFields } from '../../sidecar/telemetry/log-events.ts'
+import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
+import { createExchangeLimit } from '../../sidecar/tokens/limiter.ts'
+import { parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import { type CommandDeclaration, type CommandIo, untilShutdown } from '../../lib/command.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { createLogOutput } from '../../lib/log-output.ts'
+import { VERSION } from '../../lib/version.ts'
+import { createBrokerMetrics, WorkloadMetrics } from './broker-metrics.ts'
+import { AgentMessage, type BrokerMessage } from './messages.ts'
+import { createNodeRoutes } from './node-routes.ts'
+import { countPods } from './node-status.ts'
+import { selectNodeSettings } from './pod-config.ts'
+import { RemoteFiles } from './remote-files.ts'
+import type { Workload } from './workload.ts'
+import { Workloads } from './workloads.ts'
+
+const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9442 }
+
+export const NODE_BROKER = {
+  name: 'node-broker',
+  group: 'Run in a cluster',
+  summary: 'answer the pods of mode node on this node (started by node-agent)',
+  description:
+    'Answers the token requests of the pods of mode node on its node. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. The variables of serve that do not belong to a pod apply to all of them, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES.',
+  flags: {
+    'admin-listen': {
+      value: 'HOST:PORT',
+      help: 'address for /healthz, /readyz, /metrics and /status (default 127.0.0.1:9442)',
+    },
+  },
+  exitCodes: { 0: 'shut down, or the node agent has ended', 1: 'the address cannot be bound' },
+} as const satisfies CommandDeclaration
+
+/** Serves until the signal or the end of the node agent. Throws `UsageError` and `ConfigError`. */
+export async function nodeBroker(args: readonly string[], io: CommandIo): Promise<number> {
+  const adminListen = parseOptions(args)
+  const agentEnded = once(process, 'disconnect')
+  const env = selectNodeSettings(io.env)
+  const config = await loadProcessConfig(env)
+  const log = createNodeLog(config, io)
+  const files = new RemoteFiles(send)
+  const exchanges = createExchangeStack(config.exchange, createExchangeLimit(config.exchange))
+  const parts = { env, config, files, exchanges, listen: createMetadataPort(), log, send }
+  const metrics = new WorkloadMetrics()
+  const workloads = new Workloads(parts, (ended) => {
+    void metrics.onEnd(toSource(ended), workloads.all().map(toSource))
+  })
+  const adminParts = createAdminParts(workloads, metrics, log, io.env['NODE_NAME'] ?? 'node')
+  const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
+    io,
+    log,
+    program: 'wimds node-broker',
+    setBy: '--admin-listen',
+  })
+  if (admin === undefined) return 1
+  log.info('listening', { version: VERSION, ...admin.addresses[0] })
+  process.on('message', (message: unknown, socket: unknown) => {
+    try {
+      onMessage(AgentMessage.parse(message), socket, workloads, files)
+    } catch (error) {
+      log.error('node_broker_error', errorFields(error))
+    }
+  })
+
+  const { drainMs, timeoutMs } = config.shutdown
+  // Without an agent nothing is drained: the next broker serves the pods.
+  const closeMs = await Promise.race([
+    untilShutdown(io).then(() => timeoutMs),
+    agentEnded.then(() => 0),
+  ])
+  log.info('draining', { drainMs })
+  if (closeMs > 0) await sleep(drainMs)
+  await Promise.all([workloads.closeAll(closeMs), admin.close(closeMs)])
+  log.info('shutdown_complete')
+  // Idle connections to Entra ID would keep the process for a while.
+  if (closeMs === 0) process.exit(0)
+  return 0
+}
+
+/** Returns the address of the admin port. Throws a `UsageError`. */
+function parseOptions(args: readonly string[]): Address {
+  const flags = parseFlags(args, NODE_BROKER.flags)
+  const problems = [...flags.problems]
+  const adminListen = parseSettingFlag(flags, 'admin-listen', address, problems)
+  if (!process.connected) {
+    problems.push(
+      'there is no channel to a node agent. Fix: start wimds node-agent, which starts this',
+    )
+  }
+  if (problems.length > 0) throw new UsageError(problems)
+  return adminListen ?? DEFAULT_ADMIN_LISTEN
+}
+
+function send(message: BrokerMessage): void {
+  if (process.connected) process.send?.(message)
+}
+
+function createNodeLog({ log: { level, format } }: ProcessConfig, io: CommandIo): ProcessLog {
+  const out = createLogOutput(io)
+  return createLogger({
+    level,
+    format: format === 'text' ? 'text' : 'json',
+    out,
+    limitBy: 'namespace',
+  })
+}
+
+function createAdminParts(
+  workloads: Workloads,
+  metrics: WorkloadMetrics,
+  log: ProcessLog,
+  node: string,
+): AdminParts {
+  const all = () => workloads.all()
+  const state = {
+    countPods: () => countPods(all()),
+    sources: () => all().map(toSource),
+    droppedLines: log.dropped,
+  }
+  return {
+    readiness: () => ({ ready: true }),
+    scrape: createBrokerMetrics(state, metrics).scrape,
+    loopbackRoutes: createNodeRoutes({ node, workloads: all, log }),
+  }
+}
+
+function onMessage(
+  message: AgentMessage,
+  socket: unknown,
+  workloads: Workloads,
+  files: RemoteFiles,
+): void {
+  if (message.type === 'file') files.onAnswer(message)
+  else if (message.type === 'close') void workloads.close(message.uid, 0)
+  else if (isSocket(socket)) workloads.serve(message.pod, socket)
+  else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)
+}
+
+function isSocket(value: unknown): value is SocketHandle {
+  return typeof value === 'object' && value !== null && 'fd' in value
+}
+
+function toSource({ namespace, serviceAccount, broker }: Workload) {
+  return { namespace, serviceAccount, registry: broker?.telemetry.registry }
+}

@@ -1,0 +1,36 @@
+/** The status page of a node: all its pods, the worst first, each with a link to the page of its workload. */
+import { html } from '../../sidecar/status-page/html.ts'
+import { renderSection, renderTable, renderText } from '../../sidecar/status-page/components.ts'
+import { type Page, renderShell } from '../../sidecar/status-page/shell.ts'
+import type { NodeStatus, PodStatus } from './node-status.ts'
+
+const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']
+
+/** Renders the page. */
+export function renderNodePage({ node, build, generatedAt, pods }: NodeStatus): Page {
+  const [worst] = pods
+  const table =
+    pods.length === 0
+      ? html`<p class="quiet">None.</p>`
+      : renderTable(COLUMNS, pods.map(toRow), generatedAt)
+  return renderShell({
+    name: node,
+    version: build.version,
+    generatedAt,
+    state: worst?.state === 'invalid' ? 'failing' : (worst?.state ?? 'ready'),
+    title: worst === undefined ? 'No pods' : `${pods.length} pods, the worst ${worst.state}`,
+    content: renderSection('pods', table),
+    query: '',
+  })
+}
+
+function toRow({ namespace, name, serviceAccount, state, cachedTokens, problem }: PodStatus) {
+  const pod = `${namespace}/${name}`
+  return {
+    pod: html`<a href="/status?pod=${encodeURIComponent(pod)}">${renderText(pod)}</a>`,
+    serviceAccount,
+    state,
+    cachedTokens,
+    problem,
+  }
+}

@@ -1,0 +1,60 @@
+/** The routes of the broker's admin port for people on loopback: the status of the node and of each pod. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Routes } from '../../sidecar/server/admin.ts'
+import { sendJson, sendText } from '../../sidecar/server/send.ts'
+import { createLogLevelRoutes } from '../../sidecar/server/status-routes.ts'
+import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
+import { createNodeStatus, findWorkload } from './node-status.ts'
+import type { Workload } from './workload.ts'
+
+interface NodeRouteParts {
+  readonly node: string
+  readonly workloads: () => readonly Workload[]
+  readonly log: ProcessLog
+}
+
+/** Creates the routes. `/status?pod=NAMESPACE/NAME` is the page of one pod, as that of a sidecar. */
+export function createNodeRoutes({ node, workloads, log }: NodeRouteParts): Routes {
+  /** Returns the document of the pod that the query names; sends an error if there is none. */
+  function findDocument(pod: string, response: ServerResponse) {
+    const document = findWorkload(workloads(), pod)?.document()
+    if (document === undefined) sendJson(response, 404, { error: `no such pod is served: ${pod}` })
+    return document
+  }
+
+  return {
+    'GET /': (_request, response) => {
+      sendText(response, 302, { Location: '/status' }, '')
+    },
+    'GET /status': async (request, response) => {
+      const pod = readPod(request)
+      if (pod === undefined) {
+        const { renderNodePage } = await import('./node-page.ts')
+        sendPage(response, renderNodePage(createNodeStatus(node, workloads())))
+        return
+      }
+      const document = findDocument(pod, response)
+      if (document === undefined) return
+      const { renderPage } = await import('../../sidecar/status-page/page.ts')
+      sendPage(response, renderPage(document, `?pod=${encodeURIComponent(pod)}`))
+    },
+    'GET /status.json': (request, response) => {
+      const pod = readPod(request)
+      const document =
+        pod === undefined ? createNodeStatus(node, workloads()) : findDocument(pod, response)
+      if (document !== undefined) sendJson(response, 200, document)
+    },
+    ...createLogLevelRoutes(log),
+  }
+}
+
+function sendPage(
+  response: ServerResponse,
+  { headers, body }: { readonly headers: Record<string, string>; readonly body: string },
+): void {
+  sendText(response, 200, headers, body)
+}
+
+function readPod({ url = '/' }: IncomingMessage): string | undefined {
+  return new URL(url, 'http://localhost').searchParams.get('pod') ?? undefined
+}

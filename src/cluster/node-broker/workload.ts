@@ -1,0 +1,260 @@
+/** A workload: pods of one service account with the same settings, which share identities, tokens and exchanges. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProcessConfig } from '../../sidecar/config/config.ts'
+import type { Environment } from '../../sidecar/config/settings.ts'
+import { type AssertionReader, createAssertionReader } from '../../sidecar/exchange/assertion.ts'
+import { type Broker, createBroker } from '../../sidecar/serve/broker.ts'
+import type { ExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
+import type { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
+import { watchIdentities } from '../../sidecar/serve/reload.ts'
+import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
+import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
+import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
+import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
+import {
+  BrokerError,
+  ConfigError,
+  formatProblem,
+  type Problem,
+  toBrokerError,
+} from '../../lib/errors.ts'
+import type { BrokerMessage, ServedPod } from './messages.ts'
+import { loadPodConfig, selectPodSettings } from './pod-config.ts'
+import type { RemoteFiles } from './remote-files.ts'
+
+/** What all workloads of a node share. */
+export interface NodeParts {
+  /** The settings of the node. */
+  readonly env: Environment
+  readonly config: ProcessConfig
+  readonly files: RemoteFiles
+  readonly exchanges: ExchangeStack
+  readonly listen: ReturnType<typeof createMetadataPort>
+  readonly log: ProcessLog
+  readonly send: (message: BrokerMessage) => void
+}
+
+/** A pod and its socket. */
+interface Served {
+  readonly pod: ServedPod
+  readonly socket: SocketHandle
+  listener?: Listener
+}
+
+/** An identities file that is missing or invalid is read again after this time. */
+const RELOAD_MS = 2000
+/** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
+const MAX_READERS = 3
+
+/**
+ * Returns what decides which workload a pod belongs to. Pods whose env is the same may mount other ConfigMaps, so a pod
+ * with an identities file shares nothing.
+ */
+export function createWorkloadKey({ uid, namespace, serviceAccount, env }: ServedPod): string {
+  const settings = selectPodSettings(env)
+  const own = settings['WIMDS_CONFIG'] === undefined ? '' : uid
+  return JSON.stringify([namespace, serviceAccount, settings, own])
+}
+
+export class Workload {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly #node: NodeParts
+  readonly #env: Environment
+  readonly #log: ProcessLog
+  readonly #pods = new Map<string, Served>()
+  readonly #ended = new AbortController()
+  #broker: Broker | undefined
+  #problem: Problem | undefined
+  #isStarted = false
+  #stopWatching = () => {}
+
+  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts) {
+    this.namespace = namespace
+    this.serviceAccount = serviceAccount
+    this.#node = node
+    this.#env = { ...node.env, ...selectPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
+    this.#log = withFields(node.log, { namespace, serviceAccount })
+  }
+
+  /** The pods in the order in which they came. */
+  get pods(): readonly ServedPod[] {
+    return [...this.#pods.values()].map(({ pod }) => pod)
+  }
+
+  get broker(): Broker | undefined {
+    return this.#broker
+  }
+
+  /** Why no pod is served: the settings are invalid. */
+  get problem(): Problem | undefined {
+    return this.#problem
+  }
+
+  /** Returns the content of its status page; undefined while no pod is served. */
+  document(): StatusDocument | undefined {
+    return this.#broker?.telemetry.document(describeSettings(this.#env))
+  }
+
+  add(pod: ServedPod, socket: SocketHandle): void {
+    const served = { pod, socket }
+    this.#pods.set(pod.uid, served)
+    // Only now: its identities may be in a file of this pod.
+    if (!this.#isStarted) void this.#start()
+    if (this.#broker !== undefined) void this.#listen(served, this.#broker)
+    else if (this.#problem !== undefined) this.#fail(pod, this.#problem)
+  }
+
+  /** Closes the socket and the connections of a pod, after `timeoutMs` also those with requests in flight. */
+  async remove(uid: string, timeoutMs: number): Promise<void> {
+    const served = this.#pods.get(uid)
+    this.#pods.delete(uid)
+    await served?.listener?.close(timeoutMs)
+  }
+
+  /** Ends the exchanges and forgets the tokens. */
+  end(): void {
+    this.#ended.abort()
+    this.#stopWatching()
+    this.#broker?.close()
+  }
+
+  async #start(): Promise<void> {
+    this.#isStarted = true
+    const config = await this.#load()
+    if (config === undefined) return
+    const { exchanges } = this.#node
+    for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
+    const readAssertion = this.#createAssertionReader(config.exchange.audience)
+    const broker = createBroker({ config, readAssertion, exchanges, log: this.#log })
+    this.#broker = broker
+    this.#problem = undefined
+    void broker.watchAssertions()
+    void broker.prefetch()
+    this.#stopWatching = watchIdentities({
+      config,
+      env: this.#env,
+      readText: this.#read,
+      log: this.#log,
+      ...broker,
+    })
+    for (const served of this.#pods.values()) void this.#listen(served, broker)
+  }
+
+  /** Reads the configuration until it is valid; undefined if the workload has ended before. */
+  async #load() {
+    const { signal } = this.#ended
+    while (!signal.aborted) {
+      try {
+        const limits = this.#node.config
+        const config = await loadPodConfig({ env: this.#env, limits }, this.#read)
+        return signal.aborted ? undefined : config
+      } catch (error) {
+        this.#onInvalid(error)
+      }
+      // Only a file can change.
+      const delayMs = this.#env['WIMDS_CONFIG'] === undefined ? undefined : RELOAD_MS
+      if (delayMs === undefined) return undefined
+      await sleep(delayMs, undefined, { ref: false, signal }).catch(() => {})
+    }
+    return undefined
+  }
+
+  #onInvalid(error: unknown): void {
+    const problem = describeInvalid(error)
+    if (problem.problem === this.#problem?.problem) return
+    this.#problem = problem
+    this.#log.error('pod_not_served', { message: formatProblem(problem) })
+    for (const { pod } of this.#pods.values()) this.#fail(pod, problem)
+  }
+
+  #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
+    this.#node.send({ type: 'failed', uid, problem, ...(fix !== undefined && { fix }) })
+  }
+
+  async #listen(served: Served, { createPod }: Broker): Promise<void> {
+    const { pod, socket } = served
+    const { uid, name } = pod
+    try {
+      const findPeerUid = () => Promise.reject(createUnknownUidError())
+      const own = createPod({ instanceId: uid, findPeerUid })
+      const listener = await this.#node.listen(own, [socket])
+      served.listener = listener
+      if (this.#pods.get(uid) !== served) await listener.close(0)
+      else {
+        this.#log.info('pod_served', { pod: name })
+        this.#node.send({ type: 'serving', uid })
+      }
+    } catch (error) {
+      const { problem, fix } = toBrokerError(error)
+      this.#fail(pod, { problem, fix })
+    }
+  }
+
+  /** Reads a file by its path in the gate of the newest pod, or of an older one. */
+  readonly #read = async (path: string): Promise<string> => {
+    const readers = [...this.#pods.keys()].slice(-MAX_READERS).toReversed()
+    let failure: unknown = new Error('the last pod of the workload has ended')
+    for (const [at, uid] of readers.entries()) {
+      try {
+        return await this.#node.files.read(uid, path)
+      } catch (error) {
+        if (at === 0) failure = error
+      }
+    }
+    throw failure
+  }
+
+  /** Creates the reader of its projected tokens, which must be of the pods' own service account. */
+  #createAssertionReader(audience: string | undefined): AssertionReader {
+    const read = createAssertionReader({ audience, readFile: this.#read })
+    const expected = `system:serviceaccount:${this.namespace}:${this.serviceAccount}`
+    return async (path) => {
+      const assertion = await read(path)
+      if (assertion.subject === expected) return assertion
+      throw new BrokerError(
+        'assertion_subject',
+        `the projected token in ${path} is of ${assertion.subject}, and the pod runs as ${expected}`,
+        'remove what writes to the volume of the projected token',
+      )
+    }
+  }
+}
+
+function createUnknownUidError(): BrokerError {
+  return new BrokerError(
+    'caller_not_allowed',
+    'the uid of a caller is not known in mode node, and the identity has allowedUids',
+    'use mode loopback or nft for this pod, or remove allowedUids from the identities file',
+  )
+}
+
+/** Returns all problems of the settings as one, with their fixes. */
+function describeInvalid(error: unknown): Problem {
+  if (!(error instanceof ConfigError)) {
+    const { problem, fix } = toBrokerError(error)
+    return { problem, fix }
+  }
+  const { problems } = error
+  const fixes = [...new Set(problems.flatMap(({ fix }) => fix ?? []))]
+  return {
+    problem: problems.map(({ setting, problem }) => formatProblem({ setting, problem })).join('; '),
+    fix: fixes.length > 0 ? fixes.join('; ') : 'correct the settings of the pod',
+  }
+}
+
+/** Returns the log with these fields in each line. Dropped lines are counted for the process. */
+function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): ProcessLog {
+  const createWriter =
+    (name: 'debug' | 'info' | 'warn' | 'error'): ProcessLog['info'] =>
+    (event, fields) =>
+      log[name](event, { ...own, ...fields })
+  return {
+    ...log,
+    debug: createWriter('debug'),
+    info: createWriter('info'),
+    warn: createWriter('warn'),
+    error: createWriter('error'),
+    dropped: new Map(),
+  }
+}

@@ -1,0 +1,288 @@
+/** `wimds node-broker` as a process, with sockets and files that this test gives it, and a simulated Entra ID. */
+import { randomUUID } from 'node:crypto'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ServedPod } from '../../../src/cluster/node-broker/messages.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { KNOWN_RESOURCES } from '../../../src/tools/simulator/entra/known-resources.ts'
+import { ORDERS, TENANT_ID } from '../../../src/tools/simulator/defaults.ts'
+import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { TestAgent, waitFor } from './agent.ts'
+
+const ACCOUNTS = ['orders', 'billing', 'reports', 'stock']
+const TOKEN_FILE = '/var/run/secrets/wimds/token'
+const VAULT = 'https://vault.azure.net'
+
+let simulator: Simulator
+/** The projected token of each service account of the namespace shop. */
+const tokens = new Map<string, string>()
+beforeAll(async () => {
+  simulator = await createSimulator({
+    directory: (issuer) => ({
+      tenants: [{ id: TENANT_ID, name: 'Contoso' }],
+      applications: [
+        {
+          ...ORDERS,
+          tenantId: TENANT_ID,
+          federatedCredentials: ACCOUNTS.map((account) => ({
+            name: account,
+            issuer,
+            subject: `system:serviceaccount:shop:${account}`,
+          })),
+        },
+      ],
+      resources: [...KNOWN_RESOURCES],
+    }),
+  })
+  for (const account of ACCOUNTS) {
+    const token = await simulator.issuer.sign({ namespace: 'shop', serviceAccount: account })
+    tokens.set(account, token.reveal())
+  }
+})
+afterAll(() => simulator.close())
+
+/** Starts the broker; every pod has the projected token of its own service account. */
+const start = (read = readOwnToken) =>
+  new TestAgent({ WIMDS_CA_FILE: simulator.caFile, WIMDS_EXCHANGE_TIMEOUT: '30s' }, read)
+
+function readOwnToken({ serviceAccount }: ServedPod, path: string): string | undefined {
+  return path === TOKEN_FILE ? tokens.get(serviceAccount) : undefined
+}
+
+function podOf(serviceAccount: string, env: Readonly<Record<string, string>> = {}): ServedPod {
+  const uid = randomUUID()
+  return {
+    uid,
+    namespace: 'shop',
+    name: `${serviceAccount}-${uid.slice(0, 5)}`,
+    serviceAccount,
+    env: {
+      AZURE_CLIENT_ID: ORDERS.clientId,
+      AZURE_TENANT_ID: TENANT_ID,
+      AZURE_AUTHORITY_HOST: simulator.authorityHost,
+      AZURE_FEDERATED_TOKEN_FILE: TOKEN_FILE,
+      WIMDS_LISTEN: '127.0.0.1:64169',
+      WIMDS_POD_UID: uid,
+      ...env,
+    },
+  }
+}
+
+const TOKEN = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
+
+async function ask(port: number, path = TOKEN) {
+  const { status, body } = await roundTrip(port, request(path))
+  return { status, body: JSON.parse(body) }
+}
+
+/** Returns the access token that the pod gets. */
+async function tokenOf(port: number): Promise<string> {
+  const { body } = await ask(port)
+  return String(body.access_token ?? body.error_description)
+}
+
+async function fetchAdmin(agent: TestAgent, path: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${await agent.adminPort()}${path}`)
+  return response.text()
+}
+
+describe('pods of one service account', () => {
+  test('share one exchange, and each answers for itself', async () => {
+    await using agent = start()
+    simulator.log.clear()
+    const pods = Array.from({ length: 30 }, () => podOf('orders'))
+    const ports = await Promise.all(pods.map((pod) => agent.serve(pod)))
+    const received = await Promise.all(ports.map(tokenOf))
+    expect(new Set(received).size).toBe(1)
+    expect(simulator.exchanges()).toBe(1)
+    for (const [index, port] of ports.slice(0, 3).entries()) {
+      expect((await ask(port, '/readyz')).body).toEqual({
+        ready: true,
+        instanceId: pods[index]?.uid,
+      })
+    }
+  })
+
+  test('with other settings have exchanges of their own', async () => {
+    await using agent = start()
+    simulator.log.clear()
+    const one = await agent.serve(podOf('orders'))
+    const other = await agent.serve(podOf('orders', { WIMDS_ALLOWED_HOSTS: 'other.test' }))
+    const received = [await tokenOf(one), await tokenOf(other)]
+    expect(new Set(received).size).toBe(2)
+    expect(simulator.exchanges()).toBe(2)
+  })
+
+  test('get a new token after the last of them has gone', async () => {
+    await using agent = start()
+    simulator.log.clear()
+    const pods = [podOf('orders'), podOf('orders')]
+    const [first, second] = await Promise.all(pods.map((pod) => agent.serve(pod)))
+    await tokenOf(first ?? 0)
+    agent.closePod(pods[0]?.uid ?? '')
+    await tokenOf(second ?? 0)
+    expect(simulator.exchanges()).toBe(1)
+    agent.closePod(pods[1]?.uid ?? '')
+    await tokenOf(await agent.serve(podOf('orders')))
+    expect(simulator.exchanges()).toBe(2)
+  })
+})
+
+test('pods of different service accounts never share a token, also with the same settings', async () => {
+  await using agent = start()
+  const ports = await Promise.all(ACCOUNTS.map((account) => agent.serve(podOf(account))))
+  const received = await Promise.all(ports.map(tokenOf))
+  expect(new Set(received).size).toBe(ACCOUNTS.length)
+  for (const token of received) expect(decodeJwt(token)).toMatchObject({ appid: ORDERS.clientId })
+})
+
+test('a projected token of another service account is refused, and not sent', async () => {
+  await using agent = start((_pod, path) =>
+    path === TOKEN_FILE ? tokens.get('billing') : undefined,
+  )
+  simulator.log.clear()
+  const port = await agent.serve(podOf('orders'))
+  expect(await ask(port)).toMatchObject({
+    status: 503,
+    body: {
+      error_description: expect.stringContaining(
+        'is of system:serviceaccount:shop:billing, and the pod runs as system:serviceaccount:shop:orders',
+      ),
+    },
+  })
+  expect(simulator.exchanges()).toBe(0)
+})
+
+test('close ends the socket and its connections at once', async () => {
+  await using agent = start()
+  const pod = podOf('orders')
+  const port = await agent.serve(pod)
+  await using idle = await openConnection(port)
+  idle.write(request(TOKEN))
+  await idle.reply()
+  agent.closePod(pod.uid)
+  await idle.closed()
+  await expect(openConnection(port)).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a new broker serves every pod again, and requests meanwhile wait', async () => {
+  await using agent = start()
+  const ports = await Promise.all(['orders', 'billing'].map((each) => agent.serve(podOf(each))))
+  await Promise.all(ports.map(tokenOf))
+  const restarted = agent.restart()
+  const meanwhile = Promise.all(ports.map(tokenOf))
+  await restarted
+  for (const token of await meanwhile) expect(token).toMatch(/^eyJ/)
+})
+
+describe('invalid settings', () => {
+  test('are reported with problem and fix, and other pods are served', async () => {
+    await using agent = start()
+    const pod = podOf('orders', { WIMDS_PREFETCH: VAULT, AZURE_CLIENT_ID: '' })
+    agent.send(pod)
+    const failed = await agent.until(({ type, uid }) => type === 'failed' && uid === pod.uid)
+    expect(failed).toMatchObject({
+      problem: 'WIMDS_PREFETCH: needs a default identity, and there is none',
+      fix: 'set AZURE_CLIENT_ID',
+    })
+    expect(await tokenOf(await agent.serve(podOf('orders')))).toMatch(/^eyJ/)
+    const status = JSON.parse(await fetchAdmin(agent, '/status.json'))
+    expect(status.pods).toMatchObject([
+      { name: pod.name, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
+      { state: 'ready', cachedTokens: 1 },
+    ])
+  })
+
+  test('a pod cannot set what belongs to the node', async () => {
+    await using agent = start()
+    const env = {
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+      WIMDS_CA_FILE: '/nowhere',
+      WIMDS_PASS_THROUGH: '/metadata/instance',
+      WIMDS_INSTANCE_FILE: '/etc/passwd',
+      WIMDS_MAX_CONNECTIONS: '65535',
+    }
+    const port = await agent.serve(podOf('orders', env))
+    expect(await tokenOf(port)).toMatch(/^eyJ/)
+  })
+})
+
+const identities = (clientId: string) => `identities: [{ name: one, clientId: ${clientId} }]`
+
+test('an identities file is read by message, and again when it changes', async () => {
+  let file: string | undefined
+  await using agent = start((pod, path) =>
+    path === '/etc/wimds/identities.yaml' ? file : readOwnToken(pod, path),
+  )
+  const pod = podOf('orders', { WIMDS_CONFIG: '/etc/wimds/identities.yaml' })
+  const { port } = agent.send(pod)
+  expect(await agent.until(({ type }) => type === 'failed')).toMatchObject({
+    problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
+  })
+  file = identities(ORDERS.clientId)
+  await agent.until(({ type }) => type === 'serving')
+  expect(await tokenOf(port)).toMatch(/^eyJ/)
+  file = identities(randomUUID())
+  await waitFor(() => agent.log.find(({ event }) => event === 'config_reloaded'))
+  expect((await ask(port)).body).toMatchObject({ error: 'unauthorized_client' })
+})
+
+test('a pod that floods does not keep its neighbours from their tokens', async () => {
+  await using agent = start()
+  const hostile = await agent.serve(podOf('orders', { WIMDS_MAX_CONNECTIONS: '65535' }))
+  const neighbours = await Promise.all(
+    ['billing', 'orders'].map((each) => agent.serve(podOf(each))),
+  )
+  await tokenOf(neighbours[0] ?? 0)
+  await using stack = new AsyncDisposableStack()
+  for (const index of Array.from({ length: 600 }, (_, at) => at)) {
+    const connection = stack.use(await openConnection(hostile))
+    if (index % 2 === 0) {
+      connection.write(request(`${TOKEN}/${index}`))
+    } else {
+      connection.write(
+        'POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\nContent-Length: 60000\r\n\r\nresource=',
+      )
+    }
+  }
+  for (const port of neighbours) expect(await tokenOf(port)).toMatch(/^eyJ/)
+  // A resource of the neighbour that is not cached yet.
+  const { status } = await ask(neighbours[0] ?? 0, `${TOKEN}/other`)
+  expect(status).toBe(400)
+})
+
+test('the admin port has the metrics by service account, and the page of each pod', async () => {
+  await using agent = start()
+  const pods = [
+    podOf('orders'),
+    podOf('orders', { WIMDS_ALLOWED_HOSTS: 'a.test' }),
+    podOf('billing'),
+  ]
+  for (const pod of pods) await tokenOf(await agent.serve(pod))
+  const metrics = await fetchAdmin(agent, '/metrics')
+  expect(metrics).toContain('wimds_node_broker_pods{state="ready"} 3')
+  expect(metrics).toContain('wimds_node_broker_workloads 3')
+  expect(metrics).toContain(
+    'wimds_requests_total{namespace="shop",service_account="orders",protocol="imds",code="ok",client="none"} 2',
+  )
+  expect(metrics).toContain('wimds_tokens_cached{namespace="shop",service_account="billing"} 1')
+  expect(metrics.match(/^# TYPE wimds_requests_total/gm)).toHaveLength(1)
+  expect(await fetchAdmin(agent, '/readyz')).toBe('{"ready":true}')
+  const billing = pods[2]?.name
+  const link = `/status?pod=shop%2F${billing}`
+  expect(await fetchAdmin(agent, '/status')).toContain(`<a href="${link}">`)
+  expect(await fetchAdmin(agent, link)).toContain('/status.json?pod=shop%2F')
+  const document = JSON.parse(await fetchAdmin(agent, `/status.json?pod=shop/${billing}`))
+  expect(document).toMatchObject({
+    state: 'ready',
+    workload: { namespace: 'shop', serviceAccount: 'billing' },
+  })
+  expect(await fetchAdmin(agent, '/status.json?pod=shop/none')).toContain('no such pod is served')
+})
+
+test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
+  await using agent = start()
+  const port = await agent.serve(podOf('orders'))
+  await tokenOf(port)
+  expect(await agent.stop(how)).toBe(0)
+})
