@@ -1,4 +1,4 @@
-/** Mode node: pods without any capability, which the agent of their node routes. */
+/** Mode node: pods without a sidecar, which the broker of their node serves. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
@@ -12,6 +12,7 @@ import {
   curl,
   injectedPods,
   legacyPod,
+  METADATA,
   replyIn,
   serviceAccount,
   STAY,
@@ -20,9 +21,11 @@ import {
 
 const NAMESPACE = 'wimds-e2e-node'
 const MESH_NAMESPACE = `${NAMESPACE}-mesh`
+const PRIVILEGED_NAMESPACE = `${NAMESPACE}-privileged`
 const CLIENTS = {
   one: '11111111-1111-4111-8111-111111111111',
   two: '22222222-2222-4222-8222-222222222222',
+  fleet: '33333333-3333-4333-8333-333333333333',
 } as const
 type Account = keyof typeof CLIENTS
 const ACCOUNTS = Object.entries(CLIENTS).map(([name, id]) => serviceAccount(name, id))
@@ -33,28 +36,38 @@ const cluster = testCluster(
   NAMESPACE,
   ...Object.entries(CLIENTS).map(([name, clientId]) => ({
     clientId,
-    serviceAccounts: [`${NAMESPACE}:${name}`, `${MESH_NAMESPACE}:${name}`],
+    serviceAccounts: [NAMESPACE, MESH_NAMESPACE, PRIVILEGED_NAMESPACE].map(
+      (namespace) => `${namespace}:${name}`,
+    ),
   })),
 )
 
 /** The directory of network namespaces, if it is not the usual one of the container runtime. */
 const NETNS_DIRECTORY = process.env['NETNS_DIRECTORY']
 
-/** Mounts of a node are shared, as a rule; those of a node that runs in a mount namespace may not be. */
-async function shareMounts(directory: string): Promise<void> {
-  const privileged = await cluster.another('wimds-e2e-mounts')
-  const share = `nsenter -t 1 -m -- sh -c 'mount --make-rshared "$(df -P ${directory} | tail -1 | tr -s " " | cut -d" " -f6)"'`
+/** Runs a script with all rights on the node. */
+async function onNode(name: string, script: string): Promise<void> {
+  const privileged = await cluster.another(`wimds-e2e-${name}`)
   const pod = appPod({
-    name: 'share',
-    script: share,
+    name,
+    script: `nsenter -t 1 -m -- sh -c '${script}'`,
     spec: { hostPID: true, restartPolicy: 'Never', securityContext: {} },
     container: { securityContext: { privileged: true } },
   })
   await privileged.create(pod)
-  await eventually('the mounts are shared', async () => {
-    const phase = await privileged.field('pod share', '{.status.phase}')
+  await eventually(`${name} has run on the node`, async () => {
+    const phase = await privileged.field(`pod ${name}`, '{.status.phase}')
     return phase === 'Succeeded' ? true : undefined
   })
+}
+
+/** Mounts of a node are shared, as a rule; those of a node that runs in a mount namespace may not be. */
+async function shareMounts(...directories: readonly string[]): Promise<void> {
+  const scripts = directories.map(
+    (directory) =>
+      `mount --make-rshared "$(df -P ${directory} | tail -1 | tr -s " " | cut -d" " -f6)"`,
+  )
+  await onNode('mounts', scripts.join(' && '))
 }
 
 afterAll(async () => {
@@ -63,7 +76,7 @@ afterAll(async () => {
 })
 
 beforeAll(async () => {
-  if (NETNS_DIRECTORY !== undefined) await shareMounts(NETNS_DIRECTORY)
+  if (NETNS_DIRECTORY !== undefined) await shareMounts(NETNS_DIRECTORY, '/var/lib/kubelet')
   const label = 'pod-security.kubernetes.io/enforce=restricted'
   await kubectl(['label', 'namespace', NAMESPACE, label, '--overwrite'])
   await cluster.namespace.create(...ACCOUNTS)
@@ -92,7 +105,10 @@ async function clientIdsOf(name: string): Promise<string[]> {
 async function agentObjects(...values: readonly string[]): Promise<string> {
   const template = ['template', RELEASE, CHART, '--namespace=wimds', '--kube-version=1.34.0']
   const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
-  const all = [...imageValues(), '--set=nodeAgent.enabled=true', ...values, directory ?? []].flat()
+  // Every namespace has it, with the cluster's CA.
+  const ca = '--set=injection.ca.configMap=kube-root-ca.crt'
+  const enabled = [...imageValues(), ca, '--set=nodeAgent.enabled=true']
+  const all = [...enabled, ...values, directory ?? []].flat()
   return await helm(...template, ...all, '--show-only=templates/node-agent.yaml')
 }
 
@@ -104,16 +120,24 @@ async function installAgent(...values: readonly string[]): Promise<void> {
 const inAgentNamespace = (...args: readonly string[]) =>
   kubectl(['--namespace', AGENT_NAMESPACE, ...args])
 
-test('without an agent the pod waits, and its event says why and on which node', async () => {
+/** Waits until the new agent serves all pods and the earlier one has ended. */
+async function agentReady(): Promise<void> {
+  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
+}
+
+async function deleteAgent(): Promise<void> {
+  await inAgentNamespace('delete', AGENT, '--cascade=foreground', '--wait')
+}
+
+test('without an agent the pod waits, and its gate says for what and on which node', async () => {
   await create(askingPod('early', 'one'))
   const node = await eventually('the pod has a node', async () => {
     const name = await cluster.namespace.field('pod early', '{.spec.nodeName}')
     return name === '' ? undefined : name
   })
-  await eventually('the event says why', async () => {
-    const selected = 'events --field-selector=involvedObject.name=early'
-    const events = await cluster.namespace.field(selected, '{.items[*].message}')
-    return events.includes(`no node agent on ${node} has routed this pod`) ? events : undefined
+  await eventually('the gate says why', async () => {
+    const log = await cluster.namespace.logs('early', 'wimds-gate')
+    return log.includes(`waits for the node agent of wimds on ${node}`) ? log : undefined
   })
   const state = '{.status.initContainerStatuses[?(@.name=="init")].state}'
   expect(await cluster.namespace.field('pod early', state)).toContain('PodInitializing')
@@ -121,14 +145,17 @@ test('without an agent the pod waits, and its event says why and on which node',
 
 test('the chart installs the agent, and the pod that waited goes on', async () => {
   await installAgent()
-  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
+  await agentReady()
   await cluster.namespace.ready('early')
   expect(await clientIdsOf('early')).toEqual([CLIENTS.one, CLIENTS.one])
 })
 
-test('an injected pod has no capability, and needs no root', async () => {
+test('an injected pod has no running container but its own, no capability, and needs no root', async () => {
   const spec = await cluster.namespace.field('pod early', '{.spec}')
   expect(spec).not.toMatch(/"add":|"runAsUser":0|privileged/)
+  expect(await cluster.namespace.field('pod early', '{.spec.containers[*].name}')).toBe('app')
+  const running = '{.status.initContainerStatuses[?(@.state.running)].name}'
+  expect(await cluster.namespace.field('pod early', running)).toBe('')
 })
 
 test('curl and an SDK of 2021 get their own tokens, in two pods at once', async () => {
@@ -143,13 +170,116 @@ test('curl and an SDK of 2021 get their own tokens, in two pods at once', async 
   expect(await cluster.entra.clientIdOf(token)).toBe(CLIENTS.one)
 })
 
-test('an earlier redirect of a pod outlives its agent, and new pods wait for the next one', async () => {
-  await inAgentNamespace('delete', AGENT, '--cascade=foreground', '--wait')
-  expect(await cluster.ask('curl')).toMatchObject({ status: 200 })
-  await create(askingPod('late', 'two'))
-  await installAgent('--set=nodeAgent.discovery=processes')
-  await cluster.namespace.ready('late', 120)
+/** Asks for tokens one after the other; each line is the exit code of curl and the status. */
+const LOAD = `while :; do curl -s -o /dev/null -m 60 -w '%{exitcode} %{http_code}\\n' -H Metadata:true '${METADATA}${TOKEN_PATH}'; done`
+
+/** Runs while several callers ask for tokens, and returns how often each outcome was seen. */
+async function outcomesDuring(name: string, action: () => Promise<void>) {
+  const callers = Array.from({ length: 4 }, () => LOAD).join(' & ')
+  const pod = appPod({ name, account: 'one', script: `${callers} & ${STAY}` })
+  await create(pod)
+  await cluster.namespace.ready(name)
+  await action()
+  const before = (await cluster.namespace.logs(name)).split('\n').length
+  await eventually('callers are answered afterwards', async () => {
+    const lines = (await cluster.namespace.logs(name)).split('\n')
+    return lines.length > before + 50 ? true : undefined
+  })
+  const outcomes = new Map<string, number>()
+  for (const line of (await cluster.namespace.logs(name)).trim().split('\n')) {
+    outcomes.set(line, (outcomes.get(line) ?? 0) + 1)
+  }
+  await cluster.namespace.kubectl(['delete', 'pod', name, '--now', '--wait=false'])
+  return Object.fromEntries(outcomes)
+}
+
+const ANSWERED = '0 200'
+const REFUSED = '7 000'
+
+test('a broker that is killed loses at most the requests in flight, and none is refused', async () => {
+  const outcomes = await outcomesDuring('killed', () =>
+    onNode('kill', 'kill -9 $(pgrep -f "wimds.js node-broker" | head -1)'),
+  )
+  const { [ANSWERED]: answered = 0, ...others } = outcomes
+  expect(answered).toBeGreaterThan(100)
+  expect(others).not.toHaveProperty([REFUSED])
+  const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
+  expect(lost).toBeLessThanOrEqual(4)
+})
+
+test('an agent that is replaced refuses no request', async () => {
+  const outcomes = await outcomesDuring('upgraded', async () => {
+    await installAgent('--set=nodeAgent.podLabels.version=next')
+    await agentReady()
+  })
+  expect(Object.keys(outcomes)).toEqual([ANSWERED])
+})
+
+test('requests wait while no agent runs, and new pods wait for the next one', async () => {
+  const outcomes = await outcomesDuring('waiting', async () => {
+    await deleteAgent()
+    await create(askingPod('late', 'two'))
+    await installAgent('--set=nodeAgent.discovery=processes')
+    await cluster.namespace.ready('late', 120)
+  })
+  expect(outcomes).not.toHaveProperty([REFUSED])
+  const { [ANSWERED]: answered = 0, ...others } = outcomes
+  expect(answered).toBeGreaterThan(100)
+  const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
+  expect(lost).toBeLessThanOrEqual(4)
   expect(await clientIdsOf('late')).toEqual([CLIENTS.two, CLIENTS.two])
+})
+
+test('an agent that starts while the API server is away serves the pods that run', async () => {
+  await deleteAgent()
+  const away = '[{"name":"KUBERNETES_SERVICE_PORT","value":"1"}]'
+  await installAgent(`--set-json=nodeAgent.extraEnv=${away}`)
+  expect(await cluster.ask('curl')).toMatchObject({ status: 200 })
+  await installAgent()
+  await agentReady()
+})
+
+test('a pod that is deleted is served until it has ended', async () => {
+  const script = `trap 'sleep 3; ${curl(TOKEN_PATH).replaceAll("'", '"')}; exit 0' TERM; while :; do sleep 0.2; done`
+  await create(appPod({ name: 'deleted', account: 'one', script }))
+  await cluster.namespace.ready('deleted')
+  const log = cluster.namespace.kubectl(['logs', '--follow', 'deleted', '--container=app'])
+  await cluster.namespace.kubectl(['delete', 'pod', 'deleted', '--wait=false'])
+  const { status, body } = replyIn(await log)
+  expect(status).toBe(200)
+  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
+})
+
+test('a neighbour that claims the address of a pod gets no token but its own', async () => {
+  const victim = await cluster.namespace.field('pod curl', '{.status.podIP}')
+  const privileged = await cluster.another(PRIVILEGED_NAMESPACE)
+  await privileged.create(...ACCOUNTS)
+  const claim = `ip address add ${victim}/32 dev lo`
+  const ask = curl(TOKEN_PATH).replace('curl ', `curl --interface ${victim} `)
+  const container = {
+    securityContext: { runAsUser: 0, runAsNonRoot: false, capabilities: { add: ['NET_ADMIN'] } },
+  }
+  const attacker = appPod({
+    name: 'claim',
+    account: 'one',
+    script: `${claim}; ${ask}; ${STAY}`,
+    container,
+  })
+  // One that is not of this mode at all.
+  const stranger = appPod({ name: 'stranger', script: `${claim}; ${ask}; ${STAY}`, container })
+  await privileged.create(await injectedPods('node', ACCOUNTS, [attacker]), stranger)
+  await privileged.ready('claim')
+  const reply = await eventually('the neighbour has a reply', async () =>
+    replyIn(await privileged.logs('claim')),
+  )
+  expect(await cluster.entra.clientIdOf(reply.body['access_token'])).toBe(CLIENTS.one)
+  await privileged.ready('stranger')
+  const stolen = await eventually('the stranger has an answer', async () => {
+    const log = await privileged.logs('stranger')
+    return log === '' ? undefined : log
+  })
+  expect(stolen).not.toContain('access_token')
+  expect(await clientIdsOf('curl')).toEqual([CLIENTS.two, CLIENTS.two])
 })
 
 test('the earlier redirects of a mesh do not keep a pod from its token', async () => {
@@ -171,14 +301,14 @@ test('the earlier redirects of a mesh do not keep a pod from its token', async (
     expect(status).toBe(200)
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
   }
-  // The rules are in effect: nothing gets in.
-  const ip = await mesh.field('pod mesh', '{.status.podIP}')
-  await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
 })
 
-test('an identity for some uids is refused to a container with another one', async () => {
+test('an identities file is read, and an identity for some uids is refused', async () => {
   const file = stringify({
-    identities: [{ name: 'one', clientId: CLIENTS.one, tenantId: TENANT_ID, allowedUids: [1000] }],
+    identities: [
+      { name: 'two', clientId: CLIENTS.two, tenantId: TENANT_ID },
+      { name: 'one', clientId: CLIENTS.one, tenantId: TENANT_ID, allowedUids: [1000] },
+    ],
   })
   const configMap = {
     apiVersion: 'v1',
@@ -187,64 +317,52 @@ test('an identity for some uids is refused to a container with another one', asy
     data: { 'identities.yaml': file },
   }
   const annotations = { 'wimds.io/config-map': 'identities' }
-  const pod = appPod({
-    name: 'uids',
-    account: 'one',
-    annotations,
-    initScript: curl(TOKEN_PATH),
-    script: `${curl(TOKEN_PATH)}; ${STAY}`,
-    container: {
-      securityContext: {
-        runAsUser: 2000,
-        allowPrivilegeEscalation: false,
-        capabilities: { drop: ['ALL'] },
-      },
-    },
-  })
   await cluster.namespace.create(configMap)
-  await create(pod)
+  await create(
+    appPod({
+      name: 'uids',
+      account: 'two',
+      annotations,
+      initScript: curl(`${TOKEN_PATH}&client_id=${CLIENTS.two}`),
+      script: `${curl(`${TOKEN_PATH}&client_id=${CLIENTS.one}`)}; ${STAY}`,
+    }),
+  )
   await cluster.namespace.ready('uids')
-  expect(await cluster.reply('uids', 'init')).toMatchObject({ status: 200 })
-  const { status, body } = await cluster.reply('uids')
-  expect(status).toBe(400)
-  expect(body['error_description']).toContain('the caller has the uid 2000')
+  const allowed = await cluster.reply('uids', 'init')
+  expect(await cluster.entra.clientIdOf(allowed.body['access_token'])).toBe(CLIENTS.two)
+  expect((await cluster.reply('uids')).status).toBe(400)
 })
 
-test('thirty pods at once are routed before their containers run, and get their own tokens at the first try', async () => {
-  // An upgrade: the new agent starts beside the old one.
-  await installAgent()
-  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
+test('thirty replicas at once get their token at the first try, with one exchange', async () => {
+  const issued = await cluster.entra.issued()
   const names = Array.from({ length: 30 }, (_, index) => `many-${index}`)
-  const pods = names.map((name, index) => {
-    const account = index % 2 === 0 ? 'one' : 'two'
-    return appPod({ name, account, initScript: curl(TOKEN_PATH), script: STAY })
-  })
+  const pods = names.map((name) =>
+    appPod({ name, account: 'fleet', initScript: curl(TOKEN_PATH), script: STAY }),
+  )
   await create(...pods)
   for (const name of names) await cluster.namespace.ready(name, 300)
   const clientIds = names.map(async (name) => {
     const { status, body } = await cluster.reply(name, 'init')
     return status === 200 ? await cluster.entra.clientIdOf(body['access_token']) : body
   })
-  expect(await Promise.all(clientIds)).toEqual(
-    names.map((_, index) => (index % 2 === 0 ? CLIENTS.one : CLIENTS.two)),
-  )
+  expect(await Promise.all(clientIds)).toEqual(names.map(() => CLIENTS.fleet))
+  expect((await cluster.entra.issued()) - issued).toBe(1)
 }, 400_000)
 
-test('a Job that ends at once is routed, and no pod has an event of a failed route', async () => {
-  const ask = appPod({ name: 'job', account: 'one', script: curl(TOKEN_PATH) })
-  await create({ ...ask, spec: { ...ask.spec, restartPolicy: 'Never' } })
-  await eventually('the Job has ended', async () => {
-    const phase = ['get', 'pod', 'job', '-o', 'jsonpath={.status.phase}']
-    return (await cluster.namespace.kubectl(phase)) === 'Succeeded' ? true : undefined
+test('Jobs that end at once get their tokens, and no pod has an event of a failure', async () => {
+  const names = ['job-1', 'job-2', 'job-3', 'job-4']
+  const jobs = names.map((name) => {
+    const { spec, ...pod } = appPod({ name, account: 'one', script: curl(TOKEN_PATH) })
+    return { ...pod, spec: { ...spec, restartPolicy: 'Never' } }
   })
-  expect(replyIn(await cluster.namespace.logs('job')).status).toBe(200)
-  const selector = '--field-selector=reason=WimdsNotRouted'
-  const events = await cluster.namespace.kubectl([
-    'get',
-    'events',
-    selector,
-    '-o',
-    'jsonpath={.items[*].message}',
-  ])
-  expect(events).toBe('')
+  await create(...jobs)
+  for (const name of names) {
+    await eventually('the Job has ended', async () => {
+      const phase = await cluster.namespace.field(`pod ${name}`, '{.status.phase}')
+      return phase === 'Succeeded' ? true : undefined
+    })
+    expect(replyIn(await cluster.namespace.logs(name)).status).toBe(200)
+  }
+  const selected = 'events --field-selector=reason=WimdsNotRouted'
+  expect(await cluster.namespace.field(selected, '{.items[*].message}')).toBe('')
 })

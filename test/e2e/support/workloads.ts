@@ -99,7 +99,8 @@ async function injected(
       `--image=${IMAGES.sidecar}`,
       `--redirect-image=${IMAGES.redirect}`,
       `--gate-image=${IMAGES.gate}`,
-      `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`,
+      // In mode node the CA is the broker's.
+      ...(mode === 'node' ? [] : [`--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]),
       ...flags,
       '-',
     ],
