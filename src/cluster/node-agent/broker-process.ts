@@ -30,7 +30,7 @@ interface Served {
 /** A broker that has run for so long has started well. */
 const HEALTHY_AFTER_MS = 60_000
 /** For its last responses, within the grace period of the agent's pod. */
-const STOP_TIMEOUT_MS = 10_000
+const STOP_TIMEOUT_MS = 15_000
 
 /**
  * Keeps a broker running. Each new one gets all pods; connections wait in their sockets until then. After an end it is

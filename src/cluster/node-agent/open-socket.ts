@@ -1,5 +1,6 @@
 /** Opens a listening socket in the network namespace of a pod, by a helper that enters it. */
 import { type SendHandle, spawn } from 'node:child_process'
+import { explainSpawnError } from '../../sidecar/redirect/run-tool.ts'
 
 /** A socket that this process keeps and sends on, and on which it does not accept connections. */
 export type ListeningSocket = SendHandle & { readonly close: () => void }
@@ -29,7 +30,10 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     child.on('message', (_, socket: SendHandle) => {
       if (isListening(socket)) resolve(socket)
     })
-    child.on('error', (error) => reject(new Error(`${helper}: ${error.message}`, { cause: error })))
+    child.on('error', (error) => {
+      const reason = explainSpawnError(error, 'wimds-node')
+      reject(new Error(`${helper}: ${reason}`, { cause: error }))
+    })
     // Without effect after the socket has come.
     child.on('close', (code, killedBy) => {
       const end = killedBy ?? `exit code ${code}`

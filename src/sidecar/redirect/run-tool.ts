@@ -47,8 +47,9 @@ export function runTool(step: Step, { path, signal, namespace }: RunOptions): Pr
   })
 }
 
-function explainSpawnError(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT') return 'not found; the redirect needs nft and ip on the PATH'
+/** Returns why a program could not be started. */
+export function explainSpawnError(error: NodeJS.ErrnoException, needs = 'nft and ip'): string {
+  if (error.code === 'ENOENT') return `not found; the redirect needs ${needs} on the PATH`
   if (error.code === 'EAGAIN')
     return 'no process could be started: the limit of processes is reached'
   return error.message

@@ -18,7 +18,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
-import { cniResult, nodeModePod } from './pods.ts'
+import { compiledHelper } from './helper.ts'
+import { cniResult, nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
 
 const reason = reasonToSkip()
@@ -28,24 +29,44 @@ const LIST = 'GET /api/v1/pods'
 const WATCH = 'GET /api/v1/pods?watch'
 const EVENTS = 'POST /api/v1/namespaces/shop/events'
 
-/** Where the runtime keeps network namespaces and CNI results, and a directory for the tools of a test. */
+/** Where the runtime keeps network namespaces and CNI results, and the agent its state; the tools of a test. */
 let netns: string
 let results: string
+let state: string
 let bin: string
 beforeEach(() => {
+  state = mkdtempSync(join(tmpdir(), 'wimds-state-'))
   netns = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
   results = mkdtempSync(join(tmpdir(), 'wimds-cni-'))
   bin = mkdtempSync(join(tmpdir(), 'wimds-bin-'))
+  symlinkSync(compiledHelper(), join(bin, 'wimds-node'))
 })
 afterEach(() => {
-  for (const directory of [netns, results, bin]) rmSync(directory, { recursive: true })
+  for (const directory of [netns, results, state, bin]) rmSync(directory, { recursive: true })
 })
 
-function keep({ namespacePath }: PodNetwork, uid = nodeModePod().metadata.uid): void {
+const UID = nodeModePod().metadata.uid
+function keep({ namespacePath }: PodNetwork, uid = UID): void {
   const path = join(netns, uid)
   symlinkSync(namespacePath, path)
   writeFileSync(join(results, uid), JSON.stringify(cniResult(uid, path)))
 }
+
+/** A pod whose settings the broker accepts. */
+function servedPod(parts: Parameters<typeof nodeModePod>[0] = {}) {
+  const env = [
+    { name: 'AZURE_TENANT_ID', value: '22222222-2222-4222-8222-222222222222' },
+    { name: 'AZURE_CLIENT_ID', value: '11111111-1111-4111-8111-111111111111' },
+    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/azure-identity-token` },
+  ]
+  return nodeModePod({ env, ...parts })
+}
+
+/** Returns the UID for which a broker answers in the network of the pod. */
+const answeredUid = (pod: PodNetwork) =>
+  /"instanceId":"([^"]*)"/.exec(
+    pod.exec('curl', '-s', '-m', '20', 'http://169.254.169.254/readyz'),
+  )?.[1]
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
@@ -101,6 +122,9 @@ function startAgent() {
     '--node-name=node-1',
     `--netns-directory=${netns}`,
     `--cni-results-directory=${results}`,
+    `--state-directory=${state}`,
+    `--kubelet-pods-directory=${state}`,
+    '--broker-admin-listen=127.0.0.1:0',
   ]
   const child = spawn(process.execPath, [BUILT_CLI, ...args, '--admin-listen=127.0.0.1:0'], {
     env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
@@ -148,53 +172,108 @@ function replaceTool(name: string, script: string): void {
 
 const restoreTool = (name: string) => rmSync(join(bin, name))
 
-describe.skipIf(reason !== undefined)('wimds node-agent', () => {
-  test('routes a pod that is listed and one that comes later, and shuts down', async () => {
-    using first = await podNetwork('10.9.0.2')
-    using second = await podNetwork('10.9.0.3')
-    keep(first, 'first')
-    keep(second, 'second')
-    await using api = await startApi()
-    api.set(nodeModePod({ uid: 'first' }))
-    await using agent = startAgent()
-    await agent.logged('pod_routed')
-    expect(rulesOf(first)).toContain('redirect to :8000')
-    expect(rulesOf(second)).toBe('')
-    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
-    api.send('ADDED', nodeModePod({ uid: 'second' }))
-    await agent.logged('pod_routed', 2)
-    expect(rulesOf(second)).toContain('redirect to :8000')
-    expect(await agent.stop()).toBe(0)
-    expect(agent.countOf('shutdown_complete')).toBe(1)
-  })
+/** Returns the process of the agent's broker. */
+function findBroker(agent: number): number {
+  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')
+  const broker = children.find((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node-broker'),
+  )
+  return Number(broker)
+}
 
-  test('an API server that is away changes nothing in routed pods, and new ones are routed afterwards', async () => {
+describe.skipIf(reason !== undefined)('wimds node-agent', () => {
+  test('serves a pod that is listed and one that comes later, and shuts down', async () => {
     using first = await podNetwork('10.9.0.2')
     using second = await podNetwork('10.9.0.3')
     keep(first, 'first')
     keep(second, 'second')
     await using api = await startApi()
-    api.set(nodeModePod({ uid: 'first' }))
+    api.set(servedPod({ uid: 'first' }))
     await using agent = startAgent()
     await agent.logged('pod_routed')
-    const routed = rulesOf(first)
-    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
-    api.leave()
-    api.set(nodeModePod({ uid: 'first' }), nodeModePod({ uid: 'second' }))
-    await agent.logged('node_agent_error', 3)
-    expect(rulesOf(first)).toBe(routed)
+    expect(answeredUid(first)).toBe('first')
     expect(rulesOf(second)).toBe('')
-    api.comeBack()
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    api.send('ADDED', servedPod({ uid: 'second' }))
     await agent.logged('pod_routed', 2)
-    expect(rulesOf(second)).toContain('redirect to :8000')
-    expect(rulesOf(first)).toBe(routed)
+    expect(answeredUid(second)).toBe('second')
+    expect(await agent.stop()).toBe(0)
+    expect(agent.countOf('shutdown_complete')).toBeGreaterThanOrEqual(1)
+  }, 120_000)
+
+  test('the broker has no rights, and is replaced when it ends', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    await using api = await startApi()
+    api.set(servedPod())
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    const broker = findBroker(agent.pid)
+    const status = readFileSync(`/proc/${broker}/status`, 'utf8')
+    expect(status).toMatch(/^Uid:\t1501\t1501\t1501\t1501$/m)
+    expect(status).toMatch(/^CapEff:\t0+$/m)
+    expect(status).toMatch(/^CapBnd:\t0+$/m)
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+    process.kill(broker, 'SIGKILL')
+    expect(answeredUid(pod)).toBe(UID)
+    await agent.logged('broker_ended')
+  }, 120_000)
+
+  test('serves a deleted pod until its sandbox is gone', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    await using api = await startApi()
+    api.set(servedPod())
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    api.send('DELETED', servedPod({ deletionTimestamp: '2026-01-01T00:00:00Z' }))
+    expect(answeredUid(pod)).toBe(UID)
+    rmSync(join(results, UID))
+    await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
+    expect(existsSync(join(state, `${UID}.json`))).toBe(false)
+  }, 120_000)
+
+  test('serves running pods again while the API server is away, and no pod without a sandbox', async () => {
+    using pod = await podNetwork()
+    using ended = await podNetwork()
+    keep(pod)
+    keep(ended, 'ended')
+    await using api = await startApi()
+    api.set(servedPod(), servedPod({ uid: 'ended' }))
+    await using killed = startAgent()
+    await killed.logged('pod_routed', 2)
+    await killed.kill()
+    rmSync(join(results, 'ended'))
+    api.leave()
+    await using agent = startAgent()
+    await agent.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+    expect(ended.exec('ss', '-Hltn')).toBe('')
+    expect(existsSync(join(state, 'ended.json'))).toBe(false)
+    api.set(servedPod(), servedPod({ uid: 'ended' }))
+    api.comeBack()
+    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
+
+  test('a pod whose settings are invalid has an event, and is not served', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    await using api = await startApi()
+    api.set(nodeModePod())
+    await using agent = startAgent()
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain('AZURE_TENANT_ID')
+    expect(api.messages[0]).toContain('Fix: ')
+    expect(agent.countOf('pod_routed')).toBe(0)
   }, 120_000)
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
     using pod = await podNetwork()
     keep(pod)
     await using api = await startApi()
-    api.set(nodeModePod())
+    api.set(servedPod())
     const started = join(bin, 'started')
     replaceTool('nft', `[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
     await using killed = startAgent()
@@ -208,9 +287,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     restoreTool('nft')
     await using agent = startAgent()
     await agent.logged('pod_routed')
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
-    expect(pod.fetchMetadata()).toBe('sidecar')
-  })
+    expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
 
   test.each([
     'mnl.c:66: Unable to initialize Netlink socket: Protocol not supported',
@@ -221,7 +299,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       using pod = await podNetwork()
       keep(pod)
       await using api = await startApi()
-      api.set(nodeModePod())
+      api.set(servedPod())
       replaceTool('nft', `echo '${message}' >&2; exit 1`)
       await using agent = startAgent()
       await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
@@ -230,7 +308,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       )
       restoreTool('nft')
       await agent.logged('pod_routed')
-      expect(rulesOf(pod)).toContain('redirect to :8000')
+      expect(rulesOf(pod)).toContain('redirect to :64169')
     },
     120_000,
   )
@@ -249,7 +327,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using agent = startAgent()
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
     limit.fill(agent.pid)
-    api.send('ADDED', nodeModePod())
+    api.send('ADDED', servedPod())
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain(
       'no process could be started: the limit of processes is reached',
@@ -257,7 +335,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(rulesOf(pod)).toBe('')
     limit.lift()
     await agent.logged('pod_routed')
-    expect(rulesOf(pod)).toContain('redirect to :8000')
+    expect(rulesOf(pod)).toContain('redirect to :64169')
   }, 120_000)
 })
 

@@ -1,0 +1,72 @@
+/** Reads files of a kubelet's directory of this test. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { PodFiles } from '../../../src/cluster/node-agent/pod-files.ts'
+import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
+import { compiledHelper } from './helper.ts'
+import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+
+const UID = nodeModePod().metadata.uid
+
+/** Creates a pod with a projected token, as the kubelet does, and a secret beside it. */
+function setUp(helper = compiledHelper()) {
+  const directory = mkdtempSync(join(tmpdir(), 'wimds-kubelet-'))
+  const volume = join(directory, UID, 'volumes/kubernetes.io~projected/wimds-token')
+  mkdirSync(join(volume, '..1'), { recursive: true })
+  writeFileSync(join(volume, '..1/token'), 'the token', { mode: 0o600 })
+  symlinkSync('..1', join(volume, '..data'))
+  symlinkSync('..data/token', join(volume, 'token'))
+  mkdirSync(join(directory, UID, 'volumes/kubernetes.io~secret'))
+  writeFileSync(join(directory, UID, 'volumes/kubernetes.io~secret/password'), 'secret')
+  const files = new PodFiles({ helper, directory })
+  onTestFinished(() => {
+    files.close()
+    rmSync(directory, { recursive: true })
+  })
+  const pod = parseRoutedPod(nodeModePod())
+  if (pod === undefined) throw new Error('not a pod of mode node')
+  return { files, pod, volume }
+}
+
+test('reads a projected token, and what it is later', async () => {
+  const { files, pod, volume } = setUp()
+  const path = `${TOKEN_DIRECTORY}/token`
+  expect(await files.read(pod, path)).toEqual({ text: 'the token' })
+  writeFileSync(join(volume, '..1/token'), 'the next token äöü')
+  expect(await files.read(pod, path)).toEqual({ text: 'the next token äöü' })
+})
+
+test('answers many requests in their order', async () => {
+  const { files, pod, volume } = setUp()
+  const names = Array.from({ length: 100 }, (_, index) => `file-${index}`)
+  for (const name of names) writeFileSync(join(volume, name), name.repeat(500))
+  const texts = names.map((name) => files.read(pod, `${TOKEN_DIRECTORY}/${name}`))
+  expect(await Promise.all(texts)).toEqual(names.map((name) => ({ text: name.repeat(500) })))
+})
+
+test.each([
+  ['that no mount covers', '/etc/passwd'],
+  ['beside a mount', `${TOKEN_DIRECTORY}-too/token`],
+  ['of another volume', `${TOKEN_DIRECTORY}/../../kubernetes.io~secret/password`],
+  ['that is relative', 'token'],
+  ['with a second request', `${TOKEN_DIRECTORY}/x\n${UID} volumes/kubernetes.io~secret/password`],
+  ['that does not exist', `${TOKEN_DIRECTORY}/other`],
+])('refuses a path %s', async (_, path) => {
+  const { files, pod } = setUp()
+  expect(await files.read(pod, path)).toEqual({ code: 'ENOENT' })
+})
+
+test('a volume with a link that leads out of the pod is not followed', async () => {
+  const { files, pod, volume } = setUp()
+  symlinkSync('/etc/hostname', join(volume, 'link'))
+  expect(await files.read(pod, `${TOKEN_DIRECTORY}/link`)).toEqual({ code: 'EXDEV' })
+})
+
+test('reports a helper that cannot be started, and starts it for the next request', async () => {
+  const { files, pod } = setUp('/nonexistent/wimds-node')
+  for (let count = 0; count < 2; count += 1) {
+    expect(await files.read(pod, `${TOKEN_DIRECTORY}/token`)).toEqual({ code: 'EIO' })
+  }
+})

@@ -1,0 +1,43 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
+import { SavedPods } from '../../../src/cluster/node-agent/saved-pods.ts'
+import { nodeModePod } from './pods.ts'
+
+function setUp() {
+  const directory = mkdtempSync(join(tmpdir(), 'wimds-state-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  return { directory: join(directory, 'wimds') }
+}
+
+function podWith(uid: string) {
+  const pod = parseRoutedPod(nodeModePod({ uid }))
+  if (pod === undefined) throw new Error('not a pod of mode node')
+  return pod
+}
+
+test('returns the pods that an earlier agent has written and not removed', () => {
+  const { directory } = setUp()
+  const saved = new SavedPods(directory)
+  for (const uid of ['a', 'b']) saved.write(podWith(uid))
+  saved.write(podWith('a'))
+  saved.remove('b')
+  saved.remove('never-written')
+  expect(new SavedPods(directory).read()).toEqual([podWith('a')])
+  // The variables of a gate may have secrets.
+  expect(statSync(join(directory, 'a.json')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(directory)).toEqual(['a.json'])
+})
+
+test('reads nothing where no agent has been, and skips what no agent has written', () => {
+  const { directory } = setUp()
+  const saved = new SavedPods(directory)
+  expect(saved.read()).toEqual([])
+  saved.write(podWith('a'))
+  writeFileSync(join(directory, 'half.json'), '{"uid":"half"')
+  writeFileSync(join(directory, 'other.json'), '{"uid":"other"}')
+  writeFileSync(join(directory, 'b.json.42'), JSON.stringify(podWith('b')))
+  expect(saved.read()).toEqual([podWith('a')])
+})
