@@ -122,9 +122,12 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
       config.tokenFiles.map(async (file) => [file, await checkAssertion(file, used, now)] as const),
     ),
   )
-  const endpoints = await findEndpoints(used, assertions)
-  const connections = await Promise.all(endpoints.map(checkEndpoint))
   await using direct = createDirectExchange(config)
+  const connections = await Promise.all(
+    findEndpoints(used, assertions).map((endpoint) =>
+      checkEndpoint(endpoint, config.exchange, direct.dispatchers),
+    ),
+  )
   return [
     ...describeIdentities(config),
     ...[...assertions.values()].map(({ finding }) => finding),
