@@ -2,7 +2,7 @@
 import type { Config } from '../../sidecar/config/config.ts'
 import type { Assertion } from '../../sidecar/exchange/assertion.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
-import { usesTokenProxy } from '../../sidecar/exchange/token-proxy.ts'
+import { usesTokenProxy } from '../../sidecar/exchange/dispatcher.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { getPeer } from '../../lib/hosts.ts'
 import type { Endpoint } from './connectivity.ts'
