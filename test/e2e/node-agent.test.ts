@@ -1,9 +1,11 @@
 /** Mode node: pods without any capability, which the agent of their node routes. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { curlInCluster } from './support/around.ts'
 import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { TENANT_ID } from './support/entra.ts'
+import { NETNS_DIRECTORY } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
 import { kubectl } from './support/run.ts'
@@ -36,9 +38,6 @@ const cluster = testCluster(
     serviceAccounts: [`${NAMESPACE}:${name}`, `${MESH_NAMESPACE}:${name}`],
   })),
 )
-
-/** The directory of network namespaces, if it is not the usual one of the container runtime. */
-const NETNS_DIRECTORY = process.env['NETNS_DIRECTORY']
 
 /** Mounts of a node are shared, as a rule; those of a node that runs in a mount namespace may not be. */
 async function shareMounts(directory: string): Promise<void> {
@@ -173,7 +172,7 @@ test('the earlier redirects of a mesh do not keep a pod from its token', async (
   }
   // The rules are in effect: nothing gets in.
   const ip = await mesh.field('pod mesh', '{.status.podIP}')
-  await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
+  await expect(curlInCluster([`http://${ip}:9169/healthz`])).rejects.toThrow('curl: (7)')
 })
 
 test('an identity for some uids is refused to a container with another one', async () => {
