@@ -63,7 +63,7 @@ export const INCUMBENT: Kind | undefined =
 
 function createIncumbent(proxyImage: string): Kind {
   const script = IPTABLES.map((rule) => `iptables -t nat ${rule}`).join('\n')
-  const proxyInit = { image: IMAGES.tools, command: ['/bin/sh', '-c', script] }
+  const proxyInit = { image: IMAGES.around, command: ['/bin/sh', '-c', script] }
   return {
     name: 'azure-workload-identity',
     sidecar: 'azwi-proxy',

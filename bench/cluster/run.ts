@@ -24,7 +24,7 @@ async function measure(): Promise<number> {
 async function measureDensity(): Promise<number> {
   const stop = await globalSetup()
   try {
-    await using entra = await connectToEntra()
+    const entra = await connectToEntra()
     process.stdout.write(`${await density(entra)}\n`)
     return 0
   } finally {

@@ -1,4 +1,4 @@
-/** Parses command-line flags by their declarations, and reports every problem at once. */
+/** Parses command-line flags by their declarations, and reports every problem at once; commander and yargs stop at the first. */
 import { parseArgs } from 'node:util'
 import type * as z from 'zod/mini'
 import type { FlagDeclaration } from './command.ts'

@@ -1,6 +1,9 @@
 /** The exchange without server and cache, for commands that need one token and end. */
 import { createAssertionReader } from '../sidecar/exchange/assertion.ts'
-import { createExchangeDispatchers } from '../sidecar/exchange/dispatcher.ts'
+import {
+  createExchangeDispatchers,
+  type ExchangeDispatchers,
+} from '../sidecar/exchange/dispatcher.ts'
 import { createEntraExchange } from '../sidecar/exchange/entra.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../sidecar/tokens/clock.ts'
@@ -9,6 +12,7 @@ import type { Config } from '../sidecar/config/config.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: TokenSource
+  readonly dispatchers: ExchangeDispatchers
   /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
   readonly skewMs: () => number | undefined
 }
@@ -36,6 +40,7 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
         deadline.clear()
       }
     },
+    dispatchers,
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([dispatchers.dispatcher.destroy(), dispatchers.tokenProxy?.destroy()])

@@ -1,8 +1,8 @@
-/** The annotated manifest of docs/kubernetes.md is what `wimds inject` makes of a pod. */
+/** The annotated manifest of the examples is what `wimds inject` makes of a pod. */
 import { expect, test } from 'vitest'
 import { injectManifests } from '../../src/tools/inject/manifests/inject-manifests.ts'
 import { CLIENT, settings, TENANT } from '../cluster/injector/patched.ts'
-import { BLOCKS } from './pages.ts'
+import { readPage } from './pages.ts'
 
 const POD = `apiVersion: v1
 kind: Pod
@@ -15,10 +15,7 @@ spec:
       image: example.azurecr.io/orders:1
 `
 
-test('the pod of docs/kubernetes.md is one that wimds inject has injected, with comments', () => {
-  const [block, ...more] = BLOCKS.filter(
-    ({ place, text }) => place.startsWith('docs/kubernetes.md:') && text.includes('/injected: '),
-  )
+test('examples/injected/pod.yaml is a pod that wimds inject has injected, with comments', () => {
   const registry = 'example.azurecr.io'
   const { files, problems } = injectManifests([{ name: 'pod.yaml', source: POD }], {
     settings: settings({
@@ -30,8 +27,9 @@ test('the pod of docs/kubernetes.md is one that wimds inject has injected, with 
     namespace: undefined,
   })
   expect(problems).toEqual([])
-  expect(more).toEqual([])
-  // The pages are formatted with single quotes.
-  const text = block?.text.replaceAll(/ +# .*\n(?= +wimds)| +# .*$/gm, '').replaceAll("'", '"')
+  const text = readPage('examples/injected/pod.yaml')
+    .replaceAll(/^# .*\n| +# .*\n(?= +wimds)| +# .*$/gm, '')
+    // The file is formatted with single quotes.
+    .replaceAll("'", '"')
   expect(text).toBe(files[0]?.result.replaceAll("'", '"'))
 })

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
+import { needRealImds } from './support/requirements.ts'
 import {
   appPod,
   curl,
@@ -55,6 +56,8 @@ test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
 })
 
 describe('the node’s metadata service', () => {
+  needRealImds()
+
   test('cannot be reached in mode loopback, on any port', async () => {
     await cluster.namespace.ready('loopback')
     const { body } = await cluster.ask('loopback', '/metadata/instance?api-version=2021-02-01')

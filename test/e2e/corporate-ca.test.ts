@@ -6,7 +6,7 @@ import { clusterCa } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { wimds } from './support/run.ts'
-import { appPod, serviceAccount, STAY } from './support/workloads.ts'
+import { appPod, AUTHORITY_FLAG, serviceAccount, STAY } from './support/workloads.ts'
 import { stringify } from 'yaml'
 
 const NAMESPACE = 'wimds-e2e-ca'
@@ -26,7 +26,7 @@ async function createPod(name: string, annotations: Record<string, string>): Pro
   const pod = appPod({ name, account: 'app', script: STAY, annotations })
   const input = [account, pod].map((object) => stringify(object)).join('---\n')
   const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
-  const { stdout } = await wimds(['inject', ...images, '-'], { input })
+  const { stdout } = await wimds(['inject', ...images, AUTHORITY_FLAG, '-'], { input })
   await cluster.namespace.kubectl(['apply', '--validate=strict', '-f', '-'], stdout)
 }
 

@@ -4,6 +4,7 @@ import { stringify } from 'yaml'
 import { BLOCKS } from '../docs/pages.ts'
 import { createReader, type Reader } from './support/docs.ts'
 import { connectToEntra, type Entra } from './support/entra.ts'
+import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { listObjects } from './support/objects.ts'
 import { kubectl } from './support/run.ts'
@@ -23,7 +24,7 @@ let before: ReadonlySet<string>
 
 beforeAll(async () => {
   await kubectl(['delete', 'namespace', 'shop', 'wimds', '--ignore-not-found'])
-  entra = resources.use(await connectToEntra())
+  entra = await connectToEntra()
   await entra.setApplications({ clientId: CLIENT, serviceAccounts: ['shop:orders'] })
   reader = resources.use(await createReader(CLIENT))
   before = await listObjects()
@@ -49,7 +50,7 @@ test('the quick start installs the webhook and gets a token in its application',
 
 test('an existing workload gets the sidecar, and loses it again', async () => {
   const labels = { app: 'orders' }
-  const containers = [{ name: 'orders', image: 'kit.local/tools:1', command: ['sleep', '9999'] }]
+  const containers = [{ name: 'orders', image: IMAGES.around, command: ['sleep', '9999'] }]
   const spec = { serviceAccountName: 'orders', terminationGracePeriodSeconds: 1, containers }
   const deployment = {
     apiVersion: 'apps/v1',

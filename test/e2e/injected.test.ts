@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
+import { needRealImds } from './support/requirements.ts'
 import {
   appPod,
   curl,
@@ -151,6 +152,9 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
   })
 })
 
-test('no request has reached the node’s metadata service', async () => {
-  expect(await requestsToRealImds()).toEqual([])
+describe('the node’s metadata service', () => {
+  needRealImds()
+  test('has got no request', async () => {
+    expect(await requestsToRealImds()).toEqual([])
+  })
 })

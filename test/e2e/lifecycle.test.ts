@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { curlInCluster } from './support/around.ts'
 import { testCluster } from './support/cluster.ts'
-import { TENANT_ID } from './support/entra.ts'
+import { AUTHORITY, TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
@@ -52,7 +53,7 @@ test.concurrent.each(MODES)(
     expect(await cluster.reply(name)).toMatchObject({ status: 200 })
     // The rules are in effect: nothing else gets in or out.
     const ip = await cluster.namespace.field(`pod ${name}`, '{.status.podIP}')
-    await expect(fetch(`http://${ip}:9169/healthz`)).rejects.toThrow('fetch failed')
+    await expect(curlInCluster([`http://${ip}:9169/healthz`])).rejects.toThrow('curl: (7)')
     const host = await cluster.namespace.field(`pod ${name}`, '{.status.hostIP}')
     const outside = ['curl', '-sS', '-m', '5', `https://${host}:6443`]
     await expect(cluster.namespace.exec(name, 'app', outside)).rejects.toThrow(
@@ -226,6 +227,7 @@ function podWithOwnTokens() {
     AZURE_CLIENT_ID: CLIENT,
     AZURE_TENANT_ID: TENANT_ID,
     AZURE_FEDERATED_TOKEN_FILE: `${TOKENS}/token`,
+    AZURE_AUTHORITY_HOST: AUTHORITY,
     WIMDS_CA_FILE: CLUSTER_CA_IN_PODS,
   }
   const sidecar = {

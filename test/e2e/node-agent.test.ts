@@ -4,6 +4,7 @@ import { parse, stringify } from 'yaml'
 import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { TENANT_ID } from './support/entra.ts'
+import { NETNS_DIRECTORY } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
 import { kubectl } from './support/run.ts'
@@ -41,9 +42,6 @@ const cluster = testCluster(
     ),
   })),
 )
-
-/** The directory of network namespaces, if it is not the usual one of the container runtime. */
-const NETNS_DIRECTORY = process.env['NETNS_DIRECTORY']
 
 /** Runs a script with all rights on the node. */
 async function onNode(name: string, script: string): Promise<void> {

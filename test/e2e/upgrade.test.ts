@@ -43,6 +43,11 @@ const hasRecord = ({ metadata }: PodObject) =>
 
 const initContainersOf = ({ spec }: PodObject) => spec.initContainers.map(({ name }) => name)
 
+// oxlint-disable-next-line vitest/expect-expect -- it is in the list of what was skipped
+test.runIf(UPGRADE_FROM === undefined)('an upgrade is tested', ({ skip }) =>
+  skip('UPGRADE_FROM names no earlier version'),
+)
+
 describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given version'}`, () => {
   const cluster = testCluster(NAMESPACE, {
     clientId: CLIENT,
@@ -104,9 +109,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
 
   test('no creation of a pod fails during the upgrade', async () => {
     const values = ['--reset-then-reuse-values', ...imageValues()]
-    const { failures, count } = await helmUnderLoad('upgrade', RELEASE, CHART, ...values)
-    expect(failures).toEqual([])
-    expect(count).toBeGreaterThan(10)
+    expect(await helmUnderLoad('upgrade', RELEASE, CHART, ...values)).toEqual([])
     await createPods('later')
   })
 
@@ -128,9 +131,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
   })
 
   test('no creation of a pod fails during the downgrade', async () => {
-    const { failures, count } = await helmUnderLoad('rollback', RELEASE, '1')
-    expect(failures).toEqual([])
-    expect(count).toBeGreaterThan(10)
+    expect(await helmUnderLoad('rollback', RELEASE, '1')).toEqual([])
     await createPods('last')
   })
 

@@ -1,12 +1,25 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+const isLast = ({ moduleId }: TestSpecification) => moduleId.endsWith('/nodes.test.ts')
+
+/** The file that ends a node runs last: the other ones expect every node to be ready. */
+class NodesLast extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- it is no array
+    const sorted = await super.sort(files)
+    return [...sorted.filter((file) => !isLast(file)), ...sorted.filter(isLast)]
+  }
+}
 
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts'],
     globalSetup: ['test/e2e/support/global-setup.ts'],
     reporters: ['default', './test/support/counting-reporter.ts'],
-    // One node: pods of one file do not compete with another's.
+    // Pods of one file do not compete with another's for the nodes.
     fileParallelism: false,
+    sequence: { sequencer: NodesLast },
     testTimeout: 90_000,
     hookTimeout: 180_000,
   },

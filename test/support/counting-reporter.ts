@@ -1,12 +1,16 @@
-/** Closes a run with `N passed, N failed, N skipped`, the line that .ci/run adds up. */
+/** Closes a run with the reasons of skipped tests, and `N passed, N failed, N skipped`, the line that .ci/run adds up. */
 import type { Reporter, TestModule } from 'vitest/node'
 
 export default class CountingReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const states = modules.flatMap((module) =>
-      [...module.children.allTests()].map((test) => test.result().state),
-    )
-    const count = (wanted: string) => states.filter((state) => state === wanted).length
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const results = tests.map((test) => ({ test, result: test.result() }))
+    const count = (wanted: string) => results.filter(({ result }) => result.state === wanted).length
+    for (const { test, result } of results) {
+      if (result.state === 'skipped' && result.note !== undefined) {
+        process.stdout.write(`skipped: ${test.fullName}: ${result.note}\n`)
+      }
+    }
     // A file that cannot be loaded has no tests, and is a failure all the same.
     const broken = modules.filter(
       (module) =>

@@ -1,7 +1,7 @@
 /** A workload: pods of one service account with the same settings, which share identities, tokens and exchanges. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessConfig } from '../../sidecar/config/config.ts'
-import type { Environment } from '../../sidecar/config/settings.ts'
+import { describeSettings, type Environment } from '../../sidecar/config/settings.ts'
 import { type AssertionReader, createAssertionReader } from '../../sidecar/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../sidecar/serve/broker.ts'
 import type { ExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
@@ -9,7 +9,6 @@ import type { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
 import { watchIdentities } from '../../sidecar/serve/reload.ts'
 import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
 import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
-import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
 import {
   BrokerError,

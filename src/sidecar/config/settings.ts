@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { scrub } from '../../lib/secret.ts'
+import { REDACTED, scrub, scrubSetting } from '../../lib/secret.ts'
 import {
   addresses,
   addressesOrOff,
@@ -115,6 +115,21 @@ export type RawSettings = Readonly<Record<string, string>>
 export function withDefaults(env: Environment): RawSettings {
   const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
   return { ...DEFAULTS, ...Object.fromEntries(set) }
+}
+
+/** Matches the names of secret settings, so that a new one is hidden by its name. */
+const SECRET_NAME = /HEADER|SECRET|PASSWORD|CREDENTIAL|_KEY$|_DATA$/i
+
+/** Returns every setting that has a value, for the status page and `wimds doctor`, in the order of the schema, without credentials. */
+export function describeSettings(env: Environment) {
+  const values = withDefaults(env)
+  return Object.keys(Settings.shape).flatMap((name) => {
+    const value = values[name]
+    if (value === undefined) return []
+    const shown = SECRET_NAME.test(name) ? REDACTED : scrubSetting(value).slice(0, 500)
+    const source: 'environment' | 'default' = env[name] ? 'environment' : 'default'
+    return { name, value: shown, source }
+  })
 }
 
 /** The outcome of parsing an environment: the settings, or what is wrong with them. */

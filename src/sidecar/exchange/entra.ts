@@ -18,10 +18,9 @@ import {
   formatTokenIssuer,
   resolveAuthority,
 } from '../../lib/clouds.ts'
-import type { ExchangeDispatchers } from './dispatcher.ts'
+import { type ExchangeDispatchers, usesTokenProxy } from './dispatcher.ts'
 import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { postForm, type TokenEndpointResponse } from './http-client.ts'
-import { usesTokenProxy } from './token-proxy.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
 import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 

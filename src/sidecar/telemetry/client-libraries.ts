@@ -107,52 +107,6 @@ export const CLIENT_LIBRARIES: readonly RecognizableLibrary[] = [
     agent: /\bazsdk-net-Core\/(\S+)/i,
     advice: credential('Azure.Identity 1.9.0'),
   },
-  {
-    // Source: developer.hashicorp.com/vault/docs/auth/jwt
-    id: 'vault',
-    title: 'HashiCorp Vault',
-    agent: /^Vault\/v?(\S+)/,
-    advice: 'use the auth method kubernetes or jwt with the projected token in place of azure',
-  },
-  {
-    // Source: docs.snowflake.com/user-guide/workload-identity-federation; the first version is unknown
-    id: 'snowflake-jdbc',
-    title: 'Snowflake JDBC driver',
-    agent: /^JDBC\/(\S+)/,
-    advice:
-      'use authenticator WORKLOAD_IDENTITY with workloadIdentityProvider OIDC and the projected token',
-  },
-  {
-    // Source: the library calls the metadata service itself; the AKS page above
-    id: 'java-keyvault-jca',
-    title: 'azure-security-keyvault-jca (Java)',
-    agent: /\baz-se-kv-jca\/(\S+)/,
-    advice:
-      'read certificates with azure-security-keyvault-certificates and azure-identity 1.9.0 or later',
-  },
-  {
-    // Source: learn.microsoft.com/sql/connect/odbc/using-azure-active-directory
-    id: 'mssql-odbc',
-    title: 'Microsoft ODBC Driver for SQL Server',
-    agent: /\bAzureADAuthProvider(?:\/(\S+))?/,
-    advice:
-      'pass an access token (SQL_COPT_SS_ACCESS_TOKEN) that WorkloadIdentityCredential of an Azure SDK obtained',
-  },
-  {
-    // Source: google.aip.dev/auth/4117
-    id: 'java-google-http',
-    title: 'Google HTTP client (Java)',
-    agent: /\bGoogle-HTTP-Java-Client\/(\S+)/,
-    advice:
-      'name the projected token file as credential_source of the external account, in place of the URL of the metadata service',
-  },
-  {
-    // Source: docs.databricks.com: OAuth token federation; the first version is unknown
-    id: 'go-databricks',
-    title: 'databricks-sdk-go',
-    agent: /\bdatabricks-sdk-go\/(\S+)/,
-    advice: 'use a Databricks federation policy and auth type file-oidc with the projected token',
-  },
   generic(
     'python-requests',
     'Python requests',

@@ -1,10 +1,8 @@
 /** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
-import type { ReplyEvent } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
-import type { SeenClient } from './clients.ts'
 import {
   Counter,
   createRegistry,
@@ -31,7 +29,7 @@ const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 /** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
 export function createMetrics(sources: StateSources) {
   const registry = createRegistry()
-  const requests = registerRequests(registry)
+  const requests = registerRequests(registry, sources.clock)
   const exchanges = registerExchanges(registry)
   const onReload = registerReloads(registry, sources.clock)
   registerCollected(registry, describeState(sources))
@@ -39,8 +37,8 @@ export function createMetrics(sources: StateSources) {
   return { registry, ...requests, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
 }
 
-function registerRequests(registry: Registry) {
-  const replies = createReplyCounts(REQUEST_BOUNDS)
+function registerRequests(registry: Registry, { monotonic }: Clock) {
+  const replies = createReplyCounts(REQUEST_BOUNDS, monotonic)
   // Plain numbers: prom-client makes a string of the labels at each count.
   const results: Record<CacheResult, number> = {
     hit: 0,
@@ -73,7 +71,8 @@ function registerRequests(registry: Registry) {
     },
   ])
   return {
-    onReply: (event: ReplyEvent, { library }: SeenClient) => replies.add(event, library.id),
+    onReply: replies.add,
+    failedRequests: replies.failedRequests,
     onCacheResult: (result: CacheResult) => {
       results[result] += 1
     },

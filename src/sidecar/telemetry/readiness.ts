@@ -42,17 +42,16 @@ export function createReadiness(options: ReadinessOptions) {
   let hasToken = false
   let isPrefetched = !readyAfterPrefetch
   let isReported = false
-  let lastExchange:
-    { readonly endedAt: number; readonly ok: boolean; readonly code?: string } | undefined
+  let lastExchange: { readonly endedAt: number; readonly code: string | undefined } | undefined
 
+  /** Returns the readiness. Called when a projected token was read, too. */
   function check(): ReadinessState {
     const states = assertions()
     hasToken ||= [...states.values()].some(({ ok }) => ok)
+    const prefetching = { summary: 'the resources of WIMDS_PREFETCH are still being fetched' }
     const reasons = [
       ...(hasToken ? [] : describeAssertions(states)),
-      ...(isPrefetched
-        ? []
-        : [{ summary: 'the resources of WIMDS_PREFETCH are still being fetched' }]),
+      ...(isPrefetched ? [] : [prefetching]),
     ]
     const ready = reasons.length === 0
     if (ready && !isReported) {
@@ -60,22 +59,17 @@ export function createReadiness(options: ReadinessOptions) {
       onReady()
     }
     if (lastExchange === undefined) return { ready, reasons }
-    const { endedAt, ...outcome } = lastExchange
+    const { endedAt, code } = lastExchange
     const at = formatInstant(endedAt, clock)
-    return { ready, reasons, lastExchange: { at, ...outcome } }
+    return { ready, reasons, lastExchange: { at, ok: code === undefined, ...(code && { code }) } }
   }
 
   return {
     check,
-    /** Called when a projected token was loaded or rotated, or can no longer be read. */
-    onAssertion: ({ ok }: AssertionState) => {
-      hasToken ||= ok
-      check()
-    },
     onExchange: ({ outcome }: ExchangeEvent) => {
       hasToken ||= outcome.ok
-      const { ok } = outcome
-      lastExchange = { endedAt: clock.monotonic(), ok, ...(!ok && { code: outcome.error.code }) }
+      const code = outcome.ok ? undefined : outcome.error.code
+      lastExchange = { endedAt: clock.monotonic(), code }
       check()
     },
     /** Called when every resource of WIMDS_PREFETCH has been requested once. */

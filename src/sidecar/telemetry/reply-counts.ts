@@ -2,12 +2,24 @@
  * Counts replies in plain numbers, which a scrape reads. Measured alone: 2 to 3.5 µs of 25 to 28
  * per cached request, a bare server needs 12.
  */
-import type { ErrorCode } from '../../lib/errors.ts'
+import type { BrokerError, ErrorCode } from '../../lib/errors.ts'
 import type { ReplyEvent } from '../server/reply.ts'
+import type { SeenClient } from './clients.ts'
 import type { Sample } from './prometheus.ts'
 
 type Reply = Pick<ReplyEvent, 'protocol' | 'status' | 'durationMs' | 'error'>
 type Outcome = 'success' | 'client_error' | 'server_error'
+
+/** Failed requests of one kind: the same protocol, error code and client library. */
+export interface FailedRequests {
+  readonly protocol: string
+  /** The client and the error of the latest. */
+  readonly client: SeenClient
+  readonly error: BrokerError
+  readonly count: number
+  /** On the monotonic clock. */
+  readonly lastAt: number
+}
 
 /** The replies of one protocol and error code to one client library. */
 interface ReplyCount {
@@ -16,6 +28,8 @@ interface ReplyCount {
   /** The id of the library. */
   readonly client: string
   replies: number
+  /** The latest, if they failed. */
+  latest?: Pick<FailedRequests, 'client' | 'error' | 'lastAt'>
 }
 
 /** The durations, in seconds, of the replies of one protocol with one outcome. */
@@ -26,8 +40,14 @@ interface Durations {
   sum: number
 }
 
-/** Creates counts by duration with these bounds, in seconds. The series of the protocol `imds` start at 0. */
-export function createReplyCounts(bounds: readonly number[]) {
+/** The kinds of failed requests on the status page. */
+const MAX_FAILED = 20
+
+/**
+ * Creates counts by duration with these bounds, in seconds. The series of the protocol `imds` start at 0. `now` is the
+ * monotonic clock.
+ */
+export function createReplyCounts(bounds: readonly number[], now: () => number) {
   const counts = new Map<string, ReplyCount>()
   const durations = new Map<string, Durations>()
   /** As a rule, a reply is counted where the one before it was: no key is made then. */
@@ -61,9 +81,11 @@ export function createReplyCounts(bounds: readonly number[]) {
     findDurations('imds', outcome)
 
   return {
-    /** Counts a reply to a client library, by the id of the library. */
-    add: ({ protocol, status, durationMs, error }: Reply, client: string) => {
-      findCount(protocol, error?.code ?? 'ok', client).replies += 1
+    /** Counts a reply to a client, by the id of its library. */
+    add: ({ protocol, status, durationMs, error }: Reply, client: SeenClient) => {
+      const count = findCount(protocol, error?.code ?? 'ok', client.library.id)
+      count.replies += 1
+      if (error !== undefined) count.latest = { client, error, lastAt: now() }
       const series = findDurations(protocol, classifyStatus(status))
       const seconds = durationMs / 1000
       const at = bounds.findIndex((bound) => seconds <= bound)
@@ -72,7 +94,18 @@ export function createReplyCounts(bounds: readonly number[]) {
       series.sum += seconds
     },
     counts: () =>
-      [...counts.values()].map(({ replies, ...labels }) => ({ labels, value: replies })),
+      [...counts.values()].map(({ protocol, code, client, replies }) => ({
+        labels: { protocol, code, client },
+        value: replies,
+      })),
+    /** Returns the failed requests, latest first. */
+    failedRequests: (): readonly FailedRequests[] =>
+      [...counts.values()]
+        .flatMap(({ protocol, replies, latest }) =>
+          latest === undefined ? [] : { protocol, count: replies, ...latest },
+        )
+        .toSorted((a, b) => b.lastAt - a.lastAt)
+        .slice(0, MAX_FAILED),
     /** Returns the samples of the histogram of this name. */
     durations: (name: string) =>
       [...durations.values()].flatMap((series) => toHistogram(name, bounds, series)),

@@ -10,7 +10,8 @@ import { toWallTimes } from '../tokens/lifetime.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
-import type { FailedRequests, History, PastExchange } from './history.ts'
+import type { PastExchange } from './history.ts'
+import type { FailedRequests } from './reply-counts.ts'
 import {
   describeClaims,
   describeFailure,
@@ -31,7 +32,8 @@ interface StatusSources {
   readonly readiness: ReadinessState
   readonly entries: readonly CacheEntry[]
   readonly assertions: ReadonlyMap<string, AssertionState>
-  readonly history: Pick<History, 'exchanges' | 'failedRequests'>
+  readonly exchanges: readonly PastExchange[]
+  readonly failedRequests: readonly FailedRequests[]
   readonly clients: readonly SeenClient[]
   readonly skewMs: number | undefined
   readonly logLevel: StatusDocument['logLevel']
@@ -40,7 +42,7 @@ interface StatusSources {
 
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
-  const { startedAt, clock, config, entries, assertions, history, skewMs } = sources
+  const { startedAt, clock, config, entries, assertions, skewMs } = sources
   const problems = findProblems(sources)
   return {
     schemaVersion: 1,
@@ -56,10 +58,8 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
     tokens: entries.map((entry) => describeToken(entry, clock)),
-    exchanges: history.exchanges().map((past) => describeExchange(past, clock)),
-    failedRequests: history
-      .failedRequests()
-      .map((requests) => describeFailedRequests(requests, clock)),
+    exchanges: sources.exchanges.map((past) => describeExchange(past, clock)),
+    failedRequests: sources.failedRequests.map((failed) => describeFailedRequests(failed, clock)),
     clients: sources.clients.map((client) => describeClient(client, clock)),
     settings: sources.settings,
     warnings: [

@@ -70,7 +70,6 @@ export function createTelemetry(sources: TelemetrySources) {
         logServedToken(log, event, served, client)
       }
       if (error === undefined) return
-      history.onReply(event, client)
       logRejection(log, event, error, client)
     },
     onRefresh: (event: RefreshEvent) => {
@@ -86,7 +85,7 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
     onAssertion: (file: string, state: AssertionState) => {
       logAssertion(log, file, state, audience)
-      readiness.onAssertion(state)
+      readiness.check()
     },
     /** Called when every resource of WIMDS_PREFETCH has been requested once. */
     onPrefetched: readiness.onPrefetched,
@@ -102,7 +101,8 @@ export function createTelemetry(sources: TelemetrySources) {
         readiness: readiness.check(),
         entries: entries(),
         assertions: assertions(),
-        history,
+        exchanges: history.exchanges(),
+        failedRequests: metrics.failedRequests(),
         clients: inventory.clients(),
         skewMs: skewMs(),
         logLevel: log.level(),

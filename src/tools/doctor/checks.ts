@@ -5,7 +5,7 @@ import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
 import { type Environment, withDefaults } from '../../sidecar/config/settings.ts'
 import { type Identity, WITHOUT_IDENTITY } from '../../sidecar/identities.ts'
-import { describeSettings } from '../../sidecar/telemetry/settings-view.ts'
+import { describeSettings } from '../../sidecar/config/settings.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
 import { checkAssertion } from './assertion-check.ts'
 import { checkEndpoint } from './connectivity.ts'
@@ -120,9 +120,12 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
       config.tokenFiles.map(async (file) => [file, await checkAssertion(file, used, now)] as const),
     ),
   )
-  const endpoints = await findEndpoints(used, assertions)
-  const connections = await Promise.all(endpoints.map(checkEndpoint))
   await using direct = createDirectExchange(config)
+  const connections = await Promise.all(
+    findEndpoints(used, assertions).map((endpoint) =>
+      checkEndpoint(endpoint, config.exchange, direct.dispatchers),
+    ),
+  )
   return [
     ...describeIdentities(config),
     ...[...assertions.values()].map(({ finding }) => finding),

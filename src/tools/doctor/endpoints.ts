@@ -2,9 +2,8 @@
 import type { Config } from '../../sidecar/config/config.ts'
 import type { Assertion } from '../../sidecar/exchange/assertion.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
-import { usesTokenProxy } from '../../sidecar/exchange/token-proxy.ts'
+import { usesTokenProxy } from '../../sidecar/exchange/dispatcher.ts'
 import type { Identity } from '../../sidecar/identities.ts'
-import { readWholeFile } from '../../lib/files.ts'
 import { getPeer } from '../../lib/hosts.ts'
 import type { Endpoint } from './connectivity.ts'
 
@@ -19,11 +18,11 @@ export function isViaTokenProxy(
 }
 
 /** Returns each endpoint once: of Entra ID, and the token proxy. `assertions` has the readable tokens by their files. */
-export async function findEndpoints(
+export function findEndpoints(
   { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
   assertions: ReadonlyMap<string, { readonly assertion?: Assertion }>,
-): Promise<Endpoint[]> {
-  const { proxy, region, tokenProxy, extraCa } = exchange
+): Endpoint[] {
+  const { region, tokenProxy } = exchange
   const direct = directory.identities.filter(
     (identity) =>
       !isViaTokenProxy(identity, exchange, assertions.get(identity.tokenFile)?.assertion),
@@ -34,28 +33,9 @@ export async function findEndpoints(
   const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
     ...getPeer(new URL(`https://${tokenHost}`)),
     isTokenProxy: false,
-    ca: extraCa && { pem: extraCa.pem, isExclusive: false },
-    proxy,
   }))
   const hasProxied = direct.length < directory.identities.length
   return tokenProxy !== undefined && hasProxied
-    ? [await createTokenProxyEndpoint(tokenProxy), ...endpoints]
+    ? [{ ...getPeer(new URL(tokenProxy.url)), isTokenProxy: true }, ...endpoints]
     : endpoints
-}
-
-async function createTokenProxyEndpoint({
-  url,
-  ca,
-  sniName,
-}: NonNullable<Config['exchange']['tokenProxy']>): Promise<Endpoint> {
-  return {
-    ...getPeer(new URL(url)),
-    isTokenProxy: true,
-    serverName: sniName,
-    ca: ca && {
-      // An unreadable file trusts no certificate, as in an exchange.
-      pem: 'pem' in ca ? ca.pem : await readWholeFile(ca.file).catch(() => ''),
-      isExclusive: true,
-    },
-  }
 }

@@ -32,7 +32,6 @@ export const DOCTOR_CODES = [
   'kubernetes_version',
   'issuer_mismatch',
   'pod_not_admitted',
-  'webhook_not_ready',
 ] as const
 
 type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]

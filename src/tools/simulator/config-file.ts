@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../sidecar/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
-import { readNamedFile, readWholeFile } from '../../lib/files.ts'
+import { readNamedFile } from '../../lib/files.ts'
 import {
   ApplicationSchema,
   credentialsOf,
@@ -23,8 +23,6 @@ const ExternalIssuer = z.strictObject({
   issuer: z.url(),
   /** PEM of its CA. Default: Node's own roots. */
   caFile: z.string().optional(),
-  /** Sent as bearer token; read again for each request. */
-  bearerTokenFile: z.string().optional(),
   discoveryUrl: z.url().optional(),
   jwksUrl: z.url().optional(),
 })
@@ -46,8 +44,6 @@ const ConfigFile = DirectorySchema.extend({
     .optional(),
   projectedToken: ProjectedTokenSchema.omit({ claims: true, header: true }).default({}),
   issuerCacheSeconds: z.number().nonnegative().default(0),
-  toleranceSeconds: z.number().nonnegative().default(300),
-  errorTrailer: z.enum(['spaces', 'crlf']).default('spaces'),
   faults: FaultsSchema.default([]),
 })
 type ConfigFile = z.infer<typeof ConfigFile>
@@ -75,8 +71,6 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
       secrets: data.secrets,
       projectedToken: data.projectedToken,
       issuerCacheMs: data.issuerCacheSeconds * 1000,
-      toleranceMs: data.toleranceSeconds * 1000,
-      trailerSeparator: data.errorTrailer === 'crlf' ? '\r\n' : ' ',
       faults: data.faults,
     },
     close,
@@ -143,15 +137,11 @@ function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput 
 async function openExternalIssuers(issuers: ConfigFile['issuers'], problems: string[]) {
   const closers: (() => Promise<void>)[] = []
   const routes = new Map<string, IssuerRoute>()
-  for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
+  for (const { issuer, caFile, discoveryUrl, jwksUrl } of issuers) {
     try {
-      const network = createNetworkFetch({
-        caPem: caFile === undefined ? undefined : await readNamedFile(caFile),
-        bearerToken:
-          bearerTokenFile === undefined
-            ? undefined
-            : async () => (await readWholeFile(bearerTokenFile)).trim(),
-      })
+      const network = createNetworkFetch(
+        caFile === undefined ? undefined : await readNamedFile(caFile),
+      )
       closers.push(() => network.close())
       routes.set(issuer, { fetchText: network.fetchText, discoveryUrl, jwksUrl })
     } catch (error) {

@@ -54,8 +54,7 @@ export const SIMULATE = {
   GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
   GET DELETE           /simulator/requests    counters and the last exchanges, without tokens
   GET PUT              /simulator/directory   tenants, applications and resources
-  POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}
-  POST                 /simulator/issuer-key  sign with a new key`,
+  POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}`,
   examples: [
     'wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve',
   ],

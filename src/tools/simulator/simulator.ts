@@ -1,5 +1,5 @@
 /** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
@@ -8,7 +8,6 @@ import { describeFileError } from '../../lib/files.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
-import { createDirectory } from './create-directory.ts'
 import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
 import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
@@ -22,10 +21,7 @@ import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
 
-export interface SimulatorOptions extends Pick<
-  EntraOptions,
-  'externalIssuers' | 'issuerCacheMs' | 'toleranceMs' | 'trailerSeparator'
-> {
+export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers' | 'issuerCacheMs'> {
   /**
    * `true` (default): the origins have ports. `false`: they are names under `.test`, which only
    * `dispatcher` reaches.
@@ -154,14 +150,14 @@ async function build(
     tokenFile.write((await issuer.sign({ ...options.projectedToken, ...claims })).reveal())
   await rotateToken()
 
-  const faults = createFaults(now)
+  const faults = createFaults()
   faults.set(options.faults ?? [])
   const log = createExchangeLog()
   const injection = { ...options, faults, log, now }
   at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
   at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
   const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })
-  at.entra.mount(withControl(entraWithFaults, { faults, log, directory, issuer, rotateToken }))
+  at.entra.mount(withControl(entraWithFaults, { faults, log, directory, rotateToken }))
 
   return {
     tenantId,
@@ -221,7 +217,7 @@ async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]
     closers.unshift(() => rm(temporary, { recursive: true, force: true }))
     return temporary
   }
-  await createDirectory(stateDir).catch(failToCreate(stateDir))
+  await mkdir(stateDir, { recursive: true }).catch(failToCreate(stateDir))
   return stateDir
 }
 

@@ -169,8 +169,8 @@ function parseObjects(
     const workloads = readWorkloads({ ...located, path: [] }, templatePaths)
     const flags = workloads === undefined ? formatPathFlags(parsed) : []
     if (flags.length > 0) {
-      const fix = `Fix: ${flags.join(' ')}`
-      report.warning(label, `is of a kind that is not known, and was not read. ${fix}`)
+      const problem = 'is of a kind that is not known, and was not read'
+      report.warning(label, problem, flags.join(' '))
     }
     const texts = { namespace, name, label, labels, annotations, owners }
     return [{ ...texts, apiVersion, kind, data, workloads: workloads ?? [] }]
@@ -192,7 +192,8 @@ function checkName({ namespace, name, label }: ReadObject, report: Report): bool
   if (namespace === '') {
     report.error(
       label,
-      'has no namespace, which is a part of the subject. Fix: set metadata.namespace, or pass --namespace',
+      'has no namespace, which is a part of the subject',
+      'set metadata.namespace, or pass --namespace',
     )
   } else if (!isValid) {
     report.error(label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
@@ -214,7 +215,8 @@ async function readConfigMap(object: ReadObject, report: Report): Promise<Identi
   if (typeof text !== 'string') return []
   const { entries, problems } = await parseIdentities(text, IDENTITY_DEFAULTS)
   for (const problem of problems) {
-    report.error(formatObject('ConfigMap', object), `identities.yaml:${formatProblem(problem)}`)
+    const rejected = formatProblem({ ...problem, fix: undefined })
+    report.error(formatObject('ConfigMap', object), `identities.yaml:${rejected}`, problem.fix)
   }
   return [{ ...object, entries }]
 }

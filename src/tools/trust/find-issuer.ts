@@ -1,4 +1,5 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
+import { formatProblem } from '../../lib/errors.ts'
 import { namesFileForAz } from '../../lib/shell.ts'
 import {
   describeInternalIssuer,
@@ -21,7 +22,7 @@ export function findIssuerProblem(issuer: string): string | undefined {
   }
   if (issuer.length > MAX_LENGTH) return `the issuer has more than ${MAX_LENGTH} characters`
   if (isInternalIssuer(issuer)) {
-    return `${describeInternalIssuer(issuer)}. Fix: ${PUBLIC_ISSUER_FIX}`
+    return formatProblem({ problem: describeInternalIssuer(issuer), fix: PUBLIC_ISSUER_FIX })
   }
   return undefined
 }

@@ -4,23 +4,23 @@ export interface Finding {
   readonly severity: 'error' | 'warning'
   /** Such as `ServiceAccount shop/orders`. */
   readonly object: string
-  /** The problem, the value, and the fix. */
-  readonly message: string
+  /** What is wrong, with the value. */
+  readonly problem: string
+  readonly fix?: string
 }
 
 export interface Report {
   /** Adds an error. Returns the empty list of what is left out. */
-  error(object: string, message: string): never[]
-  warning(object: string, message: string): void
+  error(object: string, problem: string, fix?: string): never[]
+  warning(object: string, problem: string, fix?: string): void
 }
 
 /** Creates a report that adds to the findings. */
 export function createReport(findings: Finding[]): Report {
-  return {
-    error(object, message) {
-      findings.push({ severity: 'error', object, message })
+  const add =
+    (severity: Finding['severity']) => (object: string, problem: string, fix?: string) => {
+      findings.push({ severity, object, problem, ...(fix !== undefined && { fix }) })
       return []
-    },
-    warning: (object, message) => void findings.push({ severity: 'warning', object, message }),
-  }
+    }
+  return { error: add('error'), warning: add('warning') }
 }

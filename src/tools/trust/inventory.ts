@@ -1,6 +1,7 @@
 /** Reads what exists in Azure from the JSON that `az … list` prints. */
 import { basename } from 'node:path'
 import * as z from 'zod/mini'
+import { formatProblem } from '../../lib/errors.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { parseJson } from '../../lib/json.ts'
 import {
@@ -81,7 +82,10 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
   const items = z.array(z.unknown()).safeParse(parseJson(source)).data
   if (items === undefined) {
     problems.push(
-      `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
+      formatProblem({
+        problem: `${name}: is not the output of az identity list or az ad app list with -o json`,
+        fix: `az identity list -o json > ${quoteForShell(name)}`,
+      }),
     )
     return []
   }
@@ -89,7 +93,10 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
     const known = ListedIdentity.safeParse(item).data
     if (known === undefined) {
       problems.push(
-        `${name}: element ${index} is neither a managed identity nor an application. Fix: pass the output of az identity list or az ad app list as it is`,
+        formatProblem({
+          problem: `${name}: element ${index} is neither a managed identity nor an application`,
+          fix: `pass the output of az identity list or az ad app list as it is`,
+        }),
       )
       return []
     }
@@ -114,7 +121,10 @@ export function parseExistingLists({ name, source }: JsonFile, problems: string[
   const parsed = z.array(Credential).safeParse(parseJson(source))
   if (!parsed.success) {
     problems.push(
-      `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`,
+      formatProblem({
+        problem: `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json`,
+        fix: `write that output to it`,
+      }),
     )
     return []
   }

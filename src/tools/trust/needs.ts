@@ -132,7 +132,8 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     if (!isAudience(audience)) {
       return report.error(
         source,
-        `its projected token for ${named.clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID. Fix: correct serviceAccountToken.audience of the volume`,
+        `its projected token for ${named.clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID`,
+        'correct serviceAccountToken.audience of the volume',
       )
     }
     return [{ ...named, issuer: options.issuer, subject, audience, source, namespace }]
@@ -155,12 +156,13 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const clientId = annotated ?? (isInjected ? options.clientId : undefined)
   if (clientId === undefined) {
     const label = formatObject('ServiceAccount', { namespace, name: accountName })
-    return report.error(
-      source,
-      account === undefined
-        ? `uses ${label}, which is not in the input. Fix: add it to the input`
-        : `has no identity: ${label} names none. Fix: add the annotation ${CLIENT_ID} to it, or pass --client-id`,
-    )
+    return account === undefined
+      ? report.error(source, `uses ${label}, which is not in the input`, 'add it to the input')
+      : report.error(
+          source,
+          `has no identity: ${label} names none`,
+          `add the annotation ${CLIENT_ID} to it, or pass --client-id`,
+        )
   }
   // The problem of another value is that of the ServiceAccount.
   return isGuid(clientId) ? toNeed({ clientId, token: main }) : []
@@ -213,7 +215,8 @@ function findEntries(
   const label = formatObject('ConfigMap', { namespace, name: configMap })
   return report.error(
     formatObject(kind, { namespace, name }),
-    `uses the identities of ${label}, which is not in the input or has no key identities.yaml. Fix: add it to the input`,
+    `uses the identities of ${label}, which is not in the input or has no key identities.yaml`,
+    'add it to the input',
   )
 }
 
@@ -265,7 +268,8 @@ function findChainedNeeds(
         value === undefined ? 'is not known' : `must be a GUID, not ${JSON.stringify(value)}`
       return report.error(
         source,
-        `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}. Fix: set ${key} in the identities file, or pass --identities`,
+        `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}`,
+        `set ${key} in the identities file, or pass --identities`,
       )
     }
     return [

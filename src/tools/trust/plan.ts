@@ -91,12 +91,16 @@ export function createTrustPlan(
     return [planIdentity(identity, merged, credentials, options.issuer, report)]
   })
   for (const { source, identity } of existing.filter((list) => !used.has(list))) {
-    report.warning(
-      source,
-      identity === undefined
-        ? 'does not say which identity it is of, and is ignored. Fix: name the file CLIENT_ID.json'
-        : 'is of an identity that nothing in the input uses, or whose client id is not known (pass --identities), and is ignored',
-    )
+    if (identity === undefined) {
+      const problem = 'does not say which identity it is of, and is ignored'
+      report.warning(source, problem, 'name the file CLIENT_ID.json')
+    } else {
+      report.warning(
+        source,
+        'is of an identity that nothing in the input uses, or whose client id is not known, and is ignored',
+        'pass --identities if something uses it',
+      )
+    }
   }
   return { issuer: options.issuer, identities, findings }
 }
@@ -115,7 +119,8 @@ function describeIdentity(
   if (kind === undefined && known.length > 0) {
     report.warning(
       clientId,
-      'is not in the list of --identities; it is taken for a managed identity. Fix: pass --application for an application registration',
+      'is not in the list of --identities; it is taken for a managed identity',
+      'pass --application for an application registration',
     )
   }
   return { clientId, kind: kind ?? 'managed-identity', ...(id !== undefined && { id }) }
@@ -137,7 +142,8 @@ function checkResourceId(
   if (other === undefined) return true
   report.error(
     clientId,
-    `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}. Fix: correct the manifest that names it, or pass --identities`,
+    `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}`,
+    'correct the manifest that names it, or pass --identities',
   )
   return false
 }
@@ -160,7 +166,8 @@ function selectAllowed(
   if (refused.length > 0) {
     report.error(
       clientId,
-      `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output. Fix: correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
+      `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output`,
+      `correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
     )
   }
   return needs.filter(({ namespace }) => isAllowed(namespace))
@@ -184,7 +191,8 @@ function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] 
         if (other.audience === audience) continue
         report.error(
           other.source,
-          `projects a token with the audience ${JSON.stringify(other.audience)}, and ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience. Fix: use one audience, or two ServiceAccounts`,
+          `projects a token with the audience ${JSON.stringify(other.audience)}, and ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience`,
+          'use one audience, or two ServiceAccounts',
         )
       }
       const sources = new Set(group.map(({ source }) => source))
@@ -206,7 +214,13 @@ function planIdentity(
   const missing = credentials.filter(({ state }) => state === 'missing')
   const count = existing === undefined ? credentials.length : existing.length + missing.length
   const isOverLimit = count > CREDENTIAL_LIMIT
-  if (isOverLimit) report.error(identity.clientId, explainLimit(identity.kind, count))
+  if (isOverLimit) {
+    report.error(
+      identity.clientId,
+      `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them`,
+      findLimitFix(identity.kind),
+    )
+  }
   return {
     ...identity,
     credentials,
@@ -237,10 +251,10 @@ function compare(
 
 const removeSlash = (url: string) => url.replace(/\/$/, '')
 
-function explainLimit(kind: IdentityKind, count: number): string {
-  const fix =
-    kind === 'application'
-      ? 'Fix: split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount; identity bindings are for managed identities only'
-      : 'Fix: on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount'
-  return `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them. ${fix}`
+function findLimitFix(kind: IdentityKind): string {
+  const split =
+    'split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount'
+  return kind === 'application'
+    ? `${split}; identity bindings are for managed identities only`
+    : `on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere ${split}`
 }

@@ -1,6 +1,6 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost, guid, tenant } from '../../sidecar/config/parsers.ts'
-import { ConfigError, UsageError } from '../../lib/errors.ts'
+import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
@@ -131,8 +131,8 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   const output = flags.value('output')
   const text = format(output, plan)
   const all = [...plan.findings, ...findOmitted(output, plan)]
-  const lines = all.map(({ severity, object, message }) => {
-    return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${message}`
+  const lines = all.map(({ severity, object, ...problem }) => {
+    return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${formatProblem(problem)}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
   if (hasContent(plan) || output === 'json') io.stdout.write(text)
@@ -223,9 +223,11 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
   } catch (error) {
     const isMissing = error instanceof ConfigError && errorCode(error.cause) === 'ENOENT'
     problems.push(
-      isMissing
-        ? `--issuer: ${path} is neither an https URL nor a file. Fix: pass the URL of the issuer`
-        : `--issuer: ${describeProblem(error)}. Fix: pass the URL of the issuer, its discovery document, or a projected token`,
+      formatProblem({
+        setting: '--issuer',
+        problem: isMissing ? `${path} is neither an https URL nor a file` : describeProblem(error),
+        fix: 'pass the URL of the issuer, its discovery document, or a projected token',
+      }),
     )
   }
   return undefined
@@ -258,11 +260,13 @@ function findEmptyInput(
   findings: readonly Finding[],
 ): Finding[] {
   if (serviceAccounts.length + workloads.length > 0 || hasErrors(findings)) return []
-  return [{ severity: 'error', object: 'input', message: EMPTY_INPUT }]
+  return [{ severity: 'error', object: 'input', ...EMPTY_INPUT }]
 }
 
-const EMPTY_INPUT =
-  'nothing could be determined: it has no ServiceAccount and no workload. Fix: pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json'
+const EMPTY_INPUT = {
+  problem: 'nothing could be determined: it has no ServiceAccount and no workload',
+  fix: 'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
+}
 
 function selectGroup(plan: Plan, group: string | undefined): Plan {
   if (group === undefined) return plan
@@ -292,7 +296,7 @@ function findOmitted(name: string | undefined, { identities }: Plan): Finding[] 
     .map(({ clientId }) => ({
       severity: 'error',
       object: clientId,
-      message:
-        'is left out of the output: Azure Resource Manager has no applications. Fix: use -o az or terraform',
+      problem: 'is left out of the output: Azure Resource Manager has no applications',
+      fix: 'use -o az or terraform',
     }))
 }

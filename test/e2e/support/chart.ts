@@ -1,4 +1,5 @@
 /** The chart with the images under test. */
+import { AUTHORITY } from './entra.ts'
 import { IMAGES } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { run } from './run.ts'
@@ -34,11 +35,17 @@ export function imageValues(images: Images = IMAGES): string[] {
 }
 
 /** Installs a chart in the namespace `wimds`, which must exist, and waits until its webhook serves. */
-export async function installChart(chart = CHART, images: Images = IMAGES): Promise<void> {
+export async function installChart(
+  chart = CHART,
+  images: Images = IMAGES,
+  more: readonly string[] = [],
+): Promise<void> {
   const values = [
+    ...more,
     ...imageValues(images),
     // Every namespace has it, with the cluster's CA.
     '--set=injection.ca.configMap=kube-root-ca.crt',
+    `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
     '--set=drain=3s',
   ]
   await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)

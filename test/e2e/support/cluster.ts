@@ -27,7 +27,7 @@ export function testCluster(name: string, ...applications: readonly Application[
   let entra: Entra
   let namespace: TestNamespace
   beforeAll(async () => {
-    entra = resources.use(await connectToEntra())
+    entra = await connectToEntra()
     await entra.setApplications(...applications)
     namespace = await another(name)
   })

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findCommands, ROOT } from '../../docs/pages.ts'
-import { TENANT_ID } from './entra.ts'
+import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
 
@@ -17,7 +17,7 @@ export interface Reader extends AsyncDisposable {
 
 /**
  * Creates a shell for the commands. `helm install` and `helm upgrade` get the tag of the images under test and
- * the CA of the simulated Entra ID; nothing else of a command is changed but the application's image.
+ * the address and CA of the simulated Entra ID; nothing else of a command is changed but the application's image.
  */
 export async function createReader(clientId: string): Promise<Reader> {
   const [, registry = 'docker.io/library', tag] = /^(?:(.+)\/)?wimds:([\w.-]+)$/.exec(
@@ -35,6 +35,7 @@ export async function createReader(clientId: string): Promise<Reader> {
     `gateImage.tag=${tag}`,
     // Every namespace has it, with the cluster's CA.
     'injection.ca.configMap=kube-root-ca.crt',
+    `injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
   ].map((value) => `--set=${value}`)
   await writeFile(
     join(directory, 'helm'),
@@ -58,7 +59,7 @@ export async function createReader(clientId: string): Promise<Reader> {
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`)
   return {
     async run(page, name) {
-      const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.tools)
+      const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.around)
       const script = ['set -euo pipefail', `cd '${directory}'`, ...exports, commands].join('\n')
       return (await run('bash', ['-c', script])).stdout
     },

@@ -1,12 +1,12 @@
-/** Controls and observes the simulated Entra ID at login.microsoftonline.com. */
+/** Controls and observes the simulated Entra ID. */
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { curlInCluster, ENTRA_HOST } from './around.ts'
 import { clusterIssuer } from './issuer.ts'
 import { kubectl } from './run.ts'
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
-export const AUTHORITY = 'https://login.microsoftonline.com'
+export const AUTHORITY = `https://${ENTRA_HOST}`
 export const VAULT = 'https://vault.azure.net'
 
 /** An application with a federated credential for each of its service accounts, as NAMESPACE:NAME. */
@@ -15,7 +15,7 @@ export interface Application {
   readonly serviceAccounts: readonly string[]
 }
 
-export interface Entra extends AsyncDisposable {
+export interface Entra {
   /** Replaces all applications. */
   readonly setApplications: (...applications: readonly Application[]) => Promise<void>
   /** Returns the client id of a token that Entra has signed for the vault. Throws for any other. */
@@ -35,21 +35,18 @@ const Counters = z.object({
 const Directory = z.looseObject({})
 const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
+/** Makes a request of the simulator's control endpoints, and others. */
+async function call(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown) {
+  const data = body === undefined ? [] : ['--data-binary', '@-']
+  const input = JSON.stringify(body) ?? ''
+  const url = `https://127.0.0.1${path}`
+  const reply = await curlInCluster(['-kf', '-X', method, ...data, url], { input })
+  const parsed: unknown = JSON.parse(reply)
+  return parsed
+}
+
 export async function connectToEntra(): Promise<Entra> {
-  const ca = await clusterCa()
-  const agent = new Agent({ connect: { ca } })
   const issuer = await clusterIssuer()
-  async function call(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown) {
-    const reply = await request(`${AUTHORITY}${path}`, {
-      dispatcher: agent,
-      method,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const text = await reply.body.text()
-    if (reply.statusCode !== 200) throw new Error(`${method} ${path}: ${text}`)
-    const parsed: unknown = JSON.parse(text)
-    return parsed
-  }
   const counters = async () => Counters.parse(await call('GET', '/simulator/requests')).counters
   const keys = Keys.parse(await call('GET', `/${TENANT_ID}/discovery/v2.0/keys`))
   const keySet = createLocalJWKSet(keys)
@@ -79,7 +76,6 @@ export async function connectToEntra(): Promise<Entra> {
       const { token, metadata } = (await counters()).byTarget
       return token + metadata
     },
-    [Symbol.asyncDispose]: () => agent.close(),
   }
 }
 

@@ -3,26 +3,27 @@ import { fileURLToPath } from 'node:url'
 
 const env: Readonly<Record<string, string | undefined>> = process.env
 
-/** The images under test, and those that the pods around them need. */
+/** The images under test, and the image of what runs around them. */
 export const IMAGES = {
   sidecar: env['WIMDS_IMAGE'] || 'wimds:dev',
   redirect: env['WIMDS_REDIRECT_IMAGE'] || 'wimds-redirect:dev',
   cluster: env['WIMDS_CLUSTER_IMAGE'] || 'wimds-cluster:dev',
   gate: env['WIMDS_GATE_IMAGE'] || 'wimds-gate:dev',
-  /** An application of 2021 with its SDK. */
-  legacyApp: env['LEGACY_APP_IMAGE'] || 'wimds-legacy-app:dev',
-  /** A shell and curl. */
-  tools: env['TOOLS_IMAGE'] || 'kit.local/tools:1',
+  /** Applications, the simulated Entra ID and a metadata service: `test/e2e/image`. */
+  around: env['WIMDS_E2E_IMAGE'] || 'wimds-e2e:dev',
 } as const
 
 /** The proxy of azure-workload-identity v1.6.0, for comparison; undefined: it is not measured. */
 export const AZWI_PROXY_IMAGE = env['AZWI_PROXY_IMAGE'] || undefined
 
-/** A certificate for login.microsoftonline.com that the cluster's own CA has signed. */
-export const ENTRA_TLS = {
-  certFile: env['CLUSTER_TLS_CERT'] ?? '',
-  keyFile: env['CLUSTER_TLS_KEY'] ?? '',
-} as const
+/** The key of the cluster's CA; undefined: the cluster signs certificates itself. */
+export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || undefined
+
+/** A command that ends the machine of a node, whose name is its last argument; undefined: no node is lost. */
+export const LOSE_NODE = env['LOSE_NODE'] || undefined
+
+/** The directory of network namespaces, if it is not the usual one of the container runtime. */
+export const NETNS_DIRECTORY = env['NETNS_DIRECTORY'] || undefined
 
 /** The path of the cluster's CA in pods. */
 export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'

@@ -1,57 +1,108 @@
-/** Starts, for all tests, Entra ID at its own name with the cluster's issuer, and the node's IMDS. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { once } from 'node:events'
+/** Starts, for all tests, Entra ID with the cluster's issuer, and the metadata service of each node. */
 import { stringify } from 'yaml'
-import { clusterCa, connectToEntra, TENANT_ID } from './entra.ts'
-import { CLI, ENTRA_TLS } from './environment.ts'
+import { AROUND, ENTRA_HOST } from './around.ts'
+import { createServerCertificate } from './certificate.ts'
+import { connectToEntra, TENANT_ID } from './entra.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { clusterIssuer } from './issuer.ts'
-import { startRealImds } from './real-imds.ts'
+import { type TestNamespace, testNamespace } from './namespace.ts'
+import { findCloud, METADATA_SERVICE } from './real-imds.ts'
+import { kubectl } from './run.ts'
 
 export default async function globalSetup(): Promise<() => Promise<void>> {
-  const started = new AsyncDisposableStack()
-  started.use(await startEntra())
-  started.use(await startRealImds())
-  return () => started.disposeAsync()
+  const around = await testNamespace(AROUND)
+  await startEntra(around)
+  if ((await findCloud()) === undefined) await startMetadataService(around)
+  return async () => {
+    // It takes its address off the nodes before the namespace goes.
+    await around.kubectl(['delete', 'daemonset', METADATA_SERVICE, '--ignore-not-found'])
+    await kubectl(['delete', 'namespace', AROUND])
+  }
 }
 
-async function startEntra(): Promise<AsyncDisposable> {
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-e2e-'))
-  const caFile = join(directory, 'cluster-ca.crt')
-  const configFile = join(directory, 'entra.yaml')
+const API = 'https://kubernetes.default.svc'
+
+async function startEntra(around: TestNamespace): Promise<void> {
   const config = {
     tenants: [{ id: TENANT_ID, name: 'Contoso' }],
     applications: [],
-    issuers: [{ issuer: await clusterIssuer(), caFile }],
+    issuers: [
+      {
+        issuer: await clusterIssuer(),
+        caFile: CLUSTER_CA_IN_PODS,
+        bearerTokenFile: CLUSTER_CA_IN_PODS.replace('ca.crt', 'token'),
+        discoveryUrl: `${API}/.well-known/openid-configuration`,
+        jwksUrl: `${API}/openid/v1/jwks`,
+      },
+    ],
     // As Entra ID does, so that a busy API server does not fail the exchanges of many pods.
     issuerCacheSeconds: 60,
   }
-  await writeFile(caFile, await clusterCa())
-  await writeFile(configFile, stringify(config))
-  const child = spawn(
-    process.execPath,
-    [
-      CLI,
-      'simulate',
-      `--config=${configFile}`,
-      `--dir=${join(directory, 'state')}`,
-      '--listen=0.0.0.0:443',
-      '--host=login.microsoftonline.com',
-      `--tls-cert=${ENTRA_TLS.certFile}`,
-      `--tls-key=${ENTRA_TLS.keyFile}`,
+  const { certPem, keyPem } = await createServerCertificate(ENTRA_HOST)
+  const stringData = { 'entra.yaml': stringify(config), 'tls.crt': certPem, 'tls.key': keyPem }
+  const labels = { app: 'entra' }
+  const container = {
+    name: 'entra',
+    image: IMAGES.around,
+    command: ['node', 'dist/wimds.js', 'simulate', '--config=/entra/entra.yaml'],
+    args: [
+      '--dir=/tmp/simulator',
+      '--listen=[::]:443',
+      `--host=${ENTRA_HOST}`,
+      '--tls-cert=/entra/tls.crt',
+      '--tls-key=/entra/tls.key',
     ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  )
-  const ended = once(child, 'exit')
-  await eventually('Entra ID answers', () => connectToEntra(), { withinMs: 20_000 })
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill()
-      await ended
-      await rm(directory, { recursive: true })
+    readinessProbe: {
+      httpGet: { scheme: 'HTTPS', port: 443, path: '/simulator/requests' },
+      periodSeconds: 1,
     },
+    // Without it, the pods that start at once take its processor.
+    resources: { requests: { cpu: '300m' } },
+    volumeMounts: [{ name: 'entra', mountPath: '/entra', readOnly: true }],
   }
+  await around.create(
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'entra' }, stringData },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'entra' },
+      spec: { selector: labels, ports: [{ port: 443 }], ipFamilyPolicy: 'PreferDualStack' },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'entra', labels },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [container],
+        volumes: [{ name: 'entra', secret: { secretName: 'entra' } }],
+      },
+    },
+  )
+  await around.ready('entra')
+  await eventually('Entra ID answers', () => connectToEntra(), { withinMs: 20_000 })
+}
+
+async function startMetadataService(around: TestNamespace): Promise<void> {
+  const labels = { app: METADATA_SERVICE }
+  const container = {
+    name: METADATA_SERVICE,
+    image: IMAGES.around,
+    command: ['node', 'metadata-service.mjs'],
+    securityContext: { capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_BIND_SERVICE'] } },
+  }
+  await around.create({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: METADATA_SERVICE },
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { hostNetwork: true, terminationGracePeriodSeconds: 5, containers: [container] },
+      },
+    },
+  })
+  await around.kubectl(['rollout', 'status', `daemonset/${METADATA_SERVICE}`, '--timeout=60s'])
 }

@@ -1,10 +1,13 @@
 /** Creates pods without end while something else happens to the webhook. */
 import { stringify } from 'yaml'
+import { eventually } from './eventually.ts'
 import type { TestNamespace } from './namespace.ts'
 
+const AT_LEAST = 20
+
 /**
- * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` returns the
- * number, and what was rejected or not injected.
+ * Lets the API server admit the pod again and again, two at a time, without creating it. `stop` lets it
+ * be at least twenty times, on a slow machine too, and returns what was rejected or not injected.
  */
 export function startLoad(namespace: TestNamespace, pod: object) {
   const manifest = stringify(pod)
@@ -24,12 +27,14 @@ export function startLoad(namespace: TestNamespace, pod: object) {
       count += 1
     }
   }
+  const enough = async () => count >= AT_LEAST || undefined
   const creating = Promise.all([createPods(), createPods()])
   return {
-    async stop() {
+    async stop(): Promise<readonly string[]> {
+      await eventually('there was a load', enough, { withinMs: 120_000 })
       stopping.abort()
       await creating
-      return { failures, count }
+      return failures
     },
   }
 }

@@ -21,7 +21,7 @@ const MESH_RULES = `table ip mesh {
  */
 export const meshInit = {
   name: 'mesh-init',
-  image: IMAGES.tools,
+  image: IMAGES.around,
   command: ['nft', MESH_RULES],
   securityContext: {
     runAsUser: 0,

@@ -1,6 +1,6 @@
 /** Creates the applications of the tests and injects them. */
 import { stringify } from 'yaml'
-import { TENANT_ID, VAULT } from './entra.ts'
+import { AUTHORITY, TENANT_ID, VAULT } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { wimds } from './run.ts'
 
@@ -32,12 +32,12 @@ interface AppPod {
 
 const shell = (name: string, script: string) => ({
   name,
-  image: IMAGES.tools,
+  image: IMAGES.around,
   command: ['/bin/sh', '-c', script],
   securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
 })
 
-/** Returns a pod of the tools image that Pod Security `restricted` admits. */
+/** Returns a pod of the suite's image that Pod Security `restricted` admits. */
 export function appPod({ name, script, initScript, account = 'default', ...more }: AppPod) {
   return {
     apiVersion: 'v1',
@@ -64,7 +64,7 @@ export function legacyPod(name: string, account: string) {
     name,
     script: '',
     account,
-    container: { image: IMAGES.legacyApp, command: undefined, args: ['get-token.mjs'] },
+    container: { command: ['node', '/app/get-token.mjs'] },
   })
 }
 
@@ -85,6 +85,10 @@ export function serviceAccount(name: string, clientId: string) {
 
 export type Mode = 'env' | 'loopback' | 'nft' | 'node'
 
+/** The flags of `wimds inject` for the simulated Entra ID: its address, and its CA. */
+export const AUTHORITY_FLAG = `--env=AZURE_AUTHORITY_HOST=${AUTHORITY}`
+export const ENTRA_FLAGS = [AUTHORITY_FLAG, `--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]
+
 /** Injects the objects with `wimds inject`, which finds the identities in the accounts. */
 async function injected(
   mode: Mode,
@@ -100,7 +104,7 @@ async function injected(
       `--redirect-image=${IMAGES.redirect}`,
       `--gate-image=${IMAGES.gate}`,
       // In mode node the CA is the broker's.
-      ...(mode === 'node' ? [] : [`--env=WIMDS_CA_FILE=${CLUSTER_CA_IN_PODS}`]),
+      ...(mode === 'node' ? [AUTHORITY_FLAG] : ENTRA_FLAGS),
       ...flags,
       '-',
     ],

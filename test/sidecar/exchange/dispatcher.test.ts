@@ -6,9 +6,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
-import { createEntraDispatcher, usesProxy } from '../../../src/sidecar/exchange/dispatcher.ts'
+import {
+  createEntraDispatcher,
+  createTokenProxyDispatcher,
+  usesProxy,
+} from '../../../src/sidecar/exchange/dispatcher.ts'
 import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
-import { createTokenProxyDispatcher } from '../../../src/sidecar/exchange/token-proxy.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'

@@ -29,7 +29,7 @@ function start(first?: AssertionState, { readyAfterPrefetch = false } = {}) {
   })
   const load = (state: AssertionState): void => {
     states.set('file', state)
-    readiness.onAssertion(state)
+    readiness.check()
   }
   if (first !== undefined) load(first)
   return { ...readiness, load, readyEvents: () => readyEvents }

@@ -314,14 +314,13 @@ test.each<[string, Env, string, RegExp]>([
     /HTTPS_PROXY/,
   ],
   ['tls', { WIMDS_CA_FILE: '' }, 'entra_tls', /WIMDS_CA_FILE/],
-])('names the step of a connection that fails, and its fix: %s', async (step, env, code, fix) => {
+])('names a connection that fails, and its fix: %s', async (_, env, code, fix) => {
   await using proxy = await connectProxy({ routes: {} })
   const { HTTPS_PROXY: url = '', ...others } = env
   const HTTPS_PROXY = url.replace('PROXY', String(proxy.port))
-  const { failures, fixes, find } = await check({ ...others, HTTPS_PROXY })
+  const { failures, fixes } = await check({ ...others, HTTPS_PROXY })
   expect(failures).toEqual([`connectivity: ${code}`, `token_exchange: ${code}`])
   expect(fixes).toMatch(fix)
-  expect(find('connectivity')[0]?.details.at(-1)).toMatch(new RegExp(`^${step} `))
 })
 
 test('names the login host of another cloud', async () => {

@@ -67,7 +67,7 @@ test('exits 0 when all checks pass', async () => {
   expect(out).toContain(`✓ admin port (127.0.0.1:${served.sidecar.adminPort}): answers`)
   expect(out).toContain('– route (169.254.169.254:80): not needed in mode env')
   expect(out).toContain(' subject   system:serviceaccount:shop:orders')
-  expect(out).toMatch(/ tls {4}TLSv1\.3, certificate by wimds simulator CA until/)
+  expect(out).toMatch(/✓ connectivity \(127\.0\.0\.1:\d+\): directly\n +answered in \d+ ms/)
   expect(out).toContain('✓ clock: the clock of this machine is ')
   expect(out).toContain('✓ token exchange (default → https://management.azure.com/): token until')
   expect(out).toMatch(/✓ All checks passed\.\n$/)
@@ -159,7 +159,7 @@ test('reports everything as JSON', async () => {
     },
     {
       check: 'connectivity',
-      details: ['directly', /^dns /, /^tcp /, /^tls /].map((each) => expect.stringMatching(each)),
+      details: ['directly', expect.stringMatching(/^answered in \d+ ms$/)],
     },
     { check: 'clock', status: 'ok' },
     { check: 'token_exchange', subject: 'default → https://management.azure.com/', status: 'ok' },
@@ -249,9 +249,7 @@ test('connects through the HTTP proxy and reports its rejection', async () => {
   expect(find('connectivity')).toMatchObject([
     {
       subject: `${host}:443`,
-      details: ['through the HTTP proxy', /^dns /, /^tcp /, /^proxy /, /^tls /].map((each) =>
-        expect.stringMatching(each),
-      ),
+      details: ['through the HTTP proxy', expect.stringMatching(/^answered in/)],
     },
   ])
   expect(report.ok).toBe(true)
@@ -260,11 +258,12 @@ test('connects through the HTTP proxy and reports its rejection', async () => {
   const rejected = await check(anonymous, '--no-exchange')
   expect(rejected.find('connectivity')[0]).toMatchObject({
     status: 'failed',
-    failure: { code: 'entra_unreachable', fix: expect.stringContaining('HTTPS_PROXY') },
+    failure: {
+      code: 'entra_unreachable',
+      problem: expect.stringMatching(/^the proxy \S+ answered 407 instead of connecting to/),
+      fix: expect.stringContaining('HTTPS_PROXY'),
+    },
   })
-  expect(rejected.find('connectivity')[0]?.details.at(-1)).toMatch(
-    /^proxy {2}the proxy requires a user and a password \(407\)/,
-  )
 })
 
 test('connects to the token proxy of identity bindings with its CA and name', async () => {

@@ -17,7 +17,6 @@ export const startSimulator = (options: SimulatorOptions = {}): Promise<Simulato
 
 export interface RequestChanges {
   readonly tenant?: string
-  readonly version?: 1 | 2
   /** Overrides form parameters; `undefined` removes one. */
   readonly form?: Readonly<Record<string, string | undefined>>
   /** Default: the projected token. */
@@ -37,8 +36,7 @@ export async function exchange(
   simulator: Simulator,
   changes: RequestChanges = {},
 ): Promise<Outcome> {
-  const { tenant = simulator.tenantId, version = 2, form = {} } = changes
-  const path = changes.path ?? (version === 2 ? '/oauth2/v2.0/token' : '/oauth2/token')
+  const { tenant = simulator.tenantId, path = '/oauth2/v2.0/token', form = {} } = changes
   const response = await fetch(`${simulator.authorityHost}/${tenant}${path}`, {
     method: 'POST',
     dispatcher: simulator.dispatcher,
@@ -47,9 +45,7 @@ export async function exchange(
       Object.entries({
         grant_type: 'client_credentials',
         client_id: simulator.clientId,
-        ...(version === 2
-          ? { scope: 'https://vault.azure.net/.default' }
-          : { resource: 'https://vault.azure.net' }),
+        scope: 'https://vault.azure.net/.default',
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
         client_assertion: changes.assertion ?? (await readFile(simulator.tokenFile, 'utf8')),
         'client-request-id': CORRELATION_ID,

@@ -41,7 +41,13 @@ test('puts objects without a namespace into the given one, and reports them with
   ])
   const { objects, findings } = await read([account])
   expect(objects.serviceAccounts).toEqual([])
-  expect(findings).toEqual([error('ServiceAccount "orders" (cluster.yaml)', '--namespace')])
+  const label = 'ServiceAccount "orders" (cluster.yaml)'
+  expect(findings).toEqual([
+    {
+      ...error(label, 'has no namespace'),
+      fix: 'set metadata.namespace, or pass --namespace',
+    },
+  ])
 })
 
 test('does not ask other objects for a namespace', async () => {
@@ -57,7 +63,7 @@ test.each(['{{ .Values.name }}', "a'; id; '", 'a\nb', ''])('rejects the name %j'
   ])
   expect(objects.serviceAccounts).toEqual([])
   expect(findings).toMatchObject([
-    { severity: 'error', message: expect.stringContaining('no valid name') },
+    { severity: 'error', problem: expect.stringContaining('no valid name') },
   ])
 })
 
@@ -78,13 +84,13 @@ spec: {containers: []}
     {
       severity: 'error',
       object: 'bad.yaml:3:4',
-      message:
+      problem:
         'Nested mappings are not allowed in compact mappings. Fix: put the value in quotes if its colon is text, or begin the inner mapping on a new line',
     },
     {
       severity: 'error',
       object: 'Pod shop/a',
-      message: 'spec.containers must not be empty. Fix: add a container',
+      problem: 'spec.containers must not be empty. Fix: add a container',
     },
   ])
 })
@@ -117,6 +123,9 @@ test('reads a Rollout, and other kinds where their pod template is given', async
 test('warns of a pod template of a kind that is not known', async () => {
   const { findings } = await read([KNATIVE])
   expect(findings).toEqual([
-    warning('Service "web" (cluster.yaml)', '--path Service.serving.knative.dev=spec.template'),
+    {
+      ...warning('Service "web" (cluster.yaml)', 'is of a kind that is not known'),
+      fix: '--path Service.serving.knative.dev=spec.template',
+    },
   ])
 })

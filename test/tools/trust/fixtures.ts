@@ -91,7 +91,7 @@ export const warning = (object: string, text: string) => finding('warning', obje
 const finding = (severity: Finding['severity'], object: string, text: string) => ({
   severity,
   object,
-  message: expect.stringContaining(text) as unknown,
+  problem: expect.stringContaining(text) as unknown,
 })
 
 /** Reads the objects as from one file. */

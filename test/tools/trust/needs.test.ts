@@ -80,7 +80,7 @@ test('reports a workload whose ServiceAccount is not in the input', async () => 
   expect(findings).toMatchObject([
     {
       severity: 'error',
-      message: expect.stringContaining('ServiceAccount shop/default, which is not in the input'),
+      problem: expect.stringContaining('ServiceAccount shop/default, which is not in the input'),
     },
   ])
 })
@@ -158,7 +158,7 @@ test('needs a credential for each entry of an identities file', async () => {
 test('reports an identities file that is missing or malformed', async () => {
   const workload = deployment('orders', 'orders', { annotations: CONFIG_MAP })
   expect((await needs([workload])).findings).toMatchObject([
-    { severity: 'error', message: expect.stringContaining('ConfigMap shop/identities') },
+    { severity: 'error', problem: expect.stringContaining('ConfigMap shop/identities') },
   ])
   expect(
     (await needs([workload, identitiesFile('identities: [{clientId: x}]')])).findings,
@@ -229,7 +229,7 @@ test('reports a chained identity whose subject is not known', async () => {
   ])
   expect(planned).toEqual([`${ORDERS} ${subject('orders')}`])
   expect(findings).toMatchObject([
-    { severity: 'error', message: expect.stringContaining('object id of orders') },
+    { severity: 'error', problem: expect.stringContaining('object id of orders') },
   ])
 })
 
@@ -319,7 +319,8 @@ test.each(['x=@/etc', 'contoso.onmicrosoft.com'])(
     expect(findings).toMatchObject([
       {
         severity: 'error',
-        message: `the tenant of orders, whose token ${BILLING} accepts, must be a GUID, not ${JSON.stringify(tenant)}. Fix: set tenantId in the identities file, or pass --identities`,
+        problem: `the tenant of orders, whose token ${BILLING} accepts, must be a GUID, not ${JSON.stringify(tenant)}`,
+        fix: 'set tenantId in the identities file, or pass --identities',
       },
     ])
   },
@@ -345,6 +346,6 @@ test('rejects a serviceAccountName that could break out of the output', async ()
   ])
   expect(planned).toEqual([])
   expect(findings).toMatchObject([
-    { severity: 'error', message: expect.stringContaining('not a valid name') },
+    { severity: 'error', problem: expect.stringContaining('not a valid name') },
   ])
 })

@@ -129,7 +129,7 @@ test('warns of a list that belongs to no identity', async () => {
     },
   )
   expect(findings).toMatchObject([
-    warning('nameless.json', 'CLIENT_ID.json'),
+    warning('nameless.json', 'does not say which identity it is of'),
     { severity: 'warning', object: 'other.json' },
   ])
 })
@@ -153,7 +153,8 @@ test('recommends identity bindings from 21 credentials on, with credentials of o
     {
       severity: 'error',
       object: ORDERS,
-      message: expect.stringMatching(/would have 21 .* identity binding/),
+      problem: expect.stringContaining('would have 21'),
+      fix: expect.stringContaining('use an identity binding'),
     },
   ])
 })
@@ -176,7 +177,7 @@ test('plans the claims of allowed namespaces, and counts no other', async () => 
   const allowed = new Map([[ORDERS, ['shop', 'billing']]])
   const { findings, identities } = await plan([attacker(), ...claims, ...OBJECTS], { allowed })
   expect(identities).toMatchObject([{ count: 1, credentials: [{ subject: SUBJECT }] }])
-  expect(findings).toMatchObject([{ object: ORDERS, message: expect.stringContaining(CLAIM) }])
+  expect(findings).toMatchObject([{ object: ORDERS, problem: expect.stringContaining(CLAIM) }])
 })
 
 test('lets a namespace that is not allowed choose no identity in Azure', async () => {
@@ -235,7 +236,7 @@ test('recommends no identity binding for an application', async () => {
     {},
     { known: [{ clientId: ORDERS, kind: 'application' }] },
   )
-  expect(findings[0]?.message).toContain('bindings are for managed identities only')
+  expect(findings[0]?.fix).toContain('bindings are for managed identities only')
 })
 
 test('warns of a client id that the list of identities lacks', async () => {
@@ -245,7 +246,7 @@ test('warns of a client id that the list of identities lacks', async () => {
     { known: [{ clientId: BILLING, kind: 'application' }] },
   )
   expect(identities[0]?.kind).toBe('managed-identity')
-  expect(findings).toMatchObject([warning(ORDERS, '--application')])
+  expect(findings).toMatchObject([warning(ORDERS, 'is taken for a managed identity')])
 })
 
 const projecting = (name: string, audience: string) =>

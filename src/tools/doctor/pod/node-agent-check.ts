@@ -1,7 +1,7 @@
 /** Explains why a pod of mode `node` is not served, by the agent of its node and the events of the pod. */
 import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
-import { failed, type Fault, notChecked, type Outcome, passed } from '../findings.ts'
+import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
 import { type ClusterPod, ContainerStatus } from './pod-object.ts'
 
@@ -23,7 +23,6 @@ const MAX_MESSAGE = 600
 const Metadata = z.looseObject({ namespace: z.string(), name: z.string() })
 const PodTemplate = z.looseObject({
   containers: z.array(z.looseObject({ name: z.string() })),
-  nodeSelector: z.nullish(z.record(z.string(), z.string())),
 })
 const Agents = z.object({
   items: z.array(
@@ -31,14 +30,6 @@ const Agents = z.object({
       metadata: Metadata,
       spec: PodTemplate,
       status: z.looseObject({ containerStatuses: z.optional(z.array(ContainerStatus)) }),
-    }),
-  ),
-})
-const DaemonSets = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: Metadata,
-      spec: z.looseObject({ template: z.looseObject({ spec: PodTemplate }) }),
     }),
   ),
 })
@@ -55,7 +46,13 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Outcome
   // During a rollout a node has two.
   const found = agents.items.filter(({ spec }) => isAgent(spec))
   const agent = found.find((each) => findContainer(each)?.state?.running !== undefined) ?? found[0]
-  if (agent === undefined) return failed(await explainMissingAgent(kubectl, node))
+  if (agent === undefined) {
+    return failed({
+      code: 'node_agent_missing',
+      problem: `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`,
+      fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${SELECTOR}. Or choose another mode: the annotation wimds.io/mode`,
+    })
+  }
   const object = `--namespace ${agent.metadata.namespace} ${agent.metadata.name}`
   const subject = `the node agent ${agent.metadata.namespace}/${agent.metadata.name}`
   const status = findContainer(agent)
@@ -96,36 +93,6 @@ const isAgent = ({ containers }: z.infer<typeof PodTemplate>) =>
 
 const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
   status.containerStatuses?.find(({ name }) => name === CONTAINER)
-
-/** Explains it by the DaemonSet: there is none, or it leaves the node out. */
-async function explainMissingAgent(kubectl: Kubectl, node: string): Promise<Fault> {
-  const code = 'node_agent_missing'
-  const sets = await getAll(kubectl, DaemonSets, ['daemonsets', '--all-namespaces', SELECTOR])
-  const problem = `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`
-  if (typeof sets === 'string') {
-    return {
-      code,
-      problem: `${problem}; its DaemonSet was not read: ${sets}`,
-      fix: `see whether it is installed, as a user who may list DaemonSets (kubectl get daemonsets --all-namespaces ${SELECTOR}), or choose another mode: the annotation wimds.io/mode`,
-    }
-  }
-  const set = sets.items.find(({ spec }) => isAgent(spec.template.spec))
-  if (set === undefined) {
-    return {
-      code,
-      problem,
-      fix: 'install it (helm upgrade with --set nodeAgent.enabled=true; docs/node-agent.md), or choose another mode: the annotation wimds.io/mode',
-    }
-  }
-  const { metadata, spec } = set
-  const selector = Object.entries(spec.template.spec.nodeSelector ?? {})
-  const labels = selector.map(([key, value]) => `${key}=${value}`).join(',') || 'none'
-  return {
-    code,
-    problem: `${problem}; the DaemonSet ${metadata.namespace}/${metadata.name} has no pod there (its nodeSelector: ${labels})`,
-    fix: `let it run there (nodeAgent.nodeSelector and nodeAgent.tolerations of the chart), or give the workload the same nodeSelector. kubectl describe daemonset --namespace ${metadata.namespace} ${metadata.name} has its events`,
-  }
-}
 
 /** Returns the list of `kubectl get`, or why it could not be read. */
 async function getAll<T>(

@@ -140,7 +140,7 @@ function explainMissingSidecar({ metadata }: Pod): Fault {
     : {
         code: 'pod_not_injected',
         problem: `the pod has the annotation ${asks}, and no container wimds: no webhook has injected it`,
-        fix: 'install the chart, and create the pod again: the webhook injects pods when they are created. wimds doctor --pre shows whether it is installed; the label wimds.io/inject: "false" of the namespace excludes its pods',
+        fix: 'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
       }
 }
 

@@ -4,7 +4,7 @@ import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
 import { inject } from '../../../cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
@@ -129,62 +129,3 @@ function createSamplePod(mode: RoutingMode) {
 }
 
 const ANY_ID = '00000000-0000-0000-0000-000000000000'
-
-const Webhooks = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({ name: z.string() }),
-      webhooks: z.optional(
-        z.array(
-          z.object({
-            name: z.string(),
-            failurePolicy: z.optional(z.string()),
-            clientConfig: z.object({
-              caBundle: z.optional(z.string()),
-              service: z.optional(z.object({ name: z.string(), namespace: z.string() })),
-            }),
-          }),
-        ),
-      ),
-    }),
-  ),
-})
-
-/** The second is for labelled namespaces, and the only one before Kubernetes 1.30. */
-const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
-/** The webhook of azure-workload-identity, which AKS runs with --enable-workload-identity. */
-const AZWI_WEBHOOK = /^mutation\.azure-workload-identity\.io$/
-
-/** Returns whether the webhooks of wimds and of azure-workload-identity are there. */
-export async function checkWebhooks(kubectl: Kubectl): Promise<Outcome> {
-  const result = await kubectl(['get', 'mutatingwebhookconfigurations', '--output=json'])
-  const data = parseOutput(Webhooks, result)
-  if (data === undefined) return notChecked(result.reason)
-  const all = data.items.flatMap(({ metadata, webhooks = [] }) =>
-    webhooks.map((webhook) => ({ ...webhook, configuration: metadata.name })),
-  )
-  const azwi = all.find(({ name }) => AZWI_WEBHOOK.test(name))
-  const details = azwi === undefined ? [] : [`azure-workload-identity: ${azwi.configuration}`]
-  const own = all.find(({ name }) => OWN_WEBHOOK.test(name))
-  if (own === undefined) {
-    return notNeeded(
-      'that of wimds is not installed yet: install the chart, or use wimds inject without it',
-      ...details,
-    )
-  }
-  const { configuration, failurePolicy = 'Fail', clientConfig } = own
-  const { service, caBundle = '' } = clientConfig
-  const place = service === undefined ? 'a URL' : `the Service ${service.namespace}/${service.name}`
-  if (caBundle === '') {
-    const fault = {
-      code: 'webhook_not_ready',
-      problem: `${configuration} has no caBundle, so the API server cannot call ${place}`,
-      fix: 'wait until a pod of the webhook is ready, and read its log; with cert-manager see the Certificate',
-    } as const
-    return failed(fault, ...details)
-  }
-  return passed(
-    `${configuration} is installed and calls ${place} (failurePolicy ${failurePolicy}); whether it answers was not tried`,
-    ...details,
-  )
-}

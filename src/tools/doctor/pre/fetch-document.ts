@@ -10,7 +10,6 @@ import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/http.ts'
 import { request } from '../../../lib/undici.ts'
-import { tryConnection } from '../connectivity.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
@@ -34,29 +33,26 @@ const MAX_BYTES = 1_048_576
  * Creates the function that fetches. It refuses a host with an address that is not public, which this machine may
  * reach and Entra ID cannot; through a proxy, which resolves the name itself, it cannot tell.
  */
-export function createDocumentFetch(network: Network): FetchDocument {
-  const { proxy, extraCa } = network
+export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument {
   return async (url) => {
+    const dispatcher = createEntraDispatcher({
+      ...(proxy !== undefined && { proxy }),
+      ...(extraCa !== undefined && { extraCa: extraCa.pem }),
+    })
     try {
       const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
       const address = isDirect ? await findPrivateAddress(url.hostname) : undefined
       if (address !== undefined) {
         return fail(`the address ${address} of its host is not public`)
       }
-      const dispatcher = createEntraDispatcher({
-        ...(proxy !== undefined && { proxy }),
-        ...(extraCa !== undefined && { extraCa: extraCa.pem }),
-      })
-      try {
-        return await get(url, dispatcher)
-      } finally {
-        await dispatcher.destroy()
-      }
+      return await get(url, dispatcher)
     } catch (error) {
       const failed = fail(describe(error))
       if (toTransportError(error, ENTRA).code === 'entra_tls') return failed
-      const unreachable = await findUnreachable(network)
+      const unreachable = await findUnreachable(dispatcher)
       return { ...failed, ...(unreachable !== undefined && { unreachable }) }
+    } finally {
+      await dispatcher.destroy()
     }
   }
 }
@@ -64,17 +60,14 @@ export function createDocumentFetch(network: Network): FetchDocument {
 const ENTRA_HOST = 'login.microsoftonline.com'
 
 /** Returns Entra ID's host if this machine does not reach it; its certificate is of no importance here. */
-async function findUnreachable({ proxy, extraCa }: Network): Promise<FetchFailure['unreachable']> {
-  const { steps, error } = await tryConnection({
-    host: ENTRA_HOST,
-    port: 443,
-    isTokenProxy: false,
-    proxy,
-    ca: extraCa && { pem: extraCa.pem, isExclusive: false },
-  })
-  const last = steps.at(-1)
-  if (error === undefined || last?.name === 'tls') return undefined
-  return { endpoint: `${ENTRA_HOST}:443`, reason: last?.detail ?? error.problem }
+async function findUnreachable(dispatcher: Dispatcher): Promise<FetchFailure['unreachable']> {
+  try {
+    await get(new URL(`https://${ENTRA_HOST}/`), dispatcher)
+    return undefined
+  } catch (error) {
+    if (toTransportError(error, ENTRA).code === 'entra_tls') return undefined
+    return { endpoint: `${ENTRA_HOST}:443`, reason: describe(error) }
+  }
 }
 
 async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {

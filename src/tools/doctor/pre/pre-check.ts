@@ -5,7 +5,7 @@ import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { checkAdmission, checkVersion, checkWebhooks } from './cluster-checks.ts'
+import { checkAdmission, checkVersion } from './cluster-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
 
@@ -35,7 +35,6 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
         createFinding('api_server', version),
         ...(await checkOwnIssuer()),
         createFinding('injected_pod', admission, `mode ${mode}, ${place}`),
-        createFinding('webhook', await checkWebhooks(kubectl)),
       ],
     }
   }
@@ -48,11 +47,6 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
       ? [version, [leaveOut('issuer')]]
       : [notChecked(problem), await checkOwnIssuer()]
   return {
-    checks: [
-      createFinding('api_server', server),
-      ...ofIssuer,
-      leaveOut('injected_pod'),
-      leaveOut('webhook'),
-    ],
+    checks: [createFinding('api_server', server), ...ofIssuer, leaveOut('injected_pod')],
   }
 }

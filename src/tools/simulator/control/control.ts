@@ -1,25 +1,18 @@
 /** The control endpoints, with which a test in any language changes and observes the simulator. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { parseJson } from '../../../lib/json.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
 import { jsonResponse, type Server } from '../http/handler.ts'
-import {
-  type ClusterIssuer,
-  type ProjectedTokenClaims,
-  ProjectedTokenSchema,
-} from '../issuer/issuer.ts'
+import { type ProjectedTokenClaims, ProjectedTokenSchema } from '../issuer/issuer.ts'
 
 interface ControlledParts {
   readonly faults: Faults
   readonly log: ExchangeLog
   readonly directory: Directory
-  readonly issuer: ClusterIssuer
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
-
-const KeySchema = z.strictObject({ published: z.boolean().default(true) })
 
 type Route = (request: Request) => Promise<Response> | Response
 
@@ -30,11 +23,9 @@ type Route = (request: Request) => Promise<Response> | Response
  * - `GET | DELETE /simulator/requests`: counters and the last exchanges
  * - `GET | PUT /simulator/directory`: tenants, applications and resources
  * - `POST /simulator/token`: writes a new projected token with these claims
- * - `POST /simulator/issuer-key`: the issuer signs with a new key, which `{"published": false}` leaves
- *   out of its key set
  */
 export function withControl(next: Server, controlled: ControlledParts): Server {
-  const { faults, log, directory, issuer, rotateToken } = controlled
+  const { faults, log, directory, rotateToken } = controlled
   const requests = () => jsonResponse(200, { counters: log.counters(), requests: log.entries() })
   const routes: Readonly<Record<string, Route>> = {
     'GET /simulator/faults': () => jsonResponse(200, faults.list()),
@@ -63,9 +54,6 @@ export function withControl(next: Server, controlled: ControlledParts): Server {
       await rotateToken(claims)
       return {}
     }),
-    'POST /simulator/issuer-key': acceptJson(KeySchema, async ({ published }) => ({
-      kid: await issuer.rotateKey({ published }),
-    })),
   }
 
   return async (request) => {

@@ -98,7 +98,7 @@ export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, u
 }
 
 /** Finds the application's roles at a resource, under any of its identifiers. */
-export const findRoles = (application: Application, resource: Resource): readonly string[] =>
+const findRoles = (application: Application, resource: Resource): readonly string[] =>
   [resource.appId, ...resource.identifiers].flatMap((id) => application.roles[id] ?? [])
 
 interface Lifetime {
@@ -112,36 +112,22 @@ interface Lifetime {
  */
 export function selectLifetime(application: Application, random: () => number): Lifetime {
   const isManaged = application.kind === 'managed-identity'
-  const typical = isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801)
   return {
-    expiresInSeconds: application.tokenLifetimeSeconds ?? typical,
-    refreshInSeconds: application.refreshInSeconds ?? (isManaged ? 43_199 : undefined),
+    expiresInSeconds: isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801),
+    refreshInSeconds: isManaged ? 43_199 : undefined,
   }
 }
 
-/** Creates the JSON of a success: numbers from the v2 endpoint; strings and more members from v1. */
+/** Creates the JSON of a success. */
 export function createTokenResponseBody(
-  version: 1 | 2,
   accessToken: string,
   { expiresInSeconds, refreshInSeconds }: Lifetime,
-  { identifier, now }: Pick<Grant, 'identifier' | 'now'>,
 ): Readonly<Record<string, unknown>> {
-  const lifetimes = {
+  return {
+    token_type: 'Bearer',
     expires_in: expiresInSeconds,
     ext_expires_in: expiresInSeconds,
     ...(refreshInSeconds === undefined ? {} : { refresh_in: refreshInSeconds }),
-  }
-  if (version === 2) return { token_type: 'Bearer', ...lifetimes, access_token: accessToken }
-  const seconds = Math.floor(now / 1000)
-  const strings = Object.entries({
-    ...lifetimes,
-    expires_on: seconds + expiresInSeconds,
-    not_before: seconds - BACKDATED_SECONDS,
-  }).map(([name, value]) => [name, String(value)] as const)
-  return {
-    token_type: 'Bearer',
-    ...Object.fromEntries(strings),
-    resource: identifier,
     access_token: accessToken,
   }
 }

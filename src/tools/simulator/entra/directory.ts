@@ -47,16 +47,11 @@ export const ApplicationSchema = z.strictObject({
   /** ARM id of a managed identity: `xms_mirid`. */
   resourceId: z.string().optional(),
   disabled: z.boolean().default(false),
-  /** False: registered, but without a service principal in the tenant (AADSTS7000229). */
-  servicePrincipal: z.boolean().default(true),
   federatedCredentials: credentialsOf(FederatedCredentialSchema).default([]),
   /** App roles by resource identifier: the `roles` claim. */
   roles: z.record(z.string(), z.array(z.string())).default({}),
   /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
   blockedByPolicy: z.guid().optional(),
-  /** Lifetime of its access tokens. Default: depends on the kind, as in Entra ID. */
-  tokenLifetimeSeconds: z.int().positive().optional(),
-  refreshInSeconds: z.int().positive().optional(),
 })
 
 const TenantSchema = z.strictObject({
@@ -74,8 +69,6 @@ const ResourceSchema = z.strictObject({
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.union([z.literal(1), z.literal(2)]).default(1),
   disabled: z.boolean().default(false),
-  /** True: only applications with a role get a token (AADSTS501051). */
-  assignmentRequired: z.boolean().default(false),
 })
 
 /** The directory as described in code and in a configuration file. */
@@ -87,7 +80,6 @@ export const DirectorySchema = z.strictObject({
   unknownResources: z.enum(['reject', 'issue']).default('reject'),
 })
 
-export type FederatedCredential = z.infer<typeof FederatedCredentialSchema>
 export type Application = z.infer<typeof ApplicationSchema>
 export type ResourceInput = z.input<typeof ResourceSchema>
 export type Tenant = z.infer<typeof TenantSchema>
@@ -136,7 +128,6 @@ export const createUnknownResource = (identifier: string): Resource => ({
   identifiers: [identifier],
   tokenVersion: 1,
   disabled: false,
-  assignmentRequired: false,
 })
 
 /** Compares with a known identifier, in which `*` stands for any text. */

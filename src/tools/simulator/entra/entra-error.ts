@@ -30,14 +30,12 @@ interface ErrorContext {
   readonly form?: URLSearchParams
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  /** Separator of the trailer's items: spaces since 2024, CRLF before. */
-  readonly trailerSeparator?: ' ' | '\r\n'
 }
 
 /** Creates the JSON response for an error, with a new trace id. */
 export function createErrorResponse(
   { code, message, overrides }: EntraError,
-  { request, form, now, trailerSeparator = ' ' }: ErrorContext,
+  { request, form, now }: ErrorContext,
 ): Response {
   const entry = findAadsts(code)
   const traceId = randomUUID()
@@ -49,7 +47,7 @@ export function createErrorResponse(
     `Trace ID: ${traceId}`,
     `Correlation ID: ${correlationId}`,
     `Timestamp: ${timestamp}`,
-  ].join(trailerSeparator)
+  ].join(' ')
   const body = {
     error: overrides.error ?? entry.error,
     error_description: description,

@@ -7,13 +7,11 @@ import {
   createAccessTokenClaims,
   createTokenResponseBody,
   createTokenSigner,
-  findRoles,
   selectLifetime,
 } from './access-token.ts'
 import {
   createUnknownResource,
   findResource,
-  type Application,
   type Directory,
   type Resource,
   type Tenant,
@@ -21,7 +19,7 @@ import {
 import { createErrorResponse, EntraError, tokenResponseHeaders } from './entra-error.ts'
 import { createIssuerKeySource, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
-import { parseTokenRequest, parseTokenRoute, readForm, type TokenRoute } from './token-request.ts'
+import { parseTokenRequest, parseTokenRoute, readForm } from './token-request.ts'
 import { validateAssertion } from './validate-assertion.ts'
 
 export interface EntraOptions {
@@ -35,10 +33,6 @@ export interface EntraOptions {
   readonly random?: () => number
   /** Cache lifetime of an issuer's keys. Default 0: fetched for each exchange. */
   readonly issuerCacheMs?: number
-  /** Clock skew tolerance for an assertion's times. Default 5 minutes. */
-  readonly toleranceMs?: number
-  /** Separator of the items of an error's trailer: spaces since 2024, CRLF before. */
-  readonly trailerSeparator?: ' ' | '\r\n'
 }
 
 /** A handler that accepts the effects of faults. Without effects it answers as Entra ID does. */
@@ -56,8 +50,6 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     now: clock = Date.now,
     random = Math.random,
     issuerCacheMs = 0,
-    toleranceMs = 300_000,
-    trailerSeparator = ' ',
   } = options
   const signer = await createTokenSigner()
   const findIssuerKeys = createIssuerKeySource({
@@ -67,26 +59,23 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
   })
 
   async function issueToken(
-    route: TokenRoute,
+    tenantName: string,
     request: Request,
     form: URLSearchParams,
     effects: Effects,
     now: number,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { answer, lifetime: forcedLifetime, propagation } = effects
+    const { answer, lifetime: forcedLifetime } = effects
     if (answer?.kind === 'aadsts') throw new EntraError(answer.code, answer.text, answer)
-    const parsed = parseTokenRequest(directory, route, request.method, form)
-    const { tenant, application, endpointVersion, isCaeCapable, scopeOrResource } = parsed
-    const hasPropagated = !propagation || random() >= propagation.probability
+    const parsed = parseTokenRequest(directory, tenantName, request.method, form)
+    const { tenant, application, isCaeCapable, scope } = parsed
     await validateAssertion(parsed.assertion, {
       application,
-      credentials: hasPropagated ? application.federatedCredentials : [],
       findIssuerKeys,
       now,
-      toleranceMs,
     })
-    const identifier = endpointVersion === 2 ? parseResourceScope(scopeOrResource) : scopeOrResource
-    const resource = requireResource(directory, tenant, application, identifier)
+    const identifier = parseResourceScope(scope)
+    const resource = requireResource(directory, tenant, identifier)
     if (application.blockedByPolicy) throw blockedByPolicy(application.blockedByPolicy)
 
     const selected = selectLifetime(application, random)
@@ -101,22 +90,23 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const subject = { tenant, application, resource, identifier }
     const grant = { ...subject, origin, now, expiresInSeconds, isCaeCapable }
     const accessToken = await signer.sign(createAccessTokenClaims(grant), resource.tokenVersion)
-    return createTokenResponseBody(endpointVersion, accessToken, lifetime, grant)
+    return createTokenResponseBody(accessToken, lifetime)
   }
 
   return async (request, effects = {}) => {
     const { pathname } = new URL(request.url)
     const now = clock() + (effects.clock?.offsetMs ?? 0)
-    const route = parseTokenRoute(pathname)
-    if (!route) return answerMetadataRequest(request, { directory, jwk: signer.jwk, now })
+    const tenantName = parseTokenRoute(pathname)
+    if (tenantName === undefined)
+      return answerMetadataRequest(request, { directory, jwk: signer.jwk, now })
     const form = await readForm(request)
     try {
-      const body = await issueToken(route, request, form, effects, now)
+      const body = await issueToken(tenantName, request, form, effects, now)
       const sent = omitMembers(body, effects['missing-fields']?.fields ?? [])
       return jsonResponse(200, sent, tokenResponseHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
-      return createErrorResponse(error, { request, form, now, trailerSeparator })
+      return createErrorResponse(error, { request, form, now })
     }
   }
 }
@@ -147,12 +137,7 @@ function parseResourceScope(scope: string): string {
   )
 }
 
-function requireResource(
-  directory: Directory,
-  tenant: Tenant,
-  application: Application,
-  identifier: string,
-): Resource {
+function requireResource(directory: Directory, tenant: Tenant, identifier: string): Resource {
   const resource =
     findResource(directory, identifier) ??
     (directory.unknownResources === 'issue' ? createUnknownResource(identifier) : undefined)
@@ -166,12 +151,6 @@ function requireResource(
     throw new EntraError(
       500014,
       `The service principal for resource '${identifier}' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.`,
-    )
-  }
-  if (resource.assignmentRequired && findRoles(application, resource).length === 0) {
-    throw new EntraError(
-      501051,
-      `Application '${application.clientId}'(${application.name}) is not assigned to a role for the application '${identifier}'(${resource.name}).`,
     )
   }
   return resource

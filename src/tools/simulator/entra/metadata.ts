@@ -1,6 +1,6 @@
 /** Discovery documents, key set and instance discovery of the simulated Entra ID. */
 import type { JWK } from 'jose'
-import { formatV1Issuer, formatV2Issuer } from './access-token.ts'
+import { formatV2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
 import { jsonResponse } from '../http/handler.ts'
 import { createErrorResponse, EntraError } from './entra-error.ts'
@@ -34,9 +34,9 @@ export function answerMetadataRequest(
     )
   }
 
-  const [, name = '', version, rest] = /^\/([^/]+)(\/v2\.0)?\/(.+)$/u.exec(pathname) ?? []
-  const isKeys = /^discovery\/(?:v2\.0\/)?keys$/u.test(rest ?? '')
-  if (!isKeys && rest !== '.well-known/openid-configuration') {
+  const [, name = '', rest] = /^\/([^/]+)\/(.+)$/u.exec(pathname) ?? []
+  const isKeys = rest === 'discovery/v2.0/keys'
+  if (!isKeys && rest !== 'v2.0/.well-known/openid-configuration') {
     return new Response(null, { status: 404, headers })
   }
   const tenant = findTenant(directory, name)
@@ -44,31 +44,23 @@ export function answerMetadataRequest(
     return fail(new EntraError(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' }))
   }
   if (isKeys) return jsonResponse(200, { keys: [jwk] }, headers)
-  return jsonResponse(
-    200,
-    createOpenidConfiguration(origin, tenant?.id ?? '', version ? 2 : 1),
-    headers,
-  )
+  return jsonResponse(200, createOpenidConfiguration(origin, tenant?.id ?? ''), headers)
 }
 
-function createOpenidConfiguration(origin: string, tenantId: string, version: 1 | 2) {
+function createOpenidConfiguration(origin: string, tenantId: string) {
   const base = `${origin}/${tenantId}`
-  const [path, keys, issuer] =
-    version === 2
-      ? ['oauth2/v2.0', 'discovery/v2.0/keys', formatV2Issuer(origin, tenantId)]
-      : ['oauth2', 'discovery/keys', formatV1Issuer(tenantId)]
   return {
-    token_endpoint: `${base}/${path}/token`,
+    token_endpoint: `${base}/oauth2/v2.0/token`,
     token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt'],
-    jwks_uri: `${base}/${keys}`,
+    jwks_uri: `${base}/discovery/v2.0/keys`,
     response_modes_supported: ['query', 'fragment', 'form_post'],
     subject_types_supported: ['pairwise'],
     id_token_signing_alg_values_supported: ['RS256'],
     response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
     scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
-    issuer,
-    authorization_endpoint: `${base}/${path}/authorize`,
-    end_session_endpoint: `${base}/${path}/logout`,
+    issuer: formatV2Issuer(origin, tenantId),
+    authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+    end_session_endpoint: `${base}/oauth2/v2.0/logout`,
     claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'tid', 'ver'],
     tenant_region_scope: 'EU',
     cloud_instance_name: new URL(origin).host,

@@ -14,27 +14,19 @@ export interface TokenRequest {
   readonly application: Application
   /** The client assertion. Never logged, and not kept after the response. */
   readonly assertion: string
-  /** The v2 `scope` or the v1 `resource`, as sent. */
-  readonly scopeOrResource: string
-  readonly endpointVersion: 1 | 2
+  /** As sent. */
+  readonly scope: string
   /** True when the client announces that it supports continuous access evaluation. */
   readonly isCaeCapable: boolean
-}
-
-export interface TokenRoute {
-  readonly tenant: string
-  readonly endpointVersion: 1 | 2
 }
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 /** Real forms are a few kB, most of it the assertion. */
 const MAX_FORM_CHARACTERS = 65_536
 
-/** Parses the path of a token endpoint. Regional clients append a slash. */
-export function parseTokenRoute(pathname: string): TokenRoute | undefined {
-  const match = /^\/([^/]+)\/oauth2\/(v2\.0\/)?token\/?$/u.exec(pathname)
-  if (!match?.[1]) return undefined
-  return { tenant: match[1], endpointVersion: match[2] ? 2 : 1 }
+/** Returns the tenant in the path of a token endpoint; undefined for another path. Regional clients append a slash. */
+export function parseTokenRoute(pathname: string): string | undefined {
+  return /^\/([^/]+)\/oauth2\/v2\.0\/token\/?$/u.exec(pathname)?.[1]
 }
 
 /** Reads the form of a request. Empty for any other content type. */
@@ -53,7 +45,7 @@ export async function readForm(request: Request): Promise<URLSearchParams> {
  */
 export function parseTokenRequest(
   directory: Directory,
-  route: TokenRoute,
+  tenantName: string,
   method: string,
   form: URLSearchParams,
 ): TokenRequest {
@@ -63,13 +55,13 @@ export function parseTokenRequest(
       `The endpoint only accepts POST requests. Received a ${method} request.`,
     )
   }
-  const tenant = requireTenant(directory, route.tenant)
+  const tenant = requireTenant(directory, tenantName)
   const grantType = requireParameter(form, 'grant_type')
   if (grantType !== 'client_credentials') {
     throw new EntraError(70003, `The app requested an unsupported grant type '${grantType}'.`)
   }
   const clientId = requireParameter(form, 'client_id')
-  const scopeOrResource = requireParameter(form, route.endpointVersion === 2 ? 'scope' : 'resource')
+  const scope = requireParameter(form, 'scope')
   if (!z.guid().safeParse(clientId).success) {
     throw new EntraError(90013)
   }
@@ -77,8 +69,7 @@ export function parseTokenRequest(
     tenant,
     application: requireApplication(directory, tenant, clientId),
     assertion: requireAssertion(form, clientId),
-    scopeOrResource,
-    endpointVersion: route.endpointVersion,
+    scope,
     isCaeCapable: /"cp1"/iu.test(form.get('claims') ?? ''),
   }
 }
@@ -114,12 +105,6 @@ function requireApplication(directory: Directory, tenant: Tenant, clientId: stri
   }
   if (application.disabled) {
     throw new EntraError(7000112, `Application '${clientId}'(${application.name}) is disabled.`)
-  }
-  if (!application.servicePrincipal) {
-    throw new EntraError(
-      7000229,
-      `The client application ${clientId} is missing service principal in the tenant ${tenant.id}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119`,
-    )
   }
   return application
 }

@@ -1,21 +1,19 @@
 /** Validates a client assertion against an application's federated credentials, as Entra ID does. */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
-import { type Application, type FederatedCredential, TOKEN_EXCHANGE } from './directory.ts'
+import { type Application, TOKEN_EXCHANGE } from './directory.ts'
 import type { IssuerKeySource } from './issuer-keys.ts'
 import { EntraError } from './entra-error.ts'
 
 interface ValidationOptions {
   readonly application: Application
-  /** The credentials that have propagated to this node of Entra ID. */
-  readonly credentials: readonly FederatedCredential[]
   readonly findIssuerKeys: IssuerKeySource
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  /** Clock skew tolerance. Entra's own tolerance is not documented. */
-  readonly toleranceMs?: number
 }
 
+/** Clock skew tolerance. Entra's own tolerance is not documented. */
+const TOLERANCE_MS = 300_000
 const MAX_LIFETIME_SECONDS = 25 * 3600
 const CHECK =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation'
@@ -42,10 +40,10 @@ export async function validateAssertion(
   assertion: string,
   options: ValidationOptions,
 ): Promise<void> {
-  const { application, credentials, findIssuerKeys, now, toleranceMs = 300_000 } = options
+  const { application, findIssuerKeys, now } = options
   const { header, claims } = parseAssertion(assertion)
   if (claims.iss === application.clientId) throw certificateNotRegistered()
-  matchCredential(application, credentials, claims)
+  matchCredential(application, claims)
   validateLifetime(claims)
   const keys = await findIssuerKeys(claims.iss)
   if (!keys.kids.has(header.kid)) {
@@ -55,7 +53,7 @@ export async function validateAssertion(
     )
   }
   await verifySignature(assertion, keys.find)
-  validateTimes(claims, now, toleranceMs)
+  validateTimes(claims, now)
 }
 
 function parseAssertion(assertion: string) {
@@ -81,8 +79,7 @@ function parseJwt(assertion: string) {
 
 /** Compares issuer, subject and audience: exactly, case-sensitively, without wildcards. Throws the `EntraError`. */
 function matchCredential(
-  { clientId, name }: Application,
-  credentials: readonly FederatedCredential[],
+  { clientId, name, federatedCredentials: credentials }: Application,
   { iss, sub, aud }: Claims,
 ): void {
   if (credentials.length === 0) {
@@ -147,9 +144,9 @@ async function verifySignature(
   }
 }
 
-function validateTimes({ nbf, exp }: Claims, now: number, toleranceMs: number): void {
+function validateTimes({ nbf, exp }: Claims, now: number): void {
   const start = nbf ?? 0
-  if (start * 1000 - toleranceMs <= now && now < exp * 1000 + toleranceMs) return
+  if (start * 1000 - TOLERANCE_MS <= now && now < exp * 1000 + TOLERANCE_MS) return
   throw new EntraError(
     700024,
     `Client assertion is not within its valid time range. Current time: ${formatInstant(now / 1000)}, assertion valid from ${formatInstant(start)}, expiry time of assertion ${formatInstant(exp)}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,

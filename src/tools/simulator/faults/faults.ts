@@ -74,14 +74,6 @@ const FaultSchema = z.discriminatedUnion('kind', [
     expiresInSeconds: z.int().optional(),
     refreshInSeconds: z.int().positive().optional(),
   }),
-  /**
-   * Federated credentials have not propagated to every node of Entra ID: within the window, an
-   * exchange reaches a node without them with this probability.
-   */
-  faultOf('propagation', {
-    windowMs: milliseconds.default(120_000),
-    probability: z.number().min(0).max(1).default(0.5),
-  }),
   /** Entra ID's clock skew: in its checks, its tokens and `Date`. */
   faultOf('clock', { offsetMs: z.number().min(-MAX_SKEW_MS).max(MAX_SKEW_MS) }),
 ])
@@ -96,14 +88,7 @@ export type Effects = { readonly [Kind in ChangeKind]?: Extract<Fault, { kind: K
   readonly answer?: Exclude<Fault, { kind: ChangeKind }>
 }
 
-const CHANGES = [
-  'delay',
-  'slow-body',
-  'missing-fields',
-  'lifetime',
-  'propagation',
-  'clock',
-] as const
+const CHANGES = ['delay', 'slow-body', 'missing-fields', 'lifetime', 'clock'] as const
 type ChangeKind = (typeof CHANGES)[number]
 
 export interface Faults {
@@ -118,15 +103,12 @@ export interface Faults {
   take(target: FaultTarget, clientId: string | undefined): Effects
 }
 
-/** Creates an empty list of faults. `now` starts the window of a propagation fault. */
-export function createFaults(now: () => number = Date.now): Faults {
-  let active: { fault: Fault; left: number; addedAt: number }[] = []
-  const parse = (faults: readonly FaultInput[]) =>
-    FaultsSchema.parse(faults).map((fault) => ({
-      fault,
-      left: fault.times ?? Infinity,
-      addedAt: now(),
-    }))
+const parse = (faults: readonly FaultInput[]) =>
+  FaultsSchema.parse(faults).map((fault) => ({ fault, left: fault.times ?? Infinity }))
+
+/** Creates an empty list of faults. */
+export function createFaults(): Faults {
+  let active: { fault: Fault; left: number }[] = []
 
   return {
     add(...faults) {
@@ -143,10 +125,9 @@ export function createFaults(now: () => number = Date.now): Faults {
     take(target, clientId) {
       const effects: Record<string, Fault> = {}
       for (const entry of active) {
-        const { fault, addedAt } = entry
+        const { fault } = entry
         const slot = isChange(fault.kind) ? fault.kind : 'answer'
-        const isExpired = fault.kind === 'propagation' && now() >= addedAt + fault.windowMs
-        if (slot in effects || isExpired || !appliesTo(fault, target, clientId)) continue
+        if (slot in effects || !appliesTo(fault, target, clientId)) continue
         effects[slot] = fault
         entry.left -= 1
       }

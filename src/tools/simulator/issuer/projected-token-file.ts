@@ -1,7 +1,6 @@
 /** Writes a token file as the kubelet does, with the same atomic replacement. */
-import { chmod, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { createDirectory } from '../create-directory.ts'
 
 export interface ProjectedTokenFile {
   /** Path that a pod reads: a symbolic link to `..data/NAME`. */
@@ -32,7 +31,7 @@ export function createProjectedTokenFile(
   }
 
   async function replace(text: string): Promise<void> {
-    await createDirectory(directory)
+    await mkdir(directory, { recursive: true })
     const previous = await readLinkTarget(dataLink)
     const current = await mkdtemp(join(directory, `..${formatTimestamp(now())}.`))
     await chmod(current, 0o755)

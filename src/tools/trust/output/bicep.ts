@@ -21,7 +21,10 @@ export function formatBicep(plan: Plan): string {
   const groups = new Set(identities.flatMap(({ id }) => id?.resourceGroup ?? []))
   if (groups.size > 1) {
     throw new UsageError([
-      `-o bicep: the identities are in the resource groups ${[...groups].join(', ')}, and a Bicep file is deployed to one. Fix: run it once for each, with --resource-group`,
+      {
+        problem: `-o bicep: the identities are in the resource groups ${[...groups].join(', ')}, and a Bicep file is deployed to one`,
+        fix: 'run it once for each, with --resource-group',
+      },
     ])
   }
   const [group = 'RESOURCE_GROUP'] = groups

@@ -1,5 +1,6 @@
 /** Formats the plan as JSON. Its form is public: members are added, never renamed. */
 import { formatManagedIdentityId } from '../../../lib/managed-identity.ts'
+import { formatProblem } from '../../../lib/errors.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
@@ -15,7 +16,11 @@ export function formatJson(plan: Plan): string {
       const resourceId = identity.id && formatManagedIdentityId(identity.id)
       return { clientId, kind, resourceId, count, isCompared, isOverLimit, credentials, extra }
     }),
-    findings: plan.findings,
+    findings: plan.findings.map(({ severity, object, ...problem }) => ({
+      severity,
+      object,
+      message: formatProblem(problem),
+    })),
   }
   return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -22,7 +22,6 @@ const agentPod = (state: object) => ({
 
 interface Cluster {
   readonly pods?: readonly object[] | string
-  readonly daemonSets?: readonly object[] | string
   readonly events?: readonly object[]
 }
 
@@ -34,14 +33,10 @@ const answer = (call: string, items: readonly object[] | string): KubectlAnswer 
 
 /** Runs the check with these answers of kubectl. */
 async function check(
-  { pods = [], daemonSets = [], events = [] }: Cluster,
+  { pods = [], events = [] }: Cluster,
   { cluster = waitingPod(), isServed = false } = {},
 ) {
-  await using fake = await fakeKubectl([
-    answer('get pods', pods),
-    answer('get daemonsets', daemonSets),
-    answer('get events', events),
-  ])
+  await using fake = await fakeKubectl([answer('get pods', pods), answer('get events', events)])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
   const outcome = await checkNodeAgent({ kubectl, cluster, name: 'orders', isServed })
@@ -72,28 +67,6 @@ test('names the node without an agent, in a cluster that has none', async () => 
     },
   })
   expect(calls[0]).toContain('--field-selector=spec.nodeName=node-1')
-})
-
-test('names the DaemonSet that leaves the node out', async () => {
-  const spec = { ...agentSpec, nodeSelector: { pool: 'apps', 'kubernetes.io/os': 'linux' } }
-  const { outcome } = await check({ daemonSets: [{ metadata, spec: { template: { spec } } }] })
-  expect(outcome.failure).toMatchObject({
-    code: 'node_agent_missing',
-    problem: expect.stringMatching(
-      /node-1.*DaemonSet wimds-node-agent\/wimds-node-agent-x has no pod there \(its nodeSelector: pool=apps,kubernetes.io\/os=linux\)/,
-    ),
-    fix: expect.stringContaining('nodeAgent.tolerations'),
-  })
-})
-
-test('does not say that none is installed if the DaemonSets cannot be read', async () => {
-  const { outcome } = await check({ daemonSets: 'Error from server (Forbidden): not allowed' })
-  expect(outcome.failure).toMatchObject({
-    code: 'node_agent_missing',
-    problem: expect.stringMatching(/node-1.*; its DaemonSet was not read: not allowed$/),
-    fix: expect.stringMatching(/kubectl get daemonsets --all-namespaces/),
-  })
-  expect(outcome.failure?.fix).not.toContain('install it')
 })
 
 test('does not take the agent of another product for it', async () => {

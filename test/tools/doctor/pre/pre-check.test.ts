@@ -51,7 +51,6 @@ async function cluster(): Promise<KubectlAnswer[]> {
     await documentOf(published, KEYS),
     { call: 'get namespace shop', stdout: JSON.stringify({ metadata: { labels } }) },
     { call: 'create --dry-run=server', stdout: 'pod/wimds-doctor' },
-    { call: 'mutatingwebhookconfigurations', stdout: JSON.stringify({ items: [] }) },
   ]
 }
 
@@ -72,13 +71,7 @@ async function check({ answers = [], flags = [], changes = {} }: Case = {}) {
 
 test('passes for a cluster that is ready, and changes nothing in it', async () => {
   const { code, report, statuses, calls, find } = await check()
-  expect(statuses).toEqual([
-    'api_server: ok',
-    'issuer: ok',
-    'signing_keys: ok',
-    'injected_pod: ok',
-    'webhook: not_needed',
-  ])
+  expect(statuses).toEqual(['api_server: ok', 'issuer: ok', 'signing_keys: ok', 'injected_pod: ok'])
   expect(report).toMatchObject({ ok: true, schemaVersion: 1 })
   expect(code).toBe(0)
   expect(find('injected_pod')[0]?.details).toContain('its Pod Security level is privileged')
@@ -256,7 +249,6 @@ describe('the issuer', () => {
       'issuer: ok',
       'signing_keys: not_checked',
       'injected_pod: not_checked',
-      'webhook: not_checked',
     ])
     expect(code).toBe(2)
   })
@@ -307,33 +299,7 @@ test.each([
   const answers = [{ call: 'version', stdout: JSON.stringify({ serverVersion }) }]
   const { statuses } = await check({ answers })
   expect(statuses[0]).toBe(`api_server: ${status}`)
-  expect(statuses).toHaveLength(5)
-})
-
-describe('the webhook', () => {
-  test.each([
-    ['is installed', 'LS0t', 'pods.wimds.io', []],
-    ['is installed before Kubernetes 1.30', 'LS0t', 'namespace.pods.wimds.io', []],
-    ['has no certificate yet', '', 'pods.wimds.io', ['webhook: webhook_not_ready']],
-  ])('%s', async (_, caBundle, name, expected) => {
-    const clientConfig = { caBundle, service: { name: 'wimds', namespace: 'wimds' } }
-    const items = [
-      {
-        metadata: { name: 'azure-wi-webhook-mutating-webhook-configuration' },
-        webhooks: [{ name: 'mutation.azure-workload-identity.io', clientConfig: {} }],
-      },
-      {
-        metadata: { name: 'wimds' },
-        webhooks: [{ name, failurePolicy: 'Ignore', clientConfig }],
-      },
-    ]
-    const answers = [{ call: 'mutatingwebhookconfigurations', stdout: JSON.stringify({ items }) }]
-    const { failures, find } = await check({ answers })
-    expect(failures).toEqual(expected)
-    expect(find('webhook')[0]?.details.join()).toContain(
-      'azure-wi-webhook-mutating-webhook-configuration',
-    )
-  })
+  expect(statuses).toHaveLength(4)
 })
 
 test.each([

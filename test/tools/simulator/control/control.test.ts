@@ -122,14 +122,4 @@ describe('a control endpoint', () => {
     expect((await exchange(simulator)).status).toBe(200)
     expect(await readFile(simulator.tokenFile, 'utf8')).not.toBe(before)
   })
-
-  test('rotates the signing key, published or not', async () => {
-    await using simulator = await startSimulator()
-    await control(simulator, 'POST', 'issuer-key')
-    await control(simulator, 'POST', 'token')
-    expect((await exchange(simulator)).status).toBe(200)
-    const { body } = await control(simulator, 'POST', 'issuer-key', { published: false })
-    await control(simulator, 'POST', 'token')
-    expect((await exchange(simulator)).body['error_description']).toContain(Object(body).kid)
-  })
 })

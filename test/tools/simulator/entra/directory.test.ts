@@ -47,13 +47,6 @@ describe('an exchange', () => {
       /\(orders\) is disabled/,
     ],
     [
-      'no service principal',
-      setApplication({ servicePrincipal: false }),
-      undefined,
-      '401 invalid_client 7000229',
-      /missing service principal/,
-    ],
-    [
       'no credential',
       keep,
       REPORTS.clientId,
@@ -74,13 +67,6 @@ describe('an exchange', () => {
       undefined,
       '400 invalid_resource 500014',
       /is disabled/,
-    ],
-    [
-      'resource that requires a role',
-      setVault({ assignmentRequired: true }),
-      undefined,
-      '400 invalid_grant 501051',
-      /not assigned to a role/,
     ],
   ])('fails with its AADSTS code: %s', async (_, change, clientId, failure, text) => {
     await using simulator = await startSimulator()

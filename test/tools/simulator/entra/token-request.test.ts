@@ -33,12 +33,6 @@ describe('a token request', () => {
     ['client id not a GUID', form({ client_id: 'orders' }), '400 invalid_request 90013', /Invalid/],
     ['no scope', form({ scope: undefined }), '400 invalid_request 900144', /'scope'/],
     [
-      'no resource (v1)',
-      { version: 1, form: { resource: undefined } },
-      '400 invalid_request 900144',
-      /'resource'/,
-    ],
-    [
       'a named permission',
       scope('https://vault.azure.net/x'),
       '400 invalid_scope 1002012',
@@ -110,12 +104,6 @@ describe('an error response', () => {
     expect(headers.get('content-length')).toBe(String(JSON.stringify(body).length))
     expect(headers.get('cache-control')).toBe('no-store, no-cache')
     expect(headers.get('date')).toBe('Tue, 24 Nov 2026 12:00:00 GMT')
-  })
-
-  test('has CRLF in the trailer with the option for the format before 2024', async () => {
-    await using simulator = await startSimulator({ trailerSeparator: '\r\n' })
-    const { body } = await exchange(simulator, noCredential)
-    expect(body['error_description']).toMatch(/credentials\.\r\nTrace ID: \S+\r\nCorrelation ID: /)
   })
 
   test.each<[string, string | RegExp, RequestChanges]>([

@@ -1,7 +1,7 @@
 import { generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { ORDERS } from '../../../../src/tools/simulator/defaults.ts'
-import type { FederatedCredential } from '../../../../src/tools/simulator/entra/directory.ts'
+import type { Application } from '../../../../src/tools/simulator/entra/directory.ts'
 import type { ProjectedTokenClaims } from '../../../../src/tools/simulator/issuer/issuer.ts'
 import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
 import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
@@ -143,7 +143,7 @@ describe('an assertion', () => {
     const [orders] = applications
     if (orders === undefined) throw new Error('orders is in the default directory')
     const clientId = '99999999-9999-4999-8999-999999999999'
-    const credential: FederatedCredential = {
+    const credential: Application['federatedCredentials'][number] = {
       name: 'chained',
       issuer: `https://entra.test/${simulator.tenantId}/v2.0`,
       subject: ORDERS.objectId,

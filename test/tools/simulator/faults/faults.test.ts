@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { decodeJwt } from 'jose'
 import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import {
@@ -192,28 +193,14 @@ describe('a changed answer', () => {
   test("has Entra ID's skewed clock in Date, tokens and checks", async () => {
     await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'clock', offsetMs: 200_000 })
-    const ahead = await exchange(simulator, { version: 1 })
+    const ahead = await exchange(simulator)
     expect(ahead.headers.get('date')).toBe('Tue, 24 Nov 2026 12:03:20 GMT')
-    expect(ahead.body['not_before']).toBe(String(NOW / 1000 - 100))
+    expect(decodeJwt(String(ahead.body['access_token'])).nbf).toBe(NOW / 1000 - 100)
     simulator.faults.set([{ kind: 'clock', offsetMs: -301_000 }])
     expect((await exchange(simulator)).body).toMatchObject({
       error_codes: [700024],
       timestamp: '2026-11-24 11:54:59Z',
     })
-  })
-
-  test('fails at random within the window of propagation, and not after it', async () => {
-    let now = NOW
-    const chances = [0.1, 0.9, 0.1]
-    await using simulator = await startSimulator({
-      now: () => now,
-      random: () => chances.shift() ?? 0,
-    })
-    simulator.faults.add({ kind: 'propagation', windowMs: 60_000, probability: 0.5 })
-    expect((await exchange(simulator)).body).toMatchObject({ error_codes: [70025] })
-    expect((await exchange(simulator)).status).toBe(200)
-    now += 60_000
-    expect((await exchange(simulator)).status).toBe(200)
   })
 })
 
@@ -235,7 +222,7 @@ describe('a fault', () => {
   })
 
   test.each<[FaultInput['target'], string]>([
-    ['metadata', 'https://entra.test/common/discovery/keys'],
+    ['metadata', 'https://entra.test/common/discovery/v2.0/keys'],
     ['issuer', 'https://issuer.test/openid/v1/jwks'],
     ['vault', 'https://vault.test/secrets/x'],
   ])('applies only to its target: %s', async (target, url) => {

@@ -1,0 +1,160 @@
+/** `npm run test:azure` with programs in place of az, kubectl, helm, docker and npm: it always deletes the group. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { KNOWN_RESOURCES } from '../../src/tools/simulator/entra/known-resources.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { ROOT } from '../docs/pages.ts'
+
+const CLIENT = 'c1111111-1111-4111-8111-111111111111'
+const TENANT = 'd2222222-2222-4222-8222-222222222222'
+const SUBSCRIPTION = 'e3333333-3333-4333-8333-333333333333'
+const GROUP = 'wimds-test-of-the-test'
+const AUDIENCES = ['api://AzureADTokenExchange', 'api://somebody-else'] as const
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const TOKEN = `eyJ9.${encode({ appid: CLIENT, aud: 'https://management.azure.com/' })}.x`
+
+const az = (issuer: string) => `
+case "$*" in
+  *"$FAIL"*) echo "az failed" >&2; exit 1 ;;
+  *"$HANG"*) touch hanging; exec sleep 60 ;;
+esac
+case "$*" in
+  "group create"*) touch group ;;
+  "group exists"*) if [ -e group ]; then echo true; else echo false; fi ;;
+  "group delete"*) rm group ;;
+  *clientId*) echo ${CLIENT} ;;
+  *tenantId*) echo ${TENANT} ;;
+  *issuerUrl*) echo ${issuer} ;;
+  "account show --query id"*) echo ${SUBSCRIPTION} ;;
+  "group show"*) echo /subscriptions/${SUBSCRIPTION}/resourceGroups/${GROUP} ;;
+esac`
+
+const KUBECTL = `
+case "$*" in
+  "create token"*) cat "token-$3-$\{7##*/}" ;;
+  *"--container clients-"*) echo '${JSON.stringify({ token: TOKEN })}' ;;
+  *"Authorization: Bearer"*) echo '{"id":"/subscriptions/${SUBSCRIPTION}"}' ;;
+  *"curl --silent"*) echo '{"access_token":"${TOKEN}","client_id":"${CLIENT}"}' ;;
+  *) cat >/dev/null ;;
+esac`
+
+/** Runs it. `FAIL` and `HANG` are words of the call of az that fails, or that waits for a signal. */
+async function runWithFakes(faults: { FAIL?: string; HANG?: string } = {}) {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-test-'))
+  await using simulator = await createSimulator({
+    directory: (issuer) => ({
+      tenants: [{ id: TENANT }],
+      applications: [
+        {
+          tenantId: TENANT,
+          clientId: CLIENT,
+          federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:orders' }],
+        },
+      ],
+      resources: [...KNOWN_RESOURCES],
+    }),
+  })
+  const file = (name: string) => join(folder.path, name)
+  for (const serviceAccount of ['orders', 'default']) {
+    for (const audience of AUDIENCES) {
+      const token = await simulator.issuer.sign({ namespace: 'shop', serviceAccount, audience })
+      writeFileSync(file(`token-${serviceAccount}-${audience.replace(/.*\//, '')}`), token.reveal())
+    }
+  }
+  const programs = {
+    az: az(simulator.issuer.issuer),
+    kubectl: KUBECTL,
+    helm: '',
+    docker: '',
+    npm: '',
+  }
+  mkdirSync(file('bin'))
+  for (const [name, body] of Object.entries(programs)) {
+    const script = `#!/bin/bash\ncd '${folder.path}'\necho "${name} $*" >>calls\n${body}\n`
+    writeFileSync(file(`bin/${name}`), script)
+    chmodSync(file(`bin/${name}`), 0o755)
+  }
+  const path = [file('bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(':')
+  const env = {
+    PATH: path,
+    FAIL: faults.FAIL ?? 'no call',
+    HANG: faults.HANG ?? 'no call',
+    WIMDS_AZURE_GROUP: GROUP,
+    WIMDS_AZURE_AUTHORITY: simulator.authorityHost,
+    NODE_EXTRA_CA_CERTS: simulator.caFile,
+  }
+  const run = [join(ROOT, 'test/azure/run.ts'), '--record', file('record')]
+  const child = spawn(process.execPath, run, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = Promise.all([text(child.stdout), text(child.stderr)])
+  const closed = once(child, 'close')
+  if (faults.HANG !== undefined) {
+    while (!existsSync(file('hanging'))) await sleep(50)
+    child.kill('SIGTERM')
+  }
+  const [code] = await closed
+  const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '')
+  return {
+    code,
+    output: (await output).join(''),
+    calls: read('calls').trim().split('\n'),
+    record: read('record/replies.json'),
+    isGroupLeft: existsSync(file('group')),
+  }
+}
+
+test('runs every client and mode, records replies without identifiers, and deletes the group', async () => {
+  const { code, output, calls, record, isGroupLeft } = await runWithFakes()
+  expect(output).toContain('22 passed, 0 failed')
+  expect({ code, isGroupLeft }).toEqual({ code: 0, isGroupLeft: false })
+  expect(output).toMatch(/\d+ min, about [\d.]+ USD/)
+  expect(calls.findLast((call) => call.startsWith('az '))).toBe(
+    `az group delete --name ${GROUP} --yes`,
+  )
+  const parsed = JSON.parse(record)
+  // Here the real Entra ID is another simulator.
+  expect(parsed.differences).toEqual([])
+  expect(parsed.exchanges['a token']).toMatchObject({
+    status: 200,
+    body: { access_token: '(token)' },
+  })
+  expect(parsed.exchanges['another subject'].body.error_description).toContain('AADSTS700213')
+  for (const identifier of [CLIENT, TENANT, SUBSCRIPTION, GROUP, 'eyJ']) {
+    expect(record).not.toContain(identifier)
+  }
+})
+
+test.each(['aks create', 'identity federated-credential', 'group show'])(
+  'deletes the group after `az %s` failed',
+  async (FAIL) => {
+    const { code, output, isGroupLeft } = await runWithFakes({ FAIL })
+    expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+    expect(output).toContain('az failed')
+    expect(output).toContain(`deleted: the resource group ${GROUP}`)
+  },
+)
+
+test('deletes the group after a signal', async () => {
+  const { code, output, isGroupLeft } = await runWithFakes({ HANG: 'aks create' })
+  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+  expect(output).toContain(`deleted: the resource group ${GROUP}`)
+})
+
+test('says how to delete a group that could not be deleted', async () => {
+  const { code, output } = await runWithFakes({ FAIL: 'group delete' })
+  expect(code).toBe(1)
+  expect(output).toContain(`Run: az group delete --name '${GROUP}' --yes`)
+})

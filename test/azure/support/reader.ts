@@ -1,0 +1,62 @@
+/** Runs commands of the pages in one shell environment, as a reader would. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { findCommands, ROOT } from '../../docs/pages.ts'
+
+export interface Reader {
+  /** Runs the block of the page with that mark. Returns its output; throws an error if a command fails. */
+  readonly run: (page: string, name: string) => Promise<string>
+  /** Runs other commands in the same environment. */
+  readonly shell: (commands: string) => Promise<string>
+}
+
+/** What is written in a page, and what takes its place. */
+export type Replacements = Readonly<Record<string, string>>
+
+/** Creates a shell whose variables are kept in the folder from one block to the next. */
+export function createReader(
+  folder: string,
+  replacements: Replacements,
+  signal?: AbortSignal,
+): Reader {
+  const variables = join(folder, 'variables.sh')
+  async function shell(commands: string): Promise<string> {
+    const script = [
+      'set -euo pipefail',
+      `if [ -e '${variables}' ]; then . '${variables}'; fi`,
+      `trap 'export -p >"${variables}"' EXIT`,
+      `cd '${ROOT}'`,
+      commands,
+    ]
+    const env = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') }
+    const child = spawn('bash', ['-c', script.join('\n')], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // A group of its own: Ctrl-C ends the tests in order, and the deletion not at all.
+      detached: true,
+    })
+    const stop = () => child.pid !== undefined && process.kill(-child.pid)
+    signal?.addEventListener('abort', stop)
+    const closed = new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', resolve)
+    })
+    const [code, output] = await Promise.all([closed, text(child.stdout)])
+    signal?.removeEventListener('abort', stop)
+    signal?.throwIfAborted()
+    if (code !== 0) throw new Error(`exit code ${code} of:\n${commands.trim()}\n${output}`)
+    return output
+  }
+  return {
+    shell,
+    run(page, name) {
+      process.stderr.write(`── ${page}: ${name}\n`)
+      const commands = Object.entries(replacements).reduce(
+        (changed, [from, to]) => changed.replaceAll(from, to),
+        findCommands(page, name),
+      )
+      return shell(commands)
+    },
+  }
+}

@@ -1,0 +1,15 @@
+/** What runs in the cluster around the pods under test, in a namespace of its own. */
+import { run } from './run.ts'
+
+export const AROUND = 'wimds-e2e-around'
+export const ENTRA_HOST = `entra.${AROUND}.svc.cluster.local`
+
+/** Runs curl in a pod of that namespace, by default where the simulated Entra ID runs. Returns what it prints. */
+export async function curlInCluster(
+  args: readonly string[],
+  { pod = 'entra', input }: { readonly pod?: string; readonly input?: string } = {},
+): Promise<string> {
+  const inPod = ['exec', '--namespace', AROUND, pod, ...(input === undefined ? [] : ['--stdin'])]
+  const curl = ['--', 'curl', '-sS', '-m', '20', ...args]
+  return (await run('kubectl', [...inPod, ...curl], { input: input ?? '' })).stdout
+}
