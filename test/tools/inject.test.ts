@@ -326,14 +326,6 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     expect(err).toContain('kubectl kustomize')
   })
 
-  test('calls a List without items an empty list', async () => {
-    const source = 'apiVersion: v1\nkind: List\nitems: []\n'
-    const { out, err } = await runVerbosely([...IDENTITY, '-'], source)
-    expect(out).toBe(source)
-    expect(err).toContain('stdin:1: document: skipped: an empty list\n')
-    expect(err).not.toContain('no apiVersion')
-  })
-
   test.each([
     ['--uid 1000680000', /"runAsUser":1000680000/],
     ['--mode env --uid none', /^((?!runAsUser).)*$/],
@@ -503,7 +495,6 @@ replicaCount: 1
         '38: Pod/not-me: skipped: opted out',
         '46: Secret/s: skipped: kind Secret',
         '49: Job/job-: skipped: opted out',
-        '54: document: skipped: no apiVersion and kind',
         '',
       ],
     })

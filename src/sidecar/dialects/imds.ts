@@ -2,8 +2,7 @@
 import { BrokerError } from '../../lib/errors.ts'
 import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import type { Clock } from '../tokens/clock.ts'
-import { type Lifetime, ttlMs } from '../tokens/lifetime.ts'
+import { type Clock, type Lifetime, ttlMs } from '../tokens/clock.ts'
 import {
   createJsonReply,
   type Dialect,

@@ -35,21 +35,11 @@ export function renderPage(status: StatusDocument, query = ''): Page {
 }
 
 function renderSidecar(status: StatusDocument): Html {
-  const { workload, build, startedAt, generatedAt, ...rest } = status
-  const { clockSkewSeconds = 'not known yet', logLevel, allowsUnlistedClientIds } = rest
-  const facts = renderFacts(
-    {
-      host: workload.host,
-      startedAt,
-      clockSkewSeconds,
-      logLevel,
-      allowsUnlistedClientIds,
-      version: build.version,
-      node: build.node,
-    },
-    generatedAt,
-  )
-  return renderSection('sidecar', facts)
+  const { workload, build, startedAt, generatedAt, clockSkewSeconds, ...rest } = status
+  const { logLevel, allowsUnlistedClientIds } = rest
+  const { host } = workload
+  const facts = { host, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds, ...build }
+  return renderSection('sidecar', renderFacts(facts, generatedAt))
 }
 
 /** Renders the warnings about the settings and the identities file; nothing if there is none. */

@@ -1,8 +1,7 @@
 /** One key of the token cache: its token, its failure, and when the next exchange is due. */
 import type { BrokerError } from '../../lib/errors.ts'
 import { computeNegativeTtlMs, computeRetryDelayMs, isRetried } from './backoff.ts'
-import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
-import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { type Clock, MIN_TTL_MS, readAwakeTime, readWallOffset, ttlMs } from './clock.ts'
 import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 

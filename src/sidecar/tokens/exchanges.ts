@@ -3,9 +3,8 @@ import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
 import type { Entry } from './cache-entry.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
 import type { EntryStore } from './entry-store.ts'
-import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
 /** The outcome of an exchange that was made while a token was cached. */

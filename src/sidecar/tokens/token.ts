@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { Lifetime } from './lifetime.ts'
+import type { Lifetime } from './clock.ts'
 
 /** A request for an access token. */
 export interface TokenRequest {

@@ -10,8 +10,7 @@ import {
   WARN_SKEW_MS,
 } from '../../sidecar/exchange/clock-skew.ts'
 import type { Identity } from '../../sidecar/identities.ts'
-import { systemClock } from '../../sidecar/tokens/clock.ts'
-import { toWallTimes } from '../../sidecar/tokens/lifetime.ts'
+import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
 import { toScope } from '../../sidecar/tokens/token.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'

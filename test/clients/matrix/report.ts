@@ -19,8 +19,7 @@ const INTRODUCTION = `# Compatibility
 
 Each client is the published package at the version shown, with the modes that it has. Each mode ran in its own process, against
 the built sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right
-signature, audience and identity and, if the client reports one, the right expiry. If a client does not return its token, the
-token that Resource Manager or the storage service received is checked. ✗ marks a mode that failed.
+signature, audience and identity and, if the client reports one, the right expiry. ✗ marks a mode that failed.
 
 The modes, with the set of variables of \`wimds env --for\` in parentheses:
 
@@ -33,8 +32,7 @@ The modes, with the set of variables of \`wimds env --for\` in parentheses:
 - **vm-extension**: the retired VM extension's protocol, a form posted to localhost:50342.
 
 All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`).
-DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load. Rows of
-DefaultAzureCredential show that its probe for IMDS (limit 0.3 to 2 s) succeeds and that no other credential is used. The .NET
+DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load. The .NET
 client is the npm package \`@azure/mcp-linux-x64\`, the C++ client the PyPI package \`pyarrow\`.
 `
 

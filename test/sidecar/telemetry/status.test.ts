@@ -7,7 +7,7 @@ import { describeSettings } from '../../../src/sidecar/config/settings.ts'
 import { type StatusDocument, StatusSchema } from '../../../src/sidecar/telemetry/status-schema.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { aStatus } from '../../fixtures/status.ts'
-import { toWallTimes } from '../../../src/sidecar/tokens/lifetime.ts'
+import { toWallTimes } from '../../../src/sidecar/tokens/clock.ts'
 import type { CacheEntry } from '../../../src/sidecar/tokens/cache-entry.ts'
 import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
 

@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
-import { createLifetime } from '../../../src/sidecar/tokens/lifetime.ts'
+import { createLifetime, systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import {
   type AccessToken,
   type CacheRequest,

@@ -70,7 +70,6 @@ export interface ObjectReport {
   /** The line on which it begins. */
   readonly line: number
   readonly apiVersion: string
-  /** Empty, as the name, for a document that is no object. */
   readonly kind: string
   readonly name: string
   /** Absent if the object names none. */
@@ -145,8 +144,7 @@ function isKept({ outcome }: ObjectReport, { keepsRejected = false }: ManifestOp
 
 /** Returns `orders.yaml:12: Deployment/orders`. */
 export function formatPlace({ file, line, kind, name }: ObjectReport): string {
-  const object = [kind, name].filter((part) => part !== '').join('/')
-  return `${file}:${line}: ${object === '' ? 'document' : object}`
+  return `${file}:${line}: ${kind}${name === '' ? '' : `/${name}`}`
 }
 
 interface DocumentResult {
@@ -156,32 +154,33 @@ interface DocumentResult {
   readonly problems: readonly string[]
 }
 
+const UNREAD = { objects: [], pods: [] } as const
+
 /** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
 function editDocument(source: SourceDocument, context: Context): DocumentResult {
   const { text, data, located, document, file } = source
   if (source.problem !== undefined) {
-    return { text, objects: [], pods: [], problems: [formatDocumentProblem(file, source.problem)] }
-  }
-  if (located.length === 0) {
-    return { text, objects: data === null ? [] : [skipDocument(source)], pods: [], problems: [] }
+    return { ...UNREAD, text, problems: [formatDocumentProblem(file, source.problem)] }
   }
   const results = located.map((each) => editObject(each, source, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   for (const edit of edits) edit()
   const edited = edits.length === 0 ? text : printDocument(document, text)
-  const isSafe = edits.length === 0 || parsesTo(edited, applyChanges(data, changes))
-  const objects = results.map(({ report, edits: own }) =>
-    isSafe || own.length === 0 ? report : { ...report, ...UNSAFE },
-  )
+  if (edits.length > 0 && !parsesTo(edited, applyChanges(data, changes))) {
+    const message = 'it cannot be edited safely. Fix: write it in plain block style without aliases'
+    const place = String(source.firstLine)
+    return { ...UNREAD, text, problems: [formatDocumentProblem(file, { place, message })] }
+  }
+  const objects = results.map(({ report }) => report)
   const problems = objects
     .filter((object) => object.outcome === 'rejected' && !isKept(object, context))
     .flatMap((object) => object.reasons.map((reason) => `${formatPlace(object)}: ${reason}`))
   const template = problems.length > 0 ? findTemplateSyntax(text, source.firstLine) : undefined
   return {
-    text: isSafe ? edited : text,
+    text: edited,
     objects,
-    pods: isSafe ? changes.map(({ pod }) => pod) : [],
+    pods: changes.map(({ pod }) => pod),
     problems: template === undefined ? problems : [formatDocumentProblem(file, template)],
   }
 }
@@ -190,27 +189,6 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
 function formatDocumentProblem(file: string, { place, message }: DocumentProblem): string {
   return `${file}:${place}: ${message}`
 }
-
-/** Reports a document that is no object, such as one without a kind. */
-function skipDocument({ file, data, document, findLine }: SourceDocument): ObjectReport {
-  const isEmptyList = typeof data === 'object' && data !== null && 'items' in data && 'kind' in data
-  return {
-    file,
-    line: findLine(document.contents),
-    apiVersion: '',
-    kind: '',
-    name: '',
-    isWorkload: false,
-    outcome: 'skipped',
-    reasons: [isEmptyList ? 'an empty list' : 'no apiVersion and kind'],
-    warnings: [],
-  }
-}
-
-const UNSAFE = {
-  outcome: 'rejected',
-  reasons: ['it cannot be edited safely. Fix: write it in plain block style without aliases'],
-} as const
 
 interface ObjectResult {
   readonly report: ObjectReport

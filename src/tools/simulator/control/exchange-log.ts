@@ -21,21 +21,15 @@ interface LoggedExchange {
 
 export type ExchangeLog = ReturnType<typeof createExchangeLog>
 
-/** Longer texts are truncated. */
-const MAX_LENGTH = 256
-/** Client ids that are counted separately; the rest are counted as `others`. */
-const MAX_CLIENT_IDS = 1000
-
 /** Creates a log of the last `max` exchanges, with counts of all. */
 export function createExchangeLog(max = 1000) {
   let entries: LoggedExchange[] = []
   let counts = createCounts()
   return {
     record(exchange: LoggedExchange): void {
-      const kept = truncateTexts(exchange)
-      entries.push(kept)
+      entries.push(exchange)
       if (entries.length > max) entries.shift()
-      count(counts, kept)
+      count(counts, exchange)
     },
     /** Returns the last exchanges, oldest first. */
     entries: (): readonly LoggedExchange[] => entries,
@@ -69,27 +63,11 @@ function count(counts: ReturnType<typeof createCounts>, exchange: LoggedExchange
   const { byTarget, byClientId, byAadsts } = counts
   counts.total += 1
   byTarget[target] += 1
-  if (clientId !== undefined) {
-    const hasCounter = byClientId.has(clientId) || byClientId.size < MAX_CLIENT_IDS
-    increment(byClientId, hasCounter ? clientId : 'others')
-  }
+  if (clientId !== undefined) increment(byClientId, clientId)
   if (aadsts !== undefined) increment(byAadsts, String(aadsts))
   if (target === 'token' && outcome === 200) counts.issued += 1
 }
 
 const increment = (counts: Map<string, number>, key: string): void => {
   counts.set(key, (counts.get(key) ?? 0) + 1)
-}
-
-function truncateTexts(exchange: LoggedExchange): LoggedExchange {
-  const texts = Object.entries(exchange).flatMap(([name, value]) =>
-    typeof value === 'string' ? [[name, truncate(value)] as const] : [],
-  )
-  return { ...exchange, ...Object.fromEntries(texts) }
-}
-
-/** Copies the text: V8 would keep the whole form, including the assertion, for a slice of it. */
-function truncate(text: string): string {
-  const start = text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
-  return Buffer.from(start).toString()
 }

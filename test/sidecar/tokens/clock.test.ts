@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Clock } from '../../../src/sidecar/tokens/clock.ts'
-import { createLifetime, toWallTimes, ttlMs } from '../../../src/sidecar/tokens/lifetime.ts'
+import {
+  type Clock,
+  createLifetime,
+  toWallTimes,
+  ttlMs,
+} from '../../../src/sidecar/tokens/clock.ts'
 import { HOUR_MS, MINUTE_MS } from './setup.ts'
 
 const at = (wall: number, monotonic: number): Clock => ({
