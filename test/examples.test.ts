@@ -151,7 +151,7 @@ describe('examples/policies', () => {
   })
 
   test('have the same rules for Gatekeeper and for Kyverno', () => {
-    expect(messagesOf('kyverno').size).toBe(6)
+    expect(messagesOf('kyverno').size).toBe(7)
     expect(messagesOf('gatekeeper')).toEqual(messagesOf('kyverno'))
   })
 })
