@@ -116,7 +116,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
         const [, , agent] = await render('PodMonitor', ...values, ...more)
         return agent?.['spec']
       }
-      expect(await portsOf()).toMatchObject({ podMetricsEndpoints: [{ port: 'broker-admin' }] })
+      expect(await portsOf()).toMatchObject({
+        podMetricsEndpoints: [{ port: 'broker-admin', honorLabels: true }],
+      })
       expect(await portsOf(REACHABLE)).toMatchObject({
         podMetricsEndpoints: [{ port: 'admin' }, { port: 'broker-admin' }],
       })

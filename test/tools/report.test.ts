@@ -135,6 +135,12 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
   })
 })
 
+test('asks the broker of a node for the pod of the URL', async () => {
+  await using broker = await answering(() => ({ body: {} }))
+  await run(['--url', `${broker.origin}/?pod=shop/orders-1`])
+  expect(broker.requests).toEqual(['/status.json?pod=shop/orders-1'])
+})
+
 const result = (metric: Record<string, string>, value: string) => ({ metric, value: [0, value] })
 const sample = (pod: string, value: string) =>
   result({ namespace: 'shop', pod, client: 'curl', version: '8.1' }, value)
@@ -176,6 +182,17 @@ describe('from a Prometheus', () => {
     expect(prometheus.requests).toHaveLength(3)
     for (const url of prometheus.requests)
       expect(url).toMatch(/^\/prefix\/api\/v1\/query\?query=.*7d/)
+  })
+
+  test('names the service account of pods that the broker of a node answers', async () => {
+    const metric = { namespace: 'shop', service_account: 'orders', pod: 'agent-1', client: 'curl' }
+    await using prometheus = await answering((url) =>
+      isScrapeQuery(url) === true
+        ? SCRAPED
+        : { body: { data: { result: [result(metric, '1795521600')] } } },
+    )
+    const { out } = await run(['--prometheus', prometheus.origin])
+    expect(out).toMatch(/^shop\/orders +curl /m)
   })
 
   test('exits 1 if it has scraped no sidecar, since nothing is known then', async () => {

@@ -35,11 +35,10 @@ const SidecarDocument = z.object({
 
 /** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
 export async function fetchFromSidecar(url: string): Promise<Sightings> {
-  const { workload, startedAt, clients } = await fetchJson(
-    new URL('/status.json', url),
-    SidecarDocument,
-    SIDECAR_FIXES,
-  )
+  const target = new URL('/status.json', url)
+  // For a broker it names the pod.
+  target.search = new URL(url).search
+  const { workload, startedAt, clients } = await fetchJson(target, SidecarDocument, SIDECAR_FIXES)
   const name = formatWorkload(workload)
   const sightings = clients.map((client) => ({ workload: name, ...client }))
   return { sightings, scope: `the sidecar of ${name} since its start, ${formatMinute(startedAt)}` }
@@ -52,7 +51,8 @@ export function formatMinute(instant: string): string {
 
 const SIDECAR_FIXES: Fixes = {
   connect: `make it reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, or name another address by --url`,
-  format: 'give the URL of the admin port of a sidecar',
+  format:
+    'give the URL of the admin port of a sidecar, or of the broker of a node with a pod: http://127.0.0.1:9442/?pod=NAMESPACE/POD',
 }
 
 const Vector = z.object({
@@ -66,8 +66,11 @@ const Vector = z.object({
   }),
 })
 
-/** The labels of one sidecar and client; `workload` only if the scrape configuration adds it. */
-const LABELS = ['namespace', 'workload', 'pod', 'instance', 'client', 'version']
+/**
+ * The labels of one client of a sidecar, or of a service account whose pods a broker answers; `workload` only if the
+ * scrape configuration adds it.
+ */
+const LABELS = ['namespace', 'workload', 'service_account', 'pod', 'instance', 'client', 'version']
 const BY = `by (${LABELS.join(', ')})`
 
 /**
@@ -119,10 +122,11 @@ function parseSample([, text]: readonly [unknown, string]): number | undefined {
 function formatSeriesWorkload({
   namespace,
   workload,
+  service_account: serviceAccount,
   pod,
   instance,
 }: Record<string, string>): string {
-  const name = workload ?? pod ?? instance ?? 'unknown'
+  const name = serviceAccount ?? workload ?? pod ?? instance ?? 'unknown'
   return namespace === undefined ? name : `${namespace}/${name}`
 }
 
