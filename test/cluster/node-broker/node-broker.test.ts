@@ -2,84 +2,16 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ServedPod } from '../../../src/cluster/node-broker/messages.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { KNOWN_RESOURCES } from '../../../src/tools/simulator/entra/known-resources.ts'
-import { ORDERS, TENANT_ID } from '../../../src/tools/simulator/defaults.ts'
-import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
-import { TestAgent, waitFor } from './agent.ts'
+import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
+import { openConnection, request } from '../../fixtures/connection.ts'
+import { type TestAgent, waitFor } from './agent.ts'
+import { ACCOUNTS, ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
-const ACCOUNTS = ['orders', 'billing', 'reports', 'stock']
-const TOKEN_FILE = '/var/run/secrets/wimds/token'
-const VAULT = 'https://vault.azure.net'
-
-let simulator: Simulator
-/** The projected token of each service account of the namespace shop. */
-const tokens = new Map<string, string>()
+let cluster: Awaited<ReturnType<typeof createCluster>>
 beforeAll(async () => {
-  simulator = await createSimulator({
-    directory: (issuer) => ({
-      tenants: [{ id: TENANT_ID, name: 'Contoso' }],
-      applications: [
-        {
-          ...ORDERS,
-          tenantId: TENANT_ID,
-          federatedCredentials: ACCOUNTS.map((account) => ({
-            name: account,
-            issuer,
-            subject: `system:serviceaccount:shop:${account}`,
-          })),
-        },
-      ],
-      resources: [...KNOWN_RESOURCES],
-    }),
-  })
-  for (const account of ACCOUNTS) {
-    const token = await simulator.issuer.sign({ namespace: 'shop', serviceAccount: account })
-    tokens.set(account, token.reveal())
-  }
+  cluster = await createCluster()
 })
-afterAll(() => simulator.close())
-
-/** Starts the broker; every pod has the projected token of its own service account. */
-const start = (read = readOwnToken) =>
-  new TestAgent({ WIMDS_CA_FILE: simulator.caFile, WIMDS_EXCHANGE_TIMEOUT: '30s' }, read)
-
-function readOwnToken({ serviceAccount }: ServedPod, path: string): string | undefined {
-  return path === TOKEN_FILE ? tokens.get(serviceAccount) : undefined
-}
-
-function podOf(serviceAccount: string, env: Readonly<Record<string, string>> = {}): ServedPod {
-  const uid = randomUUID()
-  return {
-    uid,
-    namespace: 'shop',
-    name: `${serviceAccount}-${uid.slice(0, 5)}`,
-    serviceAccount,
-    env: {
-      AZURE_CLIENT_ID: ORDERS.clientId,
-      AZURE_TENANT_ID: TENANT_ID,
-      AZURE_AUTHORITY_HOST: simulator.authorityHost,
-      AZURE_FEDERATED_TOKEN_FILE: TOKEN_FILE,
-      WIMDS_LISTEN: '127.0.0.1:64169',
-      WIMDS_POD_UID: uid,
-      ...env,
-    },
-  }
-}
-
-const TOKEN = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
-
-async function ask(port: number, path = TOKEN) {
-  const { status, body } = await roundTrip(port, request(path))
-  return { status, body: JSON.parse(body) }
-}
-
-/** Returns the access token that the pod gets. */
-async function tokenOf(port: number): Promise<string> {
-  const { body } = await ask(port)
-  return String(body.access_token ?? body.error_description)
-}
+afterAll(() => cluster[Symbol.asyncDispose]())
 
 async function fetchAdmin(agent: TestAgent, path: string): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${await agent.adminPort()}${path}`)
@@ -88,13 +20,13 @@ async function fetchAdmin(agent: TestAgent, path: string): Promise<string> {
 
 describe('pods of one service account', () => {
   test('share one exchange, and each answers for itself', async () => {
-    await using agent = start()
-    simulator.log.clear()
-    const pods = Array.from({ length: 30 }, () => podOf('orders'))
+    await using agent = cluster.start()
+    cluster.simulator.log.clear()
+    const pods = Array.from({ length: 30 }, () => cluster.podOf('orders'))
     const ports = await Promise.all(pods.map((pod) => agent.serve(pod)))
     const received = await Promise.all(ports.map(tokenOf))
     expect(new Set(received).size).toBe(1)
-    expect(simulator.exchanges()).toBe(1)
+    expect(cluster.simulator.exchanges()).toBe(1)
     for (const [index, port] of ports.slice(0, 3).entries()) {
       expect((await ask(port, '/readyz')).body).toEqual({
         ready: true,
@@ -104,44 +36,44 @@ describe('pods of one service account', () => {
   })
 
   test('with other settings have exchanges of their own', async () => {
-    await using agent = start()
-    simulator.log.clear()
-    const one = await agent.serve(podOf('orders'))
-    const other = await agent.serve(podOf('orders', { WIMDS_ALLOWED_HOSTS: 'other.test' }))
+    await using agent = cluster.start()
+    cluster.simulator.log.clear()
+    const one = await agent.serve(cluster.podOf('orders'))
+    const other = await agent.serve(cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'other.test' }))
     const received = [await tokenOf(one), await tokenOf(other)]
     expect(new Set(received).size).toBe(2)
-    expect(simulator.exchanges()).toBe(2)
+    expect(cluster.simulator.exchanges()).toBe(2)
   })
 
   test('get a new token after the last of them has gone', async () => {
-    await using agent = start()
-    simulator.log.clear()
-    const pods = [podOf('orders'), podOf('orders')]
+    await using agent = cluster.start()
+    cluster.simulator.log.clear()
+    const pods = [cluster.podOf('orders'), cluster.podOf('orders')]
     const [first, second] = await Promise.all(pods.map((pod) => agent.serve(pod)))
     await tokenOf(first ?? 0)
     agent.closePod(pods[0]?.uid ?? '')
     await tokenOf(second ?? 0)
-    expect(simulator.exchanges()).toBe(1)
+    expect(cluster.simulator.exchanges()).toBe(1)
     agent.closePod(pods[1]?.uid ?? '')
-    await tokenOf(await agent.serve(podOf('orders')))
-    expect(simulator.exchanges()).toBe(2)
+    await tokenOf(await agent.serve(cluster.podOf('orders')))
+    expect(cluster.simulator.exchanges()).toBe(2)
   })
 })
 
 test('pods of different service accounts never share a token, also with the same settings', async () => {
-  await using agent = start()
-  const ports = await Promise.all(ACCOUNTS.map((account) => agent.serve(podOf(account))))
+  await using agent = cluster.start()
+  const ports = await Promise.all(ACCOUNTS.map((account) => agent.serve(cluster.podOf(account))))
   const received = await Promise.all(ports.map(tokenOf))
   expect(new Set(received).size).toBe(ACCOUNTS.length)
   for (const token of received) expect(decodeJwt(token)).toMatchObject({ appid: ORDERS.clientId })
 })
 
 test('a projected token of another service account is refused, and not sent', async () => {
-  await using agent = start((_pod, path) =>
-    path === TOKEN_FILE ? tokens.get('billing') : undefined,
+  await using agent = cluster.start((_pod, path) =>
+    path === TOKEN_FILE ? cluster.tokens.get('billing') : undefined,
   )
-  simulator.log.clear()
-  const port = await agent.serve(podOf('orders'))
+  cluster.simulator.log.clear()
+  const port = await agent.serve(cluster.podOf('orders'))
   expect(await ask(port)).toMatchObject({
     status: 503,
     body: {
@@ -150,12 +82,12 @@ test('a projected token of another service account is refused, and not sent', as
       ),
     },
   })
-  expect(simulator.exchanges()).toBe(0)
+  expect(cluster.simulator.exchanges()).toBe(0)
 })
 
 test('close ends the socket and its connections at once', async () => {
-  await using agent = start()
-  const pod = podOf('orders')
+  await using agent = cluster.start()
+  const pod = cluster.podOf('orders')
   const port = await agent.serve(pod)
   await using idle = await openConnection(port)
   idle.write(request(TOKEN))
@@ -166,8 +98,10 @@ test('close ends the socket and its connections at once', async () => {
 })
 
 test('a new broker serves every pod again, and requests meanwhile wait', async () => {
-  await using agent = start()
-  const ports = await Promise.all(['orders', 'billing'].map((each) => agent.serve(podOf(each))))
+  await using agent = cluster.start()
+  const ports = await Promise.all(
+    ['orders', 'billing'].map((each) => agent.serve(cluster.podOf(each))),
+  )
   await Promise.all(ports.map(tokenOf))
   const restarted = agent.restart()
   const meanwhile = Promise.all(ports.map(tokenOf))
@@ -177,15 +111,15 @@ test('a new broker serves every pod again, and requests meanwhile wait', async (
 
 describe('invalid settings', () => {
   test('are reported with problem and fix, and other pods are served', async () => {
-    await using agent = start()
-    const pod = podOf('orders', { WIMDS_PREFETCH: VAULT, AZURE_CLIENT_ID: '' })
+    await using agent = cluster.start()
+    const pod = cluster.podOf('orders', { WIMDS_PREFETCH: VAULT, AZURE_CLIENT_ID: '' })
     agent.send(pod)
     const failed = await agent.until(({ type, uid }) => type === 'failed' && uid === pod.uid)
     expect(failed).toMatchObject({
       problem: 'WIMDS_PREFETCH: needs a default identity, and there is none',
       fix: 'set AZURE_CLIENT_ID',
     })
-    expect(await tokenOf(await agent.serve(podOf('orders')))).toMatch(/^eyJ/)
+    expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)
     const status = JSON.parse(await fetchAdmin(agent, '/status.json'))
     expect(status.pods).toMatchObject([
       { name: pod.name, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
@@ -194,7 +128,7 @@ describe('invalid settings', () => {
   })
 
   test('a pod cannot set what belongs to the node', async () => {
-    await using agent = start()
+    await using agent = cluster.start()
     const env = {
       HTTPS_PROXY: 'http://127.0.0.1:1',
       WIMDS_CA_FILE: '/nowhere',
@@ -202,7 +136,7 @@ describe('invalid settings', () => {
       WIMDS_INSTANCE_FILE: '/etc/passwd',
       WIMDS_MAX_CONNECTIONS: '65535',
     }
-    const port = await agent.serve(podOf('orders', env))
+    const port = await agent.serve(cluster.podOf('orders', env))
     expect(await tokenOf(port)).toMatch(/^eyJ/)
   })
 })
@@ -211,10 +145,10 @@ const identities = (clientId: string) => `identities: [{ name: one, clientId: ${
 
 test('an identities file is read by message, and again when it changes', async () => {
   let file: string | undefined
-  await using agent = start((pod, path) =>
-    path === '/etc/wimds/identities.yaml' ? file : readOwnToken(pod, path),
+  await using agent = cluster.start((pod, path) =>
+    path === '/etc/wimds/identities.yaml' ? file : cluster.readOwnToken(pod, path),
   )
-  const pod = podOf('orders', { WIMDS_CONFIG: '/etc/wimds/identities.yaml' })
+  const pod = cluster.podOf('orders', { WIMDS_CONFIG: '/etc/wimds/identities.yaml' })
   const { port } = agent.send(pod)
   expect(await agent.until(({ type }) => type === 'failed')).toMatchObject({
     problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
@@ -228,10 +162,10 @@ test('an identities file is read by message, and again when it changes', async (
 })
 
 test('a pod that floods does not keep its neighbours from their tokens', async () => {
-  await using agent = start()
-  const hostile = await agent.serve(podOf('orders', { WIMDS_MAX_CONNECTIONS: '65535' }))
+  await using agent = cluster.start()
+  const hostile = await agent.serve(cluster.podOf('orders', { WIMDS_MAX_CONNECTIONS: '65535' }))
   const neighbours = await Promise.all(
-    ['billing', 'orders'].map((each) => agent.serve(podOf(each))),
+    ['billing', 'orders'].map((each) => agent.serve(cluster.podOf(each))),
   )
   await tokenOf(neighbours[0] ?? 0)
   await using stack = new AsyncDisposableStack()
@@ -252,11 +186,11 @@ test('a pod that floods does not keep its neighbours from their tokens', async (
 })
 
 test('the admin port has the metrics by service account, and the page of each pod', async () => {
-  await using agent = start()
+  await using agent = cluster.start()
   const pods = [
-    podOf('orders'),
-    podOf('orders', { WIMDS_ALLOWED_HOSTS: 'a.test' }),
-    podOf('billing'),
+    cluster.podOf('orders'),
+    cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'a.test' }),
+    cluster.podOf('billing'),
   ]
   for (const pod of pods) await tokenOf(await agent.serve(pod))
   const metrics = await fetchAdmin(agent, '/metrics')
@@ -281,8 +215,8 @@ test('the admin port has the metrics by service account, and the page of each po
 })
 
 test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
-  await using agent = start()
-  const port = await agent.serve(podOf('orders'))
+  await using agent = cluster.start()
+  const port = await agent.serve(cluster.podOf('orders'))
   await tokenOf(port)
   expect(await agent.stop(how)).toBe(0)
 })
