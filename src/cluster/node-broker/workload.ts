@@ -2,7 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessConfig } from '../../sidecar/config/config.ts'
 import { describeSettings, type Environment } from '../../sidecar/config/settings.ts'
-import { type AssertionReader, createAssertionReader } from '../../sidecar/exchange/assertion.ts'
+import {
+  type AssertionReader,
+  createAssertionReader,
+  requireSubject,
+} from '../../sidecar/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../sidecar/serve/broker.ts'
 import type { ExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
 import type { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
@@ -210,12 +214,8 @@ export class Workload {
     const expected = `system:serviceaccount:${this.namespace}:${this.serviceAccount}`
     return async (path) => {
       const assertion = await read(path)
-      if (assertion.subject === expected) return assertion
-      throw new BrokerError(
-        'assertion_subject',
-        `the projected token in ${path} is of ${assertion.subject}, and the pod runs as ${expected}`,
-        'remove what writes to the volume of the projected token',
-      )
+      requireSubject(assertion, path, expected)
+      return assertion
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   createExpiredError,
   readAssertion,
   requireAudience,
+  requireSubject,
 } from '../../../src/sidecar/exchange/assertion.ts'
 import {
   parseEntraError,
@@ -71,6 +72,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Fail | readonly Fail[]>>> = {
   assertion_malformed: fileWith('not a token'),
   assertion_expired: () => createExpiredError(FILE, assertion),
   assertion_audience: () => requireAudience({ ...assertion, audience: ['kubernetes'] }, FILE),
+  assertion_subject: () => requireSubject(assertion, FILE, 'system:serviceaccount:shop:other'),
   entra_unreachable: network('ECONNREFUSED'),
   entra_tls: network('CERT_HAS_EXPIRED'),
   entra_timeout: network('ETIMEDOUT'),

@@ -3,6 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/sidecar/exchange/aadsts.ts'
 import { createNodeAgentMetrics } from '../../../src/cluster/node-agent/agent-metrics.ts'
+import {
+  createBrokerMetrics,
+  WorkloadMetrics,
+} from '../../../src/cluster/node-broker/broker-metrics.ts'
 import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
 import { computeExpiry } from '../../../src/sidecar/dialects/imds.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
@@ -254,11 +258,17 @@ const aNodeAgentRegistry = () =>
 
 const PROCESS_METRIC = /^(?:process|nodejs)_/
 
+function aBrokerRegistry() {
+  const state = { countPods: () => [], sources: () => [], droppedLines: new Map<string, number>() }
+  return createBrokerMetrics(state, new WorkloadMetrics()).registry
+}
+
 describe('docs/metrics.md', () => {
   test.each([
     ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
     ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0).registry],
     ['the node agent', '## Metrics of the node agent', aNodeAgentRegistry()],
+    ['the node broker', '## Metrics of the node broker', aBrokerRegistry()],
   ])('lists the metrics of %s', async (_, heading, registry) => {
     const page = await readFile('docs/metrics.md', 'utf8')
     const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''
