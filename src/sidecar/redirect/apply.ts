@@ -20,7 +20,7 @@ export async function applyRedirect(
 }
 
 /** Returns what the kernel lacks of the redirect; undefined if it is complete. Throws if it has no such table. */
-export async function findRedirectProblem(
+async function findRedirectProblem(
   settings: RedirectSettings,
   options: RunOptions,
 ): Promise<string | undefined> {

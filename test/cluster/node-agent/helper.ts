@@ -4,15 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compileNative } from '../../fixtures/native.ts'
 
-let directory: string | undefined
+let path: string | undefined
 
-/** Returns the directory of the program, for the PATH. */
-export function helperDirectory(): string {
-  if (directory !== undefined) return directory
-  const created = mkdtempSync(join(tmpdir(), 'wimds-helper-'))
-  process.once('exit', () => rmSync(created, { recursive: true }))
-  compileNative('wimds-node', join(created, 'wimds-node'))
-  return (directory = created)
+/** Returns the path of the program. */
+export function compiledHelper(): string {
+  if (path !== undefined) return path
+  const directory = mkdtempSync(join(tmpdir(), 'wimds-helper-'))
+  process.once('exit', () => rmSync(directory, { recursive: true }))
+  path = join(directory, 'wimds-node')
+  compileNative('wimds-node', path)
+  return path
 }
-
-export const compiledHelper = () => join(helperDirectory(), 'wimds-node')
