@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
-import { applyRedirect, applyRestartRule } from '../../sidecar/redirect/apply.ts'
+import { applyWaitingRedirect } from '../../sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect/ruleset.ts'
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
 import { hasOwnNetworkStack } from '../injector/pod.ts'
@@ -148,8 +148,7 @@ async function routeNamespace(
   let socket: ListeningSocket | undefined
   try {
     socket = await openSocket({ helper, namespace, port, signal: tools.signal })
-    await applyRedirect(settings, { ...tools, namespace })
-    await applyRestartRule(settings, { ...tools, namespace })
+    await applyWaitingRedirect(settings, { ...tools, namespace })
     return socket
   } catch (error) {
     const reason = socket === undefined ? 'socket_failed' : 'tool_failed'

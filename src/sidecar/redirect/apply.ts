@@ -43,6 +43,17 @@ export function applyRestartRule(settings: RedirectSettings, options: RunOptions
   return runSteps(createSteps(settings, 'await'), options)
 }
 
+/**
+ * Applies both in the fewest processes, for a node on which many pods start at once. The exit code of nft is the
+ * kernel's answer to the whole transaction.
+ */
+export function applyWaitingRedirect(
+  settings: RedirectSettings,
+  options: RunOptions,
+): Promise<void> {
+  return runSteps(createSteps(settings, 'apply and await'), options)
+}
+
 /** Removes the redirect. Succeeds as well if there is none. */
 export function removeRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
   return runSteps(createSteps(settings, 'remove'), options)
@@ -53,7 +64,7 @@ async function runSteps(steps: readonly Step[], options: RunOptions): Promise<vo
 }
 
 /** What the steps do: apply the redirect, let new connections wait while the sidecar restarts, remove both. */
-type Action = 'apply' | 'await' | 'remove'
+type Action = 'apply' | 'await' | 'apply and await' | 'remove'
 
 /** Formats the steps of an action as a shell script. */
 export function formatScript(settings: RedirectSettings, action: Action): string {
@@ -66,14 +77,19 @@ export function formatScript(settings: RedirectSettings, action: Action): string
 }
 
 function createSteps(settings: RedirectSettings, action: Action): Step[] {
-  if (action === 'await') return [createNftStep(createRestartRule(settings))]
-  const rules = createNftStep(action === 'apply' ? createRuleset(settings) : REMOVE_TABLE)
-  if (settings.mode !== 'loopback') return [rules]
+  const rules = createNftStep(createRules(settings, action))
+  if (settings.mode !== 'loopback' || action === 'await') return [rules]
   const address = `${settings.metadataIp}/32`
-  return action === 'apply'
-    ? // Scope host: the address is never the source of a packet that leaves the pod.
+  return action === 'remove'
+    ? [rules, { argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', address] }]
+    : // Scope host: the address is never the source of a packet that leaves the pod.
       [{ argv: ['ip', 'address', 'replace', address, 'dev', 'lo', 'scope', 'host'] }, rules]
-    : [rules, { argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', address] }]
+}
+
+function createRules(settings: RedirectSettings, action: Action): string {
+  if (action === 'remove') return REMOVE_TABLE
+  if (action === 'await') return createRestartRule(settings)
+  return createRuleset(settings) + (action === 'apply' ? '' : createRestartRule(settings))
 }
 
 function createNftStep(input: string): Step {
