@@ -55,8 +55,8 @@ const separateCommands = {
 }
 
 /**
- * Packages that the sidecar's dependencies load and that it never calls. Without them it starts with 4 MB less:
- * schema compilers, `inject` and the trusted proxies of Fastify, MSAL's certificate assertions, the worker threads of
+ * Packages that the dependencies of the sidecar and of what runs on each node load, and that these never call. Without
+ * them the sidecar starts with 4 MB less: schema compilers, `inject` and the trusted proxies of Fastify, MSAL's certificate assertions, the worker threads of
  * pino, prom-client's exemplars, Node's HTTP/2.
  */
 const NEVER_CALLED = [
@@ -73,9 +73,28 @@ const NEVER_CALLED = [
   'node:https',
 ]
 
-/** For CommonJS packages in ES modules. */
-const REQUIRE =
-  "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);"
+const leaveOut = (names) =>
+  Object.fromEntries(names.map((name) => [name, './scripts/not-bundled.cjs']))
+
+const modules = {
+  ...common,
+  format: 'esm',
+  splitting: true,
+  outExtension: { '.js': '.mjs' },
+  // For CommonJS packages in ES modules.
+  banner: {
+    js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
+  },
+}
+
+/**
+ * Commands that run on each node for good. They share no chunk with the others: a chunk has what any command that loads
+ * it uses, and theirs would need 7 MiB more memory.
+ */
+const ON_EACH_NODE = [
+  'src/cluster/node-agent/node-agent.ts',
+  'src/cluster/node-broker/node-broker.ts',
+]
 
 /**
  * Throws at a character outside ASCII: the script is loaded as Latin-1. esbuild escapes such characters in strings,
@@ -173,7 +192,7 @@ const sidecar = await build({
   ...script,
   entryPoints: { serve: 'src/sidecar/serve/serve.ts' },
   outExtension: { '.js': '.cjs' },
-  alias: Object.fromEntries(NEVER_CALLED.map((name) => [name, './scripts/not-bundled.cjs'])),
+  alias: leaveOut(NEVER_CALLED),
   // As src/cli/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.
   banner: { js: '(function(exports,require,module){' },
   footer: { js: '})' },
@@ -181,31 +200,32 @@ const sidecar = await build({
   supported: { 'dynamic-import': false },
 })
 const others = await build({
-  ...common,
+  ...modules,
   // Sorted: esbuild resolves imports in any order, and names chunks by the order of the entry points.
   entryPoints: [...commands]
-    .filter((path) => !path.endsWith('/serve.ts'))
+    .filter((path) => !path.endsWith('/serve.ts') && !ON_EACH_NODE.includes(path))
     .toSorted((a, b) => (a < b ? -1 : 1)),
-  format: 'esm',
-  splitting: true,
   // MSAL's certificate assertions, which nothing calls.
-  alias: { jsonwebtoken: './scripts/not-bundled.cjs' },
-  outExtension: { '.js': '.mjs' },
-  banner: { js: REQUIRE },
+  alias: leaveOut(['jsonwebtoken']),
+})
+const onEachNode = await build({
+  ...modules,
+  entryPoints: ON_EACH_NODE,
+  define: { esbuildDetection: 'true' },
+  alias: leaveOut(NEVER_CALLED),
 })
 const legacyClient = await build({
-  ...common,
+  ...modules,
+  splitting: false,
   entryPoints: { 'demo/legacy-client': 'examples/legacy-client/fetch-secret.mjs' },
-  format: 'esm',
-  outExtension: { '.js': '.mjs' },
-  banner: { js: REQUIRE },
   // Of its SDK's sign-in by secret and password, which it does not call.
-  alias: { 'adal-node': './scripts/not-bundled.cjs' },
+  alias: leaveOut(['adal-node']),
 })
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
-await describeBundle(dist, 'wimds', [cli, sidecar, others])
+const builds = [cli, sidecar, others, onEachNode]
+await describeBundle(dist, 'wimds', builds)
 await describeBundle(`${dist}demo/`, 'wimds-demo-client', [legacyClient])
-const outputs = Object.assign({}, ...[cli, sidecar, others].map(({ metafile }) => metafile.outputs))
+const outputs = Object.assign({}, ...builds.map(({ metafile }) => metafile.outputs))
 for (const [image, { entryPoints, scripts }] of Object.entries(IMAGES)) {
   const files = findImageFiles(outputs, entryPoints)
   const own = [...scripts, ...files].map((file) => [`dist/${file}`, outputs[`dist/${file}`]])

@@ -1,10 +1,10 @@
 /** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
-import { errors, request as sendRequest } from 'undici'
 import type * as z from 'zod/mini'
 import { ConfigError } from '../lib/errors.ts'
-import { errorMessage } from '../lib/describe-error.ts'
+import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/http.ts'
+import { request } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
 import {
   type Credentials,
@@ -67,7 +67,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
   ): Promise<T> {
     try {
       const { headers, dispatcher } = await getCredentials()
-      const answer = await sendRequest(`${server}${path}`, {
+      const answer = await request(`${server}${path}`, {
         method,
         headers: {
           ...headers,
@@ -107,8 +107,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
 /** Returns true if no byte has come for `idleMs`. */
 export const isSilence = (error: unknown) =>
   error instanceof ClusterError &&
-  (error.cause instanceof errors.HeadersTimeoutError ||
-    error.cause instanceof errors.BodyTimeoutError)
+  ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'].includes(errorCode(error.cause) ?? '')
 
 const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/json-patch+json' }
 

@@ -1,5 +1,5 @@
 /**
- * The parts of undici that wimds uses, loaded one by one. The package's main module also loads `fetch`,
+ * The parts of undici that run in a cluster, loaded one by one. The package's main module also loads `fetch`,
  * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar (docs/decisions/0064).
  */
 import api from 'undici/lib/api/index.js'
@@ -8,6 +8,7 @@ import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 export { default as Agent } from 'undici/lib/dispatcher/agent.js'
 export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
+export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js'
 export { Dispatcher }
 
 // As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.
