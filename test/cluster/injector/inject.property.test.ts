@@ -23,6 +23,26 @@ test('injects every pod once, and keeps every field of its author and the order 
   )
 })
 
+test('adds one init container in mode node, which comes first and alone mounts the volume that injection adds', () => {
+  fc.assert(
+    fc.property(cases, ({ pod, ...settings }) => {
+      const { spec } = injected(pod, { ...settings, mode: 'node' })
+      const [gate, ...others] = spec.initContainers ?? []
+      expect(gate?.name).toBe('wimds-gate')
+      expect(namesOf(others)).toEqual(namesOf(pod.spec.initContainers))
+      expect(namesOf(spec.containers)).toEqual(namesOf(pod.spec.containers))
+      const mounts = [...others, ...spec.containers].flatMap((each) => each.volumeMounts ?? [])
+      expect(namesOf(mounts)).not.toContain('wimds-token')
+      const unknown = gate?.env?.filter(({ value }) => value === undefined || value.includes('$('))
+      expect(namesOf(unknown)).toEqual(['WIMDS_POD_UID', 'WIMDS_NODE_NAME'])
+    }),
+  )
+})
+
+function namesOf(list: readonly { readonly name: string }[] | null | undefined): string[] {
+  return (list ?? []).map(({ name }) => name)
+}
+
 /** Returns the paths of values that `after` does not have. NO_PROXY may have grown. */
 function lost(before: unknown, after: unknown, path = ''): string[] {
   if (before === null) return []

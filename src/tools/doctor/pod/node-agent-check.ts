@@ -19,6 +19,8 @@ interface NodeAgentOptions {
 const CONTAINER = 'wimds-node-agent'
 const SELECTOR = '--selector=app.kubernetes.io/component=node-agent'
 const MAX_MESSAGE = 600
+/** Where the broker listens by default. */
+const BROKER_PORT = 9442
 
 const Metadata = z.looseObject({ namespace: z.string(), name: z.string() })
 const PodTemplate = z.looseObject({
@@ -64,7 +66,12 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Outcome
       fix: `see why: kubectl describe pod ${object}, and kubectl logs ${object} --previous`,
     })
   }
-  if (isServed) return passed(`${subject} runs on the node ${node}`)
+  if (isServed) {
+    return passed(
+      `${subject} runs on the node ${node}`,
+      `status of its pods: kubectl port-forward ${object} ${BROKER_PORT}, and open http://127.0.0.1:${BROKER_PORT}/status`,
+    )
+  }
   const reason = await readLastEvent(kubectl, name)
   return failed({
     code: 'pod_not_routed',

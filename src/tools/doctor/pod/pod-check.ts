@@ -97,7 +97,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
 
 /** The checks that doctor makes inside a sidecar have no place in mode node. */
 const INSIDE_BROKER =
-  'a pod of mode node has no sidecar to run doctor in: its identity, projected token and exchanges were not checked. The status page of the broker of its node shows them (docs/node-agent.md)'
+  'a pod of mode node has no sidecar to run doctor in: its identity, projected token and exchanges were not checked. The status page of the node has them'
 
 async function readPod(
   kubectl: Kubectl,

@@ -47,7 +47,10 @@ test('passes for a pod that is served by an agent that runs', async () => {
   const { outcome } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
   expect(outcome).toEqual({
     status: 'ok',
-    details: ['the node agent wimds-node-agent/wimds-node-agent-x runs on the node node-1'],
+    details: [
+      'the node agent wimds-node-agent/wimds-node-agent-x runs on the node node-1',
+      'status of its pods: kubectl port-forward --namespace wimds-node-agent wimds-node-agent-x 9442, and open http://127.0.0.1:9442/status',
+    ],
   })
 })
 
