@@ -18,6 +18,7 @@ import { createLogOutput } from '../../lib/log-output.ts'
 import { VERSION } from '../../lib/version.ts'
 import { createBrokerMetrics, WorkloadMetrics } from './broker-metrics.ts'
 import { AgentMessage, type BrokerMessage } from './messages.ts'
+import { createFairTurns } from './fair-turns.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { countPods } from './node-status.ts'
 import { selectNodeSettings } from './pod-config.ts'
@@ -51,7 +52,15 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   const log = createNodeLog(config, io)
   const files = new RemoteFiles(send)
   const exchanges = createExchangeStack(config.exchange, createExchangeLimit(config.exchange))
-  const parts = { env, config, files, exchanges, listen: createMetadataPort(), log, send }
+  const parts = {
+    env,
+    config,
+    files,
+    exchanges,
+    listen: createMetadataPort(createFairTurns()),
+    log,
+    send,
+  }
   const metrics = new WorkloadMetrics()
   const workloads = new Workloads(parts, (ended) => {
     void metrics.onEnd(toSource(ended), workloads.all().map(toSource))

@@ -17,7 +17,7 @@ const NODE_VARIABLES = new Set(
 const OF_AGENT = 'WIMDS_LISTEN'
 
 /** A workload has this share of the exchanges that the node may make at the same time. */
-const EXCHANGES_SHARE = 1 / 4
+const EXCHANGES_SHARE = 1 / 8
 
 /** Returns the variables by which a pod's requests are answered. A pod sets none of those of the node. */
 export function selectPodSettings(env: Environment): Environment {

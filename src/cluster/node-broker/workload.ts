@@ -44,6 +44,8 @@ interface Served {
   listener?: Listener
 }
 
+/** Each read is a message to the agent; an exchange reads the token again. */
+const ASSERTION_POLL_MS = 10_000
 /** An identities file that is missing or invalid is read again after this time. */
 const RELOAD_MS = 2000
 /** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
@@ -129,7 +131,13 @@ export class Workload {
     const { exchanges } = this.#node
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
     const readAssertion = this.#createAssertionReader(config.exchange.audience)
-    const broker = createBroker({ config, readAssertion, exchanges, log: this.#log })
+    const broker = createBroker({
+      config,
+      readAssertion,
+      assertionPollMs: ASSERTION_POLL_MS,
+      exchanges,
+      log: this.#log,
+    })
     this.#broker = broker
     this.#problem = undefined
     void broker.watchAssertions()

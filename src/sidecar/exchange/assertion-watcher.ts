@@ -20,6 +20,8 @@ interface WatcherOptions {
   readonly files: () => readonly string[]
   readonly read: AssertionReader
   readonly clock: Pick<Clock, 'monotonic'>
+  /** How often files are read that could be read the last time, in milliseconds. */
+  readonly pollMs?: number | undefined
   /** Called when the content of a file, or the error of reading it, has changed; first without a previous state. */
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
@@ -39,7 +41,7 @@ const POLL_MS = 2000
 
 /** Polls, because not every file system reports the kubelet's symlink swap as a change. */
 export function watchAssertions(options: WatcherOptions): AssertionWatcher {
-  const { files, read, clock, onChange } = options
+  const { files, read, clock, pollMs = POLL_MS, onChange } = options
   const states = new Map<string, AssertionState>()
   const inflight = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -52,7 +54,7 @@ export function watchAssertions(options: WatcherOptions): AssertionWatcher {
     for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
     // The next poll is scheduled first: a read that hangs must not delay the reads of the other files.
     const areAllReadable = current.every((file) => states.get(file)?.ok === true)
-    timer = setTimeout(() => void poll(), areAllReadable ? POLL_MS : INITIAL_POLL_MS).unref()
+    timer = setTimeout(() => void poll(), areAllReadable ? pollMs : INITIAL_POLL_MS).unref()
     await Promise.all(current.filter((file) => !inflight.has(file)).map(pollFile))
   }
 

@@ -36,6 +36,8 @@ interface BrokerSources {
   readonly config: Config
   /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
   readonly readAssertion: AssertionReader
+  /** How often projected tokens are read without a request, in milliseconds; undefined: every two seconds. */
+  readonly assertionPollMs?: number
   readonly exchanges: ExchangeStack
   readonly log: ProcessLog
 }
@@ -96,6 +98,7 @@ export function createBroker(sources: BrokerSources): Broker {
     files: () => current.tokenFiles,
     read: readAssertion,
     clock: systemClock,
+    pollMs: sources.assertionPollMs,
     onChange: (file, state, previous) => {
       telemetry.onAssertion(file, state)
       if (previous !== undefined) cache.assertionRotated(file)
