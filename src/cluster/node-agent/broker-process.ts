@@ -139,10 +139,13 @@ interface BrokerCommand {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** The user `wimds` of the images. */
-const BROKER_UID = 1501
+/**
+ * Of nothing else on the node: where the broker sees the node's processes (hostPID), it can read the memory and files of
+ * those of its own uid, such as sidecars.
+ */
+const BROKER_UID = 1502
 
-/** Starts a broker with the uid of the sidecar, no capability and Node's permission model. */
+/** Starts a broker with a uid of its own, no capability and Node's permission model. */
 export function startBroker({ helper, hidden, adminListen, env }: BrokerCommand): ChildProcess {
   const [, script = ''] = process.argv
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']

@@ -210,7 +210,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await agent.logged('pod_routed')
     const broker = findBroker(agent.pid)
     const status = readFileSync(`/proc/${broker}/status`, 'utf8')
-    expect(status).toMatch(/^Uid:\t1501\t1501\t1501\t1501$/m)
+    expect(status).toMatch(/^Uid:\t1502\t1502\t1502\t1502$/m)
     expect(status).toMatch(/^CapEff:\t0+$/m)
     expect(status).toMatch(/^CapBnd:\t0+$/m)
     expect(status).toMatch(/^NoNewPrivs:\t1$/m)
