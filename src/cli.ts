@@ -1,6 +1,7 @@
 /** The command line: argv → one command → an exit code. */
 import { printError } from './lib/print-error.ts'
-import { type CommandIo, EXIT_USAGE, SIGNAL_EXIT_CODES } from './lib/command.ts'
+import { EXIT_USAGE, SIGNAL_EXIT_CODES } from './cli/exit-codes.ts'
+import type { CommandIo } from './lib/command.ts'
 import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
 import { formatProblem } from './lib/errors.ts'
 import { exitWithError, formatCrash } from './cli/failures.ts'

@@ -5,12 +5,11 @@ import { suggest } from '../lib/suggest.ts'
 import {
   type Command,
   type CommandDeclaration,
-  EXIT_CODES,
   EXIT_NOT_CHECKED,
-  EXIT_USAGE,
   type FlagDeclaration,
   GROUPS,
 } from '../lib/command.ts'
+import { EXIT_CODES, EXIT_USAGE } from './exit-codes.ts'
 import { DROP_IN } from './drop-in.ts'
 
 export const HELP = {

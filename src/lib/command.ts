@@ -61,34 +61,12 @@ export interface CommandIo {
 
 /**
  * Runs a command with its arguments. Returns the exit code, 0 or 1. Throws a `UsageError` or `ConfigError`,
- * which the command line prints before it exits with `EXIT_USAGE`.
+ * which the command line prints before it exits with 64.
  */
 export type Command = (args: readonly string[], io: CommandIo) => Promise<number>
 
 /** The exit code of doctor if no check failed, but one could not be made. */
 export const EXIT_NOT_CHECKED = 2
-
-/** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
-export const EXIT_USAGE = 64
-
-/** Exit codes by signal: 128 + its number, as in a shell. */
-export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
-
-/** Every exit code and what it means, for help texts and docs/cli.md. */
-export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
-  [0, 'success'],
-  [1, 'the command failed, and said why on standard error'],
-  [EXIT_NOT_CHECKED, 'doctor only: no check failed, but one could not be made'],
-  [EXIT_USAGE, 'the arguments or the settings are invalid'],
-  [
-    SIGNAL_EXIT_CODES.SIGINT,
-    'ended by SIGINT; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
-  ],
-  [
-    SIGNAL_EXIT_CODES.SIGTERM,
-    'ended by SIGTERM; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
-  ],
-]
 
 /** Resolves when the process gets SIGTERM or SIGINT, at once if it already has. */
 export async function untilShutdown({ signal }: Pick<CommandIo, 'signal'>): Promise<void> {

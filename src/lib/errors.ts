@@ -112,11 +112,15 @@ export interface AssertionClaims {
 /** The details of an error response of Entra ID, for replies, logs and support tickets. */
 export interface EntraDetails {
   /** Entra's own OAuth error, such as `invalid_client`. */
-  readonly error?: string
+  readonly error?: string | undefined
   /** The AADSTS number, such as 700213. */
-  readonly aadsts?: number
-  readonly traceId?: string
-  readonly correlationId?: string
+  readonly aadsts?: number | undefined
+  readonly traceId?: string | undefined
+  readonly correlationId?: string | undefined
+  /** When Entra ID rejected the request, as it wrote it. */
+  readonly timestamp?: string | undefined
+  /** Entra's page about the error. */
+  readonly errorUri?: string | undefined
 }
 
 /** What is wrong and what to do about it, both without a full stop. */

@@ -16,9 +16,6 @@ interface Manifests {
   readonly problems: readonly string[]
 }
 
-/** The name of standard input in messages. */
-export const STDIN = 'stdin'
-
 /** Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. */
 export async function readManifests(
   names: readonly string[],
@@ -27,7 +24,7 @@ export async function readManifests(
   const files: ManifestFile[] = []
   const problems: string[] = []
   for (const given of await expandPaths(names, problems)) {
-    const name = given === '-' ? STDIN : given
+    const name = given === '-' ? 'stdin' : given
     try {
       const bytes =
         given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)

@@ -26,7 +26,16 @@ test('200 callers of one new resource cost one exchange', async () => {
 test('passes on what Entra says of a wrong resource', async () => {
   const { status, headers, body } = await get(target('https://nowhere.example'))
   expect(status).toBe(400)
-  expect(body).toMatch(/^\{"error":"invalid_resource",.*"AADSTS500011: /)
+  expect(body).toMatch(/^\{"error":"invalid_resource","error_description":"AADSTS500011: /)
+  expect(Object.keys(JSON.parse(body))).toEqual([
+    'error',
+    'error_description',
+    'error_codes',
+    'timestamp',
+    'trace_id',
+    'correlation_id',
+    'error_uri',
+  ])
   expect(headers.has('retry-after')).toBe(false)
 })
 

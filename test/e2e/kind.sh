@@ -41,7 +41,9 @@ nodes:
   - role: worker
   - role: worker
 END
-docker cp "$name-control-plane:/usr/bin/kubectl" "$work/bin/kubectl"
+# The kubectl of that version.
+docker exec "$name-control-plane" cat /usr/bin/kubectl >"$work/bin/kubectl"
+chmod +x "$work/bin/kubectl"
 kind load docker-image --name "$name" \
   "$WIMDS_IMAGE" "$WIMDS_REDIRECT_IMAGE" "$WIMDS_CLUSTER_IMAGE" "$WIMDS_GATE_IMAGE" "$WIMDS_E2E_IMAGE"
 kubectl get nodes --output wide

@@ -128,7 +128,7 @@ const imageName = createSchema((text) => {
 const PLACEHOLDER = /\$[{(]|[<>{}]|REPLACE|CHANGE_?ME/
 
 /** Returns true for a value that is to be filled in. */
-export function isPlaceholder(value: string): boolean {
+function isPlaceholder(value: string): boolean {
   return PLACEHOLDER.test(value)
 }
 

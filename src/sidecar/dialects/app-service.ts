@@ -94,14 +94,18 @@ function digest(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
+/** App Service is not IMDS: its token service runs on ASP.NET Core. */
+const HEADERS = { Server: 'Kestrel' }
+
 function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
-  return createJsonReply(200, {
+  const body = {
     access_token: token.secret.reveal(),
     client_id: identity.clientId,
     expires_on: expiresOn,
     resource: query.resource,
     token_type: 'Bearer',
-  })
+  }
+  return createJsonReply(200, body, HEADERS)
 }
 
 /** The clients that accept only the date format of the real service; all others take epoch seconds. */
@@ -130,10 +134,11 @@ function renderError2017(error: BrokerError): Reply {
 function renderError(error: BrokerError, more: Readonly<Record<string, string>> = {}): Reply {
   // 401 is safe here, unlike on the IMDS token path, where clients probe (R6).
   const status = error.code === 'invalid_secret_header' ? 401 : error.status
-  return createJsonReply(status, {
+  const body = {
     statusCode: status,
     message: formatDescription(error),
     correlationId: error.entra?.correlationId ?? randomUUID(),
     ...more,
-  })
+  }
+  return createJsonReply(status, body, HEADERS)
 }

@@ -41,8 +41,12 @@ export interface Reply {
 }
 
 /** Creates a reply whose body is one line of compact JSON (R5). */
-export function createJsonReply(status: number, value: object): Reply {
-  return { status, body: JSON.stringify(value) }
+export function createJsonReply(
+  status: number,
+  value: object,
+  headers?: Readonly<Record<string, string>>,
+): Reply {
+  return { status, body: JSON.stringify(value), ...(headers !== undefined && { headers }) }
 }
 
 /**

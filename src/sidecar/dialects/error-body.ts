@@ -1,11 +1,11 @@
 /** The error words and sentences that the dialects share. */
 import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
 
-/** Returns the OAuth error word: Entra ID's own if it sent one, else one of IMDS's published words. */
+/** Returns the OAuth error word: Entra ID's own for a rejection, else one of IMDS's published words. */
 export function findOAuthError(error: BrokerError): string {
   const { entra, code, isPermanent } = error
   const fallback = isPermanent ? 'invalid_request' : 'service_unavailable'
-  return entra?.error ?? OAUTH_ERRORS[code] ?? fallback
+  return OAUTH_ERRORS[code] ?? entra?.error ?? fallback
 }
 
 /**
@@ -26,12 +26,13 @@ const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
   imdsv2_not_supported: 'forbidden',
   caller_not_allowed: 'access_denied',
   method_not_allowed: 'method_not_allowed',
-  entra_throttled: 'too_many_requests',
+  entra_throttled: 'invalid_request',
   internal: 'server_error',
 }
 
 /** Sentences that clients match, word for word as the real service writes them (R6). */
 const EXACT_SENTENCES: Partial<Record<ErrorCode, string>> = {
+  entra_throttled: 'Temporarily throttled, too many requests',
   identity_not_found: 'Identity not found',
   identity_ambiguous:
     'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',

@@ -102,14 +102,15 @@ const BACKDATED_SECONDS = 300
 
 /** Renders the body that every client accepts: strings only, in the real service's order (R2-R4). */
 function render({ query, identity, token, expiresIn, expiresOn }: TokenAnswer): Reply {
-  const notBefore = expiresOn - Math.floor(token.lifetime.lengthMs / 1000) - BACKDATED_SECONDS
+  const lifetime = Math.floor(token.lifetime.lengthMs / 1000)
   return createJsonReply(200, {
     access_token: token.secret.reveal(),
     client_id: identity.clientId,
     expires_in: String(expiresIn),
     expires_on: String(expiresOn),
-    ext_expires_in: String(expiresIn),
-    not_before: String(notBefore),
+    // It stays while expires_in falls.
+    ext_expires_in: String(lifetime),
+    not_before: String(expiresOn - lifetime - BACKDATED_SECONDS),
     resource: query.resource,
     token_type: 'Bearer',
   })
@@ -119,5 +120,19 @@ function renderError(error: BrokerError): Reply {
   return createJsonReply(error.status, {
     error: findOAuthError(error),
     error_description: formatDescription(error),
+    ...formatEntraMembers(error),
   })
+}
+
+/** Returns the members that the real service passes on from a rejection of Entra ID, in its order. */
+function formatEntraMembers({ entra = {} }: BrokerError) {
+  const { aadsts, timestamp, traceId, correlationId, errorUri } = entra
+  // JSON has no undefined members.
+  return {
+    error_codes: aadsts === undefined ? undefined : [aadsts],
+    timestamp,
+    trace_id: traceId,
+    correlation_id: correlationId,
+    error_uri: errorUri,
+  }
 }

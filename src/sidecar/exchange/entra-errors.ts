@@ -14,7 +14,7 @@ import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 /** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
 const MAX_RETRY_AFTER_MS = 50 * 60_000
 const MAX_DESCRIPTION = 1000
-/** Entra's own errors and ids have less than 40 characters. */
+/** Entra's own errors, ids and links have less than 40 characters. */
 const MAX_ID = 100
 const MAX_POLICIES = 5
 const MAX_REASON = 300
@@ -28,6 +28,8 @@ const ErrorBody = z.object({
   error_codes: withFallback(z.optional(z.array(z.number())), undefined),
   trace_id: text,
   correlation_id: text,
+  timestamp: text,
+  error_uri: text,
   claims: text,
 })
 
@@ -45,12 +47,12 @@ export function parseEntraError(
   const description = scrubAndTruncate(body.error_description ?? '', MAX_DESCRIPTION)
   const aadsts = body.error_codes?.[0] ?? parseAadsts(description)
   const entra: EntraDetails = {
-    ...(body.error !== undefined && { error: scrubAndTruncate(body.error, MAX_ID) }),
-    ...(aadsts !== undefined && { aadsts }),
-    ...(body.trace_id !== undefined && { traceId: scrubAndTruncate(body.trace_id, MAX_ID) }),
-    ...(body.correlation_id !== undefined && {
-      correlationId: scrubAndTruncate(body.correlation_id, MAX_ID),
-    }),
+    error: toShortText(body.error),
+    aadsts,
+    timestamp: toShortText(body.timestamp),
+    traceId: toShortText(body.trace_id),
+    correlationId: toShortText(body.correlation_id),
+    errorUri: toShortText(body.error_uri),
   }
   const entraTime = parseDateHeader(response) ?? now
   const isTimeError = aadsts === 700024
@@ -92,6 +94,10 @@ export function parseEntraError(
     assertion: { issuer, subject, audience },
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+function toShortText(member: string | undefined): string | undefined {
+  return member === undefined ? undefined : scrubAndTruncate(member, MAX_ID)
 }
 
 /** AADSTS codes of an issuer whose keys Entra ID has read: it is not internal. */

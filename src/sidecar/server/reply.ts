@@ -1,4 +1,5 @@
 /** Replies: how they are prepared, and the one place where they are written. */
+import { randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dialect, Reply, TokenAnswer, WireRequest } from '../dialects/dialect.ts'
@@ -94,8 +95,10 @@ export function sendReply(
   event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
   { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
+  // Each reply has its own, also one that was rendered before.
+  const sent = { ...head, 'x-ms-request-id': randomUUID() }
   // With its reason: Node would keep the one of a reply that failed to be written before.
-  reply.raw.writeHead(status, STATUS_CODES[status] ?? '', head)
+  reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
   reply.raw.end(body, encoding)
   reply.hijack()
   const { startedAt } = request

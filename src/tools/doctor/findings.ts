@@ -26,7 +26,6 @@ export const DOCTOR_CODES = [
   'pod_not_routed',
   'sidecar_not_running',
   'sdk_variables_missing',
-  'sdk_variables_conflict',
   'token_request_proxied',
   // Before an installation
   'kubernetes_version',

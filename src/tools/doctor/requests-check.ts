@@ -22,7 +22,6 @@ const RequestsSchema = z.pick(StatusSchema, {
   assertions: true,
   tokens: true,
   failedRequests: true,
-  clients: true,
 })
 
 type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
@@ -105,36 +104,20 @@ function formatClient({ client, clientVersion }: FailedRequests): string {
   return clientVersion === '' ? name : `${name}/${clientVersion}`
 }
 
-/** SDKs send such requests to detect IMDS (R6). */
-const PROBES = new Set(['metadata_header_missing', 'api_version_invalid'])
-/** The client that such a request is counted under if the SDK's next request has another User-Agent (Azure.Identity for .NET). */
-const PROBING_CLIENTS = new Set(['none', 'dotnet-azure-core'])
-/** Agents and SDKs ask for what only the real service has, and do without it (R7). */
-const HARMLESS = new Set(['not_found', 'imdsv2_not_supported'])
+/** SDKs send such requests to detect IMDS (R6), or ask for what only the real service has, and do without it (R7). */
+const HARMLESS = new Set([
+  'metadata_header_missing',
+  'api_version_invalid',
+  'not_found',
+  'imdsv2_not_supported',
+])
 
-function needsFix(
-  { lastAt, client, failure: { code } }: FailedRequests,
-  document: RequestsDocument,
-) {
+function needsFix({ lastAt, failure: { code } }: FailedRequests, document: RequestsDocument) {
   const { generatedAt, tokens, assertions } = document
   const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
   // Earlier failures are history: the document has a token that fails as long.
   if (ageMs > FAILURE_WINDOW_MS || HARMLESS.has(code)) return false
-  if (PROBES.has(code)) return !PROBING_CLIENTS.has(client) && hasOnlyProbed(client, document)
   return (
     !isOfExchange(code) || [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
   )
-}
-
-/** Returns true if all requests of the client looked like probes: an SDK sends others as well. */
-function hasOnlyProbed(client: string, { clients, failedRequests }: RequestsDocument): boolean {
-  const requests = clients.filter((each) => each.client === client).map((each) => each.requests)
-  const probes = failedRequests
-    .filter((each) => each.client === client && PROBES.has(each.failure.code))
-    .map(({ count }) => count)
-  return sum(probes) >= sum(requests)
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

@@ -11,7 +11,6 @@ import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { INJECT, parseInjectOptions } from './options.ts'
 import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
-import { findKustomizations, findPatches, findPlaceholders } from './unfinished-input.ts'
 
 export { INJECT } from './options.ts'
 
@@ -33,17 +32,12 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const warnings = [
     ...injected.warnings,
     ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
-    ...findPlaceholders(injected.pods),
-    ...findPatches(injected.pods),
     ...findUnpublishedImages(injected, flags),
     ...(failures.length === 0 ? findNothing(injected) : []),
   ]
-  const isQuiet = flags.has('quiet')
   const lines = [
     ...formatObjects(objects, flags),
-    ...(isQuiet ? [] : findWaitingPods(injected)),
-    // With --quiet only together with a problem, which it may explain.
-    ...(isQuiet && problems.length === 0 ? [] : findKustomizations(objects)),
+    ...(flags.has('quiet') ? [] : findWaitingPods(injected)),
   ]
   return reportManifests(io, 'inject', flags, injected, { lines, warnings, problems })
 }

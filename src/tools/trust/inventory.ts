@@ -19,9 +19,6 @@ export interface KnownIdentity {
   readonly kind: IdentityKind
   /** Of a managed identity. */
   readonly id?: ManagedIdentityId | undefined
-  /** The object id, which is the subject of its own tokens. */
-  readonly principalId?: string | undefined
-  readonly tenantId?: string | undefined
 }
 
 export interface ExistingCredential {
@@ -49,17 +46,10 @@ const Guid = z.pipe(
   z.transform((text: string) => text.toLowerCase()),
 )
 
-const OptionalText = z.pipe(
-  z.nullish(z.string()),
-  z.transform((text) => text ?? undefined),
-)
-
 const ManagedIdentity = z.pipe(
   z.object({
     clientId: Guid,
     id: z.string().check(z.refine((text) => parseManagedIdentityId(text) !== undefined)),
-    principalId: OptionalText,
-    tenantId: OptionalText,
   }),
   z.transform(({ id, ...identity }): KnownIdentity => ({
     ...identity,

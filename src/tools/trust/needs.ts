@@ -1,7 +1,7 @@
 /** Finds the federated credentials that the objects of a cluster need. */
 import type { IdentityEntry } from '../../sidecar/config/identities-file.ts'
-import { findAudience, formatTokenIssuer } from '../../lib/clouds.ts'
-import { CLIENT_ID, parseAnnotations, TENANT_ID } from '../../cluster/injector/annotations.ts'
+import { findAudience } from '../../lib/clouds.ts'
+import { CLIENT_ID, parseAnnotations } from '../../cluster/injector/annotations.ts'
 import {
   allContainers,
   findVariable,
@@ -18,7 +18,7 @@ import {
   type WorkloadObject,
 } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
-import type { IdentityKind, KnownIdentity } from './inventory.ts'
+import type { IdentityKind } from './inventory.ts'
 import { isAudience } from './find-issuer.ts'
 import { type ManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
 import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
@@ -26,14 +26,10 @@ import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-
 export interface TrustOptions {
   /** The issuer of the cluster's tokens. */
   readonly issuer: string
-  /** The login host of the cloud. */
-  readonly authorityHost: string
   /** The audience of projected tokens for Entra ID. */
   readonly audience: string
   /** The identity of injected workloads whose ServiceAccount names none. */
   readonly clientId: string | undefined
-  /** The tenant of identities that name none. */
-  readonly tenantId: string | undefined
   /** The namespaces that may use an identity, by its client id. */
   readonly allowed: ReadonlyMap<string, readonly string[]>
 }
@@ -58,7 +54,6 @@ const USE_LABEL = 'azure.workload.identity/use'
 
 interface Context {
   readonly objects: ClusterObjects
-  readonly known: readonly KnownIdentity[]
   readonly options: TrustOptions
   readonly report: Report
   /** Subjects whose tokens go to the token proxy of an identity binding. */
@@ -66,13 +61,8 @@ interface Context {
 }
 
 /** Returns the need of each object. The credential of one identity and subject may be needed by several. */
-export function findNeeds(
-  objects: ClusterObjects,
-  known: readonly KnownIdentity[],
-  options: TrustOptions,
-  report: Report,
-): Need[] {
-  const context: Context = { objects, known, options, report, bound: new Set() }
+export function findNeeds(objects: ClusterObjects, options: TrustOptions, report: Report): Need[] {
+  const context: Context = { objects, options, report, bound: new Set() }
   const ofWorkloads = objects.workloads.flatMap((workload) => findWorkloadNeeds(workload, context))
   const ofAccounts = objects.serviceAccounts.flatMap((account) =>
     findAccountNeeds(account, ofWorkloads, context),
@@ -143,9 +133,13 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const explicit = findExplicitIdentities(template, main)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, context)
+    for (const { clientId, assertionFrom } of entries) {
+      if (assertionFrom === undefined) continue
+      const problem = `the credential by which ${clientId} accepts the token of ${assertionFrom} is not planned`
+      report.warning(source, problem, 'run wimds doctor in a pod, which prints its command')
+    }
     const own = entries.flatMap((entry) => findEntryIdentity(entry, template, main, options))
-    const chained = findChainedNeeds(entries, { source, namespace }, context)
-    return [...[...explicit, ...own].flatMap(toNeed), ...chained]
+    return [...explicit, ...own].flatMap(toNeed)
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
   if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
@@ -238,63 +232,6 @@ function findEntryIdentity(
         : projected
   const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
   return [{ clientId, kind: id && 'managed-identity', id, token }]
-}
-
-/** Returns the credentials by which applications accept the token of a managed identity (`assertionFrom`). */
-function findChainedNeeds(
-  entries: readonly IdentityEntry[],
-  { source, namespace }: Pick<Need, 'source' | 'namespace'>,
-  { objects, known, options, report }: Context,
-): Need[] {
-  return entries.flatMap(({ clientId, assertionFrom }) => {
-    if (assertionFrom === undefined) return []
-    const managed = entries.find((entry) => (entry.name ?? entry.clientId) === assertionFrom)
-    if (managed === undefined) return []
-    const { objectId, tenantId, authorityHost = options.authorityHost } = managed
-    const listed = known.find((each) => each.clientId === managed.clientId)
-    const subject = objectId ?? listed?.principalId
-    // Azure lists the GUID, and the file may have a domain.
-    const tenant =
-      listed?.tenantId ??
-      tenantId ??
-      options.tenantId ??
-      findAccountTenant(managed.clientId, namespace, objects)
-    const hasSubject = subject !== undefined && isGuid(subject)
-    if (!hasSubject || tenant === undefined || !isGuid(tenant)) {
-      const [name, value, key] = hasSubject
-        ? ['tenant', tenant, 'tenantId']
-        : ['object id', subject, 'objectId']
-      const reason =
-        value === undefined ? 'is not known' : `must be a GUID, not ${JSON.stringify(value)}`
-      return report.error(
-        source,
-        `the ${name} of ${assertionFrom}, whose token ${clientId} accepts, ${reason}`,
-        `set ${key} in the identities file, or pass --identities`,
-      )
-    }
-    return [
-      {
-        clientId,
-        kind: 'application' as const,
-        issuer: formatTokenIssuer(authorityHost, tenant),
-        subject,
-        audience: findAudience(authorityHost),
-        source,
-        namespace,
-      },
-    ]
-  })
-}
-
-function findAccountTenant(
-  clientId: string,
-  namespace: string,
-  { serviceAccounts }: ClusterObjects,
-): string | undefined {
-  const account = serviceAccounts.find(
-    (each) => each.namespace === namespace && readClientId(each) === clientId,
-  )
-  return account?.annotations[TENANT_ID]?.trim().toLowerCase()
 }
 
 function readClientId({

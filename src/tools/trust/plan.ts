@@ -71,7 +71,7 @@ export function createTrustPlan(
 ): Plan {
   const findings: Finding[] = []
   const report = createReport(findings)
-  const needs = findNeeds(objects, known, options, report)
+  const needs = findNeeds(objects, options, report)
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
     ([one], [other]) => (one < other ? -1 : 1),
   )

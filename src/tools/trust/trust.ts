@@ -1,5 +1,5 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { authorityHost, guid, tenant } from '../../sidecar/config/parsers.ts'
+import { authorityHost, guid } from '../../sidecar/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
@@ -60,7 +60,6 @@ export const TRUST = {
       isRepeatable: true,
       help: 'namespaces, separated by commas, that may use the identity with this client id; without it, an identity that several namespaces claim is an error',
     },
-    'tenant-id': { value: 'ID', help: 'tenant of identities that name none' },
     'authority-host': {
       value: 'URL',
       help: 'login host of the cloud, which decides the audience (default https://login.microsoftonline.com)',
@@ -158,7 +157,6 @@ async function parseOptions(
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
   }
   const allowed = parseAllowed(flags.values('allow'), problems)
-  const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
   const host =
     parseSettingFlag(flags, 'authority-host', authorityHost, problems) ?? DEFAULT_AUTHORITY_HOST
   const audience = flags.value('audience')
@@ -171,10 +169,8 @@ async function parseOptions(
   return {
     options: {
       issuer,
-      authorityHost: host,
       audience: audience ?? findAudience(host),
       clientId,
-      tenantId,
       allowed,
     },
     templatePaths,

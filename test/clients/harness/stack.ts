@@ -105,6 +105,6 @@ async function fetchSigningKeys({
   authorityHost,
   dispatcher,
 }: Simulator): Promise<JWTVerifyGetKey> {
-  const response = await fetch(`${authorityHost}/common/discovery/keys`, { dispatcher })
+  const response = await fetch(`${authorityHost}/common/discovery/v2.0/keys`, { dispatcher })
   return createLocalJWKSet(KeySet.parse(await response.json()))
 }

@@ -37,6 +37,7 @@ describe('2019-08-01', () => {
   test('replies with the members of the real body, all strings', async () => {
     const reply = await ask(V2019.url, { [V2019.header]: SECRET })
     expect(reply.statusCode).toBe(200)
+    expect(reply.headers['server']).toBe('Kestrel')
     expect(reply.body).toBe(
       `{"access_token":"eyJ.a-token","client_id":"${ORDERS.clientId}","expires_on":"${EXPIRES_ON}","resource":"https://vault.azure.net","token_type":"Bearer"}`,
     )
@@ -69,6 +70,7 @@ describe('2019-08-01', () => {
   test('replies to an error with statusCode, message and correlationId', async () => {
     const reply = await ask('/msi/token?api-version=2019-08-01', { [V2019.header]: SECRET })
     expect(reply.statusCode).toBe(400)
+    expect(reply.headers['server']).toBe('Kestrel')
     expect(reply.json()).toEqual({
       statusCode: 400,
       message: "Required query variable 'resource' is missing",

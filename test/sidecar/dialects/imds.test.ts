@@ -123,7 +123,7 @@ test('renders every value as a string, in the order of the real service', () => 
   }
   expect(imds.render(answer)).toEqual({
     status: 200,
-    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3599","not_before":"1795521299","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
+    body: `{"access_token":"eyJ.t","client_id":"${ORDERS.clientId}","expires_in":"3599","expires_on":"1795525199","ext_expires_in":"3600","not_before":"1795521299","resource":"https://vault.azure.net/","token_type":"Bearer"}`,
   })
 })
 
@@ -179,13 +179,20 @@ test.each([
   ],
   [
     new BrokerError('resource_refused', 'AADSTS500011: no', {
-      entra: { error: 'invalid_resource' },
+      entra: {
+        error: 'invalid_resource',
+        aadsts: 500011,
+        timestamp: '2026-11-24 12:00:00Z',
+        traceId: 't',
+        correlationId: 'c',
+        errorUri: 'https://login.test/error?code=500011',
+      },
     }),
-    '400 {"error":"invalid_resource","error_description":"AADSTS500011: no (wimds: resource_refused)"}',
+    '400 {"error":"invalid_resource","error_description":"AADSTS500011: no (wimds: resource_refused)","error_codes":[500011],"timestamp":"2026-11-24 12:00:00Z","trace_id":"t","correlation_id":"c","error_uri":"https://login.test/error?code=500011"}',
   ],
   [
     new BrokerError('entra_throttled', 'slow down'),
-    '429 {"error":"too_many_requests","error_description":"slow down (wimds: entra_throttled)"}',
+    '429 {"error":"invalid_request","error_description":"Temporarily throttled, too many requests"}',
   ],
   [
     new BrokerError('entra_unreachable', 'no route'),

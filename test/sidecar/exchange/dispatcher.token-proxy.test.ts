@@ -1,8 +1,4 @@
 /** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { request as send } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
@@ -15,7 +11,6 @@ import { createSimulator, type Simulator } from '../../../src/tools/simulator/si
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { identityOf } from '../../fixtures/identity.ts'
-import { namedPipe } from '../../fixtures/pipe.ts'
 
 const NAME = 'token-proxy.cluster.example'
 let stack = new AsyncDisposableStack()
@@ -75,32 +70,6 @@ test('trusts the given CA only', async () => {
   expect(requests).toEqual([])
 })
 
-test('reads the CA file for each request and keeps the last good content', async () => {
-  const { createDispatcher, url, caPem } = await startTokenProxy('')
-  const file = join(await directory(), 'ca.crt')
-  const dispatcher = createDispatcher({ ca: { file }, sniName: NAME }, '')
-  const getStatus = async () => {
-    const { statusCode, body } = await send(`${url}/t/oauth2/v2.0/token`, {
-      method: 'POST',
-      dispatcher,
-    })
-    await body.dump()
-    return statusCode
-  }
-  await expect(getStatus()).rejects.toThrow('cannot be read')
-  await writeFile(file, '')
-  await expect(getStatus()).rejects.toThrow('has no PEM certificates')
-  const { caPem: other } = await createCertificateAuthority()
-  await writeFile(file, other)
-  await expect(getStatus()).rejects.toThrow(/certificate/)
-  await writeFile(file, other + caPem)
-  expect(await getStatus()).toBe(400)
-  await writeFile(file, '')
-  expect(await getStatus()).toBe(400)
-  await writeFile(file, other)
-  await expect(getStatus()).rejects.toThrow(/certificate/)
-})
-
 test('fails with entra_tls when the CA file is missing', async () => {
   const { exchange } = await startTokenProxy('')
   await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
@@ -108,15 +77,6 @@ test('fails with entra_tls when the CA file is missing', async () => {
     message: expect.stringMatching(
       /\/nowhere\/ca\.crt cannot be read\. Fix: set AZURE_KUBERNETES_CA_FILE .* the token proxy/,
     ),
-  })
-})
-
-test('fails with entra_tls when the CA file is a pipe without a writer', async () => {
-  const { exchange } = await startTokenProxy('')
-  const file = await namedPipe(join(await directory(), 'ca.crt'))
-  await expect(exchange({ ca: { file } }, '')).rejects.toMatchObject({
-    code: 'entra_tls',
-    message: expect.stringContaining(`${file} cannot be read. Fix: set AZURE_KUBERNETES_CA_FILE`),
   })
 })
 
@@ -289,12 +249,6 @@ async function startTokenProxy(prefix: string) {
         scope: 'https://vault.azure.net/.default',
       }),
   }
-}
-
-async function directory(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'wimds-token-proxy-'))
-  stack.defer(() => rm(path, { recursive: true, force: true }))
-  return path
 }
 
 /** Makes an exchange at this simulator as the token proxy. */

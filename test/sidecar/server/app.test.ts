@@ -55,6 +55,14 @@ test.each([
   expect(headers['retry-after']).toBe(retryAfter)
 })
 
+test('gives each reply a request id of its own, also one that was rendered before', async () => {
+  await using app = createMetadataApp(parts())
+  const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))
+  const ids = (await Promise.all(replies)).map(({ headers }) => String(headers['x-ms-request-id']))
+  expect(new Set(ids).size).toBe(2)
+  for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
+})
+
 test('names the error code of a failed exchange in a header, and none beside a token', async () => {
   await using app = createMetadataApp(failingWith(new BrokerError('entra_tls', 'x')))
   const failed = await app.inject({ url: TOKEN_URL, headers: HEADERS })

@@ -6,7 +6,6 @@ import {
   listCodes,
   toBrokerError,
 } from '../../../src/lib/errors.ts'
-import { AADSTS_TABLE } from '../../../src/sidecar/exchange/aadsts.ts'
 import {
   createExpiredError,
   readAssertion,
@@ -141,10 +140,6 @@ describe('the card says what to do', () => {
     const error = await errorOf(fail)
     expect(error.code).toBe(code)
     expect(cardOf(error)).toMatch(/<strong>Fix:<\/strong> .{10}/)
-  })
-
-  test.each(Object.keys(AADSTS_TABLE))('about AADSTS%s', async (code) => {
-    expect(cardOf(await errorOf(aadsts(Number(code))))).toMatch(/<strong>Fix:<\/strong> .{10}/)
   })
 
   test('without an identity', () => {

@@ -12,7 +12,6 @@ const LONG_AGO = '2026-11-24T11:54:59.000Z'
 
 interface Failed {
   readonly code: string
-  readonly client?: string
   readonly lastAt?: string
   readonly message?: string
   readonly fix?: string
@@ -20,7 +19,7 @@ interface Failed {
 }
 
 function documentOf(
-  { client = 'python-requests', lastAt = NOW, code, message = 'why', fix = 'how', aadsts }: Failed,
+  { lastAt = NOW, code, message = 'why', fix = 'how', aadsts }: Failed,
   changes: Partial<RequestsDocument> = {},
 ): RequestsDocument {
   return {
@@ -33,26 +32,14 @@ function documentOf(
         lastAt,
         count: 3,
         protocol: 'imds',
-        client,
+        client: 'python-requests',
         clientVersion: '2.32',
         failure: { code, message, fix, ...(aadsts !== undefined && { aadsts }) },
       },
     ],
-    clients: [{ ...SEEN, client, requests: 3 }],
     ...changes,
   }
 }
-
-const SEEN = {
-  title: 'a client',
-  version: '2.32',
-  firstSeenAt: STARTED,
-  lastSeenAt: NOW,
-  advice: 'move it',
-}
-
-const nameOf = ({ client = 'python-requests' }: Failed) =>
-  client === 'none' ? 'a client without User-Agent/2.32' : `${client}/2.32`
 
 const failingToken = (code: string) => ({
   identity: 'orders',
@@ -98,20 +85,7 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
     { assertions: [{ file: '/token', failure: { code: 'assertion_missing', message: 'why' } }] },
     true,
   ],
-  ['a script without the Metadata header', { code: 'metadata_header_missing' }, {}, true],
-  [
-    'the probe of an SDK',
-    { code: 'metadata_header_missing' },
-    { clients: [{ ...SEEN, client: 'python-requests', requests: 4 }] },
-    false,
-  ],
-  [
-    'the probe of Azure.Identity for .NET, whose next request is counted as that of MSAL',
-    { code: 'metadata_header_missing', client: 'dotnet-azure-core' },
-    {},
-    false,
-  ],
-  ['a probe without User-Agent', { code: 'metadata_header_missing', client: 'none' }, {}, false],
+  ['the probe of an SDK', { code: 'metadata_header_missing' }, {}, false],
   ['a probe for IMDSv2', { code: 'imdsv2_not_supported' }, {}, false],
   ['an unknown document', { code: 'not_found' }, {}, false],
 ])('says of %s whether it needs a fix', (_, failed, changes, needsFix) => {
@@ -121,24 +95,10 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
       : {
           status: 'ok',
           warnings: [
-            `3 of ${nameOf(failed)}, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
+            `3 of python-requests/2.32, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
           ],
         },
   ])
-})
-
-test('does not blame the probe of an SDK whose other requests failed for another reason', () => {
-  const probe = documentOf({ code: 'metadata_header_missing' })
-  const failure = documentOf({ code: 'entra_unavailable' })
-  const document = {
-    ...probe,
-    clients: [{ ...SEEN, client: 'python-requests', requests: 6 }],
-    failedRequests: [...probe.failedRequests, ...failure.failedRequests],
-  }
-  const warnings = ['metadata_header_missing', 'entra_unavailable'].map((code) =>
-    expect.stringContaining(code),
-  )
-  expect(describeRequests(document)).toMatchObject([{ status: 'ok', warnings }])
 })
 
 test('says why it was not checked', async () => {

@@ -23,10 +23,8 @@ export const ORDERS_ID = { subscription: SUBSCRIPTION, resourceGroup: 'shop', na
 
 const OPTIONS: TrustOptions = {
   issuer: ISSUER,
-  authorityHost: 'https://login.microsoftonline.com',
   audience: AUDIENCE,
   clientId: undefined,
-  tenantId: undefined,
   allowed: new Map(),
 }
 

@@ -34,8 +34,6 @@ test('reads az identity list and az ad app list', () => {
         clientId: ORDERS,
         kind: 'managed-identity',
         id: ORDERS_ID,
-        principalId: MANAGED.principalId,
-        tenantId: TENANT,
       },
       { clientId: BILLING, kind: 'application' },
     ],

@@ -5,13 +5,11 @@ import {
   deployment,
   error,
   INJECT,
-  ISSUER,
   ORDERS,
   ORDERS_ID,
   plan,
   serviceAccount,
   SUBSCRIPTION,
-  TENANT,
   warning,
 } from './fixtures.ts'
 
@@ -167,69 +165,24 @@ test('reports an identities file that is missing or malformed', async () => {
   ])
 })
 
-const CHAIN = (objectId: string) => `identities:
+const CHAIN = `identities:
   - name: orders
     clientId: ${ORDERS}
-    tenantId: ${TENANT}
-    ${objectId}
   - clientId: ${BILLING}
     assertionFrom: orders
 `
-const OBJECT_ID = '33333333-3333-4333-8333-333333333333'
 
-test.each([
-  ['the identities file', `objectId: ${OBJECT_ID}`, []],
-  [
-    'the list of identities',
-    '',
-    [{ clientId: ORDERS, kind: 'managed-identity' as const, principalId: OBJECT_ID }],
-  ],
-])(
-  'makes an application accept the tokens of a managed identity, by %s',
-  async (_, line, known) => {
-    const { identities } = await plan(
-      [identitiesFile(CHAIN(line)), deployment('orders', 'orders', { annotations: CONFIG_MAP })],
-      {},
-      { known },
-    )
-    expect(identities).toMatchObject([
-      { clientId: ORDERS, credentials: [{ issuer: ISSUER, subject: subject('orders') }] },
-      {
-        clientId: BILLING,
-        kind: 'application',
-        credentials: [
-          {
-            issuer: `https://login.microsoftonline.com/${TENANT}/v2.0`,
-            subject: OBJECT_ID,
-            audience: AUDIENCE,
-          },
-        ],
-      },
-    ])
-  },
-)
-
-test('finds the tenant of a chained identity by a ServiceAccount, whose client id may end with a blank', async () => {
-  const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
-  const objects = [
-    identitiesFile(file),
-    serviceAccount('evil', ORDERS, { 'azure.workload.identity/tenant-id': BILLING }, 'evil'),
-    serviceAccount('other', `${ORDERS} `, { 'azure.workload.identity/tenant-id': TENANT }),
-    deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-  ]
-  const { identities } = await plan(objects, { allowed: new Map([[ORDERS, ['shop']]]) })
-  const issuers = identities.flatMap(({ credentials }) => credentials.map(({ issuer }) => issuer))
-  expect(issuers).toContain(`https://login.microsoftonline.com/${TENANT}/v2.0`)
-})
-
-test('reports a chained identity whose subject is not known', async () => {
+test('warns that it plans no credential for the token of a managed identity', async () => {
   const { planned, findings } = await needs([
-    identitiesFile(CHAIN('')),
+    identitiesFile(CHAIN),
     deployment('orders', 'orders', { annotations: CONFIG_MAP }),
   ])
   expect(planned).toEqual([`${ORDERS} ${subject('orders')}`])
   expect(findings).toMatchObject([
-    { severity: 'error', problem: expect.stringContaining('object id of orders') },
+    {
+      severity: 'warning',
+      problem: expect.stringContaining(`${BILLING} accepts the token of orders`),
+    },
   ])
 })
 
@@ -304,40 +257,6 @@ test.each([
   expect(findings).toMatchObject([
     error('Deployment shop/orders', `has the audience ${JSON.stringify(audience)}`),
   ])
-})
-
-test.each(['x=@/etc', 'contoso.onmicrosoft.com'])(
-  'rejects the tenant %s, which the issuer of its tokens cannot have',
-  async (tenant) => {
-    const file = CHAIN(`objectId: ${OBJECT_ID}`).replace(/ +tenantId: .*\n/, '')
-    const { planned, findings } = await needs([
-      identitiesFile(file),
-      serviceAccount('other', ORDERS, { 'azure.workload.identity/tenant-id': tenant }),
-      deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-    ])
-    expect(planned.join('\n')).not.toContain(BILLING)
-    expect(findings).toMatchObject([
-      {
-        severity: 'error',
-        problem: `the tenant of orders, whose token ${BILLING} accepts, must be a GUID, not ${JSON.stringify(tenant)}`,
-        fix: 'set tenantId in the identities file, or pass --identities',
-      },
-    ])
-  },
-)
-
-test('takes the tenant of a chained identity from the list of identities if the file has its domain', async () => {
-  const listed = { clientId: ORDERS, kind: 'managed-identity' as const, tenantId: TENANT }
-  const { identities } = await plan(
-    [
-      identitiesFile(CHAIN(`objectId: ${OBJECT_ID}`).replace(TENANT, 'contoso.onmicrosoft.com')),
-      deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-    ],
-    {},
-    { known: [listed] },
-  )
-  const issuers = identities.flatMap(({ credentials }) => credentials.map(({ issuer }) => issuer))
-  expect(issuers).toContain(`https://login.microsoftonline.com/${TENANT}/v2.0`)
 })
 
 test('rejects a serviceAccountName that could break out of the output', async () => {

@@ -296,7 +296,6 @@ test.each([
     '--application must be a GUID, not "x"',
   ],
   ['an audience', [...BASE, manifests, '--audience', '@/etc/passwd'], '--audience'],
-  ['a tenant', [...BASE, manifests, '--tenant-id', 'common'], '--tenant-id must name one tenant'],
   ['a login host', [...BASE, manifests, '--authority-host', 'x'], '--authority-host'],
   ['a namespace', [...BASE, manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
   ['a format', [...BASE, manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],

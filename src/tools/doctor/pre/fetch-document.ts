@@ -5,7 +5,6 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../../../sidecar/config/config.ts'
 import { createEntraDispatcher, usesProxy } from '../../../sidecar/exchange/dispatcher.ts'
 import { errorMessage } from '../../../lib/describe-error.ts'
-import { ENTRA, toTransportError } from '../../../sidecar/exchange/transport-errors.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/http.ts'
@@ -13,14 +12,8 @@ import { request } from '../../../lib/undici.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
-  { readonly ok: true; readonly json: Readonly<Record<string, unknown>> } | FetchFailure
-
-export interface FetchFailure {
-  readonly ok: false
-  readonly reason: string
-  /** Entra ID's host, if this machine does not reach that either: the issuer may be right. */
-  readonly unreachable?: { readonly endpoint: string; readonly reason: string }
-}
+  | { readonly ok: true; readonly json: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly reason: string }
 
 export type FetchDocument = (url: URL) => Promise<FetchResult>
 
@@ -47,26 +40,10 @@ export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument 
       }
       return await get(url, dispatcher)
     } catch (error) {
-      const failed = fail(describe(error))
-      if (toTransportError(error, ENTRA).code === 'entra_tls') return failed
-      const unreachable = await findUnreachable(dispatcher)
-      return { ...failed, ...(unreachable !== undefined && { unreachable }) }
+      return fail(describe(error))
     } finally {
       await dispatcher.destroy()
     }
-  }
-}
-
-const ENTRA_HOST = 'login.microsoftonline.com'
-
-/** Returns Entra ID's host if this machine does not reach it; its certificate is of no importance here. */
-async function findUnreachable(dispatcher: Dispatcher): Promise<FetchFailure['unreachable']> {
-  try {
-    await get(new URL(`https://${ENTRA_HOST}/`), dispatcher)
-    return undefined
-  } catch (error) {
-    if (toTransportError(error, ENTRA).code === 'entra_tls') return undefined
-    return { endpoint: `${ENTRA_HOST}:443`, reason: describe(error) }
   }
 }
 
@@ -81,7 +58,7 @@ async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {
     : { ok: true, json }
 }
 
-function fail(reason: string): FetchFailure {
+function fail(reason: string): FetchResult {
   return { ok: false, reason }
 }
 

@@ -9,7 +9,7 @@ import { parseJsonObject } from '../../../lib/json.ts'
 import type { Finding } from '../doctor-report.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import type { FetchDocument, FetchFailure } from './fetch-document.ts'
+import type { FetchDocument } from './fetch-document.ts'
 
 interface IssuerOptions {
   readonly kubectl: Kubectl
@@ -57,7 +57,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
   }
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   const document = await fetchDocument(url)
-  if (!document.ok) return { outcome: explainFetch(url, document) }
+  if (!document.ok) return { outcome: failFetch(url, document.reason) }
   const { data: discovery } = Discovery.safeParse(document.json)
   if (discovery === undefined) {
     return { outcome: failFetch(url, 'it has no issuer and jwks_uri') }
@@ -75,7 +75,7 @@ async function checkPublished(issuer: string, fetchDocument: FetchDocument): Pro
     return { outcome: failFetch(url, `its jwks_uri is not https: ${discovery.jwks_uri}`) }
   }
   const keys = await fetchDocument(keysUrl)
-  if (!keys.ok) return { outcome: explainFetch(keysUrl, keys) }
+  if (!keys.ok) return { outcome: failFetch(keysUrl, keys.reason) }
   const keyIds = findKeyIds(keys.json)
   if (keyIds.length === 0) return { outcome: failFetch(keysUrl, 'it has no RSA key with a kid') }
   const outcome = passed(
@@ -130,19 +130,10 @@ const NO_ISSUER = notChecked(
   NAME_ISSUER,
 )
 
-/** Returns a failure of the issuer, or that this machine cannot find one. */
-function explainFetch(url: URL, { reason, unreachable }: FetchFailure): Outcome {
-  if (unreachable === undefined) return failFetch(url, reason)
-  return notChecked(
-    `this machine reaches neither ${url.href} (${reason}) nor ${unreachable.endpoint} (${unreachable.reason})`,
-    'Fix: run it where the internet can be reached, or set HTTPS_PROXY and check DNS and the firewall of this machine',
-  )
-}
-
 function failFetch(url: URL, reason: string): Outcome {
   return failed({
     code: 'issuer_unreachable',
-    problem: `${url.href} cannot be used from the internet: ${reason}`,
-    fix: `make it reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
+    problem: `${url.href} cannot be used: ${reason}`,
+    fix: `if this machine does not reach the internet, run it elsewhere or set HTTPS_PROXY; otherwise make the issuer reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,
   })
 }

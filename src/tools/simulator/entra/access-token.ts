@@ -107,15 +107,17 @@ interface Lifetime {
 }
 
 /**
- * Selects the lifetime of a token: a random 60 to 90 minutes for an application; about a day for a
- * managed identity, with `refresh_in` at half of it.
+ * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity and
+ * for an application whose client can handle claims challenges; for others a random 60 to 90 minutes.
  */
-export function selectLifetime(application: Application, random: () => number): Lifetime {
-  const isManaged = application.kind === 'managed-identity'
-  return {
-    expiresInSeconds: isManaged ? 86_399 : 3_599 + Math.floor(random() * 1_801),
-    refreshInSeconds: isManaged ? 43_199 : undefined,
-  }
+export function selectLifetime(
+  { kind }: Application,
+  isCaeCapable: boolean,
+  random: () => number,
+): Lifetime {
+  return kind === 'managed-identity' || isCaeCapable
+    ? { expiresInSeconds: 86_399, refreshInSeconds: 43_199 }
+    : { expiresInSeconds: 3_599 + Math.floor(random() * 1_801), refreshInSeconds: undefined }
 }
 
 /** Creates the JSON of a success. */

@@ -58,7 +58,11 @@ export function createErrorResponse(
     ...(!entry.hasNoLink && { error_uri: `${new URL(request.url).origin}/error?code=${code}` }),
     ...overrides.extra,
   }
-  return jsonResponse(overrides.status ?? entry.status, body, tokenResponseHeaders(traceId, now))
+  return jsonResponse(
+    overrides.status ?? entry.status,
+    body,
+    tokenResponseHeaders(traceId, now, code),
+  )
 }
 
 /** Finds the `client-request-id` in form, query or headers. Undefined if it is not a GUID. */
@@ -75,6 +79,7 @@ export function findCorrelationId(request: Request, form?: URLSearchParams): str
 export const tokenResponseHeaders = (
   traceId: string,
   now: number,
+  code = 0,
 ): Readonly<Record<string, string>> => ({
   'cache-control': 'no-store, no-cache',
   pragma: 'no-cache',
@@ -83,6 +88,8 @@ export const tokenResponseHeaders = (
   'x-content-type-options': 'nosniff',
   p3p: 'CP="DSP CUR OTPi IND OTRi ONL FIN"',
   'x-ms-request-id': traceId,
+  // Version, error, suberror, age of the refresh token and ring, for the telemetry of MSAL.
+  'x-ms-clitelem': `1,${code},0,,`,
   'x-ms-ests-server': '2.1.0.0 - SIM ProdSlices',
   'set-cookie': 'x-ms-gateway-slice=estsfd; path=/; secure; samesite=none; httponly',
   date: new Date(now).toUTCString(),

@@ -78,7 +78,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const resource = requireResource(directory, tenant, identifier)
     if (application.blockedByPolicy) throw blockedByPolicy(application.blockedByPolicy)
 
-    const selected = selectLifetime(application, random)
+    const selected = selectLifetime(application, isCaeCapable, random)
     const lifetime = {
       expiresInSeconds: forcedLifetime?.expiresInSeconds ?? selected.expiresInSeconds,
       refreshInSeconds: forcedLifetime

@@ -12,7 +12,7 @@ interface Group {
 const UNMATCHED = 'No matching federated identity record found for presented assertion'
 const EXTERNAL = 'Request to External OIDC endpoint failed.'
 
-/** From documentation and recorded responses. Five statuses are guesses (E6). */
+/** From documentation and recorded responses. Four statuses are guesses (E6). */
 const GROUPS: readonly Group[] = [
   {
     status: 401,
@@ -20,7 +20,7 @@ const GROUPS: readonly Group[] = [
     texts: {
       70023:
         'External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00.',
-      70025: 'The client has no configured federated identity credentials.',
+      70021: `${UNMATCHED}.`,
       700024: 'Client assertion is not within its valid time range.',
       700027: 'Client assertion failed signature validation.',
       700211: `${UNMATCHED} issuer.`,
@@ -44,13 +44,18 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
+    status: 401,
+    error: 'invalid_client',
+    hasNoLink: true,
+    texts: { 70025: 'Client application has no configured federated identity credentials.' },
+  },
+  {
     status: 400,
     error: 'invalid_request',
     texts: {
       50027: 'JWT token is invalid or malformed.',
       50166: EXTERNAL,
       501661: EXTERNAL,
-      70021: `${UNMATCHED}.`,
       90002: 'Tenant not found.',
       90013: 'Invalid input received from the user.',
       900021:

@@ -79,15 +79,10 @@ function parseJwt(assertion: string) {
 
 /** Compares issuer, subject and audience: exactly, case-sensitively, without wildcards. Throws the `EntraError`. */
 function matchCredential(
-  { clientId, name, federatedCredentials: credentials }: Application,
+  { federatedCredentials: credentials }: Application,
   { iss, sub, aud }: Claims,
 ): void {
-  if (credentials.length === 0) {
-    throw new EntraError(
-      70025,
-      `The client '${clientId}'(${name}) has no configured federated identity credentials.`,
-    )
-  }
+  if (credentials.length === 0) throw new EntraError(70025)
   const sameIssuer = credentials.filter(({ issuer }) => issuer === iss)
   if (sameIssuer.length === 0)
     throw new EntraError(700211, `${UNMATCHED} issuer '${iss}'. ${PLEASE_CHECK}`)

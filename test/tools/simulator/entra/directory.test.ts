@@ -51,7 +51,7 @@ describe('an exchange', () => {
       keep,
       REPORTS.clientId,
       '401 invalid_client 70025',
-      /\(reports\) has no conf/,
+      /Client application has no conf/,
     ],
     ['other subject', keep, BILLING.clientId, '401 invalid_client 700213', /shop:orders/],
     [

@@ -87,19 +87,19 @@ describe('a token request', () => {
 describe('an error response', () => {
   const noCredential = form({ client_id: REPORTS.clientId })
 
-  test('has the trailer, ids, time, link and headers of Entra ID', async () => {
+  test('has the trailer, ids, time and headers of Entra ID', async () => {
     await using simulator = await startSimulator()
     const { body, headers } = await exchange(simulator, noCredential)
     const traceId = headers.get('x-ms-request-id')
     expect(body).toEqual({
       error: 'invalid_client',
-      error_description: `AADSTS70025: The client '${REPORTS.clientId}'(reports) has no configured federated identity credentials. Trace ID: ${traceId} Correlation ID: ${CORRELATION_ID} Timestamp: 2026-11-24 12:00:00Z`,
+      error_description: `AADSTS70025: Client application has no configured federated identity credentials. Trace ID: ${traceId} Correlation ID: ${CORRELATION_ID} Timestamp: 2026-11-24 12:00:00Z`,
       error_codes: [70025],
       timestamp: '2026-11-24 12:00:00Z',
       trace_id: traceId,
       correlation_id: CORRELATION_ID,
-      error_uri: 'https://entra.test/error?code=70025',
     })
+    expect(headers.get('x-ms-clitelem')).toBe('1,70025,0,,')
     expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
     expect(headers.get('content-length')).toBe(String(JSON.stringify(body).length))
     expect(headers.get('cache-control')).toBe('no-store, no-cache')
