@@ -11,6 +11,7 @@ import { inject } from '../../src/tools/inject/inject.ts'
 import { uninject } from '../../src/tools/inject/uninject.ts'
 import type { Command } from '../../src/lib/command.ts'
 import { nodeAgent } from '../../src/cluster/node-agent/node-agent.ts'
+import { nodeBroker } from '../../src/cluster/node-broker/node-broker.ts'
 import { probe } from '../../src/sidecar/probe.ts'
 import { redirect } from '../../src/sidecar/redirect/redirect.ts'
 import { report } from '../../src/tools/report/report.ts'
@@ -32,6 +33,7 @@ const COMMANDS = [
   redirect,
   webhook,
   nodeAgent,
+  nodeBroker,
   probe,
   report,
   doctor,
