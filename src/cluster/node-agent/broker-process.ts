@@ -12,6 +12,8 @@ import type { RoutedPod } from './routed-pod.ts'
 interface BrokerProcessOptions {
   /** Starts a process with an IPC channel. */
   readonly start: () => ChildProcess
+  /** Called when it takes pods. */
+  readonly onReady: () => void
   /** Reads a file by its path in the pod's gate. */
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
   /** Called when the broker answers on the socket of a pod. */
@@ -100,8 +102,12 @@ export class BrokerProcess {
 
   #onMessage(child: ChildProcess, value: unknown): void {
     const { data: message } = BrokerMessage.safeParse(value)
-    const pod = this.#served.get(message?.uid ?? '')?.pod
     if (message === undefined || child !== this.#child) return
+    if (message.type === 'ready') {
+      this.#options.onReady()
+      return
+    }
+    const pod = this.#served.get(message.uid)?.pod
     if (message.type === 'read') void this.#answerRead(child, message, pod)
     else if (pod === undefined) return
     else if (message.type === 'serving') this.#options.onServing(pod)

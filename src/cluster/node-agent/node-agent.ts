@@ -145,6 +145,7 @@ function createAgent({ options, io, log, onError, writeEvent }: AgentParts): Age
         adminListen: options.brokerAdminListen,
         env: io.env,
       }),
+    onReady: () => reconciler.start(),
     readFile: (pod, path) => files.read(pod, path),
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)

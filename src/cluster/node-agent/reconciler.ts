@@ -42,10 +42,20 @@ export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #entries = new Map<string, Entry>()
   readonly #queue: Entry[] = []
+  #isStarted = false
   #running = 0
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
+  }
+
+  /**
+   * Lets pods be routed. Before, no broker takes them: a socket of this agent would take connections from the agent that
+   * it replaces, and let them wait.
+   */
+  start(): void {
+    this.#isStarted = true
+    this.#startNext()
   }
 
   /** Takes a pod as the API server sends it. */
@@ -138,7 +148,7 @@ export class Reconciler {
   }
 
   #startNext(): void {
-    if (this.#running >= MAX_CONCURRENT) return
+    if (!this.#isStarted || this.#running >= MAX_CONCURRENT) return
     const entry = this.#queue.shift()
     if (entry === undefined) return
     this.#running += 1

@@ -32,6 +32,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
 
 /** What the broker sends to the agent. */
 export const BrokerMessage = z.discriminatedUnion('type', [
+  /** It has started, and takes pods. */
+  z.object({ type: z.literal('ready') }),
   /** Read a file of the pod's gate, by its path in that container. */
   z.object({ type: z.literal('read'), id: z.number(), uid: z.string(), path: z.string() }),
   /** The pod's socket accepts requests. */

@@ -81,6 +81,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
       log.error('node_broker_error', errorFields(error))
     }
   })
+  send({ type: 'ready' })
 
   const { drainMs, timeoutMs } = config.shutdown
   // Without an agent nothing is drained: the next broker serves the pods.

@@ -27,10 +27,12 @@ const PROGRAM = `
     servers.set(uid, server.listen(handle, () => process.send({ type: 'serving', uid })))
   })
   process.on('disconnect', () => process.exit())
+  process.send({ type: 'ready' })
 `
 
 /** Starts a broker until the end of the test. */
 function startBroker() {
+  const onReady = vi.fn<() => void>()
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
   const onEnd = vi.fn<(how: string) => void>()
@@ -42,6 +44,7 @@ function startBroker() {
       pids.push(child.pid ?? 0)
       return child
     },
+    onReady,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     onServing,
     onRefused,
@@ -49,7 +52,7 @@ function startBroker() {
   })
   onTestFinished(() => broker.stop())
   broker.start()
-  return { broker, onServing, onRefused, onEnd, pids }
+  return { broker, onReady, onServing, onRefused, onEnd, pids }
 }
 
 /** Opens a socket in the network of this process. */
@@ -82,13 +85,14 @@ test('serves pods on their sockets, and their files to it', async () => {
 })
 
 test('a broker that ends is replaced, and connections wait for the next one', async () => {
-  const { broker, onServing, onEnd, pids } = startBroker()
+  const { broker, onReady, onServing, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
   broker.serve(podWith({}), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 20_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
   expect(onEnd).toHaveBeenCalledWith('SIGKILL')
+  expect(onReady).toHaveBeenCalledTimes(2)
   await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
   await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 20_000 })
   expect(await ask(url)).toBe(`app by ${pids[2]}`)

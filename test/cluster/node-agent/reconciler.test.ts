@@ -32,6 +32,7 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
     onClose,
     onFailure,
   })
+  reconciler.start()
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
@@ -54,6 +55,24 @@ test('routes a pod once, and counts it as routed when the broker serves it', asy
   reconciler.onAnswer(UID, 'serving')
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled()).toBe(true)
+})
+
+test('routes no pod before a broker takes it', async () => {
+  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
+  const socket = Object.assign(createServer(), { close: () => {} })
+  const reconciler = new Reconciler({
+    route: () => Promise.resolve({ namespace: 1, socket }),
+    onRoute,
+    onClose: () => {},
+    onFailure: () => {},
+  })
+  reconciler.onPod(UID, nodeModePod())
+  await settle()
+  expect(onRoute).not.toHaveBeenCalled()
+  expect(reconciler.isSettled()).toBe(false)
+  reconciler.start()
+  await settle()
+  expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {

@@ -47,7 +47,7 @@ export class TestAgent implements AsyncDisposable {
   readonly #pods = new Map<string, { pod: ServedPod; socket: ReturnType<typeof openSocket> }>()
   #broker: ChildProcess
   /** The messages of the broker, but for those that ask for files. */
-  readonly messages: BrokerMessage[] = []
+  readonly messages: PodMessage[] = []
   /** The log of the broker. */
   readonly log: Record<string, unknown>[] = []
 
@@ -79,7 +79,7 @@ export class TestAgent implements AsyncDisposable {
   }
 
   /** Waits for a message that has come or will come. */
-  async until(matches: (message: BrokerMessage & { uid: string }) => boolean) {
+  async until(matches: (message: PodMessage) => boolean) {
     return waitFor(() => this.messages.find(matches))
   }
 
@@ -138,6 +138,7 @@ export class TestAgent implements AsyncDisposable {
   }
 
   #onMessage(broker: ChildProcess, message: BrokerMessage): void {
+    if (message.type === 'ready') return
     if (message.type !== 'read') {
       this.messages.push(message)
       return
@@ -150,7 +151,10 @@ export class TestAgent implements AsyncDisposable {
   }
 }
 
-const isOf = (message: BrokerMessage, uid: string) => message.uid === uid
+/** A message about a pod. */
+type PodMessage = Exclude<BrokerMessage, { readonly type: 'ready' }>
+
+const isOf = (message: PodMessage, uid: string) => message.uid === uid
 
 /** A raw handle can be sent, which the types do not know. */
 // oxlint-disable-next-line no-unsafe-type-assertion -- as above
