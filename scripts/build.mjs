@@ -1,5 +1,5 @@
-// Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share;
-// serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
+// Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share,
+// or a script for what runs on each node; serve.cjs, the sidecar as one script with its compiled code beside it (docs/decisions/0007); and demo/, the
 // legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each bundle.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
@@ -38,6 +38,15 @@ const script = {
 }
 
 /**
+ * Commands that run on each node for good: each is one script. A chunk has what any command that loads it uses, and a
+ * module that imports node:http loads Node's `fetch`.
+ */
+const ON_EACH_NODE = [
+  'src/cluster/node-agent/node-agent.ts',
+  'src/cluster/node-broker/node-broker.ts',
+]
+
+/**
  * Leaves the command modules out of wimds.js and collects them as entry points. What runs serve.cjs stays in it, and
  * with it the flags of the azure-workload-identity proxy.
  */
@@ -49,7 +58,8 @@ const separateCommands = {
       if (kind !== 'dynamic-import' || /drop-in|precompiled/.test(path)) return undefined
       const file = relative(`${root}src`, join(resolveDir, path))
       commands.add(`src/${file}`)
-      return { path: `./${file.replace(/ts$/, 'mjs')}`, external: true }
+      const extension = ON_EACH_NODE.includes(`src/${file}`) ? 'cjs' : 'mjs'
+      return { path: `./${file.replace(/ts$/, extension)}`, external: true }
     })
   },
 }
@@ -86,15 +96,6 @@ const modules = {
     js: "import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);",
   },
 }
-
-/**
- * Commands that run on each node for good. They share no chunk with the others: a chunk has what any command that loads
- * it uses, and theirs would need 7 MiB more memory.
- */
-const ON_EACH_NODE = [
-  'src/cluster/node-agent/node-agent.ts',
-  'src/cluster/node-broker/node-broker.ts',
-]
 
 /**
  * Throws at a character outside ASCII: the script is loaded as Latin-1. esbuild escapes such characters in strings,
@@ -209,9 +210,9 @@ const others = await build({
   alias: leaveOut(['jsonwebtoken']),
 })
 const onEachNode = await build({
-  ...modules,
+  ...script,
   entryPoints: ON_EACH_NODE,
-  define: { esbuildDetection: 'true' },
+  outExtension: { '.js': '.cjs' },
   alias: leaveOut(NEVER_CALLED),
 })
 const legacyClient = await build({
