@@ -41,7 +41,8 @@ export interface NodeParts {
 interface Served {
   readonly pod: ServedPod
   readonly socket: SocketHandle
-  listener?: Listener
+  /** Undefined until the settings are known. */
+  listener?: Promise<Listener>
 }
 
 /** Each read is a message to the agent; an exchange reads the token again. */
@@ -114,7 +115,10 @@ export class Workload {
   async remove(uid: string, timeoutMs: number): Promise<void> {
     const served = this.#pods.get(uid)
     this.#pods.delete(uid)
-    await served?.listener?.close(timeoutMs)
+    if (served === undefined) return
+    // A socket that stays open keeps the network of a deleted pod.
+    if (served.listener === undefined) served.socket.close()
+    else await served.listener.then(({ close }) => close(timeoutMs)).catch(() => {})
   }
 
   /** Ends the exchanges and forgets the tokens. */
@@ -186,16 +190,12 @@ export class Workload {
   async #listen(served: Served, { createPod }: Broker): Promise<void> {
     const { pod, socket } = served
     const { uid, name } = pod
+    served.listener = this.#node.listen(createPod({ instanceId: uid, findPeerUid }), [socket])
     try {
-      const findPeerUid = () => Promise.reject(createUnknownUidError())
-      const own = createPod({ instanceId: uid, findPeerUid })
-      const listener = await this.#node.listen(own, [socket])
-      served.listener = listener
-      if (this.#pods.get(uid) !== served) await listener.close(0)
-      else {
-        this.#log.info('pod_served', { pod: name })
-        this.#node.send({ type: 'serving', uid })
-      }
+      await served.listener
+      if (this.#pods.get(uid) !== served) return
+      this.#log.info('pod_served', { pod: name })
+      this.#node.send({ type: 'serving', uid })
     } catch (error) {
       const { problem, fix } = toBrokerError(error)
       this.#fail(pod, { problem, fix })
@@ -228,8 +228,9 @@ export class Workload {
   }
 }
 
-function createUnknownUidError(): BrokerError {
-  return new BrokerError(
+/** Throws: the uid of a caller is in the tables of the pod's own network. */
+async function findPeerUid(): Promise<never> {
+  throw new BrokerError(
     'caller_not_allowed',
     'the uid of a caller is not known in mode node, and the identity has allowedUids',
     'use mode loopback or nft for this pod, or remove allowedUids from the identities file',

@@ -66,6 +66,8 @@ const BACKLOG = 4096
 /** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
 export interface SocketHandle {
   readonly fd: number
+  /** For a handle that no server has taken. */
+  readonly close: () => void
 }
 
 /** An address to bind, or a socket. */

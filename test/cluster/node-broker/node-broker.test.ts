@@ -1,5 +1,6 @@
 /** `wimds node-broker` as a process, with sockets and files that this test gives it, and a simulated Entra ID. */
 import { randomUUID } from 'node:crypto'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
@@ -109,6 +110,15 @@ test('a new broker serves every pod again, and requests meanwhile wait', async (
   for (const token of await meanwhile) expect(token).toMatch(/^eyJ/)
 })
 
+function isSocket(link: string): boolean {
+  try {
+    return readlinkSync(link).startsWith('socket:')
+  } catch {
+    // Closed meanwhile.
+    return false
+  }
+}
+
 describe('invalid settings', () => {
   test('are reported with problem and fix, and other pods are served', async () => {
     await using agent = cluster.start()
@@ -125,6 +135,21 @@ describe('invalid settings', () => {
       { name: pod.name, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
       { state: 'ready', cachedTokens: 1 },
     ])
+  })
+
+  test('leave no socket open once the pod has gone', async () => {
+    await using agent = cluster.start()
+    await agent.serve(cluster.podOf('billing'))
+    const countSockets = () =>
+      readdirSync(`/proc/${agent.pid}/fd`).filter((fd) => isSocket(`/proc/${agent.pid}/fd/${fd}`))
+        .length
+    const before = countSockets()
+    const pod = cluster.podOf('orders', { AZURE_TENANT_ID: 'not a tenant' })
+    agent.send(pod)
+    await agent.until(({ type }) => type === 'failed')
+    expect(countSockets()).toBe(before + 1)
+    agent.closePod(pod.uid)
+    await waitFor(() => countSockets() === before || undefined)
   })
 
   test('a pod cannot set what belongs to the node', async () => {
