@@ -118,8 +118,8 @@ export const OTHER_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
   ['kube_deployment_status_replicas_available', ['deployment']],
   ['kube_pod_info', ['node']],
   ['kube_pod_container_status_running', []],
-  ['kube_pod_init_container_status_running', []],
-  ['kube_pod_init_container_status_ready', []],
+  ['kube_pod_init_container_info', []],
+  ['kube_pod_status_phase', ['phase']],
 ])
 
 /** Returns the names of metrics and recorded series in a query, by their prefixes. */
