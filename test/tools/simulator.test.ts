@@ -72,8 +72,9 @@ test('writes the environment of a sidecar and prints no token', async () => {
   await expect(exchange(env)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
 })
 
-test('rotates the projected token at the interval of --rotate', async () => {
-  const { env, stop } = await start('--rotate', '1')
+test('rotates the projected token before it expires', async () => {
+  const config = await writeConfig('projectedToken: { lifetimeSeconds: 1 }\n')
+  const { env, stop } = await start('--config', config)
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
   await expect.poll(() => readFile(file, 'utf8')).not.toBe(first)
@@ -152,33 +153,18 @@ describe('wrong usage', () => {
       `applications:
   - clientId: orders
     colour: red
-issuers:
-  - { issuer: 'https://10.0.0.1:6443', caFile: /does/not/exist }
 `,
     )
     const io = captureIo()
-    const args = [
-      '--bogus',
-      'word',
-      '--listen',
-      'nowhere',
-      '--rotate',
-      '0',
-      '--tls-cert',
-      'x',
-      '--config',
-      config,
-    ]
+    const args = ['--bogus', 'word', '--listen', 'nowhere', '--tls-cert', 'x', '--config', config]
     expect(await exitCode(simulate, args, io)).toBe(64)
     for (const problem of [
       '--bogus is not a flag',
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
-      '--rotate must be a whole number from 1 to 2147483, not "0"',
       '--tls-cert and --tls-key must be given together',
       'applications[0].clientId',
       'colour',
-      'issuers: https://10.0.0.1:6443: cannot read /does/not/exist: no such file',
     ]) {
       expect(io.err()).toContain(problem)
     }

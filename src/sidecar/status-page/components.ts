@@ -1,4 +1,4 @@
-/** The components of the status page: sections, tables, lists of facts, commands. The labels are the names in the document. */
+/** The components of the status page: sections, tables, facts and commands. Labels are the names in the document. */
 import { Html, html } from './html.ts'
 
 /** A value of the status document, or HTML in place of one. */

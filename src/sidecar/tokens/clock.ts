@@ -1,4 +1,4 @@
-/** The two clocks, the wall clock, which can be set, and the monotonic clock, which cannot; and the lifetime of a token by both. */
+/** The two clocks: the wall clock, which can be set, and the monotonic clock, which cannot. A token lives by both. */
 
 export interface Clock {
   /** Epoch milliseconds. Jumps when the clock is set; runs on while the machine sleeps. */

@@ -48,8 +48,6 @@ const ConfigFile = DirectorySchema.extend({
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
-const Issuers = z.object({ issuers: ConfigFile.shape.issuers })
-
 export interface FileSettings {
   readonly simulator: SimulatorOptions
   /** Closes the connections to external issuers. */
@@ -58,12 +56,11 @@ export interface FileSettings {
 
 /**
  * Reads and validates the file; without a path, returns the defaults. Throws a ConfigError that lists
- * every problem, including each referenced file that cannot be read.
+ * every problem, or names the first referenced file that cannot be read.
  */
 export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
-  const { data, issuers, problems } = await readSections(path)
-  const { routes, close } = await openExternalIssuers(issuers, problems)
-  if (data === undefined || problems.length > 0) throw new ConfigError(problems)
+  const data = path === undefined ? ConfigFile.parse({}) : await parseFile(path)
+  const { routes, close } = await openExternalIssuers(data.issuers)
   return {
     simulator: {
       directory: (issuer) => createDirectoryInput(data, issuer),
@@ -77,33 +74,25 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
   }
 }
 
-interface Sections {
-  /** Undefined for an invalid file. */
-  readonly data: ConfigFile | undefined
-  /** Also of an otherwise invalid file, so that the problems of their files are reported too. */
-  readonly issuers: ConfigFile['issuers']
-  readonly problems: string[]
-}
-
-/** Returns the sections and the problems of the file, each with its place. Throws a `ConfigError` if it is not YAML. */
-async function readSections(path: string | undefined): Promise<Sections> {
-  if (path === undefined) return { data: ConfigFile.parse({}), issuers: [], problems: [] }
+/** Parses the file. Throws a `ConfigError` with every problem and its place. */
+async function parseFile(path: string): Promise<ConfigFile> {
   const yaml: ParsedYaml = await parseYaml(await readNamedFile(path))
   if ('problems' in yaml) {
     throw new ConfigError(
       yaml.problems.map(({ problem, fix }) => ({ problem: `${path}:${problem}`, fix })),
     )
   }
-  const content = yaml.content ?? {}
-  const { data, error } = ConfigFile.safeParse(content)
-  const problems = (error?.issues ?? []).map((issue) => {
-    const offset =
-      issue.code === 'unrecognized_keys'
-        ? yaml.findKeyOffset([...issue.path, ...issue.keys.slice(0, 1)])
-        : yaml.findOffset(issue.path)
-    return formatIssue(issue, `${path}:${yaml.formatPlace(offset)}: `)
-  })
-  return { data, issuers: Issuers.safeParse(content).data?.issuers ?? [], problems }
+  const { data, error } = ConfigFile.safeParse(yaml.content ?? {})
+  if (data !== undefined) return data
+  throw new ConfigError(
+    error.issues.map((issue) => {
+      const offset =
+        issue.code === 'unrecognized_keys'
+          ? yaml.findKeyOffset([...issue.path, ...issue.keys.slice(0, 1)])
+          : yaml.findOffset(issue.path)
+      return formatIssue(issue, `${path}:${yaml.formatPlace(offset)}: `)
+    }),
+  )
 }
 
 /** Formats `applications[0].clientId: …`, which says the allowed values, after the prefix. */
@@ -133,27 +122,22 @@ function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput 
   }
 }
 
-/** Returns a route to each issuer. Adds a problem for each file that cannot be read. */
-async function openExternalIssuers(issuers: ConfigFile['issuers'], problems: string[]) {
-  const closers: (() => Promise<void>)[] = []
-  const routes = new Map<string, IssuerRoute>()
-  for (const { issuer, caFile, discoveryUrl, jwksUrl } of issuers) {
-    try {
-      const network = createNetworkFetch(
-        caFile === undefined ? undefined : await readNamedFile(caFile),
-      )
-      closers.push(() => network.close())
-      routes.set(issuer, { fetchText: network.fetchText, discoveryUrl, jwksUrl })
-    } catch (error) {
-      problems.push(`issuers: ${issuer}: ${firstLine(error)}`)
-    }
-  }
+/** Returns a route to each issuer. Throws a `ConfigError` for a file that cannot be read. */
+async function openExternalIssuers(issuers: ConfigFile['issuers']) {
+  const authorities = await Promise.all(
+    issuers.map(async ({ caFile }) =>
+      caFile === undefined ? undefined : await readNamedFile(caFile),
+    ),
+  )
+  const networks = authorities.map(createNetworkFetch)
+  const routes = new Map<string, IssuerRoute>(
+    networks.map(({ fetchText }, index) => {
+      const { issuer = '', discoveryUrl, jwksUrl } = issuers[index] ?? {}
+      return [issuer, { fetchText, discoveryUrl, jwksUrl }]
+    }),
+  )
   const close = async () => {
-    await Promise.all(closers.map((closer) => closer()))
+    await Promise.all(networks.map((network) => network.close()))
   }
   return { routes, close }
 }
-
-/** Returns the first line of a message. The YAML parser's further lines quote the file, which may hold secrets. */
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''

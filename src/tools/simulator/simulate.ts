@@ -7,18 +7,15 @@ import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from './environment.ts'
 import { createSimulator, type Simulator } from './simulator.ts'
-import {
-  MAX_ROTATE_SECONDS,
-  readSimulateOptions,
-  SIMULATE,
-  type SimulateOptions,
-} from './simulator-options.ts'
+import { readSimulateOptions, SIMULATE, type SimulateOptions } from './simulator-options.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 
 export { SIMULATE } from './simulator-options.ts'
 
 /** The kubelet rotates a projected token after 80 % of its lifetime. */
 const ROTATE_AFTER_FRACTION = 0.8
+/** The limit of Node's timers is 2^31 - 1 milliseconds. */
+const MAX_TIMER_SECONDS = 2_147_483
 
 /** Runs the simulator until shutdown. Returns 0, or 1 if a port cannot be bound. Throws `UsageError`. */
 export async function simulate(args: readonly string[], io: CommandIo): Promise<number> {
@@ -41,19 +38,18 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
 async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   await using simulator = await createSimulator(options.simulator)
   const lifetimeSeconds = options.simulator.projectedToken?.lifetimeSeconds ?? 3600
-  const everySeconds = options.rotateSeconds ?? Math.ceil(lifetimeSeconds * ROTATE_AFTER_FRACTION)
-  const rotation = setInterval(
-    () => {
-      simulator.rotateToken().catch((error: unknown) => {
-        printError(
-          io,
-          'wimds simulate',
-          `rotating the projected token failed: ${errorMessage(error)}`,
-        )
-      })
-    },
-    Math.min(everySeconds, MAX_ROTATE_SECONDS) * 1000,
+  const everySeconds = Math.ceil(
+    Math.min(lifetimeSeconds * ROTATE_AFTER_FRACTION, MAX_TIMER_SECONDS),
   )
+  const rotation = setInterval(() => {
+    simulator.rotateToken().catch((error: unknown) => {
+      printError(
+        io,
+        'wimds simulate',
+        `rotating the projected token failed: ${errorMessage(error)}`,
+      )
+    })
+  }, everySeconds * 1000)
   // It exists while the simulator can be used, so that scripts can wait for it.
   const envFile = join(simulator.caFile, '..', 'env')
   try {

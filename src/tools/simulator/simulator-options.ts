@@ -1,6 +1,6 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
-import { address, integer } from '../../sidecar/config/parsers.ts'
+import { address } from '../../sidecar/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
 import { type Flags, parseSettingFlag } from '../../lib/args.ts'
@@ -45,10 +45,6 @@ export const SIMULATE = {
       help: 'certificate of Entra ID and the vault (PEM)',
     },
     'tls-key': { value: 'FILE', help: 'its key' },
-    rotate: {
-      value: 'SECONDS',
-      help: 'rotation interval of the projected token (default: 80 % of its lifetime)',
-    },
   },
   notes: `While it runs, these endpoints of Entra ID's origin control and observe it:
   GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
@@ -66,21 +62,14 @@ type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
 export interface SimulateOptions {
   /** Of the `--config` file and the flags. */
   readonly simulator: SimulatorOptions
-  /** Undefined: the kubelet's interval. */
-  readonly rotateSeconds: number | undefined
   /** Closes the connections to external issuers. */
   close(): Promise<void>
 }
-
-/** 2^31 - 1 milliseconds, the limit of Node's timers. */
-export const MAX_ROTATE_SECONDS = 2_147_483
-const ROTATE = integer({ min: 1, max: MAX_ROTATE_SECONDS })
 
 /** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
 export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
   const problems = [...flags.problems]
   const listen = parseListen(flags, problems)
-  const rotateSeconds = parseSettingFlag(flags, 'rotate', ROTATE, problems)
   const tls = await readCertificate(flags, problems)
   const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
   if (problems.length > 0 || file === undefined) {
@@ -96,7 +85,7 @@ export async function readSimulateOptions(flags: SimulateFlags): Promise<Simulat
     stateDir: flags.value('dir'),
     tls,
   }
-  return { simulator, rotateSeconds, close: () => file.close() }
+  return { simulator, close: () => file.close() }
 }
 
 function parseListen(

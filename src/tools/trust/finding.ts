@@ -1,6 +1,6 @@
 /** A problem of an input object, or a fact to know about it. */
 export interface Finding {
-  /** An `error`: something is left out of the output. */
+  /** An `error`: something is left out of the output, or `--check` fails. */
   readonly severity: 'error' | 'warning'
   /** Such as `ServiceAccount shop/orders`. */
   readonly object: string

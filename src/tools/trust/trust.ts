@@ -45,6 +45,9 @@ export const TRUST = {
       choices: TRUST_OUTPUTS,
       help: 'text (the default), az, terraform, bicep, or json: a document with a schemaVersion',
     },
+    check: {
+      help: 'for a pipeline: exits with 1 unless every credential exists as needed; requires --existing',
+    },
     namespace: { value: 'NAME', help: 'namespace of objects that name none' },
     path: {
       value: 'KIND=PATH',
@@ -95,9 +98,10 @@ export const TRUST = {
   examples: [
     'kubectl get namespaces,serviceaccounts,deployments,statefulsets,daemonsets,cronjobs,configmaps -A -o json | wimds trust --issuer "$ISSUER" -',
     'wimds trust --issuer "$ISSUER" --identities identities.json -o az manifests/ > credentials.sh',
+    'wimds trust --issuer "$ISSUER" --identities identities.json --existing existing --check manifests/',
   ],
   exitCodes: {
-    1: 'an input cannot be read or has no ServiceAccount and no workload, or something is left out of the output, as standard error says',
+    1: 'an input cannot be read or has no ServiceAccount and no workload, something is left out of the output, or --check fails, as standard error says',
   },
 } as const satisfies CommandDeclaration
 
@@ -123,9 +127,15 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     templatePaths,
   })
   const planned = createTrustPlan(objects, inventory, options)
+  const selected = selectGroup(planned, flags.value('resource-group'))
   const plan = {
-    ...selectGroup(planned, flags.value('resource-group')),
-    findings: [...findings, ...planned.findings, ...findEmptyInput(objects, findings)],
+    ...selected,
+    findings: [
+      ...findings,
+      ...planned.findings,
+      ...findEmptyInput(objects, findings),
+      ...(flags.has('check') ? findUnmet(selected) : []),
+    ],
   }
   const output = flags.value('output')
   const text = format(output, plan)
@@ -152,6 +162,8 @@ async function parseOptions(
   const problems = [...flags.problems]
   if (flags.positionals.length === 0)
     problems.push('name a manifest or a directory, or - for standard input')
+  if (flags.has('check') && !flags.has('existing'))
+    problems.push('--check compares with the credentials that exist: pass --existing')
   const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
   for (const id of flags.values('application').filter((each) => !isGuid(each))) {
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
@@ -271,6 +283,40 @@ function selectGroup(plan: Plan, group: string | undefined): Plan {
   )
   return { ...plan, identities }
 }
+
+/** Returns an error for each needed credential that does not exist, or not as it is needed. */
+function findUnmet({ identities }: Plan): Finding[] {
+  return identities.flatMap(({ clientId, credentials }) =>
+    credentials.flatMap(({ state, subject }): Finding[] => {
+      if (state === 'present') return []
+      const unmet = UNMET[state]
+      return [
+        {
+          severity: 'error',
+          object: clientId,
+          problem: `${unmet.problem} ${subject}`,
+          fix: unmet.fix,
+        },
+      ]
+    }),
+  )
+}
+
+const UNMET = {
+  missing: {
+    problem: 'has no federated credential for',
+    fix: 'create it by the output of -o az, terraform or bicep',
+  },
+  different: {
+    problem: 'has another issuer or audience in its federated credential for',
+    fix: 'correct it by the output of -o az, terraform or bicep',
+  },
+  unknown: {
+    problem:
+      'is not in --existing, which therefore does not tell whether it has a federated credential for',
+    fix: 'add the list of its credentials as CLIENT_ID.json',
+  },
+} as const
 
 const FORMATTERS = {
   text: formatText,

@@ -7,6 +7,7 @@ import { trust } from '../../../src/tools/trust/trust.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import {
   AUDIENCE,
+  BILLING,
   deployment,
   INJECT,
   ISSUER,
@@ -172,6 +173,64 @@ test('compares with a directory of lists, one for each client id', async () => {
   expect(document.identities).toMatchObject([
     { isCompared: true, count: 1, credentials: [{ state: 'present', name: 'by-hand' }] },
   ])
+})
+
+function check(list: string, credentials: unknown) {
+  file(`${list}/${ORDERS}.json`, credentials)
+  return run([...BASE, '--check', '--existing', join(directory, list), manifests])
+}
+
+describe('--check', () => {
+  const subject = 'system:serviceaccount:shop:orders'
+  const present = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
+
+  test('succeeds if every credential exists, whatever else does', async () => {
+    const extra = { ...present, name: 'old', subject: 'system:serviceaccount:shop:old' }
+    const { code, out, err } = await check('check-present', [present, extra])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toContain('Total (identities: 1): 1 present, 1 extra')
+  })
+
+  test('fails for a missing credential, with the totals', async () => {
+    const { code, out, err } = await check('check-missing', [])
+    expect(code).toBe(1)
+    expect(out).toContain('Total (identities: 1): 1 missing')
+    expect(err).toBe(
+      `wimds trust: ${ORDERS}: has no federated credential for ${subject}. Fix: create it by the output of -o az, terraform or bicep\n`,
+    )
+  })
+
+  test('fails for one with another audience', async () => {
+    const { code, err } = await check('check-different', [{ ...present, audiences: ['other'] }])
+    expect(code).toBe(1)
+    expect(err).toContain(
+      `${ORDERS}: has another issuer or audience in its federated credential for ${subject}`,
+    )
+  })
+
+  test('fails for an identity whose credentials are not listed', async () => {
+    file(`check-unknown/${BILLING}.json`, [])
+    const existing = join(directory, 'check-unknown')
+    const { code, err } = await run([...BASE, '--check', '--existing', existing, manifests])
+    expect(code).toBe(1)
+    expect(err).toContain(`${ORDERS}: is not in --existing`)
+  })
+
+  test('tells a program too', async () => {
+    file(`check-json/${ORDERS}.json`, [])
+    const existing = join(directory, 'check-json')
+    const { code, document } = await json(...BASE, '--check', '--existing', existing, manifests)
+    expect(code).toBe(1)
+    expect(document.findings).toMatchObject([
+      { severity: 'error', object: ORDERS, message: expect.stringContaining(subject) },
+    ])
+  })
+
+  test('requires the list of what exists', async () => {
+    const { code, err } = await run([...BASE, '--check', manifests])
+    expect(code).toBe(64)
+    expect(err).toContain('pass --existing')
+  })
 })
 
 const audience = async (...flags: readonly string[]) =>

@@ -145,36 +145,11 @@ function explainMissingSidecar({ metadata }: Pod): Fault {
 }
 
 /** Explains why doctor in the container of the sidecar printed no report. */
-function explainExec(
-  { code, stdout, stderr, reason, fault }: KubectlResult,
-  container: string,
-): Fault {
+function explainExec({ code, reason, fault }: KubectlResult, container: string): Fault {
   if (code === undefined) return fault
-  if (/executable file not found|no such file or directory/.test(stderr)) {
-    return {
-      code: 'pod_not_injected',
-      problem: `the container ${container} has no wimds (${reason}): its image is not that of wimds`,
-      fix: 'set the image of the sidecar to that of wimds',
-    }
-  }
-  if (code === 137) {
-    return {
-      code: 'kubectl_failed',
-      problem: `doctor was killed in the container ${container}, most likely because its memory limit is too low`,
-      fix: 'raise the memory limit of the sidecar (the annotation wimds.io/memory-limit)',
-    }
-  }
-  if (/forbidden|cannot create resource/i.test(stderr)) {
-    return {
-      code: 'kubectl_failed',
-      problem: `kubectl exec is not allowed: ${reason}`,
-      fix: 'run this command as a user who may create pods/exec in the namespace',
-    }
-  }
-  const printed = stdout === '' ? '' : ', and printed no report of this version'
   return {
     code: 'kubectl_failed',
-    problem: `doctor in the container ${container} ended with exit code ${code}${printed}: ${reason}`,
-    fix: `use the wimds of the version of the sidecar; this one is ${VERSION}`,
+    problem: `doctor in the container ${container} ended with exit code ${code}, and printed no report of this version: ${reason}`,
+    fix: `use an image of wimds ${VERSION} for the sidecar, and a user who may create pods/exec in the namespace; for exit code 137 raise the memory limit (the annotation wimds.io/memory-limit)`,
   }
 }

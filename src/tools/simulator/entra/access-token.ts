@@ -55,7 +55,6 @@ export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, u
   const { tenant, application, resource, identifier, origin, expiresInSeconds } = grant
   const now = Math.floor(grant.now / 1000)
   const objectId = application.objectId ?? application.clientId
-  const roles = findRoles(application, resource)
   const times = {
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
@@ -64,7 +63,6 @@ export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, u
   const common = {
     oid: objectId,
     rh: '0.AAAA.',
-    ...(roles.length > 0 ? { roles } : {}),
     sub: objectId,
     tid: tenant.id,
     uti: randomBytes(16).toString('base64url'),
@@ -96,10 +94,6 @@ export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, u
     ver: '1.0',
   }
 }
-
-/** Finds the application's roles at a resource, under any of its identifiers. */
-const findRoles = (application: Application, resource: Resource): readonly string[] =>
-  [resource.appId, ...resource.identifiers].flatMap((id) => application.roles[id] ?? [])
 
 interface Lifetime {
   readonly expiresInSeconds: number

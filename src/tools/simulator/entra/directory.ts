@@ -46,10 +46,7 @@ export const ApplicationSchema = z.strictObject({
   kind: z.enum(['application', 'managed-identity']).default('application'),
   /** ARM id of a managed identity: `xms_mirid`. */
   resourceId: z.string().optional(),
-  disabled: z.boolean().default(false),
   federatedCredentials: credentialsOf(FederatedCredentialSchema).default([]),
-  /** App roles by resource identifier: the `roles` claim. */
-  roles: z.record(z.string(), z.array(z.string())).default({}),
   /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
   blockedByPolicy: z.guid().optional(),
 })
@@ -68,7 +65,6 @@ const ResourceSchema = z.strictObject({
   identifiers: z.array(z.string()).default([]),
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.union([z.literal(1), z.literal(2)]).default(1),
-  disabled: z.boolean().default(false),
 })
 
 /** The directory as described in code and in a configuration file. */
@@ -127,7 +123,6 @@ export const createUnknownResource = (identifier: string): Resource => ({
   appId: '00000000-0000-4000-8000-000000000000',
   identifiers: [identifier],
   tokenVersion: 1,
-  disabled: false,
 })
 
 /** Compares with a known identifier, in which `*` stands for any text. */

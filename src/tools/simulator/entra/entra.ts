@@ -147,12 +147,6 @@ function requireResource(directory: Directory, tenant: Tenant, identifier: strin
       `The resource principal named ${identifier} was not found in the tenant named ${tenant.name}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.`,
     )
   }
-  if (resource.disabled) {
-    throw new EntraError(
-      500014,
-      `The service principal for resource '${identifier}' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.`,
-    )
-  }
   return resource
 }
 

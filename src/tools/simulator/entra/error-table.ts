@@ -121,7 +121,6 @@ const GROUPS: readonly Group[] = [
         'This tenant has been blocked due to inactivity. To learn more about tenant lifecycle policies, see https://aka.ms/TenantLifecycle',
     },
   },
-  { status: 400, error: 'invalid_instance', texts: { 50049: 'Unknown or invalid instance.' } },
   {
     status: 429,
     error: 'temporarily_unavailable',

@@ -28,9 +28,6 @@ interface KeySourceOptions {
   readonly now: () => number
 }
 
-/** Entra ID ignores further keys of a set. */
-const MAX_KEYS = 100
-
 const DiscoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url() })
 const KeySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })).min(1),
@@ -61,7 +58,7 @@ async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys
   if (!discovery.success || discovery.data.issuer !== issuer) throw new EntraError(501661)
   const keySet = KeySet.safeParse(await fetchJson(fetchText, jwksUrl ?? discovery.data.jwks_uri))
   if (!keySet.success) throw new EntraError(900612)
-  const keys = keySet.data.keys.slice(0, MAX_KEYS)
+  const { keys } = keySet.data
   return {
     kids: new Set(keys.map(({ kid }) => kid)),
     find: createLocalJWKSet({ keys } satisfies JSONWebKeySet),

@@ -1,4 +1,4 @@
-/** Discovery documents, key set and instance discovery of the simulated Entra ID. */
+/** Discovery document and key set of the simulated Entra ID. */
 import type { JWK } from 'jose'
 import { formatV2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
@@ -17,23 +17,13 @@ export function answerMetadataRequest(
   request: Request,
   { directory, jwk, now }: MetadataContext,
 ): Response {
-  const { origin, pathname, searchParams } = new URL(request.url)
+  const { origin, pathname } = new URL(request.url)
   const headers = {
     date: new Date(now).toUTCString(),
     'access-control-allow-origin': '*',
     'cache-control': 'max-age=86400, private',
   }
-  const fail = (error: EntraError) => createErrorResponse(error, { request, now })
   if (request.method !== 'GET') return new Response(null, { status: 404, headers })
-  if (pathname === '/common/discovery/instance') {
-    return answerInstanceDiscovery(
-      origin,
-      searchParams.get('authorization_endpoint'),
-      headers,
-      fail,
-    )
-  }
-
   const [, name = '', rest] = /^\/([^/]+)\/(.+)$/u.exec(pathname) ?? []
   const isKeys = rest === 'discovery/v2.0/keys'
   if (!isKeys && rest !== 'v2.0/.well-known/openid-configuration') {
@@ -41,7 +31,8 @@ export function answerMetadataRequest(
   }
   const tenant = findTenant(directory, name)
   if (!tenant && !(isKeys && name === 'common')) {
-    return fail(new EntraError(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' }))
+    const error = new EntraError(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' })
+    return createErrorResponse(error, { request, now })
   }
   if (isKeys) return jsonResponse(200, { keys: [jwk] }, headers)
   return jsonResponse(200, createOpenidConfiguration(origin, tenant?.id ?? ''), headers)
@@ -65,31 +56,4 @@ function createOpenidConfiguration(origin: string, tenantId: string) {
     tenant_region_scope: 'EU',
     cloud_instance_name: new URL(origin).host,
   }
-}
-
-/** Answers with one cloud: this host. */
-function answerInstanceDiscovery(
-  origin: string,
-  authorizationEndpoint: string | null,
-  headers: Readonly<Record<string, string>>,
-  fail: (error: EntraError) => Response,
-): Response {
-  if (!authorizationEndpoint || !URL.canParse(authorizationEndpoint)) {
-    return fail(
-      new EntraError(900144, "The request must contain the parameter 'authorization_endpoint'."),
-    )
-  }
-  const { host, pathname } = new URL(authorizationEndpoint)
-  const own = new URL(origin).host
-  if (host !== own) return fail(new EntraError(50049))
-  const tenant = pathname.split('/')[1] ?? 'common'
-  return jsonResponse(
-    200,
-    {
-      tenant_discovery_endpoint: `${origin}/${tenant}/v2.0/.well-known/openid-configuration`,
-      'api-version': '1.1',
-      metadata: [{ preferred_network: own, preferred_cache: own, aliases: [own] }],
-    },
-    headers,
-  )
 }

@@ -103,9 +103,6 @@ function requireApplication(directory: Directory, tenant: Tenant, clientId: stri
       `Application with identifier '${clientId}' was not found in the directory '${tenant.name}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
     )
   }
-  if (application.disabled) {
-    throw new EntraError(7000112, `Application '${clientId}'(${application.name}) is disabled.`)
-  }
   return application
 }
 

@@ -42,7 +42,6 @@ export async function validateAssertion(
 ): Promise<void> {
   const { application, findIssuerKeys, now } = options
   const { header, claims } = parseAssertion(assertion)
-  if (claims.iss === application.clientId) throw certificateNotRegistered()
   matchCredential(application, claims)
   validateLifetime(claims)
   const keys = await findIssuerKeys(claims.iss)
@@ -147,13 +146,6 @@ function validateTimes({ nbf, exp }: Claims, now: number): void {
     `Client assertion is not within its valid time range. Current time: ${formatInstant(now / 1000)}, assertion valid from ${formatInstant(start)}, expiry time of assertion ${formatInstant(exp)}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,
   )
 }
-
-/** Creates the error for `iss` = client id: such an assertion is signed with a certificate, and none is registered. */
-const certificateNotRegistered = () =>
-  new EntraError(
-    700027,
-    'The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]',
-  )
 
 /** Formats a time in .NET's round-trip form: 7 fractional digits. */
 const formatInstant = (epochSeconds: number): string =>

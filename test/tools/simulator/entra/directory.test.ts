@@ -12,20 +12,10 @@ function findOrders({ directory }: Simulator) {
   return { application, credential }
 }
 
-function findVaultResource({ directory }: Simulator) {
-  const resource = directory.resources.find(({ name }) => name === 'Azure Key Vault')
-  if (!resource) throw new Error('the vault is in the default directory')
-  return resource
-}
-
 const setApplication =
   (changes: Readonly<Record<string, unknown>>) =>
   (simulator: Simulator): void =>
     void Object.assign(findOrders(simulator).application, changes)
-const setVault =
-  (changes: Readonly<Record<string, unknown>>) =>
-  (simulator: Simulator): void =>
-    void Object.assign(findVaultResource(simulator), changes)
 const keep = (): void => undefined
 
 describe('an exchange', () => {
@@ -38,13 +28,6 @@ describe('an exchange', () => {
       undefined,
       '400 unauthorized_client 700016',
       /wrong tenant/,
-    ],
-    [
-      'disabled application',
-      setApplication({ disabled: true }),
-      undefined,
-      '400 unauthorized_client 7000112',
-      /\(orders\) is disabled/,
     ],
     [
       'no credential',
@@ -60,13 +43,6 @@ describe('an exchange', () => {
       undefined,
       '401 invalid_client 700211',
       /issuer/,
-    ],
-    [
-      'disabled resource',
-      setVault({ disabled: true }),
-      undefined,
-      '400 invalid_resource 500014',
-      /is disabled/,
     ],
   ])('fails with its AADSTS code: %s', async (_, change, clientId, failure, text) => {
     await using simulator = await startSimulator()

@@ -1,10 +1,7 @@
-import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import type { SimulatorOptions } from '../../../../src/tools/simulator/simulator.ts'
 import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
 
-const KeySet = z.object({ keys: z.array(z.unknown()) })
 const ISSUER = 'https://issuer.test'
 const WELL_KNOWN = '/.well-known/openid-configuration'
 const DISCOVERY = { issuer: ISSUER, jwks_uri: `${ISSUER}/jwks` }
@@ -54,21 +51,6 @@ describe("the issuer's keys", () => {
     simulator.faults.add({ kind: 'status', status: 500, target: 'issuer', times: 1 })
     expect(formatFailure(await exchange(simulator))).toBe('400 invalid_request 501661')
     expect((await exchange(simulator)).status).toBe(200)
-  })
-
-  test('beyond the first hundred are ignored', async () => {
-    const { publicKey } = await generateKeyPair('RS256', { extractable: true })
-    const jwk = await exportJWK(publicKey)
-    await using simulator = await startSimulator()
-    const response = await simulator.issuer.handler(new Request(`${ISSUER}/openid/v1/jwks`))
-    const { keys } = KeySet.parse(await response.json())
-    const others = Array.from({ length: 100 }, (_, index) => ({ ...jwk, kid: `other-${index}` }))
-    await using crowded = await startSimulator(
-      serveDocuments({ [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: [...others, ...keys] } }),
-    )
-    const assertion = (await simulator.issuer.sign()).reveal()
-    const outcome = await exchange(crowded, { assertion })
-    expect(formatFailure(outcome)).toBe('401 invalid_client 7000272')
   })
 
   test('are cached, so that a new key is unknown until the cache expires', async () => {

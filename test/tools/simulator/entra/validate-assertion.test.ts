@@ -63,12 +63,6 @@ describe('an assertion', () => {
       '401 7000272',
       /identifier gone .* provider htt/,
     ],
-    [
-      'issuer is the client itself',
-      claims({ iss: '11111111-1111-4111-8111-111111111111' }),
-      '401 700027',
-      /not registered on application/,
-    ],
     ['no subject', claims({ sub: undefined }), '400 50027', /malformed/],
   ])('is rejected with its AADSTS code: %s', async (_, token, failure, text) => {
     await using simulator = await startSimulator()

@@ -1,0 +1,193 @@
+/** The pipelines of examples/pipelines, with the built command line and a fake of az that keeps credentials in files. */
+import { spawnSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { readPage, ROOT } from './docs/pages.ts'
+import { BUILT_CLI } from './fixtures/run-program.ts'
+
+const ISSUER = 'https://oidc.example/cluster/'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const SUBJECT = 'system:serviceaccount:preview-7:orders'
+const PRODUCTION = {
+  name: 'production',
+  issuer: ISSUER,
+  subject: 'system:serviceaccount:shop:orders',
+  audiences: ['api://AzureADTokenExchange'],
+}
+
+/** Answers the commands of az that the pipelines use for the identity `orders` of the group `preview`. */
+const FAKE_AZ = `#!${process.execPath}
+const { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
+const { STATE, FAIL = '' } = process.env
+const args = process.argv.slice(2)
+const flag = (name) => args[args.indexOf('--' + name) + 1]
+const path = (name) => STATE + '/' + name + '.json'
+const command = args.slice(0, args.findIndex((each) => each.startsWith('--'))).join(' ')
+const stop = (message) => { console.error(message); process.exit(1) }
+if (command === FAIL) stop('the fake of az fails')
+if (flag('resource-group') !== 'preview') stop('ResourceGroupNotFound')
+if (command !== 'identity list' && flag('identity-name') !== 'orders') stop('ResourceNotFound')
+const group = '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/preview'
+const id = group + '/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders'
+const commands = {
+  'identity list': () => console.log(JSON.stringify([{ clientId: '${CLIENT}', name: 'orders', id }])),
+  'identity federated-credential list': () => {
+    const all = readdirSync(STATE).map((file) => JSON.parse(readFileSync(STATE + '/' + file)))
+    console.log(JSON.stringify(all))
+  },
+  'identity federated-credential create': () => {
+    const [name, issuer, subject, audience] = ['name', 'issuer', 'subject', 'audiences'].map(flag)
+    const credential = { name, issuer, subject, audiences: [audience] }
+    writeFileSync(path(name), JSON.stringify(credential), { flag: 'wx' })
+  },
+  'identity federated-credential delete': () => {
+    if (!args.includes('--yes')) stop('no terminal to confirm at')
+    rmSync(path(flag('name')))
+  },
+}
+const run = commands[command] ?? (() => stop('unknown: ' + command))
+run()
+`
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'wimds-pipelines-'))
+  for (const name of ['bin', 'state', 'manifests']) mkdirSync(join(directory, name))
+  symlinkSync(join(ROOT, 'examples/pipelines'), join(directory, 'pipelines'))
+  const programs = {
+    az: FAKE_AZ,
+    wimds: `#!/bin/bash\nexec '${process.execPath}' '${BUILT_CLI}' "$@"\n`,
+    sleep: '#!/bin/bash\n',
+  }
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(directory, 'bin', name), text, { mode: 0o755 })
+  }
+  writeFileSync(join(directory, 'state/production.json'), JSON.stringify(PRODUCTION))
+  writeManifest()
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+function writeManifest(namespace?: string): void {
+  const annotations = { 'azure.workload.identity/client-id': CLIENT }
+  const metadata = { name: 'orders', namespace, annotations }
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata }
+  writeFileSync(join(directory, 'manifests/orders.yaml'), JSON.stringify(account))
+}
+
+function run(script: string, env: Readonly<Record<string, string>> = {}) {
+  const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-e', '-c', script], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: {
+      PATH: `${join(directory, 'bin')}${delimiter}${process.env['PATH']}`,
+      STATE: join(directory, 'state'),
+      ISSUER,
+      RESOURCE_GROUP: 'preview',
+      NAMESPACE: 'preview-7',
+      ...env,
+    },
+  })
+  return { status, stdout, stderr }
+}
+
+/** The subjects of the credentials that the fake has. */
+const listSubjects = () =>
+  readdirSync(join(directory, 'state'))
+    .map((name): unknown => JSON.parse(readFileSync(join(directory, 'state', name), 'utf8')))
+    .map((credential) => z.object({ subject: z.string() }).parse(credential).subject)
+    .toSorted()
+
+const Steps = z.array(
+  z.looseObject({
+    run: z.string().optional(),
+    inputs: z.object({ inlineScript: z.string() }).optional(),
+  }),
+)
+const Pipeline = z.looseObject({
+  steps: Steps.default([]),
+  jobs: z.record(z.string(), z.looseObject({ steps: Steps })).default({}),
+})
+
+/** Returns the step of the pipeline that runs the script with this action. */
+function findStep(file: string, action: string): string {
+  const { steps, jobs } = Pipeline.parse(parse(readPage(`examples/pipelines/${file}`)))
+  const all = [...steps, ...Object.values(jobs).flatMap((job) => job.steps)]
+  const scripts = all.map(({ run: script, inputs }) => script ?? inputs?.inlineScript ?? '')
+  const found = scripts.find((script) => script.includes(`credentials.sh ${action}`))
+  if (found === undefined) throw new Error(`${file} does not ${action}`)
+  return found
+}
+
+test.each(['github-actions.yaml', 'azure-pipelines.yaml'])(
+  '%s creates the credentials of its namespace, and deletes no others',
+  (file) => {
+    const created = run(findStep(file, 'create'))
+    expect(created).toMatchObject({ status: 0, stderr: '' })
+    expect(created.stdout).toContain('Total (identities: 1): 1 present')
+    expect(listSubjects()).toEqual([SUBJECT, PRODUCTION.subject])
+    // Each push of a pull request does the same.
+    expect(run(findStep(file, 'create')).status).toBe(0)
+    expect(run(findStep(file, 'delete'))).toMatchObject({ status: 0, stderr: '' })
+    expect(listSubjects()).toEqual([PRODUCTION.subject])
+  },
+)
+
+test('deletes what an earlier commit needed', () => {
+  const earlier = { ...PRODUCTION, name: 'earlier', subject: 'system:serviceaccount:preview-7:old' }
+  const other = { ...earlier, name: 'other', subject: 'system:serviceaccount:preview-77:old' }
+  for (const each of [earlier, other]) {
+    writeFileSync(join(directory, `state/${each.name}.json`), JSON.stringify(each))
+  }
+  expect(run('pipelines/credentials.sh delete').status).toBe(0)
+  expect(listSubjects()).toEqual([other.subject, PRODUCTION.subject])
+})
+
+test('creates no credential for a namespace that the manifests name themselves', () => {
+  writeManifest('billing')
+  const { status, stderr } = run('pipelines/credentials.sh create manifests')
+  expect(status).toBe(1)
+  expect(stderr).toContain('system:serviceaccount:billing:orders')
+  expect(listSubjects()).toEqual([PRODUCTION.subject])
+})
+
+test('check fails until the credentials exist', () => {
+  const check = 'pipelines/credentials.sh check manifests'
+  const missing = run(check)
+  expect(missing.status).toBe(1)
+  expect(missing.stderr).toContain(`has no federated credential for ${SUBJECT}`)
+  expect(run('pipelines/credentials.sh create manifests').status).toBe(0)
+  expect(run(check).status).toBe(0)
+})
+
+test.each(['list', 'federated-credential list', 'federated-credential create'])(
+  'create fails if az identity %s does',
+  (command) => {
+    const { status, stderr } = run('pipelines/credentials.sh create manifests', {
+      FAIL: `identity ${command}`,
+    })
+    expect(status).toBe(1)
+    expect(stderr).toContain('the fake of az fails')
+  },
+)
+
+test.each(['list', 'federated-credential list', 'federated-credential delete'])(
+  'delete fails if az identity %s does',
+  (command) => {
+    run('pipelines/credentials.sh create manifests')
+    const { status } = run('pipelines/credentials.sh delete', { FAIL: `identity ${command}` })
+    expect(status).toBe(1)
+    expect(listSubjects()).toContain(SUBJECT)
+  },
+)
