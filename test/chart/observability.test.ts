@@ -290,6 +290,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       WimdsWebhookRejectingPods: '> 3',
       WimdsWebhookCertificateExpiring: 'time() < 604800',
       WimdsNodeAgentNotRouting: '> 300',
+      WimdsNodeBrokerRestarting: '> 2',
       WimdsNodeAgentSlow: '> 5',
     }
 

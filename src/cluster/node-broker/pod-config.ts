@@ -9,7 +9,7 @@ const NODE_VARIABLES = new Set(
     (name) =>
       !POD_SETTINGS.has(name) &&
       !name.startsWith('AZURE_KUBERNETES_') &&
-      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE', 'WIMDS_NODE_NAME'].includes(name),
+      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE'].includes(name),
   ),
 )
 
