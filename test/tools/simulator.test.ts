@@ -109,21 +109,26 @@ faults:
   await stop()
 })
 
-test('fetches the documents of an external issuer with a CA file', async () => {
+test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
   const issuer = await createIssuer('https://kubernetes.default.svc')
-  await using apiServer = await serve(issuer.handler, { tls })
+  await using apiServer = await serve(
+    async (request) =>
+      request.headers.get('authorization') === 'Bearer reviewer'
+        ? issuer.handler(request)
+        : new Response(null, { status: 401 }),
+    { tls },
+  )
   const file = (name: string, text: string) => writeFile(join(directory, name), text)
   await file('api-ca.crt', authority.caPem)
-  await file(
-    'config.yaml',
-    formatExternalIssuer(
-      'https://kubernetes.default.svc',
-      apiServer.url,
-      join(directory, 'api-ca.crt'),
-    ),
+  await file('reviewer', 'reviewer\n')
+  const config = formatExternalIssuer(
+    'https://kubernetes.default.svc',
+    apiServer.url,
+    join(directory, 'api-ca.crt'),
   )
+  await file('config.yaml', `${config}    bearerTokenFile: ${join(directory, 'reviewer')}\n`)
   const { env, stop } = await start('--config', join(directory, 'config.yaml'))
   const foreign = (await issuer.sign()).reveal()
   expect((await exchange(env, foreign)).status).toBe(200)

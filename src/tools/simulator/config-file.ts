@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../sidecar/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
-import { readNamedFile } from '../../lib/files.ts'
+import { readNamedFile, readWholeFile } from '../../lib/files.ts'
 import {
   ApplicationSchema,
   credentialsOf,
@@ -23,6 +23,8 @@ const ExternalIssuer = z.strictObject({
   issuer: z.url(),
   /** PEM of its CA. Default: Node's own roots. */
   caFile: z.string().optional(),
+  /** Sent as bearer token; read again for each request. */
+  bearerTokenFile: z.string().optional(),
   discoveryUrl: z.url().optional(),
   jwksUrl: z.url().optional(),
 })
@@ -129,7 +131,13 @@ async function openExternalIssuers(issuers: ConfigFile['issuers']) {
       caFile === undefined ? undefined : await readNamedFile(caFile),
     ),
   )
-  const networks = authorities.map(createNetworkFetch)
+  const networks = issuers.map(({ bearerTokenFile }, index) => {
+    const bearerToken =
+      bearerTokenFile === undefined
+        ? undefined
+        : async () => (await readWholeFile(bearerTokenFile)).trim()
+    return createNetworkFetch({ caPem: authorities[index], bearerToken })
+  })
   const routes = new Map<string, IssuerRoute>(
     networks.map(({ fetchText }, index) => {
       const { issuer = '', discoveryUrl, jwksUrl } = issuers[index] ?? {}

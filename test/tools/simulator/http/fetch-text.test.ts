@@ -16,7 +16,7 @@ test('requests at the same time succeed at a server that ends HTTP/2 connections
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('it has no port')
-  const { fetchText, close } = createNetworkFetch(authority.caPem)
+  const { fetchText, close } = createNetworkFetch({ caPem: authority.caPem })
   try {
     const url = `https://127.0.0.1:${address.port}/`
     const answers = await Promise.all(Array.from({ length: 20 }, () => fetchText(url)))
