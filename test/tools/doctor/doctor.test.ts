@@ -94,7 +94,7 @@ test('names the requests of applications that the sidecar answers with an error'
   expect(out).toMatch(
     / ✗ requests of applications \(1 of [^]*selector_invalid: [^]*not a GUID: 'orders'\n +Fix: [^]*\n +See: /,
   )
-  expect(out).toMatch(/\(1 of node-http\): [^]*metadata_header_missing: /)
+  expect(out).toMatch(/! 1 of node-http, the last at \S+: metadata_header_missing\. Fix: /)
   expect(out).toMatch(/ 1 check failed: requests of applications \(\d\)\.\n$/)
   expect(out.indexOf(' identity (')).toBeLessThan(out.indexOf(' requests of applications ('))
   const closed = await run([], { ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })

@@ -34,12 +34,7 @@ export function createExchangeLog(max = 1000) {
     /** Returns the last exchanges, oldest first. */
     entries: (): readonly LoggedExchange[] => entries,
     /** Returns the counts since the last `clear`, including entries that the log no longer has. */
-    counters: () => ({
-      ...counts,
-      byTarget: { ...counts.byTarget },
-      byClientId: Object.fromEntries(counts.byClientId),
-      byAadsts: Object.fromEntries(counts.byAadsts),
-    }),
+    counters: () => ({ ...counts, byTarget: { ...counts.byTarget } }),
     clear(): void {
       entries = []
       counts = createCounts()
@@ -48,26 +43,13 @@ export function createExchangeLog(max = 1000) {
 }
 
 const createCounts = () => ({
-  total: 0,
   byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 } satisfies Record<FaultTarget, number>,
-  /** Token requests by client id. */
-  byClientId: new Map<string, number>(),
-  /** Errors by AADSTS code. */
-  byAadsts: new Map<string, number>(),
   /** Token requests answered with 200. */
   issued: 0,
 })
 
 function count(counts: ReturnType<typeof createCounts>, exchange: LoggedExchange): void {
-  const { target, clientId, aadsts, outcome } = exchange
-  const { byTarget, byClientId, byAadsts } = counts
-  counts.total += 1
-  byTarget[target] += 1
-  if (clientId !== undefined) increment(byClientId, clientId)
-  if (aadsts !== undefined) increment(byAadsts, String(aadsts))
+  const { target, outcome } = exchange
+  counts.byTarget[target] += 1
   if (target === 'token' && outcome === 200) counts.issued += 1
-}
-
-const increment = (counts: Map<string, number>, key: string): void => {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
 }
