@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { TENANT_ID } from './support/entra.ts'
+import { AUTHORITY, TENANT_ID } from './support/entra.ts'
 import { NETNS_DIRECTORY } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
@@ -105,7 +105,8 @@ async function agentObjects(...values: readonly string[]): Promise<string> {
   const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
   // Every namespace has it, with the cluster's CA.
   const ca = '--set=injection.ca.configMap=kube-root-ca.crt'
-  const enabled = [...imageValues(), ca, '--set=nodeAgent.enabled=true']
+  const authority = `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`
+  const enabled = [...imageValues(), ca, authority, '--set=nodeAgent.enabled=true']
   const all = [...enabled, ...values, directory ?? []].flat()
   return await helm(...template, ...all, '--show-only=templates/node-agent.yaml')
 }

@@ -21,7 +21,7 @@ import { AgentMessage, type BrokerMessage } from './messages.ts'
 import { createFairTurns } from './fair-turns.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { countPods } from './node-status.ts'
-import { selectNodeSettings } from './pod-config.ts'
+import { readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { RemoteFiles } from './remote-files.ts'
 import type { Workload } from './workload.ts'
 import { Workloads } from './workloads.ts'
@@ -49,12 +49,13 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   const agentEnded = once(process, 'disconnect')
   const env = selectNodeSettings(io.env)
   const config = await loadProcessConfig(env)
+  const limits = readPodLimits(io.env)
   const log = createNodeLog(config, io)
   const files = new RemoteFiles(send)
   const exchanges = createExchangeStack(config.exchange, createExchangeLimit(config.exchange))
   const parts = {
     env,
-    config,
+    limits,
     files,
     exchanges,
     listen: createMetadataPort(createFairTurns()),

@@ -1,7 +1,16 @@
 /** The configuration of a pod: its gate's settings, over those of the node. */
 import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import type { ReadText } from '../../sidecar/config/identities-file.ts'
-import { type Environment, POD_SETTINGS, Settings } from '../../sidecar/config/settings.ts'
+import {
+  type Environment,
+  invalidConfiguration,
+  parseSettings,
+  POD_SETTINGS,
+  Settings,
+} from '../../sidecar/config/settings.ts'
+import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
+import type { Problem } from '../../lib/errors.ts'
+import { firstItems } from '../../lib/printable.ts'
 
 /** What the broker's environment says of all pods of the node. Mode node has neither pass-through nor token proxy. */
 const NODE_VARIABLES = new Set(
@@ -16,6 +25,9 @@ const NODE_VARIABLES = new Set(
 /** The agent opens the socket of a pod. */
 const OF_AGENT = 'WIMDS_LISTEN'
 
+/** Settings of a pod whose value in the broker's own environment is a limit. */
+const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
+
 /** A workload has this share of the exchanges that the node may make at the same time. */
 const EXCHANGES_SHARE = 1 / 8
 
@@ -29,15 +41,32 @@ export function selectNodeSettings(env: Environment): Environment {
   return select(env, (name) => NODE_VARIABLES.has(name))
 }
 
-/**
- * Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. Limits of the node
- * cannot be raised by a pod.
- */
+/** What the node allows, and no pod can raise. */
+export interface PodLimits {
+  readonly maxConnections: number
+  /** The origin that pods may name besides the clouds'. */
+  readonly authorityHost: string
+}
+
+/** Reads the limits from the broker's environment. Throws a `ConfigError`. */
+export function readPodLimits(env: Environment): PodLimits {
+  const allowed = select(env, (name) => NODE_VARIABLES.has(name) || OF_LIMITS.has(name))
+  const { settings, problems } = parseSettings(allowed)
+  if (settings === undefined) throw invalidConfiguration(problems)
+  return {
+    maxConnections: settings.WIMDS_MAX_CONNECTIONS,
+    authorityHost: settings.AZURE_AUTHORITY_HOST,
+  }
+}
+
+/** Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. */
 export async function loadPodConfig(
-  { env, limits }: { readonly env: Environment; readonly limits: Pick<Config, 'maxConnections'> },
+  { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
   readText: ReadText,
 ): Promise<Config> {
   const config = await loadConfig(env, readText)
+  const problems = findHostProblems(config, limits)
+  if (problems.length > 0) throw invalidConfiguration(problems)
   const { exchange, maxConnections } = config
   return {
     ...config,
@@ -47,6 +76,30 @@ export async function loadPodConfig(
       maxConcurrent: Math.max(1, Math.floor(exchange.maxConcurrent * EXCHANGES_SHARE)),
     },
   }
+}
+
+/** Rejects authority hosts that a pod chose: they are called from the node, which the pod's network policy does not bind. */
+function findHostProblems(
+  { directory, identitiesFile }: Config,
+  { authorityHost: allowed }: PodLimits,
+): Problem[] {
+  const unlisted = directory.unlisted?.('')
+  const used = [...directory.identities, ...(unlisted === undefined ? [] : [unlisted])]
+  const refused = [...new Set(used.map(({ authorityHost }) => authorityHost))].filter(
+    (host) => !isCloud(host) && host !== allowed,
+  )
+  if (refused.length === 0) return []
+  return [
+    {
+      setting: identitiesFile === undefined ? 'AZURE_AUTHORITY_HOST' : 'WIMDS_CONFIG',
+      problem: `the authority host ${firstItems(refused).join(', ')} is not one that pods of this node may use`,
+      fix: 'use the login host of a cloud, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST',
+    },
+  ]
+}
+
+function isCloud(authorityHost: string): boolean {
+  return findCloud(resolveLoginHost(authorityHost)) !== undefined
 }
 
 function select(env: Environment, isSelected: (name: string) => boolean): Environment {

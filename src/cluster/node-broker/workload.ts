@@ -1,6 +1,6 @@
 /** A workload: pods of one service account with the same settings, which share identities, tokens and exchanges. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ProcessConfig } from '../../sidecar/config/config.ts'
+import type { ReadText } from '../../sidecar/config/identities-file.ts'
 import { describeSettings, type Environment } from '../../sidecar/config/settings.ts'
 import {
   type AssertionReader,
@@ -22,14 +22,14 @@ import {
   toBrokerError,
 } from '../../lib/errors.ts'
 import type { BrokerMessage, ServedPod } from './messages.ts'
-import { loadPodConfig, selectPodSettings } from './pod-config.ts'
+import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
 
 /** What all workloads of a node share. */
 export interface NodeParts {
   /** The settings of the node. */
   readonly env: Environment
-  readonly config: ProcessConfig
+  readonly limits: PodLimits
   readonly files: RemoteFiles
   readonly exchanges: ExchangeStack
   readonly listen: ReturnType<typeof createMetadataPort>
@@ -149,6 +149,7 @@ export class Workload {
     this.#stopWatching = watchIdentities({
       config,
       env: this.#env,
+      load: this.#loadConfig,
       readText: this.#read,
       log: this.#log,
       ...broker,
@@ -161,8 +162,7 @@ export class Workload {
     const { signal } = this.#ended
     while (!signal.aborted) {
       try {
-        const limits = this.#node.config
-        const config = await loadPodConfig({ env: this.#env, limits }, this.#read)
+        const config = await this.#loadConfig(this.#env, this.#read)
         return signal.aborted ? undefined : config
       } catch (error) {
         this.#onInvalid(error)
@@ -174,6 +174,9 @@ export class Workload {
     }
     return undefined
   }
+
+  readonly #loadConfig = (env: Environment, readText: ReadText) =>
+    loadPodConfig({ env, limits: this.#node.limits }, readText)
 
   #onInvalid(error: unknown): void {
     const problem = describeInvalid(error)

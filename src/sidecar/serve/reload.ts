@@ -10,6 +10,7 @@ import type { Logger } from '../telemetry/logger.ts'
 interface ReloadOptions {
   readonly config: Pick<Config, 'identitiesFile'>
   readonly env: Environment
+  readonly load?: (env: Environment, readText: ReadText) => Promise<Config>
   /** Reads the file system if it is left out. */
   readonly readText?: ReadText
   readonly log: Logger
@@ -29,6 +30,7 @@ interface ReloadOptions {
 export function watchIdentities({
   config: { identitiesFile },
   env,
+  load = loadConfig,
   readText = readIdentitiesText,
   log,
   applyConfig,
@@ -41,7 +43,7 @@ export function watchIdentities({
 
   async function reload(content: Promise<string>): Promise<boolean> {
     try {
-      const next = await loadConfig(env, () => content)
+      const next = await load(env, () => content)
       applyConfig(next)
       onReload(undefined)
       log.info('config_reloaded', { file: path, identities: next.directory.identities.length })

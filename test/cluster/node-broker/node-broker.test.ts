@@ -166,6 +166,27 @@ describe('invalid settings', () => {
   })
 })
 
+describe('an authority host that neither a cloud nor the node has is refused', () => {
+  const HOST = 'https://attacker.test'
+  const file = `identities: [{ name: one, clientId: ${ORDERS.clientId}, authorityHost: '${HOST}' }]`
+
+  test.each([
+    ['in the settings', { AZURE_AUTHORITY_HOST: HOST }],
+    ['for unlisted client ids', { AZURE_AUTHORITY_HOST: HOST, AZURE_CLIENT_ID: '' }],
+    ['in the identities file', { WIMDS_CONFIG: '/identities.yaml' }],
+  ])('%s', async (_where, env) => {
+    await using agent = cluster.start((pod, path) =>
+      path === '/identities.yaml' ? file : cluster.readOwnToken(pod, path),
+    )
+    agent.send(cluster.podOf('orders', env))
+    expect(await agent.until(() => true)).toMatchObject({
+      type: 'failed',
+      problem: expect.stringContaining(`the authority host ${HOST} is not one`),
+      fix: expect.stringContaining('injection.env.AZURE_AUTHORITY_HOST'),
+    })
+  })
+})
+
 const identities = (clientId: string) => `identities: [{ name: one, clientId: ${clientId} }]`
 
 test('an identities file is read by message, and again when it changes', async () => {

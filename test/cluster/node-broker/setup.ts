@@ -69,7 +69,14 @@ export async function createCluster(): Promise<Cluster> {
       }
     },
     start: (read = readOwnToken) =>
-      new TestAgent({ WIMDS_CA_FILE: simulator.caFile, WIMDS_EXCHANGE_TIMEOUT: '30s' }, read),
+      new TestAgent(
+        {
+          AZURE_AUTHORITY_HOST: simulator.authorityHost,
+          WIMDS_CA_FILE: simulator.caFile,
+          WIMDS_EXCHANGE_TIMEOUT: '30s',
+        },
+        read,
+      ),
     [Symbol.asyncDispose]: () => simulator.close(),
   }
 }
