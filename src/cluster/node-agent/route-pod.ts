@@ -72,14 +72,16 @@ export function createPodRouter(options: RouteOptions): RoutePod {
   }
 
   return async (pod, route) => {
-    const { runtimeClass = '', uid } = pod
+    const { problem, runtimeClass = '', uid } = pod
+    // First of all: a pod that has ended has no other failure.
+    const path = findNamespace(readRecently(), uid)
+    if (problem !== undefined) throw new RouteFailure('settings_invalid', problem)
     if (hasOwnNetworkStack(runtimeClass)) {
       throw new RouteFailure(
         'runtime_not_supported',
         `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
       )
     }
-    const path = findNamespace(readRecently(), uid)
     const namespace = ignoreEnded(() => openSync(path, 'r'))
     if (namespace === undefined) throw createNotFound(uid)
     try {

@@ -20,6 +20,8 @@ export const RoutedPod = z.object({
   /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
   mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
   runtimeClass: z.optional(z.string()),
+  /** Why it is not served, whatever its sandbox; its settings are not kept then. */
+  problem: z.optional(z.string()),
 })
 
 const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
@@ -62,6 +64,9 @@ const Pod = z.object({
   }),
 })
 
+/** Of the variables and mounts of a gate, which whoever writes pods can make as large as a pod may be. */
+const MAX_SETTINGS_BYTES = 32_768
+
 const PORT = /:(\d{1,5})(?:,|$)/
 
 /**
@@ -80,6 +85,9 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   )
   const port = Number(PORT.exec(env['WIMDS_LISTEN'] ?? '')?.[1])
   if (!(port >= 1 && port <= 65_535)) return undefined
+  const mounts = findMounts(gate.volumeMounts ?? [], spec.volumes ?? [])
+  const bytes = Buffer.byteLength(JSON.stringify([env, mounts]))
+  const isTooLarge = bytes > MAX_SETTINGS_BYTES
   const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
   return {
     uid: metadata.uid,
@@ -89,9 +97,12 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     hasAddress: (status.podIPs ?? []).length > 0,
     isEnding: hasEnded || metadata.deletionTimestamp != null,
     port,
-    env,
-    mounts: findMounts(gate.volumeMounts ?? [], spec.volumes ?? []),
+    env: isTooLarge ? {} : env,
+    mounts: isTooLarge ? [] : mounts,
     runtimeClass: spec.runtimeClassName ?? undefined,
+    problem: isTooLarge
+      ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
+      : undefined,
   }
 }
 

@@ -293,9 +293,20 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test.each(['kata-qemu', 'gvisor', 'runsc'])('refuses the runtime class %s', async (name) => {
+    keep({ namespacePath: '/proc/self/ns/net' })
     const failure = await failureOf(createRouter()(podWith({ spec: { runtimeClassName: name } })))
     expect(failure.reason).toBe('runtime_not_supported')
     expect(failure.message).toContain(name)
+  })
+
+  test('does not route a pod whose settings are too large', async () => {
+    const pod = podWith({ env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] })
+    // It may have ended.
+    expect((await failureOf(createRouter()(pod))).reason).toBe('namespace_not_found')
+    keep({ namespacePath: '/proc/self/ns/net' })
+    const failure = await failureOf(createRouter()(pod))
+    expect(failure.reason).toBe('settings_invalid')
+    expect(failure.message).toContain('more than 32768. Fix: shorten its settings')
   })
 
   test('says which tool is missing', async () => {

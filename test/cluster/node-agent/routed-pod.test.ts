@@ -22,6 +22,7 @@ test('reads what is needed to serve a pod', () => {
     env: { WIMDS_LISTEN: '127.0.0.1:8123', AZURE_CLIENT_ID: 'last' },
     mounts: [{ path: TOKEN_DIRECTORY, directory: 'volumes/kubernetes.io~projected/wimds-token' }],
     runtimeClass: undefined,
+    problem: undefined,
   })
   expect(parseRoutedPod(nodeModePod({ addresses: [] }))?.hasAddress).toBe(false)
   expect(parseRoutedPod(nodeModePod({ spec: { serviceAccountName: null } }))?.serviceAccount).toBe(
@@ -53,6 +54,15 @@ test('reads what the injector writes', () => {
     const directories = pod?.mounts.map(({ path }) => path)
     expect(directories).toContain(dirname(pod?.env[name] ?? ''))
   }
+})
+
+test('keeps none of the settings of a gate that has too many', () => {
+  const env = [{ name: 'WIMDS_PREFETCH', value: 'https://vault.azure.net,'.repeat(1400) }]
+  const pod = parseRoutedPod(nodeModePod({ env }))
+  expect(pod).toMatchObject({ name: 'app', env: {}, mounts: [] })
+  expect(pod?.problem).toMatch(
+    /^the variables and mounts of the container wimds-gate have 33\d{3} /,
+  )
 })
 
 test('takes projected volumes and ConfigMaps that the gate mounts as a whole', () => {
