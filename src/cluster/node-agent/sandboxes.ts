@@ -50,13 +50,16 @@ const CniResult = z.object({
 })
 
 /**
- * A file that cannot be read, is being written, or is of another version, is skipped. So is the result of a sandbox before
- * a reboot, and that of the loopback plugin, which exists before the network does.
+ * A file that is being written or is of another version is skipped. So is the result of a sandbox before a reboot, and
+ * that of the loopback plugin, which exists before the network does. Throws if one cannot be read: a pod that is served
+ * would seem to have ended.
  */
 function readCniResults(directory: string, netnsDirectory: string): Map<string, string[]> {
   const sandboxes = new Map<string, string[]>()
-  for (const name of ignoreEnded(() => readdirSync(directory)) ?? []) {
-    const { data } = CniResult.safeParse(parseJson(readOrSkip(join(directory, name))))
+  const entries = ignoreEnded(() => readdirSync(directory, { withFileTypes: true })) ?? []
+  for (const { name } of entries.filter((entry) => entry.isFile())) {
+    const text = ignoreEnded(() => readFileSync(join(directory, name), 'utf8')) ?? ''
+    const { data } = CniResult.safeParse(parseJson(text))
     const uid = data?.cniArgs.find(([argument]) => argument === 'K8S_POD_UID')?.[1]
     if (data === undefined || uid === undefined || data.ifName === 'lo') continue
     const reported = data.result?.interfaces?.map(({ sandbox }) => sandbox) ?? []
@@ -68,14 +71,6 @@ function readCniResults(directory: string, netnsDirectory: string): Map<string, 
     sandboxes.set(uid, [...new Set([...(sandboxes.get(uid) ?? []), ...paths])])
   }
   return sandboxes
-}
-
-function readOrSkip(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 /** The type of the file system nsfs: a file without it is what is left of a namespace. */

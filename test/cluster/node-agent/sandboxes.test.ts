@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findPodUid } from '../../../src/cluster/node-agent/sandboxes.ts'
+import { createSandboxReader, findPodUid } from '../../../src/cluster/node-agent/sandboxes.ts'
 
 const UID = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55'
 const SYSTEMD_UID = UID.replaceAll('-', '_')
@@ -63,4 +63,15 @@ test.each([
   ],
 ])('does not recognize %s', (_, file) => {
   expect(findPodUid(file)).not.toBe(UID)
+})
+
+test('throws if a record cannot be read, instead of reporting that the sandbox has ended', () => {
+  const readSandboxes = createSandboxReader({
+    discovery: 'netns',
+    // A read of its file mem fails.
+    cniResultsDirectory: '/proc/self',
+    netnsDirectory: '/nowhere',
+    procDirectory: '/proc',
+  })
+  expect(readSandboxes).toThrow('EIO')
 })
