@@ -26,18 +26,26 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', namespace],
     })
     let stderr = ''
+    let isRejected = false
+    const fail = (error: Error) => {
+      isRejected = true
+      reject(error)
+    }
     child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     child.on('message', (_, socket: SendHandle) => {
-      if (isListening(socket)) resolve(socket)
+      if (!isListening(socket)) return
+      resolve(socket)
+      // It would take connections, and nobody would accept them.
+      if (isRejected) socket.close()
     })
     child.on('error', (error) => {
       const reason = explainSpawnError(error, 'wimds-node')
-      reject(new Error(`${helper}: ${reason}`, { cause: error }))
+      fail(new Error(`${helper}: ${reason}`, { cause: error }))
     })
     // Without effect after the socket has come.
     child.on('close', (code, killedBy) => {
       const end = killedBy ?? `exit code ${code}`
-      reject(new Error(stderr.trim() || `${helper} open-socket ${port}: ${end}`))
+      fail(new Error(stderr.trim() || `${helper} open-socket ${port}: ${end}`))
     })
   })
 }
