@@ -28,6 +28,11 @@ const OF_AGENT = 'WIMDS_LISTEN'
 /** Settings of a pod whose value in the broker's own environment is a limit. */
 const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
 
+/** Each is a token that is kept and refreshed without a request. */
+const MAX_PREFETCHED = 64
+/** Each is read again and again, by message. */
+const MAX_TOKEN_FILES = 16
+
 /** A workload has this share of the exchanges that the node may make at the same time. */
 const EXCHANGES_SHARE = 1 / 8
 
@@ -65,7 +70,7 @@ export async function loadPodConfig(
   readText: ReadText,
 ): Promise<Config> {
   const config = await loadConfig(env, readText)
-  const problems = findHostProblems(config, limits)
+  const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
   if (problems.length > 0) throw invalidConfiguration(problems)
   const { exchange, maxConnections } = config
   return {
@@ -95,6 +100,32 @@ function findHostProblems(
       problem: `the authority host ${firstItems(refused).join(', ')} is not one that pods of this node may use`,
       fix: 'use the login host of a cloud, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST',
     },
+  ]
+}
+
+/** Rejects more background work than one pod may cause. */
+function findSizeProblems({ directory, identitiesFile, tokenFiles }: Config): Problem[] {
+  const prefetched = directory.identities.flatMap(({ prefetch }) => prefetch).length
+  const file = 'WIMDS_CONFIG'
+  return [
+    ...(prefetched <= MAX_PREFETCHED
+      ? []
+      : [
+          {
+            setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : file,
+            problem: `has ${prefetched} resources to prefetch, and mode node allows ${MAX_PREFETCHED} for a pod`,
+            fix: 'remove some; others are requested when the application needs them',
+          },
+        ]),
+    ...(tokenFiles.length <= MAX_TOKEN_FILES
+      ? []
+      : [
+          {
+            setting: file,
+            problem: `has ${tokenFiles.length} token files, and mode node allows ${MAX_TOKEN_FILES} for a pod`,
+            fix: 'let identities share a projected token',
+          },
+        ]),
   ]
 }
 

@@ -187,6 +187,27 @@ describe('an authority host that neither a cloud nor the node has is refused', (
   })
 })
 
+const entry = (index: number) =>
+  `- { clientId: '${randomUUID()}', tokenFile: /tokens/${index}, prefetch: [https://${index}.test] }`
+
+describe('a pod that causes too much work is refused:', () => {
+  const file = ['identities:', ...Array.from({ length: 65 }, (_, at) => entry(at))].join('\n')
+  const prefetched = Array.from({ length: 65 }, (_, at) => `https://${at}.test`).join(',')
+
+  test.each([
+    ['prefetch', { WIMDS_PREFETCH: prefetched }, 'WIMDS_PREFETCH: has 65 resources to prefetch'],
+    ['prefetch in a file', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 resources to prefetch'],
+    ['token files', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 token files'],
+  ])('%s', async (_what, env, problem) => {
+    await using agent = cluster.start((pod, path) =>
+      path === '/file.yaml' ? file : cluster.readOwnToken(pod, path),
+    )
+    agent.send(cluster.podOf('orders', env))
+    const failed = { type: 'failed', problem: expect.stringContaining(problem) }
+    expect(await agent.until(() => true)).toMatchObject(failed)
+  })
+})
+
 const identities = (clientId: string) => `identities: [{ name: one, clientId: ${clientId} }]`
 
 test('an identities file is read by message, and again when it changes', async () => {
