@@ -30,6 +30,8 @@ const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
 
 /** Each is a token that is kept and refreshed without a request. */
 const MAX_PREFETCHED = 64
+/** Enough for about a hundred identities. */
+const MAX_FILE_BYTES = 16_384
 /** Each is read again and again, by message. */
 const MAX_TOKEN_FILES = 16
 
@@ -69,7 +71,9 @@ export async function loadPodConfig(
   { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
   readText: ReadText,
 ): Promise<Config> {
-  const config = await loadConfig(env, readText)
+  const path = env['WIMDS_CONFIG']
+  const content = path === undefined ? undefined : await readSmall(path, readText)
+  const config = await loadConfig(env, content ?? readText)
   const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
   if (problems.length > 0) throw invalidConfiguration(problems)
   const { exchange, maxConnections } = config
@@ -81,6 +85,20 @@ export async function loadPodConfig(
       maxConcurrent: Math.max(1, Math.floor(exchange.maxConcurrent * EXCHANGES_SHARE)),
     },
   }
+}
+
+/** Reads an identities file once. Throws if it is large: to parse it would keep all pods of the node waiting. */
+async function readSmall(path: string, readText: ReadText): Promise<ReadText> {
+  const content = readText(path)
+  const text = await content.catch(() => '')
+  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => content
+  throw invalidConfiguration([
+    {
+      setting: 'WIMDS_CONFIG',
+      problem: `${path} is larger than ${MAX_FILE_BYTES / 1024} KiB, the limit of mode node`,
+      fix: 'remove identities that the pod does not use',
+    },
+  ])
 }
 
 /** Rejects authority hosts that a pod chose: they are called from the node, which the pod's network policy does not bind. */

@@ -47,7 +47,7 @@ interface Served {
 
 /** Each read is a message to the agent; an exchange reads the token again. */
 const ASSERTION_POLL_MS = 10_000
-/** An identities file that is missing or invalid is read again after this time. */
+/** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
 /** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
 const MAX_READERS = 3
@@ -160,19 +160,31 @@ export class Workload {
   /** Reads the configuration until it is valid; undefined if the workload has ended before. */
   async #load() {
     const { signal } = this.#ended
+    const path = this.#env['WIMDS_CONFIG']
     while (!signal.aborted) {
+      let text: string | undefined
+      const readText: ReadText = async (file) => (text = await this.#read(file))
       try {
-        const config = await this.#loadConfig(this.#env, this.#read)
+        const config = await this.#loadConfig(this.#env, readText)
         return signal.aborted ? undefined : config
       } catch (error) {
         this.#onInvalid(error)
       }
       // Only a file can change.
-      const delayMs = this.#env['WIMDS_CONFIG'] === undefined ? undefined : RELOAD_MS
-      if (delayMs === undefined) return undefined
-      await sleep(delayMs, undefined, { ref: false, signal }).catch(() => {})
+      if (path === undefined) return undefined
+      await this.#waitForChange(path, text)
     }
     return undefined
+  }
+
+  /** Waits until the file has another text; undefined if it cannot be read. To parse it again costs time. */
+  async #waitForChange(path: string, text: string | undefined): Promise<void> {
+    const { signal } = this.#ended
+    let current = text
+    while (!signal.aborted && current === text) {
+      await sleep(RELOAD_MS, undefined, { ref: false, signal }).catch(() => {})
+      current = await this.#read(path).catch(() => undefined)
+    }
   }
 
   readonly #loadConfig = (env: Environment, readText: ReadText) =>

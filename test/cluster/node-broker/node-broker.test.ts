@@ -192,15 +192,20 @@ const entry = (index: number) =>
 
 describe('a pod that causes too much work is refused:', () => {
   const file = ['identities:', ...Array.from({ length: 65 }, (_, at) => entry(at))].join('\n')
+  const files = new Map([
+    ['/file.yaml', file],
+    ['/large.yaml', `${file}\n#${'x'.repeat(16_384)}`],
+  ])
   const prefetched = Array.from({ length: 65 }, (_, at) => `https://${at}.test`).join(',')
 
   test.each([
     ['prefetch', { WIMDS_PREFETCH: prefetched }, 'WIMDS_PREFETCH: has 65 resources to prefetch'],
     ['prefetch in a file', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 resources to prefetch'],
+    ['a large file', { WIMDS_CONFIG: '/large.yaml' }, '/large.yaml is larger than 16 KiB'],
     ['token files', { WIMDS_CONFIG: '/file.yaml' }, 'has 65 token files'],
   ])('%s', async (_what, env, problem) => {
-    await using agent = cluster.start((pod, path) =>
-      path === '/file.yaml' ? file : cluster.readOwnToken(pod, path),
+    await using agent = cluster.start(
+      (pod, path) => files.get(path) ?? cluster.readOwnToken(pod, path),
     )
     agent.send(cluster.podOf('orders', env))
     const failed = { type: 'failed', problem: expect.stringContaining(problem) }
