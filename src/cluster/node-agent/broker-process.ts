@@ -1,7 +1,7 @@
 /** The broker: a child process without rights, which gets the sockets of pods and answers on them. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { dirname } from 'node:path'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import { type AgentMessage, BrokerMessage } from '../node-broker/messages.ts'
@@ -22,6 +22,8 @@ interface BrokerProcessOptions {
   readonly onRefused: (pod: RoutedPod, problem: string) => void
   /** Called when it has ended, and all pods wait for the next one. */
   readonly onEnd: (how: string) => void
+  /** Only tests have another. */
+  readonly pingMs?: number
 }
 
 interface Served {
@@ -31,6 +33,9 @@ interface Served {
 
 /** A broker that has run for so long has started well. */
 const HEALTHY_AFTER_MS = 60_000
+/** Far more than a broker that works needs for its answer: it hangs after this many pings. */
+const MAX_UNANSWERED_PINGS = 6
+const PING_MS = 10_000
 /** For its last responses, within the grace period of the agent's pod. */
 const STOP_TIMEOUT_MS = 15_000
 
@@ -51,24 +56,33 @@ export class BrokerProcess {
   }
 
   start(): void {
-    const { start, onEnd } = this.#options
-    const child = start()
     const startedAt = performance.now()
+    let child: ChildProcess
+    try {
+      child = this.#options.start()
+    } catch (error) {
+      // Such as ENOMEM, as the node is at this moment.
+      this.#onEnd(startedAt, errorMessage(error))
+      return
+    }
     this.#child = child
-    child.on('message', (message) => this.#onMessage(child, message))
-    // The channel breaks when the process ends, which is what counts.
-    child.on('error', () => {})
-    const end = ([code, killedBy]: unknown[] = []) => {
+    const end = (how: string) => {
       if (this.#child !== child) return
       this.#child = undefined
-      if (this.#isStopping) return
-      if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#failures = 0
-      const delayMs = this.#failures === 0 ? 0 : backoffMs(this.#failures)
-      this.#failures += 1
-      this.#restart = setTimeout(() => this.start(), delayMs)
-      onEnd(String(killedBy ?? code))
+      if (!this.#isStopping) this.#onEnd(startedAt, how)
     }
-    once(child, 'exit').then(end, (error: unknown) => end([String(error)]))
+    child.on('message', (message) => this.#onMessage(child, message))
+    const endPings = this.#ping(child)
+    child.once('exit', (code, killedBy) => {
+      endPings()
+      end(String(killedBy ?? code))
+    })
+    child.on('error', (error) => {
+      // The channel of one that runs breaks when it ends, which is what counts.
+      if (child.pid !== undefined) return
+      endPings()
+      end(errorMessage(error))
+    })
     for (const served of this.#served.values()) this.#sendServed(served)
   }
 
@@ -93,16 +107,37 @@ export class BrokerProcess {
     this.#served.clear()
     const child = this.#child
     if (child === undefined) return
-    const ended = once(child, 'exit')
+    const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     const timeout = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
     await ended
     clearTimeout(timeout)
   }
 
+  /** Starts the next broker: at once, and with backoff if this one did not last. */
+  #onEnd(startedAt: number, how: string): void {
+    if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#failures = 0
+    const delayMs = this.#failures === 0 ? 0 : backoffMs(this.#failures)
+    this.#failures += 1
+    this.#restart = setTimeout(() => this.start(), delayMs)
+    this.#options.onEnd(how)
+  }
+
+  /** Kills a broker that hangs, so that the next one takes its pods. Returns the function that ends it. */
+  #ping(child: ChildProcess): () => void {
+    let unanswered = 0
+    child.on('message', () => (unanswered = 0))
+    const timer = setInterval(() => {
+      if (unanswered === MAX_UNANSWERED_PINGS) child.kill('SIGKILL')
+      unanswered += 1
+      this.#send({ type: 'ping' })
+    }, this.#options.pingMs ?? PING_MS)
+    return () => clearInterval(timer)
+  }
+
   #onMessage(child: ChildProcess, value: unknown): void {
     const { data: message } = BrokerMessage.safeParse(value)
-    if (message === undefined || child !== this.#child) return
+    if (message === undefined || child !== this.#child || message.type === 'pong') return
     if (message.type === 'ready') {
       this.#options.onReady()
       return
@@ -132,7 +167,7 @@ export class BrokerProcess {
 
   #send(message: AgentMessage, socket?: ListeningSocket): void {
     // A channel that breaks is the end of the broker; the next one gets what counts.
-    this.#child?.send(message, socket, () => {})
+    if (this.#child?.connected === true) this.#child.send(message, socket, () => {})
   }
 }
 
@@ -157,6 +192,8 @@ export function startBroker({ helper, hidden, adminListen, env }: BrokerCommand)
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
   const argv = [
     process.execPath,
+    // Its heap ends before the memory of the container, whose end would be the agent's, too.
+    '--max-old-space-size=160',
     '--permission',
     ...readable.map((path) => `--allow-fs-read=${path}`),
     '--disable-sigusr1',

@@ -21,6 +21,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('serve'), pod: ServedPod }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
+  /** Answer, to show that the broker does not hang. */
+  z.object({ type: z.literal('ping') }),
   /** The answer to `read`: the file's text, or else the code of a system error such as ENOENT. */
   z.object({
     type: z.literal('file'),
@@ -34,6 +36,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
 export const BrokerMessage = z.discriminatedUnion('type', [
   /** It has started, and takes pods. */
   z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('pong') }),
   /** Read a file of the pod's gate, by its path in that container. */
   z.object({ type: z.literal('read'), id: z.number(), uid: z.string(), path: z.string() }),
   /** The pod's socket accepts requests. */

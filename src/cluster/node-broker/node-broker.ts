@@ -152,7 +152,8 @@ function onMessage(
   workloads: Workloads,
   files: RemoteFiles,
 ): void {
-  if (message.type === 'file') files.onAnswer(message)
+  if (message.type === 'ping') send({ type: 'pong' })
+  else if (message.type === 'file') files.onAnswer(message)
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (isSocket(socket)) workloads.serve(message.pod, socket)
   else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)

@@ -13,6 +13,7 @@ import { nodeModePod } from './pods.ts'
 const PROGRAM = `
   const servers = new Map(), files = new Map()
   process.on('message', (message, handle) => {
+    if (message.type === 'ping') process.send({ type: 'pong' })
     if (message.type === 'close') servers.get(message.uid)?.close()
     if (message.type === 'file') files.get(message.id)(message.text ?? message.code)
     if (message.type !== 'serve') return
@@ -20,6 +21,7 @@ const PROGRAM = `
     if (env.BROKEN) return process.send({ type: 'failed', uid, problem: 'BROKEN is set', fix: 'remove it' })
     const server = require('node:http').createServer((request, response) => {
       if (request.url === '/exit') process.exit(7)
+      if (request.url === '/hang') for (;;);
       if (env.WIMDS_CONFIG === undefined) return response.end(name + ' by ' + process.pid)
       files.set(files.size, (text) => response.end(text))
       process.send({ type: 'read', id: files.size - 1, uid, path: env.WIMDS_CONFIG })
@@ -31,14 +33,16 @@ const PROGRAM = `
 `
 
 /** Starts a broker until the end of the test. */
-function startBroker() {
+function startBroker({ pingMs, failures = 0 }: { pingMs?: number; failures?: number } = {}) {
   const onReady = vi.fn<() => void>()
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
   const onEnd = vi.fn<(how: string) => void>()
   const pids: number[] = []
   const broker = new BrokerProcess({
+    ...(pingMs !== undefined && { pingMs }),
     start: () => {
+      if (failures-- > 0) throw new Error('spawn ENOMEM')
       const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
       const child = spawn(process.execPath, ['-e', PROGRAM], { stdio: [...stdio] })
       pids.push(child.pid ?? 0)
@@ -111,4 +115,21 @@ test('closes the socket of a pod that has ended, and says which settings the bro
   await vi.waitFor(() => expect(ask(first.url)).rejects.toThrow('fetch failed'), {
     timeout: 20_000,
   })
+})
+
+test('a broker that hangs is replaced', async () => {
+  const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
+  const { socket, url } = await openPort()
+  broker.serve(podWith({}), socket)
+  await expect(ask(`${url}hang`)).rejects.toThrow('fetch failed')
+  const answer = await ask(url)
+  expect(answer).toBe(`app by ${pids.at(-1)}`)
+  expect(pids.length).toBeGreaterThan(1)
+  expect(onEnd).toHaveBeenCalledWith('SIGKILL')
+})
+
+test('a broker that cannot be started now is started again', async () => {
+  const { onReady, onEnd } = startBroker({ failures: 1 })
+  expect(onEnd).toHaveBeenCalledWith('spawn ENOMEM')
+  await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 20_000 })
 })

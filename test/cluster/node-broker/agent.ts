@@ -138,7 +138,7 @@ export class TestAgent implements AsyncDisposable {
   }
 
   #onMessage(broker: ChildProcess, message: BrokerMessage): void {
-    if (message.type === 'ready') return
+    if (message.type === 'ready' || message.type === 'pong') return
     if (message.type !== 'read') {
       this.messages.push(message)
       return
@@ -152,7 +152,7 @@ export class TestAgent implements AsyncDisposable {
 }
 
 /** A message about a pod. */
-type PodMessage = Exclude<BrokerMessage, { readonly type: 'ready' }>
+type PodMessage = Exclude<BrokerMessage, { readonly type: 'ready' | 'pong' }>
 
 const isOf = (message: PodMessage, uid: string) => message.uid === uid
 
