@@ -15,13 +15,20 @@ export type AssertionState =
       readonly lastSubject?: string | undefined
     }
 
+/** How often the files are read without a request, in milliseconds. */
+export interface AssertionPolling {
+  /** While all of them can be read. */
+  readonly pollMs: number
+  /** While one has no usable token, which keeps the pod from becoming ready. */
+  readonly initialPollMs: number
+}
+
 interface WatcherOptions {
   /** Called at each poll, since a config reload may name other files. */
   readonly files: () => readonly string[]
   readonly read: AssertionReader
   readonly clock: Pick<Clock, 'monotonic'>
-  /** How often files are read that could be read the last time, in milliseconds. */
-  readonly pollMs?: number | undefined
+  readonly polling?: AssertionPolling | undefined
   /** Called when the content of a file, or the error of reading it, has changed; first without a previous state. */
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
@@ -35,13 +42,11 @@ export interface AssertionWatcher {
   readonly close: () => void
 }
 
-/** While a file has no usable token, which keeps the pod from becoming ready. */
-const INITIAL_POLL_MS = 200
-const POLL_MS = 2000
+const POLLING: AssertionPolling = { pollMs: 2000, initialPollMs: 200 }
 
 /** Polls, because not every file system reports the kubelet's symlink swap as a change. */
 export function watchAssertions(options: WatcherOptions): AssertionWatcher {
-  const { files, read, clock, pollMs = POLL_MS, onChange } = options
+  const { files, read, clock, polling = POLLING, onChange } = options
   const states = new Map<string, AssertionState>()
   const inflight = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -54,7 +59,8 @@ export function watchAssertions(options: WatcherOptions): AssertionWatcher {
     for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
     // The next poll is scheduled first: a read that hangs must not delay the reads of the other files.
     const areAllReadable = current.every((file) => states.get(file)?.ok === true)
-    timer = setTimeout(() => void poll(), areAllReadable ? pollMs : INITIAL_POLL_MS).unref()
+    const delayMs = areAllReadable ? polling.pollMs : polling.initialPollMs
+    timer = setTimeout(() => void poll(), delayMs).unref()
     await Promise.all(current.filter((file) => !inflight.has(file)).map(pollFile))
   }
 

@@ -1,7 +1,7 @@
 /** Builds the broker: exchange, token cache and telemetry. Projected tokens and what the process shares are given to it. */
 import type { Config } from '../config/config.ts'
 import type { AssertionReader } from '../exchange/assertion.ts'
-import { watchAssertions } from '../exchange/assertion-watcher.ts'
+import { type AssertionPolling, watchAssertions } from '../exchange/assertion-watcher.ts'
 import {
   createClientIdLookup,
   createIdentityResolver,
@@ -36,8 +36,8 @@ interface BrokerSources {
   readonly config: Config
   /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
   readonly readAssertion: AssertionReader
-  /** How often projected tokens are read without a request, in milliseconds; undefined: every two seconds. */
-  readonly assertionPollMs?: number
+  /** Undefined: as fits files of the own pod. */
+  readonly assertionPolling?: AssertionPolling
   readonly exchanges: ExchangeStack
   readonly log: ProcessLog
 }
@@ -98,7 +98,7 @@ export function createBroker(sources: BrokerSources): Broker {
     files: () => current.tokenFiles,
     read: readAssertion,
     clock: systemClock,
-    pollMs: sources.assertionPollMs,
+    polling: sources.assertionPolling,
     onChange: (file, state, previous) => {
       telemetry.onAssertion(file, state)
       if (previous !== undefined) cache.assertionRotated(file)

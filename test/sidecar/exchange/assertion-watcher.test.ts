@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/sidecar/exchange/assertion.ts'
-import { watchAssertions } from '../../../src/sidecar/exchange/assertion-watcher.ts'
+import {
+  type AssertionPolling,
+  watchAssertions,
+} from '../../../src/sidecar/exchange/assertion-watcher.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 
@@ -21,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function createWatcher(first: string) {
+function createWatcher(first: string, polling?: AssertionPolling) {
   let content = first
   let polls = 0
   const reported: string[] = []
@@ -34,6 +37,7 @@ function createWatcher(first: string) {
         : Promise.resolve(anAssertion(content))
     },
     clock: systemClock,
+    polling,
     onChange: (_file, state) =>
       reported.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
   })
@@ -51,6 +55,14 @@ test('reports the first state and each change once', async () => {
   becomes('two')
   await vi.advanceTimersByTimeAsync(200)
   expect(reported).toEqual(['one', 'two', 'assertion_missing', 'two'])
+  watch.close()
+})
+
+test('unreadable files are polled as often as the caller says', async () => {
+  const { watch, polls } = createWatcher('assertion_missing', { pollMs: 9000, initialPollMs: 3000 })
+  await watch.poll()
+  await vi.advanceTimersByTimeAsync(9000)
+  expect(polls()).toBe(4)
   watch.close()
 })
 
