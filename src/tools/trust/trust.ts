@@ -92,7 +92,7 @@ export const TRUST = {
     'resource-group': {
       group: 'What exists in Azure',
       value: 'NAME',
-      help: 'only the identities of this resource group',
+      help: 'only the identities of this resource group; not with --check',
     },
   },
   examples: [
@@ -164,6 +164,8 @@ async function parseOptions(
     problems.push('name a manifest or a directory, or - for standard input')
   if (flags.has('check') && !flags.has('existing'))
     problems.push('--check compares with the credentials that exist: pass --existing')
+  if (flags.has('check') && flags.has('resource-group'))
+    problems.push('--check is for all identities: pass no --resource-group')
   const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
   for (const id of flags.values('application').filter((each) => !isGuid(each))) {
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)

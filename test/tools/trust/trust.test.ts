@@ -231,6 +231,14 @@ describe('--check', () => {
     expect(code).toBe(64)
     expect(err).toContain('pass --existing')
   })
+
+  test('refuses a resource group, which would leave identities unchecked', async () => {
+    file(`check-group/${ORDERS}.json`, [])
+    const flags = [...BASE, '--check', '--existing', join(directory, 'check-group')]
+    const { code, err } = await run([...flags, '--resource-group', 'shop', manifests])
+    expect(code).toBe(64)
+    expect(err).toContain('--check is for all identities: pass no --resource-group')
+  })
 })
 
 const audience = async (...flags: readonly string[]) =>
