@@ -1,12 +1,12 @@
 /** `wimds node-broker`: answers the pods of a node whose sockets the node agent sends. */
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { loadProcessConfig, type ProcessConfig } from '../../sidecar/config/config.ts'
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { createExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
 import { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
-import type { SocketHandle } from '../../sidecar/server/listen.ts'
+import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
 import { openPorts } from '../../sidecar/server/open-ports.ts'
 import { errorFields } from '../../sidecar/telemetry/log-events.ts'
 import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
@@ -25,6 +25,12 @@ import { readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { RemoteFiles } from './remote-files.ts'
 import type { Workload } from './workload.ts'
 import { Workloads } from './workloads.ts'
+
+/** Less than the agent waits for the end of the broker. */
+const MAX_CLOSE_MS = 10_000
+/** A socket to which no connection comes for so long has none that waits. */
+const QUIET_MS = 5
+const MAX_ACCEPT_MS = 1000
 
 const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9442 }
 
@@ -58,7 +64,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
     limits,
     files,
     exchanges,
-    listen: createMetadataPort(createFairTurns()),
+    listen: createPodPort(),
     log,
     send,
   }
@@ -84,19 +90,44 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   })
   send({ type: 'ready' })
 
-  const { drainMs, timeoutMs } = config.shutdown
   // Without an agent nothing is drained: the next broker serves the pods.
   const closeMs = await Promise.race([
-    untilShutdown(io).then(() => timeoutMs),
+    untilShutdown(io).then(() => Math.min(config.shutdown.timeoutMs, MAX_CLOSE_MS)),
     agentEnded.then(() => 0),
   ])
-  log.info('draining', { drainMs })
-  if (closeMs > 0) await sleep(drainMs)
+  // WIMDS_DRAIN is for a sidecar, which other containers of its pod outlive.
+  log.info('draining')
   await Promise.all([workloads.closeAll(closeMs), admin.close(closeMs)])
   log.info('shutdown_complete')
   // Idle connections to Entra ID would keep the process for a while.
   if (closeMs === 0) process.exit(0)
   return 0
+}
+
+/** Creates what listens for pods, and at shutdown accepts the connections that wait before it closes a socket. */
+function createPodPort(): ReturnType<typeof createMetadataPort> {
+  const listenForPod = createMetadataPort(createFairTurns())
+  return async (pod, sockets) => {
+    const listener = await listenForPod(pod, sockets)
+    return {
+      ...listener,
+      close: async (timeoutMs) => {
+        if (timeoutMs > 0) await acceptWaiting(listener)
+        await listener.close(timeoutMs)
+      },
+    }
+  }
+}
+
+/** Waits until no connection comes: Node accepts one in each turn, and to close the socket would reset the others. */
+async function acceptWaiting({ accepted }: Listener): Promise<void> {
+  const deadline = performance.now() + MAX_ACCEPT_MS
+  let before: number
+  do {
+    before = accepted()
+    await sleep(QUIET_MS)
+    await nextTurn()
+  } while (accepted() > before && performance.now() < deadline)
 }
 
 /** Returns the address of the admin port. Throws a `UsageError`. */

@@ -28,6 +28,8 @@ export interface ListenOptions {
 export interface Listener {
   /** The bound addresses, with the port that a 0 became. */
   readonly addresses: readonly Address[]
+  /** Returns how many connections have been accepted. */
+  readonly accepted: () => number
   /** Stops accepting, answers inflight requests, and after `timeoutMs` closes every connection. */
   readonly close: (timeoutMs: number) => Promise<void>
 }
@@ -82,9 +84,11 @@ export async function listen(
   const limiter = new ConnectionLimiter(options.maxConnections, options.policy ?? KEEP_BUSY)
   const servers: Server[] = []
   const bound: Address[] = []
+  let accepted = 0
   try {
     for (const target of targets) {
       const server = createLimitedServer(handler, limiter, options)
+      server.on('connection', () => (accepted += 1))
       servers.push(server)
       bound.push(await bind(server, target))
     }
@@ -94,6 +98,7 @@ export async function listen(
   }
   return {
     addresses: bound,
+    accepted: () => accepted,
     close: async (timeoutMs) => {
       const closed = servers.map((server) => closeServer(server, timeoutMs))
       limiter.drain()

@@ -292,3 +292,18 @@ test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
   await tokenOf(port)
   expect(await agent.stop(how)).toBe(0)
 })
+
+test('at the signal, connections that wait to be accepted are answered', async () => {
+  // WIMDS_DRAIN of the sidecars does not delay the end.
+  await using agent = cluster.start(undefined, { WIMDS_DRAIN: '1h' })
+  const port = await agent.serve(cluster.podOf('orders'))
+  await tokenOf(port)
+  process.kill(agent.pid, 'SIGSTOP')
+  const connections = await Promise.all(Array.from({ length: 32 }, () => openConnection(port)))
+  for (const connection of connections) connection.write(request(TOKEN))
+  const ended = agent.stop('signal')
+  process.kill(agent.pid, 'SIGCONT')
+  const replies = await Promise.all(connections.map((connection) => connection.reply()))
+  expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200))
+  expect(await ended).toBe(0)
+})

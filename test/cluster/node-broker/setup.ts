@@ -18,7 +18,7 @@ interface Cluster extends AsyncDisposable {
   readonly tokens: ReadonlyMap<string, string>
   readonly podOf: (serviceAccount: string, env?: Readonly<Record<string, string>>) => ServedPod
   /** Starts a broker; by default every pod has the projected token of its own service account. */
-  readonly start: (read?: ReadFile) => TestAgent
+  readonly start: (read?: ReadFile, env?: Readonly<Record<string, string>>) => TestAgent
   readonly readOwnToken: ReadFile
 }
 
@@ -68,12 +68,13 @@ export async function createCluster(): Promise<Cluster> {
         env: { ...settings, WIMDS_POD_UID: uid, ...env },
       }
     },
-    start: (read = readOwnToken) =>
+    start: (read = readOwnToken, env = {}) =>
       new TestAgent(
         {
           AZURE_AUTHORITY_HOST: simulator.authorityHost,
           WIMDS_CA_FILE: simulator.caFile,
           WIMDS_EXCHANGE_TIMEOUT: '30s',
+          ...env,
         },
         read,
       ),
