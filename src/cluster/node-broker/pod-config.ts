@@ -12,13 +12,13 @@ import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 
-/** What the broker's environment says of all pods of the node. Mode node has neither pass-through nor token proxy. */
+/** What the broker's environment says of all pods of the node. Mode node has no pass-through, token proxy or instance file. */
 const NODE_VARIABLES = new Set(
   [...Object.keys(Settings.shape), 'KUBERNETES_SERVICE_HOST'].filter(
     (name) =>
       !POD_SETTINGS.has(name) &&
       !name.startsWith('AZURE_KUBERNETES_') &&
-      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE'].includes(name),
+      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE', 'WIMDS_INSTANCE_FILE'].includes(name),
   ),
 )
 

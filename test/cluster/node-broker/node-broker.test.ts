@@ -152,6 +152,11 @@ describe('invalid settings', () => {
     await waitFor(() => countSockets() === before || undefined)
   })
 
+  test('an instance file of sidecars does not apply', async () => {
+    await using agent = cluster.start(undefined, { WIMDS_INSTANCE_FILE: '/nowhere' })
+    expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)
+  })
+
   test('a pod cannot set what belongs to the node', async () => {
     await using agent = cluster.start()
     const env = {
