@@ -209,6 +209,20 @@ function printYaml(document: Document, text: string): string {
   })
 }
 
+declare global {
+  interface JSON {
+    /** Returns an object that `stringify` prints as the text. TypeScript does not declare it yet. */
+    rawJSON(text: string): object
+  }
+}
+
+/** Prints JSON whose numbers are as they were written: a large integer would lose digits, 1.0 its fraction. */
 function printJson(document: Document, text: string): string {
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === 'number' && node.source !== undefined)
+        node.value = JSON.rawJSON(node.source)
+    },
+  })
   return `${JSON.stringify(document, null, /^\s*\{\r?\n([ \t]+)/.exec(text)?.[1])}\n`
 }

@@ -105,3 +105,31 @@ test('keeps numbers, quotes, anchors and the indentation of lists as they were w
     expect.stringContaining('metadata: '),
   ])
 })
+
+const NUMBERS = `{
+  "apiVersion": "v1",
+  "kind": "Pod",
+  "metadata": {
+    "generation": 9223372036854775807,
+    "annotations": {}
+  },
+  "spec": {
+    "ratio": 1.0,
+    "limits": [
+      -0,
+      1E400,
+      0.1e-7
+    ],
+    "containers": [
+      {
+        "name": "app"
+      }
+    ]
+  }
+}
+`
+
+test('keeps the numbers of JSON as they were written', () => {
+  const lines = inject(NUMBERS).split('\n')
+  expect(NUMBERS.split('\n').filter((line) => /\d/.test(line) && !lines.includes(line))).toEqual([])
+})
