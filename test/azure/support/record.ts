@@ -15,7 +15,10 @@ const GENERAL: readonly (readonly [RegExp, string])[] = [
 
 /** Returns the value with tokens, times and identifiers replaced in every string. */
 export function redact(value: unknown, identifiers: Identifiers): unknown {
-  const known = Object.entries(identifiers).filter(([identifier]) => identifier !== '')
+  // An issuer of AKS contains the tenant id: the longest comes first.
+  const known = Object.entries(identifiers)
+    .filter(([identifier]) => identifier !== '')
+    .toSorted(([one], [other]) => other.length - one.length)
   const json = JSON.stringify(value, (name, each: unknown) => {
     // Entra ID chooses a lifetime of 60 to 90 minutes for each token.
     if (name.endsWith('expires_in')) return '(seconds)'
