@@ -27,11 +27,15 @@ const AUDIENCES = ['api://AzureADTokenExchange', 'api://somebody-else'] as const
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const TOKEN = `eyJ9.${encode({ appid: CLIENT, aud: 'https://management.azure.com/' })}.x`
 
-const az = (issuer: string) => `
+/** Comes first in each program. The variables are words of the call that it is about. */
+const FAULTS = `
 case "$*" in
-  *"$FAIL"*) echo "az failed" >&2; exit 1 ;;
+  *"$FAIL"*) echo "the fake failed" >&2; exit 1 ;;
+  *"$SILENT"*) exit 0 ;;
   *"$HANG"*) touch hanging; exec sleep 60 ;;
-esac
+esac`
+
+const az = (issuer: string) => `
 case "$*" in
   "group create"*) touch group ;;
   "group exists"*) if [ -e group ]; then echo true; else echo false; fi ;;
@@ -52,8 +56,20 @@ case "$*" in
   *) cat >/dev/null ;;
 esac`
 
-/** Runs it. `FAIL` and `HANG` are words of the call of az that fails, or that waits for a signal. */
-async function runWithFakes(faults: { FAIL?: string; HANG?: string } = {}) {
+/** Words of calls, and what else a run finds. */
+interface Faults {
+  /** The call that fails. */
+  readonly FAIL?: string
+  /** The call that succeeds without output. */
+  readonly SILENT?: string
+  /** The call that does not return before the signal. */
+  readonly HANG?: string
+  readonly signal?: NodeJS.Signals
+  /** Whether the resource group exists at the start. */
+  readonly hasGroup?: boolean
+}
+
+async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-test-'))
   await using simulator = await createSimulator({
     directory: (issuer) => ({
@@ -82,17 +98,20 @@ async function runWithFakes(faults: { FAIL?: string; HANG?: string } = {}) {
     docker: '',
     npm: '',
   }
+  if (hasGroup) writeFileSync(file('group'), '')
   mkdirSync(file('bin'))
   for (const [name, body] of Object.entries(programs)) {
-    const script = `#!/bin/bash\ncd '${folder.path}'\necho "${name} $*" >>calls\n${body}\n`
+    const script = `#!/bin/bash\ncd '${folder.path}'\necho "${name} $*" >>calls\n${FAULTS}\n${body}\n`
     writeFileSync(file(`bin/${name}`), script)
     chmodSync(file(`bin/${name}`), 0o755)
   }
   const path = [file('bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(':')
   const env = {
     PATH: path,
-    FAIL: faults.FAIL ?? 'no call',
-    HANG: faults.HANG ?? 'no call',
+    FAIL: 'no call',
+    SILENT: 'no call',
+    HANG: 'no call',
+    ...faults,
     WIMDS_AZURE_GROUP: GROUP,
     WIMDS_AZURE_AUTHORITY: simulator.authorityHost,
     NODE_EXTRA_CA_CERTS: simulator.caFile,
@@ -101,9 +120,9 @@ async function runWithFakes(faults: { FAIL?: string; HANG?: string } = {}) {
   const child = spawn(process.execPath, run, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = Promise.all([text(child.stdout), text(child.stderr)])
   const closed = once(child, 'close')
-  if (faults.HANG !== undefined) {
+  if (signal) {
     while (!existsSync(file('hanging'))) await sleep(50)
-    child.kill('SIGTERM')
+    child.kill(signal)
   }
   const [code] = await closed
   const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '')
@@ -142,15 +161,44 @@ test.each(['aks create', 'identity federated-credential', 'group show'])(
   async (FAIL) => {
     const { code, output, isGroupLeft } = await runWithFakes({ FAIL })
     expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
-    expect(output).toContain('az failed')
+    expect(output).toContain('the fake failed')
     expect(output).toContain(`deleted: the resource group ${GROUP}`)
   },
 )
 
-test('deletes the group after a signal', async () => {
-  const { code, output, isGroupLeft } = await runWithFakes({ HANG: 'aks create' })
+test.each([
+  ['SIGINT', 'aks create'],
+  ['SIGTERM', 'wimds doctor'],
+  ['SIGHUP', '--container clients-loopback'],
+] as const)('makes no further call but the deletion after %s during `%s`', async (signal, HANG) => {
+  const { code, output, calls, isGroupLeft } = await runWithFakes({ HANG, signal })
   expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+  const hanging = calls.findIndex((call) => call.includes(HANG))
+  expect(calls.slice(hanging + 1)).toEqual([
+    `az group exists --name ${GROUP}`,
+    `az group delete --name ${GROUP} --yes`,
+  ])
   expect(output).toContain(`deleted: the resource group ${GROUP}`)
+})
+
+test('neither uses nor deletes a group that exists', async () => {
+  const { code, output, calls, isGroupLeft } = await runWithFakes({ hasGroup: true })
+  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: true })
+  expect(calls).toEqual([`az group exists --name ${GROUP}`])
+  expect(output).toContain(`the resource group ${GROUP} exists`)
+})
+
+test('deletes nothing if az cannot tell whether the group exists', async () => {
+  const { code, output, calls } = await runWithFakes({ hasGroup: true, FAIL: 'group exists' })
+  expect({ code, calls }).toEqual({ code: 1, calls: [`az group exists --name ${GROUP}`] })
+  expect(output).toContain('az login')
+})
+
+test('reports a client without output, and runs the others', async () => {
+  const { code, output, record } = await runWithFakes({ SILENT: '--container clients-nft' })
+  expect(code).toBe(1)
+  expect(output).toContain('19 passed, 3 failed')
+  expect(JSON.parse(record).clients['Go azidentity 1.15.0, mode nft']).toContain('SyntaxError')
 })
 
 test('says how to delete a group that could not be deleted', async () => {

@@ -38,6 +38,7 @@ const AUTHORITY = env['WIMDS_AZURE_AUTHORITY'] || 'https://login.microsoftonline
 /** A federated credential takes some minutes until Entra ID knows it. */
 const RETRY_MS = env['WIMDS_AZURE_AUTHORITY'] ? 10 : 15_000
 const ATTEMPTS = 40
+const stopping = new AbortController()
 
 const options = {
   location: { type: 'string', default: 'westeurope' },
@@ -54,8 +55,8 @@ else process.exitCode = await main(values)
 async function main(chosen: Options): Promise<number> {
   const startedAt = Date.now()
   const group = env['WIMDS_AZURE_GROUP'] || `wimds-test-${crypto.randomUUID().slice(0, 8)}`
-  const stopping = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stopping.abort())
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => stopping.abort())
   using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-'))
   const replacements = {
     'wimds-try': group,
@@ -65,6 +66,11 @@ async function main(chosen: Options): Promise<number> {
     '--resource-group shop': '--resource-group "$GROUP"',
   }
   const reader = createReader(folder.path, replacements, stopping.signal)
+  const problem = await findGroupProblem(reader, group)
+  if (problem !== undefined) {
+    process.stderr.write(`${problem}\n`)
+    return 1
+  }
   let code = 1
   try {
     code = await runAll(reader, chosen)
@@ -79,6 +85,17 @@ async function main(chosen: Options): Promise<number> {
     process.stdout.write(`${Math.ceil(hours * 60)} min, about ${cost} USD at list prices\n`)
   }
   return code
+}
+
+/** Returns why the group cannot be used: it is deleted at the end, so it must be new. */
+async function findGroupProblem(reader: Reader, group: string): Promise<string | undefined> {
+  try {
+    const exists = await reader.shell(`az group exists --name '${group}'`)
+    if (exists.trim() === 'false') return undefined
+    return `the resource group ${group} exists. Fix: set WIMDS_AZURE_GROUP to a new name, or unset it`
+  } catch (error) {
+    return `${String(error)}\nFix: sign in by az login`
+  }
 }
 
 async function deleteGroup(reader: Reader, group: string): Promise<boolean> {
@@ -96,7 +113,6 @@ async function deleteGroup(reader: Reader, group: string): Promise<boolean> {
 
 /** Creates everything, runs the clients and writes the record. Returns the exit code. */
 async function runAll(reader: Reader, chosen: Options): Promise<number> {
-  await reader.shell('az account show --output none')
   for (const step of ['providers', 'cluster', 'images', 'identity', 'install', 'application']) {
     await reader.run(QUICK_START, step)
     // `export NAME=$(command)` succeeds whatever the command does.
@@ -143,7 +159,7 @@ async function repeat<T>(what: string, attempt: () => Promise<T>): Promise<T> {
       return await attempt()
     } catch (error) {
       if (count === ATTEMPTS) throw new Error(`not in time: ${what}`, { cause: error })
-      await sleep(RETRY_MS)
+      await sleep(RETRY_MS, undefined, { signal: stopping.signal })
     }
   }
 }
@@ -174,10 +190,10 @@ async function runClients(reader: Reader, identifiers: Identifiers) {
     for (const { name, command, variant = 'managed' } of mode === 'loopback' ? CLIENTS : CURRENT) {
       const argv = [...command, variant, ARM].map((word) => `'${word}'`).join(' ')
       const exec = `kubectl exec --namespace shop clients-${mode} --container clients-${mode} -- ${argv}`
-      outcomes[`${name}, mode ${mode}`] = await reader.shell(exec).then(
-        (output) => findProblem(output, identifiers) ?? 'passed',
-        (error: unknown) => String(error).slice(0, 300),
-      )
+      outcomes[`${name}, mode ${mode}`] = await reader
+        .shell(exec)
+        .then((output) => findProblem(output, identifiers) ?? 'passed')
+        .catch((error: unknown) => String(redact(String(error), identifiers)).slice(0, 300))
     }
   }
   return outcomes

@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers'
 import { findCommands, ROOT } from '../../docs/pages.ts'
 
 export interface Reader {
-  /** Runs the block of the page with that mark. Returns its output; throws an error if a command fails. */
+  /**
+   * Runs the block of the page with that mark. Returns its output. Throws an error if a command fails, and once the
+   * signal is aborted.
+   */
   readonly run: (page: string, name: string) => Promise<string>
   /** Runs other commands in the same environment. */
   readonly shell: (commands: string) => Promise<string>
@@ -22,6 +25,7 @@ export function createReader(
 ): Reader {
   const variables = join(folder, 'variables.sh')
   async function shell(commands: string): Promise<string> {
+    signal?.throwIfAborted()
     const script = [
       'set -euo pipefail',
       `if [ -e '${variables}' ]; then . '${variables}'; fi`,
