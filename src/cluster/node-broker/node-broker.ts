@@ -21,7 +21,7 @@ import { AgentMessage, type BrokerMessage } from './messages.ts'
 import { createFairTurns } from './fair-turns.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { countPods } from './node-status.ts'
-import { readPodLimits, selectNodeSettings } from './pod-config.ts'
+import { countNamespaceExchanges, readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { RemoteFiles } from './remote-files.ts'
 import type { Workload } from './workload.ts'
 import { Workloads } from './workloads.ts'
@@ -59,11 +59,14 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   const log = createNodeLog(config, io)
   const files = new RemoteFiles(send)
   const exchanges = createExchangeStack(config.exchange, createExchangeLimit(config.exchange))
+  const ofNamespace = countNamespaceExchanges(config.exchange.maxConcurrent)
   const parts = {
     env,
     limits,
     files,
     exchanges,
+    createNamespaceLimit: () =>
+      createExchangeLimit({ ...config.exchange, maxConcurrent: ofNamespace }),
     listen: createPodPort(),
     log,
     send,

@@ -37,6 +37,8 @@ const MAX_TOKEN_FILES = 16
 
 /** A workload has this share of the exchanges that the node may make at the same time. */
 const EXCHANGES_SHARE = 1 / 8
+/** All workloads of a namespace have this share together. */
+const NAMESPACE_SHARE = 1 / 4
 
 /** Returns the variables by which a pod's requests are answered. A pod sets none of those of the node. */
 export function selectPodSettings(env: Environment): Environment {
@@ -64,6 +66,11 @@ export function readPodLimits(env: Environment): PodLimits {
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     authorityHost: settings.AZURE_AUTHORITY_HOST,
   }
+}
+
+/** Returns how many exchanges a namespace may make at the same time, of those of the node. */
+export function countNamespaceExchanges(maxConcurrent: number): number {
+  return Math.max(1, Math.floor(maxConcurrent * NAMESPACE_SHARE))
 }
 
 /** Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. */

@@ -21,6 +21,7 @@ import {
   type Problem,
   toBrokerError,
 } from '../../lib/errors.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import type { BrokerMessage, ServedPod } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
@@ -32,6 +33,8 @@ export interface NodeParts {
   readonly limits: PodLimits
   readonly files: RemoteFiles
   readonly exchanges: ExchangeStack
+  /** Creates the limit of the exchanges of a namespace. */
+  readonly createNamespaceLimit: () => Semaphore
   readonly listen: ReturnType<typeof createMetadataPort>
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
@@ -65,6 +68,8 @@ export function createWorkloadKey({ uid, namespace, serviceAccount, env }: Serve
 export class Workload {
   readonly namespace: string
   readonly serviceAccount: string
+  /** Limits the exchanges of all workloads of the namespace together. */
+  readonly namespaceLimit: Semaphore
   readonly #node: NodeParts
   readonly #env: Environment
   readonly #log: ProcessLog
@@ -75,9 +80,11 @@ export class Workload {
   #isStarted = false
   #stopWatching = () => {}
 
-  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts) {
+  /** `sibling` is another workload of the namespace. */
+  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts, sibling?: Workload) {
     this.namespace = namespace
     this.serviceAccount = serviceAccount
+    this.namespaceLimit = sibling?.namespaceLimit ?? node.createNamespaceLimit()
     this.#node = node
     this.#env = { ...node.env, ...selectPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
     this.#log = withFields(node.log, { namespace, serviceAccount })
@@ -132,7 +139,7 @@ export class Workload {
     this.#isStarted = true
     const config = await this.#load()
     if (config === undefined) return
-    const { exchanges } = this.#node
+    const exchanges = this.#limitExchanges(this.#node.exchanges)
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
     const readAssertion = this.#createAssertionReader(config.exchange.audience)
     const broker = createBroker({
@@ -155,6 +162,14 @@ export class Workload {
       ...broker,
     })
     for (const served of this.#pods.values()) void this.#listen(served, broker)
+  }
+
+  /** Returns the stack of the node, whose exchanges need a permit of the namespace first. */
+  #limitExchanges(stack: ExchangeStack): ExchangeStack {
+    const { limit: ofNode = (work) => work() } = stack
+    const limit: Semaphore = (work, options) =>
+      this.namespaceLimit(() => ofNode(work, options), options)
+    return { ...stack, limit }
   }
 
   /** Reads the configuration until it is valid; undefined if the workload has ended before. */

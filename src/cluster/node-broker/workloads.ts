@@ -23,7 +23,8 @@ export class Workloads {
   /** Serves a pod on its socket, in place of the one that it had. */
   serve(pod: ServedPod, socket: SocketHandle): void {
     const key = createWorkloadKey(pod)
-    const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node)
+    const sibling = this.all().find(({ namespace }) => namespace === pod.namespace)
+    const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node, sibling)
     void (this.#keys.get(pod.uid) === key ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
     this.#byKey.set(key, workload)
     this.#keys.set(pod.uid, key)

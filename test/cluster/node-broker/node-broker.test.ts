@@ -262,6 +262,24 @@ test('a pod that floods does not keep its neighbours from their tokens', async (
   expect(status).toBe(400)
 })
 
+test('the pods of one namespace do not use all exchanges of the node', async () => {
+  await using agent = cluster.start(cluster.readOwnToken, { WIMDS_MAX_EXCHANGES: '8' })
+  const hostile = await Promise.all(
+    Array.from({ length: 8 }, (_, at) =>
+      agent.serve(cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: `${at}.test` })),
+    ),
+  )
+  cluster.simulator.log.clear()
+  cluster.simulator.faults.add({ kind: 'hang' })
+  void Promise.allSettled(hostile.map(tokenOf))
+  await waitFor(() => cluster.simulator.exchanges() === 2 || undefined)
+  cluster.simulator.faults.clear()
+  const other = { ...cluster.podOf('orders'), namespace: 'other' }
+  const { body } = await ask(await agent.serve(other))
+  expect(body.error_description).toContain('the pod runs as system:serviceaccount:other')
+  expect(cluster.simulator.exchanges()).toBe(2)
+})
+
 test('the admin port has the metrics by service account, and the page of each pod', async () => {
   await using agent = cluster.start()
   const pods = [
