@@ -227,6 +227,7 @@ export class Workload {
       this.#log.info('pod_served', { pod: name })
       this.#node.send({ type: 'serving', uid })
     } catch (error) {
+      if (this.#pods.get(uid) !== served) return
       const { problem, fix } = toBrokerError(error)
       this.#fail(pod, { problem, fix })
     }
