@@ -44,38 +44,28 @@ interface Place {
   readonly replace: (node: Node) => void
 }
 
-/**
- * Returns the edits that turn the value at the path from `before` into `after`. Throws an `UneditableError` if a change
- * would fall into an alias, an anchor that is used elsewhere, or a merge key.
- */
-export function findEdits(
-  document: Document,
-  path: readonly Key[],
-  before: unknown,
-  after: unknown,
-): Edit[] {
-  const shared = new Set<string>()
-  visit(document, { Alias: (_, { source }) => void shared.add(source) })
-  const editor = new Editor(document, shared)
-  return editor.edit(editor.findPlace(path), before, after)
-}
-
 const EXPLODE = "or pass the output of yq 'explode(.)'"
 const WRITE_OUT = `write the value out there, ${EXPLODE}`
 
-class Editor {
+/** Finds the edits of one document. */
+export class DocumentEditor {
   readonly #document: Document
   /** The anchors that aliases name: what they mark is written once and used in several places. */
-  readonly #shared: ReadonlySet<string>
+  readonly #shared = new Set<string>()
 
-  constructor(document: Document, shared: ReadonlySet<string>) {
+  constructor(document: Document) {
     this.#document = document
-    this.#shared = shared
+    visit(document, { Alias: (_, { source }) => void this.#shared.add(source) })
   }
 
-  findPlace(path: readonly Key[]): Place {
+  /**
+   * Returns the edits that turn the value at the path from `before` into `after`. Throws an `UneditableError` if a
+   * change would fall into an alias, an anchor that is used elsewhere, or a merge key.
+   */
+  findEdits(path: readonly Key[], before: unknown, after: unknown): Edit[] {
     const root = this.#toPlace(this.#document.contents, [], () => {})
-    return path.reduce((place, key) => this.#findMember(place, key), root)
+    const place = path.reduce((above, key) => this.#findMember(above, key), root)
+    return this.#edit(place, before, after)
   }
 
   #findMember({ node, path: above }: Place, key: Key): Place {
@@ -106,7 +96,7 @@ class Editor {
     return { node, path, replace }
   }
 
-  edit(place: Place, old: unknown, value: unknown): Edit[] {
+  #edit(place: Place, old: unknown, value: unknown): Edit[] {
     if (isDeepStrictEqual(old, value)) return []
     const { node, replace } = place
     if (isMap(node) && node.items.length > 0 && isObject(old) && isObject(value)) {
@@ -126,7 +116,7 @@ class Editor {
       ...Object.entries(value).flatMap(([key, member]) => {
         if (!Object.hasOwn(old, key)) return [() => map.set(key, this.#createNode(member))]
         if (isDeepStrictEqual(old[key], member)) return []
-        return this.edit(this.#findMember(place, key), old[key], member)
+        return this.#edit(this.#findMember(place, key), old[key], member)
       }),
     ]
   }
@@ -138,7 +128,7 @@ class Editor {
     const edits = indexes.flatMap((index, at) =>
       index === -1 || isDeepStrictEqual(old[index], value[at])
         ? []
-        : this.edit(this.#findMember(place, index), old[index], value[at]),
+        : this.#edit(this.#findMember(place, index), old[index], value[at]),
     )
     if (isDeepStrictEqual(oldKeys, newKeys)) return edits
     const arrange = () => {

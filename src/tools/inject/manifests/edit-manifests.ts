@@ -9,7 +9,13 @@ import {
   parseYamlDocument,
   readData,
 } from './documents.ts'
-import { type Edit, findEdits, type Key, printDocument, UneditableError } from './edit-document.ts'
+import {
+  DocumentEditor,
+  type Edit,
+  type Key,
+  printDocument,
+  UneditableError,
+} from './edit-document.ts'
 import {
   findObjects,
   findServiceAccounts,
@@ -162,7 +168,8 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
   if (source.problem !== undefined) {
     return { ...UNREAD, text, problems: [formatDocumentProblem(file, source.problem)] }
   }
-  const results = located.map((each) => editObject(each, source, context))
+  const editor = new DocumentEditor(document)
+  const results = located.map((each) => editObject(each, source, editor, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   for (const edit of edits) edit()
@@ -199,6 +206,7 @@ interface ObjectResult {
 function editObject(
   located: LocatedObject,
   source: SourceDocument,
+  editor: DocumentEditor,
   context: Context,
 ): ObjectResult {
   const { object } = located
@@ -235,9 +243,7 @@ function editObject(
   const [first] = edited
   if (first === undefined) return leave('skipped', context.skipped)
   try {
-    const edits = edited.flatMap(({ path, template, pod }) =>
-      findEdits(source.document, path, template, pod),
-    )
+    const edits = edited.flatMap(({ path, template, pod }) => editor.findEdits(path, template, pod))
     const outcome = edits.length === 0 ? 'unchanged' : first.kind
     const warnings = [...ownWarnings, ...edited.flatMap((result) => result.warnings)]
     return {
