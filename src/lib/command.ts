@@ -28,7 +28,7 @@ export interface FlagDeclaration {
   readonly group?: string
 }
 
-/** A command: help texts, completion and docs/cli.md use this one declaration. */
+/** A command: help texts and docs/cli.md use this one declaration. */
 export interface CommandDeclaration {
   /** Empty for the flags without a command. */
   readonly name: string
