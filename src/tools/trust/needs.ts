@@ -135,7 +135,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     const entries = findEntries(workload, configMap, context)
     for (const { clientId, assertionFrom } of entries) {
       if (assertionFrom === undefined) continue
-      const problem = `the credential by which ${clientId} accepts the token of ${assertionFrom} is not planned`
+      const problem = `the credential by which ${clientId} accepts the token of ${assertionFrom} is neither planned nor checked`
       report.warning(source, problem, 'run wimds doctor in a pod, which prints its command')
     }
     const own = entries.flatMap((entry) => findEntryIdentity(entry, template, main, options))

@@ -172,7 +172,7 @@ const CHAIN = `identities:
     assertionFrom: orders
 `
 
-test('warns that it plans no credential for the token of a managed identity', async () => {
+test('warns that it neither plans nor checks a credential for the token of a managed identity', async () => {
   const { planned, findings } = await needs([
     identitiesFile(CHAIN),
     deployment('orders', 'orders', { annotations: CONFIG_MAP }),
@@ -181,7 +181,7 @@ test('warns that it plans no credential for the token of a managed identity', as
   expect(findings).toMatchObject([
     {
       severity: 'warning',
-      problem: expect.stringContaining(`${BILLING} accepts the token of orders`),
+      problem: `the credential by which ${BILLING} accepts the token of orders is neither planned nor checked`,
     },
   ])
 })
