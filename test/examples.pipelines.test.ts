@@ -120,29 +120,39 @@ const Pipeline = z.looseObject({
   jobs: z.record(z.string(), z.looseObject({ steps: Steps })).default({}),
 })
 
-/** Returns the step of the pipeline that runs the script with this action. */
-function findStep(file: string, action: string): string {
+/** Returns the first step of the pipeline whose script contains the words. */
+function findStep(file: string, words: string): string {
   const { steps, jobs } = Pipeline.parse(parse(readPage(`examples/pipelines/${file}`)))
   const all = [...steps, ...Object.values(jobs).flatMap((job) => job.steps)]
   const scripts = all.map(({ run: script, inputs }) => script ?? inputs?.inlineScript ?? '')
-  const found = scripts.find((script) => script.includes(`credentials.sh ${action}`))
-  if (found === undefined) throw new Error(`${file} does not ${action}`)
+  const found = scripts.find((script) => script.includes(words))
+  if (found === undefined) throw new Error(`${file} does not run ${words}`)
   return found
 }
 
 test.each(['github-actions.yaml', 'azure-pipelines.yaml'])(
   '%s creates the credentials of its namespace, and deletes no others',
   (file) => {
-    const created = run(findStep(file, 'create'))
+    const created = run(findStep(file, 'credentials.sh create'))
     expect(created).toMatchObject({ status: 0, stderr: '' })
     expect(created.stdout).toContain('Total (identities: 1): 1 present')
     expect(listSubjects()).toEqual([SUBJECT, PRODUCTION.subject])
     // Each push of a pull request does the same.
-    expect(run(findStep(file, 'create')).status).toBe(0)
-    expect(run(findStep(file, 'delete'))).toMatchObject({ status: 0, stderr: '' })
+    expect(run(findStep(file, 'credentials.sh create')).status).toBe(0)
+    expect(run(findStep(file, 'credentials.sh delete'))).toMatchObject({ status: 0, stderr: '' })
     expect(listSubjects()).toEqual([PRODUCTION.subject])
   },
 )
+
+test('github-actions.yaml deletes every day what pull requests left that were closed with a conflict', () => {
+  const step = findStep('github-actions.yaml', 'gh pr list')
+  expect(run('pipelines/credentials.sh create manifests').status).toBe(0)
+  writeFileSync(join(directory, 'bin/gh'), '#!/bin/bash\nexit 1\n', { mode: 0o755 })
+  expect(run(step).status).toBe(1)
+  writeFileSync(join(directory, 'bin/gh'), '#!/bin/bash\nprintf "6\\n7\\n"\n')
+  expect(run(step, { NAMESPACE: 'preview-' })).toMatchObject({ status: 0, stderr: '' })
+  expect(listSubjects()).toEqual([PRODUCTION.subject])
+})
 
 test('deletes what an earlier commit needed', () => {
   const earlier = { ...PRODUCTION, name: 'earlier', subject: 'system:serviceaccount:preview-7:old' }
