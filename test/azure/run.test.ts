@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { KNOWN_RESOURCES } from '../../src/tools/simulator/entra/known-resources.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
@@ -205,4 +206,12 @@ test('says how to delete a group that could not be deleted', async () => {
   const { code, output } = await runWithFakes({ FAIL: 'group delete' })
   expect(code).toBe(1)
   expect(output).toContain(`Run: az group delete --name '${GROUP}' --yes`)
+})
+
+test('the workflow signs in again before it deletes the group, also after a failure', () => {
+  const workflow = parse(readFileSync(join(ROOT, '.github/workflows/azure.yml'), 'utf8'))
+  const steps: { if?: string; run?: string }[] = workflow.jobs.azure.steps
+  const deletion = steps.findIndex(({ run }) => run?.includes('az group delete'))
+  const signIn = { if: 'always()', run: expect.stringContaining('az login') }
+  expect(steps[deletion - 1]).toMatchObject(signIn)
 })
