@@ -78,6 +78,30 @@ describe('wimds uninject', () => {
     expect(out).toBe(source)
   })
 
+  test.each(['env', 'loopback'])(
+    'keeps the comments of empty lists and maps in mode %s',
+    async (mode) => {
+      const source = `apiVersion: v1
+kind: Pod
+metadata:
+  annotations: # no annotations
+spec:
+  initContainers: # no init containers
+  # of the containers
+  containers:
+  - name: app
+    env: # no variables
+    # of app
+  volumes: # no volumes
+`
+      const { out } = await run(uninject, ['-'], await injected(source, '--mode', mode))
+      expect(out.match(/#.*/g)?.toSorted()).toEqual(source.match(/#.*/g)?.toSorted())
+      expect(parse(out)).toHaveProperty('spec.containers', [
+        expect.objectContaining({ name: 'app' }),
+      ])
+    },
+  )
+
   test('restores the mount of a CA and a configuration, and a classic sidecar', async () => {
     const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
     const source = DEPLOYMENT.replace('  template:\n', `  template:\n    ${annotations}\n`)

@@ -112,7 +112,7 @@ export class DocumentEditor {
     const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
     for (const key of removed) this.#findMember(place, key)
     return [
-      ...removed.map((key) => () => void map.delete(key)),
+      ...removed.map((key) => () => removePair(map, key)),
       ...Object.entries(value).flatMap(([key, member]) => {
         if (!Object.hasOwn(old, key)) return [() => map.set(key, this.#createNode(member))]
         if (isDeepStrictEqual(old[key], member)) return []
@@ -157,6 +157,24 @@ export class DocumentEditor {
     else node.comment = comment ?? null
     return node
   }
+}
+
+/** Removes a pair, and gives the comments in it to the next pair or to the map. */
+function removePair(map: YAMLMap, key: string): void {
+  const index = map.items.findIndex((each) => isScalar(each.key) && String(each.key.value) === key)
+  const [removed] = map.items.splice(index, 1)
+  const next = map.items[index]?.key
+  const comments: (string | null | undefined)[] = []
+  for (const node of [removed?.key, removed?.value].filter(isNode)) {
+    visit(node, {
+      Node: (_, { commentBefore, comment }) => void comments.push(commentBefore, comment),
+    })
+  }
+  comments.push(isNode(next) ? next.commentBefore : map.comment)
+  const joined = comments.filter((each) => each != null).join('\n')
+  if (joined === '') return
+  if (isNode(next)) next.commentBefore = joined
+  else map.comment = joined
 }
 
 function isObject(value: unknown): value is JsonObject {
