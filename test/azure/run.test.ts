@@ -66,11 +66,13 @@ interface Faults {
   /** The call that does not return before the signal. */
   readonly HANG?: string
   readonly signal?: NodeJS.Signals
+  /** Whether output fails from the signal on, as after a terminal was closed. */
+  readonly hasNoTerminal?: boolean
   /** Whether the resource group exists at the start. */
   readonly hasGroup?: boolean
 }
 
-async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
+async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-test-'))
   await using simulator = await createSimulator({
     directory: (issuer) => ({
@@ -119,10 +121,14 @@ async function runWithFakes({ signal, hasGroup, ...faults }: Faults = {}) {
   }
   const run = [join(ROOT, 'test/azure/run.ts'), '--record', file('record')]
   const child = spawn(process.execPath, run, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const output = Promise.all([text(child.stdout), text(child.stderr)])
+  const output = Promise.all([text(child.stdout), text(child.stderr)]).catch(() => [])
   const closed = once(child, 'close')
   if (signal) {
     while (!existsSync(file('hanging'))) await sleep(50)
+    if (hasNoTerminal) {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
     child.kill(signal)
   }
   const [code] = await closed
@@ -180,6 +186,12 @@ test.each([
     `az group delete --name ${GROUP} --yes`,
   ])
   expect(output).toContain(`deleted: the resource group ${GROUP}`)
+})
+
+test('deletes the group after its terminal was closed', async () => {
+  const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
+  const { code, isGroupLeft } = await runWithFakes(faults)
+  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
 })
 
 test('neither uses nor deletes a group that exists', async () => {

@@ -57,6 +57,8 @@ async function main(chosen: Options): Promise<number> {
   const group = env['WIMDS_AZURE_GROUP'] || `wimds-test-${crypto.randomUUID().slice(0, 8)}`
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(name, () => stopping.abort())
+  // A closed terminal: a failed write must not end the program before the deletion.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-'))
   const replacements = {
     'wimds-try': group,
