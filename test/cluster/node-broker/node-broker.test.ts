@@ -95,7 +95,8 @@ test('close ends the socket and its connections at once', async () => {
   await idle.reply()
   agent.closePod(pod.uid)
   await idle.closed()
-  await expect(openConnection(port)).rejects.toThrow('ECONNREFUSED')
+  // Node closes idle connections just before the socket.
+  await expect.poll(() => openConnection(port).then(String, String)).toContain('ECONNREFUSED')
 })
 
 test('a new broker serves every pod again, and requests meanwhile wait', async () => {
