@@ -1,0 +1,171 @@
+/** The site of docs/, as `npm run docs:site` has built it. */
+import { existsSync } from 'node:fs'
+import { glob, readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { extname, join, relative } from 'node:path'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { VERSION } from '../../src/lib/version.ts'
+import { PAGES } from '../docs/pages.ts'
+import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
+
+const DIST = 'site/dist'
+const BASE = `/wimds/${VERSION.split('.').slice(0, 2).join('.')}/`
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+}
+
+/** The HTML of each page by its path on the site. */
+const pages = new Map<string, string>()
+for await (const file of glob(`${DIST}/**/*.html`)) {
+  pages.set(`/wimds/${relative(DIST, file)}`, await readFile(file, 'utf8'))
+}
+
+/** Returns the path of a file of the site, as GitHub Pages finds it. */
+function pathOf(url: URL): string {
+  return url.pathname.replace(/\/$/, '/index.html')
+}
+
+const server = createServer((request, response) => {
+  const path = pathOf(new URL(request.url ?? '/', 'http://site'))
+  const headers = { 'Content-Type': TYPES[extname(path)] ?? '', 'Cache-Control': 'max-age=600' }
+  readFile(join(DIST, path.replace('/wimds/', '/'))).then(
+    (body) => response.writeHead(200, headers).end(body),
+    () => response.writeHead(404).end(),
+  )
+})
+
+const chromium = chromiumPath() ?? ''
+let browser: Browser
+let origin: string
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // oxlint-disable-next-line no-unsafe-type-assertion -- of a listener on TCP
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  if (chromium !== '') browser = await launchBrowser(chromium)
+})
+afterAll(async () => {
+  await browser?.close()
+  server.close()
+})
+
+/** Opens a page of the site; the console of the browser has to stay empty. */
+async function visit(
+  path: string,
+  view: BrowserContextOptions,
+  check: (page: Page) => Promise<void>,
+): Promise<void> {
+  await using context = await browser.newContext(view)
+  const page = await context.newPage()
+  const messages: string[] = []
+  page.on('console', (message) => messages.push(message.text()))
+  page.on('pageerror', (error) => messages.push(error.message))
+  await page.goto(origin + path)
+  await check(page)
+  expect(messages).toEqual([])
+}
+
+/** Returns what is wrong with a link, or undefined. */
+function findFault(url: URL): string | undefined {
+  const [, file] = /^\/wimds\/wimds\/(?:blob|edit)\/[^/]+\/(.+)$/.exec(url.pathname) ?? []
+  if (url.host === 'github.com' && file !== undefined) {
+    return existsSync(file) ? undefined : 'no such file in the repository'
+  }
+  if (url.host !== 'site') return undefined
+  const target = pages.get(pathOf(url))
+  const anchor = decodeURIComponent(url.hash.slice(1))
+  if (target === undefined) {
+    return existsSync(join(DIST, url.pathname.replace('/wimds/', '/'))) ? undefined : 'no such page'
+  }
+  return anchor === '' || target.includes(` id="${anchor}"`) ? undefined : 'no such heading'
+}
+
+test('has each page of docs/', () => {
+  const sources = PAGES.filter((page) => page.startsWith('docs/'))
+  const missing = sources
+    .map((file) => relative('docs', file).replace(/README\.md$/, 'index.md'))
+    .filter((file) => !pages.has(BASE + file.replace(/md$/, 'html')))
+  expect(sources.length).toBeGreaterThan(50)
+  expect(missing).toEqual([])
+})
+
+test('every link of every page leads to a page, a heading, or a file of the repository', () => {
+  const links = [...pages].flatMap(([path, html]) =>
+    [...html.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, href = '']) => ({
+      path,
+      href: href.replaceAll('&amp;', '&'),
+    })),
+  )
+  const broken = links
+    .map(({ path, href }) => ({
+      path,
+      href,
+      fault: findFault(new URL(href, `http://site${path}`)),
+    }))
+    .filter(({ fault }) => fault !== undefined)
+  expect(links.length).toBeGreaterThan(1000)
+  expect(broken).toEqual([])
+})
+
+test('the address without a version leads to this version', async () => {
+  expect(await readFile(`${DIST}/index.html`, 'utf8')).toContain(
+    `url=${BASE.replace('/wimds/', '')}"`,
+  )
+})
+
+test.skipIf(chromium === '')('the search finds the page of an error of Entra ID', async () => {
+  await visit(BASE, VIEWS.light, async (page) => {
+    const input = page.locator('#localsearch-input')
+    // The page listens once its scripts have run.
+    const open = async (): Promise<number> => {
+      await page.keyboard.press('Control+k')
+      return input.count()
+    }
+    await expect.poll(open).toBe(1)
+    await input.fill('AADSTS700213')
+    const results = page.locator('#localsearch-list a')
+    await expect.poll(() => results.count()).toBeGreaterThan(0)
+    expect(await results.first().getAttribute('href')).toMatch(/\/(troubleshooting|entra)\.html/)
+    await page.screenshot({ path: 'coverage/screenshots/site-search.png' })
+    await results.first().click()
+    await page.waitForURL(/troubleshooting|entra/)
+    await expect.poll(() => page.locator('main h1').count()).toBe(1)
+  })
+})
+
+test.skipIf(chromium === '')('shows the version and where others are', async () => {
+  await visit(BASE, VIEWS.light, async (page) => {
+    await page.locator('.VPNavBar button', { hasText: VERSION }).click()
+    const link = page.locator('.VPNavBar a', { hasText: 'Versions' })
+    expect(await link.getAttribute('href')).toBe('https://github.com/wimds/wimds/releases')
+    await page.screenshot({ path: 'coverage/screenshots/site-light.png' })
+  })
+})
+
+test.skipIf(chromium === '')('is dark where the system is', async () => {
+  await visit(`${BASE}troubleshooting.html`, VIEWS.dark, async (page) => {
+    const style = 'getComputedStyle(document.body)'
+    const luminance = (color: string): Promise<number> =>
+      page.evaluate(`Math.max(...${style}.${color}.match(/\\d+/g).slice(0, 3))`)
+    await expect.poll(() => luminance('backgroundColor')).toBeLessThan(60)
+    await expect.poll(() => luminance('color')).toBeGreaterThan(180)
+    await page.screenshot({ path: 'coverage/screenshots/site-dark.png' })
+  })
+})
+
+test.skipIf(chromium === '')('no page is wider than a phone', { timeout: 300_000 }, async () => {
+  await visit(BASE, VIEWS.phone, async (page) => {
+    await page.screenshot({ path: 'coverage/screenshots/site-phone.png' })
+    const wide: string[] = []
+    for (const path of [...pages.keys()].filter((each) => each.startsWith(BASE))) {
+      await page.goto(origin + path)
+      const width = await page.evaluate('document.documentElement.scrollWidth')
+      if (width !== VIEWS.phone.viewport.width) wide.push(`${path}: ${String(width)}`)
+    }
+    expect(wide).toEqual([])
+  })
+})
