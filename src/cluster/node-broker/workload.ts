@@ -166,9 +166,8 @@ export class Workload {
 
   /** Returns the stack of the node, whose exchanges need a permit of the namespace first. */
   #limitExchanges(stack: ExchangeStack): ExchangeStack {
-    const { limit: ofNode = (work) => work() } = stack
     const limit: Semaphore = (work, options) =>
-      this.namespaceLimit(() => ofNode(work, options), options)
+      this.namespaceLimit(() => stack.limit(work, options), options)
     return { ...stack, limit }
   }
 

@@ -11,14 +11,14 @@ export interface ExchangeStack {
   readonly createSource: (
     options: Omit<ExchangeOptions, keyof ExchangeDispatchers>,
   ) => Promise<TokenSource>
-  /** Limits the exchanges of all token caches together; undefined: there is one cache, which has its own limit. */
-  readonly limit?: Semaphore | undefined
+  /** Limits the exchanges of all token caches together. A single cache has its own limit. */
+  readonly limit: Semaphore
 }
 
 /** Creates the stack. Nothing is loaded or connected yet. */
 export function createExchangeStack(
   exchange: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>,
-  limit?: Semaphore,
+  limit: Semaphore = (work) => work(),
 ): ExchangeStack {
   const load = async () => {
     setMemoryFlags()
