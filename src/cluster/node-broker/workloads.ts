@@ -23,8 +23,7 @@ export class Workloads {
   /** Serves a pod on its socket, in place of the one that it had. */
   serve(pod: ServedPod, socket: SocketHandle): void {
     const key = createWorkloadKey(pod)
-    const sibling = this.all().find(({ namespace }) => namespace === pod.namespace)
-    const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node, sibling)
+    const workload = this.#byKey.get(key) ?? this.#createWorkload(pod)
     void (this.#keys.get(pod.uid) === key ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
     this.#byKey.set(key, workload)
     this.#keys.set(pod.uid, key)
@@ -43,6 +42,11 @@ export class Workloads {
     this.#onEnd(workload)
     await closed
     workload.end()
+  }
+
+  #createWorkload(pod: ServedPod): Workload {
+    const sibling = this.all().find(({ namespace }) => namespace === pod.namespace)
+    return new Workload(pod, this.#node, sibling)
   }
 
   /** Closes all sockets, and after `timeoutMs` all connections. */
