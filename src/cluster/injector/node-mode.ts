@@ -2,7 +2,7 @@
 import { POD_SETTINGS } from '../../sidecar/config/settings.ts'
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './plan.ts'
-import { type EnvVar, getLiteralValue, hasOwnNetworkStack, type Pod } from './pod.ts'
+import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from './pod.ts'
 
 /** Annotations of which mode node has no counterpart for a single pod. */
 const OF_SIDECAR = [
@@ -21,17 +21,13 @@ const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
 export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: Plan): string[] {
   const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
   const otherMode = `set ${PREFIX}mode to ${others || 'a mode with a sidecar, once it is allowed'}`
-  const runtimeClass = pod.spec['runtimeClassName']
+  const runtime = findRuntimeProblem(pod.spec['runtimeClassName'])
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
   const unknown = sidecarEnv.filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
   return [
-    ...(typeof runtimeClass === 'string' && hasOwnNetworkStack(runtimeClass)
-      ? [
-          `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
-        ]
-      : []),
+    ...(runtime === undefined ? [] : [runtime]),
     ...findAnnotations(pod, OF_SIDECAR).map(
       (name) =>
         `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,

@@ -166,9 +166,13 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Returns true for runtimes (Kata, gVisor) whose network stack the rules of the node's kernel do not reach. */
-export function hasOwnNetworkStack(runtimeClass: string): boolean {
-  return /kata|gvisor|runsc/i.test(runtimeClass)
+/**
+ * Returns why a runtime (Kata, gVisor) cannot run pods of mode `node`: the rules of the node's kernel do not reach its
+ * network stack. Undefined for any other.
+ */
+export function findRuntimeProblem(runtimeClass: unknown): string | undefined {
+  if (typeof runtimeClass !== 'string' || !/kata|gvisor|runsc/i.test(runtimeClass)) return undefined
+  return `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`
 }
 
 const NodeAffinity = z.object({

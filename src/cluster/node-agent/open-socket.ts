@@ -35,7 +35,7 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     child.on('message', (_, socket: SendHandle) => {
       if (!isListening(socket)) return
       resolve(socket)
-      // It would take connections, and nobody would accept them.
+      // It would take connections that no process accepts.
       if (isRejected) socket.close()
     })
     child.on('error', (error) => {

@@ -5,7 +5,7 @@ import { errorCode, errorMessage } from '../../lib/describe-error.ts'
 import { applyWaitingRedirect } from '../../sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect/ruleset.ts'
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
-import { hasOwnNetworkStack } from '../injector/pod.ts'
+import { findRuntimeProblem } from '../injector/pod.ts'
 import { type ListeningSocket, openSocket } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
@@ -72,30 +72,27 @@ export function createPodRouter(options: RouteOptions): RoutePod {
   }
 
   return async (pod, route) => {
-    const { problem, runtimeClass = '', uid } = pod
+    const { problem, runtimeClass, uid } = pod
     // First of all: a pod that has ended has no other failure.
     const path = findNamespace(readRecently(), uid)
     if (problem !== undefined) throw new RouteFailure('settings_invalid', problem)
-    if (hasOwnNetworkStack(runtimeClass)) {
-      throw new RouteFailure(
-        'runtime_not_supported',
-        `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`,
-      )
-    }
+    const runtime = findRuntimeProblem(runtimeClass)
+    if (runtime !== undefined) throw new RouteFailure('runtime_not_supported', runtime)
     const namespace = ignoreEnded(() => openSync(path, 'r'))
     if (namespace === undefined) throw createNotFound(uid)
     try {
-      const { ino } = fstatSync(namespace)
-      if (route?.namespace === ino) return route
+      const status = fstatSync(namespace)
+      if (route?.namespace === status.ino) return route
       // A process may have ended before the file was opened, and its number be in use again.
       if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
-      if (isNamespaceOfNode(fstatSync(namespace), procDirectory)) {
+      if (isNamespaceOfNode(status, procDirectory)) {
         throw new RouteFailure(
           'node_namespace',
           `${path} is the network of the node, which is never changed. Fix: remove hostNetwork from the pod`,
         )
       }
-      return { namespace: ino, socket: await routeNamespace(pod.port, namespace, options) }
+      const socket = await routeNamespace(pod.port, namespace, options)
+      return { namespace: status.ino, socket }
     } finally {
       closeSync(namespace)
     }
@@ -138,7 +135,7 @@ function isNamespaceOfNode({ dev, ino }: Stats, procDirectory: string): boolean 
 }
 
 /**
- * Opens the socket before the rules lead to it. New connections wait while nobody listens, since the agent's successor
+ * Opens the socket before the rules lead to it. New connections wait while no process listens, since the agent's successor
  * opens a socket of its own.
  */
 async function routeNamespace(

@@ -64,7 +64,7 @@ const Pod = z.object({
   }),
 })
 
-/** Of the variables and mounts of a gate, which whoever writes pods can make as large as a pod may be. */
+/** The size limit of a gate's variables and mounts: the author of a pod can make them as large as a pod may be. */
 const MAX_SETTINGS_BYTES = 32_768
 
 const PORT = /:(\d{1,5})(?:,|$)/

@@ -6,7 +6,7 @@ import { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded } from './sandboxes.ts'
 
 /**
- * A file for each pod, named by its UID. Whoever believes one has to find its sandbox first: the pod may have ended
+ * A file for each pod, named by its UID. A reader has to find the sandbox of the pod first: it may have ended
  * since. The files of two agents, of which one replaces the other, are the same.
  */
 export class SavedPods {
