@@ -56,25 +56,17 @@ const clients: StatusDocument['clients'] = [
   ...aStatus().clients,
   {
     client: 'go-azidentity',
-    title: 'azidentity (Go)',
     version: '1.5.1',
     requests: 1207,
     firstSeenAt: '2026-11-24T09:00:05.000Z',
     lastSeenAt: '2026-11-24T11:59:58.000Z',
-    workloadIdentitySince: '1.3.0',
-    supportsWorkloadIdentity: true,
-    advice:
-      'use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later',
   },
   {
     client: 'curl',
-    title: 'curl',
     version: '7.88.1',
     requests: 3,
     firstSeenAt: '2026-11-24T10:12:00.000Z',
     lastSeenAt: '2026-11-24T10:12:09.000Z',
-    advice:
-      'find out which library calls (a script), and move it to an Azure SDK that supports workload identity',
   },
 ]
 

@@ -61,7 +61,7 @@ const COLUMNS: {
   tokens: ['resource', 'identity', 'cached', 'nextAttemptAt', 'consecutiveFailures', 'failure'],
   exchanges: ['at', 'count', 'identity', 'resource', 'durationMs', 'failure'],
   failedRequests: ['lastAt', 'count', 'client', 'clientVersion', 'protocol', 'failure'],
-  clients: ['title', 'version', 'requests', 'lastSeenAt', 'supportsWorkloadIdentity', 'advice'],
+  clients: ['client', 'version', 'requests', 'lastSeenAt'],
   assertions: ['file', 'claims', 'failure'],
   identities: ['name', 'isDefault', 'clientId', 'tenantId', 'authorityHost', 'resources'],
   settings: ['name', 'value', 'source'],
@@ -72,7 +72,7 @@ function renderLists(status: StatusDocument): readonly Html[] {
   const { tokens, exchanges, failedRequests, clients, assertions, identities, settings } = status
   const tokenKey = ({ failure, resource, identity }: (typeof tokens)[number]) =>
     `${failure ? 0 : 1} ${resource} ${identity}`
-  const clientKey = ({ title, version }: (typeof clients)[number]) => `${title} ${version}`
+  const clientKey = ({ client, version }: (typeof clients)[number]) => `${client} ${version}`
   return [
     renderList('tokens', sortBy(tokens, tokenKey), status),
     renderList('exchanges', exchanges, status),

@@ -1,19 +1,48 @@
 /** Client inventory: recognizes each client library and version by request headers, and counts requests. */
 import type { IncomingHttpHeaders } from 'node:http'
-import {
-  CLIENT_LIBRARIES,
-  type ClientLibrary,
-  NO_USER_AGENT,
-  UNKNOWN_LIBRARY,
-} from './client-libraries.ts'
+
+/**
+ * The libraries by their ids in metrics. The first match counts, since an SDK's request also names the library that it
+ * is built on. The first group is the version.
+ */
+export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[] = [
+  // User-Agents by the guidelines of the Azure SDKs: azsdk-LANGUAGE-PACKAGE/VERSION
+  ['python-azure-identity', /^azsdk-python-identity\/(\S+)/],
+  ['js-azure-identity', /^azsdk-js-identity\/(\S+)/],
+  ['go-azidentity', /\bazsdk-go-azidentity\/v?(\S+)/],
+  ['dotnet-azure-identity', /\bazsdk-net-Identity\/(\S+)/i],
+  ['java-azure-identity', /\bazsdk-java-(?:azure-)?identity\/(\S+)/],
+  ['cpp-azure-identity', /\bazsdk-cpp-identity\/(\S+)/],
+  ['rust-azure-identity', /\bazsdk-rust-(?:azure_)?identity\/(\S+)/],
+  // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
+  ['python-msal', / MSAL\.Python\/(\S+)/i],
+  ['js-msal', / msal\.js\.node\/(\S+)/i],
+  ['go-msal', / MSAL\.Go\/(\S+)/i],
+  ['java-msal', / MSAL\.Java\/(\S+)/i],
+  ['dotnet-msal', / MSAL\.(?:Net|CoreCLR|Desktop)\w*\/(\S+)/i],
+  // Its version is the constant v1.0.0.
+  ['go-autorest', /\bgo-autorest\/adal\//],
+  ['rust-object-store', /^object_store\/(\S+)/],
+  ['rclone', /^rclone\/v?(\S+)/],
+  // Azure.Identity calls under the name and version of Azure.Core where it probes.
+  ['dotnet-azure-core', /\bazsdk-net-Core\/(\S+)/i],
+  // HTTP clients, which do not say which library calls
+  ['python-requests', /^python-requests\/(\S+)/],
+  ['java-http', /^Java\/(\S+)/],
+  ['go-http', /^Go-http-client\/(\S+)/],
+  ['node-http', /^(?:node|node-fetch|undici|axios)(?:\/(\S+))?/],
+  ['curl', /^curl\/(\S+)/],
+  ['wget', /^Wget\/(\S+)/i],
+]
 
 /** One client library in one version. */
 export interface SeenClient {
-  readonly library: ClientLibrary
+  /** `none` for a client without a User-Agent, `other` for an unknown one. */
+  readonly library: string
   /** Empty if the client sends none; `other` past the limit of versions. */
   readonly version: string
   readonly requests: number
-  /** Epoch milliseconds. */
+  /** On the monotonic clock. */
   readonly firstSeenAt: number
   readonly lastSeenAt: number
 }
@@ -35,24 +64,18 @@ export function createClientInventory(now: () => number) {
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()
 
-  function findOrAdd({ library, version }: RecognizedClient): CountedClient {
-    const isKnown = byLibrary.has(`${library.id} ${version}`) || byLibrary.size < MAX_CLIENTS
-    const label = isKnown ? version : 'other'
-    const key = `${library.id} ${label}`
-    const client = byLibrary.get(key) ?? {
-      library,
-      version: label,
-      requests: 0,
-      firstSeenAt: now(),
-      lastSeenAt: 0,
-    }
+  function findOrAdd({ library, version: sent }: RecognizedClient): CountedClient {
+    const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
+    const version = isKnown ? sent : 'other'
+    const key = `${library} ${version}`
+    const added = { library, version, requests: 0, firstSeenAt: now(), lastSeenAt: 0 }
+    const client = byLibrary.get(key) ?? added
     byLibrary.set(key, client)
     return client
   }
 
   function findClient(headers: IncomingHttpHeaders): CountedClient {
-    const { 'user-agent': agent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
-    const key = sku === undefined ? agent : `${String(sku)} ${String(version)} ${agent}`
+    const key = formatAgent(headers)
     const cached = byHeaders.get(key)
     if (cached !== undefined) return cached
     const client = findOrAdd(recognizeClient(headers))
@@ -79,37 +102,19 @@ type RecognizedClient = Pick<SeenClient, 'library' | 'version'>
 
 /** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
 export function recognizeClient(headers: IncomingHttpHeaders): RecognizedClient {
-  const agent = (headers['user-agent'] ?? '').slice(0, MAX_LENGTH)
-  const sku = String(headers['x-client-sku'] ?? '')
-  if (agent === '' && sku === '') return { library: NO_USER_AGENT, version: '' }
-  for (const library of CLIENT_LIBRARIES) {
-    const match = library.agent?.exec(agent)
-    if (match) return { library, version: parseVersion(match[1]) }
-    if (library.sku?.test(sku) === true) {
-      return { library, version: parseVersion(String(headers['x-client-ver'])) }
-    }
+  const agent = formatAgent(headers).slice(0, MAX_LENGTH)
+  if (agent === '') return { library: 'none', version: '' }
+  for (const [library, pattern] of CLIENT_LIBRARIES) {
+    const match = pattern.exec(agent)
+    if (match === null) continue
+    const [, version = ''] = match
+    return { library, version: VERSION.test(version) ? version : '' }
   }
-  return { library: UNKNOWN_LIBRARY, version: '' }
+  return { library: 'other', version: '' }
 }
 
-/**
- * Returns whether this version can use workload identity without a sidecar; such a client calls the
- * IMDS because of its configuration. Undefined if the table has no version or `version` is malformed.
- */
-export function supportsWorkloadIdentity(
-  { workloadIdentitySince }: ClientLibrary,
-  version: string,
-): boolean | undefined {
-  if (workloadIdentitySince === undefined || !VERSION.test(version)) return undefined
-  const [since, actual] = [parseNumbers(workloadIdentitySince), parseNumbers(version)]
-  const at = since.findIndex((number, index) => number !== (actual[index] ?? 0))
-  return at < 0 || (actual[at] ?? 0) > (since[at] ?? 0)
-}
-
-function parseNumbers(version: string): number[] {
-  return (/^[\d.]+/.exec(version)?.[0] ?? '').split('.').slice(0, 3).map(Number)
-}
-
-function parseVersion(text = ''): string {
-  return VERSION.test(text) ? text : ''
+/** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
+function formatAgent(headers: IncomingHttpHeaders): string {
+  const { 'user-agent': agent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
+  return sku === undefined ? agent : `${agent} ${String(sku)}/${String(version)}`
 }

@@ -126,7 +126,7 @@ export function logRejection(
 }
 
 function formatClient({ library, version }: SeenClient): string {
-  return version === '' ? library.id : `${library.id}/${version}`
+  return version === '' ? library : `${library}/${version}`
 }
 
 /** Errors that probes of client libraries are meant to get (R6, R7): every client start causes some. */

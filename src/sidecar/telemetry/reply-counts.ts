@@ -83,7 +83,7 @@ export function createReplyCounts(bounds: readonly number[], now: () => number) 
   return {
     /** Counts a reply to a client, by the id of its library. */
     add: ({ protocol, status, durationMs, error }: Reply, client: SeenClient) => {
-      const count = findCount(protocol, error?.code ?? 'ok', client.library.id)
+      const count = findCount(protocol, error?.code ?? 'ok', client.library)
       count.replies += 1
       if (error !== undefined) count.latest = { client, error, lastAt: now() }
       const series = findDurations(protocol, classifyStatus(status))

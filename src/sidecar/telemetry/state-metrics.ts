@@ -71,7 +71,7 @@ function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
   const labelNames = ['client', 'version']
   const sampleEach = (read: (client: SeenClient) => number) =>
     clients().map((client) => ({
-      labels: { client: client.library.id, version: client.version },
+      labels: { client: client.library, version: client.version },
       value: read(client),
     }))
   return [

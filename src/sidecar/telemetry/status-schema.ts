@@ -140,16 +140,10 @@ export const StatusSchema = z.object({
   clients: z.array(
     z.object({
       client: z.string(),
-      title: z.string(),
       version: z.string(),
       requests: count,
       firstSeenAt: instant,
       lastSeenAt: instant,
-      /** The first version that supports workload identity without a sidecar; absent: not known. */
-      workloadIdentitySince: z.optional(z.string()),
-      /** Whether this version does; absent: not known. */
-      supportsWorkloadIdentity: z.optional(z.boolean()),
-      advice: z.string(),
     }),
   ),
   settings: z.array(

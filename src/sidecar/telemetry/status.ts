@@ -8,7 +8,7 @@ import { scrub } from '../../lib/secret.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
-import { supportsWorkloadIdentity, type SeenClient } from './clients.ts'
+import type { SeenClient } from './clients.ts'
 import type { PastExchange } from './history.ts'
 import type { FailedRequests } from './reply-counts.ts'
 import {
@@ -165,7 +165,7 @@ function describeFailedRequests(
     lastAt: formatInstant(lastAt, clock),
     count,
     protocol,
-    client: client.library.id,
+    client: client.library,
     clientVersion: client.version,
     failure: describeFailure(error),
   }
@@ -174,14 +174,10 @@ function describeFailedRequests(
 function describeClient(client: SeenClient, clock: Clock): StatusDocument['clients'][number] {
   const { library, version, requests, firstSeenAt, lastSeenAt } = client
   return {
-    client: library.id,
-    title: library.title,
+    client: library,
     version,
     requests,
     firstSeenAt: formatInstant(firstSeenAt, clock),
     lastSeenAt: formatInstant(lastSeenAt, clock),
-    workloadIdentitySince: library.workloadIdentitySince,
-    supportsWorkloadIdentity: supportsWorkloadIdentity(library, version),
-    advice: library.advice,
   }
 }

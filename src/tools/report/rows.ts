@@ -1,6 +1,5 @@
 /** The rows of the report: one for each workload, client library and version. */
-import { findLibrary } from '../../sidecar/telemetry/client-libraries.ts'
-import { supportsWorkloadIdentity } from '../../sidecar/telemetry/clients.ts'
+import { findLibrary, supportsWorkloadIdentity } from './client-libraries.ts'
 
 /** The requests of one client library in one version, as a sidecar or a Prometheus reports them. */
 export interface Sighting {
@@ -47,7 +46,7 @@ function addAdvice(sighting: Sighting): ReportRow {
   const { title, workloadIdentitySince, advice } = library
   return {
     ...sighting,
-    title: library.id === sighting.client ? title : sighting.client,
+    title,
     workloadIdentitySince,
     supportsWorkloadIdentity: supportsWorkloadIdentity(library, sighting.version),
     advice,

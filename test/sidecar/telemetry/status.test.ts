@@ -349,12 +349,6 @@ describe('the document', () => {
     ])
   })
 
-  test('says whether each client supports workload identity', () => {
-    expect(busy().clients).toMatchObject([
-      { client: 'python-azure-identity', version: '1.5.0', supportsWorkloadIdentity: false },
-    ])
-  })
-
   test('groups exchanges of the same request and outcome, the latest first', () => {
     const observed = observe()
     const error = new BrokerError('entra_timeout', 'too slow')

@@ -1,0 +1,118 @@
+/**
+ * The client libraries that call a metadata service, by the ids with which the sidecar counts them: from which version
+ * each supports workload identity without a sidecar, and how to migrate it.
+ */
+
+export interface ClientLibrary {
+  /** Its name for people. */
+  readonly title: string
+  /** The first version that exchanges the projected token itself; undefined where no public source names it. */
+  readonly workloadIdentitySince?: string
+  /** The change after which the workload no longer needs the sidecar. */
+  readonly advice: string
+}
+
+const credential = (library: string) =>
+  `use DefaultAzureCredential or WorkloadIdentityCredential of ${library} or later`
+
+// Source: learn.microsoft.com/azure/aks/workload-identity-overview, table of minimum versions
+const sdk = (title: string, since: string): ClientLibrary => {
+  const advice = credential(`${title} ${since}`)
+  return { title, workloadIdentitySince: since, advice }
+}
+
+// Source: the same page: MSAL needs code that passes the projected token
+const msal = (title: string, replacement: string): ClientLibrary => {
+  const advice = `pass the projected token as a client assertion, or ${credential(replacement)}`
+  return { title, advice }
+}
+
+/** An HTTP client, which does not say which library calls. */
+const generic = (title: string, callers: string): ClientLibrary => {
+  const advice = `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`
+  return { title, advice }
+}
+
+const UNKNOWN_ADVICE =
+  'find out which process calls, and move it to an Azure SDK that supports workload identity'
+
+const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
+  'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
+  'js-azure-identity': sdk('@azure/identity (JavaScript)', '3.2.0'),
+  'go-azidentity': sdk('azidentity (Go)', '1.3.0'),
+  'dotnet-azure-identity': sdk('Azure.Identity (.NET)', '1.9.0'),
+  'java-azure-identity': sdk('azure-identity (Java)', '1.9.0'),
+  'cpp-azure-identity': sdk('azure-identity-cpp (C++)', '1.6.0'),
+  'rust-azure-identity': {
+    // Source: docs.rs/crate/azure_identity/1.0.0: src/workload_identity_credential.rs
+    title: 'azure_identity (Rust)',
+    workloadIdentitySince: '1.0.0',
+    advice: 'use WorkloadIdentityCredential of azure_identity 1.0.0 or later',
+  },
+  'python-msal': msal('MSAL for Python', 'azure-identity 1.13.0'),
+  'js-msal': msal('MSAL for Node.js', '@azure/identity 3.2.0'),
+  'go-msal': msal('MSAL for Go', 'azidentity 1.3.0'),
+  'java-msal': msal('MSAL for Java', 'azure-identity 1.9.0'),
+  'dotnet-msal': msal('MSAL.NET', 'Azure.Identity 1.9.0'),
+  // Source: go-autorest/autorest/adal/version.go (User-Agent); the AKS page above
+  'go-autorest': {
+    title: 'go-autorest/adal (Go)',
+    advice: `it is retired; ${credential('azidentity 1.3.0')}`,
+  },
+  // Source: docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown
+  'rust-object-store': {
+    title: 'object_store (Rust)',
+    advice:
+      'set AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_ID and AZURE_TENANT_ID, which it reads itself',
+  },
+  // Source: rclone.org/azureblob; the first version is unknown
+  rclone: {
+    title: 'rclone',
+    advice: 'upgrade rclone, and let env_auth find the projected token',
+  },
+  // Source: the AKS page above; the version of Azure.Identity is not in the User-Agent
+  'dotnet-azure-core': {
+    title: 'Azure.Core (.NET)',
+    advice: credential('Azure.Identity 1.9.0'),
+  },
+  'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
+  'java-http': generic(
+    'Java HTTP client',
+    'azure-identity before MSAL and Hadoop’s ABFS call like this; ABFS has a WorkloadIdentityTokenProvider since HADOOP-18610 (3.4 line)',
+  ),
+  'go-http': generic(
+    'Go HTTP client',
+    'go-azure-sdk calls like this; the Terraform provider azurerm has use_aks_workload_identity since 3.85.0',
+  ),
+  'node-http': generic('Node.js HTTP client', 'a script or an older SDK'),
+  curl: generic('curl', 'a script'),
+  wget: generic('Wget', 'a script'),
+  none: {
+    title: 'without a User-Agent',
+    advice: 'find out which process calls; ms-rest-azure and raw sockets send no User-Agent',
+  },
+  other: { title: 'another client', advice: UNKNOWN_ADVICE },
+}
+
+/** Finds a library by its id in metrics; another version of the sidecar may know others. */
+export function findLibrary(id: string): ClientLibrary {
+  return LIBRARIES[id] ?? { title: id, advice: UNKNOWN_ADVICE }
+}
+
+/**
+ * Returns whether this version can use workload identity without a sidecar; such a client calls the
+ * IMDS because of its configuration. Undefined if no version is known, or `version` is malformed.
+ */
+export function supportsWorkloadIdentity(
+  { workloadIdentitySince }: ClientLibrary,
+  version: string,
+): boolean | undefined {
+  if (workloadIdentitySince === undefined || !/^\d/.test(version)) return undefined
+  const [since, actual] = [parseNumbers(workloadIdentitySince), parseNumbers(version)]
+  const at = since.findIndex((number, index) => number !== (actual[index] ?? 0))
+  return at < 0 || (actual[at] ?? 0) > (since[at] ?? 0)
+}
+
+function parseNumbers(version: string): number[] {
+  return (/^[\d.]+/.exec(version)?.[0] ?? '').split('.').slice(0, 3).map(Number)
+}
