@@ -53,7 +53,7 @@ COPY package.json package-lock.json .npmrc ./
 # Without the Node that the project brings for machines that have another (scripts/node).
 RUN npm ci --ignore-scripts --workspaces=false
 COPY LICENSE ./
-COPY examples/legacy-client examples/legacy-client
+COPY examples/managed-identity examples/managed-identity
 COPY scripts scripts
 COPY src src
 # By the Node of the images: V8 takes compiled code of the very same build of itself alone. The build goes on without

@@ -1,6 +1,6 @@
 // Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share,
 // or a script for what runs on each node; serve.cjs, the sidecar as one script with its compiled code beside it
-// (docs/decisions/0007); and demo/, the legacy client that `wimds demo` runs. Licence texts and an SBOM lie beside each
+// (docs/decisions/0007); and demo/, the application that `wimds demo` runs. Licence texts and an SBOM lie beside each
 // bundle.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
@@ -216,17 +216,17 @@ const onEachNode = await build({
   outExtension: { '.js': '.cjs' },
   alias: leaveOut(NEVER_CALLED),
 })
-const legacyClient = await build({
+const application = await build({
   ...modules,
   splitting: false,
-  entryPoints: { 'demo/legacy-client': 'examples/legacy-client/fetch-secret.mjs' },
-  // Of its SDK's sign-in by secret and password, which it does not call.
-  alias: leaveOut(['adal-node']),
+  entryPoints: { 'demo/application': 'examples/managed-identity/fetch-secret.mjs' },
+  // MSAL's certificate assertions, which nothing calls.
+  alias: leaveOut(['jsonwebtoken']),
 })
 await writeFile(`${dist}package.json`, '{"type":"commonjs"}\n')
 const builds = [cli, sidecar, others, onEachNode]
 await describeBundle(dist, 'wimds', builds)
-await describeBundle(`${dist}demo/`, 'wimds-demo-client', [legacyClient])
+await describeBundle(`${dist}demo/`, 'wimds-demo-application', [application])
 const outputs = Object.assign({}, ...builds.map(({ metafile }) => metafile.outputs))
 for (const [image, { entryPoints, scripts }] of Object.entries(IMAGES)) {
   const files = findImageFiles(outputs, entryPoints)

@@ -18,7 +18,7 @@ export const DEMO = {
   group: 'Try without Azure',
   summary: 'run the whole flow on this machine, offline, with explanations',
   description:
-    'Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a sidecar. A legacy client then reads a secret, and each step is explained. Works offline.',
+    'Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a sidecar. An application that knows only managed identities then reads a secret, and each step is explained. Works offline.',
   flags: {
     keep: { help: 'keep running afterwards, and print URLs and commands to try' },
   },
@@ -42,9 +42,9 @@ export async function demo(
   const flags = parseFlags(args, DEMO.flags)
   const print = (line: string) => void io.stdout.write(`${line}\n`)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
-  const client = findLegacyClient(cli)
-  if (client === undefined) {
-    const problem = 'its client was not found: images do not contain it'
+  const application = findApplication(cli)
+  if (application === undefined) {
+    const problem = 'its application was not found: images do not contain it'
     printError(io, 'wimds demo', `${problem}. Fix: install the command line (docs/install.md)`)
     return 1
   }
@@ -53,14 +53,14 @@ export async function demo(
   await using simulator = await createSimulator()
   prepare(simulator)
   try {
-    print('wimds demo: a legacy IMDS client gets a token by workload identity federation.\n')
+    print('wimds demo: an IMDS client gets a token by workload identity federation.\n')
     await using sidecar = await startSidecar(cli, simulator)
     const ready = `ready after ${Math.round(sidecar.readyAfterMs)} ms`
     print(`   issuer     ${simulator.issuer.issuer}  signs projected tokens, as a cluster does`)
     print(`   Entra ID   ${simulator.authorityHost}  validates them and issues access tokens`)
     print(`   vault      ${simulator.vaultUrl}  validates access tokens`)
     print(`   sidecar    ${sidecar.origin}  ${ready}\n`)
-    const fetchSecret = () => runLegacyClient(client, simulator, sidecar)
+    const fetchSecret = () => runApplication(application, simulator, sidecar)
     await runSteps({ simulator, sidecar, fetchSecret, print })
     print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     if (flags.has('keep')) {
@@ -90,11 +90,11 @@ Commands to try:
 }
 
 /**
- * Finds the script of the legacy client, which the build puts next to `cli`. Undefined in an image, which does
+ * Finds the script of the application, which the build puts next to `cli`. Undefined in an image, which does
  * not contain it.
  */
-function findLegacyClient(cli: string): string | undefined {
-  const script = join(dirname(realpathSync(cli)), 'demo/legacy-client.mjs')
+function findApplication(cli: string): string | undefined {
+  const script = join(dirname(realpathSync(cli)), 'demo/application.mjs')
   try {
     return existsSync(script) ? script : undefined
   } catch {
@@ -103,14 +103,14 @@ function findLegacyClient(cli: string): string | undefined {
   }
 }
 
-/** Reads the vault's secret with the legacy client. Throws its error output if it fails. */
-async function runLegacyClient(
+/** Reads the vault's secret with the application. Throws its error output if it fails. */
+async function runApplication(
   script: string,
   simulator: Simulator,
-  { tokenUrl }: Sidecar,
+  { origin }: Sidecar,
 ): Promise<{ readonly value: string; readonly tokenMs: number }> {
   const env = {
-    MSI_ENDPOINT: tokenUrl,
+    AZURE_POD_IDENTITY_AUTHORITY_HOST: origin,
     VAULT_URL: simulator.vaultUrl,
     SECRET_NAME: 'database-password',
     NODE_EXTRA_CA_CERTS: simulator.caFile,
@@ -121,6 +121,6 @@ async function runLegacyClient(
     return JSON.parse(stdout)
   } catch (error) {
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-    throw new Error(`the legacy client failed:\n${stderr.trim()}`, { cause: error })
+    throw new Error(`the application failed:\n${stderr.trim()}`, { cause: error })
   }
 }

@@ -7,7 +7,7 @@ import { requestToken, type Sidecar } from './sidecar.ts'
 interface DemoParts {
   readonly simulator: Simulator
   readonly sidecar: Sidecar
-  /** Runs the legacy client. */
+  /** Runs the application. */
   readonly fetchSecret: () => Promise<{ readonly value: string; readonly tokenMs: number }>
   readonly print: (line: string) => void
 }
@@ -25,11 +25,11 @@ export async function runSteps(parts: DemoParts): Promise<void> {
 }
 
 async function getFirstToken({ simulator, fetchSecret, print }: DemoParts): Promise<void> {
-  print('1. A legacy application reads a secret from the vault.')
+  print('1. An application that knows only managed identities reads a secret from the vault.')
   const { value, tokenMs } = await fetchSecret()
   expect(value === SECRET_VALUE, `the vault returned ${JSON.stringify(value)}`)
   expectExchanges(simulator, 1)
-  print(`   @azure/ms-rest-nodeauth 3.1.1, unmodified, requested a token for ${VAULT} from IMDS.`)
+  print(`   Its SDK, @azure/msal-node, requested a token for ${VAULT} from IMDS.`)
   print('   wimds sent the projected token to Entra ID, which validated it and issued a token.')
   print(`   The vault validated that token and returned the secret "${value}".`)
   print(`   → token after ${formatMs(tokenMs)}, 1 exchange with Entra ID`)
