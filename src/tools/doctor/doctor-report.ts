@@ -71,7 +71,7 @@ const Finding = z.object({
   warnings: optional(z.array(text)),
   /** Present if it failed. */
   failure: optional(Failure),
-  /** Commands that fix it, for a shell or for Terraform. */
+  /** Shell commands that fix it. */
   commands: optional(z.array(z.object({ purpose: text, command: text }))),
 })
 

@@ -1,6 +1,8 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
-import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { formatManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import { formatCommand } from '../../lib/shell.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
 import {
@@ -9,6 +11,12 @@ import {
   SKEW_FIX,
   WARN_SKEW_MS,
 } from '../../sidecar/exchange/clock-skew.ts'
+import {
+  canCreateCredential,
+  createApplicationCommand,
+  createBindingRoles,
+  createManagedIdentityCommand,
+} from '../../sidecar/exchange/credential-commands.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
 import { toScope } from '../../sidecar/tokens/token.ts'
@@ -16,7 +24,6 @@ import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './endpoints.ts'
-import { createBindingCommands, createCredentialCommands } from './fix-commands.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
 interface ExchangeOptions {
@@ -115,25 +122,46 @@ function createCommands(
   const claims = rejected ?? assertion
   if (identity.assertionFrom === undefined) {
     if (isViaTokenProxy(identity, exchange, assertion)) {
-      const { kubectlApply, azIdentityBinding } = createBindingCommands(identity, assertion)
-      return [
-        {
-          purpose: `Allow the service account to use the identity ${identity.name}`,
-          command: kubectlApply,
-        },
-        { purpose: 'Create its identity binding, unless there is one', command: azIdentityBinding },
-      ]
+      return createBindingCommands(identity, assertion)
     }
   } else if (claims.subject === assertion.subject) return []
   if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return []
-  const commands = createCredentialCommands(identity, claims)
-  if (commands === undefined) return []
+  if (!canCreateCredential(claims)) return []
   return [
     {
       purpose: `Create the federated credential of ${identity.name}, a managed identity`,
-      command: commands.azManagedIdentity,
+      command: formatCommand(createManagedIdentityCommand(identity, claims)),
     },
-    { purpose: 'or of an application registration', command: commands.azApplication },
-    { purpose: 'or of a managed identity with Terraform', command: commands.terraform },
+    {
+      purpose: 'or of an application registration',
+      command: formatCommand(createApplicationCommand(identity, claims)),
+    },
+  ]
+}
+
+/** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
+function createBindingCommands(
+  { name, clientId, resourceId }: Identity,
+  claims: AssertionClaims,
+): NonNullable<Finding['commands']> {
+  const id = parseManagedIdentityId(resourceId ?? '')
+  const create = {
+    words: 'az aks identity-binding create',
+    flags: [
+      ['resource-group', 'RESOURCE_GROUP'],
+      ['cluster-name', 'CLUSTER'],
+      ['name', id?.name ?? 'IDENTITY_NAME'],
+      ['managed-identity-resource-id', id ? formatManagedIdentityId(id) : 'IDENTITY_RESOURCE_ID'],
+    ],
+  } as const
+  return [
+    {
+      purpose: `Allow the service account to use the identity ${name}`,
+      command: createBindingRoles(clientId, claims),
+    },
+    {
+      purpose: 'Create its identity binding, unless there is one',
+      command: formatCommand(create),
+    },
   ]
 }

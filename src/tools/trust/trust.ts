@@ -16,16 +16,14 @@ import { parseExistingLists, parseIdentityList } from './inventory.ts'
 import { findIssuerProblem, isAudience } from './find-issuer.ts'
 import type { TrustOptions } from './needs.ts'
 import { formatAzScript } from './output/az.ts'
-import { formatBicep } from './output/bicep.ts'
 import { formatJson } from './output/json.ts'
-import { formatTerraform } from './output/terraform.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
 import { parseTemplatePaths } from '../inject/options.ts'
 import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 
-const TRUST_OUTPUTS = ['text', 'az', 'terraform', 'bicep', 'json'] as const
+const TRUST_OUTPUTS = ['text', 'az', 'json'] as const
 
 export const TRUST = {
   name: 'trust',
@@ -33,7 +31,7 @@ export const TRUST = {
   summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
   arguments: { usage: 'FILE...' },
   description:
-    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, or as az commands, Terraform or Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
+    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
   flags: {
     issuer: {
       value: 'URL|FILE',
@@ -43,7 +41,7 @@ export const TRUST = {
       short: 'o',
       value: 'FORMAT',
       choices: TRUST_OUTPUTS,
-      help: 'text (the default), az, terraform, bicep, or json: a document with a schemaVersion',
+      help: 'text (the default), az: a script, or json: a document with a schemaVersion',
     },
     check: {
       help: 'for a pipeline: exits with 1 unless every credential exists as needed; requires --existing',
@@ -89,11 +87,6 @@ export const TRUST = {
       isRepeatable: true,
       help: 'output of az identity federated-credential list or az ad app federated-credential list with -o json, or a directory of such files; a file CLIENT_ID.json is of that identity',
     },
-    'resource-group': {
-      group: 'What exists in Azure',
-      value: 'NAME',
-      help: 'only the identities of this resource group; not with --check',
-    },
   },
   examples: [
     'kubectl get namespaces,serviceaccounts,deployments,statefulsets,daemonsets,cronjobs,configmaps -A -o json | wimds trust --issuer "$ISSUER" -',
@@ -127,25 +120,22 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     templatePaths,
   })
   const planned = createTrustPlan(objects, inventory, options)
-  const selected = selectGroup(planned, flags.value('resource-group'))
   const plan = {
-    ...selected,
+    ...planned,
     findings: [
       ...findings,
       ...planned.findings,
       ...findEmptyInput(objects, findings),
-      ...(flags.has('check') ? findUnmet(selected) : []),
+      ...(flags.has('check') ? findUnmet(planned) : []),
     ],
   }
-  const output = flags.value('output')
-  const text = format(output, plan)
-  const all = [...plan.findings, ...findOmitted(output, plan)]
-  const lines = all.map(({ severity, object, ...problem }) => {
+  const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
+  const lines = plan.findings.map(({ severity, object, ...problem }) => {
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${formatProblem(problem)}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  if (hasContent(plan) || output === 'json') io.stdout.write(text)
-  return hasErrors(all) ? 1 : 0
+  if (hasContent(plan) || output === 'json') io.stdout.write(FORMATTERS[output](plan))
+  return hasErrors(plan.findings) ? 1 : 0
 }
 
 const hasErrors = (findings: readonly Finding[]) =>
@@ -164,8 +154,6 @@ async function parseOptions(
     problems.push('name a manifest or a directory, or - for standard input')
   if (flags.has('check') && !flags.has('existing'))
     problems.push('--check compares with the credentials that exist: pass --existing')
-  if (flags.has('check') && flags.has('resource-group'))
-    problems.push('--check is for all identities: pass no --resource-group')
   const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
   for (const id of flags.values('application').filter((each) => !isGuid(each))) {
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
@@ -278,14 +266,6 @@ const EMPTY_INPUT = {
   fix: 'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
 }
 
-function selectGroup(plan: Plan, group: string | undefined): Plan {
-  if (group === undefined) return plan
-  const identities = plan.identities.filter(
-    ({ id }) => id?.resourceGroup.toLowerCase() === group.toLowerCase(),
-  )
-  return { ...plan, identities }
-}
-
 /** Returns an error for each needed credential that does not exist, or not as it is needed. */
 function findUnmet({ identities }: Plan): Finding[] {
   return identities.flatMap(({ clientId, credentials }) =>
@@ -307,11 +287,11 @@ function findUnmet({ identities }: Plan): Finding[] {
 const UNMET = {
   missing: {
     problem: 'has no federated credential for',
-    fix: 'create it by the output of -o az, terraform or bicep',
+    fix: 'create it, such as by the output of -o az',
   },
   different: {
     problem: 'has another issuer or audience in its federated credential for',
-    fix: 'correct it by the output of -o az, terraform or bicep',
+    fix: 'correct it, such as by the output of -o az',
   },
   unknown: {
     problem:
@@ -320,27 +300,4 @@ const UNMET = {
   },
 } as const
 
-const FORMATTERS = {
-  text: formatText,
-  json: formatJson,
-  az: formatAzScript,
-  terraform: formatTerraform,
-  bicep: formatBicep,
-}
-
-function format(name: string | undefined, plan: Plan): string {
-  return FORMATTERS[TRUST_OUTPUTS.find((each) => each === name) ?? 'text'](plan)
-}
-
-/** Returns an error for each application that the format leaves out. */
-function findOmitted(name: string | undefined, { identities }: Plan): Finding[] {
-  if (name !== 'bicep') return []
-  return identities
-    .filter(({ kind, isOverLimit }) => kind === 'application' && !isOverLimit)
-    .map(({ clientId }) => ({
-      severity: 'error',
-      object: clientId,
-      problem: 'is left out of the output: Azure Resource Manager has no applications',
-      fix: 'use -o az or terraform',
-    }))
-}
+const FORMATTERS = { text: formatText, json: formatJson, az: formatAzScript }

@@ -182,12 +182,11 @@ test('prints the commands that create a missing federated credential', async () 
       url: expect.stringMatching(/troubleshooting\.md#federated_credential_not_found$/),
     },
   })
-  const [managedIdentity, application, terraform] = exchange?.commands ?? []
+  const [managedIdentity, application] = exchange?.commands ?? []
   expect(managedIdentity?.command).toBe(
     `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
   )
   expect(application?.command).toContain(`--id ${BILLING.clientId} --parameters '{"name":`)
-  expect(terraform?.command).toContain(`issuer                    = "${issuer}"`)
 
   const { code, stdout: out } = await run([], { AZURE_CLIENT_ID: BILLING.clientId })
   expect(code).toBe(1)

@@ -2,13 +2,13 @@
 import { quoteForShell } from '../../../lib/shell.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { ExistingCredential } from '../inventory.ts'
-import type { Plan, PlannedCredential } from '../plan.ts'
-import {
-  describeIdentity,
-  describeSources,
-  selectWritable,
-  type WritableIdentity,
-} from './writable.ts'
+import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
+import { describeIdentity } from './text.ts'
+
+interface WritableIdentity extends PlannedIdentity {
+  /** Letters, digits and `_`, unique in the plan. */
+  readonly symbol: string
+}
 
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
 const SECONDS_BETWEEN_WRITES = 4
@@ -26,6 +26,28 @@ export function formatAzScript(plan: Plan): string {
     ...identities.flatMap(formatIdentity),
     '',
   ].join('\n')
+}
+
+/** Returns the identities that are written: one that would be over Azure's limit is left out. */
+function selectWritable({ identities }: Plan): WritableIdentity[] {
+  const groups = Map.groupBy(identities, createSymbol)
+  return identities
+    .filter(({ isOverLimit }) => !isOverLimit)
+    .map((identity) => {
+      const own = createSymbol(identity)
+      const isUnique = groups.get(own)?.length === 1
+      return { ...identity, symbol: isUnique ? own : `${own}_${toSymbol(identity.clientId)}` }
+    })
+}
+
+/** Returns the name, or the first part of the client id. */
+function createSymbol({ id, clientId }: PlannedIdentity): string {
+  if (id === undefined) return `identity_${clientId.slice(0, 8)}`
+  return toSymbol(id.name).replace(/^(?=\d)/, '_')
+}
+
+function toSymbol(text: string): string {
+  return text.replaceAll(/\W/g, '_').toLowerCase()
 }
 
 /** Returns lines that stop the script if the variables that name a managed identity are not set. */
@@ -58,7 +80,7 @@ function formatIdentity(identity: WritableIdentity): string[] {
     ...(writes.length === 0 ? ['# Nothing to write.'] : []),
     ...writes.flatMap((credential, index) => [
       ...(index === 0 ? [] : pause),
-      `# ${describeSources(credential)}`,
+      `# For ${toLine(credential.sources.join(', '))}`,
       formatWrite(credential, identity).join(' \\\n  '),
     ]),
     ...identity.extra.flatMap((credential) => formatExtra(credential, identity)),

@@ -6,7 +6,6 @@ import {
   type PlannedCredential,
   type PlannedIdentity,
 } from '../plan.ts'
-import { describeIdentity } from './writable.ts'
 
 /** Returns the report, without the findings. */
 export function formatText(plan: Plan): string {
@@ -48,6 +47,12 @@ function formatIdentity(identity: PlannedIdentity): string[] {
       `             ${toLine(name)}: not needed by the input`,
     ]),
   ]
+}
+
+/** Describes an identity, such as `managed identity orders, client id 1111…`. */
+export function describeIdentity({ kind, id, clientId }: PlannedIdentity): string {
+  const title = kind === 'application' ? 'application' : 'managed identity'
+  return toLine(`${title}${id === undefined ? '' : ` ${id.name}`}, client id ${clientId}`)
 }
 
 const STATES = {

@@ -1,0 +1,32 @@
+// Shows: federated credentials of one resource group from the plan of `wimds trust` (docs/tasks/trust.md).
+// Run:   wimds trust --issuer "$ISSUER" --identities identities.json -o json manifests/ > plan.json &&
+//        az deployment group create --resource-group RESOURCE_GROUP --template-file credentials.bicep
+var plan = loadJsonContent('plan.json')
+var identities = filter(
+  plan.identities,
+  identity =>
+    identity.kind == 'managed-identity' && !identity.isOverLimit && toLower(split(identity.resourceId, '/')[4]) == toLower(resourceGroup().name)
+)
+var credentials = flatten(map(
+  identities,
+  identity =>
+    map(identity.credentials, credential => {
+      path: '${last(split(identity.resourceId, '/'))}/${credential.name}'
+      issuer: credential.issuer
+      subject: credential.subject
+      audience: credential.audience
+    })
+))
+
+// Azure rejects concurrent writes to one identity.
+@batchSize(1)
+resource federated 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@2023-01-31' = [
+  for credential in credentials: {
+    name: credential.path
+    properties: {
+      issuer: credential.issuer
+      subject: credential.subject
+      audiences: [credential.audience]
+    }
+  }
+]
