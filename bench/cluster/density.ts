@@ -1,12 +1,12 @@
-/** Many pods at once: time until ready, what a sidecar's start costs the node, and what it asks of Entra ID. */
+/** Many pods at once: time until ready, what a sidecar's start costs the node, and what is asked of Entra ID. */
 import { z } from 'zod'
 import { type Entra } from '../../test/e2e/support/entra.ts'
 import { eventually } from '../../test/e2e/support/eventually.ts'
 import { type TestNamespace, testNamespace } from '../../test/e2e/support/namespace.ts'
 import { kubectl } from '../../test/e2e/support/run.ts'
-import { formatValue, percentile } from '../figures.ts'
+import { atMost, type Figure, formatValue, percentile } from '../figures.ts'
 import { markdown } from '../table.ts'
-import { ACCOUNT, ALONE, CLIENT, DROP_IN, INCUMBENT, injected, type Kind } from './pods.ts'
+import { ACCOUNT, CLIENT, INCUMBENT, type Kind, KINDS } from './pods.ts'
 import { createPods, deletePods } from './until-ready.ts'
 
 const COUNTS = [30, 60]
@@ -18,8 +18,9 @@ const HEAD = [
   'p99',
   'Restarts',
   'First replies',
-  'CPU per sidecar',
+  'Exchanges',
   'Requests per pod',
+  'CPU per sidecar',
 ]
 
 const Summary = z.object({
@@ -38,24 +39,64 @@ const Summary = z.object({
   ),
 })
 
-/** Returns a table: 30 and 60 pods of each kind at once. */
-export async function density(entra: Entra): Promise<string> {
+/** Returns a table: 30 and 60 pods of each kind at once; and the figures of mode node, which have bars. */
+export async function density(
+  entra: Entra,
+  kinds: readonly Kind[],
+): Promise<{ readonly table: string; readonly figures: readonly Figure[] }> {
   await using namespace = await testNamespace(NAMESPACE)
   await namespace.create(ACCOUNT)
   await warmUp(namespace, entra)
-  const wimds = [injected('env'), injected('loopback'), injected('nft'), DROP_IN]
-  const kinds = [ALONE, ...wimds, ...(INCUMBENT === undefined ? [] : [INCUMBENT])]
   const rows = [HEAD]
+  const figures: Figure[] = []
   for (const count of COUNTS) {
-    for (const kind of kinds) rows.push(await measure(namespace, entra, kind, count))
+    const results = new Map<string, Result>()
+    for (const kind of kinds) {
+      const result = await measure(namespace, entra, kind, count)
+      results.set(kind.name, result)
+      rows.push(result.row)
+      process.stderr.write(`${result.row.join('  ')}\n`)
+    }
+    figures.push(...compare(count, results.get('node'), results.get(INCUMBENT)))
   }
-  return markdown(rows)
+  return { table: markdown(rows), figures }
+}
+
+/** What was measured of pods of one kind. */
+interface Result {
+  readonly times: readonly number[]
+  readonly exchanges: number
+  readonly row: string[]
+}
+
+/** Creates the figures of mode node. */
+function compare(count: number, node?: Result, incumbent?: Result): Figure[] {
+  if (node === undefined) return []
+  const name = (what: string) => `${count} pods at once, node: ${what}`
+  const createTime = (what: string, share: number): Figure => {
+    const other = incumbent && percentile(incumbent.times, share)
+    return {
+      name: name(what),
+      unit: 'ms',
+      wimds: percentile(node.times, share),
+      ...(other !== undefined && {
+        incumbent: other,
+        bar: { text: '≤ Go proxy', limit: other },
+      }),
+    }
+  }
+  return [
+    createTime('half ready', 0.5),
+    createTime('all ready', 1),
+    { name: name('exchanges'), unit: '', wimds: node.exchanges, bar: atMost(1, '') },
+  ]
 }
 
 /** Lets the simulated Entra ID fetch the keys of the cluster, which on a busy machine fails in the midst of a start. */
 async function warmUp(namespace: TestNamespace, entra: Entra): Promise<void> {
   await entra.setApplications({ clientId: CLIENT, serviceAccounts: [`${NAMESPACE}:app`] })
-  await createPods(namespace, injected('env'), ['warm-up'])
+  const asking = KINDS.find(({ isAsking }) => isAsking)
+  if (asking !== undefined) await createPods(namespace, asking, ['warm-up'])
   await eventually('the first token', async () => ((await entra.issued()) > 0 ? true : undefined))
   await deletePods(namespace)
 }
@@ -65,21 +106,20 @@ async function measure(
   entra: Entra,
   kind: Kind,
   count: number,
-): Promise<string[]> {
-  const requestsBefore = await entra.requests()
+): Promise<Result> {
+  const [requestsBefore, issuedBefore] = [await entra.requests(), await entra.issued()]
   const names = Array.from({ length: count }, (_, index) => `pod-${index}`)
   const { times } = await createPods(namespace, kind, names)
   const row = [String(count), kind.name, seconds(times, 0.5), seconds(times, 0.99)]
   row.push(String(await countRestarts(namespace)))
-  if (kind.sidecar !== undefined) {
-    row.push(await tallyReplies(namespace, names))
-    const cpu = await readCpuSeconds(kind.sidecar, count)
-    const requests = (await entra.requests()) - requestsBefore
-    row.push(formatValue(cpu * 1000, 'ms'), (requests / count).toFixed(1))
-  }
-  process.stderr.write(`${row.join('  ')}\n`)
+  if (kind.isAsking) row.push(await tallyReplies(namespace, names))
+  const cpu = kind.sidecar === undefined ? 0 : await readCpuSeconds(kind.sidecar, count)
+  const requests = (await entra.requests()) - requestsBefore
+  const exchanges = (await entra.issued()) - issuedBefore
+  if (kind.isAsking) row.push(String(exchanges), (requests / count).toFixed(1))
+  if (kind.sidecar !== undefined) row.push(formatValue(cpu * 1000, 'ms'))
   await deletePods(namespace)
-  return row
+  return { times, exchanges, row }
 }
 
 const seconds = (times: readonly number[], share: number) =>

@@ -17,20 +17,25 @@ export const ACCOUNT = serviceAccount('app', CLIENT)
 
 export interface Kind {
   readonly name: string
-  /** The name of the sidecar's container; undefined for a pod alone. */
+  /** Whether the app requests a token and logs the status of the reply. */
+  readonly isAsking: boolean
+  /** The name of the sidecar's container, where the pod has one. */
   readonly sidecar?: string
   readonly manifests: (pods: readonly string[]) => Promise<readonly (object | string)[]>
 }
 
-export const ALONE: Kind = {
-  name: 'alone',
+export const ALONE = 'alone'
+const BARE: Kind = {
+  name: ALONE,
+  isAsking: false,
   manifests: async (names) => names.map((name) => appPod({ name, account: 'app', script: STAY })),
 }
 
-/** Returns the kind of pods that are injected in the mode. The app requests one token. */
-export const injected = (mode: Mode): Kind => ({
+/** Returns the kind of pods that are injected in the mode. */
+const injected = (mode: Mode): Kind => ({
   name: mode,
-  sidecar: 'wimds',
+  isAsking: true,
+  ...(mode !== 'node' && { sidecar: 'wimds' }),
   manifests: async (names) => {
     const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
     const script = askOnce(origin)
@@ -40,8 +45,9 @@ export const injected = (mode: Mode): Kind => ({
 })
 
 /** The images of wimds in a pod that the azure-workload-identity webhook has injected. */
-export const DROP_IN: Kind = {
+const DROP_IN: Kind = {
   name: 'drop-in',
+  isAsking: true,
   sidecar: 'azwi-proxy',
   manifests: async (names) => names.map((name) => azwiPod({ ...APP, name })),
 }
@@ -57,15 +63,15 @@ const IPTABLES = [
   '--list',
 ]
 
-/** The azure-workload-identity proxy itself, where its image is given. */
-export const INCUMBENT: Kind | undefined =
-  AZWI_PROXY_IMAGE === undefined ? undefined : createIncumbent(AZWI_PROXY_IMAGE)
+/** The azure-workload-identity proxy itself. */
+export const INCUMBENT = 'azure-workload-identity'
 
 function createIncumbent(proxyImage: string): Kind {
   const script = IPTABLES.map((rule) => `iptables -t nat ${rule}`).join('\n')
   const proxyInit = { image: IMAGES.around, command: ['/bin/sh', '-c', script] }
   return {
-    name: 'azure-workload-identity',
+    name: INCUMBENT,
+    isAsking: true,
     sidecar: 'azwi-proxy',
     manifests: async (names) =>
       names.map((name) => azwiPod({ ...APP, proxyImage, proxyInit, name })),
@@ -75,3 +81,14 @@ function createIncumbent(proxyImage: string): Kind {
 /** Returns the app's script, which requests a token and logs the status of the reply. */
 const askOnce = (origin: string) => `${curl(TOKEN_PATH, origin)} | tail -n 1; ${STAY}`
 const APP = { clientId: CLIENT, account: 'app', script: askOnce(METADATA) }
+
+/** The kinds in the order in which they are measured. */
+export const KINDS: readonly Kind[] = [
+  BARE,
+  injected('env'),
+  injected('loopback'),
+  injected('nft'),
+  injected('node'),
+  DROP_IN,
+  ...(AZWI_PROXY_IMAGE === undefined ? [] : [createIncumbent(AZWI_PROXY_IMAGE)]),
+]

@@ -1,12 +1,18 @@
 /** Mode node: pods without a sidecar, which the broker of their node serves. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { RELEASE, CHART, helm, imageValues } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { AUTHORITY, TENANT_ID } from './support/entra.ts'
-import { NETNS_DIRECTORY } from './support/environment.ts'
+import { TENANT_ID } from './support/entra.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
+import {
+  agentReady,
+  deleteAgent,
+  installAgent,
+  runOnNode,
+  shareMounts,
+  uninstallAgent,
+} from './support/node-agent.ts'
 import { kubectl } from './support/run.ts'
 import {
   appPod,
@@ -30,8 +36,6 @@ const CLIENTS = {
 } as const
 type Account = keyof typeof CLIENTS
 const ACCOUNTS = Object.entries(CLIENTS).map(([name, id]) => serviceAccount(name, id))
-const AGENT = `daemonset/${RELEASE}-node-agent`
-const AGENT_NAMESPACE = 'wimds-node-agent'
 
 const cluster = testCluster(
   NAMESPACE,
@@ -45,36 +49,13 @@ const cluster = testCluster(
 
 /** Runs a script with all rights on the node. */
 async function onNode(name: string, script: string): Promise<void> {
-  const privileged = await cluster.another(`wimds-e2e-${name}`)
-  const pod = appPod({
-    name,
-    script: `nsenter -t 1 -m -- sh -c '${script}'`,
-    spec: { hostPID: true, restartPolicy: 'Never', securityContext: {} },
-    container: { securityContext: { privileged: true } },
-  })
-  await privileged.create(pod)
-  await eventually(`${name} has run on the node`, async () => {
-    const phase = await privileged.field(`pod ${name}`, '{.status.phase}')
-    return phase === 'Succeeded' ? true : undefined
-  })
+  await runOnNode(await cluster.another(`wimds-e2e-${name}`), name, script)
 }
 
-/** Mounts of a node are shared, as a rule; those of a node that runs in a mount namespace may not be. */
-async function shareMounts(...directories: readonly string[]): Promise<void> {
-  const scripts = directories.map(
-    (directory) =>
-      `mount --make-rshared "$(df -P ${directory} | tail -1 | tr -s " " | cut -d" " -f6)"`,
-  )
-  await onNode('mounts', scripts.join(' && '))
-}
-
-afterAll(async () => {
-  const objects = await agentObjects()
-  await kubectl(['delete', '--ignore-not-found', '-f', '-'], objects)
-})
+afterAll(uninstallAgent)
 
 beforeAll(async () => {
-  if (NETNS_DIRECTORY !== undefined) await shareMounts(NETNS_DIRECTORY, '/var/lib/kubelet')
+  await shareMounts(await cluster.another('wimds-e2e-mounts'))
   const label = 'pod-security.kubernetes.io/enforce=restricted'
   await kubectl(['label', 'namespace', NAMESPACE, label, '--overwrite'])
   await cluster.namespace.create(...ACCOUNTS)
@@ -97,35 +78,6 @@ async function clientIdsOf(name: string): Promise<string[]> {
     ids.push(status === 200 ? await cluster.entra.clientIdOf(token) : `${status}`)
   }
   return ids
-}
-
-/** Renders the agent's objects alone. */
-async function agentObjects(...values: readonly string[]): Promise<string> {
-  const template = ['template', RELEASE, CHART, '--namespace=wimds', '--kube-version=1.34.0']
-  const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
-  // Every namespace has it, with the cluster's CA.
-  const ca = '--set=injection.ca.configMap=kube-root-ca.crt'
-  const authority = `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`
-  const enabled = [...imageValues(), ca, authority, '--set=nodeAgent.enabled=true']
-  const all = [...enabled, ...values, directory ?? []].flat()
-  return await helm(...template, ...all, '--show-only=templates/node-agent.yaml')
-}
-
-/** Creates or updates the agent. */
-async function installAgent(...values: readonly string[]): Promise<void> {
-  await kubectl(['apply', '-f', '-'], await agentObjects(...values))
-}
-
-const inAgentNamespace = (...args: readonly string[]) =>
-  kubectl(['--namespace', AGENT_NAMESPACE, ...args])
-
-/** Waits until the new agent serves all pods and the earlier one has ended. */
-async function agentReady(): Promise<void> {
-  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
-}
-
-async function deleteAgent(): Promise<void> {
-  await inAgentNamespace('delete', AGENT, '--cascade=foreground', '--wait')
 }
 
 test('without an agent the pod waits, and its gate says for what and on which node', async () => {
