@@ -4,9 +4,10 @@ import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DOCS_URL } from '../../src/lib/version.ts'
 
-/** Of the same branch or tag as the links in messages. */
-const FILES = posix.dirname(DOCS_URL)
-export const [REPOSITORY] = FILES.split('/blob/')
+export const REPOSITORY = 'https://github.com/wimds/wimds'
+/** The branch or tag to which the links in messages lead. */
+export const REF = posix.basename(DOCS_URL)
+const FILES = `${REPOSITORY}/blob/${REF}`
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 

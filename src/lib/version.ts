@@ -2,7 +2,7 @@
 export const VERSION = '0.1.0'
 
 /**
- * The documentation of this version, for links in messages: that of the release's tag, and of main before it is released.
- * A test compares it with CHANGELOG.md; docs/releasing.md has the command that changes it.
+ * The documentation of this version, for links in messages: its last segment is the release's tag, and main before it is
+ * released. A test compares it with CHANGELOG.md; docs/releasing.md has the command that changes it.
  */
-export const DOCS_URL = 'https://github.com/wimds/wimds/blob/main/docs'
+export const DOCS_URL = 'https://wimds.github.io/wimds/main'

@@ -17,7 +17,7 @@ import {
   type VariableSet,
 } from '../lib/sdk-variables.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
-import { VERSION } from '../lib/version.ts'
+import { DOCS_URL, VERSION } from '../lib/version.ts'
 import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
@@ -28,7 +28,7 @@ export const ENV = {
   summary: 'print the variables that configure SDKs for the sidecar',
   description: `Prints the variables that make SDKs use the sidecar, from the sidecar's settings (WIMDS_LISTEN …).
 
-docs/sdk-variables.md lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
+${DOCS_URL}/sdk-variables.html lists the set for each SDK. SDKs that support workload identity prefer AZURE_FEDERATED_TOKEN_FILE where it is set.`,
   flags: {
     for: {
       value: 'SET',

@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, relative } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { VERSION } from '../../src/lib/version.ts'
+import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
 import { PAGES } from '../docs/pages.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
 
 const DIST = 'site/dist'
-const BASE = `/wimds/${VERSION.split('.').slice(0, 2).join('.')}/`
+const BASE = `${new URL(DOCS_URL).pathname}/`
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -111,10 +111,16 @@ test('every link of every page leads to a page, a heading, or a file of the repo
   expect(broken).toEqual([])
 })
 
-test('the address without a version leads to this version', async () => {
-  expect(await readFile(`${DIST}/index.html`, 'utf8')).toContain(
-    `url=${BASE.replace('/wimds/', '')}"`,
-  )
+test('every link in what is released leads to a page and a heading', async () => {
+  const texts: string[] = []
+  for await (const file of glob('{src,charts,examples}/**/*.{ts,md,yaml,txt,json}')) {
+    texts.push(await readFile(file, 'utf8'))
+  }
+  const text = texts.join('\n').replaceAll('${DOCS_URL}', DOCS_URL)
+  const LINK = /https:\/\/wimds\.github\.io(\/wimds\/[\w.-]+\/[\w./-]*(?:#[\w-]+)?)/g
+  const links = [...text.matchAll(LINK)].map(([, link = '']) => link)
+  expect(links.length).toBeGreaterThan(50)
+  expect(links.filter((link) => findFault(new URL(link, 'http://site')) !== undefined)).toEqual([])
 })
 
 test.skipIf(chromium === '')('the search finds the page of an error of Entra ID', async () => {
@@ -141,7 +147,7 @@ test.skipIf(chromium === '')('shows the version and where others are', async () 
   await visit(BASE, VIEWS.light, async (page) => {
     await page.locator('.VPNavBar button', { hasText: VERSION }).click()
     const link = page.locator('.VPNavBar a', { hasText: 'Versions' })
-    expect(await link.getAttribute('href')).toBe('https://github.com/wimds/wimds/releases')
+    expect(await link.getAttribute('href')).toBe('https://wimds.github.io/wimds/')
     await page.screenshot({ path: 'coverage/screenshots/site-light.png' })
   })
 })

@@ -9,21 +9,23 @@ import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
 const [, heading] = /^## (.+)$/m.exec(await readFile('CHANGELOG.md', 'utf8')) ?? []
 const REF = heading === 'Unreleased' ? 'main' : `v${VERSION}`
 
-/** Returns the branch or tag of every link to a page of the repository in what is released, by file. */
+/** Returns the branch or tag of every link to the documentation or the repository in what is released, by file. */
 async function linkedRefs(root: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const refs = new Map<string, Set<string>>()
   for await (const entry of glob('{src,charts,examples}/**', { cwd: root, withFileTypes: true })) {
     if (!entry.isFile()) continue
     const file = resolve(entry.parentPath, entry.name)
     const path = relative(root, file)
-    const links = (await readFile(file, 'utf8')).matchAll(/wimds\/blob\/([^/]+)\//g)
+    const links = (await readFile(file, 'utf8')).matchAll(
+      /wimds\/(?:blob\/)?(main|v\d+\.\d+\.\d+)\b/g,
+    )
     for (const [, ref = ''] of links) refs.set(path, (refs.get(path) ?? new Set()).add(ref))
   }
   return refs
 }
 
 test('links in messages lead to main while changes are unreleased, and to the tag of a release', () => {
-  expect(DOCS_URL).toBe(`https://github.com/wimds/wimds/blob/${REF}/docs`)
+  expect(DOCS_URL).toBe(`https://wimds.github.io/wimds/${REF}`)
 })
 
 test('so do those of the chart and of the examples', async () => {
@@ -41,7 +43,7 @@ test('so do those of the chart and of the examples', async () => {
 })
 
 test('the commands of docs/releasing.md change all of them, and change them back', async () => {
-  const commands = (await readFile('docs/releasing.md', 'utf8')).match(/^ *grep -rl .*$/gm) ?? []
+  const commands = (await readFile('docs/releasing.md', 'utf8')).match(/^ *grep -rlE .*$/gm) ?? []
   const [toTag = '', toMain = ''] = REF === 'main' ? commands : commands.toReversed()
   expect(commands).toHaveLength(2)
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-release-'))

@@ -200,7 +200,7 @@ describe('the dashboard', () => {
     for (const { title, url } of links) {
       const alert = title.replace('Runbook of ', '')
       expect(alerts).toContain(alert)
-      expect(url).toBe(`${DOCS_URL}/runbooks.md#${alert.toLowerCase()}`)
+      expect(url).toBe(`${DOCS_URL}/runbooks.html#${alert.toLowerCase()}`)
     }
   })
 
@@ -284,7 +284,7 @@ describe('the rules', () => {
       alerts.map(({ alert }) => alert),
     )
     expect(alerts.map(({ annotations }) => annotations?.['runbook_url'])).toEqual(
-      alerts.map(({ alert = '' }) => `${DOCS_URL}/runbooks.md#${alert.toLowerCase()}`),
+      alerts.map(({ alert = '' }) => `${DOCS_URL}/runbooks.html#${alert.toLowerCase()}`),
     )
     const parts = ['**Fires** ', '**What to do**']
     expect(sections.filter((section) => !parts.every((part) => section.includes(part)))).toEqual([])

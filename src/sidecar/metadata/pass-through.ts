@@ -4,6 +4,7 @@ import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
 import { sendGet } from '../../lib/http.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 
 /** The part of a caller's request that matters here. */
 interface ForwardableRequest {
@@ -56,7 +57,7 @@ const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 export function findPrefixProblem(prefix: string): string | undefined {
   if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined
-  return 'cannot be forwarded; docs/configuration.md lists the paths that can'
+  return `cannot be forwarded; ${DOCS_URL}/configuration.html lists the paths that can`
 }
 
 /** Lower-cases, since servers differ in whether case counts, and removes superfluous slashes. */

@@ -1,6 +1,7 @@
 /** Declares `wimds serve`. */
 import { Settings, withDefaults } from '../config/settings.ts'
 import type { CommandDeclaration } from '../../lib/command.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 
 const DEFAULTS = withDefaults({})
 
@@ -8,8 +9,7 @@ export const SERVE = {
   name: 'serve',
   group: 'Run in a cluster',
   summary: 'run the sidecar: answer IMDS token requests by workload identity federation',
-  description:
-    'Runs the sidecar until SIGTERM or SIGINT. It takes no flags, but reads the variables below, which docs/configuration.md explains.',
+  description: `Runs the sidecar until SIGTERM or SIGINT. It takes no flags, but reads the variables below, which ${DOCS_URL}/configuration.html explains.`,
   flags: {},
   notes: `Variables, with their defaults:
 ${Object.keys(Settings.shape)

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 
 /**
  * Returns the uid that opened the other end of the connection, which is looked up once for each connection;
@@ -158,7 +159,7 @@ async function readUids(
         'caller_not_allowed',
         `the uid of the caller is not known: ${path} cannot be read (${errorCode(error)})`,
         {
-          fix: 'keep the NODE_OPTIONS of the image, or allow it to be read (docs/security.md)',
+          fix: `keep the NODE_OPTIONS of the image, or allow it to be read: ${DOCS_URL}/security.html`,
           cause: error,
         },
       )

@@ -29,7 +29,7 @@ function renderProblem(problem: Problem, id: string, status: StatusDocument): Ht
     ${
       code &&
       html`<p>
-        <a href="${DOCS_URL}/troubleshooting.md#${code}" rel="noreferrer"
+        <a href="${DOCS_URL}/troubleshooting.html#${code}" rel="noreferrer"
           >Troubleshooting: ${code}</a
         >
       </p>`
@@ -85,8 +85,8 @@ function renderDiagnosis(status: StatusDocument): Html {
   const command = createDoctorCommand(status)
   if (command !== undefined) return renderRemedy('Next, check this sidecar', command)
   return html`<p>
-    Next, run <a href="${DOCS_URL}/doctor.md" rel="noreferrer">wimds doctor</a> with the environment
-    of this <code>wimds serve</code>.
+    Next, run <a href="${DOCS_URL}/doctor.html" rel="noreferrer">wimds doctor</a> with the
+    environment of this <code>wimds serve</code>.
   </p>`
 }
 

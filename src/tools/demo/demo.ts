@@ -7,6 +7,7 @@ import { UsageError } from '../../lib/errors.ts'
 import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { REPORTS } from '../simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../simulator/simulator.ts'
 import { type CommandDeclaration, type CommandIo, untilShutdown } from '../../lib/command.ts'
@@ -45,7 +46,8 @@ export async function demo(
   const application = findApplication(cli)
   if (application === undefined) {
     const problem = 'its application was not found: images do not contain it'
-    printError(io, 'wimds demo', `${problem}. Fix: install the command line (docs/install.md)`)
+    const fix = `install the command line: ${DOCS_URL}/install.html`
+    printError(io, 'wimds demo', `${problem}. Fix: ${fix}`)
     return 1
   }
 

@@ -16,6 +16,7 @@ import { ENABLE_OIDC_ISSUER, formatCommand } from '../../lib/shell.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import type { Finding } from './doctor-report.ts'
@@ -91,7 +92,7 @@ async function explainPermissions(file: string, error: BrokerError): Promise<Bro
     return new BrokerError(
       error.code,
       `the image of the sidecar does not let Node read ${file}`,
-      'mount the projected token below /var/run/secrets, or allow the folder (docs/security.md)',
+      `mount the projected token below /var/run/secrets, or allow the folder: ${DOCS_URL}/security.html`,
     )
   }
   const stats = reason === 'EACCES' ? await stat(file).catch(() => undefined) : undefined

@@ -1,6 +1,7 @@
 /** Runs the checks of this machine: everything between its settings and a token. */
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
 import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import { addresses, addressesOrOff } from '../../sidecar/config/parsers.ts'
 import { type Environment, withDefaults } from '../../sidecar/config/settings.ts'
@@ -16,6 +17,8 @@ import { createFinding, failed, notChecked, type Outcome, passed, SKIPPED } from
 import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
+
+const SETTINGS = `The settings: ${DOCS_URL}/configuration.html`
 
 interface LocalOptions {
   readonly env: Environment
@@ -67,8 +70,8 @@ async function checkSettings(env: Environment): Promise<{ config?: Config; outco
       code: 'settings_invalid',
       problem: 'wimds serve does not start with these settings',
       fix: isUnset
-        ? 'run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. docs/configuration.md describes each setting'
-        : 'correct the settings that are named; docs/configuration.md describes each',
+        ? `run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. ${SETTINGS}`
+        : `correct the settings that are named. ${SETTINGS}`,
     } as const
     return { outcome: failed(fault, 'invalid settings', ...error.problems.map(formatProblem)) }
   }

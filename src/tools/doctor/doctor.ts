@@ -4,7 +4,7 @@ import { type CommandDeclaration, type CommandIo, EXIT_NOT_CHECKED } from '../..
 import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
-import { VERSION } from '../../lib/version.ts'
+import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../sidecar/config/config.ts'
 import { checkHere } from './checks.ts'
 import { createReport, listChecks, type Sections } from './doctor-report.ts'
@@ -22,7 +22,7 @@ export const DOCTOR = {
 
 It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
-Nothing is reported as right that was not checked. docs/doctor.md lists the checks.`,
+Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
     verbose: {

@@ -75,7 +75,7 @@ export function createFailure({ code, problem, fix, entra }: Fault<string>): Fai
     code,
     problem: scrub(problem),
     ...(fix !== undefined && { fix: scrub(fix) }),
-    url: `${DOCS_URL}/troubleshooting.md#${code}`,
+    url: `${DOCS_URL}/troubleshooting.html#${code}`,
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

@@ -1,5 +1,6 @@
 /** Formats a report for people: one line for each check, the facts below it, and a fix for each failure. */
 import { toLine } from '../../lib/printable.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import {
   type CheckName,
   type CheckStatus,
@@ -72,7 +73,7 @@ function isUnconfigured({ settings, checks }: DoctorReport): boolean {
 const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
   wimds doctor --pre                 before an installation: checks the cluster
   wimds doctor --pod NAMESPACE/POD   checks an injected pod
-To check a sidecar on this machine, set its variables, which docs/configuration.md describes.
+To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html
 `
 
 const HOW_TO_SEE_ALL = 'Without them the checks fail; --verbose prints each.\n'

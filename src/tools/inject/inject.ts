@@ -79,6 +79,6 @@ function findUnpublishedImages(
   ).filter(([flag, name]) => !flags.has(flag) && images.has(name))
   if (used.length === 0) return []
   const names = used.map(([, name]) => name).join(' and ')
-  const fix = `build your own (${DOCS_URL}/install.md) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`
+  const fix = `build your own (${DOCS_URL}/install.html) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`
   return [`warning: ${names} ${used.length === 1 ? 'is' : 'are'} not published yet. Fix: ${fix}`]
 }

@@ -4,6 +4,7 @@ import { type Flags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandDeclaration } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { guid, tenant } from '../../sidecar/config/parsers.ts'
 import type { ManifestOptions } from './manifests/inject-manifests.ts'
 import type { TemplatePath } from './manifests/workloads.ts'
@@ -20,7 +21,7 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: 'env, loopback (the default), nft or node; docs/kubernetes.md compares them',
+      help: `env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
     },
     ...INJECTION_FLAGS,
     'client-id': {

@@ -230,7 +230,7 @@ test.each([
   ),
   ...values(
     'WIMDS_PASS_THROUGH',
-    ['/metadata/identity', '"/metadata/identity" cannot be forwarded; docs/configuration.md lists'],
+    ['/metadata/identity', '"/metadata/identity" cannot be forwarded; https://'],
     ['/metadata/instance,here', '"here" must be a path such as /metadata/instance'],
   ),
   ...values(

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
+import { DOCS_URL } from '../../../src/lib/version.ts'
 import { redirect } from '../../../src/sidecar/redirect/redirect.ts'
 import { createPeerUidLookup, type ReadTable } from '../../../src/sidecar/server/peer-uid.ts'
 import { captureIo } from '../../tools/capture.ts'
@@ -154,7 +155,7 @@ test.each([
   await expect(findPeerUid(createSocket())).rejects.toThrow(
     expect.objectContaining({
       code: 'caller_not_allowed',
-      message: `the uid of the caller is not known: /proc/self/net/${name} cannot be read (${code}). Fix: keep the NODE_OPTIONS of the image, or allow it to be read (docs/security.md)`,
+      message: `the uid of the caller is not known: /proc/self/net/${name} cannot be read (${code}). Fix: keep the NODE_OPTIONS of the image, or allow it to be read: ${DOCS_URL}/security.html`,
     }),
   )
 })

@@ -9,7 +9,7 @@ const PAGE = await readFile(new URL('../../../docs/troubleshooting.md', import.m
 
 test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
   const { url } = createFailure({ code, problem: 'x' })
-  const [, anchor] = url.split('/docs/troubleshooting.md#')
+  const [, anchor] = url.split('/troubleshooting.html#')
   expect(PAGE).toMatch(new RegExp(`^### ${anchor}$`, 'm'))
 })
 
