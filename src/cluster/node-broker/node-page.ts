@@ -7,7 +7,7 @@ import type { NodeStatus, PodStatus } from './node-status.ts'
 const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']
 
 /** Renders the page. */
-export function renderNodePage({ node, build, generatedAt, pods }: NodeStatus): Page {
+export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   const [worst] = pods
   const table =
     pods.length === 0
@@ -15,7 +15,6 @@ export function renderNodePage({ node, build, generatedAt, pods }: NodeStatus): 
       : renderTable(COLUMNS, pods.map(toRow), generatedAt)
   return renderShell({
     name: node,
-    version: build.version,
     generatedAt,
     state: worst?.state === 'invalid' ? 'failing' : (worst?.state ?? 'ready'),
     title: worst === undefined ? 'No pods' : `${pods.length} pods, the worst ${worst.state}`,

@@ -1,4 +1,4 @@
-/** Creates the commands for what an exchange needs: a federated credential, or an identity binding. */
+/** Creates the commands for the federated credential that an exchange needs. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
@@ -56,38 +56,4 @@ export function createApplicationCommand(
       ['parameters', parameters],
     ],
   }
-}
-
-/** Returns the command that allows the service account of these claims to use an identity through the token proxy. */
-export function createBindingRoles(
-  clientId: string,
-  { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
-): string {
-  const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
-    .replace(/^system:serviceaccount:/, '')
-    .split(':')
-  const name = `use-identity-${clientId}`
-  return `kubectl apply -f - <<'EOF'
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: ${name}
-rules:
-  - apiGroups: [cid.wi.aks.azure.com]
-    resources: [${clientId}]
-    verbs: [use-managed-identity]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: ${name}-${createCredentialName(issuer, subject)}
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: ${name}
-subjects:
-  - kind: ServiceAccount
-    name: ${JSON.stringify(account)}
-    namespace: ${JSON.stringify(namespace)}
-EOF`
 }

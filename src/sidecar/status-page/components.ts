@@ -111,6 +111,7 @@ export function renderText(text: string): Html {
 export function renderCommand(command: string): Html {
   return html`<div class="command">
     <pre><code>${renderText(command)}</code></pre>
+    <button type="button">Copy</button>
   </div>`
 }
 

@@ -21,10 +21,9 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
 
 /** Renders the page; `query` is that of its address. */
 export function renderPage(status: StatusDocument, query = ''): Page {
-  const { build, workload, generatedAt, state } = status
+  const { workload, generatedAt, state } = status
   return renderShell({
     name: formatWorkload(workload),
-    version: build.version,
     generatedAt,
     state,
     title: STATES[state],

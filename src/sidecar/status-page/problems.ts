@@ -91,8 +91,7 @@ function renderDiagnosis(status: StatusDocument): Html {
 }
 
 /** The words in capitals that stand for what the sidecar does not know. */
-const PLACEHOLDER =
-  /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLUSTER|CLIENT_ID|DEPLOYMENT|NAMESPACE|SERVICEACCOUNT)\b/g
+const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLIENT_ID|NAMESPACE)\b/g
 
 /** Renders a command with its purpose, and the names of the placeholders in it. */
 function renderRemedy(purpose: string, command: string): Html {

@@ -1,94 +1,68 @@
 /** The script that keeps the open status page up to date. The page works without it. */
 
 /**
- * Fetches the page every five seconds while it is visible and no text is selected, and replaces the parts that have
- * changed. The scroll position and the keyboard's focus stay.
+ * Fetches the page every five seconds while it is visible, and shows the new one unless text is selected. The scroll
+ * position and the keyboard's focus stay.
  */
 export const SCRIPT = `
 'use strict'
 const INTERVAL_MS = 5000
-const live = document.getElementById('live')
-const button = document.getElementById('pause')
-const findParts = (root) => root.querySelectorAll('[data-part]')
-const markup = new Map([...findParts(document)].map((part) => [part.dataset.part, part.innerHTML]))
-let timer
+const [live, pause, state] = ['live', 'pause', 'state'].map((id) => document.getElementById(id))
+const main = document.querySelector('main')
 let paused = false
 let asOf = live.textContent
 
-function schedule(ms) {
-  clearTimeout(timer)
-  if (!paused && !document.hidden) timer = setTimeout(refresh, ms)
-}
-
 async function refresh() {
+  if (paused || document.hidden) return
   try {
     const response = await fetch(location.href, { signal: AbortSignal.timeout(INTERVAL_MS) })
     if (!response.ok) throw new Error(response.statusText)
     const next = new DOMParser().parseFromString(await response.text(), 'text/html')
-    if (next.documentElement.dataset.version !== document.documentElement.dataset.version) return location.reload()
     if (!paused && getSelection().isCollapsed) show(next)
   } catch {
     showLost()
   }
-  schedule(INTERVAL_MS)
 }
 
 function show(next) {
   document.body.classList.remove('lost')
   document.title = next.title
   asOf = next.getElementById('live').textContent
-  for (const source of findParts(next)) {
-    const { part } = source.dataset
-    if (markup.get(part) === source.innerHTML) continue
-    markup.set(part, source.innerHTML)
-    replace(document.querySelector('[data-part="' + part + '"]'), source)
-  }
+  // A screen reader reads it out when it changes.
+  const { innerHTML } = next.getElementById('state')
+  if (state.innerHTML !== innerHTML) state.innerHTML = innerHTML
+  const findFocusable = () => [...main.querySelectorAll('a, button')]
+  const focusedAt = findFocusable().indexOf(document.activeElement)
+  main.replaceChildren(...next.querySelector('main').childNodes)
+  findFocusable()[focusedAt]?.focus({ preventScroll: true })
   showTime()
 }
 
 // What the page shows may no longer be true.
 function showLost() {
+  if (document.body.classList.contains('lost')) return
   document.body.classList.add('lost')
   document.title = 'No answer: ' + document.querySelector('h1').textContent
-  document.querySelector('[data-part=state]').textContent = 'No answer'
-  markup.delete('state')
+  state.textContent = 'No answer'
   live.textContent = asOf + '. The sidecar or the port-forward may have ended; trying again.'
-}
-
-function replace(target, source) {
-  const findFocusable = () => [...target.querySelectorAll('a, button')]
-  const focusedAt = findFocusable().indexOf(document.activeElement)
-  target.replaceChildren(...source.childNodes)
-  addCopyButtons(target)
-  findFocusable()[focusedAt]?.focus({ preventScroll: true })
 }
 
 function showTime() {
   live.textContent = (paused ? 'Paused. ' : 'Live. ') + asOf
 }
 
-function addCopyButtons(root) {
-  for (const command of root.querySelectorAll('.command')) {
-    const copy = document.createElement('button')
-    copy.type = 'button'
-    copy.textContent = 'Copy'
-    copy.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(command.querySelector('code').textContent)
-      copy.textContent = 'Copied'
-    })
-    command.append(copy)
-  }
-}
-
-button.addEventListener('click', () => {
+pause.addEventListener('click', () => {
   paused = !paused
-  button.textContent = paused ? 'Resume' : 'Pause'
+  pause.textContent = paused ? 'Resume' : 'Pause'
   showTime()
-  schedule(0)
+  refresh()
 })
-document.addEventListener('visibilitychange', () => schedule(0))
-button.hidden = false
+document.addEventListener('click', async ({ target }) => {
+  if (!target.matches('.command button')) return
+  await navigator.clipboard.writeText(target.parentElement.querySelector('code').textContent)
+  target.textContent = 'Copied'
+})
+document.addEventListener('visibilitychange', refresh)
+setInterval(refresh, INTERVAL_MS)
 showTime()
-addCopyButtons(document)
-schedule(1500)
 `

@@ -14,7 +14,6 @@ export interface Page {
 interface Frame {
   /** The heading. */
   readonly name: string
-  readonly version: string
   readonly generatedAt: string
   /** The state, which decides the colour, and its title. */
   readonly state: StatusDocument['state']
@@ -24,11 +23,11 @@ interface Frame {
   readonly query: string
 }
 
-/** Renders a page. The script replaces its elements with `data-part`. */
+/** Renders a page. */
 export function renderShell(frame: Frame): Page {
-  const { name, version, generatedAt, state, title, content, query } = frame
+  const { name, generatedAt, state, title, content, query } = frame
   const { markup } = html`<!doctype html>
-    <html lang="en" data-version="${version}">
+    <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -39,16 +38,16 @@ export function renderShell(frame: Frame): Page {
       <body>
         <header>
           <h1>${renderText(name)}</h1>
-          <div role="status" data-part="state">
+          <div role="status" id="state">
             <span class="tag ${state}">${title}</span>
           </div>
           <p>
             <span id="live">As of ${formatClock(generatedAt, generatedAt)}</span>
-            <button type="button" id="pause" hidden>Pause</button>
+            <button type="button" id="pause">Pause</button>
             <noscript><a href="/status${query}">Reload</a></noscript>
           </p>
         </header>
-        <main data-part="main">${content}</main>
+        <main>${content}</main>
         <footer>
           <p>
             The same as <a href="/status.json${query}">JSON</a>; <a href="/metrics">metrics</a>. No

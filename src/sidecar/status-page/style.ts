@@ -45,5 +45,5 @@ tr{padding:.4rem 0;border-top:1px solid var(--line)}
 th,td{border:0;padding:0}
 td::before{content:attr(data-label) " ";color:var(--quiet);font-size:.85rem}
 }
-@media print{button{display:none}}
+@media print,(scripting:none){button{display:none}}
 `

@@ -1,7 +1,11 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
 import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { formatManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import {
+  createCredentialName,
+  formatManagedIdentityId,
+  parseManagedIdentityId,
+} from '../../lib/managed-identity.ts'
 import { formatCommand } from '../../lib/shell.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
@@ -14,7 +18,6 @@ import {
 import {
   canCreateCredential,
   createApplicationCommand,
-  createBindingRoles,
   createManagedIdentityCommand,
 } from '../../sidecar/exchange/credential-commands.ts'
 import type { Identity } from '../../sidecar/identities.ts'
@@ -164,4 +167,38 @@ function createBindingCommands(
       command: formatCommand(create),
     },
   ]
+}
+
+/** Returns the command that allows the service account of these claims to use an identity through the token proxy. */
+function createBindingRoles(
+  clientId: string,
+  { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
+): string {
+  const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
+    .replace(/^system:serviceaccount:/, '')
+    .split(':')
+  const name = `use-identity-${clientId}`
+  return `kubectl apply -f - <<'EOF'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: ${name}
+rules:
+  - apiGroups: [cid.wi.aks.azure.com]
+    resources: [${clientId}]
+    verbs: [use-managed-identity]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: ${name}-${createCredentialName(issuer, subject)}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: ${name}
+subjects:
+  - kind: ServiceAccount
+    name: ${JSON.stringify(account)}
+    namespace: ${JSON.stringify(namespace)}
+EOF`
 }

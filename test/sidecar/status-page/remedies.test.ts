@@ -63,12 +63,10 @@ describe('with two projected tokens', () => {
   })
 
   // The name of a credential is a hash of the claims: with placeholders it would be that of another cluster.
-  test.each(['federated_credential_not_found', 'token_proxy_forbidden'])(
-    '%s of an unlisted client id has no command',
-    (code) => {
-      expect(commandsFor(code, aStatus({ assertions, identities: [] }))).toEqual([])
-    },
-  )
+  test('an unlisted client id has no command', () => {
+    const status = aStatus({ assertions, identities: [] })
+    expect(commandsFor('federated_credential_not_found', status)).toEqual([])
+  })
 })
 
 test('a chained identity has no command with the claims of the projected token', () => {
@@ -77,39 +75,9 @@ test('a chained identity has no command with the claims of the projected token',
   expect(commandsFor('federated_credential_not_found', status)).toEqual([])
 })
 
-test.each([
-  ['federated_credential_not_found', 0],
-  ['token_proxy_forbidden', 0],
-  // Without that of the issuer.
-  ['issuer_unreachable', 1],
-])('%s has no command with the claims of a projected token that cannot be read', (code, count) => {
+test('there is no command with the claims of a projected token that cannot be read', () => {
   const assertions = [{ file: TOKEN_FILE }]
-  expect(commandsFor(code, aStatus({ assertions }))).toHaveLength(count)
-})
-
-test('an internal issuer has no command that reads it from outside the cluster', () => {
-  const assertions = aStatus().assertions.map((assertion) => ({
-    ...assertion,
-    ...(assertion.claims && {
-      claims: { ...assertion.claims, issuer: 'https://kubernetes.default.svc.cluster.local' },
-    }),
-  }))
-  expect(commandsFor('issuer_unreachable', aStatus({ assertions }))).toEqual([
-    expect.stringMatching(/^az aks update .*--enable-oidc-issuer$/s),
-  ])
-})
-
-test.each([
-  [
-    'issuer_unreachable',
-    'curl -fsS --url https://eastus.oic.prod-aks.azure.com/t/c/.well-known/openid-configuration',
-  ],
-  ['token_proxy_forbidden', 'use-managed-identity'],
-  ['identity_not_found', 'kubectl annotate serviceaccount -n shop orders'],
-  ['application_refused', `az ad sp show --id ${CLIENT_ID}`],
-  ['assertion_missing', 'kubectl describe pod -n shop orders-7f9c4-x2x8k'],
-])('%s has the command %s', (code, command) => {
-  expect(commandsFor(code).join('\n')).toContain(command)
+  expect(commandsFor('federated_credential_not_found', aStatus({ assertions }))).toEqual([])
 })
 
 test.each([
@@ -119,13 +87,6 @@ test.each([
   const workload = { host: 'orders-0', namespace: 'shop', ...where }
   expect(createDoctorCommand(aStatus({ workload }))).toBe(command)
 })
-
-test.each(['assertion_missing', 'assertion_unreadable', 'assertion_empty', 'identity_not_found'])(
-  'outside Kubernetes %s has no command for kubectl',
-  (code) => {
-    expect(commandsFor(code, aStatus({ workload: { host: 'vm', inPod: false } }))).toEqual([])
-  },
-)
 
 test('a namespace that is not known, as there is no projected token, is a placeholder', () => {
   const status = aStatus({
@@ -137,7 +98,7 @@ test('a namespace that is not known, as there is no projected token, is a placeh
   )
 })
 
-test('a fault that only doctor can explain has no command of its own', () => {
+test('a fault whose fix is a sentence has no command', () => {
   expect(commandsFor('entra_bad_response')).toEqual([])
 })
 
@@ -161,7 +122,6 @@ test('texts of the projected token are quoted for the shell', () => {
   const [, command] = commandsFor('federated_credential_not_found', status)
   expect(command).toContain(String.raw`--issuer 'https://x'\''; reboot #' `)
   expect(command).toContain(`--subject '$(reboot)' `)
-  expect(commandsFor('identity_not_found', status)[0]).toContain("-n '$(reboot)' '`reboot`' \\\n")
 })
 
 test('an unusual audience reaches az only if it is configured, as it is in the token', () => {
