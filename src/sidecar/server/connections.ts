@@ -1,4 +1,4 @@
-/** The limits on connections: at the cap one is closed, and the requests of each are answered one after the other. */
+/** The limits on connections: at the cap one is closed, and each has one request at a time. */
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -9,8 +9,8 @@ interface ConnectionState {
   readonly key: string
   /** The address of the other side. */
   readonly peer: string
-  /** Pending replies. Only the first is being answered; the others are the queue behind it. */
-  readonly queue: ServerResponse[]
+  /** The replies that have not ended: the one that is being answered, and at most a written one before it. */
+  readonly pending: ServerResponse[]
   /** Replies that have ended. */
   replies: number
   /** When it was opened or its last reply ended, by a logical clock. */
@@ -19,8 +19,6 @@ interface ConnectionState {
 
 /** How connections are limited. */
 export interface ConnectionPolicy {
-  /** Requests that a connection may send ahead of a reply. No SDK and no probe sends any. */
-  readonly maxAhead: number
   /** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
   readonly chooseVictim: (open: Iterable<ConnectionState>) => ConnectionState | undefined
   /** Answers what the connection waits for before it is closed, as long as there are fewer than twice the cap. */
@@ -29,7 +27,6 @@ export interface ConnectionPolicy {
 
 /** Closes the longest-idle of the connections that wait for no reply. */
 export const KEEP_BUSY: ConnectionPolicy = {
-  maxAhead: 16,
   chooseVictim: (open) => {
     const idle = [...open].filter((state) => !hasInflightRequest(state))
     return findFirst(idle, (one, other) => one.idleSince - other.idleSince)
@@ -41,7 +38,6 @@ export const KEEP_BUSY: ConnectionPolicy = {
  * connection of that peer gets in too: of its connections the one with the most replies is closed.
  */
 export const SHARE_BY_PEER: ConnectionPolicy = {
-  maxAhead: 0,
   chooseVictim: (open) => {
     const peers = [...Map.groupBy(open, ({ peer }) => peer).values()]
     const largest = findFirst(peers, (one, other) => other.length - one.length) ?? []
@@ -54,7 +50,6 @@ export const SHARE_BY_PEER: ConnectionPolicy = {
 
 /** Closes the connection with the most replies, after the one that it waits for: all may be of one peer, a proxy. */
 export const SHARE_BY_WORK: ConnectionPolicy = {
-  maxAhead: 0,
   isGraceful: true,
   chooseVictim: (open) =>
     findFirst(
@@ -84,55 +79,48 @@ export class ConnectionLimiter {
 
   /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
   attach(server: Server, handler: RequestListener): void {
-    const onReplyEnd = this.#createReplyListener(handler)
+    const endReply = (socket: Duplex) => this.#endReply(socket)
+    /** The one listener of all replies: a closure for each request would cost more than the rest of this. */
+    function onClose(this: ServerResponse): void {
+      endReply(this.req.socket)
+    }
     server.on('connection', (socket: Socket) => this.#add(socket))
     if ('setSecureContext' in server) {
       server.on('secureConnection', (encrypted: Socket) => this.#replaceByEncrypted(encrypted))
     }
     server.on('request', (request, response: ServerResponse) => {
       const { socket } = request
-      const queue = this.#open.get(socket)?.queue
-      if (queue === undefined || socket.destroyed) return
-      // The reply that is being answered may be written and not closed yet when an honest client's next request arrives.
-      const written = Number(queue[0]?.writableEnded === true)
-      if (queue.length - written > this.#policy.maxAhead) {
+      const pending = this.#open.get(socket)?.pending
+      if (pending === undefined || socket.destroyed) return
+      // The last reply may be written and not closed yet when an honest client's next request arrives.
+      const written = Number(pending[0]?.writableEnded === true)
+      if (pending.length > written) {
         socket.destroy()
         return
       }
-      response.on('close', onReplyEnd)
-      queue.push(response)
-      if (queue.length === 1) handler(request, response)
+      response.on('close', onClose)
+      pending.push(response)
+      handler(request, response)
     })
   }
 
-  /** Returns the replies that a connection still waits for, in the order of their requests. */
-  pendingReplies(connection: Duplex): readonly ServerResponse[] {
-    return this.#open.get(connection)?.queue ?? []
+  /** Returns the reply that a connection waits for, or that it has not read yet; undefined: none. */
+  pendingReply(connection: Duplex): ServerResponse | undefined {
+    return this.#open.get(connection)?.pending.findLast(({ req }) => req.complete)
   }
 
-  /** Closes idle connections now, and the others after their last pending reply. */
+  /** Closes idle connections now, and the others after their reply. */
   drain(): void {
     for (const state of this.#open.values()) this.#closeAfterReplies(state)
   }
 
-  /** Creates the one listener of all replies: a closure for each request would cost more than the rest of this. */
-  #createReplyListener(handler: RequestListener): (this: ServerResponse) => void {
-    const answerNext = (socket: Socket, { queue: [next] }: ConnectionState) => {
-      if (next !== undefined && !socket.destroyed) handler(next.req, next)
-    }
-    const endReply = (socket: Socket) => {
-      const state = this.#open.get(socket)
-      if (state === undefined) return
-      state.queue.shift()
-      state.replies += 1
-      this.#now += 1
-      state.idleSince = this.#now
-      // Other connections are served before the next pipelined request of this one.
-      if (state.queue.length > 0) setImmediate(answerNext, socket, state)
-    }
-    return function () {
-      endReply(this.req.socket)
-    }
+  #endReply(socket: Duplex): void {
+    const state = this.#open.get(socket)
+    if (state === undefined) return
+    state.pending.shift()
+    state.replies += 1
+    this.#now += 1
+    state.idleSince = this.#now
   }
 
   /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
@@ -144,7 +132,7 @@ export class ConnectionLimiter {
     this.#now += 1
     const { remoteAddress: peer = '' } = socket
     const key = connectionKey(socket)
-    this.#track({ socket, key, peer, queue: [], replies: 0, idleSince: this.#now })
+    this.#track({ socket, key, peer, pending: [], replies: 0, idleSince: this.#now })
   }
 
   #track(state: ConnectionState): void {
@@ -177,7 +165,7 @@ export class ConnectionLimiter {
   }
 
   #closeAfterReplies(state: ConnectionState): void {
-    const last = state.queue.at(-1)
+    const last = state.pending.at(-1)
     if (last === undefined || !hasInflightRequest(state)) this.#close(state)
     // Node adds `Connection: close` to the reply, and closes the connection after it.
     else last.shouldKeepAlive = false
@@ -205,11 +193,12 @@ function findFirst<T>(values: readonly T[], compare: (one: T, other: T) => numbe
  * Returns whether this side owes the reply to a request that has arrived completely. A reply that is
  * written and that the caller does not read does not count.
  */
-function hasInflightRequest({ queue: [first] }: ConnectionState): boolean {
-  return first?.req.complete === true && !first.writableEnded
+function hasInflightRequest({ pending }: ConnectionState): boolean {
+  const last = pending.at(-1)
+  return last?.req.complete === true && !last.writableEnded
 }
 
 /** Returns whether the connection is closed after a reply that it waits for. */
 function isEnding(state: ConnectionState): boolean {
-  return hasInflightRequest(state) && state.queue.at(-1)?.shouldKeepAlive === false
+  return hasInflightRequest(state) && state.pending.at(-1)?.shouldKeepAlive === false
 }

@@ -115,15 +115,15 @@ function createLimitedServer(
   const rejected = new WeakSet<Duplex>()
 
   /**
-   * Rejects bytes that are no request, after the replies to earlier requests; an incomplete one gets no other reply. Once
+   * Rejects bytes that are no request, after the reply to the request before; an incomplete one gets no other reply. Once
    * for a connection: Node reports each further piece.
    */
   function rejectBytes(socket: Duplex, error: ClientError): void {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    const last = limiter.pendingReplies(socket).findLast(({ req }) => req.complete)
-    if (last === undefined) reject(socket, error)
-    else last.once('close', () => reject(socket, error))
+    const earlier = limiter.pendingReply(socket)
+    if (earlier === undefined) reject(socket, error)
+    else earlier.once('close', () => reject(socket, error))
   }
 
   function reject(socket: Duplex, { status, message }: ClientError): void {
