@@ -1,6 +1,5 @@
 /** Starts an admin server that serves a status document. */
-import { createStatusRoutes } from '../../src/sidecar/server/status-routes.ts'
-import { createLogger } from '../../src/sidecar/telemetry/logger.ts'
+import { createStatusRoutes } from '../../src/sidecar/server/admin.ts'
 import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 
@@ -17,10 +16,7 @@ export async function serveStatus(document: StatusDocument): Promise<Served> {
   const { port, ...server } = await openAdminPort({
     readiness: () => ({ ready: true }),
     scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
-    loopbackRoutes: createStatusRoutes({
-      document: () => current,
-      log: createLogger({ level: 'silent', format: 'json', out: { write: () => {} } }),
-    }),
+    loopbackRoutes: createStatusRoutes(() => current),
   })
   const origin = `http://localhost:${port}`
   return {

@@ -1,17 +1,22 @@
 /** The metrics of the broker: its own, and those of the sidecars that it replaces, by namespace and service account. */
+import Registry from 'prom-client/lib/registry.js'
 import {
   createRegistry,
   type Exposition,
-  formatMetrics,
-  type ReadMetric,
-  readMetrics,
   registerBuildInfo,
   registerCollected,
-  type Registry,
   type Sample,
   scrapeRegistry,
   toSamples,
 } from '../../sidecar/telemetry/prometheus.ts'
+
+/** A metric with the samples that it has now. */
+interface ReadMetric {
+  readonly name: string
+  readonly type: string
+  readonly help: string
+  readonly values: readonly Sample[]
+}
 
 /** What has metrics of its own. */
 interface Source {
@@ -140,6 +145,25 @@ function addLabels(metrics: readonly ReadMetric[], labels: Labels): ReadMetric[]
     ...metric,
     values: metric.values.map((sample) => ({ ...sample, labels: { ...labels, ...sample.labels } })),
   }))
+}
+
+/** Reads the metrics of the registry whose names begin with `prefix`. */
+async function readMetrics(registry: Registry, prefix: string): Promise<ReadMetric[]> {
+  const metrics = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith(prefix))
+    .flatMap(({ name }) => registry.getSingleMetric(name) ?? [])
+  const read = await Promise.all(metrics.map((metric) => metric.get()))
+  return read.map(({ name, help, type, values }) => ({ name, help, type: String(type), values }))
+}
+
+/** Formats metrics that have been read in Prometheus's text format. */
+export async function formatMetrics(metrics: readonly ReadMetric[]): Promise<string> {
+  const registry = new Registry()
+  for (const metric of metrics) {
+    registry.registerMetric({ name: metric.name, labelNames: [], get: async () => metric })
+  }
+  return registry.metrics()
 }
 
 /** What the broker's own metrics are read from. */

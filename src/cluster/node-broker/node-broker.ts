@@ -176,7 +176,7 @@ function createAdminParts(
   return {
     readiness: () => ({ ready: true }),
     scrape: createBrokerMetrics(state, metrics).scrape,
-    loopbackRoutes: createNodeRoutes({ node, workloads: all, log }),
+    loopbackRoutes: createNodeRoutes({ node, workloads: all }),
   }
 }
 

@@ -2,19 +2,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
 import { sendJson, sendText } from '../../sidecar/server/send.ts'
-import { createLogLevelRoutes } from '../../sidecar/server/status-routes.ts'
-import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
 import { createNodeStatus, findWorkload } from './node-status.ts'
 import type { Workload } from './workload.ts'
 
 interface NodeRouteParts {
   readonly node: string
   readonly workloads: () => readonly Workload[]
-  readonly log: ProcessLog
 }
 
 /** Creates the routes. `/status?pod=NAMESPACE/NAME` is the page of one pod, as that of a sidecar. */
-export function createNodeRoutes({ node, workloads, log }: NodeRouteParts): Routes {
+export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
   /** Returns the document of the pod that the query names; sends an error if there is none. */
   function findDocument(pod: string, response: ServerResponse) {
     const document = findWorkload(workloads(), pod)?.document()
@@ -23,10 +20,10 @@ export function createNodeRoutes({ node, workloads, log }: NodeRouteParts): Rout
   }
 
   return {
-    'GET /': (_request, response) => {
+    '/': (_request, response) => {
       sendText(response, 302, { Location: '/status' }, '')
     },
-    'GET /status': async (request, response) => {
+    '/status': async (request, response) => {
       const pod = readPod(request)
       if (pod === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
@@ -38,13 +35,12 @@ export function createNodeRoutes({ node, workloads, log }: NodeRouteParts): Rout
       const { renderPage } = await import('../../sidecar/status-page/page.ts')
       sendPage(response, renderPage(document, `?pod=${encodeURIComponent(pod)}`))
     },
-    'GET /status.json': (request, response) => {
+    '/status.json': (request, response) => {
       const pod = readPod(request)
       const document =
         pod === undefined ? createNodeStatus(node, workloads()) : findDocument(pod, response)
       if (document !== undefined) sendJson(response, 200, document)
     },
-    ...createLogLevelRoutes(log),
   }
 }
 

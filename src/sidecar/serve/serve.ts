@@ -6,9 +6,8 @@ import type { Address } from '../config/parsers.ts'
 import { createAssertionReader } from '../exchange/assertion.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
-import { type AdminParts, listenForAdmin } from '../server/admin.ts'
+import { type AdminParts, listenForAdmin, createStatusRoutes } from '../server/admin.ts'
 import type { Listener } from '../server/listen.ts'
-import { createStatusRoutes } from '../server/status-routes.ts'
 import { createLogger, type ProcessLog } from '../telemetry/logger.ts'
 import type { ReadinessState } from '../telemetry/readiness.ts'
 import { describeSettings } from '../config/settings.ts'
@@ -43,10 +42,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const adminParts: AdminParts = {
     readiness: () => formatReadiness(telemetry.readiness()),
     scrape: telemetry.scrape,
-    loopbackRoutes: createStatusRoutes({
-      document: () => telemetry.document(describeSettings(io.env)),
-      log,
-    }),
+    loopbackRoutes: createStatusRoutes(() => telemetry.document(describeSettings(io.env))),
   }
 
   const listeners = await openPorts(openListeners(config, broker, adminParts), {

@@ -11,11 +11,12 @@ import { isLoopback } from '../../lib/hosts.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
 import { SHARE_BY_PEER } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { sendJson, sendText } from './send.ts'
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
-/** Routes by method and path, such as `GET /status`. */
+/** Routes by their paths. */
 export type Routes = Readonly<Record<string, Route>>
 
 export interface AdminParts {
@@ -45,17 +46,17 @@ function createHandler(parts: AdminParts): RequestListener {
   const { readiness, loopbackRoutes = {} } = parts
   const scrape = shareScrapes(parts.scrape)
   const routes = new Map<string, Route>([
-    ...Object.entries(loopbackRoutes).map(([name, route]) => [name, rejectRemote(route)] as const),
-    ['GET /healthz', (_request, response) => sendJson(response, 200, { status: 'ok' })],
+    ...Object.entries(loopbackRoutes).map(([path, route]) => [path, rejectRemote(route)] as const),
+    ['/healthz', (_request, response) => sendJson(response, 200, { status: 'ok' })],
     [
-      'GET /readyz',
+      '/readyz',
       (_request, response) => {
         const state = readiness()
         sendJson(response, state.ready ? 200 : 503, state)
       },
     ],
     [
-      'GET /metrics',
+      '/metrics',
       async (_request, response) => {
         const { contentType, body } = await scrape()
         sendText(response, 200, { 'Content-Type': contentType }, body)
@@ -65,8 +66,8 @@ function createHandler(parts: AdminParts): RequestListener {
   const notFound = `there is no such path here. Paths: ${formatPaths(loopbackRoutes)}`
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const method = request.method === 'HEAD' ? 'GET' : request.method
-    const route = routes.get(`${method} ${request.url?.split('?', 1)[0]}`)
+    const isRead = request.method === 'GET' || request.method === 'HEAD'
+    const route = isRead ? routes.get(request.url?.split('?', 1)[0] ?? '') : undefined
     if (route === undefined) sendJson(response, 404, { error: notFound })
     else await route(request, response)
   }
@@ -104,9 +105,23 @@ export function shareScrapes(
   }
 }
 
+/** Creates the routes of the status, for people on loopback. */
+export function createStatusRoutes(document: () => StatusDocument): Routes {
+  return {
+    '/': (_request, response) => sendText(response, 302, { Location: '/status' }, ''),
+    '/status': async (_request, response) => {
+      // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
+      const { renderPage } = await import('../status-page/page.ts')
+      const { headers, body } = renderPage(document())
+      sendText(response, 200, headers, body)
+    },
+    '/status.json': (_request, response) => sendJson(response, 200, document()),
+  }
+}
+
 /** Returns the paths for people: `/` redirects. */
 function formatPaths(loopbackRoutes: Routes): string {
-  const local = Object.keys(loopbackRoutes).filter((name) => name !== 'GET /')
+  const local = Object.keys(loopbackRoutes).filter((path) => path !== '/')
   const paths = ['/healthz', '/readyz', '/metrics'].join(', ')
   return local.length === 0 ? paths : `${paths}; from loopback ${local.join(', ')}`
 }

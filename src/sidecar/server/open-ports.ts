@@ -32,7 +32,7 @@ export async function openPorts<T>(
       `choose another port by ${setBy}`,
     )
     log.error('listen_failed', errorFields(failure))
-    if (log.level() === 'silent') printError(io, program, failure.message)
+    if (log.level === 'silent') printError(io, program, failure.message)
     return undefined
   }
 }

@@ -1,33 +1,28 @@
-/** Keeps the latest exchanges for the status page. */
-import type { BrokerError } from '../../lib/errors.ts'
-import type { ExchangeEvent } from '../tokens/token-sources.ts'
+/** Keeps the latest events of each kind, with their number, for the status page. */
 
-/** The latest of one or more exchanges with the same request and outcome. Its token must not outlive the cache entry. */
-export interface PastExchange extends Pick<ExchangeEvent, 'request' | 'durationMs'> {
-  /** Undefined if it succeeded. */
-  readonly error: BrokerError | undefined
-  /** On the monotonic clock. */
-  readonly endedAt: number
+/** One or more events of the same kind. */
+export interface Past<T> {
+  readonly latest: T
+  /** When that was, on the monotonic clock. */
+  readonly at: number
   readonly count: number
 }
 
-const MAX_ENTRIES = 20
+const MAX_KINDS = 20
 
-/** Creates an empty history, which keeps twenty exchanges. `now` is the monotonic clock. */
-export function createHistory(now: () => number) {
+/** Creates an empty history, which keeps the twenty latest kinds. `now` is the monotonic clock. */
+export function createHistory<T>(now: () => number) {
   // A Map keeps the order of insertion: the first entry is the oldest.
-  const exchanges = new Map<string, PastExchange>()
+  const kinds = new Map<string, Past<T>>()
   return {
-    onExchange: ({ request, durationMs, outcome }: ExchangeEvent) => {
-      const error = outcome.ok ? undefined : outcome.error
-      const key = JSON.stringify([request.identity.clientId, request.scope, error?.code])
-      const count = (exchanges.get(key)?.count ?? 0) + 1
-      exchanges.delete(key)
-      exchanges.set(key, { request, durationMs, error, endedAt: now(), count })
-      const [oldest] = exchanges.keys()
-      if (exchanges.size > MAX_ENTRIES && oldest !== undefined) exchanges.delete(oldest)
+    add: (kind: string, latest: T) => {
+      const count = (kinds.get(kind)?.count ?? 0) + 1
+      kinds.delete(kind)
+      kinds.set(kind, { latest, at: now(), count })
+      const [oldest] = kinds.keys()
+      if (kinds.size > MAX_KINDS && oldest !== undefined) kinds.delete(oldest)
     },
-    /** Returns the exchanges, latest first. */
-    exchanges: (): readonly PastExchange[] => [...exchanges.values()].toReversed(),
+    /** Returns each kind, the latest first. */
+    all: (): readonly Past<T>[] => [...kinds.values()].toReversed(),
   }
 }

@@ -13,11 +13,9 @@ export interface Logger {
   readonly error: Write
 }
 
-/** The log of a process. Its level can change while the process runs. */
+/** The log of a process. */
 export interface ProcessLog extends Logger {
-  readonly level: () => LogLevel
-  /** Changes the level and writes `log_level_changed`, whatever the levels are. */
-  readonly changeLevel: (level: LogLevel) => void
+  readonly level: LogLevel
   /** Lines dropped by the rate limit since the start, by event. */
   readonly dropped: ReadonlyMap<string, number>
 }
@@ -46,7 +44,6 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
     },
     destination,
   )
-  let current = level
   const dropped = new Map<string, number>()
   const allow = createRateLimit((key, count) => {
     const [droppedEvent, value] = key.split(' ')
@@ -71,13 +68,7 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
     info: createWriter('info'),
     warn: createWriter('warn'),
     error: createWriter('error'),
-    level: () => current,
-    changeLevel: (to) => {
-      sink.level = 'info'
-      sink.info({ event: 'log_level_changed', from: current, to })
-      sink.level = to
-      current = to
-    },
+    level,
     dropped,
   }
 }

@@ -29,7 +29,7 @@ const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 /** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
 export function createMetrics(sources: StateSources) {
   const registry = createRegistry()
-  const requests = registerRequests(registry, sources.clock)
+  const requests = registerRequests(registry)
   const exchanges = registerExchanges(registry)
   const onReload = registerReloads(registry, sources.clock)
   registerCollected(registry, describeState(sources))
@@ -37,8 +37,8 @@ export function createMetrics(sources: StateSources) {
   return { registry, ...requests, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
 }
 
-function registerRequests(registry: Registry, { monotonic }: Clock) {
-  const replies = createReplyCounts(REQUEST_BOUNDS, monotonic)
+function registerRequests(registry: Registry) {
+  const replies = createReplyCounts(REQUEST_BOUNDS)
   // Plain numbers: prom-client makes a string of the labels at each count.
   const results: Record<CacheResult, number> = {
     hit: 0,
@@ -72,7 +72,6 @@ function registerRequests(registry: Registry, { monotonic }: Clock) {
   ])
   return {
     onReply: replies.add,
-    failedRequests: replies.failedRequests,
     onCacheResult: (result: CacheResult) => {
       results[result] += 1
     },

@@ -87,33 +87,6 @@ export function registerCollected(registry: Registry, metrics: readonly Collecte
   }
 }
 
-/** A metric with the samples that it has now. */
-export interface ReadMetric {
-  readonly name: string
-  readonly type: string
-  readonly help: string
-  readonly values: readonly Sample[]
-}
-
-/** Reads the metrics of the registry whose names begin with `prefix`. */
-export async function readMetrics(registry: Registry, prefix: string): Promise<ReadMetric[]> {
-  const metrics = registry
-    .getMetricsAsArray()
-    .filter(({ name }) => name.startsWith(prefix))
-    .flatMap(({ name }) => registry.getSingleMetric(name) ?? [])
-  const read = await Promise.all(metrics.map((metric) => metric.get()))
-  return read.map(({ name, help, type, values }) => ({ name, help, type: String(type), values }))
-}
-
-/** Formats metrics that have been read in Prometheus's text format. */
-export async function formatMetrics(metrics: readonly ReadMetric[]): Promise<string> {
-  const registry = new Registry()
-  for (const metric of metrics) {
-    registry.registerMetric({ name: metric.name, labelNames: [], get: async () => metric })
-  }
-  return registry.metrics()
-}
-
 /** Returns a sample for each value of a label. */
 export function toSamples(label: string, values: Iterable<readonly [string, number]>): Sample[] {
   return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }))

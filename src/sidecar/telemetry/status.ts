@@ -4,13 +4,14 @@ import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
+import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
-import type { PastExchange } from './history.ts'
-import type { FailedRequests } from './reply-counts.ts'
+import type { Past } from './history.ts'
 import {
   describeClaims,
   describeFailure,
@@ -23,6 +24,17 @@ import type { ReadinessState } from './readiness.ts'
 import { findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
+export interface PastExchange extends Pick<ExchangeEvent, 'request' | 'durationMs'> {
+  /** Undefined if it succeeded. */
+  readonly error: BrokerError | undefined
+}
+
+export interface FailedRequest {
+  readonly protocol: string
+  readonly client: SeenClient
+  readonly error: BrokerError
+}
+
 interface StatusSources {
   /** On the monotonic clock. */
   readonly startedAt: number
@@ -31,8 +43,8 @@ interface StatusSources {
   readonly readiness: ReadinessState
   readonly entries: readonly CacheEntry[]
   readonly assertions: ReadonlyMap<string, AssertionState>
-  readonly exchanges: readonly PastExchange[]
-  readonly failedRequests: readonly FailedRequests[]
+  readonly exchanges: readonly Past<PastExchange>[]
+  readonly failedRequests: readonly Past<FailedRequest>[]
   readonly clients: readonly SeenClient[]
   readonly skewMs: number | undefined
   readonly logLevel: StatusDocument['logLevel']
@@ -144,11 +156,12 @@ function describeToken(
 }
 
 function describeExchange(
-  { endedAt, count, request: { identity, scope }, durationMs, error }: PastExchange,
+  { at, count, latest: { request, durationMs, error } }: Past<PastExchange>,
   clock: Clock,
 ): StatusDocument['exchanges'][number] {
+  const { identity, scope } = request
   return {
-    at: formatInstant(endedAt, clock),
+    at: formatInstant(at, clock),
     count,
     identity: identity.name,
     resource: describeResource(scope),
@@ -158,11 +171,11 @@ function describeExchange(
 }
 
 function describeFailedRequests(
-  { lastAt, count, protocol, client, error }: FailedRequests,
+  { at, count, latest: { protocol, client, error } }: Past<FailedRequest>,
   clock: Clock,
 ): StatusDocument['failedRequests'][number] {
   return {
-    lastAt: formatInstant(lastAt, clock),
+    lastAt: formatInstant(at, clock),
     count,
     protocol,
     client: client.library,

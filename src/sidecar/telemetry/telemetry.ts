@@ -20,7 +20,7 @@ import { createHistory } from './history.ts'
 import type { Logger, ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
-import { createStatusDocument } from './status.ts'
+import { createStatusDocument, type FailedRequest, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
@@ -45,7 +45,8 @@ export function createTelemetry(sources: TelemetrySources) {
   const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
   const inventory = createClientInventory(clock.monotonic)
-  const history = createHistory(clock.monotonic)
+  const exchanges = createHistory<PastExchange>(clock.monotonic)
+  const failedRequests = createHistory<FailedRequest>(clock.monotonic)
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const isFirstUse = createFirstUseFilter()
   const { onSkew, skewMs } = createSkewMonitor(clock, log)
@@ -65,11 +66,13 @@ export function createTelemetry(sources: TelemetrySources) {
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
       const client = inventory.count(headers)
-      metrics.onReply(event, client)
+      metrics.onReply(event, client.library)
       if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
         logServedToken(log, event, served, client)
       }
       if (error === undefined) return
+      const kind = `${protocol} ${error.code} ${client.library}`
+      failedRequests.add(kind, { protocol, client, error })
       logRejection(log, event, error, client)
     },
     onRefresh: (event: RefreshEvent) => {
@@ -78,7 +81,11 @@ export function createTelemetry(sources: TelemetrySources) {
     },
     onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
-      history.onExchange(event)
+      const { request, durationMs, outcome } = event
+      const error = outcome.ok ? undefined : outcome.error
+      const kind = JSON.stringify([request.identity.clientId, request.scope, error?.code])
+      // Without its token, which must not outlive the cache entry.
+      exchanges.add(kind, { request, durationMs, error })
       logExchange(log, event, clock)
       readiness.onExchange(event)
     },
@@ -101,11 +108,11 @@ export function createTelemetry(sources: TelemetrySources) {
         readiness: readiness.check(),
         entries: entries(),
         assertions: assertions(),
-        exchanges: history.exchanges(),
-        failedRequests: metrics.failedRequests(),
+        exchanges: exchanges.all(),
+        failedRequests: failedRequests.all(),
         clients: inventory.clients(),
         skewMs: skewMs(),
-        logLevel: log.level(),
+        logLevel: log.level,
         settings,
       }),
   }

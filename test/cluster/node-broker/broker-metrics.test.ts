@@ -1,11 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { WorkloadMetrics } from '../../../src/cluster/node-broker/broker-metrics.ts'
-import {
-  Counter,
-  createRegistry,
-  formatMetrics,
-  Gauge,
-} from '../../../src/sidecar/telemetry/prometheus.ts'
+import { formatMetrics, WorkloadMetrics } from '../../../src/cluster/node-broker/broker-metrics.ts'
+import { Counter, createRegistry, Gauge } from '../../../src/sidecar/telemetry/prometheus.ts'
 
 let metrics: WorkloadMetrics
 beforeEach(() => {

@@ -150,8 +150,7 @@ describe('docs/logs.md', () => {
   test('lists every event with its meaning', async () => {
     const page = await readFile('docs/logs.md', 'utf8')
     const [events = ''] = page.split('## Levels')
-    const rows = [...events.matchAll(/^- `(\w+)`: (.*)$/gm)]
-    const listed = Object.fromEntries(rows.map(([, event = '', meaning = '']) => [event, meaning]))
+    const listed = [...events.matchAll(/^- `(\w+)`: .*$/gm)].map(([, event]) => event)
     expect(listed).toEqual(EVENTS)
   })
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { LOG_LEVELS, type LogLevel } from '../../../src/sidecar/config/settings.ts'
+import type { LogLevel } from '../../../src/sidecar/config/settings.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 
 function logging(level: LogLevel = 'info', format: 'json' | 'text' = 'json') {
@@ -51,17 +51,6 @@ describe('a line', () => {
       String.raw`12:00:00.000 warn  exchange_failed message="a\r\nb\u001b[31m"` + '\n',
     ])
   })
-})
-
-test('changeLevel changes the level, and logs the change at every level', () => {
-  for (const from of LOG_LEVELS) {
-    for (const to of LOG_LEVELS) {
-      const { log, events } = logging(from)
-      log.changeLevel(to)
-      expect(log.level()).toBe(to)
-      expect(events()).toMatchObject([{ event: 'log_level_changed', from, to }])
-    }
-  }
 })
 
 describe('the rate limit', () => {
