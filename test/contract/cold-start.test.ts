@@ -40,7 +40,7 @@ describe('wimds serve', () => {
 
   test.each([
     ['a 503', { kind: 'unavailable', times: 1 }, 'entra_unavailable'],
-    ['a 503 without a body', { kind: 'unavailable', body: 'empty', times: 1 }, 'entra_unavailable'],
+    ['a 503 without a body', { kind: 'status', status: 503, times: 1 }, 'entra_unavailable'],
     [
       'a 429 with Retry-After: 1',
       { kind: 'throttled', retryAfterSeconds: 1, times: 1 },

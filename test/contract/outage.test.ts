@@ -61,7 +61,10 @@ const OUTAGES: readonly [string, Outage][] = [
   ['a 503', fault('entra_unavailable', { kind: 'unavailable' })],
   // Longer than a caller waits.
   ['a 429', fault('entra_throttled', { kind: 'throttled', retryAfterSeconds: 90 })],
-  ['garbage', fault('entra_bad_response', { kind: 'garbage' })],
+  [
+    'garbage',
+    fault('entra_bad_response', { kind: 'status', status: 200, body: '{"expires_in":35<' }),
+  ],
   ['a success without a token', fault('entra_bad_response', { kind: 'missing-fields' })],
   [
     'no response',

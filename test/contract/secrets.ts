@@ -92,7 +92,11 @@ const ECHOES: readonly Echo[] = [
   (assertion) => text(400, JSON.stringify(assertion)),
   (assertion) => json(503, { error: 'temporarily_unavailable' }, { 'x-ms-request-id': assertion }),
   (assertion) => json(429, {}, { 'retry-after': assertion }),
-  (assertion) => ({ kind: 'redirect', to: `https://elsewhere.test/?assertion=${assertion}` }),
+  (assertion) => ({
+    kind: 'status',
+    status: 307,
+    headers: { location: `https://elsewhere.test/?assertion=${assertion}` },
+  }),
 ]
 
 /** Responses that repeat a piece of the assertion which is too short to be recognized as a credential. */

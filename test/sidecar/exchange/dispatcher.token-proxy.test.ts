@@ -184,13 +184,13 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
     ],
     [
       'a redirect',
-      { kind: 'redirect', to: 'https://elsewhere.test/' },
+      { kind: 'status', status: 307, headers: { location: 'https://elsewhere.test/' } },
       'entra_redirected',
       /the token proxy of the cluster at proxy\.test:443 got a redirect \(307\).*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],
     [
       'a body that is too large',
-      { kind: 'oversized', bytes: 1_000_000 },
+      { kind: 'status', status: 200, body: 'x'.repeat(1_000_000) },
       'entra_bad_response',
       /the token proxy of the cluster at proxy\.test:443 got a response of more than 262144 bytes.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],

@@ -27,7 +27,8 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
 
 test('fails a redirected request over a real connection, and none after it', async () => {
   await using simulator = await createSimulator()
-  simulator.faults.add({ kind: 'redirect', to: 'https://elsewhere.test/', times: 1 })
+  const headers = { location: 'https://elsewhere.test/' }
+  simulator.faults.add({ kind: 'status', status: 307, headers, times: 1 })
   await using sidecar = await startServe(environmentOf(simulator))
   const getToken = (resource: string) =>
     roundTrip(

@@ -46,7 +46,8 @@ const rejected =
 
 /** Posts to a URL that answers a redirect. */
 function post(url: string): Promise<unknown> {
-  simulator.faults.add({ kind: 'redirect', to: 'https://portal.test', times: 1 })
+  const location = 'https://portal.test'
+  simulator.faults.add({ kind: 'status', status: 307, headers: { location }, times: 1 })
   return postForm(
     url,
     { headers: {}, body: '' },

@@ -55,7 +55,7 @@ export function createErrorResponse(
     timestamp,
     trace_id: traceId,
     correlation_id: correlationId,
-    ...(!entry.hasNoLink && { error_uri: `${new URL(request.url).origin}/error?code=${code}` }),
+    error_uri: `${new URL(request.url).origin}/error?code=${code}`,
     ...overrides.extra,
   }
   return jsonResponse(

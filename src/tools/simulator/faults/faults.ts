@@ -18,11 +18,6 @@ const milliseconds = z.number().nonnegative().max(2_147_483_647)
 /** Three thousand years: within the range of Date. */
 const MAX_SECONDS = 1e11
 const MAX_SKEW_MS = 1000 * MAX_SECONDS
-const retryAfter = {
-  retryAfterSeconds: z.number().nonnegative().max(MAX_SECONDS).optional(),
-  /** Sends Retry-After as an HTTP date instead of seconds. */
-  retryAfterAsDate: z.boolean().default(false),
-}
 
 const faultOf = <Kind extends string, Shape extends z.ZodRawShape>(kind: Kind, shape: Shape) =>
   z.strictObject({ kind: z.literal(kind), ...common, ...shape })
@@ -36,24 +31,15 @@ const FaultSchema = z.discriminatedUnion('kind', [
     headers: z.record(z.string(), z.string()).default({}),
   }),
   /** Entra's 429 for client credentials: plain text, `Retry-After: 60`. */
-  faultOf('throttled', retryAfter),
-  /** 503 in the form of Entra ID (JSON, AADSTS90033), a gateway (HTML) or a load balancer (empty). */
-  faultOf('unavailable', {
-    ...retryAfter,
-    body: z.enum(['json', 'html', 'empty']).default('json'),
+  faultOf('throttled', {
+    retryAfterSeconds: z.number().nonnegative().max(MAX_SECONDS).default(60),
   }),
+  /** Entra's 503: JSON with AADSTS90033. */
+  faultOf('unavailable', {}),
   /** The request is read and never answered. */
   faultOf('hang', {}),
   /** The connection is reset before the answer, or half-way through its body. */
   faultOf('reset', { when: z.enum(['before-answer', 'mid-body']).default('before-answer') }),
-  faultOf('redirect', {
-    to: z.url(),
-    status: z.union([z.literal(302), z.literal(307), z.literal(308)]).default(307),
-  }),
-  /** 200 with a body that is not JSON. */
-  faultOf('garbage', {}),
-  /** 200 with a JSON body of this many bytes. */
-  faultOf('oversized', { bytes: z.int().positive() }),
   /** An error of Entra ID by its AADSTS code. */
   faultOf('aadsts', {
     code: z.int().positive(),

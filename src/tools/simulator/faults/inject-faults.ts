@@ -45,10 +45,6 @@ export function withFaults(
   }
 }
 
-const GATEWAY_PAGE =
-  '<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h2>Our services are not available right now</h2></body></html>'
-const NOT_JSON = '{"token_type":"Bearer","expires_in":35\u0000\ufffd<html>'
-const JSON_TYPE = 'application/json; charset=utf-8'
 /** Statuses for which HTTP, and so `Response`, allows no body. */
 const BODYLESS: ReadonlySet<number> = new Set([204, 205, 304])
 
@@ -70,72 +66,17 @@ function createReplacement(
     case 'reset':
       return answer.when === 'mid-body' ? undefined : { socket: 'reset' }
     case 'throttled': {
-      const wait = { ...answer, retryAfterSeconds: answer.retryAfterSeconds ?? 60 }
-      const headers = { 'content-type': 'text/plain', ...formatRetryAfter(wait, now) }
+      const retryAfter = String(answer.retryAfterSeconds)
+      const headers = { 'content-type': 'text/plain', 'retry-after': retryAfter }
       return new Response('Too Many Requests', { status: 429, headers })
     }
     case 'unavailable':
-      return createUnavailable(answer, request, now)
-    case 'redirect':
-      return new Response(null, { status: answer.status, headers: { location: answer.to } })
-    case 'garbage':
-      return new Response(NOT_JSON, { headers: { 'content-type': JSON_TYPE } })
-    case 'oversized':
-      return createOversized(answer.bytes)
+      return createErrorResponse(new EntraError(90033), { request, now })
     case 'status':
   }
   const { status, body, contentType, headers } = answer
   if (BODYLESS.has(status)) return new Response(null, { status, headers })
   return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
-}
-
-function createUnavailable(
-  answer: Extract<Effects['answer'], { kind: 'unavailable' }>,
-  request: Request,
-  now: number,
-): Response {
-  const headers = formatRetryAfter(answer, now)
-  if (answer.body === 'html') {
-    return new Response(GATEWAY_PAGE, {
-      status: 503,
-      headers: { 'content-type': 'text/html', ...headers },
-    })
-  }
-  if (answer.body === 'empty') {
-    return new Response(null, { status: 503, headers: { 'content-length': '0', ...headers } })
-  }
-  const response = createErrorResponse(new EntraError(90033), { request, now })
-  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
-  return response
-}
-
-interface RetryAfter {
-  readonly retryAfterSeconds?: number | undefined
-  readonly retryAfterAsDate: boolean
-}
-
-/** Formats Retry-After as seconds or as an HTTP date (RFC 9110 §10.2.3). */
-function formatRetryAfter(
-  { retryAfterSeconds, retryAfterAsDate }: RetryAfter,
-  now: number,
-): Readonly<Record<string, string>> {
-  if (retryAfterSeconds === undefined) return {}
-  const until = new Date(now + retryAfterSeconds * 1000).toUTCString()
-  return { 'retry-after': retryAfterAsDate ? until : String(retryAfterSeconds) }
-}
-
-/** Creates a 200 with a JSON body of this many bytes, without Content-Length. */
-function createOversized(bytes: number): Response {
-  const chunk = new TextEncoder().encode('x'.repeat(65_536))
-  const parts = function* parts() {
-    const [head, tail] = ['{"access_token":"', '"}']
-    yield new TextEncoder().encode(head)
-    for (let left = bytes - head.length - tail.length; left > 0; left -= chunk.length) {
-      yield chunk.subarray(0, left)
-    }
-    yield new TextEncoder().encode(tail)
-  }
-  return new Response(ReadableStream.from(parts()), { headers: { 'content-type': JSON_TYPE } })
 }
 
 /** Applies the faults of the body. The log does not wait for them. */

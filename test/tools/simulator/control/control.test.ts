@@ -37,7 +37,7 @@ describe('a control endpoint', () => {
     ['a clock skew beyond the range of dates', [{ kind: 'clock', offsetMs: -1e16 }], /offsetMs/u],
     [
       'a Retry-After beyond the range of dates',
-      [{ kind: 'throttled', retryAfterSeconds: 1e16, retryAfterAsDate: true }],
+      [{ kind: 'throttled', retryAfterSeconds: 1e16 }],
       /retryAfterSeconds/u,
     ],
   ])('answers 400 with a reason for %s', async (_, body, reason) => {
