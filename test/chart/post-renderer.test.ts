@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { BLOCKS } from '../docs/pages.ts'
+import { findCommands } from '../docs/pages.ts'
 import { HELMS } from './helm.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'wimds-post-renderer-'))
@@ -56,26 +56,11 @@ beforeAll(() => {
   write('chart/templates/hook.yaml', HOOK)
   write('orders.yaml', MANIFESTS)
   write('kustomization.yaml', 'resources: [orders.yaml]\ntransformers: [wimds.yaml]\n')
-  write('wimds.yaml', readFunctionOfPage())
+  write('wimds.yaml', findCommands('docs/tasks/gitops.md', 'kustomize-function'))
 })
 
-/** The function's configuration as docs/tasks/gitops.md has it. */
-function readFunctionOfPage(): string {
-  const block = BLOCKS.find(
-    ({ place, text }) =>
-      place.startsWith('docs/tasks/gitops.md:') && text.includes('config.kubernetes.io/function'),
-  )
-  return block?.text ?? ''
-}
-
-function run(program: string, ...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(program, args, {
-    cwd: directory,
-    env,
-    encoding: 'utf8',
-  })
-  return { status, stdout, stderr }
-}
+const run = (program: string, ...args: readonly string[]) =>
+  spawnSync(program, args, { cwd: directory, env, encoding: 'utf8' })
 
 /** The pods of the Deployments in the output. */
 function podsOf(output: string): unknown[] {
@@ -98,31 +83,20 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
       execFileSync(path, ['plugin', 'install', resolve('examples/helm-plugin')], { env })
   })
 
+  const template = (...flags: readonly string[]) => {
+    const args = flags.map((flag) => `--post-renderer-args=${flag}`)
+    return run(path, 'template', 'orders', 'chart', ...renderer, ...args)
+  }
+
   test('renders the workloads of a chart with the sidecar', () => {
-    const { status, stdout } = run(
-      path,
-      'template',
-      'orders',
-      'chart',
-      ...renderer,
-      '--post-renderer-args=--mode=env',
-      '--post-renderer-args=--strict',
-    )
+    const { status, stdout } = template('--mode=env', '--strict')
     expect(status).toBe(0)
     expect(podsOf(stdout)).toMatchObject([INJECTED])
   })
 
   test('fails if a workload cannot be injected', () => {
-    const { status, stdout, stderr } = run(
-      path,
-      'template',
-      'orders',
-      'chart',
-      ...renderer,
-      '--post-renderer-args=--env=WIMDS_DRAIN=never',
-    )
-    expect(status).toBe(1)
-    expect(stdout).toBe('')
+    const { status, stdout, stderr } = template('--env=WIMDS_DRAIN=never')
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     // Helm 4 drops what a plugin prints on standard error.
     expect(stderr).toContain(isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_DRAIN: must be')
   })
@@ -132,13 +106,8 @@ const kustomize = environment['KUSTOMIZE'] || 'kustomize'
 const isMissing = spawnSync(kustomize, ['version']).status !== 0
 
 test.skipIf(isMissing)('kustomize builds the workloads with the sidecar', () => {
-  const { status, stdout, stderr } = run(
-    kustomize,
-    'build',
-    '--enable-alpha-plugins',
-    '--enable-exec',
-    '.',
-  )
+  const flags = ['--enable-alpha-plugins', '--enable-exec']
+  const { status, stdout, stderr } = run(kustomize, 'build', ...flags, '.')
   expect(stderr).toContain('Deployment/orders: injected\n')
   expect(status).toBe(0)
   expect(podsOf(stdout)).toMatchObject([INJECTED])

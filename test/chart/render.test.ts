@@ -23,6 +23,9 @@ const Deployment = z.object({
     }),
   }),
 })
+const WithPods = z.object({ spec: z.object({ template: z.object({ spec: z.unknown() }) }) })
+/** Returns the spec of the pods of a workload. */
+const specOf = (workload: unknown) => WithPods.parse(workload).spec.template.spec
 const Group = z.object({ properties: z.record(z.string(), z.unknown()) })
 const Webhooks = z.object({
   webhooks: z.array(
@@ -38,6 +41,8 @@ const Webhooks = z.object({
 const CHART_VERSION = z
   .object({ version: z.string() })
   .parse(parse(readFileSync(`${CHART}/Chart.yaml`, 'utf8'))).version
+
+const TENANT = '1111aAbB-1111-4111-8111-111111111111'
 
 /** The names of all values and groups of values. */
 const VALUES = findValues(
@@ -179,239 +184,96 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test.each([
-    ['an unknown value', '--set=injektion.mode=env', 'injektion'],
-    ['an unknown mode', '--set=injection.mode=iptables', '/injection/mode'],
+    ['injektion.mode=env', "additional properties 'injektion' not allowed"],
+    ['injection.mode=iptables', '/injection/mode'],
+    ['injection.allowedModes={env}', 'mode loopback is not in injection.allowedModes'],
+    ['injection.mode=node', 'Fix: set nodeAgent.enabled=true, which adds it'],
+    ['injection.tenantId=foo', 'injection.tenantId "foo" is neither a GUID nor a domain'],
+    ['injection.instance.subscriptionId=contoso.com', 'subscriptionId "contoso.com" is not a GUID'],
+    ['serviceAccount.create=false', 'serviceAccount.name is needed'],
+    ['image.digest=latest', '/image/digest'],
+    ['certificates.source=cert-manager', 'issuerRef'],
+    ['certificates.source=cert-manager,certificates.issuerRef.nam=ca', 'issuerRef needs a name'],
+    [`nameOverride=${'a'.repeat(53)}`, '/nameOverride'],
+    [`fullnameOverride=${'a'.repeat(51)}`, '/fullnameOverride'],
+    ['fullnameOverride=1wimds', 'that of a Service must begin with a letter'],
+    [`nodeAgent.namespace=${'a'.repeat(64)}`, '/nodeAgent/namespace'],
     [
-      'a mode that is not allowed',
-      '--set=injection.allowedModes={env}',
-      'injection.mode loopback is not in injection.allowedModes',
+      'nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
+      'nodeAgent.namespace kube-system exists',
     ],
+    ['certificates.source=secret', 'is needed with certificates.source=secret'],
     [
-      'mode node without its agent',
-      '--set=injection.mode=node',
-      'injection.mode node is not in injection.allowedModes. Fix: set nodeAgent.enabled=true, which adds it',
+      'certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
+      'certificates.caBundle is not the base64 of a PEM certificate',
     ],
-    [
-      'a tenant that is neither a GUID nor a domain',
-      '--set=injection.tenantId=foo',
-      'injection.tenantId "foo" is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`',
-    ],
-    [
-      'a subscription that is not a GUID',
-      '--set=injection.instance.subscriptionId=contoso.com',
-      'injection.instance.subscriptionId "contoso.com" is not a GUID. Fix: set it to the output of `az account show --query id --output tsv`',
-    ],
-    [
-      'a label of the agent’s pods that its selector has',
-      String.raw`--set=nodeAgent.enabled=true,nodeAgent.podLabels.app\.kubernetes\.io/name=mine`,
-      'nodeAgent.podLabels must not contain app.kubernetes.io/name',
-    ],
-    [
-      'an annotation of the agent’s pods that asks for injection',
-      String.raw`--set=nodeAgent.enabled=true,nodeAgent.podAnnotations.wimds\.io/mode=env`,
-      'nodeAgent.podAnnotations must not contain wimds.io/mode',
-    ],
-    [
-      'no ServiceAccount at all',
-      '--set=serviceAccount.create=false',
-      'serviceAccount.name is needed with serviceAccount.create=false',
-    ],
-    ['a malformed digest', '--set=image.digest=latest', '/image/digest'],
-    ['cert-manager without an issuer', '--set=certificates.source=cert-manager', 'issuerRef'],
-    [
-      'an issuer without a name',
-      '--set=certificates.source=cert-manager,certificates.issuerRef.nam=ca',
-      'certificates.issuerRef needs a name',
-    ],
-    ['a pull secret without a name', '--set-json=imagePullSecrets=[{}]', '/imagePullSecrets/0'],
-    [
-      'a name that is too long for the labels of the node agent',
-      `--set=nameOverride=${'a'.repeat(53)}`,
-      '/nameOverride',
-    ],
-    [
-      'a full name that is too long for the names of objects',
-      `--set=fullnameOverride=${'a'.repeat(51)}`,
-      '/fullnameOverride',
-    ],
-    [
-      'a namespace of the agent that is too long',
-      `--set=nodeAgent.namespace=${'a'.repeat(64)}`,
-      '/nodeAgent/namespace',
-    ],
-    [
-      'a Secret without a name',
-      '--set=certificates.source=secret',
-      'is needed with certificates.source=secret',
-    ],
-    [
-      'a caBundle that is no base64',
-      '--set=certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
-      'certificates.caBundle is not the base64 of a PEM certificate. Fix: set it to the output of `base64 -w0 ca.crt`',
-    ],
-    [
-      'a certificate that lives for minutes',
-      '--set=certificates.lifetime=5m',
-      'certificates.lifetime 5m is too short or too long. Fix: set it to 1h up to 87600h',
-    ],
-    [
-      'a certificate that lives for more than ten years',
-      '--set=certificates.lifetime=87601h',
-      'certificates.lifetime 87601h is too short or too long. Fix: set it to 1h up to 87600h',
-    ],
-    [
-      'the variable of the mode',
-      '--set=injection.env.WIMDS_MODE=nft',
-      'injection.env must not contain WIMDS_MODE, which injection sets. Fix: use injection.mode',
-    ],
-    [
-      'the variable of the CA',
-      '--set=injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca',
-      'injection.env.WIMDS_CA_FILE and injection.ca are both set. Fix: remove one',
-    ],
-    ...[...SET_BY_INJECTION.keys()].map((name): [string, string, string] => [
-      `the variable ${name}, as wimds inject does`,
-      `--set=injection.env.${name}=x`,
+    ['certificates.lifetime=5m', 'certificates.lifetime 5m is too short or too long'],
+    ['certificates.lifetime=87601h', 'certificates.lifetime 87601h is too short or too long'],
+    ['injection.env.WIMDS_MODE=nft', 'which injection sets. Fix: use injection.mode'],
+    ['injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca', 'injection.ca are both set'],
+    // As wimds inject does.
+    ...[...SET_BY_INJECTION.keys()].map((name) => [
+      `injection.env.${name}=x`,
       `injection.env must not contain ${name}, which injection sets. Fix: use `,
     ]),
+    ['injection.env.WIMDS_LOG_LEVEL=verbose', '/injection/env/WIMDS_LOG_LEVEL'],
+    ['injection.env.B=12345678', '/injection/env/B'],
+    ['injection.instance.region=West', '/injection/instance/region'],
+    ['injection.uid=0', '/injection/uid'],
+    ['injection.uid=root', '/injection/uid'],
+    ['--set-string=injection.uid=2147483648', 'injection.uid 2147483648 is too large'],
+    ['injection.resources.memoryLimit=1foo', '/memoryLimit'],
+    ['injection.resources.memoryLimit=', '/memoryLimit'],
+    ['injection.resources.memoryLimit=32Mi', 'memoryLimit 32Mi is below memoryRequest 64Mi'],
     [
-      'an unknown log level',
-      '--set=injection.env.WIMDS_LOG_LEVEL=verbose',
-      '/injection/env/WIMDS_LOG_LEVEL',
-    ],
-    ['a variable that is a number', '--set=injection.env.B=12345678', '/injection/env/B'],
-    [
-      'a region with capitals',
-      '--set=injection.instance.region=West',
-      '/injection/instance/region',
-    ],
-    ['uid 0', '--set=injection.uid=0', '/injection/uid'],
-    [
-      'a text that is a uid above the largest',
-      '--set-string=injection.uid=2147483648',
-      'injection.uid 2147483648 is too large. Fix: set it to 1 up to 2147483647, or to none',
-    ],
-    ['a uid that is a name', '--set=injection.uid=root', '/injection/uid'],
-    ['an unknown unit', '--set=injection.resources.memoryLimit=1foo', '/memoryLimit'],
-    ['an empty limit', '--set=injection.resources.memoryLimit=', '/memoryLimit'],
-    [
-      'a memory limit below the request',
-      '--set=injection.resources.memoryLimit=32Mi',
-      'injection.resources.memoryLimit 32Mi is below memoryRequest 64Mi',
-    ],
-    [
-      'a memory limit below the request in other units',
-      '--set-json=injection.resources={"memoryRequest":"1Gi","memoryLimit":"1000M"}',
+      'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
       'memoryLimit 1000M is below memoryRequest 1Gi',
     ],
     [
-      'a CPU limit below the request',
-      '--set-json=injection.resources={"cpuRequest":1.5,"cpuLimit":1}',
-      'cpuLimit 1 is below cpuRequest 1.5',
+      'injection.resources.cpuRequest=1500m,injection.resources.cpuLimit=1',
+      'cpuLimit 1 is below cpuRequest 1500m',
     ],
+    ['injection.ca.configMap=a,injection.ca.secret=b', 'injection.ca.secret are both set'],
+    ['injection.ca.configMap=My_CA', '/injection/ca/configMap'],
+    [String.raw`podLabels.app\.kubernetes\.io/name=mine`, 'podLabels must not contain'],
     [
-      'a pod label of the selector',
-      String.raw`--set=podLabels.app\.kubernetes\.io/name=mine`,
-      'podLabels must not contain app.kubernetes.io/name',
-    ],
-    [
-      'two CAs',
-      '--set=injection.ca.configMap=a,injection.ca.secret=b',
-      'injection.ca.configMap and injection.ca.secret are both set',
-    ],
-    ['a CA of no valid name', '--set=injection.ca.configMap=My_CA', '/injection/ca/configMap'],
-    [
-      'an annotation of pods that asks for injection',
-      String.raw`--set-string=podAnnotations.wimds\.io/inject=true`,
+      String.raw`podAnnotations.wimds\.io/inject=x`,
       'podAnnotations must not contain wimds.io/inject',
     ],
     [
-      'hostNetwork with the port of the kubelet',
-      '--set=hostNetwork=true',
-      "webhook.port 10250 is the kubelet's on every node",
+      String.raw`nodeAgent.enabled=true,nodeAgent.podLabels.app\.kubernetes\.io/name=mine`,
+      'nodeAgent.podLabels must not contain app.kubernetes.io/name',
     ],
     [
-      'one port for both servers',
-      '--set=webhook.port=9440',
-      'webhook.port and webhook.adminPort are both 9440',
+      String.raw`nodeAgent.enabled=true,nodeAgent.podAnnotations.wimds\.io/mode=env`,
+      'nodeAgent.podAnnotations must not contain wimds.io/mode',
     ],
-    ['a privileged port', '--set=webhook.port=443', '/webhook/port'],
-    [
-      'an excluded namespace without a name',
-      '--set=webhook.excludedNamespaces[0]=',
-      '/webhook/excludedNamespaces/0',
-    ],
-    ['a drain without a unit', '--set=drain=5', '/drain'],
-    [
-      'a drain that wimds webhook refuses',
-      '--set=drain=2h',
-      'drain 2h is too long. Fix: set it to 0s up to 1h',
-    ],
-    [
-      'a memory limit that is no quantity',
-      '--set=resources.limits.memory=abc',
-      'resources.limits.memory "abc" is not a quantity. Fix: set it to a number with a unit, such as 100m or 128Mi',
-    ],
-    [
-      'a CPU request of the node agent that is no quantity',
-      '--set=nodeAgent.resources.requests.cpu=1 core',
-      'nodeAgent.resources.requests.cpu "1 core" is not a quantity',
-    ],
-    [
-      'a runbook that is no URL',
-      '--set=prometheusRule.runbookUrl=abc',
-      'prometheusRule.runbookUrl "abc" is not a URL. Fix: set it to one that begins with https:// or http://',
-    ],
-    [
-      'a repository in upper case',
-      '--set=image.repository=Acme/wimds',
-      'image.repository "Acme/wimds" is not the name of an image. Fix: set it to HOST/PATH',
-    ],
-    [
-      'a name that is none of a Service',
-      '--set-string=fullnameOverride=1wimds',
-      'the objects would have the name 1wimds, and that of a Service must begin with a letter. Fix: set fullnameOverride',
-    ],
-    [
-      'to create a namespace that exists',
-      '--set=nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
-      'nodeAgent.namespace kube-system exists, and nodeAgent.createNamespace would create and delete it. Fix: set another namespace, or nodeAgent.createNamespace=false',
-    ],
-    ['an unknown pull policy', '--set=injection.imagePullPolicy=Sometimes', '/imagePullPolicy'],
-    ['a disruption budget of 0', '--set=podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
-    [
-      'a tag with a blank',
-      '--set=image.tag=a b',
-      'image.tag "a b" is not a tag. Fix: set it to letters, digits and _ . -, such as 0.1.0, or leave it empty',
-    ],
-    [
-      'a repository with a tag',
-      '--set=redirectImage.repository=r.example:5000/redirect:1',
-      'redirectImage.repository "r.example:5000/redirect:1" is not the name of an image without tag and digest. Fix: set them by redirectImage.tag and redirectImage.digest',
-    ],
+    ['hostNetwork=true', "webhook.port 10250 is the kubelet's on every node"],
+    ['webhook.port=9440', 'webhook.port and webhook.adminPort are both 9440'],
+    ['webhook.port=443', '/webhook/port'],
+    ['webhook.excludedNamespaces[0]=', '/webhook/excludedNamespaces/0'],
+    ['drain=5', '/drain'],
+    ['drain=2h', 'drain 2h is too long'],
+    ['resources.limits.memory=abc', 'resources.limits.memory "abc" is not a quantity'],
+    ['nodeAgent.resources.requests.cpu=1 core', 'cpu "1 core" is not a quantity'],
+    ['prometheusRule.runbookUrl=abc', 'prometheusRule.runbookUrl "abc" is not a URL'],
+    ['image.repository=Acme/wimds', 'image.repository "Acme/wimds" is not the name of an image'],
+    ['redirectImage.repository=r.example:5000/redirect:1', 'without tag and digest'],
+    ['image.tag=a b', 'image.tag "a b" is not a tag'],
+    ['injection.imagePullPolicy=Sometimes', '/imagePullPolicy'],
+    ['podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
     ...[':9441', 'foo bar:9441', '999.1.1.1:9441', '1.2.3:9441', '::1:9441', '[a.b]:9441'].map(
-      (address): [string, string, string] => [
-        `the address ${address}`,
-        `--set=nodeAgent.adminListen=${address}`,
-        `nodeAgent.adminListen "${address}" is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441`,
+      (address) => [
+        `nodeAgent.adminListen=${address}`,
+        `"${address}" is not an address and a port`,
       ],
     ),
-    [
-      'a port above 65535',
-      '--set=nodeAgent.adminListen=127.0.0.1:99999',
-      'nodeAgent.adminListen "127.0.0.1:99999" has no port from 1 to 65535. Fix: set it to ADDRESS:PORT',
-    ],
-    [
-      'one port for agent and broker',
-      '--set=nodeAgent.adminListen=[::]:9442',
-      'nodeAgent.adminListen [::]:9442 and nodeAgent.brokerAdminListen 127.0.0.1:9442 have the same port. Fix: set one of them to another port',
-    ],
-    [
-      'a relative directory of the kubelet',
-      '--set=nodeAgent.kubeletDirectory=var/lib/kubelet',
-      '/nodeAgent/kubeletDirectory',
-    ],
-  ])('rejects %s', async (_, flag, message) => {
+    ['nodeAgent.adminListen=127.0.0.1:99999', '"127.0.0.1:99999" has no port from 1 to 65535'],
+    ['nodeAgent.adminListen=[::]:9442', 'brokerAdminListen 127.0.0.1:9442 have the same port'],
+    ['nodeAgent.kubeletDirectory=var/lib/kubelet', '/nodeAgent/kubeletDirectory'],
+    ['imagePullSecrets[0].nam=x', '/imagePullSecrets/0'],
+  ])('rejects %s', async (values = '', message = '') => {
+    const flag = values.startsWith('--') ? values : `--set=${values}`
     await expect(template(flag)).rejects.toThrow(message)
   })
 
@@ -442,56 +304,31 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test.each([
-    ['the longest drain', { drain: '1h' }, '--drain=1h'],
-    ['a uid as a number', { 'injection.uid': 1501 }, '--uid=1501'],
-    ['a uid as a text', { 'injection.uid': '1501' }, '--uid=1501'],
-    ['a uid of OpenShift’s range', { 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
-    ['no uid', { 'injection.uid': 'none' }, '--uid=none'],
-    [
-      'the pull policy of injected containers',
-      { 'injection.imagePullPolicy': 'Always' },
-      '--image-pull-policy=Always',
-    ],
-    [
-      'a tenant id',
-      { 'injection.tenantId': '1111aAbB-1111-4111-8111-111111111111' },
-      '--tenant-id=1111aAbB-1111-4111-8111-111111111111',
-    ],
-    ['a tenant’s domain', { 'injection.tenantId': 'contoso.com' }, '--tenant-id=contoso.com'],
-    ['whole CPUs', { 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
-    ['a part of a CPU', { 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
-    ['bytes', { 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
+    [{ drain: '1h' }, '--drain=1h'],
+    [{ 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
+    [{ 'injection.uid': '1501' }, '--uid=1501'],
+    [{ 'injection.uid': 'none' }, '--uid=none'],
+    [{ 'injection.imagePullPolicy': 'Always' }, '--image-pull-policy=Always'],
+    [{ 'injection.tenantId': TENANT }, `--tenant-id=${TENANT}`],
+    [{ 'injection.tenantId': 'contoso.com' }, '--tenant-id=contoso.com'],
+    [{ 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
+    [{ 'injection.resources.cpuRequest': 0.05 }, '--cpu-request=0.05'],
+    [{ 'injection.resources.memoryLimit': 134_217_728 }, '--memory-limit=134217728'],
     // In arguments Kubernetes makes $$ a $ and expands $(NAME).
-    ['a variable with $', { 'injection.env.B': 'a$$b$(C)' }, '--env=B=a$$$$b$$(C)'],
-    ['a variable of digits', { 'injection.env.B': '12345678' }, '--env=B=12345678'],
-    [
-      'the region of the cluster',
-      { 'injection.instance.region': 'westeurope' },
-      '--env=WIMDS_INSTANCE_REGION=westeurope',
-    ],
-    ['the zone of the cluster', { 'injection.instance.zone': '1' }, '--env=WIMDS_INSTANCE_ZONE=1'],
-    [
-      'the allowed modes',
-      { 'injection.allowedModes': ['env', 'loopback'] },
-      '--allowed-modes=env,loopback',
-    ],
-    [
-      'a CA of a ConfigMap',
-      { 'injection.ca.configMap': 'ca/bundle.pem' },
-      '--ca-config-map=ca/bundle.pem',
-    ],
-    ['a CA of a Secret', { 'injection.ca.secret': 'ca' }, '--ca-secret=ca'],
-    ['pass-through', { 'injection.allowPassThrough': true }, '--allow-pass-through'],
-    ['NO_PROXY everywhere', { 'injection.alwaysSetNoProxy': true }, '--always-set-no-proxy'],
-    ['the port', { 'webhook.port': 8443 }, '--listen=[::]:8443'],
-    ['the port of health and metrics', { 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
-    ['an extra flag', { extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
-    [
-      'the lifetime of certificates',
-      { 'certificates.lifetime': '87600h' },
-      '--certificate-lifetime=87600h',
-    ],
-  ])('renders %s as it was written', async (_, values, flag) => {
+    [{ 'injection.env.B': 'a$$b$(C)' }, '--env=B=a$$$$b$$(C)'],
+    [{ 'injection.env.B': '12345678' }, '--env=B=12345678'],
+    [{ 'injection.instance.region': 'westeurope' }, '--env=WIMDS_INSTANCE_REGION=westeurope'],
+    [{ 'injection.instance.zone': '1' }, '--env=WIMDS_INSTANCE_ZONE=1'],
+    [{ 'injection.allowedModes': ['env', 'loopback'] }, '--allowed-modes=env,loopback'],
+    [{ 'injection.ca.configMap': 'ca/bundle.pem' }, '--ca-config-map=ca/bundle.pem'],
+    [{ 'injection.ca.secret': 'ca' }, '--ca-secret=ca'],
+    [{ 'injection.allowPassThrough': true }, '--allow-pass-through'],
+    [{ 'injection.alwaysSetNoProxy': true }, '--always-set-no-proxy'],
+    [{ 'webhook.port': 8443 }, '--listen=[::]:8443'],
+    [{ 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
+    [{ extraArgs: ['--kubernetes-version=1.28'] }, '--kubernetes-version=1.28'],
+    [{ 'certificates.lifetime': '87600h' }, '--certificate-lifetime=87600h'],
+  ])('renders %j as %s', async (values, flag) => {
     expect(await argsOf(values)).toContain(flag)
   })
 
@@ -514,58 +351,31 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   describe('the node agent', () => {
     const enabled = { 'nodeAgent.enabled': true }
 
-    test('is updated as the values say', async () => {
-      const updateStrategy = {
-        type: 'RollingUpdate',
-        rollingUpdate: { maxSurge: 0, maxUnavailable: '10%' },
-      }
-      const values = { ...enabled, 'nodeAgent.updateStrategy': updateStrategy }
-      expect(await render('DaemonSet', values)).toMatchObject({ spec: { updateStrategy } })
-    })
-
     test.each([
-      [
-        'configMap',
-        'corporate/bundle.pem',
-        {
-          configMap: { name: 'corporate', items: [{ key: 'bundle.pem', path: 'ca.crt' }] },
-        },
-      ],
-      [
-        'secret',
-        'corporate',
-        { secret: { secretName: 'corporate', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-      ],
+      ['configMap', 'corporate/bundle.pem', 'name', 'bundle.pem'],
+      ['secret', 'corporate', 'secretName', 'ca.crt'],
     ])(
-      'gives the broker the variables of the sidecars, and their CA from a %s',
-      async (kind, name, volume) => {
+      'gives the broker the variables and the CA of sidecars, by %s',
+      async (kind, ca, name, key) => {
         const rendered = await render('DaemonSet', {
           ...enabled,
-          [`injection.ca.${kind}`]: name,
+          [`injection.ca.${kind}`]: ca,
           'injection.env': { HTTPS_PROXY: 'http://a$(B)', WIMDS_LOG_LEVEL: 'debug', OTHER: 'x' },
         })
-        const { containers, volumes } = z
-          .object({
-            spec: z.object({
-              template: z.object({
-                spec: z.object({
-                  containers: z.tuple([
-                    z.object({ env: z.array(z.unknown()), volumeMounts: z.array(z.unknown()) }),
-                  ]),
-                  volumes: z.array(z.unknown()),
-                }),
-              }),
-            }),
-          })
-          .parse(rendered).spec.template.spec
-        expect(containers[0].env.slice(-3)).toEqual([
+        const env = [
           { name: 'HTTPS_PROXY', value: 'http://a$$(B)' },
           { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
           { name: 'WIMDS_CA_FILE', value: '/etc/ssl/wimds/ca.crt' },
-        ])
-        expect(volumes.at(-1)).toEqual({ name: 'ca', ...volume })
+        ]
         const mount = { name: 'ca', mountPath: '/etc/ssl/wimds', readOnly: true }
-        expect(containers[0].volumeMounts.at(-1)).toEqual(mount)
+        const volume = { [name]: 'corporate', items: [{ key, path: 'ca.crt' }] }
+        expect(specOf(rendered)).toMatchObject({
+          containers: [
+            { env: expect.arrayContaining(env), volumeMounts: expect.arrayContaining([mount]) },
+          ],
+          volumes: expect.arrayContaining([{ name: 'ca', [kind]: volume }]),
+        })
+        expect(JSON.stringify(rendered)).not.toContain('OTHER')
       },
     )
 
@@ -575,50 +385,34 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
         'nodeAgent.kubeletDirectory': '/var/lib/k0s/kubelet',
         'nodeAgent.discovery': 'processes',
       })
-      expect(rendered).toMatchObject({
-        spec: {
-          template: {
-            spec: {
-              volumes: [
-                { hostPath: { path: '/var/lib/k0s/kubelet/pods', type: 'Directory' } },
-                { hostPath: { path: '/run/wimds', type: 'DirectoryOrCreate' } },
-              ],
-            },
-          },
-        },
+      expect(specOf(rendered)).toMatchObject({
+        volumes: [
+          { hostPath: { path: '/var/lib/k0s/kubelet/pods', type: 'Directory' } },
+          { hostPath: { path: '/run/wimds', type: 'DirectoryOrCreate' } },
+        ],
       })
     })
 
-    test('takes affinity, labels, annotations, flags and variables by the names of the webhook’s', async () => {
+    test('passes on what the values say of it, by the names of the webhook’s', async () => {
       const affinity = { nodeAffinity: { a: 1 } }
+      const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0 } }
       const rendered = await render('DaemonSet', {
         ...enabled,
+        'nodeAgent.updateStrategy': updateStrategy,
         'nodeAgent.affinity': affinity,
         'nodeAgent.podLabels.team': 'shop',
         'nodeAgent.podAnnotations.note': 'mine',
         'nodeAgent.extraArgs': ['--log-level=debug'],
         'nodeAgent.extraEnv': [{ name: 'A', value: 'b' }],
       })
+      const selector = { 'app.kubernetes.io/name': 'wimds-node-agent' }
+      const metadata = { labels: { team: 'shop', ...selector }, annotations: { note: 'mine' } }
       expect(rendered).toMatchObject({
-        spec: {
-          selector: { matchLabels: { 'app.kubernetes.io/name': 'wimds-node-agent' } },
-          template: {
-            metadata: {
-              labels: { team: 'shop', 'app.kubernetes.io/name': 'wimds-node-agent' },
-              annotations: { note: 'mine' },
-            },
-            spec: {
-              affinity,
-              containers: [
-                {
-                  args: expect.arrayContaining(['node-agent', '--log-level=debug']),
-                  env: expect.arrayContaining([{ name: 'A', value: 'b' }]),
-                },
-              ],
-            },
-          },
-        },
+        spec: { updateStrategy, selector: { matchLabels: selector }, template: { metadata } },
       })
+      const args = expect.arrayContaining(['node-agent', '--log-level=debug'])
+      const env = expect.arrayContaining([{ name: 'A', value: 'b' }])
+      expect(specOf(rendered)).toMatchObject({ affinity, containers: [{ args, env }] })
     })
   })
 
@@ -691,21 +485,14 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   const EXCLUDED = { key: 'kubernetes.io/metadata.name', operator: 'NotIn' }
 
-  test('calls the webhook for all pods of no namespace that its own pods are in', async () => {
-    const flags = ['--namespace=own', '--set-json=webhook.excludedNamespaces=[]']
-    const [annotated, labelled] = await webhooks(...flags)
-    expect(annotated?.namespaceSelector.matchExpressions).toHaveLength(1)
+  test.each([
+    ['its own pods', 'own', ['--namespace=own', '--set-json=webhook.excludedNamespaces=[]']],
+    ['the node agent', 'agents', ['--set=nodeAgent.enabled=true,nodeAgent.namespace=agents']],
+  ])('calls the webhook by label in no namespace of %s', async (_, namespace, flags) => {
+    const [, labelled] = await webhooks(...flags)
     expect(labelled?.namespaceSelector.matchExpressions).toContainEqual({
       ...EXCLUDED,
-      values: ['own'],
-    })
-  })
-
-  test('calls the webhook for all pods of no namespace that the node agent is in', async () => {
-    const [, labelled] = await webhooks('--set=nodeAgent.enabled=true,nodeAgent.namespace=agents')
-    expect(labelled?.namespaceSelector.matchExpressions).toContainEqual({
-      ...EXCLUDED,
-      values: expect.arrayContaining(['default', 'agents']),
+      values: expect.arrayContaining([namespace]),
     })
   })
 
@@ -721,12 +508,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   test('on the network of the node, replaces a pod before it starts another', async () => {
     const flag = '--set=hostNetwork=true,webhook.port=10260'
-    expect(await render('Deployment', flag)).toMatchObject({
-      spec: {
-        strategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
-        template: { spec: { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' } },
-      },
-    })
+    const rendered = await render('Deployment', flag)
+    const strategy = { rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } }
+    expect(rendered).toMatchObject({ spec: { strategy } })
+    const network = { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }
+    expect(specOf(rendered)).toMatchObject(network)
     expect(await render('NetworkPolicy', flag)).toBeUndefined()
   })
 
@@ -809,33 +595,23 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(output).toContain("'system:serviceaccount:default:mine'")
   })
 
-  test('sets the priority class that is given', async () => {
-    expect(await template('--set=priorityClassName=p')).toContain('priorityClassName: "p"')
-  })
-
-  test('passes annotations and the history limit of the Deployment on', async () => {
-    const values = { 'deploymentAnnotations.owner': 'platform', revisionHistoryLimit: 0 }
-    expect(await render('Deployment', values)).toMatchObject({
-      metadata: { annotations: { owner: 'platform' } },
-      spec: { revisionHistoryLimit: 0 },
-    })
-  })
-
-  test('passes more variables and security contexts on', async () => {
+  test('passes on what the values say of the Deployment', async () => {
     const rendered = await render('Deployment', {
+      'deploymentAnnotations.owner': 'platform',
+      revisionHistoryLimit: 0,
+      priorityClassName: 'p',
       extraEnv: [{ name: 'A', value: 'b' }],
       'podSecurityContext.runAsUser': 7,
       'securityContext.runAsGroup': 8,
     })
     expect(rendered).toMatchObject({
-      spec: {
-        template: {
-          spec: {
-            securityContext: { runAsUser: 7, runAsNonRoot: true },
-            containers: [{ env: [{ name: 'A', value: 'b' }], securityContext: { runAsGroup: 8 } }],
-          },
-        },
-      },
+      metadata: { annotations: { owner: 'platform' } },
+      spec: { revisionHistoryLimit: 0 },
+    })
+    expect(specOf(rendered)).toMatchObject({
+      priorityClassName: 'p',
+      securityContext: { runAsUser: 7, runAsNonRoot: true },
+      containers: [{ env: [{ name: 'A', value: 'b' }], securityContext: { runAsGroup: 8 } }],
     })
   })
 })

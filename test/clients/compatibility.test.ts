@@ -1,11 +1,10 @@
 /** Compares docs/compatibility.md with the clients and modes of the matrix. */
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { CLIENTS } from './matrix/clients.ts'
 import { formatTitle } from './matrix/client.ts'
 import { COMPATIBILITY_FILE, formatCompatibility } from './matrix/report.ts'
 import type { RowResult } from './matrix/result.ts'
-import { ALL_ROWS, parseSelection } from './matrix/selection.ts'
+import { ALL_ROWS } from './matrix/selection.ts'
 
 const passed: readonly RowResult[] = ALL_ROWS.map((row) => ({
   language: row.client.language,
@@ -30,27 +29,5 @@ describe('docs/compatibility.md', () => {
 
   test('lists no failed client', async () => {
     expect(await readFile(COMPATIBILITY_FILE, 'utf8')).not.toMatch(/^- .*✗/mu)
-  })
-})
-
-describe('the matrix', () => {
-  test('lists every client once', () => {
-    const names = CLIENTS.map(({ language, name, version }) => `${language} ${name} ${version}`)
-    expect(new Set(names).size).toBe(names.length)
-  })
-
-  test('selects the rows that match both --only and --modes', () => {
-    const { rows } = parseSelection(['--only', 'msrestazure', '--modes', 'imds,cloud-shell'])
-    expect(rows.map(({ mode }) => mode)).toEqual([
-      'system',
-      'client-id',
-      'object-id',
-      'resource-id',
-      'cloud-shell',
-    ])
-  })
-
-  test('throws for an unknown mode', () => {
-    expect(() => parseSelection(['--modes', 'imds,imsd'])).toThrow('unknown mode: imsd')
   })
 })

@@ -1,12 +1,11 @@
 /** The compose file: its services run as processes, with the commands and variables that it gives them. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { startChild } from '../../src/tools/demo/sidecar.ts'
 import { freePort } from '../support/free-port.ts'
 import { ROOT } from './pages.ts'
 
@@ -37,17 +36,11 @@ function start(
   const adapt = (text: string) =>
     Object.entries(replacements).reduce((done, [from, to]) => done.replaceAll(from, to), text)
   const env = Object.entries(environment).map(([name, value]) => [name, adapt(value)])
-  const child = spawn(process.execPath, [join(ROOT, 'dist/wimds.js'), ...command.map(adapt)], {
+  return startChild({
+    script: join(ROOT, 'dist/wimds.js'),
+    args: command.map(adapt),
     env: { ...Object.fromEntries(env), ...more },
-    stdio: 'ignore',
   })
-  const ended = once(child, 'exit')
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill()
-      await ended
-    },
-  }
 }
 
 test('its sidecar gets a token from its simulator', async () => {

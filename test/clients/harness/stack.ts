@@ -1,6 +1,4 @@
 /** Starts a simulator and a built sidecar that uses it, as in a pod. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +8,7 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
 import { freePort } from '../../support/free-port.ts'
+import { startChild } from '../../../src/tools/demo/sidecar.ts'
 import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
@@ -69,28 +68,16 @@ async function startSidecar(
   origin: string,
   env: Readonly<Record<string, string>>,
 ): Promise<AsyncDisposable> {
-  const child = spawn(process.execPath, [SIDECAR, 'serve'], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const ended = once(child, 'close')
-  let log = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (log += text))
-  }
-  const dispose = async (): Promise<void> => {
-    if (child.exitCode === null) child.kill('SIGTERM')
-    await ended
-  }
+  const sidecar = startChild({ script: SIDECAR, args: ['serve'], env })
   const deadline = Date.now() + READY_WITHIN_MS
   while (!(await isReady(origin))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
-      await dispose()
-      throw new Error(`the sidecar did not become ready:\n${log}`)
+    if (sidecar.hasEnded() || Date.now() > deadline) {
+      await sidecar[Symbol.asyncDispose]()
+      throw new Error(`the sidecar did not become ready:\n${sidecar.output()}`)
     }
     await sleep(50)
   }
-  return { [Symbol.asyncDispose]: dispose }
+  return sidecar
 }
 
 async function isReady(origin: string): Promise<boolean> {
