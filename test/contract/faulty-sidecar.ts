@@ -1,6 +1,5 @@
 /** A whole sidecar whose connections to Entra ID can be broken, with clocks that a test can set. */
-import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createHttpsServer } from 'node:https'
+import { createServer } from 'node:https'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { Agent, buildConnector, type Dispatcher, fetch } from 'undici'
 import { expect } from 'vitest'
@@ -18,7 +17,7 @@ import { createExchangeSource } from '../../src/sidecar/tokens/token-sources.ts'
 import { movedClock } from '../sidecar/exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { identityOf } from '../fixtures/identity.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
@@ -36,8 +35,8 @@ export interface FaultySidecar extends AsyncDisposable {
   /** The refreshes of cached tokens, in their order. */
   readonly refreshes: readonly RefreshEvent[]
   readonly ask: () => Promise<Reply>
-  /** Sends the next `times` requests to Entra ID through `dispatcher`. Returns the function that ends it. */
-  readonly reroute: (dispatcher: Dispatcher, times?: number) => () => void
+  /** Sends requests to Entra ID through `dispatcher`. Returns the function that ends it. */
+  readonly reroute: (dispatcher: Dispatcher) => () => void
   /** Ends the next exchanges after this time. Returns the function that ends it. */
   readonly limitExchanges: (ms: number) => () => void
 }
@@ -53,12 +52,10 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   const clock = movedClock()
   const simulator = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
   let detour: Dispatcher | undefined
-  let remaining = 0
-  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
-    if (detour === undefined || remaining === 0) return dispatch(options, handler)
-    remaining -= 1
-    return detour.dispatch(options, handler)
-  })
+  const dispatcher = simulator.dispatcher.compose(
+    (dispatch) => (options, handler) =>
+      detour === undefined ? dispatch(options, handler) : detour.dispatch(options, handler),
+  )
   const readAssertion = createAssertionReader()
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock })
   let limitMs: number | undefined
@@ -114,11 +111,10 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       const { status, headers, body } = await roundTrip(port, request(TARGET))
       return { status, retryAfter: headers.get('retry-after'), body: JSON.parse(body) }
     },
-    reroute: (to, times = Infinity) => {
+    reroute: (to) => {
       detour = to
-      remaining = times
       return () => {
-        remaining = 0
+        detour = undefined
       }
     },
     limitExchanges: (ms) => {
@@ -154,63 +150,40 @@ interface BrokenRoute extends AsyncDisposable {
 
 /** Routes to Entra ID that are broken below HTTP, with real sockets. Use each with `await using`. */
 export const BROKEN_ROUTES = {
-  'a refused connection': async () => {
-    const server = await listen(createServer())
-    const port = portOf(server)
-    await new Promise((resolve) => server.close(resolve))
-    return createRoute(port)
-  },
+  // Nothing listens on port 1.
+  'a refused connection': () => Promise.resolve(createRoute(1)),
   'a name that does not resolve': () => {
     const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
     const connect = {
       lookup: (_name: string, _options: object, done: LookupCallback) => done(error, ''),
     }
-    return Promise.resolve(disposable(new Agent({ connect }), () => Promise.resolve()))
+    return Promise.resolve(disposable(new Agent({ connect })))
   },
-  'a server that resets the connection': () =>
-    createRouteThrough(createServer((socket) => socket.resetAndDestroy())),
-  'a server that accepts and never answers': () => createRouteThrough(createServer(() => {})),
   'a certificate of an unknown authority': async () => {
     const authority = await createCertificateAuthority()
     const { certPem, keyPem } = await authority.issue({ names: ['entra.test'] })
-    return createRouteThrough(createHttpsServer({ cert: certPem, key: keyPem }))
+    const server = await listening(createServer({ cert: certPem, key: keyPem }))
+    return createRoute(server.port, server)
   },
 } satisfies Record<string, () => Promise<BrokenRoute>>
 
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string) => void
 
-function createRoute(
-  port: number,
-  close: () => Promise<void> = () => Promise.resolve(),
-): BrokenRoute {
+function createRoute(port: number, server?: AsyncDisposable): BrokenRoute {
   const connector = buildConnector({})
   const dispatcher = new Agent({
     connect: (options, done) =>
       connector({ ...options, hostname: '127.0.0.1', port: String(port) }, done),
   })
-  return disposable(dispatcher, close)
+  return disposable(dispatcher, server)
 }
 
-async function createRouteThrough(server: Server): Promise<BrokenRoute> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => sockets.add(socket))
-  await listen(server)
-  return createRoute(portOf(server), async () => {
-    for (const socket of sockets) socket.destroy()
-    await new Promise((resolve) => server.close(resolve))
-  })
-}
-
-function disposable(dispatcher: Dispatcher, close: () => Promise<void>): BrokenRoute {
+function disposable(dispatcher: Dispatcher, server?: AsyncDisposable): BrokenRoute {
   return {
     dispatcher,
     [Symbol.asyncDispose]: async () => {
       await dispatcher.destroy()
-      await close()
+      await server?.[Symbol.asyncDispose]()
     },
   }
-}
-
-function listen<T extends Server>(server: T): Promise<T> {
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
 }

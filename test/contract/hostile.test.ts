@@ -69,27 +69,6 @@ test.each([
   expect(await connection.closed()).toBe('')
 })
 
-test.each([
-  ['a tunnel', request('evil.example:443', { method: 'CONNECT' })],
-  ['bytes that are not HTTP', 'no HTTP\r\n\r\n'],
-  [
-    'a body that is too long',
-    `${request(RIGHT, { headers: { 'Content-Length': '9'.repeat(9) } })}x`,
-  ],
-  ['an upgrade', request(RIGHT, { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } })],
-])('survives a caller that sends %s and resets the connection', async (_, bytes) => {
-  for (let time = 0; time < 10; time += 1) {
-    await using connection = await openConnection(server.port)
-    // Unread bytes make the kernel reset the connection.
-    connection.pause()
-    connection.write(bytes)
-    // The reset comes before, while or after the server reads.
-    if (time % 2 === 0) await roundTrip(server.port, request(RIGHT))
-    connection.reset()
-  }
-  expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
-})
-
 test('lets a caller that is still sending read the error', async () => {
   await using connection = await openConnection(server.port)
   const resume = connection.pause()
@@ -113,7 +92,7 @@ test.each([
   expect(await connection.closed()).toBe('')
 })
 
-test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'M-SEARCH', 'QUERY'])(
+test.each(['POST', 'OPTIONS', 'M-SEARCH'])(
   'answers %s with 405 and what is allowed',
   async (method) => {
     const { status, headers, body } = await roundTrip(server.port, request(RIGHT, { method }))
@@ -162,21 +141,13 @@ test('answers the requests before bytes that are not HTTP, and then rejects thos
   expect(await connection.closed()).toBe('')
 })
 
-test.each(['', 'GET', 'GET /metadata', request(RIGHT).slice(0, -2), '\r\n'])(
-  'survives a caller that sends %j and leaves',
-  async (bytes) => {
-    await using connection = await openConnection(server.port)
-    if (bytes !== '') connection.write(bytes)
-    connection.end()
-    await connection.closed()
-    expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
-  },
-)
-
-test('survives callers that leave before their reply', async () => {
-  for (let time = 0; time < 20; time += 1) {
-    await using connection = await openConnection(server.port)
-    connection.write(request(RIGHT))
-  }
-  expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
+// The last header would make the guard reject the request; past 128 Node drops headers.
+test.each([
+  [127, 400],
+  [128, 431],
+  [2000, 431],
+])('rejects a forwarded request with %i headers', async (count, status) => {
+  const fillers = Array.from({ length: count - 3 }, (_, index) => [`X-${index}`, ''])
+  const headers = { ...Object.fromEntries(fillers), 'X-Forwarded-For': '10.0.0.9' }
+  expect((await roundTrip(server.port, request(RIGHT, { headers }))).status).toBe(status)
 })
