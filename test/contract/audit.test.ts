@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
-import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
@@ -20,11 +20,16 @@ async function requestTokens(env: Record<string, string>) {
     bodies.push((await roundTrip(sidecar.port, request(VAULT, { headers }))).body)
   }
   const { access_token: token }: { access_token: string } = JSON.parse(bodies[0] ?? '')
-  return { token, events: sidecar.events(), log: sidecar.log() }
+  return { token, events: sidecar.events(), log: sidecar.log(), sent: sentIds(simulator) }
 }
 
+/** Returns the correlation ids that Entra ID has received. */
+const sentIds = ({ log }: Simulator) =>
+  log.entries().flatMap((entry) => (entry.target === 'token' ? [entry.correlationId] : []))
+
 test('token_obtained has the ids of the token and its assertion, and not the token', async () => {
-  const { token, events, log } = await requestTokens({})
+  const { token, events, log, sent } = await requestTokens({})
+  expect(sent).toEqual([GUID])
   const { uti, oid } = decodeJwt(token)
   expect(events.filter(({ event }) => event === 'token_obtained')).toMatchObject([
     {
@@ -48,4 +53,22 @@ test('WIMDS_AUDIT_LOG logs each client library that gets a token for the first t
     { ...served, client: 'wget/1.21.3' },
   ])
   expect(findPiece(token, log)).toBeUndefined()
+})
+
+test('an exchange that no trace comes with has a new correlation id, also where it is rejected', async () => {
+  await using simulator = await createSimulator()
+  await using sidecar = await startServe(environmentOf(simulator))
+  simulator.faults.add({ kind: 'aadsts', code: 700016 })
+  for (const resource of ['https://vault.azure.net', 'https://storage.azure.com']) {
+    await roundTrip(sidecar.port, request(VAULT.replace('https://vault.azure.net', resource)))
+  }
+  const failed = sidecar.events().filter(({ event }) => event === 'exchange_failed')
+  const [first, second, ...more] = sentIds(simulator)
+  expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+  expect(second).not.toBe(first)
+  expect(more).toEqual([])
+  expect(failed).toMatchObject([
+    { aadsts: 700016, entraCorrelationId: first, entraTraceId: expect.any(String) },
+    { aadsts: 700016, entraCorrelationId: second },
+  ])
 })

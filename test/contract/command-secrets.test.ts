@@ -47,33 +47,33 @@ async function captureOutput(
   return text
 }
 
-describe.each<[string, string, string]>([
-  ['a token', JWT, JWT],
-  ['a token without its last part', JWT, JWT.slice(0, JWT.lastIndexOf('.'))],
-  ['an opaque token', 'Zx0_'.repeat(20), 'Zx0_'.repeat(20)],
-  ['a password in a URL', PASSWORD, `https://user:${PASSWORD}@host.test/`],
-  ['a password without a scheme', PASSWORD, `user:${PASSWORD}@host.test:3128`],
-  ['a password that ends the host', PASSWORD, `http://user:1/${PASSWORD}@host.test:3128`],
-])('%s', (_, secret, value) => {
-  const isPassword = secret === PASSWORD
-  // A URL with a password is not put in the settings for files and audiences.
-  const names = Object.keys(Settings.shape).filter(
-    (name) => !(isPassword && /_(?:FILE|DIR|CONFIG|AUDIENCE)$/.test(name)),
-  )
-  test.each(names)('in %s is not printed', async (name) => {
-    const variables = { ...environmentOf(simulator), [name]: value }
-    expect(
-      findPiece(secret, await captureOutput(doctor, ['--no-exchange'], variables)),
-    ).toBeUndefined()
-    expect(
-      findPiece(secret, await captureOutput(doctor, ['--no-exchange', '-o', 'json'], variables)),
-    ).toBeUndefined()
-    // These are printed on purpose: applications need them.
-    if (name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name)) return
-    expect(
-      findPiece(secret, await captureOutput(env, ['--for', 'imds'], variables)),
-    ).toBeUndefined()
-  })
+const NAMES = Object.keys(Settings.shape)
+/** A URL with a password is not put in the settings for files and audiences. */
+const URLS = NAMES.filter((name) => !/_(?:FILE|DIR|CONFIG|AUDIENCE)$/.test(name))
+const apart = (names: string[]) => names.map((name) => [name])
+
+// All problems are reported together. A valid value is used only where no other setting has a problem.
+test.each<[string, string, string, string[][]]>([
+  ['a token', JWT, JWT, [NAMES, ...apart(NAMES)]],
+  ['a token without its last part', JWT, JWT.slice(0, JWT.lastIndexOf('.')), [NAMES]],
+  ['an opaque token', 'Zx0_'.repeat(20), 'Zx0_'.repeat(20), [NAMES]],
+  ['a password in a URL', PASSWORD, `https://user:${PASSWORD}@host.test/`, apart(URLS)],
+  ['a password without a scheme', PASSWORD, `user:${PASSWORD}@host.test:3128`, [URLS]],
+  ['a password that ends the host', PASSWORD, `http://user:1/${PASSWORD}@host.test:3128`, [URLS]],
+])('%s in the settings is not printed', async (_, secret, value, sets) => {
+  for (const names of sets) {
+    const settings = Object.fromEntries(names.map((name) => [name, value]))
+    const variables = { ...environmentOf(simulator), ...settings }
+    const printed = [
+      await captureOutput(doctor, ['--no-exchange'], variables),
+      await captureOutput(doctor, ['--no-exchange', '-o', 'json'], variables),
+      // These are printed on purpose: applications need them.
+      names.some((name) => name === 'WIMDS_IDENTITY_HEADER' || /no_proxy/i.test(name))
+        ? ''
+        : await captureOutput(env, ['--for', 'imds'], variables),
+    ]
+    expect([names, findPiece(secret, printed.join('\n'))]).toEqual([names, undefined])
+  }
 })
 
 test('AZURE_FEDERATED_TOKEN_FILE rejects a token instead of a path', async () => {
