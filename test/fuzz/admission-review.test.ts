@@ -239,71 +239,38 @@ const withPod = (more: { metadata?: unknown; spec?: object }) => {
   const object = { metadata: more.metadata ?? metadata, spec: { ...spec, ...more.spec } }
   return JSON.stringify({ ...VALID, request: { ...request, object } })
 }
-const many = <T>(count: number, one: (index: number) => T) =>
-  Array.from({ length: count }, (_, at) => one(at))
-const annotated = (entries: (readonly [string, string])[]) =>
-  withPod({ metadata: { annotations: Object.fromEntries(entries) } })
-const DEEP = 1_000_000
+/** Returns text with so many values in each other in place of `"HERE"`. */
+const nest = (text: string, open: string, close: string, depth: number) =>
+  text.replace('"HERE"', `${open.repeat(depth)}1${close.repeat(depth)}`)
+const LONG = 'x'.repeat(1_000_000)
+const inject = (annotations: Record<string, string>) => withPod({ metadata: { annotations } })
+const PORTS = [{ containerPort: 8000 }]
+const UNKNOWN = Array.from({ length: 10_000 }, (_, at) => [`wimds.io/x${at}`, 'x'])
+const INJECTED = { annotations: { 'wimds.io/injected': '{"mode":"loopback"}' } }
+const SIDECAR = { name: 'wimds', resources: { limits: 'HERE' } }
 
 test.each<[string, string | Buffer]>([
-  ['a million lists in each other', `${'['.repeat(DEEP)}${']'.repeat(DEEP)}`],
+  ['a million lists in each other', nest('"HERE"', '[', ']', 1_000_000)],
+  ['containers that are as deep', nest(withPod({ spec: { containers: 'HERE' } }), '[', ']', 1e6)],
   [
-    'a pod that is a million objects deep',
-    withPod({ spec: { deep: 0 } }).replace(
-      '"deep":0',
-      `"deep":${'{"a":'.repeat(400_000)}1${'}'.repeat(400_000)}`,
-    ),
+    'resources that are as deep',
+    nest(withPod({ spec: { containers: [SIDECAR] }, metadata: INJECTED }), '{"a":', '}', 400_000),
   ],
-  [
-    'containers that are a million lists deep',
-    withPod({ spec: { containers: 0 } }).replace(
-      '"containers":0',
-      `"containers":${'['.repeat(DEEP)}${']'.repeat(DEEP)}`,
-    ),
-  ],
-  [
-    'resources that are a million objects deep',
-    withPod({
-      spec: { containers: [{ name: 'wimds', resources: 0 }] },
-      metadata: { annotations: { 'wimds.io/injected': '{"mode":"loopback"}' } },
-    }).replace(
-      '"resources":0',
-      `"resources":{"limits":${'{"a":'.repeat(400_000)}1${'}'.repeat(400_000)}}`,
-    ),
-  ],
-  ['ten thousand unknown annotations', annotated(many(10_000, (at) => [`wimds.io/x${at}`, 'x']))],
-  ['an annotation of a megabyte', annotated([['wimds.io/mode', 'x'.repeat(1_000_000)]])],
-  [
-    'an annotation whose name is a megabyte',
-    annotated([[`wimds.io/${'x'.repeat(1_000_000)}`, '']]),
-  ],
+  ['ten thousand unknown annotations', inject(Object.fromEntries(UNKNOWN))],
+  ['an annotation of a megabyte', inject({ 'wimds.io/mode': LONG })],
+  ['an annotation whose name is a megabyte', inject({ [`wimds.io/${LONG}`]: '' })],
   [
     'twenty thousand containers',
-    withPod({
-      spec: {
-        containers: many(20_000, (at) => ({ name: `c${at}`, ports: [{ containerPort: 8000 }] })),
-      },
-    }),
+    withPod({ spec: { containers: Array(20_000).fill({ name: 'c', ports: PORTS }) } }),
   ],
+  ['twenty thousand without a name', withPod({ spec: { containers: Array(20_000).fill({}) } })],
   [
     'a container whose name is a megabyte',
-    withPod({
-      spec: { containers: [{ name: 'x'.repeat(1_000_000), ports: [{ containerPort: 8000 }] }] },
-    }),
+    withPod({ spec: { containers: [{ name: LONG, ports: PORTS }] } }),
   ],
-  [
-    'twenty thousand containers without a name',
-    withPod({ spec: { containers: many(20_000, () => ({})) } }),
-  ],
-  [
-    'a ServiceAccount whose name is a megabyte',
-    withPod({ spec: { serviceAccountName: 'x'.repeat(1_000_000) } }),
-  ],
+  ['a ServiceAccount whose name is a megabyte', withPod({ spec: { serviceAccountName: LONG } })],
   ['four megabytes', ' '.repeat(4_000_000)],
-  [
-    'bytes that are no UTF-8',
-    Buffer.from(JSON.stringify(VALID).replace('orders', '\xff\xfe'), 'latin1'),
-  ],
+  ['no UTF-8', Buffer.from(JSON.stringify(VALID).replace('orders', '\xff\xfe'), 'latin1')],
   ['a mark of the byte order', `\ufeff${JSON.stringify(VALID)}`],
   ['nothing', ''],
 ])('answers %s in few words', async (_, body) => {
@@ -312,18 +279,12 @@ test.each<[string, string | Buffer]>([
   expect(answer.size).toBeLessThan(20_000)
 })
 
-test('looks up valid names only, and reports in few words', () => {
+test('looks up valid names only, reports in few words and no error, and still serves', async () => {
   expect(lookUps.length).toBeGreaterThan(100)
-  expect(
-    lookUps.filter((each) => !/^[a-z0-9-]{1,63}\/[a-z0-9][a-z0-9.-]{0,252}$/.test(each)),
-  ).toEqual([])
+  const name = /^[a-z0-9-]{1,63}\/[a-z0-9][a-z0-9.-]{0,252}$/
+  expect(lookUps.filter((each) => !name.test(each))).toEqual([])
   expect(longestMessage).toBeLessThan(10_000)
-})
-
-test('reports no unexpected error, and still serves', async () => {
   expect(faults).toEqual([])
-  expect(responseIn(await answerTo(JSON.stringify(VALID)))).toMatchObject({
-    allowed: true,
-    patchType: 'JSONPatch',
-  })
+  const response = responseIn(await answerTo(JSON.stringify(VALID)))
+  expect(response).toMatchObject({ allowed: true, patchType: 'JSONPatch' })
 })
