@@ -21,18 +21,19 @@ const HOST = 'login.entra.example'
 const TOKEN =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
-test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', async () => {
+test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and has its status page', async () => {
   await using simulator = await createSimulator({ names: [HOST] })
   const credentials = 'me:secret'
   const routes = { [`${HOST}:443`]: Number(new URL(simulator.authorityHost).port) }
   await using proxy = await connectProxy({ routes, credentials })
-  const port = await freePort()
+  const [port, adminPort] = [await freePort(), await freePort()]
   await using sidecar = startChild({
     script: 'dist/wimds.js',
     args: ['serve'],
     env: {
       ...environmentOf(simulator),
       WIMDS_LISTEN: `127.0.0.1:${port}`,
+      WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
       AZURE_AUTHORITY_HOST: `https://${HOST}`,
       HTTPS_PROXY: `http://${credentials}@127.0.0.1:${proxy.port}`,
     },
@@ -43,20 +44,11 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password', asyn
   }
   await expect.poll(() => status().catch(() => undefined)).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
-  expect(proxy.tunnels).toEqual([`${HOST}:443`])
-})
-
-test('the title of the status page has no character that the bundle garbles', async () => {
-  await using simulator = await createSimulator()
-  const port = await freePort()
-  await using sidecar = startChild({
-    script: 'dist/wimds.js',
-    args: ['serve'],
-    env: { ...environmentOf(simulator), WIMDS_ADMIN_LISTEN: `127.0.0.1:${port}` },
-  })
-  const page = async () => (await fetch(`http://127.0.0.1:${port}/status`)).text()
-  await expect.poll(() => page().catch(() => undefined)).toMatch(/<title>[ -~]+ &ndash; wimds</)
-  expect(sidecar.hasEnded()).toBe(false)
+  // A second attempt is made beside one that takes long.
+  expect(new Set(proxy.tunnels)).toEqual(new Set([`${HOST}:443`]))
+  // The bundle must not garble a character of the page.
+  const page = await fetch(`http://127.0.0.1:${adminPort}/status`)
+  expect(await page.text()).toMatch(/<title>[ -~]+ &ndash; wimds</)
 })
 
 test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
@@ -86,7 +78,7 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
     await using sidecar = startChild({
       script: 'dist/wimds.js',
       args: ['token', 'https://vault.azure.net'],
-      env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion },
+      env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion, WIMDS_EXCHANGE_TIMEOUT: '60s' },
     })
     await expect.poll(() => sidecar.output()).toMatch(/^eyJ/)
     expect(simulator.hasEnded()).toBe(false)
@@ -95,43 +87,21 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   }
 })
 
-test('the webhook has metrics, and shuts down on SIGTERM without an API server', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
-  const kubeconfig = join(directory.path, 'kubeconfig')
-  const port = await freePort()
-  await writeFile(kubeconfig, NO_CLUSTER)
-  await using webhook = startChild({
-    script: 'dist/wimds.js',
-    args: ['webhook', '--cert-dir', directory.path, '--admin-listen', `127.0.0.1:${port}`],
-    env: { KUBECONFIG: kubeconfig },
-  })
-  const scraped = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status
-  await expect.poll(() => scraped().catch(() => undefined)).toBe(200)
-  process.kill(webhook.pid, 'SIGTERM')
-  await expect.poll(() => webhook.hasEnded()).toBe(true)
-  expect(webhook.output()).toContain('"event":"shutdown_complete"')
-})
-
-test('the webhook calls an API server', async () => {
+test('the webhook calls an API server, has metrics, and shuts down on SIGTERM', async () => {
   await using _ = await startApiServer()
+  const port = await freePort()
   await using webhook = startChild({
     script: 'dist/wimds.js',
-    args: ['webhook', '--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s'],
+    args: ['webhook', '--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${port}`, '--drain=0s'],
     env: { KUBECONFIG: process.env['KUBECONFIG'] ?? '' },
   })
   await expect.poll(webhook.output).toContain('"event":"certificate_loaded"')
+  expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200)
+  process.kill(webhook.pid, 'SIGTERM')
+  await expect.poll(webhook.hasEnded).toBe(true)
+  expect(webhook.output()).toContain('"event":"shutdown_complete"')
   expect(webhook.output()).not.toContain('webhook_error')
 })
-
-/** Nothing listens on port 1. */
-const NO_CLUSTER = `
-apiVersion: v1
-kind: Config
-current-context: none
-contexts: [{ name: none, context: { cluster: none, user: none } }]
-clusters: [{ name: none, cluster: { server: 'https://127.0.0.1:1' } }]
-users: [{ name: none, user: {} }]
-`
 
 test('the image of the sidecar has few packages, and what it lacks it says', async () => {
   const directory = 'dist/images/wimds'

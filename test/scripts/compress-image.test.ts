@@ -72,7 +72,11 @@ function openArchive(archive: string, directory: string) {
 test('compresses layers by zstd; the image id stays, and the SBOM is about the new manifest', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compress-'))
   const { archive, imageId } = writeArchive(directory.path)
-  execFileSync(process.execPath, ['scripts/compress-image.mjs', archive])
+  const compress = () => execFileSync(process.execPath, ['scripts/compress-image.mjs', archive])
+  const printed = compress().toString()
+  expect(printed).toMatch(/^sha256:[0-9a-f]{64} \d+ bytes\n$/)
+  // It leaves what it has compressed before as it is.
+  expect(compress().toString()).toBe(printed)
 
   const { blob, json, image, about } = openArchive(archive, join(directory.path, 'result'))
   const { config, layers } = json(image)
@@ -87,13 +91,4 @@ test('compresses layers by zstd; the image id stays, and the SBOM is about the n
   expect(json(statement).subject[0].digest.sha256).toBe(image.digest.slice('sha256:'.length))
   expect(json(json(about).config).rootfs.diff_ids).toEqual([statement.digest])
   expect(about.annotations?.['vnd.docker.reference.digest']).toBe(image.digest)
-})
-
-test('leaves an archive that it has compressed before as it is', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compress-'))
-  const { archive } = writeArchive(directory.path)
-  const compress = () => execFileSync(process.execPath, ['scripts/compress-image.mjs', archive])
-  const [first, second] = [compress(), compress()]
-  expect(second.equals(first)).toBe(true)
-  expect(first.toString()).toMatch(/^sha256:[0-9a-f]{64} \d+ bytes\n$/)
 })

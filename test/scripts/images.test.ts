@@ -36,12 +36,14 @@ async function runImages(programs: Programs, args: readonly string[]) {
   return { status, stdout, stderr, builds }
 }
 
-const REGISTRY = ['--registry', 'example.azurecr.io/platform']
-const IMAGE = `example.azurecr.io/platform/wimds:${version}`
-const ZSTD = '--compression-format zstd --compression-level 19'
-const REDIRECT = `example.azurecr.io/platform/wimds-redirect:${version}`
-const CLUSTER = `example.azurecr.io/platform/wimds-cluster:${version}`
-const GATE = `example.azurecr.io/platform/wimds-gate:${version}`
+const HOST = 'example.azurecr.io/platform'
+const REGISTRY = ['--registry', HOST]
+const TARGETS = {
+  sidecar: 'wimds',
+  redirect: 'wimds-redirect',
+  cluster: 'wimds-cluster',
+  gate: 'wimds-gate',
+}
 
 test.each([
   ['docker', { docker: 'working', podman: 'working', buildah: 'working' }],
@@ -49,56 +51,32 @@ test.each([
   ['buildah', { buildah: 'working' }],
 ] satisfies [string, Programs][])('%s builds the images', async (tool, programs) => {
   const { status, stdout, builds } = await runImages(programs, REGISTRY)
-  expect(builds).toEqual([
-    `${tool} build --target sidecar --tag ${IMAGE} .`,
-    `${tool} build --target redirect --tag ${REDIRECT} .`,
-    `${tool} build --target cluster --tag ${CLUSTER} .`,
-    `${tool} build --target gate --tag ${GATE} .`,
-  ])
-  expect(stdout).toContain('images -- --registry example.azurecr.io/platform --push')
-  expect(stdout).toContain('--set image.repository=example.azurecr.io/platform/wimds')
-  expect(stdout).toContain(`wimds inject --image ${IMAGE}`)
+  expect(builds).toEqual(
+    Object.entries(TARGETS).map(
+      ([target, name]) => `${tool} build --target ${target} --tag ${HOST}/${name}:${version} .`,
+    ),
+  )
+  expect(stdout).toContain(`images -- --registry ${HOST} --push`)
+  expect(stdout).toContain(`--set image.repository=${HOST}/wimds`)
+  expect(stdout).toContain(`wimds inject --image ${HOST}/wimds:${version}`)
   expect(status).toBe(0)
 })
 
-test('pushes them, under another tag and with options for the tool', async () => {
-  const { stdout, builds } = await runImages({ podman: 'working' }, [
-    ...REGISTRY,
-    '--push',
-    '--tag=next',
-    '--',
-    '--platform',
-    'linux/amd64',
-  ])
-  expect(builds).toEqual([
-    `podman build --platform linux/amd64 --target sidecar --tag ${IMAGE.replace(version, 'next')} .`,
-    `podman build --platform linux/amd64 --target redirect --tag ${REDIRECT.replace(version, 'next')} .`,
-    `podman build --platform linux/amd64 --target cluster --tag ${CLUSTER.replace(version, 'next')} .`,
-    `podman build --platform linux/amd64 --target gate --tag ${GATE.replace(version, 'next')} .`,
-    `podman push ${ZSTD} ${IMAGE.replace(version, 'next')}`,
-    `podman push ${ZSTD} ${REDIRECT.replace(version, 'next')}`,
-    `podman push ${ZSTD} ${CLUSTER.replace(version, 'next')}`,
-    `podman push ${ZSTD} ${GATE.replace(version, 'next')}`,
-  ])
-  expect(stdout).toContain(
-    '--set image.tag=next --set redirectImage.tag=next --set clusterImage.tag=next --set gateImage.tag=next',
+test.each([
+  ['podman', '--compression-format zstd --compression-level 19 ', []],
+  ['docker', '', []],
+  ['buildah', '', ['--gzip']],
+])('%s pushes them with the options %j', async (tool, compression, flags) => {
+  const args = [...REGISTRY, '--push', ...flags, '--tag=next', '--', '--platform', 'linux/amd64']
+  const { stdout, builds } = await runImages({ [tool]: 'working' }, args)
+  const first = `${tool} build --platform linux/amd64 --target sidecar --tag ${HOST}/wimds:next .`
+  expect(builds[0]).toBe(first)
+  expect(builds.slice(4)).toEqual(
+    Object.values(TARGETS).map((name) => `${tool} push ${compression}${HOST}/${name}:next`),
   )
+  expect(stdout).toContain('--set image.tag=next --set redirectImage.tag=next')
   expect(stdout).not.toContain('Push them')
 })
-
-test.each([
-  ['docker, which has no other', { docker: 'working' }, []],
-  ['buildah that is told so', { buildah: 'working' }, ['--gzip']],
-] satisfies [string, Programs, string[]][])(
-  'compresses by gzip with %s',
-  async (_, programs, options) => {
-    const { builds } = await runImages(programs, [...REGISTRY, '--push', ...options])
-    const [tool] = Object.keys(programs)
-    expect(builds.slice(4)).toEqual(
-      [IMAGE, REDIRECT, CLUSTER, GATE].map((name) => `${tool} push ${name}`),
-    )
-  },
-)
 
 test('names each tool and what it lacks where none can build', async () => {
   const { status, stderr } = await runImages({ docker: 'without a daemon' }, REGISTRY)

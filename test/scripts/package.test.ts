@@ -4,7 +4,6 @@ import { mkdir, mkdtempDisposable, readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startChild } from '../../src/tools/demo/sidecar.ts'
 
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`
 
@@ -61,15 +60,3 @@ test('the installed command prints its version', () => {
   expect(stdout).toMatch(/^wimds \d+\.\d+\.\d+ /)
   expect(status).toBe(0)
 })
-
-test('the installed command runs the demo, and its sidecar has a status page', async () => {
-  await using demo = startChild({
-    script: join(prefix, 'bin/wimds'),
-    args: ['demo', '--keep'],
-    env: environment(),
-  })
-  await expect.poll(() => demo.output()).toMatch(/Commands to try/)
-  expect(demo.output()).toContain('Demo completed')
-  const page = await fetch(/Status page +(\S+)/.exec(demo.output())?.[1] ?? '')
-  expect(await page.text()).toContain('</html>')
-}, 90_000)

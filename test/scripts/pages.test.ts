@@ -1,0 +1,11 @@
+/** Pages that scripts write from the sources are current. */
+import { expect, test } from 'vitest'
+import { runNode } from '../fixtures/run-program.ts'
+
+test.each([
+  ['docs/cli.md', 'cli-reference'],
+  ['the first part of docs/security.md', 'sidecar-contents'],
+])('%s is what scripts/%s.mjs writes', async (_, script) => {
+  const { code, stderr } = await runNode([`scripts/${script}.mjs`, '--check'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
