@@ -172,32 +172,19 @@ test('creates no credential for a namespace that the manifests name themselves',
   expect(listSubjects()).toEqual([PRODUCTION.subject])
 })
 
-test('check fails until the credentials exist', () => {
-  const check = 'pipelines/credentials.sh check manifests'
-  const missing = run(check)
+test('check fails until the credentials exist, and whatever az fails at ends the script', () => {
+  const script = 'pipelines/credentials.sh'
+  const missing = run(`${script} check manifests`)
   expect(missing.status).toBe(1)
   expect(missing.stderr).toContain(`has no federated credential for ${SUBJECT}`)
-  expect(run('pipelines/credentials.sh create manifests').status).toBe(0)
-  expect(run(check).status).toBe(0)
+  for (const command of ['list', 'federated-credential list', 'federated-credential create']) {
+    const failed = run(`${script} create manifests`, { FAIL: `identity ${command}` })
+    expect(failed.status).toBe(1)
+    expect(failed.stderr).toContain('the fake of az fails')
+  }
+  expect(run(`${script} create manifests`).status).toBe(0)
+  expect(run(`${script} check manifests`).status).toBe(0)
+  const FAIL = 'identity federated-credential delete'
+  expect(run(`${script} delete`, { FAIL }).status).toBe(1)
+  expect(listSubjects()).toContain(SUBJECT)
 })
-
-test.each(['list', 'federated-credential list', 'federated-credential create'])(
-  'create fails if az identity %s does',
-  (command) => {
-    const { status, stderr } = run('pipelines/credentials.sh create manifests', {
-      FAIL: `identity ${command}`,
-    })
-    expect(status).toBe(1)
-    expect(stderr).toContain('the fake of az fails')
-  },
-)
-
-test.each(['list', 'federated-credential list', 'federated-credential delete'])(
-  'delete fails if az identity %s does',
-  (command) => {
-    run('pipelines/credentials.sh create manifests')
-    const { status } = run('pipelines/credentials.sh delete', { FAIL: `identity ${command}` })
-    expect(status).toBe(1)
-    expect(listSubjects()).toContain(SUBJECT)
-  },
-)

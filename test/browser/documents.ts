@@ -4,17 +4,18 @@ import { aStatus } from '../fixtures/status.ts'
 
 type Token = StatusDocument['tokens'][number]
 type Problem = StatusDocument['problems'][number]
-type Exchange = StatusDocument['exchanges'][number]
 type Failure = StatusDocument['failedRequests'][number]['failure']
 
 const VAULT = 'https://vault.azure.net'
 const STORAGE = 'https://storage.azure.com'
 const ARM = 'https://management.azure.com/'
+const COSMOS = 'https://contoso-orders-prod.documents.azure.com'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
-
-const COSMOS = 'https://contoso-orders-prod.documents.azure.com'
 const UNLISTED = '55555555-5555-4555-8555-555555555555'
+
+/** Returns an instant of the day, such as `11:20`. The documents are of 12:00. */
+const at = (time: string) => `2026-11-24T${time.length === 5 ? `${time}:00` : time}.000Z`
 
 const TIMEOUT: Failure = {
   code: 'entra_unreachable',
@@ -30,7 +31,6 @@ const NO_MATCH: Failure = {
   entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
   entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',
 }
-
 const NO_SUBJECT = 'no federated credential of the identity has the subject of the assertion'
 const UNKNOWN: Failure = {
   code: 'application_refused',
@@ -39,36 +39,34 @@ const UNKNOWN: Failure = {
   aadsts: 700016,
 }
 
-const identities: StatusDocument['identities'] = [
-  ...aStatus().identities,
-  {
-    name: 'billing',
-    clientId: BILLING,
-    tenantId: '22222222-2222-4222-8222-222222222222',
-    authorityHost: 'https://login.microsoftonline.com',
-    isDefault: false,
-    resources: [STORAGE],
-    prefetch: [],
-  },
-]
+const [orders] = aStatus().identities
+const [python] = aStatus().clients
+if (orders === undefined || python === undefined) throw new Error('aStatus() has changed')
+const azidentity = { ...python, client: 'go-azidentity', version: '1.5.1', requests: 1207 }
+const curl = {
+  client: 'curl',
+  version: '7.88.1',
+  requests: 3,
+  firstSeenAt: at('10:12'),
+  lastSeenAt: at('10:12:09'),
+}
+const probe: StatusDocument['failedRequests'][number] = {
+  lastAt: at('11:58'),
+  count: 6,
+  protocol: 'imds',
+  client: 'go-azidentity',
+  clientVersion: '1.5.1',
+  failure: { code: 'metadata_header_missing', message: 'Required metadata header not specified' },
+}
 
-const clients: StatusDocument['clients'] = [
-  ...aStatus().clients,
-  {
-    client: 'go-azidentity',
-    version: '1.5.1',
-    requests: 1207,
-    firstSeenAt: '2026-11-24T09:00:05.000Z',
-    lastSeenAt: '2026-11-24T11:59:58.000Z',
-  },
-  {
-    client: 'curl',
-    version: '7.88.1',
-    requests: 3,
-    firstSeenAt: '2026-11-24T10:12:00.000Z',
-    lastSeenAt: '2026-11-24T10:12:09.000Z',
-  },
-]
+const healthy: Partial<StatusDocument> = {
+  identities: [
+    orders,
+    { ...orders, name: 'billing', clientId: BILLING, isDefault: false, resources: [STORAGE] },
+  ],
+  clients: [python, azidentity, curl],
+  failedRequests: [probe],
+}
 
 function token(resource: string, overrides: Partial<Token> = {}): Token {
   return {
@@ -76,15 +74,12 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
     clientId: ORDERS,
     resource,
     scope: `${resource}/.default`,
-    cached: { obtainedAt: '2026-11-24T09:00:00.000Z', expiresAt: '2026-11-25T09:00:00.000Z' },
-    nextAttemptAt: '2026-11-24T21:10:00.000Z',
+    cached: { obtainedAt: at('09:00'), expiresAt: '2026-11-25T09:00:00.000Z' },
+    nextAttemptAt: at('21:10'),
     consecutiveFailures: 0,
     ...overrides,
   }
 }
-
-const AS_BILLING = { identity: 'billing', clientId: BILLING }
-const AS_UNLISTED = { identity: UNLISTED, clientId: UNLISTED }
 
 /** Returns the problem of a token that fails. */
 function problemOf(
@@ -108,59 +103,33 @@ function problemOf(
   }
 }
 
-/** Returns exchanges for a token that took `durationMs`, and failed as the token does. */
-function exchange(
-  at: string,
-  { identity, resource, failure }: Pick<Token, 'identity' | 'resource' | 'failure'>,
-  count: number,
-  durationMs: number,
-): Exchange {
-  return {
-    at,
-    count,
-    identity,
-    resource,
-    durationMs,
-    failure,
-    explanation: failure === NO_MATCH ? NO_SUBJECT : undefined,
-  }
-}
-
-const probe: StatusDocument['failedRequests'][number] = {
-  lastAt: '2026-11-24T11:58:00.000Z',
-  count: 6,
-  protocol: 'imds',
-  client: 'go-azidentity',
-  clientVersion: '1.5.1',
-  failure: { code: 'metadata_header_missing', message: 'Required metadata header not specified' },
-}
-
-const healthy: Partial<StatusDocument> = { identities, clients, failedRequests: [probe] }
-
-export const READY = aStatus({
-  ...healthy,
-  tokens: [
-    token(VAULT),
-    token(STORAGE, {
-      ...AS_BILLING,
-      cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
-      nextAttemptAt: '2026-11-24T12:02:10.000Z',
-    }),
-    token(ARM, {
-      cached: { obtainedAt: '2026-11-24T11:59:20.000Z', expiresAt: '2026-11-25T11:59:20.000Z' },
-      nextAttemptAt: '2026-11-25T00:30:00.000Z',
-    }),
-  ],
+/** Returns exchanges for a token, which failed as the token does. */
+const exchange = (time: string, { identity, resource, failure }: Token, count: number) => ({
+  at: at(time),
+  count,
+  identity,
+  resource,
+  durationMs: 187,
+  failure,
+  explanation: failure === NO_MATCH ? NO_SUBJECT : undefined,
 })
 
-const unrefreshed = token(STORAGE, {
-  ...AS_BILLING,
-  cached: { obtainedAt: '2026-11-24T11:20:00.000Z', expiresAt: '2026-11-24T12:24:00.000Z' },
-  nextAttemptAt: '2026-11-24T12:00:21.000Z',
+const refreshed = token(STORAGE, {
+  identity: 'billing',
+  clientId: BILLING,
+  cached: { obtainedAt: at('11:20'), expiresAt: at('12:24') },
+  nextAttemptAt: at('12:02:10'),
+})
+
+export const READY = aStatus({ ...healthy, tokens: [token(VAULT), refreshed, token(ARM)] })
+
+const unrefreshed = {
+  ...refreshed,
+  nextAttemptAt: at('12:00:21'),
   consecutiveFailures: 4,
-  failingSince: '2026-11-24T11:56:48.000Z',
+  failingSince: at('11:56:48'),
   failure: TIMEOUT,
-})
+}
 
 export const DEGRADED = aStatus({
   ...healthy,
@@ -168,22 +137,23 @@ export const DEGRADED = aStatus({
   clockSkewSeconds: 3.4,
   problems: [problemOf(unrefreshed)],
   tokens: [token(VAULT), unrefreshed],
-  exchanges: [exchange('2026-11-24T11:59:21.000Z', unrefreshed, 4, 3), ...aStatus().exchanges],
+  exchanges: [exchange('11:59:21', unrefreshed, 4), ...aStatus().exchanges],
 })
 
 const unmatched = token(VAULT, {
   cached: undefined,
-  nextAttemptAt: '2026-11-24T12:00:08.000Z',
+  nextAttemptAt: at('12:00:08'),
   consecutiveFailures: 61,
-  failingSince: '2026-11-24T09:00:12.000Z',
+  failingSince: at('09:00:12'),
   failure: NO_MATCH,
 })
 const refused = token(COSMOS, {
-  ...AS_UNLISTED,
+  identity: UNLISTED,
+  clientId: UNLISTED,
   cached: undefined,
-  nextAttemptAt: '2026-11-24T12:00:20.000Z',
+  nextAttemptAt: at('12:00:20'),
   consecutiveFailures: 9,
-  failingSince: '2026-11-24T11:57:02.000Z',
+  failingSince: at('11:57:02'),
   failure: UNKNOWN,
 })
 
@@ -194,31 +164,15 @@ export const FAILING = aStatus({
     problemOf(unmatched, {
       summary: `no token for ${VAULT}, ${STORAGE} as orders`,
       resources: [VAULT, STORAGE],
-      nextAttemptAt: '2026-11-24T11:59:10.000Z',
       explanation: NO_SUBJECT,
     }),
     problemOf(refused, { explanation: 'the application is not known in the tenant' }),
   ],
-  tokens: [
-    unmatched,
-    token(STORAGE, {
-      cached: undefined,
-      nextAttemptAt: '2026-11-24T11:59:10.000Z',
-      consecutiveFailures: 3,
-      failingSince: '2026-11-24T11:58:12.000Z',
-      failure: NO_MATCH,
-    }),
-    refused,
-  ],
-  exchanges: [
-    exchange('2026-11-24T11:59:40.000Z', unmatched, 61, 187),
-    exchange('2026-11-24T11:59:38.000Z', refused, 4, 203),
-    exchange('2026-11-24T11:59:10.000Z', unmatched, 1, 174),
-    exchange('2026-11-24T11:58:31.000Z', refused, 5, 198),
-  ],
+  tokens: [unmatched, { ...unmatched, resource: STORAGE, consecutiveFailures: 3 }, refused],
+  exchanges: [exchange('11:59:40', unmatched, 61), exchange('11:59:38', refused, 9)],
   failedRequests: [
     {
-      lastAt: '2026-11-24T11:59:58.000Z',
+      lastAt: at('11:59:58'),
       count: 212,
       protocol: 'imds',
       client: 'python-azure-identity',
@@ -246,14 +200,11 @@ export const STARTING = aStatus({
 /** Every string is an attack on the page. */
 export function hostile(): StatusDocument {
   const attack = `"'><img src=x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>&lt;b&gt;`
-  const poison = (value: unknown): unknown => {
-    if (typeof value === 'string') {
-      return /^\d{4}-\d\d-\d\dT/.test(value) || value === 'failing' ? value : attack
-    }
-    if (Array.isArray(value)) return value.map(poison)
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, poison(item)]))
-  }
-  // oxlint-disable-next-line no-unsafe-type-assertion -- the same shape with other strings
-  return poison(FAILING) as StatusDocument
+  const json = JSON.stringify(FAILING, (_, value: unknown) =>
+    typeof value !== 'string' || /^\d{4}-\d\d-\d\dT/.test(value) || value === 'failing'
+      ? value
+      : attack,
+  )
+  const document: StatusDocument = JSON.parse(json)
+  return document
 }

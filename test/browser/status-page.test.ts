@@ -196,7 +196,6 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
       await page.clock.install()
       await page.clock.runFor(11_000)
       expect(requests.length).toBe(count)
-      expect(await page.getByText('Failing: no token').count()).toBe(0)
       await page.getByRole('button', { name: 'Resume' }).click()
       await page.getByText('Failing: no token').waitFor()
     })

@@ -24,29 +24,6 @@ test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
   expect(computeDeviation(quoted, readFigure(row))).toBeLessThan(0.2)
 })
 
-/** The figures of the webhook are in a sentence, since its runs are not in a table. */
-test(`${ROLL_OUT} quotes the webhook's latency within a fifth of the range of its runs`, () => {
-  const [, p50, p99] = / in about (\d+) ms \(p50\) and (\d+) ms \(p99\)/.exec(text(ROLL_OUT)) ?? []
-  const [, from50, to50, from99, to99] =
-    / in ([\d.]+) to ([\d.]+) ms \(p50\) and ([\d.]+) to ([\d.]+) ms \(p99\)/.exec(
-      PERFORMANCE.replaceAll(/\s+/g, ' '),
-    ) ?? []
-  for (const [quoted, from, to] of [
-    [p50, from50, to50],
-    [p99, from99, to99],
-  ]) {
-    expect(Number(quoted)).toBeGreaterThan(0.8 * Number(from))
-    expect(Number(quoted)).toBeLessThan(1.2 * Number(to))
-  }
-})
-
-test(`${ROLL_OUT} quotes the peak of a fleet`, () => {
-  const [, quoted] = /or (\d+) with an application's tokens/.exec(text(ROLL_OUT)) ?? []
-  const [, simulated] =
-    /or (\d+) with an application's tokens/.exec(text('docs/performance.md')) ?? []
-  expect(quoted).toBe(simulated)
-})
-
 /** Returns by which share of the measured figure the quoted one differs. */
 function computeDeviation(quoted: number, measured: number): number {
   return Math.abs(quoted / measured - 1)
@@ -62,9 +39,4 @@ function readFigure([name, column]: Row): number {
 /** Parses a figure such as `1 120 ms`. */
 function parseNumber(cell = ''): number {
   return Number(/[\d.][\d. ]*/.exec(cell)?.[0].replaceAll(' ', ''))
-}
-
-/** A page as one line. */
-function text(page: string): string {
-  return readPage(page).replaceAll(/\s+/g, ' ')
 }

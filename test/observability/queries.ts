@@ -18,6 +18,7 @@ const Rules = z.object({
           alert: z.string().optional(),
           expr: z.string(),
           for: z.string().optional(),
+          labels: z.record(z.string(), z.string()).optional(),
           annotations: z.record(z.string(), z.string()).optional(),
         }),
       ),
@@ -39,7 +40,6 @@ const Panel = z.object({
     .object({
       defaults: z.object({
         unit: z.string().optional(),
-        custom: z.object({ stacking: z.object({ mode: z.string() }).optional() }).optional(),
       }),
     })
     .optional(),

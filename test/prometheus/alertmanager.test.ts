@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { EXAMPLES, rules } from '../observability/queries.ts'
-import { freePort } from '../support/free-port.ts'
-import { until } from './server.ts'
+import { startServer } from './server.ts'
 import { amtool, hasAlertmanager, scratch } from './tools.ts'
 
 const CONFIG = `${EXAMPLES}/alertmanager.yaml`
@@ -24,24 +21,12 @@ interface Labels extends Readonly<Record<string, string>> {
 
 /** Starts Alertmanager with the example's configuration. */
 async function startAlertmanager(directory: string) {
-  const origin = `http://127.0.0.1:${await freePort()}`
-  const child = spawn(
-    '/usr/bin/prometheus-alertmanager',
-    [
-      `--config.file=${CONFIG}`,
-      `--storage.path=${directory}`,
-      `--web.listen-address=${origin.slice('http://'.length)}`,
-      '--cluster.listen-address=',
-      '--log.level=error',
-    ],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
-  const ended = once(child, 'close')
-  await until('Alertmanager is ready', 20_000, async () => {
-    if (child.exitCode !== null) throw new Error('Alertmanager ended')
-    const answer = await fetch(`${origin}/-/ready`).catch(() => undefined)
-    return answer?.ok === true ? true : undefined
-  })
+  const { origin, ...server } = await startServer('/usr/bin/prometheus-alertmanager', [
+    `--config.file=${CONFIG}`,
+    `--storage.path=${directory}`,
+    '--cluster.listen-address=',
+    '--log.level=error',
+  ])
   return {
     fire: async (alerts: readonly Labels[]) => {
       const answer = await fetch(`${origin}/api/v2/alerts`, {
@@ -52,10 +37,7 @@ async function startAlertmanager(directory: string) {
       expect(answer.status).toBe(200)
     },
     alerts: async () => Alerts.parse(await (await fetch(`${origin}/api/v2/alerts`)).json()),
-    [Symbol.asyncDispose]: async () => {
-      child.kill('SIGTERM')
-      await ended
-    },
+    ...server,
   }
 }
 

@@ -108,31 +108,4 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
       rows: [{ workload: 'shop/orders-1', client: 'node-http', requests: expect.any(Number) }],
     })
   }, 240_000)
-
-  test('fires an alert for a single request without a token, and resolves it with the first token', async () => {
-    await using simulator = await createSimulator()
-    await using sidecar = await startSidecar('dist/wimds.js', simulator)
-    await using directory = await scratch()
-    await using prometheus = await observe(sidecar, directory)
-    await untilScraped(prometheus)
-
-    simulator.faults.add({ kind: 'unavailable' })
-    const requestVault = () => requestToken(sidecar, { resource: 'https://vault.azure.net' })
-    expect((await requestVault()).status).toBeGreaterThanOrEqual(400)
-    const alert = await until('the alert fires', 60_000, () => prometheus.firing('WimdsNoToken'))
-    expect(alert.labels).toMatchObject({
-      pod: 'orders-1',
-      identity: 'default',
-      severity: 'critical',
-    })
-    expect(await prometheus.firing('WimdsRequestsFailing')).toBeUndefined()
-
-    simulator.faults.clear()
-    await until('a token', 60_000, async () =>
-      (await requestVault()).status === 200 ? true : undefined,
-    )
-    await until('the alert clears', 30_000, async () =>
-      (await prometheus.firing('WimdsNoToken')) === undefined ? true : undefined,
-    )
-  }, 240_000)
 })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { dashboardQueries, documentedQueries, EXAMPLES, rules } from '../observability/queries.ts'
+import { dashboardQueries, documentedQueries, EXAMPLES } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from './tools.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
@@ -12,29 +12,6 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     expect(await promtool(['test', 'rules', `${EXAMPLES}/rules.test.yaml`])).toMatchObject({
       isOk: true,
     })
-  })
-
-  test('fails a test without any single rule', async () => {
-    const { tests, ...rest } = parse(await readFile(`${EXAMPLES}/rules.test.yaml`, 'utf8'))
-    const untested: string[] = []
-    for (const { alert, record } of await rules()) {
-      const name = alert ?? record ?? ''
-      // The others take seconds, and cannot be about it.
-      const about = tests.filter((each: object) => stringify(each).includes(name))
-      const { groups } = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
-      for (const group of groups) {
-        group.rules = group.rules.filter(
-          (rule: { alert?: string; record?: string }) =>
-            rule.alert !== alert || rule.record !== record,
-        )
-      }
-      await using directory = await scratch()
-      await directory.write('rules.yaml', stringify({ groups }))
-      const without = await directory.write('rules.test.yaml', stringify({ ...rest, tests: about }))
-      const { isOk } = await promtool(['test', 'rules', without])
-      if (isOk) untested.push(name)
-    }
-    expect(untested).toEqual([])
   })
 
   test.each([

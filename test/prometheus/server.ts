@@ -37,31 +37,22 @@ export interface Prometheus extends AsyncDisposable {
   readonly firing: (name: string) => Promise<Alert | undefined>
 }
 
-/** Starts Prometheus with this configuration and its data in `directory`; resolves when it is ready. */
-export async function startPrometheus(config: string, directory: string): Promise<Prometheus> {
-  const origin = `http://127.0.0.1:${await freePort()}`
-  const child = spawn(
-    '/usr/bin/prometheus',
-    [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${directory}/data`,
-      `--web.listen-address=${origin.slice('http://'.length)}`,
-      '--log.level=warn',
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  )
+/** Starts a server at a free address, which it gets as a flag; resolves when it answers `/-/ready`. */
+export async function startServer(program: string, flags: readonly string[]) {
+  const address = `127.0.0.1:${await freePort()}`
+  const origin = `http://${address}`
+  const args = [...flags, `--web.listen-address=${address}`]
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text
-  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
   const ended = once(child, 'close')
   const stop = async () => {
     child.kill('SIGTERM')
     await ended
   }
   try {
-    await until('Prometheus is ready', 20_000, async () => {
-      if (child.exitCode !== null) throw new Error(`Prometheus ended: ${log}`)
+    await until(`${program} is ready`, 20_000, async () => {
+      if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`)
       const answer = await fetch(`${origin}/-/ready`).catch(() => undefined)
       return answer?.ok === true ? true : undefined
     })
@@ -69,6 +60,16 @@ export async function startPrometheus(config: string, directory: string): Promis
     await stop()
     throw error
   }
+  return { origin, [Symbol.asyncDispose]: stop }
+}
+
+/** Starts Prometheus with this configuration and its data in `directory`. */
+export async function startPrometheus(config: string, directory: string): Promise<Prometheus> {
+  const { origin, ...server } = await startServer('/usr/bin/prometheus', [
+    `--config.file=${config}`,
+    `--storage.tsdb.path=${directory}/data`,
+    '--log.level=warn',
+  ])
   const values = async (expression: string) => {
     const answer = await fetch(`${origin}/api/v1/query?query=${encodeURIComponent(expression)}`)
     const { data } = Vector.parse(await answer.json())
@@ -90,7 +91,7 @@ export async function startPrometheus(config: string, directory: string): Promis
         ({ labels, state }) => labels['alertname'] === name && state === 'firing',
       )
     },
-    [Symbol.asyncDispose]: stop,
+    ...server,
   }
 }
 
