@@ -25,7 +25,7 @@ export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
 }
 
 /** Returns the name of the command on the command line. */
-export const nameOf = (command: Command): string =>
+const nameOf = (command: Command): string =>
   command.name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)
 
 /** Runs the command as src/cli.ts does: prints its usage errors. Returns the exit code. */
