@@ -8,7 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ORDERS, TENANT_ID as TENANT } from '../../src/tools/simulator/defaults.ts'
+import {
+  defaultDirectory,
+  ORDERS,
+  TENANT_ID as TENANT,
+} from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
 
@@ -63,7 +67,9 @@ interface Faults {
 
 async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-test-'))
-  await using simulator = await createSimulator()
+  await using simulator = await createSimulator({
+    directory: (issuer) => ({ ...defaultDirectory(issuer), tenants: [{ id: TENANT }] }),
+  })
   const file = (name: string) => join(folder.path, name)
   for (const serviceAccount of ['orders', 'default']) {
     for (const audience of AUDIENCES) {

@@ -1,26 +1,34 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
-import { startSidecar } from '../fixtures/sidecar.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
 
 const target = (resource: string): string =>
   `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`
 
-let sidecar: Awaited<ReturnType<typeof startSidecar>>
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
 beforeEach(async () => {
-  sidecar = await startSidecar({ maxConnections: 300 })
+  simulator = await createSimulator()
+  const more = { WIMDS_MAX_CONNECTIONS: '300', WIMDS_EXCHANGE_TIMEOUT: '60s' }
+  sidecar = await startServe({ ...environmentOf(simulator), ...more })
 })
-afterEach(() => sidecar[Symbol.asyncDispose]())
+afterEach(async () => {
+  await sidecar[Symbol.asyncDispose]()
+  await simulator.close()
+})
 
 const get = (path: string, options = {}) => roundTrip(sidecar.port, request(path, options))
 
 test('200 callers of one new resource cost one exchange', async () => {
-  sidecar.simulator.faults.add({ kind: 'delay', ms: 100 })
+  simulator.faults.add({ kind: 'delay', ms: 100 })
   const path = target('https://storage.azure.com')
   const callers = Array.from({ length: 200 }, () => get(path))
   const replies = await Promise.all(callers)
   expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]))
-  expect(sidecar.simulator.exchanges()).toBe(1)
+  const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
+  expect(metrics).toMatch(/^wimds_exchange_duration_seconds_count\{code="ok"\} 1$/m)
 })
 
 test('passes on what Entra says of a wrong resource', async () => {
@@ -50,7 +58,7 @@ test('is temporary while a missing federated credential may still be propagating
 
 test('says at once what to do about an issuer that is internal to the cluster', async () => {
   const issuer = 'https://kubernetes.default.svc.cluster.local'
-  await sidecar.simulator.rotateToken({ claims: { iss: issuer } })
+  await simulator.rotateToken({ claims: { iss: issuer } })
   const { status, headers, body } = await get(target('https://vault.azure.net'))
   expect(status).toBe(400)
   expect(body).toMatch(/"AADSTS700211: .* internal to the cluster\. Fix: on AKS run az aks update /)
@@ -59,10 +67,10 @@ test('says at once what to do about an issuer that is internal to the cluster', 
 })
 
 test('answers probes and documents at once while Entra hangs', async () => {
-  sidecar.simulator.faults.add({ kind: 'hang' })
+  simulator.faults.add({ kind: 'hang' })
   await using waiting = await openConnection(sidecar.port)
   waiting.write(request(target('https://vault.azure.net')))
-  await expect.poll(() => sidecar.simulator.exchanges(), { timeout: 60_000 }).toBe(1)
+  await expect.poll(() => simulator.exchanges(), { timeout: 60_000 }).toBeGreaterThan(0)
   const probes = [
     get('/metadata/identity/oauth2/token', { headers: { Metadata: undefined } }),
     get('/metadata/identity/oauth2/token'),

@@ -1,17 +1,23 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, type RawReply, request, roundTrip } from '../fixtures/connection.ts'
-import { startSidecar } from '../fixtures/sidecar.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token'
 const RIGHT = `${TOKEN}?api-version=2018-02-01&resource=https://vault.azure.net`
 const GRAPH_ID = '00000003-0000-0000-c000-000000000000'
 
-let sidecar: Awaited<ReturnType<typeof startSidecar>>
+let simulator: Simulator
+let sidecar: Awaited<ReturnType<typeof startServe>>
 beforeAll(async () => {
-  sidecar = await startSidecar()
+  simulator = await createSimulator()
+  sidecar = await startServe({ ...environmentOf(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' })
 })
-afterAll(() => sidecar[Symbol.asyncDispose]())
+afterAll(async () => {
+  await sidecar[Symbol.asyncDispose]()
+  await simulator.close()
+})
 
 const get = (target: string, options = {}): Promise<RawReply> =>
   roundTrip(sidecar.port, request(target, options))
@@ -41,7 +47,7 @@ test('replies byte for byte as the real service does', async () => {
   const pattern =
     /^\{"access_token":"[\w.-]+","client_id":"([\w-]+)","expires_in":"(\d+)","expires_on":"(\d+)","ext_expires_in":"\d+","not_before":"(\d+)","resource":"https:\/\/vault\.azure\.net","token_type":"Bearer"\}$/
   const [, clientId, expiresIn, expiresOn, notBefore] = pattern.exec(body) ?? []
-  expect(clientId).toBe(sidecar.simulator.clientId)
+  expect(clientId).toBe(simulator.clientId)
   expect(Number(expiresIn)).toBeGreaterThan(3000)
   // Both are whole seconds.
   const answeredAt = Number(expiresOn) - Number(expiresIn)
@@ -61,8 +67,8 @@ test.each([
   const reply = await get(`${TOKEN}?api-version=2018-02-01&resource=${resource}`)
   expect(claimsOf(reply)).toMatchObject({
     aud: audience,
-    tid: sidecar.simulator.tenantId,
-    appid: sidecar.simulator.clientId,
+    tid: simulator.tenantId,
+    appid: simulator.clientId,
     oid: expect.any(String),
     exp: expect.any(Number),
   })
@@ -70,9 +76,9 @@ test.each([
 })
 
 test('gives the identity that an upper-case client id names', async () => {
-  const clientId = sidecar.simulator.clientId.toUpperCase()
+  const clientId = simulator.clientId.toUpperCase()
   const reply = await get(`${RIGHT}&client_id=${clientId}`)
-  expect(claimsOf(reply)).toMatchObject({ appid: sidecar.simulator.clientId })
+  expect(claimsOf(reply)).toMatchObject({ appid: simulator.clientId })
 })
 
 test.each([

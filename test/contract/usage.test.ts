@@ -9,7 +9,7 @@ import { captureIo, exitCode } from '../tools/capture.ts'
 
 const COMMANDS = await Promise.all(
   Object.entries(ENTRIES)
-    .filter(([name]) => name !== 'version')
+    .filter(([name]) => name !== 'version' && name !== 'help')
     .map(async ([name, { load }]): Promise<[string, Command]> => [name, await load()]),
 )
 

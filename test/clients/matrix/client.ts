@@ -34,3 +34,13 @@ export const STORAGE = 'https://storage.azure.com'
 
 export const formatTitle = ({ client, mode }: Row): string =>
   `${client.name} ${client.version}: ${mode}`
+
+/** Creates the two credentials of an Azure SDK: the one of managed identities, and DefaultAzureCredential. */
+export const createPair = (
+  sdk: Omit<Client, 'modes'>,
+  managed: readonly ModeName[],
+  byDefault: readonly ModeName[],
+): readonly Client[] => [
+  { ...sdk, name: `${sdk.name} ManagedIdentityCredential`, modes: managed },
+  { ...sdk, name: `${sdk.name} DefaultAzureCredential`, variant: 'default', modes: byDefault },
+]

@@ -1,5 +1,5 @@
 /** The Go clients. */
-import { type Client, IMDS_MODES } from './client.ts'
+import { type Client, createPair, IMDS_MODES } from './client.ts'
 
 const program =
   (name: string): Client['command'] =>
@@ -9,36 +9,16 @@ const current = { language: 'Go', workspace: 'go-current' } as const
 const legacy = { language: 'Go', workspace: 'go-legacy' } as const
 
 export const GO_CLIENTS: readonly Client[] = [
-  {
-    ...current,
-    name: 'azidentity ManagedIdentityCredential',
-    version: '1.15.0',
-    command: program('azidentity'),
-    modes: [...IMDS_MODES, 'app-service-2019', 'app-service-2017', 'cloud-shell'],
-  },
-  {
-    ...current,
-    name: 'azidentity DefaultAzureCredential',
-    version: '1.15.0',
-    command: program('azidentity'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'app-service-2019'],
-  },
-  {
-    ...legacy,
-    name: 'azidentity ManagedIdentityCredential',
-    version: '1.1.0',
-    command: program('azidentity'),
-    modes: ['system', 'client-id', 'resource-id', 'app-service-2019', 'cloud-shell'],
-  },
-  {
-    ...legacy,
-    name: 'azidentity DefaultAzureCredential',
-    version: '1.1.0',
-    command: program('azidentity'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'app-service-2019'],
-  },
+  ...createPair(
+    { ...current, name: 'azidentity', version: '1.15.0', command: program('azidentity') },
+    [...IMDS_MODES, 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'app-service-2019'],
+  ),
+  ...createPair(
+    { ...legacy, name: 'azidentity', version: '1.1.0', command: program('azidentity') },
+    ['system', 'client-id', 'resource-id', 'app-service-2019', 'cloud-shell'],
+    ['system', 'client-id', 'app-service-2019'],
+  ),
   {
     ...current,
     name: 'microsoft-authentication-library-for-go',

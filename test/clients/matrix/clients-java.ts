@@ -1,5 +1,5 @@
 /** The Java clients. */
-import { type Client, IMDS_MODES } from './client.ts'
+import { type Client, createPair, IMDS_MODES } from './client.ts'
 
 /**
  * Each sandbox numbers its processes from 1 and shares /tmp, so two JVMs want one file of performance
@@ -14,21 +14,11 @@ const java = {
 } as const
 
 export const JAVA_CLIENTS: readonly Client[] = [
-  {
-    ...java,
-    name: 'azure-identity ManagedIdentityCredential',
-    version: '1.18.2',
-    workspace: 'java-current',
-    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
-  },
-  {
-    ...java,
-    name: 'azure-identity DefaultAzureCredential',
-    version: '1.18.2',
-    workspace: 'java-current',
-    variant: 'default',
-    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
-  },
+  ...createPair(
+    { ...java, name: 'azure-identity', version: '1.18.2', workspace: 'java-current' },
+    [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
+    ['system', 'client-id', 'host-override', 'app-service-2019'],
+  ),
   {
     ...java,
     name: 'msal4j ManagedIdentityApplication',
@@ -37,21 +27,11 @@ export const JAVA_CLIENTS: readonly Client[] = [
     variant: 'msal4j',
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
   },
-  {
-    ...java,
-    name: 'azure-identity ManagedIdentityCredential',
-    version: '1.2.0',
-    workspace: 'java-azure-identity-1.2',
-    modes: ['system', 'client-id', 'app-service-2017'],
-  },
-  {
-    ...java,
-    name: 'azure-identity DefaultAzureCredential',
-    version: '1.2.0',
-    workspace: 'java-azure-identity-1.2',
-    variant: 'default',
-    modes: ['system', 'client-id', 'app-service-2017'],
-  },
+  ...createPair(
+    { ...java, name: 'azure-identity', version: '1.2.0', workspace: 'java-azure-identity-1.2' },
+    ['system', 'client-id', 'app-service-2017'],
+    ['system', 'client-id', 'app-service-2017'],
+  ),
   {
     ...java,
     name: 'azure-client-authentication MSICredentials',

@@ -1,5 +1,5 @@
 /** The JavaScript clients. */
-import { type Client, IMDS_MODES, STORAGE } from './client.ts'
+import { type Client, createPair, IMDS_MODES, STORAGE } from './client.ts'
 import { driverPath } from './workspaces.ts'
 
 const script =
@@ -13,36 +13,21 @@ const pinned =
 const javascript = { language: 'JavaScript', workspace: 'js' } as const
 
 export const JAVASCRIPT_CLIENTS: readonly Client[] = [
-  {
-    ...javascript,
-    name: '@azure/identity ManagedIdentityCredential',
-    version: '4.14.1',
-    command: script('identity'),
-    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
-  },
-  {
-    ...javascript,
-    name: '@azure/identity DefaultAzureCredential',
-    version: '4.14.1',
-    command: script('identity'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
-  },
-  {
-    ...javascript,
-    name: '@azure/identity ManagedIdentityCredential',
-    version: '1.5.2',
-    command: script('identity-legacy'),
-    modes: ['system', 'client-id', 'host-override', 'app-service-2017', 'cloud-shell'],
-  },
-  {
-    ...javascript,
-    name: '@azure/identity DefaultAzureCredential',
-    version: '1.5.2',
-    command: script('identity-legacy'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'host-override'],
-  },
+  ...createPair(
+    { ...javascript, name: '@azure/identity', version: '4.14.1', command: script('identity') },
+    [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'host-override', 'app-service-2019'],
+  ),
+  ...createPair(
+    {
+      ...javascript,
+      name: '@azure/identity',
+      version: '1.5.2',
+      command: script('identity-legacy'),
+    },
+    ['system', 'client-id', 'host-override', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'host-override'],
+  ),
   {
     ...javascript,
     name: '@azure/msal-node ManagedIdentityApplication',

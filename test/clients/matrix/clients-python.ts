@@ -1,5 +1,5 @@
 /** The Python clients, az among them. */
-import { type Client, IMDS_MODES, STORAGE } from './client.ts'
+import { type Client, createPair, IMDS_MODES, STORAGE } from './client.ts'
 import { driverPath } from './workspaces.ts'
 
 const script =
@@ -15,36 +15,16 @@ const current = { language: 'Python', workspace: 'python-current' } as const
 const legacy = { language: 'Python', workspace: 'python-legacy' } as const
 
 export const PYTHON_CLIENTS: readonly Client[] = [
-  {
-    ...current,
-    name: 'azure-identity ManagedIdentityCredential',
-    version: '1.27.0',
-    command: script('azure_identity'),
-    modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
-  },
-  {
-    ...current,
-    name: 'azure-identity DefaultAzureCredential',
-    version: '1.27.0',
-    command: script('azure_identity'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
-  },
-  {
-    ...legacy,
-    name: 'azure-identity ManagedIdentityCredential',
-    version: '1.5.0',
-    command: script('azure_identity'),
-    modes: ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
-  },
-  {
-    ...legacy,
-    name: 'azure-identity DefaultAzureCredential',
-    version: '1.5.0',
-    command: script('azure_identity'),
-    variant: 'default',
-    modes: ['system', 'client-id', 'app-service-2017'],
-  },
+  ...createPair(
+    { ...current, name: 'azure-identity', version: '1.27.0', command: script('azure_identity') },
+    [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'host-override', 'app-service-2019'],
+  ),
+  ...createPair(
+    { ...legacy, name: 'azure-identity', version: '1.5.0', command: script('azure_identity') },
+    ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'app-service-2017'],
+  ),
   {
     ...current,
     name: 'msal ManagedIdentityClient',
