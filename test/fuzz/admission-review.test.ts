@@ -239,12 +239,13 @@ const withPod = (more: { metadata?: unknown; spec?: object }) => {
   const object = { metadata: more.metadata ?? metadata, spec: { ...spec, ...more.spec } }
   return JSON.stringify({ ...VALID, request: { ...request, object } })
 }
-/** Returns text with so many values in each other in place of `"HERE"`. */
-const nest = (text: string, open: string, close: string, depth: number) =>
-  text.replace('"HERE"', `${open.repeat(depth)}1${close.repeat(depth)}`)
+/** Returns JSON with so many values in each other in place of `"HERE"`. */
+const nest = (json: string, open: string, close: string, depth: number) =>
+  json.replace('"HERE"', `${open.repeat(depth)}1${close.repeat(depth)}`)
 const LONG = 'x'.repeat(1_000_000)
 const inject = (annotations: Record<string, string>) => withPod({ metadata: { annotations } })
 const PORTS = [{ containerPort: 8000 }]
+const many = (container: object) => Array.from({ length: 20_000 }, () => container)
 const UNKNOWN = Array.from({ length: 10_000 }, (_, at) => [`wimds.io/x${at}`, 'x'])
 const INJECTED = { annotations: { 'wimds.io/injected': '{"mode":"loopback"}' } }
 const SIDECAR = { name: 'wimds', resources: { limits: 'HERE' } }
@@ -261,9 +262,9 @@ test.each<[string, string | Buffer]>([
   ['an annotation whose name is a megabyte', inject({ [`wimds.io/${LONG}`]: '' })],
   [
     'twenty thousand containers',
-    withPod({ spec: { containers: Array(20_000).fill({ name: 'c', ports: PORTS }) } }),
+    withPod({ spec: { containers: many({ name: 'c', ports: PORTS }) } }),
   ],
-  ['twenty thousand without a name', withPod({ spec: { containers: Array(20_000).fill({}) } })],
+  ['twenty thousand without a name', withPod({ spec: { containers: many({}) } })],
   [
     'a container whose name is a megabyte',
     withPod({ spec: { containers: [{ name: LONG, ports: PORTS }] } }),
