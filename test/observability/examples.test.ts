@@ -31,8 +31,16 @@ describe('every query', () => {
     expect(queries.flatMap(namesIn).filter((name) => !known.has(name))).toEqual([])
   })
 
-  test('uses labels of its metric, or labels that a scrape adds', async () => {
-    const added = new Set(['cluster', 'namespace', 'pod', 'workload', 'container', 'le'])
+  test('uses labels of its metric, or labels that the broker or a scrape adds', async () => {
+    const added = new Set([
+      'cluster',
+      'namespace',
+      'pod',
+      'workload',
+      'container',
+      'le',
+      'service_account',
+    ])
     const exposed = new Map([...(await exposedSeries()), ...OTHER_SERIES])
     const recorded = new Set((await rules()).flatMap(({ record }) => record ?? []))
     const queries = [
@@ -103,7 +111,9 @@ describe('the dashboard', () => {
     ])
     expect(series.length).toBeGreaterThan(40)
     const unrestricted = series.filter(([, name = '', selector = '']) => {
-      const variable = /^wimds_(?:webhook|node_agent)_/.test(name) ? 'system' : 'namespace'
+      const variable = /^wimds_(?:webhook|node_agent|node_broker)_/.test(name)
+        ? 'system'
+        : 'namespace'
       return !selector.includes(`cluster=~"$cluster",namespace=~"$${variable}"`)
     })
     expect(unrestricted.map(([text]) => text)).toEqual([])

@@ -2,6 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import {
+  createBrokerMetrics,
+  WorkloadMetrics,
+} from '../../src/cluster/node-broker/broker-metrics.ts'
 import { createNodeAgentMetrics } from '../../src/cluster/node-agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../src/cluster/webhook/webhook-metrics.ts'
 import { aMetricsRegistry } from '../sidecar/telemetry/observed.ts'
@@ -130,7 +134,13 @@ export function namesIn(query: string): string[] {
   ].map(([name]) => name)
 }
 
-/** Returns the labels of every series that a sidecar, a webhook or a node agent exposes, by name. */
+const NO_WORKLOADS = {
+  countPods: () => [],
+  sources: () => [],
+  droppedLines: new Map<string, number>(),
+}
+
+/** Returns the labels of every series that a sidecar, a webhook, a node agent or its broker exposes, by name. */
 export async function exposedSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
   const series = new Map<string, readonly string[]>()
   const registries = [
@@ -138,6 +148,7 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
     createWebhookMetrics(() => 0).registry,
     createNodeAgentMetrics({ counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 })
       .registry,
+    createBrokerMetrics(NO_WORKLOADS, new WorkloadMetrics()).registry,
   ]
   for (const registry of registries) {
     for (const { name, type } of await registry.getMetricsAsJSON()) {

@@ -9,6 +9,7 @@ import { createNodeAgentMetrics } from '../../src/cluster/node-agent/agent-metri
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
+import { ask, createCluster } from '../cluster/node-broker/setup.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { dashboardPanels, dashboardQueries, variableQueries } from '../observability/queries.ts'
@@ -69,12 +70,19 @@ async function reviewPod(port: number): Promise<void> {
   })
 }
 
-const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
+interface Ports {
+  readonly webhook: number
+  readonly agent: number
+  readonly broker: number
+}
+
+const scraping = (sidecar: Sidecar, ports: Ports) =>
   stringify({
     global: { scrape_interval: '1s', scrape_timeout: '1s' },
     scrape_configs: [
       {
         job_name: 'wimds',
+        honor_labels: true,
         static_configs: [
           {
             targets: [new URL(sidecar.adminOrigin).host],
@@ -87,11 +95,11 @@ const scraping = (sidecar: Sidecar, adminPort: number, agentPort: number) =>
             },
           },
           {
-            targets: [`127.0.0.1:${adminPort}`],
+            targets: [`127.0.0.1:${ports.webhook}`],
             labels: { cluster: 'west', namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
           },
           {
-            targets: [`127.0.0.1:${agentPort}`],
+            targets: [`127.0.0.1:${ports.agent}`, `127.0.0.1:${ports.broker}`],
             labels: {
               cluster: 'west',
               namespace: 'wimds-node-agent',
@@ -112,10 +120,14 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using _ = await startApiServer()
     const { port, adminPort } = await startWebhook()
     await using agent = await startNodeAgent()
+    await using cluster = await createCluster()
+    await using broker = cluster.start()
+    const servedPort = await broker.serve(cluster.podOf('orders'))
+    const brokerPort = await broker.adminPort()
     await using directory = await scratch()
     const config = await directory.write(
       'prometheus.yaml',
-      scraping(sidecar, adminPort, agent.port),
+      scraping(sidecar, { webhook: adminPort, agent: agent.port, broker: brokerPort }),
     )
     await using prometheus = await startPrometheus(config, directory.path)
 
@@ -130,6 +142,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       async () => {
         await callSidecar(sidecar)
         await reviewPod(port)
+        await ask(servedPort)
         agent.metrics.onRouted(300)
         agent.metrics.onFailure('tool_failed')
         const answers = await Promise.all(
@@ -144,6 +157,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       sidecar.adminOrigin,
       `http://127.0.0.1:${adminPort}`,
       `http://127.0.0.1:${agent.port}`,
+      `http://127.0.0.1:${brokerPort}`,
     ]) {
       const answer = await fetch(`${target}/metrics`)
       expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
@@ -163,8 +177,8 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       ),
     ).toEqual({
       cluster: ['west'],
-      namespace: ['shop'],
-      pod: ['orders-1'],
+      namespace: ['shop', 'wimds-node-agent'],
+      pod: ['agent-1', 'orders-1'],
       system: ['wimds', 'wimds-node-agent'],
     })
   })
