@@ -768,16 +768,6 @@ spec:
     ['a path without a kind', ['--path', 'spec.template', '-'], '--path must be KIND=PATH'],
     ['an empty image', ['--image=', '-'], '--image must be the name of an image'],
     ['an image that is none', ['--image', 'a b', '-'], '--image must be the name of an image'],
-    [
-      'an image in upper case',
-      ['--image', 'registry.example.com/Wimds:1', '-'],
-      'in lower case up to its tag, not "registry.example.com/Wimds:1"',
-    ],
-    [
-      'a registry without a dot in upper case',
-      ['--image', 'Acme/wimds:1', '-'],
-      'in lower case up to',
-    ],
     ['an empty image of the redirect', ['--redirect-image=', '-'], '--redirect-image must be the'],
     ['a client id that is none', ['--client-id', 'orders', '-'], '--client-id must be a GUID'],
     ['a tenant that is none', ['--tenant-id', 'a b', '-'], '--tenant-id must be'],

@@ -45,14 +45,9 @@ export function createEndpointVariables(
   )
 }
 
-/**
- * Returns the container with NO_PROXY extended and the variables added that it does not set. `earlier` is the
- * environment from before an earlier injection was removed: a variable that is added again keeps its place there, so that no
- * variable moves behind one whose value refers to it.
- */
+/** Returns the container with NO_PROXY extended and the variables added that it does not set. */
 export function addAppEnvironment(
   container: Container,
-  earlier: readonly EnvVar[],
   variables: readonly EnvVar[],
   alwaysSetsNoProxy: boolean,
 ): Container {
@@ -66,12 +61,7 @@ export function addAppEnvironment(
         : entry,
     )
   if (env.length + added.length === 0) return container
-  const places = new Map<EnvVar | string, number>()
-  for (const [index, entry] of earlier.entries()) places.set(entry, index).set(entry.name, index)
-  // By name: an entry that was created again.
-  const findPlace = (entry: EnvVar) => places.get(entry) ?? places.get(entry.name) ?? earlier.length
-  const inOrder = [...env, ...added].toSorted((one, other) => findPlace(one) - findPlace(other))
-  return { ...container, env: inOrder }
+  return { ...container, env: [...env, ...added] }
 }
 
 /** Variables that send requests to a proxy, or keep them from it. */

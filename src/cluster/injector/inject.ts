@@ -12,7 +12,7 @@ import {
   removeInjection,
 } from './earlier-injection.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
-import { allContainers, type Container, parsePod, type Pod } from './pod.ts'
+import { type Container, parsePod, type Pod } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
 import type { InjectionSettings } from './settings.ts'
 
@@ -113,14 +113,10 @@ const MAX_PATCH_BYTES = 2 ** 20
 /** Adds the injection to a pod that is without the earlier one, which `before` may have. */
 function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
-  const earlier = new Map(allContainers(before).map(({ name, env }) => [name, env]))
-
-  function addEnvironment(container: Container): Container {
-    if (plan.options.skipped.has(container.name)) return container
-    const env = earlier.get(container.name) ?? []
-    return addAppEnvironment(container, env, plan.appVariables, alwaysSetsNoProxy)
-  }
-
+  const addEnvironment = (container: Container) =>
+    plan.options.skipped.has(container.name)
+      ? container
+      : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
   const apiAccess = findApiAccessMount(before)
   const added = createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess])
   // First, so that the pod's own init containers have the sidecar and the route to it.

@@ -175,42 +175,13 @@ export function findRuntimeProblem(runtimeClass: unknown): string | undefined {
   return `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`
 }
 
-const NodeAffinity = z.object({
-  nodeAffinity: z.object({
-    requiredDuringSchedulingIgnoredDuringExecution: z.object({
-      nodeSelectorTerms: z.array(
-        z.object({
-          matchExpressions: z.nullish(
-            z.array(
-              z.object({
-                key: z.string(),
-                operator: z.string(),
-                values: z.nullish(z.array(z.string())),
-              }),
-            ),
-          ),
-        }),
-      ),
-    }),
-  }),
-})
-
 /** The label of nodes that the kubelet sets, and the deprecated one. */
 const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
 
-/** Returns true if the pod selects Windows nodes, and none of other systems. */
+/** Returns true if the pod selects Windows nodes. */
 export function isWindows({ spec }: Pod): boolean {
-  if (spec.os?.name === 'windows') return true
-  if (OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')) return true
-  const { data } = NodeAffinity.safeParse(spec['affinity'])
-  const terms = data?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
-  if (terms === undefined || terms.length === 0) return false
-  return terms.every(({ matchExpressions }) =>
-    matchExpressions?.some(
-      ({ key, operator, values }) =>
-        OS_LABELS.includes(key) &&
-        ((operator === 'In' && values?.join() === 'windows') ||
-          (operator === 'NotIn' && values?.includes('linux') === true)),
-    ),
+  return (
+    spec.os?.name === 'windows' ||
+    OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')
   )
 }

@@ -9,12 +9,7 @@ import {
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
 } from './app-environment.ts'
-import {
-  describeSidecar,
-  findEndpointAddresses,
-  findEndpointProblems,
-  formatEndpointProblem,
-} from './endpoint-variables.ts'
+import { type EndpointProblem, findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -193,12 +188,13 @@ const duplicateVariables = forApps((container, { appVariables }) =>
 /** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
 const sdkVariables = forApps((container, plan) =>
   findEndpointProblems(container, plan)
-    .filter(
-      ({ name }) =>
-        plan.settings.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name),
-    )
-    .map((problem) => formatEndpointProblem(container, problem, plan)),
+    .filter((problem) => isEndpointRejected(problem, plan))
+    .map(({ text }) => text),
 )
+
+function isEndpointRejected({ name }: EndpointProblem, { settings: { mode } }: Plan): boolean {
+  return mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
+}
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
@@ -304,15 +300,9 @@ const sdkCredentials = forApps((container, { options }) => {
 
 /** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
 const endpointElsewhere = forApps((container, plan) =>
-  findEndpointAddresses(container, describeSidecar(plan)).flatMap(({ name, leadsTo }) => {
-    if (leadsTo === 'sidecar') return []
-    if (leadsTo !== 'elsewhere') {
-      return [formatEndpointProblem(container, { name, kind: leadsTo }, plan)]
-    }
-    return [
-      `the container ${container.name} sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable, or list the container in wimds.io/skip-containers`,
-    ]
-  }),
+  findEndpointProblems(container, plan)
+    .filter((problem) => !isEndpointRejected(problem, plan))
+    .map(({ text }) => text),
 )
 
 const earlierMode: Check = (_, { options, settings: { mode } }) =>

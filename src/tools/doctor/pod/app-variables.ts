@@ -1,7 +1,7 @@
 /** Checks whether the variables of the application's containers lead SDKs to the sidecar, which mode env needs. */
 import { parseAnnotations } from '../../../cluster/injector/annotations.ts'
 import { formatListenAddress } from '../../../cluster/injector/app-environment.ts'
-import { findEndpointAddresses } from '../../../cluster/injector/endpoint-variables.ts'
+import { leadsToSidecar } from '../../../cluster/injector/endpoint-variables.ts'
 import {
   type Container,
   findVariable,
@@ -29,11 +29,9 @@ export function checkAppVariables(
   const { skipped } = parseAnnotations(pod, INJECTION_DEFAULTS)
   const listen = findListenAddresses(sidecar)
   const endpoint = { listen, mode, hasIdentityHeader: hasIdentityHeader(sidecar) }
-  const apps = findAppContainers(pod, sidecar)
-    .filter(({ name }) => !skipped.has(name))
-    .map((container) => ({ container, addresses: findEndpointAddresses(container, endpoint) }))
-  const { reached = [], others = [] } = Object.groupBy(apps, ({ addresses }) =>
-    addresses.some(({ leadsTo }) => leadsTo === 'sidecar') ? 'reached' : 'others',
+  const apps = findAppContainers(pod, sidecar).filter(({ name }) => !skipped.has(name))
+  const { reached = [], others = [] } = Object.groupBy(apps, (container) =>
+    leadsToSidecar(container, endpoint) ? 'reached' : 'others',
   )
   const rest = listNames(others)
   if (reached.length > 0) {
@@ -42,7 +40,7 @@ export function checkAppVariables(
       ...(rest === '' ? [] : [`do not, so these get no token: ${rest}`]),
     )
   }
-  if (apps.some(({ container: { envFrom } }) => (envFrom?.length ?? 0) > 0)) {
+  if (apps.some(({ envFrom }) => (envFrom?.length ?? 0) > 0)) {
     return notChecked('they may come from a ConfigMap or Secret (envFrom), which is not read')
   }
   return failed({
@@ -52,8 +50,8 @@ export function checkAppVariables(
   })
 }
 
-function listNames(apps: readonly { readonly container: Container }[]): string {
-  return apps.map(({ container }) => container.name).join(', ')
+function listNames(apps: readonly Container[]): string {
+  return apps.map(({ name }) => name).join(', ')
 }
 
 /** Returns the addresses that the sidecar listens on. */
