@@ -3,8 +3,12 @@ import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
 import { parts, TENANT_ID } from '../../fixtures/parts.ts'
 
 /** The reply to a GET with the Metadata header, unless `headers` say otherwise. */
-async function get(url: string, headers: Record<string, string> = { metadata: 'true' }) {
-  await using app = createMetadataApp(parts())
+async function get(
+  url: string,
+  headers: Record<string, string> = { metadata: 'true' },
+  given = parts(),
+) {
+  await using app = createMetadataApp(given)
   return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
 }
 
@@ -81,7 +85,6 @@ test.each([
 
 test.each([
   ['/metadata/instance?api-version=2021-02-01&format=text', 'compute/\nnetwork/'],
-  ['/metadata/instance/compute/osType?api-version=2021-02-01&format=text', 'Linux'],
   ['/metadata/instance/compute/ostype?api-version=2021-02-01&Format=Text', 'Linux'],
   ['/metadata/instance/network/interface?api-version=2021-02-01&format=text', ''],
   ['/metadata/instance/compute/subscriptionId?api-version=2021-02-01&format=text', ''],
@@ -92,15 +95,37 @@ test.each([
   expect(reply.body).toBe(expected)
 })
 
+/** A document with every kind of value. */
+const DOCUMENT = {
+  compute: {
+    zone: '1',
+    isHost: false,
+    count: 2,
+    none: null,
+    tagsList: [{ name: 'a', value: 'b' }],
+  },
+  network: { interface: [{ macAddress: '0D' }] },
+}
+
 test.each([
-  '/metadata/instance/nothing?api-version=2021-02-01',
-  '/metadata/instance/compute/constructor?api-version=2021-02-01&format=text',
-  '/metadata/instance/compute/osType/deeper?api-version=2021-02-01&format=text',
-  `/metadata/instance/${'x'.repeat(500)}?api-version=2021-02-01`,
-])('returns 404 for %s', async (url) => {
-  const reply = await get(url)
-  expect(reply.statusCode).toBe(404)
-  expect(reply.json()).toEqual({ error: 'Not found' })
+  ['compute/zone', 200, '1'],
+  ['compute/isHost', 200, 'false'],
+  ['compute/count', 200, '2'],
+  ['compute/none', 200, ''],
+  ['compute/tagsList', 200, '0/'],
+  ['compute/tagsList/0', 200, 'name\nvalue'],
+  ['network/interface/0/macAddress', 200, '0D'],
+  ['NETWORK/Interface/0', 200, 'macAddress'],
+  ['network/interface/1', 404, '{"error":"Not found"}'],
+  ['compute/tagsList/length', 404, '{"error":"Not found"}'],
+  ['compute/__proto__', 404, '{"error":"Not found"}'],
+  ['compute/constructor', 404, '{"error":"Not found"}'],
+  ['compute/zone/0', 404, '{"error":"Not found"}'],
+  ['x'.repeat(500), 404, '{"error":"Not found"}'],
+])('returns %s of a document as text: %i %j', async (path, status, body) => {
+  const url = `/metadata/instance/${path}?api-version=2021-02-01&format=text`
+  const reply = await get(url, { metadata: 'true' }, parts({ instance: DOCUMENT }))
+  expect([reply.statusCode, reply.body]).toEqual([status, body])
 })
 
 test('rejects a single value without format=text', async () => {
