@@ -21,13 +21,3 @@ export function normalizeResource(resource: string): string {
       .toLowerCase()
   )
 }
-
-/** The URL of one vault or database server, whose tokens are tokens of the service. A storage account has its own tokens. */
-const INSTANCE_URL =
-  /^https:\/\/(?!management\.)[^/.]+\.(vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)|database\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net))(?:[:/]|$)/i
-
-/** Returns the resource of the service, for the URL of one vault or database server; undefined for any other resource. */
-export function findServiceResource(resource: string): string | undefined {
-  const [, host] = INSTANCE_URL.exec(resource) ?? []
-  return host === undefined ? undefined : `https://${host.toLowerCase()}`
-}

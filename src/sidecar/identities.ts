@@ -2,7 +2,7 @@
 import { BrokerError } from '../lib/errors.ts'
 import { firstItems, printable } from '../lib/printable.ts'
 import { isAssertionResource } from '../lib/clouds.ts'
-import { findServiceResource, normalizeResource } from '../lib/resource.ts'
+import { normalizeResource } from '../lib/resource.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
 type ExchangeVia = 'entra' | 'token-proxy'
@@ -127,15 +127,10 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
       `request the tokens of ${chained.name}`,
     )
   }
-  const service = findServiceResource(resource)
-  const fix =
-    service === undefined
-      ? 'correct the request, or add the resource to the identity in the identities file'
-      : `request ${service}: that is the resource of every vault or database server, and this is the URL of one`
   throw new BrokerError(
     'resource_not_allowed',
     `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
-    fix,
+    'correct the request, or add the resource to the identity in the identities file',
   )
 }
 
