@@ -46,27 +46,11 @@ export function isLocalHost(host: string): boolean {
 
 /** Returns true for a loopback address. An IPv4-mapped address counts as IPv4. */
 export function isLoopback(address: string): boolean {
-  return isWithin(address, { start: '127.', ipv4: ['127.0.0.0', 8], ipv6: ['::1', 128] })
-}
-
-/** Returns true for a link-local address. An IPv4-mapped address counts as IPv4. */
-export function isLinkLocal(address: string): boolean {
-  return isWithin(address, { start: '169.254.', ipv4: ['169.254.0.0', 16], ipv6: ['fe80::', 10] })
-}
-
-interface Range {
-  /** How its IPv4 addresses start. */
-  readonly start: string
-  readonly ipv4: readonly [network: string, prefix: number]
-  readonly ipv6: readonly [network: string, prefix: number]
-}
-
-function isWithin(address: string, { start, ipv4, ipv6 }: Range): boolean {
   // By its text: the first list of a process takes a millisecond, and each start checks an IPv4 address.
-  if (isIPv4(address)) return address.startsWith(start)
+  if (isIPv4(address)) return address.startsWith('127.')
   if (!isIPv6(address)) return false
   const list = new BlockList()
-  list.addSubnet(...ipv4, 'ipv4')
-  list.addSubnet(...ipv6, 'ipv6')
+  list.addSubnet('127.0.0.0', 8, 'ipv4')
+  list.addAddress('::1', 'ipv6')
   return list.check(address, 'ipv6')
 }

@@ -13,7 +13,7 @@ import {
   type InstanceDocument,
   withInstanceDefaults,
 } from '../metadata/instance.ts'
-import { findServiceResource, normalizeResource } from '../../lib/resource.ts'
+import { normalizeResource } from '../../lib/resource.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
 import {
@@ -22,13 +22,7 @@ import {
   readIdentitiesText,
   type ReadText,
 } from './identities-file.ts'
-import {
-  type Address,
-  addresses,
-  addressesOrOff,
-  authorityHost as authorityHostSchema,
-  flag,
-} from './parsers.ts'
+import type { Address } from './parsers.ts'
 import {
   type Environment,
   findIncompleteSettings,
@@ -37,7 +31,6 @@ import {
   type LogLevel,
   type ParsedSettings,
   parseSettings,
-  type RawSettings,
   withDefaults,
 } from './settings.ts'
 
@@ -67,8 +60,8 @@ export interface Config {
     /** The Azure region whose token endpoint to use. */
     readonly region?: string | undefined
     readonly tokenProxy?: TokenProxySettings | undefined
-    /** The file of WIMDS_CA_FILE with the certificates that it had, PEM. */
-    readonly extraCa?: { readonly file: string; readonly pem: string } | undefined
+    /** The certificates of WIMDS_CA_FILE. */
+    readonly extraCa?: TrustedCertificates | undefined
   }
   /** The secret of the App Service endpoint; undefined: the endpoint is off. */
   readonly identityHeader?: Secret | undefined
@@ -91,6 +84,12 @@ export interface Config {
   readonly warnings: readonly string[]
 }
 
+/** PEM certificates to trust; the file that they were read from is read again when it changes. */
+export interface TrustedCertificates {
+  readonly pem: string
+  readonly file?: string | undefined
+}
+
 /** The token proxy of the cluster's identity bindings, through which exchanges go. */
 export interface TokenProxySettings {
   /** https, without query and fragment. */
@@ -98,23 +97,22 @@ export interface TokenProxySettings {
   /** The name of the proxy's certificate; undefined: the URL's host. */
   readonly sniName?: string | undefined
   /** The CA to trust instead of Node's roots; undefined: Node's roots. */
-  readonly ca?: { readonly file: string } | { readonly pem: string } | undefined
+  readonly ca?: TrustedCertificates | undefined
 }
 
 /**
- * Reads the configuration. Throws a `ConfigError` that lists all problems, each with its setting; what the settings
- * require of the identities is checked once both are valid.
+ * Reads the configuration. Throws a `ConfigError` that lists all problems of the settings, each with its setting; if each
+ * setting is valid, all problems of the files that they name, and of what they require of each other.
  */
 export async function loadConfig(
   env: Environment,
   readText: ReadText = readIdentitiesText,
 ): Promise<Config> {
-  const raw = withDefaults(env)
-  const { settings, problems: invalid } = parseSettings(env)
-  const problems = [...invalid, ...findIncompleteSettings(raw), ...findListenProblems(raw)]
-  const files = await readFiles(raw, readText, problems)
+  const settings = readSettings(env, findIncompleteSettings(withDefaults(env)))
+  const problems = findListenProblems(settings)
+  const files = await readFiles(settings, readText, problems)
   const hasIdentities = files.identities === undefined || files.identities.problems.length === 0
-  if (settings === undefined || !hasIdentities) throw invalidConfiguration(problems)
+  if (!hasIdentities) throw invalidConfiguration(problems)
   const config = createConfig(settings, files, env)
   problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
   if (problems.length > 0) throw invalidConfiguration(problems)
@@ -126,63 +124,83 @@ export type ProcessConfig = Pick<Config, 'exchange' | 'log' | 'shutdown' | 'maxC
 
 /** Reads how this process reaches the internet, logs and ends, without an identity. Throws a `ConfigError`. */
 export async function loadProcessConfig(env: Environment): Promise<ProcessConfig> {
-  const { settings, problems: invalid } = parseSettings(env)
-  const problems: Problem[] = [...invalid]
-  const extraCa = await readExtraCa(withDefaults(env), problems)
-  if (settings === undefined || problems.length > 0) throw invalidConfiguration(problems)
-  return createProcessConfig(settings, extraCa)
+  const settings = readSettings(env)
+  const problems: Problem[] = []
+  const certificates = await readCertificates(settings, problems)
+  if (problems.length > 0) throw invalidConfiguration(problems)
+  return createProcessConfig(settings, certificates)
 }
 
-interface Files {
+/** Parses the settings. Throws a `ConfigError` if one is not valid, or if there are other problems. */
+function readSettings(env: Environment, others: readonly Problem[] = []): ParsedSettings {
+  const { settings, problems } = parseSettings(env)
+  if (settings === undefined || others.length > 0) {
+    throw invalidConfiguration([...problems, ...others])
+  }
+  return settings
+}
+
+interface Certificates {
+  readonly extraCa?: TrustedCertificates | undefined
+  readonly tokenProxyCa?: TrustedCertificates | undefined
+}
+
+interface Files extends Certificates {
   readonly identities: IdentitiesFile | undefined
-  readonly extraCa: Config['exchange']['extraCa']
   readonly instance: InstanceDocument | undefined
 }
 
 /** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
 async function readFiles(
-  raw: RawSettings,
+  settings: ParsedSettings,
   readText: ReadText,
   problems: Problem[],
 ): Promise<Files> {
-  const path = raw['WIMDS_CONFIG']
+  const { WIMDS_CONFIG: path, WIMDS_INSTANCE_FILE: instanceFile } = settings
   const defaults = {
-    tenantId: raw['AZURE_TENANT_ID'],
-    tokenFile: raw['AZURE_FEDERATED_TOKEN_FILE'],
-    authorityHost: authorityHostSchema.safeParse(raw['AZURE_AUTHORITY_HOST']).data,
+    tenantId: settings.AZURE_TENANT_ID,
+    tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE,
+    authorityHost: settings.AZURE_AUTHORITY_HOST,
   }
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
   problems.push(...(identities?.problems ?? []))
-  const extraCa = await readExtraCa(raw, problems)
-  const document = await readSettingFile('WIMDS_INSTANCE_FILE', raw, problems)
+  const certificates = await readCertificates(settings, problems)
+  const document = await readSettingFile('WIMDS_INSTANCE_FILE', instanceFile, problems)
   const instance = document === undefined ? undefined : parseJsonObject(document)
   if (document !== undefined && instance === undefined) {
-    problems.push({
-      setting: 'WIMDS_INSTANCE_FILE',
-      problem: `${raw['WIMDS_INSTANCE_FILE']} is not a JSON object`,
-    })
+    const problem = `${instanceFile} is not a JSON object`
+    problems.push({ setting: 'WIMDS_INSTANCE_FILE', problem })
   }
-  return { identities, extraCa, instance }
+  return { identities, ...certificates, instance }
 }
 
-async function readExtraCa(raw: RawSettings, problems: Problem[]): Promise<Files['extraCa']> {
-  const file = raw['WIMDS_CA_FILE']
-  const pem = await readSettingFile('WIMDS_CA_FILE', raw, problems)
-  if (file === undefined || pem === undefined) return undefined
-  if (!isCertificates(pem)) {
+/** Reads the certificates that exchanges trust. */
+async function readCertificates(
+  settings: ParsedSettings,
+  problems: Problem[],
+): Promise<Certificates> {
+  const read = async (setting: 'WIMDS_CA_FILE' | 'AZURE_KUBERNETES_CA_FILE') => {
+    const file = settings[setting]
+    const pem = await readSettingFile(setting, file, problems)
+    if (pem === undefined) return undefined
+    if (isCertificates(pem)) return { file, pem }
     // Node would ignore such a file.
-    problems.push({ setting: 'WIMDS_CA_FILE', problem: `${file} holds no valid PEM certificates` })
+    problems.push({ setting, problem: `${file} holds no valid PEM certificates` })
+    return undefined
   }
-  return { file, pem }
+  const { AZURE_KUBERNETES_CA_DATA: pem } = settings
+  return {
+    extraCa: await read('WIMDS_CA_FILE'),
+    tokenProxyCa: pem === undefined ? await read('AZURE_KUBERNETES_CA_FILE') : { pem },
+  }
 }
 
 async function readSettingFile(
-  setting: 'WIMDS_CA_FILE' | 'WIMDS_INSTANCE_FILE',
-  raw: RawSettings,
+  setting: string,
+  path: string | undefined,
   problems: Problem[],
 ): Promise<string | undefined> {
-  const path = raw[setting]
   if (path === undefined) return undefined
   try {
     return await readWholeFile(path)
@@ -206,23 +224,9 @@ const UNVERIFIED_TLS = {
   fix: 'remove it, and set WIMDS_CA_FILE for a private CA',
 }
 
-/** Returns a warning for each configured resource that is the URL of one vault or database server. */
-function findResourceWarnings({ identities }: IdentityDirectory): string[] {
-  const resources = identities.flatMap(({ resources: listed = [], prefetch }) => [
-    ...listed,
-    ...prefetch,
-  ])
-  return [...new Set(resources)].flatMap((resource) => {
-    const service = findServiceResource(resource)
-    if (service === undefined) return []
-    const problem = `the resource ${resource} is the URL of one vault or database server, for which Entra ID issues no token`
-    return [formatProblem({ problem, fix: `use ${service}` })]
-  })
-}
-
 function createConfig(
   settings: ParsedSettings,
-  { identities, extraCa, instance }: Files,
+  { identities, instance, ...certificates }: Files,
   env: Environment,
 ): Config {
   const directory = createDirectory(identities?.entries, settings)
@@ -231,7 +235,7 @@ function createConfig(
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
-    ...createProcessConfig(settings, extraCa),
+    ...createProcessConfig(settings, certificates),
     directory,
     identitiesFile: identities && { path: identities.path, text: identities.text },
     tenantId:
@@ -253,14 +257,16 @@ function createConfig(
     }),
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
-    warnings: [...findWarnings(env), ...findResourceWarnings(directory)],
+    warnings: findWarnings(env),
   }
 }
 
 function createProcessConfig(
   settings: ParsedSettings,
-  extraCa: Config['exchange']['extraCa'],
+  { extraCa, tokenProxyCa }: Certificates,
 ): ProcessConfig {
+  const { HTTPS_PROXY: proxyUrl = settings.https_proxy, NO_PROXY = settings.no_proxy } = settings
+  const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxyUrl } = settings
   return {
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     exchange: {
@@ -268,9 +274,12 @@ function createProcessConfig(
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       audience: settings.WIMDS_AUDIENCE,
       region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
-      tokenProxy: createTokenProxy(settings),
+      tokenProxy:
+        tokenProxyUrl === undefined
+          ? undefined
+          : { url: tokenProxyUrl, sniName: settings.AZURE_KUBERNETES_SNI_NAME, ca: tokenProxyCa },
       extraCa,
-      proxy: createProxy(settings),
+      proxy: proxyUrl && { url: proxyUrl, noProxy: NO_PROXY ?? '' },
     },
     log: {
       level: settings.WIMDS_LOG_LEVEL,
@@ -281,32 +290,15 @@ function createProcessConfig(
   }
 }
 
-function createProxy(settings: ParsedSettings): Config['exchange']['proxy'] {
-  const url = settings.HTTPS_PROXY ?? settings.https_proxy
-  return url && { url, noProxy: settings.NO_PROXY ?? settings.no_proxy ?? '' }
-}
-
-function createTokenProxy(settings: ParsedSettings): TokenProxySettings | undefined {
-  const {
-    AZURE_KUBERNETES_TOKEN_PROXY: url,
-    AZURE_KUBERNETES_SNI_NAME: sniName,
-    AZURE_KUBERNETES_CA_FILE: file,
-    AZURE_KUBERNETES_CA_DATA: pem,
-  } = settings
-  if (url === undefined) return undefined
-  const ca = pem === undefined ? undefined : { pem }
-  return { url, sniName, ca: file === undefined ? ca : { file } }
-}
-
 /**
  * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since every caller that reaches the sidecar gets tokens,
- * and addresses for both servers. Checks the settings that are valid, whatever the others are.
+ * and addresses for both servers.
  */
-function findListenProblems(raw: RawSettings): Problem[] {
-  const { data: listen = [] } = addresses.safeParse(raw['WIMDS_LISTEN'])
-  const { data: adminListen = [] } = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
-  const isLocalOnly = flag.safeParse(raw['WIMDS_LISTEN_ON_NETWORK']).data === false
-  const remote = isLocalOnly ? listen.filter(({ host }) => !isLocalHost(host)) : []
+function findListenProblems(settings: ParsedSettings): Problem[] {
+  const { WIMDS_LISTEN: listen, WIMDS_ADMIN_LISTEN: adminListen } = settings
+  const remote = settings.WIMDS_LISTEN_ON_NETWORK
+    ? []
+    : listen.filter(({ host }) => !isLocalHost(host))
   const isRepeated = ({ host, port }: Address) =>
     port !== 0 && listen.some((each) => each.host === host && each.port === port)
   return [

@@ -131,7 +131,10 @@ interface EntryProblem {
   readonly isOfKey?: boolean
 }
 
-/** Parses the text of an identities file. Its time is linear in the text's length. */
+/**
+ * Parses the text of an identities file. What entries require of each other is checked once each is valid. Takes time that is
+ * linear in the text's length.
+ */
 export async function parseIdentities(
   text: string,
   defaults: IdentityDefaults,
@@ -143,22 +146,16 @@ export async function parseIdentities(
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
-    : [
-        ...parsed.error.issues.flatMap((issue) => toProblems(issue, content)),
-        ...findConflictsOfValid(getIn(content, ['identities']), defaults),
-      ]
+    : parsed.error.issues.flatMap((issue) => toProblems(issue, content))
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
     .slice(0, MAX_PROBLEMS)
     .map(({ path, text: reason, isOfKey }) => ({
       offset: isOfKey === true ? findKeyOffset(path) : findOffset(path),
-      path,
-      reason,
+      problem: `${formatPath(path)}${reason}`,
     }))
     .toSorted((a, b) => a.offset - b.offset)
-    .map(({ offset, path, reason }) => ({
-      problem: `${formatPlace(offset)}: ${formatPath(path)}${reason}`,
-    }))
+    .map(({ offset, problem }) => ({ problem: `${formatPlace(offset)}: ${problem}` }))
   return { entries: [], problems: truncateProblems(problems, found.length) }
 }
 
@@ -205,26 +202,10 @@ function getIn(content: unknown, path: Path): unknown {
   }, content)
 }
 
-/** Finds the conflicts between the valid entries of a file that has others too. */
-function findConflictsOfValid(items: unknown, defaults: IdentityDefaults): EntryProblem[] {
-  if (!Array.isArray(items)) return []
-  const entries = items.map((item) => IdentityEntry.safeParse(item).data)
-  const invalid = items.filter((_, index) => entries[index] === undefined)
-  const names = invalid
-    .flatMap((item) => [getIn(item, ['name']), getIn(item, ['clientId'])])
-    .filter((value) => typeof value === 'string')
-    .flatMap((text) => [text, text.toLowerCase()])
-  return findConflicts(entries, defaults, names)
-}
-
-/**
- * Finds conflicts between entries that are each valid; undefined stands for one that is not. `invalidNames` are the
- * names and client ids of those, which `assertionFrom` may name.
- */
+/** Finds conflicts between entries that are each valid. */
 function findConflicts(
-  entries: readonly (IdentityEntry | undefined)[],
+  entries: readonly IdentityEntry[],
   defaults: IdentityDefaults,
-  invalidNames: readonly string[] = [],
 ): EntryProblem[] {
   const problems: EntryProblem[] = []
   const addProblem = (index: number, key: string, text: string) =>
@@ -232,15 +213,11 @@ function findConflicts(
   // The first index of each value, by its key; a name may not be another identity's client id either.
   const seen = new Map<string, number>()
   const clientIds = new Map(
-    entries.map((entry, index) => [entry?.clientId, index] as const).toReversed(),
+    entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),
   )
-  const byName = new Map([
-    ...invalidNames.map((each) => [each, undefined] as const),
-    ...entries.map((entry) => [entry?.name ?? entry?.clientId, entry] as const),
-  ])
-  const firstDefault = entries.findIndex((entry) => entry?.default === true)
+  const byName = new Map(entries.map((entry) => [entry.name ?? entry.clientId, entry]))
+  const firstDefault = entries.findIndex((entry) => entry.default === true)
   for (const [index, entry] of entries.entries()) {
-    if (entry === undefined) continue
     for (const key of ['name', 'clientId', 'objectId', 'resourceId'] as const) {
       if (entry[key] === undefined) continue
       const first = seen.get(`${key} ${entry[key]}`)
@@ -278,35 +255,34 @@ function findConflicts(
 
 /** Finds the problems of `assertionFrom`: a chain has one step, within one cloud. */
 function findChainProblems(
-  { name: ownName, clientId, assertionFrom, ...entry }: IdentityEntry,
-  byName: ReadonlyMap<string | undefined, IdentityEntry | undefined>,
+  entry: IdentityEntry,
+  byName: ReadonlyMap<string, IdentityEntry>,
   defaults: IdentityDefaults,
 ): { key: string; text: string }[] {
-  if (assertionFrom === undefined) return []
-  const problems = (['tokenFile', 'exchangeVia'] as const)
-    .filter((key) => entry[key] !== undefined)
-    .map((key) => ({
-      key,
-      text: 'conflicts with assertionFrom: the identity that it names has it',
-    }))
-  const source = byName.get(assertionFrom)
-  if (source === undefined && byName.has(assertionFrom)) return problems
-  const host = entry.authorityHost ?? defaults.authorityHost
-  const sourceHost = source?.authorityHost ?? defaults.authorityHost
-  const text =
-    source === undefined
-      ? 'names no identity of this file'
-      : assertionFrom === (ownName ?? clientId)
-        ? 'names the identity itself'
-        : source.assertionFrom !== undefined
-          ? 'names an identity that has an assertionFrom itself: a chain has one step'
-          : !isSameCloud(host, sourceHost)
-            ? `names an identity whose authorityHost is ${sourceHost}, and that of this one is ${host}: both must be in one cloud`
-            : undefined
-  return text === undefined ? problems : [...problems, { key: 'assertionFrom', text }]
+  if (entry.assertionFrom === undefined) return []
+  const text = findChainProblem(entry, byName.get(entry.assertionFrom), defaults)
+  const conflict = 'conflicts with assertionFrom: the identity that it names has it'
+  return [
+    ...(['tokenFile', 'exchangeVia'] as const)
+      .filter((key) => entry[key] !== undefined)
+      .map((key) => ({ key, text: conflict })),
+    ...(text === undefined ? [] : [{ key: 'assertionFrom', text }]),
+  ]
 }
 
-function isSameCloud(host: string | undefined, other: string | undefined): boolean {
-  if (host === undefined || other === undefined) return true
-  return resolveLoginHost(host) === resolveLoginHost(other)
+function findChainProblem(
+  entry: IdentityEntry,
+  source: IdentityEntry | undefined,
+  defaults: IdentityDefaults,
+): string | undefined {
+  if (source === undefined) return 'names no identity of this file'
+  if (source === entry) return 'names the identity itself'
+  if (source.assertionFrom !== undefined) {
+    return 'names an identity that has an assertionFrom itself: a chain has one step'
+  }
+  const { authorityHost: host = defaults.authorityHost } = entry
+  const { authorityHost: sourceHost = defaults.authorityHost } = source
+  if (host === undefined || sourceHost === undefined) return undefined
+  if (resolveLoginHost(host) === resolveLoginHost(sourceHost)) return undefined
+  return `names an identity whose authorityHost is ${sourceHost}, and that of this one is ${host}: both must be in one cloud`
 }

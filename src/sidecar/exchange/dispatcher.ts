@@ -1,22 +1,21 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
-import type { Config, TokenProxySettings } from '../config/config.ts'
+import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CaFileDispatcher } from './ca-file.ts'
-import { isLinkLocal, isLoopback, removeBrackets } from '../../lib/hosts.ts'
-import { Agent, EnvHttpProxyAgent, Pool, request } from '../../lib/undici.ts'
+import { Agent, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
 import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 import { createProxyDestination, type Destination, toTransportError } from './transport-errors.ts'
 
-type ProxySettings = NonNullable<Config['exchange']['proxy']>
+export type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
 interface DispatcherOptions {
   /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
-  readonly extraCa?: string
-  readonly proxy?: ProxySettings
+  readonly extraCa?: string | undefined
+  readonly proxy?: ProxySettings | undefined
   /** Time limit of each step of connecting, in milliseconds. */
   readonly connectTimeoutMs?: number
 }
@@ -26,9 +25,9 @@ export interface ExchangeDispatchers {
   /** Sends requests to Entra ID. */
   readonly dispatcher: Dispatcher
   /** Sends requests to the token proxy of identity bindings; undefined: there is none. */
-  readonly tokenProxy?: Dispatcher
+  readonly tokenProxy?: Dispatcher | undefined
   /** The URL of the token proxy, for messages. */
-  readonly tokenProxyUrl?: string
+  readonly tokenProxyUrl?: string | undefined
 }
 
 /** Creates the dispatchers of a configuration. */
@@ -37,19 +36,31 @@ export function createExchangeDispatchers({
   tokenProxy,
   extraCa,
 }: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): ExchangeDispatchers {
-  const options = proxy === undefined ? {} : { proxy }
   return {
-    dispatcher:
-      extraCa === undefined
-        ? createEntraDispatcher(options)
-        : new CaFileDispatcher(extraCa, (pem) =>
-            createEntraDispatcher({ ...options, extraCa: pem }),
-          ),
-    ...(tokenProxy !== undefined && {
-      tokenProxy: createTokenProxyDispatcher(tokenProxy),
-      tokenProxyUrl: tokenProxy.url,
-    }),
+    dispatcher: followCertificates(extraCa, (pem) =>
+      createEntraDispatcher({ proxy, extraCa: pem }),
+    ),
+    tokenProxy: tokenProxy && createTokenProxyDispatcher(tokenProxy),
+    tokenProxyUrl: tokenProxy?.url,
   }
+}
+
+/** Creates a dispatcher for these certificates; again when their file changes. */
+function followCertificates(
+  { file, pem }: Partial<TrustedCertificates> = {},
+  create: (pem?: string) => Dispatcher,
+): Dispatcher {
+  return file === undefined || pem === undefined
+    ? create(pem)
+    : new CaFileDispatcher({ file, pem }, create)
+}
+
+/** Hosts that no proxy can reach. */
+const LOCAL_HOSTS = 'localhost,127.0.0.1,::1'
+
+/** Returns the proxy options of undici, all of them, since it reads `process.env` for one that is left out. */
+export function readProxy({ url, noProxy }: ProxySettings) {
+  return { httpProxy: '', httpsProxy: url.reveal(), noProxy: `${noProxy},${LOCAL_HOSTS}` }
 }
 
 /** Creates a dispatcher to Entra ID that pools connections and closes them when they are idle. */
@@ -62,33 +73,20 @@ export function createEntraDispatcher({
     ...CONNECT_OPTIONS,
     timeout: connectTimeoutMs,
     // Created once, and not for each connection.
-    ...(extraCa !== undefined && {
-      secureContext: createContext(extraCa),
-    }),
+    ...(extraCa !== undefined && { secureContext: createContext(extraCa) }),
   }
   if (proxy === undefined) return new Agent({ ...HTTP1_ONLY, connect })
-  return new Agent({
+  return new EnvHttpProxyAgent({
+    ...readProxy(proxy),
     ...HTTP1_ONLY,
     connect,
-    factory: (origin) =>
-      isLocal(new URL(origin).hostname)
-        ? new Pool(origin, { ...HTTP1_ONLY, connect })
-        : new EnvHttpProxyAgent({
-            ...readProxy(proxy),
-            ...HTTP1_ONLY,
-            connect,
-            requestTls: connect,
-            proxyTls: connect,
-            // Limits the wait for the proxy's response to CONNECT, which undici cannot abort: its default is
-            // five minutes.
-            clientFactory: (proxyOrigin, options) =>
-              new ProxyPool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
-          }),
+    requestTls: connect,
+    proxyTls: connect,
+    // Limits the wait for the proxy's response to CONNECT, which undici cannot abort: its default is five minutes.
+    clientFactory: (proxyOrigin, options) =>
+      new ProxyPool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
   })
 }
-
-const CA_FILE_FIX =
-  'set AZURE_KUBERNETES_CA_FILE to the CA certificate that the AKS webhook mounts for the token proxy'
 
 /**
  * Creates a dispatcher that sends every request to the token proxy of a cluster's identity bindings instead of Entra ID,
@@ -98,7 +96,7 @@ const CA_FILE_FIX =
 export function createTokenProxyDispatcher({ url, sniName, ca }: TokenProxySettings): Dispatcher {
   const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/+$/, '')
-  const create = (pem?: string) =>
+  return followCertificates(ca, (pem) =>
     new Agent({
       ...HTTP1_ONLY,
       connect: {
@@ -109,9 +107,8 @@ export function createTokenProxyDispatcher({ url, sniName, ca }: TokenProxySetti
     }).compose((dispatch) => (sent, handler) => {
       const path = `${prefix}${sent.path.startsWith('/') ? '' : '/'}${sent.path}`
       return dispatch({ ...sent, origin, path }, handler)
-    })
-  if (ca === undefined || 'pem' in ca) return create(ca?.pem)
-  return new CaFileDispatcher({ ...ca, fix: CA_FILE_FIX }, create)
+    }),
+  )
 }
 
 /**
@@ -162,36 +159,4 @@ function createContext(extraCa: string): SecureContext {
   const secureContext = createSecureContext()
   secureContext.context.addCACert(extraCa)
   return secureContext
-}
-
-/** Returns the proxy options of undici, all of them, since it reads `process.env` for those left out. */
-function readProxy({ url, noProxy }: ProxySettings) {
-  return { httpProxy: '', httpsProxy: url.reveal(), noProxy }
-}
-
-/** Returns whether requests to an https origin go through the proxy: undici decides, and sends nothing. */
-export async function usesProxy(origin: string, proxy: ProxySettings): Promise<boolean> {
-  if (isLocal(new URL(origin).hostname)) return false
-  let isDirect = false
-  const dispatcher = new EnvHttpProxyAgent({
-    ...readProxy(proxy),
-    connect: (_target, done) => {
-      isDirect = true
-      done(new Error('not connected'), null)
-    },
-    clientFactory: (proxyOrigin) =>
-      new Pool(proxyOrigin, {
-        connect: (_target, done) => done(new Error('not connected'), null),
-      }),
-  })
-  await request(origin, { dispatcher }).catch(() => {})
-  await dispatcher.destroy()
-  return !isDirect
-}
-
-/** Returns true for a loopback or link-local host, which no proxy can reach: the real IMDS is among them. */
-function isLocal(hostname: string): boolean {
-  const host = removeBrackets(hostname).replace(/\.$/, '')
-  const isLocalName = host === 'localhost' || host.endsWith('.localhost')
-  return isLocalName || isLoopback(host) || isLinkLocal(host)
 }

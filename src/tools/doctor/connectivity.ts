@@ -1,6 +1,10 @@
 /** Checks the connectivity to a token endpoint with the HTTP client of the exchanges. */
 import type { Config } from '../../sidecar/config/config.ts'
-import { type ExchangeDispatchers, usesProxy } from '../../sidecar/exchange/dispatcher.ts'
+import {
+  type ExchangeDispatchers,
+  type ProxySettings,
+  readProxy,
+} from '../../sidecar/exchange/dispatcher.ts'
 import {
   ENTRA,
   TOKEN_PROXY,
@@ -8,7 +12,7 @@ import {
   withPeer,
 } from '../../sidecar/exchange/transport-errors.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { request } from '../../lib/undici.ts'
+import { EnvHttpProxyAgent, Pool, request } from '../../lib/undici.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
@@ -50,4 +54,23 @@ export async function checkEndpoint(
     },
   )
   return createFinding('connectivity', outcome, `${host}:${port}`)
+}
+
+/** Returns whether requests to an https origin go through the proxy: undici decides, and sends nothing. */
+export async function usesProxy(origin: string, proxy: ProxySettings): Promise<boolean> {
+  let isDirect = false
+  const dispatcher = new EnvHttpProxyAgent({
+    ...readProxy(proxy),
+    connect: (_target, done) => {
+      isDirect = true
+      done(new Error('not connected'), null)
+    },
+    clientFactory: (proxyOrigin) =>
+      new Pool(proxyOrigin, {
+        connect: (_target, done) => done(new Error('not connected'), null),
+      }),
+  })
+  await request(origin, { dispatcher }).catch(() => {})
+  await dispatcher.destroy()
+  return !isDirect
 }

@@ -94,11 +94,6 @@ describe('the environment', () => {
     expect(warnings).toEqual([expect.stringContaining('NODE_TLS_REJECT_UNAUTHORIZED=0')])
   })
 
-  test('warns of a resource that is the URL of one vault', async () => {
-    const { warnings } = await load({ WIMDS_PREFETCH: 'https://billing.vault.azure.net' })
-    expect(warnings).toEqual([expect.stringMatching(/Fix: use https:\/\/vault\.azure\.net$/)])
-  })
-
   test('reports all problems at once, each with its variable', async () => {
     const problems = await loadProblems({
       AZURE_CLIENT_ID: 'me',
@@ -152,19 +147,6 @@ describe('the environment', () => {
       expect(await loadProblems(env)).toEqual([])
     },
   )
-
-  test('reports an address on the network with the other problems', async () => {
-    const env = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_DRAIN: '5x', AZURE_TENANT_ID: '' }
-    expect(await loadProblems(env)).toEqual([
-      expect.stringMatching(/^WIMDS_DRAIN: /),
-      expect.stringMatching(/^AZURE_TENANT_ID: is missing/),
-      expect.stringMatching(/^WIMDS_LISTEN: 0\.0\.0\.0 is reachable from the network/),
-    ])
-    const invalid = { WIMDS_LISTEN: '0.0.0.0:8000', WIMDS_LISTEN_ON_NETWORK: 'yes' }
-    expect(await loadProblems(invalid)).toEqual([
-      expect.stringMatching(/^WIMDS_LISTEN_ON_NETWORK: /),
-    ])
-  })
 
   test('rejects an address for both the application and the admin port', async () => {
     const env = { WIMDS_LISTEN: '127.0.0.1:8000,[::1]:8001', WIMDS_ADMIN_LISTEN: '[::1]:8001' }
@@ -279,9 +261,12 @@ describe('settings that belong together', () => {
     const { caPem } = await createCertificateAuthority()
     const url = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example/path' }
     expect((await load(url)).exchange.tokenProxy).toEqual({ url: 'https://proxy.example/path' })
-    const file = { ...url, AZURE_KUBERNETES_CA_FILE: '/ca', AZURE_KUBERNETES_SNI_NAME: 'sni' }
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
+    const ca = join(directory.path, 'ca.pem')
+    await writeFile(ca, caPem)
+    const file = { ...url, AZURE_KUBERNETES_CA_FILE: ca, AZURE_KUBERNETES_SNI_NAME: 'sni' }
     expect((await load(file)).exchange.tokenProxy).toMatchObject({
-      ca: { file: '/ca' },
+      ca: { file: ca, pem: caPem },
       sniName: 'sni',
     })
     const data = { ...url, AZURE_KUBERNETES_CA_DATA: caPem }
@@ -358,14 +343,6 @@ describe('assertionFrom', () => {
       `identities:\n  - { clientId: ${OTHER}, assertionFrom: ${WITH_LETTERS.toUpperCase()} }\n  - { clientId: ${WITH_LETTERS} }\n`,
     )
     expect(directory.identities[0]?.assertionFrom?.clientId).toBe(WITH_LETTERS)
-  })
-
-  test('is not checked against a default login host that is invalid itself', async () => {
-    const problems = await loadProblems(
-      { AZURE_AUTHORITY_HOST: 'login' },
-      `identities:\n${entry('orders', CLIENT)}${entry('partner', OTHER, ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"')}`,
-    )
-    expect(problems).toEqual([expect.stringMatching(/^AZURE_AUTHORITY_HOST: /)])
   })
 
   test.each([
@@ -466,9 +443,9 @@ describe('the identities file', () => {
     expect((await loadProblems(open, `identities: [${own}]`)).join()).toMatch(/AZURE_TENANT_ID/)
   })
 
-  test('reports its problems with line and column, after the problems of the environment', async () => {
+  test('reports its problems with line and column', async () => {
     const problems = await loadProblems(
-      { WIMDS_DRAIN: 'soon' },
+      {},
       `identities:
   - clientId: 1
     colour: red
@@ -479,7 +456,6 @@ describe('the identities file', () => {
 `,
     )
     expect(problems).toEqual([
-      'WIMDS_DRAIN: must be a duration such as 500ms, 10s or 5m, not "soon"',
       `WIMDS_CONFIG: ${FILE}:2:15: identities[0].clientId: must be text`,
       `WIMDS_CONFIG: ${FILE}:3:5: identities[0].colour: is not a known setting`,
       `WIMDS_CONFIG: ${FILE}:4:5: identities[0].defualt: is not a known setting. Did you mean default?`,
@@ -532,35 +508,6 @@ describe('the identities file', () => {
     ])
   })
 
-  test('reports conflicts between the valid identities of a file with others', async () => {
-    const third = '55555555-5555-4555-8555-555555555555'
-    const problems = await loadProblems(
-      { AZURE_TENANT_ID: '' },
-      `identities:
-  - {name: a, clientId: ${CLIENT}, tenantId: a.example}
-  - {name: a, clientId: ${OTHER}, allowedUids: [-1], tenantId: common}
-  - {name: a, clientId: ${third}, assertionFrom: nobody}
-  - {name: b, clientId: ${WITH_LETTERS}, assertionFrom: ${OTHER}, tenantId: b.example}
-`,
-    )
-    expect(problems.map((line) => line.replace(/^.*?identities\[/, 'identities['))).toEqual([
-      expect.stringMatching(/^identities\[1\]\.allowedUids\[0\]: must be a uid/),
-      expect.stringMatching(/^identities\[1\]\.tenantId: must /),
-      expect.stringMatching(/^identities\[2\]\.tenantId: is missing/),
-      expect.stringMatching(/^identities\[2\]\.name: repeats that of identities\[0\]/),
-      expect.stringMatching(/^identities\[2\]\.assertionFrom: names no identity/),
-    ])
-  })
-
-  test.each(['name: orders, clientId: me', `clientId: ${OTHER}, colour: red`])(
-    'may name an identity that is invalid itself: {%s}',
-    async (source) => {
-      const name = source.startsWith('name') ? 'orders' : OTHER
-      const file = `identities: [{${source}}, {clientId: ${CLIENT}, assertionFrom: ${name}}]`
-      expect((await loadProblems({}, file)).join()).not.toContain('assertionFrom')
-    },
-  )
-
   test('rejects a name that is the client id of another identity', async () => {
     const file = `identities: [{clientId: ${CLIENT}}, {name: ${CLIENT}, clientId: ${OTHER}}]`
     expect((await loadProblems({}, file)).join()).toContain(
@@ -606,10 +553,11 @@ describe('the identities file', () => {
 })
 
 describe('the files that settings name', () => {
-  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
+  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE', 'AZURE_KUBERNETES_CA_FILE'])(
     'are reported if %s is missing',
     async (name) => {
-      expect(await loadProblems({ [name]: '/nonexistent/file' })).toEqual([
+      const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', [name]: '/nonexistent/file' }
+      expect(await loadProblems(env)).toEqual([
         `${name}: cannot read /nonexistent/file: no such file or directory. Fix: check the path`,
       ])
     },
@@ -680,15 +628,5 @@ describe('the files that settings name', () => {
   ])('the instance document of %s has the azEnvironment "%s"', async (host, azEnvironment) => {
     const { instance } = await load({ AZURE_AUTHORITY_HOST: host })
     expect(instance).toMatchObject({ compute: { azEnvironment } })
-  })
-
-  test('are reported together with the settings', async () => {
-    const files = { WIMDS_CA_FILE: '/no/ca.crt', WIMDS_INSTANCE_FILE: '/no/instance.json' }
-    const problems = await loadProblems({ ...files, WIMDS_LOG_LEVEL: 'loud' })
-    expect(problems.map((line) => line.split(':')[0])).toEqual([
-      'WIMDS_LOG_LEVEL',
-      'WIMDS_CA_FILE',
-      'WIMDS_INSTANCE_FILE',
-    ])
   })
 })

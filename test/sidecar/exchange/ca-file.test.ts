@@ -143,20 +143,6 @@ test('while the file system hangs, requests share one read and are sent after a 
   expect(reads).toBe(1)
 })
 
-test('creates no dispatcher for a file that changes while it is destroyed', async () => {
-  const trusted: string[] = []
-  const create = (pem: string) => {
-    trusted.push(pem)
-    return trust(pem)
-  }
-  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, create)
-  await writeFile(file, newCa.caPem)
-  const reply = sendBy(dispatcher)()
-  await dispatcher.destroy()
-  expect(await reply).toBe('UND_ERR_DESTROYED')
-  expect(trusted).toEqual([oldCa.caPem])
-})
-
 test.each([
   ['is gone', () => rm(file)],
   ['is empty', () => writeFile(file, '')],

@@ -70,16 +70,6 @@ test('trusts the given CA only', async () => {
   expect(requests).toEqual([])
 })
 
-test('fails with entra_tls when the CA file is missing', async () => {
-  const { exchange } = await startTokenProxy('')
-  await expect(exchange({ ca: { file: '/nowhere/ca.crt' } }, '')).rejects.toMatchObject({
-    code: 'entra_tls',
-    message: expect.stringMatching(
-      /\/nowhere\/ca\.crt cannot be read\. Fix: set AZURE_KUBERNETES_CA_FILE .* the token proxy/,
-    ),
-  })
-})
-
 describe('an identity', () => {
   test.each([
     ['with a token for bindings uses the token proxy', 'api://AKSIdentityBinding', undefined, 1],

@@ -3,7 +3,8 @@ import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { Config } from '../../../sidecar/config/config.ts'
-import { createEntraDispatcher, usesProxy } from '../../../sidecar/exchange/dispatcher.ts'
+import { createEntraDispatcher } from '../../../sidecar/exchange/dispatcher.ts'
+import { usesProxy } from '../connectivity.ts'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
@@ -29,8 +30,8 @@ const MAX_BYTES = 1_048_576
 export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument {
   return async (url) => {
     const dispatcher = createEntraDispatcher({
-      ...(proxy !== undefined && { proxy }),
-      ...(extraCa !== undefined && { extraCa: extraCa.pem }),
+      proxy,
+      extraCa: extraCa?.pem,
     })
     try {
       const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
