@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { declareAll } from '../src/cli/commands.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
-import { GROUPS } from '../src/lib/command.ts'
+import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
 

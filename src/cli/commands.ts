@@ -1,5 +1,6 @@
 /** The commands, in the order of `wimds help`. Each is loaded when it is needed, so that none pays for another. */
-import type { Command, CommandDeclaration } from '../lib/command.ts'
+import type { CommandDeclaration } from '../lib/args.ts'
+import type { Command } from '../lib/command.ts'
 
 interface CommandEntry {
   readonly load: () => Promise<Command>

@@ -1,9 +1,9 @@
 /** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
 import { UsageError } from '../lib/errors.ts'
-import { parseFlags, parseNumberOption, PORTS } from '../lib/args.ts'
+import { type CommandDeclaration, parseFlags, parseNumberOption, PORTS } from '../lib/args.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
-import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 export const DROP_IN = {
   name: '',

@@ -1,14 +1,8 @@
 /** `wimds help`: the commands, and the flags and exit codes of each, from their declarations. */
 import { UsageError } from '../lib/errors.ts'
-import { parseFlags } from '../lib/args.ts'
+import { type CommandDeclaration, type FlagDeclaration, GROUPS, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
-import {
-  type Command,
-  type CommandDeclaration,
-  EXIT_NOT_CHECKED,
-  type FlagDeclaration,
-  GROUPS,
-} from '../lib/command.ts'
+import { type Command, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import { EXIT_CODES, EXIT_USAGE } from './exit-codes.ts'
 import { DROP_IN } from './drop-in.ts'
 

@@ -1,8 +1,8 @@
 /** `wimds version`: prints the version. */
 import { UsageError } from '../lib/errors.ts'
-import { isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../lib/args.ts'
+import { type CommandDeclaration, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../lib/args.ts'
 import { VERSION } from '../lib/version.ts'
-import { type CommandDeclaration, type CommandIo } from '../lib/command.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 export const VERSION_COMMAND = {
   name: 'version',

@@ -1,9 +1,56 @@
-/** Parses command-line flags by their declarations, and reports every problem at once; commander and yargs stop at the first. */
+/** Declares commands and their flags. Parses flags by their declarations, and reports every problem at once; commander and yargs stop at the first. */
 import { parseArgs } from 'node:util'
 import type * as z from 'zod/mini'
-import type { FlagDeclaration } from './command.ts'
 import { type NumberRange, parseWholeNumber } from './grammars.ts'
 import { suggest } from './suggest.ts'
+
+/** The headings of `wimds help`, in its order. */
+export const GROUPS = [
+  'Run in a cluster',
+  'Prepare manifests',
+  'Find problems',
+  'Use in shells and scripts',
+  'Try without Azure',
+  'About this program',
+] as const
+
+/** A flag: parsing, help texts and docs/cli.md use this one declaration. */
+export interface FlagDeclaration {
+  /** The placeholder of the value in help texts, such as `PORT`; absent: a switch without a value. */
+  readonly value?: string
+  /** A phrase for help texts. */
+  readonly help: string
+  /** One letter: `o` for `-o`. */
+  readonly short?: string
+  /** The allowed values. */
+  readonly choices?: readonly string[]
+  /** True if the value is a list, separated by commas. */
+  readonly isList?: true
+  readonly isRepeatable?: true
+  /** The heading under which help texts list the flag. */
+  readonly group?: string
+}
+
+/** A command: help texts and docs/cli.md use this one declaration. */
+export interface CommandDeclaration {
+  /** Empty for the flags without a command. */
+  readonly name: string
+  readonly group: (typeof GROUPS)[number]
+  /** One phrase for the list of commands. */
+  readonly summary: string
+  readonly arguments?: {
+    /** `FILE...` */
+    readonly usage: string
+  }
+  /** Paragraphs; lines are joined and wrapped. */
+  readonly description: string
+  readonly flags: Readonly<Record<string, FlagDeclaration>>
+  /** Printed as it is after the flags. */
+  readonly notes?: string
+  readonly examples?: readonly string[]
+  /** The meaning of a code for this command, where `EXIT_CODES` says less. */
+  readonly exitCodes?: Readonly<Record<number, string>>
+}
 
 export type FlagDeclarations<Name extends string = string> = Readonly<Record<Name, FlagDeclaration>>
 

@@ -1,7 +1,6 @@
 /** HTTP: reads the bodies of other servers, which may not end, and sends requests to servers of this machine. */
 import { once } from 'node:events'
 import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
-import { parseJson } from './json.ts'
 
 /** Returns the whole body as UTF-8. Throws the error of `createError` once it exceeds `maxBytes`. */
 export async function readBody(
@@ -19,7 +18,7 @@ export async function readBody(
   return Buffer.concat(chunks).toString('utf8')
 }
 
-interface GetOptions {
+export interface GetOptions {
   /** Time limit of the whole request. */
   readonly timeoutMs: number
   readonly headers?: Readonly<Record<string, string>>
@@ -70,18 +69,4 @@ export async function sendGet(
   } finally {
     request.destroy()
   }
-}
-
-interface LocalReply {
-  readonly status: number
-  /** The `Server` header; empty if there is none. */
-  readonly server: string
-  /** The parsed body; undefined if it is not JSON. */
-  readonly json: unknown
-}
-
-/** Sends a GET to a server of this machine. Throws what `sendGet` throws. */
-export async function getLocal(url: string, options: GetOptions): Promise<LocalReply> {
-  const { status, headers, body } = await sendGet(url, options)
-  return { status, server: [headers['server'] ?? ''].flat().join(', '), json: parseJson(body) }
 }

@@ -1,11 +1,6 @@
 /** Exponential backoff with jitter for calls that are repeated until they succeed. */
 import { setTimeout as sleep } from 'node:timers/promises'
-
-/** Capped exponential backoff. */
-export interface BackoffPolicy {
-  readonly baseMs: number
-  readonly capMs: number
-}
+import { type BackoffPolicy, maxBackoffMs } from './backoff.ts'
 
 const DEFAULT: BackoffPolicy = { baseMs: 1000, capMs: 30_000 }
 
@@ -15,11 +10,6 @@ const DEFAULT: BackoffPolicy = { baseMs: 1000, capMs: 30_000 }
  */
 export function backoffMs(failures: number, random: () => number = Math.random): number {
   return maxBackoffMs(DEFAULT, failures) * (1 - random() / 2)
-}
-
-/** Returns the longest delay after so many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
-export function maxBackoffMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
-  return Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 20))
 }
 
 /** Resolves after that many milliseconds, or at once when the pause is aborted. */

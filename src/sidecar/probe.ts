@@ -5,8 +5,14 @@ import { UsageError } from '../lib/errors.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { findConflict, parseFlags, parseNumberOption, PORTS } from '../lib/args.ts'
-import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
+import {
+  type CommandDeclaration,
+  findConflict,
+  parseFlags,
+  parseNumberOption,
+  PORTS,
+} from '../lib/args.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 export const PROBE = {
   name: 'probe',

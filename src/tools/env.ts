@@ -5,7 +5,7 @@ import {
   parseSettings,
 } from '../sidecar/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
-import { type Flags, parseFlags } from '../lib/args.ts'
+import { type CommandDeclaration, type Flags, parseFlags } from '../lib/args.ts'
 import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
 import {
   addNoProxyHosts,
@@ -18,7 +18,7 @@ import {
 } from '../lib/sdk-variables.ts'
 import { isPlainWord, quoteForShell } from '../lib/shell.ts'
 import { DOCS_URL, VERSION } from '../lib/version.ts'
-import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
 

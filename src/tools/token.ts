@@ -21,9 +21,15 @@ import { systemClock, toWallTimes } from '../sidecar/tokens/clock.ts'
 import { toScope } from '../sidecar/tokens/token.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
-import { findConflict, type Flags, parseFlags, parseSettingFlag } from '../lib/args.ts'
+import {
+  type CommandDeclaration,
+  findConflict,
+  type Flags,
+  parseFlags,
+  parseSettingFlag,
+} from '../lib/args.ts'
 import { createDirectExchange } from './direct-exchange.ts'
-import type { CommandDeclaration, CommandIo } from '../lib/command.ts'
+import type { CommandIo } from '../lib/command.ts'
 
 export const TOKEN = {
   name: 'token',

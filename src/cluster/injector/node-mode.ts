@@ -1,7 +1,7 @@
 /** Checks what a pod of mode node, which has no sidecar, cannot have. */
-import { POD_SETTINGS } from '../../sidecar/config/settings.ts'
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './plan.ts'
+import { POD_SETTINGS } from './pod-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from './pod.ts'
 
 /** Annotations of which mode node has no counterpart for a single pod. */

@@ -1,5 +1,4 @@
 /** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
-import { POD_SETTINGS } from '../../sidecar/config/settings.ts'
 import { CLIENT_ID, type PodOptions, TENANT_ID } from './annotations.ts'
 import {
   createEndpointVariables,
@@ -8,6 +7,7 @@ import {
 } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from './pod.ts'
+import { POD_SETTINGS } from './pod-settings.ts'
 import type { InjectionSettings, ObjectKey } from './settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */

@@ -2,8 +2,8 @@
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { DISCOVERIES, type DiscoveryOptions } from './sandboxes.ts'
-import { parseFlags, parseSettingFlag } from '../../lib/args.ts'
-import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
+import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/command.ts'
 
 export const NODE_AGENT = {
   name: 'node-agent',

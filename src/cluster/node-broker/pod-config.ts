@@ -5,12 +5,12 @@ import {
   type Environment,
   invalidConfiguration,
   parseSettings,
-  POD_SETTINGS,
   Settings,
 } from '../../sidecar/config/settings.ts'
 import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
+import { POD_SETTINGS } from '../injector/pod-settings.ts'
 
 /** What the broker's environment says of all pods of the node. Mode node has no pass-through, token proxy or instance file. */
 const NODE_VARIABLES = new Set(

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ReadText } from '../../sidecar/config/identities-file.ts'
 import { describeSettings, type Environment } from '../../sidecar/config/settings.ts'
 import {
+  type Assertion,
   type AssertionReader,
   createAssertionReader,
-  requireSubject,
 } from '../../sidecar/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../sidecar/serve/broker.ts'
 import type { ExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
@@ -295,4 +295,18 @@ function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): Pro
     error: createWriter('error'),
     dropped: new Map(),
   }
+}
+
+/** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
+function requireSubject(
+  { subject }: Pick<Assertion, 'subject'>,
+  path: string,
+  expected: string,
+): void {
+  if (subject === expected) return
+  throw new BrokerError(
+    'assertion_subject',
+    `the projected token in ${path} is of ${subject}, and the pod runs as ${expected}`,
+    'remove what else writes to the volume of the projected token',
+  )
 }

@@ -4,14 +4,18 @@ import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, overrideResources } from '../injector/resources.ts'
 import { type InjectionSettings, SHARED_SETTINGS } from '../injector/settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  parseFlags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
 import {
   INJECTION_FLAGS,
   INJECTION_GROUP,
   parseInjectionSettings,
 } from '../injector/injection-flags.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import type { CommandDeclaration } from '../../lib/command.ts'
 
 const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
 

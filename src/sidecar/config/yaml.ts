@@ -42,7 +42,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   const problems = document.errors.map(({ pos, message, code }) => {
     const problem =
       code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
-    return locate(pos[0], problem, findYamlFix(code))
+    return locate(pos[0], problem, code === 'MULTIPLE_DOCS' ? 'keep one' : 'correct the YAML here')
   })
   if (problems.length > 0) return { problems }
   try {
@@ -114,23 +114,4 @@ function findKeyOffset(
   const keys = isMap(parent) ? parent.items.map(({ key }) => key).filter(isScalar) : []
   const range = keys.find(({ value }) => String(value) === name)?.range
   return range?.[0] ?? findOffset(document, path)
-}
-
-/** By the parser's error code. */
-const FIXES: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'write out the value that the alias stands for',
-  BAD_INDENT: 'correct the indentation here, or close a bracket above',
-  BAD_SCALAR_START: 'put the value in quotes',
-  BLOCK_AS_IMPLICIT_KEY:
-    'put the value in quotes if its colon is text, or begin the inner mapping on a new line',
-  DUPLICATE_KEY: 'keep one of the keys',
-  MISSING_CHAR: 'add the missing character',
-  MULTILINE_IMPLICIT_KEY: 'add the colon and the space after the key',
-  MULTIPLE_DOCS: 'keep one',
-  TAB_AS_INDENT: 'indent with spaces',
-}
-
-/** Returns what to do about an error with this code. */
-export function findYamlFix(code: string): string {
-  return FIXES[code] ?? 'correct the YAML at this place'
 }

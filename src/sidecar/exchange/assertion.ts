@@ -132,20 +132,6 @@ export function requireAudience(
   }
 }
 
-/** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
-export function requireSubject(
-  { subject }: Pick<Assertion, 'subject'>,
-  path: string,
-  expected: string,
-): void {
-  if (subject === expected) return
-  throw new BrokerError(
-    'assertion_subject',
-    `the projected token in ${path} is of ${subject}, and the pod runs as ${expected}`,
-    'remove what else writes to the volume of the projected token',
-  )
-}
-
 /** Returns an audience of the Kubernetes API: by default that is the issuer, on AKS the API server. */
 export function findApiAudience({
   issuer,

@@ -1,8 +1,6 @@
 /** How far the clock of this machine is from that of Entra ID. */
 import { type Clock, readWallOffset } from '../tokens/clock.ts'
 
-/** Above it, doctor prints a warning. The alert WimdsClockSkew fires above two minutes. */
-export const WARN_SKEW_MS = 60_000
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
 const MAX_SKEW_MS = 300_000
 

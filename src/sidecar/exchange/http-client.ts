@@ -1,6 +1,6 @@
 /**
  * The HTTP client for the token endpoint: one allowed host, a size cap, no redirects, and a time limit: 4 s to connect, and
- * for the whole exchange the signal of `tokens/limiter.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows
+ * for the whole exchange the signal of `tokens/token-sources.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows
  * redirects with the assertion in the body and has no time limit (E4).
  */
 import type { Dispatcher } from 'undici'

@@ -1,13 +1,19 @@
 /** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
 import { isIPv4 } from 'node:net'
 import { UsageError } from '../../lib/errors.ts'
-import { type Flags, parseFlags, parseNumberOption, PORTS } from '../../lib/args.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  parseFlags,
+  parseNumberOption,
+  PORTS,
+} from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { waitForPort } from '../../lib/wait-for-port.ts'
 import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from './apply.ts'
 import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from './ruleset.ts'
-import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { DEFAULT_PORT, DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 
 export const REDIRECT = {

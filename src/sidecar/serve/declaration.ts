@@ -1,6 +1,6 @@
 /** Declares `wimds serve`. */
 import { Settings, withDefaults } from '../config/settings.ts'
-import type { CommandDeclaration } from '../../lib/command.ts'
+import type { CommandDeclaration } from '../../lib/args.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 
 const DEFAULTS = withDefaults({})

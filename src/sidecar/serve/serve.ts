@@ -29,7 +29,7 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   // Not by lib/args.ts, which the sidecar does not load.
   if (args.length > 0) {
     const fix = 'serve takes no flags; set variables such as WIMDS_LISTEN'
-    throw new UsageError(args.map((arg) => `unexpected argument ${arg}. Fix: ${fix}`))
+    throw new UsageError(args.map((arg) => ({ problem: `unexpected argument ${arg}`, fix })))
   }
   const config = await loadConfig(io.env)
   const log = createProcessLog(config, io)

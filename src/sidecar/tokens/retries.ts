@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './backoff.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'

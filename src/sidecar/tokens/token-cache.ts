@@ -5,7 +5,7 @@ import { type CacheEntry, Entry, type Failure } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, systemClock, ttlMs } from './clock.ts'
 import { EntryStore } from './entry-store.ts'
 import { Exchanges, type RefreshEvent } from './exchanges.ts'
-import { createOverloadedError } from './limiter.ts'
+import { createOverloadedError } from './token-sources.ts'
 import { prefetch } from './prefetch.ts'
 import { isEnding } from './refresh-policy.ts'
 import {

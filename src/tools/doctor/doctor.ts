@@ -1,6 +1,13 @@
 /** `wimds doctor`: checks everything between the configuration and a token, here, in a pod or before an installation. */
-import { type Flags, findConflict, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../../lib/args.ts'
-import { type CommandDeclaration, type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
+import {
+  type CommandDeclaration,
+  findConflict,
+  type Flags,
+  isJsonOutput,
+  OUTPUT_FLAGS,
+  parseFlags,
+} from '../../lib/args.ts'
+import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'

@@ -9,12 +9,7 @@ import {
 import { formatCommand } from '../../lib/shell.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
-import {
-  describeSkew,
-  isSkewed,
-  SKEW_FIX,
-  WARN_SKEW_MS,
-} from '../../sidecar/exchange/clock-skew.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
 import {
   canCreateCredential,
   createApplicationCommand,
@@ -28,6 +23,9 @@ import type { AssertionCheck } from './assertion-check.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './endpoints.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
+
+/** Above it, a warning is printed. The alert WimdsClockSkew fires above two minutes. */
+const WARN_SKEW_MS = 60_000
 
 interface ExchangeOptions {
   readonly config: Config

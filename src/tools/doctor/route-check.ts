@@ -1,7 +1,7 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
-import { getLocal } from '../../lib/http.ts'
+import { getLocal } from './local-requests.ts'
 import type { SidecarMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'

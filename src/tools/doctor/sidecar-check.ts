@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatUrlHost, toLocalHost } from '../../lib/hosts.ts'
-import { getLocal } from '../../lib/http.ts'
+import { getLocal } from './local-requests.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import type { Address } from '../../sidecar/config/parsers.ts'
 import type { Finding } from './doctor-report.ts'

@@ -1,7 +1,6 @@
 /** Parses the flags of `wimds inject`. */
 import { INJECTION_FLAGS, parseInjectionSettings } from '../../cluster/injector/injection-flags.ts'
-import { type Flags, parseSettingFlag } from '../../lib/args.ts'
-import type { CommandDeclaration } from '../../lib/command.ts'
+import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'

@@ -1,8 +1,8 @@
 /** `wimds uninject`: removes the sidecar from manifests, without access to a cluster. */
 import { UsageError } from '../../lib/errors.ts'
 import { uninjectManifests } from './manifests/inject-manifests.ts'
-import { parseFlags } from '../../lib/args.ts'
-import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
+import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { INJECT, parseTemplatePaths } from './options.ts'
 import { findNothing, formatObjects, reportManifests } from './inject-report.ts'

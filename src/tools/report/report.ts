@@ -2,8 +2,14 @@
 import { UsageError } from '../../lib/errors.ts'
 import { scrubSetting } from '../../lib/secret.ts'
 import { printError } from '../../lib/print-error.ts'
-import { type Flags, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../../lib/args.ts'
-import { type CommandDeclaration, type CommandIo } from '../../lib/command.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  isJsonOutput,
+  OUTPUT_FLAGS,
+  parseFlags,
+} from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'

@@ -3,12 +3,11 @@ import { isIP } from 'node:net'
 import { address } from '../../sidecar/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
-import { type Flags, parseSettingFlag } from '../../lib/args.ts'
+import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { readConfigFile } from './config-file.ts'
 import type { SimulatorOptions } from './simulator.ts'
-import type { CommandDeclaration } from '../../lib/command.ts'
 
 export const SIMULATE = {
   name: 'simulate',

@@ -4,7 +4,12 @@ import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
-import { type Flags, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  parseFlags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
 import { describeProblem, errorCode } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import { isDnsLabel, isGuid } from '../../lib/grammars.ts'
@@ -20,7 +25,7 @@ import { formatJson } from './output/json.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
 import { parseTemplatePaths } from '../inject/options.ts'
-import type { CommandDeclaration, CommandIo } from '../../lib/command.ts'
+import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 
 const TRUST_OUTPUTS = ['text', 'az', 'json'] as const

@@ -21,7 +21,7 @@ import { ENTRA, toTransportError } from '../../../src/sidecar/exchange/transport
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { renderProblems } from '../../../src/sidecar/status-page/problems.ts'
-import { createOverloadedError } from '../../../src/sidecar/tokens/limiter.ts'
+import { createOverloadedError } from '../../../src/sidecar/tokens/token-sources.ts'
 import { NOW } from '../../fixtures/parts.ts'
 import { cached, failing, observe, readable } from '../telemetry/observed.ts'
 

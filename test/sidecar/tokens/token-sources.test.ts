@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { limitExchanges } from '../../../src/sidecar/tokens/limiter.ts'
+import { limitExchanges } from '../../../src/sidecar/tokens/token-sources.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
 import { useFakeTime } from './setup.ts'
