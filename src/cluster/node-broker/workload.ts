@@ -298,7 +298,7 @@ function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): Pro
 }
 
 /** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
-function requireSubject(
+export function requireSubject(
   { subject }: Pick<Assertion, 'subject'>,
   path: string,
   expected: string,

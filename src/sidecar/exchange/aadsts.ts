@@ -47,40 +47,8 @@ const request = entriesOf('entra_request_rejected', REPORT)
 const throttled = entriesOf('entra_throttled', DEFAULT_FIXES.entra_throttled)
 const unavailable = entriesOf('entra_unavailable', DEFAULT_FIXES.entra_unavailable)
 
-const SUBJECT_NOT_FOUND = notFound(
-  'no federated credential of the identity has the subject of the assertion',
-  'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
-)
-const AUDIENCE_MISMATCH = mismatch(
-  'no federated credential of the identity has the audience of the assertion',
-  `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
-)
-const ISSUER_UNREACHABLE = unreadableIssuer(
-  'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
-  'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
-)
-const APPLICATION_NOT_FOUND = application(
-  'the application is not known in the tenant',
-  'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
-)
-const TENANT_INACTIVE = tenant(
-  'the tenant is blocked for inactivity',
-  'have its administrator reactivate it within 20 days: https://aka.ms/TenantLifecycle',
-)
-const RESOURCE_NOT_FOUND = resource(
-  'the resource is not known in the tenant',
-  'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
-)
-const FEDERATION_LIMITED = policy(
-  'the tenant’s policy limits workload identity federation',
-  'have the tenant’s administrator allow the issuer, or add the claim that the policy requires',
-)
-const TENANT_RESTRICTED = policy(
-  'a tenant restriction of the network blocks this tenant',
-  'allow the tenant in the proxy that restricts tenants',
-)
-
-export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
+/** By the numbers that an entry explains. */
+const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(
     'no federated credential of the identity matches the assertion',
@@ -90,10 +58,14 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'no federated credential of the identity has the issuer of the assertion',
     'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
-  700212: AUDIENCE_MISMATCH,
-  7002121: AUDIENCE_MISMATCH,
-  700213: SUBJECT_NOT_FOUND,
-  7002137: SUBJECT_NOT_FOUND,
+  '700212 7002121': mismatch(
+    'no federated credential of the identity has the audience of the assertion',
+    `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
+  ),
+  '700213 7002137': notFound(
+    'no federated credential of the identity has the subject of the assertion',
+    'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
+  ),
   7002138: mismatch(
     'the subject of the federated credential differs from that of the assertion in upper and lower case',
     'write the subject of the federated credential exactly as {subject}: the comparison is case-sensitive',
@@ -135,11 +107,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'the signature of the assertion is invalid',
     'check that the file contains a token of this cluster, and that the issuer publishes the key that signs it',
   ),
-  7000216: assertion(
-    'the request reached Entra ID without its client assertion',
-    'check for a proxy that rewrites requests to Entra ID',
-  ),
-  7000218: assertion(
+  '7000216 7000218': assertion(
     'the request reached Entra ID without its client assertion',
     'check for a proxy that rewrites requests to Entra ID',
   ),
@@ -149,19 +117,16 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'the key that signed the assertion is not among the keys that the issuer publishes',
     'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
   ),
-  50166: ISSUER_UNREACHABLE,
-  501661: ISSUER_UNREACHABLE,
-  90061: ISSUER_UNREACHABLE,
+  '50166 501661 90061': unreadableIssuer(
+    'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
+    'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
+  ),
   900612: unreadableIssuer(
     'the keys that the cluster’s issuer publishes cannot be parsed',
     'fix the JWKS document of the issuer',
   ),
 
   // What the tenant's policies allow
-  700222: policy(
-    'tokens of Entra ID are not allowed as assertions here',
-    'use the projected token of a Kubernetes cluster',
-  ),
   700226: policy(
     'Entra ID allows its own tokens as assertions only if they are tokens of managed identities',
     'use the projected token of a Kubernetes cluster',
@@ -170,7 +135,7 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'a token that was obtained by federation is not allowed as assertion',
     'use the projected token of a Kubernetes cluster',
   ),
-  700236: policy(
+  '700222 700236': policy(
     'tokens of Entra ID are not allowed as assertions in this tenant',
     'use the projected token of a Kubernetes cluster',
   ),
@@ -178,26 +143,29 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'the tenant’s policy does not allow this issuer for workload identity federation',
     'have the tenant’s administrator allow the issuer',
   ),
-  700238: FEDERATION_LIMITED,
-  7002381: FEDERATION_LIMITED,
-  50002: TENANT_RESTRICTED,
-  500021: TENANT_RESTRICTED,
-  500022: TENANT_RESTRICTED,
+  '700238 7002381': policy(
+    'the tenant’s policy limits workload identity federation',
+    'have the tenant’s administrator allow the issuer, or add the claim that the policy requires',
+  ),
+  '50002 500021 500022': policy(
+    'a tenant restriction of the network blocks this tenant',
+    'allow the tenant in the proxy that restricts tenants',
+  ),
   53003: policy(
     'a Conditional Access policy blocks the identity',
     'have the tenant’s administrator change the policy, or change the network from which the cluster connects',
   ),
 
   // The application and its tenant
-  700011: APPLICATION_NOT_FOUND,
-  700016: APPLICATION_NOT_FOUND,
+  '700011 700016': application(
+    'the application is not known in the tenant',
+    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
+  ),
   7000229: application(
     'the application has no service principal in the tenant',
     'create it with az ad sp create --id CLIENT_ID',
   ),
   7000112: application('the application is disabled', 'enable it in Entra ID'),
-  7000215: application('a client secret was sent and is wrong', REPORT),
-  7000222: application('a client secret was sent and has expired', REPORT),
   100007: application(
     'the regional endpoints of Entra ID serve managed identities and applications of Microsoft only',
     'unset AZURE_REGIONAL_AUTHORITY_NAME, or use a managed identity',
@@ -206,15 +174,18 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
   900021: tenant('the tenant id is the empty GUID'),
   900023: tenant('the tenant is neither a GUID nor a domain that Entra ID knows'),
   90038: tenant('the tenant belongs to another cloud'),
-  900382: tenant('the application and the tenant belong to different clouds'),
-  900432: tenant('the application and the tenant belong to different clouds'),
+  '900382 900432': tenant('the application and the tenant belong to different clouds'),
   50049: tenant('the authority is not one that Entra ID knows'),
-  5000224: TENANT_INACTIVE,
-  5000225: TENANT_INACTIVE,
+  '5000224 5000225': tenant(
+    'the tenant is blocked for inactivity',
+    'have its administrator reactivate it within 20 days: https://aka.ms/TenantLifecycle',
+  ),
 
   // The resource
-  50001: RESOURCE_NOT_FOUND,
-  500011: RESOURCE_NOT_FOUND,
+  '50001 500011': resource(
+    'the resource is not known in the tenant',
+    'check the spelling of the resource (https://vault.azure.net and not the URL of one vault), and that its service exists in this cloud and tenant',
+  ),
   500014: resource(
     'the service principal of the resource is disabled',
     'enable it in Entra ID; it is also disabled when the subscription has lapsed',
@@ -223,37 +194,34 @@ export const AADSTS_TABLE: Readonly<Record<string, AadstsEntry>> = {
     'the identity has no role for this resource, and the resource requires one',
     'assign an app role of the resource to the identity',
   ),
-  70011: resource(
-    'the scope is not valid',
-    'request the application id URI or GUID of the resource',
-  ),
-  1002012: resource(
+  '70011 1002012': resource(
     'the scope is not valid',
     'request the application id URI or GUID of the resource',
   ),
 
   // The request
   70003: request('the grant type is not supported'),
-  900144: request('a parameter is missing'),
-  90014: request('a parameter is missing'),
+  '900144 90014': request('a parameter is missing'),
   90013: request('a parameter is malformed'),
   900561: request('the method is not POST'),
 
   // Errors of Entra ID itself
   90055: throttled('the tenant sends too many requests'),
   50196: throttled('the client repeats the same request too often'),
-  90033: unavailable('Entra ID has a transient error'),
-  50033: unavailable('Entra ID has a transient error'),
-  90006: unavailable('Entra ID has a transient error'),
+  '90033 50033 90006 90024 90090': unavailable('Entra ID has a transient error'),
   90012: unavailable('the request timed out within Entra ID'),
-  90024: unavailable('Entra ID has a transient error'),
-  90090: unavailable('Entra ID has a transient error'),
   50000: unavailable('Entra ID could not issue the token'),
 }
 
+export const AADSTS_TABLE: ReadonlyMap<number | undefined, AadstsEntry> = new Map(
+  Object.entries(ENTRIES).flatMap(([numbers, entry]) =>
+    numbers.split(' ').map((number) => [Number(number), entry] as const),
+  ),
+)
+
 /** Returns the entry of exactly this AADSTS number; undefined for an unknown one, and for none. */
 export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
-  return AADSTS_TABLE[String(aadsts)]
+  return AADSTS_TABLE.get(aadsts)
 }
 
 const MAX_CLAIM = 300

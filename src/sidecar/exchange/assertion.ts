@@ -1,14 +1,8 @@
 /** Reads the projected service-account token that is sent to Entra ID as client assertion. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
-import {
-  type AssertionClaims,
-  BrokerError,
-  type EntraDetails,
-  toBrokerError,
-} from '../../lib/errors.ts'
+import { type AssertionClaims, BrokerError, type EntraDetails } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile, shareReads } from '../../lib/files.ts'
 import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../../lib/internal-issuer.ts'
@@ -33,9 +27,6 @@ interface ReaderOptions {
 }
 
 export type AssertionReader = (path: string) => Promise<Assertion>
-
-/** A file that is rewritten in place is incomplete for some milliseconds: it is read again after these delays. */
-const REREAD_DELAYS_MS = [5, 20, 80]
 
 /** Projected tokens have 1 to 2 kB. */
 const MAX_TOKEN_BYTES = 65_536
@@ -69,23 +60,10 @@ export function createAssertionReader({
 }: ReaderOptions = {}): AssertionReader {
   const readShared = shareReads(readFile)
   return async (path) => {
-    const assertion = await readComplete(path, readShared)
+    const assertion = await readAssertion(path, readShared)
     requireAudience(assertion, path, audience)
     return assertion
   }
-}
-
-async function readComplete(path: string, readFile: typeof readTokenFile): Promise<Assertion> {
-  for (const delayMs of REREAD_DELAYS_MS) {
-    try {
-      return await readAssertion(path, readFile)
-    } catch (error) {
-      const { code } = toBrokerError(error)
-      if (code !== 'assertion_empty' && code !== 'assertion_malformed') throw error
-      await sleep(delayMs)
-    }
-  }
-  return readAssertion(path, readFile)
 }
 
 /**

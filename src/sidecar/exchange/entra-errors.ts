@@ -1,8 +1,6 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
-import { firstItems } from '../../lib/printable.ts'
-import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { DEFAULT_FIXES, explainAadsts, formatFix } from './aadsts.ts'
@@ -16,7 +14,6 @@ const MAX_RETRY_AFTER_MS = 50 * 60_000
 const MAX_DESCRIPTION = 1000
 /** Entra's own errors, ids and links have less than 40 characters. */
 const MAX_ID = 100
-const MAX_POLICIES = 5
 const MAX_REASON = 300
 
 /** A member of the wrong type counts as absent, so that the others can still be used. */
@@ -30,7 +27,6 @@ const ErrorBody = z.object({
   correlation_id: text,
   timestamp: text,
   error_uri: text,
-  claims: text,
 })
 
 /**
@@ -85,10 +81,7 @@ export function parseEntraError(
   }
   const { issuer, subject, audience } = assertion
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
-  const policies = formatPolicies(body.claims)
-  const problem =
-    policies === undefined ? answer.replace(/\.$/, '') : `${endSentence(answer)} (${policies})`
-  return new BrokerError(known.code, problem, {
+  return new BrokerError(known.code, answer.replace(/\.$/, ''), {
     fix: formatFix(known, assertion),
     entra,
     assertion: { issuer, subject, audience },
@@ -225,22 +218,4 @@ export function parseDateHeader({
   headers,
 }: Pick<TokenEndpointResponse, 'headers'>): number | undefined {
   return parseHttpDate(headers['date'] ?? '')
-}
-
-const ConditionalAccessClaims = z.object({
-  access_token: z.object({ capolids: z.object({ values: z.array(z.unknown()) }) }),
-})
-const PolicyId = z.guid()
-
-/**
- * Formats the Conditional Access policies that the `claims` of a rejection name (E7); undefined if there
- * are none. Repeats GUIDs only, five at most: the text is not trusted.
- */
-function formatPolicies(claims = ''): string | undefined {
-  const { data } = ConditionalAccessClaims.safeParse(parseJson(claims))
-  const ids = [...new Set(data?.access_token.capolids.values)].filter(
-    (value) => PolicyId.safeParse(value).success,
-  )
-  if (ids.length === 0) return undefined
-  return `Conditional Access policy ${firstItems(ids.map(String), MAX_POLICIES).join(', ')}`
 }

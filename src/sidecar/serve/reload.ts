@@ -2,7 +2,7 @@
 import { type Config, loadConfig } from '../config/config.ts'
 import { type ReadText, readIdentitiesText } from '../config/identities-file.ts'
 import type { Environment } from '../config/settings.ts'
-import { ConfigError, formatProblem, type Problem, toBrokerError } from '../../lib/errors.ts'
+import { ConfigError, toBrokerError } from '../../lib/errors.ts'
 import { watchFile } from '../../lib/watch-file.ts'
 import { errorFields } from '../telemetry/log-events.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -51,36 +51,23 @@ export function watchIdentities({
       return true
     } catch (error) {
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
-      if (message !== lastMessage) reportFailure(error)
+      if (message !== lastMessage) reportFailure(error, message)
       lastMessage = message
-      return (
-        error instanceof ConfigError &&
-        error.problems.some(({ setting }) => setting === 'WIMDS_CONFIG')
-      )
+      const problems = error instanceof ConfigError ? error.problems : []
+      return problems.some(({ setting }) => setting === 'WIMDS_CONFIG')
     }
   }
 
-  function reportFailure(error: unknown): void {
+  function reportFailure(error: unknown, message: string): void {
     const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-    const change = `the identities file has changed (read at ${at} UTC)`
-    if (error instanceof ConfigError) {
-      onReload(`${change}, and the old one is still in use:\n  ${joinProblems(error.problems)}`)
-      log.error('config_reload_failed', { file: path, message: error.message })
-    } else {
-      onReload(`${change}, and could not be applied: ${toBrokerError(error).message}`)
-      log.error('config_reload_failed', { file: path, ...errorFields(error) })
-    }
+    onReload(
+      `the identities file has changed (read at ${at} UTC), the old one is in use: ${message}`,
+    )
+    const fields = error instanceof ConfigError ? { message } : errorFields(error)
+    log.error('config_reload_failed', { file: path, ...fields })
   }
 
   const watch = watchFile({ path, text, readText, onChange: reload })
   void watch.poll()
   return watch.close
-}
-
-/** Joins the problems, one a line, with one fix: their own, or to correct the file. */
-function joinProblems(problems: readonly Problem[]): string {
-  const fixes = new Set(problems.flatMap(({ fix }) => fix ?? []))
-  if (fixes.size === 0) fixes.add('correct the file; it is read again by itself')
-  const lines = problems.map(({ setting, problem }) => formatProblem({ setting, problem }))
-  return formatProblem({ problem: lines.join('\n  '), fix: [...fixes].join('; ') })
 }

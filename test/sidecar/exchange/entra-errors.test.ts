@@ -4,8 +4,6 @@ import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.t
 import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 
-const policy = (index: number) => `cccccccc-cccc-4ccc-8ccc-${String(index).padStart(12, '0')}`
-
 /** The time of Entra ID and of this machine, which stand still: an exchange may take long on a busy machine. */
 const NOW = Date.parse('2026-11-28T12:00:00Z')
 
@@ -29,17 +27,6 @@ async function rejection(): Promise<BrokerError> {
   )
 }
 
-/** Makes Entra ID answer AADSTS53003 with these claims. */
-function blockWith(claims: unknown): void {
-  const body = {
-    error: 'invalid_grant',
-    error_description: 'AADSTS53003: Access has been blocked.',
-    error_codes: [53003],
-    claims,
-  }
-  simulator.faults.add({ kind: 'status', status: 400, body: JSON.stringify(body) })
-}
-
 /** Makes Entra ID answer an error of about this length. */
 function answerWith(status: number, length: number): void {
   const body = { error: 'invalid_grant', padding: 'x'.repeat(length), error_codes: [53003] }
@@ -58,20 +45,6 @@ function answerAadsts(aadsts: number): void {
 
 const MINUTE_MS = 60_000
 
-const claimsOf = (values: unknown) =>
-  JSON.stringify({ access_token: { capolids: { essential: true, values } } })
-
-test('names the Conditional Access policy between description and fix', async () => {
-  const [application] = simulator.directory.applications
-  if (application === undefined) throw new Error('the simulator has no application')
-  application.blockedByPolicy = policy(1)
-  const { code, message } = await rejection()
-  expect(code).toBe('policy_refused')
-  expect(message).toMatch(
-    /^AADSTS53003: .* \(Conditional Access policy cccccccc-cccc-4ccc-8ccc-000000000001\)\. Fix: have /s,
-  )
-})
-
 test.each(['It is over. Timestamp: 2025-07-01 23:32:51Z', 'It is over.', 'Is it over?'])(
   'ends the description %j as a sentence',
   async (description) => {
@@ -80,36 +53,6 @@ test.each(['It is over. Timestamp: 2025-07-01 23:32:51Z', 'It is over.', 'Is it 
     expect((await rejection()).message).toMatch(/\w[.?] Fix: have/)
   },
 )
-
-test('names each policy once', async () => {
-  blockWith(claimsOf([policy(1), policy(2), policy(1)]))
-  expect((await rejection()).message).toContain(
-    `blocked. (Conditional Access policy ${policy(1)}, ${policy(2)}). Fix: have`,
-  )
-})
-
-test('names at most five policies and counts the rest', async () => {
-  blockWith(claimsOf(Array.from({ length: 300 }, (_, index) => policy(index))))
-  const { message } = await rejection()
-  expect(message).toContain(`${policy(4)}, and 295 more)`)
-  expect(message).not.toContain(policy(5))
-})
-
-test.each([
-  ['no JSON', '{"access_token":'],
-  ['an object instead of a string', { access_token: { capolids: { values: [policy(1)] } } }],
-  ['other claims', JSON.stringify({ access_token: { xms_cc: { values: ['cp1'] } } })],
-  ['null', 'null'],
-  ['values other than a list', claimsOf('all')],
-  ['no values', claimsOf([])],
-  ['ids other than GUIDs', claimsOf(['eyJhbGciOiJub25lIn0.e30.x', 'a policy', 7, null])],
-])('names no policy when the claims are %s', async (_, claims) => {
-  blockWith(undefined)
-  const { message } = await rejection()
-  simulator.faults.clear()
-  blockWith(claims)
-  expect(await rejection()).toMatchObject({ code: 'policy_refused', message })
-})
 
 test('truncates the error and the ids of a response', async () => {
   const long = 'x '.repeat(2000)

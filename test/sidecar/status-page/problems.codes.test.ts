@@ -10,7 +10,6 @@ import {
   createExpiredError,
   readAssertion,
   requireAudience,
-  requireSubject,
 } from '../../../src/sidecar/exchange/assertion.ts'
 import {
   parseEntraError,
@@ -18,6 +17,7 @@ import {
 } from '../../../src/sidecar/exchange/entra-errors.ts'
 import { postForm } from '../../../src/sidecar/exchange/http-client.ts'
 import { ENTRA, toTransportError } from '../../../src/sidecar/exchange/transport-errors.ts'
+import { requireSubject } from '../../../src/cluster/node-broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { renderProblems } from '../../../src/sidecar/status-page/problems.ts'

@@ -121,7 +121,7 @@ describe('counters with known labels', () => {
       'entra_host_not_allowed',
       'token_proxy_forbidden',
       ...Object.keys(DEFAULT_FIXES),
-      ...new Set(Object.values(AADSTS_TABLE).map(({ code }) => code)),
+      ...new Set([...AADSTS_TABLE.values()].map(({ code }) => code)),
     ].map((code) => `wimds_exchange_attempts_total{code="${code}"}`),
     'wimds_exchange_duration_seconds_count{code="ok"}',
     'wimds_request_duration_seconds_count{protocol="imds",outcome="server_error"}',
