@@ -112,11 +112,28 @@ test.each<[string, Behaviour]>([
   expect(entra.exchanges).toHaveLength(2)
 })
 
-describe.each<[string, Partial<Identity>]>([
+test.each<[string, Partial<Identity>]>([
   ['tokenFile', { tokenFile: '/other' }],
   ['exchangeVia', { exchangeVia: 'token-proxy' }],
   ['assertionFrom', { assertionFrom: BILLING }],
-])('a key whose identity has another %s', (_, change) => {
+])(
+  'a key whose identity has another %s is exchanged again after a permanent failure, once',
+  async (_, change) => {
+    const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused' } })
+    const changed = createCacheRequest({ ...VAULT.identity, ...change }, VAULT.scope)
+    await ask(get, VAULT)
+    cache.updateIdentities(replacedBy(change))
+    await ask(get, changed)
+    expect(entra.exchanges).toHaveLength(2)
+    entra.behave({})
+    cache.updateIdentities(() => structuredClone(changed.identity))
+    expect((await ask(get, changed)).text).toBe('assertion_refused')
+    expect(entra.exchanges).toHaveLength(2)
+  },
+)
+
+describe('a key whose identity is exchanged in another way', () => {
+  const change = { tokenFile: '/other' }
   const changed = createCacheRequest({ ...VAULT.identity, ...change }, VAULT.scope)
   const applyChange = replacedBy(change)
 
@@ -127,18 +144,6 @@ describe.each<[string, Partial<Identity>]>([
     cache.updateIdentities(applyChange)
     expect((await ask(get, changed)).text).toBe(`${VAULT.scope} #1`)
     expect(entra.exchanges).toHaveLength(1)
-  })
-
-  test('is exchanged again after a permanent failure, once', async () => {
-    const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused' } })
-    await ask(get, VAULT)
-    cache.updateIdentities(applyChange)
-    await ask(get, changed)
-    expect(entra.exchanges).toHaveLength(2)
-    entra.behave({})
-    cache.updateIdentities(() => structuredClone(changed.identity))
-    expect((await ask(get, changed)).text).toBe('assertion_refused')
-    expect(entra.exchanges).toHaveLength(2)
   })
 
   test.each<[string, () => Identity | undefined]>([
