@@ -1,6 +1,5 @@
 /** Reads files that others write, which may be large or not regular files. */
 import { close, constants, fstat, open, read } from 'node:fs'
-import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
 import { ConfigError, type Problem } from './errors.ts'
 import { errorCode, errorMessage } from './describe-error.ts'
@@ -75,15 +74,14 @@ export function describeFileError(
 
 async function readUpTo(file: number, maxBytes: number): Promise<string> {
   const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, maxBytes))
-  const decoder = new StringDecoder('utf8')
-  let text = ''
+  const chunks: Buffer[] = []
   for (let left = maxBytes; left > 0;) {
     const { bytesRead } = await readFile(file, chunk, 0, Math.min(chunk.length, left), null)
     if (bytesRead === 0) break
-    text += decoder.write(chunk.subarray(0, bytesRead))
+    chunks.push(Buffer.from(chunk.subarray(0, bytesRead)))
     left -= bytesRead
   }
-  return text + decoder.end()
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** Creates an error with the code and message format of Node's system errors. */

@@ -127,8 +127,6 @@ export async function readIdentitiesFile(
 interface EntryProblem {
   readonly path: Path
   readonly text: string
-  /** True if the key is wrong, and not its value. */
-  readonly isOfKey?: boolean
 }
 
 /**
@@ -142,7 +140,7 @@ export async function parseIdentities(
   const yaml = await parseYaml(text)
   if ('problems' in yaml)
     return { entries: [], problems: truncateProblems(yaml.problems, yaml.problems.length) }
-  const { content, findOffset, findKeyOffset, formatPlace } = yaml
+  const { content, findOffset, formatPlace } = yaml
   const parsed = IdentitiesSchema.safeParse(content)
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
@@ -150,8 +148,8 @@ export async function parseIdentities(
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
     .slice(0, MAX_PROBLEMS)
-    .map(({ path, text: reason, isOfKey }) => ({
-      offset: isOfKey === true ? findKeyOffset(path) : findOffset(path),
+    .map(({ path, text: reason }) => ({
+      offset: findOffset(path),
       problem: `${formatPath(path)}${reason}`,
     }))
     .toSorted((a, b) => a.offset - b.offset)
@@ -185,7 +183,6 @@ function toProblems(issue: z.core.$ZodIssue, content: unknown): EntryProblem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       text: `is not a known setting${suggest(key, known)}`,
-      isOfKey: true,
     }))
   }
   if (issue.code === 'invalid_type') {

@@ -1,7 +1,6 @@
 /** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { ConfigError } from '../../lib/errors.ts'
 import { isGuid, type NumberRange, parseWholeNumber } from '../../lib/grammars.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
@@ -149,15 +148,13 @@ export const certificates = createSchema((text) => {
 
 /** A credential that callers send as a header, from which HTTP removes blanks at both ends. */
 export const headerSecret = createSchema((text) => {
-  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) throw new ConfigError(NO_HEADER)
+  if (!/^[!-~](?:[ -~]*[!-~])?$/.test(text)) {
+    throw new Error(
+      'must be ASCII without control characters, blanks or line breaks at its ends; create the Secret by printf or --from-literal',
+    )
+  }
   return new Secret(text)
 })
-
-const NO_HEADER = {
-  problem:
-    'must be ASCII without control characters, and without a blank or a line break at its ends',
-  fix: 'create the Secret by printf or --from-literal',
-}
 
 /** The name of a TLS server. */
 export const serverName = createSchema((text) => {

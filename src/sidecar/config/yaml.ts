@@ -10,8 +10,6 @@ export type ParsedYaml =
       readonly content: unknown
       /** Returns the offset of the value at a path, or of its closest parent if it is missing. */
       readonly findOffset: (path: Path) => number
-      /** Returns the offset of the key at the end of a path; that of its value if the key has none. */
-      readonly findKeyOffset: (path: Path) => number
       readonly formatPlace: FormatPlace
     }
   | { readonly problems: readonly Problem[] }
@@ -52,7 +50,6 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
     return {
       content,
       findOffset: (path) => findOffset(document, path),
-      findKeyOffset: (path) => findKeyOffset(document, path, yaml),
       formatPlace,
     }
   } catch (error) {
@@ -102,16 +99,4 @@ function findOffset(document: Yaml.Document, path: Path): number {
     if (Array.isArray(range) && typeof range[0] === 'number') return range[0]
   }
   return 0
-}
-
-function findKeyOffset(
-  document: Yaml.Document,
-  path: Path,
-  { isMap, isScalar }: Pick<typeof Yaml, 'isMap' | 'isScalar'>,
-): number {
-  const parent: unknown = document.getIn(path.slice(0, -1), true)
-  const name = String(path.at(-1))
-  const keys = isMap(parent) ? parent.items.map(({ key }) => key).filter(isScalar) : []
-  const range = keys.find(({ value }) => String(value) === name)?.range
-  return range?.[0] ?? findOffset(document, path)
 }

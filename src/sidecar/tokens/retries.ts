@@ -37,7 +37,7 @@ export function retryExchanges(
   next: TokenSource,
   { clock, timeoutMs, random = Math.random }: RetryOptions,
 ): TokenSource {
-  const budget = createBudget(clock)
+  const spend = createBudget(clock)
 
   return async (request, signal) => {
     if (request.isBackground === true) return next(request, signal)
@@ -55,7 +55,7 @@ export function retryExchanges(
         const isOver = attempts === MAX_ATTEMPTS || signal?.aborted === true
         if (delayMs === undefined || isOver) throw error
         // What was not sent needs no extra attempt.
-        if (!error.isRepeated && !budget.spend()) throw error
+        if (!error.isRepeated && !spend()) throw error
         // If the signal aborts meanwhile, this error says why.
         await sleep(delayMs, undefined, { signal }).catch(() => Promise.reject(error))
       }
@@ -72,7 +72,7 @@ export function retryExchanges(
       const first = next(request, endedBy(silent))
       const silence = sleep(HEDGE_AFTER_MS, true, { signal: endedBy(silent) })
       const isSilent = await Promise.race([first.then(() => false), silence]).catch(() => false)
-      if (!isSilent || !budget.spend()) return await first
+      if (!isSilent || !spend()) return await first
       return await findFirstToken([first, next(request, endedBy(extra))])
     } finally {
       // Only the first one did not answer in time.
@@ -121,18 +121,14 @@ function computeDelayMs(
   return Math.min(leftMs, Math.max(backoffMs, jitterRetryAfter(retryAfterMs, random)))
 }
 
-/** Limits the attempts in any minute. */
-function createBudget(clock: Pick<Clock, 'monotonic'>) {
+/** Creates the function that takes one of the extra attempts of a minute; it returns false if none is left. */
+function createBudget(clock: Pick<Clock, 'monotonic'>): () => boolean {
   let spentAt: readonly number[] = []
-
-  /** Returns false if nothing is left. */
-  function spend(): boolean {
+  return () => {
     const now = clock.monotonic()
     spentAt = spentAt.filter((at) => at > now - 60_000)
     if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
     spentAt = [...spentAt, now]
     return true
   }
-
-  return { spend }
 }

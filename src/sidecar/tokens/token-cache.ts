@@ -1,12 +1,13 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, Entry, type Failure } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, systemClock, ttlMs } from './clock.ts'
 import { EntryStore } from './entry-store.ts'
 import { Exchanges, type RefreshEvent } from './exchanges.ts'
 import { createOverloadedError } from './token-sources.ts'
-import { prefetch } from './prefetch.ts'
 import { isEnding } from './refresh-policy.ts'
 import {
   type AccessToken,
@@ -37,6 +38,10 @@ export interface TokenCacheOptions {
 const MIN_BYPASS_AGE_MS = 60_000
 /** Callers with a cached token wait for a new one until this long after its exchange started. */
 const MAX_REPLACE_WAIT_MS = 2000
+/** First exchanges of prefetched keys that are made at the same time. */
+const MAX_PREFETCHING = 16
+/** Before an exchange that found no capacity is tried again. */
+const PREFETCH_PAUSE_MS = 1000
 
 /** A cache of the tokens of a source. */
 export class TokenCache {
@@ -153,14 +158,35 @@ export class TokenCache {
    * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them;
    * they are never evicted. Resolves when each has been attempted once.
    */
-  prefetch(requests: readonly CacheRequest[]): Promise<void> {
-    const byKey = new Map(requests.map((request) => [request.key, request]))
-    const entries = [...byKey.values()].map((request) => {
+  async prefetch(requests: readonly CacheRequest[]): Promise<void> {
+    const wanted = new Map(requests.map((request) => [request.key, request]))
+    for (const entry of this.#store.all()) {
+      if (entry.isPrefetched && !wanted.has(entry.key)) this.#store.setPrefetched(entry, false)
+    }
+    const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
+    const entries = [...wanted.values()].map((request) => {
       const entry = this.#store.peek(request.key) ?? this.#createEntry(request)
       entry.request = { identity: request.identity, scope: request.scope }
+      this.#store.setPrefetched(entry, true)
+      if (!entry.isEmpty && this.#exchanges.find(entry) === undefined) {
+        this.#exchanges.schedule(entry)
+      }
       return entry
     })
-    return prefetch(entries, this.#store, this.#exchanges)
+    await Promise.all(entries.map((entry) => limit(() => this.#prefetchFirst(entry))))
+  }
+
+  /** Makes the first exchange of a prefetched entry, again while it finds no capacity. Others are scheduled. */
+  async #prefetchFirst(entry: Entry): Promise<void> {
+    const isPending = () =>
+      this.#store.peek(entry.key) === entry &&
+      entry.isPrefetched &&
+      (entry.isEmpty || entry.failure?.error.code === 'overloaded')
+    while (isPending()) {
+      // A failure is recorded in the entry, and is retried.
+      await this.#exchanges.start(entry, {}).token.catch(() => {})
+      if (isPending()) await sleep(PREFETCH_PAUSE_MS, undefined, { ref: false })
+    }
   }
 
   #createEntry(request: CacheRequest): Entry {

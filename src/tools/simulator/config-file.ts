@@ -88,10 +88,8 @@ async function parseFile(path: string): Promise<ConfigFile> {
   if (data !== undefined) return data
   throw new ConfigError(
     error.issues.map((issue) => {
-      const offset =
-        issue.code === 'unrecognized_keys'
-          ? yaml.findKeyOffset([...issue.path, ...issue.keys.slice(0, 1)])
-          : yaml.findOffset(issue.path)
+      const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+      const offset = yaml.findOffset([...issue.path, ...keys])
       return formatIssue(issue, `${path}:${yaml.formatPlace(offset)}: `)
     }),
   )

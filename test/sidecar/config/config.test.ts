@@ -457,8 +457,8 @@ describe('the identities file', () => {
     )
     expect(problems).toEqual([
       `WIMDS_CONFIG: ${FILE}:2:15: identities[0].clientId: must be text`,
-      `WIMDS_CONFIG: ${FILE}:3:5: identities[0].colour: is not a known setting`,
-      `WIMDS_CONFIG: ${FILE}:4:5: identities[0].defualt: is not a known setting. Did you mean default?`,
+      `WIMDS_CONFIG: ${FILE}:3:13: identities[0].colour: is not a known setting`,
+      `WIMDS_CONFIG: ${FILE}:4:14: identities[0].defualt: is not a known setting. Did you mean default?`,
       `WIMDS_CONFIG: ${FILE}:5:15: identities[1].clientId: must be a GUID, not "me"`,
       `WIMDS_CONFIG: ${FILE}:6:14: identities[1].default: must be true or false`,
       `WIMDS_CONFIG: ${FILE}:7:5: identities[2].clientId: is missing`,
