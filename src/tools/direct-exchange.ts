@@ -43,7 +43,8 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
     dispatchers,
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([dispatchers.dispatcher.destroy(), dispatchers.tokenProxy?.destroy()])
+      const { dispatcher, tokenProxy } = dispatchers
+      await Promise.all([dispatcher.destroy(), tokenProxy?.dispatcher.destroy()])
     },
   }
 }

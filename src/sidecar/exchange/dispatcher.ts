@@ -8,7 +8,13 @@ import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { CaFileDispatcher } from './ca-file.ts'
 import { Agent, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
 import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
-import { createProxyDestination, type Destination, toTransportError } from './transport-errors.ts'
+import {
+  createProxyDestination,
+  type Destination,
+  TOKEN_PROXY,
+  toTransportError,
+  withPeer,
+} from './transport-errors.ts'
 
 export type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
@@ -20,14 +26,18 @@ interface DispatcherOptions {
   readonly connectTimeoutMs?: number
 }
 
+/** The dispatcher of a request, and the server that it connects to. */
+export interface Route {
+  readonly dispatcher: Dispatcher
+  readonly destination: Destination
+}
+
 /** The dispatchers of a configuration. Nothing is connected before a request is sent. */
 export interface ExchangeDispatchers {
   /** Sends requests to Entra ID. */
   readonly dispatcher: Dispatcher
-  /** Sends requests to the token proxy of identity bindings; undefined: there is none. */
-  readonly tokenProxy?: Dispatcher | undefined
-  /** The URL of the token proxy, for messages. */
-  readonly tokenProxyUrl?: string | undefined
+  /** The way to the token proxy of identity bindings; undefined: there is none. */
+  readonly tokenProxy?: Route | undefined
 }
 
 /** Creates the dispatchers of a configuration. */
@@ -40,8 +50,10 @@ export function createExchangeDispatchers({
     dispatcher: followCertificates(extraCa, (pem) =>
       createEntraDispatcher({ proxy, extraCa: pem }),
     ),
-    tokenProxy: tokenProxy && createTokenProxyDispatcher(tokenProxy),
-    tokenProxyUrl: tokenProxy?.url,
+    tokenProxy: tokenProxy && {
+      dispatcher: createTokenProxyDispatcher(tokenProxy),
+      destination: withPeer(TOKEN_PROXY, tokenProxy.url),
+    },
   }
 }
 

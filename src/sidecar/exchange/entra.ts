@@ -4,7 +4,6 @@ import {
   type INetworkModule,
   type NetworkRequestOptions,
 } from '@azure/msal-node'
-import type { Dispatcher } from 'undici'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { untilAborted } from '../../lib/deadline.ts'
@@ -17,11 +16,11 @@ import {
   formatTokenIssuer,
   resolveAuthority,
 } from '../../lib/clouds.ts'
-import { type ExchangeDispatchers, usesTokenProxy } from './dispatcher.ts'
+import { type ExchangeDispatchers, type Route, usesTokenProxy } from './dispatcher.ts'
 import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
 import { postForm, type TokenEndpointResponse } from './http-client.ts'
 import { parseToken, readTokenIds } from './token-response.ts'
-import { type Destination, ENTRA, TOKEN_PROXY, withPeer } from './transport-errors.ts'
+import { ENTRA, withPeer } from './transport-errors.ts'
 
 export interface ExchangeOptions extends ExchangeDispatchers {
   /** Wraps the exchanges of each identity, also of one whose token is the assertion of another one. */
@@ -39,12 +38,6 @@ export interface ExchangeOptions extends ExchangeDispatchers {
 interface Parts extends ExchangeOptions {
   /** The source of the assertions of chained identities. */
   readonly source: TokenSource
-}
-
-/** The dispatcher of a request, and the server that it connects to. */
-interface Route {
-  readonly dispatcher: Dispatcher
-  readonly destination: Destination
 }
 
 /**
@@ -179,28 +172,24 @@ async function sendRequest(
   options: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const { clock, dispatcher, tokenProxy, tokenProxyUrl, region, onSkew } = options
+  const { clock, dispatcher, tokenProxy, region, onSkew } = options
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
-  const viaTokenProxy = tokenProxy !== undefined && usesTokenProxy(request.identity, assertion)
+  const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
   const startedAt = clock.monotonic()
-  const route = viaTokenProxy
-    ? {
-        dispatcher: tokenProxy,
-        destination:
-          tokenProxyUrl === undefined ? TOKEN_PROXY : withPeer(TOKEN_PROXY, tokenProxyUrl),
-      }
-    : { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
+  const direct = { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
+  const route = proxied ?? direct
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - startedAt
   const now = clock.wall()
   const skewMs = measureSkew(response, now - durationMs / 2)
   if (skewMs !== undefined) onSkew?.(skewMs)
   if (response.status !== 200) {
-    const rejection = viaTokenProxy
-      ? parseTokenProxyError(response, assertion, clientId, now)
-      : undefined
-    throw rejection ?? parseEntraError(response, assertion, now, viaTokenProxy)
+    const isProxied = proxied !== undefined
+    throw (
+      (isProxied ? parseTokenProxyError(response, assertion, clientId, now) : undefined) ??
+      parseEntraError(response, assertion, now, isProxied)
+    )
   }
   return parseToken(response, assertion, startedAt, clock, route.destination)
 }

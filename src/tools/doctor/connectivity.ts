@@ -38,7 +38,7 @@ export async function checkEndpoint(
   const start = performance.now()
   const outcome = await request(`${origin}/`, {
     method: 'HEAD',
-    dispatcher: (isTokenProxy ? tokenProxy : undefined) ?? dispatcher,
+    dispatcher: (isTokenProxy ? tokenProxy?.dispatcher : undefined) ?? dispatcher,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).then(
     async ({ body }) => {

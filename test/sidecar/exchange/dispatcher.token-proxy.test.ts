@@ -1,9 +1,11 @@
 /** Exchanges through the token proxy of a cluster's identity bindings, over real TLS. */
+import type { Dispatcher } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
 import { createTokenProxyDispatcher } from '../../../src/sidecar/exchange/dispatcher.ts'
+import { TOKEN_PROXY, withPeer } from '../../../src/sidecar/exchange/transport-errors.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createTokenProxy } from '../../../src/tools/simulator/token-proxy.ts'
@@ -86,7 +88,7 @@ describe('an identity', () => {
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
-      tokenProxy: createDispatcher({ ca: { pem: caPem }, sniName: NAME }, ''),
+      tokenProxy: toProxy(createDispatcher({ ca: { pem: caPem }, sniName: NAME }, '')),
       clock: systemClock,
     })
     const identity = { ...identityOf(simulator), ...(exchangeVia !== undefined && { exchangeVia }) }
@@ -232,7 +234,7 @@ async function startTokenProxy(prefix: string) {
       createEntraExchange({
         readAssertion: createAssertionReader({}),
         dispatcher: simulator.dispatcher,
-        tokenProxy: createDispatcher(settings, path),
+        tokenProxy: toProxy(createDispatcher(settings, path)),
         clock: systemClock,
       })({
         identity: { ...identityOf(simulator), exchangeVia: 'token-proxy' },
@@ -241,13 +243,17 @@ async function startTokenProxy(prefix: string) {
   }
 }
 
+const toProxy = (dispatcher: Dispatcher, url = 'https://proxy.test') => ({
+  dispatcher,
+  destination: withPeer(TOKEN_PROXY, url),
+})
+
 /** Makes an exchange at this simulator as the token proxy. */
 function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
   const source = createEntraExchange({
     readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
-    tokenProxy: simulator.dispatcher,
-    tokenProxyUrl: 'https://proxy.test/path',
+    tokenProxy: toProxy(simulator.dispatcher, 'https://proxy.test/path'),
     clock: systemClock,
   })
   const identity = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { TOKEN_PROXY } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
@@ -448,14 +449,14 @@ describe('a chained identity', () => {
   test('uses the token proxy for the first exchange only', async () => {
     addCredential()
     const proxied: string[] = []
-    const tokenProxy = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
       proxied.push(options.path)
       return dispatch(options, handler)
     })
     const source = createEntraExchange({
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
-      tokenProxy,
+      tokenProxy: { dispatcher, destination: TOKEN_PROXY },
       clock,
     })
     const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
