@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Agent, fetch, type Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
@@ -59,15 +58,4 @@ test('close stops the servers, removes the temporary files, and may be called tw
   await expect(fetch(simulator.authorityHost)).rejects.toMatchObject({
     cause: { code: 'ECONNREFUSED' },
   })
-})
-
-test('close keeps a given state directory', async () => {
-  const stateDir = await mkdtemp(join(tmpdir(), 'wimds-test-'))
-  try {
-    await using simulator = await createSimulator({ ports: false, stateDir })
-    await simulator.close()
-    expect(existsSync(join(stateDir, 'token', 'azure-identity-token'))).toBe(true)
-  } finally {
-    await rm(stateDir, { recursive: true })
-  }
 })

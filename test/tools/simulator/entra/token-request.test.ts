@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { REPORTS } from '../../../../src/tools/simulator/defaults.ts'
+import { BILLING, REPORTS } from '../../../../src/tools/simulator/defaults.ts'
+import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
 import {
   CORRELATION_ID,
   exchange,
@@ -10,86 +11,96 @@ import {
 
 const form = (changes: NonNullable<RequestChanges['form']>): RequestChanges => ({ form: changes })
 const scope = (value: string): RequestChanges => form({ scope: value })
+const client = (id: string | undefined): RequestChanges => form({ client_id: id })
 const TWO_SCOPES = 'https://vault.azure.net/.default https://storage.azure.com/.default'
-const UNKNOWN_TENANT = '99999999-9999-4999-8999-999999999999'
+const OTHER_GUID = '99999999-9999-4999-8999-999999999999'
 const EMPTY_GUID = '00000000-0000-0000-0000-000000000000'
+const JSON_BODY = { init: { headers: { 'content-type': 'application/json' } } }
+const SECRET = form({ client_assertion: undefined, client_secret: 'x' })
 
-describe('a token request', () => {
-  test.each<[string, RequestChanges, string, RegExp]>([
-    ['GET', { init: { method: 'GET', body: null } }, '400 invalid_request 900561', /a GET request/],
-    ['empty tenant', { tenant: EMPTY_GUID }, '400 invalid_request 900021', /empty GUID/],
-    ['tenant not a domain', { tenant: 'contoso' }, '400 invalid_request 900023', /is neither/],
-    ['unknown tenant', { tenant: UNKNOWN_TENANT }, '400 invalid_request 90002', /not found/],
-    ['unknown domain', { tenant: 'fabrikam.com' }, '400 invalid_request 90002', /'fabrikam.com'/],
-    ['no grant type', form({ grant_type: '' }), '400 invalid_request 900144', /'grant_type'/],
-    [
-      'JSON body',
-      { init: { headers: { 'content-type': 'application/json' } } },
-      '400 invalid_request 900144',
-      /'grant_type'/,
-    ],
-    ['password grant', form({ grant_type: 'password' }), '400 unsupported_grant_type 70003', /'pa/],
-    ['no client id', form({ client_id: '' }), '400 invalid_request 900144', /'client_id'/],
-    ['client id not a GUID', form({ client_id: 'orders' }), '400 invalid_request 90013', /Invalid/],
-    ['no scope', form({ scope: undefined }), '400 invalid_request 900144', /'scope'/],
-    [
-      'a named permission',
-      scope('https://vault.azure.net/x'),
-      '400 invalid_scope 1002012',
-      /\.def/,
-    ],
-    ['/.default alone', scope('/.default'), '400 invalid_scope 1002012', /\/\.default/],
-    ['OIDC scopes only', scope('openid profile'), '400 invalid_scope 70011', /not valid/],
-    ['two resources', scope(TWO_SCOPES), '400 invalid_scope 70011', /not valid/],
-    [
-      'unknown resource',
-      scope('https://unknown.test/.default'),
-      '400 invalid_resource 500011',
-      /https:\/\/unknown.test was not found in the tenant named Contoso/,
-    ],
-    ['no assertion', { assertion: '' }, '401 invalid_client 7000216', /'client_assertion'/],
-    [
-      'client secret',
-      form({ client_assertion: undefined, client_secret: 'x' }),
-      '401 invalid_client 7000215',
-      /Invalid client secret/,
-    ],
-    [
-      'no assertion type',
-      form({ client_assertion_type: undefined }),
-      '400 invalid_request 900144',
-      /'client_assertion_type'/,
-    ],
-    [
-      'unknown assertion type',
-      form({ client_assertion_type: 'saml' }),
-      '400 invalid_request 90013',
-      /Invalid input/,
-    ],
-    ['assertion not a JWT', { assertion: 'not.a.jwt' }, '400 invalid_request 50027', /malformed/],
-    [
-      'truncated assertion',
-      { assertion: 'eyJhbGc.eyJpc3' },
-      '400 invalid_request 50027',
-      /malform/,
-    ],
-  ])('fails with its AADSTS code: %s', async (_, changes, failure, text) => {
+test.each<[string, RequestChanges, string]>([
+  ['400 invalid_request 900561', { init: { method: 'GET', body: null } }, 'a GET request'],
+  ['400 invalid_request 900021', { tenant: EMPTY_GUID }, 'empty GUID'],
+  ['400 invalid_request 900023', { tenant: 'contoso' }, 'is neither'],
+  ['400 invalid_request 90002', { tenant: OTHER_GUID }, 'not found'],
+  ['400 invalid_request 90002', { tenant: 'fabrikam.com' }, "'fabrikam.com'"],
+  ['400 invalid_request 900144', form({ grant_type: '' }), "'grant_type'"],
+  ['400 invalid_request 900144', JSON_BODY, "'grant_type'"],
+  ['400 unsupported_grant_type 70003', form({ grant_type: 'password' }), "'password'"],
+  ['400 invalid_request 900144', client(''), "'client_id'"],
+  ['400 invalid_request 90013', client('orders'), 'Invalid'],
+  ['400 unauthorized_client 700016', client(OTHER_GUID), "'Contoso'"],
+  ['400 unauthorized_client 700016', client(BILLING.objectId), 'not found'],
+  ['401 invalid_client 70025', client(REPORTS.clientId), 'Client application has no conf'],
+  ['401 invalid_client 700213', client(BILLING.clientId), 'shop:orders'],
+  ['400 invalid_request 900144', form({ scope: undefined }), "'scope'"],
+  ['400 invalid_scope 1002012', scope('https://vault.azure.net/x'), '.default'],
+  ['400 invalid_scope 1002012', scope('/.default'), '/.default'],
+  ['400 invalid_scope 70011', scope('openid profile'), 'not valid'],
+  ['400 invalid_scope 70011', scope(TWO_SCOPES), 'not valid'],
+  ['400 invalid_resource 500011', scope('https://a.test/.default'), 'https://a.test was not found'],
+  ['401 invalid_client 7000216', { assertion: '' }, "'client_assertion'"],
+  ['401 invalid_client 7000215', SECRET, 'Invalid client secret'],
+  ['400 invalid_request 900144', form({ client_assertion_type: '' }), "'client_assertion_type'"],
+  ['400 invalid_request 90013', form({ client_assertion_type: 'saml' }), 'Invalid input'],
+  ['400 invalid_request 50027', { assertion: 'not.a.jwt' }, 'malformed'],
+  ['400 invalid_request 50027', { assertion: 'eyJhbGc.eyJpc3' }, 'malformed'],
+])('a token request fails with %s: %j', async (failure, changes, text) => {
+  await using simulator = await startSimulator()
+  const outcome = await exchange(simulator, changes)
+  expect(formatFailure(outcome)).toBe(failure)
+  const description = String(outcome.body['error_description'])
+  expect(description).toContain(text)
+  expect(description.split(':')[0]).toBe(`AADSTS${failure.split(' ').at(-1)}`)
+})
+
+function findOrders({ directory }: Simulator) {
+  const application = directory.applications.find(({ name }) => name === 'orders')
+  const [credential] = application?.federatedCredentials ?? []
+  if (!application || !credential) throw new Error('orders is in the default directory')
+  return { application, credential }
+}
+
+describe('a change of the directory', () => {
+  test('moves an application to another tenant', async () => {
     await using simulator = await startSimulator()
-    const outcome = await exchange(simulator, changes)
-    expect(formatFailure(outcome)).toBe(failure)
-    expect(outcome.body['error_description']).toMatch(text)
-    expect(outcome.body['error_description']).toMatch(
-      new RegExp(`^AADSTS${failure.split(' ').at(-1)}: `, 'u'),
-    )
+    findOrders(simulator).application.tenantId = OTHER_GUID
+    expect(formatFailure(await exchange(simulator))).toBe('400 unauthorized_client 700016')
+  })
+
+  test('adds a space to the issuer of a credential, which then does not match', async () => {
+    await using simulator = await startSimulator()
+    findOrders(simulator).credential.issuer += ' '
+    expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700211')
+  })
+
+  test('blocks an application by a policy, which the claims of the error name', async () => {
+    await using simulator = await startSimulator()
+    const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
+    findOrders(simulator).application.blockedByPolicy = policy
+    const outcome = await exchange(simulator)
+    expect(formatFailure(outcome)).toBe('400 invalid_grant 53003')
+    expect(outcome.body['suberror']).toBe('message_only')
+    expect(JSON.parse(String(outcome.body['claims']))).toEqual({
+      access_token: { capolids: { essential: true, values: [policy] } },
+    })
+  })
+
+  test('adds a second federated credential, which matches', async () => {
+    await using simulator = await startSimulator()
+    await simulator.rotateToken({ serviceAccount: 'orders-v2' })
+    expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700213')
+    const { application, credential } = findOrders(simulator)
+    const subject = 'system:serviceaccount:shop:orders-v2'
+    application.federatedCredentials.push({ ...credential, name: 'second', subject })
+    expect((await exchange(simulator)).status).toBe(200)
   })
 })
 
 describe('an error response', () => {
-  const noCredential = form({ client_id: REPORTS.clientId })
-
   test('has the trailer, ids, time and headers of Entra ID', async () => {
     await using simulator = await startSimulator()
-    const { body, headers } = await exchange(simulator, noCredential)
+    const { body, headers } = await exchange(simulator, client(REPORTS.clientId))
     const traceId = headers.get('x-ms-request-id')
     expect(body).toEqual({
       error: 'invalid_client',
@@ -100,37 +111,31 @@ describe('an error response', () => {
       trace_id: traceId,
       correlation_id: CORRELATION_ID,
     })
-    expect(headers.get('x-ms-clitelem')).toBe('1,70025,0,,')
-    expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
-    expect(headers.get('content-length')).toBe(String(JSON.stringify(body).length))
-    expect(headers.get('cache-control')).toBe('no-store, no-cache')
-    expect(headers.get('date')).toBe('Tue, 24 Nov 2026 12:00:00 GMT')
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'x-ms-clitelem': '1,70025,0,,',
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(JSON.stringify(body).length),
+      'cache-control': 'no-store, no-cache',
+      date: 'Tue, 24 Nov 2026 12:00:00 GMT',
+    })
   })
 
+  const NEW_ID = /^[0-9a-f-]{36}$/
+  const inQuery = `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}`
+
   test.each<[string, string | RegExp, RequestChanges]>([
+    ['that of the query', CORRELATION_ID, { path: inQuery }],
     [
-      'the client-request-id of the query',
-      CORRELATION_ID,
-      { path: `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}` },
-    ],
-    [
-      'the client-request-id of the headers',
+      'that of a header',
       CORRELATION_ID,
       { init: { headers: { 'client-request-id': CORRELATION_ID } } },
     ],
-    ['a new id without one', /^[0-9a-f-]{36}$/, {}],
-    [
-      'a new id for one that is not a GUID',
-      /^[0-9a-f-]{36}$/,
-      form({ 'client-request-id': '<a>' }),
-    ],
-  ])('has as correlation id %s', async (_, id, changes) => {
+    ['a new one for a request without one', NEW_ID, {}],
+    ['a new one for one that is not a GUID', NEW_ID, form({ 'client-request-id': '<a>' })],
+  ])('has a correlation id: %s', async (_, id, changes) => {
     await using simulator = await startSimulator()
     const defaults = { 'client-request-id': undefined, grant_type: undefined }
-    const { body } = await exchange(simulator, {
-      ...changes,
-      form: { ...defaults, ...changes.form },
-    })
-    expect(body['correlation_id']).toMatch(id)
+    const sent = { ...changes, form: { ...defaults, ...changes.form } }
+    expect((await exchange(simulator, sent)).body['correlation_id']).toMatch(id)
   })
 })

@@ -10,66 +10,42 @@ const T = NOW / 1000
 const claims = (overrides: Readonly<Record<string, unknown>>): ProjectedTokenClaims => ({
   claims: overrides,
 })
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const sign = async ({ issuer }: Simulator, options?: ProjectedTokenClaims) =>
   (await issuer.sign(options)).reveal().split('.')
 
+/** Signs the claims of a projected token with a new key, which the header does not name. */
+async function forge(simulator: Simulator, alg: string): Promise<string> {
+  const [header = '', payload = ''] = await sign(simulator)
+  const { privateKey } = await generateKeyPair(alg)
+  const token = new SignJWT(decode(payload)).setProtectedHeader({ ...decode(header), alg })
+  return token.sign(privateKey)
+}
+
+const EXPIRED = claims({ iat: T - 3900, nbf: T - 3900, exp: T - 300 })
+const LATER = claims({ iat: T, nbf: T + 301 })
+
 describe('an assertion', () => {
-  test.each<[string, ProjectedTokenClaims, string, RegExp]>([
-    [
-      'unknown issuer',
-      claims({ iss: 'https://other.test' }),
-      '401 700211',
-      /'https:\/\/other.test'/,
-    ],
-    [
-      'issuer with a trailing slash',
-      claims({ iss: 'https://issuer.test/' }),
-      '401 700211',
-      /issuer 'https:\/\/issuer.test\/'/,
-    ],
-    ['other service account', { serviceAccount: 'intruder' }, '401 700213', /shop:intruder'/],
-    ['case of the subject', { serviceAccount: 'Orders' }, '401 7002138', /not with case-sensitive/],
-    [
-      'other audience',
-      { audience: 'https://kubernetes.default.svc' },
-      '401 700212',
-      /audience 'https:\/\/kubernetes.default.svc'/,
-    ],
-    [
-      'case of the audience',
-      { audience: 'api://azureadtokenexchange' },
-      '401 7002121',
-      /audience 'api:\/\/azureadtokenexchange'/,
-    ],
-    [
-      'lifetime over 25 hours',
-      { lifetimeSeconds: 90_001 },
-      '401 70023',
-      /1\.01:00:00.*2026-11-25T13:00:01\.0000000Z/,
-    ],
-    [
-      'expired beyond the tolerance',
-      claims({ iat: T - 3900, nbf: T - 3900, exp: T - 300 }),
-      '401 700024',
-      /Current time: 2026-11-24T12:00:00\.0000000Z, assertion valid from 2026-11-24T10:55:00\.0000000Z, expiry time of assertion 2026-11-24T11:55:00\.0000000Z/,
-    ],
-    ['not valid yet', claims({ iat: T, nbf: T + 301 }), '401 700024', /from 2026-11-24T12:05:01/],
-    ['no key id', { header: { kid: undefined } }, '401 5002723', /keyId/],
-    [
-      'unknown key id',
-      { header: { kid: 'gone' } },
-      '401 7000272',
-      /identifier gone .* provider htt/,
-    ],
-    ['no subject', claims({ sub: undefined }), '400 50027', /malformed/],
-  ])('is rejected with its AADSTS code: %s', async (_, token, failure, text) => {
+  test.each<[string, ProjectedTokenClaims, string]>([
+    ['401 700211', claims({ iss: 'https://other.test' }), "'https://other.test'"],
+    ['401 700211', claims({ iss: 'https://issuer.test/' }), "issuer 'https://issuer.test/'"],
+    ['401 700213', { serviceAccount: 'intruder' }, "shop:intruder'"],
+    ['401 7002138', { serviceAccount: 'Orders' }, 'not with case-sensitive'],
+    ['401 700212', { audience: 'https://kubernetes' }, "audience 'https://kubernetes'"],
+    ['401 7002121', { audience: 'api://azureadtokenexchange' }, "'api://azureadtokenexchange'"],
+    ['401 70023', { lifetimeSeconds: 90_001 }, '1.01:00:00'],
+    ['401 700024', EXPIRED, 'expiry time of assertion 2026-11-24T11:55:00.0000000Z'],
+    ['401 700024', LATER, 'assertion valid from 2026-11-24T12:05:01'],
+    ['401 5002723', { header: { kid: undefined } }, 'keyId'],
+    ['401 7000272', { header: { kid: 'gone' } }, 'identifier gone'],
+    ['400 50027', claims({ sub: undefined }), 'malformed'],
+  ])('is rejected with %s: %j', async (failure, token, text) => {
     await using simulator = await startSimulator()
     await simulator.rotateToken(token)
     const { status, body } = await exchange(simulator)
     expect(`${status} ${String(body['error_codes'])}`).toBe(failure)
-    expect(body['error_description']).toMatch(text)
+    expect(body['error_description']).toContain(text)
   })
 
   test.each<[string, ProjectedTokenClaims]>([
@@ -81,45 +57,27 @@ describe('an assertion', () => {
     expect((await exchange(simulator)).status).toBe(200)
   })
 
-  test('is rejected when another key signed it under the right key id', async () => {
+  test.each<[string, string, (simulator: Simulator) => Promise<string>]>([
+    ['another key under the right key id', '401 invalid_client 700027', (to) => forge(to, 'RS256')],
+    ['an elliptic curve', '400 invalid_request 5002738', (to) => forge(to, 'ES256')],
+    ['RSA-PSS', '400 invalid_request 5002738', (to) => forge(to, 'PS256')],
+    [
+      'nothing',
+      '400 invalid_request 5002738',
+      async (to) => `${encode({ alg: 'none', kid: 'any' })}.${(await sign(to))[1]}.`,
+    ],
+    [
+      'the key, for another payload',
+      '401 invalid_client 700027',
+      async (to) => {
+        const [, payload = ''] = await sign(to)
+        return (await sign(to, { serviceAccount: 'intruder' })).with(1, payload).join('.')
+      },
+    ],
+  ])('is rejected when it is signed with %s', async (_, failure, createAssertion) => {
     await using simulator = await startSimulator()
-    const [header = '', payload = ''] = await sign(simulator)
-    const { privateKey } = await generateKeyPair('RS256')
-    const assertion = await new SignJWT(decode(payload))
-      .setProtectedHeader(decode(header))
-      .sign(privateKey)
-    const outcome = await exchange(simulator, { assertion })
-    expect(formatFailure(outcome)).toBe('401 invalid_client 700027')
-    expect(outcome.body['error_description']).toMatch(/failed signature validation/)
-  })
-
-  test('is rejected without a signature', async () => {
-    await using simulator = await startSimulator()
-    const [, payload] = await sign(simulator)
-    const assertion = `${encode({ alg: 'none', kid: 'any' })}.${payload}.`
-    const outcome = await exchange(simulator, { assertion })
-    expect(formatFailure(outcome)).toBe('400 invalid_request 5002738')
-  })
-
-  test.each(['ES256', 'ES384', 'PS256'])('is rejected when it is signed with %s', async (alg) => {
-    await using simulator = await startSimulator()
-    const [header = '', payload = ''] = await sign(simulator)
-    const { privateKey } = await generateKeyPair(alg)
-    const assertion = await new SignJWT(decode(payload))
-      .setProtectedHeader({ ...decode(header), alg })
-      .sign(privateKey)
-    const outcome = await exchange(simulator, { assertion })
-    expect(formatFailure(outcome)).toBe('400 invalid_request 5002738')
-    expect(outcome.body['error_description']).toContain(`'${alg}' is not a supported`)
-  })
-
-  test('is rejected with a changed payload', async () => {
-    await using simulator = await startSimulator()
-    const [header, , signature] = await sign(simulator, { serviceAccount: 'intruder' })
-    const [, payload] = await sign(simulator)
-    const assertion = [header, payload, signature].join('.')
-    const outcome = await exchange(simulator, { assertion })
-    expect(formatFailure(outcome)).toBe('401 invalid_client 700027')
+    const assertion = await createAssertion(simulator)
+    expect(formatFailure(await exchange(simulator, { assertion }))).toBe(failure)
   })
 
   test('is rejected when its key is not published', async () => {

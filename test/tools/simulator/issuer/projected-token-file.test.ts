@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -43,18 +43,6 @@ test('a reader gets the old or the new token, never a part', async () => {
   // A reader between two steps finds no file, since the kubelet removes the old directory at once.
   const seen = [...(await watching)].filter((text) => !text.startsWith('Error: ENOENT'))
   expect(seen.toSorted()).toEqual(['a', 'b'])
-})
-
-test('an open descriptor keeps the old content, and old directories are removed', async () => {
-  const file = createProjectedTokenFile(directory)
-  await file.write('first')
-  const descriptor = await open(file.path)
-  await file.write('second')
-  expect(await descriptor.readFile('utf8')).toBe('first')
-  await descriptor.close()
-  expect(await readFile(file.path, 'utf8')).toBe('second')
-  const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
-  expect(left).toHaveLength(1)
 })
 
 test('concurrent writes run one after another, also after a failed one', async () => {
