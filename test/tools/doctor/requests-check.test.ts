@@ -1,8 +1,5 @@
-import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { checkRequests, describeRequests } from '../../../src/tools/doctor/requests-check.ts'
-import * as findings from '../../../src/tools/doctor/findings.ts'
-import { listening } from '../../fixtures/listening.ts'
+import { describeRequests } from '../../../src/tools/doctor/requests-check.ts'
 
 type RequestsDocument = Parameters<typeof describeRequests>[0]
 
@@ -98,33 +95,5 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
             `3 of python-requests/2.32, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
           ],
         },
-  ])
-})
-
-test('says why it was not checked', async () => {
-  await using server = await listening(
-    createServer((_, response) => void response.writeHead(403).end()),
-  )
-  const listen = [
-    { host: '192.0.2.1', port: server.port },
-    { host: '127.0.0.1', port: server.port },
-  ]
-  const reports = [
-    findings.notNeeded('it is off'),
-    findings.failed({ code: 'admin_not_listening', problem: 'no' }),
-    findings.passed(),
-  ].map((admin) =>
-    checkRequests(
-      findings.createFinding('admin_port', admin),
-      admin.status === 'not_needed' ? [] : listen,
-    ),
-  )
-  expect((await Promise.all(reports)).flat()).toMatchObject([
-    { status: 'not_needed', reason: 'it is off; the log of the sidecar has them' },
-    { status: 'not_checked', reason: 'the admin port does not answer' },
-    {
-      status: 'not_checked',
-      reason: `http://127.0.0.1:${server.port}/status.json answered 403`,
-    },
   ])
 })

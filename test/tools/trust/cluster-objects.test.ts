@@ -1,20 +1,7 @@
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
-import { deployment, error, ORDERS, read, serviceAccount, warning } from './fixtures.ts'
-
-test('reads the lists of kubectl get -o json', async () => {
-  const items = [serviceAccount('orders', ORDERS), deployment('orders', 'orders')]
-  const source = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
-  const { objects, findings } = await readClusterObjects([{ name: 'stdin', source }], {
-    namespace: undefined,
-  })
-  expect(findings).toEqual([])
-  expect(objects).toMatchObject({
-    serviceAccounts: [{ namespace: 'shop', name: 'orders' }],
-    workloads: [{ kind: 'Deployment', name: 'orders' }],
-  })
-})
+import { deployment, error, read, warning } from './fixtures.ts'
 
 const owner = (name: string) => ({
   ownerReferences: [{ kind: 'Deployment', name, controller: true }],
@@ -48,13 +35,6 @@ test('puts objects without a namespace into the given one, and reports them with
       fix: 'set metadata.namespace, or pass --namespace',
     },
   ])
-})
-
-test('does not ask other objects for a namespace', async () => {
-  const { findings } = await read([
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },
-  ])
-  expect(findings).toEqual([])
 })
 
 test.each(['{{ .Values.name }}', "a'; id; '", 'a\nb', ''])('rejects the name %j', async (name) => {

@@ -73,6 +73,18 @@ export function deployment(
   }
 }
 
+/** The fields of a pod that mounts a projected token of the audience at the path, as `token`. */
+export const projectedToken = (
+  mountPath: string,
+  audience: string,
+  env: readonly object[] = [],
+) => ({
+  containers: [{ name: 'app', env, volumeMounts: [{ name: 'x', mountPath }] }],
+  volumes: [
+    { name: 'x', projected: { sources: [{ serviceAccountToken: { path: 'token', audience } }] } },
+  ],
+})
+
 interface TemplateOptions {
   readonly annotations?: Texts
   readonly labels?: Texts

@@ -75,17 +75,6 @@ test('reads the credentials of several identities from one list', () => {
   })
 })
 
-test.each([[[credential('a')]], [[]]])(
-  'takes the client id from the name of the file: %#',
-  (list) => {
-    const name = `/tmp/existing/${ORDERS.toUpperCase()}.json`
-    expect(parse(parseExistingLists, list, name)).toEqual({
-      result: [{ source: name, identity: ORDERS, credentials: list }],
-      problems: [],
-    })
-  },
-)
-
 test('rejects another document', () => {
   const { result, problems } = parse(parseExistingLists, [MANAGED])
   expect(result).toEqual([])

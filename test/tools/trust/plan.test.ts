@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ExistingCredential } from '../../../src/tools/trust/inventory.ts'
-import { createCredentialName, formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
 import {
   AUDIENCE,
   BILLING,
@@ -11,6 +11,7 @@ import {
   ORDERS,
   ORDERS_ID,
   plan,
+  projectedToken,
   serviceAccount,
   warning,
 } from './fixtures.ts'
@@ -32,50 +33,9 @@ const existing = (overrides: Partial<ExistingCredential> = {}): ExistingCredenti
 const compareWith = (...credentials: readonly ExistingCredential[]) =>
   plan(OBJECTS, {}, { existing: [{ source: 'list.json', identity: ORDERS, credentials }] })
 
-test('plans one credential for the objects that share a subject', async () => {
-  expect(await plan(OBJECTS)).toEqual({
-    issuer: ISSUER,
-    identities: [
-      {
-        clientId: ORDERS,
-        kind: 'managed-identity',
-        credentials: [
-          {
-            name: createCredentialName(ISSUER, SUBJECT),
-            issuer: ISSUER,
-            subject: SUBJECT,
-            audience: AUDIENCE,
-            state: 'unknown',
-            sources: ['ServiceAccount shop/orders', 'Deployment shop/orders'],
-          },
-        ],
-        extra: [],
-        count: 1,
-        isCompared: false,
-        isOverLimit: false,
-      },
-    ],
-    findings: [],
-  })
-})
-
-test('finds an existing credential whatever its name is', async () => {
-  const { identities } = await compareWith(existing())
-  expect(identities[0]).toMatchObject({
-    credentials: [{ state: 'present', name: 'by-hand' }],
-    count: 1,
-    isCompared: true,
-  })
-})
-
 test('reports a missing one, and counts those that exist', async () => {
   const { identities } = await compareWith(existing({ issuer: 'https://other.example/' }))
   expect(identities[0]).toMatchObject({ credentials: [{ state: 'missing' }], count: 2, extra: [] })
-})
-
-test('takes an empty list for an identity without credentials', async () => {
-  const { identities } = await compareWith()
-  expect(identities[0]).toMatchObject({ credentials: [{ state: 'missing' }], isCompared: true })
 })
 
 test.each([
@@ -137,13 +97,8 @@ test('warns of a list that belongs to no identity', async () => {
 const accounts = (count: number) =>
   Array.from({ length: count }, (_, index) => serviceAccount(`account-${index}`, ORDERS))
 
-test('allows 20 credentials for an identity', async () => {
-  const { identities, findings } = await plan(accounts(20))
-  expect(identities[0]).toMatchObject({ count: 20, isOverLimit: false })
-  expect(findings).toEqual([])
-})
-
 test('recommends identity bindings from 21 credentials on, with credentials of other clusters counted', async () => {
+  expect((await plan(accounts(20))).findings).toEqual([])
   const others = Array.from({ length: 20 }, (_, index) =>
     existing({ name: `cluster-${index}`, issuer: `https://cluster-${index}.example/` }),
   )
@@ -161,16 +116,6 @@ test('recommends identity bindings from 21 credentials on, with credentials of o
 
 const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, {}, 'evil')
 const CLAIM = `evil (ServiceAccount evil/attacker)`
-
-test('refuses an identity that several namespaces claim, and names them', async () => {
-  const { findings, identities } = await plan(
-    [attacker(), ...OBJECTS],
-    {},
-    { existing: [{ source: 'list.json', identity: ORDERS, credentials: [existing()] }] },
-  )
-  expect(identities).toEqual([])
-  expect(findings).toMatchObject([error(ORDERS, `${CLAIM}, shop (ServiceAccount shop/orders)`)])
-})
 
 test('plans the claims of allowed namespaces, and counts no other', async () => {
   const claims = Array.from({ length: 20 }, (_, index) => attacker(`attacker-${index}`))
@@ -194,14 +139,6 @@ test('plans nothing for a namespace that is not allowed, also if no other claims
   })
   expect(identities).toEqual([])
   expect(findings).toMatchObject([{ severity: 'error', object: ORDERS }])
-})
-
-test('plans an identity of several namespaces that are all allowed', async () => {
-  const { findings, identities } = await plan([attacker(), ...OBJECTS], {
-    allowed: new Map([[ORDERS, ['evil', 'shop']]]),
-  })
-  expect(identities).toMatchObject([{ count: 2 }])
-  expect(findings).toEqual([])
 })
 
 const claimId = (clientId: string, namespace: string) => [
@@ -252,21 +189,9 @@ test('warns of a client id that the list of identities lacks', async () => {
 const projecting = (name: string, audience: string) =>
   deployment(name, 'orders', {
     annotations: INJECT,
-    spec: {
-      containers: [
-        {
-          name: 'app',
-          env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/x/token' }],
-          volumeMounts: [{ name: 'x', mountPath: '/var/run/secrets/x' }],
-        },
-      ],
-      volumes: [
-        {
-          name: 'x',
-          projected: { sources: [{ serviceAccountToken: { path: 'token', audience } }] },
-        },
-      ],
-    },
+    spec: projectedToken('/var/run/secrets/x', audience, [
+      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/x/token' },
+    ]),
   })
 
 test('refuses two audiences for one subject of an identity', async () => {

@@ -73,9 +73,8 @@ test('reads kubectl get -o json from standard input', async () => {
 
 test('prints a document with a schemaVersion', async () => {
   const { document } = await json(...BASE, '--identities', identities, manifests)
-  expect(document).toEqual({
+  expect(document).toMatchObject({
     schemaVersion: 1,
-    version: expect.any(String),
     issuer: ISSUER,
     limit: 20,
     identities: [
@@ -84,13 +83,9 @@ test('prints a document with a schemaVersion', async () => {
         kind: 'managed-identity',
         resourceId: formatManagedIdentityId(ORDERS_ID),
         count: 1,
-        isCompared: false,
-        isOverLimit: false,
         credentials: [
           {
             name: 'wimds-shop-orders-2addfba4',
-            issuer: ISSUER,
-            subject: 'system:serviceaccount:shop:orders',
             audience: AUDIENCE,
             state: 'unknown',
             sources: ['ServiceAccount shop/orders', 'Deployment shop/orders'],
@@ -144,12 +139,8 @@ test('compares with a directory of lists, one for each client id', async () => {
   const subject = 'system:serviceaccount:shop:orders'
   const credential = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
   file(`existing/${ORDERS}.json`, [credential])
-  const { document, code } = await json(
-    ...BASE,
-    '--existing',
-    join(directory, 'existing'),
-    manifests,
-  )
+  const flags = ['--existing', join(directory, 'existing')]
+  const { document, code } = await json(...BASE, ...flags, manifests)
   expect(code).toBe(0)
   expect(document.identities).toMatchObject([
     { isCompared: true, count: 1, credentials: [{ state: 'present', name: 'by-hand' }] },
@@ -164,53 +155,51 @@ function check(list: string, credentials: unknown) {
 describe('--check', () => {
   const subject = 'system:serviceaccount:shop:orders'
   const present = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
+  const extra = { ...present, name: 'old', subject: 'system:serviceaccount:shop:old' }
 
-  test('succeeds if every credential exists, whatever else does', async () => {
-    const extra = { ...present, name: 'old', subject: 'system:serviceaccount:shop:old' }
-    const { code, out, err } = await check('check-present', [present, extra])
-    expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(out).toContain('Total (identities: 1): 1 present, 1 extra')
-  })
-
-  test('fails for a missing credential, with the totals', async () => {
-    const { code, out, err } = await check('check-missing', [])
-    expect(code).toBe(1)
-    expect(out).toContain('Total (identities: 1): 1 missing')
-    expect(err).toBe(
-      `wimds trust: ${ORDERS}: has no federated credential for ${subject}. Fix: create it, such as by the output of -o az\n`,
-    )
-  })
-
-  test('fails for one with another audience', async () => {
-    const { code, err } = await check('check-different', [{ ...present, audiences: ['other'] }])
-    expect(code).toBe(1)
-    expect(err).toContain(
-      `${ORDERS}: has another issuer or audience in its federated credential for ${subject}`,
-    )
+  test.each([
+    ['succeeds', [present, extra], 0, '1 present, 1 extra', /^$/],
+    [
+      'fails for a missing credential',
+      [],
+      1,
+      '1 missing',
+      /: has no federated credential for \S+\. Fix: create it, such as by the output of -o az\n/,
+    ],
+    [
+      'fails for another audience',
+      [{ ...present, audiences: ['other'] }],
+      1,
+      '1 different',
+      /: has another issuer or audience in its federated credential for \S+:orders/,
+    ],
+  ])('%s', async (title, credentials, exit, total, message) => {
+    const { code, out, err } = await check(title, credentials)
+    expect(code).toBe(exit)
+    expect(out).toContain(`Total (identities: 1): ${total}`)
+    expect(err).toMatch(message)
   })
 
   test('fails for an identity whose credentials are not listed', async () => {
     file(`check-unknown/${BILLING}.json`, [])
     const existing = join(directory, 'check-unknown')
-    const { code, err } = await run([...BASE, '--check', '--existing', existing, manifests])
-    expect(code).toBe(1)
-    expect(err).toContain(`${ORDERS}: is not in --existing`)
-  })
-
-  test('tells a program too', async () => {
-    file(`check-json/${ORDERS}.json`, [])
-    const existing = join(directory, 'check-json')
     const { code, document } = await json(...BASE, '--check', '--existing', existing, manifests)
     expect(code).toBe(1)
     expect(document.findings).toMatchObject([
-      { severity: 'error', object: ORDERS, message: expect.stringContaining(subject) },
+      { severity: 'error', object: ORDERS, message: expect.stringContaining('not in --existing') },
     ])
   })
 
-  test('requires the list of what exists', async () => {
-    const { code, err } = await run([...BASE, '--check', manifests])
+  test.each([
+    ['pass --existing', []],
+    [
+      '--check is for all identities: pass no --resource-group',
+      ['--existing', identities, '--resource-group', 'shop'],
+    ],
+  ])('is refused: %s', async (message, flags) => {
+    const { code, err } = await run([...BASE, '--check', ...flags, manifests])
     expect(code).toBe(64)
-    expect(err).toContain('pass --existing')
+    expect(err).toContain(message)
   })
 })
 
@@ -271,7 +260,6 @@ describe('says that nothing could be determined, and exits with 1, for', () => {
 
   test.each([
     ['a text', file('README.md', 'Orders of the shop\n'), none],
-    ['other objects', file('service.yaml', 'apiVersion: v1\nkind: Namespace\n'), none],
     ['what is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml:1:4: Nested mappings'],
     [
       'an unrendered template',
@@ -279,22 +267,11 @@ describe('says that nothing could be determined, and exits with 1, for', () => {
       'template.yaml:3: an unrendered template: {{- if .Values.a }}. Fix: render it first',
     ],
     ['a directory without manifests', empty, 'empty: no file in this directory ends with .yaml'],
-    [
-      'an account without a namespace',
-      file('no-namespace.yaml', 'apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n'),
-      'has no namespace',
-    ],
   ])('%s', async (_, path, message) => {
     const { code, out, err } = await run([...BASE, path])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain(message)
     expect(err.match(/^wimds trust: /gm)).toHaveLength(1)
-  })
-
-  test('a program, in the findings', async () => {
-    const { code, document } = await json(...BASE, file('README.md', 'Orders\n'))
-    expect(code).toBe(1)
-    expect(document.findings).toMatchObject([{ severity: 'error', object: 'input' }])
   })
 })
 
@@ -306,14 +283,9 @@ test('says that no credential is needed by accounts without an identity', async 
 })
 
 test('prints nothing if an input cannot be read', async () => {
-  const { code, out, err } = await run([
-    ...BASE,
-    '--identities',
-    file('not-a-list.json', '{}'),
-    '--existing',
-    join(directory, 'missing.json'),
-    manifests,
-  ])
+  const lists = ['--identities', file('not-a-list.json', '{}')]
+  const existing = ['--existing', join(directory, 'missing.json')]
+  const { code, out, err } = await run([...BASE, ...lists, ...existing, manifests])
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toContain('missing.json: no such file or directory. Fix: check the path')
   expect(err).toMatch(
@@ -322,19 +294,15 @@ test('prints nothing if an input cannot be read', async () => {
 })
 
 test.each([
-  ['no input', [...BASE], 'name a manifest'],
-  ['a client id', [...BASE, manifests, '--client-id', 'x'], '--client-id must be a GUID, not "x"'],
-  [
-    'an application',
-    [...BASE, manifests, '--application', 'x'],
-    '--application must be a GUID, not "x"',
-  ],
-  ['an audience', [...BASE, manifests, '--audience', '@/etc/passwd'], '--audience'],
-  ['a login host', [...BASE, manifests, '--authority-host', 'x'], '--authority-host'],
-  ['a namespace', [...BASE, manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
-  ['a format', [...BASE, manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
+  ['no input', [], 'name a manifest'],
+  ['a client id', [manifests, '--client-id', 'x'], '--client-id must be a GUID, not "x"'],
+  ['an application', [manifests, '--application', 'x'], '--application must be a GUID, not "x"'],
+  ['an audience', [manifests, '--audience', '@/etc/passwd'], '--audience'],
+  ['a login host', [manifests, '--authority-host', 'x'], '--authority-host'],
+  ['a namespace', [manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
+  ['a format', [manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
 ])('refuses %s', async (_, args, message) => {
-  const { code, out, err } = await run(args)
+  const { code, out, err } = await run([...BASE, ...args])
   expect({ code, out }).toEqual({ code: 64, out: '' })
   expect(err).toContain(message)
 })

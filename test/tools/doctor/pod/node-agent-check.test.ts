@@ -54,13 +54,14 @@ test('passes for a pod that is served by an agent that runs', async () => {
   })
 })
 
-test('fails for a pod that was served, if its node has no agent any more', async () => {
-  const { outcome } = await check({}, { isServed: true })
-  expect(outcome.failure?.code).toBe('node_agent_missing')
-})
+const OTHER = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
 
-test('names the node without an agent, in a cluster that has none', async () => {
-  const { outcome, calls } = await check({})
+test.each([
+  ['no pod', [], false],
+  ['no pod, and served the pod before', [], true],
+  ['the agent of another product', [OTHER], false],
+])('names the node without an agent, which has %s', async (_, pods, isServed) => {
+  const { outcome, calls } = await check({ pods }, { isServed })
   expect(outcome).toMatchObject({
     status: 'failed',
     failure: {
@@ -70,12 +71,6 @@ test('names the node without an agent, in a cluster that has none', async () => 
     },
   })
   expect(calls[0]).toContain('--field-selector=spec.nodeName=node-1')
-})
-
-test('does not take the agent of another product for it', async () => {
-  const other = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
-  const { outcome } = await check({ pods: [other] })
-  expect(outcome.failure?.code).toBe('node_agent_missing')
 })
 
 test('says why the agent of the node does not run', async () => {

@@ -115,78 +115,31 @@ const discovery = (issuer: string): KubectlAnswer => ({
 
 const DIRECT = { HTTPS_PROXY: '' }
 
+const other = (issuer: string): Case => ({ answers: [discovery(issuer)] })
+const direct = (issuer: string): Case => ({ ...other(issuer), changes: DIRECT })
+
 describe('the issuer', () => {
-  test.each<[string, Case, string, RegExp]>([
-    [
-      'is internal to the cluster',
-      { answers: [discovery('https://kubernetes.default.svc.cluster.local')] },
-      'issuer_unreachable',
-      /is internal to the cluster/,
-    ],
-    [
-      'is that of an AKS cluster without OIDC issuer',
-      { answers: [discovery('https://shop-1234.hcp.westeurope.azmk8s.io')] },
-      'issuer_unreachable',
-      /is internal to the cluster/,
-    ],
-    [
-      'is not https',
-      { answers: [discovery('http://oidc.example.com')] },
-      'issuer_unreachable',
-      /is no https:\/\/ URL/,
-    ],
-    [
-      'has a private address',
-      { answers: [discovery('https://10.98.0.1:6443')], changes: DIRECT },
-      'issuer_unreachable',
-      /the address 10\.98\.0\.1 of its host is not public/,
-    ],
-    [
-      'has a loopback address',
-      { answers: [discovery('https://localhost')], changes: DIRECT },
-      'issuer_unreachable',
-      /of its host is not public/,
-    ],
-    [
-      'cannot be reached',
-      { answers: [discovery('https://oidc.invalid')] },
-      'issuer_unreachable',
-      /cannot be used: /,
-    ],
-    [
-      'has a certificate that is not trusted',
-      { changes: { WIMDS_CA_FILE: '' } },
-      'issuer_unreachable',
-      /certificate/,
-    ],
-    [
-      'serves no discovery document',
-      { answers: [discovery(`https://${HOST}/other`)] },
-      'issuer_unreachable',
-      /it answered 404/,
-    ],
-    [
-      'is another one in its document, by a trailing slash',
-      { answers: [discovery(ISSUER.replace(/\/$/, ''))] },
-      'issuer_mismatch',
-      /names the issuer/,
-    ],
-    [
-      'is another one than that of the cluster',
-      { flags: ['--issuer=https://elsewhere.example/'] },
-      'issuer_mismatch',
-      /the tokens of this cluster have the issuer/,
-    ],
-  ])('fails if it %s', async (_, given, expected, problem) => {
+  test.each<[string, Case, RegExp]>([
+    ['unreachable', other('https://kubernetes.default.svc.cluster.local'), /is internal to the/],
+    ['unreachable', other('https://shop-1.hcp.westeurope.azmk8s.io'), /is internal to the cluster/],
+    ['unreachable', other('http://oidc.example.com'), /is no https:\/\/ URL/],
+    ['unreachable', direct('https://10.98.0.1:6443'), /10\.98\.0\.1 of its host is not public/],
+    ['unreachable', direct('https://localhost'), /of its host is not public/],
+    ['unreachable', other('https://oidc.invalid'), /cannot be used: /],
+    ['unreachable', { changes: { WIMDS_CA_FILE: '' } }, /certificate/],
+    ['unreachable', other(`https://${HOST}/other`), /it answered 404/],
+    ['mismatch', other(ISSUER.replace(/\/$/, '')), /names the issuer/],
+    ['mismatch', { flags: ['--issuer=https://a.example/'] }, /the tokens of this cluster have the/],
+  ])('fails as %s: %j', async (expected, given, problem) => {
     const { code, failures, problems, fixes } = await check(given)
-    expect({ code, failures }).toEqual({ code: 1, failures: [`issuer: ${expected}`] })
+    expect({ code, failures }).toEqual({ code: 1, failures: [`issuer: issuer_${expected}`] })
     expect(problems[0]?.problem).toMatch(problem)
     expect(fixes).toMatch(/az aks update --resource-group|character by character/)
   })
 
   test('fails if the API server signs with a key that is not published', async () => {
-    const other = await createIssuer(ISSUER)
-    const { failures, find } = await check({ answers: [await documentOf(other, KEYS)] })
+    const answers = [await documentOf(await createIssuer(ISSUER), KEYS)]
+    const { failures, find } = await check({ answers })
     expect(find('issuer')).toMatchObject([{ status: 'ok' }])
     expect(failures).toEqual(['signing_keys: issuer_unreachable'])
   })
@@ -195,26 +148,14 @@ describe('the issuer', () => {
     code: 1,
     stderr: 'Error from server (Forbidden): forbidden: User "me" cannot get path',
   }
+  const MAY_NOT_READ = [DISCOVERY, KEYS].map((call) => ({ call, ...FORBIDDEN }))
+  const NO_KEYS = [{ call: DISCOVERY, stdout: JSON.stringify({ issuer: ISSUER }) }]
+  const LACKS = /^the discovery document of the API server has no issuer and jwks_uri$/
 
   test.each<[string, readonly KubectlAnswer[], RegExp, string]>([
-    [
-      'you may not read its documents',
-      [DISCOVERY, KEYS].map((call) => ({ call, ...FORBIDDEN })),
-      /^you may not read/,
-      'not_checked',
-    ],
-    [
-      'that of the API server lacks jwks_uri',
-      [{ call: DISCOVERY, stdout: JSON.stringify({ issuer: ISSUER }) }],
-      /^the discovery document of the API server has no issuer and jwks_uri$/,
-      'ok',
-    ],
-    [
-      'that of the API server is no JSON object',
-      [{ call: DISCOVERY, stdout: '[]' }],
-      /^the discovery document of the API server has no issuer and jwks_uri$/,
-      'ok',
-    ],
+    ['you may not read its documents', MAY_NOT_READ, /^you may not read/, 'not_checked'],
+    ['that of the API server lacks jwks_uri', NO_KEYS, LACKS, 'ok'],
+    ['that of the API server is no object', [{ call: DISCOVERY, stdout: '[]' }], LACKS, 'ok'],
   ])('is only checked with --issuer if %s', async (_, answers, reason, keys) => {
     const without = await check({ answers })
     expect(without.find('issuer')).toMatchObject([
@@ -245,34 +186,22 @@ test('names kubectl as missing, and everything else as not checked', async () =>
 })
 
 const DRY_RUN = 'create --dry-run=server'
+const CREATING = 'error when creating "STDIN":'
 
-describe('the namespace', () => {
-  test.each<[string, string, string, string]>([
-    [
-      'refuses the pod by Pod Security',
-      DRY_RUN,
-      '(Forbidden): error when creating "STDIN": pods "wimds-doctor" is forbidden: violates PodSecurity "baseline:latest": non-default capabilities',
-      'pod_not_admitted',
-    ],
-    [
-      'refuses the pod by a policy',
-      DRY_RUN,
-      ': error when creating "STDIN": admission webhook "validation.gatekeeper.sh" denied the request: [no-net-admin]',
-      'pod_not_admitted',
-    ],
-    [
-      'may not be asked',
-      DRY_RUN,
-      '(Forbidden): pods is forbidden: User "me" cannot create resource "pods"',
-      '',
-    ],
-    ['does not exist', 'get namespace shop', '(NotFound): namespaces "shop" not found', ''],
-  ])('%s', async (_, call, error, expected) => {
-    const answers = [{ call, code: 1, stderr: `Error from server ${error}` }]
-    const { find, failures } = await check({ answers })
-    expect(find('injected_pod')[0]?.status).toBe(expected === '' ? 'not_checked' : 'failed')
-    expect(failures).toEqual(expected === '' ? [] : [`injected_pod: ${expected}`])
-  })
+test.each([
+  ['failed', DRY_RUN, `(Forbidden): ${CREATING} pods "a" is forbidden: violates PodSecurity "b"`],
+  ['failed', DRY_RUN, `: ${CREATING} admission webhook "a" denied the request: [no-net-admin]`],
+  [
+    'not_checked',
+    DRY_RUN,
+    '(Forbidden): pods is forbidden: User "me" cannot create resource "pods"',
+  ],
+  ['not_checked', 'get namespace shop', '(NotFound): namespaces "shop" not found'],
+])('finds injected_pod %s if %s is answered with %j', async (status, call, error) => {
+  const answers = [{ call, code: 1, stderr: `Error from server ${error}` }]
+  const { find, failures } = await check({ answers })
+  expect(find('injected_pod')[0]?.status).toBe(status)
+  expect(failures).toEqual(status === 'failed' ? ['injected_pod: pod_not_admitted'] : [])
 })
 
 test.each([

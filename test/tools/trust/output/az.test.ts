@@ -42,14 +42,6 @@ const createCall = ({ credentialName, name, group, issuer, subject, audience }: 
 
 type CallValues = Omit<HostileText, 'source'>
 
-test('creates the credential of a managed identity', () => {
-  const { name, resourceGroup: group } = ORDERS_ID
-  const { name: credentialName, issuer, subject, audience } = credential()
-  expect(run(planWith(identity({ id: ORDERS_ID })))).toEqual([
-    createCall({ credentialName, name, group, issuer, subject, audience }),
-  ])
-})
-
 test('writes the credentials of one identity one after the other, with a pause', () => {
   const three = ['a', 'b', 'c'].map((name) => credential({ name: `wimds-${name}` }))
   const calls = run(
