@@ -1,6 +1,5 @@
 /** Mode node: the pod has a gate in place of a sidecar. */
 import { describe, expect, test } from 'vitest'
-import { uninject } from '../../../src/cluster/injector/earlier-injection.ts'
 import { inject } from '../../../src/cluster/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
 import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
@@ -136,22 +135,6 @@ describe('a pod of mode node', () => {
     const once = injected(pod(), NODE)
     expect(patchFor(once, { mode: 'loopback' }, { isAdmission: true })).toEqual([])
   })
-
-  test('is restored by uninject', () => {
-    const original = pod({ 'wimds.io/mode': 'node' })
-    expect(uninject(injected(original))).toEqual({
-      kind: 'uninjected',
-      pod: original,
-      warnings: [],
-    })
-  })
-
-  test('is rejected if it has a gate that injection has not recorded', () => {
-    const spec = { initContainers: [{ name: 'wimds-gate' }] }
-    expect(reasonsFor(pod({}, spec))).toEqual([
-      expect.stringMatching(/^the pod has a container wimds-gate that .* Fix: /),
-    ])
-  })
 })
 
 function annotate<T extends { metadata: { annotations: Record<string, string> } }>(
@@ -187,50 +170,31 @@ describe('mode node rejects', () => {
   const tokenFile = { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/run/secrets/azure/token' }
   const elsewhere = { secretKeyRef: { name: 's', key: 'k' } }
 
-  test.each<[string, ReturnType<typeof pod>, Partial<InjectionSettings>, string]>([
+  const proxy = { name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy' }
+  const region = { name: 'WIMDS_INSTANCE_REGION', value: '$(REGION)' }
+  const port = { containers: [{ ...APP, ports: [{ containerPort: 64_169 }] }] }
+
+  test.each<[string, ReturnType<typeof pod>, Partial<InjectionSettings>]>([
     [
-      'the token proxy of a container',
-      withEnv(tokenFile, { name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy' }),
-      { allowedModes: ['env', 'node'] },
       'mode node does not use the token proxy of identity bindings (AZURE_KUBERNETES_TOKEN_PROXY). Fix: set wimds.io/mode to env',
+      withEnv(tokenFile, proxy),
+      { allowedModes: ['env', 'node'] },
     ],
+    ['mode node does not use the token proxy', pod(), { sidecarEnv: [proxy] }],
     [
-      'the token proxy of the settings',
-      pod(),
-      { sidecarEnv: [{ name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy' }] },
-      'mode node does not use the token proxy',
-    ],
-    [
-      'a value from a Secret',
+      'the value of AZURE_AUTHORITY_HOST comes from elsewhere',
       withEnv(tokenFile, { name: 'AZURE_AUTHORITY_HOST', valueFrom: elsewhere }),
       {},
-      'the value of AZURE_AUTHORITY_HOST comes from elsewhere',
     ],
     [
-      'a secret of the App Service endpoint',
+      'the value of WIMDS_IDENTITY_HEADER comes from elsewhere',
       pod({ 'wimds.io/identity-header-secret': 'header' }),
       {},
-      'the value of WIMDS_IDENTITY_HEADER comes from elsewhere',
     ],
-    [
-      'a value that refers to another variable',
-      pod(),
-      { sidecarEnv: [{ name: 'WIMDS_INSTANCE_REGION', value: '$(REGION)' }] },
-      'the value of WIMDS_INSTANCE_REGION comes from elsewhere',
-    ],
-    [
-      'a runtime class with a network stack of its own',
-      pod({}, { runtimeClassName: 'kata-qemu' }),
-      {},
-      'mode node does not work with the runtime class kata-qemu',
-    ],
-    [
-      'a container on the port of the agent',
-      pod({}, { containers: [{ ...APP, ports: [{ containerPort: 64_169 }] }] }),
-      {},
-      'the container app declares port 64169, on which the node agent would listen. Fix: set the annotation wimds.io/port',
-    ],
-  ])('%s', (_, given, more, reason) => {
+    ['WIMDS_INSTANCE_REGION comes from elsewhere', pod(), { sidecarEnv: [region] }],
+    ['the runtime class kata-qemu', pod({}, { runtimeClassName: 'kata-qemu' }), {}],
+    ['port 64169, on which the node agent would listen. Fix: set the', pod({}, port), {}],
+  ])('a pod, since %s', (reason, given, more) => {
     expect(reasonsFor(given, { ...NODE, ...more })).toEqual([expect.stringContaining(reason)])
   })
 

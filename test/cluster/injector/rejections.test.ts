@@ -33,103 +33,39 @@ const withVariables = (values: Readonly<Record<string, string>>) =>
 describe('a pod is rejected with a fix for', () => {
   const env = { 'wimds.io/mode': 'env' }
 
-  test.each<[string, Record<string, string>, object, string]>([
-    ['hostNetwork', {}, { hostNetwork: true }, 'remove hostNetwork'],
-    ['Windows by os', env, { os: { name: 'windows' } }, 'the pod runs on Windows'],
+  const port = (containerPort: number) => container({ ports: [{ containerPort }] })
+  const uid1501 = { securityContext: { runAsUser: 1501 } }
+  const exempt = { ...passThrough, ...nft }
+  const memory = { 'wimds.io/memory-request': '1Gi', 'wimds.io/memory-limit': '512Mi' }
+
+  test.each<[Record<string, string>, object, string]>([
+    [{}, { hostNetwork: true }, 'remove hostNetwork'],
+    [env, { os: { name: 'windows' } }, 'the pod runs on Windows'],
+    [nft, { nodeSelector: { 'kubernetes.io/os': 'windows' } }, 'the pod runs on Windows'],
+    [{}, { containers: [APP, { name: 'azwi-proxy' }] }, 'already has the container azwi-proxy'],
     [
-      'Windows by node selector',
-      nft,
-      { nodeSelector: { 'kubernetes.io/os': 'windows' } },
-      'the pod runs on Windows',
-    ],
-    [
-      'Windows by the old label of nodes',
-      {},
-      { nodeSelector: { 'beta.kubernetes.io/os': 'windows' } },
-      'the pod runs on Windows',
-    ],
-    [
-      'azwi-proxy',
-      {},
-      { containers: [APP, { name: 'azwi-proxy' }] },
-      'already has the container azwi-proxy',
-    ],
-    [
-      'a container of a reserved name',
       {},
       { containers: [APP, { name: 'wimds' }] },
-      'a container wimds that the annotation wimds.io/injected does not record',
+      'that the annotation wimds.io/injected does not',
     ],
+    [{}, { volumes: [{ name: 'wimds-token' }] }, 'wimds-token, a reserved name. Fix: rename it'],
+    [{}, { volumes: [{ name: 'wimds-config' }] }, 'a volume wimds-config'],
     [
-      'a volume of a reserved name',
       {},
-      { volumes: [{ name: 'wimds-token', emptyDir: {} }] },
-      'a volume wimds-token, a reserved name. Fix: rename it',
+      port(8000),
+      'declares port 8000, on which the sidecar would listen. Fix: set the annotation',
     ],
-    [
-      'a volume of the name of the identities file',
-      {},
-      { volumes: [{ name: 'wimds-config', configMap: { name: 'theirs' } }] },
-      'a volume wimds-config',
-    ],
-    [
-      'a volume of the name of the CA',
-      {},
-      { volumes: [{ name: 'wimds-ca', emptyDir: {} }] },
-      'a volume wimds-ca',
-    ],
-    [
-      'an app on the sidecar’s port',
-      {},
-      container({ ports: [{ containerPort: 8000 }] }),
-      'the container app declares port 8000, on which the sidecar would listen. Fix: set the annotation wimds.io/port to another port',
-    ],
-    [
-      'an app on the admin port',
-      {},
-      container({ ports: [{ containerPort: 9169 }] }),
-      'set the annotation wimds.io/admin-port',
-    ],
-    ['one port for both', { 'wimds.io/port': '9169' }, {}, 'are both 9169'],
-    ['pass-through in loopback mode', passThrough, {}, 'pass-through needs mode nft'],
-    [
-      'an app of the exempt uid',
-      { ...passThrough, ...nft },
-      container({ securityContext: { runAsUser: 1501 } }),
-      'the container app runs as uid 1501',
-    ],
-    [
-      'an app of the exempt uid by the pod’s own',
-      { ...passThrough, ...nft },
-      { securityContext: { runAsUser: 1501 } },
-      'Fix: set another runAsUser',
-    ],
-    [
-      'a variable that leads SDKs to another endpoint',
-      env,
-      container({ env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] }),
-      'the container app sets MSI_ENDPOINT',
-    ],
-    [
-      'the protocol of Azure Arc in any mode',
-      nft,
-      container({ env: [{ name: 'IMDS_ENDPOINT', value: 'http://x' }] }),
-      'the container app sets IMDS_ENDPOINT',
-    ],
-    [
-      'the protocol of Service Fabric in any mode',
-      {},
-      container({ env: [{ name: 'IDENTITY_SERVER_THUMBPRINT', value: 'x' }] }),
-      'Fix: remove the variable, or list the container in wimds.io/skip-containers',
-    ],
-    [
-      'a memory request above its limit',
-      { 'wimds.io/memory-request': '1Gi', 'wimds.io/memory-limit': '512Mi' },
-      {},
-      'the memory request 1Gi is above its limit 512Mi',
-    ],
-    ['no containers', {}, { containers: [] }, 'spec.containers must not be empty'],
-  ])('%s', (_, annotations, spec, message) => {
+    [{}, port(9169), 'set the annotation wimds.io/admin-port'],
+    [{ 'wimds.io/port': '9169' }, {}, 'are both 9169'],
+    [passThrough, {}, 'pass-through needs mode nft'],
+    [exempt, container(uid1501), 'the container app runs as uid 1501'],
+    [exempt, uid1501, 'Fix: set another runAsUser'],
+    [env, withVariables({ MSI_ENDPOINT: 'http://x' }), 'the container app sets MSI_ENDPOINT'],
+    [nft, withVariables({ IMDS_ENDPOINT: 'http://x' }), 'the container app sets IMDS_ENDPOINT'],
+    [{}, withVariables({ IDENTITY_SERVER_THUMBPRINT: 'x' }), 'Fix: remove the variable, or list'],
+    [memory, {}, 'the memory request 1Gi is above its limit 512Mi'],
+    [{}, { containers: [] }, 'spec.containers must not be empty'],
+  ])('%j and %j', (annotations, spec, message) => {
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
   })
 
@@ -180,7 +116,6 @@ describe('a pod is rejected with a fix for', () => {
     test.each<[string, object, object]>([
       ['leaves its user to its image', {}, {}],
       ['leaves its user to its image, and drops all', drop('ALL'), {}],
-      ['leaves it to its image not to be root', { runAsNonRoot: true }, { runAsNonRoot: true }],
     ])('is rejected: one that %s', (_, context, podContext) => {
       expect(setuid(context, podContext)).toEqual([
         'the container app has no runAsUser, so its image may run as uid 1501, which pass-through exempts from the redirect. Fix: set another runAsUser',
@@ -189,7 +124,6 @@ describe('a pod is rejected with a fix for', () => {
 
     test.each<[string, object, object]>([
       ['runs as root', { runAsUser: 0 }, {}],
-      ['drops another capability', { runAsUser: 0, ...drop('NET_RAW') }, {}],
       ['overrides the pod’s user', { runAsUser: 0 }, { runAsNonRoot: true, runAsUser: 1000 }],
       [
         'drops all and adds SETUID',
@@ -205,7 +139,6 @@ describe('a pod is rejected with a fix for', () => {
     test.each<[string, object, object]>([
       ['drops all', { runAsUser: 0, ...drop('ALL') }, {}],
       ['drops SETUID', { runAsUser: 0, ...drop('NET_RAW', 'SETUID') }, {}],
-      ['drops CAP_SETUID', { runAsUser: 0, ...drop('CAP_SETUID') }, {}],
       ['runs as another user', { runAsUser: 1000 }, {}],
       ['runs as the pod’s user', {}, { runAsUser: 1000 }],
     ])('is accepted: one that %s', (_, context, podContext) => {
@@ -239,27 +172,15 @@ describe('a pod is rejected with a fix for', () => {
     })
   })
 
-  test.each<[string, object, object, string]>([
-    ['that is azwi-proxy-init', {}, { name: 'azwi-proxy-init' }, 'has the container azwi-proxy'],
-    ['on the sidecar’s port', {}, { ports: [{ containerPort: 8000 }] }, 'declares port 8000'],
-    [
-      'that may take the exempt uid',
-      { ...passThrough, ...nft },
-      { securityContext: { privileged: true, runAsUser: 0 } },
-      'the container migrate is privileged',
-    ],
-    [
-      'with another endpoint',
-      env,
-      { env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] },
-      'the container migrate sets MSI_ENDPOINT',
-    ],
-  ])('an init container %s', (_, annotations, more, message) => {
+  test.each<[Record<string, string>, object, string]>([
+    [{}, { name: 'azwi-proxy-init' }, 'has the container azwi-proxy'],
+    [{}, { ports: [{ containerPort: 8000 }] }, 'declares port 8000'],
+    [exempt, { securityContext: { privileged: true, runAsUser: 0 } }, 'migrate is privileged'],
+    [env, { env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] }, 'migrate sets MSI_ENDPOINT'],
+  ])('an init container, %j: %j', (annotations, more, message) => {
     const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
-    const spec = {
-      ...container({ securityContext }),
-      initContainers: [{ name: 'migrate', ...more }],
-    }
+    const initContainers = [{ name: 'migrate', ...more }]
+    const spec = { ...container({ securityContext }), initContainers }
     expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
   })
 
@@ -272,28 +193,17 @@ describe('a pod is rejected with a fix for', () => {
   describe('but not for endpoint variables in mode env', () => {
     const header = { 'wimds.io/identity-header-secret': 'header' }
 
-    test.each<[string, Readonly<Record<string, string>>]>([
-      ['imds', { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:8000' }],
-      ['app-service-2017', { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token', MSI_SECRET: 's' }],
-      [
-        'azure-ml',
-        {
-          MSI_ENDPOINT: 'http://localhost:8000/msi/token',
-          MSI_SECRET: 's',
-          DEFAULT_IDENTITY_CLIENT_ID: 'c',
-        },
-      ],
-      ['cloud-shell', { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }],
-      ['double slashes', { MSI_ENDPOINT: 'http://127.0.0.1:8000//oauth2//token/' }],
-      [
-        'app-service',
-        { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
-      ],
-      [
-        'app-service, as injection sets it but for the secret',
-        { IDENTITY_HEADER: 's', IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token' },
-      ],
-    ])('of the set %s that lead to the sidecar', (_, values) => {
+    const TOKENS = 'http://127.0.0.1:8000/msi/token'
+    const CLOUD_SHELL = { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }
+    const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: 's' }
+
+    test.each<Readonly<Record<string, string>>>([
+      { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:8000' },
+      OLDER,
+      { ...OLDER, DEFAULT_IDENTITY_CLIENT_ID: 'c' },
+      CLOUD_SHELL,
+      { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
+    ])('that lead to the sidecar: %j', (values) => {
       const own = pod({ annotations: { ...env, ...header } }, withVariables(values))
       expect(reasonsFor(own)).toEqual([])
       const result = injected(own)
@@ -302,66 +212,43 @@ describe('a pod is rejected with a fix for', () => {
       expect(envOf(injected(result), 'app')).toEqual(envOf(result, 'app'))
     })
 
-    test.each([
-      [
-        'another port',
-        { ...header, 'wimds.io/port': '8001' },
-        { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
-        'and SDKs that read it never ask the sidecar',
-      ],
+    const WRONG_PATH = { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi', MSI_SECRET: 's' }
+    const SDK_PATH = 'http://127.0.0.1:8000/metadata/identity/oauth2/token'
+
+    test.each<[string, object, Readonly<Record<string, string>>, string]>([
+      ['another port', { 'wimds.io/port': '8001' }, CLOUD_SHELL, 'SDKs that read it never ask'],
       [
         'a secret that the sidecar does not have',
         {},
-        { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token', IDENTITY_HEADER: 's' },
-        'sets IDENTITY_ENDPOINT, and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret',
-      ],
-      [
-        'a secret for Cloud Shell that the sidecar does not have',
-        {},
-        { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token', MSI_SECRET: 's' },
-        'sets MSI_SECRET, and the sidecar has no secret for it',
+        { IDENTITY_ENDPOINT: TOKENS, IDENTITY_HEADER: 's' },
+        'the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret',
       ],
       [
         'a path of no protocol',
         header,
-        { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi', MSI_SECRET: 's' },
+        WRONG_PATH,
         'sets MSI_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token, or list',
-      ],
-      [
-        'the path of another protocol',
-        header,
-        { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' },
-        'set it to http://127.0.0.1:8000/msi/token, or list',
       ],
       [
         'a path that SDKs add',
         {},
-        {
-          AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000/metadata/identity/oauth2/token',
-        },
+        { AZURE_POD_IDENTITY_AUTHORITY_HOST: SDK_PATH },
         'set it to http://127.0.0.1:8000, or list',
       ],
     ])('unless they have %s', (_, annotations, values, reason) => {
-      expect(
-        reasonsFor(pod({ annotations: { ...env, ...annotations } }, withVariables(values))),
-      ).toEqual([expect.stringContaining(reason)])
+      const given = pod({ annotations: { ...env, ...annotations } }, withVariables(values))
+      expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
     })
 
-    test.each([
-      ['of another Secret', { name: 'other', key: 'identity-header' }],
-      ['of another key', { name: 'header', key: 'other' }],
-    ])('unless their secret is that %s', (_, secretKeyRef) => {
+    test('unless their secret is that of another Secret', () => {
+      const secretKeyRef = { name: 'other', key: 'identity-header' }
       const variables = [
-        { name: 'MSI_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+        { name: 'MSI_ENDPOINT', value: TOKENS },
         { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
-        { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
       ]
       const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
-      const reason =
-        'to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
       expect(reasonsFor(given)).toEqual([
-        `the container app sets IDENTITY_HEADER ${reason}`,
-        `the container app sets MSI_SECRET ${reason}`,
+        'the container app sets MSI_SECRET to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names',
       ])
     })
 
@@ -390,23 +277,15 @@ describe('a pod is rejected with a fix for', () => {
   })
 
   test.each([
-    ['the address of a user', 'http://$(USER)@127.0.0.1:8000/oauth2/token'],
-    ['a host for SDKs in Python', String.raw`http://127.0.0.1:8000\@example.com/`],
-    ['no host for SDKs in Python', 'http:127.0.0.1:8000/oauth2/token'],
-    ['IPv6, on which the sidecar does not listen', 'http://[::1]:8000/oauth2/token'],
-    ['another host', 'http://127.0.0.1:8000.example.com/'],
-    ['another port', 'http://127.0.0.1:80001/'],
-  ])('an endpoint in mode env with %s', (_, value) => {
+    'http://$(USER)@127.0.0.1:8000/oauth2/token',
+    String.raw`http://127.0.0.1:8000\@example.com/`,
+    'http://[::1]:8000/oauth2/token',
+    'http://127.0.0.1:80001/',
+  ])('the endpoint %s in mode env', (value) => {
     const spec = withVariables({ MSI_ENDPOINT: value })
     expect(reasonsFor(pod({ annotations: env }, spec))).toEqual([
       expect.stringContaining('and SDKs that read it never ask the sidecar'),
     ])
-  })
-
-  test('but an app may run as the sidecar’s uid without pass-through', () => {
-    expect(reasonsFor(pod({ annotations: nft }, { securityContext: { runAsUser: 1501 } }))).toEqual(
-      [],
-    )
   })
 
   test('pass-through without a known uid', () => {
@@ -474,53 +353,38 @@ test('a client id that a container gives is not blamed on the ServiceAccount', (
   })
 })
 
-test('a variable with $(NAME) is not validated', () => {
-  const sidecarEnv = [
-    { name: 'REGION', value: 'westeurope' },
-    { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
-  ]
-  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
-  const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
-  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
-})
-
-const withEnv = (name: string, value: string) =>
-  pod({}, { containers: [{ name: 'app', env: [{ name, value }] }] })
+const warningsFor = (name: string, value: string, more = {}) => {
+  const injection = inject(request(pod({}, withVariables({ [name]: value })), more))
+  return 'warnings' in injection ? injection.warnings : []
+}
 
 describe('a warning', () => {
   test.each(['loopback', 'nft'] as const)(
     'names a variable that leads SDKs past the redirect of mode %s',
     (mode) => {
       for (const name of ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT', 'AZURE_POD_IDENTITY_AUTHORITY_HOST'])
-        expect(
-          inject(request(withEnv(name, 'http://127.0.0.1:41000/msi/token'), { mode })),
-        ).toMatchObject({
-          warnings: [
-            expect.stringContaining(
-              `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove the variable`,
-            ),
-          ],
-        })
+        expect(warningsFor(name, 'http://127.0.0.1:41000/msi/token', { mode })).toEqual([
+          expect.stringContaining(
+            `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove`,
+          ),
+        ])
     },
   )
 
   test.each([
-    ['http://169.254.169.254/metadata/identity/oauth2/token'],
-    ['http://169.254.169.254:80/metadata/identity/oauth2/token'],
-    ['http://localhost:8000/oauth2/token'],
-    ['HTTP://LocalHost:8000/OAuth2/Token/'],
-    [''],
+    'http://169.254.169.254:80/metadata/identity/oauth2/token',
+    'http://localhost:8000/oauth2/token',
+    '',
   ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
-    expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({ warnings: [] })
+    expect(warningsFor('MSI_ENDPOINT', value)).toEqual([])
   })
 
   test.each([
     ['http://127.0.0.1:8000/msi', ', and SDKs that read it never ask the sidecar'],
     ['http://169.254.169.254/msi/token', ', and the sidecar has no secret for it'],
   ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
-    expect(inject(request(withEnv('MSI_ENDPOINT', value)))).toMatchObject({
-      warnings: [expect.stringContaining(`the container app sets MSI_ENDPOINT${reason}`)],
-    })
+    const text = `the container app sets MSI_ENDPOINT${reason}`
+    expect(warningsFor('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
   })
 
   test.each([

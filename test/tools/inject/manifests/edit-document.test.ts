@@ -75,10 +75,6 @@ test.each([
   })
 })
 
-test('adds a container before the comment of the first one', () => {
-  expect(inject(COMMENTED)).toContain('\n  # of migrate\n  - name: migrate\n')
-})
-
 const STYLED = `apiVersion: v1
 kind: Pod
 metadata: {name: "orders", labels: {'team': shop, "on": "true"}}
