@@ -113,20 +113,6 @@ test.each([
   void rotation.stop()
 })
 
-test('does not report a check that its stop has aborted', async () => {
-  const errors: unknown[] = []
-  const call = Promise.withResolvers<CertificateMaterial>()
-  const rotation = startCertificateRotation({
-    ...PARTS,
-    getCertificate: () => call.promise,
-    onError: (error) => errors.push(error),
-  })
-  const stopped = rotation.stop()
-  call.reject(new Error('aborted'))
-  await stopped
-  expect(errors).toEqual([])
-})
-
 const fingerprint = ({ certPem }: CertificateMaterial) =>
   new X509Certificate(certPem).fingerprint256
 

@@ -64,14 +64,6 @@ describe('getServiceAccount', () => {
     )
     expect(api.calls(ACCOUNT)).toBe(1)
   })
-
-  test('throws after a time limit of its own', async () => {
-    await using _ = await startApiServer({ [ACCOUNT]: () => {} })
-    const { cluster } = connect({ lookupMs: 50 })
-    await expect(cluster.getServiceAccount('n', 'app')).rejects.toThrow(
-      'the API server did not answer in time',
-    )
-  })
 })
 
 describe('getMinorVersion', () => {
@@ -137,18 +129,9 @@ describe('the certificate store', () => {
       },
     })
     await storeOf(connect().cluster).write(MATERIAL, undefined)
+    const owner = { kind: 'MutatingWebhookConfiguration', name: 'wimds', uid: CONFIGURATION_UID }
     expect(JSON.parse(created)).toMatchObject({
-      metadata: {
-        name: 'wimds-webhook-tls',
-        ownerReferences: [
-          {
-            apiVersion: 'admissionregistration.k8s.io/v1',
-            kind: 'MutatingWebhookConfiguration',
-            name: 'wimds',
-            uid: CONFIGURATION_UID,
-          },
-        ],
-      },
+      metadata: { name: 'wimds-webhook-tls', ownerReferences: [owner] },
     })
   })
 
@@ -198,27 +181,5 @@ describe('waitForChange', () => {
     await expect(wait(connect().cluster)).rejects.toThrow(
       'cannot watch the MutatingWebhookConfiguration wimds: the API server answered 403',
     )
-  })
-})
-
-describe('a call without an answer', () => {
-  test('is repeated for the version after the time limit', async () => {
-    await using api = await startApiServer({ [VERSION]: () => {} })
-    const { cluster } = connect({ callMs: 50 })
-    void cluster.getMinorVersion().catch(() => undefined)
-    await expect.poll(() => api.calls(VERSION)).toBeGreaterThan(1)
-  })
-
-  test.each<[string, (to: Cluster) => Promise<unknown>]>([
-    [PATCH_SECRET, (to) => storeOf(to).write(MATERIAL, '1')],
-    [WATCH, (to) => wait(to)],
-    [ACCOUNT, (to) => to.getServiceAccount('n', 'app')],
-  ])('fails when the cluster is closed: %s', async (call, run) => {
-    await using api = await startApiServer({ [call]: () => {} })
-    const { cluster } = connect()
-    const result = run(cluster).catch(messageOf)
-    await expect.poll(() => api.calls(call)).toBe(1)
-    cluster.close()
-    expect(await result).toContain('This operation was aborted')
   })
 })

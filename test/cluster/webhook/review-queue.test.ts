@@ -56,13 +56,6 @@ async function postPartly(sent: number, announced: number): Promise<Connection> 
 const textOf = (bytes: number) => `"${'x'.repeat(bytes - 2)}"`
 const statusOf = async (connection: Connection) => (await connection.reply()).status
 
-test('assembles a body that comes byte by byte', async () => {
-  await using connection = await openConnection(portOf(server))
-  connection.write(request('/mutate', { method: 'POST', headers: { 'Content-Length': '8' } }))
-  for (const byte of Buffer.from('"sí€"')) connection.write(String.fromCharCode(byte))
-  expect((await connection.reply()).body).toBe('"sí€"')
-})
-
 test('evicts the largest body with 503, and the oldest of equal ones', async () => {
   await using stack = new AsyncDisposableStack()
   const half = async (bytes: number) => stack.use(await postPartly(bytes, LIMITS.maxBytes))
@@ -74,14 +67,6 @@ test('evicts the largest body with 503, and the oldest of equal ones', async () 
   expect(await statusOf(first)).toBe(503)
   small.write(`${'x'.repeat(LIMITS.maxBytes - 20 * KIB - 1)}"`)
   expect(await statusOf(small)).toBe(200)
-})
-
-test('answers small reviews while many large ones are half-sent', async () => {
-  await using stack = new AsyncDisposableStack()
-  for (let count = 0; count < 20; count += 1) {
-    stack.use(await postPartly(LIMITS.maxBytes - KIB, LIMITS.maxBytes))
-    expect(await statusOf(stack.use(await post(textOf(KIB))))).toBe(200)
-  }
 })
 
 test('evicts a review that waits for the API server', async () => {
@@ -171,8 +156,6 @@ test('frees the room of malformed reviews and of callers that hang up', async ()
 
 test.each([
   ['with too many empty objects', `[${Array(1000).fill('{}').join(',')}]`, 'JSON values'],
-  ['with too many empty arrays', `[${Array(1000).fill('[]').join(',')}]`, 'JSON values'],
-  ['with too many numbers', `[${Array(1000).fill('0').join(',')}]`, 'JSON values'],
   ['nested too deep', `${'['.repeat(501)}${']'.repeat(501)}`, 'nested deeper'],
   ['larger than the limit', textOf(LIMITS.maxBytes + 1), 'larger than'],
   ['that is not JSON', '{', 'not JSON'],

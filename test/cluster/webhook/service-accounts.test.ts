@@ -71,16 +71,6 @@ test('makes one call for reviews of one ServiceAccount at the same time (single 
   expect(calls).toEqual(['shop/orders'])
 })
 
-test('reads a ServiceAccount again for a later review', async () => {
-  const { lookUp, calls, answer } = createTestLookup()
-  for (const id of ['a', 'b']) {
-    const result = lookUp('shop', 'orders')
-    await answer({ [CLIENT_ID]: id })
-    expect(await result).toEqual({ annotations: { [CLIENT_ID]: id } })
-  }
-  expect(calls).toHaveLength(2)
-})
-
 test('caches a 404 for five seconds (negative cache)', async () => {
   const { lookUp, calls, answer, advance } = createTestLookup()
   const first = lookUp('shop', 'ghost')

@@ -110,13 +110,6 @@ test('accepts a value of --env that only the pod knows', () => {
 })
 
 test.each([
-  ['--drain=1h', 'drainMs', 3_600_000],
-  ['--drain=0s', 'drainMs', 0],
-])('accepts %s', (flag, name, value) => {
-  expect(parseWebhookOptions([flag])).toHaveProperty(name, value)
-})
-
-test.each([
   ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
   [
     '--certificate-lifetime=87601h',

@@ -118,17 +118,6 @@ test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', 
   )
 })
 
-test('warns of a variable for the sidecars that resembles a setting', async () => {
-  await using _ = await startApiServer()
-  const { log, exit } = startWebhook('--env=WIMDS_LOGLEVEL=debug')
-  await expect.poll(log).toContain('"certificate_loaded"')
-  expect(log()).toContain(
-    '--env: WIMDS_LOGLEVEL is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?',
-  )
-  shutdown.abort()
-  expect(await exit).toBe(0)
-})
-
 test('serves after an API server that failed at first', async () => {
   await using api = await startApiServer({
     [VERSION]: (response, count) =>
