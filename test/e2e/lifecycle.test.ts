@@ -109,23 +109,6 @@ describe('no container starts before a slow sidecar answers', () => {
   )
 })
 
-test.each(MODES)(
-  'no container of 15 pods starts before its sidecar answers: mode %s',
-  async (mode) => {
-    const names = Array.from({ length: 15 }, (_, index) => `herd-${mode}-${index}`)
-    const pods = names.map((name) =>
-      appPod({ name, account: 'app', script: `${askFor(mode)}; ${STAY}` }),
-    )
-    await cluster.namespace.create(await injectedPods(mode, [ACCOUNT], pods))
-    for (const name of names) {
-      await cluster.namespace.ready(name, 240)
-      expect(await cluster.namespace.logs(name)).toBe('')
-    }
-    await cluster.namespace.kubectl(['delete', 'pods', '--now', ...names])
-  },
-  300_000,
-)
-
 /** curl's exit codes for a connection that broke after it was established. */
 const BROKEN = new Set(['52', '56'])
 const CALLERS = 4

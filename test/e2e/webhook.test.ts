@@ -90,13 +90,6 @@ describe('admission', () => {
     expect(await cluster.namespace.kubectl(args, manifest)).not.toContain('wimds-token')
   })
 
-  test('doctor --pre passes beside the installed chart', async () => {
-    const args = ['doctor', '--pre', '-o', 'json', `--namespace=${NAMESPACE}`, '--mode=loopback']
-    const { stdout } = await wimds(args, { allow: [0, 1, 2] })
-    const { checks }: DoctorReport = JSON.parse(stdout)
-    expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
-  })
-
   test('rejects a pod with the fix', async () => {
     const manifest = pod(
       'host',
@@ -106,27 +99,6 @@ describe('admission', () => {
     const created = cluster.namespace.create(manifest)
     await expect(created).rejects.toThrow(/denied the request.*remove hostNetwork/s)
     await expect(cluster.namespace.create(manifest)).rejects.toThrow('wimds.io/mdoe is unknown')
-  })
-
-  test('finds a ServiceAccount that was created just before its pod', async () => {
-    const account = serviceAccount('fresh', CLIENT)
-    await cluster.namespace.create(
-      account,
-      appPod({ name: 'fresh', account: 'fresh', script: STAY, annotations: OPT_IN }),
-    )
-    const found = await cluster.namespace.field('pod fresh', '{.spec}')
-    expect(found).toContain(`"AZURE_CLIENT_ID","value":"${CLIENT}"`)
-  })
-
-  test('counts reviews in its metrics', async () => {
-    const label = 'app.kubernetes.io/name=wimds'
-    const replicas = (await own.field(`pods -l ${label}`, '{.items[*].metadata.name}')).split(' ')
-    const scrapes = replicas.map((replica) =>
-      kubectl(['get', '--raw', `/api/v1/namespaces/wimds/pods/${replica}:9440/proxy/metrics`]),
-    )
-    expect((await Promise.all(scrapes)).join('')).toMatch(
-      /^wimds_webhook_review_duration_seconds_count\{outcome="injected"\} [1-9]/m,
-    )
   })
 
   test('does not change a pod in an excluded namespace', async () => {
@@ -144,12 +116,6 @@ describe('a namespace with the label', () => {
 
   test('has the sidecar in pods without an annotation', async () => {
     expect(await dryRun(pod('plain'))).toContain('wimds-token')
-  })
-
-  test('leaves out pods that opt out', async () => {
-    expect(await dryRun(pod('opted-out', { 'wimds.io/inject': 'false' }))).not.toContain(
-      'wimds-token',
-    )
   })
 
   test('rejects a pod without an identity, and says how to leave it out', async () => {

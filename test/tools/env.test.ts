@@ -27,31 +27,19 @@ async function variables(args: readonly string[], environment: Record<string, st
   return others
 }
 
-test.each([
+const SECRET = "it's a $ecret"
+const TOKENS = 'http://127.0.0.1:8000/msi/token'
+const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: SECRET }
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
   ['imds', {}, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' }],
-  [
-    'imds',
-    { WIMDS_LISTEN: '[::1]:40342' },
-    { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://[::1]:40342' },
-  ],
-  [
-    'app-service',
-    HEADER,
-    { IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token', IDENTITY_HEADER: "it's a $ecret" },
-  ],
-  [
-    'app-service-2017',
-    HEADER,
-    { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token', MSI_SECRET: "it's a $ecret" },
-  ],
+  ['imds', { WIMDS_LISTEN: '[::1]:2' }, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://[::1]:2' }],
+  ['app-service', HEADER, { IDENTITY_ENDPOINT: TOKENS, IDENTITY_HEADER: SECRET }],
+  ['app-service-2017', HEADER, OLDER],
   [
     'azure-ml',
     { ...HEADER, AZURE_CLIENT_ID: CLIENT_ID },
-    {
-      MSI_ENDPOINT: 'http://127.0.0.1:8000/msi/token',
-      MSI_SECRET: "it's a $ecret",
-      DEFAULT_IDENTITY_CLIENT_ID: CLIENT_ID,
-    },
+    { ...OLDER, DEFAULT_IDENTITY_CLIENT_ID: CLIENT_ID },
   ],
   [
     'cloud-shell',

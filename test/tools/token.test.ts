@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { token } from '../../src/tools/token.ts'
 import { BILLING, ORDERS } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
@@ -30,14 +30,11 @@ test('prints only the token', async () => {
   expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
 })
 
-test.each([[['--resource', VAULT]], [[`--resource=${VAULT}`]]])(
-  'says for %j that the resource is an argument',
-  async (args) => {
-    await expect(run(...args)).rejects.toThrow(
-      /^--resource is not a flag of this command\. Fix: the resource is an argument: wimds token https:\/\/vault\.azure\.net$/,
-    )
-  },
-)
+test('says that the resource is an argument', async () => {
+  await expect(run(`--resource=${VAULT}`)).rejects.toThrow(
+    /^--resource is not a flag .* Fix: .*: wimds token https:\/\/vault\.azure\.net$/,
+  )
+})
 
 test('prints a document with -o json', async () => {
   const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
@@ -57,16 +54,6 @@ test('prints a document with -o json', async () => {
 test('prints the IMDS response with -o imds', async () => {
   const { out } = await run(VAULT, '-o', 'imds')
   expect(JSON.parse(out)).toMatchObject({ client_id: ORDERS.clientId, token_type: 'Bearer' })
-})
-
-test('prints nothing on standard output with -o json if the exchange fails', async () => {
-  const { code, out } = await run(VAULT, '-o', 'json', '--client-id', BILLING.clientId)
-  expect({ code, out }).toEqual({ code: 1, out: '' })
-})
-
-test('prints a curl configuration with --curl-config', async () => {
-  const { out } = await run(VAULT, '--curl-config')
-  expect(out).toMatch(/^header = "Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+"\n$/)
 })
 
 test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
@@ -96,48 +83,41 @@ test('says when a failure may pass, and does not repeat it unasked', async () =>
   )
 })
 
-test.each([[[]], [['--wait', '5m']]])(
-  'names the setting for a certificate that is not trusted, and does not repeat it (%j)',
-  async (flags) => {
-    const { WIMDS_CA_FILE: _, ...env } = environmentOf(simulator)
-    const io = captureIo(env)
-    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
-    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
-    expect(io.err()).toMatch(/^wimds token: entra_tls: .*Fix: .*set WIMDS_CA_FILE to .*\n$/)
-  },
-)
-
 test('does not say that a file without a token may pass', async () => {
   const io = captureIo({ ...environmentOf(simulator), AZURE_FEDERATED_TOKEN_FILE: 'package.json' })
   expect(await token([VAULT], io)).toBe(1)
   expect(io.err()).toMatch(/^wimds token: assertion_malformed: .*\n$/)
 })
 
-test.each([[[]], [['--wait', '5m']]])(
-  'does not repeat the exchange of a token whose issuer is internal (%j)',
-  async (flags) => {
-    await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
+const pause = () => Promise.reject(new Error('there is no pause'))
+const INTERNAL = { iss: 'https://kubernetes.default.svc.cluster.local' }
+
+describe('--wait does not repeat the exchange, and names the fix, for', () => {
+  test.each([
+    ['entra_tls', { WIMDS_CA_FILE: '' }, {}, /Fix: .*set WIMDS_CA_FILE to /],
+    ['issuer_unreachable', {}, INTERNAL, /az aks update .*restart the pod$/],
+    [
+      'assertion_audience',
+      { WIMDS_AUDIENCE: 'foo' },
+      {},
+      /Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to foo$/,
+    ],
+  ])('%s', async (code, env, claims, fix) => {
+    await simulator.rotateToken({ claims })
     try {
-      const { code, err, pauses } = await run(VAULT, ...flags)
-      expect({ code, pauses }).toEqual({ code: 1, pauses: [] })
-      expect(err).toMatch(/^wimds token: issuer_unreachable: .*az aks update .*restart the pod\n$/)
+      for (const flags of [[], ['--wait', '5m']]) {
+        const io = captureIo({ ...environmentOf(simulator), ...env })
+        expect(await token([VAULT, ...flags], io, { pause })).toBe(1)
+        const [line = '', ...others] = io.err().split('\n')
+        expect(line).toMatch(new RegExp(`^wimds token: ${code}: `))
+        expect(line).toMatch(fix)
+        expect({ others, out: io.out() }).toEqual({ others: [''], out: '' })
+      }
     } finally {
       await simulator.rotateToken()
     }
-  },
-)
-
-test.each([[[]], [['--wait', '5m']]])(
-  'does not repeat the exchange of a token with another audience (%j), and names both causes',
-  async (flags) => {
-    const io = captureIo({ ...environmentOf(simulator), WIMDS_AUDIENCE: 'foo' })
-    const code = await token([VAULT, ...flags], io, { pause: () => Promise.reject(new Error()) })
-    expect({ code, out: io.out() }).toEqual({ code: 1, out: '' })
-    expect(io.err()).toMatch(
-      /^wimds token: assertion_audience: .* Fix: correct WIMDS_AUDIENCE, or set the audience of the projected volume to foo\n$/,
-    )
-  },
-)
+  })
+})
 
 test('--wait repeats a failure that may pass, not before its Retry-After', async () => {
   simulator.faults.set([{ kind: 'throttled', times: 2, retryAfterSeconds: 7 }])
@@ -174,7 +154,6 @@ test('fails for an identity that is not configured', async () => {
 test.each([
   [[], 'name a resource'],
   [[VAULT, 'more'], 'unexpected argument more'],
-  [[VAULT, '-o', 'json', '--curl-config'], 'not both'],
   [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
   [[VAULT, '-o', 'json', '--curl-config'], '--output or --curl-config, not both'],
   [[VAULT, '--client-id', 'me'], '--client-id must be a GUID, not "me"'],

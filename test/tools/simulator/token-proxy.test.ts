@@ -1,8 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
-import { Agent, request as send } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { request, roundTrip } from '../../fixtures/connection.ts'
 import { startServe } from '../../fixtures/served.ts'
@@ -55,32 +54,3 @@ test.each(['AZURE_KUBERNETES_SNI_NAME', 'AZURE_KUBERNETES_CA_FILE'])(
     expect(body).toContain('entra_tls')
   },
 )
-
-test('the proxy passes errors of Entra ID', async () => {
-  const config = join(directory, 'config.yaml')
-  await writeFile(config, 'faults: [{ kind: aadsts, code: 7000112 }]')
-  await using simulator = await startWithProxy('--config', config)
-  const { status, body } = await requestToken(simulator.env)
-  expect(status).toBe(400)
-  expect(body).toContain('AADSTS7000112')
-})
-
-test.each([
-  ['GET', 200],
-  // As Entra ID itself answers here.
-  ['HEAD', 404],
-] as const)('the proxy passes %s requests', async (method, status) => {
-  await using simulator = await startWithProxy()
-  const {
-    AZURE_KUBERNETES_TOKEN_PROXY: proxy = '',
-    AZURE_KUBERNETES_CA_FILE: caFile = '',
-    AZURE_KUBERNETES_SNI_NAME: servername = '',
-    AZURE_TENANT_ID: tenant,
-  } = simulator.env
-  const dispatcher = new Agent({ connect: { ca: await readFile(caFile), servername } })
-  const url = `${proxy}/${tenant}/v2.0/.well-known/openid-configuration`
-  const { statusCode, body } = await send(url, { method, dispatcher })
-  await body.dump()
-  expect(statusCode).toBe(status)
-  await dispatcher.close()
-})
