@@ -190,16 +190,10 @@ describe('--check', () => {
     ])
   })
 
-  test.each([
-    ['pass --existing', []],
-    [
-      '--check is for all identities: pass no --resource-group',
-      ['--existing', identities, '--resource-group', 'shop'],
-    ],
-  ])('is refused: %s', async (message, flags) => {
-    const { code, err } = await run([...BASE, '--check', ...flags, manifests])
+  test('requires the list of what exists', async () => {
+    const { code, err } = await run([...BASE, '--check', manifests])
     expect(code).toBe(64)
-    expect(err).toContain(message)
+    expect(err).toContain('pass --existing')
   })
 })
 
