@@ -4,10 +4,10 @@ import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerProcess } from '../../../src/cluster/node-agent/broker-process.ts'
 import { openSocket } from '../../../src/cluster/node-agent/open-socket.ts'
-import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
+import type { RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
-import { nodeModePod } from './pods.ts'
+import { routedPod } from './pods.ts'
 
 /** Answers on the socket of each pod; asks for the file that a path in WIMDS_CONFIG names. */
 const PROGRAM = `
@@ -69,20 +69,14 @@ async function openPort() {
   return { socket, url: `http://127.0.0.1:${port}/` }
 }
 
-function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
-  const pod = parseRoutedPod(nodeModePod(parts))
-  if (pod === undefined) throw new Error('not a pod of mode node')
-  return pod
-}
-
 const ask = async (url: string) => (await fetch(url, { keepalive: false })).text()
 
 test('serves pods on their sockets, and their files to it', async () => {
   const { broker, onServing } = startBroker()
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(podWith({ uid: 'a', name: 'first' }), first.socket)
+  broker.serve(routedPod({ uid: 'a', name: 'first' }), first.socket)
   const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
-  broker.serve(podWith({ uid: 'b', name: 'second', env }), second.socket)
+  broker.serve(routedPod({ uid: 'b', name: 'second', env }), second.socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 20_000 })
   expect(await ask(first.url)).toMatch(/^first by /)
   expect(await ask(second.url)).toBe('second /etc/wimds/identities.yaml')
@@ -91,7 +85,7 @@ test('serves pods on their sockets, and their files to it', async () => {
 test('a broker that ends is replaced, and connections wait for the next one', async () => {
   const { broker, onReady, onServing, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
-  broker.serve(podWith({}), socket)
+  broker.serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 20_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
@@ -105,8 +99,8 @@ test('a broker that ends is replaced, and connections wait for the next one', as
 test('closes the socket of a pod that has ended, and says which settings the broker refuses', async () => {
   const { broker, onServing, onRefused } = startBroker()
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(podWith({ uid: 'a' }), first.socket)
-  const broken = podWith({ uid: 'b', env: [{ name: 'BROKEN', value: '1' }] })
+  broker.serve(routedPod({ uid: 'a' }), first.socket)
+  const broken = routedPod({ uid: 'b', env: [{ name: 'BROKEN', value: '1' }] })
   broker.serve(broken, second.socket)
   await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 20_000 })
   expect(onRefused).toHaveBeenCalledWith(broken, 'BROKEN is set. Fix: remove it')
@@ -120,7 +114,7 @@ test('closes the socket of a pod that has ended, and says which settings the bro
 test('a broker that hangs is replaced', async () => {
   const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
   const { socket, url } = await openPort()
-  broker.serve(podWith({}), socket)
+  broker.serve(routedPod(), socket)
   await expect(ask(`${url}hang`)).rejects.toThrow('fetch failed')
   const answer = await ask(url)
   expect(answer).toBe(`app by ${pids.at(-1)}`)

@@ -1,18 +1,11 @@
 import { expect, test, vi } from 'vitest'
 import { connectToApiServer } from '../../../src/cluster/api-client.ts'
 import { createPodEvents } from '../../../src/cluster/node-agent/pod-events.ts'
-import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
-import { nodeModePod } from './pods.ts'
+import { routedPod } from './pods.ts'
 
 const HALF_AN_HOUR_MS = 30 * 60_000
 const MISSING = 'no network namespace has the address'
-
-function aPod(uid: string): RoutedPod {
-  const pod = parseRoutedPod(nodeModePod({ uid }))
-  if (pod === undefined) throw new Error('the pod is not of mode node')
-  return pod
-}
 
 /** Writes against an API server that rejects the first `failures` events. */
 async function setUp({ failures = 0 } = {}) {
@@ -32,7 +25,7 @@ async function setUp({ failures = 0 } = {}) {
     now: () => time,
   })
   return {
-    write: (uid: string, message: string) => write(aPod(uid), message),
+    write: (uid: string, message: string) => write(routedPod({ uid }), message),
     pass: (ms: number) => (time += ms),
     onError,
     written: () => events.map(({ involvedObject, message }) => [involvedObject.uid, message]),

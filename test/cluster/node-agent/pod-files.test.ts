@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { PodFiles } from '../../../src/cluster/node-agent/pod-files.ts'
-import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { compiledHelper } from './helper.ts'
-import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { nodeModePod, routedPod, TOKEN_DIRECTORY } from './pods.ts'
 
 const UID = nodeModePod().metadata.uid
 
@@ -25,9 +24,7 @@ function setUp(helper = compiledHelper()) {
     files.close()
     rmSync(directory, { recursive: true })
   })
-  const pod = parseRoutedPod(nodeModePod())
-  if (pod === undefined) throw new Error('not a pod of mode node')
-  return { files, pod, volume }
+  return { files, pod: routedPod(), volume }
 }
 
 test('reads a projected token, and what it is later', async () => {

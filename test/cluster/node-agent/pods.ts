@@ -1,4 +1,5 @@
 /** Pods as the API server sends them, for the tests of the node agent. */
+import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 
 interface PodParts {
   readonly uid?: string
@@ -53,6 +54,13 @@ export function nodeModePod({
       ...(addresses.length > 0 && { podIPs: addresses.map((ip) => ({ ip })) }),
     },
   }
+}
+
+/** Returns what the agent keeps of that pod. */
+export function routedPod(parts: PodParts = {}): RoutedPod {
+  const pod = parseRoutedPod(nodeModePod(parts))
+  if (pod === undefined) throw new Error('not a pod of mode node')
+  return pod
 }
 
 /** Returns what the CNI library of containerd 1.6 caches when it has set up the sandbox of a pod. */

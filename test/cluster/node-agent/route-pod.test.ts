@@ -11,11 +11,11 @@ import {
   type Route,
   RouteFailure,
 } from '../../../src/cluster/node-agent/route-pod.ts'
-import { parseRoutedPod, type RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
+import type { RoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { createSandboxReader } from '../../../src/cluster/node-agent/sandboxes.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
 import { compiledHelper } from './helper.ts'
-import { cniResult, nodeModePod } from './pods.ts'
+import { cniResult, nodeModePod, routedPod } from './pods.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/cluster/node-agent: ${reason}\n`)
@@ -79,12 +79,6 @@ async function answerOn({ socket }: Route, body: string): Promise<Server> {
   return server
 }
 
-function podWith(parts: Parameters<typeof nodeModePod>[0]): RoutedPod {
-  const pod = parseRoutedPod(nodeModePod(parts))
-  if (pod === undefined) throw new Error('not a pod of mode node')
-  return pod
-}
-
 async function failureOf(routed: Promise<unknown>): Promise<RouteFailure> {
   const error: unknown = await routed.then(
     () => undefined,
@@ -110,7 +104,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     keep(pod)
     keep(other, 'other')
     const before = rulesOf(other)
-    await answerOn(await createRouter()(podWith({ listen: '127.0.0.1:8123' })), 'broker')
+    await answerOn(await createRouter()(routedPod({ listen: '127.0.0.1:8123' })), 'broker')
     expect(await fetchFrom(pod)).toBe('broker')
     expect(other.fetchMetadata()).toBe('real imds')
     expect(rulesOf(other)).toBe(before)
@@ -125,7 +119,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       neighbour.exec('ip', 'address', 'replace', address, 'dev', 'lo')
     }
     const before = rulesOf(neighbour)
-    await createRouter()(podWith({ addresses: ['10.9.0.2'] }))
+    await createRouter()(routedPod({ addresses: ['10.9.0.2'] }))
     expect(rulesOf(pod)).toContain('to_sidecar')
     expect(rulesOf(neighbour)).toBe(before)
   })
@@ -134,7 +128,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using pod = await podNetwork()
     keep(pod)
     pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
-    await answerOn(await createRouter()(podWith({ addresses: [] })), 'broker')
+    await answerOn(await createRouter()(routedPod({ addresses: [] })), 'broker')
     expect(await fetchFrom(pod)).toBe('broker')
   })
 
@@ -149,7 +143,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       }`,
     )
     const mesh = pod.exec('nft', 'list', 'table', 'ip', 'mesh')
-    await answerOn(await createRouter()(podWith({})), 'broker')
+    await answerOn(await createRouter()(routedPod()), 'broker')
     expect(await fetchFrom(pod)).toBe('broker')
     expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
   })
@@ -163,7 +157,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     writeFileSync(join(cniResultsDirectory, 'other'), '{"kind":"cniCacheV1","cniArgs":[]}')
     mkdirSync(join(cniResultsDirectory, 'directory'))
     keep(pod)
-    await createRouter()(podWith({}))
+    await createRouter()(routedPod())
     expect(rulesOf(pod)).toContain('to_sidecar')
   })
 
@@ -173,7 +167,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     const [file = ''] = readdirSync(cniResultsDirectory)
     const result = cniResult(UID, join(netnsDirectory, basename(pod.namespacePath)))
     writeFileSync(join(cniResultsDirectory, file), JSON.stringify({ ...result, ifName: 'lo' }))
-    expect((await failureOf(createRouter()(podWith({})))).reason).toBe('namespace_not_found')
+    expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
   })
 
   test('routes the new sandbox of a pod that was routed, and reads nothing else of a route that holds', async () => {
@@ -181,13 +175,13 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using second = await podNetwork()
     keep(first)
     const route = createRouter()
-    const made = await route(podWith({}))
+    const made = await route(routedPod())
     first.exec('nft', 'delete', 'table', 'ip', 'wimds')
-    expect(await route(podWith({}), made)).toBe(made)
+    expect(await route(routedPod(), made)).toBe(made)
     expect(rulesOf(first)).not.toContain('to_sidecar')
     for (const file of readdirSync(cniResultsDirectory)) rmSync(join(cniResultsDirectory, file))
     keep(second)
-    expect(await createRouter()(podWith({}), made)).not.toEqual(made)
+    expect(await createRouter()(routedPod(), made)).not.toEqual(made)
     expect(rulesOf(second)).toContain('to_sidecar')
   })
 
@@ -196,11 +190,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using second = await podNetwork()
     keep(pod)
     keep(second)
-    const twice = await failureOf(createRouter()(podWith({})))
+    const twice = await failureOf(createRouter()(routedPod()))
     expect(twice.reason).toBe('namespace_ambiguous')
     expect(twice.message).toContain(basename(second.namespacePath))
     record(join(netnsDirectory, basename(second.namespacePath)), 'third')
-    const shared = await failureOf(createRouter()(podWith({ uid: 'third' })))
+    const shared = await failureOf(createRouter()(routedPod({ uid: 'third' })))
     expect(shared.reason).toBe('namespace_ambiguous')
     expect(shared.message).toContain(UID)
     for (const each of [pod, second]) expect(rulesOf(each)).not.toContain('to_sidecar')
@@ -209,9 +203,9 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('routes a pod that an earlier agent has routed, beside it, with the same rules', async () => {
     using pod = await podNetwork()
     keep(pod)
-    await createRouter()(podWith({}))
+    await createRouter()(routedPod())
     const first = rulesOf(pod)
-    await createRouter()(podWith({}))
+    await createRouter()(routedPod())
     expect(rulesOf(pod)).toBe(first)
     expect(pod.exec('ss', '-Hltn', 'src', '127.0.0.1:64169').trim().split('\n')).toHaveLength(2)
   })
@@ -219,10 +213,10 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('new connections wait while no agent listens, and the next one answers them', async () => {
     using pod = await podNetwork()
     keep(pod)
-    const { socket } = await createRouter()(podWith({}))
+    const { socket } = await createRouter()(routedPod())
     socket.close()
     const waiting = fetchFrom(pod)
-    await answerOn(await createRouter()(podWith({})), 'next broker')
+    await answerOn(await createRouter()(routedPod()), 'next broker')
     expect(await waiting).toBe('next broker')
   })
 
@@ -230,7 +224,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using pod = await podNetwork()
     keep(pod)
     await pod.serve('127.0.0.1', 64169, 'application')
-    const failure = await failureOf(createRouter()(podWith({})))
+    const failure = await failureOf(createRouter()(routedPod()))
     expect(failure.reason).toBe('socket_failed')
     expect(failure.message).toContain('64169: Address already in use')
     expect(rulesOf(pod)).not.toContain('to_sidecar')
@@ -239,11 +233,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('two agents at the same time leave the rules of one', async () => {
     using pod = await podNetwork()
     keep(pod)
-    await createRouter()(podWith({}))
+    await createRouter()(routedPod())
     const expected = rulesOf(pod)
     pod.exec('nft', 'delete', 'table', 'ip', 'wimds')
     const routers = Array.from({ length: 4 }, () => createRouter())
-    await Promise.all(routers.map((route) => route(podWith({}))))
+    await Promise.all(routers.map((route) => route(routedPod())))
     expect(rulesOf(pod)).toBe(expected)
   })
 
@@ -277,10 +271,10 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       const tools = { path: process.env['PATH'], signal }
       const helper = compiledHelper()
       const route = createPodRouter({ readSandboxes, procDirectory, helper, tools })
-      routes.push(await route(podWith({})))
+      routes.push(await route(routedPod()))
       expect(rulesOf(pod)).toContain('to_sidecar')
       expect(rulesOf(other)).not.toContain('to_sidecar')
-      expect((await failureOf(route(podWith({ uid: 'b' })))).reason).toBe('namespace_not_found')
+      expect((await failureOf(route(routedPod({ uid: 'b' })))).reason).toBe('namespace_not_found')
     } finally {
       rmSync(procDirectory, { recursive: true })
     }
@@ -288,19 +282,19 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
 
   test('refuses its own network', async () => {
     keep({ namespacePath: '/proc/self/ns/net' })
-    const failure = await failureOf(createRouter()(podWith({})))
+    const failure = await failureOf(createRouter()(routedPod()))
     expect(failure.reason).toBe('node_namespace')
   })
 
   test.each(['kata-qemu', 'gvisor', 'runsc'])('refuses the runtime class %s', async (name) => {
     keep({ namespacePath: '/proc/self/ns/net' })
-    const failure = await failureOf(createRouter()(podWith({ spec: { runtimeClassName: name } })))
+    const failure = await failureOf(createRouter()(routedPod({ spec: { runtimeClassName: name } })))
     expect(failure.reason).toBe('runtime_not_supported')
     expect(failure.message).toContain(name)
   })
 
   test('does not route a pod whose settings are too large', async () => {
-    const pod = podWith({ env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] })
+    const pod = routedPod({ env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] })
     // It may have ended.
     expect((await failureOf(createRouter()(pod))).reason).toBe('namespace_not_found')
     keep({ namespacePath: '/proc/self/ns/net' })
@@ -318,7 +312,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
         const path = execFileSync('which', [tool]).toString().trim()
         symlinkSync(path, join(tools, tool))
       }
-      const failure = await failureOf(createRouter(tools)(podWith({})))
+      const failure = await failureOf(createRouter(tools)(routedPod()))
       expect(failure.reason).toBe('tool_failed')
       expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
     } finally {
@@ -340,7 +334,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
         stdio: ['pipe', 'ignore', 'ignore'],
       })
       removal.stdin.end(batch('delete'))
-      await Promise.all([createRouter()(podWith({})), once(removal, 'exit')])
+      await Promise.all([createRouter()(routedPod()), once(removal, 'exit')])
       expect(rulesOf(pod)).toContain('to_sidecar')
     } finally {
       try {

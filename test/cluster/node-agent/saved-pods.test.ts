@@ -2,9 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { SavedPods } from '../../../src/cluster/node-agent/saved-pods.ts'
-import { nodeModePod } from './pods.ts'
+import { routedPod } from './pods.ts'
 
 function setUp() {
   const directory = mkdtempSync(join(tmpdir(), 'wimds-state-'))
@@ -12,11 +11,7 @@ function setUp() {
   return { directory: join(directory, 'wimds') }
 }
 
-function podWith(uid: string) {
-  const pod = parseRoutedPod(nodeModePod({ uid }))
-  if (pod === undefined) throw new Error('not a pod of mode node')
-  return pod
-}
+const podWith = (uid: string) => routedPod({ uid })
 
 test('returns the pods that an earlier agent has written and not removed', () => {
   const { directory } = setUp()
