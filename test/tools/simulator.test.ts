@@ -1,7 +1,7 @@
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Agent, fetch } from 'undici'
+import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
@@ -10,6 +10,7 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
 import { captureIo, exitCode } from './capture.ts'
+import { exchange as requestToken } from './simulator/exchange.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -27,28 +28,18 @@ async function writeConfig(text: string): Promise<string> {
   return path
 }
 
+/** Exchanges the projected token, or the assertion, with the environment of a sidecar. */
 async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
   const agent = new Agent({ connect: { ca: ca ?? (await readFile(env['WIMDS_CA_FILE'] ?? '')) } })
-  try {
-    const response = await fetch(
-      `${env['AZURE_AUTHORITY_HOST']}/${env['AZURE_TENANT_ID']}/oauth2/v2.0/token`,
-      {
-        method: 'POST',
-        dispatcher: agent,
-        body: new URLSearchParams({
-          grant_type: 'client_credentials',
-          client_id: env['AZURE_CLIENT_ID'] ?? '',
-          scope: 'https://vault.azure.net/.default',
-          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-          client_assertion:
-            assertion ?? (await readFile(env['AZURE_FEDERATED_TOKEN_FILE'] ?? '', 'utf8')),
-        }),
-      },
-    )
-    return { status: response.status, body: Object(await response.json()) }
-  } finally {
-    await agent.close()
+  const simulator = {
+    authorityHost: env['AZURE_AUTHORITY_HOST'] ?? '',
+    tenantId: env['AZURE_TENANT_ID'] ?? '',
+    clientId: env['AZURE_CLIENT_ID'] ?? '',
+    tokenFile: env['AZURE_FEDERATED_TOKEN_FILE'] ?? '',
+    dispatcher: agent,
   }
+  const changes = assertion === undefined ? {} : { assertion }
+  return await requestToken(simulator, changes).finally(() => agent.close())
 }
 
 test('writes the environment of a sidecar and prints no token', async () => {

@@ -31,9 +31,14 @@ export interface Outcome {
   readonly body: Readonly<Record<string, unknown>>
 }
 
+type TokenEndpoint = Pick<
+  Simulator,
+  'authorityHost' | 'clientId' | 'dispatcher' | 'tenantId' | 'tokenFile'
+>
+
 /** Sends a valid token request with these changes. Rejects when the response is not JSON. */
 export async function exchange(
-  simulator: Simulator,
+  simulator: TokenEndpoint,
   changes: RequestChanges = {},
 ): Promise<Outcome> {
   const { tenant = simulator.tenantId, path = '/oauth2/v2.0/token', form = {} } = changes

@@ -185,9 +185,11 @@ describe('--check', () => {
     const existing = join(directory, 'check-unknown')
     const { code, document } = await json(...BASE, '--check', '--existing', existing, manifests)
     expect(code).toBe(1)
-    expect(document.findings).toMatchObject([
-      { severity: 'error', object: ORDERS, message: expect.stringContaining('not in --existing') },
-    ])
+    expect(document.findings.at(-1)).toMatchObject({
+      severity: 'error',
+      object: ORDERS,
+      message: expect.stringContaining('is not in --existing'),
+    })
   })
 
   test('requires the list of what exists', async () => {

@@ -29,38 +29,25 @@ async function sendRequest(simulator: Simulator) {
 }
 
 describe('a replaced answer', () => {
-  test.each<[string, FaultInput, Readonly<Record<string, unknown>>]>([
-    [
-      'throttled: 429 as Entra ID',
-      { kind: 'throttled' },
-      { status: 429, type: 'text/plain', retryAfter: '60', text: 'Too Many Requests' },
-    ],
-    [
-      'throttled: Retry-After in seconds',
-      { kind: 'throttled', retryAfterSeconds: 7 },
-      { status: 429, retryAfter: '7' },
-    ],
-    [
-      'unavailable: JSON',
-      { kind: 'unavailable' },
-      { status: 503, retryAfter: null, text: expect.stringContaining('AADSTS90033: A transient') },
-    ],
-    [
-      'status: any status and body',
-      {
-        kind: 'status',
-        status: 418,
-        body: 'tea',
-        contentType: 'text/tea',
-        headers: { 'retry-after': '1', location: '/pot' },
-      },
-      { status: 418, text: 'tea', type: 'text/tea', retryAfter: '1', location: '/pot' },
-    ],
-    ['status: without a body', { kind: 'status', status: 204 }, { status: 204, text: '' }],
-  ])('is sent for %s', async (_, fault, expected) => {
+  const TEA = {
+    status: 418,
+    body: 'tea',
+    contentType: 'text/tea',
+    headers: { 'retry-after': '1', location: '/pot' },
+  }
+  const TEA_SENT = { text: 'tea', type: 'text/tea', retryAfter: '1', location: '/pot' }
+  const TRANSIENT = expect.stringContaining('AADSTS90033: A transient')
+
+  test.each<[FaultInput, number, Readonly<Record<string, unknown>>]>([
+    [{ kind: 'throttled' }, 429, { retryAfter: '60', text: 'Too Many Requests' }],
+    [{ kind: 'throttled', retryAfterSeconds: 7 }, 429, { retryAfter: '7' }],
+    [{ kind: 'unavailable' }, 503, { retryAfter: null, text: TRANSIENT }],
+    [{ kind: 'status', ...TEA }, 418, TEA_SENT],
+    [{ kind: 'status', status: 204 }, 204, { text: '' }],
+  ])('is sent for %j: %i', async (fault, status, expected) => {
     await using simulator = await startSimulator()
     simulator.faults.add(fault)
-    expect(await sendRequest(simulator)).toMatchObject(expected)
+    expect(await sendRequest(simulator)).toMatchObject({ status, ...expected })
   })
 
   test('is logged with the outcome hang or reset', async () => {
