@@ -39,7 +39,11 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
     dispatcher: agent,
   }
   const changes = assertion === undefined ? {} : { assertion }
-  return await requestToken(simulator, changes).finally(() => agent.close())
+  try {
+    return await requestToken(simulator, changes)
+  } finally {
+    await agent.close()
+  }
 }
 
 test('writes the environment of a sidecar and prints no token', async () => {
