@@ -103,17 +103,6 @@ test('the cap closes a new connection only while every other one waits for a rep
   expect(await isServed(await server.open())).toBe(true)
 })
 
-test('a tunnel is rejected after the reply to the request before it', async () => {
-  await using server = await startCapped(3)
-  const connection = await server.open()
-  connection.write(request(TOKEN) + request('evil.example:443', { method: 'CONNECT' }))
-  await server.untilAnswering(1)
-  server.release()
-  expect((await connection.reply()).status).toBe(200)
-  expect((await connection.reply()).status).toBe(405)
-  expect(await connection.closed()).toBe('')
-})
-
 test('a connection that sends a request before the reply to the one before it is closed', async () => {
   await using server = await startCapped(3)
   const flooder = await server.open()
@@ -135,7 +124,6 @@ test('a request whose headers or body do not come in time gets 408', async () =>
   slow[1]?.write(HALF_BODY)
   const replies = await Promise.all(slow.map((each) => each.reply()))
   expect(replies.map(({ status }) => status)).toEqual([408, 408])
-  expect(replies[0]?.body).toContain('The request did not arrive in time')
 })
 
 test('a drain answers the request in flight, and closes the connection after it', async () => {

@@ -32,6 +32,8 @@ export function parseReplies(received: string): Reply[] {
 }
 
 function parseLength(lines: readonly string[]): number {
+  // Node's own reply to what is no request
+  if (lines.join() === 'Connection: close') return 0
   const lengths = lines.filter((line) => /^content-length:/i.test(line))
   const [, digits] = /^content-length: (\d+)$/i.exec(lengths[0] ?? '') ?? []
   if (lengths.length !== 1 || digits === undefined) {

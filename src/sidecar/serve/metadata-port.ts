@@ -1,8 +1,6 @@
 /** The HTTP application of the metadata ports, which all pods share. */
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { imds } from '../dialects/imds.ts'
-import { BrokerError } from '../../lib/errors.ts'
 import { createMetadataApp } from '../server/app.ts'
 import { listen, type Listener, type ListenTarget } from '../server/listen.ts'
 import type { Pod } from '../server/pod.ts'
@@ -33,10 +31,6 @@ export function createMetadataPort(
       pods.set(request.socket, pod)
       app.routing(request, response)
     }
-    return listen(schedule(answer), sockets, { maxConnections: pod.maxConnections, renderError })
+    return listen(schedule(answer), sockets, { maxConnections: pod.maxConnections })
   }
-}
-
-function renderError(message: string): string {
-  return imds.renderError(new BrokerError('request_malformed', message)).body
 }

@@ -35,11 +35,9 @@ export function listenForAdmin(
   parts: AdminParts,
   addresses: readonly Address[],
 ): Promise<Listener> {
-  const options = { maxConnections: MAX_CONNECTIONS, policy: SHARE_BY_PEER, renderError }
+  const options = { maxConnections: MAX_CONNECTIONS, policy: SHARE_BY_PEER }
   return listen(createHandler(parts), addresses, options)
 }
-
-const renderError = (message: string): string => JSON.stringify({ error: message })
 
 /** Creates the handler. HEAD is answered as GET; Node leaves out the body. */
 function createHandler(parts: AdminParts): RequestListener {

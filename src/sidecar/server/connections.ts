@@ -104,11 +104,6 @@ export class ConnectionLimiter {
     })
   }
 
-  /** Returns the reply that a connection waits for, or that it has not read yet; undefined: none. */
-  pendingReply(connection: Duplex): ServerResponse | undefined {
-    return this.#open.get(connection)?.pending.findLast(({ req }) => req.complete)
-  }
-
   /** Closes idle connections now, and the others after their reply. */
   drain(): void {
     for (const state of this.#open.values()) this.#closeAfterReplies(state)

@@ -8,11 +8,8 @@ import {
   type ServerOptions,
 } from 'node:http'
 import type { Server as TcpServer } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Address } from '../config/parsers.ts'
 import { ConnectionLimiter, type ConnectionPolicy, KEEP_BUSY } from './connections.ts'
-import type { ErrorCode } from '../../lib/errors.ts'
-import { ERROR_HEADER, JSON_TYPE } from './reply.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
@@ -20,8 +17,6 @@ export interface ListenOptions {
   readonly policy?: ConnectionPolicy
   /** Only tests have others. */
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
-  /** Renders the JSON body of a reply to what Node rejects before there is a request. */
-  readonly renderError: (message: string) => string
 }
 
 /** Servers that listen. */
@@ -46,10 +41,8 @@ export const CONNECTION_TIMEOUTS = {
   keepAliveTimeout: 75_000,
 }
 
-const MAX_HEADER_BYTES = 16_384
-
 const LIMITS: ServerOptions = {
-  maxHeaderSize: MAX_HEADER_BYTES,
+  maxHeaderSize: 16_384,
   // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
   requireHostHeader: false,
   // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
@@ -107,29 +100,12 @@ export async function listen(
   }
 }
 
+/** Creates a server. Node itself answers what is no HTTP request, with 400, 408 or 431 and no body. */
 function createLimitedServer(
   handler: RequestListener,
   limiter: ConnectionLimiter,
-  { renderError, timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
+  { timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
 ): Server {
-  const rejected = new WeakSet<Duplex>()
-
-  /**
-   * Rejects bytes that are no request, after the reply to the request before; an incomplete one gets no other reply. Once
-   * for a connection: Node reports each further piece.
-   */
-  function rejectBytes(socket: Duplex, error: ClientError): void {
-    if (rejected.has(socket)) return
-    rejected.add(socket)
-    const earlier = limiter.pendingReply(socket)
-    if (earlier === undefined) reject(socket, error)
-    else earlier.once('close', () => reject(socket, error))
-  }
-
-  function reject(socket: Duplex, { status, message }: ClientError): void {
-    writeErrorAndClose(socket, status, renderError(message))
-  }
-
   const server = createServer({ ...LIMITS, ...timeouts })
   server.maxHeadersCount = MAX_HEADERS
   limiter.attach(server, (request, response) => {
@@ -141,22 +117,10 @@ function createLimitedServer(
     // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later
     // versions reject by themselves.
     if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
-    else reject(request.socket, HEADERS_TOO_LARGE)
+    else response.writeHead(431, { Connection: 'close', 'Content-Length': 0 }).end()
   })
   // An Expect other than 100-continue can be ignored (R17).
   server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET') {
-      socket.destroy()
-      return
-    }
-    rejectBytes(socket, CLIENT_ERRORS[error.code ?? ''] ?? BAD_REQUEST)
-  })
-  server.on('connect', (_request, socket) => {
-    // Node leaves the socket to this listener, and an error without a listener ends the process.
-    socket.on('error', () => socket.destroy())
-    rejectBytes(socket, { ...BAD_REQUEST, status: '405 Method Not Allowed' })
-  })
   return server
 }
 
@@ -177,30 +141,6 @@ export async function bind(server: TcpServer, target: ListenTarget): Promise<Add
   return { host: bound.address, port: bound.port }
 }
 
-/** A reply to what Node rejects. */
-interface ClientError {
-  readonly status: string
-  readonly message: string
-}
-
-const BAD_REQUEST: ClientError = {
-  status: '400 Bad Request',
-  message: 'The request is malformed',
-}
-const HEADERS_TOO_LARGE: ClientError = {
-  status: '431 Request Header Fields Too Large',
-  message: `The request line and the headers exceed ${MAX_HEADER_BYTES} bytes, or there are ${MAX_HEADERS} headers or more`,
-}
-
-/** By the code of Node's error. */
-const CLIENT_ERRORS: Readonly<Record<string, ClientError>> = {
-  HPE_HEADER_OVERFLOW: HEADERS_TOO_LARGE,
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: '408 Request Timeout',
-    message: 'The request did not arrive in time',
-  },
-}
-
 /** A server with or without TLS. */
 type Closable = Pick<Server, 'close' | 'closeAllConnections'>
 
@@ -218,22 +158,4 @@ export function closeServer(server: Closable, timeoutMs: number): Promise<void> 
 function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   if (headers['transfer-encoding'] !== undefined) return true
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
-}
-
-/** How long a caller that is still sending may take to read the reply, in milliseconds. */
-const LINGER_MS = 1000
-
-/** The code of what is rejected before a dialect sees it. */
-const REJECTED: ErrorCode = 'request_malformed'
-
-/** Writes a reply and closes the connection. Does nothing for a connection that is closing. */
-function writeErrorAndClose(socket: Duplex, status: string, body: string): void {
-  if (!socket.writable) return
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n${ERROR_HEADER}: ${REJECTED}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
-  )
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('close', () => clearTimeout(timer))
 }

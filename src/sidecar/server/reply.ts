@@ -36,8 +36,8 @@ export interface ReplyEvent {
 /** The real service's name; the newest clients look for `IMDS` in it. */
 const SERVER = 'IMDS/150.870.65.1854'
 /** The header with the error code: clients ignore it, and the bodies of IMDS have no place for it. */
-export const ERROR_HEADER = 'X-Wimds-Error'
-export const JSON_TYPE = 'application/json; charset=utf-8'
+const ERROR_HEADER = 'X-Wimds-Error'
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A reply in the form in which Node writes it. */
 export interface PreparedReply {

@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { Server } from 'node:net'
 import { constants } from 'node:os'
 import { afterEach, expect, test, vi } from 'vitest'
-import { bind, listen } from '../../../src/sidecar/server/listen.ts'
-import { openConnection, request } from '../../fixtures/connection.ts'
+import { bind } from '../../../src/sidecar/server/listen.ts'
 import { portOf } from '../../fixtures/listening.ts'
 
 let servers: Server[] = []
@@ -49,29 +48,4 @@ test.each(['::', '127.0.0.1'])('rejects when the port is taken on %s', async (ho
   const { port } = await bind(server(), { host, port: 0 })
   const failure = bind(server(), { host, port })
   await expect(failure).rejects.toMatchObject({ code: 'EADDRINUSE' })
-})
-
-test('garbage behind a request that waits is rejected once, after the reply', async () => {
-  let waiting: ServerResponse | undefined
-  const { addresses, close } = await listen(
-    (_request, response) => (waiting = response),
-    [{ host: '127.0.0.1', port: 0 }],
-    { maxConnections: 4, renderError: () => '{}' },
-  )
-  try {
-    await using connection = await openConnection(addresses[0]?.port ?? 0)
-    connection.write(request('/'))
-    await expect.poll(() => waiting).toBeDefined()
-    const before = waiting?.listenerCount('close') ?? 0
-    for (let piece = 0; piece < 20; piece += 1) {
-      connection.write('garbage\r\n\r\n')
-      await new Promise(setImmediate)
-    }
-    await expect.poll(() => waiting?.listenerCount('close')).toBe(before + 1)
-    waiting?.end('answered')
-    expect((await connection.reply()).body).toBe('answered')
-    expect((await connection.reply()).status).toBe(400)
-  } finally {
-    await close(0)
-  }
 })
