@@ -73,7 +73,8 @@ test('returns a token to valid requests only, in any sequence and in any pieces'
         const allowed = verdicts.filter((verdict) => verdict !== 'invalid').length
         expect(countTokens(received)).toBeLessThanOrEqual(allowed)
         // A further request closes the connection unless the reply to the first is written.
-        if (verdicts.join() === 'valid') expect(countTokens(received)).toBe(1)
+        const required = verdicts.join() === 'valid' ? 1 : 0
+        expect(countTokens(received)).toBeGreaterThanOrEqual(required)
         seen.valid += verdicts.filter((verdict) => verdict === 'valid').length
         seen.invalid += verdicts.filter((verdict) => verdict === 'invalid').length
         await expectValidCallerServed()
