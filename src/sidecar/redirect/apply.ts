@@ -1,38 +1,10 @@
-/** Applies, verifies and removes the redirect with the tools nft and ip. */
-import {
-  createRestartRule,
-  createRuleset,
-  hasRedirect,
-  type RedirectSettings,
-  REMOVE_TABLE,
-  TABLE,
-} from './ruleset.ts'
+/** Applies and removes the redirect with the tools nft and ip. */
+import { createRestartRule, createRuleset, type RedirectSettings, REMOVE_TABLE } from './ruleset.ts'
 import { type RunOptions, runTool, type Step } from './run-tool.ts'
 
-/** Applies the redirect and verifies it in the kernel. Idempotent. Throws an error with the tool's message. */
-export async function applyRedirect(
-  settings: RedirectSettings,
-  options: RunOptions,
-): Promise<void> {
-  await runSteps(createSteps(settings, 'apply'), options)
-  const problem = await findRedirectProblem(settings, options)
-  if (problem !== undefined) throw new Error(problem)
-}
-
-/** Returns what the kernel lacks of the redirect; undefined if it is complete. Throws if it has no such table. */
-async function findRedirectProblem(
-  settings: RedirectSettings,
-  options: RunOptions,
-): Promise<string | undefined> {
-  const rules = await runTool({ argv: ['nft', '-n', 'list', 'table', 'ip', TABLE] }, options)
-  if (!hasRedirect(rules, settings)) {
-    return `the table ip ${TABLE} does not contain the redirect to port ${settings.port}`
-  }
-  if (settings.mode !== 'loopback') return undefined
-  const addresses = await runTool({ argv: ['ip', 'address', 'show', 'dev', 'lo'] }, options)
-  return addresses.includes(` ${settings.metadataIp}/32 `)
-    ? undefined
-    : `${settings.metadataIp} is not on lo`
+/** Applies the redirect: nft's exit code is the kernel's answer. Idempotent. Throws an error with the tool's message. */
+export function applyRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
+  return runSteps(createSteps(settings, 'apply'), options)
 }
 
 /**
@@ -43,10 +15,7 @@ export function applyRestartRule(settings: RedirectSettings, options: RunOptions
   return runSteps(createSteps(settings, 'await'), options)
 }
 
-/**
- * Applies both in the fewest processes, for a node on which many pods start at once. The exit code of nft is the
- * kernel's answer to the whole transaction.
- */
+/** Applies both in one transaction, for a node on which many pods start at once. */
 export function applyWaitingRedirect(
   settings: RedirectSettings,
   options: RunOptions,

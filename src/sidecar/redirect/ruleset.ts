@@ -25,7 +25,7 @@ export const REDIRECT_DEFAULTS = {
 } as const
 
 /** The one table that wimds owns. It reads and changes no other. */
-export const TABLE = 'wimds'
+const TABLE = 'wimds'
 
 /**
  * The redirects of a mesh (Istio, Linkerd) have priority -100. The first nat chain with a verdict wins,
@@ -81,12 +81,6 @@ export function createRestartRule({ port }: Pick<RedirectSettings, 'port'>): str
     `add rule ${chain} tcp sport ${port} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
     '',
   ].join('\n')
-}
-
-/** Returns true if a listing of the table contains the redirect of these settings. */
-export function hasRedirect(listing: string, settings: RedirectSettings): boolean {
-  const rule = `${formatTarget(settings)} redirect to :${settings.port}`
-  return listing.split('\n').some((line) => line.trim() === rule)
 }
 
 function formatTarget({ metadataIp, metadataPort }: RedirectSettings): string {

@@ -19,26 +19,22 @@ const TIMEOUT_MS = 10_000
 /** The descriptor of the namespace in the child: the first after standard input, output and error. */
 const NAMESPACE_ARGV = ['nsenter', '--net=/proc/self/fd/3', '--']
 
-/**
- * Runs one step without a shell and returns its standard output. Throws an error with the tool's message, and
- * an explanation where the reason is known.
- */
-export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<string> {
+/** Runs one step without a shell. Throws an error with the tool's message, and an explanation where the reason is known. */
+export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<void> {
   const argv = namespace === undefined ? step.argv : [...NAMESPACE_ARGV, ...step.argv]
   const [command = '', ...args] = argv
-  // The output is parsed, so it must not depend on a locale.
+  // The reason of a failure is found in the message, so it must not depend on a locale.
   const env = { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
-  const stdio = ['pipe', 'pipe', 'pipe', ...(namespace === undefined ? [] : [namespace])] as const
+  const stdio = ['pipe', 'ignore', 'pipe', ...(namespace === undefined ? [] : [namespace])] as const
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown) =>
       reject(new Error(`${step.argv.join(' ')}: ${reason}`, { cause }))
     const child = spawn(command, args, { env, signal, timeout: TIMEOUT_MS, stdio: [...stdio] })
-    let [stdout, stderr] = ['', '']
-    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    let stderr = ''
     child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     child.on('error', (error: NodeJS.ErrnoException) => fail(explainSpawnError(error), error))
     child.on('close', (code, killedBy) => {
-      if (code === 0) resolve(stdout)
+      if (code === 0) resolve()
       else fail(explainFailure(stderr, killedBy ?? `exit code ${code}`))
     })
     // EPIPE if the child ended early; its exit code is the error to report.

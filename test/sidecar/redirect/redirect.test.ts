@@ -106,18 +106,16 @@ describe('wimds redirect rejects', () => {
 })
 
 describe('wimds redirect --wait', () => {
-  const rule = 'ip daddr 169.254.169.254 tcp dport 80 redirect to'
-
   test('ends with 0 once the sidecar accepts connections', async () => {
     await using sidecar = await listening(createServer())
-    using tools = stubTools({ nft: `echo "${rule} :${sidecar.port}"` })
+    using tools = stubTools({ nft: 'exit 0' })
     const io = captureIo({ PATH: tools.path })
     expect(await redirect(['--mode=nft', `--port=${sidecar.port}`, '--wait=15'], io)).toBe(0)
     expect(io.err()).toBe('')
   })
 
   test('ends with 1 and names the port if it does not in time', async () => {
-    using tools = stubTools({ nft: `echo "${rule} :1"` })
+    using tools = stubTools({ nft: 'exit 0' })
     const io = captureIo({ PATH: tools.path })
     expect(await redirect(['--mode=nft', '--port=1', '--wait=1'], io)).toBe(1)
     expect(io.err()).toContain('does not accept connections on 127.0.0.1:1 after 1 s. Fix: ')
@@ -140,17 +138,6 @@ describe('wimds redirect fails with 1', () => {
     expect(io.err()).toBe(
       'wimds redirect: nft -f -: Operation not permitted add table ip wimds (it needs uid 0 and the capability NET_ADMIN)\n',
     )
-  })
-
-  test.each([
-    ['missing', 'exit 0'],
-    ['one to port 8001', 'echo "ip daddr 169.254.169.254 tcp dport 80 redirect to :8001"'],
-  ])('if the tool succeeds and the rule is %s', async (_, nft) => {
-    using tools = stubTools({ nft })
-    const io = captureIo({ PATH: tools.path })
-    expect(await redirect(['--mode=nft', '--port=800'], io)).toBe(1)
-    expect(io.err()).toContain('does not contain the redirect to port 800')
-    expect(io.out()).toBe('')
   })
 })
 
