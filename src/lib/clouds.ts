@@ -11,8 +11,6 @@ export interface Cloud {
   readonly azEnvironment?: string
   /** The usual audience of projected tokens; undefined: Microsoft documents none. */
   readonly audience?: string
-  /** Azure Resource Manager, which every subscription has; undefined: not published. */
-  readonly managementResource?: string
 }
 
 /** The token endpoint of a tenant, and the metadata that MSAL would otherwise fetch (E3). */
@@ -45,7 +43,6 @@ export const CLOUDS: readonly Cloud[] = [
     regionalHost: 'login.microsoft.com',
     azEnvironment: 'AzurePublicCloud',
     audience: DEFAULT_AUDIENCE,
-    managementResource: 'https://management.azure.com/',
   },
   {
     name: 'US Government',
@@ -53,7 +50,6 @@ export const CLOUDS: readonly Cloud[] = [
     regionalHost: 'login.microsoftonline.us',
     azEnvironment: 'AzureUSGovernmentCloud',
     audience: 'api://AzureADTokenExchangeUSGov',
-    managementResource: 'https://management.usgovcloudapi.net/',
   },
   {
     name: 'China',
@@ -61,7 +57,6 @@ export const CLOUDS: readonly Cloud[] = [
     regionalHost: 'login.partner.microsoftonline.cn',
     azEnvironment: 'AzureChinaCloud',
     audience: 'api://AzureADTokenExchangeChina',
-    managementResource: 'https://management.chinacloudapi.cn/',
   },
   {
     name: 'France',

@@ -1,6 +1,6 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import { isDnsSubdomain } from '../../lib/grammars.ts'
+import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {
   DEFAULT_ADMIN_PORT,
   DEFAULT_PORT,

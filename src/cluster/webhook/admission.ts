@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'

@@ -9,7 +9,7 @@ import {
 } from '../../lib/args.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../sidecar/config/config.ts'

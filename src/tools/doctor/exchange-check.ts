@@ -93,12 +93,17 @@ async function checkExchange(
 }
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'
+/** Azure Resource Manager, which every subscription has, of other clouds. */
+const RESOURCES: Readonly<Record<string, string>> = {
+  AzureUSGovernmentCloud: 'https://management.usgovcloudapi.net/',
+  AzureChinaCloud: 'https://management.chinacloudapi.cn/',
+}
 
 /** Returns the resources to prefetch, or else one that the identity may request. */
 function findResources({ prefetch, resources = [], authorityHost }: Identity): readonly string[] {
   if (prefetch.length > 0) return prefetch
-  const management = findCloud(new URL(authorityHost).hostname)?.managementResource
-  return [resources[0] ?? management ?? DEFAULT_RESOURCE]
+  const { azEnvironment = '' } = findCloud(new URL(authorityHost).hostname) ?? {}
+  return [resources[0] ?? RESOURCES[azEnvironment] ?? DEFAULT_RESOURCE]
 }
 
 const CREDENTIAL_CODES = new Set([

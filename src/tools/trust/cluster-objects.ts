@@ -6,7 +6,7 @@ import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/grammars.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import {
   findObjects,
   formatPathFlags,

@@ -9,7 +9,8 @@ import {
   type Pod,
 } from '../../cluster/injector/pod.ts'
 import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
-import { isDnsSubdomain, isGuid } from '../../lib/grammars.ts'
+import { isGuid } from '../../lib/grammars.ts'
+import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {
   type ClusterObjects,
   findAccountName,
