@@ -65,7 +65,10 @@ const OUTAGES: readonly [string, Outage][] = [
     'garbage',
     fault('entra_bad_response', { kind: 'status', status: 200, body: '{"expires_in":35<' }),
   ],
-  ['a success without a token', fault('entra_bad_response', { kind: 'missing-fields' })],
+  [
+    'a success without a token',
+    fault('entra_bad_response', { kind: 'status', status: 200, body: '{"expires_in":3599}' }),
+  ],
   [
     'no response',
     {

@@ -189,11 +189,6 @@ faults: 3
     expect(io.err().match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
   })
 
-  const TWICE = `applications:
-  - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
-    federatedCredentials: [{ subject: s }, { subject: s }]
-`
-
   test.each([
     ['invalid YAML', 'a: [', 'config.yaml:1:5: is not YAML: '],
     [
@@ -208,7 +203,6 @@ faults: 3
       ':2:20: projectedToken.lifetimeSeconds',
     ],
     ['a list instead of a mapping', '- 1', 'expected object'],
-    ['two credentials of one issuer and subject', TWICE, 'unique per application'],
   ])('exits with 64 and the reason for %s', async (_, text, reason) => {
     const { code, err } = await refuse(text)
     expect(code).toBe(64)

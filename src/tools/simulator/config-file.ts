@@ -5,7 +5,6 @@ import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile, readWholeFile } from '../../lib/files.ts'
 import {
   ApplicationSchema,
-  credentialsOf,
   type DirectoryInput,
   DirectorySchema,
   FederatedCredentialSchema,
@@ -32,9 +31,10 @@ const ExternalIssuer = z.strictObject({
 /** An application of the file belongs to the first tenant, and trusts the simulator's issuer, unless it says. */
 const FileApplication = ApplicationSchema.extend({
   tenantId: ApplicationSchema.shape.tenantId.optional(),
-  federatedCredentials: credentialsOf(FederatedCredentialSchema.partial({ issuer: true })).default(
-    [],
-  ),
+  federatedCredentials: z
+    .array(FederatedCredentialSchema.partial({ issuer: true }))
+    .max(20)
+    .default([]),
 })
 
 const ConfigFile = DirectorySchema.extend({

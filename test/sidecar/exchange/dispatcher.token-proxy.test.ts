@@ -188,7 +188,7 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
     ],
     [
       '200 without a token',
-      { kind: 'missing-fields' },
+      { kind: 'status', status: 200, body: '{"expires_in":3599}' },
       'entra_bad_response',
       /the token proxy of the cluster at proxy\.test:443 got 200 without a usable token.*Fix: check AZURE_KUBERNETES_TOKEN_PROXY/,
     ],

@@ -139,10 +139,14 @@ describe('maps the response', () => {
       { kind: 'status', status: 308, headers: { location: 'https://evil.test/token' } },
       'entra_redirected',
     ],
-    ['200 without a token', { kind: 'missing-fields' }, 'entra_bad_response'],
+    [
+      '200 without a token',
+      { kind: 'status', status: 200, body: '{"expires_in":3599}' },
+      'entra_bad_response',
+    ],
     [
       '200 without a lifetime',
-      { kind: 'missing-fields', fields: ['expires_in'] },
+      { kind: 'status', status: 200, body: '{"access_token":"t"}' },
       'entra_bad_response',
     ],
     [

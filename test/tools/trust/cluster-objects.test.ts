@@ -3,24 +3,6 @@ import { stringify } from 'yaml'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import { deployment, error, read, warning } from './fixtures.ts'
 
-const owner = (name: string) => ({
-  ownerReferences: [{ kind: 'Deployment', name, controller: true }],
-})
-
-const replicas = (name: string, of: string) => ({
-  ...deployment(name, undefined, owner(of)),
-  kind: 'ReplicaSet',
-})
-
-test('leaves out the replicas of a workload in the input, and keeps others', async () => {
-  const { objects } = await read([
-    deployment('orders', undefined),
-    replicas('orders-1', 'orders'),
-    replicas('web-1', 'web'),
-  ])
-  expect(objects.workloads.map(({ name }) => name)).toEqual(['orders', 'web-1'])
-})
-
 test('puts objects without a namespace into the given one, and reports them without', async () => {
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'orders' } }
   expect((await read([account], 'shop')).objects.serviceAccounts).toMatchObject([

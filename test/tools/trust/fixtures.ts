@@ -54,12 +54,12 @@ export function serviceAccount(
 export function deployment(
   name: string,
   account: string | undefined,
-  { annotations = {}, labels = {}, spec = {}, ...rest }: TemplateOptions = {},
+  { annotations = {}, labels = {}, spec = {} }: TemplateOptions = {},
 ) {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name, namespace: 'shop', ...rest },
+    metadata: { name, namespace: 'shop' },
     spec: {
       template: {
         metadata: { annotations, labels },
@@ -89,7 +89,6 @@ interface TemplateOptions {
   readonly annotations?: Texts
   readonly labels?: Texts
   readonly spec?: Readonly<Record<string, unknown>>
-  readonly ownerReferences?: readonly unknown[]
 }
 
 export const INJECT = { 'wimds.io/inject': 'true' }

@@ -18,25 +18,6 @@ export const FederatedCredentialSchema = z.strictObject({
   audience: z.string().min(1).max(600).default(TOKEN_EXCHANGE.uri),
 })
 
-interface Trusted {
-  readonly issuer?: string | undefined
-  readonly subject: string
-}
-
-/** Returns the schema of an application's credentials, of which each has its own issuer and subject. */
-export const credentialsOf = <T extends z.ZodType<Trusted>>(schema: T) =>
-  z
-    .array(schema)
-    .max(20)
-    .superRefine((credentials, context) => {
-      const keys = credentials.map(({ issuer, subject }) => JSON.stringify([issuer, subject]))
-      for (const [index, key] of keys.entries()) {
-        if (keys.indexOf(key) === index) continue
-        const message = 'issuer and subject must be unique per application'
-        context.addIssue({ code: 'custom', path: [index], message })
-      }
-    })
-
 export const ApplicationSchema = z.strictObject({
   clientId: z.guid(),
   tenantId: z.guid(),
@@ -46,7 +27,7 @@ export const ApplicationSchema = z.strictObject({
   kind: z.enum(['application', 'managed-identity']).default('application'),
   /** ARM id of a managed identity: `xms_mirid`. */
   resourceId: z.string().optional(),
-  federatedCredentials: credentialsOf(FederatedCredentialSchema).default([]),
+  federatedCredentials: z.array(FederatedCredentialSchema).max(20).default([]),
   /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
   blockedByPolicy: z.guid().optional(),
 })

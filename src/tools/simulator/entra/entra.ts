@@ -102,17 +102,12 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const form = await readForm(request)
     try {
       const body = await issueToken(tenantName, request, form, effects, now)
-      const sent = omitMembers(body, effects['missing-fields']?.fields ?? [])
-      return jsonResponse(200, sent, tokenResponseHeaders(randomUUID(), now))
+      return jsonResponse(200, body, tokenResponseHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
       return createErrorResponse(error, { request, form, now })
     }
   }
-}
-
-function omitMembers(body: Readonly<Record<string, unknown>>, omitted: readonly string[]) {
-  return Object.fromEntries(Object.entries(body).filter(([name]) => !omitted.includes(name)))
 }
 
 /** OpenID Connect scopes. Entra ID ignores them in a client credentials request; MSAL for Go sends them. */

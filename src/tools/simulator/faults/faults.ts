@@ -53,8 +53,6 @@ const FaultSchema = z.discriminatedUnion('kind', [
   faultOf('delay', { ms: milliseconds }),
   /** The body is sent in chunks, with a pause after each. */
   faultOf('slow-body', { chunkBytes: z.int().positive().default(16), everyMs: milliseconds }),
-  /** A success without these members. */
-  faultOf('missing-fields', { fields: z.array(z.string()).min(1).default(['access_token']) }),
   /** Lifetimes of issued tokens. */
   faultOf('lifetime', {
     expiresInSeconds: z.int().optional(),
@@ -74,7 +72,7 @@ export type Effects = { readonly [Kind in ChangeKind]?: Extract<Fault, { kind: K
   readonly answer?: Exclude<Fault, { kind: ChangeKind }>
 }
 
-const CHANGES = ['delay', 'slow-body', 'missing-fields', 'lifetime', 'clock'] as const
+const CHANGES = ['delay', 'slow-body', 'lifetime', 'clock'] as const
 type ChangeKind = (typeof CHANGES)[number]
 
 export interface Faults {

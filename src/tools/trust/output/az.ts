@@ -5,79 +5,34 @@ import type { ExistingCredential } from '../inventory.ts'
 import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
 import { describeIdentity } from './text.ts'
 
-interface WritableIdentity extends PlannedIdentity {
-  /** Letters, digits and `_`, unique in the plan. */
-  readonly symbol: string
-}
-
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
 const SECONDS_BETWEEN_WRITES = 4
 
 /** Returns the script: it writes credentials that are missing or different, and deletes none. */
 export function formatAzScript(plan: Plan): string {
-  const identities = selectWritable(plan)
   return [
     '#!/usr/bin/env bash',
     `# Federated credentials for the issuer ${toLine(plan.issuer)}.`,
     '# The credentials of a managed identity are written one after the other, with a pause: Azure rejects',
     '# concurrent writes to one identity, and more than one in four seconds.',
     'set -euo pipefail',
-    ...identities.flatMap(formatVariables),
-    ...identities.flatMap(formatIdentity),
+    // One that would be over Azure's limit is left out.
+    ...plan.identities.filter(({ isOverLimit }) => !isOverLimit).flatMap(formatIdentity),
     '',
   ].join('\n')
 }
 
-/** Returns the identities that are written: one that would be over Azure's limit is left out. */
-function selectWritable({ identities }: Plan): WritableIdentity[] {
-  const groups = Map.groupBy(identities, createSymbol)
-  return identities
-    .filter(({ isOverLimit }) => !isOverLimit)
-    .map((identity) => {
-      const own = createSymbol(identity)
-      const isUnique = groups.get(own)?.length === 1
-      return { ...identity, symbol: isUnique ? own : `${own}_${toSymbol(identity.clientId)}` }
-    })
-}
-
-/** Returns the name, or the first part of the client id. */
-function createSymbol({ id, clientId }: PlannedIdentity): string {
-  if (id === undefined) return `identity_${clientId.slice(0, 8)}`
-  return toSymbol(id.name).replace(/^(?=\d)/, '_')
-}
-
-function toSymbol(text: string): string {
-  return text.replaceAll(/\W/g, '_').toLowerCase()
-}
-
-/** Returns lines that stop the script if the variables that name a managed identity are not set. */
-function formatVariables(identity: WritableIdentity): string[] {
-  const { kind, id, clientId, symbol } = identity
-  if (kind === 'application' || id !== undefined || findWrites(identity).length === 0) return []
-  const { name, group } = createVariables(symbol)
-  return [
-    '',
-    `# The name and resource group of the managed identity with the client id ${clientId}.`,
-    `: "\${${name}:?is not set}" "\${${group}:?is not set}"`,
-  ]
-}
-
-function createVariables(symbol: string) {
-  const prefix = symbol.toUpperCase()
-  return { name: `${prefix}_NAME`, group: `${prefix}_RESOURCE_GROUP` }
-}
-
-function findWrites({ credentials }: WritableIdentity): PlannedCredential[] {
+function findWrites({ credentials }: PlannedIdentity): PlannedCredential[] {
   return credentials.filter(({ state }) => state !== 'present')
 }
 
-function formatIdentity(identity: WritableIdentity): string[] {
+function formatIdentity(identity: PlannedIdentity): string[] {
   const writes = findWrites(identity)
   const pause = identity.kind === 'application' ? [] : [`sleep ${SECONDS_BETWEEN_WRITES}`]
   return [
     '',
     `# ${describeIdentity(identity)}`,
-    ...(writes.length === 0 ? ['# Nothing to write.'] : []),
+    ...(writes.length === 0 ? ['# Nothing to write.'] : formatLookup(identity)),
     ...writes.flatMap((credential, index) => [
       ...(index === 0 ? [] : pause),
       `# For ${toLine(credential.sources.join(', '))}`,
@@ -88,7 +43,7 @@ function formatIdentity(identity: WritableIdentity): string[] {
 }
 
 /** Returns the lines of the command. */
-function formatWrite(credential: PlannedCredential, identity: WritableIdentity): string[] {
+function formatWrite(credential: PlannedCredential, identity: PlannedIdentity): string[] {
   const { name, issuer, subject, audience, state } = credential
   const [verb, id] = state === 'different' ? ['update', formatId(name)] : ['create', '']
   const target = formatTarget(identity)
@@ -112,13 +67,17 @@ function formatWrite(credential: PlannedCredential, identity: WritableIdentity):
   ]
 }
 
+/** Returns the line that looks up a managed identity whose name is not known; `read` fails if there is none. */
+function formatLookup({ kind, id, clientId }: PlannedIdentity): string[] {
+  if (kind === 'application' || id !== undefined) return []
+  const query = `[?clientId=='${clientId}'].[name, resourceGroup]`
+  return [`IFS=$'\t' read -r name group < <(az identity list --query "${query}" --output tsv)`]
+}
+
 /** Returns the flags that name the identity. */
-function formatTarget({ kind, id, clientId, symbol }: WritableIdentity): string {
+function formatTarget({ kind, id, clientId }: PlannedIdentity): string {
   if (kind === 'application') return `--id ${clientId}`
-  if (id === undefined) {
-    const { name, group } = createVariables(symbol)
-    return `--identity-name "$${name}" --resource-group "$${group}"`
-  }
+  if (id === undefined) return '--identity-name "$name" --resource-group "$group"'
   const [name, group, subscription] = [id.name, id.resourceGroup, id.subscription].map(
     quoteForShell,
   )
@@ -131,7 +90,7 @@ function formatId(name: string): string {
 }
 
 /** Returns a comment: only the user knows whether the input had every workload of the cluster. */
-function formatExtra(credential: ExistingCredential, identity: WritableIdentity): string[] {
+function formatExtra(credential: ExistingCredential, identity: PlannedIdentity): string[] {
   const { name, subject } = credential
   const target = formatTarget(identity)
   const command =

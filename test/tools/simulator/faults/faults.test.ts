@@ -88,14 +88,6 @@ describe('a replaced answer', () => {
 })
 
 describe('a changed answer', () => {
-  test('lacks the fields of missing-fields', async () => {
-    await using simulator = await startSimulator()
-    simulator.faults.add({ kind: 'missing-fields', fields: ['access_token', 'expires_in'] })
-    const { status, body } = await exchange(simulator)
-    expect(status).toBe(200)
-    expect(Object.keys(body)).toEqual(['token_type', 'ext_expires_in'])
-  })
-
   test('is sent in chunks by slow-body', async () => {
     await using simulator = await startSimulator()
     simulator.faults.add({ kind: 'slow-body', chunkBytes: 100, everyMs: 1 })

@@ -98,21 +98,16 @@ test('creates and updates the credentials of an application', () => {
   expect(more).toEqual([])
 })
 
-test('stops before the first command until the variables of unknown identities are set', () => {
-  const plan = planWith(identity({ id: ORDERS_ID }), identity({ clientId: BILLING }))
-  const script = RECORDER + formatAzScript(plan)
-  const { status, stdout, stderr } = spawnSync('bash', ['-s'], {
-    input: script,
-    env: {},
-    encoding: 'utf8',
-  })
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
-  expect(stderr).toContain('IDENTITY_44444444_NAME: is not set')
-  const [, call] = run(plan, {
-    IDENTITY_44444444_NAME: 'a b',
-    IDENTITY_44444444_RESOURCE_GROUP: '$(id)',
-  })
-  expect(call?.slice(6, 10)).toEqual(['--identity-name', 'a b', '--resource-group', '$(id)'])
+test('looks up a managed identity whose name is not known, and stops if there is none', () => {
+  const script = formatAzScript(planWith(identity({ clientId: BILLING })))
+  const runWith = (list: string) => {
+    const az = `az() { if [ "$2" = list ]; then [[ "$*" = *${BILLING}* ]]; printf '${list}'; else printf '%s|' "$@"; fi; }\n`
+    return spawnSync('bash', ['-s'], { input: az + script, encoding: 'utf8' })
+  }
+  expect(runWith(String.raw`a\tb $(id)\n`).stdout).toContain(
+    '|--identity-name|a|--resource-group|b $(id)|',
+  )
+  expect(runWith('')).toMatchObject({ status: 1, stdout: '' })
 })
 
 test('leaves out an identity over the limit', () => {
