@@ -25,6 +25,12 @@ const APP = {
   securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
 }
 
+/** Returns a pod whose container has these variables. */
+const withEnv = (env: readonly object[], annotations: Record<string, string> = ENV) => ({
+  ...pod(annotations),
+  spec: { containers: [{ ...APP, env }] },
+})
+
 const RECORD = 'wimds.io/injected'
 /** The record of an injection that changed no container of the author. */
 const LOOPBACK = JSON.stringify({ mode: 'loopback' })
@@ -50,34 +56,34 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   )
 })
 
+const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }
+
 test.each(['loopback', 'nft'])(
   'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
   (mode) => {
     const secretKeyRef = { name: 'header', key: 'identity-header' }
     const env = [
-      { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' },
+      HOST,
       { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
       { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
     ]
     const annotations = { 'wimds.io/mode': mode, 'wimds.io/identity-header-secret': 'header' }
-    const own = { ...pod(annotations), spec: { containers: [{ ...APP, env }] } }
-    const once = injected(own)
+    const once = injected(withEnv(env, annotations))
     expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
     expect(injected(once)).toEqual(once)
   },
 )
 
-describe('in mode env a skipped container', () => {
-  const own = [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }]
-  const SKIP = { 'wimds.io/skip-containers': 'own' }
-  const two = (annotations: Record<string, string>, env: typeof own) => ({
-    metadata: { annotations: { ...ENV, ...annotations } },
-    spec: { containers: [APP, { name: 'own', env }] },
-  })
+const two = (annotations: Record<string, string>, env: readonly object[]) => ({
+  metadata: { annotations: { ...ENV, ...annotations } },
+  spec: { containers: [APP, { name: 'own', env }] },
+})
 
+describe('in mode env a skipped container', () => {
+  const SKIP = { 'wimds.io/skip-containers': 'own' }
   test('keeps a variable of its author that is also the sidecar’s', () => {
-    const once = injected(two(SKIP, own))
-    expect(containerOf(once, 'own').env).toEqual(own)
+    const once = injected(two(SKIP, [HOST]))
+    expect(containerOf(once, 'own').env).toEqual([HOST])
     expect(injected(once)).toEqual(once)
   })
 
@@ -87,28 +93,19 @@ describe('in mode env a skipped container', () => {
   })
 })
 
-const withEnv = (env: NonNullable<TestContainer['env']>) => ({
-  ...pod(ENV),
-  spec: { containers: [{ ...APP, env }] },
+test('in mode env a variable of the author that has the value of injection’s stays in every mode', () => {
+  const env = [HOST, { name: 'URL', value: `$(${HOST.name})/metadata/identity/oauth2/token` }]
+  const once = injected(withEnv(env))
+  expect(containerOf(once, 'app').env).toEqual(env)
+  expect(injected(once)).toEqual(once)
+  expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual(env)
 })
 
-describe('in mode env', () => {
-  const HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
-  const own = { name: HOST, value: 'http://127.0.0.1:8000' }
-  const user = { name: 'URL', value: `$(${HOST})/metadata/identity/oauth2/token` }
-
-  test('a variable of the author that has the value of injection’s stays in every mode', () => {
-    const once = injected(withEnv([own, user]))
-    expect(containerOf(once, 'app').env).toEqual([own, user])
-    expect(injected(once)).toEqual(once)
-    expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual([own, user])
-  })
-
-  test('a variable that was edited since stays, and is reported as the author’s', () => {
-    const once = injected(pod(ENV))
-    const edited = changeEnv(once, () => [{ name: HOST, value: 'http://127.0.0.1:9' }])
-    expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST}, and SDKs`)])
-  })
+test('in mode env a variable that was edited since stays, and is reported as the author’s', () => {
+  const once = injected(pod(ENV))
+  const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]
+  const edited = { ...once, spec: { ...once.spec, containers } }
+  expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, and SDKs`)])
 })
 
 test('its record contains no secret', () => {
@@ -314,15 +311,4 @@ function unordered({ metadata, spec }: InjectedPod): unknown {
 function sorted({ env, ...container }: TestContainer): TestContainer {
   if (env === undefined) return container
   return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
-}
-
-/** Returns the pod with the environment of the container app changed. */
-function changeEnv(
-  { spec, ...others }: InjectedPod,
-  change: (env: NonNullable<TestContainer['env']>) => NonNullable<TestContainer['env']>,
-): InjectedPod {
-  const containers = spec.containers.map((container) =>
-    container.name === 'app' ? { ...container, env: change(container.env ?? []) } : container,
-  )
-  return { ...others, spec: { ...spec, containers } }
 }

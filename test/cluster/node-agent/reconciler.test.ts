@@ -12,6 +12,9 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+const UID = nodeModePod().metadata.uid
+const settle = () => vi.advanceTimersByTimeAsync(0)
+
 /** A reconciler whose attempts the test ends. */
 function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
@@ -36,19 +39,15 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
+    return settle()
   }
   return { reconciler, add, calls, onRoute, onClose, onFailure, sandbox, close }
 }
 
-const UID = nodeModePod().metadata.uid
-const settle = () => vi.advanceTimersByTimeAsync(0)
-
 test('routes a pod once, and counts it as routed when the broker serves it', async () => {
   const { add, onRoute, reconciler } = setUp(() => Promise.resolve())
-  add()
-  await settle()
-  add()
-  await settle()
+  await add()
+  await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled()).toBe(false)
@@ -77,13 +76,10 @@ test('routes no pod before a broker takes it', async () => {
 
 test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
   const { add, onRoute, onClose, sandbox } = setUp(() => Promise.resolve())
-  add({ addresses: [] })
-  await settle()
+  await add({ addresses: [] })
   sandbox.namespace = 2
-  add()
-  await settle()
-  add()
-  await settle()
+  await add()
+  await add()
   expect(onRoute.mock.calls.map(([, { namespace }]) => namespace)).toEqual([1, 2])
   expect(onClose.mock.calls).toEqual([[UID]])
 })
@@ -96,9 +92,8 @@ test.each([
   const { add, onClose, onFailure, onRoute, reconciler } = setUp(() =>
     hasSandbox ? Promise.resolve() : notFound(),
   )
-  add()
-  await settle()
-  add(parts)
+  await add()
+  void add(parts)
   await vi.advanceTimersByTimeAsync(30_000)
   reconciler.onDeleted(UID)
   await vi.advanceTimersByTimeAsync(30_000)
@@ -113,15 +108,13 @@ test.each([
 
 test('a new agent routes a pod that is being deleted, since its containers may run', async () => {
   const { add, onRoute } = setUp(() => Promise.resolve())
-  add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
-  await settle()
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('all pods wait for the next broker when one has ended', async () => {
   const { add, reconciler } = setUp(() => Promise.resolve())
-  add()
-  await settle()
+  await add()
   reconciler.onAnswer(UID, 'serving')
   await vi.advanceTimersByTimeAsync(60_000)
   expect(reconciler.longestPendingMs()).toBe(0)
@@ -136,11 +129,9 @@ test('an unexpected error leaves a route as it is', async () => {
   const { add, onClose, onFailure } = setUp(() =>
     isBroken ? Promise.reject(new Error('too many open files')) : Promise.resolve(),
   )
-  add()
-  await settle()
+  await add()
   isBroken = true
-  add()
-  await settle()
+  await add()
   expect(onFailure).toHaveBeenCalledTimes(1)
   expect(onClose).not.toHaveBeenCalled()
 })
@@ -153,7 +144,7 @@ test('reports no failure while a pod has no sandbox yet', async () => {
   const { add, onFailure, onRoute, reconciler } = setUp(() =>
     hasSandbox ? Promise.resolve() : notFound(),
   )
-  add({ addresses: [] })
+  void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(600_000)
   expect(onFailure).not.toHaveBeenCalled()
   expect(reconciler.longestPendingMs()).toBe(0)
@@ -166,7 +157,7 @@ test('reports no failure while a pod has no sandbox yet', async () => {
 test('looks for the sandbox five times a second at first, and at once when the pod has an address', async () => {
   let hasSandbox = false
   const { add, calls, onRoute } = setUp(() => (hasSandbox ? Promise.resolve() : notFound()))
-  add({ addresses: [] })
+  void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(1000)
   expect(calls.mock.calls.length).toBeGreaterThanOrEqual(4)
   await vi.advanceTimersByTimeAsync(600_000)
@@ -174,16 +165,15 @@ test('looks for the sandbox five times a second at first, and at once when the p
   await vi.advanceTimersByTimeAsync(60_000)
   expect(calls.mock.calls.length - before).toBeLessThanOrEqual(31)
   hasSandbox = true
-  add()
-  await settle()
+  await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('reports a pod with an address whose sandbox is not found for ten seconds', async () => {
   const { add, onFailure } = setUp(notFound)
-  add({ addresses: [] })
+  void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(60_000)
-  add()
+  void add()
   await vi.advanceTimersByTimeAsync(7_000)
   expect(onFailure).not.toHaveBeenCalled()
   await vi.advanceTimersByTimeAsync(6_000)
@@ -193,12 +183,12 @@ test('reports a pod with an address whose sandbox is not found for ten seconds',
 test('reports no failure of a Job whose sandbox has gone before the API server says that it has ended', async () => {
   let hasEnded = false
   const { add, onFailure } = setUp(() => (hasEnded ? notFound() : Promise.resolve()))
-  add()
+  void add()
   await vi.advanceTimersByTimeAsync(60_000)
   hasEnded = true
-  add()
+  void add()
   await vi.advanceTimersByTimeAsync(5_000)
-  add({ phase: 'Succeeded' })
+  void add({ phase: 'Succeeded' })
   await vi.advanceTimersByTimeAsync(60_000)
   expect(onFailure).not.toHaveBeenCalled()
 })
@@ -208,10 +198,8 @@ test('tries again with backoff, without a second attempt for changes in between'
   const { add, calls, onFailure, onRoute, reconciler } = setUp(() =>
     isBroken ? Promise.reject(new Error('nft: not found')) : Promise.resolve(),
   )
-  add()
-  await settle()
-  add({ addresses: ['10.9.0.2', 'fd00::2'] })
-  await settle()
+  await add()
+  await add({ addresses: ['10.9.0.2', 'fd00::2'] })
   expect(calls).toHaveBeenCalledTimes(1)
   expect(onFailure).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
@@ -225,12 +213,11 @@ test('tells how long the pod has waited that waits longest', async () => {
     uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
   )
   expect(reconciler.longestPendingMs()).toBe(0)
-  add({ uid: 'routed' })
-  await settle()
+  await add({ uid: 'routed' })
   reconciler.onAnswer('routed', 'serving')
-  add({ uid: 'first' })
+  void add({ uid: 'first' })
   await vi.advanceTimersByTimeAsync(100_000)
-  add({ uid: 'second' })
+  void add({ uid: 'second' })
   await vi.advanceTimersByTimeAsync(50_000)
   expect(reconciler.longestPendingMs()).toBe(150_000)
   reconciler.onAnswer('first', 'failed')
@@ -242,9 +229,8 @@ test('tells how long the pod has waited that waits longest', async () => {
 test('sees a change that comes during an attempt', async () => {
   const attempts: (() => void)[] = []
   const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
-  add({ addresses: [] })
-  add()
-  await settle()
+  void add({ addresses: [] })
+  await add()
   expect(calls).toHaveBeenCalledTimes(1)
   attempts[0]?.()
   await settle()
@@ -254,7 +240,7 @@ test('sees a change that comes during an attempt', async () => {
 test('makes four attempts at the same time at most', async () => {
   const attempts: (() => void)[] = []
   const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
-  for (const number of Array.from({ length: 30 }).keys()) add({ uid: `pod-${number}` })
+  for (const number of Array.from({ length: 30 }).keys()) void add({ uid: `pod-${number}` })
   await settle()
   expect(calls).toHaveBeenCalledTimes(4)
   while (attempts.length > 0) {
@@ -266,8 +252,7 @@ test('makes four attempts at the same time at most', async () => {
 
 test('reports no failure of a pod that is deleted before it has a sandbox', async () => {
   const { add, onFailure, reconciler, calls } = setUp(notFound)
-  add({ uid: 'pod-1' })
-  await settle()
+  await add({ uid: 'pod-1' })
   reconciler.onDeleted('pod-1')
   await settle()
   await vi.advanceTimersByTimeAsync(60_000)
@@ -281,7 +266,7 @@ test('takes a pod that a list does not have as deleted', async () => {
   const { add, onClose, reconciler } = setUp(({ uid }) =>
     hasSandbox || uid === 'a' ? Promise.resolve() : notFound(),
   )
-  for (const uid of ['a', 'b']) add({ uid })
+  for (const uid of ['a', 'b']) void add({ uid })
   await settle()
   hasSandbox = false
   reconciler.onListed(new Set(['a']))
@@ -294,7 +279,7 @@ test('closes a socket that comes after the end', async () => {
   const { add, close, onRoute, reconciler } = setUp(
     () => new Promise((resolve) => attempts.push(resolve)),
   )
-  add()
+  void add()
   reconciler.close()
   attempts[0]?.()
   await settle()

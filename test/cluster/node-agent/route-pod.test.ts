@@ -1,5 +1,5 @@
 /** Routes pods in real network namespaces. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -45,7 +45,6 @@ function record(path: string, uid: string): void {
   writeFileSync(file, JSON.stringify(cniResult(uid, path)))
 }
 
-const IP = 'ip'
 const signal = AbortSignal.timeout(600_000)
 
 /** The routes of the test, whose sockets are closed after it. */
@@ -317,31 +316,6 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
     } finally {
       rmSync(tools, { recursive: true })
-    }
-  })
-
-  test('routes one pod among a hundred namespaces while some vanish', async () => {
-    using pod = await podNetwork()
-    keep(pod)
-    const names = Array.from({ length: 100 }, (_, index) => `wimds-many-${process.pid}-${index}`)
-    const batch = (verb: string) => names.map((name) => `netns ${verb} ${name}\n`).join('')
-    const ip = (verb: string) =>
-      execFileSync(IP, ['-force', '-batch', '-'], { input: batch(verb), stdio: 'pipe' })
-    ip('add')
-    try {
-      for (const name of names) keep({ namespacePath: `/var/run/netns/${name}` }, name)
-      const removal = spawn(IP, ['-force', '-batch', '-'], {
-        stdio: ['pipe', 'ignore', 'ignore'],
-      })
-      removal.stdin.end(batch('delete'))
-      await Promise.all([createRouter()(routedPod()), once(removal, 'exit')])
-      expect(rulesOf(pod)).toContain('to_sidecar')
-    } finally {
-      try {
-        ip('delete')
-      } catch {
-        // Deleted already.
-      }
     }
   })
 })

@@ -68,18 +68,3 @@ function fillUp({ fd }: FileHandle): void {
     for (;;) writeSync(fd, Buffer.alloc(4096, '\n'))
   }).toThrow('EAGAIN')
 }
-
-test('logs a flood of malformed reviews in few lines, of the sidecar’s form', async () => {
-  await using webhook = await startWebhook('pipe')
-  const { stdout } = webhook.child
-  const log = stdout === null ? Promise.resolve('') : text(stdout)
-  for (let count = 0; count < 30; count += 1) {
-    expect(await sendMalformed(webhook.port)).toBe(400)
-  }
-  webhook.child.kill('SIGTERM')
-  const lines = (await log).split('\n').filter((line) => line.includes('"outcome":"malformed"'))
-  expect(lines).toHaveLength(10)
-  expect(lines[0]).toMatch(
-    /^\{"level":"warn","time":"\d{4}-[^"]+Z","event":"pod_rejected","outcome":"malformed"/,
-  )
-})

@@ -163,6 +163,16 @@ test('logs a rejection without a credential that an annotation holds', async () 
   expect(findPiece(jwt, log())).toBeUndefined()
 })
 
+test('logs a flood of malformed reviews in few lines, of the sidecar’s form', async () => {
+  await using _ = await startApiServer()
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  for (let count = 0; count < 30; count += 1) await sendReview(log(), {})
+  const lines = log().match(/^.*"outcome":"malformed".*$/gm)
+  expect(lines).toHaveLength(10)
+  expect(lines?.[0]).toMatch(/^\{"level":"warn","time":"\d{4}-[^"]+Z","event":"pod_rejected",/)
+})
+
 test('writes its CA again as soon as its configuration has changed', async () => {
   await using api = await startApiServer()
   startWebhook()

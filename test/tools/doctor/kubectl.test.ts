@@ -16,14 +16,6 @@ test('passes arguments and input on, and returns what it printed', async () => {
   expect(await fake.inputOf('create')).toBe('{"a":1}')
 })
 
-test('says that kubectl is not installed', async () => {
-  const kubectl = createKubectl({ env: { PATH: '/nowhere' }, signal })
-  expect(await kubectl(['version'])).toMatchObject({
-    code: undefined,
-    fault: { code: 'kubectl_missing', fix: expect.stringContaining('install kubectl') },
-  })
-})
-
 test.each([
   ['Error from server (Forbidden): pods is forbidden\n', 'pods is forbidden'],
   ['Warning: x\nerror: no context\n', 'no context'],

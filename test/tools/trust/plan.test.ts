@@ -51,13 +51,6 @@ test.each([
   })
 })
 
-test('reports credentials of the issuer that nothing uses as extra', async () => {
-  const old = existing({ name: 'old', subject: 'system:serviceaccount:shop:old' })
-  const foreign = existing({ name: 'other', issuer: 'https://other.example/' })
-  const { identities } = await compareWith(existing(), old, foreign)
-  expect(identities[0]).toMatchObject({ extra: [old], count: 3 })
-})
-
 test('finds the list of an identity by its resource id', async () => {
   const { identities, findings } = await plan(
     OBJECTS,

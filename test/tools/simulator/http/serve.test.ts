@@ -51,25 +51,18 @@ describe('a socket fault', () => {
 describe('a server on a port', () => {
   test('passes headers, body and repeated Set-Cookie in both directions', async () => {
     await using running = await serve(async (request) => {
-      const headers = new Headers({
-        'x-method': request.method,
-        'x-sent': request.headers.get('x-sent') ?? '',
-      })
-      headers.append('set-cookie', 'a=1')
-      headers.append('set-cookie', 'b=2')
+      const headers = new Headers([
+        ['x-sent', `${request.method} ${request.headers.get('x-sent')}`],
+        ['set-cookie', 'a=1'],
+        ['set-cookie', 'b=2'],
+      ])
       return new Response((await request.text()).toUpperCase(), { status: 201, headers })
     })
-    const response = await fetch(running.url, {
-      method: 'PUT',
-      body: 'text',
-      headers: { 'x-sent': 'yes' },
-    })
+    const sent = { method: 'PUT', body: 'text', headers: { 'x-sent': 'yes' } }
+    const response = await fetch(running.url, sent)
     expect(response.status).toBe(201)
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
-    expect(Object.fromEntries(response.headers)).toMatchObject({
-      'x-method': 'PUT',
-      'x-sent': 'yes',
-    })
+    expect(response.headers.get('x-sent')).toBe('PUT yes')
     expect(await response.text()).toBe('TEXT')
   })
 
