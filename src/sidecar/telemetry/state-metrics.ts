@@ -6,7 +6,6 @@ import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTime, toWallTimes } from '../tokens/clock.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
-import type { EventName } from './events.ts'
 import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
 
 export interface StateSources {
@@ -24,11 +23,7 @@ export interface StateSources {
 }
 
 /** The events that callers or Entra ID can repeat without limit. */
-const REPEATING_EVENTS: readonly EventName[] = [
-  'request_rejected',
-  'exchange_failed',
-  'refresh_failed',
-]
+const REPEATING_EVENTS = ['request_rejected', 'exchange_failed', 'refresh_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
