@@ -2,13 +2,10 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/secret.ts'
-import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
-import { formatInstant } from './describe.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  readonly clock: Clock
   /** Called once, when the sidecar becomes ready. */
   readonly onReady: () => void
 }
@@ -24,12 +21,6 @@ interface UnreadyReason {
 export interface ReadinessState {
   readonly ready: boolean
   readonly reasons: readonly UnreadyReason[]
-  readonly lastExchange?: {
-    readonly at: string
-    readonly ok: boolean
-    /** Without the message: `/readyz` is served to other pods, and Entra ID's text names the tenant and the resource. */
-    readonly code?: string
-  }
 }
 
 /**
@@ -38,11 +29,10 @@ export interface ReadinessState {
  * wrong, and Entra ID decides.
  */
 export function createReadiness(options: ReadinessOptions) {
-  const { assertions, readyAfterPrefetch, clock, onReady } = options
+  const { assertions, readyAfterPrefetch, onReady } = options
   let hasToken = false
   let isPrefetched = !readyAfterPrefetch
   let isReported = false
-  let lastExchange: { readonly endedAt: number; readonly code: string | undefined } | undefined
 
   /** Returns the readiness. Called when a projected token was read, too. */
   function check(): ReadinessState {
@@ -58,18 +48,13 @@ export function createReadiness(options: ReadinessOptions) {
       isReported = true
       onReady()
     }
-    if (lastExchange === undefined) return { ready, reasons }
-    const { endedAt, code } = lastExchange
-    const at = formatInstant(endedAt, clock)
-    return { ready, reasons, lastExchange: { at, ok: code === undefined, ...(code && { code }) } }
+    return { ready, reasons }
   }
 
   return {
     check,
     onExchange: ({ outcome }: ExchangeEvent) => {
       hasToken ||= outcome.ok
-      const code = outcome.ok ? undefined : outcome.error.code
-      lastExchange = { endedAt: clock.monotonic(), code }
       check()
     },
     /** Called when every resource of WIMDS_PREFETCH has been requested once. */
