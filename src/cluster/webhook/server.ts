@@ -1,7 +1,13 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { ConnectionLimiter, SHARE_BY_WORK } from '../../sidecar/server/connections.ts'
+import {
+  ConnectionLimiter,
+  type ConnectionPolicy,
+  type ConnectionState,
+  findFirst,
+  hasInflightRequest,
+} from '../../sidecar/server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
 import { JSON_HEADERS, sendJson, writeHead } from '../../sidecar/server/send.ts'
 import type { Decision } from './admission.ts'
@@ -30,6 +36,24 @@ export interface ReviewServerParts {
 
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
+
+/** Closes the connection with the most replies, after the one that it waits for: all may be of one peer, a proxy. */
+const SHARE_BY_WORK: ConnectionPolicy = {
+  isGraceful: true,
+  chooseVictim: (open) =>
+    findFirst(
+      [...open],
+      (one, other) =>
+        Number(isEnding(one)) - Number(isEnding(other)) ||
+        other.replies - one.replies ||
+        one.idleSince - other.idleSince,
+    ),
+}
+
+/** Returns whether the connection is closed after a reply that it waits for. */
+function isEnding(state: ConnectionState): boolean {
+  return hasInflightRequest(state) && state.pending.at(-1)?.shouldKeepAlive === false
+}
 
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** An open connection. */
-interface ConnectionState {
+export interface ConnectionState {
   readonly socket: Socket
   readonly key: string
   /** The address of the other side. */
@@ -46,19 +46,6 @@ export const SHARE_BY_PEER: ConnectionPolicy = {
       (one, other) => other.replies - one.replies || one.idleSince - other.idleSince,
     )
   },
-}
-
-/** Closes the connection with the most replies, after the one that it waits for: all may be of one peer, a proxy. */
-export const SHARE_BY_WORK: ConnectionPolicy = {
-  isGraceful: true,
-  chooseVictim: (open) =>
-    findFirst(
-      [...open],
-      (one, other) =>
-        Number(isEnding(one)) - Number(isEnding(other)) ||
-        other.replies - one.replies ||
-        one.idleSince - other.idleSince,
-    ),
 }
 
 /**
@@ -178,7 +165,10 @@ function connectionKey({ localAddress, localPort, remoteAddress, remotePort }: S
 }
 
 /** Returns the value that would be the first after sorting; undefined if there is none. */
-function findFirst<T>(values: readonly T[], compare: (one: T, other: T) => number): T | undefined {
+export function findFirst<T>(
+  values: readonly T[],
+  compare: (one: T, other: T) => number,
+): T | undefined {
   let first = values[0]
   for (const value of values) if (first === undefined || compare(value, first) < 0) first = value
   return first
@@ -188,12 +178,7 @@ function findFirst<T>(values: readonly T[], compare: (one: T, other: T) => numbe
  * Returns whether this side owes the reply to a request that has arrived completely. A reply that is
  * written and that the caller does not read does not count.
  */
-function hasInflightRequest({ pending }: ConnectionState): boolean {
+export function hasInflightRequest({ pending }: ConnectionState): boolean {
   const last = pending.at(-1)
   return last?.req.complete === true && !last.writableEnded
-}
-
-/** Returns whether the connection is closed after a reply that it waits for. */
-function isEnding(state: ConnectionState): boolean {
-  return hasInflightRequest(state) && state.pending.at(-1)?.shouldKeepAlive === false
 }
