@@ -116,6 +116,16 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): boole
   return error instanceof ClusterError && statuses.includes(error.status ?? 0)
 }
 
+/** Resolves with undefined if the API server answered 404. */
+export async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined
+    throw error
+  }
+}
+
 /** A call failed. The message has one line, without the answer of the API server. */
 class ClusterError extends Error {
   readonly status: number | undefined

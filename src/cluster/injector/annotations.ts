@@ -18,6 +18,17 @@ const AZWI_PREFIX = 'azure.workload.identity/'
 export const CLIENT_ID = `${AZWI_PREFIX}client-id`
 export const TENANT_ID = `${AZWI_PREFIX}tenant-id`
 
+/** These annotations by the variables of a sidecar or gate that have their values. */
+export const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
+  ['AZURE_CLIENT_ID', CLIENT_ID],
+  ['AZURE_TENANT_ID', TENANT_ID],
+])
+
+/** Formats what is wrong with an annotation of a ServiceAccount. `problem` completes "the annotation …". */
+export function formatAccountProblem(annotation: string, account: string, problem: string): string {
+  return `the annotation ${annotation} of the ServiceAccount ${account} ${problem}. Fix: correct the annotation`
+}
+
 const port = integer({ min: 1024, max: 65_535 })
 
 /** The annotations of wimds by their names after the prefix, with the schemas of their values. */

@@ -2,7 +2,7 @@
 import { parseSettings } from '../../sidecar/config/settings.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
 import { NO_PROXY_NAMES, UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
-import { CLIENT_ID, isInjectedByAzwi, TENANT_ID } from './annotations.ts'
+import { ACCOUNT_ANNOTATIONS, formatAccountProblem, isInjectedByAzwi } from './annotations.ts'
 import {
   findOtherCredentials,
   MANAGED_IDENTITY_ONLY,
@@ -211,17 +211,12 @@ const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
     const isOfContainer = token.variables.some(
       (entry) => entry.name === setting && sidecarEnv.includes(entry),
     )
+    // The flags that override an annotation are validated.
     const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(setting)
     return annotation === undefined
       ? `the sidecar would not start with ${formatProblem(found)}`
-      : `the annotation ${annotation} of the ServiceAccount ${getServiceAccountName(spec)} ${problem}. Fix: correct the annotation`
+      : formatAccountProblem(annotation, getServiceAccountName(spec), problem)
   })
-
-/** The annotation with the value of a variable, by the variable's name; the flags that override it are validated. */
-const ACCOUNT_ANNOTATIONS: ReadonlyMap<string, string> = new Map([
-  ['AZURE_CLIENT_ID', CLIENT_ID],
-  ['AZURE_TENANT_ID', TENANT_ID],
-])
 
 /** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
 export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly Problem[] {

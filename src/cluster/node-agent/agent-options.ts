@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds node-agent`. */
-import { type Address, address } from '../../sidecar/config/parsers.ts'
+import { type Address, address, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { DISCOVERIES, type DiscoveryOptions } from './sandboxes.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
@@ -34,6 +34,10 @@ export const NODE_AGENT = {
       value: 'DIR',
       help: 'for the pods that are served, which the next agent serves while the API server is away (default /run/wimds)',
     },
+    'tenant-id': {
+      value: 'TENANT_ID',
+      help: 'the tenant of pods that a policy has injected, if the ServiceAccount has no annotation azure.workload.identity/tenant-id',
+    },
     'admin-listen': {
       value: 'HOST:PORT',
       help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
@@ -49,6 +53,8 @@ export interface NodeAgentOptions extends Omit<DiscoveryOptions, 'procDirectory'
   readonly nodeName: string
   readonly kubeletPodsDirectory: string
   readonly stateDirectory: string
+  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  readonly defaultTenantId: string | undefined
   readonly adminListen: Address
   /** Which the broker parses. */
   readonly brokerAdminListen: string
@@ -71,6 +77,7 @@ export function parseNodeAgentOptions(
   }
   const adminListen =
     parseSettingFlag(flags, 'admin-listen', address, problems) ?? DEFAULT_ADMIN_LISTEN
+  const defaultTenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
   if (problems.length > 0) throw new UsageError(problems)
   return {
     nodeName,
@@ -79,6 +86,7 @@ export function parseNodeAgentOptions(
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
     kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
     stateDirectory: flags.value('state-directory') ?? '/run/wimds',
+    defaultTenantId,
     adminListen,
     brokerAdminListen: flags.value('broker-admin-listen') ?? '127.0.0.1:9442',
   }

@@ -2,8 +2,9 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connectToApiServer } from '../api-client.ts'
+import { type ApiServer, connectToApiServer } from '../api-client.ts'
 import { createNodeAgentMetrics, type NodeAgentMetrics } from './agent-metrics.ts'
+import { createSettingsReader } from './find-settings.ts'
 import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
@@ -39,7 +40,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
   const writeEvent = createPodEvents({ api, nodeName, onError })
-  const agent = createAgent({ options, io, log, onError, writeEvent })
+  const agent = createAgent({ options, io, log, api, onError, writeEvent })
   const { reconciler, metrics, broker } = agent
 
   let isListed = false
@@ -97,6 +98,7 @@ interface AgentParts {
   readonly options: NodeAgentOptions
   readonly io: CommandIo
   readonly log: ProcessLog
+  readonly api: ApiServer
   readonly onError: (error: unknown) => void
   readonly writeEvent: (pod: RoutedPod, message: string) => Promise<void>
 }
@@ -111,7 +113,7 @@ interface Agent {
 }
 
 /** Creates what routes pods and what serves them, and connects the two. */
-function createAgent({ options, io, log, onError, writeEvent }: AgentParts): Agent {
+function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts): Agent {
   const tools = { path: io.env['PATH'], signal: io.signal }
   const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
   const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
@@ -121,11 +123,15 @@ function createAgent({ options, io, log, onError, writeEvent }: AgentParts): Age
     log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
     void writeEvent(pod, message)
   }
+  const { defaultTenantId } = options
+  const findSettings = createSettingsReader({ api, saved, defaultTenantId })
+  const parts = { findSettings, readSandboxes, procDirectory: PROC, helper: HELPER, tools }
   const reconciler = new Reconciler({
-    route: createPodRouter({ readSandboxes, procDirectory: PROC, helper: HELPER, tools }),
-    onRoute: (pod, { socket }) => {
-      broker.serve(pod, socket)
-      reportErrors(() => saved.write(pod), onError)
+    route: createPodRouter(parts),
+    onRoute: (pod, { socket, env }) => {
+      const served = { ...pod, env }
+      broker.serve(served, socket)
+      reportErrors(() => saved.write(served), onError)
     },
     onClose: (uid) => {
       broker.close(uid)

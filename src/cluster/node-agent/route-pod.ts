@@ -39,12 +39,15 @@ export interface Route {
   readonly namespace: number
   /** Listens in the namespace, to which the redirect leads. */
   readonly socket: ListeningSocket
+  /** The pod's settings, with its identity. */
+  readonly env: RoutedPod['env']
 }
 
 /** Routes a pod unless its route still holds, and returns its route. */
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
+  readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
   /** Of the agent, for the namespaces that are never changed. */
   readonly procDirectory: string
@@ -61,7 +64,7 @@ const MAX_SNAPSHOT_AGE_MS = 100
  * to it. It throws a `RouteFailure`.
  */
 export function createPodRouter(options: RouteOptions): RoutePod {
-  const { readSandboxes, procDirectory } = options
+  const { findSettings, readSandboxes, procDirectory } = options
   let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
   const readRecently = () => {
     const now = performance.now()
@@ -91,8 +94,9 @@ export function createPodRouter(options: RouteOptions): RoutePod {
           `${path} is the network of the node, which is never changed. Fix: remove hostNetwork from the pod`,
         )
       }
+      const env = await findSettings(pod)
       const socket = await routeNamespace(pod.port, namespace, options)
-      return { namespace: status.ino, socket }
+      return { namespace: status.ino, socket, env }
     } finally {
       closeSync(namespace)
     }

@@ -19,11 +19,15 @@ export class SavedPods {
   /** Returns the pods of all files that an agent has written. */
   read(): RoutedPod[] {
     const names = ignoreEnded(() => readdirSync(this.#directory)) ?? []
-    return names.flatMap((name) => {
-      if (!name.endsWith('.json')) return []
-      const text = ignoreEnded(() => readFileSync(join(this.#directory, name), 'utf8')) ?? ''
-      return RoutedPod.safeParse(parseJson(text)).data ?? []
-    })
+    return names.flatMap((name) =>
+      name.endsWith('.json') ? (this.find(name.replace(/\.json$/, '')) ?? []) : [],
+    )
+  }
+
+  /** Returns the pod; undefined if no agent has written it. */
+  find(uid: string): RoutedPod | undefined {
+    const text = ignoreEnded(() => readFileSync(this.#path(uid), 'utf8')) ?? ''
+    return RoutedPod.safeParse(parseJson(text)).data
   }
 
   /** Writes a complete file or none. */

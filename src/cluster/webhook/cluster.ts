@@ -1,8 +1,8 @@
 /** The calls by which the webhook reads and writes its cluster. */
 import * as z from 'zod/mini'
 import { type Pause, retry } from '../../lib/retry.ts'
-import { type ApiServer, connectToApiServer, hasStatus } from '../api-client.ts'
-import type { ServiceAccountAnnotations } from '../injector/plan.ts'
+import { type ApiServer, connectToApiServer, hasStatus, ifFound } from '../api-client.ts'
+import { readServiceAccount } from '../read-service-account.ts'
 import type { PublishCa } from './certificate-rotation.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
 
@@ -34,7 +34,7 @@ export function connectToCluster({ onError, limits, ...options }: ClusterOptions
     /** Returns the minor version of Kubernetes 1. Repeats the call until it succeeds. */
     getMinorVersion: () => retry(() => getMinorVersion(api), { ...options, onError, signal }),
     getServiceAccount: (namespace: string, name: string) =>
-      getServiceAccount(api, lookupMs, namespace, name),
+      readServiceAccount(api, { namespace, name, timeoutMs: lookupMs }),
     createCertificateStore: (names: CertificateNames) => createCertificateStore(api, names),
     /** Aborts every call. */
     close: () => shutdown.abort(),
@@ -50,42 +50,7 @@ async function getMinorVersion(api: ApiServer): Promise<number> {
   return Number.parseInt(minor, 10)
 }
 
-/** Annotations alone can have 256 KiB; the rest of the metadata is small. */
-const MAX_ACCOUNT_BYTES = 1024 * 1024
-/** The metadata alone: a ServiceAccount may list thousands of Secrets. */
-const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
-
 const Strings = z.nullish(z.record(z.string(), z.string()))
-const ServiceAccount = z.object({ metadata: z.object({ annotations: Strings }) })
-
-/** Returns the annotations of a ServiceAccount; undefined if there is none. */
-async function getServiceAccount(
-  api: ApiServer,
-  timeoutMs: number,
-  namespace: string,
-  name: string,
-): Promise<ServiceAccountAnnotations | undefined> {
-  const call = {
-    action: 'read it',
-    path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
-    accept: METADATA_ONLY,
-    timeoutMs,
-    maxBytes: MAX_ACCOUNT_BYTES,
-  }
-  const account = await ifFound(api.call(call, ServiceAccount))
-  return account && (account.metadata.annotations ?? {})
-}
-
-/** Resolves with undefined if the API server answered 404. */
-async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (hasStatus(error, 404)) return undefined
-    throw error
-  }
-}
-
 const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
 const Secret = z.extend(Versioned, { data: Strings })
 

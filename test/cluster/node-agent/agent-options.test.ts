@@ -11,6 +11,7 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     netnsDirectory: '/var/run/netns',
     kubeletPodsDirectory: '/var/lib/kubelet/pods',
     stateDirectory: '/run/wimds',
+    defaultTenantId: undefined,
     adminListen: { host: '127.0.0.1', port: 9441 },
     brokerAdminListen: '127.0.0.1:9442',
   })
@@ -24,6 +25,7 @@ test('takes every option', () => {
     '--netns-directory=/run/netns',
     '--kubelet-pods-directory=/kubelet/pods',
     '--state-directory=/state',
+    '--tenant-id=contoso.com',
     '--admin-listen=[::]:9000',
     '--broker-admin-listen=[::]:9001',
   ]
@@ -34,6 +36,7 @@ test('takes every option', () => {
     netnsDirectory: '/run/netns',
     kubeletPodsDirectory: '/kubelet/pods',
     stateDirectory: '/state',
+    defaultTenantId: 'contoso.com',
     adminListen: { host: '::', port: 9000 },
     brokerAdminListen: '[::]:9001',
   })

@@ -27,6 +27,7 @@ if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent
 
 const LIST = 'GET /api/v1/pods'
 const WATCH = 'GET /api/v1/pods?watch'
+const ACCOUNT = 'GET /api/v1/namespaces/shop/serviceaccounts/orders'
 const EVENTS = 'POST /api/v1/namespaces/shop/events'
 
 /** Where the runtime keeps network namespaces and CNI results, and the agent its state; the tools of a test. */
@@ -52,11 +53,18 @@ function keep({ namespacePath }: PodNetwork, uid = UID): void {
   writeFileSync(join(results, uid), JSON.stringify(cniResult(uid, path)))
 }
 
+const TENANT_ID = '22222222-2222-4222-8222-222222222222'
+const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+const IDENTITY = {
+  'azure.workload.identity/client-id': CLIENT_ID,
+  'azure.workload.identity/tenant-id': TENANT_ID,
+}
+
 /** A pod whose settings the broker accepts. */
 function servedPod(parts: Parameters<typeof nodeModePod>[0] = {}) {
   const env = [
-    { name: 'AZURE_TENANT_ID', value: '22222222-2222-4222-8222-222222222222' },
-    { name: 'AZURE_CLIENT_ID', value: '11111111-1111-4111-8111-111111111111' },
+    { name: 'AZURE_TENANT_ID', value: TENANT_ID },
+    { name: 'AZURE_CLIENT_ID', value: CLIENT_ID },
     { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/azure-identity-token` },
   ]
   return nodeModePod({ env, ...parts })
@@ -73,6 +81,7 @@ const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 /** An API server whose pods, and whose faults, change during a test. */
 async function startApi() {
   let pods: readonly object[] = []
+  let annotations: object = {}
   let isAway = false
   const watches = new Set<ServerResponse>()
   const messages: string[] = []
@@ -91,6 +100,7 @@ async function startApi() {
       watches.add(response)
       response.once('close', () => watches.delete(response))
     }),
+    [ACCOUNT]: (response) => answer(response, 200, { metadata: { annotations } }),
     [EVENTS]: (response, _, body) => {
       const { message }: { message: string } = JSON.parse(body)
       messages.push(message)
@@ -102,6 +112,8 @@ async function startApi() {
     messages,
     lists: () => api.calls(LIST),
     set: (...next: readonly object[]) => (pods = next),
+    /** Sets the annotations of the ServiceAccount of the pods. */
+    annotate: (next: object) => (annotations = next),
     send: (type: string, object: object) => {
       for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)
     },
@@ -261,12 +273,37 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await podNetwork()
     keep(pod)
     await using api = await startApi()
-    api.set(nodeModePod())
+    api.set(nodeModePod({ env: [{ name: 'AZURE_TENANT_ID', value: 'common' }] }))
     await using agent = startAgent()
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('AZURE_TENANT_ID')
     expect(api.messages[0]).toContain('Fix: ')
     expect(agent.countOf('pod_routed')).toBe(0)
+  }, 120_000)
+
+  test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
+    using pod = await podNetwork()
+    keep(pod)
+    await using api = await startApi()
+    const file = `${TOKEN_DIRECTORY}/azure-identity-token`
+    api.set(nodeModePod({ env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }] }))
+    const savedEnv = () => {
+      const saved: { env: object } = JSON.parse(readFileSync(join(state, `${UID}.json`), 'utf8'))
+      return saved.env
+    }
+    await using first = startAgent()
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain('no tenant id. Fix: annotate the ServiceAccount shop/orders')
+    api.annotate(IDENTITY)
+    await first.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+    const identity = { AZURE_CLIENT_ID: CLIENT_ID, AZURE_TENANT_ID: TENANT_ID }
+    expect(savedEnv()).toMatchObject(identity)
+    await first.kill()
+    api.annotate({ ...IDENTITY, 'azure.workload.identity/client-id': TENANT_ID })
+    await using second = startAgent()
+    await second.logged('pod_routed')
+    expect(savedEnv()).toMatchObject(identity)
   }, 120_000)
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {

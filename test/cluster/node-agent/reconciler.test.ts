@@ -29,7 +29,7 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
       await calls(pod)
       if (previous?.namespace === sandbox.namespace) return previous
       const socket = Object.assign(createServer(), { close })
-      return { ...sandbox, socket }
+      return { ...sandbox, socket, env: {} }
     },
     onRoute,
     onClose,
@@ -60,7 +60,7 @@ test('routes no pod before a broker takes it', async () => {
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
   const socket = Object.assign(createServer(), { close: () => {} })
   const reconciler = new Reconciler({
-    route: () => Promise.resolve({ namespace: 1, socket }),
+    route: () => Promise.resolve({ namespace: 1, socket, env: {} }),
     onRoute,
     onClose: () => {},
     onFailure: () => {},

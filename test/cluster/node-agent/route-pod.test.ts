@@ -53,6 +53,8 @@ afterEach(() => {
   for (const { socket } of routes.splice(0)) socket.close()
 })
 
+const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
+
 function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
   const procDirectory = '/proc'
   const readSandboxes = createSandboxReader({
@@ -62,7 +64,7 @@ function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
     procDirectory,
   })
   const tools = { path, signal }
-  const router = createPodRouter({ readSandboxes, procDirectory, helper, tools })
+  const router = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await router(pod, previous)
     if (route !== previous) routes.push(route)
@@ -269,7 +271,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       })
       const tools = { path: process.env['PATH'], signal }
       const helper = compiledHelper()
-      const route = createPodRouter({ readSandboxes, procDirectory, helper, tools })
+      const route = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
       routes.push(await route(routedPod()))
       expect(rulesOf(pod)).toContain('to_sidecar')
       expect(rulesOf(other)).not.toContain('to_sidecar')

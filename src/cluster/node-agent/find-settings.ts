@@ -1,0 +1,64 @@
+/** Completes the settings of a pod that a policy has injected: its gate names no identity, since CEL reads no ServiceAccount. */
+import { errorMessage } from '../../lib/describe-error.ts'
+import { parseSettings } from '../../sidecar/config/settings.ts'
+import type { ApiServer } from '../api-client.ts'
+import { ACCOUNT_ANNOTATIONS, formatAccountProblem, TENANT_ID } from '../injector/annotations.ts'
+import { readServiceAccount } from '../read-service-account.ts'
+import { RouteFailure } from './route-pod.ts'
+import type { RoutedPod } from './routed-pod.ts'
+import type { SavedPods } from './saved-pods.ts'
+
+interface SettingsOptions {
+  readonly api: ApiServer
+  readonly saved: Pick<SavedPods, 'find'>
+  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  readonly defaultTenantId: string | undefined
+}
+
+/**
+ * Creates the function that returns the variables of the pod's gate, with its identity, or throws a `RouteFailure`. A pod keeps the identity with which it was first served, also under a later agent: an account
+ * that is changed is that of new pods.
+ */
+export function createSettingsReader(options: SettingsOptions) {
+  return async (pod: RoutedPod): Promise<RoutedPod['env']> => {
+    if (pod.env['AZURE_TENANT_ID']) return pod.env
+    const earlier = options.saved.find(pod.uid)
+    if (earlier?.env['AZURE_TENANT_ID']) return earlier.env
+    return { ...(await readIdentity(pod, options)), ...pod.env }
+  }
+}
+
+async function readIdentity(
+  { namespace, serviceAccount: name }: RoutedPod,
+  { api, defaultTenantId }: SettingsOptions,
+): Promise<RoutedPod['env']> {
+  const account = `${namespace}/${name}`
+  const annotations = await readServiceAccount(api, { namespace, name }).catch((error: unknown) => {
+    throw new RouteFailure(
+      'settings_invalid',
+      `the ServiceAccount ${account} could not be read: ${errorMessage(error)}`,
+      error,
+    )
+  })
+  if (annotations === undefined) {
+    const message = `the ServiceAccount ${account} does not exist. Fix: create it`
+    throw new RouteFailure('settings_invalid', message)
+  }
+  const identity: Record<string, string> = {}
+  for (const [variable, annotation] of ACCOUNT_ANNOTATIONS) {
+    const value = annotations[annotation]
+    if (value) identity[variable] = value
+  }
+  if (defaultTenantId !== undefined) identity['AZURE_TENANT_ID'] ??= defaultTenantId
+  if (identity['AZURE_TENANT_ID'] === undefined) {
+    throw new RouteFailure(
+      'settings_invalid',
+      `no tenant id. Fix: annotate the ServiceAccount ${account} with ${TENANT_ID}, or set the chart's value injection.tenantId`,
+    )
+  }
+  const [invalid] = parseSettings(identity).problems
+  if (invalid === undefined) return identity
+  const annotation = ACCOUNT_ANNOTATIONS.get(invalid.setting ?? '') ?? ''
+  const message = formatAccountProblem(annotation, account, invalid.problem)
+  throw new RouteFailure('settings_invalid', message)
+}
