@@ -73,6 +73,15 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(reachable).not.toContain('does not scrape')
   })
 
+  test('the notes name no webhook where policies inject', async () => {
+    const notes = await renderNotes(
+      '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true,replicaCount=1',
+      '--kube-version=1.36.0',
+    )
+    expect(notes).not.toMatch(/webhook|deployment\/|WARNING/)
+    expect(notes).toContain('works:\n\n  kubectl rollout status daemonset/wimds-node-agent')
+  })
+
   test('the notes warn of pods that start without the sidecar, and of a single replica', async () => {
     const notes = await renderNotes('--set=webhook.failurePolicy=Ignore,replicaCount=1')
     expect(notes.match(/^WARNING: /gm)).toHaveLength(2)

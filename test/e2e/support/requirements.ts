@@ -31,3 +31,15 @@ export const needTwoNodes = () =>
 /** They need a command that ends the machine of a node. */
 export const needLostNode = () =>
   beforeEach(({ skip }) => skip(LOSE_NODE === undefined, 'LOSE_NODE names no command'))
+
+/** Returns true if the API server has MutatingAdmissionPolicies, as from Kubernetes 1.36 on. */
+export async function hasMutatingPolicies(): Promise<boolean> {
+  const kinds = await kubectl(['get', '--raw', '/apis/admissionregistration.k8s.io/v1'])
+  return kinds.includes('"mutatingadmissionpolicies"')
+}
+
+/** They need an API server that injects by policies. */
+export const needMutatingPolicies = () =>
+  beforeEach(async ({ skip }) => {
+    skip(!(await hasMutatingPolicies()), 'MutatingAdmissionPolicies need Kubernetes 1.36')
+  })

@@ -1,0 +1,137 @@
+/** The chart with policies in place of the webhook. `test/e2e/policy.test.ts` evaluates their expressions. */
+import { describe, expect, test } from 'vitest'
+import { parseAllDocuments, stringify } from 'yaml'
+import { z } from 'zod'
+import { inject } from '../../src/cluster/injector/inject.ts'
+import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
+import { POD_SETTINGS } from '../../src/cluster/injector/pod-settings.ts'
+import { INJECTION_DEFAULTS } from '../../src/cluster/injector/settings.ts'
+import { CHART, HELMS, RELEASE } from './helm.ts'
+
+const VALUES = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'
+const Manifest = z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) })
+const Agent = z.object({
+  spec: z.object({
+    template: z.object({
+      spec: z.object({ containers: z.tuple([z.object({ args: z.array(z.string()) })]) }),
+    }),
+  }),
+})
+const Role = z.object({ rules: z.array(z.object({ resources: z.array(z.string()) })) })
+
+/** Returns the names of the annotations that injection knows, from its message about one that it does not know. */
+function readKnownAnnotations(): string {
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/qqqqqqqqqq': '' }
+  const pod = { metadata: { annotations }, spec: { containers: [{ name: 'app' }] } }
+  const injection = inject({ pod, serviceAccount: {}, settings: INJECTION_DEFAULTS })
+  const reasons = injection.kind === 'rejected' ? injection.reasons.join() : ''
+  return /known are wimds\.io\/\{(.+?)\}/.exec(reasons)?.[1] ?? ''
+}
+
+describe.each(HELMS)('Helm $version', ({ run }) => {
+  const template = (...flags: readonly string[]) =>
+    run('template', RELEASE, CHART, '--namespace=wimds', '--kube-version=1.36.0', VALUES, ...flags)
+
+  const render = async (...flags: readonly string[]) =>
+    parseAllDocuments(await template(...flags)).map((document) => Manifest.parse(document.toJS()))
+
+  test('renders the policies of the snapshot', async () => {
+    const objects = await render('--show-only=templates/injection-policy.yaml')
+    const texts = objects.map(({ kind, spec }) => stringify({ kind, spec }, { lineWidth: 0 }))
+    const image = /ghcr.io\/wimds\/wimds-gate:[\w.-]+/g
+    const text = texts.toSorted().join('---\n').replaceAll(image, 'GATE')
+    await expect(text).toMatchFileSnapshot('golden/policy.yaml')
+  })
+
+  test('renders nothing of the webhook, and the right of the agent to read ServiceAccounts', async () => {
+    const objects = await render('--skip-tests', '--set=podMonitor.enabled=true')
+    expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual([
+      'ClusterRole wimds-node-agent',
+      'ClusterRoleBinding wimds-node-agent',
+      'DaemonSet wimds-node-agent',
+      'MutatingAdmissionPolicy wimds',
+      'MutatingAdmissionPolicyBinding wimds',
+      'Namespace wimds-node-agent',
+      'PodMonitor wimds-sidecars',
+      'ServiceAccount wimds-node-agent',
+      'ServiceAccount wimds-test',
+      'ValidatingAdmissionPolicy wimds',
+      'ValidatingAdmissionPolicyBinding wimds',
+    ])
+    const role = objects.find(({ kind }) => kind === 'ClusterRole')
+    expect(Role.parse(role).rules.flatMap(({ resources }) => resources)).toContain(
+      'serviceaccounts',
+    )
+  })
+
+  test('gives the agent the default tenant', async () => {
+    const objects = await render('--set=injection.tenantId=contoso.com')
+    const agent = Agent.parse(objects.find(({ kind }) => kind === 'DaemonSet'))
+    expect(agent.spec.template.spec.containers[0].args).toContain('--tenant-id=contoso.com')
+  })
+
+  test('knows the annotations of injection', async () => {
+    const [, listed = ''] = /known are wimds\.io\/\{(.+?)\}/.exec(await template()) ?? []
+    const known = readKnownAnnotations().split(',')
+    expect(known.length).toBeGreaterThan(10)
+    expect(listed.split(',').toSorted()).toEqual(known.toSorted())
+  })
+
+  test('puts every setting of a pod that the operator can give into the gate', async () => {
+    const names = [...POD_SETTINGS].filter(
+      (name) => !SET_BY_INJECTION.has(name) && !name.startsWith('WIMDS_INSTANCE_'),
+    )
+    const env = {
+      ...Object.fromEntries(names.map((name) => [name, 'true'])),
+      AZURE_AUTHORITY_HOST: String.raw`a'b"c\d`,
+      WIMDS_UNLISTED_CLIENT_IDS: 'deny',
+      WIMDS_MAX_CONNECTIONS: '100',
+    }
+    const instance = { resourceGroup: 'group' }
+    const rendered = await template(
+      `--set-json=injection.env=${JSON.stringify(env)}`,
+      `--set-json=injection.instance=${JSON.stringify(instance)}`,
+    )
+    for (const name of names) expect(rendered).toMatch(new RegExp(`\\['?"?${name}'?"?, `))
+    expect(rendered).toContain(String.raw`["AZURE_AUTHORITY_HOST", "a'b\"c\\d"]`)
+    expect(rendered).toContain('["WIMDS_INSTANCE_RESOURCE_GROUP", "group"]')
+    expect(rendered).toContain(`annotations[?'wimds.io/prefetch'].orValue("true")`)
+  })
+
+  test('leaves the uid of the gate to the cluster, as OpenShift requires', async () => {
+    const rendered = await template('--set=injection.uid=none')
+    expect(rendered).not.toContain('runAsUser: none')
+    expect(rendered).toContain("?'runAsUser': gate.?securityContext.?runAsUser")
+  })
+
+  test.each([
+    [
+      'without the node agent',
+      '--set=nodeAgent.enabled=false',
+      'injection.by policy needs the node agent. Fix: set nodeAgent.enabled=true',
+    ],
+    [
+      'in another mode',
+      '--set=injection.mode=env',
+      'injection.by policy injects in mode node alone, and injection.mode is env. Fix: set injection.mode=node, or injection.by=webhook',
+    ],
+    [
+      'before Kubernetes 1.36',
+      '--kube-version=1.35.2',
+      'injection.by policy needs Kubernetes 1.36, and this is v1.35.2. Fix: upgrade the cluster',
+    ],
+    [
+      'with NO_PROXY everywhere',
+      '--set=injection.alwaysSetNoProxy=true',
+      'injection.by policy changes no container of an application',
+    ],
+    [
+      'with a variable that Kubernetes would expand',
+      '--set=injection.env.WIMDS_PREFETCH=$(A)',
+      'injection.env.WIMDS_PREFETCH contains $(, which the node agent does not expand. Fix: write the value itself',
+    ],
+    ['by something else', '--set=injection.by=magic', '/injection/by'],
+  ])('is refused %s', async (_, flag, message) => {
+    await expect(template(flag)).rejects.toThrow(message)
+  })
+})

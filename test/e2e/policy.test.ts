@@ -1,0 +1,396 @@
+/** Injection by the policies of the chart, without the webhook. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
+import { testCluster } from './support/cluster.ts'
+import { TENANT_ID } from './support/entra.ts'
+import { IMAGES, NETNS_DIRECTORY } from './support/environment.ts'
+import { eventually } from './support/eventually.ts'
+import type { TestNamespace } from './support/namespace.ts'
+import { shareMounts } from './support/node-agent.ts'
+import { listObjects } from './support/objects.ts'
+import { hasMutatingPolicies, needMutatingPolicies } from './support/requirements.ts'
+import { kubectl } from './support/run.ts'
+import {
+  appPod,
+  curl,
+  injectedPods,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-policy'
+const CLIENT = '11111111-1111-4111-8111-111111111111'
+const ACCOUNT = serviceAccount('app', CLIENT)
+const OPT_IN = { 'wimds.io/inject': 'true' }
+const LABEL = 'wimds.io/inject=true'
+const GATE = 'wimds-gate'
+
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:app`, `${NAMESPACE}:late`],
+})
+let labelled: TestNamespace
+let objectsBefore: ReadonlySet<string>
+
+const Container = z.looseObject({
+  name: z.string(),
+  env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).optional(),
+  resources: z.unknown(),
+  volumeMounts: z.array(z.looseObject({ name: z.string() })).optional(),
+})
+const Pod = z.object({
+  spec: z.object({
+    initContainers: z.array(Container).optional(),
+    volumes: z.array(z.looseObject({ name: z.string() })).optional(),
+  }),
+  status: z.object({ qosClass: z.string().optional() }),
+})
+
+type Parts = Omit<Parameters<typeof appPod>[0], 'name' | 'script' | 'account'>
+
+/** Returns a pod that opts in. */
+const optedIn = ({ annotations, ...parts }: Parts = {}) =>
+  appPod({
+    name: 'checked',
+    account: 'app',
+    script: STAY,
+    annotations: { ...OPT_IN, ...annotations },
+    ...parts,
+  })
+
+/** Lets the API server admit the pod without creating it. Returns the pod; throws with the reason of a rejection. */
+async function admit(pod: object | string, namespace: TestNamespace = cluster.namespace) {
+  const manifest = typeof pod === 'string' ? pod : stringify(pod)
+  const args = ['create', '--dry-run=server', '--filename=-', '--output=json']
+  return Pod.parse(JSON.parse(await namespace.kubectl(args, manifest)))
+}
+
+const namesOf = ({ spec }: z.infer<typeof Pod>) =>
+  (spec.initContainers ?? []).map(({ name }) => name)
+const gateOf = ({ spec }: z.infer<typeof Pod>) =>
+  Container.parse(spec.initContainers?.find(({ name }) => name === GATE))
+const ownMounts = (pod: z.infer<typeof Pod>) =>
+  gateOf(pod).volumeMounts?.filter(({ name }) => name.startsWith('wimds-'))
+const settingsOf = (pod: z.infer<typeof Pod>) =>
+  Object.fromEntries((gateOf(pod).env ?? []).map(({ name, value }) => [name, value]))
+
+/** A policy of somebody else, which runs after those of the chart. */
+const otherPolicy = (name: string, reinvocationPolicy: string, expression: string) =>
+  [
+    {
+      kind: 'MutatingAdmissionPolicy',
+      spec: {
+        failurePolicy: 'Fail',
+        reinvocationPolicy,
+        matchConstraints: {
+          objectSelector: { matchLabels: { mutated: name } },
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
+          ],
+        },
+        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+      },
+    },
+    { kind: 'MutatingAdmissionPolicyBinding', spec: { policyName: `zz-${name}` } },
+  ].map((object) => ({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    metadata: { name: `zz-${name}` },
+    ...object,
+  }))
+const OTHER_POLICIES = [
+  ...otherPolicy(
+    'prepend',
+    'Never',
+    '[JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{name: "mesh", image: "mesh"}}]',
+  ),
+  ...otherPolicy(
+    'replace',
+    'Never',
+    '[JSONPatch{op: "replace", path: "/spec/initContainers/0/image", value: "other"}]',
+  ),
+  ...otherPolicy('remove', 'IfNeeded', '[JSONPatch{op: "remove", path: "/spec/initContainers/0"}]'),
+]
+
+const withEnv = (name: string, value: string) => ({ container: { env: [{ name, value }] } })
+const withGate = (changes: object) => ({
+  spec: { initContainers: [{ name: GATE, image: IMAGES.gate, ...changes }] },
+})
+
+describe('injection.by policy', () => {
+  needMutatingPolicies()
+
+  beforeAll(async () => {
+    if (!(await hasMutatingPolicies())) return
+    await cluster.another('wimds', 'restricted')
+    await shareMounts(await cluster.another('wimds-e2e-mounts'))
+    labelled = await cluster.another(`${NAMESPACE}-labelled`)
+    await kubectl(['label', 'namespace', labelled.name, LABEL])
+    const enforce = 'pod-security.kubernetes.io/enforce=restricted'
+    await kubectl(['label', 'namespace', NAMESPACE, enforce, '--overwrite'])
+    objectsBefore = await listObjects()
+    const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
+    const values = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'
+    await installChart(CHART, undefined, [values, directory ?? []].flat())
+    await cluster.namespace.create(ACCOUNT, { ...ACCOUNT, metadata: { name: 'late' } })
+    await labelled.create(ACCOUNT)
+    await kubectl(
+      ['create', '--filename=-'],
+      OTHER_POLICIES.map((each) => stringify(each)).join('---\n'),
+    )
+  })
+  afterAll(async () => {
+    if (objectsBefore === undefined) return
+    const names = OTHER_POLICIES.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+    await kubectl(['delete', '--ignore-not-found', ...names])
+  })
+
+  test('the pods of a Deployment get tokens of their account, and there is no webhook', async () => {
+    const script = `${curl(TOKEN_PATH)}; ${STAY}`
+    const { metadata, spec } = appPod({
+      name: 'orders',
+      account: 'app',
+      initScript: curl(TOKEN_PATH),
+      script,
+      annotations: OPT_IN,
+    })
+    await cluster.namespace.create({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'orders' },
+      spec: {
+        replicas: 2,
+        selector: { matchLabels: { app: 'orders' } },
+        template: { metadata: { ...metadata, name: undefined }, spec },
+      },
+    })
+    await cluster.namespace.kubectl(['rollout', 'status', 'deployment/orders', '--timeout=80s'])
+    const names = await cluster.namespace.field('pods -l app=orders', '{.items[*].metadata.name}')
+    for (const name of names.split(' ')) {
+      for (const container of ['init', 'app']) {
+        const { body } = await cluster.reply(name, container)
+        expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+      }
+      expect(await cluster.namespace.field(`pod ${name}`, '{.spec.containers[*].name}')).toBe('app')
+    }
+    expect(await kubectl(['get', 'pods', '--namespace=wimds', '--output=name'])).toBe('')
+    const configurations = await kubectl(['get', 'mutatingwebhookconfigurations', '--output=name'])
+    expect(configurations).not.toContain(`/${RELEASE}`)
+  })
+
+  test('the gate and the volume are those of wimds inject, whose pods are admitted as they are', async () => {
+    const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
+    const [byHand, byPolicy] = [await admit(injected), await admit(optedIn())]
+    // Of the mounts, that of the API's token has the name of the pod's volume.
+    const others = { env: [], volumeMounts: [] }
+    expect({ ...gateOf(byPolicy), ...others }).toEqual({ ...gateOf(byHand), ...others })
+    expect(ownMounts(byPolicy)).toEqual(ownMounts(byHand))
+    const { AZURE_CLIENT_ID: _, AZURE_TENANT_ID: __, ...settings } = settingsOf(byHand)
+    expect(settingsOf(byPolicy)).toMatchObject(settings)
+    const volumeOf = ({ spec }: typeof byHand) =>
+      spec.volumes?.filter(({ name }) => name === 'wimds-token')
+    expect(volumeOf(byPolicy)).toEqual(volumeOf(byHand))
+    expect(namesOf(byHand)).toEqual([GATE])
+  })
+
+  test.each([
+    ['has no annotation', {}],
+    ['opts out', { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' }],
+    ['has another annotation alone', { 'wimds.io/port': '9000' }],
+  ])('does not inject a pod that %s', async (_, annotations) => {
+    const pod = appPod({ name: 'plain', account: 'app', script: STAY, annotations })
+    expect(namesOf(await admit(pod))).toEqual([])
+  })
+
+  test('injects the pods of a namespace with the label, and those that ask for the proxy of azure-workload-identity', async () => {
+    const plain = appPod({ name: 'plain', account: 'app', script: STAY })
+    expect(namesOf(await admit(plain, labelled))).toEqual([GATE])
+    const out = { ...plain.metadata, annotations: { 'wimds.io/inject': 'false' } }
+    expect(namesOf(await admit({ ...plain, metadata: out }, labelled))).toEqual([])
+    const proxy = { 'azure.workload.identity/inject-proxy-sidecar': 'true' }
+    const azwi = { ...plain.metadata, annotations: proxy }
+    expect(namesOf(await admit({ ...plain, metadata: azwi }))).toEqual([GATE])
+    const ofAzwi = { ...azwi, labels: { 'azure.workload.identity/use': 'true' } }
+    expect(namesOf(await admit({ ...plain, metadata: ofAzwi }))).toEqual([])
+  })
+
+  test('the gate comes before other init containers, with the settings of the annotations', async () => {
+    const annotations = {
+      'wimds.io/port': '9000',
+      'wimds.io/prefetch': 'https://vault.azure.net',
+      'wimds.io/config-map': 'identities',
+      'azure.workload.identity/service-account-token-expiration': '7200',
+      'wimds.io/memory-limit': '1Gi',
+    }
+    const spec = { volumes: [{ name: 'data', emptyDir: {} }], automountServiceAccountToken: false }
+    const pod = await admit(optedIn({ annotations, initScript: 'true', spec }))
+    expect(namesOf(pod)).toEqual([GATE, 'init'])
+    expect(settingsOf(pod)).toMatchObject({
+      WIMDS_LISTEN: '127.0.0.1:9000',
+      WIMDS_PREFETCH: 'https://vault.azure.net',
+      WIMDS_CONFIG: '/etc/wimds/identities.yaml',
+    })
+    expect(pod.spec.volumes?.map(({ name }) => name)).toEqual([
+      'data',
+      'wimds-token',
+      'wimds-config',
+    ])
+    expect(JSON.stringify(pod.spec.volumes)).toContain('"expirationSeconds":7200')
+    expect(gateOf(pod).volumeMounts).toHaveLength(2)
+  })
+
+  test('a pod keeps its class of service, and the resources that it has as a whole', async () => {
+    const limits = { cpu: '1', memory: '128Mi' }
+    const guaranteed = await admit(optedIn({ container: { resources: { limits } } }))
+    expect(guaranteed.status.qosClass).toBe('Guaranteed')
+    const whole = await admit(optedIn({ spec: { resources: { limits, requests: limits } } }))
+    expect(gateOf(whole).resources).toEqual({})
+  })
+
+  const rejected: readonly (readonly [string, Parts, string])[] = [
+    [
+      'an unknown annotation',
+      { annotations: { 'wimds.io/prot': '1' } },
+      'wimds.io/prot is unknown',
+    ],
+    [
+      'a malformed opt-in',
+      { annotations: { 'wimds.io/inject': 'maybe' } },
+      'must be true or false',
+    ],
+    ['a port that is none', { annotations: { 'wimds.io/port': '80' } }, 'from 1024 to 65535'],
+    [
+      'an expiration that is none',
+      { annotations: { 'azure.workload.identity/service-account-token-expiration': '1h' } },
+      'from 3600 to 86400',
+    ],
+    ['another mode', { annotations: { 'wimds.io/mode': 'nft' } }, 'mode nft is not allowed here'],
+    [
+      'a CA of its own',
+      { annotations: { 'wimds.io/ca-secret': 'ca' } },
+      'no ca-secret. Fix: remove the annotation, or install wimds with injection.by=webhook',
+    ],
+    [
+      'AZURE_TOKEN_CREDENTIALS',
+      { annotations: { 'wimds.io/sdk-credentials': 'managed-identity' } },
+      'no sdk-credentials',
+    ],
+    ['Windows', { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }, 'runs on Windows'],
+    [
+      'a reserved name',
+      { spec: { volumes: [{ name: 'wimds-ca' }] } },
+      'a volume wimds-ca, a reserved',
+    ],
+    [
+      'a volume of that name',
+      { spec: { volumes: [{ name: 'wimds-token', emptyDir: {} }] } },
+      'volume wimds-token, a reserved name',
+    ],
+    [
+      'the port of the agent',
+      { container: { ports: [{ containerPort: 64169 }] } },
+      'the container app declares port 64169, on which the node agent would listen',
+    ],
+    ['a token proxy', withEnv('AZURE_KUBERNETES_TOKEN_PROXY', 'x'), 'identity bindings'],
+    ['Azure Arc', withEnv('IMDS_ENDPOINT', 'x'), 'sets IMDS_ENDPOINT, which points its SDKs'],
+    ['a proxy', withEnv('HTTP_PROXY', 'http://p'), 'does not contain 169.254.169.254'],
+    [
+      'a mount of the token',
+      { container: { volumeMounts: [{ name: 'wimds-token', mountPath: '/token' }] } },
+      'the container app mounts the volume wimds-token',
+    ],
+    [
+      'a gate with a command',
+      withGate({ command: ['true'] }),
+      'wimds-gate is not that of the chart',
+    ],
+    [
+      'a gate that goes on',
+      withGate({ restartPolicy: 'Always' }),
+      'wimds-gate is not that of the chart',
+    ],
+    ['another image of a gate', withGate({ image: 'mine' }), 'wimds-gate is not that of the chart'],
+    [
+      'a gate that another policy removes',
+      { labels: { mutated: 'remove' } },
+      'wimds-gate is missing, or not the first',
+    ],
+    [
+      'an image that another policy sets',
+      { labels: { mutated: 'replace' } },
+      'wimds-gate is not that of the chart',
+    ],
+  ]
+  test.each(rejected)('rejects %s', async (_, parts, message) => {
+    await expect(admit(optedIn(parts), labelled)).rejects.toThrow(message)
+  })
+
+  test('rejects hostNetwork and names the label of the namespace', async () => {
+    const spec = { hostNetwork: true }
+    const pod = appPod({ name: 'host', account: 'app', script: STAY, spec })
+    await expect(admit(pod, labelled)).rejects.toThrow(
+      /as the label wimds.io\/inject of the namespace asks .*: the pod uses hostNetwork/,
+    )
+  })
+
+  test('admits what skip-containers excepts, and a proxy with NO_PROXY', async () => {
+    const annotations = { 'wimds.io/skip-containers': 'other;app' }
+    expect(
+      namesOf(await admit(optedIn({ annotations, ...withEnv('IMDS_ENDPOINT', 'x') }))),
+    ).toEqual([GATE])
+    const env = [
+      { name: 'https_proxy', value: 'http://p' },
+      { name: 'no_proxy', value: 'a,169.254.169.254' },
+    ]
+    expect(namesOf(await admit(optedIn({ container: { env } })))).toEqual([GATE])
+  })
+
+  test('moves the gate before a container that another policy adds', async () => {
+    expect(namesOf(await admit(optedIn({ labels: { mutated: 'prepend' } }), labelled))).toEqual([
+      GATE,
+      'mesh',
+    ])
+  })
+
+  test('leaves a running pod alone whose metadata changes', async () => {
+    const [name = ''] = (
+      await cluster.namespace.field('pods -l app=orders', '{.items[*].metadata.name}')
+    ).split(' ')
+    await cluster.namespace.kubectl(['label', 'pod', name, 'changed=yes'])
+    const annotate = ['annotate', 'pod', name, 'wimds.io/mode=nft', '--overwrite']
+    expect(await cluster.namespace.kubectl(annotate)).toContain('annotated')
+  })
+
+  test('a pod waits until its ServiceAccount names a tenant, and its event says so', async () => {
+    const script = `${curl(TOKEN_PATH)}; ${STAY}`
+    await cluster.namespace.create(
+      appPod({ name: 'late', account: 'late', script, annotations: OPT_IN }),
+    )
+    const events = 'events --field-selector=reason=WimdsNotRouted,involvedObject.name=late'
+    await eventually('the event says so', async () => {
+      const messages = await cluster.namespace.field(events, '{.items[*].message}')
+      return messages.includes(`annotate the ServiceAccount ${NAMESPACE}/late`) || undefined
+    })
+    const ids = [`client-id=${CLIENT}`, `tenant-id=${TENANT_ID}`]
+    const annotations = ids.map((id) => `azure.workload.identity/${id}`)
+    await cluster.namespace.kubectl(['annotate', 'serviceaccount', 'late', ...annotations])
+    await cluster.namespace.ready('late', 80)
+    const { body } = await cluster.reply('late')
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+  })
+
+  test('helm test succeeds, and helm uninstall leaves nothing', async () => {
+    expect(await helm('test', RELEASE, '--namespace=wimds', '--timeout=80s')).toContain('Succeeded')
+    await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
+    const plain = await admit(optedIn())
+    expect(namesOf(plain)).toEqual([])
+    await eventually('the cluster is as it was', async () => {
+      const left = [...(await listObjects())].filter((object) => !objectsBefore.has(object))
+      const own = /wimds-e2e-policy|zz-/
+      expect(left.filter((object) => !own.test(object))).toEqual([])
+      return true
+    })
+  })
+})
