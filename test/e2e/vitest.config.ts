@@ -20,7 +20,8 @@ export default defineConfig({
     // Pods of one file do not compete with another's for the nodes.
     fileParallelism: false,
     sequence: { sequencer: NodesLast },
-    testTimeout: 90_000,
-    hookTimeout: 180_000,
+    // A test of several upgrades by helm takes a minute on an idle node, and three on a busy one.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })
