@@ -77,15 +77,8 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
 
 type FlagName = keyof typeof DOCTOR.flags
 
-/** Where a flag has a meaning; each flag is in one list. */
-export const FLAG_SCOPES = {
-  everywhere: ['output', 'verbose', 'mode', 'pod', 'pre'],
-  /** Where a sidecar is checked, here or in a pod: doctor passes them to the one in the pod. */
-  sidecar: ['no-sidecar', 'no-exchange'],
-  /** With `--pod` and `--pre`. */
-  outside: ['context'],
-  pre: ['namespace', 'issuer'],
-} as const satisfies Readonly<Record<string, readonly FlagName[]>>
+/** Flags of checks of a sidecar; doctor passes them to the one in a pod. */
+const SIDECAR_FLAGS = ['no-sidecar', 'no-exchange'] as const
 
 type DoctorFlags = Flags<FlagName>
 
@@ -121,12 +114,12 @@ function findConflicts(flags: DoctorFlags): string[] {
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
     ...findConflict(flags, ['pod', 'pre']),
-    ...limit(FLAG_SCOPES.pre, isPre, '--pre'),
-    ...limit(FLAG_SCOPES.outside, isPre || flags.has('pod'), '--pre and --pod'),
+    ...limit(['namespace', 'issuer'], isPre, '--pre'),
+    ...limit(['context'], isPre || flags.has('pod'), '--pre and --pod'),
     ...(flags.value('mode') === 'node' && !isPre && !flags.has('pod')
       ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
       : []),
-    ...limit(FLAG_SCOPES.sidecar, !isPre, 'checks of a sidecar, without --pre'),
+    ...limit(SIDECAR_FLAGS, !isPre, 'checks of a sidecar, without --pre'),
   ]
 }
 
@@ -160,7 +153,7 @@ async function runChecks(
   const kubectl = createKubectl({ env, signal, context: flags.value('context'), namespace })
   if (target !== undefined) {
     const { checkPod } = await import('./pod/pod-check.ts')
-    const args = FLAG_SCOPES.sidecar.filter(flags.has).map((name) => `--${name}`)
+    const args = SIDECAR_FLAGS.filter(flags.has).map((name) => `--${name}`)
     const sections = await checkPod({ kubectl, target, mode, args })
     return { title: `Pod ${flags.value('pod')}`, sections }
   }

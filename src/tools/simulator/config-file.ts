@@ -45,7 +45,6 @@ const ConfigFile = DirectorySchema.extend({
     .record(z.string(), z.strictObject({ value: z.string(), allowedClientIds: z.array(z.guid()) }))
     .optional(),
   projectedToken: ProjectedTokenSchema.omit({ claims: true, header: true }).default({}),
-  issuerCacheSeconds: z.number().nonnegative().default(0),
   faults: FaultsSchema.default([]),
 })
 type ConfigFile = z.infer<typeof ConfigFile>
@@ -69,7 +68,6 @@ export async function readConfigFile(path: string | undefined): Promise<FileSett
       externalIssuers: routes,
       secrets: data.secrets,
       projectedToken: data.projectedToken,
-      issuerCacheMs: data.issuerCacheSeconds * 1000,
       faults: data.faults,
     },
     close,

@@ -21,7 +21,7 @@ import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
 
-export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers' | 'issuerCacheMs'> {
+export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> {
   /**
    * `true` (default): the origins have ports. `false`: they are names under `.test`, which only
    * `dispatcher` reaches.

@@ -36,7 +36,6 @@ async function startEntra(around: TestNamespace): Promise<void> {
       },
     ],
     // As Entra ID does, so that a busy API server does not fail the exchanges of many pods.
-    issuerCacheSeconds: 60,
   }
   const { certPem, keyPem } = await createServerCertificate(ENTRA_HOST)
   const stringData = { 'entra.yaml': stringify(config), 'tls.crt': certPem, 'tls.key': keyPem }

@@ -6,7 +6,6 @@ import { parseAllDocuments } from 'yaml'
 import { createCredentialName } from '../../../src/lib/managed-identity.ts'
 import { VERSION } from '../../../src/lib/version.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
-import { DOCTOR, FLAG_SCOPES } from '../../../src/tools/doctor/doctor.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -35,11 +34,6 @@ async function writeIdentities(name: string, identities: readonly object[]): Pro
   await writeFile(file, JSON.stringify({ identities }))
   return file
 }
-
-test('has each flag in one list of those that have a meaning together', () => {
-  const listed = Object.values(FLAG_SCOPES).flat()
-  expect(listed.toSorted()).toEqual(Object.keys(DOCTOR.flags).toSorted())
-})
 
 test('says only where to run it if nothing is set, and exits 1', async () => {
   const { code, stdout } = await runDoctor(['--no-sidecar'])
@@ -154,7 +148,7 @@ test('prints the commands that create a missing federated credential', async () 
       code: 'federated_credential_not_found',
       aadsts: 700213,
       explanation: expect.stringContaining('subject'),
-      url: expect.stringMatching(/troubleshooting\.md#federated_credential_not_found$/),
+      url: expect.stringMatching(/troubleshooting\.html#federated_credential_not_found$/),
     },
   })
   const [managedIdentity, application] = exchange?.commands ?? []

@@ -17,7 +17,7 @@ import {
   type Tenant,
 } from './directory.ts'
 import { createErrorResponse, EntraError, tokenResponseHeaders } from './entra-error.ts'
-import { createIssuerKeySource, type IssuerRoute } from './issuer-keys.ts'
+import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
 import { parseTokenRequest, parseTokenRoute, readForm } from './token-request.ts'
 import { validateAssertion } from './validate-assertion.ts'
@@ -31,8 +31,6 @@ export interface EntraOptions {
   readonly externalIssuers?: ReadonlyMap<string, IssuerRoute>
   readonly now?: () => number
   readonly random?: () => number
-  /** Cache lifetime of an issuer's keys. Default 0: fetched for each exchange. */
-  readonly issuerCacheMs?: number
 }
 
 /** A handler that accepts the effects of faults. Without effects it answers as Entra ID does. */
@@ -49,14 +47,8 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     externalIssuers,
     now: clock = Date.now,
     random = Math.random,
-    issuerCacheMs = 0,
   } = options
   const signer = await createTokenSigner()
-  const findIssuerKeys = createIssuerKeySource({
-    findRoute: (issuer) => externalIssuers?.get(issuer) ?? { fetchText },
-    cacheMs: issuerCacheMs,
-    now: clock,
-  })
 
   async function issueToken(
     tenantName: string,
@@ -71,7 +63,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const { tenant, application, isCaeCapable, scope } = parsed
     await validateAssertion(parsed.assertion, {
       application,
-      findIssuerKeys,
+      fetchKeys: (issuer) => fetchKeys(externalIssuers?.get(issuer) ?? { fetchText }, issuer),
       now,
     })
     const identifier = parseResourceScope(scope)

@@ -4,13 +4,10 @@ import { z } from 'zod'
 import type { FetchText } from '../http/fetch-text.ts'
 import { EntraError } from './entra-error.ts'
 
-interface IssuerKeys {
+export interface IssuerKeys {
   readonly kids: ReadonlySet<string>
   readonly find: ReturnType<typeof createLocalJWKSet>
 }
-
-/** Returns the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
-export type IssuerKeySource = (issuer: string) => Promise<IssuerKeys>
 
 /** Where and how to fetch the documents of an issuer. */
 export interface IssuerRoute {
@@ -21,35 +18,13 @@ export interface IssuerRoute {
   readonly jwksUrl?: string | undefined
 }
 
-interface KeySourceOptions {
-  readonly findRoute: (issuer: string) => IssuerRoute
-  /** Cache lifetime. Entra's own is not documented; 20 to 30 minutes were observed. */
-  readonly cacheMs?: number
-  readonly now: () => number
-}
-
 const DiscoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url() })
 const KeySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })).min(1),
 })
 
-/** Creates a key source that caches keys for `cacheMs` (0: fetches them for each exchange). */
-export function createIssuerKeySource({
-  findRoute,
-  cacheMs = 0,
-  now,
-}: KeySourceOptions): IssuerKeySource {
-  const cache = new Map<string, { keys: IssuerKeys; until: number }>()
-  return async (issuer) => {
-    const cached = cache.get(issuer)
-    if (cached && cached.until > now()) return cached.keys
-    const keys = await fetchKeys(findRoute(issuer), issuer)
-    cache.set(issuer, { keys, until: now() + cacheMs })
-    return keys
-  }
-}
-
-async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys> {
+/** Fetches the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
+export async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys> {
   const { fetchText, discoveryUrl, jwksUrl } = route
   const wellKnown = `${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`
   const discovery = DiscoveryDocument.safeParse(

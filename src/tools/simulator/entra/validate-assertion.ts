@@ -2,12 +2,12 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { type Application, TOKEN_EXCHANGE } from './directory.ts'
-import type { IssuerKeySource } from './issuer-keys.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
 import { EntraError } from './entra-error.ts'
 
 interface ValidationOptions {
   readonly application: Application
-  readonly findIssuerKeys: IssuerKeySource
+  readonly fetchKeys: (issuer: string) => Promise<IssuerKeys>
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
 }
@@ -40,11 +40,11 @@ export async function validateAssertion(
   assertion: string,
   options: ValidationOptions,
 ): Promise<void> {
-  const { application, findIssuerKeys, now } = options
+  const { application, fetchKeys, now } = options
   const { header, claims } = parseAssertion(assertion)
   matchCredential(application, claims)
   validateLifetime(claims)
-  const keys = await findIssuerKeys(claims.iss)
+  const keys = await fetchKeys(claims.iss)
   if (!keys.kids.has(header.kid)) {
     throw new EntraError(
       7000272,
@@ -121,10 +121,7 @@ function validateLifetime({ iat, nbf, exp }: Claims): void {
   )
 }
 
-async function verifySignature(
-  assertion: string,
-  keys: Awaited<ReturnType<IssuerKeySource>>['find'],
-): Promise<void> {
+async function verifySignature(assertion: string, keys: IssuerKeys['find']): Promise<void> {
   try {
     // Verifies the signature only. validateTimes checks the times, with their own error text.
     const { iat, nbf, exp = 0 } = decodeJwt(assertion)
