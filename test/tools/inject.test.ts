@@ -166,6 +166,20 @@ describe('wimds inject', () => {
     expect(err).not.toContain('AZURE_CLIENT_ID')
   })
 
+  test('knows the ServiceAccount by the older name of its field, too', async () => {
+    const account = file('account.yaml', SERVICE_ACCOUNT)
+    const runWith = async (fields: object) => {
+      const pod = { ...podOf('orders'), spec: { ...POD_SPEC, ...fields } }
+      return run(['--namespace', 'shop', file('older.json', JSON.stringify(pod)), account])
+    }
+    expect(await runWith({ serviceAccount: 'orders' })).toMatchObject({ code: 0, err: '' })
+    expect(await runWith({ serviceAccountName: '', serviceAccount: 'orders' })).toMatchObject({
+      code: 0,
+    })
+    const both = await runWith({ serviceAccountName: 'other', serviceAccount: 'orders' })
+    expect(both.err).toContain('annotate the ServiceAccount other')
+  })
+
   test.each([
     ['Pod', 'v1', []],
     ['ReplicationController', 'v1', ['spec', 'template']],
@@ -505,6 +519,10 @@ describe('wimds inject warns once of images that are not published', () => {
     expect(err).toMatch(/^wimds inject: warning: .* not published yet\. Fix: .*\n$/)
     expect(err).toMatch(expected)
   })
+
+  test('and not where nothing is injected', async () => {
+    expect((await runAsGiven(['--quiet', '-'], SERVICE_ACCOUNT)).err).not.toContain('published')
+  })
 })
 
 test('wimds inject keeps the ResourceList of a pipeline of functions', async () => {
@@ -579,6 +597,25 @@ a: *nothing
     expect(err).toMatch(/ in line 1\. Fix: write .+ yq 'explode\(\.\)'/)
   })
 
+  test('names the line of an alias, and not that of its object', async () => {
+    const source = `# of the file
+apiVersion: v1
+kind: Pod
+metadata: {name: x}
+spec:
+  containers:
+    - name: a
+      env: &env []
+    - name: b
+      env: *env
+`
+    const { code, err } = await run([...IDENTITY, '--mode', 'env', '-'], source)
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'stdin:2: Pod/x: it cannot be edited safely: spec.containers.0.env has the anchor &env, used elsewhere too, in line 8. Fix: write both values out',
+    )
+  })
+
   test.each([
     ['UTF-16', Buffer.from(`\uFEFF${COMMENTED}`, 'utf16le'), 'it is UTF-16'],
     ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`), 'it is UTF-16'],
@@ -595,6 +632,15 @@ a: *nothing
       expect(err).toContain('save it as UTF-8')
       expect(err).not.toContain('no workload')
     }
+  })
+
+  test('an unrendered template that is YAML: its braces are a mapping', async () => {
+    const source = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: {{ .Values.replicas }}\n  template: {spec: {containers: [{name: a}]}}\n`
+    const { code, out, err } = await run([...IDENTITY, '-'], source)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toBe(
+      'wimds inject: stdin:5: an unrendered template: {{ .Values.replicas }}. Fix: render it first, such as by helm template RELEASE CHART, and pass the output\n',
+    )
   })
 
   test('an unrendered template', async () => {

@@ -231,6 +231,13 @@ describe('from a Prometheus', () => {
     )
   })
 
+  test('explains a port that no HTTP client of Node connects to', async () => {
+    const { code, err } = await run(['--prometheus', 'http://127.0.0.1:6000'])
+    expect(code).toBe(1)
+    expect(err).toContain('port 6000 is reserved for another protocol')
+    expect(err).toContain('Fix: forward another port of this machine')
+  })
+
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {
     await using prometheus = await answering((url) => {
       if (isScrapeQuery(url)) return SCRAPED

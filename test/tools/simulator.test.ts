@@ -218,6 +218,13 @@ faults: 3
     )
   })
 
+  test('creates the folders above --dir', async () => {
+    const folder = join(directory, 'a/b/c/')
+    const { env, stop } = await startSimulate(folder)
+    expect(env['WIMDS_CA_FILE']).toContain('a/b/c')
+    expect(await stop()).toBe(0)
+  })
+
   test('exits with 1 when a port is in use', async () => {
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()

@@ -465,6 +465,15 @@ describe('the projected token', () => {
     expect(volumeMounts).toMatchObject([binding, direct])
   })
 
+  test('is found by the volume’s name alone', () => {
+    const volumes = [tokenVolume('azure-identity-token', ['azure-identity-token'])]
+    const result = injected(pod({ volumes }))
+    expect(result.spec.volumes).toEqual(volumes)
+    expect(envOf(result, 'wimds')).toMatchObject({
+      [TOKEN_FILE]: '/var/run/secrets/azure/tokens/azure-identity-token',
+    })
+  })
+
   test('gets a volume of the injector if the variable names a file that the pod does not project', () => {
     const result = injected(podOf({ env: variables({ [TOKEN_FILE]: '/etc/token' }) }))
     expect(namesOf(result.spec.volumes)).toEqual(['wimds-token'])
@@ -473,9 +482,9 @@ describe('the projected token', () => {
   describe('of a volume of the pod', () => {
     const OWN = { name: 'tokens', mountPath: '/var/run/secrets/wimds', readOnly: true }
     const volumes = [tokenVolume('tokens', ['vault/token', 'azure/token'])]
-    const mounting = (file: string, mount: object) => {
+    const mounting = (file: string, ...volumeMounts: readonly object[]) => {
       const env = variables({ [TOKEN_FILE]: file })
-      return pod({ containers: [{ ...APP, env, volumeMounts: [mount] }], volumes })
+      return pod({ containers: [{ ...APP, env, volumeMounts }], volumes })
     }
     const partly = { mountPath: '/var/run/secrets/azure', subPath: 'azure' }
 
@@ -502,9 +511,22 @@ describe('the projected token', () => {
       expect(envOf(result, 'wimds')).toMatchObject({ [TOKEN_FILE]: file })
     })
 
-    test('gets a volume of the injector for a path that only the kubelet knows', () => {
-      const mount = { name: 'tokens', mountPath: '/mnt', subPathExpr: '$(WHICH)' }
-      const result = injected(mounting('/mnt/token', mount))
+    test('is distinguished from the mounts around it', () => {
+      const around = { name: 'data', mountPath: '/mnt' }
+      const inside = { name: 'tokens', mountPath: '/mnt/tokens' }
+      const given = mounting('/mnt/tokens/azure/token', around, inside)
+      expect(sidecarOf(given).volumeMounts).toEqual([OWN])
+    })
+
+    test.each([
+      ['another file of the volume', '/mnt/ca.crt', { mountPath: '/mnt' }],
+      [
+        'a path that only the kubelet knows',
+        '/mnt/token',
+        { mountPath: '/mnt', subPathExpr: '$(A)' },
+      ],
+    ])('gets a volume of the injector for %s', (_, file, mount) => {
+      const result = injected(mounting(file, { name: 'tokens', ...mount }))
       expect(namesOf(result.spec.volumes)).toEqual(['tokens', 'wimds-token'])
     })
   })

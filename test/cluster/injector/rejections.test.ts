@@ -337,6 +337,16 @@ test('a client id that a container gives is not blamed on the ServiceAccount', (
   })
 })
 
+test('a variable with $(NAME) is not validated', () => {
+  const sidecarEnv = [
+    { name: 'REGION', value: 'westeurope' },
+    { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
+  ]
+  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
+  const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
+  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
+})
+
 const warningsFor = (name: string, value: string, more = {}) => {
   const injection = inject(request(pod({}, withVariables({ [name]: value })), more))
   return 'warnings' in injection ? injection.warnings : []

@@ -191,6 +191,12 @@ test('sends no exchange with --no-exchange, and says so', async () => {
   )
 })
 
+test('names an AADSTS code without an explanation once', async () => {
+  simulator.faults.set([{ kind: 'aadsts', code: 50034, times: 1 }])
+  const { stdout: out } = await run([])
+  expect(out).toMatch(/^ +entra_request_rejected: AADSTS50034: /m)
+})
+
 test('connects through the HTTP proxy and reports its rejection', async () => {
   const host = 'login.entra.example'
   await using elsewhere = await createSimulator({ names: [host] })

@@ -2,6 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import type { Command } from '../../../src/lib/command.ts'
 import { inject } from '../../../src/tools/inject/inject.ts'
 import { uninject } from '../../../src/tools/inject/uninject.ts'
@@ -76,6 +77,30 @@ describe('wimds uninject', () => {
     expect(out).toBe(source)
   })
 
+  test.each(['env', 'loopback'])(
+    'keeps the comments of empty lists and maps in mode %s',
+    async (mode) => {
+      const source = `apiVersion: v1
+kind: Pod
+metadata:
+  annotations: # no annotations
+spec:
+  initContainers: # no init containers
+  # of the containers
+  containers:
+  - name: app
+    env: # no variables
+    # of app
+  volumes: # no volumes
+`
+      const { out } = await run(uninject, ['-'], await injected(source, '--mode', mode))
+      expect(out.match(/#.*/g)?.toSorted()).toEqual(source.match(/#.*/g)?.toSorted())
+      expect(parse(out)).toHaveProperty('spec.containers', [
+        expect.objectContaining({ name: 'app' }),
+      ])
+    },
+  )
+
   test('restores the mount of a CA and a configuration, and a classic sidecar', async () => {
     const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
     const source = DEPLOYMENT.replace('  template:\n', `  template:\n    ${annotations}\n`)
@@ -148,6 +173,14 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     const { out, err } = await run(uninject, ['--quiet', '-'], JSON.stringify(pod))
     expect(JSON.parse(out).spec.containers[0].env).toEqual([{ name: 'LOG', value: '1' }])
     expect(err).toBe('')
+  })
+
+  test('restores a list in which a name occurs twice, with its comments', async () => {
+    const twice = "- {name: LOG, value: 'no'}\n        # for staging\n        - "
+    const source = DEPLOYMENT.replace(`- ${LOG}`, `${twice}${LOG}`)
+    const text = await injected(source, '--mode', 'env')
+    expect(text).toContain(`${twice}${LOG}\n        - name: AZURE_POD_IDENTITY`)
+    expect((await run(uninject, ['-'], text)).out).toBe(source)
   })
 
   test('rejects a sidecar without a record', async () => {
