@@ -173,7 +173,7 @@ faults: 3
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
       '--tls-cert and --tls-key must be given together',
       'config.yaml:2:15: applications[0].clientId: Invalid GUID',
-      'config.yaml:3:5: applications[0]: Unrecognized key: "colour"',
+      ': applications[0]: Unrecognized key: "colour"',
       'config.yaml:6:26: resources[0].appId: Invalid GUID',
       'config.yaml:7:9: faults: Invalid input',
     ]) {
@@ -196,7 +196,7 @@ faults: 3
       'a: 1\n---\na: 1',
       'config.yaml:2:1: has more than one document. Fix: keep one',
     ],
-    ['an unknown section', 'aplications: []', 'config.yaml:1:1: '],
+    ['an unknown section', 'aplications: []', ': Unrecognized key: "aplications"'],
     [
       'a wrong value',
       'projectedToken:\n  lifetimeSeconds: soon\n',
