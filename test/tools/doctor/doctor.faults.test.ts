@@ -50,7 +50,7 @@ test.each<[string, Env, RegExp]>([
   ['sidecar: sidecar_not_listening', { WIMDS_LISTEN: '127.0.0.1:1' }, /kubectl exec POD -c wimds/],
   ['admin_port: admin_not_listening', { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' }, /WIMDS_ADMIN_LISTEN/],
   ['identity: identity_not_found', { AZURE_CLIENT_ID: '' }, /AZURE_CLIENT_ID/],
-  ['settings: settings_invalid', NOTHING, /docs\/configuration\.md/],
+  ['settings: settings_invalid', NOTHING, /\/configuration\.html$/],
   ['token_exchange: tenant_refused', { AZURE_TENANT_ID: UNKNOWN }, /AZURE_TENANT_ID/],
   [
     'token_exchange: federated_credential_not_found',
