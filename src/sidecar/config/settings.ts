@@ -28,7 +28,7 @@ import {
   zone,
 } from './parsers.ts'
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Every variable with its schema, and its default as text. docs/configuration.md has a row for each. */

@@ -1,6 +1,6 @@
 /**
- * Counts replies in plain numbers, which a scrape reads. Measured alone: 0.1 µs for each reply, where a counter and a
- * histogram of prom-client take 1 µs, and a bare server needs 12 µs for all of a request.
+ * Counts replies in plain numbers, which a scrape reads. Measured alone: 0.4 µs for each reply, where a counter and a
+ * histogram of prom-client take 1.3 µs, and a bare server needs 12 µs for all of a request.
  */
 import type { ReplyEvent } from '../server/reply.ts'
 import type { Sample } from './prometheus.ts'
