@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { doctor } from '../../src/tools/doctor/doctor.ts'
 import { env } from '../../src/tools/env.ts'
 import { inject } from '../../src/tools/inject/inject.ts'
@@ -14,7 +14,7 @@ import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { loadConfig } from '../../src/sidecar/config/config.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
 import { captureIo, exitCode } from '../tools/capture.ts'
@@ -93,91 +93,67 @@ test.each([`user:${PASSWORD}%@proxy.test`, `http://user%zz:${PASSWORD}@proxy.tes
   },
 )
 
-describe('wimds report', () => {
-  test('does not print the password of a URL', async () => {
-    for (const flag of ['--url', '--prometheus']) {
-      const text = await captureOutput(report, [flag, `http://user:${PASSWORD}@127.0.0.1:1/`])
-      expect(text).toContain('user and password')
-      expect(findPiece(PASSWORD, text)).toBeUndefined()
-      expect(
-        findPiece(PASSWORD, await captureOutput(report, [flag, `user:${PASSWORD}@127.0.0.1:1/`])),
-      ).toBeUndefined()
-    }
-  })
+const LOST = `/nowhere/${JWT}`
+const REDACTED = /^wimds \w+: .*\[redacted\]/
 
-  test('does not print a token in a response', async () => {
-    await using other = await answering(`denied, ${'x '.repeat(60)}${JWT}`)
-    const text = await captureOutput(report, ['--url', other.origin])
-    expect(text).toContain('HTTP status 403: denied')
-    expect(findPiece(JWT, text)).toBeUndefined()
-  })
+test.each<[Command, readonly string[], string, RegExp]>([
+  [report, ['--url', `http://user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /user and password/],
+  [report, ['--prometheus', `http://user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /user and password/],
+  [report, ['--url', `user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /^wimds report: /],
+  [report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`], JWT, REDACTED],
+  [simulate, ['--tls-cert', LOST, '--tls-key', LOST], JWT, REDACTED],
+  [simulate, ['--dir', `/dev/null/${JWT}`], JWT, REDACTED],
+])('%o does not print the secret in its arguments %j', async (command, args, secret, message) => {
+  const text = await captureOutput(command, args)
+  expect(text).toMatch(message)
+  expect(findPiece(secret, text)).toBeUndefined()
 })
 
-async function answering(body: string) {
-  const server = createServer((_, response) => response.writeHead(403).end(body))
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  return {
-    origin: `http://127.0.0.1:${portOf(server)}`,
-    [Symbol.asyncDispose]: async () => void server.close(),
-  }
-}
-
-describe('given a file with a token in the wrong place', () => {
-  test.each<[string, Command, (file: string) => readonly string[]]>([
-    ['wimds simulate --config', simulate, (file) => ['--config', file]],
-    ['wimds inject', inject, (file) => [file]],
-  ])('%s does not print it', async (_, command, argumentsFor) => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
-    const file = join(directory.path, 'file.yaml')
-    for (const content of [
-      `secrets:\n  database:\n    value: "${JWT}" ${JWT}\n`,
-      `secrets: *${JWT}\n`,
-      `"${JWT}\n`,
-      `${JWT}: 1\n${JWT}: 2\n`,
-    ]) {
-      await writeFile(file, content)
-      expect(findPiece(JWT, await captureOutput(command, argumentsFor(file)))).toBeUndefined()
-    }
-  })
-
-  test('wimds doctor does not print it', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
-    const file = join(directory.path, 'identities.yaml')
-    for (const content of [
-      JWT,
-      `identities: *${JWT}\n`,
-      `${JWT}: x\n`,
-      `identities:\n  - clientId: ${JWT}\n    tokenFile: ${JWT}\n    ${JWT}: x\n`,
-      `identities:\n  - clientId: !<${JWT}> x\n`,
-    ]) {
-      await writeFile(file, content)
-      const variables = { ...environmentOf(simulator), WIMDS_CONFIG: file }
-      expect(findPiece(JWT, await captureOutput(doctor, [], variables))).toBeUndefined()
-    }
-  })
-})
-
-test('wimds report does not print a token in the path of a URL', async () => {
-  const text = await captureOutput(report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`])
-  expect(text).toMatch(/^wimds report: http:.*\[redacted\]/)
+test('wimds report does not print a token in a response', async () => {
+  const body = `denied, ${'x '.repeat(60)}${JWT}`
+  await using other = await listening(
+    createServer((_, response) => response.writeHead(403).end(body)),
+  )
+  const text = await captureOutput(report, ['--url', `http://127.0.0.1:${other.port}`])
+  expect(text).toContain('HTTP status 403: denied')
   expect(findPiece(JWT, text)).toBeUndefined()
 })
 
 test('wimds redirect does not print a token that a tool prints', async () => {
   await using tools = await mkdtempDisposable(join(tmpdir(), 'wimds-tools-'))
-  await writeFile(join(tools.path, 'nft'), `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, {
-    mode: 0o755,
-  })
+  const nft = `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`
+  await writeFile(join(tools.path, 'nft'), nft, { mode: 0o755 })
   const text = await captureOutput(redirect, ['--mode=nft'], { PATH: tools.path })
   expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')
 })
 
-test('wimds simulate does not print a token in a path', async () => {
-  const missing = `/nowhere/${JWT}`
-  const both = ['--tls-cert', missing, '--tls-key', missing]
-  for (const args of [both, ['--dir', `/dev/null/${JWT}`]]) {
-    const text = await captureOutput(simulate, args)
-    expect(text).toMatch(/^wimds simulate: .*\[redacted\]/)
-    expect(findPiece(JWT, text)).toBeUndefined()
+const MANIFESTS = [
+  `secrets:\n  database:\n    value: "${JWT}" ${JWT}\n`,
+  `secrets: *${JWT}\n`,
+  `"${JWT}\n`,
+  `${JWT}: 1\n${JWT}: 2\n`,
+]
+const IDENTITIES = [
+  JWT,
+  `identities: *${JWT}\n`,
+  `${JWT}: x\n`,
+  `identities:\n  - clientId: ${JWT}\n    tokenFile: ${JWT}\n    ${JWT}: x\n`,
+  `identities:\n  - clientId: !<${JWT}> x\n`,
+]
+
+test.each<[string, readonly string[], (file: string) => Promise<string>]>([
+  ['simulate --config', MANIFESTS, (file) => captureOutput(simulate, ['--config', file])],
+  ['inject', MANIFESTS, (file) => captureOutput(inject, [file])],
+  [
+    'doctor',
+    IDENTITIES,
+    (file) => captureOutput(doctor, [], { ...environmentOf(simulator), WIMDS_CONFIG: file }),
+  ],
+])('wimds %s does not print a token in a file', async (_, contents, run) => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
+  const file = join(directory.path, 'file.yaml')
+  for (const content of contents) {
+    await writeFile(file, content)
+    expect(findPiece(JWT, await run(file))).toBeUndefined()
   }
 })

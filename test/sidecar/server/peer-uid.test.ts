@@ -7,6 +7,7 @@ import { DOCS_URL } from '../../../src/lib/version.ts'
 import { redirect } from '../../../src/sidecar/redirect/redirect.ts'
 import { createPeerUidLookup, type ReadTable } from '../../../src/sidecar/server/peer-uid.ts'
 import { captureIo } from '../../tools/capture.ts'
+import { portOf } from '../../fixtures/listening.ts'
 import { becomeUser } from '../../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
@@ -27,9 +28,7 @@ async function startServer(host: string, findPeerUid = createPeerUidLookup()) {
   })
   server.listen({ port: 0, host, ipv6Only: false })
   await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('it has no port')
-  return { port: address.port, [Symbol.dispose]: () => server.close() }
+  return { port: portOf(server), [Symbol.dispose]: () => server.close() }
 }
 
 const CLIENT = `
@@ -96,27 +95,18 @@ const tableOf = (text: string): ReadTable =>
     yield text.slice(30)
   }
 
+const OWN_ROW = ['0700000A:9C40', '0100007F:1F40'] as const
+const METADATA_ROW = row('0700000A:9C40', 'FEA9FEA9:0050', 7)
+
 test.each([
   ['its own row', ROW, 1000],
-  ['a row that leads to the metadata address', row('0700000A:9C40', 'FEA9FEA9:0050', 7), 7],
+  ['a row that leads to the metadata address', METADATA_ROW, 7],
   ['another destination of the same port', row('0700000A:9C40', '0500000A:01BB', 7), undefined],
   ['another port', row('0700000A:9C41', '0100007F:1F40', 7), undefined],
-  [
-    'a socket that has been closed',
-    row('0700000A:9C40', '0100007F:1F40', 0, { inode: 0 }),
-    undefined,
-  ],
-  [
-    'a row beside that of another program, whose connection the server has closed',
-    row('0700000A:9C40', '0100007F:1F40', 8, { state: '08' }) +
-      row('0700000A:9C40', 'FEA9FEA9:0050', 7),
-    7,
-  ],
-  [
-    'a row that is not established',
-    row('0700000A:9C40', '0100007F:1F40', 7, { state: '02' }),
-    undefined,
-  ],
+  ['a socket that has been closed', row(...OWN_ROW, 0, { inode: 0 }), undefined],
+  ['a row that is not established', row(...OWN_ROW, 7, { state: '02' }), undefined],
+  // Another program had this port, and the server has closed its connection.
+  ['a row beside that of another program', row(...OWN_ROW, 8, { state: '08' }) + METADATA_ROW, 7],
   ['the other direction', row('0100007F:1F40', '0700000A:9C40', 7), undefined],
   ['a table that is no such table', 'x\n\n', undefined],
   ['an empty table', '', undefined],
@@ -217,9 +207,7 @@ test('a program that has closed its connection has no uid', async () => {
   const { promise: accepted, resolve } = Promise.withResolvers<Socket>()
   const server = createServer({ allowHalfOpen: true }, resolve).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('it has no port')
-  const client = connect(address.port, '127.0.0.1')
+  const client = connect(portOf(server), '127.0.0.1')
   const socket = await accepted
   client.destroy()
   await once(socket.resume(), 'end')
