@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { parseIdentities } from '../../../src/sidecar/config/identities-file.ts'
 import { DEFAULTS, Settings } from '../../../src/sidecar/config/settings.ts'
-import { findCloud } from '../../../src/lib/clouds.ts'
 
 const text = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8')
 
@@ -49,14 +48,4 @@ test('has a valid identities file', async () => {
   const { entries, problems } = await parseIdentities(example, { tokenFile: '/token' })
   expect(problems).toEqual([])
   expect(entries.map(({ name }) => name)).toEqual(['orders', 'partner'])
-})
-
-test('states the host and audience of each cloud', () => {
-  const clouds = [...text.matchAll(/^\| ([\w ]+?) +\| `https:\/\/([\w.-]+)` +\| `?(\S*?)`? +\|$/gm)]
-  expect(clouds).toHaveLength(6)
-  for (const [, name = '', host = '', audience] of clouds) {
-    const cloud = findCloud(host)
-    expect(cloud?.name.toLowerCase()).toBe(name.toLowerCase())
-    expect(cloud?.audience ?? '').toBe(audience)
-  }
 })
