@@ -145,29 +145,21 @@ test('runs every client and mode, records replies without identifiers, and delet
 })
 
 test('deletes the group after a command failed', async () => {
-  const { code, output, isGroupLeft } = await runWithFakes({
-    FAIL: 'identity federated-credential',
-  })
+  const { code, output, isGroupLeft } = await runWithFakes({ FAIL: 'aks create' })
   expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
   expect(output).toContain('the fake failed')
 })
 
-test.each([
-  ['SIGTERM', 'wimds doctor', false],
-  // A terminal was closed.
-  ['SIGHUP', 'aks create', true],
-] as const)(
-  'makes no further call but the deletion after %s during `%s`',
-  async (signal, HANG, hasNoTerminal) => {
-    const { code, calls, isGroupLeft } = await runWithFakes({ HANG, signal, hasNoTerminal })
-    expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
-    const hanging = calls.findIndex((call) => call.includes(HANG))
-    expect(calls.slice(hanging + 1)).toEqual([
-      `az group exists --name ${GROUP}`,
-      `az group delete --name ${GROUP} --yes`,
-    ])
-  },
-)
+test('makes no further call but the deletion after its terminal was closed', async () => {
+  const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
+  const { code, calls, isGroupLeft } = await runWithFakes(faults)
+  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+  const hanging = calls.findIndex((call) => call.includes('aks create'))
+  expect(calls.slice(hanging + 1)).toEqual([
+    `az group exists --name ${GROUP}`,
+    `az group delete --name ${GROUP} --yes`,
+  ])
+})
 
 test.each([
   ['that exists', {}, `the resource group ${GROUP} exists`],
@@ -180,7 +172,8 @@ test.each([
 })
 
 test('says how to delete a group that could not be deleted', async () => {
-  const { code, output } = await runWithFakes({ FAIL: 'group delete' })
+  const faults = { HANG: 'aks create', signal: 'SIGTERM', FAIL: 'group delete' } as const
+  const { code, output } = await runWithFakes(faults)
   expect(code).toBe(1)
   expect(output).toContain(`Run: az group delete --name '${GROUP}' --yes`)
 })

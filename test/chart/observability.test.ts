@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
-import { EXAMPLES } from '../observability/queries.ts'
+import { EXAMPLES, Rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool, scratch } from '../prometheus/tools.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 
@@ -20,17 +20,6 @@ const DaemonSet = z.object({
   spec: z.object({
     template: z.object({ spec: z.object({ containers: z.tuple([Container]) }) }),
   }),
-})
-const Labels = z.record(z.string(), z.string())
-const Rule = z.looseObject({
-  alert: z.string().optional(),
-  record: z.string().optional(),
-  expr: z.string(),
-  labels: Labels.optional(),
-  annotations: Labels.optional(),
-})
-const Rules = z.object({
-  groups: z.array(z.looseObject({ name: z.string(), rules: z.array(Rule) })),
 })
 
 const AGENT = 'nodeAgent.enabled=true'

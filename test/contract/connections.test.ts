@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { CONNECTION_TIMEOUTS, type ListenOptions } from '../../src/sidecar/server/listen.ts'
 import { type Connection, openConnection, request } from '../fixtures/connection.ts'
 import { gatedParts } from '../fixtures/parts.ts'
@@ -22,6 +22,7 @@ async function startCapped(maxConnections: number, timeouts?: ListenOptions['tim
     await serveParts(given, { maxConnections, ...(timeouts && { timeouts }) }),
   )
   return {
+    port,
     open: async (): Promise<Connection> => stack.use(await openConnection(port)),
     /** Waits until this many requests have reached the token source. */
     untilAnswering: (count: number) => expect.poll(() => given.asked.length, GENEROUS).toBe(count),
@@ -126,13 +127,37 @@ test('a request whose headers or body do not come in time gets 408', async () =>
   expect(replies.map(({ status }) => status)).toEqual([408, 408])
 })
 
-test('a drain answers the request in flight, and closes the connection after it', async () => {
-  await using server = await startCapped(3)
-  const connection = await server.open()
-  connection.write(request(TOKEN))
-  await server.untilAnswering(1)
-  const closing = server.close(10_000)
-  server.release()
-  expect((await connection.reply()).headers.get('connection')).toBe('close')
-  await closing
+describe('a drain', () => {
+  test('closes idle connections at once', async () => {
+    await using server = await startCapped(3)
+    const [silent, idle] = [await server.open(), await server.open()]
+    expect(await isServed(idle)).toBe(true)
+    await server.close(60_000)
+    expect(await idle.closed()).toBe('')
+    expect(await silent.closed()).toBe('')
+  })
+
+  test('answers the request in flight, closes its connection, and accepts no other', async () => {
+    await using server = await startCapped(3)
+    const waiting = await server.open()
+    waiting.write(request(TOKEN))
+    await server.untilAnswering(1)
+    const closing = server.close(60_000)
+    await expect(openConnection(server.port)).rejects.toThrow('ECONNREFUSED')
+    server.release()
+    const reply = await waiting.reply()
+    expect(reply.status).toBe(200)
+    expect(reply.headers.get('connection')).toBe('close')
+    await closing
+    expect(await waiting.closed()).toBe('')
+  })
+
+  test('closes every connection after its time limit', async () => {
+    await using server = await startCapped(3)
+    const waiting = await server.open()
+    waiting.write(request(TOKEN))
+    await server.untilAnswering(1)
+    await server.close(50)
+    expect(await waiting.closed()).toBe('')
+  })
 })

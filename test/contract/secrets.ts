@@ -69,12 +69,6 @@ const ECHOES: readonly Echo[] = [
       error_codes: [50_027],
     }),
   (assertion) =>
-    json(401, {
-      error: 'invalid_client',
-      error_description: `AADSTS700213: no match for ${assertion.slice(20, 100)}…`,
-      error_codes: [700_213],
-    }),
-  (assertion) =>
     json(400, {
       error: assertion,
       error_description: 'AADSTS900144: ?',
@@ -86,10 +80,8 @@ const ECHOES: readonly Echo[] = [
     }),
   (assertion) =>
     json(200, { token_type: 'Bearer', expires_in: assertion, access_token: assertion }),
-  (assertion) => json(200, { error: { inner: assertion } }),
   (assertion) => text(200, `<html>you sent client_assertion=${assertion}</html>`),
   (assertion) => text(502, `${'x'.repeat(150)} ${assertion}`),
-  (assertion) => text(400, JSON.stringify(assertion)),
   (assertion) => json(503, { error: 'temporarily_unavailable' }, { 'x-ms-request-id': assertion }),
   (assertion) => json(429, {}, { 'retry-after': assertion }),
   (assertion) => ({

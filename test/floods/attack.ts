@@ -3,11 +3,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startChild } from '../../src/tools/demo/sidecar.ts'
 
-/**
- * 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second;
- * 100 that scrape an admin port without pause, half of them by pipelined requests.
- */
-export type Flood = 'idle' | 'slowloris' | 'bodies' | 'scrapes'
+/** 8000 idle connections; 300 that drip their headers; 200 bodies of a megabyte each second. */
+export type Flood = 'idle' | 'slowloris' | 'bodies'
 
 /** The attacker's counts. */
 export interface Attack {

@@ -17,11 +17,6 @@ const BODIES = 200
 const WAVE_MS = 1000
 const LENGTH = 1_000_000
 
-const SCRAPERS = 100
-const SCRAPE = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
-const AHEAD = 8
-const SCRAPE_AGAIN_MS = 5
-
 const HOST = 'Host: 169.254.169.254\r\nMetadata: true\r\n'
 const TARGET =
   '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
@@ -58,22 +53,10 @@ const floods: Readonly<Record<Flood, () => void>> = {
     }
     for (let index = 0; index < SLOW; index += 1) drip()
   },
-  scrapes: () => {
-    for (let index = 0; index < SCRAPERS; index += 1) scrape(index % 2 === 0 ? 1 : AHEAD)
-  },
   bodies: () => {
     wave()
     setInterval(wave, WAVE_MS)
   },
-}
-
-/** Keeps this many requests unanswered, over one connection after the other. */
-function scrape(count: number): void {
-  const socket = open(() => setTimeout(scrape, SCRAPE_AGAIN_MS, count))
-  socket.write(SCRAPE.repeat(count))
-  socket.on('data', (bytes: Buffer) => {
-    socket.write(SCRAPE.repeat(bytes.toString('latin1').split('HTTP/1.1 200').length - 1))
-  })
 }
 
 function wave(): void {

@@ -12,22 +12,15 @@ import { aMetricsRegistry } from '../sidecar/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
 
-const Rules = z.object({
-  groups: z.array(
-    z.object({
-      name: z.string(),
-      rules: z.array(
-        z.object({
-          record: z.string().optional(),
-          alert: z.string().optional(),
-          expr: z.string(),
-          for: z.string().optional(),
-          labels: z.record(z.string(), z.string()).optional(),
-          annotations: z.record(z.string(), z.string()).optional(),
-        }),
-      ),
-    }),
-  ),
+const Rule = z.looseObject({
+  record: z.string().optional(),
+  alert: z.string().optional(),
+  expr: z.string(),
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+})
+export const Rules = z.object({
+  groups: z.array(z.looseObject({ name: z.string(), rules: z.array(Rule) })),
 })
 
 const Variable = z.looseObject({
