@@ -283,10 +283,10 @@ describe.skipIf(reason !== undefined)('run-broker', () => {
   test.each([
     ['/usr', 'Invalid argument'],
     ['/no', 'No such file or directory'],
-  ])('does not start the broker with %s, which is no mount', async (path, reason) => {
+  ])('does not start the broker with %s, which is no mount', async (path, problem) => {
     const { code, stdout, stderr } = await waitForEnd(start('echo started', '1501', [host, path]))
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toBe(`wimds-node: cannot detach ${path}: ${reason}\n`)
+    expect(stderr).toBe(`wimds-node: cannot detach ${path}: ${problem}\n`)
   })
 
   test.each(['SETUID', 'SETGID', 'SETPCAP'])('names the missing capability %s', async (name) => {
