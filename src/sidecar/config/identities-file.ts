@@ -141,10 +141,10 @@ export async function parseIdentities(
   if ('problems' in yaml)
     return { entries: [], problems: truncateProblems(yaml.problems, yaml.problems.length) }
   const { content, findOffset, formatPlace } = yaml
-  const parsed = IdentitiesSchema.safeParse(content)
+  const parsed = IdentitiesSchema.safeParse(content, { reportInput: true })
   const found = parsed.success
     ? findConflicts(parsed.data.identities, defaults)
-    : parsed.error.issues.flatMap((issue) => toProblems(issue, content))
+    : parsed.error.issues.flatMap(toProblems)
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
     .slice(0, MAX_PROBLEMS)
@@ -176,8 +176,8 @@ function formatPath(path: Path): string {
 const formatName = (key: string): string => (/^\w{1,60}$/.test(key) ? key : quote(key))
 
 /** Converts an issue of the schema into problems. */
-function toProblems(issue: z.core.$ZodIssue, content: unknown): EntryProblem[] {
-  const { path } = issue
+function toProblems(issue: z.core.$ZodIssue): EntryProblem[] {
+  const { path, input } = issue
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((path.length === 0 ? IdentitiesSchema : IdentityEntry).shape)
     return issue.keys.map((key) => ({
@@ -186,17 +186,10 @@ function toProblems(issue: z.core.$ZodIssue, content: unknown): EntryProblem[] {
     }))
   }
   if (issue.code === 'invalid_type') {
-    const isMissing = getIn(content, path) === undefined
-    return [{ path, text: isMissing ? 'is missing' : `must be ${formatKind(issue.expected)}` }]
+    const text = input === undefined ? 'is missing' : `must be ${formatKind(issue.expected)}`
+    return [{ path, text }]
   }
   return [{ path, text: issue.code === 'too_small' ? 'must not be empty' : issue.message }]
-}
-
-function getIn(content: unknown, path: Path): unknown {
-  return path.reduce<unknown>((value, key) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    return Reflect.get(value, key)
-  }, content)
 }
 
 /** Finds conflicts between entries that are each valid. */
