@@ -29,12 +29,6 @@ export function formatManagedIdentityId(id: ManagedIdentityId): string {
   ].join('/')
 }
 
-/** Returns true if both are the same identity. */
-export function isSameIdentity(one: ManagedIdentityId, other: ManagedIdentityId): boolean {
-  const [first, second] = [one, other].map((id) => formatManagedIdentityId(id).toLowerCase())
-  return first === second
-}
-
 /** Azure allows 3 to 120 letters, digits, `-` and `_`, the first a letter or digit. A name cannot be changed later. */
 const MAX_LENGTH = 120
 const HASH_LENGTH = 8

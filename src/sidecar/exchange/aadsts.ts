@@ -13,7 +13,6 @@ interface AadstsEntry {
   readonly fix: string
 }
 
-const REPORT = 'report this as a bug of wimds'
 export const ALGORITHM_FIX =
   'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
 
@@ -43,7 +42,6 @@ const tenant = entriesOf(
   'tenant_refused',
   'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
 )
-const request = entriesOf('entra_request_rejected', REPORT)
 const throttled = entriesOf('entra_throttled', DEFAULT_FIXES.entra_throttled)
 const unavailable = entriesOf('entra_unavailable', DEFAULT_FIXES.entra_unavailable)
 
@@ -198,12 +196,6 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'the scope is not valid',
     'request the application id URI or GUID of the resource',
   ),
-
-  // The request
-  70003: request('the grant type is not supported'),
-  '900144 90014': request('a parameter is missing'),
-  90013: request('a parameter is malformed'),
-  900561: request('the method is not POST'),
 
   // Errors of Entra ID itself
   90055: throttled('the tenant sends too many requests'),

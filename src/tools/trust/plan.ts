@@ -3,7 +3,6 @@ import type { ClusterObjects } from './cluster-objects.ts'
 import {
   createCredentialName,
   formatManagedIdentityId,
-  isSameIdentity,
   type ManagedIdentityId,
 } from '../../lib/managed-identity.ts'
 import { createReport, type Finding, type Report } from './finding.ts'
@@ -257,4 +256,10 @@ function findLimitFix(kind: IdentityKind): string {
   return kind === 'application'
     ? `${split}; identity bindings are for managed identities only`
     : `on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere ${split}`
+}
+
+/** Returns true if both are the same identity. */
+function isSameIdentity(one: ManagedIdentityId, other: ManagedIdentityId): boolean {
+  const [first, second] = [one, other].map((id) => formatManagedIdentityId(id).toLowerCase())
+  return first === second
 }

@@ -19,7 +19,6 @@ const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['application_refused', [700011, 700016, 7000229, 7000112, 100007]],
   ['tenant_refused', [90002, 900021, 900023, 90038, 900382, 900432, 50049, 5000224, 5000225]],
   ['resource_refused', [50001, 500011, 500014, 501051, 70011, 1002012]],
-  ['entra_request_rejected', [70003, 900144, 90014, 90013, 900561]],
   ['entra_throttled', [90055, 50196]],
   ['entra_unavailable', [90033, 50033, 90006, 90012, 90024, 90090, 50000]],
 ]

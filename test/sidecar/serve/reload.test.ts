@@ -226,56 +226,6 @@ test('applies a new tenant to /metadata/identity/info and to the same query', as
   ])
 }, 30_000)
 
-test('forgets what no request can ask for any more, failures included', async () => {
-  const storage = 'https://storage.azure.com'
-  // Permanent, so that nothing retries it in the background
-  simulator.faults.add({ kind: 'aadsts', code: 7000112, clientId: UNKNOWN })
-  onTestFinished(() => simulator.faults.clear())
-  await writeFile(file, identities(`${orders()}, default: true`, invoices))
-  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
-  const { port, adminPort } = sidecar
-  const local = async (page: string) =>
-    (await roundTrip(adminPort, request(page, { headers: { Host: 'localhost' } }))).body
-  const tokens = async () =>
-    StatusSchema.parse(JSON.parse(await local('/status.json')))
-      .tokens.map(({ identity, resource, failure }) =>
-        [identity, resource, failure?.code].filter(Boolean).join(' '),
-      )
-      .toSorted()
-  // Exchanges for the unknown client id fail, and are retried for some minutes.
-  const tokensIssued = async () =>
-    /^wimds_exchange_attempts_total\{code="ok"\} (\d+)$/m.exec(await local('/metrics'))?.[1]
-  await ask(port, VAULT)
-  await ask(port, storage)
-  await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
-  await ask(port, `${VAULT}&client_id=${UNKNOWN}`)
-  expect(await tokens()).toEqual([
-    `${UNKNOWN} ${VAULT} application_refused`,
-    `invoices ${VAULT}`,
-    `orders ${storage}`,
-    `orders ${VAULT}`,
-  ])
-  expect(await tokensIssued()).toBe('3')
-
-  // The unlisted client id stays, and the client id of invoices is an unlisted one now, in the same tenant.
-  await writeFile(file, identities(`${orders()}, default: true, resources: [${VAULT}]`))
-  await expect
-    .poll(tokens, GENEROUS)
-    .toEqual([
-      `${UNKNOWN} ${VAULT} application_refused`,
-      `${OTHER.clientId} ${VAULT}`,
-      `orders ${VAULT}`,
-    ])
-  expect(await ask(port, `${VAULT}&client_id=${OTHER.clientId}`)).toBe(`200 ${OTHER.clientId}`)
-
-  await writeFile(file, identities(`${orders()}, tenantId: other.example`))
-  await expect
-    .poll(tokens, GENEROUS)
-    .toEqual([`${UNKNOWN} ${VAULT} application_refused`, `${OTHER.clientId} ${VAULT}`])
-  expect(await local('/metrics')).not.toMatch(/identity="orders"/)
-  expect(await tokensIssued()).toBe('3')
-}, 30_000)
-
 /** Reloads the file once, and returns what is logged and reported. */
 async function reload(applyConfig: () => void) {
   const { logged, problems, close } = watch(applyConfig)
