@@ -23,11 +23,6 @@ export class Secret {
     return this.#value
   }
 
-  /** Length in UTF-16 code units. */
-  get length(): number {
-    return this.#value.length
-  }
-
   /** Returns whether both hold the same value. Its duration depends on them: not for what a caller sends. */
   equals(other: Secret): boolean {
     return this.#value === other.#value

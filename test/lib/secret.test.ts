@@ -31,7 +31,6 @@ function logged(secret: Secret): string {
 
 test('reveal returns the value', () => {
   expect(new Secret(VALUE).reveal()).toBe(VALUE)
-  expect(new Secret(VALUE).length).toBe(VALUE.length)
 })
 
 test('equals compares the values', () => {
