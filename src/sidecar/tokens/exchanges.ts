@@ -30,8 +30,6 @@ interface Flight {
   readonly startedAt: number
   /** See `TokenRequest.isBackground`. True also after the time limit of the callers, when its failure is cached. */
   isBackground: boolean
-  /** The assertion, or where it goes, has changed since the exchange started. */
-  isOutdated: boolean
 }
 
 type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
@@ -64,8 +62,8 @@ export class Exchanges {
     if (running !== undefined) return running
     entry.clearTimer()
     const startedAt = this.#options.clock.monotonic()
-    const state = { startedAt, isBackground, isOutdated: false }
-    const outcome = this.#run(entry, state, correlationId)
+    const state = { startedAt, isBackground }
+    const outcome = this.#run(entry, { isBackground, correlationId })
     const token = isBackground ? outcome : this.#limitWait(entry, state, outcome)
     const flight = Object.assign(state, { token })
     this.#flights.set(entry.key, flight)
@@ -102,26 +100,15 @@ export class Exchanges {
     }
   }
 
-  /** Makes an exchange and records its outcome. Makes another one if it failed with what has been replaced meanwhile. */
-  async #run(
-    entry: Entry,
-    flight: Omit<Flight, 'token'>,
-    correlationId: string | undefined,
-  ): Promise<AccessToken> {
-    const { isBackground } = flight
+  /** Makes an exchange and records its outcome. */
+  async #run(entry: Entry, options: StartOptions): Promise<AccessToken> {
     let token: AccessToken
     try {
-      token = await this.#source({ ...entry.request, correlationId, isBackground })
+      token = await this.#source({ ...entry.request, ...options })
       this.#requireUnexpired(token)
     } catch (thrown) {
-      const error = toBrokerError(thrown)
-      const current = this.#store.peek(entry.key)
-      if (flight.isOutdated && current !== undefined && mayRecoverWithNewAssertion(error)) {
-        flight.isOutdated = false
-        return this.#run(current, flight, correlationId)
-      }
       this.#flights.delete(entry.key)
-      throw this.#fail(current ?? entry, error)
+      throw this.#fail(this.#findSuccessor(entry), toBrokerError(thrown))
     }
     this.#flights.delete(entry.key)
     this.#succeed(this.#findSuccessor(entry), token)
@@ -165,9 +152,8 @@ export class Exchanges {
     return error.with({ retryAfterMs: entry.negativeTtlMs })
   }
 
-  /** Retries at once what may have failed because of an assertion that has been replaced. */
+  /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
   retryOutdated(entry: Entry): void {
-    this.markOutdated(entry)
     const { failure } = entry
     if (this.find(entry) !== undefined || failure === undefined) return
     if (!mayRecoverWithNewAssertion(failure.error)) return
@@ -177,12 +163,6 @@ export class Exchanges {
     // Callers without a token wait for it: the cached failure may be over.
     else if (willRetry) this.startUnasked(entry, false)
     else entry.clearTimer()
-  }
-
-  /** Marks the running exchange of a key: a later reload may exchange the key in another way. */
-  markOutdated(entry: Entry): void {
-    const flight = this.find(entry)
-    if (flight !== undefined) flight.isOutdated = true
   }
 
   /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */

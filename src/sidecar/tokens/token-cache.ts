@@ -211,7 +211,6 @@ export class TokenCache {
         entry.request = { ...request, identity }
         if (!isSameExchange(request.identity, identity)) this.#exchanges.retryOutdated(entry)
       } else {
-        this.#exchanges.markOutdated(entry)
         this.#store.remove(entry)
       }
     }
