@@ -1,5 +1,5 @@
-# Four images from one file: `sidecar` (the default); `redirect`, the same with nft, ip and nsenter, for the init
-# container that routes 169.254.169.254:80 to it; `cluster`, the webhook and the node agent, which alone have a client
+# Four images from one file: `sidecar` (the default); `redirect`, the same with nft and ip, for the init container
+# that routes 169.254.169.254:80 to it; `cluster`, the webhook and the node agent, which alone have a client
 # of the Kubernetes API; and `gate`, one program, for the init container of mode node. None has a shell or a package
 # manager. All but `gate` share the layers of Node and of the tools.
 #
@@ -35,7 +35,7 @@ RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
   && echo 'hosts: files dns' >/base/etc/nsswitch.conf \
   && printf '%s\n' 'root:x:0:0:root:/:/sbin/nologin' 'wimds:x:1501:1501:wimds:/:/sbin/nologin' >/base/etc/passwd \
   && printf '%s\n' 'root:x:0:' 'wimds:x:1501:' >/base/etc/group \
-  && /image-root.sh /tools /usr/sbin/nft /usr/bin/nsenter "$(readlink -f "$(command -v ip)")" \
+  && /image-root.sh /tools /usr/sbin/nft "$(readlink -f "$(command -v ip)")" \
   && cd /tools && find . -type f -exec cmp -s {} /base/{} \; -delete && find . -type d -empty -delete \
   && find /base /tools -exec touch --no-dereference --date=@0 {} +
 # `wimds` and `wimds-node` on the PATH link the C library that Node needs, too. The gate is static, with musl, whose
@@ -99,7 +99,7 @@ CMD ["redirect"]
 FROM runtime AS cluster
 COPY --from=debian /tools/ /
 COPY --from=build /images/wimds-cluster/ /
-# As for the sidecar, below. The chart gives the node agent, which starts nft and nsenter, options of its own.
+# As for the sidecar, below. The chart gives the node agent, which starts wimds-node, nft and ip, options of its own.
 ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/tls --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8443 9440

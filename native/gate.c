@@ -27,10 +27,10 @@
 #define METADATA_ADDRESS "169.254.169.254"
 
 /*
- * The time for a connection is short: one that began before the redirect was there never gets an answer. The pause is a
- * twentieth of the time so far, as in wimds.c.
+ * The time for a connection is short: one that began before the redirect was there never gets an answer, and behind the
+ * redirect the kernel answers at once. The pause is a twentieth of the time so far, as in wimds.c.
  */
-enum { CONNECT_MS = 250, ANSWER_MS = 2000, MIN_PAUSE_MS = 20, MAX_PAUSE_MS = 250, PAUSES_OF_WAIT = 20 };
+enum { CONNECT_MS = 50, ANSWER_MS = 2000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250, PAUSES_OF_WAIT = 20 };
 
 struct gate {
   const char *uid;

@@ -2,11 +2,12 @@
  * `wimds-node`: what the node agent cannot do in Node. It enters network namespaces, reads files of a pod and of that
  * pod alone, and starts the broker without the agent's powers.
  *
- *   wimds-node open-socket PORT
+ *   wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node read-files ROOT
  *   wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...
  *
- * Errors are a line on standard error and the exit code 1; wrong arguments have the code 64.
+ * Errors are a line on standard error and the exit code 1, or 2 if a program of open-socket failed; wrong arguments have
+ * the code 64.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,9 +28,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILED = 1, USAGE = 64 };
+enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
 
 /* Prints the message, with the system's error if `number` is one, and ends the process. */
 __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, const char *format, ...) {
@@ -45,7 +47,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
 
 static _Noreturn void fail_usage(void) {
   fprintf(stderr,
-          "usage: wimds-node open-socket PORT\n"
+          "usage: wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
@@ -122,9 +124,34 @@ static void wait_for_receipt(int channel) {
     fail(0, "the agent did not get the socket. Fix: raise its limit of open files");
 }
 
-static int open_socket(unsigned port) {
+/* Runs a program to its end, with this process's standard streams. Returns whether it succeeded. */
+static bool run_program(char **program) {
+  int status = 0;
+  pid_t parent = getpid(), child = fork();
+  if (child < 0) fail(errno, "cannot start %s", program[0]);
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent) _exit(FAILED);
+    execvp(program[0], program);
+    fail(errno, "cannot execute %s", program[0]);
+  }
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) fail(errno, "cannot wait for %s", program[0]);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Each of the arguments `--` begins a program, which runs in the namespace before the parent gets the socket. */
+static int open_socket(unsigned port, char **arguments) {
   int channel = find_channel();
-  send_socket(channel, listen_in_namespace(port));
+  int listener = listen_in_namespace(port);
+  for (bool has_more = *arguments != NULL; has_more;) {
+    char **program = ++arguments;
+    while (*arguments != NULL && strcmp(*arguments, "--") != 0) arguments++;
+    has_more = *arguments != NULL;
+    *arguments = NULL;
+    if (!run_program(program)) return PROGRAM_FAILED;
+  }
+  send_socket(channel, listener);
   wait_for_receipt(channel);
   return 0;
 }
@@ -297,7 +324,10 @@ static int run_broker(char **arguments, int count) {
 
 int main(int argc, char **argv) {
   const char *command = argc > 2 ? argv[1] : "";
-  if (argc == 3 && strcmp(command, "open-socket") == 0) return open_socket(parse_number(argv[2], 65535));
+  if (strcmp(command, "open-socket") == 0) {
+    if (argc > 3 && (strcmp(argv[3], "--") != 0 || strcmp(argv[argc - 1], "--") == 0)) fail_usage();
+    return open_socket(parse_number(argv[2], 65535), argv + 3);
+  }
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
   if (strcmp(command, "run-broker") == 0) return run_broker(argv + 2, argc - 2);
   fail_usage();

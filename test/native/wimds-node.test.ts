@@ -33,11 +33,18 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
   const PORT = 64_169
 
   /** Resolves to the socket, or rejects with what the program printed. */
-  async function openSocket(namespacePath: string, port = PORT): Promise<Handle> {
+  async function openSocket(
+    namespacePath: string,
+    programs: readonly string[] = [],
+    input = '',
+  ): Promise<Handle> {
     const namespace = openSync(namespacePath, 'r')
-    const child = spawn(program, ['open-socket', String(port)], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', namespace],
+    const child = spawn(program, ['open-socket', String(PORT), ...programs], {
+      stdio: ['pipe', 'ignore', 'pipe', 'ipc', namespace],
     })
+    // EPIPE: it may have ended already.
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
     closeSync(namespace)
     let received: SendHandle
     child.on('message', (message, handle) => {
@@ -119,6 +126,29 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     )
   })
 
+  test('runs programs in the namespace of the pod, the socket being open, with its own input', async () => {
+    using pod = await podNetwork()
+    const link = ['--', 'ip', 'link', 'set', 'dev', 'lo', 'mtu', '1400']
+    const listens = ['--', 'grep', '-q', '0100007F:FAA9', '/proc/self/net/tcp']
+    const rules = ['--', 'nft', '-f', '-']
+    const programs = [...link, ...listens, ...rules]
+    const socket = await openSocket(pod.namespacePath, programs, 'add table ip of_the_test\n')
+    if ('close' in socket) socket.close()
+    expect(pod.exec('ip', 'link', 'show', 'dev', 'lo')).toContain('mtu 1400')
+    expect(pod.exec('nft', 'list', 'tables')).toContain('of_the_test')
+  })
+
+  test('gives no socket when a program fails or does not exist', async () => {
+    using pod = await podNetwork()
+    const open = (...programs: string[]) => openSocket(pod.namespacePath, programs)
+    await expect(open('--', 'nft', '-f', '/missing', '--', 'ip', 'link')).rejects.toThrow(
+      /Could not open file "\/missing"/,
+    )
+    await expect(open('--', 'wimds-missing')).rejects.toThrow(
+      /^wimds-node: cannot execute wimds-missing: No such file or directory$/,
+    )
+  })
+
   test('needs a channel', async () => {
     expect(await runProgram(program, ['open-socket', '1'])).toMatchObject({
       code: 1,
@@ -131,7 +161,7 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     async (port) => {
       const { code, stderr } = await runProgram(program, ['open-socket', port])
       expect(code).toBe(64)
-      expect(stderr).toContain('usage: wimds-node open-socket PORT\n')
+      expect(stderr).toContain('usage: wimds-node open-socket PORT [-- PROGRAM')
     },
   )
 })

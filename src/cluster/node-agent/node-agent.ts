@@ -12,7 +12,7 @@ import { Reconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure, type RouteFailureReason } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
-import { createSandboxReader, ignoreEnded } from './sandboxes.ts'
+import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
 import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
@@ -173,6 +173,13 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       log.warn('broker_ended', { message: `the broker has ended: ${how}. It is started again` })
     },
   })
+  const onChange = () =>
+    reportErrors(() => {
+      if (!reconciler.isLooking()) return
+      readSandboxes()
+      reconciler.look()
+    }, onError)
+  reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
   const restore = () => {
     const sandboxes = readSandboxes()
     for (const pod of saved.read()) {

@@ -1,29 +1,46 @@
 /** Opens a listening socket in the network namespace of a pod, by a helper that enters it. */
 import { type SendHandle, spawn } from 'node:child_process'
-import { explainSpawnError } from '../../sidecar/redirect/run-tool.ts'
+import {
+  createToolEnv,
+  explainFailure,
+  explainSpawnError,
+  type RunOptions,
+  type Step,
+} from '../../sidecar/redirect/run-tool.ts'
 
 /** A socket that this process keeps and sends on, and on which it does not accept connections. */
 export type ListeningSocket = SendHandle & { readonly close: () => void }
 
-interface SocketOptions {
+interface SocketOptions extends RunOptions {
   /** The helper's program. */
   readonly helper: string
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
-  readonly signal: AbortSignal
+  /** What the helper runs in the namespace, once the socket listens. All read the same standard input. */
+  readonly steps?: readonly Step[]
 }
 
-const TIMEOUT_MS = 10_000
+/** The socket listened, and one of the steps failed. */
+export class ToolFailure extends Error {}
 
-/** Opens a socket that listens on 127.0.0.1:`port` there. Throws an error with the helper's message. */
+const TIMEOUT_MS = 10_000
+/** The helper's exit code when a step has failed. */
+const PROGRAM_FAILED = 2
+
+/**
+ * Opens a socket that listens on 127.0.0.1:`port` there, in one child of this process: each costs the node a fork of
+ * Node. Throws an error with the message of the helper or of the step.
+ */
 export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
-  const { helper, namespace, port, signal } = options
+  const { helper, namespace, port, steps = [], path, signal } = options
+  const programs = steps.flatMap(({ argv }) => ['--', ...argv])
   return new Promise((resolve, reject) => {
-    const child = spawn(helper, ['open-socket', `${port}`], {
+    const child = spawn(helper, ['open-socket', `${port}`, ...programs], {
+      env: createToolEnv(path),
       signal,
       timeout: TIMEOUT_MS,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', namespace],
+      stdio: ['pipe', 'ignore', 'pipe', 'ipc', namespace],
     })
     let stderr = ''
     let isRejected = false
@@ -44,9 +61,13 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     })
     // Without effect after the socket has come.
     child.on('close', (code, killedBy) => {
-      const end = killedBy ?? `exit code ${code}`
-      fail(new Error(stderr.trim() || `${helper} open-socket ${port}: ${end}`))
+      const end = `${helper} open-socket ${port}: ${killedBy ?? `exit code ${code}`}`
+      const message = explainFailure(stderr, end)
+      fail(code === PROGRAM_FAILED ? new ToolFailure(message) : new Error(message))
     })
+    // EPIPE if the child ended early; its exit code is the error to report.
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(steps.map(({ input = '' }) => input).join(''))
   })
 }
 

@@ -29,7 +29,10 @@ interface Entry {
 
 /** Each attempt is a few short child processes. */
 const MAX_CONCURRENT = 4
-/** How often the sandbox of a new pod is looked for: it comes at once, or later if the pod waits for a volume. */
+/**
+ * How often the sandbox of a new pod is looked for, where no change of the sandboxes is reported: it comes at once, or
+ * later if the pod waits for a volume.
+ */
 const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
 /** How often the sandbox of a pod that is ending is looked for. */
@@ -93,6 +96,20 @@ export class Reconciler {
   /** Takes the uids of all pods; the others have been deleted. */
   onListed(uids: ReadonlySet<string>): void {
     for (const uid of this.#entries.keys()) if (!uids.has(uid)) this.onDeleted(uid)
+  }
+
+  /** Returns true if the sandbox of a pod is looked for: of one that starts, or of one that ends. */
+  isLooking(): boolean {
+    return [...this.#entries.values()].some(isLooking)
+  }
+
+  /** Looks for these sandboxes now. */
+  look(): void {
+    for (const entry of this.#entries.values()) {
+      if (!isLooking(entry)) continue
+      stopRetry(entry)
+      this.#enqueue(entry)
+    }
   }
 
   /** Takes whether the broker answers on the socket of the pod. */
@@ -231,6 +248,9 @@ function stopRetry(entry: Entry): void {
 function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }
+
+/** An attempt that failed is repeated with backoff. */
+const isLooking = ({ retry, failures }: Entry) => retry !== undefined && failures === 0
 
 const isPending = ({ answer }: Entry) => answer !== 'serving'
 

@@ -2,11 +2,11 @@
 import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
-import { applyWaitingRedirect } from '../../sidecar/redirect/apply.ts'
+import { createSteps } from '../../sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../sidecar/redirect/ruleset.ts'
 import type { RunOptions } from '../../sidecar/redirect/run-tool.ts'
 import { findRuntimeProblem } from '../injector/pod.ts'
-import { type ListeningSocket, openSocket } from './open-socket.ts'
+import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
 
@@ -53,7 +53,7 @@ interface RouteOptions {
   readonly procDirectory: string
   /** The program that opens sockets. */
   readonly helper: string
-  readonly tools: Omit<RunOptions, 'namespace'>
+  readonly tools: RunOptions
 }
 
 /** Pods that wait for their sandboxes share what was read so recently. */
@@ -65,19 +65,10 @@ const MAX_SNAPSHOT_AGE_MS = 100
  */
 export function createPodRouter(options: RouteOptions): RoutePod {
   const { findSettings, readSandboxes, procDirectory } = options
-  let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
-  const readRecently = () => {
-    const now = performance.now()
-    if (snapshot === undefined || now - snapshot.readAt > MAX_SNAPSHOT_AGE_MS) {
-      snapshot = { sandboxes: readSandboxes(), readAt: now }
-    }
-    return snapshot.sandboxes
-  }
-
   return async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
     // First of all: a pod that has ended has no other failure.
-    const path = findNamespace(readRecently(), uid)
+    const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), uid)
     if (problem !== undefined) throw new RouteFailure('settings_invalid', problem)
     const runtime = findRuntimeProblem(runtimeClass)
     if (runtime !== undefined) throw new RouteFailure('runtime_not_supported', runtime)
@@ -148,14 +139,11 @@ async function routeNamespace(
   { helper, tools }: RouteOptions,
 ): Promise<ListeningSocket> {
   const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
-  let socket: ListeningSocket | undefined
+  const steps = createSteps(settings, 'apply and await')
   try {
-    socket = await openSocket({ helper, namespace, port, signal: tools.signal })
-    await applyWaitingRedirect(settings, { ...tools, namespace })
-    return socket
+    return await openSocket({ helper, namespace, port, steps, ...tools })
   } catch (error) {
-    const reason = socket === undefined ? 'socket_failed' : 'tool_failed'
-    socket?.close()
+    const reason = error instanceof ToolFailure ? 'tool_failed' : 'socket_failed'
     throw new RouteFailure(reason, errorMessage(error), error)
   }
 }

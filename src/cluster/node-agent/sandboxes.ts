@@ -1,5 +1,5 @@
 /** Reads which sandbox, and so which network namespace, each pod of this node has, from what no pod can change. */
-import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statfsSync, watch } from 'node:fs'
 import { basename, join } from 'node:path'
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
@@ -18,8 +18,11 @@ export interface DiscoveryOptions {
   readonly procDirectory: string
 }
 
-/** Returns the paths of network namespaces by the UID of the pod that has them. A pod normally has one. */
-export type ReadSandboxes = () => Sandboxes
+/**
+ * Returns the paths of network namespaces by the UID of the pod that has them, which were read at most `maxAgeMs` ago; by
+ * default now. A pod normally has one.
+ */
+export type ReadSandboxes = (maxAgeMs?: number) => Sandboxes
 export type Sandboxes = ReadonlyMap<string, readonly string[]>
 
 /**
@@ -28,9 +31,40 @@ export type Sandboxes = ReadonlyMap<string, readonly string[]>
  */
 export function createSandboxReader(options: DiscoveryOptions): ReadSandboxes {
   const { discovery, cniResultsDirectory, netnsDirectory, procDirectory } = options
-  return discovery === 'netns'
-    ? () => readCniResults(cniResultsDirectory, netnsDirectory)
-    : () => readProcesses(procDirectory)
+  let snapshot: { readonly sandboxes: Sandboxes; readonly readAt: number } | undefined
+  return (maxAgeMs = 0) => {
+    const now = performance.now()
+    if (snapshot !== undefined && now - snapshot.readAt < maxAgeMs) return snapshot.sandboxes
+    const sandboxes =
+      discovery === 'netns'
+        ? readCniResults(cniResultsDirectory, netnsDirectory)
+        : readProcesses(procDirectory)
+    snapshot = { sandboxes, readAt: now }
+    return sandboxes
+  }
+}
+
+/** The CNI library writes a file within this time, and those of many pods that start at once come together. */
+const COALESCE_MS = 5
+
+/**
+ * Calls `onChange` when the runtime has set up or removed sandboxes, until the signal. Nothing tells of processes, and
+ * the kernel may drop a notice, so pods that wait are looked for as well. Throws if the directory does not exist.
+ */
+export function watchSandboxes(
+  { discovery, cniResultsDirectory }: Pick<DiscoveryOptions, 'discovery' | 'cniResultsDirectory'>,
+  { onChange, signal }: { readonly onChange: () => void; readonly signal: AbortSignal },
+): void {
+  if (discovery !== 'netns') return
+  let timer: NodeJS.Timeout | undefined
+  const watcher = watch(cniResultsDirectory, { signal }, () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      onChange()
+    }, COALESCE_MS)
+  })
+  // Such as a directory that is deleted.
+  watcher.on('error', () => watcher.close())
 }
 
 /**

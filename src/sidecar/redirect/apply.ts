@@ -15,14 +15,6 @@ export function applyRestartRule(settings: RedirectSettings, options: RunOptions
   return runSteps(createSteps(settings, 'await'), options)
 }
 
-/** Applies both in one transaction, for a node on which many pods start at once. */
-export function applyWaitingRedirect(
-  settings: RedirectSettings,
-  options: RunOptions,
-): Promise<void> {
-  return runSteps(createSteps(settings, 'apply and await'), options)
-}
-
 /** Removes the redirect. Succeeds as well if there is none. */
 export function removeRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
   return runSteps(createSteps(settings, 'remove'), options)
@@ -45,7 +37,8 @@ export function formatScript(settings: RedirectSettings, action: Action): string
     .join('')
 }
 
-function createSteps(settings: RedirectSettings, action: Action): Step[] {
+/** Returns the tools to run for an action, in their order. */
+export function createSteps(settings: RedirectSettings, action: Action): Step[] {
   const rules = createNftStep(createRules(settings, action))
   if (settings.mode !== 'loopback' || action === 'await') return [rules]
   const address = `${settings.metadataIp}/32`

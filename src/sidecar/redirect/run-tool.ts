@@ -1,4 +1,4 @@
-/** Runs the tools of the redirect as child processes, in this network namespace or in another one. */
+/** Runs the tools of the redirect as child processes. */
 import { spawn } from 'node:child_process'
 
 /** One child process: its argv and its standard input. */
@@ -11,36 +11,38 @@ export interface RunOptions {
   /** The PATH on which the tools are found. */
   readonly path: string | undefined
   readonly signal: AbortSignal
-  /** An open descriptor of the network namespace; undefined: the one of this process. */
-  readonly namespace?: number
 }
 
 const TIMEOUT_MS = 10_000
-/** The descriptor of the namespace in the child: the first after standard input, output and error. */
-const NAMESPACE_ARGV = ['nsenter', '--net=/proc/self/fd/3', '--']
 
 /** Runs one step without a shell. Throws an error with the tool's message, and an explanation where the reason is known. */
-export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<void> {
-  const argv = namespace === undefined ? step.argv : [...NAMESPACE_ARGV, ...step.argv]
-  const [command = '', ...args] = argv
-  // The reason of a failure is found in the message, so it must not depend on a locale.
-  const env = { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
-  const stdio = ['pipe', 'ignore', 'pipe', ...(namespace === undefined ? [] : [namespace])] as const
+export function runTool(step: Step, { path, signal }: RunOptions): Promise<void> {
+  const [command, ...args] = step.argv
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown) =>
       reject(new Error(`${step.argv.join(' ')}: ${reason}`, { cause }))
-    const child = spawn(command, args, { env, signal, timeout: TIMEOUT_MS, stdio: [...stdio] })
+    const child = spawn(command, args, {
+      env: createToolEnv(path),
+      signal,
+      timeout: TIMEOUT_MS,
+      stdio: ['pipe', 'ignore', 'pipe'],
+    })
     let stderr = ''
-    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     child.on('error', (error: NodeJS.ErrnoException) => fail(explainSpawnError(error), error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()
       else fail(explainFailure(stderr, killedBy ?? `exit code ${code}`))
     })
     // EPIPE if the child ended early; its exit code is the error to report.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(step.input ?? '')
+    child.stdin.on('error', () => {})
+    child.stdin.end(step.input ?? '')
   })
+}
+
+/** Returns the environment of tools. The reason of a failure is found in the message, so it must not depend on a locale. */
+export function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
+  return { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
 }
 
 /** Returns why a program could not be started. */
@@ -51,9 +53,10 @@ export function explainSpawnError(error: NodeJS.ErrnoException, needs = 'nft and
   return error.message
 }
 
-function explainFailure(stderr: string, end: string): string {
+/** Returns the message of tools that have failed, and an explanation where the reason is known. */
+export function explainFailure(stderr: string, end: string): string {
   const message = stderr.trim() || end
-  if (/failed to execute (?:nft|ip)\b/.test(message)) {
+  if (/cannot execute (?:nft|ip)\b/.test(message)) {
     return `${message}\n(the redirect needs nft and ip on the PATH)`
   }
   if (/not permitted|permission denied/i.test(message)) {

@@ -64,7 +64,8 @@ async function openPort() {
   const port = await freePort()
   const namespace = openSync('/proc/self/ns/net', 'r')
   const signal = AbortSignal.timeout(60_000)
-  const socket = await openSocket({ helper: compiledHelper(), namespace, port, signal })
+  const path = process.env['PATH']
+  const socket = await openSocket({ helper: compiledHelper(), namespace, port, path, signal })
   closeSync(namespace)
   return { socket, url: `http://127.0.0.1:${port}/` }
 }

@@ -169,6 +169,32 @@ test('looks for the sandbox five times a second at first, and at once when the p
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
+test('looks for the sandboxes of waiting pods at once when the runtime has changed some', async () => {
+  let hasSandbox = false
+  const { add, calls, onRoute, reconciler } = setUp(() =>
+    hasSandbox ? Promise.resolve() : notFound(),
+  )
+  expect(reconciler.isLooking()).toBe(false)
+  await add({ addresses: [] })
+  expect(reconciler.isLooking()).toBe(true)
+  hasSandbox = true
+  reconciler.look()
+  await settle()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(reconciler.isLooking()).toBe(false)
+  reconciler.look()
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(2)
+})
+
+test('does not shorten the backoff after a failure when sandboxes change', async () => {
+  const { add, calls, reconciler } = setUp(() => Promise.reject(new Error('no memory')))
+  await add()
+  reconciler.look()
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(1)
+})
+
 test('reports a pod with an address whose sandbox is not found for ten seconds', async () => {
   const { add, onFailure } = setUp(notFound)
   void add({ addresses: [] })
