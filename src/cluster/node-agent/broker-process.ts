@@ -160,8 +160,8 @@ export class BrokerProcess {
   }
 
   #sendServed({ pod, socket }: Served): void {
-    const { uid, namespace, name, serviceAccount, env } = pod
-    const served = { uid, namespace, name, serviceAccount, env }
+    const { uid, namespace, name, serviceAccount, env, contents } = pod
+    const served = { uid, namespace, name, serviceAccount, env, contents }
     this.#send({ type: 'serve', pod: served }, socket)
   }
 

@@ -1,4 +1,5 @@
 /** Reads from a pod what serving it takes. Trusts what the API server does not let its author change later. */
+import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { GATE, getServiceAccountName } from '../injector/pod.ts'
 
@@ -19,6 +20,8 @@ export const RoutedPod = z.object({
   env: z.record(z.string(), z.string()),
   /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
   mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
+  /** A digest of what these volumes have in them, such as tokens with an audience. An earlier agent did not save it. */
+  contents: z.optional(z.string()),
   runtimeClass: z.optional(z.string()),
   /** Why it is not served, whatever its sandbox; its settings are not kept then. */
   problem: z.optional(z.string()),
@@ -85,7 +88,8 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   )
   const port = Number(PORT.exec(env['WIMDS_LISTEN'] ?? '')?.[1])
   if (!(port >= 1 && port <= 65_535)) return undefined
-  const mounts = findMounts(gate.volumeMounts ?? [], spec.volumes ?? [])
+  const volumes = findVolumes(gate.volumeMounts ?? [], spec.volumes ?? [])
+  const mounts = volumes.map(({ path, directory }) => ({ path, directory }))
   const bytes = Buffer.byteLength(JSON.stringify([env, mounts]))
   const isTooLarge = bytes > MAX_SETTINGS_BYTES
   const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
@@ -99,6 +103,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     port,
     env: isTooLarge ? {} : env,
     mounts: isTooLarge ? [] : mounts,
+    contents: digest(volumes.map(({ path, content }) => [path, content])),
     runtimeClass: spec.runtimeClassName ?? undefined,
     problem: isTooLarge
       ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
@@ -106,15 +111,18 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   }
 }
 
-/** Returns the mounts of projected volumes and ConfigMaps, where the kubelet writes them; no part of a volume. */
-function findMounts(
+/** Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume. */
+function findVolumes(
   mounts: readonly z.infer<typeof VolumeMount>[],
   volumes: readonly z.infer<typeof Volume>[],
-): RoutedPod['mounts'] {
+) {
   return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {
     const volume = volumes.find((each) => each.name === name)
     const kind = volume?.projected != null ? 'projected' : volume?.configMap != null && 'configmap'
     if (kind === false || subPath || subPathExpr) return []
-    return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}` }]
+    const content = volume?.projected ?? volume?.configMap
+    return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}`, content }]
   })
 }
+
+const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex')

@@ -13,6 +13,8 @@ const ServedPod = z.object({
   serviceAccount: z.string(),
   /** The environment of the pod's gate. */
   env: z.record(z.string(), z.string()),
+  /** A digest of what is in the volumes of the gate, such as tokens with an audience. */
+  contents: z.optional(z.string()),
 })
 
 /** What the agent sends to the broker. */

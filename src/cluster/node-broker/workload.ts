@@ -52,17 +52,23 @@ interface Served {
 const ASSERTION_POLLING = { pollMs: 10_000, initialPollMs: 2000 }
 /** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
+/**
+ * How long a failed exchange holds its place in the workload. It takes the broker as long as a hundred cached tokens, so
+ * a pod that requests one missing resource after the other would keep its neighbours waiting.
+ */
+const FAILURE_PAUSE_MS = 50
 /** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
 const MAX_READERS = 3
 
 /**
- * Returns what decides which workload a pod belongs to. Pods whose env is the same may mount other ConfigMaps, so a pod
- * with an identities file shares nothing.
+ * Returns what decides which workload a pod belongs to: a token with another audience would fail the exchanges of its
+ * siblings. A ConfigMap changes while pods run, so a pod with an identities file shares nothing.
  */
-export function createWorkloadKey({ uid, namespace, serviceAccount, env }: ServedPod): string {
+export function createWorkloadKey(pod: ServedPod): string {
+  const { uid, namespace, serviceAccount, env, contents } = pod
   const settings = selectPodSettings(env)
   const own = settings['WIMDS_CONFIG'] === undefined ? '' : uid
-  return JSON.stringify([namespace, serviceAccount, settings, own])
+  return JSON.stringify([namespace, serviceAccount, settings, contents, own])
 }
 
 export class Workload {
@@ -164,10 +170,16 @@ export class Workload {
     for (const served of this.#pods.values()) void this.#listen(served, broker)
   }
 
-  /** Returns the stack of the node, whose exchanges need a permit of the namespace first. */
+  /** Returns the stack of the node, whose exchanges need a permit of the namespace first, and pause after a failure. */
   #limitExchanges(stack: ExchangeStack): ExchangeStack {
-    const limit: Semaphore = (work, options) =>
-      this.namespaceLimit(() => stack.limit(work, options), options)
+    const limit: Semaphore = async (work, options) => {
+      try {
+        return await this.namespaceLimit(() => stack.limit(work, options), options)
+      } catch (error) {
+        await sleep(FAILURE_PAUSE_MS)
+        throw error
+      }
+    }
     return { ...stack, limit }
   }
 
@@ -218,12 +230,11 @@ export class Workload {
 
   async #listen(served: Served, { createPod }: Broker): Promise<void> {
     const { pod, socket } = served
-    const { uid, name } = pod
+    const { uid } = pod
     served.listener = this.#node.listen(createPod({ instanceId: uid, findPeerUid }), [socket])
     try {
       await served.listener
       if (this.#pods.get(uid) !== served) return
-      this.#log.info('pod_served', { pod: name })
       this.#node.send({ type: 'serving', uid })
     } catch (error) {
       if (this.#pods.get(uid) !== served) return

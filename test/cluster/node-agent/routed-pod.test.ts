@@ -21,6 +21,7 @@ test('reads what is needed to serve a pod', () => {
     port: 8123,
     env: { WIMDS_LISTEN: '127.0.0.1:8123', AZURE_CLIENT_ID: 'last' },
     mounts: [{ path: TOKEN_DIRECTORY, directory: 'volumes/kubernetes.io~projected/wimds-token' }],
+    contents: expect.stringMatching(/^[\da-f]{64}$/),
     runtimeClass: undefined,
     problem: undefined,
   })
@@ -63,6 +64,18 @@ test('keeps none of the settings of a gate that has too many', () => {
   expect(pod?.problem).toMatch(
     /^the variables and mounts of the container wimds-gate have 33\d{3} /,
   )
+})
+
+/** Reads a pod whose gate mounts a token with this audience. */
+function contentsWith(audience: string, name = 'app') {
+  const projected = { sources: [{ serviceAccountToken: { audience, path: 'token' } }] }
+  const spec = { volumes: [{ name: 'wimds-token', projected }] }
+  return parseRoutedPod(nodeModePod({ name, spec }))?.contents
+}
+
+test('tells pods apart whose projected tokens differ, and no others', () => {
+  expect(contentsWith('api://one')).toBe(contentsWith('api://one', 'sibling'))
+  expect(contentsWith('api://one')).not.toBe(contentsWith('api://other'))
 })
 
 test('takes projected volumes and ConfigMaps that the gate mounts as a whole', () => {

@@ -86,6 +86,29 @@ test('a projected token of another service account is refused, and not sent', as
   expect(cluster.simulator.exchanges()).toBe(0)
 })
 
+test('a pod whose projected tokens differ does not fail the exchanges of its siblings', async () => {
+  const invalid = { ...cluster.podOf('orders'), contents: 'other' }
+  await using agent = cluster.start((pod, path) =>
+    pod.uid === invalid.uid ? 'no token' : cluster.readOwnToken(pod, path),
+  )
+  const port = await agent.serve({ ...cluster.podOf('orders'), contents: 'usual' })
+  const other = await agent.serve(invalid)
+  expect((await ask(other)).status).toBe(503)
+  expect(await tokenOf(port)).toMatch(/^eyJ/)
+})
+
+test('exchanges that fail make room for the next ones only after a pause', async () => {
+  await using agent = cluster.start()
+  const port = await agent.serve(cluster.podOf('orders'))
+  const startedAt = performance.now()
+  // Four exchanges of a workload run at the same time.
+  const replies = await Promise.all(
+    Array.from({ length: 24 }, (_, index) => ask(port, `${TOKEN}/${index}`)),
+  )
+  expect(replies.map(({ status }) => status)).toEqual(Array(24).fill(400))
+  expect(performance.now() - startedAt).toBeGreaterThan(6 * 50)
+})
+
 test('close ends the socket and its connections at once', async () => {
   await using agent = cluster.start()
   const pod = cluster.podOf('orders')
