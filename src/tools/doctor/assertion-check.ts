@@ -20,7 +20,7 @@ import { DOCS_URL } from '../../lib/version.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import type { Finding } from './doctor-report.ts'
-import { isViaTokenProxy } from './endpoints.ts'
+import { isViaTokenProxy } from './connectivity.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
 export interface AssertionCheck {

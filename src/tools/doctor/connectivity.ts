@@ -1,9 +1,10 @@
-/** Checks the connectivity to a token endpoint with the HTTP client of the exchanges. */
+/** Finds the token endpoints of a configuration, and checks the connectivity to each as an exchange would connect. */
 import type { Config } from '../../sidecar/config/config.ts'
 import {
   type ExchangeDispatchers,
   type ProxySettings,
   readProxy,
+  usesTokenProxy,
 } from '../../sidecar/exchange/dispatcher.ts'
 import {
   ENTRA,
@@ -11,19 +12,56 @@ import {
   toTransportError,
   withPeer,
 } from '../../sidecar/exchange/transport-errors.ts'
+import type { Assertion } from '../../sidecar/exchange/assertion.ts'
+import type { Identity } from '../../sidecar/identities.ts'
+import { resolveAuthority } from '../../lib/clouds.ts'
+import { getPeer } from '../../lib/hosts.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { EnvHttpProxyAgent, Pool, request } from '../../lib/undici.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
 /** A token endpoint. */
-export interface Endpoint {
+interface Endpoint {
   readonly host: string
   readonly port: number
   readonly isTokenProxy: boolean
 }
 
 const TIMEOUT_MS = 5000
+
+/** Returns whether the exchanges of an identity go through the token proxy, as far as is known. */
+export function isViaTokenProxy(
+  identity: Identity,
+  { tokenProxy }: Pick<Config['exchange'], 'tokenProxy'>,
+  assertion: Assertion | undefined,
+): boolean {
+  if (tokenProxy === undefined) return false
+  return usesTokenProxy(identity, assertion ?? { audience: [] })
+}
+
+/** Returns each endpoint once: of Entra ID, and the token proxy. `assertions` has the readable tokens by their files. */
+export function findEndpoints(
+  { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
+  assertions: ReadonlyMap<string, { readonly assertion?: Assertion }>,
+): Endpoint[] {
+  const { region, tokenProxy } = exchange
+  const direct = directory.identities.filter(
+    (identity) =>
+      !isViaTokenProxy(identity, exchange, assertions.get(identity.tokenFile)?.assertion),
+  )
+  const tokenHosts = direct.map(
+    ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
+  )
+  const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
+    ...getPeer(new URL(`https://${tokenHost}`)),
+    isTokenProxy: false,
+  }))
+  const hasProxied = direct.length < directory.identities.length
+  return tokenProxy !== undefined && hasProxied
+    ? [{ ...getPeer(new URL(tokenProxy.url)), isTokenProxy: true }, ...endpoints]
+    : endpoints
+}
 
 /** Returns whether the endpoint answers a HEAD, whatever the status: DNS, proxy and TLS work up to it. */
 export async function checkEndpoint(

@@ -21,7 +21,7 @@ import { toScope } from '../../sidecar/tokens/token.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import type { Finding } from './doctor-report.ts'
-import { isViaTokenProxy } from './endpoints.ts'
+import { isViaTokenProxy } from './connectivity.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
 /** Above it, a warning is printed. The alert WimdsClockSkew fires above two minutes. */
