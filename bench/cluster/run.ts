@@ -2,13 +2,7 @@
 import { parseArgs } from 'node:util'
 import { connectToEntra } from '../../test/e2e/support/entra.ts'
 import globalSetup from '../../test/e2e/support/global-setup.ts'
-import { testNamespace } from '../../test/e2e/support/namespace.ts'
-import {
-  agentReady,
-  installAgent,
-  shareMounts,
-  uninstallAgent,
-} from '../../test/e2e/support/node-agent.ts'
+import { startAgent, uninstallAgent } from '../../test/e2e/support/node-agent.ts'
 import { type Figure, findExceeded } from '../figures.ts'
 import { table, verdict } from '../table.ts'
 import { density } from './density.ts'
@@ -25,11 +19,8 @@ const USAGE = `usage: npm run bench:cluster -- [--density] [--kinds NAME,NAME]
 /** Runs while the agent of mode node is installed, if one of the kinds needs it. */
 async function withAgent<T>(kinds: readonly Kind[], run: () => Promise<T>): Promise<T> {
   if (!kinds.some(({ name }) => name === 'node')) return run()
-  await using privileged = await testNamespace('wimds-bench-node')
-  await shareMounts(privileged)
-  await installAgent()
   try {
-    await agentReady()
+    await startAgent()
     return await run()
   } finally {
     await uninstallAgent()

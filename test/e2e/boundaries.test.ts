@@ -1,6 +1,7 @@
 /** The boundaries of an injected pod: the node's metadata service and the ports of the app. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
+import { startAgent } from './support/node-agent.ts'
 import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
 import { needRealImds } from './support/requirements.ts'
 import {
@@ -16,6 +17,8 @@ import {
 const NAMESPACE = 'wimds-e2e-boundaries'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ACCOUNT = serviceAccount('app', CLIENT)
+/** Modes that put the metadata address on the loopback interface of the pod. */
+const ON_LOOPBACK = ['loopback', 'node'] as const
 const OTHER = `${METADATA}:${OTHER_PORT}/`
 
 const cluster = testCluster(NAMESPACE, {
@@ -27,29 +30,32 @@ const pod = (name: string, more: object = {}) =>
   appPod({ name, account: 'app', script: STAY, ...more })
 
 beforeAll(async () => {
+  await startAgent()
   await forgetRequestsToRealImds()
   await cluster.namespace.create(ACCOUNT)
-  const web = pod('web', {
-    script: `${curl(TOKEN_PATH)}; exec busybox httpd -f -p 0.0.0.0:80`,
-    // Port 80 is root's.
-    spec: { securityContext: { runAsUser: 0 } },
-    container: { securityContext: {} },
-  })
   const passing = pod('passing', {
     annotations: { 'wimds.io/pass-through': '/metadata/loadbalancer' },
   })
-  await cluster.namespace.create(await injectedPods('loopback', [ACCOUNT], [pod('loopback'), web]))
+  for (const mode of ON_LOOPBACK) {
+    const web = pod(`web-${mode}`, {
+      script: `${curl(TOKEN_PATH)}; exec busybox httpd -f -p 0.0.0.0:80`,
+      // Port 80 is root's.
+      spec: { securityContext: { runAsUser: 0 } },
+      container: { securityContext: {} },
+    })
+    await cluster.namespace.create(await injectedPods(mode, [ACCOUNT], [pod(mode), web]))
+  }
   await cluster.namespace.create(await injectedPods('nft', [ACCOUNT], [pod('nft'), passing]))
 })
 
 const inPod = (name: string, script: string) =>
   cluster.namespace.exec(name, 'app', ['sh', '-c', script])
 
-test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
-  await cluster.namespace.ready('web')
-  expect(await cluster.ask('web')).toMatchObject({ status: 200 })
+test.each(ON_LOOPBACK)('an app that listens on 0.0.0.0:80 runs in mode %s', async (mode) => {
+  await cluster.namespace.ready(`web-${mode}`)
+  expect(await cluster.ask(`web-${mode}`)).toMatchObject({ status: 200 })
   const web = await inPod(
-    'web',
+    `web-${mode}`,
     String.raw`curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1/`,
   )
   expect(web).toBe('404')
@@ -58,11 +64,11 @@ test('an app that listens on 0.0.0.0:80 runs in mode loopback', async () => {
 describe('the node’s metadata service', () => {
   needRealImds()
 
-  test('cannot be reached in mode loopback, on any port', async () => {
-    await cluster.namespace.ready('loopback')
-    const { body } = await cluster.ask('loopback', '/metadata/instance?api-version=2021-02-01')
+  test.each(ON_LOOPBACK)('cannot be reached in mode %s, on any port', async (mode) => {
+    await cluster.namespace.ready(mode)
+    const { body } = await cluster.ask(mode, '/metadata/instance?api-version=2021-02-01')
     expect(body).not.toHaveProperty('from')
-    await expect(inPod('loopback', `curl -sS -m 5 ${OTHER}`)).rejects.toThrow(/refused|connect/)
+    await expect(inPod(mode, `curl -sS -m 5 ${OTHER}`)).rejects.toThrow(/refused|connect/)
   })
 
   test('can be reached on other ports in mode nft, and gets no request on port 80', async () => {

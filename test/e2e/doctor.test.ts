@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
+import { startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
 import { appPod, injectedPods, type Mode, serviceAccount, STAY } from './support/workloads.ts'
 
@@ -23,8 +24,10 @@ async function createPod(name: string, mode: Mode, flags: string[] = []) {
 }
 
 beforeAll(async () => {
+  await startAgent()
   await cluster.namespace.create(ACCOUNT)
   await createPod('loopback', 'loopback')
+  await createPod('node', 'node')
   await createPod('broken', 'env', ['--image=registry.invalid/wimds:none'])
   await createPod('misconfigured', 'env', [
     '--env=WIMDS_DRAIN=10s',
@@ -55,6 +58,16 @@ describe('of a pod', () => {
     expect(statuses.get('route')).toBe('ok')
     expect(statuses.get('redirect')).toBe('ok')
     expect(statuses.get('token_exchange')).toBe('ok')
+    expect(statuses.get('sdk_variables')).toBe('not_needed')
+  })
+
+  test('finds the agent of the node in mode node, and that the broker serves the pod', async () => {
+    await cluster.namespace.ready('node')
+    const { failures, checks } = await ofPod('node')
+    expect(failures).toEqual([])
+    const statuses = new Map(checks.map(({ check, status }) => [check, status]))
+    expect(statuses.get('gate')).toBe('ok')
+    expect(statuses.get('node_agent')).toBe('ok')
     expect(statuses.get('sdk_variables')).toBe('not_needed')
   })
 

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
+import { startAgent } from './support/node-agent.ts'
 import { forgetRequestsToRealImds, requestsToRealImds } from './support/real-imds.ts'
 import { needRealImds } from './support/requirements.ts'
 import {
@@ -20,8 +21,9 @@ const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
 /** An application that has no federated credential for this service account. */
 const STRANGER = '66666666-6666-4666-8666-666666666666'
-const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
-const TRANSPARENT: readonly Mode[] = ['loopback', 'nft']
+const WITH_REDIRECT: readonly Mode[] = ['loopback', 'nft']
+const TRANSPARENT: readonly Mode[] = [...WITH_REDIRECT, 'node']
+const MODES: readonly Mode[] = ['env', ...TRANSPARENT]
 
 const cluster = testCluster(
   NAMESPACE,
@@ -31,6 +33,7 @@ const cluster = testCluster(
 )
 
 beforeAll(async () => {
+  await startAgent()
   await forgetRequestsToRealImds()
   const accounts = [
     serviceAccount('orders', ORDERS),
@@ -131,8 +134,11 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
       expect(description).not.toContain('eyJ')
     }
   })
+})
 
-  test('the init container has NET_ADMIN alone, and the sidecar has no capability', async () => {
+test.each(WITH_REDIRECT)(
+  'the init container of mode %s has NET_ADMIN alone, the sidecar no capability',
+  async (mode) => {
     await cluster.namespace.ready(`orders-${mode}`)
     // Node's own permissions are off here: the test is about those of the kernel.
     const node = ['/nodejs/bin/node', '--allow-fs-read=*', '--allow-fs-write=*', '-p']
@@ -149,7 +155,15 @@ describe.each(TRANSPARENT)('in mode %s', (mode) => {
     const pod = await cluster.namespace.field(`pod orders-${mode}`, '{.spec}')
     expect(pod).toContain('"add":["NET_ADMIN"],"drop":["ALL"]')
     expect(pod).not.toContain('"privileged":true')
-  })
+  },
+)
+test('a pod of mode node has no running container but its own, no capability, and needs no root', async () => {
+  await cluster.namespace.ready('orders-node')
+  const spec = await cluster.namespace.field('pod orders-node', '{.spec}')
+  expect(spec).not.toMatch(/"add":|"runAsUser":0|privileged/)
+  expect(await cluster.namespace.field('pod orders-node', '{.spec.containers[*].name}')).toBe('app')
+  const running = '{.status.initContainerStatuses[?(@.state.running)].name}'
+  expect(await cluster.namespace.field('pod orders-node', running)).toBe('')
 })
 
 describe('the node’s metadata service', () => {

@@ -8,6 +8,7 @@ import { AUTHORITY, TENANT_ID } from './support/entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
+import { startAgent } from './support/node-agent.ts'
 import {
   appPod,
   curl,
@@ -22,7 +23,8 @@ import {
 
 const NAMESPACE = 'wimds-e2e-lifecycle'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
-const MODES: readonly Mode[] = ['env', 'loopback', 'nft']
+const WITH_SIDECAR: readonly Mode[] = ['env', 'loopback', 'nft']
+const MODES: readonly Mode[] = [...WITH_SIDECAR, 'node']
 const ACCOUNT = serviceAccount('app', CLIENT)
 
 const cluster = testCluster(NAMESPACE, {
@@ -30,7 +32,10 @@ const cluster = testCluster(NAMESPACE, {
   serviceAccounts: [`${NAMESPACE}:app`],
 })
 
-beforeAll(() => cluster.namespace.create(ACCOUNT))
+beforeAll(async () => {
+  await startAgent()
+  await cluster.namespace.create(ACCOUNT)
+})
 
 const pod = (name: string, script: string) => appPod({ name, account: 'app', script })
 
@@ -71,7 +76,7 @@ const askFor = (mode: Mode) => {
 
 describe('no container starts before a slow sidecar answers', () => {
   const slowPods = (['native', 'classic'] as const).flatMap((kind) =>
-    MODES.filter((mode) => kind === 'native' || mode !== 'nft').map((mode) => {
+    WITH_SIDECAR.filter((mode) => kind === 'native' || mode !== 'nft').map((mode) => {
       const name = `slow-${kind}-${mode}`
       const containers = kind === 'native' ? ['init', 'app'] : ['app']
       return { kind, mode, name, containers }
@@ -147,17 +152,22 @@ async function answers(name: string, atLeast: number): Promise<string[] | undefi
   return lines.length >= atLeast ? lines : undefined
 }
 
-test.concurrent('the sidecar serves until the app has ended', async () => {
-  const last = `echo ending; sleep 2; ${curl(TOKEN_PATH)}; exit 0`
-  await start('ending', `trap "${last.replaceAll('"', '\\"')}" TERM; while :; do sleep 0.2; done`)
-  const output = cluster.namespace.kubectl(['logs', 'ending', '--container=app', '--follow'])
-  await cluster.namespace.kubectl(['delete', 'pod', 'ending', '--wait=false'])
-  const { status, body } = replyIn(await output)
-  expect(status).toBe(200)
-  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
-})
+test.concurrent.each<Mode>(['loopback', 'node'])(
+  'requests are answered until the app has ended in mode %s',
+  async (mode) => {
+    const name = `ending-${mode}`
+    const last = `echo ending; sleep 2; ${curl(TOKEN_PATH)}; exit 0`
+    const script = `trap "${last.replaceAll('"', '\\"')}" TERM; while :; do sleep 0.2; done`
+    await start(name, script, mode)
+    const output = cluster.namespace.kubectl(['logs', name, '--container=app', '--follow'])
+    await cluster.namespace.kubectl(['delete', 'pod', name, '--wait=false'])
+    const { status, body } = replyIn(await output)
+    expect(status).toBe(200)
+    expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+  },
+)
 
-test.concurrent('a rotated projected token is used within 20 s', async () => {
+test.concurrent('a rotated projected token is used within 20 s', { timeout: 240_000 }, async () => {
   // A kubelet rotates after eight minutes at the earliest, so the test does it: with tokens of the real
   // issuer, and by switching a symbolic link, as the kubelet does.
   await cluster.namespace.kubectl(['create', 'serviceaccount', 'stranger'])

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AROUND } from './support/around.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { LOSE_NODE, NETNS_DIRECTORY } from './support/environment.ts'
+import { LOSE_NODE } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { startLoad } from './support/load.ts'
-import { needLostNode, needTwoNodes, schedulableNodes } from './support/requirements.ts'
+import { AGENT_VALUES, uninstallAgent } from './support/node-agent.ts'
+import { schedulableNodes } from './support/nodes.ts'
+import { needLostNode, needTwoNodes } from './support/requirements.ts'
 import { kubectl, run } from './support/run.ts'
 import {
   appPod,
@@ -21,7 +23,9 @@ import {
 const NAMESPACE = 'wimds-e2e-nodes'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const HOSTNAME = 'kubernetes.io/hostname'
-const SELECTOR = '--selector=app=mobile'
+/** Of a pod with a sidecar, and of one that the broker of its node serves. */
+const MODES = ['loopback', 'node'] as const
+const SELECTOR = `--selector=app in (${MODES.map((mode) => `mobile-${mode}`).join(',')})`
 
 const cluster = testCluster(NAMESPACE, {
   clientId: CLIENT,
@@ -41,9 +45,8 @@ describe('two nodes', () => {
     staying = await kubectl(['get', 'pod', 'entra', `--namespace=${AROUND}`, path])
     leaving = nodes.findLast((node) => node !== staying) ?? ''
     await cluster.another('wimds', 'restricted')
-    const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
-    const values = ['--set=nodeAgent.enabled=true', directory ?? []].flat()
-    await installChart(CHART, undefined, values)
+    await uninstallAgent()
+    await installChart(CHART, undefined, AGENT_VALUES)
     await cluster.namespace.create(serviceAccount('app', CLIENT))
   })
   afterAll(async () => {
@@ -53,10 +56,12 @@ describe('two nodes', () => {
   })
 
   test('has an injected pod on each, and a replica of the webhook', async () => {
-    await cluster.namespace.create(mobileApp)
-    await cluster.namespace.kubectl(['rollout', 'status', 'deployment/mobile', '--timeout=120s'])
-    const placed = await podsOf()
-    expect(new Set(placed.map(({ node }) => node))).toEqual(new Set([staying, leaving]))
+    await cluster.namespace.create(...MODES.map(mobileApp))
+    await rolledOut()
+    for (const mode of MODES) {
+      const placed = (await podsOf()).filter(({ name }) => name.startsWith(`mobile-${mode}`))
+      expect(new Set(placed.map(({ node }) => node))).toEqual(new Set([staying, leaving]))
+    }
     await expectTokens()
     const path = '--output=jsonpath={.items[*].spec.nodeName}'
     const label = '--selector=app.kubernetes.io/name=wimds'
@@ -64,26 +69,24 @@ describe('two nodes', () => {
     expect(new Set(replicas.split(' ')).size).toBe(2)
   })
 
-  test('a pod that moves to the other node gets a token there', async () => {
-    const moved = (await podsOf()).find(({ node }) => node === leaving)
+  test('pods that move to the other node get their tokens there', async () => {
+    const moved = (await podsOf()).filter(({ node }) => node === leaving)
+    expect(moved).toHaveLength(MODES.length)
     await kubectl(['cordon', leaving])
-    await cluster.namespace.kubectl(['delete', 'pod', String(moved?.name), '--wait'])
-    await cluster.namespace.kubectl(['rollout', 'status', 'deployment/mobile', '--timeout=120s'])
-    expect((await podsOf()).map(({ node }) => node)).toEqual([staying, staying])
-    await expectTokens()
+    await cluster.namespace.kubectl(['delete', 'pod', ...moved.map(({ name }) => name), '--wait'])
+    await rolledOut()
+    await expectTokensOnStaying()
     await kubectl(['uncordon', leaving])
   })
 
   test('no creation of a pod fails while a node is drained', async () => {
-    await cluster.namespace.kubectl(['rollout', 'restart', 'deployment/mobile'])
-    await cluster.namespace.kubectl(['rollout', 'status', 'deployment/mobile', '--timeout=120s'])
+    await restart()
     const load = startLoad(cluster.namespace, injectedPod('load', 'loopback'))
     const flags = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=150s']
     await kubectl(['drain', leaving, ...flags])
-    await cluster.namespace.kubectl(['rollout', 'status', 'deployment/mobile', '--timeout=120s'])
+    await rolledOut()
     expect(await load.stop()).toEqual([])
-    expect((await podsOf()).map(({ node }) => node)).toEqual([staying, staying])
-    await expectTokens()
+    await expectTokensOnStaying()
     await kubectl(['uncordon', leaving])
   }, 300_000)
 
@@ -115,19 +118,13 @@ describe('two nodes', () => {
     needLostNode()
 
     test('pods are admitted again, and start with their tokens on the other node', async () => {
-      await cluster.namespace.kubectl(['rollout', 'restart', 'deployment/mobile'])
-      await cluster.namespace.kubectl(['rollout', 'status', 'deployment/mobile', '--timeout=120s'])
+      await restart()
       await run('bash', ['-c', `NODE='${leaving}'; ${LOSE_NODE}`])
       await kubectl(['wait', `node/${leaving}`, '--for=condition=Ready=Unknown', '--timeout=150s'])
-      await eventually(
-        'both pods are on the node that is left',
-        async () => {
-          const placed = (await podsOf()).filter(({ isDeleted }) => !isDeleted)
-          expect(placed.map(({ node }) => node)).toEqual([staying, staying])
-          return await expectTokens()
-        },
-        { withinMs: 180_000, everyMs: 2000 },
-      )
+      await eventually('all pods are on the node that is left', expectTokensOnStaying, {
+        withinMs: 180_000,
+        everyMs: 2000,
+      })
       const load = startLoad(cluster.namespace, injectedPod('load', 'loopback'))
       expect(await load.stop()).toEqual([])
     }, 500_000)
@@ -143,40 +140,59 @@ const injectedPod = (name: string, mode: Mode, nodeSelector: Record<string, stri
     spec: { nodeSelector },
   })
 
-const mobilePod = injectedPod('mobile', 'loopback')
 const evictedAfter = (key: string) => ({
   key: `node.kubernetes.io/${key}`,
   operator: 'Exists',
   effect: 'NoExecute',
   tolerationSeconds: 2,
 })
-/** Two replicas, on different nodes where that is possible, which leave a node that is lost. */
-const mobileApp = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'mobile' },
-  spec: {
-    replicas: 2,
-    // Replicas of the earlier generation do not count in where the later ones are placed.
-    strategy: { type: 'Recreate' },
-    selector: { matchLabels: mobilePod.metadata.labels },
-    template: {
-      metadata: { labels: mobilePod.metadata.labels, annotations: mobilePod.metadata.annotations },
-      spec: {
-        ...mobilePod.spec,
-        terminationGracePeriodSeconds: 2,
-        tolerations: ['not-ready', 'unreachable'].map(evictedAfter),
-        topologySpreadConstraints: [
-          {
-            maxSkew: 1,
-            topologyKey: HOSTNAME,
-            whenUnsatisfiable: 'ScheduleAnyway',
-            labelSelector: { matchLabels: mobilePod.metadata.labels },
-          },
-        ],
+/** Creates two replicas, on different nodes where that is possible, which leave a node that is lost. */
+function mobileApp(mode: Mode) {
+  const { metadata, spec } = injectedPod(`mobile-${mode}`, mode)
+  const { name, labels, annotations } = metadata
+  const selector = { matchLabels: labels }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas: 2,
+      // Replicas of the earlier generation do not count in where the later ones are placed.
+      strategy: { type: 'Recreate' },
+      selector,
+      template: {
+        metadata: { labels, annotations },
+        spec: {
+          ...spec,
+          terminationGracePeriodSeconds: 2,
+          tolerations: ['not-ready', 'unreachable'].map(evictedAfter),
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: HOSTNAME,
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: selector,
+            },
+          ],
+        },
       },
     },
-  },
+  }
+}
+
+/** Waits until all replicas are ready. */
+async function rolledOut(): Promise<void> {
+  for (const mode of MODES) {
+    const status = ['rollout', 'status', `deployment/mobile-${mode}`, '--timeout=120s']
+    await cluster.namespace.kubectl(status)
+  }
+}
+
+/** Replaces all replicas. */
+async function restart(): Promise<void> {
+  const names = MODES.map((mode) => `deployment/mobile-${mode}`)
+  await cluster.namespace.kubectl(['rollout', 'restart', ...names])
+  await rolledOut()
 }
 
 interface PlacedPod {
@@ -202,13 +218,21 @@ interface PodList {
   }[]
 }
 
-/** Expects that each pod of the application got a token of its identity at its first try. */
-async function expectTokens(): Promise<true> {
+/** Expects that each pod got a token of its identity at its first try. */
+async function expectTokens(): Promise<void> {
   for (const { name, isDeleted } of await podsOf()) {
     if (isDeleted) continue
     const { status, body } = replyIn(await cluster.namespace.logs(name))
     expect(status).toBe(200)
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
   }
+}
+
+/** Expects also that all pods are on the node that stays. */
+async function expectTokensOnStaying(): Promise<true> {
+  const placed = (await podsOf()).filter(({ isDeleted }) => !isDeleted)
+  expect(placed.map(({ node }) => node)).toEqual(placed.map(() => staying))
+  expect(placed).toHaveLength(2 * MODES.length)
+  await expectTokens()
   return true
 }

@@ -4,18 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import { CHART, helm, imageValues, installChart, RELEASE } from './support/chart.ts'
+import { CHART, helm, type Images, imageValues, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { EARLIER_IMAGES, IMAGES, UPGRADE_FROM } from './support/environment.ts'
 import { startLoad } from './support/load.ts'
+import { AGENT_VALUES, uninstallAgent } from './support/node-agent.ts'
 import { run } from './support/run.ts'
 import { appPod, METADATA, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-upgrade'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
-const MODES = ['env', 'loopback', 'nft'] as const
-const ORIGINS = { env: 'http://127.0.0.1:8000', loopback: METADATA, nft: METADATA }
-const HELM = ['--namespace=wimds', '--wait', '--timeout=90s']
+const MODES = ['env', 'loopback', 'nft', 'node'] as const
+const ORIGINS = { env: 'http://127.0.0.1:8000', loopback: METADATA, nft: METADATA, node: METADATA }
+const HELM = ['--namespace=wimds', '--wait', '--timeout=180s']
+/** False: in mode node of the earlier version, a pod has a sidecar, which its agent only leads requests to. */
+const HAD_GATE = 'gate' in EARLIER_IMAGES
 
 type Mode = (typeof MODES)[number]
 interface PodObject {
@@ -35,7 +38,11 @@ const pod = (name: string, mode: Mode) =>
   })
 
 const imageOf = ({ spec }: PodObject) =>
-  spec.initContainers.find(({ name }) => name === 'wimds')?.image
+  spec.initContainers.find(({ name }) => name === 'wimds' || name === 'wimds-gate')?.image
+
+/** Returns the image that a version adds to a pod: the sidecar, or the gate in mode node. */
+const imageIn = ({ sidecar, gate = sidecar }: Images, mode: Mode) =>
+  mode === 'node' ? gate : sidecar
 
 /** Returns whether injection recorded what it changed, as each version since the record does. */
 const hasRecord = ({ metadata }: PodObject) =>
@@ -60,7 +67,8 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await run('git', ['archive', `--output=${archive}`, String(UPGRADE_FROM), CHART])
     await run('tar', ['-xf', archive, '-C', directory.path])
     await cluster.another('wimds', 'restricted')
-    await installChart(join(directory.path, CHART), EARLIER_IMAGES)
+    await uninstallAgent()
+    await installChart(join(directory.path, CHART), EARLIER_IMAGES, AGENT_VALUES)
     await cluster.namespace.create(serviceAccount('app', CLIENT))
     await createPods('earlier')
   })
@@ -92,7 +100,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     return JSON.parse(await cluster.namespace.kubectl(args, stringify(again)))
   }
 
-  /** Expects a token from the sidecar of that pod, which has never been restarted. */
+  /** Expects that the pod, of which no container was restarted, gets a token. */
   async function expectToken(name: string, mode: Mode): Promise<void> {
     const { body } = await cluster.ask(name, TOKEN_PATH, ORIGINS[mode])
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
@@ -113,9 +121,9 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await createPods('later')
   })
 
-  test.each(MODES)('sidecars of both versions serve in mode %s', async (mode) => {
-    expect(imageOf(await get(`earlier-${mode}`))).toBe(EARLIER_IMAGES.sidecar)
-    expect(imageOf(await get(`later-${mode}`))).toBe(IMAGES.sidecar)
+  test.each(MODES)('pods of both versions get tokens in mode %s', async (mode) => {
+    expect(imageOf(await get(`earlier-${mode}`))).toBe(imageIn(EARLIER_IMAGES, mode))
+    expect(imageOf(await get(`later-${mode}`))).toBe(imageIn(IMAGES, mode))
     await expectToken(`earlier-${mode}`, mode)
     await expectToken(`later-${mode}`, mode)
   })
@@ -135,14 +143,16 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await createPods('last')
   })
 
-  test.each(MODES)('sidecars of both versions serve after it in mode %s', async (mode) => {
-    expect(imageOf(await get(`last-${mode}`))).toBe(EARLIER_IMAGES.sidecar)
-    await expectToken(`later-${mode}`, mode)
+  test.each(MODES)('pods of both versions get tokens after it in mode %s', async (mode) => {
+    expect(imageOf(await get(`last-${mode}`))).toBe(imageIn(EARLIER_IMAGES, mode))
+    // An agent that leads requests to a sidecar does not serve a pod without one.
+    if (mode !== 'node' || HAD_GATE) await expectToken(`later-${mode}`, mode)
+    await expectToken(`earlier-${mode}`, mode)
     await expectToken(`last-${mode}`, mode)
     // A version without the record rejects a pod that has one.
     if (!hasRecord(await get(`last-${mode}`))) return
     const once = await injectAgain(await get(`later-${mode}`))
-    expect(imageOf(once)).toBe(EARLIER_IMAGES.sidecar)
+    expect(imageOf(once)).toBe(imageIn(EARLIER_IMAGES, mode))
     expect((await injectAgain(once)).spec).toEqual(once.spec)
   })
 })

@@ -11,7 +11,7 @@ export const CHART = 'charts/wimds'
 export const helm = async (...args: readonly string[]) => (await run('helm', args)).stdout
 
 /** The images of one version. */
-interface Images {
+export interface Images {
   readonly sidecar: string
   readonly redirect: string
   /** Absent for a chart whose webhook is in the image of the sidecar. */

@@ -40,4 +40,6 @@ export const EARLIER_IMAGES = {
   redirect: env['WIMDS_EARLIER_REDIRECT_IMAGE'] || 'wimds-redirect:earlier',
   /** Absent for a version whose webhook is in the image of the sidecar. */
   ...(env['WIMDS_EARLIER_CLUSTER_IMAGE'] && { cluster: env['WIMDS_EARLIER_CLUSTER_IMAGE'] }),
+  /** Absent for a version whose mode node has a sidecar. */
+  ...(env['WIMDS_EARLIER_GATE_IMAGE'] && { gate: env['WIMDS_EARLIER_GATE_IMAGE'] }),
 } as const

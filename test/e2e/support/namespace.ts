@@ -49,7 +49,7 @@ export async function testNamespace(name: string, level: Level = 'privileged') {
     logs: (pod, container = 'app') => inside(['logs', pod, '--container', container]),
     exec: (pod, container, argv) => inside(['exec', pod, '--container', container, '--', ...argv]),
     async [Symbol.asyncDispose]() {
-      await kubectl(['delete', 'namespace', name, '--now', '--wait=false'])
+      await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--now', '--wait=false'])
       await inside(['delete', 'pods', '--all', '--now', '--wait=false'])
     },
   }

@@ -1,19 +1,8 @@
 /** Skips tests that need more of the cluster than Kubernetes, with the reason, which the reporter lists. */
 import { beforeEach } from 'vitest'
 import { LOSE_NODE } from './environment.ts'
+import { schedulableNodes } from './nodes.ts'
 import { findCloud } from './real-imds.ts'
-import { kubectl } from './run.ts'
-
-/** Returns the names of the nodes that run pods. */
-export async function schedulableNodes(): Promise<readonly string[]> {
-  const columns = '--output=custom-columns=N:.metadata.name,T:.spec.taints[*].effect'
-  const table = await kubectl(['get', 'nodes', '--no-headers', columns])
-  const rows = table.trim().split('\n')
-  return rows.flatMap((row) => {
-    const [name = '', taints = ''] = row.split(/ +/)
-    return taints === '<none>' ? [name] : []
-  })
-}
 
 /** The tests of this file or `describe` need a metadata service of the nodes that is the suite's. */
 export const needRealImds = () =>
