@@ -8,7 +8,7 @@ import { TENANT_ID } from './support/entra.ts'
 import { IMAGES, NETNS_DIRECTORY } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
-import { shareMounts } from './support/node-agent.ts'
+import { uninstallAgent } from './support/node-agent.ts'
 import { listObjects } from './support/objects.ts'
 import { hasMutatingPolicies, needMutatingPolicies } from './support/requirements.ts'
 import { kubectl } from './support/run.ts'
@@ -125,7 +125,7 @@ describe('injection.by policy', () => {
   beforeAll(async () => {
     if (!(await hasMutatingPolicies())) return
     await cluster.another('wimds', 'restricted')
-    await shareMounts(await cluster.another('wimds-e2e-mounts'))
+    await uninstallAgent()
     labelled = await cluster.another(`${NAMESPACE}-labelled`)
     await kubectl(['label', 'namespace', labelled.name, LABEL])
     const enforce = 'pod-security.kubernetes.io/enforce=restricted'

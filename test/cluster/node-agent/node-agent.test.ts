@@ -1,57 +1,31 @@
 /** `wimds node-agent` as a process, with an API server of this test and the network namespace of a pod. */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmdirSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import type { ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
-import { BUILT_CLI } from '../../fixtures/run-program.ts'
-import { compiledHelper } from './helper.ts'
-import { cniResult, nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
+import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent: ${reason}\n`)
 
-const LIST = 'GET /api/v1/pods'
-const WATCH = 'GET /api/v1/pods?watch'
-const ACCOUNT = 'GET /api/v1/namespaces/shop/serviceaccounts/orders'
-const EVENTS = 'POST /api/v1/namespaces/shop/events'
-
-/** Where the runtime keeps network namespaces and CNI results, and the agent its state; the tools of a test. */
-let netns: string
-let results: string
-let state: string
-let bin: string
+let node: TestNode
 beforeEach(() => {
-  state = mkdtempSync(join(tmpdir(), 'wimds-state-'))
-  netns = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
-  results = mkdtempSync(join(tmpdir(), 'wimds-cni-'))
-  bin = mkdtempSync(join(tmpdir(), 'wimds-bin-'))
-  symlinkSync(compiledHelper(), join(bin, 'wimds-node'))
+  node = new TestNode()
 })
-afterEach(() => {
-  for (const directory of [netns, results, state, bin]) rmSync(directory, { recursive: true })
-})
+afterEach(() => node[Symbol.dispose]())
 
 const UID = nodeModePod().metadata.uid
-function keep({ namespacePath }: PodNetwork, uid = UID): void {
-  const path = join(netns, uid)
-  symlinkSync(namespacePath, path)
-  writeFileSync(join(results, uid), JSON.stringify(cniResult(uid, path)))
-}
+const keep = (pod: PodNetwork, uid = UID) => node.keep(pod, uid)
 
 const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
@@ -78,120 +52,14 @@ const answeredUid = (pod: PodNetwork) =>
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
-/** An API server whose pods, and whose faults, change during a test. */
-async function startApi() {
-  let pods: readonly object[] = []
-  let annotations: object = {}
-  let isAway = false
-  const watches = new Set<ServerResponse>()
-  const messages: string[] = []
-  const unlessAway =
-    (fault: Fault): Fault =>
-    (response, count, body) => {
-      if (isAway) response.destroy()
-      else fault(response, count, body)
-    }
-  const api = await startApiServer({
-    [LIST]: unlessAway((response) =>
-      answer(response, 200, { metadata: { resourceVersion: '7' }, items: pods }),
-    ),
-    [WATCH]: unlessAway((response) => {
-      response.writeHead(200).flushHeaders()
-      watches.add(response)
-      response.once('close', () => watches.delete(response))
-    }),
-    [ACCOUNT]: (response) => answer(response, 200, { metadata: { annotations } }),
-    [EVENTS]: (response, _, body) => {
-      const { message }: { message: string } = JSON.parse(body)
-      messages.push(message)
-      answer(response, 201, {})
-    },
-  })
-  return {
-    /** The messages of the events. */
-    messages,
-    lists: () => api.calls(LIST),
-    set: (...next: readonly object[]) => (pods = next),
-    /** Sets the annotations of the ServiceAccount of the pods. */
-    annotate: (next: object) => (annotations = next),
-    send: (type: string, object: object) => {
-      for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)
-    },
-    watches,
-    leave: () => {
-      isAway = true
-      for (const watch of watches) watch.destroy()
-    },
-    comeBack: () => (isAway = false),
-    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
-  }
-}
-
-/** Starts the agent with the tools of the test before the tools of the machine. */
-function startAgent() {
-  const args = [
-    'node-agent',
-    '--node-name=node-1',
-    `--netns-directory=${netns}`,
-    `--cni-results-directory=${results}`,
-    `--state-directory=${state}`,
-    `--kubelet-pods-directory=${state}`,
-    '--broker-admin-listen=127.0.0.1:0',
-  ]
-  const child = spawn(process.execPath, [BUILT_CLI, ...args, '--admin-listen=127.0.0.1:0'], {
-    env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let out = ''
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-  const events = () =>
-    out
-      .split('\n')
-      .slice(0, -1)
-      .map((line): Record<string, unknown> => JSON.parse(line))
-  const countOf = (name: string) => events().filter(({ event }) => event === name).length
-  return {
-    pid: child.pid ?? 0,
-    log: () => out,
-    countOf,
-    /** Waits until so many such events were logged. */
-    logged: (name: string, count = 1) =>
-      vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 }),
-    async kill() {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
-    /** Sends SIGTERM; returns the exit code. */
-    async stop() {
-      child.kill()
-      await once(child, 'close')
-      return child.exitCode
-    },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill()
-      await once(child, 'exit')
-    },
-  }
-}
-
 /** Replaces a tool by a script; `"$tool"` in it is the tool of the machine. */
 function replaceTool(name: string, script: string): void {
   const tool = spawnSync('which', [name]).stdout.toString().trim()
-  writeFileSync(join(bin, name), `#!/bin/sh\ntool=${tool}\n${script}\n`)
-  chmodSync(join(bin, name), 0o755)
+  writeFileSync(join(node.bin, name), `#!/bin/sh\ntool=${tool}\n${script}\n`)
+  chmodSync(join(node.bin, name), 0o755)
 }
 
-const restoreTool = (name: string) => rmSync(join(bin, name))
-
-/** Returns the process of the agent's broker. */
-function findBroker(agent: number): number {
-  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')
-  const broker = children.find((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node-broker'),
-  )
-  return Number(broker)
-}
+const restoreTool = (name: string) => rmSync(join(node.bin, name))
 
 describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('serves a pod that is listed and one that comes later, and shuts down', async () => {
@@ -201,7 +69,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(second, 'second')
     await using api = await startApi()
     api.set(servedPod({ uid: 'first' }))
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(first)).toBe('first')
     expect(rulesOf(second)).toBe('')
@@ -218,9 +86,9 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(pod)
     await using api = await startApi()
     api.set(servedPod())
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await agent.logged('pod_routed')
-    const broker = findBroker(agent.pid)
+    const broker = findBroker(agent.pid) ?? 0
     const status = readFileSync(`/proc/${broker}/status`, 'utf8')
     expect(status).toMatch(/^Uid:\t1502\t1502\t1502\t1502$/m)
     expect(status).toMatch(/^CapEff:\t0+$/m)
@@ -236,14 +104,14 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(pod)
     await using api = await startApi()
     api.set(servedPod())
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await agent.logged('pod_routed')
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
     api.send('DELETED', servedPod({ deletionTimestamp: '2026-01-01T00:00:00Z' }))
     expect(answeredUid(pod)).toBe(UID)
-    rmSync(join(results, UID))
+    rmSync(join(node.results, UID))
     await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
-    expect(existsSync(join(state, `${UID}.json`))).toBe(false)
+    expect(existsSync(join(node.state, `${UID}.json`))).toBe(false)
   }, 120_000)
 
   test('serves running pods again while the API server is away, and no pod without a sandbox', async () => {
@@ -253,16 +121,16 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(ended, 'ended')
     await using api = await startApi()
     api.set(servedPod(), servedPod({ uid: 'ended' }))
-    await using killed = startAgent()
+    await using killed = startAgent(node)
     await killed.logged('pod_routed', 2)
     await killed.kill()
-    rmSync(join(results, 'ended'))
+    rmSync(join(node.results, 'ended'))
     api.leave()
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)
     expect(ended.exec('ss', '-Hltn')).toBe('')
-    expect(existsSync(join(state, 'ended.json'))).toBe(false)
+    expect(existsSync(join(node.state, 'ended.json'))).toBe(false)
     api.set(servedPod(), servedPod({ uid: 'ended' }))
     api.comeBack()
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
@@ -273,8 +141,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await podNetwork()
     keep(pod)
     await using api = await startApi()
-    api.set(nodeModePod({ env: [{ name: 'AZURE_TENANT_ID', value: 'common' }] }))
-    await using agent = startAgent()
+    api.set(nodeModePod())
+    await using agent = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('AZURE_TENANT_ID')
     expect(api.messages[0]).toContain('Fix: ')
@@ -288,10 +156,10 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
     api.set(nodeModePod({ env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }] }))
     const savedEnv = () => {
-      const saved: { env: object } = JSON.parse(readFileSync(join(state, `${UID}.json`), 'utf8'))
+      const saved: { env: object } = JSON.parse(readFileSync(join(node.state, `${UID}.json`), 'utf8'))
       return saved.env
     }
-    await using first = startAgent()
+    await using first = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('no tenant id. Fix: annotate the ServiceAccount shop/orders')
     api.annotate(IDENTITY)
@@ -301,7 +169,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(savedEnv()).toMatchObject(identity)
     await first.kill()
     api.annotate({ ...IDENTITY, 'azure.workload.identity/client-id': TENANT_ID })
-    await using second = startAgent()
+    await using second = startAgent(node)
     await second.logged('pod_routed')
     expect(savedEnv()).toMatchObject(identity)
   }, 120_000)
@@ -311,9 +179,9 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(pod)
     await using api = await startApi()
     api.set(servedPod())
-    const started = join(bin, 'started')
+    const started = join(node.bin, 'started')
     replaceTool('nft', `[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
-    await using killed = startAgent()
+    await using killed = startAgent(node)
     await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
       timeout: 60_000,
     })
@@ -322,7 +190,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(rulesOf(pod)).toBe('')
     expect(pod.exec('ip', 'address', 'show', 'dev', 'lo')).toContain('169.254.169.254')
     restoreTool('nft')
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)
   }, 120_000)
@@ -338,7 +206,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       await using api = await startApi()
       api.set(servedPod())
       replaceTool('nft', `echo '${message}' >&2; exit 1`)
-      await using agent = startAgent()
+      await using agent = startAgent(node)
       await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
       expect(api.messages[0]).toContain(
         'the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node',
@@ -361,7 +229,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await podNetwork()
     keep(pod)
     await using api = await startApi()
-    await using agent = startAgent()
+    await using agent = startAgent(node)
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
     limit.fill(agent.pid)
     api.send('ADDED', servedPod())

@@ -3,6 +3,7 @@ import { beforeEach } from 'vitest'
 import { LOSE_NODE } from './environment.ts'
 import { schedulableNodes } from './nodes.ts'
 import { findCloud } from './real-imds.ts'
+import { kubectl } from './run.ts'
 
 /** The tests of this file or `describe` need a metadata service of the nodes that is the suite's. */
 export const needRealImds = () =>
