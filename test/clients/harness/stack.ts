@@ -1,23 +1,24 @@
-/** Starts a simulator and a built sidecar that uses it, as in a pod. */
+/** Starts a simulator and what answers by it: a built sidecar, as in a pod, or the broker of a node. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
+import { DEFAULT_NODE_PORT } from '../../../src/lib/sidecar-interface.ts'
+import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { freePort } from '../../support/free-port.ts'
 import { startChild } from '../../../src/tools/demo/sidecar.ts'
 import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { type RunningServer, startBroker } from './broker.ts'
 import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
 
-const SIDECAR = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
 const READY_WITHIN_MS = 60_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
-/** Endpoints of the sidecar on loopback. */
+/** Its endpoints on loopback. */
 export interface Endpoints {
   /** Without a trailing slash. */
   readonly origin: string
@@ -33,51 +34,54 @@ export interface Stack extends AsyncDisposable {
 }
 
 export interface StackOptions {
-  /** Additional addresses to listen on, such as `169.254.169.254:80`. */
+  /** What answers: a sidecar, or the broker of mode node. */
+  readonly server?: Server
+  /** Additional addresses of a sidecar, such as `169.254.169.254:80`. */
   readonly listen?: readonly string[]
 }
 
-/** Starts both and waits until the sidecar is ready. */
-export async function startStack({ listen = [] }: StackOptions = {}): Promise<Stack> {
+export type Server = 'sidecar' | 'broker'
+
+/** Starts both and waits until clients are answered. */
+export async function startStack({
+  server = 'sidecar',
+  listen = [],
+}: StackOptions = {}): Promise<Stack> {
   await using onFailure = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'wimds-clients-'))
   onFailure.defer(() => rm(directory, { recursive: true, force: true }))
   const simulator = onFailure.use(await createSimulator({ directory: createDirectory }))
   const identities = join(directory, 'identities.yaml')
   await writeFile(identities, formatIdentitiesFile())
-  const address = `127.0.0.1:${await freePort()}`
+  const port = server === 'broker' ? DEFAULT_NODE_PORT : await freePort()
+  const address = `127.0.0.1:${port}`
   const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
-
-  onFailure.use(
-    await startSidecar(endpoints.origin, {
-      ...sidecarSettings(simulator),
-      AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
-      WIMDS_CONFIG: identities,
-      WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
-      WIMDS_LISTEN: [address, ...listen].join(','),
-      WIMDS_ADMIN_LISTEN: 'off',
-      WIMDS_LOG_FORMAT: 'text',
-    }),
-  )
+  const env = {
+    ...sidecarSettings(simulator),
+    AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
+    WIMDS_CONFIG: identities,
+    WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
+    WIMDS_LISTEN: [address, ...listen].join(','),
+    WIMDS_ADMIN_LISTEN: 'off',
+    WIMDS_LOG_FORMAT: 'text',
+  }
+  const started =
+    server === 'broker'
+      ? await startBroker({ directory, port, env })
+      : startChild({ script: BUILT_CLI, args: ['serve'], env })
+  onFailure.use(started)
+  await waitUntilReady(endpoints.origin, started)
   const keys = await fetchSigningKeys(simulator)
   const parts = onFailure.move()
   return { endpoints, simulator, keys, [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
-async function startSidecar(
-  origin: string,
-  env: Readonly<Record<string, string>>,
-): Promise<AsyncDisposable> {
-  const sidecar = startChild({ script: SIDECAR, args: ['serve'], env })
+async function waitUntilReady(origin: string, { hasEnded, output }: RunningServer): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   while (!(await isReady(origin))) {
-    if (sidecar.hasEnded() || Date.now() > deadline) {
-      await sidecar[Symbol.asyncDispose]()
-      throw new Error(`the sidecar did not become ready:\n${sidecar.output()}`)
-    }
+    if (hasEnded() || Date.now() > deadline) throw new Error(`nothing became ready:\n${output()}`)
     await sleep(50)
   }
-  return sidecar
 }
 
 async function isReady(origin: string): Promise<boolean> {

@@ -11,23 +11,24 @@ import type { Selection } from './selection.ts'
 
 const RESOURCE = 'https://vault.azure.net'
 
+/** Of a sidecar. The broker has one socket, to which 169.254.169.254:80 is redirected. */
 const LISTEN = ['169.254.169.254:80', '127.0.0.1:50342']
 
 /** Starts all servers, runs the rows and reports each result at once. */
 export async function runRows(
-  { rows, coldStart }: Pick<Selection, 'rows' | 'coldStart'>,
+  { rows, server, coldStart }: Pick<Selection, 'rows' | 'server' | 'coldStart'>,
   installations: Installations,
   onResult: (result: RowResult) => void,
 ): Promise<readonly RowResult[]> {
   await using azure = await startAzureServers(findAzurite(rows, installations))
   await using servers = new AsyncDisposableStack()
-  const shared = coldStart ? undefined : servers.use(await startStack({ listen: LISTEN }))
+  const shared = coldStart ? undefined : servers.use(await startStack({ server, listen: LISTEN }))
   const results: RowResult[] = []
   for (const row of rows) {
     const context = { env: azure.env, installations }
     const outcome = shared
       ? await runInstalled(row, { stack: shared, ...context })
-      : await runColdStart(row, context)
+      : await runColdStart(row, { server, ...context })
     const result = { language: row.client.language, title: formatTitle(row), ...outcome }
     onResult(result)
     results.push(result)
@@ -61,6 +62,8 @@ interface RunContext {
   readonly installations: Installations
 }
 
+type ColdStartContext = Omit<RunContext, 'stack'> & Pick<Selection, 'server'>
+
 type Outcome = Pick<RowResult, 'status' | 'reason'>
 
 /**
@@ -68,7 +71,7 @@ type Outcome = Pick<RowResult, 'status' | 'reason'>
  * every run of a client that does not retry fails, so the best of three runs counts: some clients allow
  * 1 s for the token, which a busy machine can exceed.
  */
-async function runColdStart(row: Row, context: Omit<RunContext, 'stack'>): Promise<Outcome> {
+async function runColdStart(row: Row, context: ColdStartContext): Promise<Outcome> {
   let outcome = await runColdStartOnce(row, context)
   for (let runs = 1; outcome.status === 'failed' && runs < 3; runs += 1) {
     outcome = await runColdStartOnce(row, context)
@@ -76,9 +79,12 @@ async function runColdStart(row: Row, context: Omit<RunContext, 'stack'>): Promi
   return outcome
 }
 
-async function runColdStartOnce(row: Row, context: Omit<RunContext, 'stack'>): Promise<Outcome> {
+async function runColdStartOnce(
+  row: Row,
+  { server, ...context }: ColdStartContext,
+): Promise<Outcome> {
   await setLinkLocal(true)
-  await using stack = await startStack({ listen: LISTEN })
+  await using stack = await startStack({ server, listen: LISTEN })
   const { faults } = stack.simulator
   faults.add({ kind: 'unavailable', times: 1 })
   const outcome = await runInstalled(row, { stack, ...context })

@@ -1,7 +1,8 @@
 /** Parses the command line: which rows to run, and where to write the results. */
 import { parseArgs } from 'node:util'
 import { MODE_NAMES, MODES, type ModeName } from '../harness/modes.ts'
-import { formatTitle, type Row } from './client.ts'
+import type { Server } from '../harness/stack.ts'
+import { formatTitle, IMDS_MODES, type Row } from './client.ts'
 import { CLIENTS } from './clients.ts'
 
 export interface Selection {
@@ -12,17 +13,20 @@ export interface Selection {
   readonly writesDocs: boolean
   /** True: every row has a new sidecar, whose first exchange is answered with 503. */
   readonly coldStart: boolean
+  /** What answers the clients. */
+  readonly server: Server
   /** True: the packages are installed, and no row runs. */
   readonly installsOnly: boolean
   /** Set inside a sandbox: the file with the installations. */
   readonly installations?: string
 }
 
-export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--json FILE] [--cold-start]
-                                      [--write-docs] [--install-only]
+export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes LIST] [--broker] [--cold-start]
+                                      [--json FILE] [--write-docs] [--install-only]
   --only TEXT    rows whose title contains the text, as in "Python", "1.5.0" or "azidentity"
   --modes LIST   modes or protocols, separated by commas: ${MODE_NAMES.join(', ')},
                  or imds, app-service, cloud-shell
+  --broker       the broker of mode node in place of a sidecar, by the metadata address alone
   --cold-start   a new sidecar for each row; Entra ID answers its first exchange with 503
   --install-only installs the packages that the rows need
   --json FILE    writes the results to the file
@@ -31,6 +35,9 @@ export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes L
 
 /** Sandboxes that run at the same time: most clients use one core. Each takes its share of the rows. */
 export const SANDBOXES = 2
+
+/** The modes in which a client finds the broker: injection sets no variable in mode node. */
+const BROKER_MODES = new Set<ModeName>(IMDS_MODES)
 
 /** Every row, in the order of the tables. */
 export const ALL_ROWS: readonly Row[] = CLIENTS.flatMap((client) =>
@@ -44,6 +51,7 @@ export function parseSelection(argv: readonly string[]): Selection {
     options: {
       only: { type: 'string', multiple: true },
       modes: { type: 'string' },
+      broker: { type: 'boolean' },
       'cold-start': { type: 'boolean' },
       json: { type: 'string' },
       'write-docs': { type: 'boolean' },
@@ -54,15 +62,19 @@ export function parseSelection(argv: readonly string[]): Selection {
   })
   const modes = values.modes === undefined ? undefined : parseModes(values.modes)
   const { only, shard } = values
+  const server = values.broker === true ? 'broker' : 'sidecar'
   const selected = ALL_ROWS.filter(
     (row) =>
-      (modes?.has(row.mode) ?? true) && (only?.some((text) => matchesText(row, text)) ?? true),
+      (server === 'sidecar' || BROKER_MODES.has(row.mode)) &&
+      (modes?.has(row.mode) ?? true) &&
+      (only?.some((text) => matchesText(row, text)) ?? true),
   )
   return {
     rows:
       shard === undefined
         ? selected
         : selected.filter((_, index) => index % SANDBOXES === Number(shard)),
+    server,
     installsOnly: values['install-only'] ?? false,
     coldStart: values['cold-start'] ?? false,
     writesDocs: values['write-docs'] ?? false,

@@ -1,0 +1,82 @@
+/** Starts the broker of mode node and opens its socket, as the agent of a node does for a pod. For a sandbox only. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BrokerProcess } from '../../../src/cluster/node-agent/broker-process.ts'
+import { openSocket } from '../../../src/cluster/node-agent/open-socket.ts'
+import { applyWaitingRedirect } from '../../../src/sidecar/redirect/apply.ts'
+import { REDIRECT_DEFAULTS } from '../../../src/sidecar/redirect/ruleset.ts'
+import { compileNative } from '../../fixtures/native.ts'
+import { BUILT_CLI } from '../../fixtures/run-program.ts'
+
+/** A child process that answers clients. */
+export interface RunningServer extends AsyncDisposable {
+  readonly hasEnded: () => boolean
+  /** What it has printed. */
+  readonly output: () => string
+}
+
+interface BrokerOptions {
+  /** A folder for the compiled helper. */
+  readonly directory: string
+  /** The port on 127.0.0.1 to which 169.254.169.254:80 is redirected. */
+  readonly port: number
+  /** The settings of the broker, and of the gate of its pod. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Serves one pod, whose network is that of this process. */
+export async function startBroker({ directory, port, env }: BrokerOptions): Promise<RunningServer> {
+  const helper = join(directory, 'wimds-node')
+  compileNative('wimds-node', helper)
+  const { signal } = new AbortController()
+  const namespace = openSync('/proc/self/ns/net', 'r')
+  const socket = await openSocket({ helper, namespace, port, signal })
+  closeSync(namespace)
+  const settings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  await applyWaitingRedirect(settings, { path: process.env['PATH'], signal })
+  let log = ''
+  let hasEnded = false
+  const broker = new BrokerProcess({
+    start: () => spawnBroker(env, (text) => (log += text)),
+    onReady: () => {},
+    readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
+    onServing: () => {},
+    onRefused: (_, problem) => (log += problem),
+    onEnd: () => (hasEnded = true),
+  })
+  const pod = {
+    uid: crypto.randomUUID(),
+    namespace: 'shop',
+    name: 'client',
+    serviceAccount: 'orders',
+    hasAddress: true,
+    isEnding: false,
+    port,
+    env: { ...env },
+    mounts: [],
+  }
+  broker.serve(pod, socket)
+  broker.start()
+  return {
+    hasEnded: () => hasEnded,
+    output: () => log,
+    [Symbol.asyncDispose]: () => broker.stop(),
+  }
+}
+
+function spawnBroker(
+  env: Readonly<Record<string, string>>,
+  onOutput: (text: string) => void,
+): ChildProcess {
+  const child = spawn(process.execPath, [BUILT_CLI, 'node-broker', '--admin-listen=127.0.0.1:0'], {
+    env: { ...env, NODE_NAME: 'node-1' },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'json',
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', onOutput)
+  }
+  return child
+}
