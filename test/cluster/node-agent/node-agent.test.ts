@@ -156,7 +156,9 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
     api.set(nodeModePod({ env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }] }))
     const savedEnv = () => {
-      const saved: { env: object } = JSON.parse(readFileSync(join(node.state, `${UID}.json`), 'utf8'))
+      const saved: { env: object } = JSON.parse(
+        readFileSync(join(node.state, `${UID}.json`), 'utf8'),
+      )
       return saved.env
     }
     await using first = startAgent(node)
