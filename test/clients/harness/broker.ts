@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrokerProcess } from '../../../src/cluster/node-agent/broker-process.ts'
 import { openSocket } from '../../../src/cluster/node-agent/open-socket.ts'
-import { applyWaitingRedirect } from '../../../src/sidecar/redirect/apply.ts'
+import { createSteps } from '../../../src/sidecar/redirect/apply.ts'
 import { REDIRECT_DEFAULTS } from '../../../src/sidecar/redirect/ruleset.ts'
 import { compileNative } from '../../fixtures/native.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
@@ -32,10 +32,11 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   compileNative('wimds-node', helper)
   const { signal } = new AbortController()
   const namespace = openSync('/proc/self/ns/net', 'r')
-  const socket = await openSocket({ helper, namespace, port, signal })
-  closeSync(namespace)
   const settings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
-  await applyWaitingRedirect(settings, { path: process.env['PATH'], signal })
+  const steps = createSteps(settings, 'apply and await')
+  const tools = { path: process.env['PATH'], signal }
+  const socket = await openSocket({ helper, namespace, port, steps, ...tools })
+  closeSync(namespace)
   let log = ''
   let hasEnded = false
   const broker = new BrokerProcess({
