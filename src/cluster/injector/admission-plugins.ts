@@ -1,6 +1,7 @@
 /** What admission plugins of the API server set in an injected pod between two calls of the webhook. */
 import {
   allContainers,
+  API_ACCESS_DIRECTORY,
   type Container,
   isInjected,
   mapContainers,
@@ -10,8 +11,6 @@ import {
 } from './pod.ts'
 import { formatResources, type Resources } from './resources.ts'
 
-const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
-
 /**
  * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
  * pod between two calls of the webhook, and would not add it again. It is rewritten here so that nothing of it is the
@@ -19,10 +18,10 @@ const API_ACCESS_PATH = '/var/run/secrets/kubernetes.io/serviceaccount'
  */
 export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
   const sidecar = allContainers(pod).find(({ name }) => name === SIDECAR)
-  const mount = sidecar?.volumeMounts?.find(({ mountPath }) => mountPath === API_ACCESS_PATH)
+  const mount = sidecar?.volumeMounts?.find(({ mountPath }) => mountPath === API_ACCESS_DIRECTORY)
   const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
   if (volume === undefined || volume.projected == null) return undefined
-  return { name: volume.name, readOnly: true, mountPath: API_ACCESS_PATH }
+  return { name: volume.name, readOnly: true, mountPath: API_ACCESS_DIRECTORY }
 }
 
 /**

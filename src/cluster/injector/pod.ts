@@ -83,6 +83,9 @@ export const REDIRECT = 'wimds-redirect'
 export const WAIT = 'wimds-wait'
 /** The init container of mode node, which waits for the broker of its node. The node agent reads its variables and mounts. */
 export const GATE = 'wimds-gate'
+
+/** Where the API server mounts a token for itself in every container. */
+export const API_ACCESS_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount'
 export const TOKEN_VOLUME = 'wimds-token'
 export const CONFIG_VOLUME = 'wimds-config'
 export const CA_VOLUME = 'wimds-ca'

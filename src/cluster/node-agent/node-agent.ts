@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ApiServer, connectToApiServer } from '../api-client.ts'
+import { API_ACCESS_DIRECTORY } from '../injector/pod.ts'
 import { createNodeAgentMetrics, type NodeAgentMetrics } from './agent-metrics.ts'
 import { createSettingsReader } from './find-settings.ts'
 import { createPodEvents } from './pod-events.ts'
@@ -26,7 +27,6 @@ import { BrokerProcess, startBroker } from './broker-process.ts'
 export { NODE_AGENT } from './agent-options.ts'
 
 const PROC = '/proc'
-const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
 
@@ -205,7 +205,7 @@ function findMountPoints(options: NodeAgentOptions): string[] {
   const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
   const points = new Set(mounts.map((line) => line.split(' ')[4]))
   return [
-    SERVICE_ACCOUNT,
+    API_ACCESS_DIRECTORY,
     options.kubeletPodsDirectory,
     options.stateDirectory,
     options.cniResultsDirectory,

@@ -1,7 +1,8 @@
 /** Reads from a pod what serving it takes. Trusts what the API server does not let its author change later. */
 import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
 import * as z from 'zod/mini'
-import { GATE, getServiceAccountName } from '../injector/pod.ts'
+import { API_ACCESS_DIRECTORY, GATE, getServiceAccountName } from '../injector/pod.ts'
 
 /** A pod of mode `node`. */
 export type RoutedPod = z.infer<typeof RoutedPod>
@@ -111,7 +112,10 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   }
 }
 
-/** Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume. */
+/**
+ * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume, and
+ * not the token for the API server, which the broker has no use for.
+ */
 function findVolumes(
   mounts: readonly z.infer<typeof VolumeMount>[],
   volumes: readonly z.infer<typeof Volume>[],
@@ -120,6 +124,7 @@ function findVolumes(
     const volume = volumes.find((each) => each.name === name)
     const kind = volume?.projected != null ? 'projected' : volume?.configMap != null && 'configmap'
     if (kind === false || subPath || subPathExpr) return []
+    if (posix.normalize(`${mountPath}/`) === `${API_ACCESS_DIRECTORY}/`) return []
     const content = volume?.projected ?? volume?.configMap
     return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}`, content }]
   })

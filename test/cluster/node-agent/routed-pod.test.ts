@@ -78,7 +78,7 @@ test('tells pods apart whose projected tokens differ, and no others', () => {
   expect(contentsWith('api://one')).not.toBe(contentsWith('api://other'))
 })
 
-test('takes projected volumes and ConfigMaps that the gate mounts as a whole', () => {
+test('takes projected volumes and ConfigMaps that the gate mounts as a whole, but no token for the API server', () => {
   const volumes = [
     { name: 'config', configMap: { name: 'identities' } },
     { name: 'secret', secret: { secretName: 's' } },
@@ -88,6 +88,7 @@ test('takes projected volumes and ConfigMaps that the gate mounts as a whole', (
   const volumeMounts = [
     { name: 'config', mountPath: '/etc/wimds' },
     { name: 'secret', mountPath: '/secret' },
+    { name: 'other', mountPath: '/var/run/secrets/kubernetes.io/serviceaccount/' },
     { name: 'token', mountPath: '/token', subPath: 'part' },
     { name: 'token', mountPath: '/token-too', subPathExpr: '$(NAME)' },
   ]
