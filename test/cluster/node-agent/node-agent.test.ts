@@ -141,7 +141,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await podNetwork()
     keep(pod)
     await using api = await startApi()
-    api.set(nodeModePod())
+    api.set(nodeModePod({ env: [{ name: 'AZURE_TENANT_ID', value: 'common' }] }))
     await using agent = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('AZURE_TENANT_ID')
