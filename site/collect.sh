@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# site/collect.sh OUT: builds the site of this commit and of each release to OUT, with a page that lists them.
+# site/collect.sh OUT: builds the site of main, checked out here, and of each release to OUT, with a page that lists them.
 set -euo pipefail
 out=$(realpath -m "$1")
 trees=$(mktemp --directory)
-trap 'git worktree remove --force "$trees/release" 2>/dev/null; rm -r "$trees"' EXIT
+trap 'rm -rf "$trees"; git worktree prune' EXIT
 mkdir -p "$out"
 
 build() {
@@ -13,9 +13,8 @@ build() {
 build .
 for tag in $(git tag --list 'v*.*.*'); do
   git cat-file -e "$tag:site/package.json" 2>/dev/null || continue
-  git worktree add --quiet --detach "$trees/release" "$tag"
-  build "$trees/release"
-  git worktree remove --force "$trees/release"
+  git worktree add --quiet --detach "$trees/$tag" "$tag"
+  build "$trees/$tag"
 done
 
 {

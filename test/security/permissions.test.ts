@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sidecarSettings } from '../../src/tools/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { runNode } from '../fixtures/run-program.ts'
+import { DOCS_URL } from '../../src/lib/version.ts'
 
 /** The directories of the image, which a temporary directory replaces here. */
 const APP = '/app'
@@ -54,7 +55,7 @@ test('the demo prints one line about the package that it needs', async () => {
     NODE_OPTIONS: options,
   })
   expect(stderr).toBe(
-    'wimds demo: its client was not found: images do not contain it. Fix: install the command line (docs/install.md)\n',
+    `wimds demo: its application was not found: images do not contain it. Fix: install the command line: ${DOCS_URL}/install.html\n`,
   )
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
 })

@@ -64,6 +64,6 @@ test('a command names the placeholders in it', () => {
 test('outside Kubernetes the next step is wimds doctor, without kubectl', () => {
   const workload = { host: 'vm', namespace: 'shop', serviceAccount: 'orders', inPod: false }
   const markup = markupOf(FAILURE, { workload })
-  expect(markup).toMatch(/doctor\.md" rel="noreferrer">wimds doctor<\/a>/)
+  expect(markup).toMatch(/doctor\.html" rel="noreferrer">wimds doctor<\/a>/)
   expect(markup).not.toContain('kubectl')
 })
