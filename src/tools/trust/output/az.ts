@@ -8,16 +8,30 @@ import { describeIdentity } from './text.ts'
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
 const SECONDS_BETWEEN_WRITES = 4
 
+/** A function that finds a managed identity whose name is not known, in the script. `read` fails if there is none. */
+const FIND_IDENTITY = [
+  '',
+  '# Sets $name and $group of the managed identity with the client id $1.',
+  'find_identity() {',
+  `  local query="[?clientId=='$1'].[name, resourceGroup]"`,
+  '  IFS=$\'\\t\' read -r name group < <(az identity list --query "$query" --output tsv) && return',
+  '  echo "no managed identity of this subscription has the client id $1: run az account set --subscription ID" >&2',
+  '  exit 1',
+  '}',
+]
+
 /** Returns the script: it writes credentials that are missing or different, and deletes none. */
 export function formatAzScript(plan: Plan): string {
+  // One that would be over Azure's limit is left out.
+  const identities = plan.identities.filter(({ isOverLimit }) => !isOverLimit)
   return [
     '#!/usr/bin/env bash',
     `# Federated credentials for the issuer ${toLine(plan.issuer)}.`,
     '# The credentials of a managed identity are written one after the other, with a pause: Azure rejects',
     '# concurrent writes to one identity, and more than one in four seconds.',
     'set -euo pipefail',
-    // One that would be over Azure's limit is left out.
-    ...plan.identities.filter(({ isOverLimit }) => !isOverLimit).flatMap(formatIdentity),
+    ...(identities.some(needsLookup) ? FIND_IDENTITY : []),
+    ...identities.flatMap(formatIdentity),
     '',
   ].join('\n')
 }
@@ -28,11 +42,12 @@ function findWrites({ credentials }: PlannedIdentity): PlannedCredential[] {
 
 function formatIdentity(identity: PlannedIdentity): string[] {
   const writes = findWrites(identity)
+  const lookup = needsLookup(identity) ? [`find_identity ${identity.clientId}`] : []
   const pause = identity.kind === 'application' ? [] : [`sleep ${SECONDS_BETWEEN_WRITES}`]
   return [
     '',
     `# ${describeIdentity(identity)}`,
-    ...(writes.length === 0 ? ['# Nothing to write.'] : formatLookup(identity)),
+    ...(writes.length === 0 ? ['# Nothing to write.'] : lookup),
     ...writes.flatMap((credential, index) => [
       ...(index === 0 ? [] : pause),
       `# For ${toLine(credential.sources.join(', '))}`,
@@ -67,11 +82,9 @@ function formatWrite(credential: PlannedCredential, identity: PlannedIdentity): 
   ]
 }
 
-/** Returns the line that looks up a managed identity whose name is not known; `read` fails if there is none. */
-function formatLookup({ kind, id, clientId }: PlannedIdentity): string[] {
-  if (kind === 'application' || id !== undefined) return []
-  const query = `[?clientId=='${clientId}'].[name, resourceGroup]`
-  return [`IFS=$'\t' read -r name group < <(az identity list --query "${query}" --output tsv)`]
+/** Returns true for a managed identity whose name is not known. */
+function needsLookup({ kind, id }: PlannedIdentity): boolean {
+  return kind === 'managed-identity' && id === undefined
 }
 
 /** Returns the flags that name the identity. */
@@ -93,10 +106,11 @@ function formatId(name: string): string {
 function formatExtra(credential: ExistingCredential, identity: PlannedIdentity): string[] {
   const { name, subject } = credential
   const target = formatTarget(identity)
+  const lookup = needsLookup(identity) ? `find_identity ${identity.clientId} && ` : ''
   const command =
     identity.kind === 'application'
       ? `az ad app federated-credential delete ${target}${formatId(name)}`
-      : `az identity federated-credential delete ${target} --name ${quoteForShell(name)}`
+      : `${lookup}az identity federated-credential delete ${target} --name ${quoteForShell(name)}`
   return [
     `# The input does not need the credential for ${toLine(subject)}. To delete it:`,
     `#   ${toLine(command)}`,
