@@ -66,6 +66,10 @@ const KubernetesObject = z.looseObject({
     namespace: z.optional(z.string()),
     labels: Texts,
     annotations: Texts,
+    ownerReferences: withFallback(
+      z.array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })),
+      [],
+    ),
   }),
   data: withFallback(z.record(z.string(), z.unknown()), {}),
 })
@@ -77,6 +81,7 @@ interface ReadObject extends ServiceAccountObject {
   readonly kind: string
   readonly apiVersion: string
   readonly labels: Readonly<Record<string, string>>
+  readonly owners: ParsedObject['metadata']['ownerReferences']
   readonly data: ParsedObject['data']
   /** Its kind, name and file. */
   readonly label: string
@@ -105,7 +110,16 @@ export async function readClusterObjects(
     .filter(isRelevant)
     .map((object) => ({ ...object, namespace: object.namespace || (namespace ?? '') }))
     .filter((object) => checkName(object, report))
-  const workloads = named.flatMap((object) => readWorkload(object, report))
+  const names = new Set(named.map((object) => formatObject(object.kind, object)))
+  // An old ReplicaSet of a Deployment may have a ServiceAccount that is no longer used.
+  const isReplica = ({ owners, namespace: space }: ReadObject) =>
+    owners.some(
+      ({ controller, kind, name }) =>
+        controller === true && names.has(formatObject(kind, { namespace: space, name })),
+    )
+  const workloads = named
+    .filter((object) => !isReplica(object))
+    .flatMap((object) => readWorkload(object, report))
   const configMaps = await Promise.all(named.map((object) => readConfigMap(object, report)))
   const objects = {
     serviceAccounts: named.filter(
@@ -149,7 +163,7 @@ function parseObjects(
     const parsed = KubernetesObject.safeParse(located.object).data
     if (parsed === undefined) return []
     const { apiVersion, kind, data, metadata } = parsed
-    const { labels, annotations, namespace = '' } = metadata
+    const { labels, annotations, ownerReferences: owners, namespace = '' } = metadata
     const name = metadata.name ?? metadata.generateName ?? ''
     const label = `${kind} ${JSON.stringify(name)} (${place})`
     const workloads = readWorkloads({ ...located, path: [] }, templatePaths)
@@ -158,8 +172,8 @@ function parseObjects(
       const problem = 'is of a kind that is not known, and was not read'
       report.warning(label, problem, flags.join(' '))
     }
-    const texts = { namespace, name, label, labels, annotations }
-    return [{ ...texts, apiVersion, kind, data, workloads: workloads ?? [] }]
+    const own = { namespace, name, label, labels, annotations, owners }
+    return [{ ...own, apiVersion, kind, data, workloads: workloads ?? [] }]
   })
 }
 

@@ -57,6 +57,20 @@ spec: {containers: []}
   ])
 })
 
+test('counts an object that a workload of the input controls as that workload', async () => {
+  const old = deployment('orders-5d9', 'former')
+  const ownerReferences = [{ kind: 'Deployment', name: 'orders', controller: true }]
+  const replicaSet = {
+    ...old,
+    kind: 'ReplicaSet',
+    metadata: { ...old.metadata, ownerReferences },
+  }
+  const { objects } = await read([deployment('orders', 'orders'), replicaSet])
+  expect(objects.workloads.map(({ name }) => name)).toEqual(['orders'])
+  const alone = await read([replicaSet])
+  expect(alone.objects.workloads.map(({ name }) => name)).toEqual(['orders-5d9'])
+})
+
 const KNATIVE = {
   apiVersion: 'serving.knative.dev/v1',
   kind: 'Service',
