@@ -199,6 +199,11 @@ describe('injection.by policy', () => {
     ['has no annotation', {}],
     ['opts out', { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' }],
     ['has another annotation alone', { 'wimds.io/port': '9000' }],
+    ['has a port for another proxy', { 'azure.workload.identity/proxy-sidecar-port': '80' }],
+    [
+      'has a lifetime of another token',
+      { 'azure.workload.identity/service-account-token-expiration': '600' },
+    ],
   ])('does not inject a pod that %s', async (_, annotations) => {
     const pod = appPod({ name: 'plain', account: 'app', script: STAY, annotations })
     expect(namesOf(await admit(pod))).toEqual([])
@@ -260,7 +265,16 @@ describe('injection.by policy', () => {
       { annotations: { 'wimds.io/inject': 'maybe' } },
       'must be true or false',
     ],
-    ['a port that is none', { annotations: { 'wimds.io/port': '80' } }, 'from 1024 to 65535'],
+    [
+      'a port that is none',
+      { annotations: { 'wimds.io/port': '80' } },
+      'wimds cannot be injected: the annotation wimds.io/port must be a whole number from 1024 to 65535, not "80"',
+    ],
+    [
+      "a port of azure-workload-identity's proxy that is none",
+      { annotations: { 'azure.workload.identity/proxy-sidecar-port': 'a' } },
+      'the annotation azure.workload.identity/proxy-sidecar-port must be',
+    ],
     [
       'an expiration that is none',
       { annotations: { 'azure.workload.identity/service-account-token-expiration': '1h' } },
@@ -332,6 +346,14 @@ describe('injection.by policy', () => {
     const pod = appPod({ name: 'host', account: 'app', script: STAY, spec })
     await expect(admit(pod, labelled)).rejects.toThrow(
       /as the label wimds.io\/inject of the namespace asks .*: the pod uses hostNetwork/,
+    )
+  })
+
+  test('names no label of a namespace that has none', async () => {
+    const annotations = { 'wimds.io/prot': '1' }
+    const pod = appPod({ name: 'plain', account: 'app', script: STAY, annotations })
+    await expect(admit(pod)).rejects.toThrow(
+      'wimds cannot be injected: the annotation wimds.io/prot is unknown',
     )
   })
 
