@@ -5,7 +5,7 @@ import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
 import type { Entry } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
 import type { EntryStore } from './entry-store.ts'
-import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
 
 /** The outcome of an exchange that was made while a token was cached. */
 export interface RefreshEvent {
@@ -100,15 +100,20 @@ export class Exchanges {
     }
   }
 
-  /** Makes an exchange and records its outcome. */
+  /** Makes an exchange and records its outcome. After a failure with an identity that was replaced, makes another one. */
   async #run(entry: Entry, options: StartOptions): Promise<AccessToken> {
+    const { request } = entry
     let token: AccessToken
     try {
-      token = await this.#source({ ...entry.request, ...options })
+      token = await this.#source({ ...request, ...options })
       this.#requireUnexpired(token)
     } catch (thrown) {
+      const error = toBrokerError(thrown)
+      const successor = this.#findSuccessor(entry)
+      const isReplaced = !isSameExchange(request.identity, successor.request.identity)
+      if (isReplaced && mayRecoverWithNewAssertion(error)) return this.#run(successor, options)
       this.#flights.delete(entry.key)
-      throw this.#fail(this.#findSuccessor(entry), toBrokerError(thrown))
+      throw this.#fail(successor, error)
     }
     this.#flights.delete(entry.key)
     this.#succeed(this.#findSuccessor(entry), token)

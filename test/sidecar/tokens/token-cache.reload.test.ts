@@ -146,6 +146,26 @@ describe('a key whose identity is exchanged in another way', () => {
     expect(entra.exchanges).toHaveLength(1)
   })
 
+  test.each<[string, () => Identity | undefined]>([
+    ['', applyChange],
+    [' and was removed in between', REMOVED],
+  ])(
+    'is exchanged again before callers get the failure of an exchange that was running%s',
+    async (_when, find) => {
+      const { entra, cache, get } = setUp()
+      entra.behave({ error: 'assertion_refused', latencyMs: 100 }, {})
+      const first = ask(get, VAULT)
+      cache.updateIdentities(find)
+      const second = ask(get, changed)
+      await vi.advanceTimersByTimeAsync(100)
+      expect([await first, await second]).toMatchObject([{ ok: true }, { ok: true }])
+      expect(entra.exchanges.map(({ request }) => request.identity)).toEqual([
+        VAULT.identity,
+        changed.identity,
+      ])
+    },
+  )
+
   test('waits for the end of a Retry-After', async () => {
     const { entra, cache, get } = setUp({
       behaviour: { error: 'entra_throttled', retryAfterMs: MINUTE_MS },
