@@ -1,4 +1,5 @@
 /** Reads the projected service-account token that is sent to Entra ID as client assertion. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
@@ -27,6 +28,9 @@ interface ReaderOptions {
 }
 
 export type AssertionReader = (path: string) => Promise<Assertion>
+
+/** A file that is rewritten in place, as Nomad does, is empty for some milliseconds: it is read again after this delay. */
+const REREAD_DELAY_MS = 50
 
 /** Projected tokens have 1 to 2 kB. */
 const MAX_TOKEN_BYTES = 65_536
@@ -58,7 +62,12 @@ export function createAssertionReader({
   audience,
   readFile = readTokenFile,
 }: ReaderOptions = {}): AssertionReader {
-  const readShared = shareReads(readFile)
+  const readShared = shareReads(async (path) => {
+    const text = await readFile(path)
+    if (JWT.test(text.trim())) return text
+    await sleep(REREAD_DELAY_MS)
+    return readFile(path)
+  })
   return async (path) => {
     const assertion = await readAssertion(path, readShared)
     requireAudience(assertion, path, audience)

@@ -56,6 +56,12 @@ test('shares the read of a file that hangs, and reads another file meanwhile', a
   expect(reads).toEqual(['hung', 'other', 'hung'])
 })
 
+test('reads a file again that is rewritten in place', async () => {
+  const texts = ['', jwt(CLAIMS)]
+  const read = createAssertionReader({ readFile: () => Promise.resolve(texts.shift() ?? '') })
+  expect((await read(path)).secret.reveal()).toBe(jwt(CLAIMS))
+})
+
 test('returns an expired token: the local clock does not decide', async () => {
   await writeFile(path, jwt({ ...CLAIMS, exp: 1 }))
   expect((await createAssertionReader()(path)).expiresAt).toBe(1000)
