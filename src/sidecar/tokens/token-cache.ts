@@ -160,9 +160,6 @@ export class TokenCache {
    */
   async prefetch(requests: readonly CacheRequest[]): Promise<void> {
     const wanted = new Map(requests.map((request) => [request.key, request]))
-    for (const entry of this.#store.all()) {
-      if (entry.isPrefetched && !wanted.has(entry.key)) this.#store.setPrefetched(entry, false)
-    }
     const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
     const entries = [...wanted.values()].map((request) => {
       const entry = this.#store.peek(request.key) ?? this.#createEntry(request)
@@ -173,6 +170,10 @@ export class TokenCache {
       }
       return entry
     })
+    // Last, since each of these entries may evict another one.
+    for (const entry of this.#store.all()) {
+      if (entry.isPrefetched && !wanted.has(entry.key)) this.#store.setPrefetched(entry, false)
+    }
     await Promise.all(entries.map((entry) => limit(() => this.#prefetchFirst(entry))))
   }
 

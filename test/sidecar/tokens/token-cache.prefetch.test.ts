@@ -50,6 +50,15 @@ describe('a prefetched resource', () => {
     expect(await answer).toMatchObject({ text: `${VAULT.scope} #3` })
   })
 
+  test('keeps the token that a caller has, although others are prefetched no longer', async () => {
+    const { entra, cache, get } = setUp({ maxEntries: 2 })
+    await ask(get, VAULT)
+    await cache.prefetch([other(1), other(2)])
+    await cache.prefetch([VAULT])
+    expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #1`)
+    expect(entra.exchanges).toHaveLength(3)
+  })
+
   test('is retried slowly after a permanent failure', async () => {
     const { entra, cache, get } = setUp({ behaviour: { error: 'resource_refused' } })
     await cache.prefetch([VAULT])
