@@ -189,11 +189,10 @@ async function readCertificates(
     problems.push({ setting, problem: `${file} holds no valid PEM certificates` })
     return undefined
   }
-  const { AZURE_KUBERNETES_CA_DATA: pem } = settings
-  return {
-    extraCa: await read('WIMDS_CA_FILE'),
-    tokenProxyCa: pem === undefined ? await read('AZURE_KUBERNETES_CA_FILE') : { pem },
-  }
+  const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxy, AZURE_KUBERNETES_CA_DATA: pem } = settings
+  const extraCa = await read('WIMDS_CA_FILE')
+  if (tokenProxy === undefined) return { extraCa }
+  return { extraCa, tokenProxyCa: pem ? { pem } : await read('AZURE_KUBERNETES_CA_FILE') }
 }
 
 async function readSettingFile(

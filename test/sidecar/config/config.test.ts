@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { loadConfig } from '../../../src/sidecar/config/config.ts'
+import { loadConfig, loadProcessConfig } from '../../../src/sidecar/config/config.ts'
 import { ConfigError } from '../../../src/lib/errors.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { namedPipe } from '../../fixtures/pipe.ts'
@@ -293,6 +293,11 @@ describe('settings that belong together', () => {
       )
     },
   )
+})
+
+test('a process without a token proxy does not read the CA file of one', async () => {
+  const env = { AZURE_KUBERNETES_CA_FILE: '/nonexistent/ca' }
+  expect((await loadProcessConfig(env)).exchange.tokenProxy).toBeUndefined()
 })
 
 const entry = (name: string, clientId: string, more = '') =>
