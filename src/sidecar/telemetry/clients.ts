@@ -102,7 +102,7 @@ type RecognizedClient = Pick<SeenClient, 'library' | 'version'>
 
 /** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
 export function recognizeClient(headers: IncomingHttpHeaders): RecognizedClient {
-  const agent = formatAgent(headers).slice(0, MAX_LENGTH)
+  const agent = formatAgent(headers)
   if (agent === '') return { library: 'none', version: '' }
   for (const [library, pattern] of CLIENT_LIBRARIES) {
     const match = pattern.exec(agent)
@@ -115,6 +115,7 @@ export function recognizeClient(headers: IncomingHttpHeaders): RecognizedClient 
 
 /** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
 function formatAgent(headers: IncomingHttpHeaders): string {
-  const { 'user-agent': agent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
-  return sku === undefined ? agent : `${agent} ${String(sku)}/${String(version)}`
+  const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
+  const agent = sent.slice(0, MAX_LENGTH)
+  return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
 }

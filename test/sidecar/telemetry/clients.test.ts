@@ -37,6 +37,8 @@ test.each([
   ['MSAL.Java', '1.26.0', 'Java/17.0.14', 'java-msal 1.26.0'],
   ['MSAL.NetCore', '4.70.0.0', '', 'dotnet-msal 4.70.0.0'],
   ['MSAL.Python', '1.39.0', 'azsdk-python-identity/1.27.0', 'python-azure-identity 1.27.0'],
+  ['', '1.0', '', 'none '],
+  ['', '1.0', 'curl/8.0.1', 'curl 8.0.1'],
 ])('x-client-SKU %s %s with User-Agent %j is %s', (sku, skuVersion, agent, client) => {
   const { library, version } = recognizeClient({
     'user-agent': agent,
@@ -44,6 +46,12 @@ test.each([
     'x-client-ver': skuVersion,
   })
   expect(`${library} ${version}`).toBe(client)
+})
+
+test('recognizes MSAL although the User-Agent is long', () => {
+  const msal = { 'x-client-sku': 'MSAL.NetCore', 'x-client-ver': '4.70.0.0' }
+  const { library } = recognizeClient({ 'user-agent': 'x'.repeat(600), ...msal })
+  expect(library).toBe('dotnet-msal')
 })
 
 test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
