@@ -291,7 +291,27 @@ describe('injection.by policy', () => {
       { annotations: { 'wimds.io/sdk-credentials': 'managed-identity' } },
       'no sdk-credentials',
     ],
+    [
+      'a port with a zero before it',
+      { annotations: { 'wimds.io/port': '09000' } },
+      'from 1024 to 65535',
+    ],
+    [
+      'an empty ConfigMap name',
+      { annotations: { 'wimds.io/config-map': '' } },
+      'the annotation wimds.io/config-map must be the name of a ConfigMap, not ""',
+    ],
+    [
+      'an empty prefetch',
+      { annotations: { 'wimds.io/prefetch': '' } },
+      'the annotation wimds.io/prefetch must be a comma-separated list of resources, not ""',
+    ],
     ['Windows', { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }, 'runs on Windows'],
+    [
+      'Windows by its earlier label',
+      { spec: { nodeSelector: { 'beta.kubernetes.io/os': 'windows' } } },
+      'runs on Windows',
+    ],
     [
       'a reserved name',
       { spec: { volumes: [{ name: 'wimds-ca' }] } },
@@ -308,7 +328,11 @@ describe('injection.by policy', () => {
       'the container app declares port 64169, on which the node agent would listen',
     ],
     ['a token proxy', withEnv('AZURE_KUBERNETES_TOKEN_PROXY', 'x'), 'identity bindings'],
-    ['Azure Arc', withEnv('IMDS_ENDPOINT', 'x'), 'sets IMDS_ENDPOINT, which points its SDKs'],
+    [
+      'Azure Arc',
+      withEnv('IMDS_ENDPOINT', 'x'),
+      'sets IMDS_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable',
+    ],
     ['a proxy', withEnv('HTTP_PROXY', 'http://p'), 'does not contain 169.254.169.254'],
     [
       'a mount of the token',
@@ -367,6 +391,13 @@ describe('injection.by policy', () => {
       { name: 'no_proxy', value: 'a,169.254.169.254' },
     ]
     expect(namesOf(await admit(optedIn({ container: { env } })))).toEqual([GATE])
+  })
+
+  test('admits what the webhook admits: empty variables, and spaces around an annotation', async () => {
+    const annotations = { 'wimds.io/inject': ' true', 'wimds.io/port': '64170 ' }
+    const env = ['IMDS_ENDPOINT', 'HTTP_PROXY'].map((name) => ({ name, value: '' }))
+    const pod = await admit(optedIn({ annotations, container: { env } }))
+    expect(settingsOf(pod)['WIMDS_LISTEN']).toBe('127.0.0.1:64170')
   })
 
   test('moves the gate before a container that another policy adds', async () => {
