@@ -4,7 +4,7 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { TENANT_ID } from './support/entra.ts'
+import { AUTHORITY, TENANT_ID } from './support/entra.ts'
 import { IMAGES, NETNS_DIRECTORY } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
@@ -363,6 +363,13 @@ describe('injection.by policy', () => {
   ]
   test.each(rejected)('rejects %s', async (_, parts, message) => {
     await expect(admit(optedIn(parts), labelled)).rejects.toThrow(message)
+  })
+
+  test('rejects a gate with another login host than the chart has', async () => {
+    const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
+    expect(injected).toContain(AUTHORITY)
+    const other = injected.replaceAll(AUTHORITY, 'https://login.microsoftonline.us')
+    await expect(admit(other)).rejects.toThrow('wimds-gate is not that of the chart')
   })
 
   test('rejects hostNetwork and names the label of the namespace', async () => {
