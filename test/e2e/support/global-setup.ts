@@ -89,6 +89,8 @@ async function startEntra(around: TestNamespace): Promise<void> {
       metadata: { name: 'entra', labels },
       spec: {
         terminationGracePeriodSeconds: 1,
+        // The test of a lost node chooses another one.
+        nodeName: (await schedulableNodes())[0],
         containers: [container],
         volumes: [{ name: 'entra', secret: { secretName: 'entra' } }],
       },
