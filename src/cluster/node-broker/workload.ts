@@ -52,11 +52,6 @@ interface Served {
 const ASSERTION_POLLING = { pollMs: 10_000, initialPollMs: 2000 }
 /** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
-/**
- * How long a failed exchange holds its place in the workload. It takes the broker as long as a hundred cached tokens, so
- * a pod that requests one missing resource after the other would keep its neighbours waiting.
- */
-const FAILURE_PAUSE_MS = 50
 /** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
 const MAX_READERS = 3
 
@@ -170,16 +165,10 @@ export class Workload {
     for (const served of this.#pods.values()) void this.#listen(served, broker)
   }
 
-  /** Returns the stack of the node, whose exchanges need a permit of the namespace first, and pause after a failure. */
+  /** Returns the stack of the node, whose exchanges need a permit of the namespace first. */
   #limitExchanges(stack: ExchangeStack): ExchangeStack {
-    const limit: Semaphore = async (work, options) => {
-      try {
-        return await this.namespaceLimit(() => stack.limit(work, options), options)
-      } catch (error) {
-        await sleep(FAILURE_PAUSE_MS)
-        throw error
-      }
-    }
+    const limit: Semaphore = (work, options) =>
+      this.namespaceLimit(() => stack.limit(work, options), options)
     return { ...stack, limit }
   }
 

@@ -97,18 +97,6 @@ test('a pod whose projected tokens differ does not fail the exchanges of its sib
   expect(await tokenOf(port)).toMatch(/^eyJ/)
 })
 
-test('exchanges that fail make room for the next ones only after a pause', async () => {
-  await using agent = cluster.start()
-  const port = await agent.serve(cluster.podOf('orders'))
-  const startedAt = performance.now()
-  // Four exchanges of a workload run at the same time.
-  const replies = await Promise.all(
-    Array.from({ length: 24 }, (_, index) => ask(port, `${TOKEN}/${index}`)),
-  )
-  expect(replies.map(({ status }) => status)).toEqual(Array(24).fill(400))
-  expect(performance.now() - startedAt).toBeGreaterThan(6 * 50)
-})
-
 test('close ends the socket and its connections at once', async () => {
   await using agent = cluster.start()
   const pod = cluster.podOf('orders')
