@@ -1,7 +1,7 @@
 /** Completes the settings of a pod that a policy has injected: its gate names no identity, since CEL reads no ServiceAccount. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseSettings } from '../../sidecar/config/settings.ts'
-import type { ApiServer } from '../api-client.ts'
+import { type ApiServer, hasStatus } from '../api-client.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem, TENANT_ID } from '../injector/annotations.ts'
 import { readServiceAccount } from '../read-service-account.ts'
 import { RouteFailure } from './route-pod.ts'
@@ -16,8 +16,9 @@ interface SettingsOptions {
 }
 
 /**
- * Creates the function that returns the variables of the pod's gate, with its identity, or throws a `RouteFailure`. A pod keeps the identity with which it was first served, also under a later agent: an account
- * that is changed is that of new pods.
+ * Creates the function that returns the variables of the pod's gate, with its identity, or throws a `RouteFailure`. A pod
+ * keeps the identity with which it was first served, in a new sandbox and under a later agent too, until its node restarts.
+ * A change of its account applies to new pods.
  */
 export function createSettingsReader(options: SettingsOptions) {
   return async (pod: RoutedPod): Promise<RoutedPod['env']> => {
@@ -34,9 +35,13 @@ async function readIdentity(
 ): Promise<RoutedPod['env']> {
   const account = `${namespace}/${name}`
   const annotations = await readServiceAccount(api, { namespace, name }).catch((error: unknown) => {
+    // The agent has this right only where policies inject.
+    const fix = hasStatus(error, 403)
+      ? '. Fix: create the pod again, or set injection.by=policy'
+      : ''
     throw new RouteFailure(
       'settings_invalid',
-      `the ServiceAccount ${account} could not be read: ${errorMessage(error)}`,
+      `the ServiceAccount ${account} could not be read: ${errorMessage(error)}${fix}`,
       error,
     )
   })

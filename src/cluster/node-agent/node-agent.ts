@@ -133,10 +133,8 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       broker.serve(served, socket)
       reportErrors(() => saved.write(served), onError)
     },
-    onClose: (uid) => {
-      broker.close(uid)
-      reportErrors(() => saved.remove(uid), onError)
-    },
+    onClose: (uid) => broker.close(uid),
+    onEnd: (uid) => reportErrors(() => saved.remove(uid), onError),
     onFailure: (pod, error) => {
       const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
       onFailure(pod, reason, errorMessage(error))
@@ -181,12 +179,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
     }, onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
   const restore = () => {
-    const sandboxes = readSandboxes()
-    for (const pod of saved.read()) {
-      // Until the API server says otherwise, it may have been deleted.
-      if (sandboxes.has(pod.uid)) reconciler.add({ ...pod, isEnding: true })
-      else saved.remove(pod.uid)
-    }
+    for (const pod of saved.read()) reconciler.add(pod)
   }
   return { reconciler, broker, files, metrics, restore }
 }

@@ -9,6 +9,8 @@ interface ReconcilerOptions {
   readonly onRoute: (pod: RoutedPod, route: Route) => void
   /** Called when the route of a pod is no longer its own. */
   readonly onClose: (uid: string) => void
+  /** Called when a pod has ended or was deleted, and its sandbox is gone. */
+  readonly onEnd: (uid: string) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
 
@@ -218,6 +220,7 @@ export class Reconciler {
     // What has ended, and is no failure.
     if (isMissing && pod.isEnding) {
       this.#entries.delete(pod.uid)
+      this.#options.onEnd(pod.uid)
     } else if (isMissing && isSandboxExpected(entry)) {
       entry.polls += 1
       if (!pod.hasAddress) entry.pendingSince = performance.now()

@@ -6,8 +6,8 @@ import { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded } from './sandboxes.ts'
 
 /**
- * A file for each pod, named by its UID. A reader has to find the sandbox of the pod first: it may have ended
- * since. The files of two agents, of which one replaces the other, are the same.
+ * A file for each pod, named by its UID, until the pod has ended. A reader has to find the sandbox of the pod first: it may
+ * have ended since. The files of two agents, of which one replaces the other, are the same.
  */
 export class SavedPods {
   readonly #directory: string

@@ -62,7 +62,11 @@ test.each([
   [404, 'the ServiceAccount shop/orders does not exist. Fix: create it'],
   [
     403,
-    'the ServiceAccount shop/orders could not be read: cannot read it: the API server answered',
+    'the ServiceAccount shop/orders could not be read: cannot read it: the API server answered 403. Fix: create the pod again, or set injection.by=policy',
+  ],
+  [
+    500,
+    /^the ServiceAccount shop\/orders could not be read: cannot read it: the API server answered 500$/,
   ],
   [
     annotate('orders', TENANT_ID),

@@ -130,10 +130,11 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await agent.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)
     expect(ended.exec('ss', '-Hltn')).toBe('')
-    expect(existsSync(join(node.state, 'ended.json'))).toBe(false)
-    api.set(servedPod(), servedPod({ uid: 'ended' }))
+    // Its sandbox may be created again. Once the API server does not list it, it has ended.
+    expect(existsSync(join(node.state, 'ended.json'))).toBe(true)
+    api.set(servedPod())
     api.comeBack()
-    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+    await vi.waitUntil(() => !existsSync(join(node.state, 'ended.json')), { timeout: 60_000 })
     expect(answeredUid(pod)).toBe(UID)
   }, 120_000)
 
@@ -154,7 +155,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     keep(pod)
     await using api = await startApi()
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
-    api.set(nodeModePod({ env: [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }] }))
+    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+    api.set(nodeModePod({ env }))
     const savedEnv = () => {
       const saved: { env: object } = JSON.parse(
         readFileSync(join(node.state, `${UID}.json`), 'utf8'),
@@ -171,8 +173,19 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(savedEnv()).toMatchObject(identity)
     await first.kill()
     api.annotate({ ...IDENTITY, 'azure.workload.identity/client-id': TENANT_ID })
+    node.forget(UID)
+    const lists = api.lists()
     await using second = startAgent(node)
+    await vi.waitUntil(() => api.lists() > lists, { timeout: 60_000 })
+    keep(pod)
     await second.logged('pod_routed')
+    expect(savedEnv()).toMatchObject(identity)
+    using recreated = await podNetwork()
+    node.forget(UID)
+    api.send('MODIFIED', nodeModePod({ env, addresses: ['10.9.0.3'] }))
+    await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
+    keep(recreated)
+    await second.logged('pod_routed', 2)
     expect(savedEnv()).toMatchObject(identity)
   }, 120_000)
 

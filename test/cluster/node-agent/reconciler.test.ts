@@ -19,6 +19,7 @@ const settle = () => vi.advanceTimersByTimeAsync(0)
 function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
   const onClose = vi.fn<(uid: string) => void>()
+  const onEnd = vi.fn<(uid: string) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt)
   const sandbox = { namespace: 1 }
@@ -33,6 +34,7 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
     },
     onRoute,
     onClose,
+    onEnd,
     onFailure,
   })
   reconciler.start()
@@ -41,7 +43,7 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
     reconciler.onPod(pod.metadata.uid, pod)
     return settle()
   }
-  return { reconciler, add, calls, onRoute, onClose, onFailure, sandbox, close }
+  return { reconciler, add, calls, onRoute, onClose, onEnd, onFailure, sandbox, close }
 }
 
 test('routes a pod once, and counts it as routed when the broker serves it', async () => {
@@ -63,6 +65,7 @@ test('routes no pod before a broker takes it', async () => {
     route: () => Promise.resolve({ namespace: 1, socket, env: {} }),
     onRoute,
     onClose: () => {},
+    onEnd: () => {},
     onFailure: () => {},
   })
   reconciler.onPod(UID, nodeModePod())
@@ -89,7 +92,7 @@ test.each([
   ['has ended', { phase: 'Succeeded' }],
 ])('serves a pod that %s until its sandbox is gone', async (_, parts) => {
   let hasSandbox = true
-  const { add, onClose, onFailure, onRoute, reconciler } = setUp(() =>
+  const { add, onClose, onEnd, onFailure, onRoute, reconciler } = setUp(() =>
     hasSandbox ? Promise.resolve() : notFound(),
   )
   await add()
@@ -101,9 +104,25 @@ test.each([
   hasSandbox = false
   await vi.advanceTimersByTimeAsync(1000)
   expect(onClose.mock.calls).toEqual([[UID]])
+  expect(onEnd.mock.calls).toEqual([[UID]])
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(onFailure).not.toHaveBeenCalled()
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+test('a pod has not ended while its sandbox is created again', async () => {
+  let hasSandbox = true
+  const { add, onClose, onEnd, onRoute } = setUp(() =>
+    hasSandbox ? Promise.resolve() : notFound(),
+  )
+  await add()
+  hasSandbox = false
+  await add({ addresses: ['10.9.0.3'] })
+  expect(onClose).toHaveBeenCalledTimes(1)
+  hasSandbox = true
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(onRoute).toHaveBeenCalledTimes(2)
+  expect(onEnd).not.toHaveBeenCalled()
 })
 
 test('a new agent routes a pod that is being deleted, since its containers may run', async () => {
