@@ -106,7 +106,8 @@ export class BrokerProcess {
     for (const { socket } of this.#served.values()) socket.close()
     this.#served.clear()
     const child = this.#child
-    if (child === undefined) return
+    // One that could not be started does not exit.
+    if (child?.pid === undefined) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     const timeout = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)

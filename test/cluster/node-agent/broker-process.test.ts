@@ -32,8 +32,15 @@ const PROGRAM = `
   process.send({ type: 'ready' })
 `
 
+interface BrokerOptions {
+  readonly pingMs?: number
+  /** How many starts fail before one succeeds. */
+  readonly failures?: number
+  readonly program?: string
+}
+
 /** Starts a broker until the end of the test. */
-function startBroker({ pingMs, failures = 0 }: { pingMs?: number; failures?: number } = {}) {
+function startBroker({ pingMs, failures = 0, program = process.execPath }: BrokerOptions = {}) {
   const onReady = vi.fn<() => void>()
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
@@ -44,7 +51,7 @@ function startBroker({ pingMs, failures = 0 }: { pingMs?: number; failures?: num
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
       const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
-      const child = spawn(process.execPath, ['-e', PROGRAM], { stdio: [...stdio] })
+      const child = spawn(program, ['-e', PROGRAM], { stdio: [...stdio] })
       pids.push(child.pid ?? 0)
       return child
     },
@@ -127,4 +134,10 @@ test('a broker that cannot be started now is started again', async () => {
   const { onReady, onEnd } = startBroker({ failures: 1 })
   expect(onEnd).toHaveBeenCalledWith('spawn ENOMEM')
   await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 20_000 })
+})
+
+test('is stopped at once when its program is missing', async () => {
+  const { broker, onEnd } = startBroker({ program: '/no/such/program' })
+  await broker.stop()
+  expect(onEnd).not.toHaveBeenCalled()
 })

@@ -67,7 +67,7 @@ test('says when it cannot read the pods of its node, and stays alive and ready',
 test('is alive and not ready before the first list, whatever the API server does', async () => {
   await using _ = await startApiServer({ [LIST]: (response) => answer(response, 503, {}) })
   const { sample, status, log } = await startAgent()
-  await vi.waitFor(() => expect(log()).toContain('node_agent_error'), { timeout: 30_000 })
+  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 30_000 })
   expect(await status('/healthz')).toBe(200)
   expect(await status('/readyz')).toBe(503)
   expect(await sample('wimds_node_agent_synced')).toBe(0)
