@@ -448,6 +448,15 @@ replicaCount: 1
     })
   })
 
+  test('a kind whose --path leads to no pod template', async () => {
+    const flags = ['--strict', '--path', 'RayCluster.ray.io=spec.headGroup.template']
+    const { code, err } = await run([...IDENTITY, ...flags, '-'], RAY)
+    expect(code).not.toBe(0)
+    expect(err).toContain(
+      'RayCluster/ray: warning: no pod template at the given path. Fix: --path RayCluster.ray.io=spec.headGroupSpec.template',
+    )
+  })
+
   test('a Rollout of Argo, which may leave its pods to a Deployment', async () => {
     const { out, err } = await runVerbosely([...IDENTITY, '-'], ROLLOUT)
     expect(err).toContain('Rollout/canary: injected\n')

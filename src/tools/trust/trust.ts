@@ -208,7 +208,7 @@ async function readIssuer(
 ): Promise<string | undefined> {
   if (given === undefined) {
     problems.push(
-      '--issuer is required: on AKS az aks show --query oidcIssuerProfile.issuerUrl, elsewhere kubectl get --raw /.well-known/openid-configuration',
+      '--issuer is required: on AKS az aks show --resource-group GROUP --name CLUSTER --query oidcIssuerProfile.issuerUrl --output tsv, elsewhere kubectl get --raw /.well-known/openid-configuration',
     )
     return undefined
   }

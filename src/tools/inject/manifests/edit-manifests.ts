@@ -214,7 +214,7 @@ function editObject(
   const workloads = readWorkloads(located, context.templatePaths)
   const templatePaths =
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
-  const pathFlags = workloads === undefined ? formatPathFlags(object) : []
+  const pathFlags = workloads === undefined || workloads.length === 0 ? formatPathFlags(object) : []
   const isWorkload = templatePaths.length > 0 || pathFlags.length > 0
   const ownWarnings = context.findWarnings?.(located, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
@@ -225,12 +225,14 @@ function editObject(
   if (context.isOptedOut?.(located) === true) return leave('skipped', context.skipped)
   const refusal = isWorkload ? context.findRefusal?.(object) : undefined
   if (refusal !== undefined) return leave(workloads ? 'rejected' : 'unsupported', refusal)
-  if (workloads === undefined) {
+  if (workloads === undefined || workloads.length === 0) {
+    const problem = workloads
+      ? 'no pod template at the given path'
+      : `unsupported kind ${object.kind}`
     return pathFlags.length === 0
-      ? leave('skipped', `kind ${object.kind}`)
-      : leave('unsupported', `unsupported kind ${object.kind}. Fix: ${pathFlags.join(' ')}`)
+      ? leave('skipped', workloads ? 'no pod template' : `kind ${object.kind}`)
+      : leave('unsupported', `${problem}. Fix: ${pathFlags.join(' ')}`)
   }
-  if (workloads.length === 0) return leave('skipped', 'no pod template')
   const results = workloads.map((workload, index) => ({
     workload,
     edit: editWorkload(workload, templatePaths[index] ?? '', context),
