@@ -74,7 +74,8 @@ const OUTAGES: readonly [string, Outage][] = [
     {
       start: ({ simulator, limitExchanges }) => {
         simulator.faults.set([{ kind: 'hang' }])
-        const end = limitExchanges(100)
+        // Long enough for a connection on a busy machine.
+        const end = limitExchanges(2000)
         return Promise.resolve(() => {
           end()
           return Promise.resolve(simulator.faults.clear())
