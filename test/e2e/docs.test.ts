@@ -6,6 +6,7 @@ import { createReader, type Reader } from './support/docs.ts'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
+import { uninstallAgent } from './support/node-agent.ts'
 import { listObjects } from './support/objects.ts'
 import { kubectl } from './support/run.ts'
 
@@ -23,6 +24,7 @@ let reader: Reader
 let before: ReadonlySet<string>
 
 beforeAll(async () => {
+  await uninstallAgent()
   await kubectl(['delete', 'namespace', 'shop', 'wimds', '--ignore-not-found'])
   entra = await connectToEntra()
   await entra.setApplications({ clientId: CLIENT, serviceAccounts: ['shop:orders'] })
