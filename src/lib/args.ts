@@ -1,4 +1,7 @@
-/** Declares commands and their flags. Parses flags by their declarations, and reports every problem at once; commander and yargs stop at the first. */
+/**
+ * Declares commands and their flags. Parses flags by their declarations, and reports every problem at once; commander and
+ * yargs stop at the first.
+ */
 import { parseArgs } from 'node:util'
 import type * as z from 'zod/mini'
 import { type NumberRange, parseWholeNumber } from './grammars.ts'

@@ -1,4 +1,4 @@
-/** Completes the settings of a pod that a policy has injected: its gate names no identity, since CEL reads no ServiceAccount. */
+/** Adds the identity to a pod that a policy has injected, whose gate names none: CEL reads no ServiceAccount. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseSettings } from '../../sidecar/config/settings.ts'
 import { type ApiServer, hasStatus } from '../api-client.ts'

@@ -174,6 +174,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
   const onChange = () =>
     reportErrors(() => {
       if (!reconciler.isLooking()) return
+      // The attempts take what was read recently, which has to be from after the change.
       readSandboxes()
       reconciler.look()
     }, onError)

@@ -29,7 +29,7 @@ interface Entry {
   retry: NodeJS.Timeout | undefined
 }
 
-/** Each attempt is a few short child processes. */
+/** Each attempt is a short child process, which runs the tools. */
 const MAX_CONCURRENT = 4
 /**
  * How often the sandbox of a new pod is looked for, where no change of the sandboxes is reported: it comes at once, or

@@ -1,10 +1,10 @@
 /** The metrics of the broker: its own, and those of the sidecars that it replaces, by namespace and service account. */
-import Registry from 'prom-client/lib/registry.js'
 import {
   createRegistry,
   type Exposition,
   registerBuildInfo,
   registerCollected,
+  Registry,
   type Sample,
   scrapeRegistry,
   toSamples,

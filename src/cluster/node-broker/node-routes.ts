@@ -1,7 +1,7 @@
 /** The routes of the broker's admin port for people on loopback: the status of the node and of each pod. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
-import { sendJson, sendText } from '../../sidecar/server/send.ts'
+import { redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
 import { createNodeStatus, findWorkload } from './node-status.ts'
 import type { Workload } from './workload.ts'
 
@@ -20,9 +20,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
   }
 
   return {
-    '/': (_request, response) => {
-      sendText(response, 302, { Location: '/status' }, '')
-    },
+    '/': redirectToStatus,
     '/status': async (request, response) => {
       const pod = readPod(request)
       if (pod === undefined) {
@@ -42,13 +40,6 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       if (document !== undefined) sendJson(response, 200, document)
     },
   }
-}
-
-function sendPage(
-  response: ServerResponse,
-  { headers, body }: { readonly headers: Record<string, string>; readonly body: string },
-): void {
-  sendText(response, 200, headers, body)
 }
 
 function readPod({ url = '/' }: IncomingMessage): string | undefined {

@@ -12,7 +12,7 @@ import type { Exposition } from '../telemetry/prometheus.ts'
 import { SHARE_BY_PEER } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { sendJson, sendText } from './send.ts'
+import { redirectToStatus, sendJson, sendPage, sendText } from './send.ts'
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
@@ -106,12 +106,11 @@ export function shareScrapes(
 /** Creates the routes of the status, for people on loopback. */
 export function createStatusRoutes(document: () => StatusDocument): Routes {
   return {
-    '/': (_request, response) => sendText(response, 302, { Location: '/status' }, ''),
+    '/': redirectToStatus,
     '/status': async (_request, response) => {
       // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
       const { renderPage } = await import('../status-page/page.ts')
-      const { headers, body } = renderPage(document())
-      sendText(response, 200, headers, body)
+      sendPage(response, renderPage(document()))
     },
     '/status.json': (_request, response) => sendJson(response, 200, document()),
   }
@@ -120,7 +119,7 @@ export function createStatusRoutes(document: () => StatusDocument): Routes {
 /** Returns the paths for people: `/` redirects. */
 function formatPaths(loopbackRoutes: Routes): string {
   const local = Object.keys(loopbackRoutes).filter((path) => path !== '/')
-  const paths = ['/healthz', '/readyz', '/metrics'].join(', ')
+  const paths = '/healthz, /readyz, /metrics'
   return local.length === 0 ? paths : `${paths}; from loopback ${local.join(', ')}`
 }
 

@@ -17,6 +17,19 @@ export function sendText(
   response.end(text)
 }
 
+/** Answers with a page of HTML. */
+export function sendPage(
+  response: ServerResponse,
+  { headers, body }: { readonly headers: OutgoingHttpHeaders; readonly body: string },
+): void {
+  sendText(response, 200, headers, body)
+}
+
+/** Redirects to the status page. */
+export function redirectToStatus(_request: unknown, response: ServerResponse): void {
+  sendText(response, 302, { Location: '/status' }, '')
+}
+
 /** Writes the head of an answer with a text, which the caller sends. */
 export function writeHead(
   response: ServerResponse,

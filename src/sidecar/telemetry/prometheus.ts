@@ -10,7 +10,7 @@ import startTime from 'prom-client/lib/metrics/processStartTime.js'
 import Registry from 'prom-client/lib/registry.js'
 import { VERSION } from '../../lib/version.ts'
 
-export { Counter, Gauge, Histogram, type Registry }
+export { Counter, Gauge, Histogram, Registry }
 
 /** The reply to `GET /metrics`. */
 export interface Exposition {
