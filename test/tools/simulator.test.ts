@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -214,8 +216,38 @@ faults: 3
     const folder = join(import.meta.filename, 'sim')
     expect(await simulate(['--dir', folder], io)).toBe(1)
     expect(io.err()).toBe(
-      `wimds simulate: cannot create ${folder}: not a directory. Fix: check the path\n`,
+      `wimds simulate: cannot create ${folder}: not a directory. Fix: choose another folder by --dir\n`,
     )
+  })
+
+  test('exits with 1 where the file system has no new folders', async () => {
+    const io = captureIo()
+    expect(await simulate(['--dir', '/proc/wimds/sim'], io)).toBe(1)
+    expect(io.err()).toBe(
+      'wimds simulate: cannot create /proc/wimds: no such file or directory. Fix: choose another folder by --dir\n',
+    )
+  })
+
+  test('exits with 1 while another process uses the folder, and takes over that of a killed one', async () => {
+    const cli = join(import.meta.dirname, '../../src/cli.ts')
+    const first = spawn(process.execPath, [cli, 'simulate', '--dir', directory])
+    await once(first.stdout, 'data')
+    const files = () =>
+      Promise.all(['ca.crt', 'env'].map((name) => readFile(join(directory, name), 'utf8')))
+    const written = await files()
+    const io = captureIo()
+    expect(await simulate(['--dir', directory], io)).toBe(1)
+    expect(io.err()).toBe(
+      `wimds simulate: process ${first.pid} uses ${directory}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${join(directory, 'pid')}\n`,
+    )
+    expect(await files()).toEqual(written)
+
+    first.kill('SIGKILL')
+    await once(first, 'exit')
+    const { env, stop } = await start()
+    expect((await exchange(env)).status).toBe(200)
+    expect(await stop()).toBe(0)
+    await expect(access(join(directory, 'pid'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('creates the folders above --dir', async () => {

@@ -8,6 +8,7 @@ import { quoteForShell } from '../../lib/shell.ts'
 import { formatEnvironment } from './environment.ts'
 import { createSimulator, type Simulator } from './simulator.ts'
 import { readSimulateOptions, SIMULATE, type SimulateOptions } from './simulator-options.ts'
+import { ENV_FILE } from './state-dir.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 
 export { SIMULATE } from './simulator-options.ts'
@@ -50,8 +51,7 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
       )
     })
   }, everySeconds * 1000)
-  // It exists while the simulator can be used, so that scripts can wait for it.
-  const envFile = join(simulator.caFile, '..', 'env')
+  const envFile = join(simulator.caFile, '..', ENV_FILE)
   try {
     await writeFile(envFile, formatEnvironment(simulator, options.simulator.tls === undefined))
     io.stdout.write(formatSummary(simulator, envFile, everySeconds))

@@ -1,10 +1,7 @@
 /** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
-import { formatProblem } from '../../lib/errors.ts'
-import { describeFileError } from '../../lib/files.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
@@ -18,6 +15,7 @@ import { createFetchText } from './http/fetch-text.ts'
 import { createOrigins, type Listen, type Origins } from './http/origins.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
+import { failToCreate, openStateDir } from './state-dir.ts'
 import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
 
@@ -27,7 +25,10 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
    * `dispatcher` reaches.
    */
   readonly ports?: boolean
-  /** Folder for `ca.crt` and the volume `token/`. Default: a temporary folder, removed on close. */
+  /**
+   * Folder for `ca.crt` and the volume `token/`, which no other running process may use. Default: a
+   * temporary folder, removed on close.
+   */
   readonly stateDir?: string | undefined
   /** Builds the directory, given the issuer's URL. Default: the applications of defaults.ts. */
   readonly directory?: (issuer: string) => DirectoryInput
@@ -124,10 +125,11 @@ async function build(
   close: Closer,
 ): Promise<Simulator> {
   const { now = Date.now } = options
-  const stateDir = await prepareStateDir(options, closers)
+  const stateDir = await openStateDir(options.stateDir)
+  closers.unshift(() => stateDir.close())
   const { dispatcher } = origins
   const { caPem, tokenProxy, ...at } = await openOrigins(origins, options)
-  const caFile = join(stateDir, 'ca.crt')
+  const caFile = join(stateDir.path, 'ca.crt')
   await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
   const issuer = await createIssuer(at.issuer.url, now)
@@ -145,7 +147,7 @@ async function build(
     now,
   })
 
-  const tokenFile = createProjectedTokenFile(join(stateDir, 'token'), now)
+  const tokenFile = createProjectedTokenFile(join(stateDir.path, 'token'), now)
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
     tokenFile.write((await issuer.sign({ ...options.projectedToken, ...claims })).reveal())
   await rotateToken()
@@ -208,22 +210,6 @@ async function openOrigins(
     tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
   }
   return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }
-}
-
-/** Returns the given folder, or a temporary one that is removed last on close. */
-async function prepareStateDir({ stateDir }: SimulatorOptions, closers: Closer[]): Promise<string> {
-  if (stateDir === undefined) {
-    const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
-    closers.unshift(() => rm(temporary, { recursive: true, force: true }))
-    return temporary
-  }
-  await mkdir(stateDir, { recursive: true }).catch(failToCreate(stateDir))
-  return stateDir
-}
-
-/** Returns a function that throws an error with the path, the reason and the fix. */
-const failToCreate = (path: string) => (error: unknown) => {
-  throw new Error(formatProblem(describeFileError(path, error, 'create')), { cause: error })
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

@@ -1,0 +1,74 @@
+/** The folder of a simulator's files, which one running simulator has for itself. */
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { errorCode } from '../../lib/describe-error.ts'
+import { formatProblem } from '../../lib/errors.ts'
+import { describeFileError } from '../../lib/files.ts'
+
+/** The settings of a sidecar. It exists while the simulator can be used, so that scripts can wait for it. */
+export const ENV_FILE = 'env'
+
+export interface StateDir {
+  readonly path: string
+  /** Lets another simulator use the folder; removes a temporary one. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Creates the folder, or a temporary one, and locks it. Throws an error with path, reason and fix if it cannot be
+ * created, or a running process has locked it.
+ */
+export async function openStateDir(path: string | undefined): Promise<StateDir> {
+  if (path === undefined) {
+    const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
+    return { path: temporary, close: () => rm(temporary, { recursive: true, force: true }) }
+  }
+  await createFolder(path)
+  const lock = join(path, 'pid')
+  const owner = await readOwner(lock)
+  if (owner !== undefined) {
+    if (isRunning(owner)) throw new Error(formatProblem(describeConflict(path, owner, lock)))
+    for (const left of [ENV_FILE, 'pid']) await rm(join(path, left), { force: true })
+  }
+  await writeFile(lock, `${process.pid}\n`, { flag: 'wx' }).catch(failToCreate(lock))
+  return { path, close: () => rm(lock, { force: true }) }
+}
+
+/** Node's own `recursive` never returns where mkdir fails with ENOENT in a folder that exists, as in /proc. */
+async function createFolder(path: string): Promise<void> {
+  if (existsSync(path)) return
+  await createFolder(dirname(path))
+  await mkdir(path).catch(failToCreate(path))
+}
+
+/** Returns the process id in the file; undefined without a file. */
+async function readOwner(lock: string): Promise<number | undefined> {
+  const text = await readFile(lock, 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : Number(text)
+}
+
+/** Returns true for another process that runs. In a container that was restarted, its own id may be in the file. */
+function isRunning(pid: number): boolean {
+  if (!(pid > 0) || pid === process.pid) return false
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // EPERM: another user's.
+    return errorCode(error) === 'EPERM'
+  }
+}
+
+const describeConflict = (path: string, owner: number, lock: string) => ({
+  problem: `process ${owner} uses ${path}`,
+  fix: `choose another folder by --dir, or end that process; if it is no simulator, delete ${lock}`,
+})
+
+/** Returns a function that throws an error with the path, the reason and the fix. */
+export const failToCreate = (path: string) => (error: unknown) => {
+  const problem = { ...describeFileError(path, error, 'create'), fix: FOLDER_FIX }
+  throw new Error(formatProblem(problem), { cause: error })
+}
+
+const FOLDER_FIX = 'choose another folder by --dir'
