@@ -5,7 +5,15 @@ import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
 import { startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
-import { appPod, injectedPods, type Mode, serviceAccount, STAY } from './support/workloads.ts'
+import {
+  appPod,
+  curl,
+  injectedPods,
+  type Mode,
+  serviceAccount,
+  STAY,
+  TOKEN_PATH,
+} from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-doctor'
 const ORDERS = '11111111-1111-4111-8111-111111111111'
@@ -16,6 +24,8 @@ const cluster = testCluster(NAMESPACE, {
 })
 
 const ACCOUNT = serviceAccount('orders', ORDERS)
+/** Entra ID has no federated credential for it. */
+const UNKNOWN = serviceAccount('unknown', ORDERS)
 
 /** Creates a pod of the account, injected in the mode. */
 async function createPod(name: string, mode: Mode, flags: string[] = []) {
@@ -28,6 +38,12 @@ beforeAll(async () => {
   await cluster.namespace.create(ACCOUNT)
   await createPod('loopback', 'loopback')
   await createPod('node', 'node')
+  const stranger = appPod({
+    name: 'unknown',
+    account: 'unknown',
+    script: `${curl(TOKEN_PATH)}; ${STAY}`,
+  })
+  await cluster.namespace.create(UNKNOWN, await injectedPods('node', [UNKNOWN], [stranger]))
   await createPod('broken', 'env', ['--image=registry.invalid/wimds:none'])
   await createPod('misconfigured', 'env', [
     '--env=WIMDS_DRAIN=10s',
@@ -61,14 +77,29 @@ describe('of a pod', () => {
     expect(statuses.get('sdk_variables')).toBe('not_needed')
   })
 
-  test('finds the agent of the node in mode node, and that the broker serves the pod', async () => {
+  test('finds everything right in mode node once the broker has a token', async () => {
     await cluster.namespace.ready('node')
-    const { failures, checks } = await ofPod('node')
-    expect(failures).toEqual([])
+    expect((await ofPod('node')).code).toBe(2)
+    expect(await cluster.ask('node')).toMatchObject({ status: 200 })
+    const { code, failures, checks } = await ofPod('node')
+    expect({ code, failures }).toEqual({ code: 0, failures: [] })
     const statuses = new Map(checks.map(({ check, status }) => [check, status]))
-    expect(statuses.get('gate')).toBe('ok')
     expect(statuses.get('node_agent')).toBe('ok')
+    expect(statuses.get('token_exchange')).toBe('ok')
     expect(statuses.get('sdk_variables')).toBe('not_needed')
+  })
+
+  test('prints the commands of the credential that a pod of mode node lacks', async () => {
+    await cluster.namespace.ready('unknown')
+    await cluster.reply('unknown')
+    const { code, checks } = await ofPod('unknown')
+    expect(code).toBe(1)
+    const exchange = checks.find(({ check }) => check === 'token_exchange')
+    expect(exchange?.failure).toMatchObject({
+      code: 'federated_credential_not_found',
+      aadsts: 700213,
+    })
+    expect(JSON.stringify(exchange?.commands)).toContain(`serviceaccount:${NAMESPACE}:unknown`)
   })
 
   test.each([

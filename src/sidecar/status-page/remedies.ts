@@ -9,7 +9,9 @@ import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import { formatCommandLines, isPlainWord, quoteForShell } from '../../lib/shell.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 
-type Problem = StatusDocument['problems'][number]
+type Problem = Pick<StatusDocument['problems'][number], 'clientId' | 'failure'>
+/** The parts of the document that are read. */
+type Status = Pick<StatusDocument, 'identities' | 'assertions' | 'settings'>
 type Claims = StatusDocument['assertions'][number]['claims']
 
 /** The purpose of a command, without a full stop, and the command. */
@@ -21,7 +23,7 @@ export type Remedy = readonly [purpose: string, command: string]
  */
 export function findRemedies(
   { clientId = 'CLIENT_ID', failure }: Problem,
-  status: StatusDocument,
+  status: Status,
 ): readonly Remedy[] {
   const identity = status.identities.find((each) => each.clientId === clientId)
   const ids = { clientId, resourceId: identity?.resourceId }
@@ -38,7 +40,7 @@ function createCommands(
   code: string | undefined,
   ids: IdentityIds,
   claims: Claims,
-  status: StatusDocument,
+  status: Status,
 ): readonly Remedy[] {
   if (code === 'federated_credential_not_found') return createCredential(ids, claims, status)
   if (code !== 'federated_credential_mismatch') return []
@@ -54,7 +56,7 @@ function createCommands(
  */
 function findClaims(
   identity: StatusDocument['identities'][number] | undefined,
-  { assertions }: StatusDocument,
+  { assertions }: Status,
 ): Claims {
   const only = assertions.length === 1 ? assertions[0]?.file : undefined
   const file = identity === undefined ? only : identity.tokenFile
@@ -74,7 +76,7 @@ export function createDoctorCommand({ workload }: StatusDocument): string | unde
 function createCredential(
   ids: IdentityIds,
   claims: Claims,
-  { settings }: StatusDocument,
+  { settings }: Status,
 ): readonly Remedy[] {
   if (claims === undefined || !canCreateCredential(claims)) return []
   const isIntended = settings.some(

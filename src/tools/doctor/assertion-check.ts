@@ -1,7 +1,7 @@
 /** Checks a projected token before it is sent anywhere. */
 import { stat } from 'node:fs/promises'
 import { errorCode } from '../../lib/describe-error.ts'
-import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { type AssertionClaims, BrokerError, toBrokerError } from '../../lib/errors.ts'
 import {
   type Assertion,
   createExpiredError,
@@ -41,15 +41,9 @@ export async function checkAssertion(
 ): Promise<AssertionCheck> {
   try {
     const assertion = await readAssertion(file)
-    const { issuer, subject, audience, expiresAt } = assertion
     const receiver = findReceiver(file, assertion, config)
     const error = findError(file, assertion, receiver, now)
-    const details = [
-      `expires at ${new Date(expiresAt).toISOString()}`,
-      `issuer    ${issuer}`,
-      `subject   ${subject}`,
-      `audience  ${audience.join(', ')}`,
-    ]
+    const details = listClaims(assertion, new Date(assertion.expiresAt).toISOString())
     const outcome = error === undefined ? passed(...details) : failed(error, ...details)
     const warnings = [
       ...(error?.code === 'assertion_audience' ? [] : findAudienceWarnings(assertion, receiver)),
@@ -60,6 +54,19 @@ export async function checkAssertion(
     const error = await explainPermissions(file, toBrokerError(thrown))
     return { finding: createFinding('projected_token', failed(error), file) }
   }
+}
+
+/** Returns the claims, one line each. */
+export function listClaims(
+  { issuer, subject, audience }: AssertionClaims,
+  expiresAt: string,
+): string[] {
+  return [
+    `expires at ${expiresAt}`,
+    `issuer    ${issuer}`,
+    `subject   ${subject}`,
+    `audience  ${audience.join(', ')}`,
+  ]
 }
 
 /** The servers that a token is sent to. */

@@ -154,10 +154,22 @@ function describeIdentities({ directory: { identities, defaultIdentity } }: Conf
     const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
     return [createFinding('identity', failed(fault))]
   }
-  return identities.map((identity) => {
-    const { name, clientId, tenantId, authorityHost, tokenFile } = identity
-    const prefix = identity === defaultIdentity ? 'the default, ' : ''
-    const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
-    return createFinding('identity', passed(client, `token file ${tokenFile}`), name)
-  })
+  return identities.map((identity) =>
+    describeIdentity({ ...identity, isDefault: identity === defaultIdentity }),
+  )
+}
+
+interface IdentityFacts extends Pick<Identity, 'name' | 'clientId' | 'tenantId' | 'authorityHost'> {
+  /** A status document has none of a chained identity. */
+  readonly tokenFile?: string | undefined
+  readonly isDefault: boolean
+}
+
+/** Creates the finding of an identity. */
+export function describeIdentity(identity: IdentityFacts): Finding {
+  const { name, clientId, tenantId, authorityHost, tokenFile, isDefault } = identity
+  const prefix = isDefault ? 'the default, ' : ''
+  const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
+  const file = tokenFile === undefined ? [] : [`token file ${tokenFile}`]
+  return createFinding('identity', passed(client, ...file), name)
 }

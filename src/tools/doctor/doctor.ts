@@ -44,7 +44,7 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     'no-exchange': { help: 'do not attempt a token exchange' },
     pod: {
       value: 'NAMESPACE/POD',
-      help: 'check this pod from outside, and run doctor in the container of its sidecar',
+      help: 'check this pod from outside, and run doctor in the container of its sidecar, or read its status in the broker of its node',
       group: ELSEWHERE,
     },
     pre: {
@@ -150,11 +150,14 @@ async function runChecks(
   }
   const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   const namespace = target === undefined ? flags.value('namespace') : target.namespace
-  const kubectl = createKubectl({ env, signal, context: flags.value('context'), namespace })
+  const context = flags.value('context')
+  const kubectl = createKubectl({ env, signal, context, namespace })
   if (target !== undefined) {
     const { checkPod } = await import('./pod/pod-check.ts')
+    const { createPortForward } = await import('./pod/port-forward.ts')
     const args = SIDECAR_FLAGS.filter(flags.has).map((name) => `--${name}`)
-    const sections = await checkPod({ kubectl, target, mode, args })
+    const forwardPort = createPortForward({ env, signal, context })
+    const sections = await checkPod({ kubectl, forwardPort, target, mode, args })
     return { title: `Pod ${flags.value('pod')}`, sections }
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')

@@ -51,7 +51,8 @@ export async function checkExchanges(options: ExchangeOptions): Promise<Finding[
   return [createFinding('clock', checkClock(direct.skewMs())), ...findings]
 }
 
-function checkClock(skewMs: number | undefined): Outcome {
+/** Returns whether the clock is right; undefined: no reply of Entra ID has told the time. */
+export function checkClock(skewMs: number | undefined): Outcome {
   if (skewMs === undefined) return notChecked('Entra ID did not answer an exchange')
   const skew = describeSkew(skewMs)
   if (isSkewed(skewMs)) {

@@ -3,6 +3,7 @@ import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
+import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
 /** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */
@@ -41,6 +42,8 @@ export interface Fault<Code extends string = FaultCode> extends Pick<Problem, 'p
   readonly entra?: EntraDetails | undefined
 }
 
+type ReportedFailure = StatusDocument['failedRequests'][number]['failure']
+
 /** The result of a check, without its name. */
 export type Outcome = Omit<Finding, 'check' | 'subject'>
 
@@ -68,7 +71,7 @@ export function failed(fault: Fault, ...details: string[]): Outcome {
 }
 
 /** Creates the failure in a report, with the meaning of the AADSTS code. */
-export function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
+function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
   const aadsts = entra?.aadsts
   const explained = explainAadsts(aadsts)
   return {
@@ -79,6 +82,15 @@ export function createFailure({ code, problem, fix, entra }: Fault<string>): Fai
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }
+}
+
+/** Creates the outcome of what a status document reports as failed. */
+export function reportedFailure(
+  { code, message: problem, fix, aadsts }: ReportedFailure,
+  ...details: string[]
+): Outcome {
+  const entra = aadsts === undefined ? undefined : { aadsts }
+  return { status: 'failed', details, failure: createFailure({ code, problem, fix, entra }) }
 }
 
 /** Creates the outcome of a check that could not be made. */

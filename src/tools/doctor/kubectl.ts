@@ -20,7 +20,7 @@ export interface KubectlResult {
 /** Runs kubectl with these arguments, without a shell. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
 
-interface KubectlOptions {
+export interface KubectlOptions {
   /** The environment of kubectl, with PATH, HOME and KUBECONFIG. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
@@ -36,10 +36,7 @@ const MAX_REASON = 500
 
 /** Creates the function that runs it. Each call ends after two minutes. */
 export function createKubectl({ env, signal, context, namespace }: KubectlOptions): Kubectl {
-  const flags = [
-    ...(context === undefined ? [] : [`--context=${context}`]),
-    ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
-  ]
+  const flags = formatFlags({ context, namespace })
   return (args, input = '') =>
     new Promise((resolve) => {
       const child = execFile(
@@ -59,6 +56,17 @@ export function createKubectl({ env, signal, context, namespace }: KubectlOption
       child.stdin?.on('error', () => {})
       child.stdin?.end(input)
     })
+}
+
+/** Returns the flags that choose a context and a namespace. */
+export function formatFlags({
+  context,
+  namespace,
+}: Pick<KubectlOptions, 'context' | 'namespace'>): string[] {
+  return [
+    ...(context === undefined ? [] : [`--context=${context}`]),
+    ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
+  ]
 }
 
 /**

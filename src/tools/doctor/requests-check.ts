@@ -9,7 +9,7 @@ import { type StatusDocument, StatusSchema } from '../../sidecar/telemetry/statu
 import { FAILURE_WINDOW_MS } from '../../sidecar/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFailure, createFinding, notChecked, passed } from './findings.ts'
+import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
 const TIMEOUT_MS = 5000
@@ -62,8 +62,8 @@ export function describeRequests(document: RequestsDocument): Finding[] {
     needsFix(each, document) ? 'broken' : 'harmless',
   )
   const failures = groupByCode(broken).map(({ clients, lastAt, failure }) => {
-    const details = [`failed since ${startedAt}, the last at ${lastAt}`]
-    return createFinding('requests', { status: 'failed', details, failure }, clients)
+    const detail = `failed since ${startedAt}, the last at ${lastAt}`
+    return createFinding('requests', reportedFailure(failure, detail), clients)
   })
   const warnings = groupByCode(harmless).map(
     ({ clients, lastAt, failure: { code, fix } }) =>
@@ -81,18 +81,9 @@ function groupByCode(requests: readonly FailedRequests[]) {
   return [...groups.values()].flatMap((group) => {
     const [latest] = group
     if (latest === undefined) return []
-    const { code, message: problem, fix, aadsts } = latest.failure
+    const { lastAt, failure } = latest
     const clients = group.map((each) => `${each.count} of ${formatClient(each)}`)
-    return {
-      clients: firstItems(clients).join(', '),
-      lastAt: latest.lastAt,
-      failure: createFailure({
-        code,
-        problem,
-        fix,
-        ...(aadsts !== undefined && { entra: { aadsts } }),
-      }),
-    }
+    return { clients: firstItems(clients).join(', '), lastAt, failure }
   })
 }
 

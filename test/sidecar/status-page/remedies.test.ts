@@ -7,10 +7,9 @@ const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
 const TOKEN_FILE = '/var/run/secrets/azure/tokens/azure-identity-token'
 
 const commandsFor = (code: string, status = aStatus()) =>
-  findRemedies(
-    { summary: 'no token', clientId: CLIENT_ID, failure: { code, message: 'it failed' } },
-    status,
-  ).map(([, command]) => command)
+  findRemedies({ clientId: CLIENT_ID, failure: { code, message: 'it failed' } }, status).map(
+    ([, command]) => command,
+  )
 
 test('a missing federated credential has the commands that create it, with the claims of the token', () => {
   const [find, managedIdentity, application] = commandsFor('federated_credential_not_found')

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { createFailure, DOCTOR_CODES } from '../../../src/tools/doctor/findings.ts'
+import { DOCTOR_CODES, failed } from '../../../src/tools/doctor/findings.ts'
 import { ERROR_KINDS, type ErrorCode } from '../../../src/lib/errors.ts'
 
 const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
@@ -8,8 +8,8 @@ const CODES = [...Object.keys(ERROR_KINDS).filter(isErrorCode), ...DOCTOR_CODES]
 const PAGE = await readFile(new URL('../../../docs/troubleshooting.md', import.meta.url), 'utf8')
 
 test.each(CODES)('links %s to a heading of docs/troubleshooting.md', (code) => {
-  const { url } = createFailure({ code, problem: 'x' })
-  const [, anchor] = url.split('/troubleshooting.html#')
+  const { failure } = failed({ code, problem: 'x' })
+  const [, anchor] = failure?.url.split('/troubleshooting.html#') ?? []
   expect(PAGE).toMatch(new RegExp(`^### ${anchor}$`, 'm'))
 })
 

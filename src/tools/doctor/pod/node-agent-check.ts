@@ -1,18 +1,27 @@
-/** Explains why a pod of mode `node` is not served, by the agent of its node and the events of the pod. */
+/** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
 import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../../lib/secret.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
+import { type ServedStatus, readServedStatus } from './served-pod-check.ts'
 import { type ClusterPod, ContainerStatus } from './pod-object.ts'
+import type { ForwardPort } from './port-forward.ts'
 
 interface NodeAgentOptions {
   /** Runs in the namespace of the pod. */
   readonly kubectl: Kubectl
+  readonly forwardPort: ForwardPort
   readonly cluster: ClusterPod
   /** The name of the pod. */
   readonly name: string
   /** True if its gate has ended: the broker has answered for the pod. */
   readonly isServed: boolean
+}
+
+interface NodeAgentCheck {
+  readonly outcome: Outcome
+  /** What the broker reports of the pod, or why that was not read. */
+  readonly status: ServedStatus | { readonly reason: string }
 }
 
 /** The chart's name for the container, and the label of its objects. */
@@ -21,10 +30,11 @@ const SELECTOR = '--selector=app.kubernetes.io/component=node-agent'
 const MAX_MESSAGE = 600
 /** Where the broker listens by default. */
 const BROKER_PORT = 9442
+const NOT_SERVED = { reason: 'the pod is not served' }
 
 const Metadata = z.looseObject({ namespace: z.string(), name: z.string() })
 const PodTemplate = z.looseObject({
-  containers: z.array(z.looseObject({ name: z.string() })),
+  containers: z.array(z.looseObject({ name: z.string(), args: z.optional(z.array(z.string())) })),
 })
 const Agents = z.object({
   items: z.array(
@@ -37,51 +47,86 @@ const Agents = z.object({
 })
 const Events = z.object({ items: z.array(z.looseObject({ message: z.nullish(z.string()) })) })
 
-/** Returns whether an agent runs on the node of the pod, and why the pod is not served. */
-export async function checkNodeAgent(options: NodeAgentOptions): Promise<Outcome> {
-  const { kubectl, cluster, name, isServed } = options
-  const { node } = cluster
-  if (node === undefined) return notChecked('the pod has no node yet')
+/** Returns whether the agent of its node serves the pod, and why not. */
+export async function checkNodeAgent(options: NodeAgentOptions): Promise<NodeAgentCheck> {
+  const agent = await findAgent(options)
+  if ('outcome' in agent) return { ...agent, status: NOT_SERVED }
+  const { cluster, name, isServed, forwardPort } = options
+  const pod = `${cluster.namespace}/${name}`
+  const status = isServed ? await readServedStatus(forwardPort, { ...agent, pod }) : 'unserved'
+  if (status === 'unserved') {
+    return { outcome: await explainUnserved(agent, options), status: NOT_SERVED }
+  }
+  const { object, port } = agent
+  const page = `kubectl port-forward ${object} ${port}, and open http://127.0.0.1:${port}/status`
+  const verb = 'reason' in status ? 'runs' : 'serves the pod'
+  return { outcome: passed(`${agent.subject} ${verb}`, `status of its pods: ${page}`), status }
+}
+
+/** An agent that runs. */
+interface Agent {
+  readonly namespace: string
+  readonly name: string
+  /** The admin port of its broker. */
+  readonly port: number
+  /** For a sentence. */
+  readonly subject: string
+  /** For a command of kubectl. */
+  readonly object: string
+}
+
+/** Finds the agent on the node of the pod; returns an outcome if none runs there. */
+async function findAgent({
+  kubectl,
+  cluster: { node },
+}: NodeAgentOptions): Promise<Agent | Pick<NodeAgentCheck, 'outcome'>> {
+  if (node === undefined) return { outcome: notChecked('the pod has no node yet') }
   const onNode = `--field-selector=spec.nodeName=${node}`
   const agents = await getAll(kubectl, Agents, ['pods', '--all-namespaces', SELECTOR, onNode])
-  if (typeof agents === 'string') return notChecked(`the agents were not read: ${agents}`)
+  if (typeof agents === 'string') {
+    return { outcome: notChecked(`the agents were not read: ${agents}`) }
+  }
   // During a rollout a node has two.
-  const found = agents.items.filter(({ spec }) => isAgent(spec))
-  const agent = found.find((each) => findContainer(each)?.state?.running !== undefined) ?? found[0]
+  const found = agents.items.filter(({ spec }) => findContainer(spec) !== undefined)
+  const agent = found.find((each) => findStatus(each)?.state?.running !== undefined) ?? found[0]
   if (agent === undefined) {
-    return failed({
+    const outcome = failed({
       code: 'node_agent_missing',
       problem: `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`,
       fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${SELECTOR}. Or choose another mode: the annotation wimds.io/mode`,
     })
+    return { outcome }
   }
-  const object = `--namespace ${agent.metadata.namespace} ${agent.metadata.name}`
-  const subject = `the node agent ${agent.metadata.namespace}/${agent.metadata.name}`
-  const status = findContainer(agent)
+  const { namespace, name } = agent.metadata
+  const object = `--namespace ${namespace} ${name}`
+  const subject = `the node agent ${namespace}/${name} on the node ${node}`
+  const status = findStatus(agent)
   if (status?.state?.running === undefined) {
     const { reason = 'no status yet' } = status?.state?.waiting ?? status?.state?.terminated ?? {}
-    return failed({
+    const outcome = failed({
       code: 'node_agent_not_running',
-      problem: `${subject} on the node ${node} does not run (${reason})`,
+      problem: `${subject} does not run (${reason})`,
       fix: `see why: kubectl describe pod ${object}, and kubectl logs ${object} --previous`,
     })
+    return { outcome }
   }
-  if (isServed) {
-    return passed(
-      `${subject} runs on the node ${node}`,
-      `status of its pods: kubectl port-forward ${object} ${BROKER_PORT}, and open http://127.0.0.1:${BROKER_PORT}/status`,
-    )
-  }
+  return { namespace, name, subject, object, port: findBrokerPort(agent.spec) }
+}
+
+async function explainUnserved(
+  { subject, object }: Agent,
+  { kubectl, name }: NodeAgentOptions,
+): Promise<Outcome> {
   const reason = await readLastEvent(kubectl, name)
   return failed({
     code: 'pod_not_routed',
     ...(reason === ''
       ? {
-          problem: `${subject} runs on the node ${node}, and does not serve the pod yet`,
+          problem: `${subject} runs, and does not serve the pod yet`,
           fix: `see its log: kubectl logs ${object}. A pod whose sandbox has just been created is served within seconds`,
         }
       : {
-          problem: `${subject} on the node ${node} cannot serve the pod: ${reason}`,
+          problem: `${subject} cannot serve the pod: ${reason}`,
           fix: `see also its log: kubectl logs ${object}`,
         }),
   })
@@ -95,11 +140,19 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
 }
 
-const isAgent = ({ containers }: z.infer<typeof PodTemplate>) =>
-  containers.some((container) => container.name === CONTAINER)
+function findContainer({ containers }: z.infer<typeof PodTemplate>) {
+  return containers.find(({ name }) => name === CONTAINER)
+}
 
-const findContainer = ({ status }: z.infer<typeof Agents>['items'][number]) =>
-  status.containerStatuses?.find(({ name }) => name === CONTAINER)
+function findStatus({ status }: z.infer<typeof Agents>['items'][number]) {
+  return status.containerStatuses?.find(({ name }) => name === CONTAINER)
+}
+
+function findBrokerPort(spec: z.infer<typeof PodTemplate>): number {
+  const args = findContainer(spec)?.args ?? []
+  const [, port] = args.flatMap((arg) => /^--broker-admin-listen=.*:(\d+)$/.exec(arg) ?? [])
+  return port === undefined ? BROKER_PORT : Number(port)
+}
 
 /** Returns the list of `kubectl get`, or why it could not be read. */
 async function getAll<T>(

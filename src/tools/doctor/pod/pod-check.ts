@@ -8,6 +8,7 @@ import type { Kubectl, KubectlResult } from '../kubectl.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
+import { checkServedPod, leaveOutServedPod } from './served-pod-check.ts'
 import {
   type ClusterPod,
   findGate,
@@ -17,6 +18,7 @@ import {
   findStatus,
   parseClusterPod,
 } from './pod-object.ts'
+import type { ForwardPort } from './port-forward.ts'
 import { checkProxy } from './proxy-check.ts'
 
 export interface PodName {
@@ -28,6 +30,7 @@ export interface PodName {
 interface PodOptions {
   /** Runs in the namespace of the pod. */
   readonly kubectl: Kubectl
+  readonly forwardPort: ForwardPort
   readonly target: PodName
   /** Undefined: the one of the pod's injection. */
   readonly mode: RoutingMode | undefined
@@ -63,13 +66,18 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
     const state = checkInitContainer(cluster, 'gate', logs(gate.name))
     add('gate', state)
     add('sdk_variables', checkAppVariables(pod, gate, 'node'))
-    add(
-      'node_agent',
-      await checkNodeAgent({ kubectl, cluster, name, isServed: state.status === 'ok' }),
-    )
+    const { outcome, status: served } = await checkNodeAgent({
+      ...options,
+      cluster,
+      name,
+      isServed: state.status === 'ok',
+    })
+    add('node_agent', outcome)
     const proxy = await checkProxy(pod, gate, 'node', exec)
     if (proxy !== undefined) add('application_proxy', proxy)
-    return stop(INSIDE_BROKER)
+    const isRead = !('reason' in served)
+    report.checks.push(...(isRead ? checkServedPod(served) : leaveOutServedPod(served.reason)))
+    return report
   }
   const sidecar = findSidecarContainer(pod)
   if (sidecar === undefined) {
@@ -94,10 +102,6 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   add('doctor_inside', failed(explainExec(result, sidecar.name)))
   return report
 }
-
-/** The checks that doctor makes inside a sidecar have no place in mode node. */
-const INSIDE_BROKER =
-  'a pod of mode node has no sidecar to run doctor in: its identity, projected token and exchanges were not checked. The status page of the node has them'
 
 async function readPod(
   kubectl: Kubectl,

@@ -33,6 +33,8 @@ export const ContainerStatus = z.looseObject({
   lastState: z.optional(State),
 })
 
+const Metadata = z.looseObject({ namespace: text })
+
 const Spec = z.looseObject({ nodeName: text })
 
 const Status = z.object({
@@ -50,6 +52,7 @@ export type ContainerStatus = z.infer<typeof ContainerStatus>
 
 export interface ClusterPod {
   readonly pod: Pod
+  readonly namespace: string
   /** Undefined until it is scheduled. */
   readonly node: string | undefined
   readonly status: z.infer<typeof Status>
@@ -59,10 +62,10 @@ export interface ClusterPod {
 export function parseClusterPod(json: string): ClusterPod | undefined {
   const value = parseJson(json)
   const pod = parsePod(value, [])
-  const parsed = z.object({ spec: Spec, status: Status }).safeParse(value)
+  const parsed = z.object({ metadata: Metadata, spec: Spec, status: Status }).safeParse(value)
   if (pod === undefined || !parsed.success) return undefined
-  const { spec, status } = parsed.data
-  return { pod, node: spec.nodeName, status }
+  const { metadata, spec, status } = parsed.data
+  return { pod, namespace: metadata.namespace ?? 'default', node: spec.nodeName, status }
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */

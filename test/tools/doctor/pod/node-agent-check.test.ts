@@ -8,6 +8,7 @@ const RUNNING = { running: {} }
 
 const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
   pod: { spec: { containers: [] } },
+  namespace: 'shop',
   node,
   status: { initContainerStatuses: [{ name: 'wimds-gate', state: RUNNING }] },
 })
@@ -31,6 +32,9 @@ const answer = (call: string, items: readonly object[] | string): KubectlAnswer 
     ? { call, code: 1, stdout: JSON.stringify({ items: [] }), stderr: items }
     : { call, stdout: JSON.stringify({ items }) }
 
+const FORBIDDEN = 'pods "wimds-node-agent-x" is forbidden'
+const forwardPort = async () => FORBIDDEN
+
 /** Runs the check with these answers of kubectl. */
 async function check(
   { pods = [], events = [] }: Cluster,
@@ -39,19 +43,21 @@ async function check(
   await using fake = await fakeKubectl([answer('get pods', pods), answer('get events', events)])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
-  const outcome = await checkNodeAgent({ kubectl, cluster, name: 'orders', isServed })
-  return { outcome, calls: await fake.calls() }
+  const options = { kubectl, forwardPort, cluster, name: 'orders', isServed }
+  const { outcome, status } = await checkNodeAgent(options)
+  return { outcome, status, calls: await fake.calls() }
 }
 
-test('passes for a pod that is served by an agent that runs', async () => {
-  const { outcome } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
+test('passes for an agent that runs, and says why the status of the pod was not read', async () => {
+  const { outcome, status } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
   expect(outcome).toEqual({
     status: 'ok',
     details: [
-      'the node agent wimds-node-agent/wimds-node-agent-x runs on the node node-1',
+      'the node agent wimds-node-agent/wimds-node-agent-x on the node node-1 runs',
       'status of its pods: kubectl port-forward --namespace wimds-node-agent wimds-node-agent-x 9442, and open http://127.0.0.1:9442/status',
     ],
   })
+  expect(status).toEqual({ reason: FORBIDDEN })
 })
 
 const OTHER = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }

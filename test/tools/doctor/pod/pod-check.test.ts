@@ -240,6 +240,17 @@ function podWithGate(state: object, phase = 'Running'): string {
   return JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } })
 }
 
+/** The port of a sidecar, whose status is that of a pod. */
+const forwardTo = (port: number) => ({
+  stdout: `Forwarding from 127.0.0.1:${port} -> 9999\n`,
+  runsOn: true,
+})
+const requestToken = async (resource: string) => {
+  const query = `api-version=2018-02-01&resource=${encodeURIComponent(resource)}`
+  const url = `http://127.0.0.1:${served.sidecar.port}/metadata/identity/oauth2/token?${query}`
+  await (await fetch(url, { headers: { Metadata: 'true' } })).arrayBuffer()
+}
+
 describe('a pod of mode node', () => {
   const AGENTS = '--field-selector=spec.nodeName=node-1'
 
@@ -270,28 +281,61 @@ describe('a pod of mode node', () => {
     expect(fixes).toMatch(/gateImage\.repository/)
   })
 
-  test('that is served: says what cannot be checked without a sidecar', async () => {
-    const metadata = { namespace: 'wimds-node-agent', name: 'x' }
+  /** Answers for a pod that is served; `forward` is what `kubectl port-forward` does. */
+  const servedPod = (forward: Omit<KubectlAnswer, 'call'>): KubectlAnswer[] => {
+    const args = ['node-agent', '--broker-admin-listen=[::]:9999']
     const agent = {
-      metadata,
-      spec: { containers: [{ name: 'wimds-node-agent' }] },
+      metadata: { namespace: 'wimds-node-agent', name: 'x' },
+      spec: { containers: [{ name: 'wimds-node-agent', args }] },
       status: { containerStatuses: [{ name: 'wimds-node-agent', state: RUNNING }] },
     }
-    const { report, code, calls } = await check([
+    return [
       { call: GET, stdout: podWithGate(ENDED) },
       { call: AGENTS, stdout: JSON.stringify({ items: [agent] }) },
       { call: 'exec orders --container=app -- env', stdout: 'PATH=/bin\n' },
-    ])
+      { call: '--namespace=wimds-node-agent port-forward', ...forward },
+      { call: 'get events', stdout: '{"items":[{"message":"no file of it is mounted"}]}' },
+    ]
+  }
+
+  test('that is served: passes with a cached token', async () => {
+    await requestToken('https://vault.azure.net')
+    const { report, code, calls } = await check(servedPod(forwardTo(served.sidecar.adminPort)))
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
       ['pod', 'ok'],
       ['gate', 'ok'],
       ['sdk_variables', 'not_needed'],
       ['node_agent', 'ok'],
       ['application_proxy', 'ok'],
-      ['doctor_inside', 'not_checked'],
+      ['identity', 'ok'],
+      ['projected_token', 'ok'],
+      ['clock', 'ok'],
+      ['token_exchange', 'ok'],
+      ['requests', 'ok'],
     ])
+    expect(code).toBe(0)
+    expect(calls.join('\n')).toMatch(/ port-forward --address=127\.0\.0\.1 x :9999$/m)
+  })
+
+  test.each<[string, Omit<KubectlAnswer, 'call'>, RegExp]>([
+    ['may not be reached', { code: 1, stderr: 'error: pods "x" is forbidden' }, /is forbidden/],
+    ['does not answer', forwardTo(1), /ECONNREFUSED/],
+  ])('whose broker %s: says what was not checked', async (_, forward, reason) => {
+    const { code, find } = await check(servedPod(forward))
     expect(code).toBe(2)
-    expect(calls.join('\n')).not.toContain('wimds doctor')
+    expect(find('node_agent')).toMatchObject([{ status: 'ok' }])
+    expect(find('token_exchange')).toMatchObject([
+      { status: 'not_checked', reason: expect.stringMatching(reason) },
+    ])
+  })
+
+  test('that the broker has lost: says why', async () => {
+    // The port for applications has no such path.
+    const { code, problems } = await check(servedPod(forwardTo(served.sidecar.port)))
+    expect(code).toBe(1)
+    expect(problems).toMatchObject([
+      { code: 'pod_not_routed', problem: expect.stringContaining('no file of it is mounted') },
+    ])
   })
 })
 

@@ -1,0 +1,145 @@
+/** Checks a pod of mode node by its status document, which the broker of its node has. */
+import * as z from 'zod/mini'
+import { errorMessage } from '../../../lib/describe-error.ts'
+import { type StatusDocument, StatusSchema } from '../../../sidecar/telemetry/status-schema.ts'
+import { WITHOUT_IDENTITY } from '../../../sidecar/identities.ts'
+import { findRemedies } from '../../../sidecar/status-page/remedies.ts'
+import { listClaims } from '../assertion-check.ts'
+import { describeIdentity } from '../checks.ts'
+import type { Finding } from '../doctor-report.ts'
+import { checkClock } from '../exchange-check.ts'
+import {
+  createFinding,
+  failed,
+  notChecked,
+  type Outcome,
+  passed,
+  reportedFailure,
+} from '../findings.ts'
+import { getLocal } from '../local-requests.ts'
+import { describeRequests } from '../requests-check.ts'
+import type { ForwardPort } from './port-forward.ts'
+
+const TIMEOUT_MS = 10_000
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** The parts that are read; the others may have the form of another version. */
+const Document = z.pick(StatusSchema, {
+  generatedAt: true,
+  startedAt: true,
+  problems: true,
+  clockSkewSeconds: true,
+  identities: true,
+  assertions: true,
+  tokens: true,
+  failedRequests: true,
+  settings: true,
+})
+
+export type ServedStatus = z.infer<typeof Document>
+
+/** The admin port of a broker, and a pod of its node as `NAMESPACE/NAME`. */
+interface StatusAddress {
+  readonly namespace: string
+  readonly name: string
+  readonly port: number
+  readonly pod: string
+}
+
+/** Returns the document; `unserved` if the broker does not serve the pod, else why it could not be read. */
+export async function readServedStatus(
+  forwardPort: ForwardPort,
+  { pod, ...broker }: StatusAddress,
+): Promise<ServedStatus | 'unserved' | { readonly reason: string }> {
+  const forwarded = await forwardPort(broker)
+  if (typeof forwarded === 'string') return { reason: forwarded }
+  await using port = forwarded
+  const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
+  try {
+    const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+    if (status === 404) return 'unserved'
+    const { data } = Document.safeParse(json)
+    return data ?? { reason: `it answered ${status}, and no status of this version` }
+  } catch (error) {
+    return { reason: errorMessage(error) }
+  }
+}
+
+/** The checks that are made by the document. */
+const CHECKS = ['identity', 'projected_token', 'clock', 'token_exchange', 'requests'] as const
+
+/** Returns these checks, as doctor makes them in a sidecar. Tokens that no one has requested are not checked. */
+export function checkServedPod(status: ServedStatus): Finding[] {
+  const { clockSkewSeconds: skew } = status
+  const assertions = status.assertions.map((each) =>
+    createFinding('projected_token', checkAssertion(each, status), each.file),
+  )
+  return [
+    ...describeIdentities(status),
+    ...assertions,
+    createFinding('clock', checkClock(skew === undefined ? undefined : skew * 1000)),
+    ...checkTokens(status, assertions),
+    ...describeRequests(status),
+  ]
+}
+
+/** Returns them where the document was not read. */
+export function leaveOutServedPod(reason: string): Finding[] {
+  return CHECKS.map((check) => createFinding(check, notChecked(reason)))
+}
+
+function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {
+  if (identities.length > 0) return identities.map(describeIdentity)
+  const isUsed = tokens.some(({ cached }) => cached !== undefined)
+  const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
+  const named = passed('none is configured: requests name their client id')
+  return [createFinding('identity', isUsed ? named : failed(fault))]
+}
+
+function checkAssertion(
+  { claims, failure }: StatusDocument['assertions'][number],
+  { generatedAt, problems }: ServedStatus,
+): Outcome {
+  const details = claims === undefined ? [] : listClaims(claims, claims.expiresAt)
+  const isExpired = claims !== undefined && claims.expiresAt <= generatedAt
+  const expired = problems.find((problem) => problem.failure?.code === 'assertion_expired')
+  const found = failure ?? (isExpired ? expired?.failure : undefined)
+  return found === undefined ? passed(...details) : reportedFailure(found, ...details)
+}
+
+/** Returns a finding for each token, and for each identity without one. */
+function checkTokens(status: ServedStatus, assertions: readonly Finding[]): Finding[] {
+  const { identities, tokens } = status
+  const used = new Set(tokens.map(({ identity }) => identity))
+  const findings = [
+    ...tokens.map((token) => {
+      const subject = `${token.identity} → ${token.resource}`
+      return createFinding('token_exchange', checkToken(token, status, assertions), subject)
+    }),
+    ...identities
+      .filter(({ name }) => !used.has(name))
+      .map(({ name }) => createFinding('token_exchange', NO_TOKEN, name)),
+  ]
+  return findings.length > 0 ? findings : [createFinding('token_exchange', NO_TOKEN)]
+}
+
+const NO_TOKEN = notChecked(
+  'no token is cached: let the application request one, or add the annotation wimds.io/prefetch',
+)
+
+function checkToken(
+  { clientId, cached, failure }: StatusDocument['tokens'][number],
+  status: ServedStatus,
+  assertions: readonly Finding[],
+): Outcome {
+  const details = cached === undefined ? [] : [`token until ${cached.expiresAt}`]
+  if (failure === undefined) return cached === undefined ? NO_TOKEN : passed(...details)
+  if (assertions.some((each) => each.failure?.code === failure.code)) {
+    return notChecked(`the projected token fails (${failure.code})`, ...details)
+  }
+  const remedies = findRemedies({ clientId, failure }, status)
+  return {
+    ...reportedFailure(failure, ...details),
+    commands: remedies.map(([purpose, command]) => ({ purpose, command })),
+  }
+}

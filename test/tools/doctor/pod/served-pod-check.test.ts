@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import type { StatusDocument } from '../../../../src/sidecar/telemetry/status-schema.ts'
+import { checkServedPod } from '../../../../src/tools/doctor/pod/served-pod-check.ts'
+import { aStatus } from '../../../fixtures/status.ts'
+
+const check = (overrides: Partial<StatusDocument> = {}) => {
+  const findings = checkServedPod(aStatus(overrides))
+  return (name: string) => findings.filter((finding) => finding.check === name)
+}
+
+const NOT_FOUND = {
+  code: 'federated_credential_not_found',
+  message: 'AADSTS700213: No matching federated identity record found',
+  fix: 'create it',
+  aadsts: 700213,
+}
+const EXPIRED = { code: 'assertion_expired', message: 'the projected token has expired' }
+
+/** Returns the tokens of the status with these values, without the cached one. */
+const tokensWith = (changes: Partial<StatusDocument['tokens'][number]>) =>
+  aStatus().tokens.map((token) => ({ ...token, cached: undefined, ...changes }))
+
+test('a failed exchange has the meaning of its code, and the commands of the credential', () => {
+  const [exchange] = check({ tokens: tokensWith({ failure: NOT_FOUND }) })('token_exchange')
+  expect(exchange).toMatchObject({
+    subject: 'orders → https://vault.azure.net',
+    status: 'failed',
+    failure: { code: NOT_FOUND.code, aadsts: 700213, fix: 'create it' },
+  })
+  const commands = exchange?.commands?.map(({ command }) => command).join('\n')
+  expect(commands).toContain('az identity federated-credential create')
+  expect(commands).toContain('--subject system:serviceaccount:shop:orders')
+})
+
+test('a refresh that fails says until when the cached token is served', () => {
+  const tokens = aStatus().tokens.map((token) => ({ ...token, failure: NOT_FOUND }))
+  expect(check({ tokens })('token_exchange')).toMatchObject([
+    { status: 'failed', details: [expect.stringContaining('until 2026-11-25T09:00:00.000Z')] },
+  ])
+})
+
+describe('the projected token', () => {
+  const { assertions } = aStatus()
+  const failing = tokensWith({ failure: EXPIRED })
+
+  test('fails once it has expired, and the exchange is not reported twice', () => {
+    const find = check({
+      generatedAt: '2026-11-24T12:42:00.000Z',
+      problems: [{ summary: 'x', failure: EXPIRED }],
+      tokens: failing,
+    })
+    expect(find('projected_token')).toMatchObject([
+      { status: 'failed', failure: { code: 'assertion_expired' } },
+    ])
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
+  })
+
+  test('fails if it could not be read', () => {
+    const failure = { code: 'assertion_missing', message: 'no such file' }
+    const find = check({ assertions: assertions.map(({ file }) => ({ file, failure })) })
+    expect(find('projected_token')).toMatchObject([
+      { status: 'failed', failure: { code: failure.code } },
+    ])
+  })
+})
+
+test.each([
+  ['no token was requested', []],
+  ['the token has expired since', tokensWith({})],
+])('the exchange is not checked if %s', (_, tokens) => {
+  expect(check({ tokens })('token_exchange')).toMatchObject([
+    { status: 'not_checked', reason: expect.any(String) },
+  ])
+})
+
+test.each<[string, string, Partial<StatusDocument>]>([
+  ['failed', 'nothing names one', { identities: [], tokens: [] }],
+  ['ok', 'requests name them', { identities: [] }],
+])('without identities the check has the status %s if %s', (status, _, overrides) => {
+  expect(check(overrides)('identity')).toMatchObject([{ status }])
+})
+
+test('a clock that is wrong fails', () => {
+  expect(check({ clockSkewSeconds: 600 })('clock')).toMatchObject([{ status: 'failed' }])
+})
