@@ -35,18 +35,8 @@ test('answers the probe of the old SDKs byte for byte', async () => {
 test.each([
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
   ['an unknown method', request(RIGHT, { method: 'FETCH' }), 400],
-  ['an unknown HTTP version', request(RIGHT).replace('HTTP/1.1', 'HTTP/9.9'), 400],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['a blank in the target', request('/metadata/ identity'), 400],
-  ['a header without a colon', request(RIGHT).replace('Metadata:', 'Metadata'), 400],
-  ['a blank before a colon', request(RIGHT).replace('Metadata:', 'Metadata :'), 400],
-  ['a line folded', request(RIGHT).replace('Metadata: ', 'Metadata:\r\n '), 400],
-  [
-    'a body of two lengths',
-    request(RIGHT, { headers: { 'Content-Length': '3', 'Transfer-Encoding': 'chunked' } }),
-    400,
-  ],
-  ['a negative length', request(RIGHT, { headers: { 'Content-Length': '-1' } }), 400],
   ['headers above 16 kB', request(RIGHT, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
   ['a target above 16 kB', request(`${RIGHT}&pad=${'x'.repeat(17_000)}`), 431],
 ])('rejects %s and closes', async (_, bytes, status) => {
@@ -104,16 +94,6 @@ test.each([
   connection.write(request(target, { method, headers, body: MEGABYTE }))
   await connection.closed()
   expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
-})
-
-test.each([
-  ['no Host', request(RIGHT, { headers: { Host: undefined } })],
-  ['two Hosts', request(RIGHT, { headers: { host: 'localhost' } })],
-  ["somebody else's Host", request(RIGHT, { headers: { Host: 'evil.example' } })],
-  ['two Metadata headers', request(RIGHT, { headers: { metadata: 'true' } })],
-])('rejects a request with %s', async (_, bytes) => {
-  const { status } = await roundTrip(server.port, bytes)
-  expect(status).toBe(400)
 })
 
 // The last header would make the guard reject the request; past 128 Node drops headers.

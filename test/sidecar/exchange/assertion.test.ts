@@ -17,6 +17,8 @@ const CLAIMS = {
   iat: 1_800_000_000,
 }
 const jwt = (claims: unknown) => `${part({ alg: 'RS256', kid: 'k' })}.${part(claims)}.c2ln`
+const written = (text: string) => () => writeFile(path, text)
+const writtenWith = (claims: object) => written(jwt({ ...CLAIMS, ...claims }))
 
 let directory: string
 let path: string
@@ -68,59 +70,23 @@ test('returns an expired token: the local clock does not decide', async () => {
 })
 
 describe('fails with a code and a fix when the file is', () => {
-  test.each<[string, string, () => Promise<unknown>, RegExp]>([
-    ['absent', 'assertion_missing', () => Promise.resolve(), /mount a projected/u],
-    [
-      'a dangling link',
-      'assertion_missing',
-      () => symlink('..data/token', path),
-      /mount a projected/u,
-    ],
-    ['empty', 'assertion_empty', () => writeFile(path, ' \n'), /kubelet/u],
-    [
-      'a directory',
-      'assertion_unreadable',
-      () => mkdir(path),
-      /cannot be read: not a regular file\. Fix: check that it is/u,
-    ],
-    [
-      'a pipe without a writer',
-      'assertion_unreadable',
-      async () => execFileSync('mkfifo', [path]),
-      /check that it is a regular file/u,
-    ],
-    [
-      'an endless device',
-      'assertion_unreadable',
-      () => symlink('/dev/zero', path),
-      /check that it is a regular file/u,
-    ],
-    ['not a JWT', 'assertion_malformed', () => writeFile(path, 'password'), /projected token/u],
-    [
-      'two JWTs',
-      'assertion_malformed',
-      () => writeFile(path, `${jwt(CLAIMS)}\n${jwt(CLAIMS)}`),
-      /projected token/u,
-    ],
-    [
-      'a JWT without a subject',
-      'assertion_malformed',
-      () => writeFile(path, jwt({ ...CLAIMS, sub: undefined })),
-      /iss, sub, aud and exp/u,
-    ],
-    [
-      'a JWT whose exp is no date',
-      'assertion_malformed',
-      () => writeFile(path, jwt({ ...CLAIMS, exp: 1e300 })),
-      /iss, sub, aud and exp/u,
-    ],
-    [
-      'a JWT whose iat is no date',
-      'assertion_malformed',
-      () => writeFile(path, jwt({ ...CLAIMS, iat: -1e20 })),
-      /iss, sub, aud and exp/u,
-    ],
-    ['truncated', 'assertion_malformed', () => writeFile(path, jwt(CLAIMS).slice(0, 60)), /JWT/u],
+  const NOT_MOUNTED = /mount a projected/u
+  const NOT_REGULAR = /cannot be read: not a regular file\. Fix: check that it is/u
+  const CLAIM = /iss, sub, aud and exp/u
+
+  test.each<[string, string, () => unknown, RegExp]>([
+    ['absent', 'assertion_missing', () => {}, NOT_MOUNTED],
+    ['a dangling link', 'assertion_missing', () => symlink('..data/token', path), NOT_MOUNTED],
+    ['empty', 'assertion_empty', written(' \n'), /kubelet/u],
+    ['a directory', 'assertion_unreadable', () => mkdir(path), NOT_REGULAR],
+    ['a pipe', 'assertion_unreadable', () => execFileSync('mkfifo', [path]), NOT_REGULAR],
+    ['a device', 'assertion_unreadable', () => symlink('/dev/zero', path), NOT_REGULAR],
+    ['not a JWT', 'assertion_malformed', written('password'), /projected token/u],
+    ['two JWTs', 'assertion_malformed', written(`${jwt(CLAIMS)}\n${jwt(CLAIMS)}`), /projected/u],
+    ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined }), CLAIM],
+    ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 }), CLAIM],
+    ['of an iat that is no date', 'assertion_malformed', writtenWith({ iat: -1e20 }), CLAIM],
+    ['truncated', 'assertion_malformed', written(jwt(CLAIMS).slice(0, 60)), /JWT/u],
   ])('%s: %s', async (_, code, prepare, fix) => {
     await prepare()
     await expect(createAssertionReader()(path)).rejects.toMatchObject({

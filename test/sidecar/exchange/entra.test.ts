@@ -113,66 +113,40 @@ test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertio
   await expect(createExchange()(request())).resolves.toBeDefined()
 })
 
+const answer = (status: number, more: object = {}): FaultInput => ({
+  kind: 'status',
+  status,
+  ...more,
+})
+const answerJson = (status: number, body: string) =>
+  answer(status, { body, contentType: 'application/json' })
+const BUSY_PAGE = { body: '<html></html>', headers: { 'retry-after': '7' } }
+const REDIRECT = { headers: { location: 'https://evil.test/token' } }
+
 describe('maps the response', () => {
   test.each<[string, FaultInput, ErrorCode, number?]>([
     ['429 in plain text', { kind: 'throttled' }, 'entra_throttled', 60_000],
-    ['429 without Retry-After', { kind: 'status', status: 429 }, 'entra_throttled'],
+    ['429 without Retry-After', answer(429), 'entra_throttled'],
     ['503 in JSON', { kind: 'unavailable' }, 'entra_unavailable'],
-    [
-      '503 in HTML',
-      { kind: 'status', status: 503, body: '<html></html>', headers: { 'retry-after': '7' } },
-      'entra_unavailable',
-      7000,
-    ],
-    ['503 without a body', { kind: 'status', status: 503 }, 'entra_unavailable'],
-    ['502 of a gateway', { kind: 'status', status: 502 }, 'entra_unavailable'],
+    ['503 in HTML', answer(503, BUSY_PAGE), 'entra_unavailable', 7000],
+    ['503 without a body', answer(503), 'entra_unavailable'],
+    ['502 of a gateway', answer(502), 'entra_unavailable'],
     ['a reset of each connection', { kind: 'reset' }, 'entra_unreachable'],
     ['a reset within each body', { kind: 'reset', when: 'mid-body' }, 'entra_unreachable'],
-    ['garbage', { kind: 'status', status: 200, body: '{"expires_in":35<' }, 'entra_bad_response'],
-    [
-      'a redirect to another host',
-      { kind: 'status', status: 307, headers: { location: 'https://evil.test/token' } },
-      'entra_redirected',
-    ],
-    [
-      'a redirect with the method kept',
-      { kind: 'status', status: 308, headers: { location: 'https://evil.test/token' } },
-      'entra_redirected',
-    ],
-    [
-      '200 without a token',
-      { kind: 'status', status: 200, body: '{"expires_in":3599}' },
-      'entra_bad_response',
-    ],
-    [
-      '200 without a lifetime',
-      { kind: 'status', status: 200, body: '{"access_token":"t"}' },
-      'entra_bad_response',
-    ],
+    ['garbage', answer(200, { body: '{"expires_in":35<' }), 'entra_bad_response'],
+    ['a redirect to another host', answer(307, REDIRECT), 'entra_redirected'],
+    ['a redirect with the method kept', answer(308, REDIRECT), 'entra_redirected'],
+    ['200 without a token', answerJson(200, '{"expires_in":3599}'), 'entra_bad_response'],
+    ['200 without a lifetime', answerJson(200, '{"access_token":"t"}'), 'entra_bad_response'],
     [
       '200 with a lifetime beyond the calendar',
-      {
-        kind: 'status',
-        status: 200,
-        contentType: 'application/json',
-        body: '{"access_token":"t","expires_in":1e15}',
-      },
+      answerJson(200, '{"access_token":"t","expires_in":1e15}'),
       'entra_bad_response',
     ],
-    ['204', { kind: 'status', status: 204 }, 'entra_bad_response'],
-    [
-      'the page of a captive portal',
-      { kind: 'status', status: 200, body: '<html>', contentType: 'text/html' },
-      'entra_bad_response',
-    ],
+    ['204', answer(204), 'entra_bad_response'],
     [
       'an error whose members have other types',
-      {
-        kind: 'status',
-        status: 400,
-        contentType: 'application/json',
-        body: '{"error":"invalid_client","error_codes":"700213","error_description":"AADSTS700213: no"}',
-      },
+      answerJson(400, '{"error_codes":"700213","error_description":"AADSTS700213: no"}'),
       'federated_credential_not_found',
     ],
   ])('%s to an error code', async (_, fault, code, retryAfterMs = 0) => {
@@ -185,7 +159,7 @@ describe('maps the response', () => {
 
   test('redacts the assertion in errors', async () => {
     const assertion = await readFile(simulator.tokenFile, 'utf8')
-    simulator.faults.add({ kind: 'status', status: 400, body: `no: ${assertion}` })
+    simulator.faults.add(answer(400, { body: `no: ${assertion}` }))
     const error = await failure(createExchange())
     expect(error.message).toContain('[redacted]')
     expect(JSON.stringify([error.message, error.cause])).not.toContain(assertion.slice(0, 40))
@@ -194,8 +168,7 @@ describe('maps the response', () => {
   test('ignores an invalid refresh_in', async () => {
     for (const refresh of ['0', '-5', '"soon"', 'null', '[]']) {
       const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
-      const contentType = 'application/json'
-      simulator.faults.set([{ kind: 'status', status: 200, body, contentType }])
+      simulator.faults.set([answerJson(200, body)])
       const token = await createExchange()(request())
       expect(token.refreshInMs).toBeUndefined()
     }
