@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { becomeUser } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
+import { TOKEN } from '../fixtures/connection.ts'
 
 const reason = process.getuid?.() === 0 ? undefined : 'other uids need root'
 if (reason !== undefined) process.stderr.write(`skipped test/contract/allowed-uids: ${reason}\n`)
@@ -41,8 +42,6 @@ afterAll(async () => {
   await simulator.close()
 })
 
-const IMDS =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 const APP_SERVICE = '/msi/token?api-version=2019-08-01&resource=https://vault.azure.net'
 
 /** Requests twice over one connection; prints a line for each reply. */
@@ -81,7 +80,7 @@ async function askAs(uid: number, path: string, headers = { Metadata: 'true' }):
 
 describe.skipIf(reason !== undefined)('allowedUids', () => {
   test.each([0, 1234])('gives the token to uid %i', async (uid) => {
-    const { status, body } = await askAs(uid, IMDS)
+    const { status, body } = await askAs(uid, TOKEN)
     expect({ status, clientId: body['client_id'] }).toEqual({
       status: 200,
       clientId: simulator.clientId,
@@ -98,7 +97,7 @@ describe.skipIf(reason !== undefined)('allowedUids', () => {
     expect(status).toBe(400)
     expect(JSON.stringify(body)).toContain(DESCRIPTION)
     const selector = `&client_id=${simulator.clientId}`
-    for (const path of [IMDS, IMDS + selector]) {
+    for (const path of [TOKEN, TOKEN + selector]) {
       const rejection = { error: 'access_denied', error_description: DESCRIPTION }
       expect(await askAs(1235, path)).toEqual({ status: 400, body: rejection })
     }
@@ -110,7 +109,7 @@ describe.skipIf(reason !== undefined)('allowedUids', () => {
   })
 
   test('leaves an identity without it to every uid', async () => {
-    const { status, body } = await askAs(1235, `${IMDS}&client_id=${OPEN}`)
+    const { status, body } = await askAs(1235, `${TOKEN}&client_id=${OPEN}`)
     expect({ status, clientId: body['client_id'] }).toEqual({ status: 200, clientId: OPEN })
   })
 })

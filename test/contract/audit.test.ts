@@ -1,12 +1,10 @@
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { request, roundTrip } from '../fixtures/connection.ts'
+import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
 
-const VAULT =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
 
@@ -17,7 +15,7 @@ async function requestTokens(env: Record<string, string>) {
   const bodies: string[] = []
   for (const agent of ['curl/8.0.1', 'curl/8.0.1', 'Wget/1.21.3']) {
     const headers = { 'User-Agent': agent, traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` }
-    bodies.push((await roundTrip(sidecar.port, request(VAULT, { headers }))).body)
+    bodies.push((await roundTrip(sidecar.port, request(TOKEN, { headers }))).body)
   }
   const { access_token: token }: { access_token: string } = JSON.parse(bodies[0] ?? '')
   return { token, events: sidecar.events(), log: sidecar.log(), sent: sentIds(simulator) }
@@ -60,7 +58,7 @@ test('an exchange that no trace comes with has a new correlation id, also where 
   await using sidecar = await startServe(environmentOf(simulator))
   simulator.faults.add({ kind: 'aadsts', code: 700016 })
   for (const resource of ['https://vault.azure.net', 'https://storage.azure.com']) {
-    await roundTrip(sidecar.port, request(VAULT.replace('https://vault.azure.net', resource)))
+    await roundTrip(sidecar.port, request(TOKEN.replace('https://vault.azure.net', resource)))
   }
   const failed = sidecar.events().filter(({ event }) => event === 'exchange_failed')
   const [first, second, ...more] = sentIds(simulator)

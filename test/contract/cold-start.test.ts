@@ -3,13 +3,10 @@ import { connect, createServer } from 'node:net'
 import { pipeline } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { request, roundTrip } from '../fixtures/connection.ts'
+import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
-
-const TARGET =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 /** No test depends on the speed of the machine. */
 const PATIENT = { WIMDS_EXCHANGE_TIMEOUT: '60s' }
@@ -36,7 +33,7 @@ describe('wimds serve', () => {
     await using sidecar = await startServe({ ...environmentOf(simulator), ...PATIENT })
     simulator.faults.set([fault])
     const replies = await Promise.all(
-      Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TARGET))),
+      Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TOKEN))),
     )
     expect(replies.map(({ status }) => status)).toEqual(Array(5).fill(200))
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
@@ -68,7 +65,7 @@ describe('wimds serve', () => {
       ...PATIENT,
       AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(front)}/`,
     })
-    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(200)
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
     expect(connections).toBe(2)
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
     expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="entra_tls"\} 1$/m)
@@ -88,14 +85,14 @@ describe('wimds serve', () => {
       AZURE_AUTHORITY_HOST: `https://${host}/`,
       HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     })
-    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(200)
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
     expect(proxy.tunnels).toHaveLength(2)
   })
 
   test('answers a rejection of Entra ID after one attempt', async () => {
     await using sidecar = await startServe(environmentOf(simulator))
     simulator.faults.set([{ kind: 'aadsts', code: 7000112 }])
-    expect((await roundTrip(sidecar.port, request(TARGET))).status).toBe(400)
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(400)
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
     expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="application_refused"\} 1$/m)
     simulator.faults.clear()

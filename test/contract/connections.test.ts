@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { CONNECTION_TIMEOUTS, type ListenOptions } from '../../src/sidecar/server/listen.ts'
-import { type Connection, openConnection, request } from '../fixtures/connection.ts'
+import { type Connection, openConnection, request, TOKEN } from '../fixtures/connection.ts'
 import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
-const TOKEN =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 const HALF = request(TOKEN).slice(0, -2)
 const HALF_BODY = request('/nowhere', {
   method: 'POST',

@@ -56,16 +56,6 @@ test('is temporary while a missing federated credential may still be propagating
   expect(headers.has('retry-after')).toBe(true)
 })
 
-test('says at once what to do about an issuer that is internal to the cluster', async () => {
-  const issuer = 'https://kubernetes.default.svc.cluster.local'
-  await simulator.rotateToken({ claims: { iss: issuer } })
-  const { status, headers, body } = await get(target('https://vault.azure.net'))
-  expect(status).toBe(400)
-  expect(body).toMatch(/"AADSTS700211: .* internal to the cluster\. Fix: on AKS run az aks update /)
-  expect(body).not.toContain('temporary')
-  expect(headers.has('retry-after')).toBe(false)
-})
-
 test('answers probes and documents at once while Entra hangs', async () => {
   simulator.faults.add({ kind: 'hang' })
   await using waiting = await openConnection(sidecar.port)

@@ -152,13 +152,6 @@ interface BrokenRoute extends AsyncDisposable {
 export const BROKEN_ROUTES = {
   // Nothing listens on port 1.
   'a refused connection': () => Promise.resolve(createRoute(1)),
-  'a name that does not resolve': () => {
-    const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
-    const connect = {
-      lookup: (_name: string, _options: object, done: LookupCallback) => done(error, ''),
-    }
-    return Promise.resolve(disposable(new Agent({ connect })))
-  },
   'a certificate of an unknown authority': async () => {
     const authority = await createCertificateAuthority()
     const { certPem, keyPem } = await authority.issue({ names: ['entra.test'] })
@@ -166,8 +159,6 @@ export const BROKEN_ROUTES = {
     return createRoute(server.port, server)
   },
 } satisfies Record<string, () => Promise<BrokenRoute>>
-
-type LookupCallback = (error: NodeJS.ErrnoException | null, address: string) => void
 
 function createRoute(port: number, server?: AsyncDisposable): BrokenRoute {
   const connector = buildConnector({})

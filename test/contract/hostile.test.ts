@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
+import { openConnection, request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
-const RIGHT =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 const MEGABYTE = 'x'.repeat(1_000_000)
 
 const given = parts()
@@ -34,11 +32,11 @@ test('answers the probe of the old SDKs byte for byte', async () => {
 
 test.each([
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
-  ['an unknown method', request(RIGHT, { method: 'FETCH' }), 400],
+  ['an unknown method', request(TOKEN, { method: 'FETCH' }), 400],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['a blank in the target', request('/metadata/ identity'), 400],
-  ['headers above 16 kB', request(RIGHT, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
-  ['a target above 16 kB', request(`${RIGHT}&pad=${'x'.repeat(17_000)}`), 431],
+  ['headers above 16 kB', request(TOKEN, { headers: { 'X-Pad': 'x'.repeat(17_000) } }), 431],
+  ['a target above 16 kB', request(`${TOKEN}&pad=${'x'.repeat(17_000)}`), 431],
 ])('rejects %s and closes', async (_, bytes, status) => {
   await using connection = await openConnection(server.port)
   connection.write(bytes)
@@ -69,7 +67,7 @@ test.each([
 test.each(['POST', 'OPTIONS', 'M-SEARCH'])(
   'answers %s with 405 and what is allowed',
   async (method) => {
-    const { status, headers, body } = await roundTrip(server.port, request(RIGHT, { method }))
+    const { status, headers, body } = await roundTrip(server.port, request(TOKEN, { method }))
     expect(status).toBe(405)
     expect(headers.get('allow')).toBe('GET')
     expect(JSON.parse(body)).toMatchObject({ error: 'method_not_allowed' })
@@ -78,22 +76,22 @@ test.each(['POST', 'OPTIONS', 'M-SEARCH'])(
 
 test('answers HEAD with 405 and no body', async () => {
   await using connection = await openConnection(server.port)
-  connection.write(request(RIGHT, { method: 'HEAD' }))
+  connection.write(request(TOKEN, { method: 'HEAD' }))
   expect((await connection.reply({ isHead: true })).status).toBe(405)
-  connection.write(request(RIGHT))
+  connection.write(request(TOKEN))
   expect((await connection.reply()).status).toBe(200)
 })
 
 test.each([
-  ['GET', RIGHT],
-  ['POST', RIGHT],
+  ['GET', TOKEN],
+  ['POST', TOKEN],
   ['POST', '/nowhere'],
 ])('closes the connection of a %s %s with a megabyte to follow', async (method, target) => {
   await using connection = await openConnection(server.port)
   const headers = { 'Content-Length': String(MEGABYTE.length), 'Content-Type': 'text/plain' }
   connection.write(request(target, { method, headers, body: MEGABYTE }))
   await connection.closed()
-  expect((await roundTrip(server.port, request(RIGHT))).status).toBe(200)
+  expect((await roundTrip(server.port, request(TOKEN))).status).toBe(200)
 })
 
 // The last header would make the guard reject the request; past 128 Node drops headers.
@@ -104,5 +102,5 @@ test.each([
 ])('rejects a forwarded request with %i headers', async (count, status) => {
   const fillers = Array.from({ length: count - 3 }, (_, index) => [`X-${index}`, ''])
   const headers = { ...Object.fromEntries(fillers), 'X-Forwarded-For': '10.0.0.9' }
-  expect((await roundTrip(server.port, request(RIGHT, { headers }))).status).toBe(status)
+  expect((await roundTrip(server.port, request(TOKEN, { headers }))).status).toBe(status)
 })

@@ -16,10 +16,9 @@ import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
 import { formatExternalIssuer, readEnvironment } from '../fixtures/simulate.ts'
 import { freePort } from '../support/free-port.ts'
+import { TOKEN } from '../fixtures/connection.ts'
 
 const HOST = 'login.entra.example'
-const TOKEN =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and has its status page', async () => {
   await using simulator = await createSimulator({ names: [HOST] })

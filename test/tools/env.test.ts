@@ -79,11 +79,6 @@ test('prints a document for programs', async () => {
   expect(await run(['-o', 'dotenv'])).toBe(await run(['--output', 'dotenv']))
 })
 
-test('keeps the hosts that NO_PROXY already has', async () => {
-  const out = await run(['-o', 'dotenv'], { NO_PROXY: 'a.example, localhost' })
-  expect(out).toMatch(/^NO_PROXY='?a\.example, ?localhost,169\.254\.169\.254/m)
-})
-
 test.each([
   ['upper', { NO_PROXY: '.corp' }],
   ['lower', { no_proxy: '.corp' }],
@@ -91,11 +86,6 @@ test.each([
   const value = '.corp,169.254.169.254,localhost,127.0.0.1'
   const out = await run([], environment)
   expect(out).toContain(`export NO_PROXY=${value}\nexport no_proxy=${value}\n`)
-})
-
-test('leaves NO_PROXY=* unchanged', async () => {
-  const out = await run([], { no_proxy: '*' })
-  expect(out).toContain(`export NO_PROXY='*'\nexport no_proxy='*'\n`)
 })
 
 test.each([

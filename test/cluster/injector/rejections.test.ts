@@ -224,26 +224,19 @@ describe('a pod is rejected with a fix for', () => {
       expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
     })
 
-    test('unless their secret is that of another Secret', () => {
-      const secretKeyRef = { name: 'other', key: 'identity-header' }
-      const variables = [
-        { name: 'MSI_ENDPOINT', value: TOKENS },
-        { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
-      ]
-      const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
-      expect(reasonsFor(given)).toEqual([
-        'the container app sets MSI_SECRET to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names',
-      ])
-    })
+    const OTHER_SECRET =
+      'the container app sets MSI_SECRET to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
 
-    test('with the secret of the sidecar, however the reference is written', () => {
-      const secretKeyRef = { optional: false, key: 'identity-header', name: 'header' }
+    test.each([
+      ['another Secret', { name: 'other', key: 'identity-header' }, [OTHER_SECRET]],
+      ['that of the sidecar', { optional: false, key: 'identity-header', name: 'header' }, []],
+    ])('by a reference to %s', (_, secretKeyRef, reasons) => {
       const variables = [
-        { name: 'MSI_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token/' },
+        { name: 'MSI_ENDPOINT', value: `${TOKENS}/` },
         { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
       ]
       const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
-      expect(reasonsFor(given)).toEqual([])
+      expect(reasonsFor(given)).toEqual(reasons)
     })
 
     test('unless the operator gives the sidecar another value', () => {

@@ -15,7 +15,7 @@ import type { Pod } from '../../../src/sidecar/server/pod.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
-import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { portOf } from '../../fixtures/listening.ts'
 
 const log = createLogger({ level: 'silent', format: 'json', out: { write: () => {} } })
@@ -47,9 +47,6 @@ test('warns of a failed reload until one succeeds, beside the warnings of the se
   expect(warnings()).toEqual([ofSettings])
   broker.close()
 })
-
-const TOKEN =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 /** Opens a socket that already listens, as another process may hand one over. */
 async function openSocket(): Promise<Server> {

@@ -4,12 +4,9 @@ import { findCorrelationId } from '../../../src/sidecar/server/token-route.ts'
 import { type Identity, createIdentityResolver } from '../../../src/sidecar/identities.ts'
 import { createCacheRequest } from '../../../src/sidecar/tokens/token.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
-import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
+import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
 import { serveParts } from '../../fixtures/sidecar.ts'
-
-const TOKEN =
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'

@@ -3,45 +3,27 @@ import { describe, expect, test } from 'vitest'
 import { computeRefreshDelayMs } from '../../../src/sidecar/tokens/refresh-policy.ts'
 import { HOUR_MS, MINUTE_MS } from './setup.ts'
 
+/** A token with this lifetime, and with this refresh_in if it is given. */
+const token = (lifetimeMs: number, refreshInMs?: number) => ({
+  lifetimeMs,
+  ...(refreshInMs !== undefined && { refreshInMs }),
+})
+
 const lowest = () => 0
 const half = () => 0.5
 
 describe('computeRefreshDelayMs', () => {
   test.each([
-    ['half of the lifetime', { lifetimeMs: 4 * HOUR_MS }, 100, half, 2 * HOUR_MS],
-    [
-      'refresh_in',
-      { lifetimeMs: 24 * HOUR_MS, refreshInMs: 12 * HOUR_MS },
-      100,
-      lowest,
-      12 * HOUR_MS,
-    ],
-    [
-      'ten minutes before the expiry for a later refresh_in',
-      { lifetimeMs: HOUR_MS, refreshInMs: 59 * MINUTE_MS },
-      100,
-      lowest,
-      50 * MINUTE_MS,
-    ],
-    [
-      'a tenth of the lifetime',
-      { lifetimeMs: HOUR_MS, refreshInMs: 1000 },
-      5,
-      lowest,
-      6 * MINUTE_MS,
-    ],
-    ['a minute', { lifetimeMs: 5 * MINUTE_MS, refreshInMs: 1000 }, 5, lowest, MINUTE_MS],
-    ['half of a short lifetime', { lifetimeMs: 6000, refreshInMs: 1000 }, 5, lowest, 3000],
-    ['at least a second', { lifetimeMs: 1000 }, 5, half, 1000],
-    [
-      'a time early enough for a slow exchange',
-      { lifetimeMs: 6000, refreshInMs: 5000 },
-      800,
-      lowest,
-      4500,
-    ],
-  ])('returns %s', (_, token, durationMs, random, expected) => {
-    expect(computeRefreshDelayMs(token, durationMs, random)).toBe(expected)
+    ['half of the lifetime', token(4 * HOUR_MS), 100, half, 2 * HOUR_MS],
+    ['refresh_in', token(24 * HOUR_MS, 12 * HOUR_MS), 100, lowest, 12 * HOUR_MS],
+    ['50 min of an hour at most', token(HOUR_MS, 59 * MINUTE_MS), 100, lowest, 50 * MINUTE_MS],
+    ['a tenth of the lifetime', token(HOUR_MS, 1000), 5, lowest, 6 * MINUTE_MS],
+    ['a minute', token(5 * MINUTE_MS, 1000), 5, lowest, MINUTE_MS],
+    ['half of a short lifetime', token(6000, 1000), 5, lowest, 3000],
+    ['at least a second', token(1000), 5, half, 1000],
+    ['a time early enough for a slow exchange', token(6000, 5000), 800, lowest, 4500],
+  ])('returns %s', (_, given, durationMs, random, expected) => {
+    expect(computeRefreshDelayMs(given, durationMs, random)).toBe(expected)
   })
 
   test('leaves at least ten minutes of a lifetime of more than twenty', () => {
@@ -50,8 +32,7 @@ describe('computeRefreshDelayMs', () => {
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
     fc.assert(
       fc.property(lifetime, refresh, random, (lifetimeMs, refreshInMs, r) => {
-        const token = { lifetimeMs, ...(refreshInMs !== undefined && { refreshInMs }) }
-        const delay = computeRefreshDelayMs(token, 200, () => r)
+        const delay = computeRefreshDelayMs(token(lifetimeMs, refreshInMs), 200, () => r)
         expect(delay).toBeLessThanOrEqual(lifetimeMs - 10 * MINUTE_MS)
         expect(delay).toBeGreaterThanOrEqual(1000)
       }),
@@ -60,7 +41,7 @@ describe('computeRefreshDelayMs', () => {
 
   test('spreads the refreshes of pods that started together', () => {
     const delays = [0, 0.25, 0.5, 0.75].map((r) =>
-      computeRefreshDelayMs({ lifetimeMs: 24 * HOUR_MS }, 100, () => r),
+      computeRefreshDelayMs(token(24 * HOUR_MS), 100, () => r),
     )
     expect(new Set(delays).size).toBe(4)
     expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(HOUR_MS)

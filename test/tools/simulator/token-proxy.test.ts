@@ -3,13 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { request, roundTrip } from '../../fixtures/connection.ts'
+import { request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { startServe } from '../../fixtures/served.ts'
 import { startSimulate } from '../../fixtures/simulate.ts'
-
-const TOKEN = request(
-  '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net',
-)
 
 let directory = ''
 beforeEach(async () => {
@@ -27,7 +23,7 @@ async function requestToken(env: Readonly<Record<string, string>>) {
     WIMDS_LISTEN: '127.0.0.1:0',
     WIMDS_ADMIN_LISTEN: 'off',
   })
-  return await roundTrip(sidecar.port, TOKEN)
+  return await roundTrip(sidecar.port, request(TOKEN))
 }
 
 test('the environment routes exchanges through the token proxy to Entra ID', async () => {
