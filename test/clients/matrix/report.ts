@@ -17,9 +17,9 @@ const INTRODUCTION = `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
 
-Each client is the published package at the version shown, with the modes that it has. Each mode ran in its own process, against
-the built sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right
-signature, audience and identity and, if the client reports one, the right expiry. ✗ marks a mode that failed.
+Each client is the published package at the version shown, with its modes. Each mode ran in its own process, against the built
+sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right signature,
+audience and identity and, if the client reports one, the right expiry. ✗ marks a mode that failed.
 
 The modes, with the set of variables of \`wimds env --for\` in parentheses:
 
@@ -31,9 +31,9 @@ The modes, with the set of variables of \`wimds env --for\` in parentheses:
 - **cloud-shell** (\`cloud-shell\`): only \`MSI_ENDPOINT\`.
 - **vm-extension**: the retired VM extension's protocol, a form posted to localhost:50342.
 
-All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`).
-DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the whole request, so it can fail on a machine under load. The .NET
-client is the npm package \`@azure/mcp-linux-x64\`, the C++ client the PyPI package \`pyarrow\`.
+All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`). The first four
+modes also pass against the broker of mode \`node\` (\`--broker\`). DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the
+request, which a busy machine can exceed. The .NET client is the npm package \`@azure/mcp-linux-x64\`.
 `
 
 /** Formats the page. */

@@ -30,7 +30,7 @@ export const USAGE = `usage: npm run test:clients -- [--only TEXT]... [--modes L
   --cold-start   a new sidecar for each row; Entra ID answers its first exchange with 503
   --install-only installs the packages that the rows need
   --json FILE    writes the results to the file
-  --write-docs   writes docs/compatibility.md (on a machine with every toolchain, without --only and --modes)
+  --write-docs   writes docs/compatibility.md; needs every toolchain, and no --only, --modes or --broker
 `
 
 /** Sandboxes that run at the same time: most clients use one core. Each takes its share of the rows. */
