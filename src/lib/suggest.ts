@@ -4,7 +4,8 @@ import { closestMatch } from 'leven'
 /** Returns `. Did you mean …?` with the candidate that is most like the word, in any case; empty if none is. */
 export function suggest(word: string, candidates: readonly string[], prefix = ''): string {
   const byLowerCase = new Map(candidates.map((each) => [each.toLowerCase(), each]))
-  const maxDistance = Math.floor(word.length * 0.4)
+  // Two letters that changed places are a distance of 2.
+  const maxDistance = word.length < 3 ? 0 : Math.max(2, Math.floor(word.length * 0.4))
   const match = closestMatch(word.toLowerCase(), [...byLowerCase.keys()], { maxDistance })
   return match === undefined ? '' : `. Did you mean ${prefix}${byLowerCase.get(match)}?`
 }

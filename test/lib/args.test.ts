@@ -33,12 +33,13 @@ test('keeps every value and every positional in order, and reports those that ar
 
 test.each([
   ['--ouput=json', '--ouput is not a flag of this command. Did you mean --output?'],
+  ['--rpot=1', '--rpot is not a flag of this command. Did you mean --port?'],
   ['--frobnicate', '--frobnicate is not a flag of this command'],
   ['-x', '-x is not a flag of this command'],
   ['--port', '--port needs a value'],
   ['--port --quiet', '--port needs a value'],
   ['--quiet=yes', '--quiet takes no value'],
-  ['-o josn', '-o josn: must be one of text, json'],
+  ['-o josn', '-o josn: must be one of text, json. Did you mean json?'],
   ['-o JSON', '-o JSON: must be one of text, json. Did you mean json?'],
   [
     '--for imds,cloudshell',

@@ -115,6 +115,10 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 
   test.each([
     [{ status: 403, body: { error: 'only for this machine' } }, /403.*only for this/],
+    [
+      { status: 404, body: { error: 'not_found' } },
+      /status\.json: HTTP status 404: \{"error":"not_found"\}\. Fix: give the URL of a sidecar's admin port, by default http:\/\/127\.0\.0\.1:9169/,
+    ],
     [{ status: 302, body: '' }, /cannot connect|redirect/],
     [{ body: { hello: 'simulator' } }, /unexpected format/],
     [{ body: '<html>' }, /unexpected format/],

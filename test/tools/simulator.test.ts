@@ -174,10 +174,10 @@ faults: 3
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
       '--tls-cert and --tls-key must be given together',
-      'config.yaml:2:15: applications[0].clientId: Invalid GUID',
-      ': applications[0]: Unrecognized key: "colour"',
-      'config.yaml:6:26: resources[0].appId: Invalid GUID',
-      'config.yaml:7:9: faults: Invalid input',
+      'config.yaml:2:15: applications[0].clientId: must be a GUID, not "orders"',
+      ': applications[0]: has no member "colour"; its members are clientId, tenantId, ',
+      'config.yaml:6:26: resources[0].appId: must be a GUID, not "shop"',
+      'config.yaml:7:9: faults: must be a list',
     ]) {
       expect(err).toContain(problem)
     }
@@ -198,13 +198,17 @@ faults: 3
       'a: 1\n---\na: 1',
       'config.yaml:2:1: has more than one document. Fix: keep one',
     ],
-    ['an unknown section', 'aplications: []', ': Unrecognized key: "aplications"'],
+    [
+      'an unknown section',
+      'aplications: []',
+      ': has no member "aplications"; its members are tenants, applications, ',
+    ],
     [
       'a wrong value',
       'projectedToken:\n  lifetimeSeconds: soon\n',
-      ':2:20: projectedToken.lifetimeSeconds',
+      ':2:20: projectedToken.lifetimeSeconds: must be a number',
     ],
-    ['a list instead of a mapping', '- 1', 'expected object'],
+    ['a list instead of a mapping', '- 1', 'config.yaml:1:1: must be a mapping'],
   ])('exits with 64 and the reason for %s', async (_, text, reason) => {
     const { code, err } = await refuse(text)
     expect(code).toBe(64)

@@ -269,6 +269,7 @@ export function quote(text: string): string {
 const KINDS: Readonly<Record<string, string>> = {
   string: 'text',
   number: 'a number',
+  int: 'a whole number',
   boolean: 'true or false',
   array: 'a list',
   object: 'a mapping',

@@ -50,9 +50,8 @@ export function formatMinute(instant: string): string {
 }
 
 const SIDECAR_FIXES: Fixes = {
-  connect: `make it reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, or name another address by --url`,
-  format:
-    'give the URL of the admin port of a sidecar, or of the broker of a node with a pod: http://127.0.0.1:9442/?pod=NAMESPACE/POD',
+  connect: `make the sidecar's admin port, by default ${DEFAULT_ADMIN_PORT}, reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, and name it by --url`,
+  format: `give the URL of a sidecar's admin port, by default http://127.0.0.1:${DEFAULT_ADMIN_PORT}, or of the broker of a node with a pod: http://127.0.0.1:9442/?pod=NAMESPACE/POD`,
 }
 
 const Vector = z.object({
@@ -155,7 +154,8 @@ async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): P
     const body = await readBody(response.body ?? [], MAX_BYTES, createTooLongError)
     if (!response.ok) {
       const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
-      throw new Error(`HTTP status ${response.status}: ${text}`)
+      const fix = response.status === 404 ? `. Fix: ${fixes.format}` : ''
+      throw new Error(`HTTP status ${response.status}: ${text}${fix}`)
     }
     return schema.parse(JSON.parse(body))
   } catch (error) {

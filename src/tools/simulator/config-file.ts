@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../sidecar/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile, readWholeFile } from '../../lib/files.ts'
+import { formatIssue, parseForPeople } from './describe-issue.ts'
 import {
   ApplicationSchema,
   type DirectoryInput,
@@ -82,21 +83,15 @@ async function parseFile(path: string): Promise<ConfigFile> {
       yaml.problems.map(({ problem, fix }) => ({ problem: `${path}:${problem}`, fix })),
     )
   }
-  const { data, error } = ConfigFile.safeParse(yaml.content ?? {})
+  const { data, error } = parseForPeople(ConfigFile, yaml.content ?? {})
   if (data !== undefined) return data
   throw new ConfigError(
     error.issues.map((issue) => {
       const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
       const offset = yaml.findOffset([...issue.path, ...keys])
-      return formatIssue(issue, `${path}:${yaml.formatPlace(offset)}: `)
+      return `${path}:${yaml.formatPlace(offset)}: ${formatIssue(issue)}`
     }),
   )
-}
-
-/** Formats `applications[0].clientId: …`, which says the allowed values, after the prefix. */
-function formatIssue({ path, message }: z.core.$ZodIssue, prefix: string): string {
-  const name = path.length === 0 ? '' : `${z.core.toDotPath(path)}: `
-  return `${prefix}${name}${message}`
 }
 
 /** Adds the known resources, the simulator's issuer and the first tenant. */

@@ -1,6 +1,7 @@
 /** The control endpoints, with which a test in any language changes and observes the simulator. */
 import type { z } from 'zod'
 import { parseJson } from '../../../lib/json.ts'
+import { formatIssue, parseForPeople } from '../describe-issue.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
@@ -69,13 +70,12 @@ export function withControl(next: Server, controlled: ControlledParts): Server {
 function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route {
   return async (request) => {
     const text = await request.text()
-    const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text))
-    if (!parsed.success) {
-      const problems = parsed.error.issues.map(({ path, message }) =>
-        path.length === 0 ? message : `${path.join('.')}: ${message}`,
-      )
-      return jsonResponse(400, { error: problems.join('; ') })
+    const json = parseJson(text === '' ? '{}' : text)
+    if (json === undefined) return jsonResponse(400, { error: 'the body is not JSON' })
+    const { data, error } = parseForPeople(schema, json)
+    if (error !== undefined) {
+      return jsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
     }
-    return jsonResponse(200, await apply(parsed.data))
+    return jsonResponse(200, await apply(data))
   }
 }

@@ -11,7 +11,7 @@ export const TOKEN_EXCHANGE = {
 export const FederatedCredentialSchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/u, '3 to 120 URL-safe characters')
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/u, 'must have 3 to 120 letters, digits, - and _')
     .default('kubernetes'),
   issuer: z.string().min(1).max(600),
   subject: z.string().min(1).max(600),
@@ -45,7 +45,7 @@ const ResourceSchema = z.strictObject({
   /** Application id URIs, without `/.default`. `*` stands for any text; a trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
-  tokenVersion: z.union([z.literal(1), z.literal(2)]).default(1),
+  tokenVersion: z.literal([1, 2]).default(1),
 })
 
 /** The directory as described in code and in a configuration file. */
