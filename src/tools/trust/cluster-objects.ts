@@ -22,6 +22,8 @@ interface Name {
 }
 
 export interface ServiceAccountObject extends Name {
+  /** The file, and the document in it from the second one on. */
+  readonly place: string
   readonly annotations: Readonly<Record<string, string>>
 }
 
@@ -172,7 +174,7 @@ function parseObjects(
       const problem = 'is of a kind that is not known, and was not read'
       report.warning(label, problem, flags.join(' '))
     }
-    const own = { namespace, name, label, labels, annotations, owners }
+    const own = { namespace, name, place, label, labels, annotations, owners }
     return [{ ...own, apiVersion, kind, data, workloads: workloads ?? [] }]
   })
 }

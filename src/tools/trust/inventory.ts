@@ -84,7 +84,7 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
     if (known === undefined) {
       problems.push(
         formatProblem({
-          problem: `${name}: element ${index} is neither a managed identity nor an application`,
+          problem: `${name}: element ${index} is neither a managed identity nor an application: ${describeItem(item)}`,
           fix: `pass the output of az identity list or az ad app list as it is`,
         }),
       )
@@ -93,6 +93,17 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
     return [known]
   })
 }
+
+/** Says which member of the element is wrong. */
+function describeItem(item: unknown): string {
+  const { clientId, appId = clientId, id } = parseRecord(item)
+  if (appId === undefined) return 'it has no clientId and no appId'
+  if (typeof appId !== 'string' || !isGuid(appId)) return `${JSON.stringify(appId)} is no client id`
+  return `${JSON.stringify(id)} is no resource id of a managed identity`
+}
+
+const parseRecord = (value: unknown) =>
+  z.record(z.string(), z.unknown()).safeParse(value).data ?? {}
 
 const Credential = z.object({
   id: z.optional(z.string()),

@@ -83,7 +83,8 @@ function findAccountNeeds(
   if (!isGuid(clientId)) {
     return report.error(
       source,
-      `the annotation ${CLIENT_ID} must be a GUID, not ${JSON.stringify(clientId)}`,
+      `the annotation ${CLIENT_ID} in ${account.place} must be a GUID, not ${JSON.stringify(account.annotations[CLIENT_ID])}`,
+      CLIENT_ID_FIX,
     )
   }
   const { namespace } = account
@@ -100,6 +101,9 @@ function findAccountNeeds(
   const { issuer, audience } = options
   return [{ clientId, issuer, subject, audience, source, namespace }]
 }
+
+const CLIENT_ID_FIX =
+  'write the client id of the identity, which az identity show --query clientId prints'
 
 function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const { objects, options, report, bound } = context
@@ -131,7 +135,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   }
   const { configMap } = parseAnnotations(template, INJECTION_DEFAULTS)
   const isInjected = isToBeInjected(workload, objects)
-  const explicit = findExplicitIdentities(template, main)
+  const explicit = findExplicitIdentities(workload, main, report)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, context)
     for (const { clientId, assertionFrom } of entries) {
@@ -183,19 +187,28 @@ interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
 }
 
 /** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
-function findExplicitIdentities(pod: Pod, main: TokenUse): WorkloadIdentity[] {
-  const clientIds = allContainers(pod)
+function findExplicitIdentities(
+  workload: WorkloadObject,
+  main: TokenUse,
+  report: Report,
+): WorkloadIdentity[] {
+  const clientIds = allContainers(workload.template)
     .filter(
       (container) =>
         findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE') !== undefined &&
         // The identities file replaces the variable.
         findVariable(container, 'WIMDS_CONFIG') === undefined,
     )
-    .map(
-      (container) =>
-        getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID'))?.toLowerCase() ?? '',
+    .map((container) => getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? '')
+    .filter((text) => text !== '')
+  return [...new Set(clientIds)].flatMap((text) => {
+    if (isGuid(text)) return { clientId: text.toLowerCase(), token: main }
+    return report.error(
+      formatObject(workload.kind, workload),
+      `AZURE_CLIENT_ID in ${workload.place} must be a GUID, not ${JSON.stringify(text)}`,
+      CLIENT_ID_FIX,
     )
-  return [...new Set(clientIds)].filter(isGuid).map((clientId) => ({ clientId, token: main }))
+  })
 }
 
 function findEntries(

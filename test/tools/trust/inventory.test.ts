@@ -41,14 +41,21 @@ test('reads az identity list and az ad app list', () => {
   })
 })
 
-test.each([[{ not: 'a list' }], [[{ clientId: 'x' }]], [[{ ...MANAGED, id: '/x' }]]])(
-  'rejects another list of identities: %j',
-  (content) => {
-    const { result, problems } = parse(parseIdentityList, content)
-    expect(result).toEqual([])
-    expect(problems).toEqual([expect.stringMatching(/^list\.json: /)])
-  },
-)
+test.each([
+  [{ not: 'a list' }, 'is not the output of az identity list'],
+  [
+    [{ clientId: 'x' }],
+    'element 0 is neither a managed identity nor an application: "x" is no client id',
+  ],
+  [[MANAGED, { name: 'x' }], 'element 1 is neither .*: it has no clientId and no appId'],
+  [
+    [{ ...MANAGED, id: '/x' }],
+    'element 0 is neither .*: "/x" is no resource id of a managed identity',
+  ],
+])('rejects another list of identities: %j', (content, problem) => {
+  const { problems } = parse(parseIdentityList, content)
+  expect(problems).toEqual([expect.stringMatching(`^list\\.json: ${problem}.*Fix: `)])
+})
 
 const credential = (name: string, parent?: string) => ({
   ...(parent !== undefined && { id: `${parent}/federatedIdentityCredentials/${name}` }),

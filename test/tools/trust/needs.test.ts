@@ -43,11 +43,16 @@ test('needs a credential for an annotated ServiceAccount that no workload uses',
 
 test('reports a client id that is not a GUID', async () => {
   const { planned, findings } = await needs([
-    serviceAccount('orders', 'orders'),
+    serviceAccount('orders', 'Orders'),
     deployment('orders', 'orders', { annotations: INJECT }),
   ])
   expect(planned).toEqual([])
-  expect(findings).toMatchObject([error('ServiceAccount shop/orders', '"orders"')])
+  expect(findings).toMatchObject([
+    error(
+      'ServiceAccount shop/orders',
+      'azure.workload.identity/client-id in cluster.yaml must be a GUID, not "Orders"',
+    ),
+  ])
 })
 
 test.each([
@@ -139,6 +144,23 @@ const CHAIN = `identities:
   - {clientId: ${ORDERS}, name: orders}
   - {clientId: ${BILLING}, assertionFrom: orders}
 `
+
+test('reports the variable of a container whose client id is not a GUID', async () => {
+  const env = [
+    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/token' },
+    { name: 'AZURE_CLIENT_ID', value: '${CLIENT_ID}' },
+  ]
+  const { findings } = await needs([
+    serviceAccount('orders', ORDERS),
+    deployment('orders', 'orders', { spec: { containers: [{ name: 'app', env }] } }),
+  ])
+  expect(findings).toMatchObject([
+    error(
+      'Deployment shop/orders',
+      'AZURE_CLIENT_ID in cluster.yaml, document 2 must be a GUID, not "${CLIENT_ID}"',
+    ),
+  ])
+})
 
 test('warns that it neither plans nor checks a credential for the token of a managed identity', async () => {
   const { planned, findings } = await needs([
