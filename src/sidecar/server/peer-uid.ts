@@ -1,7 +1,6 @@
 /** Finds the uid of the program at the other end of a connection, in the kernel's tables of TCP sockets. */
 import { createReadStream } from 'node:fs'
 import type { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
@@ -20,15 +19,8 @@ type PeerSocket = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' |
 /** Reads a file of `/proc`, in pieces of any length. */
 export type ReadTable = (path: string) => AsyncIterable<string>
 
-/** A connection whose uid is looked up. */
-interface Lookup {
-  /** The ends of the other side's socket, as the table shows them. */
-  readonly keys: readonly string[]
-  /** Reads of the tables that did not show it. */
-  misses: number
-  readonly resolve: (uid: number | undefined) => void
-  readonly reject: (error: unknown) => void
-}
+/** The uids of established sockets, by both their ends. */
+type Uids = ReadonlyMap<string, number>
 
 /** IPv4 sockets, and those that were opened for IPv6, whose peer may be IPv4 (v4-mapped). */
 const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
@@ -37,55 +29,45 @@ const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
  * The kernel writes a table in pages, so that a socket can be missing while others are opened and closed. Then
  * it is read again.
  */
-const MAX_MISSES = 3
+const MAX_READS = 3
 
 /**
- * Creates the look-up. Reading costs time for each socket of the network namespace. So one read answers all
- * connections that were accepted before it began, one read runs at a time, and reads take at most half
- * of the time.
+ * Creates the look-up. Only a read that begins after the connection counts, since an earlier one may show the program
+ * that had the port before. Reading costs time for each socket of the network namespace, so a flood of connections gets
+ * one read at a time, which all connections share that were accepted before it began, and other work runs between its
+ * pieces.
  */
 export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): FindPeerUid {
   const found = new WeakMap<PeerSocket, Promise<number | undefined>>()
-  let waiting: Lookup[] = []
-  let isReading = false
+  /** The read that begins when the last one ends. */
+  let next: Promise<Uids> | undefined
+  let last: Promise<unknown> = Promise.resolve()
 
-  async function answerWaiting(): Promise<void> {
-    if (isReading) return
-    isReading = true
-    while (waiting.length > 0) {
-      const startedAt = performance.now()
-      const lookups = waiting
-      waiting = []
-      await answer(lookups)
-      if (waiting.length > 0) await sleep(performance.now() - startedAt)
-    }
-    isReading = false
+  function readNext(): Promise<Uids> {
+    next ??= last.then(() => {
+      next = undefined
+      return readUids(readTable)
+    })
+    last = next.catch(() => undefined)
+    return next
   }
 
-  async function answer(lookups: readonly Lookup[]): Promise<void> {
-    try {
-      const uids = await readUids(new Set(lookups.flatMap(({ keys }) => keys)), readTable)
-      for (const lookup of lookups) {
-        const key = lookup.keys.find((each) => uids.has(each))
-        lookup.misses += 1
-        if (key === undefined && lookup.misses < MAX_MISSES) waiting.push(lookup)
-        else lookup.resolve(key === undefined ? undefined : uids.get(key))
-      }
-    } catch (error) {
-      for (const { reject } of lookups) reject(error)
+  async function findUid(socket: PeerSocket): Promise<number | undefined> {
+    const keys = createKeys(socket)
+    for (let reads = 0; reads < MAX_READS; reads += 1) {
+      const uids = await readNext()
+      const key = keys.find((each) => uids.has(each))
+      if (key !== undefined) return uids.get(key)
     }
+    return undefined
   }
 
   return (socket) => {
-    const earlier = found.get(socket)
-    if (earlier !== undefined) return earlier
-    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
-    found.set(socket, promise)
+    const uid = found.get(socket) ?? findUid(socket)
+    found.set(socket, uid)
     // The process may have no file descriptor left: the next request of the connection tries again.
-    promise.catch(() => found.delete(socket))
-    waiting.push({ keys: createKeys(socket), misses: 0, resolve, reject })
-    void answerWaiting()
-    return promise
+    uid.catch(() => found.delete(socket))
+    return uid
   }
 }
 
@@ -134,11 +116,8 @@ function parseIpv6(address: string): number[] {
 const ROW =
   /^ *\d+: (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) (?:0{16}FFFF0{4})?([\dA-F]+:[\dA-F]{4}) 01 \S+ \S+ \S+ +(\d+) +\d+ ([1-9]\d*) /
 
-/** Returns the uids of these sockets. One without an inode has been closed, and shows 0 as its uid. */
-async function readUids(
-  keys: ReadonlySet<string>,
-  readTable: ReadTable,
-): Promise<ReadonlyMap<string, number>> {
+/** Reads the tables. A socket without an inode has been closed, and shows 0 as its uid. */
+async function readUids(readTable: ReadTable): Promise<Uids> {
   const uids = new Map<string, number>()
   for (const path of TABLES) {
     try {
@@ -148,8 +127,7 @@ async function readUids(
         rest = lines.pop() ?? ''
         for (const line of lines) {
           const [, own, other, uid] = ROW.exec(line) ?? []
-          const key = `${own} ${other}`
-          if (keys.has(key)) uids.set(key, Number(uid))
+          if (uid !== undefined) uids.set(`${own} ${other}`, Number(uid))
         }
       }
     } catch (error) {

@@ -165,15 +165,15 @@ test('a socket that the first read has missed is found by the next', async () =>
   expect(await findPeerUid(createSocket())).toBe(1000)
 })
 
-/** Counts the reads of IPv4's table; `release` ends the last one. */
+/** Counts the reads of IPv4's table, each of which shows the next uid from 1001; `release` ends the last one. */
 function gatedReads() {
   const gates: PromiseWithResolvers<void>[] = []
   const readTable: ReadTable = async function* (path) {
     if (path.endsWith('tcp6')) return
     const gate = Promise.withResolvers<void>()
-    gates.push(gate)
+    const uid = 1000 + gates.push(gate)
     await gate.promise
-    yield ROW
+    yield row(...OWN_ROW, uid)
   }
   return { readTable, reads: () => gates.length, release: () => gates.at(-1)?.resolve() }
 }
@@ -183,23 +183,25 @@ test('a connection is looked up once, whatever it asks for', async () => {
   const findPeerUid = createPeerUidLookup(readTable)
   const socket = createSocket()
   const uids = [findPeerUid(socket), findPeerUid(socket)]
+  await vi.waitUntil(() => reads() === 1)
   release()
-  expect(await Promise.all(uids)).toEqual([1000, 1000])
-  expect(await findPeerUid(socket)).toBe(1000)
+  expect(await Promise.all(uids)).toEqual([1001, 1001])
+  expect(await findPeerUid(socket)).toBe(1001)
   expect(reads()).toBe(1)
 })
 
-test('8000 connections that arrive during a read share the next one', async () => {
+test('8000 connections that arrive during a read share the next one, which does not show the past', async () => {
   const { readTable, reads, release } = gatedReads()
   const findPeerUid = createPeerUidLookup(readTable)
   const first = findPeerUid(createSocket())
+  await vi.waitUntil(() => reads() === 1)
   const others = Array.from({ length: 8000 }, () => findPeerUid(createSocket()))
   expect(reads()).toBe(1)
   release()
-  expect(await first).toBe(1000)
+  expect(await first).toBe(1001)
   await vi.waitUntil(() => reads() === 2, { timeout: 60_000 })
   release()
-  expect(new Set(await Promise.all(others))).toEqual(new Set([1000]))
+  expect(new Set(await Promise.all(others))).toEqual(new Set([1002]))
   expect(reads()).toBe(2)
 })
 
