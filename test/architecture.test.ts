@@ -91,6 +91,16 @@ test('the sidecar is started without the parser of flags and without help texts'
   ).toEqual([])
 })
 
+// With another one, a reader of the log that stalls would stall the command.
+test.each([
+  'sidecar/serve/serve.ts',
+  'cluster/webhook/webhook.ts',
+  'cluster/node-agent/node-agent.ts',
+  'cluster/node-broker/node-broker.ts',
+])('%s logs by the output that never blocks', (file) => {
+  expect(IMPORTS.get(file)).toContain('lib/log-output.ts')
+})
+
 test('no imports form a cycle', () => {
   const done = new Set<string>()
   const findCycle = (file: string, path: readonly string[]): readonly string[] | undefined => {

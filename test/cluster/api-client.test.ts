@@ -27,7 +27,6 @@ afterEach(() => {
 
 const PATH = '/api/v1/things'
 const Thing = z.object({ name: z.string() })
-const NEVER: Fault = () => {}
 
 const connect = () => connectToApiServer(shutdown.signal)
 
@@ -123,20 +122,19 @@ describe('a call', () => {
     await expect(read(api)).rejects.toThrow('the answer is larger than 4194304 bytes')
   })
 
-  test.each<[string, Fault]>([
-    ['an answer', NEVER],
+  const SILENCES: readonly [string, Fault][] = [
+    ['an answer', () => {}],
     ['the rest of an answer', (response) => void response.write('{')],
-  ])('throws after its time limit without %s', async (_, fault) => {
+  ]
+
+  test.each(SILENCES)('throws after its time limit without %s', async (_, fault) => {
     const { api } = await serve('GET', fault)
     await expect(read(api, { timeoutMs: 50 })).rejects.toThrow(
       /^cannot read it: the API server (?:did not answer in time|answered 500)$/,
     )
   })
 
-  test.each<[string, Fault]>([
-    ['an answer', NEVER],
-    ['the rest of an answer', (response) => void response.write('{')],
-  ])('throws at the shutdown while it waits for %s', async (_, fault) => {
+  test.each(SILENCES)('throws at the shutdown while it waits for %s', async (_, fault) => {
     const called = Promise.withResolvers<void>()
     const { api } = await serve('GET', (response, count, body) => {
       fault(response, count, body)

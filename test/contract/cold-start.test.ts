@@ -88,13 +88,4 @@ describe('wimds serve', () => {
     expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
     expect(proxy.tunnels).toHaveLength(2)
   })
-
-  test('answers a rejection of Entra ID after one attempt', async () => {
-    await using sidecar = await startServe(environmentOf(simulator))
-    simulator.faults.set([{ kind: 'aadsts', code: 7000112 }])
-    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(400)
-    const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
-    expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="application_refused"\} 1$/m)
-    simulator.faults.clear()
-  })
 })

@@ -166,20 +166,6 @@ describe('wimds inject', () => {
     expect(err).not.toContain('AZURE_CLIENT_ID')
   })
 
-  test('knows the ServiceAccount by the older name of its field, too', async () => {
-    const account = file('account.yaml', SERVICE_ACCOUNT)
-    const runWith = async (fields: object) => {
-      const pod = { ...podOf('orders'), spec: { ...POD_SPEC, ...fields } }
-      return run(['--namespace', 'shop', file('older.json', JSON.stringify(pod)), account])
-    }
-    expect(await runWith({ serviceAccount: 'orders' })).toMatchObject({ code: 0, err: '' })
-    expect(await runWith({ serviceAccountName: '', serviceAccount: 'orders' })).toMatchObject({
-      code: 0,
-    })
-    const both = await runWith({ serviceAccountName: 'other', serviceAccount: 'orders' })
-    expect(both.err).toContain('annotate the ServiceAccount other')
-  })
-
   test.each([
     ['Pod', 'v1', []],
     ['ReplicationController', 'v1', ['spec', 'template']],

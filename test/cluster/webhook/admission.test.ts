@@ -169,6 +169,7 @@ describe('the ServiceAccount', () => {
     ['orders', POD],
     ['default', spec({})],
     ['older', spec({ serviceAccountName: '', serviceAccount: 'older' })],
+    ['newer', spec({ serviceAccountName: 'newer', serviceAccount: 'older' })],
   ])('is %s for the pod %j', async (expected, object) => {
     const lookUps: string[][] = []
     const lookUpServiceAccount = (...place: string[]) => {

@@ -42,9 +42,3 @@ test('quotes hostile claims for the shell', () => {
   const parameters = JSON.parse(words.find((word) => word.startsWith('{')) ?? '')
   expect(parameters).toMatchObject({ issuer: claims.issuer, audiences: CLAIMS.audience })
 })
-
-test('derives a valid credential name from the service account', () => {
-  const claims = { ...CLAIMS, subject: `system:serviceaccount:shop:${'a.b/'.repeat(60)}` }
-  const { flags } = createManagedIdentityCommand({}, claims)
-  expect(flags[0]?.[1]).toMatch(/^[A-Za-z0-9][\w-]{2,119}$/)
-})

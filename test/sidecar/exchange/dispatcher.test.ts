@@ -156,6 +156,11 @@ function formatChain(error: unknown): string {
   return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
 }
 
+const throughProxy = (port: number) =>
+  createEntraDispatcher({
+    proxy: { url: new Secret(`http://127.0.0.1:${port}`), noProxy: '' },
+  })
+
 describe('a connection', () => {
   const HOST = 'login.entra.example'
   const versions: string[] = []
@@ -315,22 +320,14 @@ describe('a connection', () => {
   test.each([
     ['Entra ID', () => createEntraDispatcher({})],
     ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
+    ['Entra ID through a proxy', throughProxy],
     ['the token proxy', () => createTokenProxyDispatcher({ url: origin() })],
   ])('to %s verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async (_, create) => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
-    const dispatcher = create()
-    const error = await request(origin(), { dispatcher }).catch(formatChain)
-    await dispatcher.destroy()
-    expect(error).toMatch(/certificate/)
-  })
-
-  test('through a proxy verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async () => {
-    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
     await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: portOf(server) } })
-    const dispatcher = createEntraDispatcher({
-      proxy: { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' },
-    })
-    const error = await request(`https://${HOST}/`, { dispatcher }).catch(formatChain)
+    const dispatcher = create(proxy.port)
+    const url = create === throughProxy ? `https://${HOST}/` : origin()
+    const error = await request(url, { dispatcher }).catch(formatChain)
     await dispatcher.destroy()
     expect(error).toMatch(/certificate/)
   })

@@ -66,16 +66,6 @@ test('selects the identity by each of its ids', async () => {
   expect(await ask(port, `${VAULT}&client_id=${UNKNOWN}`)).toBe('400 Identity not found')
 })
 
-test('returns 400 like IMDS without a selector when the file has no default identity', async () => {
-  await writeFile(file, identities(orders(), invoices))
-  await using sidecar = await start()
-  const reply = await roundTrip(sidecar.port, request(`${TOKEN}${VAULT}`))
-  expect(reply.status).toBe(400)
-  expect(reply.body).toBe(
-    '{"error":"invalid_request","error_description":"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"}',
-  )
-})
-
 test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async () => {
   await writeFile(file, identities(invoices))
   await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })

@@ -170,23 +170,6 @@ test('serves the document of WIMDS_INSTANCE_FILE', async () => {
   expect((await get(sidecar.port, path)).body).toBe('westeurope')
 })
 
-test.each([
-  ['everything', {}, ['AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE']],
-  [
-    'several values',
-    { AZURE_TENANT_ID: 'common', AZURE_CLIENT_ID: 'me', WIMDS_LISTEN: 'here' },
-    ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'WIMDS_LISTEN', 'AZURE_FEDERATED_TOKEN_FILE'],
-  ],
-])(
-  'throws an error that names each invalid variable (%s), and binds nothing',
-  async (_, env, names) => {
-    const io = captureIo(env)
-    const failure = await serve([], io).catch(String)
-    for (const name of names) expect(failure).toContain(name)
-    expect(io.out()).toBe('')
-  },
-)
-
 test.each(['WIMDS_LISTEN', 'WIMDS_ADMIN_LISTEN'])(
   'exits with 1 when the port of %s is taken',
   async (name) => {

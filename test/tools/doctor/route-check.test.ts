@@ -22,21 +22,25 @@ afterAll(async () => {
   await simulator.close()
 })
 
-const here = { hasPassThrough: false }
+type Options = Parameters<typeof checkRoute>[0]
+
+/** Checks the route to this sidecar in mode loopback, unless the options say otherwise. */
+const check = (options: Partial<Options>) =>
+  checkRoute({ hasPassThrough: false, mode: 'loopback', instanceId, origin, ...options })
+
+const originOf = ({ port }: { readonly port: number }) => `http://127.0.0.1:${port}`
 
 test.each(['loopback', 'nft', undefined] as const)(
   'recognizes this sidecar in mode %s',
   async (mode) => {
-    expect(await checkRoute({ ...here, mode, instanceId, origin })).toMatchObject({
-      status: 'ok',
-    })
+    expect(await check({ mode })).toMatchObject({ status: 'ok' })
   },
 )
 
 test.each(['another', undefined])(
   'does not take the sidecar for one with the id %s',
   async (id) => {
-    expect(await checkRoute({ ...here, mode: 'nft', instanceId: id, origin })).toMatchObject({
+    expect(await check({ mode: 'nft', instanceId: id })).toMatchObject({
       status: 'failed',
       failure: { code: 'route_to_other_service' },
     })
@@ -55,13 +59,7 @@ const nodeImds = () =>
 describe('with a metadata service of the node', () => {
   test('fails and names its server', async () => {
     await using server = await nodeImds()
-    const report = await checkRoute({
-      ...here,
-      mode: 'loopback',
-      instanceId,
-      origin: `http://127.0.0.1:${server.port}`,
-    })
-    expect(report).toMatchObject({
+    expect(await check({ origin: originOf(server) })).toMatchObject({
       status: 'failed',
       failure: {
         code: 'route_to_other_service',
@@ -76,11 +74,7 @@ describe('with a metadata service of the node', () => {
     ['the mode is not known', { mode: undefined, hasPassThrough: false } as const],
   ])('is undecided if %s', async (_, options) => {
     await using server = await nodeImds()
-    const report = await checkRoute({
-      ...options,
-      instanceId,
-      origin: `http://127.0.0.1:${server.port}`,
-    })
+    const report = await check({ ...options, origin: originOf(server) })
     expect(report).toMatchObject({ status: 'not_checked' })
     expect(report).not.toHaveProperty('failure')
   })
@@ -91,14 +85,7 @@ test.each([
   ['nothing answers', 'silent'],
 ])('fails if %s', async (_, target) => {
   await using silent = await listening(createServer(() => {}))
-  const report = await checkRoute({
-    ...here,
-    mode: 'loopback',
-    instanceId,
-    origin: target === 'silent' ? `http://127.0.0.1:${silent.port}` : target,
-  })
-  expect(report).toMatchObject({
-    status: 'failed',
-    failure: { code: 'route_missing' },
-  })
+  const failure = { code: 'route_missing' }
+  const report = await check({ origin: target === 'silent' ? originOf(silent) : target })
+  expect(report).toMatchObject({ status: 'failed', failure })
 })

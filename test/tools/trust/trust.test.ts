@@ -135,24 +135,12 @@ describe('the issuer', () => {
   })
 })
 
-test('compares with a directory of lists, one for each client id', async () => {
-  const subject = 'system:serviceaccount:shop:orders'
-  const credential = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
-  file(`existing/${ORDERS}.json`, [credential])
-  const flags = ['--existing', join(directory, 'existing')]
-  const { document, code } = await json(...BASE, ...flags, manifests)
-  expect(code).toBe(0)
-  expect(document.identities).toMatchObject([
-    { isCompared: true, count: 1, credentials: [{ state: 'present', name: 'by-hand' }] },
-  ])
-})
-
 function check(list: string, credentials: unknown) {
   file(`${list}/${ORDERS}.json`, credentials)
   return run([...BASE, '--check', '--existing', join(directory, list), manifests])
 }
 
-describe('--check', () => {
+describe('--check, with a directory of lists, one for each client id,', () => {
   const subject = 'system:serviceaccount:shop:orders'
   const present = { name: 'by-hand', issuer: ISSUER, subject, audiences: [AUDIENCE] }
   const extra = { ...present, name: 'old', subject: 'system:serviceaccount:shop:old' }

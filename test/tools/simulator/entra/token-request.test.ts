@@ -68,12 +68,6 @@ describe('a change of the directory', () => {
     expect(formatFailure(await exchange(simulator))).toBe('400 unauthorized_client 700016')
   })
 
-  test('adds a space to the issuer of a credential, which then does not match', async () => {
-    await using simulator = await startSimulator()
-    findOrders(simulator).credential.issuer += ' '
-    expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700211')
-  })
-
   test('blocks an application by a policy, which the claims of the error name', async () => {
     await using simulator = await startSimulator()
     const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
