@@ -1,11 +1,25 @@
-/** The examples that read the plan of `wimds trust`, parsed by the grammars of their tools. */
+/** The examples that read the plan of `wimds trust`: their files in the grammars of their tools, their commands with fakes. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { Language, Parser } from 'web-tree-sitter'
+import { formatManagedIdentityId } from '../src/lib/managed-identity.ts'
 import { formatJson } from '../src/tools/trust/output/json.ts'
-import { readPage } from './docs/pages.ts'
-import { identity, ORDERS_ID, planWith } from './tools/trust/fixtures.ts'
+import { findCommands, readPage } from './docs/pages.ts'
+import { BUILT_CLI } from './fixtures/run-program.ts'
+import {
+  identity,
+  ISSUER,
+  ORDERS,
+  ORDERS_ID,
+  planWith,
+  serviceAccount,
+} from './tools/trust/fixtures.ts'
 
 // Its declarations would bring the types of the DOM.
 const require = createRequire(import.meta.url)
@@ -42,4 +56,43 @@ test.each([
   const members = [...used].flatMap(([, member = '']) => (own.has(member) ? [] : [member]))
   expect(members).not.toEqual([])
   for (const member of members) expect(value).toHaveProperty(member)
+})
+
+/** Answers the commands of az; a deployment creates the only credential of the plan. */
+const FAKE_AZ = `#!/bin/bash
+set -e
+case "$*" in
+  'aks show '*) echo '${ISSUER}' ;;
+  'identity list --query '*) printf '${ORDERS}\\torders\\tshop\\n' ;;
+  'identity list '*) echo '[{"clientId": "${ORDERS}", "id": "${formatManagedIdentityId(ORDERS_ID)}"}]' ;;
+  *'--identity-name orders --resource-group shop '*) cat created.json ;;
+  'deployment group create '*'--template-file credentials.bicep')
+    jq '[.identities[].credentials[] | {name, issuer, subject, audiences: [.audience]}]' plan.json > created.json ;;
+  *) echo "unknown: az $*" >&2; exit 1 ;;
+esac
+`
+
+test('the commands of the README list, plan, apply and check', async () => {
+  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fleet-'))
+  const write = (name: string, text: string, mode = 0o644) =>
+    writeFileSync(join(directory.path, name), text, { mode })
+  mkdirSync(join(directory.path, 'manifests'))
+  write('manifests/orders.json', JSON.stringify(serviceAccount('orders', ORDERS)))
+  write('created.json', '[]')
+  write('az', FAKE_AZ, 0o755)
+  write('terraform', '#!/bin/bash\necho "terraform $*"', 0o755)
+  write('wimds', `#!/bin/bash\nexec '${process.execPath}' '${BUILT_CLI}' "$@"`, 0o755)
+  const steps = ['lists', 'plan', 'terraform', 'bicep', 'lists', 'check'].map((step) =>
+    findCommands('examples/fleet/README.md', `fleet-${step}`),
+  )
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-ec', steps.join('\n')], {
+    cwd: directory.path,
+    encoding: 'utf8',
+    env: { PATH: `${directory.path}${delimiter}${process.env['PATH']}` },
+  })
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+  expect(stdout).toContain('terraform init\nterraform apply\n')
+  expect(stdout).toMatch(/present +system:serviceaccount:shop:orders/)
+  const plan = JSON.parse(readFileSync(join(directory.path, 'plan.json'), 'utf8'))
+  expect(plan.identities[0].credentials).toMatchObject([{ state: 'missing' }])
 })

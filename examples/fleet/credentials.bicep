@@ -1,6 +1,5 @@
 // Shows: federated credentials of one resource group from the plan of `wimds trust` (docs/tasks/trust.md).
-// Run:   wimds trust --issuer "$ISSUER" --identities identities.json --existing existing -o json manifests/ > plan.json &&
-//        az deployment group create --resource-group RESOURCE_GROUP --template-file credentials.bicep
+// Run:   the steps of README.md.
 var plan = loadJsonContent('plan.json')
 var identities = filter(
   plan.identities,

@@ -1,7 +1,6 @@
 # Shows: federated credentials from the plan of `wimds trust` (docs/tasks/trust.md), with those that exist imported.
 # Needs: Terraform 1.7 or later, and azurerm 4.65 or later, which writes the credentials of one identity in turn.
-# Run:   wimds trust --issuer "$ISSUER" --identities identities.json --existing existing -o json manifests/ > plan.json &&
-#        terraform apply
+# Run:   the steps of README.md.
 locals {
   plan = jsondecode(file("${path.module}/plan.json"))
   credentials = merge([
