@@ -10,6 +10,7 @@ import { type Figure, findExceeded, type Report } from './figures.ts'
 import { fleetTable } from './fleet/scenarios.ts'
 import { measureWithoutToken, outages } from './outage.ts'
 import { SIMULATED, startBaseline, startSidecar } from './processes.ts'
+import { nodeFloods } from './node-floods.ts'
 import { publish } from './publish.ts'
 import { renewal } from './renewal.ts'
 import { starts } from './starts.ts'
@@ -49,6 +50,8 @@ async function measured(): Promise<Report> {
   }
   logStep('renewal')
   figures.push(...(await renewal()))
+  logStep('floods in mode node')
+  figures.push(...(await nodeFloods()))
   const [cpu] = cpus()
   return {
     date: new Date().toISOString(),

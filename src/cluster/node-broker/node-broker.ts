@@ -18,7 +18,7 @@ import { createLogOutput } from '../../lib/log-output.ts'
 import { VERSION } from '../../lib/version.ts'
 import { createBrokerMetrics, WorkloadMetrics } from './broker-metrics.ts'
 import { AgentMessage, type BrokerMessage } from './messages.ts'
-import { createFairTurns } from './fair-turns.ts'
+import { createFairTurns, spaceOut } from './fair-turns.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { countPods } from './node-status.ts'
 import { countNamespaceExchanges, readPodLimits, selectNodeSettings } from './pod-config.ts'
@@ -31,6 +31,9 @@ const MAX_CLOSE_MS = 10_000
 /** A socket to which no connection comes for so long has none that waits. */
 const QUIET_MS = 5
 const MAX_ACCEPT_MS = 1000
+
+/** Between two exchanges of a namespace. */
+const EXCHANGE_INTERVAL_MS = 10
 
 const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9442 }
 
@@ -66,7 +69,10 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
     files,
     exchanges,
     createNamespaceLimit: () =>
-      createExchangeLimit({ ...config.exchange, maxConcurrent: ofNamespace }),
+      spaceOut(
+        createExchangeLimit({ ...config.exchange, maxConcurrent: ofNamespace }),
+        EXCHANGE_INTERVAL_MS,
+      ),
     listen: createPodPort(),
     log,
     send,
