@@ -125,7 +125,7 @@ test('a broker that is killed loses at most the requests in flight, and none is 
     await runOnNode(privileged, await nodeOf('killed'), kill)
   })
   const { [ANSWERED]: answered = 0, ...others } = outcomes
-  expect(answered).toBeGreaterThan(100)
+  expect(answered).toBeGreaterThan(20)
   expect(others).not.toHaveProperty([REFUSED])
   const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
   expect(lost).toBeLessThanOrEqual(4)
@@ -148,7 +148,7 @@ test('requests wait while no agent runs, and new pods wait for the next one', as
   })
   expect(outcomes).not.toHaveProperty([REFUSED])
   const { [ANSWERED]: answered = 0, ...others } = outcomes
-  expect(answered).toBeGreaterThan(100)
+  expect(answered).toBeGreaterThan(20)
   const lost = Object.values(others).reduce((sum, count) => sum + count, 0)
   expect(lost).toBeLessThanOrEqual(4)
   expect(await clientIdsOf('late')).toEqual([CLIENTS.two, CLIENTS.two])
