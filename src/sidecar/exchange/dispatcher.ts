@@ -1,11 +1,11 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
-import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
+import type { Config, TokenProxySettings } from '../config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { type Assertion, isForDirectFederation } from './assertion.ts'
-import { CaFileDispatcher } from './ca-file.ts'
+import { followCertificates } from './ca-file.ts'
 import { Agent, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
 import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 import {
@@ -55,16 +55,6 @@ export function createExchangeDispatchers({
       destination: withPeer(TOKEN_PROXY, tokenProxy.url),
     },
   }
-}
-
-/** Creates a dispatcher for these certificates; again when their file changes. */
-function followCertificates(
-  { file, pem }: Partial<TrustedCertificates> = {},
-  create: (pem?: string) => Dispatcher,
-): Dispatcher {
-  return file === undefined || pem === undefined
-    ? create(pem)
-    : new CaFileDispatcher({ file, pem }, create)
 }
 
 /** Hosts that no proxy can reach. */

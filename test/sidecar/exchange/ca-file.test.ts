@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent, type Dispatcher, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { CaFileDispatcher } from '../../../src/sidecar/exchange/ca-file.ts'
+import { followCertificates } from '../../../src/sidecar/exchange/ca-file.ts'
 import {
   createEntraDispatcher,
   createExchangeDispatchers,
@@ -45,7 +45,7 @@ async function certificateOf(ca: CertificateAuthority) {
   return { cert: issued.certPem, key: issued.keyPem }
 }
 
-const trust = (pem: string) => createEntraDispatcher({ extraCa: pem })
+const trust = (pem?: string) => createEntraDispatcher({ extraCa: pem })
 
 /** Gives the server a certificate of the new CA, and ends the connections that have the old one. */
 async function rotateServer(): Promise<void> {
@@ -98,12 +98,12 @@ test('a CA that was removed from the file is no longer trusted, also on open con
 
 test('closes the connections that the former certificates have opened', async () => {
   const created: Agent[] = []
-  const create = (pem: string) => {
+  const create = (pem = '') => {
     const agent = new Agent({ connect: { ca: pem } })
     created.push(agent)
     return agent
   }
-  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, create)
+  const dispatcher = followCertificates({ file, pem: oldCa.caPem }, create)
   resources.defer(() => dispatcher.destroy())
   const send = sendBy(dispatcher)
   await send()
@@ -134,7 +134,7 @@ test('while the file system hangs, requests share one read and are sent after a 
     reads += 1
     return new Promise<never>(() => {})
   }
-  const dispatcher = new CaFileDispatcher({ file, pem: oldCa.caPem }, trust, hang)
+  const dispatcher = followCertificates({ file, pem: oldCa.caPem }, trust, hang)
   resources.defer(() => dispatcher.destroy())
   const send = sendBy(dispatcher)
   const replies = Promise.all([send(), send()])
