@@ -81,24 +81,15 @@ function createHandler(parts: AdminParts): RequestListener {
 /** How long an exposition is cached: writing the metrics blocks the event loop, and any caller can request them. */
 const MAX_SCRAPE_AGE_MS = 1000
 
-/**
- * Returns `scrape` with at most one call inflight (single flight), whose result all callers share and which
- * is cached for a second. Failures are not cached.
- */
-export function shareScrapes(
-  scrape: () => Promise<Exposition>,
-  now: () => number = () => performance.now(),
-): () => Promise<Exposition> {
+/** Returns `scrape` with one call at a time, whose result all callers get until it is a second old. Failures are not cached. */
+export function shareScrapes(scrape: () => Promise<Exposition>): () => Promise<Exposition> {
   let latest: Promise<Exposition> | undefined
-  let expiresAt = Infinity
+  const forget = () => (latest = undefined)
   return () => {
-    if (latest !== undefined && now() < expiresAt) return latest
-    expiresAt = Infinity
-    latest = scrape()
-    latest.then(
-      () => (expiresAt = now() + MAX_SCRAPE_AGE_MS),
-      () => (latest = undefined),
-    )
+    if (latest === undefined) {
+      latest = scrape()
+      latest.then(() => setTimeout(forget, MAX_SCRAPE_AGE_MS).unref(), forget)
+    }
     return latest
   }
 }

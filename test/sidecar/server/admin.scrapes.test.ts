@@ -1,59 +1,36 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { shareScrapes } from '../../../src/sidecar/server/admin.ts'
 
-/** Creates a shared scrape whose calls are numbered and resolve by `resolveNext`. */
-function createScrape() {
-  let count = 0
-  let nowMs = 0
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+test('scrapes share one exposition, however long it takes, until it is a second old', async () => {
   const pending: PromiseWithResolvers<{ contentType: string; body: string }>[] = []
-  const scrape = shareScrapes(
-    () => {
-      count += 1
-      const call = Promise.withResolvers<{ contentType: string; body: string }>()
-      pending.push(call)
-      return call.promise
-    },
-    () => nowMs,
-  )
-  return {
-    scrape,
-    count: () => count,
-    advance: (ms: number) => (nowMs += ms),
-    resolveNext: () => pending.shift()?.resolve({ contentType: 'text/plain', body: String(count) }),
-    rejectNext: () => pending.shift()?.reject(new Error('failed')),
-  }
-}
-
-test('concurrent scrapes share one exposition, however long it takes', async () => {
-  const { scrape, count, advance, resolveNext } = createScrape()
+  const scrape = shareScrapes(() => {
+    const scraped = Promise.withResolvers<{ contentType: string; body: string }>()
+    pending.push(scraped)
+    return scraped.promise
+  })
   const first = scrape()
-  advance(5000)
+  await vi.advanceTimersByTimeAsync(5000)
   const second = scrape()
-  resolveNext()
+  pending[0]?.resolve({ contentType: 'text/plain', body: '1' })
   expect(await second).toBe(await first)
-  expect(count()).toBe(1)
-})
-
-test('a scrape within a second gets the cached exposition, and a later one a new one', async () => {
-  const { scrape, count, advance, resolveNext } = createScrape()
-  const first = scrape()
-  resolveNext()
-  await first
-  advance(999)
+  await vi.advanceTimersByTimeAsync(999)
   expect(await scrape()).toBe(await first)
-  advance(1)
-  const later = scrape()
-  resolveNext()
-  expect(await later).toMatchObject({ body: '2' })
-  expect(count()).toBe(2)
+  expect(pending).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  void scrape()
+  expect(pending).toHaveLength(2)
 })
 
 test('a failed scrape is not cached', async () => {
-  const { scrape, resolveNext, rejectNext } = createScrape()
-  const failed = scrape()
-  rejectNext()
-  await expect(failed).rejects.toThrow('failed')
-  const next = scrape()
-  resolveNext()
-  expect(await next).toMatchObject({ body: '2' })
+  let count = 0
+  const scrape = shareScrapes(async () => {
+    count += 1
+    if (count === 1) throw new Error('failed')
+    return { contentType: 'text/plain', body: String(count) }
+  })
+  await expect(scrape()).rejects.toThrow('failed')
+  expect(await scrape()).toMatchObject({ body: '2' })
 })
