@@ -70,11 +70,7 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
     // The kubelet sends the pod's address as Host.
-    if (request.routeOptions.url !== READY_PATH) {
-      const { method, headers, originalUrl: url, raw } = request
-      const { rawHeaders, httpVersion } = raw
-      request.pod.guard({ method, headers, url, rawHeaders, httpVersion })
-    }
+    if (request.routeOptions.url !== READY_PATH) request.pod.guard(request.raw)
     done()
   })
 

@@ -1,5 +1,5 @@
 /** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems, printable } from '../../lib/printable.ts'
 import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
@@ -9,16 +9,11 @@ interface GuardOptions {
   readonly allowedHosts: readonly string[]
 }
 
-interface GuardedRequest {
-  readonly method: string
-  /** The request target as sent: path and query, or a whole URL. */
-  readonly url: string
-  readonly headers: IncomingHttpHeaders
-  /** Names and values in turn, with the duplicates that `headers` leaves out. */
-  readonly rawHeaders: readonly string[]
-  /** `1.0`, `1.1` */
-  readonly httpVersion: string
-}
+/** `url` is the request target as sent; `rawHeaders` has the duplicates that `headers` leaves out. */
+type GuardedRequest = Pick<
+  IncomingMessage,
+  'method' | 'url' | 'headers' | 'rawHeaders' | 'httpVersion'
+>
 
 /** Throws a `BrokerError` for a request that is rejected. */
 export type Guard = (request: GuardedRequest) => void
@@ -42,11 +37,10 @@ const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredentia
 export function createGuard({ allowedHosts }: GuardOptions): Guard {
   const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
 
-  return ({ method, url, headers, rawHeaders, httpVersion }) => {
-    const target = parseTarget(url)
+  return ({ method, url = '', headers, rawHeaders, httpVersion }) => {
     requireSingleHost(rawHeaders, httpVersion)
     // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
-    const host = target.host ?? headers.host
+    const [origin = '', host = headers.host] = ABSOLUTE_FORM.exec(url) ?? []
     if (host !== undefined && !isAllowedHost(host, hosts)) throw createHostError(host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError(
@@ -55,15 +49,16 @@ export function createGuard({ allowedHosts }: GuardOptions): Guard {
         'add 169.254.169.254 to NO_PROXY of the application',
       )
     }
-    if (target.isAmbiguous) throw createPathError()
-    if (target.isImdsV2) {
+    const [path = ''] = url.slice(origin.length).split('?', 1)
+    if (!path.startsWith('/') || AMBIGUOUS_PATH.test(path)) throw createPathError()
+    if (IMDS_V2.test(path)) {
       throw new BrokerError(
         'imdsv2_not_supported',
         'IMDSv2 is not supported',
         'use IMDSv1, as clients do by themselves',
       )
     }
-    if (method !== 'GET' && target.isMetadata) {
+    if (method !== 'GET' && METADATA.test(path)) {
       throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
     }
   }
@@ -76,26 +71,6 @@ export function createPathError(): BrokerError {
     'The path is ambiguous',
     'send it plain, without dot segments, backslashes and unnecessary escapes',
   )
-}
-
-/** The facts of a request target that the guard needs. */
-interface Target {
-  /** Of a target in absolute form; undefined for others. */
-  readonly host: string | undefined
-  readonly isAmbiguous: boolean
-  readonly isImdsV2: boolean
-  readonly isMetadata: boolean
-}
-
-function parseTarget(url: string): Target {
-  const absolute = url.startsWith('/') ? null : ABSOLUTE_FORM.exec(url)
-  const path = stripQuery(url.slice(absolute?.[0].length ?? 0))
-  return {
-    host: absolute?.[1],
-    isAmbiguous: !path.startsWith('/') || AMBIGUOUS_PATH.test(path),
-    isImdsV2: IMDS_V2.test(path),
-    isMetadata: METADATA.test(path),
-  }
 }
 
 /**
@@ -140,9 +115,4 @@ function countHeaders(name: string, rawHeaders: readonly string[]): number {
 /** Returns the part without the port, in lower case, of `name`, `name:port`, `[v6]` or `[v6]:port`. */
 function parseHostName(header: string): string {
   return (HOST.exec(header)?.[1] ?? '').toLowerCase()
-}
-
-function stripQuery(url: string): string {
-  const query = url.indexOf('?')
-  return query < 0 ? url : url.slice(0, query)
 }

@@ -10,7 +10,7 @@ interface Sent {
   readonly url?: string
   readonly httpVersion?: string
   /** In turn: names and values, as they were sent. */
-  readonly headers?: readonly string[]
+  readonly headers?: string[]
 }
 
 /** Returns the error code for a request that is valid except for `sent`; `passed` if it passes. */
