@@ -38,7 +38,7 @@ export function createMetrics(sources: StateSources) {
 }
 
 function registerRequests(registry: Registry) {
-  const replies = createReplyCounts(REQUEST_BOUNDS)
+  const replies = createReplyCounts(DURATION, REQUEST_BOUNDS)
   // Plain numbers: prom-client makes a string of the labels at each count.
   const results: Record<CacheResult, number> = {
     hit: 0,
@@ -60,7 +60,7 @@ function registerRequests(registry: Registry) {
       type: 'histogram',
       help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
       labelNames: ['protocol', 'outcome'],
-      collect: () => replies.durations(DURATION),
+      collect: replies.durations,
     },
     {
       name: 'wimds_token_cache_results_total',
