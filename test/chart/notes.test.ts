@@ -75,7 +75,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   test('the notes name no webhook where policies inject', async () => {
     const notes = await renderNotes(
-      '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true,replicaCount=1',
+      '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true',
       '--kube-version=1.36.0',
     )
     expect(notes).not.toMatch(/webhook|deployment\/|WARNING/)

@@ -64,6 +64,19 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     )
   })
 
+  test('has no alert of a webhook', async () => {
+    const rules = await template('--set=prometheusRule.enabled=true')
+    expect(rules).toContain('WimdsNodeAgentMissing')
+    expect(rules).not.toContain('alert: WimdsWebhook')
+  })
+
+  test('accepts values that leave something of the webhook out, and all images', async () => {
+    const off = ['networkPolicy', 'podDisruptionBudget', 'flowSchema', 'admissionPolicy']
+    const flags = off.map((name) => `--set=${name}.enabled=false`)
+    const images = '--set=image.tag=v1,redirectImage.tag=v1,webhook.annotations=null'
+    expect(await template(...flags, images)).toContain('kind: MutatingAdmissionPolicy')
+  })
+
   test('gives the agent the default tenant', async () => {
     const objects = await render('--set=injection.tenantId=contoso.com')
     const agent = Agent.parse(objects.find(({ kind }) => kind === 'DaemonSet'))
@@ -121,9 +134,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'injection.by policy needs Kubernetes 1.36, and this is v1.35.2. Fix: upgrade the cluster',
     ],
     [
-      'with NO_PROXY everywhere',
-      '--set=injection.alwaysSetNoProxy=true',
-      'injection.by policy changes no container of an application',
+      'with values of the webhook and of sidecars',
+      '--set=replicaCount=3,injection.resources.memoryLimit=1Gi,webhook.labels.team=shop,extraArgs={--help}',
+      'injection.by policy installs no webhook and no sidecar, for which extraArgs, injection.resources.memoryLimit, replicaCount, webhook.labels would be. Fix: remove them, or set injection.by=webhook',
     ],
     [
       'with a variable that Kubernetes would expand',

@@ -46,7 +46,6 @@ export async function installChart(
     // Every namespace has it, with the cluster's CA.
     '--set=injection.ca.configMap=kube-root-ca.crt',
     `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
-    '--set=drain=3s',
   ]
   await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
   await eventually('the API server reaches the webhook', hasCalledWebhook)
