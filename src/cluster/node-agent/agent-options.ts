@@ -10,7 +10,7 @@ export const NODE_AGENT = {
   group: 'Run in a cluster',
   summary: 'serve the pods of mode node on this node (DaemonSet)',
   description:
-    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts the broker, a process without rights, which answers on these sockets. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
+    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts the broker, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
     discovery: {

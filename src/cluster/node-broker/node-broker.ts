@@ -42,7 +42,7 @@ export const NODE_BROKER = {
   group: 'Run in a cluster',
   summary: 'answer the pods of mode node on this node (started by node-agent)',
   description:
-    'Answers the token requests of the pods of mode node on its node. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. The variables of serve that do not belong to a pod apply to all of them, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES.',
+    'Answers the token requests of the pods of mode node on its node, by exchanges of their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, the gate ends, an init container before the application. The variables of serve that do not belong to a pod apply to all of them, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES.',
   flags: {
     'admin-listen': {
       value: 'HOST:PORT',
