@@ -17,7 +17,7 @@ import { createSimulator, type Simulator } from '../../src/tools/simulator/simul
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
-import { captureIo, exitCode } from '../tools/capture.ts'
+import { runCommand } from '../tools/capture.ts'
 
 const JWT = [
   { alg: 'RS256', kid: 'a-key-of-the-cluster' },
@@ -40,9 +40,8 @@ async function captureOutput(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const io = captureIo(variables)
-  await exitCode(command, args, io)
-  const text = io.out() + io.err()
+  const { out, err } = await runCommand(command, args, variables)
+  const text = out + err
   if (text === '') throw new Error('nothing was printed')
   return text
 }

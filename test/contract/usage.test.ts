@@ -5,19 +5,13 @@ import { createHelp } from '../../src/cli/help.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
 import type { Command } from '../../src/lib/command.ts'
 import { findPiece } from './secrets.ts'
-import { captureIo, exitCode } from '../tools/capture.ts'
+import { captureIo, runCommand } from '../tools/capture.ts'
 
 const COMMANDS = await Promise.all(
   Object.entries(ENTRIES)
     .filter(([name]) => name !== 'version' && name !== 'help')
     .map(async ([name, { load }]): Promise<[string, Command]> => [name, await load()]),
 )
-
-async function run(command: Command, args: readonly string[]) {
-  const io = captureIo()
-  const code = await exitCode(command, args, io)
-  return { code, out: io.out(), err: io.err() }
-}
 
 test('wimds help serve lists the variables and their defaults', async () => {
   const io = captureIo({})
@@ -42,7 +36,7 @@ test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (nam
   // Two problems for each command: these lack their argument.
   const lacksArgument = ['inject', 'uninject', 'token', 'node-agent'].includes(name)
   const args = lacksArgument ? ['--frob'] : ['--frob', 'now']
-  const { code, out, err } = await run(command, args)
+  const { code, out, err } = await runCommand(command, args)
   expect({ code, out }).toEqual({ code: 64, out: '' })
   const line = String.raw`wimds ${name}: .+\n`
   expect(err).toMatch(new RegExp(`^${line}${line}\nSee wimds ${name} --help\\.\n$`))
@@ -56,7 +50,7 @@ const JWT = [{ alg: 'RS256', kid: 'a-key' }, { sub: 'system:serviceaccount:shop:
   .join('.')
 
 test.each(COMMANDS)('wimds %s redacts a token in its arguments', async (_, command) => {
-  const { err } = await run(command, [`--${JWT}`, JWT])
+  const { err } = await runCommand(command, [`--${JWT}`, JWT])
   expect(err).toContain('[redacted]')
   expect(findPiece(JWT, err)).toBeUndefined()
 })

@@ -1,28 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { createServer } from 'node:https'
-import { once } from 'node:events'
-import { connect } from 'node:tls'
 import { expect, test } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
-import { listening } from '../fixtures/listening.ts'
-
-test('a server with an issued certificate is trusted by a client that knows only the authority', async () => {
-  const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({
-    names: ['localhost'],
-    addresses: ['127.0.0.1', '::1'],
-  })
-  await using server = await listening(createServer({ cert: certPem, key: keyPem }))
-  const target = { port: server.port, host: '127.0.0.1', servername: 'localhost' }
-  const byName = connect({ ...target, ca: authority.caPem })
-  await once(byName, 'secureConnect')
-  expect(byName.authorized).toBe(true)
-  byName.destroy()
-
-  const stranger = connect(target)
-  const [error] = await once(stranger, 'error')
-  expect(String(error)).toMatch(/self-signed|unable to/u)
-})
 
 test('an issued certificate names its hosts and addresses and lives as long as asked', async () => {
   const start = Date.UTC(2030, 0, 1)

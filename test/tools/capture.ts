@@ -41,6 +41,18 @@ export async function exitCode(
   }
 }
 
+/** Runs the command as `exitCode` does. Returns the exit code and what was printed. */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  env?: CommandIo['env'],
+  input?: string,
+) {
+  const io = captureIo(env, input)
+  const code = await exitCode(command, args, io)
+  return { code, out: io.out(), err: io.err() }
+}
+
 function collector(): Writable & { text: string } {
   const sink = Object.assign(
     new Writable({

@@ -6,12 +6,10 @@ import { parse } from 'yaml'
 import type { Command } from '../../../src/lib/command.ts'
 import { inject } from '../../../src/tools/inject/inject.ts'
 import { uninject } from '../../../src/tools/inject/uninject.ts'
-import { captureIo, exitCode } from '../capture.ts'
+import { runCommand } from '../capture.ts'
 
-async function run(command: Command, args: readonly string[], input = '') {
-  const io = captureIo({}, input)
-  return { code: await exitCode(command, args, io), out: io.out(), err: io.err() }
-}
+const run = (command: Command, args: readonly string[], input?: string) =>
+  runCommand(command, args, {}, input)
 
 const ID = '11111111-1111-4111-8111-111111111111'
 const INJECT = ['--quiet', '--client-id', ID, '--tenant-id', ID, '--image', 'a:1']

@@ -16,7 +16,7 @@ import {
   serviceAccount,
 } from './fixtures.ts'
 import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
-import { captureIo, exitCode } from '../capture.ts'
+import { runCommand } from '../capture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'wimds-trust-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -28,10 +28,7 @@ function file(name: string, content: unknown): string {
   return path
 }
 
-async function run(args: readonly string[], input = '') {
-  const io = captureIo({}, input)
-  return { code: await exitCode(trust, args, io), out: io.out(), err: io.err() }
-}
+const run = (args: readonly string[], input?: string) => runCommand(trust, args, {}, input)
 
 const json = async (...args: readonly string[]) => {
   const result = await run([...args, '-o', 'json'])
