@@ -13,6 +13,7 @@ import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-s
 import {
   canCreateCredential,
   createApplicationCommand,
+  createIdentityFlags,
   createManagedIdentityCommand,
 } from '../../sidecar/exchange/credential-commands.ts'
 import type { Identity } from '../../sidecar/identities.ts'
@@ -107,6 +108,8 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
   return [resources[0] ?? RESOURCES[azEnvironment] ?? DEFAULT_RESOURCE]
 }
 
+type Commands = NonNullable<Finding['commands']>
+
 const CREDENTIAL_CODES = new Set([
   'federated_credential_not_found',
   'federated_credential_mismatch',
@@ -115,15 +118,16 @@ const CREDENTIAL_CODES = new Set([
 
 /**
  * Returns the commands that fix a failed exchange; none for an assertion that no credential could fix, or whose
- * audience is probably the mistake. A chained identity needs a credential for its managed identity's token, and none
- * if that identity failed.
+ * audience is probably the mistake. After a mismatch they list the credentials to compare: Entra ID allows only one
+ * with an issuer and subject. A chained identity needs a credential for its managed identity's token, and none if that
+ * identity failed.
  */
 function createCommands(
   { code, assertion: rejected }: BrokerError,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,
-): NonNullable<Finding['commands']> {
+): Commands {
   const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
   if (assertion === undefined || !CREDENTIAL_CODES.has(code)) return []
   const claims = rejected ?? assertion
@@ -133,8 +137,11 @@ function createCommands(
     }
   } else if (claims.subject === assertion.subject) return []
   if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return []
+  const find = findIdentityName(identity)
+  if (code === 'federated_credential_mismatch') return [...find, ...listCredentials(identity)]
   if (!canCreateCredential(claims)) return []
   return [
+    ...find,
     {
       purpose: `Create the federated credential of ${identity.name}, a managed identity`,
       command: formatCommand(createManagedIdentityCommand(identity, claims)),
@@ -146,11 +153,40 @@ function createCommands(
   ]
 }
 
+/** Returns the command that finds a managed identity by its client id, a GUID; none if its resource id is configured. */
+function findIdentityName({ name, clientId, resourceId }: Identity): Commands {
+  if (resourceId !== undefined) return []
+  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
+  return [
+    {
+      purpose: `Find the name and the resource group of ${name}, if it is a managed identity`,
+      command: `az identity list --output table --query "${query}"`,
+    },
+  ]
+}
+
+/** Returns the commands that list the federated credentials, to compare with the claims of the assertion. */
+function listCredentials({ name, clientId, resourceId }: Identity): Commands {
+  const table = ['output', 'table'] as const
+  const identity = [...createIdentityFlags(resourceId), table]
+  const application = [['id', clientId], table] as const
+  return [
+    {
+      purpose: `List the federated credentials of ${name}, a managed identity`,
+      command: formatCommand({ words: 'az identity federated-credential list', flags: identity }),
+    },
+    {
+      purpose: 'or of an application registration',
+      command: formatCommand({ words: 'az ad app federated-credential list', flags: application }),
+    },
+  ]
+}
+
 /** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
 function createBindingCommands(
   { name, clientId, resourceId }: Identity,
   claims: AssertionClaims,
-): NonNullable<Finding['commands']> {
+): Commands {
   const id = parseManagedIdentityId(resourceId ?? '')
   const create = {
     words: 'az aks identity-binding create',

@@ -182,6 +182,15 @@ test.each<[Token, RegExp, number, RegExp]>([
   expect(fixes).toMatch(fix)
 })
 
+test('prints the commands that list the federated credentials when none has the audience of the token', async () => {
+  const { find } = await checkToken({ audience: 'vault' }, { WIMDS_AUDIENCE: 'vault' })
+  expect(find('token_exchange')[0]?.commands?.map(({ command }) => command)).toEqual([
+    expect.stringMatching(/^az identity list .*clientId==/),
+    'az identity federated-credential list --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --output table',
+    `az ad app federated-credential list --id ${simulator.clientId} --output table`,
+  ])
+})
+
 test.skipIf(process.getuid?.() !== 0)(
   'names a token file that the user of the sidecar may not read',
   async () => {

@@ -150,7 +150,10 @@ test('prints the commands that create a missing federated credential', async () 
       url: expect.stringMatching(/troubleshooting\.html#federated_credential_not_found$/),
     },
   })
-  const [managedIdentity, application] = exchange?.commands ?? []
+  const [search, managedIdentity, application] = exchange?.commands ?? []
+  expect(search?.command).toBe(
+    `az identity list --output table --query "[?clientId=='${BILLING.clientId}'].{name:name, resourceGroup:resourceGroup}"`,
+  )
   expect(managedIdentity?.command).toBe(
     `az identity federated-credential create --name ${createCredentialName(issuer, 'system:serviceaccount:shop:orders')} --identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP --issuer ${issuer} --subject system:serviceaccount:shop:orders --audiences api://AzureADTokenExchange`,
   )
@@ -313,7 +316,7 @@ test('prints the federated credential that a chained identity needs', async () =
   expect([first?.status, second?.status]).toEqual(['ok', 'failed'])
   const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
   expect(second?.failure?.fix).toContain(`subject ${ORDERS.objectId} (the object id`)
-  expect(second?.commands?.[1]?.command).toContain(
+  expect(second?.commands?.[2]?.command).toContain(
     `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
   )
 })
