@@ -1,8 +1,11 @@
 /** The issuers that Entra ID cannot read, and what to do about them. */
-import { ENABLE_OIDC_ISSUER, formatCommand } from './shell.ts'
+
+/** The command that gives a cluster of AKS a public issuer. */
+export const ENABLE_OIDC_ISSUER =
+  'az aks update --resource-group RESOURCE_GROUP --name CLUSTER --enable-oidc-issuer'
 
 /** The fix if Entra ID cannot reach the issuer. */
-export const PUBLIC_ISSUER_FIX = `on AKS run ${formatCommand(ENABLE_OIDC_ISSUER)}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
+export const PUBLIC_ISSUER_FIX = `on AKS run ${ENABLE_OIDC_ISSUER}; on other clusters set --service-account-issuer of the API server to a public https URL that serves the discovery document and the keys`
 
 /** Returns true for an issuer that no host outside the cluster can resolve, and for one that is no https:// URL. */
 export function isInternalIssuer(issuer: string): boolean {

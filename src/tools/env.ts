@@ -16,7 +16,7 @@ import {
   VARIABLE_SETS,
   type VariableSet,
 } from '../lib/sdk-variables.ts'
-import { isPlainWord, quoteForShell } from '../lib/shell.ts'
+import { isPlainWord, quoteForShell } from './shell.ts'
 import { DOCS_URL, VERSION } from '../lib/version.ts'
 import type { CommandIo } from '../lib/command.ts'
 

@@ -7,7 +7,6 @@ interface Served extends AsyncDisposable {
   readonly origin: string
   /** Replaces the document. */
   readonly change: (document: StatusDocument) => void
-  readonly close: () => Promise<void>
 }
 
 /** Starts the server. */
@@ -22,7 +21,6 @@ export async function serveStatus(document: StatusDocument): Promise<Served> {
   return {
     origin,
     change: (next) => (current = next),
-    close: async () => await server[Symbol.asyncDispose](),
     ...server,
   }
 }

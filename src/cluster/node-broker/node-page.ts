@@ -9,16 +9,12 @@ const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']
 /** Renders the page. */
 export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   const [worst] = pods
-  const table =
-    pods.length === 0
-      ? html`<p class="quiet">None.</p>`
-      : renderTable(COLUMNS, pods.map(toRow), generatedAt)
   return renderShell({
     name: node,
     generatedAt,
     state: worst?.state === 'invalid' ? 'failing' : (worst?.state ?? 'ready'),
     title: worst === undefined ? 'No pods' : `${pods.length} pods, the worst ${worst.state}`,
-    content: renderSection('pods', table),
+    content: renderSection('pods', renderTable(COLUMNS, pods.map(toRow), generatedAt)),
     query: '',
   })
 }

@@ -31,7 +31,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       const document = findDocument(pod, response)
       if (document === undefined) return
       const { renderPage } = await import('../../sidecar/status-page/page.ts')
-      sendPage(response, renderPage(document, `?pod=${encodeURIComponent(pod)}`))
+      sendPage(response, renderPage(document, pod))
     },
     '/status.json': (request, response) => {
       const pod = readPod(request)

@@ -47,7 +47,7 @@ export interface Config {
   readonly identitiesFile?: { readonly path: string; readonly text: string } | undefined
   /** The tenant of the default identity, or of identities that name none. */
   readonly tenantId: string
-  /** Whether the process runs in a pod, for the commands of the status page. */
+  /** Whether the process runs in a pod, for the command on the status page. */
   readonly isInPod: boolean
   /** Every projected token file that an exchange may read. */
   readonly tokenFiles: readonly string[]

@@ -1,4 +1,4 @@
-/** The status page: the status document as one HTML page that loads nothing else. */
+/** The status page: the status document as one HTML page. */
 import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.ts'
 import {
   capitalize,
@@ -9,7 +9,7 @@ import {
   type Row,
 } from './components.ts'
 import { type Html, html } from './html.ts'
-import { type FailedRow, renderFailure, renderProblems } from './problems.ts'
+import { type Failure, renderRowFailure, renderProblems } from './problems.ts'
 import { type Page, renderShell } from './shell.ts'
 
 const STATES: Readonly<Record<StatusDocument['state'], string>> = {
@@ -19,26 +19,18 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   failing: 'Failing: no token',
 }
 
-/** Renders the page; `query` is that of its address. */
-export function renderPage(status: StatusDocument, query = ''): Page {
+/** Renders the page of a sidecar, or of the pod `NAMESPACE/NAME` that the broker of its node answers. */
+export function renderPage(status: StatusDocument, pod?: string): Page {
   const { workload, generatedAt, state } = status
   return renderShell({
     name: formatWorkload(workload),
     generatedAt,
     state,
     title: STATES[state],
-    content: html`${renderProblems(status)} ${renderWarnings(status)} ${renderSidecar(status)}
+    content: html`${renderProblems(status, pod)} ${renderWarnings(status)} ${renderSidecar(status)}
     ${renderLists(status)}`,
-    query,
+    query: pod === undefined ? '' : `?pod=${encodeURIComponent(pod)}`,
   })
-}
-
-function renderSidecar(status: StatusDocument): Html {
-  const { workload, build, startedAt, generatedAt, clockSkewSeconds, ...rest } = status
-  const { logLevel, allowsUnlistedClientIds } = rest
-  const { host } = workload
-  const facts = { host, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds, ...build }
-  return renderSection('sidecar', renderFacts(facts, generatedAt))
 }
 
 /** Renders the warnings about the settings and the identities file; nothing if there is none. */
@@ -48,6 +40,13 @@ function renderWarnings({ warnings }: StatusDocument): Html {
     (warning) => html`<p class="problem degraded">${renderText(capitalize(warning))}</p>`,
   )
   return renderSection('warnings', html`${items}`)
+}
+
+function renderSidecar(status: StatusDocument): Html {
+  const { workload, build, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds } = status
+  const { host } = workload
+  const facts = { host, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds, ...build }
+  return renderSection('sidecar', renderFacts(facts, status.generatedAt))
 }
 
 type ListName =
@@ -66,37 +65,29 @@ const COLUMNS: {
   settings: ['name', 'value', 'source'],
 }
 
+type ListRow = Row & { readonly failure?: Failure | undefined }
+
 /** Renders a table for each list. A request moves no row, since the page refreshes by itself. */
 function renderLists(status: StatusDocument): readonly Html[] {
   const { tokens, exchanges, failedRequests, clients, assertions, identities, settings } = status
-  const tokenKey = ({ failure, resource, identity }: (typeof tokens)[number]) =>
-    `${failure ? 0 : 1} ${resource} ${identity}`
-  const clientKey = ({ client, version }: (typeof clients)[number]) => `${client} ${version}`
-  return [
-    renderList('tokens', sortBy(tokens, tokenKey), status),
-    renderList('exchanges', exchanges, status),
-    renderList('failedRequests', failedRequests, status),
-    renderList('clients', sortBy(clients, clientKey), status),
-    renderList('assertions', assertions, status),
-    renderList(
-      'identities',
-      identities.map((identity) => ({ ...identity, resources: identity.resources ?? 'any' })),
-      status,
-    ),
-    renderList('settings', settings, status),
-  ]
+  const lists: Readonly<Record<string, readonly ListRow[]>> = {
+    tokens: sortBy(tokens, (token) => [token.failure ? 0 : 1, token.resource, token.identity]),
+    exchanges,
+    failedRequests,
+    clients: sortBy(clients, ({ client, version }) => [client, version]),
+    assertions,
+    identities: identities.map((each) => ({ ...each, resources: each.resources ?? 'any' })),
+    settings,
+  }
+  return Object.entries(COLUMNS).map(([name, columns]) => {
+    const rows = lists[name]?.map((row) => ({
+      ...row,
+      failure: row.failure && renderRowFailure(row.failure, status),
+    }))
+    return renderSection(name, renderTable(columns, rows ?? [], status.generatedAt))
+  })
 }
 
-function sortBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[] {
-  return items.toSorted((a, b) => keyOf(a).localeCompare(keyOf(b)))
-}
-
-function renderList(
-  name: ListName,
-  items: readonly (Row & FailedRow)[],
-  status: StatusDocument,
-): Html {
-  if (items.length === 0) return renderSection(name, html`<p class="quiet">None.</p>`)
-  const rows = items.map((item) => ({ ...item, failure: renderFailure(item, status) }))
-  return renderSection(name, renderTable(COLUMNS[name], rows, status.generatedAt))
+function sortBy<Item>(items: readonly Item[], keysOf: (item: Item) => readonly unknown[]): Item[] {
+  return items.toSorted((a, b) => keysOf(a).join(' ').localeCompare(keysOf(b).join(' ')))
 }

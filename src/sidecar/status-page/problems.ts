@@ -1,39 +1,29 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
 import { removeTraceIds } from '../../lib/describe-error.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { capitalize, renderCommand, renderFacts, renderSection, renderText } from './components.ts'
+import type { StatusDocument } from '../telemetry/status-schema.ts'
+import { capitalize, renderFacts, renderSection, renderText } from './components.ts'
 import { type Html, html } from './html.ts'
-import { createDoctorCommand, findRemedies } from './remedies.ts'
 
 type Problem = StatusDocument['problems'][number]
-type Failure = NonNullable<Problem['failure']>
+export type Failure = NonNullable<Problem['failure']>
 
 /** Renders each problem, and the command for a diagnosis; nothing if there is no problem. */
-export function renderProblems(status: StatusDocument): Html {
+export function renderProblems(status: StatusDocument, pod?: string): Html {
   const { problems } = status
   if (problems.length === 0) return html``
-  const cards = problems.map((problem, at) => renderProblem(problem, `problem-${at + 1}`, status))
-  return renderSection('problems', html`${cards} ${renderDiagnosis(status)}`)
+  const cards = problems.map((problem) => renderProblem(problem, status))
+  return renderSection('problems', html`${cards} ${renderDiagnosis(status, pod)}`)
 }
 
-function renderProblem(problem: Problem, id: string, status: StatusDocument): Html {
+function renderProblem(problem: Problem, status: StatusDocument): Html {
   const { summary, failure, explanation, ...facts } = problem
-  const { code, message, fix: _, ...ids } = failure ?? { message: summary }
-  return html`<div class="problem ${findTone(problem, status)}" id="${id}">
+  const { code: _code, message: _message, fix: _fix, ...ids } = failure ?? {}
+  return html`<div class="problem ${findTone(problem, status)}">
     <h3>${renderText(capitalize(summary))}</h3>
     ${explanation && html`<p>${renderText(capitalize(explanation))}.</p>`}
-    ${failure && message !== summary && renderMessage(failure)} ${failure && renderFix(failure)}
+    ${failure && renderFailure(failure, summary)}
     ${renderFacts({ ...facts, ...ids }, status.generatedAt)}
-    ${findRemedies(problem, status).map(([purpose, command]) => renderRemedy(purpose, command))}
-    ${
-      code &&
-      html`<p>
-        <a href="${DOCS_URL}/troubleshooting.html#${code}" rel="noreferrer"
-          >Troubleshooting: ${code}</a
-        >
-      </p>`
-    }
   </div>`
 }
 
@@ -43,60 +33,34 @@ function findTone({ failure, servedUntil, withoutToken }: Problem, { state }: St
   return servedUntil === undefined || withoutToken !== undefined ? 'failing' : 'degraded'
 }
 
-/** A row of the page that may have failed. */
-export interface FailedRow {
-  readonly failure?: Failure | undefined
-  readonly identity?: string
-  readonly resource?: string
+/** Renders the failure of a row: its code alone if a problem above has its fix. */
+export function renderRowFailure(failure: Failure, { problems }: StatusDocument): Html {
+  const { code, fix } = failure
+  const isExplained = problems.some(({ failure: of }) => of?.code === code && of.fix === fix)
+  return isExplained ? renderCode(code) : renderFailure(failure)
 }
 
-/** Renders the failure of a row, if any: a link to the problem that explains it, or else its message and fix. */
-export function renderFailure(
-  { failure, identity, resource }: FailedRow,
-  { problems }: StatusDocument,
-): Html | undefined {
-  if (failure === undefined) return undefined
-  const explaining = problems.filter(
-    (problem) =>
-      problem.failure?.code === failure.code &&
-      (identity === undefined || (problem.identity ?? identity) === identity) &&
-      (resource === undefined || problem.resources?.includes(resource) !== false),
-  )
-  const [problem] = explaining
-  return problem === undefined || explaining.length > 1
-    ? html`<span class="tag">${renderText(failure.code)}</span> ${renderMessage(failure)}
-        ${renderFix(failure)}`
-    : html`<a class="tag failing" href="#problem-${problems.indexOf(problem) + 1}"
-        >${renderText(failure.code)}</a
-      >`
+/** Renders the code, the fix, and the message, if it is not the summary, without Entra ID's ids at its end. */
+function renderFailure({ code, message, fix }: Failure, summary?: string): Html {
+  return html`${renderCode(code)}
+  ${message !== summary && html`<p>${renderText(removeTraceIds(message))}</p>`}
+  ${fix && html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
 }
 
-/** Renders what happened, without the ids at the end of Entra ID's text. */
-function renderMessage({ message }: Failure): Html {
-  return html`<p>${renderText(removeTraceIds(message))}</p>`
+/** Renders a code as a link to its troubleshooting. */
+function renderCode(code: string): Html {
+  const url = `${DOCS_URL}/troubleshooting.html#${code}`
+  return html`<a class="tag failing" href="${url}">${renderText(code)}</a>`
 }
 
-function renderFix({ fix }: Failure): Html | undefined {
-  return fix === undefined ? undefined : html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`
-}
-
-/** Renders the next step: `wimds doctor`, which needs the environment of the sidecar. */
-function renderDiagnosis(status: StatusDocument): Html {
-  const command = createDoctorCommand(status)
-  if (command !== undefined) return renderRemedy('Next, check this sidecar', command)
+/** Renders the next step: `wimds doctor`. `pod` has no sidecar to run it in. */
+function renderDiagnosis({ workload }: StatusDocument, pod: string | undefined): Html {
+  const { inPod, namespace = 'NAMESPACE', host } = workload
+  const exec = inPod ? `kubectl exec -n ${namespace} ${host} -c wimds -- ` : ''
+  const command = pod === undefined ? `${exec}wimds doctor` : `wimds doctor --pod ${pod}`
   return html`<p>
-    Next, run <a href="${DOCS_URL}/doctor.html" rel="noreferrer">wimds doctor</a> with the
-    environment of this <code>wimds serve</code>.
+    Next, run
+    <code>${renderText(command)}</code>${!inPod && ' with the environment of this sidecar'}. It
+    prints the commands for a missing federated credential.
   </p>`
-}
-
-/** The words in capitals that stand for what the sidecar does not know. */
-const PLACEHOLDER = /\b(?:IDENTITY_NAME|RESOURCE_GROUP|CLIENT_ID|NAMESPACE)\b/g
-
-/** Renders a command with its purpose, and the names of the placeholders in it. */
-function renderRemedy(purpose: string, command: string): Html {
-  const names = [...new Set(command.match(PLACEHOLDER))]
-  const placeholders = names.length === 0 ? '' : ` (fill in ${names.join(', ')})`
-  return html`<p>${purpose}${placeholders}:</p>
-    ${renderCommand(command)}`
 }

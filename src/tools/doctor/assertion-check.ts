@@ -12,8 +12,7 @@ import {
   requireAudience,
 } from '../../sidecar/exchange/assertion.ts'
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
-import { ENABLE_OIDC_ISSUER, formatCommand } from '../../lib/shell.ts'
-import { isInternalIssuer } from '../../lib/internal-issuer.ts'
+import { ENABLE_OIDC_ISSUER, isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { DOCS_URL } from '../../lib/version.ts'
@@ -127,7 +126,7 @@ function findError(
     return new BrokerError(
       toBrokerError(error).code,
       `the token in ${file} has the audience ${apiAudience}: it is a credential for the Kubernetes API, such as the default service-account token, and is not sent to Entra ID`,
-      `mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${formatCommand(ENABLE_OIDC_ISSUER)}`,
+      `mount a projected service-account token with the audience of Entra ID, ${findAudience(authorityHosts[0])}, as injection does; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
     )
   }
   if (!isTokenProxy) {

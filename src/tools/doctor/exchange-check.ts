@@ -1,26 +1,20 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
 import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
-import {
-  createCredentialName,
-  formatManagedIdentityId,
-  parseManagedIdentityId,
-} from '../../lib/managed-identity.ts'
-import { formatCommand } from '../../lib/shell.ts'
 import type { Config } from '../../sidecar/config/config.ts'
-import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
-import {
-  canCreateCredential,
-  createApplicationCommand,
-  createIdentityFlags,
-  createManagedIdentityCommand,
-} from '../../sidecar/exchange/credential-commands.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
 import { toScope } from '../../sidecar/tokens/token.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
+import {
+  createCredentialName,
+  formatManagedIdentityId,
+  parseManagedIdentityId,
+} from '../managed-identity.ts'
+import { formatCommand } from '../shell.ts'
 import type { AssertionCheck } from './assertion-check.ts'
+import { type Commands, createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './connectivity.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
@@ -108,19 +102,9 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
   return [resources[0] ?? RESOURCES[azEnvironment] ?? DEFAULT_RESOURCE]
 }
 
-type Commands = NonNullable<Finding['commands']>
-
-const CREDENTIAL_CODES = new Set([
-  'federated_credential_not_found',
-  'federated_credential_mismatch',
-  'token_proxy_forbidden',
-])
-
 /**
- * Returns the commands that fix a failed exchange; none for an assertion that no credential could fix, or whose
- * audience is probably the mistake. After a mismatch they list the credentials to compare: Entra ID allows only one
- * with an issuer and subject. A chained identity needs a credential for its managed identity's token, and none if that
- * identity failed.
+ * Returns the commands that fix a failed exchange; none for a projected token that fails. A chained identity needs a
+ * credential for its managed identity's token, and none if that identity failed.
  */
 function createCommands(
   { code, assertion: rejected }: BrokerError,
@@ -129,58 +113,23 @@ function createCommands(
   check: AssertionCheck | undefined,
 ): Commands {
   const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
-  if (assertion === undefined || !CREDENTIAL_CODES.has(code)) return []
+  if (assertion === undefined) return []
   const claims = rejected ?? assertion
   if (identity.assertionFrom === undefined) {
     if (isViaTokenProxy(identity, exchange, assertion)) {
-      return createBindingCommands(identity, assertion)
+      return BINDING_CODES.has(code) ? createBindingCommands(identity, assertion) : []
     }
   } else if (claims.subject === assertion.subject) return []
-  if (exchange.audience === undefined && hasUnexpectedAudience(claims)) return []
-  const find = findIdentityName(identity)
-  if (code === 'federated_credential_mismatch') return [...find, ...listCredentials(identity)]
-  if (!canCreateCredential(claims)) return []
-  return [
-    ...find,
-    {
-      purpose: `Create the federated credential of ${identity.name}, a managed identity`,
-      command: formatCommand(createManagedIdentityCommand(identity, claims)),
-    },
-    {
-      purpose: 'or of an application registration',
-      command: formatCommand(createApplicationCommand(identity, claims)),
-    },
-  ]
+  const hasOwnAudience = exchange.audience !== undefined
+  return createCredentialCommands({ code, identity, claims, hasOwnAudience })
 }
 
-/** Returns the command that finds a managed identity by its client id, a GUID; none if its resource id is configured. */
-function findIdentityName({ name, clientId, resourceId }: Identity): Commands {
-  if (resourceId !== undefined) return []
-  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
-  return [
-    {
-      purpose: `Find the name and the resource group of ${name}, if it is a managed identity`,
-      command: `az identity list --output table --query "${query}"`,
-    },
-  ]
-}
-
-/** Returns the commands that list the federated credentials, to compare with the claims of the assertion. */
-function listCredentials({ name, clientId, resourceId }: Identity): Commands {
-  const table = ['output', 'table'] as const
-  const identity = [...createIdentityFlags(resourceId), table]
-  const application = [['id', clientId], table] as const
-  return [
-    {
-      purpose: `List the federated credentials of ${name}, a managed identity`,
-      command: formatCommand({ words: 'az identity federated-credential list', flags: identity }),
-    },
-    {
-      purpose: 'or of an application registration',
-      command: formatCommand({ words: 'az ad app federated-credential list', flags: application }),
-    },
-  ]
-}
+/** What the token proxy answers without an identity binding, or without the right to use it. */
+const BINDING_CODES = new Set([
+  'federated_credential_not_found',
+  'federated_credential_mismatch',
+  'token_proxy_forbidden',
+])
 
 /** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
 function createBindingCommands(

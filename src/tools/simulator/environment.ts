@@ -1,5 +1,5 @@
 /** The environment variables that connect a sidecar to a simulator. */
-import { quoteForShell } from '../../lib/shell.ts'
+import { quoteForShell } from '../shell.ts'
 import type { Simulator } from './simulator.ts'
 
 /** Returns the settings of a sidecar that uses this simulator's Entra ID, without its token proxy. */

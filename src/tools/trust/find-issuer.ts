@@ -1,6 +1,6 @@
 /** Checks the issuer and the audience of a cluster's tokens. */
 import { formatProblem } from '../../lib/errors.ts'
-import { namesFileForAz } from '../../lib/shell.ts'
+import { namesFileForAz } from '../shell.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,

@@ -8,8 +8,8 @@ import {
   formatManagedIdentityId,
   type ManagedIdentityId,
   parseManagedIdentityId,
-} from '../../lib/managed-identity.ts'
-import { quoteForShell } from '../../lib/shell.ts'
+} from '../managed-identity.ts'
+import { quoteForShell } from '../shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 

@@ -21,7 +21,7 @@ import {
 import type { Report } from './finding.ts'
 import type { IdentityKind } from './inventory.ts'
 import { isAudience } from './find-issuer.ts'
-import { type ManagedIdentityId, parseManagedIdentityId } from '../../lib/managed-identity.ts'
+import { type ManagedIdentityId, parseManagedIdentityId } from '../managed-identity.ts'
 import { BINDING, findMainToken, findTokenAt, type TokenUse } from './projected-token.ts'
 
 export interface TrustOptions {

@@ -4,7 +4,7 @@ import {
   createCredentialName,
   formatManagedIdentityId,
   type ManagedIdentityId,
-} from '../../lib/managed-identity.ts'
+} from '../managed-identity.ts'
 import { createReport, type Finding, type Report } from './finding.ts'
 import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'

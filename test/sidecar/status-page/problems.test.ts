@@ -25,7 +25,7 @@ const markupOf = (problem: Problem, overrides: Partial<StatusDocument> = {}) =>
 test('a failing refresh says why, since when, and until when the cached token is served', () => {
   const text = textOf(markupOf({ ...FAILURE, servedUntil: '2026-11-24T12:24:00.000Z' }))
   expect(text).toContain(
-    'No token for https://vault.azure.net as orders Entra ID cannot be reached',
+    'No token for https://vault.azure.net as orders entra_unreachable Entra ID cannot be reached',
   )
   expect(text).toContain('Fix: check DNS.')
   expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
@@ -54,16 +54,33 @@ test.each<[string, string, Problem, StatusDocument['state']]>([
   expect(markupOf(problem, { state })).toContain(`class="problem ${tone}"`)
 })
 
-test('a command names the placeholders in it', () => {
-  const failure = { code: 'federated_credential_not_found', message: 'there is none' }
-  const markup = markupOf({ ...FAILURE, failure }, { workload: { host: 'orders-0', inPod: true } })
-  expect(markup).toContain('(fill in IDENTITY_NAME, RESOURCE_GROUP):')
-  expect(markup).toContain('Next, check this sidecar (fill in NAMESPACE):')
+test.each([
+  [
+    { inPod: true, namespace: 'shop' },
+    undefined,
+    'kubectl exec -n shop orders-0 -c wimds -- wimds doctor',
+  ],
+  [{ inPod: true }, undefined, 'kubectl exec -n NAMESPACE orders-0 -c wimds -- wimds doctor'],
+  [
+    { inPod: false, namespace: 'shop' },
+    undefined,
+    'wimds doctor with the environment of this sidecar',
+  ],
+  // In mode node the document has the host of the broker, and the pod has no sidecar.
+  [{ inPod: true, namespace: 'shop' }, 'shop/orders-1', 'wimds doctor --pod shop/orders-1'],
+])('the next step with %j for the pod %s is %s', (where, pod, expected) => {
+  const status = aStatus({ problems: [FAILURE], workload: { host: 'orders-0', ...where } })
+  const { markup } = renderProblems(status, pod)
+  expect(textOf(markup).replace(' .', '.')).toContain(
+    `Next, run ${expected}. It prints the commands`,
+  )
 })
 
-test('outside Kubernetes the next step is wimds doctor, without kubectl', () => {
-  const workload = { host: 'vm', namespace: 'shop', serviceAccount: 'orders', inPod: false }
-  const markup = markupOf(FAILURE, { workload })
-  expect(markup).toMatch(/doctor\.html" rel="noreferrer">wimds doctor<\/a>/)
-  expect(markup).not.toContain('kubectl')
+test('a failure has its code as a link, and its message and the ids of Entra ID once', () => {
+  const message = 'AADSTS7: no Trace ID: t Correlation ID: c Timestamp: 2026-11-24 11:59:40Z'
+  const failure = { code: 'internal', message, fix: 'wait', aadsts: 7, entraTraceId: 't' }
+  const markup = markupOf({ ...FAILURE, failure })
+  expect(markup).toMatch(/<a [^>]*href="https:[^"]*\/troubleshooting\.html#internal"/)
+  expect(textOf(markup)).toContain('internal AADSTS7: no Fix: wait.')
+  expect(textOf(markup)).toContain('Aadsts 7 Entra trace id t')
 })

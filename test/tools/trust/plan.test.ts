@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ExistingCredential } from '../../../src/tools/trust/inventory.ts'
-import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import { formatManagedIdentityId } from '../../../src/tools/managed-identity.ts'
 import {
   AUDIENCE,
   BILLING,

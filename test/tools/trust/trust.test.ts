@@ -15,7 +15,7 @@ import {
   ORDERS_ID,
   serviceAccount,
 } from './fixtures.ts'
-import { formatManagedIdentityId } from '../../../src/lib/managed-identity.ts'
+import { formatManagedIdentityId } from '../../../src/tools/managed-identity.ts'
 import { runCommand } from '../capture.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'wimds-trust-'))

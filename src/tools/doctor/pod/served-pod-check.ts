@@ -3,9 +3,9 @@ import * as z from 'zod/mini'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { type StatusDocument, StatusSchema } from '../../../sidecar/telemetry/status-schema.ts'
 import { WITHOUT_IDENTITY } from '../../../sidecar/identities.ts'
-import { findRemedies } from '../../../sidecar/status-page/remedies.ts'
 import { listClaims } from '../assertion-check.ts'
 import { describeIdentity } from '../checks.ts'
+import { createCredentialCommands } from '../credential-commands.ts'
 import type { Finding } from '../doctor-report.ts'
 import { checkClock } from '../exchange-check.ts'
 import {
@@ -128,7 +128,7 @@ const NO_TOKEN = notChecked(
 )
 
 function checkToken(
-  { clientId, cached, failure }: StatusDocument['tokens'][number],
+  { identity: name, clientId, cached, failure }: StatusDocument['tokens'][number],
   status: ServedStatus,
   assertions: readonly Finding[],
 ): Outcome {
@@ -137,9 +137,27 @@ function checkToken(
   if (assertions.some((each) => each.failure?.code === failure.code)) {
     return notChecked(`the projected token fails (${failure.code})`, ...details)
   }
-  const remedies = findRemedies({ clientId, failure }, status)
-  return {
-    ...reportedFailure(failure, ...details),
-    commands: remedies.map(([purpose, command]) => ({ purpose, command })),
-  }
+  const identity = status.identities.find((each) => each.clientId === clientId)
+  const commands = createCredentialCommands({
+    code: failure.code,
+    identity: { name, clientId, resourceId: identity?.resourceId },
+    claims: findClaims(identity, status),
+    hasOwnAudience: status.settings.some(
+      ({ name: setting, source }) => setting === 'WIMDS_AUDIENCE' && source === 'environment',
+    ),
+  })
+  return { ...reportedFailure(failure, ...details), commands }
+}
+
+/**
+ * Returns the claims of the projected token that the identity exchanges; undefined if they are not known, as those of a
+ * chained identity, or of an unlisted client id where there are several projected tokens.
+ */
+function findClaims(
+  identity: StatusDocument['identities'][number] | undefined,
+  { assertions }: ServedStatus,
+): StatusDocument['assertions'][number]['claims'] {
+  const only = assertions.length === 1 ? assertions[0]?.file : undefined
+  const file = identity === undefined ? only : identity.tokenFile
+  return assertions.find((assertion) => assertion.file === file)?.claims
 }

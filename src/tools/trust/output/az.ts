@@ -1,5 +1,5 @@
 /** Formats the plan as a shell script of `az` commands. */
-import { quoteForShell } from '../../../lib/shell.ts'
+import { quoteForShell } from '../../shell.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { ExistingCredential } from '../inventory.ts'
 import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'

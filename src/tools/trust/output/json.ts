@@ -1,5 +1,5 @@
 /** Formats the plan as JSON. Its form is public: members are added, never renamed. */
-import { formatManagedIdentityId } from '../../../lib/managed-identity.ts'
+import { formatManagedIdentityId } from '../../managed-identity.ts'
 import { formatProblem } from '../../../lib/errors.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'

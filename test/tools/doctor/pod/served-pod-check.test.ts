@@ -32,6 +32,43 @@ test('a failed exchange has the meaning of its code, and the commands of the cre
   expect(commands).toContain('--subject system:serviceaccount:shop:orders')
 })
 
+/** Returns the commands after Entra ID found no credential. */
+const commandsWith = (overrides: Partial<StatusDocument>) =>
+  check({ tokens: tokensWith({ failure: NOT_FOUND }), ...overrides })('token_exchange')[0]?.commands
+
+describe('the commands of the credential', () => {
+  const { assertions, identities } = aStatus()
+  const others = assertions.map(({ claims }) => ({
+    file: '/other/token',
+    ...(claims && { claims: { ...claims, issuer: 'https://other.test' } }),
+  }))
+  test('have the claims of the projected token that the identity exchanges', () => {
+    const commands = commandsWith({ assertions: [...others, ...assertions] })
+    expect(commands?.[1]?.command).toContain('--issuer https://eastus.oic.prod-aks.azure.com/t/c/ ')
+  })
+
+  test.each<[string, Partial<StatusDocument>]>([
+    ['an unlisted client id with two', { assertions: [...others, ...assertions], identities: [] }],
+    [
+      'a chained identity with',
+      { identities: identities.map(({ tokenFile: _tokenFile, ...identity }) => identity) },
+    ],
+  ])('are left out for %s projected tokens', (_, overrides) => {
+    expect(commandsWith(overrides)).toBeUndefined()
+  })
+
+  test('have an unusual audience if it is configured', () => {
+    const setting = { name: 'WIMDS_AUDIENCE', value: 'vault', source: 'environment' } as const
+    const unusual = assertions.map(({ claims, ...assertion }) => ({
+      ...assertion,
+      ...(claims && { claims: { ...claims, audience: ['vault'] } }),
+    }))
+    expect(commandsWith({ assertions: unusual })).toBeUndefined()
+    const commands = commandsWith({ assertions: unusual, settings: [setting] })
+    expect(commands?.[1]?.command).toContain('--audiences vault')
+  })
+})
+
 test('a refresh that fails says until when the cached token is served', () => {
   const tokens = aStatus().tokens.map((token) => ({ ...token, failure: NOT_FOUND }))
   expect(check({ tokens })('token_exchange')).toMatchObject([

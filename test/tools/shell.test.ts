@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { namesFileForAz } from '../../src/lib/shell.ts'
+import { namesFileForAz } from '../../src/tools/shell.ts'
 
 test.each(['@/etc/passwd', '@token', 'https://x/?a=@/etc/passwd', 'a=@b=c', '=@b'])(
   '%s is replaced by a file',

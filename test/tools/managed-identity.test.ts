@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createCredentialName } from '../../src/lib/managed-identity.ts'
+import { createCredentialName } from '../../src/tools/managed-identity.ts'
 import { CREDENTIAL_NAME } from '../fixtures/credential-name.ts'
 
 const subject = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`

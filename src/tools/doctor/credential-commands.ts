@@ -1,0 +1,119 @@
+/** Creates the commands for the federated credential that an exchange needs. */
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import type { AssertionClaims } from '../../lib/errors.ts'
+import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
+import type { Identity } from '../../sidecar/identities.ts'
+import { createCredentialName, parseManagedIdentityId } from '../managed-identity.ts'
+import { formatCommand, isPlainWord, namesFileForAz, type ShellCommand } from '../shell.ts'
+import type { Finding } from './doctor-report.ts'
+
+export type Commands = NonNullable<Finding['commands']>
+
+interface Rejected {
+  readonly code: string
+  readonly identity: Pick<Identity, 'name' | 'clientId' | 'resourceId'>
+  /** Those of the assertion; undefined if they are not known. */
+  readonly claims: AssertionClaims | undefined
+  /** Whether WIMDS_AUDIENCE names an audience: it is no mistake. */
+  readonly hasOwnAudience: boolean
+}
+
+/**
+ * Returns the commands for a rejected assertion; none for a code that no credential can fix, or if the audience is
+ * probably the mistake. After a mismatch they list the credentials to compare: Entra ID allows only one with an issuer
+ * and subject. None has a placeholder for a claim: the name of the credential would be the same in every cluster.
+ */
+export function createCredentialCommands(rejected: Rejected): Commands {
+  const { code, identity, claims, hasOwnAudience } = rejected
+  if (claims !== undefined && hasUnexpectedAudience(claims) && !hasOwnAudience) return []
+  if (code === 'federated_credential_mismatch') {
+    return [...findIdentityName(identity), ...listCredentials(identity)]
+  }
+  if (code !== 'federated_credential_not_found' || claims === undefined) return []
+  return canCreateCredential(claims)
+    ? [...findIdentityName(identity), ...createCredential(identity, claims)]
+    : []
+}
+
+/** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */
+function findIdentityName({ name, clientId, resourceId }: Rejected['identity']): Commands {
+  if (resourceId !== undefined || !isPlainWord(clientId)) return []
+  const query = `[?clientId=='${clientId}'].{name:name, resourceGroup:resourceGroup}`
+  return [
+    {
+      purpose: `Find the name and the resource group of ${name}, if it is a managed identity`,
+      command: `az identity list --output table --query "${query}"`,
+    },
+  ]
+}
+
+function listCredentials({ name, clientId, resourceId }: Rejected['identity']): Commands {
+  const table = ['output', 'table'] as const
+  return [
+    {
+      purpose: `List the federated credentials of ${name}, a managed identity`,
+      command: formatCommand({
+        words: 'az identity federated-credential list',
+        flags: [...createIdentityFlags(resourceId), table],
+      }),
+    },
+    {
+      purpose: 'or of an application registration',
+      command: formatCommand({
+        words: 'az ad app federated-credential list',
+        flags: [['id', clientId], table],
+      }),
+    },
+  ]
+}
+
+/**
+ * Returns false if the Azure CLI would replace a claim by the content of a file, and so upload that. The claims come
+ * from a file that is not trusted.
+ */
+function canCreateCredential({ issuer, subject, audience }: AssertionClaims): boolean {
+  return ![issuer, subject, ...audience].some(namesFileForAz)
+}
+
+function createCredential(
+  { name: identityName, clientId, resourceId }: Rejected['identity'],
+  { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: AssertionClaims,
+): Commands {
+  const name = createCredentialName(issuer, subject)
+  const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
+  return [
+    {
+      purpose: `Create the federated credential of ${identityName}, a managed identity`,
+      command: formatCommand({
+        words: 'az identity federated-credential create',
+        flags: [
+          ['name', name],
+          ...createIdentityFlags(resourceId),
+          ['issuer', issuer],
+          ['subject', subject],
+          ['audiences', audience],
+        ],
+      }),
+    },
+    {
+      purpose: 'or of an application registration',
+      command: formatCommand({
+        words: 'az ad app federated-credential create',
+        flags: [
+          ['id', clientId],
+          ['parameters', parameters],
+        ],
+      }),
+    },
+  ]
+}
+
+/** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
+function createIdentityFlags(resourceId: string | undefined): ShellCommand['flags'] {
+  const id = parseManagedIdentityId(resourceId ?? '')
+  return [
+    ['identity-name', id?.name ?? 'IDENTITY_NAME'],
+    ['resource-group', id?.resourceGroup ?? 'RESOURCE_GROUP'],
+    ...(id === undefined ? [] : [['subscription', id.subscription] as const]),
+  ]
+}

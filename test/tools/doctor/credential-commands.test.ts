@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
+import { shellWords } from '../../fixtures/shell-words.ts'
+
+const CLAIMS = {
+  issuer: 'https://oidc.example/',
+  subject: 'system:serviceaccount:shop:orders',
+  audience: ['api://AzureADTokenExchange'],
+}
+const IDENTITY = { name: 'orders', clientId: '11111111-1111-4111-8111-111111111111' }
+const ARM_ID =
+  '/subscriptions/55555555-5555-4555-8555-555555555555/resourcegroups/my shop/providers/microsoft.managedidentity/userassignedidentities/orders'
+const NOT_FOUND = {
+  code: 'federated_credential_not_found',
+  identity: IDENTITY,
+  claims: CLAIMS,
+  hasOwnAudience: false,
+}
+const MISMATCH = { ...NOT_FOUND, code: 'federated_credential_mismatch' }
+
+const commandsOf = (rejected: Parameters<typeof createCredentialCommands>[0]) =>
+  createCredentialCommands(rejected).map(({ command }) => command)
+
+const FIND = /^az identity list .*clientId=='1{8}-/
+const FLAGS =
+  "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555"
+const PLACEHOLDERS = '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP'
+
+test('the identity is that of the resource id, or has placeholders and is looked up', () => {
+  const identity = { ...IDENTITY, resourceId: ARM_ID }
+  expect(commandsOf({ ...MISMATCH, identity })).toEqual([
+    `az identity federated-credential list ${FLAGS} --output table`,
+    expect.stringMatching(/^az ad app federated-credential list --id /),
+  ])
+  expect(commandsOf({ ...NOT_FOUND, identity })[0]).toContain(FLAGS)
+  for (const rejected of [MISMATCH, NOT_FOUND]) {
+    expect(commandsOf(rejected)).toEqual([
+      expect.stringMatching(FIND),
+      expect.stringContaining(PLACEHOLDERS),
+      expect.stringContaining(`--id ${IDENTITY.clientId} `),
+    ])
+  }
+})
+
+test.each([
+  ['would make the Azure CLI upload a file', { issuer: 'https://x/?a=@/etc/passwd' }],
+  ['would make the Azure CLI upload a file', { subject: '@/etc/passwd' }],
+  ['are probably a mistake', { audience: ['vault'] }],
+  ['are not known', undefined],
+])('there is no command with claims that %s: %j', (_, changes) => {
+  const claims = changes && { ...CLAIMS, ...changes }
+  expect(commandsOf({ ...NOT_FOUND, claims })).toEqual([])
+})
+
+test('there is none for another code', () => {
+  expect(commandsOf({ ...NOT_FOUND, code: 'entra_bad_response' })).toEqual([])
+})
+
+test('quotes hostile values for the shell', () => {
+  const claims = {
+    issuer: 'https://x/\'; echo "$(id)" `id`',
+    subject: 'system:serviceaccount:shop:orders --identity-name other',
+    audience: ['api://x --output json'],
+  }
+  const identity = { name: 'orders', clientId: `1' || "$(reboot)` }
+  const [managedIdentity = '', application = '', ...others] = commandsOf({
+    ...NOT_FOUND,
+    identity,
+    claims,
+    hasOwnAudience: true,
+  })
+  expect(others).toEqual([])
+  const { issuer, subject, audience } = claims
+  const flags = ['--issuer', issuer, '--subject', subject, '--audiences', ...audience]
+  expect(shellWords(managedIdentity).slice(-6)).toEqual(flags)
+  const words = shellWords(application)
+  expect(words).toContain(identity.clientId)
+  expect(JSON.parse(words.at(-1) ?? '')).toMatchObject({ issuer, subject, audiences: audience })
+})
