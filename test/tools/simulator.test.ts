@@ -166,7 +166,8 @@ resources:
   - { name: Shop, appId: shop }
 faults: 3
 `
-    const flags = ['--bogus', 'word', '--listen', 'nowhere', '--tls-cert', 'x']
+    const hosts = ['', 'a b', 'https://a', 'a:80'].flatMap((host) => ['--host', host])
+    const flags = ['--bogus', 'word', '--listen', 'nowhere', '--tls-cert', 'x', ...hosts]
     const { code, out, err } = await refuse(config, ...flags)
     expect({ code, out }).toEqual({ code: 64, out: '' })
     for (const problem of [
@@ -174,6 +175,9 @@ faults: 3
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
       '--tls-cert and --tls-key must be given together',
+      ...['""', '"a b"', '"https://a"', '"a:80"'].map(
+        (host) => `--host must be a name or address, without port, not ${host}`,
+      ),
       'config.yaml:2:15: applications[0].clientId: must be a GUID, not "orders"',
       ': applications[0]: has no member "colour"; its members are clientId, tenantId, ',
       'config.yaml:6:26: resources[0].appId: must be a GUID, not "shop"',
@@ -242,7 +246,7 @@ faults: 3
     const io = captureIo()
     expect(await simulate(['--dir', directory], io)).toBe(1)
     expect(io.err()).toBe(
-      `wimds simulate: process ${first.pid} uses ${directory}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${join(directory, 'pid')}\n`,
+      `wimds simulate: process ${first.pid} uses ${directory}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${join(directory, 'simulator.pid')}\n`,
     )
     expect(await files()).toEqual(written)
 
@@ -251,7 +255,7 @@ faults: 3
     const { env, stop } = await start()
     expect((await exchange(env)).status).toBe(200)
     expect(await stop()).toBe(0)
-    await expect(access(join(directory, 'pid'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(access(join(directory, 'simulator.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('creates the folders above --dir', async () => {
@@ -261,10 +265,27 @@ faults: 3
     expect(await stop()).toBe(0)
   })
 
+  test('exits with 64 for a certificate that is none', async () => {
+    const file = await writeConfig('{}')
+    const { code, err } = await refuse('{}', '--tls-cert', file, '--tls-key', file)
+    expect(code).toBe(64)
+    expect(err).toContain(`${file} and ${file} are no certificate and its key: `)
+    expect(err).toContain('. Fix: pass both in PEM')
+  })
+
+  test.each(['192.0.2.1:0', 'nowhere.invalid:0'])(
+    'exits with 1 at %s, which is elsewhere',
+    async (address) => {
+      const io = captureIo()
+      expect(await simulate(['--listen', address], io)).toBe(1)
+      expect(io.err()).toMatch(/\. Fix: choose another address by --listen/u)
+    },
+  )
+
   test('exits with 1 when a port is in use', async () => {
     await using taken = await serve(async () => new Response('taken'))
     const io = captureIo()
     expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
-    expect(io.err()).toMatch(/EADDRINUSE.*\. Fix: choose another port by --listen/u)
+    expect(io.err()).toMatch(/EADDRINUSE.*\. Fix: choose another address by --listen/u)
   })
 })

@@ -60,6 +60,7 @@ async function rotateKeys({ simulator, sidecar, print }: DemoParts): Promise<voi
 
 async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void> {
   print('4. The application requests an identity without a federated credential for this pod.')
+  print('   It gets no token, but an error that says why, and the fix.')
   const reply = await requestToken(sidecar, { resource: VAULT, client_id: BILLING.clientId })
   expect(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
   expect(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)

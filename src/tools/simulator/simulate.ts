@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseFlags } from '../../lib/args.ts'
-import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
 import { formatEnvironment } from './environment.ts'
@@ -25,15 +25,24 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   try {
     return await run(options, io)
   } catch (error) {
-    const fix =
-      errorCode(error) === 'EADDRINUSE'
-        ? '. Fix: choose another port by --listen, --issuer-listen, --vault-listen or --token-proxy-listen'
-        : ''
+    const fix = isOfAddress(error) ? `. Fix: ${ADDRESS_FIX}` : ''
     printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
     return 1
   } finally {
     await options.close()
   }
+}
+
+const ADDRESS_FIX =
+  'choose another address by --listen, --issuer-listen, --vault-listen or --token-proxy-listen'
+
+/** Returns true if an address cannot be bound, or its name cannot be resolved. */
+function isOfAddress(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'syscall' in error &&
+    (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
+  )
 }
 
 async function run(options: SimulateOptions, io: CommandIo): Promise<number> {

@@ -1,6 +1,8 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { address } from '../../sidecar/config/parsers.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
 import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
@@ -70,12 +72,15 @@ export async function readSimulateOptions(flags: SimulateFlags): Promise<Simulat
   const problems = [...flags.problems]
   const listen = parseListen(flags, problems)
   const tls = await readCertificate(flags, problems)
+  const hosts = flags.values('host')
+  for (const host of hosts.filter((each) => !isHost(each))) {
+    problems.push(`--host must be a name or address, without port, not ${JSON.stringify(host)}`)
+  }
   const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
   if (problems.length > 0 || file === undefined) {
     await file?.close()
     throw new UsageError(problems)
   }
-  const hosts = flags.values('host')
   const simulator = {
     ...file.simulator,
     names: hosts.filter((host) => isIP(host) === 0),
@@ -99,6 +104,11 @@ function parseListen(
   }
 }
 
+function isHost(text: string): boolean {
+  const url = `https://${text}`
+  return isIP(text) !== 0 || (URL.canParse(url) && new URL(url).hostname === text.toLowerCase())
+}
+
 async function readCertificate(
   flags: SimulateFlags,
   problems: string[],
@@ -111,7 +121,15 @@ async function readCertificate(
   }
   const certPem = await collectErrors(problems, () => readNamedFile(certFile))
   const keyPem = await collectErrors(problems, () => readNamedFile(keyFile))
-  return certPem === undefined || keyPem === undefined ? undefined : { certPem, keyPem }
+  if (certPem === undefined || keyPem === undefined) return undefined
+  try {
+    createSecureContext({ cert: certPem, key: keyPem })
+  } catch (error) {
+    problems.push(
+      `${certFile} and ${keyFile} are no certificate and its key: ${errorMessage(error)}. Fix: pass both in PEM`,
+    )
+  }
+  return { certPem, keyPem }
 }
 
 /**

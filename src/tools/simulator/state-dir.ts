@@ -9,6 +9,7 @@ import { describeFileError } from '../../lib/files.ts'
 
 /** The settings of a sidecar. It exists while the simulator can be used, so that scripts can wait for it. */
 export const ENV_FILE = 'env'
+const PID_FILE = 'simulator.pid'
 
 export interface StateDir {
   readonly path: string
@@ -26,11 +27,11 @@ export async function openStateDir(path: string | undefined): Promise<StateDir> 
     return { path: temporary, close: () => rm(temporary, { recursive: true, force: true }) }
   }
   await createFolder(path)
-  const lock = join(path, 'pid')
+  const lock = join(path, PID_FILE)
   const owner = await readOwner(lock)
   if (owner !== undefined) {
     if (isRunning(owner)) throw new Error(formatProblem(describeConflict(path, owner, lock)))
-    for (const left of [ENV_FILE, 'pid']) await rm(join(path, left), { force: true })
+    for (const left of [ENV_FILE, PID_FILE]) await rm(join(path, left), { force: true })
   }
   await writeFile(lock, `${process.pid}\n`, { flag: 'wx' }).catch(failToCreate(lock))
   return { path, close: () => rm(lock, { force: true }) }
