@@ -27,6 +27,13 @@ afterEach(() => node[Symbol.dispose]())
 const UID = nodeModePod().metadata.uid
 const keep = (pod: PodNetwork, uid = UID) => node.keep(pod, uid)
 
+/** Creates the network of a pod, with its record. */
+async function keptNetwork(uid = UID, address?: string): Promise<PodNetwork> {
+  const network = await podNetwork(address)
+  keep(network, uid)
+  return network
+}
+
 const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
 const IDENTITY = {
@@ -63,10 +70,8 @@ const restoreTool = (name: string) => rmSync(join(node.bin, name))
 
 describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('serves a pod that is listed and one that comes later, and shuts down', async () => {
-    using first = await podNetwork('10.9.0.2')
-    using second = await podNetwork('10.9.0.3')
-    keep(first, 'first')
-    keep(second, 'second')
+    using first = await keptNetwork('first', '10.9.0.2')
+    using second = await keptNetwork('second', '10.9.0.3')
     await using api = await startApi()
     api.set(servedPod({ uid: 'first' }))
     await using agent = startAgent(node)
@@ -82,8 +87,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('the broker has no rights, and is replaced when it ends', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await using api = await startApi()
     api.set(servedPod())
     await using agent = startAgent(node)
@@ -100,8 +104,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('serves a deleted pod until its sandbox is gone', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await using api = await startApi()
     api.set(servedPod())
     await using agent = startAgent(node)
@@ -115,10 +118,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('serves running pods again while the API server is away, and no pod without a sandbox', async () => {
-    using pod = await podNetwork()
-    using ended = await podNetwork()
-    keep(pod)
-    keep(ended, 'ended')
+    using pod = await keptNetwork()
+    using ended = await keptNetwork('ended')
     await using api = await startApi()
     api.set(servedPod(), servedPod({ uid: 'ended' }))
     await using killed = startAgent(node)
@@ -139,8 +140,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('a pod whose settings are invalid has an event, and is not served', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using _ = await keptNetwork()
     await using api = await startApi()
     api.set(nodeModePod({ env: [{ name: 'AZURE_TENANT_ID', value: 'common' }] }))
     await using agent = startAgent(node)
@@ -151,8 +151,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await using api = await startApi()
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
     const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
@@ -190,8 +189,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   }, 120_000)
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await using api = await startApi()
     api.set(servedPod())
     const started = join(node.bin, 'started')
@@ -216,8 +214,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   ])(
     'a kernel without nf_tables is named in the event of the pod: %s',
     async (message) => {
-      using pod = await podNetwork()
-      keep(pod)
+      using pod = await keptNetwork()
       await using api = await startApi()
       api.set(servedPod())
       replaceTool('nft', `echo '${message}' >&2; exit 1`)
@@ -241,8 +238,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
       skip('no cgroup with the pids controller can be made')
       return
     }
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await using api = await startApi()
     await using agent = startAgent(node)
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })

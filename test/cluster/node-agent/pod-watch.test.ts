@@ -1,6 +1,6 @@
 /** The watch against an API server of this test, over a real connection. */
 import type { ServerResponse } from 'node:http'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connectToApiServer } from '../../../src/cluster/api-client.ts'
 import { watchPods } from '../../../src/cluster/node-agent/pod-watch.ts'
 import { startApiServer } from '../../fixtures/api-server.ts'
@@ -34,6 +34,7 @@ async function setUp({ lists, watches, idleMs }: Answers) {
     [LIST]: answerNext(lists),
     [WATCH]: answerNext(watches),
   })
+  onTestFinished(() => server[Symbol.asyncDispose]())
   const events: string[] = []
   const errors: unknown[] = []
   const ended = watchPods({
@@ -48,7 +49,7 @@ async function setUp({ lists, watches, idleMs }: Answers) {
   })
   const seen = (expected: readonly string[]) =>
     vi.waitFor(() => expect(events).toEqual(expected), { timeout: 30_000 })
-  return { server, queries, events, errors, ended, seen }
+  return { queries, errors, ended, seen, countLists: () => server.calls(LIST) }
 }
 
 const list =
@@ -75,11 +76,10 @@ const changes: Answer = (response) => {
 }
 
 test('lists, then follows the changes, also when an event comes in pieces', async () => {
-  const { server, queries, seen, ended } = await setUp({
+  const { queries, seen, ended } = await setUp({
     lists: [list(['a', 'b'])],
     watches: [changes],
   })
-  await using _ = server
   await seen(['pod a', 'pod b', 'listed a,b', 'pod c', 'pod a', 'deleted b'])
   const field = (name: string) => queries.map((query) => query.get(name))
   expect(field('fieldSelector')).toEqual(queries.map(() => 'spec.nodeName=node-1'))
@@ -97,7 +97,7 @@ describe('a list', () => {
 
   test('is parsed while it arrives, one pod after the other', async () => {
     let response: ServerResponse | undefined
-    const { server, seen, errors } = await setUp({
+    const { seen, errors } = await setUp({
       lists: [
         (opened) => {
           response = opened
@@ -106,7 +106,6 @@ describe('a list', () => {
       ],
       watches: [],
     })
-    await using _ = server
     await seen(['pod a'])
     response?.end(`}${tail}`)
     await seen(['pod a', 'pod b', 'listed a,b'])
@@ -115,7 +114,7 @@ describe('a list', () => {
 
   test('is parsed in pieces of one byte', async () => {
     const bytes = Buffer.from(`${head}${formatPod('a')},${formatPod('b')}${tail}`)
-    const { server, seen, errors } = await setUp({
+    const { seen, errors } = await setUp({
       lists: [
         (response) => {
           for (const byte of bytes) response.write(Buffer.of(byte))
@@ -124,7 +123,6 @@ describe('a list', () => {
       ],
       watches: [],
     })
-    await using _ = server
     await seen(['pod a', 'pod b', 'listed a,b'])
     expect(errors).toEqual([])
   })
@@ -132,7 +130,7 @@ describe('a list', () => {
   test('may have many of the largest pods', async () => {
     const filler = 'x'.repeat(900 * 1024)
     const uids = Array.from({ length: 24 }, (_, at) => `${at}`)
-    const { server, seen, errors } = await setUp({
+    const { seen, errors } = await setUp({
       lists: [
         (response) => {
           response.write(head)
@@ -145,7 +143,6 @@ describe('a list', () => {
       ],
       watches: [],
     })
-    await using _ = server
     await seen([...uids.map((uid) => `pod ${uid}`), `listed ${uids.join(',')}`])
     expect(errors).toEqual([])
   })
@@ -157,7 +154,7 @@ const bookmark = (resourceVersion: string) => {
 }
 
 test('watches on from the last bookmark or event when the watch ends, without another list', async () => {
-  const { server, queries, seen, errors } = await setUp({
+  const { queries, seen, errors } = await setUp({
     lists: [list(['a'])],
     watches: [
       (response) => response.end(event('ADDED', 'b', '8') + bookmark('9')),
@@ -165,7 +162,6 @@ test('watches on from the last bookmark or event when the watch ends, without an
       (response) => response.write(event('ADDED', 'd')),
     ],
   })
-  await using _ = server
   await seen(['pod a', 'listed a', 'pod b', 'pod c', 'pod d'])
   const field = (name: string) => queries.map((query) => query.get(name))
   expect(field('allowWatchBookmarks')).toEqual([null, 'true', 'true', 'true'])
@@ -177,15 +173,14 @@ test.each<[string, Answer]>([
   ['after its headers', (response) => response.flushHeaders()],
   ['before its headers', () => {}],
 ])('watches again, without an error, when the watch is silent %s', async (_, silence) => {
-  const { server, seen, errors } = await setUp({
+  const { seen, errors, countLists } = await setUp({
     lists: [list(['a'])],
     watches: [silence, (response) => response.write(event('ADDED', 'b'))],
     idleMs: 100,
   })
-  await using closed = server
   await seen(['pod a', 'listed a', 'pod b'])
   expect(errors).toEqual([])
-  expect(closed.calls(LIST)).toBe(1)
+  expect(countLists()).toBe(1)
 })
 
 const status = (code: number): Answer => {
@@ -198,18 +193,17 @@ test.each<[string, Answer]>([
   ['sends garbage', (response) => response.end('<html>\n')],
   ['ends within an event', (response) => response.end('{"type":')],
 ])('lists again when the watch %s', async (_, watch) => {
-  const { server, seen, errors } = await setUp({
+  const { seen, errors, countLists } = await setUp({
     lists: [list(['a']), list(['b'])],
     watches: [watch],
   })
-  await using closed = server
   await seen(['pod a', 'listed a', 'pod b', 'listed b'])
-  expect(closed.calls(LIST)).toBe(2)
+  expect(countLists()).toBe(2)
   expect(errors).toHaveLength(1)
 })
 
 test('lists again what is not older than the last event when the connection breaks', async () => {
-  const { server, queries, seen } = await setUp({
+  const { queries, seen } = await setUp({
     lists: [list(['a']), list(['b'])],
     watches: [
       (response) =>
@@ -218,7 +212,6 @@ test('lists again what is not older than the last event when the connection brea
         ),
     ],
   })
-  await using _ = server
   await seen(['pod a', 'listed a', 'pod b', 'deleted a', 'pod b', 'listed b'])
   // With a limit the API server would read etcd.
   expect(Object.fromEntries(queries[2] ?? [])).toEqual({
@@ -233,22 +226,20 @@ const listField = (queries: readonly URLSearchParams[], name: string) =>
 
 describe('when the API server no longer has the version of the watch', () => {
   test('lists again, without an error', async () => {
-    const { server, queries, seen, errors } = await setUp({
+    const { queries, seen, errors } = await setUp({
       lists: [list(['a']), list(['b'], { resourceVersion: '30' })],
       watches: [status(410)],
     })
-    await using _ = server
     await seen(['pod a', 'listed a', 'pod b', 'listed b'])
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7'])
     expect(errors).toEqual([])
   })
 
   test('reports it the second time, and lists the latest version', async () => {
-    const { server, queries, seen, errors } = await setUp({
+    const { queries, seen, errors } = await setUp({
       lists: [list(['a']), list(['a']), list(['b'])],
       watches: [status(410), status(410)],
     })
-    await using _ = server
     await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'listed b'])
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', null])
     expect(listField(queries, 'resourceVersionMatch')[2]).toBeNull()
@@ -260,7 +251,7 @@ describe('when the API server no longer has the version of the watch', () => {
   })
 
   test('does not count an earlier one, after which the watch had an event', async () => {
-    const { server, queries, seen, errors } = await setUp({
+    const { queries, seen, errors } = await setUp({
       lists: [list(['a']), list(['a']), list(['a'])],
       watches: [
         status(410),
@@ -270,18 +261,16 @@ describe('when the API server no longer has the version of the watch', () => {
         },
       ],
     })
-    await using _ = server
     await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'pod a', 'listed a'])
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '8'])
     expect(errors).toEqual([])
   })
 
   test('does not count an earlier one, after which a watch has ended', async () => {
-    const { server, queries, seen, errors } = await setUp({
+    const { queries, seen, errors } = await setUp({
       lists: [list(['a']), list(['a']), list(['a'])],
       watches: [status(410), (response) => response.end(), status(410)],
     })
-    await using _ = server
     await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod a', 'listed a'])
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '7'])
     expect(errors).toEqual([])
@@ -292,11 +281,10 @@ test.each<[number]>([[410], [504]])(
   'lists the latest version when lists of the last one are answered with %d',
   async (code) => {
     const refuse: Answer = (response) => response.writeHead(code).end()
-    const { server, queries, seen } = await setUp({
+    const { queries, seen } = await setUp({
       lists: [list(['a']), refuse, list(['b'])],
       watches: [(response) => response.destroy()],
     })
-    await using _ = server
     await seen(['pod a', 'listed a', 'pod b', 'listed b'])
     expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', null])
   },
@@ -317,9 +305,8 @@ test.each<[string, Answer, string]>([
   ],
   ['a broken connection', (response) => response.destroy(), 'cannot list the pods'],
 ])('tries again after %s of the API server', async (_, answer, message) => {
-  const { server, seen, errors } = await setUp({ lists: [answer, list(['a'])], watches: [] })
-  await using closed = server
+  const { seen, errors, countLists } = await setUp({ lists: [answer, list(['a'])], watches: [] })
   await seen(['pod a', 'listed a'])
   expect(String(errors[0])).toContain(message)
-  expect(closed.calls(LIST)).toBe(2)
+  expect(countLists()).toBe(2)
 })

@@ -15,13 +15,18 @@ afterEach(() => {
 const UID = nodeModePod().metadata.uid
 const settle = () => vi.advanceTimersByTimeAsync(0)
 
-/** A reconciler whose attempts the test ends. */
-function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
+const notFound = () =>
+  Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
+
+/** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
+function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
+  const runtime = { hasSandbox: true }
+  const find = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
   const onClose = vi.fn<(uid: string) => void>()
   const onEnd = vi.fn<(uid: string) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
-  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt)
+  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? find)
   const sandbox = { namespace: 1 }
   const close = vi.fn<() => void>()
   const reconciler = new Reconciler({
@@ -43,11 +48,17 @@ function setUp(attempt: (pod: RoutedPod) => Promise<void>) {
     reconciler.onPod(pod.metadata.uid, pod)
     return settle()
   }
-  return { reconciler, add, calls, onRoute, onClose, onEnd, onFailure, sandbox, close }
+  return { reconciler, add, calls, onRoute, onClose, onEnd, onFailure, sandbox, close, runtime }
+}
+
+/** The same; each attempt ends when the test calls its function. */
+function setUpSlow() {
+  const attempts: (() => void)[] = []
+  return { ...setUp(() => new Promise((resolve) => attempts.push(resolve))), attempts }
 }
 
 test('routes a pod once, and counts it as routed when the broker serves it', async () => {
-  const { add, onRoute, reconciler } = setUp(() => Promise.resolve())
+  const { add, onRoute, reconciler } = setUp()
   await add()
   await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
@@ -78,7 +89,7 @@ test('routes no pod before a broker takes it', async () => {
 })
 
 test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
-  const { add, onRoute, onClose, sandbox } = setUp(() => Promise.resolve())
+  const { add, onRoute, onClose, sandbox } = setUp()
   await add({ addresses: [] })
   sandbox.namespace = 2
   await add()
@@ -91,17 +102,14 @@ test.each([
   ['is being deleted', { deletionTimestamp: '2026-01-01T00:00:00Z' }],
   ['has ended', { phase: 'Succeeded' }],
 ])('serves a pod that %s until its sandbox is gone', async (_, parts) => {
-  let hasSandbox = true
-  const { add, onClose, onEnd, onFailure, onRoute, reconciler } = setUp(() =>
-    hasSandbox ? Promise.resolve() : notFound(),
-  )
+  const { add, onClose, onEnd, onFailure, onRoute, reconciler, runtime } = setUp()
   await add()
   void add(parts)
   await vi.advanceTimersByTimeAsync(30_000)
   reconciler.onDeleted(UID)
   await vi.advanceTimersByTimeAsync(30_000)
   expect(onClose).not.toHaveBeenCalled()
-  hasSandbox = false
+  runtime.hasSandbox = false
   await vi.advanceTimersByTimeAsync(1000)
   expect(onClose.mock.calls).toEqual([[UID]])
   expect(onEnd.mock.calls).toEqual([[UID]])
@@ -111,28 +119,25 @@ test.each([
 })
 
 test('a pod has not ended while its sandbox is created again', async () => {
-  let hasSandbox = true
-  const { add, onClose, onEnd, onRoute } = setUp(() =>
-    hasSandbox ? Promise.resolve() : notFound(),
-  )
+  const { add, onClose, onEnd, onRoute, runtime } = setUp()
   await add()
-  hasSandbox = false
+  runtime.hasSandbox = false
   await add({ addresses: ['10.9.0.3'] })
   expect(onClose).toHaveBeenCalledTimes(1)
-  hasSandbox = true
+  runtime.hasSandbox = true
   await vi.advanceTimersByTimeAsync(2000)
   expect(onRoute).toHaveBeenCalledTimes(2)
   expect(onEnd).not.toHaveBeenCalled()
 })
 
 test('a new agent routes a pod that is being deleted, since its containers may run', async () => {
-  const { add, onRoute } = setUp(() => Promise.resolve())
+  const { add, onRoute } = setUp()
   await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('all pods wait for the next broker when one has ended', async () => {
-  const { add, reconciler } = setUp(() => Promise.resolve())
+  const { add, reconciler } = setUp()
   await add()
   reconciler.onAnswer(UID, 'serving')
   await vi.advanceTimersByTimeAsync(60_000)
@@ -155,27 +160,22 @@ test('an unexpected error leaves a route as it is', async () => {
   expect(onClose).not.toHaveBeenCalled()
 })
 
-const notFound = () =>
-  Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
-
 test('reports no failure while a pod has no sandbox yet', async () => {
-  let hasSandbox = false
-  const { add, onFailure, onRoute, reconciler } = setUp(() =>
-    hasSandbox ? Promise.resolve() : notFound(),
-  )
+  const { add, onFailure, onRoute, reconciler, runtime } = setUp()
+  runtime.hasSandbox = false
   void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(600_000)
   expect(onFailure).not.toHaveBeenCalled()
   expect(reconciler.longestPendingMs()).toBe(0)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
-  hasSandbox = true
+  runtime.hasSandbox = true
   await vi.advanceTimersByTimeAsync(2000)
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('looks for the sandbox five times a second at first, and at once when the pod has an address', async () => {
-  let hasSandbox = false
-  const { add, calls, onRoute } = setUp(() => (hasSandbox ? Promise.resolve() : notFound()))
+  const { add, calls, onRoute, runtime } = setUp()
+  runtime.hasSandbox = false
   void add({ addresses: [] })
   await vi.advanceTimersByTimeAsync(1000)
   expect(calls.mock.calls.length).toBeGreaterThanOrEqual(4)
@@ -183,20 +183,18 @@ test('looks for the sandbox five times a second at first, and at once when the p
   const before = calls.mock.calls.length
   await vi.advanceTimersByTimeAsync(60_000)
   expect(calls.mock.calls.length - before).toBeLessThanOrEqual(31)
-  hasSandbox = true
+  runtime.hasSandbox = true
   await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('looks for the sandboxes of waiting pods at once when the runtime has changed some', async () => {
-  let hasSandbox = false
-  const { add, calls, onRoute, reconciler } = setUp(() =>
-    hasSandbox ? Promise.resolve() : notFound(),
-  )
+  const { add, calls, onRoute, reconciler, runtime } = setUp()
+  runtime.hasSandbox = false
   expect(reconciler.isLooking()).toBe(false)
   await add({ addresses: [] })
   expect(reconciler.isLooking()).toBe(true)
-  hasSandbox = true
+  runtime.hasSandbox = true
   reconciler.look()
   await settle()
   expect(onRoute).toHaveBeenCalledTimes(1)
@@ -272,8 +270,7 @@ test('tells how long the pod has waited that waits longest', async () => {
 })
 
 test('sees a change that comes during an attempt', async () => {
-  const attempts: (() => void)[] = []
-  const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
+  const { add, attempts, calls } = setUpSlow()
   void add({ addresses: [] })
   await add()
   expect(calls).toHaveBeenCalledTimes(1)
@@ -283,8 +280,7 @@ test('sees a change that comes during an attempt', async () => {
 })
 
 test('makes four attempts at the same time at most', async () => {
-  const attempts: (() => void)[] = []
-  const { add, calls } = setUp(() => new Promise((resolve) => attempts.push(resolve)))
+  const { add, attempts, calls } = setUpSlow()
   for (const number of Array.from({ length: 30 }).keys()) void add({ uid: `pod-${number}` })
   await settle()
   expect(calls).toHaveBeenCalledTimes(4)
@@ -320,10 +316,7 @@ test('takes a pod that a list does not have as deleted', async () => {
 })
 
 test('closes a socket that comes after the end', async () => {
-  const attempts: (() => void)[] = []
-  const { add, close, onRoute, reconciler } = setUp(
-    () => new Promise((resolve) => attempts.push(resolve)),
-  )
+  const { add, attempts, close, onRoute, reconciler } = setUpSlow()
   void add()
   reconciler.close()
   attempts[0]?.()

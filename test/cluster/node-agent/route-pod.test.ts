@@ -2,7 +2,15 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempDisposableSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -43,6 +51,13 @@ function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): 
 function record(path: string, uid: string): void {
   const file = join(cniResultsDirectory, `kindnet-${(sandboxes += 1)}-eth0`)
   writeFileSync(file, JSON.stringify(cniResult(uid, path)))
+}
+
+/** Creates the network of the pod, with its record. */
+async function keptNetwork(uid = UID): Promise<PodNetwork> {
+  const network = await podNetwork()
+  keep(network, uid)
+  return network
 }
 
 const signal = AbortSignal.timeout(600_000)
@@ -100,10 +115,8 @@ const rulesOf = (pod: PodNetwork) =>
 
 describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('routes the namespace of this pod, and no other one', async () => {
-    using pod = await podNetwork()
-    using other = await podNetwork()
-    keep(pod)
-    keep(other, 'other')
+    using pod = await keptNetwork()
+    using other = await keptNetwork('other')
     const before = rulesOf(other)
     await answerOn(await createRouter()(routedPod({ listen: '127.0.0.1:8123' })), 'broker')
     expect(await fetchFrom(pod)).toBe('broker')
@@ -112,10 +125,8 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('a neighbour with the addresses of the pod and of its node is not routed, and blocks nothing', async () => {
-    using pod = await podNetwork()
-    using neighbour = await podNetwork()
-    keep(neighbour, 'neighbour')
-    keep(pod)
+    using neighbour = await keptNetwork('neighbour')
+    using pod = await keptNetwork()
     for (const address of ['10.9.0.2/24', '192.168.1.4/32']) {
       neighbour.exec('ip', 'address', 'replace', address, 'dev', 'lo')
     }
@@ -126,16 +137,14 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('routes a pod whose address is not known yet, with IPv6 alone', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
     await answerOn(await createRouter()(routedPod({ addresses: [] })), 'broker')
     expect(await fetchFrom(pod)).toBe('broker')
   })
 
   test('the rules of a mesh, made with the network, do not keep a pod from the broker', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     pod.exec(
       'nft',
       `table ip mesh {
@@ -163,8 +172,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('does not take the record of the loopback plugin, which comes before the network', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     const [file = ''] = readdirSync(cniResultsDirectory)
     const result = cniResult(UID, join(netnsDirectory, basename(pod.namespacePath)))
     writeFileSync(join(cniResultsDirectory, file), JSON.stringify({ ...result, ifName: 'lo' }))
@@ -187,10 +195,8 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('routes nothing when two namespaces are recorded for the pod, or one for two pods', async () => {
-    using pod = await podNetwork()
-    using second = await podNetwork()
-    keep(pod)
-    keep(second)
+    using pod = await keptNetwork()
+    using second = await keptNetwork()
     const twice = await failureOf(createRouter()(routedPod()))
     expect(twice.reason).toBe('namespace_ambiguous')
     expect(twice.message).toContain(basename(second.namespacePath))
@@ -202,8 +208,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('routes a pod that an earlier agent has routed, beside it, with the same rules', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await createRouter()(routedPod())
     const first = rulesOf(pod)
     await createRouter()(routedPod())
@@ -212,8 +217,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('new connections wait while no agent listens, and the next one answers them', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     const { socket } = await createRouter()(routedPod())
     socket.close()
     const waiting = fetchFrom(pod)
@@ -222,8 +226,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('says which port is taken', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await pod.serve('127.0.0.1', 64169, 'application')
     const failure = await failureOf(createRouter()(routedPod()))
     expect(failure.reason).toBe('socket_failed')
@@ -232,8 +235,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('two agents at the same time leave the rules of one', async () => {
-    using pod = await podNetwork()
-    keep(pod)
+    using pod = await keptNetwork()
     await createRouter()(routedPod())
     const expected = rulesOf(pod)
     pod.exec('nft', 'delete', 'table', 'ip', 'wimds')
@@ -246,7 +248,8 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using pod = await podNetwork()
     using other = await podNetwork()
     // Fixtures of /proc: what a real process has, with the cgroup of a pod.
-    const procDirectory = mkdtempSync(join(tmpdir(), 'wimds-proc-'))
+    using proc = mkdtempDisposableSync(join(tmpdir(), 'wimds-proc-'))
+    const procDirectory = proc.path
     const addProcess = (id: number, startTime: number, namespace: string) => {
       mkdirSync(join(procDirectory, `${id}/ns`), { recursive: true })
       writeFileSync(join(procDirectory, `${id}/cgroup`), `0::/kubepods/pod${UID}/a\n`)
@@ -254,31 +257,27 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       writeFileSync(join(procDirectory, `${id}/stat`), `${id} (a ) b) S ${fields} ${startTime} 0\n`)
       symlinkSync(namespace, join(procDirectory, `${id}/ns/net`))
     }
-    try {
-      symlinkSync('/proc/self', join(procDirectory, 'self'))
-      addProcess(1, 1, '/proc/self/ns/net')
-      writeFileSync(join(procDirectory, '1/cgroup'), '0::/init.scope\n')
-      addProcess(42, 900, other.namespacePath)
-      addProcess(43, 800, pod.namespacePath)
-      // As CRI-O's monitor, and as a process that ends while it is read.
-      addProcess(44, 700, '/proc/self/ns/net')
-      addProcess(45, NaN, other.namespacePath)
-      const readSandboxes = createSandboxReader({
-        discovery: 'processes',
-        cniResultsDirectory: '/nowhere',
-        netnsDirectory: '/nowhere',
-        procDirectory,
-      })
-      const tools = { path: process.env['PATH'], signal }
-      const helper = compiledHelper()
-      const route = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
-      routes.push(await route(routedPod()))
-      expect(rulesOf(pod)).toContain('to_sidecar')
-      expect(rulesOf(other)).not.toContain('to_sidecar')
-      expect((await failureOf(route(routedPod({ uid: 'b' })))).reason).toBe('namespace_not_found')
-    } finally {
-      rmSync(procDirectory, { recursive: true })
-    }
+    symlinkSync('/proc/self', join(procDirectory, 'self'))
+    addProcess(1, 1, '/proc/self/ns/net')
+    writeFileSync(join(procDirectory, '1/cgroup'), '0::/init.scope\n')
+    addProcess(42, 900, other.namespacePath)
+    addProcess(43, 800, pod.namespacePath)
+    // As CRI-O's monitor, and as a process that ends while it is read.
+    addProcess(44, 700, '/proc/self/ns/net')
+    addProcess(45, NaN, other.namespacePath)
+    const readSandboxes = createSandboxReader({
+      discovery: 'processes',
+      cniResultsDirectory: '/nowhere',
+      netnsDirectory: '/nowhere',
+      procDirectory,
+    })
+    const tools = { path: process.env['PATH'], signal }
+    const helper = compiledHelper()
+    const route = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
+    routes.push(await route(routedPod()))
+    expect(rulesOf(pod)).toContain('to_sidecar')
+    expect(rulesOf(other)).not.toContain('to_sidecar')
+    expect((await failureOf(route(routedPod({ uid: 'b' })))).reason).toBe('namespace_not_found')
   })
 
   test('refuses its own network', async () => {
@@ -305,16 +304,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('says which tool is missing', async () => {
-    using pod = await podNetwork()
-    keep(pod)
-    const tools = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
-    try {
-      symlinkSync(execFileSync('which', ['ip']).toString().trim(), join(tools, 'ip'))
-      const failure = await failureOf(createRouter(tools)(routedPod()))
-      expect(failure.reason).toBe('tool_failed')
-      expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
-    } finally {
-      rmSync(tools, { recursive: true })
-    }
+    using _ = await keptNetwork()
+    using tools = mkdtempDisposableSync(join(tmpdir(), 'wimds-tools-'))
+    symlinkSync(execFileSync('which', ['ip']).toString().trim(), join(tools.path, 'ip'))
+    const failure = await failureOf(createRouter(tools.path)(routedPod()))
+    expect(failure.reason).toBe('tool_failed')
+    expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
   })
 })

@@ -30,8 +30,12 @@ const existing = (overrides: Partial<ExistingCredential> = {}): ExistingCredenti
   ...overrides,
 })
 
+/** Plans the objects with these lists of what exists. */
+const planWith = (inventory: Parameters<typeof plan>[2], objects: readonly object[] = OBJECTS) =>
+  plan(objects, {}, inventory)
+
 const compareWith = (...credentials: readonly ExistingCredential[]) =>
-  plan(OBJECTS, {}, { existing: [{ source: 'list.json', identity: ORDERS, credentials }] })
+  planWith({ existing: [{ source: 'list.json', identity: ORDERS, credentials }] })
 
 test('reports a missing one, and counts those that exist', async () => {
   const { identities } = await compareWith(existing({ issuer: 'https://other.example/' }))
@@ -52,35 +56,22 @@ test.each([
 })
 
 test('finds the list of an identity by its resource id', async () => {
-  const { identities, findings } = await plan(
-    OBJECTS,
-    {},
-    {
-      known: [{ clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID }],
-      existing: [
-        {
-          source: 'list.json',
-          identity: { ...ORDERS_ID, resourceGroup: 'SHOP' },
-          credentials: [existing()],
-        },
-      ],
-    },
-  )
+  const identity = { ...ORDERS_ID, resourceGroup: 'SHOP' }
+  const { identities, findings } = await planWith({
+    known: [{ clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID }],
+    existing: [{ source: 'list.json', identity, credentials: [existing()] }],
+  })
   expect(identities[0]?.credentials[0]?.state).toBe('present')
   expect(findings).toEqual([])
 })
 
 test('warns of a list that belongs to no identity', async () => {
-  const { findings } = await plan(
-    OBJECTS,
-    {},
-    {
-      existing: [
-        { source: 'nameless.json', identity: undefined, credentials: [] },
-        { source: 'other.json', identity: BILLING, credentials: [] },
-      ],
-    },
-  )
+  const { findings } = await planWith({
+    existing: [
+      { source: 'nameless.json', identity: undefined, credentials: [] },
+      { source: 'other.json', identity: BILLING, credentials: [] },
+    ],
+  })
   expect(findings).toMatchObject([
     warning('nameless.json', 'does not say which identity it is of'),
     { severity: 'warning', object: 'other.json' },
@@ -157,24 +148,18 @@ test('refuses a resource id that has another client id', async () => {
   expect(identities).toEqual([])
   expect(findings).toMatchObject([ORDERS, BILLING].map((object) => ({ severity: 'error', object })))
   const known = [{ clientId: ORDERS, kind: 'managed-identity' as const, id: ORDERS_ID }]
-  expect((await plan(objects, {}, { known })).identities).toMatchObject([{ clientId: ORDERS }])
+  expect((await planWith({ known }, objects)).identities).toMatchObject([{ clientId: ORDERS }])
 })
 
 test('recommends no identity binding for an application', async () => {
-  const { findings } = await plan(
-    accounts(21),
-    {},
-    { known: [{ clientId: ORDERS, kind: 'application' }] },
-  )
+  const known = [{ clientId: ORDERS, kind: 'application' as const }]
+  const { findings } = await planWith({ known }, accounts(21))
   expect(findings[0]?.fix).toContain('bindings are for managed identities only')
 })
 
 test('warns of a client id that the list of identities lacks', async () => {
-  const { findings, identities } = await plan(
-    OBJECTS,
-    {},
-    { known: [{ clientId: BILLING, kind: 'application' }] },
-  )
+  const known = [{ clientId: BILLING, kind: 'application' as const }]
+  const { findings, identities } = await planWith({ known })
   expect(identities[0]?.kind).toBe('managed-identity')
   expect(findings).toMatchObject([warning(ORDERS, 'is taken for a managed identity')])
 })
