@@ -31,7 +31,6 @@ const NO_MATCH: Failure = {
   entraTraceId: '0f7c2a9e-6f0b-4c8e-9a43-9d4c1a6f3b00',
   entraCorrelationId: '5b1d7f0e-2c8a-4b63-8f51-3f1f6f3c2a11',
 }
-const NO_SUBJECT = 'no federated credential of the identity has the subject of the assertion'
 const UNKNOWN: Failure = {
   code: 'application_refused',
   message: `AADSTS700016: Application with identifier '${UNLISTED}' was not found in the directory 'Contoso'`,
@@ -47,7 +46,6 @@ const curl = {
   client: 'curl',
   version: '7.88.1',
   requests: 3,
-  firstSeenAt: at('10:12'),
   lastSeenAt: at('10:12:09'),
 }
 const probe: StatusDocument['failedRequests'][number] = {
@@ -73,7 +71,6 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
     identity: 'orders',
     clientId: ORDERS,
     resource,
-    scope: `${resource}/.default`,
     cached: { obtainedAt: at('09:00'), expiresAt: '2026-11-25T09:00:00.000Z' },
     nextAttemptAt: at('21:10'),
     consecutiveFailures: 0,
@@ -83,10 +80,9 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
 
 /** Returns the problem of a token that fails. */
 function problemOf(
-  { identity, clientId, resource, cached, failure, ...times }: Token,
-  overrides: Partial<Problem> = {},
+  { identity, clientId, resource, cached, failure, ...attempts }: Token,
+  overrides: Partial<Problem>,
 ): Problem {
-  const { failingSince, nextAttemptAt, consecutiveFailures } = times
   return {
     summary: cached
       ? `the token for ${resource} as ${identity} cannot be refreshed and is still served`
@@ -94,10 +90,8 @@ function problemOf(
     identity,
     clientId,
     resources: [resource],
-    consecutiveFailures,
-    failingSince,
     servedUntil: cached?.expiresAt,
-    nextAttemptAt,
+    ...attempts,
     failure,
     ...overrides,
   }
@@ -111,7 +105,6 @@ const exchange = (time: string, { identity, resource, failure }: Token, count: n
   resource,
   durationMs: 187,
   failure,
-  explanation: failure === NO_MATCH ? NO_SUBJECT : undefined,
 })
 
 const refreshed = token(STORAGE, {
@@ -127,7 +120,6 @@ const unrefreshed = {
   ...refreshed,
   nextAttemptAt: at('12:00:21'),
   consecutiveFailures: 4,
-  failingSince: at('11:56:48'),
   failure: TIMEOUT,
 }
 
@@ -135,7 +127,7 @@ export const DEGRADED = aStatus({
   ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
-  problems: [problemOf(unrefreshed)],
+  problems: [problemOf(unrefreshed, { failingSince: at('11:56:48') })],
   tokens: [token(VAULT), unrefreshed],
   exchanges: [exchange('11:59:21', unrefreshed, 4), ...aStatus().exchanges],
 })
@@ -144,7 +136,6 @@ const unmatched = token(VAULT, {
   cached: undefined,
   nextAttemptAt: at('12:00:08'),
   consecutiveFailures: 61,
-  failingSince: at('09:00:12'),
   failure: NO_MATCH,
 })
 const refused = token(COSMOS, {
@@ -153,7 +144,6 @@ const refused = token(COSMOS, {
   cached: undefined,
   nextAttemptAt: at('12:00:20'),
   consecutiveFailures: 9,
-  failingSince: at('11:57:02'),
   failure: UNKNOWN,
 })
 
@@ -164,9 +154,13 @@ export const FAILING = aStatus({
     problemOf(unmatched, {
       summary: `no token for ${VAULT}, ${STORAGE} as orders`,
       resources: [VAULT, STORAGE],
-      explanation: NO_SUBJECT,
+      failingSince: at('09:00:12'),
+      explanation: 'no federated credential of the identity has the subject of the assertion',
     }),
-    problemOf(refused, { explanation: 'the application is not known in the tenant' }),
+    problemOf(refused, {
+      failingSince: at('11:57:02'),
+      explanation: 'the application is not known in the tenant',
+    }),
   ],
   tokens: [unmatched, { ...unmatched, resource: STORAGE, consecutiveFailures: 3 }, refused],
   exchanges: [exchange('11:59:40', unmatched, 61), exchange('11:59:38', refused, 9)],

@@ -2,7 +2,6 @@
 import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/secret.ts'
 import type { Assertion } from '../exchange/assertion.ts'
-import { explainAadsts } from '../exchange/aadsts.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'
 
@@ -16,14 +15,6 @@ export function describeFailure({ code, problem, fix, entra = {} }: BrokerError)
     ...(aadsts !== undefined && { aadsts }),
     ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
     ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
-  }
-}
-
-/** Returns the failure, and the meaning of Entra ID's error code, where that is known. */
-export function explainFailure(error: BrokerError) {
-  return {
-    failure: describeFailure(error),
-    explanation: explainAadsts(error.entra?.aadsts)?.explanation,
   }
 }
 

@@ -2,12 +2,13 @@
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { scrub } from '../../lib/secret.ts'
+import { explainAadsts } from '../exchange/aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { type IdentityDirectory, WITHOUT_IDENTITY } from '../identities.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
-import { describeResource, explainFailure, formatInstant, formatTime } from './describe.ts'
+import { describeFailure, describeResource, formatInstant, formatTime } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
@@ -144,4 +145,12 @@ function findTokenProblems(failing: readonly CacheEntry[], clock: Clock): Proble
       ...explainFailure(first.failure.error),
     }
   })
+}
+
+/** Returns the failure, and the meaning of Entra ID's error code, where that is known. */
+function explainFailure(error: BrokerError) {
+  return {
+    failure: describeFailure(error),
+    explanation: explainAadsts(error.entra?.aadsts)?.explanation,
+  }
 }

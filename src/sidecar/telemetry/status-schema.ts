@@ -71,14 +71,12 @@ export const StatusSchema = z.object({
       clientId: z.string(),
       tenantId: z.string(),
       authorityHost: z.string(),
-      objectId: z.optional(z.string()),
       resourceId: z.optional(z.string()),
       /** The projected token that is its assertion; absent for a chained identity. */
       tokenFile: z.optional(z.string()),
       isDefault: z.boolean(),
       /** Absent: any. */
       resources: z.optional(z.array(z.string())),
-      prefetch: z.array(z.string()),
     }),
   ),
   /** Whether requests may name client ids that are not among the identities. */
@@ -103,13 +101,10 @@ export const StatusSchema = z.object({
       identity: z.string(),
       clientId: z.string(),
       resource: z.string(),
-      scope: z.string(),
       /** Absent if no token is cached. */
       cached: z.optional(z.object({ obtainedAt: instant, expiresAt: instant })),
       nextAttemptAt: instant,
       consecutiveFailures: count,
-      /** When the first of them failed. */
-      failingSince: z.optional(instant),
       failure: z.optional(Failure),
     }),
   ),
@@ -123,8 +118,6 @@ export const StatusSchema = z.object({
       resource: z.string(),
       durationMs: count,
       failure: z.optional(Failure),
-      /** The meaning of Entra ID's error code, where that is known. */
-      explanation: z.optional(z.string()),
     }),
   ),
   failedRequests: z.array(
@@ -142,7 +135,6 @@ export const StatusSchema = z.object({
       client: z.string(),
       version: z.string(),
       requests: count,
-      firstSeenAt: instant,
       lastSeenAt: instant,
     }),
   ),

@@ -16,7 +16,6 @@ import {
   describeClaims,
   describeFailure,
   describeResource,
-  explainFailure,
   formatInstant,
   formatTime,
 } from './describe.ts'
@@ -95,36 +94,35 @@ function findState(
   return hasToken || concernsResourcesAlone ? 'degraded' : 'failing'
 }
 
-/** Reads namespace and service account of the first token with the subject `system:serviceaccount:NAMESPACE:NAME`. */
+/** The page shows the names in a command, so nothing else than a name in Kubernetes matches. */
+const SUBJECT = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/
+
+/** Reads namespace and service account of the first token that has such a subject. */
 function describeWorkload(
   assertions: ReadonlyMap<string, AssertionState>,
 ): Omit<StatusDocument['workload'], 'inPod'> {
   const host = hostname()
   for (const state of assertions.values()) {
     const subject = state.ok ? state.assertion.subject : state.lastSubject
-    const [, kind, namespace, serviceAccount] = subject?.split(':') ?? []
-    if (kind === 'serviceaccount' && namespace !== undefined && serviceAccount !== undefined) {
-      return { host, namespace, serviceAccount }
-    }
+    const [, namespace, serviceAccount] = SUBJECT.exec(subject ?? '') ?? []
+    if (serviceAccount !== undefined) return { host, namespace, serviceAccount }
   }
   return { host }
 }
 
 function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
   return directory.identities.map((identity) => {
-    const { name, clientId, tenantId, authorityHost, objectId, resourceId } = identity
-    const { tokenFile, assertionFrom, resources, prefetch } = identity
+    const { name, clientId, tenantId, authorityHost, resourceId } = identity
+    const { tokenFile, assertionFrom, resources } = identity
     return {
       name,
       clientId,
       tenantId,
       authorityHost,
-      objectId,
       resourceId,
       tokenFile: assertionFrom === undefined ? tokenFile : undefined,
       isDefault: identity === directory.defaultIdentity,
       resources: resources && [...resources],
-      prefetch: [...prefetch],
     }
   })
 }
@@ -143,14 +141,12 @@ function describeToken(
     identity: identity.name,
     clientId: identity.clientId,
     resource: describeResource(scope),
-    scope: scrub(scope),
     cached: times && {
       obtainedAt: formatTime(times.obtainedAt),
       expiresAt: formatTime(times.expiresAt),
     },
     nextAttemptAt: formatInstant(nextAttemptAt, clock),
     consecutiveFailures: failure?.count ?? 0,
-    failingSince: failure && formatInstant(failure.since, clock),
     failure: failure && describeFailure(failure.error),
   }
 }
@@ -166,7 +162,7 @@ function describeExchange(
     identity: identity.name,
     resource: describeResource(scope),
     durationMs: Math.round(durationMs),
-    ...(error && explainFailure(error)),
+    failure: error && describeFailure(error),
   }
 }
 
@@ -185,12 +181,11 @@ function describeFailedRequests(
 }
 
 function describeClient(client: SeenClient, clock: Clock): StatusDocument['clients'][number] {
-  const { library, version, requests, firstSeenAt, lastSeenAt } = client
+  const { library, version, requests, lastSeenAt } = client
   return {
     client: library,
     version,
     requests,
-    firstSeenAt: formatInstant(firstSeenAt, clock),
     lastSeenAt: formatInstant(lastSeenAt, clock),
   }
 }

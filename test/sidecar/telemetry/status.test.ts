@@ -83,7 +83,7 @@ test.each([-10, -2, 2, 10])('has times by the clock that was set by %i h', (hour
     ],
     exchanges: [{ at: now }],
     failedRequests: [{ lastAt: now }],
-    clients: [{ firstSeenAt: now, lastSeenAt: now }],
+    clients: [{ lastSeenAt: now }],
   })
 })
 
@@ -223,9 +223,8 @@ describe('the state', () => {
         token: aToken(undefined, ttlMs),
       }),
     )
-    const { problems, tokens } = documentOf({ entries })
-    expect(problems).toMatchObject([{ servedUntil: after(600_000) }])
-    expect(tokens[0]?.failingSince).toBe(after(-60_000))
+    const { problems } = documentOf({ entries })
+    expect(problems).toMatchObject([{ servedUntil: after(600_000), failingSince: after(-60_000) }])
   })
 
   describe('while the projected token cannot be read', () => {
@@ -325,7 +324,18 @@ describe('the document', () => {
     })
   })
 
-  test('explains the latest exchanges', () => {
+  test.each(['system:serviceaccount:$(reboot):orders', 'system:serviceaccount:shop', '11111111'])(
+    'names no workload by the subject %s, which is no name of Kubernetes',
+    (subject) => {
+      const assertion = { ...readable, assertion: { ...readable.assertion, subject } }
+      expect(observe({ assertion }).document([]).workload).toEqual({
+        host: expect.any(String),
+        inPod: true,
+      })
+    },
+  )
+
+  test('has the latest exchanges', () => {
     expect(busy().exchanges).toMatchObject([
       {
         failure: {
@@ -333,7 +343,6 @@ describe('the document', () => {
           aadsts: 700213,
           entraTraceId: 'a-trace',
         },
-        explanation: expect.stringContaining('subject'),
       },
       { durationMs: 120 },
     ])

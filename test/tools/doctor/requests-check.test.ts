@@ -42,7 +42,6 @@ const failingToken = (code: string) => ({
   identity: 'orders',
   clientId: '11111111-1111-4111-8111-111111111111',
   resource: 'https://vault.azure.net',
-  scope: 'https://vault.azure.net/.default',
   nextAttemptAt: NOW,
   consecutiveFailures: 1,
   failure: { code, message: 'why' },
