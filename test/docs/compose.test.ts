@@ -1,5 +1,5 @@
 /** The compose file: its services run as processes, with the commands and variables that it gives them. */
-import { mkdtempDisposable, readFile } from 'node:fs/promises'
+import { cp, mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -10,6 +10,7 @@ import { freePort } from '../support/free-port.ts'
 import { ROOT } from './pages.ts'
 
 const Service = z.looseObject({
+  build: z.union([z.string(), z.looseObject({ target: z.string() })]).optional(),
   command: z.array(z.string()).default(['serve']),
   environment: z.record(z.string(), z.string()).default({}),
 })
@@ -27,8 +28,18 @@ const { services } = Compose.parse(
   parse(await readFile(join(ROOT, 'examples/compose/compose.yaml'), 'utf8')),
 )
 
+/** Copies the files of the sidecar's image; returns its script. */
+async function copyImage(directory: string): Promise<string> {
+  const files = await readFile(join(ROOT, 'dist/images/wimds/files'), 'utf8')
+  for (const file of files.trim().split('\n')) {
+    await cp(join(ROOT, 'dist', file), join(directory, file))
+  }
+  return join(directory, 'wimds.js')
+}
+
 /** Starts a service without a container: the simulator's name is this machine, and the volume a directory. */
 function start(
+  script: string,
   { command, environment }: z.output<typeof Service>,
   replacements: Readonly<Record<string, string>>,
   more: Readonly<Record<string, string>> = {},
@@ -37,7 +48,7 @@ function start(
     Object.entries(replacements).reduce((done, [from, to]) => done.replaceAll(from, to), text)
   const env = Object.entries(environment).map(([name, value]) => [name, adapt(value)])
   return startChild({
-    script: join(ROOT, 'dist/wimds.js'),
+    script,
     args: command.map(adapt),
     env: { ...Object.fromEntries(env), ...more },
   })
@@ -45,6 +56,7 @@ function start(
 
 test('its sidecar gets a token from its simulator', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compose-'))
+  const image = await copyImage(join(directory.path, 'image'))
   const [entraPort, port] = [await freePort(), await freePort()]
   const replacements = {
     '/var/run/secrets/wimds': directory.path,
@@ -53,10 +65,14 @@ test('its sidecar gets a token from its simulator', async () => {
     '--host=simulator': '--host=localhost',
   }
   await using started = new AsyncDisposableStack()
-  started.use(start(services.simulator, replacements))
+  // Its stage of the Dockerfile has all commands.
+  expect(services.simulator.build).toMatchObject({ target: 'build' })
+  const [program, script = '', ...command] = services.simulator.command
+  expect(program).toBe('node')
+  started.use(start(join(ROOT, script), { ...services.simulator, command }, replacements))
   await expect.poll(() => readFile(join(directory.path, 'env'), 'utf8')).toBeTruthy()
   const listen = { WIMDS_LISTEN: `127.0.0.1:${port}`, WIMDS_ADMIN_LISTEN: 'off' }
-  started.use(start(services.wimds, replacements, listen))
+  started.use(start(image, services.wimds, replacements, listen))
   const url = services.application.command.at(-1)?.replace('169.254.169.254', `127.0.0.1:${port}`)
   const ask = async (): Promise<unknown> => {
     const reply = await fetch(String(url), { headers: { Metadata: 'true' } })
