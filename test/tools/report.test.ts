@@ -131,6 +131,12 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
   })
 })
 
+test('says that a port has no TLS', async () => {
+  await using orders = await answering(() => ({ body: sidecar('orders') }))
+  const { err } = await run(['--url', orders.origin.replace('http', 'https')])
+  expect(err).toMatch(/status\.json: has no TLS \(ERR_SSL_\w+\)\. Fix: write http:\/\/$/m)
+})
+
 test('asks the broker of a node for the pod of the URL', async () => {
   await using broker = await answering(() => ({ body: {} }))
   await run(['--url', `${broker.origin}/?pod=shop/orders-1`])

@@ -179,5 +179,7 @@ function describeFetchError(error: unknown, { port }: URL, fixes: Fixes): string
   if (cause.message === 'bad port') {
     return `port ${port} is reserved for another protocol, so Node does not connect to it. Fix: forward another port of this machine to it, and name that`
   }
-  return `cannot connect (${errorCode(cause) ?? cause.message}). Fix: ${fixes.connect}`
+  const code = errorCode(cause) ?? cause.message
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return `has no TLS (${code}). Fix: write http://`
+  return `cannot connect (${code}). Fix: ${fixes.connect}`
 }
