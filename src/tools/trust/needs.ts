@@ -186,7 +186,10 @@ interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
   readonly token: TokenUse
 }
 
-/** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
+/**
+ * Finds the client ids in the environment of containers that have a projected token for Entra ID. A value that Kubernetes
+ * takes from elsewhere is not known here.
+ */
 function findExplicitIdentities(
   workload: WorkloadObject,
   main: TokenUse,
@@ -200,7 +203,7 @@ function findExplicitIdentities(
         findVariable(container, 'WIMDS_CONFIG') === undefined,
     )
     .map((container) => getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? '')
-    .filter((text) => text !== '')
+    .filter((text) => text !== '' && !text.includes('$('))
   return [...new Set(clientIds)].flatMap((text) => {
     if (isGuid(text)) return { clientId: text.toLowerCase(), token: main }
     return report.error(
