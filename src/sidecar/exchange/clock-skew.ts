@@ -1,5 +1,4 @@
 /** How far the clock of this machine is from that of Entra ID. */
-import { type Clock, readWallOffset } from '../tokens/clock.ts'
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
 const MAX_SKEW_MS = 300_000
@@ -15,22 +14,4 @@ export function isSkewed(skewMs: number | undefined): skewMs is number {
 export function describeSkew(skewMs: number): string {
   const seconds = Math.round(Math.abs(skewMs) / 100) / 10
   return `the clock of this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID`
-}
-
-interface SkewTracker {
-  /** Records a skew that was measured just now. */
-  readonly onSkew: (skewMs: number) => void
-  /** Returns the skew by the wall clock as it is set now; undefined before the first exchange. */
-  readonly skewMs: () => number | undefined
-}
-
-/** Creates a tracker of Entra's clock. It is kept by the monotonic clock, so that setting the wall clock changes the skew. */
-export function trackSkew(clock: Clock): SkewTracker {
-  let entraOffset: number | undefined
-  return {
-    onSkew: (skewMs) => {
-      entraOffset = readWallOffset(clock) - skewMs
-    },
-    skewMs: () => (entraOffset === undefined ? undefined : readWallOffset(clock) - entraOffset),
-  }
 }

@@ -13,7 +13,7 @@ export interface StateSources {
   /** Returns the identities in force: a reload can replace them. */
   readonly directory: () => IdentityDirectory
   readonly clients: () => readonly SeenClient[]
-  /** Returns the `skewMs` of `trackSkew`. */
+  /** Returns how far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
   readonly skewMs: () => number | undefined
   readonly isReady: () => boolean
   readonly entries: () => readonly CacheEntry[]

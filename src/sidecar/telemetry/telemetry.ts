@@ -1,9 +1,9 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { describeSkew, isSkewed, SKEW_FIX, trackSkew } from '../exchange/clock-skew.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
-import type { Clock } from '../tokens/clock.ts'
+import { type Clock, readWallOffset } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { RefreshEvent } from '../tokens/exchanges.ts'
@@ -118,18 +118,21 @@ export function createTelemetry(sources: TelemetrySources) {
   }
 }
 
-/** Tracks the clock skew, and logs `clock_skew` when it becomes one that people have to fix. */
-function createSkewMonitor(clock: Clock, log: Logger): ReturnType<typeof trackSkew> {
-  const { onSkew, skewMs } = trackSkew(clock)
+/**
+ * Tracks the clock skew, and logs `clock_skew` when it becomes one that people have to fix. Entra's clock is kept by the
+ * monotonic clock, so that setting the wall clock changes the skew.
+ */
+function createSkewMonitor(clock: Clock, log: Logger) {
+  let entraOffset: number | undefined
   let wasSkewed = false
   return {
-    skewMs,
-    onSkew: (ms) => {
+    skewMs: () => (entraOffset === undefined ? undefined : readWallOffset(clock) - entraOffset),
+    onSkew: (ms: number) => {
       if (isSkewed(ms) && !wasSkewed) {
         log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
       }
       wasSkewed = isSkewed(ms)
-      onSkew(ms)
+      entraOffset = readWallOffset(clock) - ms
     },
   }
 }
