@@ -58,7 +58,7 @@ export interface Dialect {
   readonly name: string
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]
-  /** Returns true for this protocol's requests; undefined: the default at its path. */
+  /** Returns true for this protocol's requests; undefined: it takes every request, as the last one at its path. */
   readonly matches?: (request: WireRequest) => boolean
   /** Throws a `BrokerError` for a request that the protocol does not allow. */
   readonly parse: (request: WireRequest) => TokenQuery

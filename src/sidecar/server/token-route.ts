@@ -73,16 +73,12 @@ export function toWireRequest({ method, headers, originalUrl, body }: FastifyReq
   return { method, headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
-/** Returns the first dialect that matches the request, else the one that takes every request. */
+/** Returns the first dialect that takes the request; the last one at a path takes every request. */
 export function findDialect(
   dialects: readonly Dialect[] | undefined,
   request: WireRequest,
 ): Dialect | undefined {
-  return (
-    dialects?.find(({ matches }) => matches?.(request) === true) ??
-    dialects?.find(({ matches }) => matches === undefined) ??
-    dialects?.[0]
-  )
+  return dialects?.find(({ matches }) => matches === undefined || matches(request))
 }
 
 /**
