@@ -14,10 +14,8 @@ interface ForwardableRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
-export interface PassThrough {
-  /** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
-  readonly forward: (request: ForwardableRequest) => Promise<Reply | undefined>
-}
+/** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
+export type PassThrough = (request: ForwardableRequest) => Promise<Reply | undefined>
 
 interface PassThroughOptions {
   /** The forwarded paths, each with everything below it. */
@@ -110,24 +108,22 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
     )
   }
 
-  return {
-    async forward({ method, url, headers }) {
-      // Two slashes at the start would be parsed as a host.
-      const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
-      if (!allows(pathname)) return undefined
-      if (method !== 'GET') {
-        throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
-      }
-      if (headers['user-agent'] === USER_AGENT) {
-        throw new BrokerError(
-          'pass_through_failed',
-          'The redirect sends the sidecar’s own request back to it',
-          'run wimds redirect with --pass-through and --uid',
-        )
-      }
-      const path = pathname.replaceAll(/\/{2,}/g, '/') + search
-      return limit(() => fetchReply(path, pick(headers, REQUEST_HEADERS), options))
-    },
+  return async ({ method, url, headers }) => {
+    // Two slashes at the start would be parsed as a host.
+    const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
+    if (!allows(pathname)) return undefined
+    if (method !== 'GET') {
+      throw new BrokerError('method_not_allowed', `${method} is not allowed here`, 'use GET')
+    }
+    if (headers['user-agent'] === USER_AGENT) {
+      throw new BrokerError(
+        'pass_through_failed',
+        'The redirect sends the sidecar’s own request back to it',
+        'run wimds redirect with --pass-through and --uid',
+      )
+    }
+    const path = pathname.replaceAll(/\/{2,}/g, '/') + search
+    return limit(() => fetchReply(path, pick(headers, REQUEST_HEADERS), options))
   }
 }
 

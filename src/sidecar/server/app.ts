@@ -116,7 +116,7 @@ function addDocuments(app: FastifyInstance): void {
 function forwardOr(answer: (request: DocumentRequest) => Reply) {
   return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
     const { method, headers, originalUrl: url } = request
-    const forwarded = await request.pod.passThrough?.forward({ method, headers, url })
+    const forwarded = await request.pod.passThrough({ method, headers, url })
     const protocol = forwarded === undefined ? 'document' : 'pass-through'
     sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
   }

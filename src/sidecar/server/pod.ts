@@ -22,8 +22,8 @@ export interface Pod {
   readonly tokens: GetToken
   /** The document of `/metadata/instance`. */
   readonly instance: InstanceDocument
-  /** Forwards the paths that no dialect has; undefined: none is forwarded. */
-  readonly passThrough?: PassThrough | undefined
+  /** Forwards the paths that no dialect has. */
+  readonly passThrough: PassThrough
   readonly isReady: () => boolean
   /** Identifies it on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string
