@@ -129,6 +129,9 @@ function rejectRemote(route: Route): Route {
 /** A page whose name was made to resolve to loopback (DNS rebinding) sends its own name as Host. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
+/** A dual-stack socket adds a prefix to IPv4 addresses. */
+const LOOPBACK_PEER = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/i
+
 interface Received {
   readonly socket: {
     readonly remoteAddress?: string | undefined
@@ -143,17 +146,11 @@ interface Received {
  * 127.0.0.6.
  */
 export function isFromLoopback({ socket, headers }: Received): boolean {
-  const peer = unmapIpv4(socket.remoteAddress)
   return (
-    (peer === '127.0.0.1' || peer === '::1') &&
+    LOOPBACK_PEER.test(socket.remoteAddress ?? '') &&
     isLoopback(socket.localAddress ?? '') &&
     LOOPBACK_HOST.test(headers.host ?? '') &&
     headers['x-forwarded-for'] === undefined &&
     headers['forwarded'] === undefined
   )
-}
-
-/** Returns the address without the prefix that a dual-stack socket adds to IPv4 addresses. */
-function unmapIpv4(address = ''): string {
-  return address.replace(/^::ffff:/i, '')
 }
