@@ -24,6 +24,7 @@ type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
 
 /** The readiness probe of the azure-workload-identity proxy, on the same port. */
 const READY_PATH = '/readyz'
+const TOKEN_URLS: readonly string[] = Object.values(TOKEN_PATHS)
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
@@ -35,7 +36,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
     sendReply(request, reply, prepared, { protocol: 'none' })
   })
-  for (const path of Object.values(TOKEN_PATHS)) addTokenRoute(app, path, parts.clock)
+  for (const url of TOKEN_URLS) addTokenRoute(app, url, parts.clock)
   addDocuments(app)
   return app
 }
@@ -53,12 +54,9 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
       // Each dialect parses the query by its own rules.
       querystringParser: () => ({}),
     },
-    frameworkErrors: (_error, request, reply) => {
-      const error = createPathError()
-      const prepared = prepareError(imds.renderError(error), error, ['GET'])
-      // This request has no decorations.
-      sendReply(request, reply, prepared, { protocol: 'none', error }, findPod(request.raw))
-    },
+    // This request has no decorations.
+    frameworkErrors: (_error, request, reply) =>
+      sendError(createPathError(), request, reply, findPod(request.raw)),
   })
 
   app.decorateRequest('pod', {
@@ -80,15 +78,20 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
 }
 
 /** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
-function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function sendError(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  pod: Pod = request.pod,
+): void {
   const error = toHttpError(thrown) ?? toBrokerError(thrown)
-  const { config, url } = request.routeOptions
-  const dialect = findDialect(request.pod.dialects.get(url ?? ''), toWireRequest(request))
-  const isDocument = url !== undefined && config.isTokenRoute !== true
+  const { url } = request.routeOptions
+  const dialect = findDialect(pod.dialects.get(url ?? ''), toWireRequest(request))
+  const isDocument = url !== undefined && !TOKEN_URLS.includes(url)
   const render = dialect?.renderError ?? (isDocument ? renderDocumentError : imds.renderError)
   const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
   const protocol = dialect?.name ?? (isDocument ? 'document' : 'none')
-  sendReply(request, reply, prepared, { protocol, error })
+  sendReply(request, reply, prepared, { protocol, error }, pod)
 }
 
 /** Adds the documents, and forwards the paths of the pass-through. */

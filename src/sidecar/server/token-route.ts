@@ -15,19 +15,13 @@ import type { Clock } from '../tokens/clock.ts'
 import { type CacheRequest, createCacheRequest, toScope } from '../tokens/token.ts'
 import { memoizedRenderer, sendReply } from './reply.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    readonly isTokenRoute?: true
-  }
-}
-
 /**
  * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
  * has no such path.
  */
 export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
   const render = memoizedRenderer()
-  app.all(url, { config: { isTokenRoute: true } }, async (request, reply) => {
+  app.all(url, async (request, reply) => {
     const { dialects, resolve, findPeerUid, tokens } = request.pod
     const wire = toWireRequest(request)
     const dialect = findDialect(dialects.get(url), wire)
