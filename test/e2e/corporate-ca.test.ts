@@ -1,12 +1,13 @@
-/** A CA of a ConfigMap or Secret in the sidecar: a missing one, a wrong one, and its rotation without a restart. */
+/** A CA of a ConfigMap or Secret in the sidecar, and in the broker of mode node: a missing one, a wrong one, and its rotation without a restart. */
 import { beforeAll, expect, test } from 'vitest'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { testCluster } from './support/cluster.ts'
 import { clusterCa } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
+import { agentReady, inAgentNamespace, installAgent, startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
-import { appPod, AUTHORITY_FLAG, serviceAccount, STAY } from './support/workloads.ts'
+import { appPod, AUTHORITY_FLAG, injectedPods, serviceAccount, STAY } from './support/workloads.ts'
 import { stringify } from 'yaml'
 
 const NAMESPACE = 'wimds-e2e-ca'
@@ -59,26 +60,65 @@ test('a CA of a Secret is mounted without the private key beside it', async () =
   expect(files).not.toContain('tls.key')
 })
 
+/** Expects that the pod gets no token, since the CA is another one. */
+async function expectUntrusted(pod: string): Promise<void> {
+  const { status, body } = await cluster.ask(pod)
+  expect(status).not.toBe(200)
+  expect(JSON.stringify(body)).toContain('entra_tls')
+}
+
+/** Waits until the pod gets a token: the kubelet updates the volume, and then its file is read again. */
+async function expectTrusted(pod: string): Promise<void> {
+  await eventually(
+    'a token',
+    async () => {
+      expect(await cluster.ask(pod)).toMatchObject({ status: 200 })
+      return true
+    },
+    { withinMs: 180_000, everyMs: 2000 },
+  )
+}
+
+const APPLY = ['apply', '--server-side', '--force-conflicts', '-f', '-']
+
 test('a CA that is rotated is trusted without a restart', async () => {
   const { caPem: otherCa } = await createCertificateAuthority()
   await cluster.namespace.create(configMap('rotated', { 'ca.crt': otherCa }))
   await createPod('rotated', { 'wimds.io/ca-config-map': 'rotated' })
   await cluster.namespace.ready('rotated')
-  const { status, body } = await cluster.ask('rotated')
-  expect(status).not.toBe(200)
-  expect(JSON.stringify(body)).toContain('entra_tls')
+  await expectUntrusted('rotated')
   const both = configMap('rotated', { 'ca.crt': otherCa + (await clusterCa()) })
-  await cluster.namespace.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], both)
+  await cluster.namespace.kubectl(APPLY, both)
   // The kubelet looks at a pod that changes at once, and at others within about a minute.
   await cluster.namespace.kubectl(['annotate', 'pod', 'rotated', 'now=look'])
-  await eventually(
-    'a token',
-    async () => {
-      expect(await cluster.ask('rotated')).toMatchObject({ status: 200 })
-      return true
-    },
-    { withinMs: 180_000, everyMs: 2000 },
-  )
+  await expectTrusted('rotated')
   const restarts = '{.status.initContainerStatuses[?(@.name=="wimds")].restartCount}'
   expect(await cluster.namespace.field('pod rotated', restarts)).toBe('0')
 }, 240_000)
+
+const RESTARTS =
+  '{range .items[*]}{.metadata.uid} {.status.containerStatuses[*].restartCount}{"\\n"}{end}'
+/** Returns the uid of each agent, with how often it was restarted. */
+const listAgents = async () =>
+  (await inAgentNamespace(['get', 'pods', `--output=jsonpath=${RESTARTS}`])).trim().split('\n')
+
+test('a CA that is rotated is trusted by the broker of mode node, and nothing restarts', async () => {
+  await startAgent()
+  const { caPem: otherCa } = await createCertificateAuthority()
+  await inAgentNamespace(APPLY, configMap('corporate-ca', { 'ca.crt': otherCa }))
+  await installAgent('--set=injection.ca.configMap=corporate-ca')
+  await agentReady()
+  const agents = await listAgents()
+  const pod = appPod({ name: 'broker', account: 'app', script: STAY })
+  await cluster.namespace.create(await injectedPods('node', [account], [pod]))
+  await cluster.namespace.ready('broker')
+  await expectUntrusted('broker')
+  const both = configMap('corporate-ca', { 'ca.crt': otherCa + (await clusterCa()) })
+  await inAgentNamespace(APPLY, both)
+  await inAgentNamespace(['annotate', 'pods', '--all', 'now=look'])
+  await expectTrusted('broker')
+  // One that has been replaced may have ended meanwhile.
+  expect(agents).toEqual(expect.arrayContaining(await listAgents()))
+  await startAgent()
+  await inAgentNamespace(['delete', 'configmap', 'corporate-ca'])
+}, 400_000)

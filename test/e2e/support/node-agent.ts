@@ -23,8 +23,9 @@ async function renderAgent(values: readonly string[] = []): Promise<string> {
   return await helm(...template, ...all, '--show-only=templates/node-agent.yaml')
 }
 
-const inAgentNamespace = (...args: readonly string[]) =>
-  kubectl(['--namespace', NAMESPACE, ...args])
+/** Runs kubectl in the namespace of the agent. */
+export const inAgentNamespace = (args: readonly string[], input?: string) =>
+  kubectl(['--namespace', NAMESPACE, ...args], input)
 
 /** Creates or updates the agent. */
 export async function installAgent(...values: readonly string[]): Promise<void> {
@@ -33,12 +34,12 @@ export async function installAgent(...values: readonly string[]): Promise<void> 
 
 /** Waits until the new agent serves all pods and the earlier one has ended. */
 export async function agentReady(): Promise<void> {
-  await inAgentNamespace('rollout', 'status', AGENT, '--timeout=120s')
+  await inAgentNamespace(['rollout', 'status', AGENT, '--timeout=120s'])
 }
 
 /** Ends the agents of all nodes. */
 export async function deleteAgent(): Promise<void> {
-  await inAgentNamespace('delete', AGENT, '--cascade=foreground', '--wait')
+  await inAgentNamespace(['delete', AGENT, '--cascade=foreground', '--wait'])
 }
 
 /** Installs the agent as it is by default, unless it is. Other files of tests find it. */
