@@ -78,10 +78,11 @@ function token(resource: string, overrides: Partial<Token> = {}): Token {
   }
 }
 
-/** Returns the problem of a token that fails. */
+/** Returns the problem of a token that fails since a time. */
 function problemOf(
-  { identity, clientId, resource, cached, failure, ...attempts }: Token,
-  overrides: Partial<Problem>,
+  { identity, clientId, resource, cached, failure, nextAttemptAt, consecutiveFailures }: Token,
+  since: string,
+  overrides: Partial<Problem> = {},
 ): Problem {
   return {
     summary: cached
@@ -90,8 +91,10 @@ function problemOf(
     identity,
     clientId,
     resources: [resource],
+    consecutiveFailures,
+    failingSince: at(since),
     servedUntil: cached?.expiresAt,
-    ...attempts,
+    nextAttemptAt,
     failure,
     ...overrides,
   }
@@ -127,7 +130,7 @@ export const DEGRADED = aStatus({
   ...healthy,
   state: 'degraded',
   clockSkewSeconds: 3.4,
-  problems: [problemOf(unrefreshed, { failingSince: at('11:56:48') })],
+  problems: [problemOf(unrefreshed, '11:56:48')],
   tokens: [token(VAULT), unrefreshed],
   exchanges: [exchange('11:59:21', unrefreshed, 4), ...aStatus().exchanges],
 })
@@ -151,14 +154,12 @@ export const FAILING = aStatus({
   ...healthy,
   state: 'failing',
   problems: [
-    problemOf(unmatched, {
+    problemOf(unmatched, '09:00:12', {
       summary: `no token for ${VAULT}, ${STORAGE} as orders`,
       resources: [VAULT, STORAGE],
-      failingSince: at('09:00:12'),
       explanation: 'no federated credential of the identity has the subject of the assertion',
     }),
-    problemOf(refused, {
-      failingSince: at('11:57:02'),
+    problemOf(refused, '11:57:02', {
       explanation: 'the application is not known in the tenant',
     }),
   ],
