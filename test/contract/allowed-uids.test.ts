@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { afterAll, describe, expect, test } from 'vitest'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { becomeUser } from '../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { TOKEN } from '../fixtures/connection.ts'
@@ -16,31 +16,25 @@ const run = promisify(execFile)
 const OPEN = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 const SECRET = 'a'.repeat(20)
 
-let simulator: Simulator
-let sidecar: Awaited<ReturnType<typeof startServe>>
-beforeAll(async () => {
-  simulator = await createSimulator()
-  const [orders] = simulator.directory.applications
-  if (orders === undefined) throw new Error('no application')
-  simulator.directory.applications.push({ ...orders, clientId: OPEN, name: 'open' })
-  const file = join(dirname(simulator.caFile), 'uids.yaml')
-  await writeFile(
-    file,
-    `identities:
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
+const [orders] = simulator.directory.applications
+if (orders === undefined) throw new Error('no application')
+simulator.directory.applications.push({ ...orders, clientId: OPEN, name: 'open' })
+const file = join(dirname(simulator.caFile), 'uids.yaml')
+await writeFile(
+  file,
+  `identities:
   - {name: orders, clientId: ${simulator.clientId}, allowedUids: [1234, 0], default: true}
   - {name: open, clientId: ${OPEN}}
 `,
-  )
-  sidecar = await startServe({
-    ...environmentOf(simulator),
-    WIMDS_CONFIG: file,
-    WIMDS_IDENTITY_HEADER: SECRET,
-  })
+)
+const sidecar = await startServe({
+  ...environmentOf(simulator),
+  WIMDS_CONFIG: file,
+  WIMDS_IDENTITY_HEADER: SECRET,
 })
-afterAll(async () => {
-  await sidecar[Symbol.asyncDispose]()
-  await simulator.close()
-})
+afterAll(() => sidecar[Symbol.asyncDispose]())
 
 const APP_SERVICE = '/msi/token?api-version=2019-08-01&resource=https://vault.azure.net'
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { pipeline } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -13,13 +13,10 @@ const PATIENT = { WIMDS_EXCHANGE_TIMEOUT: '60s' }
 /** A TLS record with an alert. */
 const FATAL_INTERNAL_ERROR = Buffer.from('15030300020250', 'hex')
 
-describe('wimds serve', () => {
-  let simulator: Simulator
-  beforeAll(async () => {
-    simulator = await createSimulator()
-  })
-  afterAll(() => simulator.close())
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
 
+describe('wimds serve', () => {
   test.each([
     ['a 503', { kind: 'unavailable', times: 1 }, 'entra_unavailable'],
     [

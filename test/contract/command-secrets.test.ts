@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { doctor } from '../../src/tools/doctor/doctor.ts'
 import { env } from '../../src/tools/env.ts'
 import { inject } from '../../src/tools/inject/inject.ts'
@@ -13,7 +13,7 @@ import { report } from '../../src/tools/report/report.ts'
 import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { loadConfig } from '../../src/sidecar/config/config.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
@@ -28,10 +28,7 @@ const JWT = [
   .join('.')
 const PASSWORD = 'correct-horse-battery-staple-21'
 
-let simulator: Simulator
-beforeAll(async () => {
-  simulator = await createSimulator()
-})
+const simulator = await createSimulator()
 afterAll(() => simulator.close())
 
 /** Returns everything that the command prints. */

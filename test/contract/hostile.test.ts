@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { openConnection, request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
@@ -6,10 +6,7 @@ import { serveParts } from '../fixtures/sidecar.ts'
 const MEGABYTE = 'x'.repeat(1_000_000)
 
 const given = parts()
-let server: Awaited<ReturnType<typeof serveParts>>
-beforeAll(async () => {
-  server = await serveParts(given)
-})
+const server = await serveParts(given)
 afterAll(() => server[Symbol.asyncDispose]())
 
 test('answers the probe of the old SDKs byte for byte', async () => {

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { afterAll, expect, test } from 'vitest'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, type RawReply, request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
@@ -8,16 +8,10 @@ const TOKEN = '/metadata/identity/oauth2/token'
 const RIGHT = `${TOKEN}?api-version=2018-02-01&resource=https://vault.azure.net`
 const GRAPH_ID = '00000003-0000-0000-c000-000000000000'
 
-let simulator: Simulator
-let sidecar: Awaited<ReturnType<typeof startServe>>
-beforeAll(async () => {
-  simulator = await createSimulator()
-  sidecar = await startServe({ ...environmentOf(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' })
-})
-afterAll(async () => {
-  await sidecar[Symbol.asyncDispose]()
-  await simulator.close()
-})
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
+const sidecar = await startServe({ ...environmentOf(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' })
+afterAll(() => sidecar[Symbol.asyncDispose]())
 
 const get = (target: string, options = {}): Promise<RawReply> =>
   roundTrip(sidecar.port, request(target, options))

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { reviewPod } from '../../src/cluster/webhook/admission.ts'
 import { createReviewServer } from '../../src/cluster/webhook/server.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { applyPatch, settings } from '../cluster/injector/patched.ts'
 import { corrupt, reviews } from './admission-reviews.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
@@ -49,18 +49,14 @@ const server = createReviewServer({
   onError: (error) => faults.push(error),
   isDraining: () => false,
 })
-let agent: Agent
-beforeAll(async () => {
-  const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
-  server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc', keepAlive: true })
-})
-afterAll(() => {
+const authority = await createCertificateAuthority()
+const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
+server.setSecureContext({ cert: certPem, key: keyPem, minVersion: 'TLSv1.3' })
+const { port, [Symbol.asyncDispose]: stop } = await listening(server)
+const agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc', keepAlive: true })
+afterAll(async () => {
   agent.destroy()
-  server.close()
+  await stop()
 })
 
 interface Answer {
@@ -70,13 +66,7 @@ interface Answer {
 }
 
 async function answerTo(body: string | Buffer): Promise<Answer> {
-  const options = {
-    port: portOf(server),
-    host: '127.0.0.1',
-    agent,
-    path: '/mutate',
-    method: 'POST',
-  }
+  const options = { port, host: '127.0.0.1', agent, path: '/mutate', method: 'POST' }
   const sent = httpsRequest(options)
   sent.end(body)
   const [reply] = await once(sent, 'response')

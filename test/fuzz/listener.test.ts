@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { createAppServiceDialects } from '../../src/sidecar/dialects/app-service.ts'
 import { cloudShell } from '../../src/sidecar/dialects/cloud-shell.ts'
 import { imds } from '../../src/sidecar/dialects/imds.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { type Connection, openConnection, request } from '../fixtures/connection.ts'
+import { openConnection, request } from '../fixtures/connection.ts'
 import { aToken, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
@@ -25,16 +25,10 @@ const given = parts({
     ...createAppServiceDialects(new Secret('the-secret-of-app-service')),
   ],
 })
-let server: Awaited<ReturnType<typeof serveParts>>
-let validCaller: Connection
-beforeAll(async () => {
-  server = await serveParts(given)
-  validCaller = await openConnection(server.port)
-})
-afterAll(async () => {
-  await validCaller[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-})
+const server = await serveParts(given)
+afterAll(() => server[Symbol.asyncDispose]())
+const validCaller = await openConnection(server.port)
+afterAll(() => validCaller[Symbol.asyncDispose]())
 
 /** Sends the bytes in pieces, ends the sending side, and returns everything received. */
 async function exchange(bytes: string, cuts: readonly number[]): Promise<string> {

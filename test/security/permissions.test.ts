@@ -1,9 +1,9 @@
 import { cp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { sidecarSettings } from '../../src/tools/simulator/environment.ts'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { DOCS_URL } from '../../src/lib/version.ts'
 
@@ -12,20 +12,15 @@ const APP = '/app'
 const SECRETS = '/var/run/secrets'
 
 const stack = new AsyncDisposableStack()
-let app: string
-let options: string
-let simulator: Simulator
-beforeAll(async () => {
-  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
-  app = join(directory.path, 'app')
-  const secrets = join(directory.path, 'secrets')
-  await cp('dist', app, { recursive: true })
-  // The Dockerfile leaves it out.
-  await rm(join(app, 'demo'), { recursive: true })
-  simulator = stack.use(await createSimulator({ stateDir: secrets }))
-  options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
-})
 afterAll(() => stack.disposeAsync())
+const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
+const app = join(directory.path, 'app')
+const secrets = join(directory.path, 'secrets')
+await cp('dist', app, { recursive: true })
+// The Dockerfile leaves it out.
+await rm(join(app, 'demo'), { recursive: true })
+const simulator = stack.use(await createSimulator({ stateDir: secrets }))
+const options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 
 /** NODE_OPTIONS of the sidecar's image. */
 async function nodeOptions(): Promise<string> {

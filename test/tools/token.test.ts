@@ -1,19 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { token } from '../../src/tools/token.ts'
 import { BILLING, ORDERS } from '../../src/tools/simulator/defaults.ts'
-import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
 
 const VAULT = 'https://vault.azure.net'
 
-let simulator: Simulator
-beforeAll(async () => {
-  simulator = await createSimulator()
-})
+const simulator = await createSimulator()
 afterAll(() => simulator.close())
 
 /** Runs the command; `pauses` has its waits, which take no time. */

@@ -1,16 +1,13 @@
 /** `wimds node-broker` as a process, with sockets and files that this test gives it, and a simulated Entra ID. */
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request } from '../../fixtures/connection.ts'
 import { type TestAgent, waitFor } from './agent.ts'
 import { ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
-let cluster: Awaited<ReturnType<typeof createCluster>>
-beforeAll(async () => {
-  cluster = await createCluster()
-})
+const cluster = await createCluster()
 afterAll(() => cluster[Symbol.asyncDispose]())
 
 async function fetchAdmin(agent: TestAgent, path: string): Promise<string> {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
-import { beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { startCertificateRotation } from '../../../src/cluster/webhook/certificate-rotation.ts'
 import type { CertificateMaterial } from '../../../src/cluster/webhook/certificates.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
@@ -16,12 +16,7 @@ async function createMaterial(): Promise<CertificateMaterial> {
   return { ...issued, caPem: authority.caPem }
 }
 
-let first: CertificateMaterial
-let second: CertificateMaterial
-beforeAll(async () => {
-  first = await createMaterial()
-  second = await createMaterial()
-})
+const [first, second] = [await createMaterial(), await createMaterial()]
 
 const NEVER = new Promise<void>(() => {})
 

@@ -1,7 +1,6 @@
 /** The bounds on the bodies of reviews, over real connections. */
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeEach, expect, test } from 'vitest'
 import {
   createReviewQueue,
   MalformedReview,
@@ -9,7 +8,7 @@ import {
   type ReadReview,
 } from '../../../src/cluster/webhook/review-queue.ts'
 import { type Connection, openConnection, request } from '../../fixtures/connection.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { listening } from '../../fixtures/listening.ts'
 
 const KIB = 1024
 const LIMITS = { maxBytes: 128 * KIB, maxTotalBytes: 320 * KIB, maxValues: 1000 }
@@ -25,20 +24,14 @@ const server = createServer((incoming, response) => {
       response.end(error instanceof MalformedReview ? error.message : undefined)
     })
 })
-beforeAll(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-})
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
-})
+const { port, [Symbol.asyncDispose]: close } = await listening(server)
+afterAll(close)
 beforeEach(() => {
   decide = echo
 })
 
 async function post(body: string): Promise<Connection> {
-  const connection = await openConnection(portOf(server))
+  const connection = await openConnection(port)
   const headers = { 'Content-Length': String(Buffer.byteLength(body)) }
   connection.write(request('/mutate', { method: 'POST', headers, body }))
   return connection
@@ -46,7 +39,7 @@ async function post(body: string): Promise<Connection> {
 
 /** Sends the first bytes of a body of `announced` bytes. */
 async function postPartly(sent: number, announced: number): Promise<Connection> {
-  const connection = await openConnection(portOf(server))
+  const connection = await openConnection(port)
   const headers = { 'Content-Length': String(announced) }
   const body = `"${'x'.repeat(sent - 1)}`
   connection.write(request('/mutate', { method: 'POST', headers, body }))

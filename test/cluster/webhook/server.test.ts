@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { Decision } from '../../../src/cluster/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
 import { MalformedReview } from '../../../src/cluster/webhook/review-queue.ts'
@@ -13,7 +13,7 @@ import {
 } from '../../../src/cluster/webhook/server.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { openConnection } from '../../fixtures/connection.ts'
-import { listening, portOf } from '../../fixtures/listening.ts'
+import { listening } from '../../fixtures/listening.ts'
 
 const ADMITTED: Decision = { outcome: 'injected', review: { response: { allowed: true } } }
 
@@ -38,19 +38,15 @@ const server = createReviewServer({
   onError: (error) => failures.push(error),
   isDraining: () => isDraining,
 })
-let agent: Agent
 const PATH = '/mutate?timeout=5s'
 
-beforeAll(async () => {
-  const authority = await createCertificateAuthority()
-  serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
-})
-afterAll(() => {
+const authority = await createCertificateAuthority()
+serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
+const served = await listening(server)
+const agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
+afterAll(async () => {
   agent.destroy()
-  server.close()
+  await served[Symbol.asyncDispose]()
 })
 
 async function post(
@@ -60,7 +56,7 @@ async function post(
   const { path = PATH, method = 'POST', ...tls } = options
   const sent = httpsRequest({
     host: '127.0.0.1',
-    port: portOf(server),
+    port: served.port,
     agent,
     path,
     method,
@@ -152,7 +148,7 @@ test('evicts half-sent reviews, and answers a small one at the same time', async
   const statuses: (number | undefined)[] = []
   const halves = Array.from({ length: 10 }, () => {
     const headers = { 'Content-Length': half.length + 1 }
-    const options = { host: '127.0.0.1', port: portOf(server), path: PATH, method: 'POST', headers }
+    const options = { host: '127.0.0.1', port: served.port, path: PATH, method: 'POST', headers }
     const sent = httpsRequest({ ...options, ca: agent.options.ca, servername: 'wimds.wimds.svc' })
     sent.on('error', () => {})
     sent.on('response', (reply) => {
@@ -190,7 +186,6 @@ test('answers a new caller while all connections are busy, and closes others aft
   }
   const parts = { ...PARTS, reviews: { '/mutate': review }, maxConnections: 2 }
   const guarded = createReviewServer(parts)
-  const authority = await createCertificateAuthority()
   serveCertificate(guarded, await authority.issue({ names: ['wimds.wimds.svc'] }))
   await using stack = new AsyncDisposableStack()
   const { port } = stack.use(await listening(guarded))

@@ -1,10 +1,10 @@
 /** The whole sidecar with an identities file: selection, allow-lists and reloads. */
 import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchIdentities } from '../../../src/sidecar/serve/reload.ts'
 import type { Environment } from '../../../src/sidecar/config/settings.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { StatusSchema } from '../../../src/sidecar/telemetry/status-schema.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
@@ -22,15 +22,13 @@ const VAULT = 'https://vault.azure.net'
 
 const GENEROUS = { timeout: 15_000 }
 
-let simulator: Simulator
-let file: string
-beforeAll(async () => {
-  simulator = await createSimulator()
-  const [orders] = simulator.directory.applications
-  if (orders === undefined) throw new Error('no application')
-  simulator.directory.applications.push({ ...orders, ...OTHER, name: 'invoices' })
-})
+const simulator = await createSimulator()
 afterAll(() => simulator.close())
+const [application] = simulator.directory.applications
+if (application === undefined) throw new Error('no application')
+simulator.directory.applications.push({ ...application, ...OTHER, name: 'invoices' })
+
+let file: string
 beforeEach(() => {
   file = join(dirname(simulator.caFile), `${crypto.randomUUID()}.yaml`)
 })

@@ -3,9 +3,9 @@ import { copyFile, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/pr
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { serve } from '../../../src/sidecar/serve/serve.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { namedPipe } from '../../fixtures/pipe.ts'
@@ -16,10 +16,7 @@ const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 
 const GENEROUS = { timeout: 15_000 }
 
-let simulator: Simulator
-beforeAll(async () => {
-  simulator = await createSimulator()
-})
+const simulator = await createSimulator()
 afterAll(() => simulator.close())
 
 const get = (port: number, path: string) => roundTrip(port, request(path))

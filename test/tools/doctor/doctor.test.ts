@@ -1,24 +1,20 @@
 /** What `wimds doctor` prints beside a sidecar, and what it finds out about the network and the credentials. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { createCredentialName } from '../../../src/tools/managed-identity.ts'
 import { VERSION } from '../../../src/lib/version.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 import { diagnose, runDoctor, startSidecar } from './run-doctor.ts'
 
-let served: Awaited<ReturnType<typeof startSidecar>>
-let simulator: Simulator
-beforeAll(async () => {
-  served = await startSidecar()
-  simulator = served.simulator
-})
+const served = await startSidecar()
+const { simulator } = served
 afterAll(() => served.stop())
 
 type Env = Readonly<Record<string, string>>

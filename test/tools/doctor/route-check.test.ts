@@ -1,26 +1,18 @@
 import { createServer } from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { checkRoute } from '../../../src/tools/doctor/route-check.ts'
-import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 
-let simulator: Simulator
-let sidecar: Awaited<ReturnType<typeof startServe>>
-let origin: string
-let instanceId: string
-beforeAll(async () => {
-  simulator = await createSimulator()
-  sidecar = await startServe(environmentOf(simulator))
-  origin = `http://127.0.0.1:${sidecar.port}`
-  const reply = await fetch(`${origin}/readyz`)
-  const readiness: { instanceId: string } = JSON.parse(await reply.text())
-  instanceId = readiness.instanceId
-})
-afterAll(async () => {
-  await sidecar.stop()
-  await simulator.close()
-})
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
+const sidecar = await startServe(environmentOf(simulator))
+afterAll(() => sidecar.stop())
+const origin = `http://127.0.0.1:${sidecar.port}`
+const { instanceId }: { instanceId: string } = JSON.parse(
+  await (await fetch(`${origin}/readyz`)).text(),
+)
 
 type Options = Parameters<typeof checkRoute>[0]
 

@@ -1,15 +1,12 @@
 /** `wimds doctor --pod` before a table of kubectl, and doctor inside in the same process. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/settings.ts'
 import type { RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose, runDoctor, startSidecar } from '../run-doctor.ts'
 
-let served: Awaited<ReturnType<typeof startSidecar>>
-beforeAll(async () => {
-  served = await startSidecar()
-})
+const served = await startSidecar()
 afterAll(() => served.stop())
 
 const RUNNING = { running: { startedAt: '2026-01-01T00:00:00Z' } }

@@ -1,8 +1,8 @@
 /** `wimds doctor --pre` before a table of kubectl and an issuer behind a proxy. */
-import { rm, writeFile, mkdtemp } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/settings.ts'
 import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
@@ -17,23 +17,18 @@ const ISSUER = `https://${HOST}/tenant/cluster/`
 const DISCOVERY = '/.well-known/openid-configuration'
 const KEYS = '/openid/v1/jwks'
 
-let published: ClusterIssuer
-let env: Readonly<Record<string, string>>
 const resources = new AsyncDisposableStack()
-beforeAll(async () => {
-  published = await createIssuer(ISSUER)
-  const authority = await createCertificateAuthority()
-  const tls = await authority.issue({ names: [HOST] })
-  const running = resources.use(await serve(published.handler, { tls }))
-  const routes = { [`${HOST}:443`]: running.port, 'login.microsoftonline.com:443': running.port }
-  const proxy = resources.use(await connectProxy({ routes }))
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-pre-'))
-  resources.defer(() => rm(directory, { recursive: true }))
-  const caFile = join(directory, 'ca.crt')
-  await writeFile(caFile, authority.caPem)
-  env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, WIMDS_CA_FILE: caFile }
-})
 afterAll(() => resources.disposeAsync())
+const published = await createIssuer(ISSUER)
+const authority = await createCertificateAuthority()
+const tls = await authority.issue({ names: [HOST] })
+const running = resources.use(await serve(published.handler, { tls }))
+const routes = { [`${HOST}:443`]: running.port, 'login.microsoftonline.com:443': running.port }
+const proxy = resources.use(await connectProxy({ routes }))
+const directory = resources.use(await mkdtempDisposable(join(tmpdir(), 'wimds-pre-')))
+const caFile = join(directory.path, 'ca.crt')
+await writeFile(caFile, authority.caPem)
+const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, WIMDS_CA_FILE: caFile }
 
 /** Returns the answer with what the API server says of itself at a path. */
 async function documentOf(issuer: ClusterIssuer, call: string): Promise<KubectlAnswer> {
