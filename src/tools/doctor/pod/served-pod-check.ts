@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { type StatusDocument, StatusSchema } from '../../../sidecar/telemetry/status-schema.ts'
+import { createExpiredError } from '../../../sidecar/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../../sidecar/identities.ts'
 import { listClaims } from '../assertion-check.ts'
 import { describeIdentity } from '../checks.ts'
@@ -27,7 +28,6 @@ const MAX_BYTES = 16 * 1024 * 1024
 const Document = z.pick(StatusSchema, {
   generatedAt: true,
   startedAt: true,
-  problems: true,
   clockSkewSeconds: true,
   identities: true,
   assertions: true,
@@ -96,15 +96,18 @@ function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {
   return [createFinding('identity', isUsed ? named : failed(fault))]
 }
 
+/** Entra's clock says whether a token has expired, as far as it is known. */
 function checkAssertion(
-  { claims, failure }: StatusDocument['assertions'][number],
-  { generatedAt, problems }: ServedStatus,
+  { file, claims, failure }: StatusDocument['assertions'][number],
+  { generatedAt, clockSkewSeconds = 0 }: ServedStatus,
 ): Outcome {
-  const details = claims === undefined ? [] : listClaims(claims, claims.expiresAt)
-  const isExpired = claims !== undefined && claims.expiresAt <= generatedAt
-  const expired = problems.find((problem) => problem.failure?.code === 'assertion_expired')
-  const found = failure ?? (isExpired ? expired?.failure : undefined)
-  return found === undefined ? passed(...details) : reportedFailure(found, ...details)
+  if (failure !== undefined) return reportedFailure(failure)
+  if (claims === undefined) return passed()
+  const details = listClaims(claims, claims.expiresAt)
+  const expiresAt = Date.parse(claims.expiresAt)
+  return expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000
+    ? failed(createExpiredError(file, { expiresAt }), ...details)
+    : passed(...details)
 }
 
 /** Returns a finding for each token, and for each identity without one. */

@@ -83,13 +83,29 @@ describe('the projected token', () => {
   test('fails once it has expired, and the exchange is not reported twice', () => {
     const find = check({
       generatedAt: '2026-11-24T12:42:00.000Z',
-      problems: [{ summary: 'x', failure: EXPIRED }],
       tokens: failing,
     })
     expect(find('projected_token')).toMatchObject([
       { status: 'failed', failure: { code: 'assertion_expired' } },
     ])
     expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
+  })
+
+  test('has not expired if the clock of the node is ahead', () => {
+    const find = check({ generatedAt: '2026-11-24T12:42:00.000Z', clockSkewSeconds: 600 })
+    expect(find('projected_token')).toMatchObject([{ status: 'ok' }])
+  })
+
+  test('is named by its own error if another one has expired, too', () => {
+    const other = assertions.map(({ claims }) => ({ file: '/other/token', claims }))
+    const find = check({
+      generatedAt: '2026-11-24T12:42:00.000Z',
+      assertions: [...assertions, ...other],
+    })
+    for (const { subject, failure } of find('projected_token')) {
+      expect(failure?.problem).toContain(`the projected token in ${subject} expired at`)
+    }
+    expect(find('projected_token')).toHaveLength(2)
   })
 
   test('fails if it could not be read', () => {
