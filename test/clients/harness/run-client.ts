@@ -23,7 +23,7 @@ export interface ClientRun {
 /** Returns undefined when the client got the right token, otherwise the problem. */
 export async function runClient(
   stack: Stack,
-  { command, variant, resource, mode, env, timeoutMs = 60_000 }: ClientRun,
+  { command, variant, resource, mode, env, timeoutMs = 180_000 }: ClientRun,
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
   // Clients store tokens and profiles in the home folder.
