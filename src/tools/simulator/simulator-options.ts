@@ -55,7 +55,7 @@ export const SIMULATE = {
   examples: [
     'wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve',
   ],
-  exitCodes: { 1: 'an address cannot be bound' },
+  exitCodes: { 1: 'an address cannot be bound, or another simulator uses the folder' },
 } as const satisfies CommandDeclaration
 
 type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
