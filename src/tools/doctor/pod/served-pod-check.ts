@@ -149,8 +149,13 @@ function checkToken(
       ({ name: setting, source }) => setting === 'WIMDS_AUDIENCE' && source === 'environment',
     ),
   })
-  return { ...reportedFailure(failure, ...details), commands }
+  const warnings = commands.length > 0 ? [CHOSEN_BY_POD] : []
+  return { ...reportedFailure(failure, ...details), commands, warnings }
 }
+
+/** A projected volume can have a ConfigMap as its token, with another issuer. */
+const CHOSEN_BY_POD =
+  'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
 
 /**
  * Returns the claims of the projected token that the identity exchanges; undefined if they are not known, as those of a

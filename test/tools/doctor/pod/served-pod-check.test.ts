@@ -30,6 +30,7 @@ test('a failed exchange has the meaning of its code, and the commands of the cre
   const commands = exchange?.commands?.map(({ command }) => command).join('\n')
   expect(commands).toContain('az identity federated-credential create')
   expect(commands).toContain('--subject system:serviceaccount:shop:orders')
+  expect(exchange?.warnings).toEqual([expect.stringContaining('may have chosen the client id')])
 })
 
 /** Returns the commands after Entra ID found no credential. */
