@@ -1,5 +1,4 @@
 /** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
-import { BrokerError, ConfigError } from './errors.ts'
 import { scrub } from './secret.ts'
 
 /**
@@ -11,13 +10,6 @@ export function errorMessage(error: unknown): string {
   if (error.message !== '') return scrub(error.message)
   const errors = error instanceof AggregateError ? error.errors.map(errorMessage) : []
   return errors.join('; ') || (errorCode(error) ?? error.name)
-}
-
-/** Returns the message of an error without its fix. */
-export function describeProblem(error: unknown): string {
-  if (error instanceof BrokerError) return scrub(error.problem)
-  if (!(error instanceof ConfigError)) return errorMessage(error)
-  return error.problems.map(({ problem }) => scrub(problem)).join('; ')
 }
 
 /** Returns the code of an error of Node, such as `ENOENT`; undefined for any other error. */

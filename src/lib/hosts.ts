@@ -28,14 +28,6 @@ export function removeBrackets(host: string): string {
 }
 
 /**
- * Returns the host by which this machine reaches a listener. A wildcard becomes 127.0.0.1, since `::`
- * accepts IPv4 too, and is bound as 0.0.0.0 on a machine without IPv6.
- */
-export function toLocalHost(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-}
-
-/**
  * Returns true for a host that only this machine can reach: a loopback address or name, or the metadata
  * address, which is link-local.
  */

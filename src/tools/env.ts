@@ -6,7 +6,8 @@ import {
 } from '../sidecar/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, type Flags, parseFlags } from '../lib/args.ts'
-import { formatUrlHost, toLocalHost } from '../lib/hosts.ts'
+import { formatUrlHost } from '../lib/hosts.ts'
+import { toLocalHost } from './local-host.ts'
 import {
   addNoProxyHosts,
   ENDPOINT_VARIABLES,

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeProblem, errorMessage, removeTraceIds } from '../../src/lib/describe-error.ts'
-import { BrokerError, ConfigError } from '../../src/lib/errors.ts'
+import { errorMessage, removeTraceIds } from '../../src/lib/describe-error.ts'
 
 const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`)
 
@@ -16,14 +15,6 @@ test.each([
   ['what was thrown instead', 'a text', 'a text'],
 ])('an error is described by %s', (_, error, message) => {
   expect(errorMessage(error)).toBe(message)
-})
-
-test.each([
-  ['a BrokerError', new BrokerError('internal', 'it failed', 'try again')],
-  ['a ConfigError', new ConfigError([{ problem: 'it failed', fix: 'try again' }])],
-  ['any other error', new Error('it failed')],
-])('the problem of %s has no fix', (_, error) => {
-  expect(describeProblem(error)).toBe('it failed')
 })
 
 test.each([' ', '\r\n'])('removes the ids of Entra ID, which are separated by %j', (separator) => {

@@ -1,7 +1,8 @@
 /** Checks that the sidecar on this machine listens and is ready. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { formatUrlHost, toLocalHost } from '../../lib/hosts.ts'
+import { formatUrlHost } from '../../lib/hosts.ts'
+import { toLocalHost } from '../local-host.ts'
 import { getLocal } from './local-requests.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import type { Address } from '../../sidecar/config/parsers.ts'

@@ -1,6 +1,7 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost, guid } from '../../sidecar/config/parsers.ts'
-import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
+import { BrokerError, ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
+import { scrub } from '../../lib/secret.ts'
 import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
@@ -10,7 +11,7 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { describeProblem, errorCode } from '../../lib/describe-error.ts'
+import { errorCode, errorMessage } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/files.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsLabel } from '../../lib/object-names.ts'
@@ -235,6 +236,13 @@ async function readIssuerFile(path: string, problems: string[]): Promise<string 
     )
   }
   return undefined
+}
+
+/** Returns the message of an error without its fix. */
+function describeProblem(error: unknown): string {
+  if (error instanceof BrokerError) return scrub(error.problem)
+  if (!(error instanceof ConfigError)) return errorMessage(error)
+  return error.problems.map(({ problem }) => scrub(problem)).join('; ')
 }
 
 async function readInventory(

@@ -1,6 +1,6 @@
 /** Starts the simulated servers on ports and gives each one an origin. */
 import { Agent, buildConnector, type Dispatcher } from 'undici'
-import { toLocalHost } from '../../../lib/hosts.ts'
+import { toLocalHost } from '../../local-host.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
 import type { Server } from './handler.ts'
 import { serve } from './serve.ts'

@@ -8,7 +8,8 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { formatUrlHost, toLocalHost } from '../../../lib/hosts.ts'
+import { formatUrlHost } from '../../../lib/hosts.ts'
+import { toLocalHost } from '../../local-host.ts'
 import { isSocketFault, type Server } from './handler.ts'
 
 interface ServeOptions {
