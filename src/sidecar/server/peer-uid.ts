@@ -31,6 +31,9 @@ const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
  */
 const MAX_READS = 3
 
+/** The table of a node has megabytes, which a promise of it would keep until the next read. */
+const dropTable = (): void => {}
+
 /**
  * Creates the look-up. Only a read that begins after the connection counts, since an earlier one may show the program
  * that had the port before. Reading costs time for each socket of the network namespace, so a flood of connections gets
@@ -41,14 +44,14 @@ export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): Fi
   const found = new WeakMap<PeerSocket, Promise<number | undefined>>()
   /** The read that begins when the last one ends. */
   let next: Promise<Uids> | undefined
-  let last: Promise<unknown> = Promise.resolve()
+  let last: Promise<void> = Promise.resolve()
 
   function readNext(): Promise<Uids> {
     next ??= last.then(() => {
       next = undefined
       return readUids(readTable)
     })
-    last = next.catch(() => undefined)
+    last = next.then(dropTable, dropTable)
     return next
   }
 

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 import { DOCS_URL } from '../../../src/lib/version.ts'
 import { redirect } from '../../../src/sidecar/redirect/redirect.ts'
@@ -163,6 +165,22 @@ test('a socket that the first read has missed is found by the next', async () =>
   const tables = ['', '', ROW]
   const findPeerUid = createPeerUidLookup((path) => tableOf(tables.shift() ?? ROW)(path))
   expect(await findPeerUid(createSocket())).toBe(1000)
+})
+
+const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
+
+test('keeps no table of 60 000 sockets', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  const findPeerUid = createPeerUidLookup(async function* () {
+    yield ROW
+    for (let at = 1; at <= 60_000; at += 1) yield row(`0900000A:${hex(at)}`, '0100007F:1F40', 1)
+  })
+  collectGarbage()
+  const before = process.memoryUsage().heapUsed
+  await findPeerUid(createSocket())
+  collectGarbage()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(3e6)
 })
 
 /** Counts the reads of IPv4's table, each of which shows the next uid from 1001; `release` ends the last one. */
