@@ -13,6 +13,7 @@ import { formatJson } from '../src/tools/trust/output/json.ts'
 import { findCommands, readPage } from './docs/pages.ts'
 import { BUILT_CLI } from './fixtures/run-program.ts'
 import {
+  BILLING,
   identity,
   ISSUER,
   ORDERS,
@@ -42,6 +43,29 @@ test('the Bicep is valid', async () => {
   parser.setLanguage(await Language.load(GRAMMAR))
   expect(parser.parse(BICEP)?.rootNode.hasError).toBe(false)
 })
+
+const hasTerraform = spawnSync('terraform', ['version']).status === 0
+
+test.skipIf(!hasTerraform)(
+  'the Terraform leaves out identities that az has not listed',
+  async () => {
+    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fleet-'))
+    const plan = planWith(identity({ id: ORDERS_ID }), identity({ clientId: BILLING }))
+    writeFileSync(join(directory.path, 'plan.json'), formatJson(plan))
+    // The rest needs the provider.
+    const [locals = ''] = /^locals \{[^]*?^\}/m.exec(TERRAFORM) ?? []
+    writeFileSync(join(directory.path, 'locals.tf'), locals)
+    const { stdout, stderr } = spawnSync('terraform', ['console', '-no-color'], {
+      cwd: directory.path,
+      encoding: 'utf8',
+      input: 'keys(local.credentials)',
+      env: { PATH: process.env['PATH'], TF_CLI_CONFIG_FILE: '/dev/null' },
+    })
+    expect(stderr).toBe('')
+    expect(stdout).toContain(ORDERS)
+    expect(stdout).not.toContain(BILLING)
+  },
+)
 
 test.each([
   ['plan', PLAN],

@@ -1,10 +1,11 @@
 // Shows: federated credentials of one resource group from the plan of `wimds trust` (docs/tasks/trust.md).
 // Run:   the steps of README.md.
 var plan = loadJsonContent('plan.json')
+var group = toLower('/resourceGroups/${resourceGroup().name}/')
 var identities = filter(
   plan.identities,
   identity =>
-    identity.kind == 'managed-identity' && !identity.isOverLimit && toLower(split(identity.resourceId, '/')[4]) == toLower(resourceGroup().name)
+    identity.kind == 'managed-identity' && !identity.isOverLimit && contains(toLower(identity.?resourceId ?? ''), group)
 )
 var credentials = flatten(map(
   identities,

@@ -7,7 +7,7 @@ locals {
     for identity in local.plan.identities : {
       for credential in identity.credentials :
       "${identity.clientId}/${credential.name}" => merge(credential, { identity = identity.resourceId })
-    } if identity.kind == "managed-identity" && !identity.isOverLimit
+    } if identity.kind == "managed-identity" && !identity.isOverLimit && can(identity.resourceId)
   ]...)
 }
 
