@@ -77,7 +77,7 @@ const ownMounts = (pod: z.infer<typeof Pod>) =>
 const settingsOf = (pod: z.infer<typeof Pod>) =>
   Object.fromEntries((gateOf(pod).env ?? []).map(({ name, value }) => [name, value]))
 
-/** A policy of somebody else, which runs after those of the chart. */
+/** A policy of somebody else. The API server runs policies in any order, which changes with each of them. */
 const otherPolicy = (name: string, reinvocationPolicy: string, expression: string) =>
   [
     {
@@ -100,6 +100,10 @@ const otherPolicy = (name: string, reinvocationPolicy: string, expression: strin
     metadata: { name: `zz-${name}` },
     ...object,
   }))
+/** The path of the gate in a list of init containers that is not empty. */
+const GATE_PATH =
+  '"/spec/initContainers/" + string(object.spec.initContainers.map(each, each.name).indexOf("wimds-gate"))'
+const HAS_GATE = 'object.spec.initContainers.exists(each, each.name == "wimds-gate")'
 const OTHER_POLICIES = [
   ...otherPolicy(
     'prepend',
@@ -108,11 +112,17 @@ const OTHER_POLICIES = [
   ),
   ...otherPolicy(
     'replace',
-    'Never',
-    '[JSONPatch{op: "replace", path: "/spec/initContainers/0/image", value: "other"}]',
+    'IfNeeded',
+    `${HAS_GATE} ? [JSONPatch{op: "replace", path: ${GATE_PATH} + "/image", value: "other"}] : []`,
   ),
-  ...otherPolicy('remove', 'IfNeeded', '[JSONPatch{op: "remove", path: "/spec/initContainers/0"}]'),
+  ...otherPolicy(
+    'remove',
+    'IfNeeded',
+    `${HAS_GATE} ? [JSONPatch{op: "remove", path: ${GATE_PATH}}] : []`,
+  ),
 ]
+/** A pod with an init container, which one of these policies changes. */
+const mutatedBy = (mutated: string) => optedIn({ labels: { mutated }, initScript: 'true' })
 
 const withEnv = (name: string, value: string) => ({ container: { env: [{ name, value }] } })
 const withGate = (changes: object) => ({
@@ -350,16 +360,6 @@ describe('injection.by policy', () => {
       'wimds-gate is not that of the chart',
     ],
     ['another image of a gate', withGate({ image: 'mine' }), 'wimds-gate is not that of the chart'],
-    [
-      'a gate that another policy removes',
-      { labels: { mutated: 'remove' } },
-      'wimds-gate is missing, or not the first',
-    ],
-    [
-      'an image that another policy sets',
-      { labels: { mutated: 'replace' } },
-      'wimds-gate is not that of the chart',
-    ],
   ]
   test.each(rejected)('rejects %s', async (_, parts, message) => {
     await expect(admit(optedIn(parts), labelled)).rejects.toThrow(message)
@@ -408,10 +408,20 @@ describe('injection.by policy', () => {
   })
 
   test('moves the gate before a container that another policy adds', async () => {
-    expect(namesOf(await admit(optedIn({ labels: { mutated: 'prepend' } }), labelled))).toEqual([
-      GATE,
-      'mesh',
-    ])
+    const pod = await admit(mutatedBy('prepend'), labelled)
+    expect(namesOf(pod)).toEqual([GATE, 'mesh', 'init'])
+  })
+
+  test('rejects an image of the gate that another policy sets', async () => {
+    await expect(admit(mutatedBy('replace'), labelled)).rejects.toThrow(
+      'wimds-gate is not that of the chart',
+    )
+  })
+
+  test('admits no pod whose gate another policy removes, unless it is added again', async () => {
+    const pod = admit(mutatedBy('remove'), labelled)
+    const outcome = await pod.then((admitted) => namesOf(admitted).join(), String)
+    expect(outcome).toMatch(/^wimds-gate,init$|wimds-gate is missing, or not the first/)
   })
 
   test('leaves a running pod alone whose metadata changes', async () => {
