@@ -11,7 +11,7 @@ import { describeFileError } from '../../lib/files.ts'
 export const ENV_FILE = 'env'
 const PID_FILE = 'simulator.pid'
 
-export interface StateDir {
+interface StateDir {
   readonly path: string
   /** Lets another simulator use the folder; removes a temporary one. */
   readonly close: () => Promise<void>
@@ -68,8 +68,7 @@ const describeConflict = (path: string, owner: number, lock: string) => ({
 
 /** Returns a function that throws an error with the path, the reason and the fix. */
 export const failToCreate = (path: string) => (error: unknown) => {
-  const problem = { ...describeFileError(path, error, 'create'), fix: FOLDER_FIX }
-  throw new Error(formatProblem(problem), { cause: error })
+  const { problem } = describeFileError(path, error, 'create')
+  const fix = 'choose another folder by --dir'
+  throw new Error(formatProblem({ problem, fix }), { cause: error })
 }
-
-const FOLDER_FIX = 'choose another folder by --dir'
