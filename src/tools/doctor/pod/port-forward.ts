@@ -19,18 +19,18 @@ export type ForwardPort = (target: PodPort) => Promise<ForwardedPort | string>
 
 const TIMEOUT_MS = 30_000
 
-/** Creates the function that starts kubectl, which ends after 30 s at the latest. */
+/** Creates the function that starts kubectl, which ends after the time limit at the latest. */
 export function createPortForward(
-  options: Pick<KubectlOptions, 'env' | 'signal' | 'context'>,
+  { env, signal, context }: Pick<KubectlOptions, 'env' | 'signal' | 'context'>,
+  timeoutMs = TIMEOUT_MS,
 ): ForwardPort {
-  const { env, signal, context } = options
   return async ({ namespace, name, port }) => {
     const flags = formatFlags({ context, namespace })
     const args = [...flags, 'port-forward', '--address=127.0.0.1', name, `:${port}`]
     const child = spawn('kubectl', args, {
       env: { ...env },
       signal,
-      timeout: TIMEOUT_MS,
+      timeout: timeoutMs,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     // The command has been run before; an abort ends doctor.
@@ -45,11 +45,16 @@ export function createPortForward(
       child.stdout.resume()
       const end = () => {
         child.kill()
+        // A program that kubectl has started may keep the other ends open.
+        child.stdout.destroy()
+        child.stderr.destroy()
         return closed
       }
       return { port: Number(local), [Symbol.asyncDispose]: end }
     }
     await closed
-    return extractReason(stderr)
+    return child.signalCode === null
+      ? extractReason(stderr)
+      : `kubectl port-forward: no answer within ${timeoutMs / 1000} s`
   }
 }
