@@ -9,7 +9,7 @@ import {
   hasInflightRequest,
 } from '../../sidecar/server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
-import { JSON_HEADERS, sendJson, writeHead } from '../../sidecar/server/send.ts'
+import { sendJson } from '../../sidecar/server/send.ts'
 import type { Decision } from './admission.ts'
 import type { CertificateMaterial } from './certificates.ts'
 import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -75,7 +75,8 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
       const { review: body, ...decision } = await review(read)
       report(decision)
       const text = JSON.stringify(body)
-      writeHead(response, 200, JSON_HEADERS, text)
+      const length = Buffer.byteLength(text)
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': length })
       reply(text)
     } catch (error) {
       // The caller has closed its connection.

@@ -3,7 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 /** Answers with JSON. */
 export function sendJson(response: ServerResponse, status: number, body: object): void {
-  sendText(response, status, JSON_HEADERS, JSON.stringify(body))
+  sendText(response, status, { 'Content-Type': 'application/json' }, JSON.stringify(body))
 }
 
 /** Answers with a text. */
@@ -13,7 +13,7 @@ export function sendText(
   headers: OutgoingHttpHeaders,
   text: string,
 ): void {
-  writeHead(response, status, headers, text)
+  response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) })
   response.end(text)
 }
 
@@ -29,15 +29,3 @@ export function sendPage(
 export function redirectToStatus(_request: unknown, response: ServerResponse): void {
   sendText(response, 302, { Location: '/status' }, '')
 }
-
-/** Writes the head of an answer with a text, which the caller sends. */
-export function writeHead(
-  response: ServerResponse,
-  status: number,
-  headers: OutgoingHttpHeaders,
-  text: string,
-): void {
-  response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) })
-}
-
-export const JSON_HEADERS = { 'Content-Type': 'application/json' }
