@@ -80,7 +80,7 @@ export function parseEntraError(
     })
   }
   const { issuer, subject, audience } = assertion
-  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], entraTime)
+  const retryAfterMs = parseRetryAfter(String(response.headers['retry-after'] ?? ''), entraTime)
   return new BrokerError(known.code, answer.replace(/\.$/, ''), {
     fix: formatFix(known, assertion),
     entra,
@@ -205,7 +205,7 @@ function parseAadsts(description: string): number | undefined {
  * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, 50 minutes at most;
  * undefined if there is none. A date is compared with Entra's clock.
  */
-function parseRetryAfter(header = '', entraTime: number): number | undefined {
+function parseRetryAfter(header: string, entraTime: number): number | undefined {
   const value = header.trim()
   const ms = /^\d+$/.test(value)
     ? Number(value) * 1000
@@ -217,5 +217,5 @@ function parseRetryAfter(header = '', entraTime: number): number | undefined {
 export function parseDateHeader({
   headers,
 }: Pick<TokenEndpointResponse, 'headers'>): number | undefined {
-  return parseHttpDate(headers['date'] ?? '')
+  return parseHttpDate(String(headers['date'] ?? ''))
 }

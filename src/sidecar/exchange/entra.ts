@@ -257,14 +257,14 @@ function rejectGet(url: string): never {
 }
 
 /**
- * Returns a copy of the response, since MSAL writes into it. Entra's 429 for client credentials is plain text (E5), for
+ * Returns a copy of the status and body, since MSAL writes into it. Entra's 429 for client credentials is plain text (E5), for
  * which MSAL would throw a TypeError.
  */
 // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-function toMsalResponse<T>({ status, headers, json, excerpt }: TokenEndpointResponse) {
+function toMsalResponse<T>({ status, json, excerpt }: TokenEndpointResponse) {
   const body = json ?? { error: 'temporarily_unavailable', error_description: excerpt }
   // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
-  return { status, headers: { ...headers }, body: { ...body } as T }
+  return { status, headers: {}, body: { ...body } as T }
 }
 
 /**

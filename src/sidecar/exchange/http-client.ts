@@ -46,7 +46,7 @@ interface PostOptions {
 /** A response of the token endpoint. */
 export interface TokenEndpointResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The parsed JSON object; undefined if the body is anything else. */
   readonly json: Readonly<Record<string, unknown>> | undefined
   /** The beginning of the body, scrubbed of credentials. */
@@ -103,7 +103,7 @@ async function send(
   const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
   return {
     status,
-    headers: joinHeaders(response.headers),
+    headers: response.headers,
     json: parseJsonObject(text),
     excerpt: scrubAndTruncate(text, EXCERPT_LENGTH),
   }
@@ -114,14 +114,6 @@ function createTooLargeError({ name, wrongServerFix }: Destination): BrokerError
     'entra_bad_response',
     `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`,
     wrongServerFix,
-  )
-}
-
-function joinHeaders(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().join(', ')]),
   )
 }
 
