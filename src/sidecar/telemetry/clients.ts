@@ -63,23 +63,19 @@ export function createClientInventory(now: () => number) {
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()
 
-  function findOrAdd({ library, version: sent }: RecognizedClient): CountedClient {
+  function findClient(headers: IncomingHttpHeaders): CountedClient {
+    const agent = formatAgent(headers)
+    const cached = byHeaders.get(agent)
+    if (cached !== undefined) return cached
+    const { library, version: sent } = recognizeClient(headers)
     const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
     const version = isKnown ? sent : 'other'
     const key = `${library} ${version}`
-    const added = { library, version, requests: 0, lastSeenAt: 0 }
+    const added = { library, version, requests: 0, firstSeenAt: now(), lastSeenAt: 0 }
     const client = byLibrary.get(key) ?? added
     byLibrary.set(key, client)
-    return client
-  }
-
-  function findClient(headers: IncomingHttpHeaders): CountedClient {
-    const key = formatAgent(headers)
-    const cached = byHeaders.get(key)
-    if (cached !== undefined) return cached
-    const client = findOrAdd(recognizeClient(headers))
     if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
-    if (key.length <= MAX_LENGTH) byHeaders.set(key, client)
+    if (agent.length <= MAX_LENGTH) byHeaders.set(agent, client)
     return client
   }
 
@@ -97,10 +93,10 @@ export function createClientInventory(now: () => number) {
   }
 }
 
-type RecognizedClient = Pick<SeenClient, 'library' | 'version'>
-
 /** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
-export function recognizeClient(headers: IncomingHttpHeaders): RecognizedClient {
+export function recognizeClient(
+  headers: IncomingHttpHeaders,
+): Pick<SeenClient, 'library' | 'version'> {
   const agent = formatAgent(headers)
   if (agent === '') return { library: 'none', version: '' }
   for (const [library, pattern] of CLIENT_LIBRARIES) {
