@@ -86,12 +86,10 @@ export const ERROR_KINDS = {
 
 export type ErrorCode = keyof typeof ERROR_KINDS
 
-const isErrorCode = (name: string): name is ErrorCode => name in ERROR_KINDS
-
 /** Returns the codes of this source. */
 export function listCodes(source: ErrorSource): readonly ErrorCode[] {
   return Object.keys(ERROR_KINDS)
-    .filter(isErrorCode)
+    .filter((name): name is ErrorCode => name in ERROR_KINDS)
     .filter((code) => ERROR_KINDS[code].source === source)
 }
 

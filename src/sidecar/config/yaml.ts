@@ -37,21 +37,17 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   // The library's check of `uniqueKeys` compares each key with all before it.
   const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
   const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
-  const problems = document.errors.map(({ pos, message, code }) => {
-    const problem =
-      code === 'MULTIPLE_DOCS' ? 'has more than one document' : `is not YAML: ${message}`
-    return locate(pos[0], problem, code === 'MULTIPLE_DOCS' ? 'keep one' : 'correct the YAML here')
-  })
+  const problems = document.errors.map(({ pos: [offset], message, code }) =>
+    code === 'MULTIPLE_DOCS'
+      ? locate(offset, 'has more than one document', 'keep one')
+      : locate(offset, `is not YAML: ${message}`, 'correct the YAML here'),
+  )
   if (problems.length > 0) return { problems }
   try {
     const problem = findStructureProblem(document, yaml, locate)
     if (problem !== undefined) return { problems: [problem] }
     const content: unknown = document.toJS()
-    return {
-      content,
-      findOffset: (path) => findOffset(document, path),
-      formatPlace,
-    }
+    return { content, findOffset: (path) => findOffset(document, path), formatPlace }
   } catch (error) {
     // An alias without an anchor, a billion laughs, or nesting beyond the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'

@@ -30,18 +30,10 @@ export function createDefaultInstance(azEnvironment: string): InstanceDocument {
   }
 }
 
-/** Values that apply to every document that does not have them. */
-export interface InstanceDefaults {
-  readonly location?: string | undefined
-  readonly zone?: string | undefined
-  readonly subscriptionId?: string | undefined
-  readonly resourceGroupName?: string | undefined
-}
-
 /** Returns the document with the defaults in place of what its `compute` lacks or has empty. */
 export function withInstanceDefaults(
   document: InstanceDocument,
-  defaults: InstanceDefaults,
+  defaults: Readonly<Record<string, string | undefined>>,
 ): InstanceDocument {
   const { compute = {} } = document
   if (!isBranch(compute)) return document
