@@ -1,7 +1,7 @@
 /** Reads files that others write, which may be large or not regular files. */
 import { close, constants, fstat, open, read } from 'node:fs'
 import { promisify } from 'node:util'
-import { ConfigError, type Problem } from './errors.ts'
+import type { Problem } from './errors.ts'
 import { errorCode, errorMessage } from './describe-error.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -48,15 +48,6 @@ export function shareReads(
 ): (path: string) => Promise<string> {
   const share = createSingleFlight<string>()
   return (path) => share(path, () => readText(path))
-}
-
-/** Reads a whole regular file that a flag or setting names. Throws a `ConfigError` with path, reason and fix. */
-export async function readNamedFile(path: string): Promise<string> {
-  try {
-    return await readWholeFile(path)
-  } catch (error) {
-    throw new ConfigError(describeFileError(path, error), { cause: error })
-  }
 }
 
 /** Returns the problem `cannot read PATH: no such file or directory` and its fix, from an error of Node. */

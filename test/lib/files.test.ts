@@ -2,12 +2,8 @@ import { mkdtempDisposable, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import {
-  describeFileError,
-  readNamedFile,
-  readRegularFile,
-  readWholeFile,
-} from '../../src/lib/files.ts'
+import { describeFileError, readRegularFile, readWholeFile } from '../../src/lib/files.ts'
+import { readNamedFile } from '../../src/lib/named-file.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 
 const directory = () => mkdtempDisposable(join(tmpdir(), 'wimds-test-'))

@@ -1,7 +1,7 @@
 /** The CAs of client certificates, which are read again when their file changes. */
 import { ConfigError } from '../../lib/errors.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { readNamedFile } from '../../lib/files.ts'
+import { readNamedFile } from '../../lib/named-file.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { watchFile } from '../../lib/watch-file.ts'
 import type { Logger } from '../../sidecar/telemetry/logger.ts'

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../sidecar/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
-import { readNamedFile, readWholeFile } from '../../lib/files.ts'
+import { readWholeFile } from '../../lib/files.ts'
+import { readNamedFile } from '../../lib/named-file.ts'
 import { formatIssue, parseForPeople } from './describe-issue.ts'
 import {
   ApplicationSchema,

@@ -12,7 +12,7 @@ import {
   parseSettingFlag,
 } from '../../lib/args.ts'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
-import { readNamedFile } from '../../lib/files.ts'
+import { readNamedFile } from '../../lib/named-file.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsLabel } from '../../lib/object-names.ts'
 import { parseJsonObject } from '../../lib/json.ts'
