@@ -202,7 +202,7 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
 /** Errors do not repeat the text: it may be a credential of another kind. */
 function parseAssertion(text: string, path: string): Assertion {
   const isJwt = text.length <= MAX_TOKEN_BYTES && JWT.test(text)
-  const claims = isJwt ? decodeClaims(text) : undefined
+  const claims = isJwt ? decodeClaims(Claims, text) : undefined
   if (claims === undefined) {
     throw new BrokerError(
       'assertion_malformed',
@@ -220,9 +220,10 @@ function parseAssertion(text: string, path: string): Assertion {
   }
 }
 
-function decodeClaims(text: string): z.infer<typeof Claims> | undefined {
+/** Returns the claims of a JWT by the schema; undefined for another text or other claims. Does not verify it. */
+export function decodeClaims<T>(schema: z.ZodMiniType<T>, text: string): T | undefined {
   try {
-    return Claims.parse(decodeJwt(text))
+    return schema.parse(decodeJwt(text))
   } catch {
     return undefined
   }

@@ -1,11 +1,10 @@
 /** Parses the token response of Entra ID. */
-import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { BrokerError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
 import { type Clock, createLifetime } from '../tokens/clock.ts'
 import type { AccessToken } from '../tokens/token.ts'
-import type { Assertion } from './assertion.ts'
+import { type Assertion, decodeClaims } from './assertion.ts'
 import type { TokenEndpointResponse } from './http-client.ts'
 import type { Destination } from './transport-errors.ts'
 
@@ -66,9 +65,5 @@ const TokenIds = z.object({
 
 /** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */
 export function readTokenIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
-  try {
-    return TokenIds.parse(decodeJwt(secret.reveal()))
-  } catch {
-    return {}
-  }
+  return decodeClaims(TokenIds, secret.reveal()) ?? {}
 }
