@@ -6,7 +6,6 @@ import type { AccessToken } from '../tokens/token.ts'
 
 /** A request as it came over the wire. */
 export interface WireRequest {
-  readonly method: string
   /** The query string without its `?`, still encoded. */
   readonly query: string
   readonly headers: IncomingHttpHeaders

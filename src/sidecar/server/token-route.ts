@@ -61,10 +61,10 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
 }
 
 /** Returns what Fastify has read in the terms of the dialects. */
-export function toWireRequest({ method, headers, originalUrl, body }: FastifyRequest): WireRequest {
+export function toWireRequest({ headers, originalUrl, body }: FastifyRequest): WireRequest {
   const at = originalUrl.indexOf('?')
   const query = at < 0 ? '' : originalUrl.slice(at + 1)
-  return { method, headers, query, body: typeof body === 'string' ? body : undefined }
+  return { headers, query, body: typeof body === 'string' ? body : undefined }
 }
 
 /** Returns the first dialect that takes the request; the last one at a path takes every request. */

@@ -10,7 +10,7 @@ import { thrown, thrownCode } from './thrown-code.ts'
 const VALID = 'api-version=2018-02-01&resource=https://vault.azure.net'
 
 function parse(query: string, headers: Record<string, string> = { metadata: 'true' }) {
-  return imds.parse({ method: 'GET', query, headers })
+  return imds.parse({ query, headers })
 }
 
 test('accepts the header Metadata in any case', () => {

@@ -99,7 +99,7 @@ test.each([
   const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
   const dialect = dialects.find((each) => each.name === name)
   const headers = { metadata: 'true', 'x-identity-header': 's' }
-  const error = thrown(() => dialect?.parse({ method: 'GET', query, headers }))
+  const error = thrown(() => dialect?.parse({ query, headers }))
   expect(rejectionLevel(error)).toBe(level)
 })
 
