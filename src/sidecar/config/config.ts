@@ -111,8 +111,7 @@ export async function loadConfig(
   const settings = readSettings(env, findIncompleteSettings(withDefaults(env)))
   const problems = findListenProblems(settings)
   const files = await readFiles(settings, readText, problems)
-  const hasIdentities = files.identities === undefined || files.identities.problems.length === 0
-  if (!hasIdentities) throw invalidConfiguration(problems)
+  if ((files.identities?.problems ?? []).length > 0) throw invalidConfiguration(problems)
   const config = createConfig(settings, files, env)
   problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
   if (problems.length > 0) throw invalidConfiguration(problems)

@@ -1,4 +1,5 @@
 /** Pass-through: forwards GETs of listed paths to the machine's real metadata service. Off by default. */
+import type { IncomingMessage } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
@@ -6,13 +7,8 @@ import { sendGet } from '../../lib/http.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 
-/** The part of a caller's request that matters here. */
-interface ForwardableRequest {
-  readonly method: string
-  /** Path and query as sent; the guard has rejected ambiguous ones. */
-  readonly url: string
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-}
+/** The part of a caller's request that matters here. The guard has rejected ambiguous targets. */
+type ForwardableRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
 
 /** Returns the real service's reply; undefined if the path is not allowed. Throws `BrokerError`s. */
 export type PassThrough = (request: ForwardableRequest) => Promise<Reply | undefined>
@@ -108,7 +104,7 @@ export function createPassThrough(options: PassThroughOptions): PassThrough {
     )
   }
 
-  return async ({ method, url, headers }) => {
+  return async ({ method, url = '', headers }) => {
     // Two slashes at the start would be parsed as a host.
     const { pathname, search } = new URL(url.replace(/^\/+/, '/'), 'http://metadata')
     if (!allows(pathname)) return undefined

@@ -118,8 +118,7 @@ function addDocuments(app: FastifyInstance): void {
 /** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
 function forwardOr(answer: (request: DocumentRequest) => Reply) {
   return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
-    const { method, headers, originalUrl: url } = request
-    const forwarded = await request.pod.passThrough({ method, headers, url })
+    const forwarded = await request.pod.passThrough(request.raw)
     const protocol = forwarded === undefined ? 'document' : 'pass-through'
     sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
   }

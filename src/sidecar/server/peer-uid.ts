@@ -150,7 +150,5 @@ async function readUids(readTable: ReadTable): Promise<Uids> {
 }
 
 /** The kernel returns 4 KiB at a time, so that a large buffer for each read would be garbage. */
-const PIECE_BYTES = 4096
-
 const readFileInPieces: ReadTable = (path) =>
-  createReadStream(path, { encoding: 'latin1', highWaterMark: PIECE_BYTES })
+  createReadStream(path, { encoding: 'latin1', highWaterMark: 4096 })
