@@ -191,7 +191,7 @@ function describePod(
   ]
   return {
     maxConnections,
-    guard: createGuard({ allowedHosts: [...allowedHosts, ...listenHosts] }),
+    guard: createGuard([...allowedHosts, ...listenHosts]),
     dialects: Map.groupBy(dialects, ({ path }) => path),
     instance,
     passThrough: createPassThrough({ prefixes: passThrough }),

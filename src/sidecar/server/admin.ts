@@ -5,6 +5,7 @@ import type {
   RequestListener,
   ServerResponse,
 } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Address } from '../config/parsers.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
@@ -133,10 +134,7 @@ const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 const LOOPBACK_PEER = /^(?:(?:::ffff:)?127\.0\.0\.1|::1)$/i
 
 interface Received {
-  readonly socket: {
-    readonly remoteAddress?: string | undefined
-    readonly localAddress?: string | undefined
-  }
+  readonly socket: Partial<Pick<Socket, 'remoteAddress' | 'localAddress'>>
   readonly headers: IncomingHttpHeaders
 }
 

@@ -4,11 +4,6 @@ import { BrokerError } from '../../lib/errors.ts'
 import { firstItems, printable } from '../../lib/printable.ts'
 import { isLoopback, METADATA_IP } from '../../lib/hosts.ts'
 
-interface GuardOptions {
-  /** Host names and addresses, without ports, that are allowed in addition to `DEFAULT_HOSTS`. */
-  readonly allowedHosts: readonly string[]
-}
-
 /** `url` is the request target as sent; `rawHeaders` has the duplicates that `headers` leaves out. */
 type GuardedRequest = Pick<
   IncomingMessage,
@@ -20,6 +15,7 @@ export type Guard = (request: GuardedRequest) => void
 
 /** The address of IMDS, and the names of loopback. */
 const DEFAULT_HOSTS = [METADATA_IP, 'localhost', '127.0.0.1', '[::1]']
+/** `name`, `name:port`, `[v6]` or `[v6]:port` */
 const HOST = /^(\[[^\]]*\]|[^:[\]]*)(?::\d*)?$/
 /** A target in absolute form, as clients send it to a proxy (RFC 9112 section 3.2.2). */
 const ABSOLUTE_FORM = /^http:\/\/([^/?#]*)/
@@ -33,15 +29,18 @@ const METADATA = /^\/+metadata(?:\/|$)/i
 /** IMDSv2's endpoints. Its clients fall back to IMDSv1 at once after 403, but retry after 404 (R7). */
 const IMDS_V2 = /^\/+metadata\/+identity\/+(?:getplatformmetadata|issuecredential)\/*$/i
 
-/** Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. */
-export function createGuard({ allowedHosts }: GuardOptions): Guard {
+/**
+ * Creates the guard. It checks Host, forwarding, the path and, below `/metadata`, the method. Hosts, without ports, are
+ * allowed in addition to `DEFAULT_HOSTS`.
+ */
+export function createGuard(allowedHosts: readonly string[]): Guard {
   const hosts = new Set([...DEFAULT_HOSTS, ...allowedHosts].map((host) => host.toLowerCase()))
 
   return ({ method, url = '', headers, rawHeaders, httpVersion }) => {
     requireSingleHost(rawHeaders, httpVersion)
     // The host of the URL takes precedence over the header (RFC 9112 section 3.2.2).
     const [origin = '', host = headers.host] = ABSOLUTE_FORM.exec(url) ?? []
-    if (host !== undefined && !isAllowedHost(host, hosts)) throw createHostError(host, hosts)
+    if (host !== undefined) requireAllowedHost(host, hosts)
     if (headers['x-forwarded-for'] !== undefined) {
       throw new BrokerError(
         'forwarded_request',
@@ -90,23 +89,13 @@ function requireSingleHost(rawHeaders: readonly string[], httpVersion: string): 
   )
 }
 
-const MAX_LISTED = 8
-
-/** Returns whether the host is this service: after DNS rebinding, the page of a browser sends its own name. */
-function isAllowedHost(host: string, hosts: ReadonlySet<string>): boolean {
-  const name = parseHostName(host)
-  return hosts.has(name) || isLoopback(name)
-}
-
-function createHostError(host: string, hosts: ReadonlySet<string>): BrokerError {
-  return new BrokerError(
+/** Throws unless the host is this service: after DNS rebinding, the page of a browser sends its own name. */
+function requireAllowedHost(host: string, hosts: ReadonlySet<string>): void {
+  const name = (HOST.exec(host)?.[1] ?? '').toLowerCase()
+  if (hosts.has(name) || isLoopback(name)) return
+  throw new BrokerError(
     'host_not_allowed',
-    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], MAX_LISTED).join(', ')}`,
+    `The host '${printable(host)}' is not one of this service; allowed: ${firstItems([...hosts], 8).join(', ')}`,
     'use one of them, or add the host to WIMDS_ALLOWED_HOSTS',
   )
-}
-
-/** Returns the part without the port, in lower case, of `name`, `name:port`, `[v6]` or `[v6]:port`. */
-function parseHostName(header: string): string {
-  return (HOST.exec(header)?.[1] ?? '').toLowerCase()
 }

@@ -92,7 +92,7 @@ test('serves pods on sockets and assertions that are given, each with its own id
   const other: Pod = {
     ...broker.createPod({ ...own, instanceId: '2' }),
     maxConnections: 1,
-    guard: createGuard({ allowedHosts: ['other.test'] }),
+    guard: createGuard(['other.test']),
     resolve: (selector) => resolve(selector),
     onReply: ({ status }) => statuses.push(status),
   }

@@ -22,7 +22,7 @@ function check(sent: Sent, allowedHosts: readonly string[] = ['imds.internal']):
     headers[String(rawHeaders[index]).toLowerCase()] ??= String(rawHeaders[index + 1])
   }
   try {
-    createGuard({ allowedHosts })({ method, url, httpVersion, headers, rawHeaders })
+    createGuard(allowedHosts)({ method, url, httpVersion, headers, rawHeaders })
     return 'passed'
   } catch (error) {
     if (error instanceof BrokerError) return error.code
@@ -194,7 +194,7 @@ test.each([
   ],
   [`<b>\u0007${'a.'.repeat(5000)}`, /^The host '\?b\?\?[a.?]{1,200}' is/],
 ])('the rejection of the host %j names it and those that are allowed', (host, message) => {
-  const guard = createGuard({ allowedHosts: ['imds.internal'] })
+  const guard = createGuard(['imds.internal'])
   const request = { method: 'GET', url: TOKEN, httpVersion: '1.1', rawHeaders: ['Host', host] }
   expect(() => guard({ ...request, headers: { host } })).toThrow(message)
 })
