@@ -59,7 +59,16 @@ async function exchange(
   options: Parts,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  if (signal.aborted) throw createNotStartedError(signal)
+  if (signal.aborted) {
+    throw new BrokerError(
+      'entra_timeout',
+      'the time limit of the exchange passed before Entra ID was asked',
+      {
+        fix: 'raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT',
+        cause: signal.reason,
+      },
+    )
+  }
   const { identity } = request
   const assertion = await loadAssertion(request, options, signal)
   try {
@@ -76,15 +85,6 @@ async function exchange(
 /** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
 function isAssertionRejected({ code }: BrokerError): boolean {
   return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
-}
-
-/** Creates the error of an exchange whose time limit passed before it could start, as with too little CPU. */
-function createNotStartedError({ reason }: AbortSignal): BrokerError {
-  return new BrokerError(
-    'entra_timeout',
-    'the time limit of the exchange passed before Entra ID was asked',
-    { fix: 'raise the CPU limit of the sidecar, or WIMDS_EXCHANGE_TIMEOUT', cause: reason },
-  )
 }
 
 async function loadAssertion(

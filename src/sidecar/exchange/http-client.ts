@@ -97,9 +97,13 @@ async function send(
       destination.wrongServerFix,
     )
   }
-  const received = await readBody(response.body, MAX_BODY_BYTES, () =>
-    createTooLargeError(destination),
-  )
+  const createError = () =>
+    new BrokerError(
+      'entra_bad_response',
+      `the request to ${destination.name} got a response of more than ${MAX_BODY_BYTES} bytes`,
+      destination.wrongServerFix,
+    )
+  const received = await readBody(response.body, MAX_BODY_BYTES, createError)
   const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
   return {
     status,
@@ -107,14 +111,6 @@ async function send(
     json: parseJsonObject(text),
     excerpt: scrubAndTruncate(text, EXCERPT_LENGTH),
   }
-}
-
-function createTooLargeError({ name, wrongServerFix }: Destination): BrokerError {
-  return new BrokerError(
-    'entra_bad_response',
-    `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`,
-    wrongServerFix,
-  )
 }
 
 /**

@@ -3,12 +3,7 @@ import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { formatPeer } from '../../lib/hosts.ts'
 
-const TIMEOUT_CODES = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'ETIMEDOUT',
-])
+const TIMEOUT_CODES = /^(?:UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
 
@@ -69,7 +64,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
   const code = findCode(error)
   const create = (kind: ErrorCode, problem: string, fix: string) =>
     new BrokerError(kind, `${to.name} ${problem}`, { fix, cause: error })
-  if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.has(code)) {
+  if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.test(code)) {
     return create('entra_timeout', 'did not answer in time', to.timeoutFix)
   }
   if (TLS_CODES.test(code)) {

@@ -94,7 +94,12 @@ export class Exchanges {
     } catch (error) {
       if (error !== deadline.signal.reason || !this.#flights.has(entry.key)) return await outcome
       flight.isBackground = true
-      throw this.#fail(this.#findSuccessor(entry), createTimeoutError(timeoutMs))
+      const timeout = new BrokerError(
+        'entra_timeout',
+        `Entra ID issued no token within ${timeoutMs / 1000} s`,
+        'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
+      )
+      throw this.#fail(this.#findSuccessor(entry), timeout)
     } finally {
       deadline.clear()
     }
@@ -204,12 +209,4 @@ export class Exchanges {
     else if (ttl > 0) this.#setTimer(entry, ttl)
     else if (entry.failure === undefined) this.#store.remove(entry)
   }
-}
-
-function createTimeoutError(timeoutMs: number): BrokerError {
-  return new BrokerError(
-    'entra_timeout',
-    `Entra ID issued no token within ${timeoutMs / 1000} s`,
-    'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
-  )
 }
