@@ -51,20 +51,17 @@ export function watchIdentities({
       return true
     } catch (error) {
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
-      if (message !== lastMessage) reportFailure(error, message)
+      if (message !== lastMessage) {
+        const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
+        const problem = `the identities file has changed (read at ${at} UTC), the old one is in use: ${message}`
+        onReload(problem)
+        const fields = error instanceof ConfigError ? { message } : errorFields(error)
+        log.error('config_reload_failed', { file: path, ...fields })
+      }
       lastMessage = message
       const problems = error instanceof ConfigError ? error.problems : []
       return problems.some(({ setting }) => setting === 'WIMDS_CONFIG')
     }
-  }
-
-  function reportFailure(error: unknown, message: string): void {
-    const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-    onReload(
-      `the identities file has changed (read at ${at} UTC), the old one is in use: ${message}`,
-    )
-    const fields = error instanceof ConfigError ? { message } : errorFields(error)
-    log.error('config_reload_failed', { file: path, ...fields })
   }
 
   const watch = watchFile({ path, text, readText, onChange: reload })

@@ -143,8 +143,6 @@ function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => bo
   return ({ token }, client) => {
     const clients = clientsByToken.get(token) ?? new Set()
     clientsByToken.set(token, clients)
-    const isFirst = !clients.has(client)
-    clients.add(client)
-    return isFirst
+    return clients.size < clients.add(client).size
   }
 }
