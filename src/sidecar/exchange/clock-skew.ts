@@ -11,7 +11,7 @@ export function isSkewed(skewMs: number | undefined): skewMs is number {
 }
 
 /** Returns a clause such as `the clock of this machine is 899.6 s behind that of Entra ID`. */
-export function describeSkew(skewMs: number): string {
+export function describeSkew(skewMs: number, machine = 'this machine'): string {
   const seconds = Math.round(Math.abs(skewMs) / 100) / 10
-  return `the clock of this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID`
+  return `the clock of ${machine} is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID`
 }

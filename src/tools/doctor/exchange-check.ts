@@ -47,9 +47,9 @@ export async function checkExchanges(options: ExchangeOptions): Promise<Finding[
 }
 
 /** Returns whether the clock is right; undefined: no reply of Entra ID has told the time. */
-export function checkClock(skewMs: number | undefined): Outcome {
+export function checkClock(skewMs: number | undefined, machine?: string): Outcome {
   if (skewMs === undefined) return notChecked('Entra ID did not answer an exchange')
-  const skew = describeSkew(skewMs)
+  const skew = describeSkew(skewMs, machine)
   if (isSkewed(skewMs)) {
     const consequence =
       skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'

@@ -77,7 +77,7 @@ export function checkServedPod(status: ServedStatus): Finding[] {
   return [
     ...describeIdentities(status),
     ...assertions,
-    createFinding('clock', checkClock(skew === undefined ? undefined : skew * 1000)),
+    createFinding('clock', checkClock(skew === undefined ? undefined : skew * 1000, 'the node')),
     ...checkTokens(status, assertions),
     ...describeRequests(status),
   ]

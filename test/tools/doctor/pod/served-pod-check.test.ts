@@ -135,5 +135,7 @@ test.each<[string, string, Partial<StatusDocument>]>([
 })
 
 test('a clock that is wrong fails', () => {
-  expect(check({ clockSkewSeconds: 600 })('clock')).toMatchObject([{ status: 'failed' }])
+  expect(check({ clockSkewSeconds: 600 })('clock')).toMatchObject([
+    { status: 'failed', failure: { problem: expect.stringMatching(/^the clock of the node is/) } },
+  ])
 })
