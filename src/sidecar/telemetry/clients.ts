@@ -71,7 +71,7 @@ export function createClientInventory(now: () => number) {
     const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
     const version = isKnown ? sent : 'other'
     const key = `${library} ${version}`
-    const added = { library, version, requests: 0, firstSeenAt: now(), lastSeenAt: 0 }
+    const added = { library, version, requests: 0, lastSeenAt: 0 }
     const client = byLibrary.get(key) ?? added
     byLibrary.set(key, client)
     if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
