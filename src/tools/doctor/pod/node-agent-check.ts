@@ -35,6 +35,7 @@ const NOT_SERVED = { reason: 'the pod is not served' }
 const Metadata = z.looseObject({ namespace: z.string(), name: z.string() })
 const PodTemplate = z.looseObject({
   containers: z.array(z.looseObject({ name: z.string(), args: z.optional(z.array(z.string())) })),
+  volumes: z.optional(z.array(z.looseObject({ hostPath: z.optional(z.unknown()) }))),
 })
 const Agents = z.object({
   items: z.array(
@@ -87,7 +88,7 @@ async function findAgent({
     return { outcome: notChecked(`the agents were not read: ${agents}`) }
   }
   // During a rollout a node has two.
-  const found = agents.items.filter(({ spec }) => findContainer(spec) !== undefined)
+  const found = agents.items.filter(({ spec }) => isAgent(spec))
   const agent = found.find((each) => findStatus(each)?.state?.running !== undefined) ?? found[0]
   if (agent === undefined) {
     const outcome = failed({
@@ -138,6 +139,13 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   const events = await getAll(kubectl, Events, ['events', '--sort-by=.lastTimestamp', ofPod])
   const message = typeof events === 'string' ? undefined : events.items.at(-1)?.message
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
+}
+
+/** Any pod may have the label and the name. Namespaces that restrict pods let none have a directory of the node. */
+function isAgent(spec: z.infer<typeof PodTemplate>): boolean {
+  return (
+    findContainer(spec) !== undefined && spec.volumes?.some(({ hostPath }) => hostPath) === true
+  )
 }
 
 function findContainer({ containers }: z.infer<typeof PodTemplate>) {

@@ -14,7 +14,8 @@ const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
 })
 
 const metadata = { namespace: 'wimds-node-agent', name: 'wimds-node-agent-x' }
-const agentSpec = { containers: [{ name: 'wimds-node-agent' }] }
+const volumes = [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }]
+const agentSpec = { containers: [{ name: 'wimds-node-agent' }], volumes }
 const agentPod = (state: object) => ({
   metadata,
   spec: agentSpec,
@@ -60,12 +61,14 @@ test('passes for an agent that runs, and says why the status of the pod was not 
   expect(status).toEqual({ reason: FORBIDDEN })
 })
 
-const OTHER = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }] } }
+const OTHER = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }], volumes } }
+const IMPOSTOR = { ...agentPod(RUNNING), spec: { containers: agentSpec.containers } }
 
 test.each([
   ['no pod', [], false],
   ['no pod, and served the pod before', [], true],
   ['the agent of another product', [OTHER], false],
+  ['a pod of its name without rights on the node', [IMPOSTOR], true],
 ])('names the node without an agent, which has %s', async (_, pods, isServed) => {
   const { outcome, calls } = await check({ pods }, { isServed })
   expect(outcome).toMatchObject({
