@@ -1,7 +1,7 @@
 /**
  * Counts replies in samples, which a scrape reads. Measured alone: 0.4 µs for each reply, where a counter and a
- * histogram of prom-client take 0.8 µs; with these a cached request costs 1 to 12 % more, and the bar of 1.5 times a bare
- * server leaves 8 %.
+ * histogram of prom-client take 0.8 µs. With these a cached request cost 6 to 21 % more in most runs, and the bar of 1.5
+ * times a bare server leaves 8 %.
  */
 import type { ReplyEvent } from '../server/reply.ts'
 import type { Sample } from './prometheus.ts'
