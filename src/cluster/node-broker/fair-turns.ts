@@ -1,4 +1,7 @@
-/** Shares the event loop between pods: one that floods does not delay the requests of its neighbours. */
+/**
+ * Shares the event loop between pods: one that floods does not delay the requests of its neighbours. Their shares of the
+ * exchanges are in `pod-config.ts`.
+ */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Semaphore } from '../../lib/semaphore.ts'
 

@@ -1,4 +1,7 @@
-/** The metrics of a sidecar. docs/metrics.md lists them, and a test compares the two. */
+/**
+ * The metrics of a sidecar: counts of events here, gauges of its state in `state-metrics.ts`. docs/metrics.md lists them, and
+ * a test compares the two.
+ */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/token-sources.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
