@@ -174,18 +174,6 @@ test('leaves out the variable of a container that Kubernetes expands', async () 
   expect(findings).toEqual([])
 })
 
-test('leaves out the variable of a container that Kubernetes expands', async () => {
-  const env = [
-    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/token' },
-    { name: 'AZURE_CLIENT_ID', value: '$(CLIENT_ID)' },
-  ]
-  const { findings } = await needs([
-    serviceAccount('orders', ORDERS),
-    deployment('orders', 'orders', { spec: { containers: [{ name: 'app', env }] } }),
-  ])
-  expect(findings).toEqual([])
-})
-
 test('warns that it neither plans nor checks a credential for the token of a managed identity', async () => {
   const { planned, findings } = await needs([
     identitiesFile(CHAIN),
