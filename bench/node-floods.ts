@@ -6,6 +6,7 @@ import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createCluster, TOKEN, tokenOf } from '../test/cluster/node-broker/setup.ts'
+import { request } from '../test/fixtures/connection.ts'
 import { type Figure, median, percentile, times } from './figures.ts'
 
 /** What the flood sends on each connection, as fast as it is answered. */
@@ -82,10 +83,7 @@ function startChild(...args: readonly (string | number)[]) {
 /** Sends requests on one connection, each after `next` has resolved to its path; opens another one when it is closed. */
 function send(port: number, next: () => Promise<string>, isOneRequest = false): void {
   const socket = connect(port, '127.0.0.1')
-  const sendNext = async () => {
-    const path = await next()
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n\r\n`)
-  }
+  const sendNext = async () => socket.write(request(await next()))
   socket.on('connect', () => void sendNext())
   socket.on('data', () => (isOneRequest ? socket.destroy() : void sendNext()))
   socket.on('error', () => {})
