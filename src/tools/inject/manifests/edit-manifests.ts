@@ -214,8 +214,9 @@ function editObject(
   const workloads = readWorkloads(located, context.templatePaths)
   const templatePaths =
     workloads?.map(({ path }) => path.slice(located.path.length).join('.')) ?? []
-  const pathFlags = workloads === undefined || workloads.length === 0 ? formatPathFlags(object) : []
-  const isWorkload = templatePaths.length > 0 || pathFlags.length > 0
+  const hasTemplate = templatePaths.length > 0
+  const pathFlags = hasTemplate ? [] : formatPathFlags(object)
+  const isWorkload = hasTemplate || pathFlags.length > 0
   const ownWarnings = context.findWarnings?.(located, templatePaths) ?? []
   const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
     report: { ...about, isWorkload, outcome, reasons, warnings: ownWarnings },
@@ -225,7 +226,7 @@ function editObject(
   if (context.isOptedOut?.(located) === true) return leave('skipped', context.skipped)
   const refusal = isWorkload ? context.findRefusal?.(object) : undefined
   if (refusal !== undefined) return leave(workloads ? 'rejected' : 'unsupported', refusal)
-  if (workloads === undefined || workloads.length === 0) {
+  if (workloads === undefined || !hasTemplate) {
     const problem = workloads
       ? 'no pod template at the given path'
       : `unsupported kind ${object.kind}`
