@@ -5,7 +5,7 @@ import { isOfExchange } from '../../lib/errors.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
-import { getLocal } from './local-requests.ts'
+import { getStatusDocument } from './local-requests.ts'
 import { type StatusDocument, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
 import { FAILURE_WINDOW_MS } from '../../sidecar/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
@@ -14,7 +14,6 @@ import { createFinding, notChecked, passed, reportedFailure } from './findings.t
 import { formatLocalAddress } from './sidecar-check.ts'
 
 const TIMEOUT_MS = 5000
-const MAX_BYTES = 16 * 1024 * 1024
 
 /** The parts of a status document that are read; the others may have the form of another version. */
 const RequestsSchema = z.pick(StatusSchema, {
@@ -41,8 +40,7 @@ export async function checkRequests(
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
   try {
-    const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
-    const { data } = RequestsSchema.safeParse(json)
+    const { status, data } = await getStatusDocument(url, RequestsSchema, TIMEOUT_MS)
     return data === undefined ? leaveOut(`${url} answered ${status}`) : describeRequests(data)
   } catch (error) {
     return leaveOut(`${url} does not answer (${errorMessage(error)})`)

@@ -17,12 +17,11 @@ import {
   passed,
   reportedFailure,
 } from '../findings.ts'
-import { getLocal } from '../local-requests.ts'
+import { getStatusDocument } from '../local-requests.ts'
 import { describeRequests } from '../requests-check.ts'
 import type { ForwardPort } from './port-forward.ts'
 
 const TIMEOUT_MS = 10_000
-const MAX_BYTES = 16 * 1024 * 1024
 
 /** The parts that are read; the others may have the form of another version. */
 const Document = z.pick(StatusSchema, {
@@ -56,9 +55,8 @@ export async function readServedStatus(
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
   try {
-    const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+    const { status, data } = await getStatusDocument(url, Document, TIMEOUT_MS)
     if (status === 404) return 'unserved'
-    const { data } = Document.safeParse(json)
     return data ?? { reason: `it answered ${status}, and no status of this version` }
   } catch (error) {
     return { reason: errorMessage(error) }
