@@ -20,7 +20,7 @@ export function createPause(signal: AbortSignal): Pause {
   return (ms) => sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 
-interface RetryOptions {
+export interface RetryOptions {
   /** Called with each failure. */
   readonly onError: (error: unknown) => void
   /** Ends the retries: the last failure is then thrown. */

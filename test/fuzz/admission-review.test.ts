@@ -47,7 +47,8 @@ const server = createReviewServer({
     longestMessage = Math.max(longestMessage, message.length)
   },
   onError: (error) => faults.push(error),
-  isDraining: () => false,
+  log: { warn: () => {} },
+  draining: new AbortController().signal,
 })
 const authority = await createCertificateAuthority()
 const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })

@@ -43,7 +43,7 @@ export interface AdmissionOptions {
   readonly settings: InjectionSettings
   readonly lookUpServiceAccount: ServiceAccountLookup
   /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
-  readonly defaultTenantId?: string
+  readonly defaultTenantId?: string | undefined
 }
 
 /** A pod as the log names it. */
@@ -73,6 +73,19 @@ export interface Decision {
   readonly subject?: Subject
   /** The body of the reply. */
   readonly review: object
+}
+
+/** Decides on one pod, whose review `read` parses. */
+export type Review = (read: ReadReview) => Promise<Decision>
+
+/** Returns the reviews by their paths. */
+export function createReviews(options: AdmissionOptions): Readonly<Record<string, Review>> {
+  const ofNamespace = { ...options, settings: { ...options.settings, injectByDefault: true } }
+  return {
+    '/mutate': (read) => reviewPod(read, options),
+    // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+    '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
+  }
 }
 
 /**

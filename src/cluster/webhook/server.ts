@@ -1,6 +1,7 @@
 /** The webhook's server for reviews, over TLS 1.3. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { scrubAndTruncate } from '../../lib/secret.ts'
 import {
   ConnectionLimiter,
   type ConnectionPolicy,
@@ -10,25 +11,26 @@ import {
 } from '../../sidecar/server/connections.ts'
 import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
 import { sendJson } from '../../sidecar/server/send.ts'
-import type { Decision } from './admission.ts'
+import type { Logger } from '../../sidecar/telemetry/logger.ts'
+import type { Decision, Review } from './admission.ts'
 import type { CertificateMaterial } from './certificates.ts'
-import { createReviewQueue, MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
+import { createReviewQueue, MalformedReview, Overloaded } from './review-queue.ts'
 
 export interface ReviewEvent extends Omit<Decision, 'review'> {
   readonly durationMs: number
 }
 
-/** Reviews one pod, whose review `read` parses. */
-type Review = (read: ReadReview) => Promise<Decision>
-
 export interface ReviewServerParts {
   /** Decides on the pods that are posted to each path. */
   readonly reviews: Readonly<Record<string, Review>>
+  /** Counts a review. */
   readonly onReview: (event: ReviewEvent) => void
+  /** Gets the reviews that did not admit their pod. */
+  readonly log: Pick<Logger, 'warn'>
   /** Called with an unexpected error of a review. Its caller does not learn the cause. */
   readonly onError: (error: unknown) => void
-  /** True during shutdown: callers are sent to another replica. */
-  readonly isDraining: () => boolean
+  /** Aborted during shutdown: callers are sent to another replica. */
+  readonly draining: AbortSignal
   /** True serves only callers with a client certificate of a CA of the secure context. */
   readonly requiresClientCertificate?: boolean
   readonly maxConnections?: number
@@ -57,7 +59,7 @@ function isEnding(state: ConnectionState): boolean {
 
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
-  const { onReview, onError, isDraining } = parts
+  const { onReview, log, onError, draining } = parts
   const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
   const reviews = new Map(Object.entries(parts.reviews))
   const receiveReview = createReviewQueue()
@@ -68,8 +70,10 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
     response: ServerResponse,
   ): Promise<void> {
     const startedAt = performance.now()
-    const report = (event: Omit<ReviewEvent, 'durationMs'>) =>
+    const report = (event: Omit<ReviewEvent, 'durationMs'>) => {
       onReview({ ...event, durationMs: performance.now() - startedAt })
+      logRejection(log, event)
+    }
     try {
       const { read, reply } = await receiveReview(request, response)
       const { review: body, ...decision } = await review(read)
@@ -100,7 +104,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
   new ConnectionLimiter(maxConnections, SHARE_BY_WORK).attach(server, (request, response) => {
-    if (isDraining()) response.setHeader('Connection', 'close')
+    if (draining.aborted) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {
       sendJson(response, 404, { error: `the paths are ${[...reviews.keys()].join(' and ')}` })
@@ -111,6 +115,19 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   // Callers that hang up, or do not use TLS, are no error of the webhook.
   server.on('tlsClientError', () => {})
   return server
+}
+
+/** Reasons repeat what callers send. */
+const MAX_LOGGED_MESSAGE = 500
+
+/** Logs a review that has a message: one that rejects its pod. */
+function logRejection(
+  log: Pick<Logger, 'warn'>,
+  { outcome, message, subject }: Pick<Decision, 'outcome' | 'message' | 'subject'>,
+): void {
+  if (message === undefined) return
+  const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
+  log.warn('pod_rejected', { outcome, ...subject, message: text })
 }
 
 const MIN_VERSION = { minVersion: 'TLSv1.3' } as const

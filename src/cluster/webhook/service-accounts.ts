@@ -4,6 +4,7 @@ import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/plan.ts'
+import type { ServiceAccountReader } from '../read-service-account.ts'
 import { Overloaded } from './review-queue.ts'
 
 /** The annotations of a ServiceAccount that a review needs, or why they cannot be used. */
@@ -19,8 +20,8 @@ export type ServiceAccountLookup = (
 ) => Promise<ServiceAccountResult>
 
 interface LookupOptions {
-  /** Reads the annotations from the API server, within a time limit; undefined for 404. */
-  readonly get: (namespace: string, name: string) => Promise<ServiceAccountAnnotations | undefined>
+  /** Reads the annotations from the API server, within a time limit. */
+  readonly read: ServiceAccountReader
   /** Calls of the API server at the same time. Others wait for their turn. */
   readonly maxConcurrent?: number
   /** Look-ups that wait. Beyond it, `Overloaded` is thrown. */
@@ -46,7 +47,7 @@ const MISSING: ServiceAccountResult = { problem: 'does not exist; create it firs
 
 /** Creates the look-up. Every review reads its account again, so a changed annotation applies at once. */
 export function createServiceAccountLookup({
-  get,
+  read,
   maxConcurrent = 16,
   maxWaiting = 256,
   maxWaitMs = 2000,
@@ -72,7 +73,7 @@ export function createServiceAccountLookup({
   })
 
   async function lookUp(namespace: string, name: string): Promise<ServiceAccountResult> {
-    const annotations = await get(namespace, name)
+    const annotations = await read(namespace, name)
     if (annotations !== undefined) return pickAnnotations(annotations)
     missing.set(`${namespace}/${name}`, true)
     return MISSING

@@ -1,7 +1,10 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod/mini'
+import { type ApiServer, connectToApiServer } from '../api-client.ts'
 import { NATIVE_SIDECARS_SINCE } from '../injector/settings.ts'
-import { reviewPod } from './admission.ts'
+import { createServiceAccountReader } from '../read-service-account.ts'
+import { type AdmissionOptions, createReviews } from './admission.ts'
 import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
 import {
   type CertificateMaterial,
@@ -9,17 +12,12 @@ import {
   parseExpiry,
   readMountedCertificate,
 } from './certificates.ts'
-import type { Cluster } from './cluster.ts'
+import { createCertificateStore } from './certificate-store.ts'
 import { createWebhookMetrics } from './webhook-metrics.ts'
-import {
-  createReviewServer,
-  type ReviewEvent,
-  type ReviewServerParts,
-  serveCertificate,
-} from './server.ts'
+import { createReviewServer, serveCertificate } from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { retry, type RetryOptions } from '../../lib/retry.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
 import { bind, closeServer, type Listener } from '../../sidecar/server/listen.ts'
 import { createLogger, type ProcessLog } from '../../sidecar/telemetry/logger.ts'
@@ -37,13 +35,12 @@ export { WEBHOOK } from './webhook-options.ts'
 const CLOSE_TIMEOUT_MS = 1000
 const PORT_SETTINGS =
   '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'
-/** Reasons repeat what callers send. */
-const MAX_LOGGED_MESSAGE = 500
+/** Milliseconds of the look-up of a ServiceAccount, within a review for which the chart allows five seconds. */
+const LOOKUP_MS = 2500
 
 /** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseWebhookOptions(args)
-  const { connectToCluster } = await import('./cluster.ts')
   const log = createLogger({
     level: 'info',
     format: 'json',
@@ -54,8 +51,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     log.warn('config_warning', { message })
   }
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
-  const cluster = connectToCluster({ onError })
-  const hasServed = await serveReviews(options, cluster, { io, log, onError })
+  const hasServed = await serveReviews(options, { io, log, onError })
   if (!hasServed) return 1
   log.info('shutdown_complete')
   return 0
@@ -68,19 +64,20 @@ interface Environment {
 }
 
 /**
- * Serves until the shutdown, and closes the cluster and every port, also when it fails. Returns false if a port cannot
+ * Serves until the shutdown, and ends every call and closes every port, also when it fails. Returns false if a port cannot
  * be opened, which it logs.
  */
 async function serveReviews(
   options: WebhookOptions,
-  cluster: Cluster,
   { io, log, onError }: Environment,
 ): Promise<boolean> {
   const { clientCaFile } = options
-  // Before anything is bound: it may throw a `ConfigError`.
+  const calls = new AbortController()
+  // Before anything is bound: both may throw a `ConfigError`.
+  const api = connectToApiServer(calls.signal)
   const clientCa = clientCaFile === undefined ? undefined : await loadClientCa(clientCaFile, log)
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
-  let isDraining = false
+  const draining = new AbortController()
   let rotation: CertificateRotation | undefined
 
   const metrics = createWebhookMetrics(() => {
@@ -89,7 +86,7 @@ async function serveReviews(
   })
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    readiness: () => checkReadiness(isDraining, rotation?.served() !== undefined),
+    readiness: () => checkReadiness(draining.signal.aborted, rotation?.served() !== undefined),
   }
   let admin: Listener | undefined
   try {
@@ -98,26 +95,24 @@ async function serveReviews(
 
     // The API server may be unreachable for a long time.
     const hasNativeSidecars = await Promise.race([
-      supportsNativeSidecars(cluster, options),
+      supportsNativeSidecars(options, api, { onError, signal: calls.signal }),
       untilShutdown(io),
     ])
     if (hasNativeSidecars === undefined) return true
     const server = createReviewServer({
       requiresClientCertificate: clientCa !== undefined,
-      reviews: createReviews(options, cluster, hasNativeSidecars),
-      isDraining: () => isDraining,
+      reviews: createReviews(createAdmissionOptions(options, api, hasNativeSidecars)),
+      draining: draining.signal,
+      onReview: metrics.onReview,
+      log,
       onError,
-      onReview: (event) => {
-        metrics.onReview(event)
-        logRejection(log, event)
-      },
     })
     const bound = await openPorts(bind(server, options.listen), ports)
     if (bound === undefined) return false
     const setCertificate = (material: CertificateMaterial) =>
       serveCertificate(server, material, clientCa?.pem())
     rotation = startCertificateRotation({
-      ...createCertificateSource(options, cluster),
+      ...createCertificateSource(options, api),
       onError,
       serve: (material) => {
         setCertificate(material)
@@ -134,17 +129,17 @@ async function serveReviews(
 
     await untilShutdown(io)
     // Not ready any more, but serving until every API server has noticed.
-    isDraining = true
+    draining.abort()
     log.info('draining', { drainMs: options.drainMs })
     await sleep(options.drainMs)
     const stopped = rotation.stop()
     await closeServer(server, CLOSE_TIMEOUT_MS)
     // Not earlier: inflight reviews may need the API server.
-    cluster.close()
+    calls.abort()
     await stopped
     return true
   } finally {
-    cluster.close()
+    calls.abort()
     clientCa?.close()
     await admin?.close(CLOSE_TIMEOUT_MS)
   }
@@ -159,50 +154,40 @@ function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
   return { ready: reasons.length === 0, reasons }
 }
 
-/** Logs a review that has a message: one that rejects its pod. */
-function logRejection(log: ProcessLog, { outcome, message, subject }: ReviewEvent): void {
-  if (message === undefined) return
-  const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
-  log.warn('pod_rejected', { outcome, ...subject, message: text })
-}
-
-/** Returns the reviews by their paths. */
-function createReviews(
+function createAdmissionOptions(
   { settings, defaultTenantId }: WebhookOptions,
-  cluster: Cluster,
+  api: ApiServer,
   hasNativeSidecars: boolean,
-): ReviewServerParts['reviews'] {
-  const admission = {
-    settings: { ...settings, hasNativeSidecars },
-    lookUpServiceAccount: createServiceAccountLookup({ get: cluster.getServiceAccount }),
-    ...(defaultTenantId !== undefined && { defaultTenantId }),
-  }
-  const namespaceAdmission = {
-    ...admission,
-    settings: { ...admission.settings, injectByDefault: true },
-  }
+): AdmissionOptions {
+  const read = createServiceAccountReader(api, { timeoutMs: LOOKUP_MS })
   return {
-    '/mutate': (read) => reviewPod(read, admission),
-    // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
-    '/mutate/namespace': (read) => reviewPod(read, namespaceAdmission),
+    settings: { ...settings, hasNativeSidecars },
+    lookUpServiceAccount: createServiceAccountLookup({ read }),
+    defaultTenantId,
   }
 }
 
 /** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */
 async function supportsNativeSidecars(
-  cluster: Cluster,
   { readsVersion, settings }: WebhookOptions,
+  api: ApiServer,
+  repeat: RetryOptions,
 ): Promise<boolean> {
   if (!readsVersion) return settings.hasNativeSidecars
-  return (await cluster.getMinorVersion()) >= NATIVE_SIDECARS_SINCE
+  const call = { action: 'read the version of Kubernetes', path: '/version' }
+  const { minor } = await retry(() => api.call(call, Version), repeat)
+  return Number.parseInt(minor, 10) >= NATIVE_SIDECARS_SINCE
 }
 
-function createCertificateSource({ certificate }: WebhookOptions, cluster: Cluster) {
+/** The minor version may be `31+`. */
+const Version = z.object({ minor: z.string().check(z.regex(/^\d/)) })
+
+function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer) {
   if (certificate.kind === 'mounted') {
     return { getCertificate: () => readMountedCertificate(certificate.directory) }
   }
   const { namespace, service, lifetimeMs } = certificate
-  const store = cluster.createCertificateStore(certificate)
+  const store = createCertificateStore(api, certificate)
   const names = [`${service}.${namespace}.svc`]
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>

@@ -22,7 +22,7 @@ const bodies: unknown[] = []
 const events: ReviewEvent[] = []
 const failures: unknown[] = []
 let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
-let isDraining = false
+const log: object[] = []
 const server = createReviewServer({
   reviews: {
     '/mutate': async (read) => {
@@ -36,7 +36,8 @@ const server = createReviewServer({
     metrics.onReview(event)
   },
   onError: (error) => failures.push(error),
-  isDraining: () => isDraining,
+  log: { warn: (event, fields) => log.push({ event, ...fields }) },
+  draining: new AbortController().signal,
 })
 const PATH = '/mutate?timeout=5s'
 
@@ -51,7 +52,13 @@ afterAll(async () => {
 
 async function post(
   body: string,
-  options: { path?: string; method?: string; maxVersion?: 'TLSv1.2'; agent?: Agent } = {},
+  options: {
+    port?: number
+    path?: string
+    method?: string
+    maxVersion?: 'TLSv1.2'
+    agent?: Agent
+  } = {},
 ) {
   const { path = PATH, method = 'POST', ...tls } = options
   const sent = httpsRequest({
@@ -75,7 +82,7 @@ test('answers a review as JSON', async () => {
   expect(bodies.at(-1)).toEqual({ a: 1 })
 })
 
-test('reports a rejection with its pod', async () => {
+test('counts a rejection, and logs it with its pod', async () => {
   const decision = {
     outcome: 'rejected' as const,
     message: 'no',
@@ -85,6 +92,8 @@ test('reports a rejection with its pod', async () => {
   await post('{}')
   answer = () => Promise.resolve(ADMITTED)
   expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
+  const { subject, ...fields } = decision
+  expect(log).toEqual([{ event: 'pod_rejected', ...subject, ...fields }])
 })
 
 test('reviews by the path', async () => {
@@ -119,16 +128,17 @@ test('rejects TLS 1.2', async () => {
 })
 
 test('closes connections during shutdown', async () => {
-  answer = () => Promise.resolve(ADMITTED)
-  isDraining = true
-  expect((await post('{}')).headers.connection).toBe('close')
-  isDraining = false
+  const leaving = createReviewServer({ ...PARTS, draining: AbortSignal.abort() })
+  serveCertificate(leaving, await authority.issue({ names: ['wimds.wimds.svc'] }))
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(leaving))
+  expect((await post('{}', { port })).headers.connection).toBe('close')
 })
 
 test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
   const { contentType, body } = await metrics.scrape()
   expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
-  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 2')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 1')
   expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 2')
   expect(body).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
 })
@@ -212,5 +222,6 @@ const PARTS = {
   reviews: { '/mutate': () => Promise.resolve(ADMITTED) },
   onReview: () => {},
   onError: () => {},
-  isDraining: () => false,
+  log: { warn: () => {} },
+  draining: new AbortController().signal,
 }

@@ -19,7 +19,7 @@ function createTestLookup(
   const lookUp: ServiceAccountLookup = createServiceAccountLookup({
     ...options,
     now: () => time,
-    get: (namespace, name) => {
+    read: (namespace, name) => {
       calls.push(`${namespace}/${name}`)
       const call = Promise.withResolvers<Record<string, string> | undefined>()
       open.push(call)

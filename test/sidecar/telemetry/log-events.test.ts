@@ -168,6 +168,7 @@ describe('docs/logs.md', () => {
       [
         ...findEvents([
           'src/cluster/webhook/webhook.ts',
+          'src/cluster/webhook/server.ts',
           'src/cluster/webhook/client-ca.ts',
           'src/sidecar/server/open-ports.ts',
         ]),

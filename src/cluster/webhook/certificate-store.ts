@@ -1,54 +1,8 @@
-/** The calls by which the webhook reads and writes its cluster. */
+/** Keeps the certificate of the replicas in a Secret, and publishes its CA in the webhook's configuration. */
 import * as z from 'zod/mini'
-import { type Pause, retry } from '../../lib/retry.ts'
-import { type ApiServer, connectToApiServer, hasStatus, ifFound } from '../api-client.ts'
-import { readServiceAccount } from '../read-service-account.ts'
+import { type ApiServer, hasStatus, ifFound } from '../api-client.ts'
 import type { PublishCa } from './certificate-rotation.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
-
-/** Milliseconds after which a call without an answer fails. */
-interface Limits {
-  /** Within a review, for which the chart allows five seconds. */
-  readonly lookupMs: number
-  readonly callMs: number
-}
-
-const LIMITS: Limits = { lookupMs: 2500, callMs: 10_000 }
-
-export type Cluster = ReturnType<typeof connectToCluster>
-
-interface ClusterOptions {
-  /** Called with each failure of a call that is repeated. */
-  readonly onError: (error: unknown) => void
-  readonly pause?: Pause
-  readonly limits?: Partial<Limits>
-}
-
-/** Connects to the cluster of this pod, or to that of KUBECONFIG. Throws `ConfigError` if there is neither. */
-export function connectToCluster({ onError, limits, ...options }: ClusterOptions) {
-  const shutdown = new AbortController()
-  const { signal } = shutdown
-  const { lookupMs, callMs } = { ...LIMITS, ...limits }
-  const api = connectToApiServer(signal, callMs)
-  return {
-    /** Returns the minor version of Kubernetes 1. Repeats the call until it succeeds. */
-    getMinorVersion: () => retry(() => getMinorVersion(api), { ...options, onError, signal }),
-    getServiceAccount: (namespace: string, name: string) =>
-      readServiceAccount(api, { namespace, name, timeoutMs: lookupMs }),
-    createCertificateStore: (names: CertificateNames) => createCertificateStore(api, names),
-    /** Aborts every call. */
-    close: () => shutdown.abort(),
-  }
-}
-
-/** The minor version may be `31+`. */
-const Version = z.object({ minor: z.string().check(z.regex(/^\d/)) })
-
-async function getMinorVersion(api: ApiServer): Promise<number> {
-  const call = { action: 'read the version of Kubernetes', path: '/version' }
-  const { minor } = await api.call(call, Version)
-  return Number.parseInt(minor, 10)
-}
 
 const Strings = z.nullish(z.record(z.string(), z.string()))
 const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
@@ -61,8 +15,8 @@ interface CertificateNames {
   readonly configuration: string
 }
 
-/** Keeps the certificate in a Secret, which is deleted together with the configuration. */
-function createCertificateStore(
+/** Creates the store. The Secret is deleted together with the configuration. */
+export function createCertificateStore(
   api: ApiServer,
   { namespace, secret: name, configuration }: CertificateNames,
 ): CertificateStore & { readonly publishCa: PublishCa } {
