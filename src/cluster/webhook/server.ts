@@ -1,15 +1,16 @@
 /** The webhook's server for reviews, over TLS 1.3. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import {
+  type ChooseVictim,
+  type Connection,
+  CONNECTION_TIMEOUTS,
   ConnectionLimiter,
-  type ConnectionPolicy,
-  type ConnectionState,
   findFirst,
   hasInflightRequest,
 } from '../../sidecar/server/connections.ts'
-import { CONNECTION_TIMEOUTS } from '../../sidecar/server/listen.ts'
 import { sendJson } from '../../sidecar/server/send.ts'
 import type { Logger } from '../../sidecar/telemetry/logger.ts'
 import type { Decision, Review } from './admission.ts'
@@ -38,24 +39,6 @@ export interface ReviewServerParts {
 
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
-
-/** Closes the connection with the most replies, after the one that it waits for: all may be of one peer, a proxy. */
-const SHARE_BY_WORK: ConnectionPolicy = {
-  isGraceful: true,
-  chooseVictim: (open) =>
-    findFirst(
-      [...open],
-      (one, other) =>
-        Number(isEnding(one)) - Number(isEnding(other)) ||
-        other.replies - one.replies ||
-        one.idleSince - other.idleSince,
-    ),
-}
-
-/** Returns whether the connection is closed after a reply that it waits for. */
-function isEnding(state: ConnectionState): boolean {
-  return hasInflightRequest(state) && state.pending.at(-1)?.shouldKeepAlive === false
-}
 
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
@@ -103,7 +86,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 
   const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
   const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
-  new ConnectionLimiter(maxConnections, SHARE_BY_WORK).attach(server, (request, response) => {
+  limitConnections(server, maxConnections, (request, response) => {
     if (draining.aborted) response.setHeader('Connection', 'close')
     const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
     if (review === undefined) {
@@ -115,6 +98,50 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
   // Callers that hang up, or do not use TLS, are no error of the webhook.
   server.on('tlsClientError', () => {})
   return server
+}
+
+/**
+ * Lets the handler answer the connections of the server. Above the cap the one with the most replies is closed after the
+ * reply that it waits for, since all may be of one peer, a proxy; at twice the cap it is closed at once.
+ */
+function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
+  const limiter = new ConnectionLimiter(2 * max, chooseByWork)
+  const encrypting = new Map<string, Socket>()
+  // Before the limiter adds the new connection.
+  server.on('connection', (socket: Socket) => {
+    const { open } = limiter
+    const victim = open.length >= max && open.length < 2 * max ? chooseByWork(open) : undefined
+    if (victim !== undefined) limiter.closeAfterReply(victim)
+    const key = createKey(socket)
+    encrypting.set(key, socket)
+    socket.once('close', () => {
+      if (encrypting.get(key) === socket) encrypting.delete(key)
+    })
+  })
+  limiter.attach(server, handler)
+  server.on('secureConnection', (encrypted: Socket) =>
+    limiter.replaceSocket(encrypting.get(createKey(encrypted)), encrypted),
+  )
+}
+
+/** Chooses the connection with the most replies; one that is closed after its reply comes last. */
+const chooseByWork: ChooseVictim = (open) =>
+  findFirst(
+    open,
+    (one, other) =>
+      Number(isEnding(one)) - Number(isEnding(other)) ||
+      other.replies - one.replies ||
+      one.idleSince - other.idleSince,
+  )
+
+/** Returns whether the connection is closed after a reply that it waits for. */
+function isEnding(connection: Connection): boolean {
+  return hasInflightRequest(connection) && connection.pending.at(-1)?.shouldKeepAlive === false
+}
+
+/** Identifies the connection of a socket. */
+function createKey({ localAddress, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress}|${remoteAddress}|${remotePort}`
 }
 
 /** Reasons repeat what callers send. */

@@ -10,7 +10,7 @@ import type { Address } from '../config/parsers.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import type { Exposition } from '../telemetry/prometheus.ts'
-import { SHARE_BY_PEER } from './connections.ts'
+import { type ChooseVictim, findFirst } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { redirectToStatus, sendJson, sendPage, sendText } from './send.ts'
@@ -36,8 +36,21 @@ export function listenForAdmin(
   parts: AdminParts,
   addresses: readonly Address[],
 ): Promise<Listener> {
-  const options = { maxConnections: MAX_CONNECTIONS, policy: SHARE_BY_PEER }
+  const options = { maxConnections: MAX_CONNECTIONS, chooseVictim: chooseOfLargestPeer }
   return listen(createHandler(parts), addresses, options)
+}
+
+/**
+ * Chooses a connection of the peer that has the most, busy or not, so that no peer keeps others out. A new
+ * connection of that peer gets in too: of its connections the one with the most replies is chosen.
+ */
+const chooseOfLargestPeer: ChooseVictim = (open) => {
+  const peers = [...Map.groupBy(open, ({ socket }) => socket.remoteAddress).values()]
+  const largest = findFirst(peers, (one, other) => other.length - one.length) ?? []
+  return findFirst(
+    largest,
+    (one, other) => other.replies - one.replies || one.idleSince - other.idleSince,
+  )
 }
 
 /** Creates the handler. HEAD is answered as GET; Node leaves out the body. */

@@ -1,14 +1,69 @@
-/** The limits on connections: at the cap one is closed, and each has one request at a time. */
-import type { RequestListener, Server, ServerResponse } from 'node:http'
+/** Node's HTTP servers with every limit set: at a cap on connections one is closed, and each has one request at a time. */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+
+/** No dialect and no document reads a longer body. */
+export const MAX_BODY_BYTES = 65_536
+
+/** Timeouts of connections in milliseconds, which the webhook's server shares. */
+export const CONNECTION_TIMEOUTS = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 5000,
+  // Idle callers keep their connection; the cap closes them when others need the room.
+  keepAliveTimeout: 75_000,
+}
+
+const LIMITS: ServerOptions = {
+  maxHeaderSize: 16_384,
+  // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
+  requireHostHeader: false,
+  // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
+  optimizeEmptyRequests: true,
+}
+
+/** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
+const MAX_HEADERS = 128
+
+/** Creates a server. Node itself answers what is no HTTP request, with 400, 408 or 431 and no body. */
+export function createLimitedServer(
+  handler: RequestListener,
+  limiter: ConnectionLimiter,
+  timeouts: typeof CONNECTION_TIMEOUTS,
+): Server {
+  const server = createServer({ ...LIMITS, ...timeouts })
+  server.maxHeadersCount = MAX_HEADERS
+  limiter.attach(server, (request, response) => {
+    // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a
+    // type announces, and it does not end without a stream.
+    delete request.headers['content-type']
+    // Node reads an unread body to its end before the next request: the connection is closed instead.
+    if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
+    // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later
+    // versions reject by themselves.
+    if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
+    else response.writeHead(431, { Connection: 'close', 'Content-Length': 0 }).end()
+  })
+  // An Expect other than 100-continue can be ignored (R17).
+  server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
+  return server
+}
+
+function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
+}
 
 /** An open connection. */
-export interface ConnectionState {
+export interface Connection {
   readonly socket: Socket
-  readonly key: string
-  /** The address of the other side. */
-  readonly peer: string
   /** The replies that have not ended: the one that is being answered, and at most a written one before it. */
   readonly pending: ServerResponse[]
   /** Replies that have ended. */
@@ -17,64 +72,47 @@ export interface ConnectionState {
   idleSince: number
 }
 
-/** How connections are limited. */
-export interface ConnectionPolicy {
-  /** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
-  readonly chooseVictim: (open: Iterable<ConnectionState>) => ConnectionState | undefined
-  /** Answers what the connection waits for before it is closed, as long as there are fewer than twice the cap. */
-  readonly isGraceful?: boolean
-}
+/** Chooses the connection that is closed for a new one at the cap; undefined: the new one is closed. */
+export type ChooseVictim = (open: readonly Connection[]) => Connection | undefined
 
-/** Closes the longest-idle of the connections that wait for no reply. */
-export const KEEP_BUSY: ConnectionPolicy = {
-  chooseVictim: (open) => {
-    const idle = [...open].filter((state) => !hasInflightRequest(state))
-    return findFirst(idle, (one, other) => one.idleSince - other.idleSince)
-  },
-}
+/** Chooses the longest-idle of the connections that wait for no reply. */
+export const chooseIdle: ChooseVictim = (open) =>
+  findFirst(
+    open.filter((connection) => !hasInflightRequest(connection)),
+    (one, other) => one.idleSince - other.idleSince,
+  )
 
-/**
- * Closes a connection of the peer that has the most, busy or not, so that no peer keeps others out. A new
- * connection of that peer gets in too: of its connections the one with the most replies is closed.
- */
-export const SHARE_BY_PEER: ConnectionPolicy = {
-  chooseVictim: (open) => {
-    const peers = [...Map.groupBy(open, ({ peer }) => peer).values()]
-    const largest = findFirst(peers, (one, other) => other.length - one.length) ?? []
-    return findFirst(
-      largest,
-      (one, other) => other.replies - one.replies || one.idleSince - other.idleSince,
-    )
-  },
-}
-
-/**
- * The open connections of one or more servers, counted together: at most `max`, or twice as many if the policy is
- * graceful.
- */
+/** The open connections of one or more servers, counted together: at most `max`. */
 export class ConnectionLimiter {
   readonly #max: number
-  readonly #policy: ConnectionPolicy
-  readonly #open = new Map<Duplex, ConnectionState>()
+  readonly #chooseVictim: ChooseVictim
+  readonly #open = new Map<Socket, Connection>()
   /** A logical clock: increases with each opened connection and each ended reply. */
   #now = 0
+  #accepted = 0
 
-  constructor(max: number, policy: ConnectionPolicy) {
+  constructor(max: number, chooseVictim: ChooseVictim) {
     this.#max = max
-    this.#policy = policy
+    this.#chooseVictim = chooseVictim
+  }
+
+  /** How many connections have been accepted, the closed ones included. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  get open(): readonly Connection[] {
+    return [...this.#open.values()]
   }
 
   /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
   attach(server: Server, handler: RequestListener): void {
-    const endReply = (socket: Duplex) => this.#endReply(socket)
+    const endReply = (socket: Socket) => this.#endReply(socket)
     /** The one listener of all replies: a closure for each request would cost more than the rest of this. */
     function onClose(this: ServerResponse): void {
       endReply(this.req.socket)
     }
     server.on('connection', (socket: Socket) => this.#add(socket))
-    if ('setSecureContext' in server) {
-      server.on('secureConnection', (encrypted: Socket) => this.#replaceByEncrypted(encrypted))
-    }
     server.on('request', (request, response: ServerResponse) => {
       const { socket } = request
       const pending = this.#open.get(socket)?.pending
@@ -93,75 +131,63 @@ export class ConnectionLimiter {
 
   /** Closes idle connections now, and the others after their reply. */
   drain(): void {
-    for (const state of this.#open.values()) this.#closeAfterReplies(state)
+    for (const connection of this.#open.values()) this.closeAfterReply(connection)
   }
 
-  #endReply(socket: Duplex): void {
-    const state = this.#open.get(socket)
-    if (state === undefined) return
-    state.pending.shift()
-    state.replies += 1
-    this.#now += 1
-    state.idleSince = this.#now
-  }
-
-  /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
-  #add(socket: Socket): void {
-    if (this.#open.size >= this.#max && !this.#makeRoom()) {
-      socket.destroy()
-      return
-    }
-    this.#now += 1
-    const { remoteAddress: peer = '' } = socket
-    const key = connectionKey(socket)
-    this.#track({ socket, key, peer, pending: [], replies: 0, idleSince: this.#now })
-  }
-
-  #track(state: ConnectionState): void {
-    const { socket } = state
-    this.#open.set(socket, state)
-    socket.once('close', () => this.#open.delete(socket))
-  }
-
-  /** Tracks the TLS socket in place of the TCP socket below it: requests refer to the TLS socket only. */
-  #replaceByEncrypted(encrypted: Socket): void {
-    const key = connectionKey(encrypted)
-    const state = [...this.#open.values()].findLast(({ key: other }) => other === key)
-    if (state === undefined) {
-      // The cap has closed the connection during its handshake.
-      encrypted.destroy()
-      return
-    }
-    this.#open.delete(state.socket)
-    this.#track({ ...state, socket: encrypted })
-  }
-
-  /** Closes a connection for a new one. Returns false if the policy has none to close. */
-  #makeRoom(): boolean {
-    const victim = this.#policy.chooseVictim(this.#open.values())
-    if (victim === undefined) return false
-    const isGraceful = this.#policy.isGraceful === true && this.#open.size < 2 * this.#max
-    if (isGraceful) this.#closeAfterReplies(victim)
-    else this.#close(victim)
-    return true
-  }
-
-  #closeAfterReplies(state: ConnectionState): void {
-    const last = state.pending.at(-1)
-    if (last === undefined || !hasInflightRequest(state)) this.#close(state)
+  /** Closes a connection, after the reply to a request that has arrived. */
+  closeAfterReply(connection: Connection): void {
+    const last = connection.pending.at(-1)
+    if (last === undefined || !hasInflightRequest(connection)) this.#close(connection)
     // Node adds `Connection: close` to the reply, and closes the connection after it.
     else last.shouldKeepAlive = false
   }
 
-  #close({ socket }: ConnectionState): void {
+  /** Counts a connection as that of the TLS socket, to which its requests refer, and not of the socket below it. */
+  replaceSocket(socket: Socket | undefined, encrypted: Socket): void {
+    const connection = socket && this.#open.get(socket)
+    if (socket === undefined || connection === undefined) {
+      // The cap has closed it during its handshake.
+      encrypted.destroy()
+      return
+    }
+    this.#open.delete(socket)
+    this.#track({ ...connection, socket: encrypted })
+  }
+
+  #endReply(socket: Socket): void {
+    const connection = this.#open.get(socket)
+    if (connection === undefined) return
+    connection.pending.shift()
+    connection.replies += 1
+    this.#now += 1
+    connection.idleSince = this.#now
+  }
+
+  /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
+  #add(socket: Socket): void {
+    this.#accepted += 1
+    if (this.#open.size >= this.#max) {
+      const victim = this.#chooseVictim(this.open)
+      if (victim === undefined) {
+        socket.destroy()
+        return
+      }
+      this.#close(victim)
+    }
+    this.#now += 1
+    this.#track({ socket, pending: [], replies: 0, idleSince: this.#now })
+  }
+
+  #track(connection: Connection): void {
+    const { socket } = connection
+    this.#open.set(socket, connection)
+    socket.once('close', () => this.#open.delete(socket))
+  }
+
+  #close({ socket }: Connection): void {
     this.#open.delete(socket)
     socket.destroy()
   }
-}
-
-/** Identifies the TCP connection of a socket. */
-function connectionKey({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
-  return `${localAddress}|${localPort}|${remoteAddress}|${remotePort}`
 }
 
 /** Returns the value that would be the first after sorting; undefined if there is none. */
@@ -178,7 +204,7 @@ export function findFirst<T>(
  * Returns whether this side owes the reply to a request that has arrived completely. A reply that is
  * written and that the caller does not read does not count.
  */
-export function hasInflightRequest({ pending }: ConnectionState): boolean {
+export function hasInflightRequest({ pending }: Connection): boolean {
   const last = pending.at(-1)
   return last?.req.complete === true && !last.writableEnded
 }

@@ -1,20 +1,20 @@
-/** Node's HTTP servers with every limit set: one for each address, and one cap on connections for all. */
+/** Lets HTTP servers listen and closes them: one for each address, and one cap on connections for all. */
 import { once } from 'node:events'
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-} from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { Server as TcpServer } from 'node:net'
 import type { Address } from '../config/parsers.ts'
-import { ConnectionLimiter, type ConnectionPolicy, KEEP_BUSY } from './connections.ts'
+import {
+  type ChooseVictim,
+  chooseIdle,
+  CONNECTION_TIMEOUTS,
+  ConnectionLimiter,
+  createLimitedServer,
+} from './connections.ts'
 
 export interface ListenOptions {
   readonly maxConnections: number
   /** By default connections that wait for a reply are kept. */
-  readonly policy?: ConnectionPolicy
+  readonly chooseVictim?: ChooseVictim
   /** Only tests have others. */
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
 }
@@ -28,29 +28,6 @@ export interface Listener {
   /** Stops accepting, answers inflight requests, and after `timeoutMs` closes every connection. */
   readonly close: (timeoutMs: number) => Promise<void>
 }
-
-/** No dialect and no document reads a longer body. */
-export const MAX_BODY_BYTES = 65_536
-
-/** Timeouts of connections in milliseconds, which the webhook's server shares. */
-export const CONNECTION_TIMEOUTS = {
-  headersTimeout: 5000,
-  requestTimeout: 10_000,
-  connectionsCheckingInterval: 5000,
-  // Idle callers keep their connection; the cap closes them when others need the room.
-  keepAliveTimeout: 75_000,
-}
-
-const LIMITS: ServerOptions = {
-  maxHeaderSize: 16_384,
-  // The guard rejects a missing Host in JSON, and allows it from HTTP/1.0 clients (R17).
-  requireHostHeader: false,
-  // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
-  optimizeEmptyRequests: true,
-}
-
-/** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
-const MAX_HEADERS = 128
 
 /**
  * Connections that wait to be accepted. A caller that finds the queue full tries again a second later.
@@ -72,16 +49,14 @@ export type ListenTarget = Address | SocketHandle
 export async function listen(
   handler: RequestListener,
   targets: readonly ListenTarget[],
-  options: ListenOptions,
+  { maxConnections, chooseVictim = chooseIdle, timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
 ): Promise<Listener> {
-  const limiter = new ConnectionLimiter(options.maxConnections, options.policy ?? KEEP_BUSY)
+  const limiter = new ConnectionLimiter(maxConnections, chooseVictim)
   const servers: Server[] = []
   const bound: Address[] = []
-  let accepted = 0
   try {
     for (const target of targets) {
-      const server = createLimitedServer(handler, limiter, options)
-      server.on('connection', () => (accepted += 1))
+      const server = createLimitedServer(handler, limiter, timeouts)
       servers.push(server)
       bound.push(await bind(server, target))
     }
@@ -91,37 +66,13 @@ export async function listen(
   }
   return {
     addresses: bound,
-    accepted: () => accepted,
+    accepted: () => limiter.accepted,
     close: async (timeoutMs) => {
       const closed = servers.map((server) => closeServer(server, timeoutMs))
       limiter.drain()
       await Promise.all(closed)
     },
   }
-}
-
-/** Creates a server. Node itself answers what is no HTTP request, with 400, 408 or 431 and no body. */
-function createLimitedServer(
-  handler: RequestListener,
-  limiter: ConnectionLimiter,
-  { timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
-): Server {
-  const server = createServer({ ...LIMITS, ...timeouts })
-  server.maxHeadersCount = MAX_HEADERS
-  limiter.attach(server, (request, response) => {
-    // Some clients send a form with no content type or a wrong one (R18). And Fastify waits for the body that a
-    // type announces, and it does not end without a stream.
-    delete request.headers['content-type']
-    // Node reads an unread body to its end before the next request: the connection is closed instead.
-    if (mayExceedBodyLimit(request)) response.shouldKeepAlive = false
-    // Node before 24 drops headers above the limit, and one of them might make the guard reject the request. Later
-    // versions reject by themselves.
-    if (request.rawHeaders.length < 2 * MAX_HEADERS) handler(request, response)
-    else response.writeHead(431, { Connection: 'close', 'Content-Length': 0 }).end()
-  })
-  // An Expect other than 100-continue can be ignored (R17).
-  server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange))
-  return server
 }
 
 /**
@@ -153,9 +104,4 @@ export function closeServer(server: Closable, timeoutMs: number): Promise<void> 
       resolve()
     })
   })
-}
-
-function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
-  if (headers['transfer-encoding'] !== undefined) return true
-  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
 }

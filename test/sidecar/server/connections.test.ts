@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { ConnectionLimiter, SHARE_BY_PEER } from '../../../src/sidecar/server/connections.ts'
+import { chooseIdle, ConnectionLimiter } from '../../../src/sidecar/server/connections.ts'
 import { openConnection, request } from '../../fixtures/connection.ts'
 import { portOf } from '../../fixtures/listening.ts'
 
 test('a request that follows a written reply is answered before that reply has closed', async () => {
   await using server = createServer()
-  new ConnectionLimiter(4, SHARE_BY_PEER).attach(server, (_request, response) => {
+  new ConnectionLimiter(4, chooseIdle).attach(server, (_request, response) => {
     response.end('answered')
   })
   server.listen(0, '127.0.0.1')
