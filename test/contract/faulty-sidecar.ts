@@ -6,7 +6,6 @@ import { expect } from 'vitest'
 import { createAssertionReader } from '../../src/sidecar/exchange/assertion.ts'
 import { watchAssertions } from '../../src/sidecar/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/sidecar/exchange/entra.ts'
-import { createIdentityResolver } from '../../src/sidecar/identities.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import type { RefreshEvent } from '../../src/sidecar/tokens/exchanges.ts'
@@ -18,7 +17,7 @@ import { movedClock } from '../sidecar/exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { identityOf } from '../fixtures/identity.ts'
 import { listening } from '../fixtures/listening.ts'
-import { parts } from '../fixtures/parts.ts'
+import { identitiesOf, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
 
 export interface Reply {
@@ -94,7 +93,7 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       parts({
         tokens: cache.createGet(Infinity),
         clock,
-        resolve: createIdentityResolver({ identities: [orders], defaultIdentity: orders }),
+        identities: identitiesOf(orders),
         onReply: ({ error }) => {
           if (error !== undefined) codes.push(error.code)
         },

@@ -4,8 +4,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { loadProcessConfig, type ProcessConfig } from '../../sidecar/config/config.ts'
 import { type Address, address } from '../../sidecar/config/parsers.ts'
 import { createExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
-import { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
 import { type AdminParts, listenForAdmin } from '../../sidecar/server/admin.ts'
+import { createMetadataPort, type ListenForPod } from '../../sidecar/server/app.ts'
 import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
 import { openPorts } from '../../sidecar/server/open-ports.ts'
 import { errorFields } from '../../sidecar/telemetry/log-events.ts'
@@ -114,7 +114,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
 }
 
 /** Creates what listens for pods, and at shutdown accepts the connections that wait before it closes a socket. */
-function createPodPort(): ReturnType<typeof createMetadataPort> {
+function createPodPort(): ListenForPod {
   const listenForPod = createMetadataPort(createFairTurns())
   return async (pod, sockets) => {
     const listener = await listenForPod(pod, sockets)

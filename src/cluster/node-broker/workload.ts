@@ -9,8 +9,8 @@ import {
 } from '../../sidecar/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../sidecar/serve/broker.ts'
 import type { ExchangeStack } from '../../sidecar/serve/exchange-stack.ts'
-import type { createMetadataPort } from '../../sidecar/serve/metadata-port.ts'
 import { watchIdentities } from '../../sidecar/serve/reload.ts'
+import type { ListenForPod } from '../../sidecar/server/app.ts'
 import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
 import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
@@ -35,7 +35,7 @@ export interface NodeParts {
   readonly exchanges: ExchangeStack
   /** Creates the limit of the exchanges of a namespace. */
   readonly createNamespaceLimit: () => Semaphore
-  readonly listen: ReturnType<typeof createMetadataPort>
+  readonly listen: ListenForPod
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
 }

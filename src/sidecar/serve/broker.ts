@@ -8,11 +8,10 @@ import {
   type Identity,
   type IdentityDirectory,
   isAllowedResource,
-  type Selector,
 } from '../identities.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
 import { createGuard } from '../server/guard.ts'
-import type { Pod } from '../server/pod.ts'
+import type { Pod, PodIdentities } from '../server/pod.ts'
 import { createAppServiceDialects } from '../dialects/app-service.ts'
 import { cloudShell } from '../dialects/cloud-shell.ts'
 import { imds } from '../dialects/imds.ts'
@@ -72,7 +71,7 @@ export function createBroker(sources: BrokerSources): Broker {
   const { exchange } = config
   // A reload replaces them.
   let current = config
-  let resolve = createIdentityResolver(config.directory)
+  const identities = describeIdentities(config)
   let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
@@ -89,11 +88,7 @@ export function createBroker(sources: BrokerSources): Broker {
     readyAfterPrefetch: config.readyAfterPrefetch,
   })
   const cache = createCache(sources, telemetry)
-  const shared = {
-    ...describePod(config, telemetry),
-    resolve: (selector: Selector) => resolve(selector),
-    tenantId: () => current.tenantId,
-  }
+  const shared = { ...describePod(config, telemetry), identities }
   const assertions = watchAssertions({
     files: () => current.tokenFiles,
     read: readAssertion,
@@ -121,7 +116,7 @@ export function createBroker(sources: BrokerSources): Broker {
     prefetch,
     applyConfig: (next) => {
       current = next
-      resolve = createIdentityResolver(next.directory)
+      Object.assign(identities, describeIdentities(next))
       cache.updateIdentities(createIdentityFinder(next.directory))
       void assertions.poll()
       void prefetch()
@@ -176,6 +171,10 @@ function createCache(
     onResult: onCacheResult,
     onRefresh,
   })
+}
+
+function describeIdentities({ directory, tenantId }: Config): PodIdentities {
+  return { resolve: createIdentityResolver(directory), tenantId }
 }
 
 /** Returns what all pods of the configuration have in common. */

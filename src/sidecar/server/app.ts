@@ -1,17 +1,47 @@
-/** The application of the metadata port: guard → token route or document → error handler. */
-import type { IncomingMessage } from 'node:http'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { createJsonReply, type Reply } from '../dialects/dialect.ts'
-import { imds } from '../dialects/imds.ts'
-import { BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
+/** The application of the metadata ports, which all pods share: guard → token route or document → error reply. */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import fastify, { type FastifyInstance } from 'fastify'
+import { createJsonReply } from '../dialects/dialect.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import { createPathError } from './guard.ts'
 import { MAX_BODY_BYTES } from './connections.ts'
+import { addDocuments } from './document-route.ts'
+import { sendError } from './error-reply.ts'
+import { createPathError } from './guard.ts'
+import { listen, type Listener, type ListenTarget } from './listen.ts'
 import type { Pod } from './pod.ts'
-import { prepareError, prepareReply, sendReply } from './reply.ts'
-import { addTokenRoute, findDialect, toWireRequest } from './token-route.ts'
-import type { Clock } from '../tokens/clock.ts'
+import { prepareReply, sendReply } from './reply.ts'
+import { addTokenRoute } from './token-route.ts'
+import { type Clock, systemClock } from '../tokens/clock.ts'
+
+/** Answers the requests of a pod, which come over these sockets. */
+export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
+
+/**
+ * Creates the application. Each pod has its own sockets and its own cap on connections; `schedule` decides when its requests
+ * are answered, by default at once.
+ */
+export function createMetadataPort(
+  schedule: (answer: RequestListener) => RequestListener = (answer) => answer,
+): ListenForPod {
+  const pods = new WeakMap<Socket, Pod>()
+  const app = createMetadataApp({
+    findPod: ({ socket }) => {
+      const pod = pods.get(socket)
+      if (pod === undefined) throw new Error('the request came over the socket of no pod')
+      return pod
+    },
+    clock: systemClock,
+  })
+  return async (pod, sockets) => {
+    await app.ready()
+    const answer: RequestListener = (request, response) => {
+      pods.set(request.socket, pod)
+      app.routing(request, response)
+    }
+    return listen(schedule(answer), sockets, { maxConnections: pod.maxConnections })
+  }
+}
 
 /** What all pods share. */
 export interface MetadataParts {
@@ -20,11 +50,8 @@ export interface MetadataParts {
   readonly clock: Clock
 }
 
-type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
-
 /** The readiness probe of the azure-workload-identity proxy, on the same port. */
 const READY_PATH = '/readyz'
-const TOKEN_URLS: readonly string[] = Object.values(TOKEN_PATHS)
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
 export function createMetadataApp(parts: MetadataParts): FastifyInstance {
@@ -36,7 +63,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
     sendReply(request, reply, prepared, { protocol: 'none' })
   })
-  for (const url of TOKEN_URLS) addTokenRoute(app, url, parts.clock)
+  for (const url of Object.values(TOKEN_PATHS)) addTokenRoute(app, url, parts.clock)
   addDocuments(app)
   return app
 }
@@ -75,64 +102,4 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   return app
-}
-
-/** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
-function sendError(
-  thrown: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  pod: Pod = request.pod,
-): void {
-  const error = toHttpError(thrown) ?? toBrokerError(thrown)
-  const { url } = request.routeOptions
-  const dialect = findDialect(pod.dialects.get(url ?? ''), toWireRequest(request))
-  const isDocument = url !== undefined && !TOKEN_URLS.includes(url)
-  const render = dialect?.renderError ?? (isDocument ? renderDocumentError : imds.renderError)
-  const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
-  const protocol = dialect?.name ?? (isDocument ? 'document' : 'none')
-  sendReply(request, reply, prepared, { protocol, error }, pod)
-}
-
-/** Adds the documents, and forwards the paths of the pass-through. */
-function addDocuments(app: FastifyInstance): void {
-  app.setNotFoundHandler(
-    forwardOr(() => {
-      throw new BrokerError('not_found', 'Not found')
-    }),
-  )
-  for (const { path, answer } of METADATA_DOCUMENTS) {
-    app.get(
-      path,
-      forwardOr((request) =>
-        answer(toWireRequest(request), {
-          rest: request.params['*'] ?? '',
-          tenantId: request.pod.tenantId(),
-          instance: request.pod.instance,
-        }),
-      ),
-    )
-  }
-}
-
-/** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
-function forwardOr(answer: (request: DocumentRequest) => Reply) {
-  return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
-    const forwarded = await request.pod.passThrough(request.raw)
-    const protocol = forwarded === undefined ? 'document' : 'pass-through'
-    sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
-  }
-}
-
-/** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
-function toHttpError(thrown: unknown): BrokerError | undefined {
-  const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
-  if (typeof status !== 'number' || status < 400 || status > 499) return undefined
-  return status === 413
-    ? new BrokerError(
-        'request_too_large',
-        `The request body is larger than ${MAX_BODY_BYTES} bytes`,
-        'send only the parameters of a token request',
-      )
-    : new BrokerError('request_malformed', 'The request is malformed')
 }

@@ -8,15 +8,20 @@ import type { Guard } from './guard.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import type { ReplyEvent } from './reply.ts'
 
+/** The identities of a pod. A reload replaces the members. */
+export interface PodIdentities {
+  readonly resolve: IdentityResolver
+  /** The tenant of the default identity. */
+  readonly tenantId: string
+}
+
 export interface Pod {
   /** Open connections at most. */
   readonly maxConnections: number
   readonly guard: Guard
   /** The dialects that it is answered in, by their paths. */
   readonly dialects: ReadonlyMap<string, readonly Dialect[]>
-  readonly resolve: IdentityResolver
-  /** Returns the tenant of its default identity; a reload may change it. */
-  readonly tenantId: () => string
+  readonly identities: PodIdentities
   readonly findPeerUid: FindPeerUid
   /** Returns its tokens. Pods with the same identities can share a cache. */
   readonly tokens: GetToken

@@ -1,4 +1,4 @@
-/** Replies: how they are prepared, and the one place where they are written. */
+/** Replies: how they are prepared, and the one place where they are written. Errors are in `error-reply.ts`. */
 import { randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -35,8 +35,6 @@ export interface ReplyEvent {
 
 /** The real service's name; the newest clients look for `IMDS` in it. */
 const SERVER = 'IMDS/150.870.65.1854'
-/** The header with the error code: clients ignore it, and the bodies of IMDS have no place for it. */
-const ERROR_HEADER = 'X-Wimds-Error'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A reply in the form in which Node writes it. */
@@ -57,30 +55,6 @@ export function prepareReply({ status, headers, body }: Reply): PreparedReply {
     // As many bytes as characters: ASCII, which Node writes fastest as Latin-1.
     encoding: length === body.length ? 'latin1' : 'utf8',
   }
-}
-
-/**
- * Adds the headers of every error. The body becomes ASCII: messages of Entra ID hold other characters,
- * and old clients read bodies by the charset of their platform.
- */
-export function prepareError(
-  reply: Reply,
-  error: BrokerError,
-  methods: readonly string[],
-): PreparedReply {
-  const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
-  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
-  if (!error.isPermanent) {
-    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
-  }
-  return prepareReply({
-    ...reply,
-    headers,
-    body: reply.body.replace(
-      /[^\0-\x7f]/g,
-      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
-  })
 }
 
 /**

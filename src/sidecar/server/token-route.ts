@@ -22,7 +22,7 @@ import { memoizedRenderer, sendReply } from './reply.ts'
 export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
   const render = memoizedRenderer()
   app.all(url, async (request, reply) => {
-    const { dialects, resolve, findPeerUid, tokens } = request.pod
+    const { dialects, identities, findPeerUid, tokens } = request.pod
     const wire = toWireRequest(request)
     const dialect = findDialect(dialects.get(url), wire)
     if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
@@ -36,12 +36,12 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     // Before anything is awaited, so that no close is missed.
     const hungUp = createCloseSignal(reply.raw)
     const query = dialect.parse(wire)
-    let identity = resolve(query.selector)
+    let identity = identities.resolve(query.selector)
     let uid: number | undefined
     if (needsUid(identity, query.resource)) {
       uid = await findPeerUid(request.socket)
       // A reload may have replaced the identity meanwhile.
-      identity = resolve(query.selector)
+      identity = identities.resolve(query.selector)
     }
     requireAllowedResource(identity, query.resource)
     requireAllowedUid(identity, query.resource, uid)

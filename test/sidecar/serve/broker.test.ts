@@ -4,10 +4,9 @@ import { createServer, type Server } from 'node:net'
 import { expect, test } from 'vitest'
 import { createBroker } from '../../../src/sidecar/serve/broker.ts'
 import { createExchangeStack } from '../../../src/sidecar/serve/exchange-stack.ts'
-import { createMetadataPort } from '../../../src/sidecar/serve/metadata-port.ts'
 import { loadConfig } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
-import { createIdentityResolver } from '../../../src/sidecar/identities.ts'
+import { createMetadataPort } from '../../../src/sidecar/server/app.ts'
 import { createGuard } from '../../../src/sidecar/server/guard.ts'
 import { createPeerUidLookup } from '../../../src/sidecar/server/peer-uid.ts'
 import type { SocketHandle } from '../../../src/sidecar/server/listen.ts'
@@ -17,6 +16,7 @@ import { sidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { portOf } from '../../fixtures/listening.ts'
+import { identitiesOf } from '../../fixtures/parts.ts'
 
 const log = createLogger({ level: 'silent', format: 'json', out: { write: () => {} } })
 
@@ -88,12 +88,12 @@ test('serves pods on sockets and assertions that are given, each with its own id
   const sockets = [await openSocket(), await openSocket()] as const
   const [port, otherPort] = [portOf(sockets[0]), portOf(sockets[1])]
   const statuses: number[] = []
-  let resolve = createIdentityResolver({ identities: [] })
+  const identities = identitiesOf()
   const other: Pod = {
     ...broker.createPod({ ...own, instanceId: '2' }),
     maxConnections: 1,
     guard: createGuard(['other.test']),
-    resolve: (selector) => resolve(selector),
+    identities,
     onReply: ({ status }) => statuses.push(status),
   }
   const listen = createMetadataPort()
@@ -113,7 +113,7 @@ test('serves pods on sockets and assertions that are given, each with its own id
   })
 
   // Pods with the same identity share its token.
-  resolve = pod.resolve
+  Object.assign(identities, pod.identities)
   expect(await ask(otherPort)).toMatchObject({ access_token: token })
   expect(simulator.exchanges()).toBe(1)
   expect(statuses).toEqual([400, 200])

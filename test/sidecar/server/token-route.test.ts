@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
 import { findCorrelationId } from '../../../src/sidecar/server/token-route.ts'
-import { type Identity, createIdentityResolver } from '../../../src/sidecar/identities.ts'
+import type { Identity } from '../../../src/sidecar/identities.ts'
 import { createCacheRequest } from '../../../src/sidecar/tokens/token.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
-import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
+import { aToken, BILLING, identitiesOf, ORDERS, parts } from '../../fixtures/parts.ts'
 import { serveParts } from '../../fixtures/sidecar.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -61,12 +61,11 @@ describe('a reload while the uid of the caller is looked up', () => {
 
   /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
   async function requestDuringReload(next: Identity) {
-    let identity = forUid(1000)
+    const identities = identitiesOf(forUid(1000))
     const given = parts({
-      resolve: (selector) =>
-        createIdentityResolver({ identities: [identity], defaultIdentity: identity })(selector),
+      identities,
       findPeerUid: () => {
-        identity = next
+        Object.assign(identities, identitiesOf(next))
         return Promise.resolve(1000)
       },
     })
@@ -124,7 +123,7 @@ test('a token whose caller has hung up is not reported as served', async () => {
 async function requestAssertion(partner: Partial<Identity>, resource: string, uid = 1001) {
   const orders = { ...ORDERS, assertionOf: [{ ...BILLING, ...partner }] }
   const given = parts({
-    resolve: createIdentityResolver({ identities: [orders], defaultIdentity: orders }),
+    identities: identitiesOf(orders),
     findPeerUid: () => Promise.resolve(uid),
   })
   await using app = createMetadataApp(given)

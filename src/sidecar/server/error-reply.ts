@@ -1,0 +1,63 @@
+/** Replies to requests that fail: the error in the form that its caller understands. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Reply } from '../dialects/dialect.ts'
+import { imds } from '../dialects/imds.ts'
+import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
+import { MAX_BODY_BYTES } from './connections.ts'
+import type { Pod } from './pod.ts'
+import { type PreparedReply, prepareReply, sendReply } from './reply.ts'
+import { findDialect, toWireRequest } from './token-route.ts'
+
+/** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
+export function sendError(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  pod: Pod = request.pod,
+): void {
+  const error = toHttpError(thrown) ?? toBrokerError(thrown)
+  const { url } = request.routeOptions
+  const dialect = findDialect(pod.dialects.get(url ?? ''), toWireRequest(request))
+  const isDocument = METADATA_DOCUMENTS.some(({ path }) => path === url)
+  const render = dialect?.renderError ?? (isDocument ? renderDocumentError : imds.renderError)
+  const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
+  const protocol = dialect?.name ?? (isDocument ? 'document' : 'none')
+  sendReply(request, reply, prepared, { protocol, error }, pod)
+}
+
+/** Returns Fastify's own 4xx errors as a `BrokerError`; undefined for any other error. */
+function toHttpError(thrown: unknown): BrokerError | undefined {
+  const status = thrown instanceof Error && 'statusCode' in thrown ? thrown.statusCode : undefined
+  if (typeof status !== 'number' || status < 400 || status > 499) return undefined
+  return status === 413
+    ? new BrokerError(
+        'request_too_large',
+        `The request body is larger than ${MAX_BODY_BYTES} bytes`,
+        'send only the parameters of a token request',
+      )
+    : new BrokerError('request_malformed', 'The request is malformed')
+}
+
+/** The header with the error code: clients ignore it, and the bodies of IMDS have no place for it. */
+const ERROR_HEADER = 'X-Wimds-Error'
+
+/**
+ * Adds the headers of every error. The body becomes ASCII: messages of Entra ID hold other characters,
+ * and old clients read bodies by the charset of their platform.
+ */
+function prepareError(reply: Reply, error: BrokerError, methods: readonly string[]): PreparedReply {
+  const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
+  if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
+  if (!error.isPermanent) {
+    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
+  }
+  return prepareReply({
+    ...reply,
+    headers,
+    body: reply.body.replace(
+      /[^\0-\x7f]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+  })
+}
