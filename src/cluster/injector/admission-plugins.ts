@@ -4,7 +4,6 @@ import {
   API_ACCESS_DIRECTORY,
   type Container,
   isInjected,
-  mapContainers,
   type Pod,
   SIDECAR,
   type VolumeMount,
@@ -43,7 +42,15 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
     }
   }
 
-  return mapContainers(injected, keep)
+  const { containers, initContainers } = injected.spec
+  return {
+    ...injected,
+    spec: {
+      ...injected.spec,
+      containers: containers.map(keep),
+      ...(initContainers && { initContainers: initContainers.map(keep) }),
+    },
+  }
 }
 
 /**

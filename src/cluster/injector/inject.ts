@@ -4,17 +4,12 @@ import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
-import {
-  findUnrecorded,
-  formatRecord,
-  INJECTED,
-  readRecord,
-  removeInjection,
-} from './earlier-injection.ts'
+import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
 import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
-import { type Container, parsePod, type Pod } from './pod.ts'
+import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
 import type { InjectionSettings } from './settings.ts'
+import { removeInjection } from './uninject.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
@@ -87,8 +82,9 @@ export function inject({
       : []),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const added = addInjection(original, plan, pod)
-  const injected = isAdmission ? keepPluginDefaults(added, pod) : added
+  const kept = record === undefined ? undefined : findApiAccessMount(pod)
+  const added = addInjection(original, plan, kept)
+  const injected = isAdmission && record !== undefined ? keepPluginDefaults(added, pod) : added
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
   if (patchBytes > MAX_PATCH_BYTES) {
@@ -110,14 +106,13 @@ function findIneffective({ metadata }: Pod): string[] {
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-/** Adds the injection to a pod that is without the earlier one, which `before` may have. */
-function addInjection(pod: Pod, plan: Plan, before: Pod): Pod {
+/** Adds the injection to a pod without an earlier one. The sidecar gets the mount of the API token that it had, if any. */
+function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
   const addEnvironment = (container: Container) =>
     plan.options.skipped.has(container.name)
       ? container
       : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
-  const apiAccess = findApiAccessMount(before)
   const added = createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess])
   // First, so that the pod's own init containers have the sidecar and the route to it.
   const initContainers = [

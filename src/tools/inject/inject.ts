@@ -1,6 +1,6 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
 import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
-import { readRecord } from '../../cluster/injector/earlier-injection.ts'
+import { readRecord } from '../../cluster/injector/injection-record.ts'
 import { allContainers } from '../../cluster/injector/pod.ts'
 import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'

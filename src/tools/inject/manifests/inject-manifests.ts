@@ -1,7 +1,7 @@
 /** Injects the workloads of manifests, and removes what injection added. */
 import { inject } from '../../../cluster/injector/inject.ts'
 import type { InjectionSettings } from '../../../cluster/injector/settings.ts'
-import { uninject } from '../../../cluster/injector/earlier-injection.ts'
+import { uninject } from '../../../cluster/injector/uninject.ts'
 import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import {
   getApiGroup,
