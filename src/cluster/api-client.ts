@@ -1,6 +1,5 @@
-/** Calls of the Kubernetes API server: configuration, credentials, limits and errors. */
+/** Calls of the Kubernetes API server: their limits and errors. */
 import type * as z from 'zod/mini'
-import { ConfigError } from '../lib/errors.ts'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/http.ts'
@@ -49,7 +48,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 /** Reads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
-  const config = findCluster()
+  const config = loadKubeConfig(process.env)
   const { server } = config.cluster
   const getCredentials = createCredentials(config)
 
@@ -146,33 +145,12 @@ export class StatusError extends Error {
   }
 }
 
-/** Describes the failure in one line: a further line of a YAML error quotes the file, which has credentials. */
+/** Describes the failure in one line. */
 function describeFailure(error: unknown): string {
   if (error instanceof DOMException && error.name === 'TimeoutError')
     return 'the API server did not answer in time'
   const [line = ''] = errorMessage(error).split('\n')
   return line
-}
-
-function findCluster(): KubeConfig {
-  const config = readConfig()
-  if (config !== undefined) return config
-  throw new ConfigError({
-    problem:
-      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster',
-    fix: 'run it by the chart charts/wimds, or set KUBECONFIG',
-  })
-}
-
-function readConfig(): KubeConfig | undefined {
-  try {
-    return loadKubeConfig(process.env)
-  } catch (error) {
-    throw new ConfigError({
-      problem: `cannot read the kubeconfig file: ${describeFailure(error)}`,
-      fix: 'correct the file that KUBECONFIG names, or else ~/.kube/config',
-    })
-  }
 }
 
 /** The kubelet rotates the token and the CA, which stay valid for much longer than this. */

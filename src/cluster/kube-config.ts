@@ -9,6 +9,7 @@ import { Agent, type Dispatcher, ProxyAgent } from '../lib/undici.ts'
 import { parse } from 'yaml'
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
+import { ConfigError } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
 
 /** An empty text counts as missing. */
@@ -77,10 +78,30 @@ export interface Credentials {
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * Reads the file that KUBECONFIG names, else finds the cluster of this pod, else reads ~/.kube/config. Returns undefined
- * if there is none. Throws if the file cannot be used.
+ * Reads the file that KUBECONFIG names, else finds the cluster of this pod, else reads ~/.kube/config. Throws a
+ * `ConfigError` if there is none, or the file cannot be used.
  */
-export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig | undefined {
+export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig {
+  let config: KubeConfig | undefined
+  try {
+    config = findKubeConfig(env)
+  } catch (error) {
+    // A further line of a YAML error quotes the file, which has credentials.
+    const [line = ''] = errorMessage(error).split('\n')
+    throw new ConfigError({
+      problem: `cannot read the kubeconfig file: ${line}`,
+      fix: 'correct the file that KUBECONFIG names, or else ~/.kube/config',
+    })
+  }
+  if (config !== undefined) return config
+  throw new ConfigError({
+    problem:
+      'no Kubernetes cluster: this is not a pod with a ServiceAccount token, and neither KUBECONFIG nor ~/.kube/config names a cluster',
+    fix: 'run it by the chart charts/wimds, or set KUBECONFIG',
+  })
+}
+
+function findKubeConfig(env: NodeJS.ProcessEnv): KubeConfig | undefined {
   const named = env['KUBECONFIG'] ?? ''
   if (named !== '') return readConfigFile(named)
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env

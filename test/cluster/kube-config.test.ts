@@ -29,9 +29,7 @@ async function readAs(user: object, cluster: object = {}) {
     users: [{ name: 'me', user }],
   }
   await writeFile(join(home.path, '.kube/config'), JSON.stringify(config))
-  const found = loadKubeConfig({ HOME: home.path })
-  if (found === undefined) throw new Error('nothing was found')
-  return readCredentials(found)
+  return readCredentials(loadKubeConfig({ HOME: home.path }))
 }
 
 const plugin = (command: string, args: readonly string[] = [], env: readonly object[] = []) => ({
@@ -76,10 +74,10 @@ test('sends the calls through the proxy of the cluster, by an address without a 
   await once(proxy.listen(0, '127.0.0.1'), 'listening')
   const { port } = z.object({ port: z.number() }).parse(proxy.address())
   const { dispatcher } = await readAs({}, { 'proxy-url': `http://127.0.0.1:${port}` })
-  const { cluster } = loadKubeConfig({ HOME: home.path }) ?? {}
-  await expect(request(`${cluster?.server}/version`, { dispatcher })).rejects.toThrow('403')
+  const { cluster } = loadKubeConfig({ HOME: home.path })
+  await expect(request(`${cluster.server}/version`, { dispatcher })).rejects.toThrow('403')
   await dispatcher.close()
-  expect(cluster?.server).toBe('https://here:6443')
+  expect(cluster.server).toBe('https://here:6443')
   expect(asked).toEqual(['here:6443'])
 })
 
@@ -89,16 +87,18 @@ test.each([
 ])('throws for %s', async (_, content) => {
   await writeFile(join(home.path, 'config'), content)
   expect(() => loadKubeConfig({ KUBECONFIG: join(home.path, 'config') })).toThrow(
-    /^(?:current-context is missing|the context x has no cluster)/,
+    /^cannot read the kubeconfig file: (?:current-context is missing|the context x has no cluster).* Fix: /,
   )
 })
+
+const NO_CLUSTER = expect.stringMatching(/^no Kubernetes cluster: .* Fix: /)
 
 test('finds nothing where the permission model of the image forbids the home directory', async () => {
   const [root, module] = ['../..', '../../src/cluster/kube-config.ts'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   )
   const script = `import { loadKubeConfig } from ${JSON.stringify(module)}
-    console.log(loadKubeConfig({ HOME: '/nonexistent' }))`
+    try { loadKubeConfig({ HOME: '/nonexistent' }) } catch (error) { console.log(error.message) }`
   const args = ['--permission', `--allow-fs-read=${root}`, '--input-type=module', '--eval', script]
-  expect(await runNode(args)).toMatchObject({ stderr: '', stdout: 'undefined\n' })
+  expect(await runNode(args)).toMatchObject({ stderr: '', stdout: NO_CLUSTER })
 })
