@@ -122,19 +122,6 @@ export function allContainers({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers]
 }
 
-/** Returns the pod with each container and init container changed. */
-export function mapContainers(pod: Pod, change: (container: Container) => Container): Pod {
-  const { containers, initContainers } = pod.spec
-  return {
-    ...pod,
-    spec: {
-      ...pod.spec,
-      containers: containers.map(change),
-      ...(initContainers && { initContainers: initContainers.map(change) }),
-    },
-  }
-}
-
 /** Returns true for the reserved names of containers. */
 export function isInjected({ name }: Container): boolean {
   return CONTAINERS.has(name)
@@ -176,15 +163,4 @@ export function getLiteralValue(entry: EnvVar | undefined): string | undefined {
 export function findRuntimeProblem(runtimeClass: unknown): string | undefined {
   if (typeof runtimeClass !== 'string' || !/kata|gvisor|runsc/i.test(runtimeClass)) return undefined
   return `mode node does not work with the runtime class ${runtimeClass}, whose pods have a network stack of their own. Fix: set wimds.io/mode: env`
-}
-
-/** The label of nodes that the kubelet sets, and the deprecated one. */
-const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
-
-/** Returns true if the pod selects Windows nodes. */
-export function isWindows({ spec }: Pod): boolean {
-  return (
-    spec.os?.name === 'windows' ||
-    OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')
-  )
 }

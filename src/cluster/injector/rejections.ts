@@ -1,5 +1,5 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
-import { parseSettings } from '../../sidecar/config/settings.ts'
+import { Settings } from '../../sidecar/config/settings.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
 import { NO_PROXY_NAMES, UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem, isInjectedByAzwi } from './annotations.ts'
@@ -17,12 +17,12 @@ import {
   findVariable,
   isInjected,
   isReservedVolume,
-  isWindows,
   getLiteralValue,
   type Pod,
   getServiceAccountName,
 } from './pod.ts'
 import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
+import { findPassThroughProblems } from './pass-through.ts'
 import type { Plan } from './plan.ts'
 import { findResourceProblems } from './resources.ts'
 
@@ -52,6 +52,17 @@ const windows: Check = (pod) =>
   isWindows(pod)
     ? ['the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"']
     : []
+
+/** The label of nodes that the kubelet sets, and the deprecated one. */
+const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
+
+/** Returns true if the pod selects Windows nodes. */
+function isWindows({ spec }: Pod): boolean {
+  return (
+    spec.os?.name === 'windows' ||
+    OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')
+  )
+}
 
 const azwiProxy: Check = (pod) => {
   if (allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))) {
@@ -113,60 +124,8 @@ const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
     ? []
     : [`mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`]
 
-const passThrough: Check = (pod, { hasPassThrough, settings }) => {
-  const { mode, uid, allowPassThrough } = settings
-  if (!hasPassThrough) return []
-  if (!allowPassThrough) {
-    return ['pass-through is not allowed here. Fix: remove wimds.io/pass-through']
-  }
-  if (mode !== 'nft') {
-    return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
-  }
-  if (uid === undefined) {
-    return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
-  }
-  return allContainers(pod).flatMap((container) => findUidProblems(container, pod, uid))
-}
-
-/**
- * Returns why the container may have the uid that pass-through exempts from the redirect, or take it. The kernel
- * honours a setuid file without any capability, and ignores it only under no_new_privs.
- */
-function findUidProblems(
-  { name, securityContext }: Container,
-  { spec }: Pod,
-  exemptUid: number,
-): string[] {
-  const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
-  const exemption = `uid ${exemptUid}, which pass-through exempts from the redirect`
-  if (typeof runAsUser !== 'number' || runAsUser === exemptUid) {
-    const problem = runAsUser === exemptUid ? 'runs' : 'has no runAsUser, so its image may run'
-    return [`the container ${name} ${problem} as ${exemption}. Fix: set another runAsUser`]
-  }
-  if (securityContext?.privileged === true) {
-    return [
-      `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
-    ]
-  }
-  const { drop, add } = securityContext?.capabilities ?? {}
-  const hasSetuid = includesSetuid(add) || (runAsUser === 0 && !includesSetuid(drop))
-  return [
-    ...(securityContext?.allowPrivilegeEscalation === false
-      ? []
-      : [
-          `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
-        ]),
-    ...(hasSetuid
-      ? [
-          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
-        ]
-      : []),
-  ]
-}
-
-function includesSetuid(names: readonly string[] | null | undefined): boolean {
-  return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
-}
+const passThrough: Check = (pod, plan) =>
+  plan.hasPassThrough ? findPassThroughProblems(pod, plan) : []
 
 /** Creates a check of each container whose environment injection changes. */
 function forApps(check: (container: Container, plan: Plan) => readonly string[]): Check {
@@ -218,12 +177,18 @@ const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
       : formatAccountProblem(annotation, getServiceAccountName(spec), problem)
   })
 
-/** Returns the problems of the sidecar's variables. Values with $(NAME) are not known yet. */
-export function findSettingProblems(sidecarEnv: readonly EnvVar[]): readonly Problem[] {
+/** Returns the problems of the sidecar's variables, each by itself. Values with $(NAME) are not known yet. */
+export function findSettingProblems(sidecarEnv: readonly EnvVar[]): Problem[] {
   const known = sidecarEnv.flatMap(({ name, value }) =>
     typeof value === 'string' && !value.includes('$(') ? [[name, value] as const] : [],
   )
-  return parseSettings(Object.fromEntries(known)).problems
+  const values = new Map(known)
+  return Object.entries(Settings.shape).flatMap(([setting, schema]) => {
+    const value = values.get(setting)
+    // An empty variable counts as unset.
+    const issues = value ? schema.safeParse(value).error?.issues : undefined
+    return (issues ?? []).map(({ message }) => ({ setting, problem: message }))
+  })
 }
 
 const resources: Check = (_, { settings }) => findResourceProblems(settings.resources)
