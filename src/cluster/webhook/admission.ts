@@ -145,7 +145,7 @@ function parseSubject(body: unknown) {
 
 /** Returns the name for the log: the API server calls webhooks before it validates names, so it may be any text. */
 function toPrintable(name: string): string {
-  return isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
+  return name === '' || isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
 }
 
 function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
