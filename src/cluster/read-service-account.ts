@@ -1,7 +1,7 @@
 /** Reads the annotations of a ServiceAccount, which name the identity of its pods. */
 import * as z from 'zod/mini'
 import { type ApiServer, ifFound } from './api-client.ts'
-import type { ServiceAccountAnnotations } from './injector/plan.ts'
+import type { ServiceAccountAnnotations } from './injector/injection-plan.ts'
 
 /** Annotations alone can have 256 KiB; the rest of the metadata is small. */
 const MAX_ACCOUNT_BYTES = 1024 * 1024

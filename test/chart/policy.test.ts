@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { inject } from '../../src/cluster/injector/inject.ts'
 import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
 import { POD_SETTINGS } from '../../src/cluster/injector/pod-settings.ts'
-import { INJECTION_DEFAULTS } from '../../src/cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../src/cluster/injector/injection-settings.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 
 const VALUES = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'

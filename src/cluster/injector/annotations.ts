@@ -6,7 +6,12 @@ import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
 import type { Pod } from './pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
-import { configMapName, type InjectionSettings, objectKey, SHARED_SETTINGS } from './settings.ts'
+import {
+  configMapName,
+  type InjectionSettings,
+  objectKey,
+  SHARED_SETTINGS,
+} from './injection-settings.ts'
 
 /** The prefix of the annotations of wimds. */
 export const PREFIX = 'wimds.io/'

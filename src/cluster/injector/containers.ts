@@ -1,6 +1,6 @@
 /** The containers and volumes that the injector adds. */
 import { START_WAIT_SECONDS } from '../../lib/wait-for-port.ts'
-import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './plan.ts'
+import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './injection-plan.ts'
 import {
   CA_VOLUME,
   CONFIG_VOLUME,
@@ -14,7 +14,7 @@ import {
   WAIT,
 } from './pod.ts'
 import { createResources, omitPodLevelResources } from './resources.ts'
-import type { ObjectKey } from './settings.ts'
+import type { ObjectKey } from './injection-settings.ts'
 
 /** Creates what injection puts before the pod's own init containers, and before its containers. */
 export function createContainers(

@@ -5,7 +5,7 @@ import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { formatListenAddress } from './app-environment.ts'
-import type { Plan } from './plan.ts'
+import type { Plan } from './injection-plan.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
 
 /** The variables whose value is the address of an endpoint (R21), with the paths that it may have. */

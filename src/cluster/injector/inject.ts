@@ -5,10 +5,10 @@ import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
 import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
-import { createPlan, type Plan, type ServiceAccountAnnotations } from './plan.ts'
+import { createPlan, type Plan, type ServiceAccountAnnotations } from './injection-plan.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from './pod.ts'
 import { findRejections, findWarnings } from './rejections.ts'
-import type { InjectionSettings } from './settings.ts'
+import type { InjectionSettings } from './injection-settings.ts'
 import { removeInjection } from './uninject.ts'
 
 export interface InjectionRequest {

@@ -19,7 +19,7 @@ import {
   NATIVE_SIDECARS_SINCE,
   PULL_POLICIES,
   SHARED_SETTINGS,
-} from './settings.ts'
+} from './injection-settings.ts'
 
 export const INJECTION_GROUP = 'Injection'
 

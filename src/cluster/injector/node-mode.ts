@@ -1,6 +1,6 @@
 /** Checks what a pod of mode node, which has no sidecar, cannot have. */
 import { PREFIX } from './annotations.ts'
-import type { Plan } from './plan.ts'
+import type { Plan } from './injection-plan.ts'
 import { POD_SETTINGS } from './pod-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from './pod.ts'
 

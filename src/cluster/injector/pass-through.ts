@@ -1,5 +1,5 @@
 /** Checks whether a pod may have pass-through, which exempts the sidecar's uid from the redirect. */
-import type { Plan } from './plan.ts'
+import type { Plan } from './injection-plan.ts'
 import { allContainers, type Container, type Pod } from './pod.ts'
 
 /** Returns a sentence, with its fix, for all that keeps the pod from it. */

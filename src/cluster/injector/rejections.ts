@@ -23,7 +23,7 @@ import {
 } from './pod.ts'
 import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
 import { findPassThroughProblems } from './pass-through.ts'
-import type { Plan } from './plan.ts'
+import type { Plan } from './injection-plan.ts'
 import { findResourceProblems } from './resources.ts'
 
 /**

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
-import type { ServiceAccountAnnotations } from '../injector/plan.ts'
+import type { ServiceAccountAnnotations } from '../injector/injection-plan.ts'
 import type { ServiceAccountReader } from '../read-service-account.ts'
 import { Overloaded } from './review-queue.ts'
 

@@ -2,7 +2,7 @@
 import { address, duration, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, overrideResources } from '../injector/resources.ts'
-import { type InjectionSettings, SHARED_SETTINGS } from '../injector/settings.ts'
+import { type InjectionSettings, SHARED_SETTINGS } from '../injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import {
   type CommandDeclaration,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import { type ApiServer, connectToApiServer } from '../api-client.ts'
-import { NATIVE_SIDECARS_SINCE } from '../injector/settings.ts'
+import { NATIVE_SIDECARS_SINCE } from '../injector/injection-settings.ts'
 import { createServiceAccountReader } from '../read-service-account.ts'
 import { type AdmissionOptions, createReviews } from './admission.ts'
 import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'

@@ -2,7 +2,7 @@
 import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
 import { readRecord } from '../../cluster/injector/injection-record.ts'
 import { allContainers } from '../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../cluster/injector/injection-settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'

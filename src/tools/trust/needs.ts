@@ -8,7 +8,7 @@ import {
   getLiteralValue,
   type Pod,
 } from '../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../cluster/injector/injection-settings.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/cluster/injector/federated-token.ts'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
+import type { InjectionSettings } from '../../../src/cluster/injector/injection-settings.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
   CLIENT,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
 import { uninject } from '../../../src/cluster/injector/uninject.ts'
-import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
+import type { InjectionSettings } from '../../../src/cluster/injector/injection-settings.ts'
 import {
   containerOf,
   injected,

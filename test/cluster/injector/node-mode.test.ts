@@ -1,7 +1,7 @@
 /** Mode node: the pod has a gate in place of a sidecar. */
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import type { InjectionSettings } from '../../../src/cluster/injector/settings.ts'
+import type { InjectionSettings } from '../../../src/cluster/injector/injection-settings.ts'
 import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
   CLIENT,

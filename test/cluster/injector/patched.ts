@@ -7,7 +7,7 @@ import {
 import {
   INJECTION_DEFAULTS,
   type InjectionSettings,
-} from '../../../src/cluster/injector/settings.ts'
+} from '../../../src/cluster/injector/injection-settings.ts'
 
 export const TENANT = '22222222-2222-4222-8222-222222222222'
 export const CLIENT = '11111111-1111-4111-8111-111111111111'

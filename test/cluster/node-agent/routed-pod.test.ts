@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { INJECTION_DEFAULTS } from '../../../src/cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../src/cluster/injector/injection-settings.ts'
 import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 

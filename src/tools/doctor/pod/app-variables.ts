@@ -8,7 +8,7 @@ import {
   getLiteralValue,
   type Pod,
 } from '../../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../../cluster/injector/settings.ts'
+import { INJECTION_DEFAULTS } from '../../../cluster/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import { findAppContainers } from './pod-object.ts'

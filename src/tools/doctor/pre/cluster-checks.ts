@@ -2,7 +2,10 @@
 import * as z from 'zod/mini'
 import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
 import { inject } from '../../../cluster/injector/inject.ts'
-import { INJECTION_DEFAULTS, NATIVE_SIDECARS_SINCE } from '../../../cluster/injector/settings.ts'
+import {
+  INJECTION_DEFAULTS,
+  NATIVE_SIDECARS_SINCE,
+} from '../../../cluster/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'

@@ -1,6 +1,6 @@
 /** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
 import * as z from 'zod/mini'
-import type { ServiceAccountAnnotations } from '../../../cluster/injector/plan.ts'
+import type { ServiceAccountAnnotations } from '../../../cluster/injector/injection-plan.ts'
 import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../cluster/injector/pod.ts'
 import type { Key } from './edit-document.ts'
 

@@ -7,7 +7,7 @@ import {
   injectManifests,
   uninjectManifests,
 } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
-import type { InjectionSettings } from '../../../../src/cluster/injector/settings.ts'
+import type { InjectionSettings } from '../../../../src/cluster/injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { pods } from '../../../cluster/injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../../../cluster/injector/patched.ts'

@@ -1,6 +1,6 @@
 /** Names of ConfigMaps, Secrets and their keys, by the rules of Kubernetes. */
 import { expect, test } from 'vitest'
-import { configMapName, objectKey } from '../../../src/cluster/injector/settings.ts'
+import { configMapName, objectKey } from '../../../src/cluster/injector/injection-settings.ts'
 
 const parseName = (text: string) => configMapName.safeParse(text).data
 const parseKey = (text: string) => objectKey('ConfigMap', 'ca.crt').safeParse(text).data

@@ -8,7 +8,7 @@ import {
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from './pod.ts'
 import { POD_SETTINGS } from './pod-settings.ts'
-import type { InjectionSettings, ObjectKey } from './settings.ts'
+import type { InjectionSettings, ObjectKey } from './injection-settings.ts'
 
 /** The annotations of the pod's ServiceAccount. */
 export type ServiceAccountAnnotations = Readonly<Record<string, string>>
