@@ -1,13 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, writeSync } from 'node:fs'
-import { mkdtempDisposable, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { createSimulator } from '../src/tools/simulator/simulator.ts'
+import { createFolder } from './fixtures/folder.ts'
 import { portOf } from './fixtures/listening.ts'
 import { namedPipe } from './fixtures/pipe.ts'
 import { BUILT_CLI, runNode, waitForEnd } from './fixtures/run-program.ts'
@@ -137,9 +136,9 @@ test('keeps serving when its log cannot be written', async () => {
 })
 
 test('keeps serving when the reader of its log stalls, and logs again afterwards', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-log-'))
+  using directory = createFolder()
   await using simulator = await createSimulator()
-  const pipe = await namedPipe(join(directory.path, 'log'))
+  const pipe = await namedPipe(directory.file('log'))
   const log = await open(pipe, constants.O_RDWR | constants.O_NONBLOCK)
   fillUp(log.fd)
   const port = await freePort()

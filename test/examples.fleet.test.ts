@@ -1,16 +1,15 @@
 /** The examples that read the plan of `wimds trust`: their files in the grammars of their tools, their commands with fakes. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdtempDisposable } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { Language, Parser } from 'web-tree-sitter'
 import { formatManagedIdentityId } from '../src/tools/managed-identity.ts'
 import { formatJson } from '../src/tools/trust/output/json.ts'
 import { findCommands, readPage } from './docs/pages.ts'
+import { createFolder } from './fixtures/folder.ts'
 import { BUILT_CLI } from './fixtures/run-program.ts'
 import {
   BILLING,
@@ -49,12 +48,12 @@ const hasTerraform = spawnSync('terraform', ['version']).status === 0
 test.skipIf(!hasTerraform)(
   'the Terraform leaves out identities that az has not listed',
   async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fleet-'))
+    using directory = createFolder()
     const plan = planWith(identity({ id: ORDERS_ID }), identity({ clientId: BILLING }))
-    writeFileSync(join(directory.path, 'plan.json'), formatJson(plan))
+    directory.write('plan.json', formatJson(plan))
     // The rest needs the provider.
     const [locals = ''] = /^locals \{[^]*?^\}/m.exec(TERRAFORM) ?? []
-    writeFileSync(join(directory.path, 'locals.tf'), locals)
+    directory.write('locals.tf', locals)
     const { stdout, stderr } = spawnSync('terraform', ['console', '-no-color'], {
       cwd: directory.path,
       encoding: 'utf8',
@@ -97,11 +96,9 @@ esac
 `
 
 test('the commands of the README list, plan, apply and check', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fleet-'))
-  const write = (name: string, text: string, mode = 0o644) =>
-    writeFileSync(join(directory.path, name), text, { mode })
-  mkdirSync(join(directory.path, 'manifests'))
-  write('manifests/orders.json', JSON.stringify(serviceAccount('orders', ORDERS)))
+  using directory = createFolder()
+  const { write } = directory
+  write('manifests/orders.json', serviceAccount('orders', ORDERS))
   write('created.json', '[]')
   write('az', FAKE_AZ, 0o755)
   write('terraform', '#!/bin/bash\necho "terraform $*"', 0o755)
@@ -117,6 +114,6 @@ test('the commands of the README list, plan, apply and check', async () => {
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
   expect(stdout).toContain('terraform init\nterraform apply\n')
   expect(stdout).toMatch(/present +system:serviceaccount:shop:orders/)
-  const plan = JSON.parse(readFileSync(join(directory.path, 'plan.json'), 'utf8'))
+  const plan = JSON.parse(readFileSync(directory.file('plan.json'), 'utf8'))
   expect(plan.identities[0].credentials).toMatchObject([{ state: 'missing' }])
 })

@@ -1,20 +1,12 @@
 /** The pipelines of examples/pipelines, with the built command line and a fake of az that keeps credentials in files. */
 import { spawnSync } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { readPage, ROOT } from './docs/pages.ts'
+import { createFolder, type Folder } from './fixtures/folder.ts'
 import { BUILT_CLI } from './fixtures/run-program.ts'
 
 const ISSUER = 'https://oidc.example/cluster/'
@@ -61,38 +53,33 @@ const run = commands[command] ?? (() => stop('unknown: ' + command))
 run()
 `
 
-let directory: string
+let directory: Folder
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'wimds-pipelines-'))
-  for (const name of ['bin', 'state', 'manifests']) mkdirSync(join(directory, name))
-  symlinkSync(join(ROOT, 'examples/pipelines'), join(directory, 'pipelines'))
-  const programs = {
-    az: FAKE_AZ,
-    wimds: `#!/bin/bash\nexec '${process.execPath}' '${BUILT_CLI}' "$@"\n`,
-    sleep: '#!/bin/bash\n',
-  }
-  for (const [name, text] of Object.entries(programs)) {
-    writeFileSync(join(directory, 'bin', name), text, { mode: 0o755 })
-  }
-  writeFileSync(join(directory, 'state/production.json'), JSON.stringify(PRODUCTION))
+  directory = createFolder()
+  symlinkSync(join(ROOT, 'examples/pipelines'), directory.file('pipelines'))
+  directory.write('bin/az', FAKE_AZ, 0o755)
+  const wimds = `#!/bin/bash\nexec '${process.execPath}' '${BUILT_CLI}' "$@"\n`
+  directory.write('bin/wimds', wimds, 0o755)
+  directory.write('bin/sleep', '#!/bin/bash\n', 0o755)
+  directory.write('state/production.json', PRODUCTION)
   writeManifest()
 })
-afterEach(() => rmSync(directory, { recursive: true }))
+afterEach(() => directory[Symbol.dispose]())
 
 function writeManifest(namespace?: string): void {
   const annotations = { 'azure.workload.identity/client-id': CLIENT }
   const metadata = { name: 'orders', namespace, annotations }
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata }
-  writeFileSync(join(directory, 'manifests/orders.yaml'), JSON.stringify(account))
+  directory.write('manifests/orders.yaml', account)
 }
 
 function run(script: string, env: Readonly<Record<string, string>> = {}) {
   const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-e', '-c', script], {
-    cwd: directory,
+    cwd: directory.path,
     encoding: 'utf8',
     env: {
-      PATH: `${join(directory, 'bin')}${delimiter}${process.env['PATH']}`,
-      STATE: join(directory, 'state'),
+      PATH: `${directory.file('bin')}${delimiter}${process.env['PATH']}`,
+      STATE: directory.file('state'),
       ISSUER,
       RESOURCE_GROUP: 'preview',
       NAMESPACE: 'preview-7',
@@ -104,8 +91,8 @@ function run(script: string, env: Readonly<Record<string, string>> = {}) {
 
 /** The subjects of the credentials that the fake has. */
 const listSubjects = () =>
-  readdirSync(join(directory, 'state'))
-    .map((name): unknown => JSON.parse(readFileSync(join(directory, 'state', name), 'utf8')))
+  readdirSync(directory.file('state'))
+    .map((name): unknown => JSON.parse(readFileSync(directory.file(`state/${name}`), 'utf8')))
     .map((credential) => z.object({ subject: z.string() }).parse(credential).subject)
     .toSorted()
 
@@ -147,9 +134,9 @@ test.each(['github-actions.yaml', 'azure-pipelines.yaml'])(
 test('github-actions.yaml deletes every day what pull requests left that were closed with a conflict', () => {
   const step = findStep('github-actions.yaml', 'gh pr list')
   expect(run('pipelines/credentials.sh create manifests').status).toBe(0)
-  writeFileSync(join(directory, 'bin/gh'), '#!/bin/bash\nexit 1\n', { mode: 0o755 })
+  directory.write('bin/gh', '#!/bin/bash\nexit 1\n', 0o755)
   expect(run(step).status).toBe(1)
-  writeFileSync(join(directory, 'bin/gh'), '#!/bin/bash\nprintf "6\\n7\\n"\n')
+  directory.write('bin/gh', '#!/bin/bash\nprintf "6\\n7\\n"\n')
   expect(run(step, { NAMESPACE: 'preview-' })).toMatchObject({ status: 0, stderr: '' })
   expect(listSubjects()).toEqual([PRODUCTION.subject])
 })
@@ -157,9 +144,7 @@ test('github-actions.yaml deletes every day what pull requests left that were cl
 test('deletes what an earlier commit needed', () => {
   const earlier = { ...PRODUCTION, name: 'earlier', subject: 'system:serviceaccount:preview-7:old' }
   const other = { ...earlier, name: 'other', subject: 'system:serviceaccount:preview-77:old' }
-  for (const each of [earlier, other]) {
-    writeFileSync(join(directory, `state/${each.name}.json`), JSON.stringify(each))
-  }
+  for (const each of [earlier, other]) directory.write(`state/${each.name}.json`, each)
   expect(run('pipelines/credentials.sh delete').status).toBe(0)
   expect(listSubjects()).toEqual([other.subject, PRODUCTION.subject])
 })

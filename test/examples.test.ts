@@ -1,14 +1,13 @@
 /** The examples without a cluster: what they share, and what their scripts do when a request fails. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { inject } from '../src/tools/inject/inject.ts'
+import { createFolder } from './fixtures/folder.ts'
 import { runProgram } from './fixtures/run-program.ts'
 import { captureIo, exitCode } from './tools/capture.ts'
 import { PAGES, readPage, ROOT } from './docs/pages.ts'
@@ -160,9 +159,9 @@ describe('examples/policies', () => {
 })
 
 describe('the script of', () => {
-  let directory: string
+  const folder = createFolder()
+  const { path: directory, write } = folder
   beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'wimds-examples-'))
     // Counts its calls, and fails at the one that FAILS_AT names, with the body of an error.
     const curl = `#!/bin/bash
       echo x >>"$CALLS"
@@ -173,15 +172,14 @@ describe('the script of', () => {
         *) echo '{"value":"secret-value"}' ;;
       esac
     `
-    writeFileSync(join(directory, 'curl'), curl, { mode: 0o755 })
+    write('curl', curl, 0o755)
     // Ends the loop of a Deployment.
-    writeFileSync(join(directory, 'sleep'), '#!/bin/bash\nkill $PPID\n', { mode: 0o755 })
+    write('sleep', '#!/bin/bash\nkill $PPID\n', 0o755)
   })
-  afterAll(() => rmSync(directory, { recursive: true }))
+  afterAll(() => folder[Symbol.dispose]())
 
   function run(script: string, failsAt: number) {
-    const calls = join(directory, `calls-${failsAt}`)
-    writeFileSync(calls, '')
+    const calls = write(`calls-${failsAt}`, '')
     const { status, stdout } = spawnSync('bash', ['-c', script], {
       encoding: 'utf8',
       env: {
@@ -217,11 +215,13 @@ describe('the script of', () => {
 test.skipIf(spawnSync('systemd-analyze', ['--version']).error !== undefined)(
   'systemd finds nothing to complain about in the unit',
   async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-systemd-'))
-    const unit = join(directory.path, 'wimds.service')
+    using directory = createFolder()
     // It checks that the program exists.
     const text = readPage('examples/systemd/wimds.service')
-    writeFileSync(unit, text.replace('/usr/local/bin/wimds', process.execPath))
+    const unit = directory.write(
+      'wimds.service',
+      text.replace('/usr/local/bin/wimds', process.execPath),
+    )
     expect(await runProgram('systemd-analyze', ['verify', unit])).toMatchObject({
       code: 0,
       stderr: '',

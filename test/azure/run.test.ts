@@ -1,8 +1,7 @@
 /** `npm run test:azure` with programs in place of az, kubectl, helm, docker and npm: it always deletes the group. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempDisposableSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
@@ -15,6 +14,7 @@ import {
 } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const CLIENT = ORDERS.clientId
 const SUBSCRIPTION = 'e3333333-3333-4333-8333-333333333333'
@@ -66,15 +66,15 @@ interface Faults {
 }
 
 async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
-  using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-test-'))
+  using folder = createFolder()
   await using simulator = await createSimulator({
     directory: (issuer) => ({ ...defaultDirectory(issuer), tenants: [{ id: TENANT }] }),
   })
-  const file = (name: string) => join(folder.path, name)
+  const { file, write } = folder
   for (const serviceAccount of ['orders', 'default']) {
     for (const audience of AUDIENCES) {
       const token = await simulator.issuer.sign({ namespace: 'shop', serviceAccount, audience })
-      writeFileSync(file(`token-${serviceAccount}-${audience.replace(/.*\//, '')}`), token.reveal())
+      write(`token-${serviceAccount}-${audience.replace(/.*\//, '')}`, token.reveal())
     }
   }
   const programs = {
@@ -84,11 +84,10 @@ async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faul
     docker: '',
     npm: '',
   }
-  if (hasGroup) writeFileSync(file('group'), '')
-  mkdirSync(file('bin'))
+  if (hasGroup) write('group', '')
   for (const [name, body] of Object.entries(programs)) {
     const script = `#!/bin/bash\ncd '${folder.path}'\necho "${name} $*" >>calls\n${FAULTS}\n${body}\n`
-    writeFileSync(file(`bin/${name}`), script, { mode: 0o755 })
+    write(`bin/${name}`, script, 0o755)
   }
   const path = [file('bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(':')
   const env = {

@@ -1,6 +1,5 @@
 /** `npm run test:azure`: creates a cluster in Azure by the commands of the pages, runs clients there, and deletes it. */
-import { mkdirSync, mkdtempDisposableSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -11,6 +10,7 @@ import { BUILD_IMAGE, CLIENTS, CURRENT } from './support/clients.ts'
 import { type Federation, recordExchanges } from './support/exchanges.ts'
 import { createReader, type Reader } from './support/reader.ts'
 import { findDifferences, type Identifiers, redact } from './support/record.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const USAGE = `usage: npm run test:azure -- [--location REGION] [--identity-bindings] [--record DIR]
 
@@ -59,7 +59,7 @@ async function main(chosen: Options): Promise<number> {
     process.on(name, () => stopping.abort())
   // A closed terminal: a failed write must not end the program before the deletion.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-  using folder = mkdtempDisposableSync(join(tmpdir(), 'wimds-azure-'))
+  using folder = createFolder()
   const replacements = {
     'wimds-try': group,
     'LOCATION=westeurope': `LOCATION=${chosen.location}`,

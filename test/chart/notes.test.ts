@@ -1,11 +1,10 @@
 /** The notes that Helm prints after an installation, and the settings that the chart's README suggests. */
-import { cp, mkdtempDisposable, readFile, rename, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { cp, readFile, rename, writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { CHART, HELMS, RELEASE } from './helm.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-system'
 const WithNotes = z.object({ data: z.object({ notes: z.string() }) })
@@ -13,9 +12,9 @@ const WithNotes = z.object({ data: z.object({ notes: z.string() }) })
 describe.each(HELMS)('Helm $version', ({ run }) => {
   /** Renders the notes as an object, since `helm template` leaves them out and an installation needs a cluster. */
   async function renderNotes(...flags: readonly string[]): Promise<string> {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-notes-'))
+    using directory = createFolder()
     await cp(CHART, directory.path, { recursive: true })
-    const inChart = (name: string) => join(directory.path, name)
+    const { file: inChart } = directory
     await rename(inChart('templates/NOTES.txt'), inChart('files/NOTES.txt'))
     await writeFile(
       inChart('templates/notes.yaml'),
@@ -97,9 +96,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       .map((item) => [...item.matchAll(/`([^`]+: [^`]+)`/g)].map(([, text = '']) => parse(text)))
     expect(rows.length).toBeGreaterThan(8)
     for (const values of rows) {
-      await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-values-'))
-      const file = join(directory.path, 'values.yaml')
-      await writeFile(file, stringify(Object.assign({}, ...values)))
+      using directory = createFolder()
+      const file = directory.write('values.yaml', stringify(Object.assign({}, ...values)))
       const flags = [`--values=${file}`, '--kube-version=1.34.0']
       const output = await run('template', RELEASE, CHART, ...flags)
       expect(output).toContain('kind: MutatingWebhookConfiguration')

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { EXAMPLES, Rules } from '../observability/queries.ts'
-import { hasPrometheus, promtool, scratch } from '../prometheus/tools.ts'
+import { hasPrometheus, promtool } from '../prometheus/tools.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const Objects = z.array(
   z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) }),
@@ -278,9 +279,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
         { threshold: 0.5, for: '7m', keepFiringFor: '1h', severity: 'page' },
       ])
       const rules = await renderRules({ alerts: Object.fromEntries(alerts) })
-      await using directory = await scratch()
+      using directory = createFolder()
       const groups = [{ name: 'rendered', rules }]
-      const file = await directory.write('rules.yaml', stringify({ groups }))
+      const file = directory.write('rules.yaml', stringify({ groups }))
       const { isOk, output } = await promtool(['check', 'rules', file])
       expect(output).toContain(`${rules.length} rules found`)
       expect(isOk).toBe(true)

@@ -1,15 +1,15 @@
 /** `wimds inject` as the post-renderer of each Helm and as an exec function of kustomize. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { findCommands } from '../docs/pages.ts'
 import { HELMS } from './helm.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'wimds-post-renderer-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const folder = createFolder()
+const { path: directory, write } = folder
+afterAll(() => folder[Symbol.dispose]())
 
 const { env: environment } = process
 const env = {
@@ -42,14 +42,9 @@ kind: ConfigMap
 metadata: {name: orders-hook, annotations: {helm.sh/hook: pre-install}}
 `
 
-function write(path: string, text: string): void {
-  mkdirSync(join(directory, path, '..'), { recursive: true })
-  writeFileSync(join(directory, path), text)
-}
-
 beforeAll(() => {
-  write('bin/wimds', `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/wimds.js')}' "$@"\n`)
-  chmodSync(join(directory, 'bin/wimds'), 0o755)
+  const script = `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/wimds.js')}' "$@"\n`
+  write('bin/wimds', script, 0o755)
   write('chart/Chart.yaml', 'apiVersion: v2\nname: orders\nversion: 0.1.0\n')
   write('chart/templates/orders.yaml', MANIFESTS)
   // Of no kind with pods: --strict must not fail for it.

@@ -2,9 +2,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod/mini'
@@ -15,6 +13,7 @@ import {
   isSilence,
 } from '../../src/cluster/api-client.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../fixtures/api-server.ts'
 import { portOf } from '../fixtures/listening.ts'
 
@@ -282,9 +281,7 @@ async function writeKubeConfig(
 }
 
 async function writeConfigFile(text: string): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-api-'))
-  onTestFinished(() => rm(directory, { recursive: true }))
-  const file = join(directory, 'config')
-  await writeFile(file, text)
-  vi.stubEnv('KUBECONFIG', file)
+  const folder = createFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  vi.stubEnv('KUBECONFIG', folder.write('config', text))
 }

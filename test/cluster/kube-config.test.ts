@@ -1,21 +1,18 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { loadKubeConfig, readCredentials } from '../../src/cluster/kube-config.ts'
 
-let home: Awaited<ReturnType<typeof mkdtempDisposable>>
-beforeEach(async () => {
-  home = await mkdtempDisposable(join(tmpdir(), 'wimds-kube-'))
-  await mkdir(join(home.path, '.kube'))
+let home: Folder
+beforeEach(() => {
+  home = createFolder()
 })
-afterEach(() => home.remove())
+afterEach(() => home[Symbol.dispose]())
 
 /** Writes ~/.kube/config with this user and cluster, and reads the credentials by it. */
 async function readAs(user: object, cluster: object = {}) {
@@ -28,7 +25,7 @@ async function readAs(user: object, cluster: object = {}) {
     clusters: [{ name: 'here', cluster: { server: 'https://here:6443/', ...cluster } }],
     users: [{ name: 'me', user }],
   }
-  await writeFile(join(home.path, '.kube/config'), JSON.stringify(config))
+  home.write('.kube/config', config)
   return readCredentials(loadKubeConfig({ HOME: home.path }))
 }
 
@@ -45,13 +42,13 @@ test.each<[string, object, object]>([
   ['an empty token', { token: '', tokenFile: '' }, {}],
   ['fields without a value', { token: null, 'client-key': null }, {}],
 ])('reads the credential of a file in the home directory: %s', async (_, user, headers) => {
-  await writeFile(join(home.path, '.kube/t'), 'two\n')
+  home.write('.kube/t', 'two\n')
   expect((await readAs(user)).headers).toEqual(headers)
 })
 
 test('finds a plugin by a path that is relative to the file', async () => {
   const script = '#!/bin/sh\necho \'{"status":{"token":"four"}}\'\n'
-  await writeFile(join(home.path, '.kube/plugin'), script, { mode: 0o755 })
+  home.write('.kube/plugin', script, 0o755)
   const { headers } = await readAs(plugin('./plugin'))
   expect(headers).toEqual({ Authorization: 'Bearer four' })
 })
@@ -85,8 +82,7 @@ test.each([
   ['a file without a context', '{}'],
   ['a context that does not exist', '{current-context: x, contexts: [], clusters: []}'],
 ])('throws for %s', async (_, content) => {
-  await writeFile(join(home.path, 'config'), content)
-  expect(() => loadKubeConfig({ KUBECONFIG: join(home.path, 'config') })).toThrow(
+  expect(() => loadKubeConfig({ KUBECONFIG: home.write('config', content) })).toThrow(
     /^cannot read the kubeconfig file: (?:current-context is missing|the context x has no cluster).* Fix: /,
   )
 })

@@ -1,8 +1,5 @@
 /** No command prints a credential that was put in the wrong place. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { doctor } from '../../src/tools/doctor/doctor.ts'
 import { env } from '../../src/tools/env.ts'
@@ -14,6 +11,7 @@ import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { loadConfig } from '../../src/sidecar/config/config.ts'
 import { Settings } from '../../src/sidecar/config/settings.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
@@ -116,9 +114,8 @@ test('wimds report does not print a token in a response', async () => {
 })
 
 test('wimds redirect does not print a token that a tool prints', async () => {
-  await using tools = await mkdtempDisposable(join(tmpdir(), 'wimds-tools-'))
-  const nft = `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`
-  await writeFile(join(tools.path, 'nft'), nft, { mode: 0o755 })
+  using tools = createFolder()
+  tools.write('nft', `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, 0o755)
   const text = await captureOutput(redirect, ['--mode=nft'], { PATH: tools.path })
   expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')
 })
@@ -146,10 +143,8 @@ test.each<[string, readonly string[], (file: string) => Promise<string>]>([
     (file) => captureOutput(doctor, [], { ...environmentOf(simulator), WIMDS_CONFIG: file }),
   ],
 ])('wimds %s does not print a token in a file', async (_, contents, run) => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-secrets-'))
-  const file = join(directory.path, 'file.yaml')
+  using directory = createFolder()
   for (const content of contents) {
-    await writeFile(file, content)
-    expect(findPiece(JWT, await run(file))).toBeUndefined()
+    expect(findPiece(JWT, await run(directory.write('file.yaml', content)))).toBeUndefined()
   }
 })

@@ -1,8 +1,7 @@
 /** Checks the code blocks of the pages: YAML against its schema, shell syntax, and the commands that try wimds, by running them. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
@@ -10,6 +9,7 @@ import { parseAllDocuments } from 'yaml'
 import { IdentitiesSchema } from '../../src/sidecar/config/identities-file.ts'
 import { freePort } from '../support/free-port.ts'
 import { BLOCKS, findCommands, readPage, ROOT } from './pages.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const DOCUMENTS = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(
   ({ place, text: yaml }) =>
@@ -66,8 +66,8 @@ const [, FIRST = 'exit 1'] =
 const [UNINSTALL] = /^npm uninstall .+$/m.exec(readPage('docs/install.md')) ?? ['exit 1']
 
 test('the commands with which the pages try wimds install it and return a token, and it can be uninstalled', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-readme-'))
-  const home = join(directory.path, 'home')
+  using directory = createFolder()
+  const home = directory.file('home')
   await mkdir(home)
   const port = await freePort()
   const commands = [

@@ -1,6 +1,5 @@
 /** The compose file: its services run as processes, with the commands and variables that it gives them. */
-import { cp, mkdtempDisposable, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -8,6 +7,7 @@ import { z } from 'zod'
 import { startChild } from '../../src/tools/demo/sidecar.ts'
 import { freePort } from '../support/free-port.ts'
 import { ROOT } from './pages.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const Service = z.looseObject({
   build: z.union([z.string(), z.looseObject({ target: z.string() })]).optional(),
@@ -55,8 +55,8 @@ function start(
 }
 
 test('its sidecar gets a token from its simulator', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compose-'))
-  const image = await copyImage(join(directory.path, 'image'))
+  using directory = createFolder()
+  const image = await copyImage(directory.file('image'))
   const [entraPort, port] = [await freePort(), await freePort()]
   const replacements = {
     '/var/run/secrets/wimds': directory.path,
@@ -70,7 +70,7 @@ test('its sidecar gets a token from its simulator', async () => {
   const [program, script = '', ...command] = services.simulator.command
   expect(program).toBe('node')
   started.use(start(join(ROOT, script), { ...services.simulator, command }, replacements))
-  await expect.poll(() => readFile(join(directory.path, 'env'), 'utf8')).toBeTruthy()
+  await expect.poll(() => readFile(directory.file('env'), 'utf8')).toBeTruthy()
   const listen = { WIMDS_LISTEN: `127.0.0.1:${port}`, WIMDS_ADMIN_LISTEN: 'off' }
   started.use(start(image, services.wimds, replacements, listen))
   const url = services.application.command.at(-1)?.replace('169.254.169.254', `127.0.0.1:${port}`)

@@ -2,8 +2,7 @@
  * The examples, built by kustomize with the settings of the suite: the API server validates every object with strict
  * fields, as it is and injected, and those that need no Azure run.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
@@ -12,6 +11,7 @@ import { IMAGES } from './support/environment.ts'
 import { needRealImds } from './support/requirements.ts'
 import { kubectl, wimds } from './support/run.ts'
 import { AUTHORITY_FLAG, ENTRA_FLAGS } from './support/workloads.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-e2e-examples'
 /** Enforces Pod Security `restricted`. */
@@ -30,10 +30,9 @@ const cluster = testCluster(
 )
 
 /** A copy of the examples, edited as their README says. */
-let directory: string
+const folder = createFolder()
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'wimds-examples-'))
-  cpSync('examples', directory, { recursive: true })
+  cpSync('examples', folder.path, { recursive: true })
   const [image = '', tag = ''] = IMAGES.around.split(':')
   edit('settings/kustomization.yaml', [
     [/clientId=.+/, `clientId=${ORDERS}`],
@@ -46,25 +45,24 @@ beforeAll(async () => {
   edit('kubernetes/identity-binding-and-federation/kustomization.yaml', [
     [/(?<=^namespace: ).+/m, NAMESPACE],
   ])
-  writeFileSync(join(directory, 'kubernetes/corporate-ca/ca.crt'), await clusterCa())
+  folder.write('kubernetes/corporate-ca/ca.crt', await clusterCa())
   // A dry run of a pod needs its ServiceAccount.
   await cluster.namespace.kubectl(['create', 'serviceaccount', 'orders'])
 })
-afterAll(() => rmSync(directory, { recursive: true }))
+afterAll(() => folder[Symbol.dispose]())
 
 function edit(name: string, replacements: readonly (readonly [RegExp, string])[]): void {
-  const file = join(directory, name)
   const text = replacements.reduce(
     (before, [pattern, replacement]) => {
       expect(before).toMatch(pattern)
       return before.replace(pattern, replacement)
     },
-    readFileSync(file, 'utf8'),
+    readFileSync(folder.file(name), 'utf8'),
   )
-  writeFileSync(file, text)
+  folder.write(name, text)
 }
 
-const build = (example: string) => kubectl(['kustomize', join(directory, example)])
+const build = (example: string) => kubectl(['kustomize', folder.file(example)])
 
 const apply = (manifest: string, ...flags: readonly string[]) =>
   kubectl(['apply', '--validate=strict', '-f', '-', ...flags], manifest)

@@ -1,7 +1,4 @@
 /** The upgrade of the chart from an earlier version, and back, while pods are created. */
-import { type DisposableTempDir, mkdtempDisposableSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { CHART, helm, type Images, imageValues, installChart, RELEASE } from './support/chart.ts'
@@ -11,6 +8,7 @@ import { startLoad } from './support/load.ts'
 import { AGENT_VALUES, uninstallAgent } from './support/node-agent.ts'
 import { run } from './support/run.ts'
 import { appPod, METADATA, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-e2e-upgrade'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -60,21 +58,20 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     clientId: CLIENT,
     serviceAccounts: [`${NAMESPACE}:app`],
   })
-  let directory: DisposableTempDir
+  const directory = createFolder()
   beforeAll(async () => {
-    directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-upgrade-'))
-    const archive = join(directory.path, 'chart.tar')
+    const archive = directory.file('chart.tar')
     await run('git', ['archive', `--output=${archive}`, String(UPGRADE_FROM), CHART])
     await run('tar', ['-xf', archive, '-C', directory.path])
     await cluster.another('wimds', 'restricted')
     await uninstallAgent()
-    await installChart(join(directory.path, CHART), EARLIER_IMAGES, AGENT_VALUES)
+    await installChart(directory.file(CHART), EARLIER_IMAGES, AGENT_VALUES)
     await cluster.namespace.create(serviceAccount('app', CLIENT))
     await createPods('earlier')
   })
   afterAll(async () => {
     await helm('uninstall', RELEASE, '--namespace=wimds', '--wait')
-    directory.remove()
+    directory[Symbol.dispose]()
   })
 
   /** Creates a pod of each mode, and waits until they are ready. */

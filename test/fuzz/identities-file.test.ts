@@ -1,11 +1,9 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Config, loadConfig } from '../../src/sidecar/config/config.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const ENVIRONMENT = {
   AZURE_TENANT_ID: '22222222-2222-4222-8222-222222222222',
@@ -118,9 +116,8 @@ function bomb(): string {
 }
 
 test('does not read a file that is too large or not regular to its end', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-fuzz-'))
-  const large = join(directory.path, 'large.yaml')
-  await writeFile(large, Buffer.alloc(50_000_000, '#'))
+  using directory = createFolder()
+  const large = directory.write('large.yaml', Buffer.alloc(50_000_000, '#'))
   await expect(loadConfig({ ...ENVIRONMENT, WIMDS_CONFIG: large })).rejects.toThrow(
     'is larger than 128 KiB',
   )

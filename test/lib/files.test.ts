@@ -1,35 +1,28 @@
-import { mkdtempDisposable, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { describeFileError, readRegularFile, readWholeFile } from '../../src/lib/files.ts'
 import { readNamedFile } from '../../src/lib/named-file.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 
-const directory = () => mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
-
 test('reads a whole file of any length and characters', async () => {
-  await using temporary = await directory()
-  const file = join(temporary.path, 'file')
+  using temporary = createFolder()
   for (const text of ['', 'x', 'x€𐍈'.repeat(100_000)]) {
-    await writeFile(file, text)
-    expect(await readWholeFile(file)).toBe(text)
+    expect(await readWholeFile(temporary.write('file', text))).toBe(text)
   }
 })
 
 test('reads at most maxBytes of a file', async () => {
-  await using temporary = await directory()
-  const file = join(temporary.path, 'file')
-  await writeFile(file, 'x'.repeat(200_000))
+  using temporary = createFolder()
+  const file = temporary.write('file', 'x'.repeat(200_000))
   for (const maxBytes of [1, 100_000, 199_999]) {
     expect(await readRegularFile(file, maxBytes)).toHaveLength(maxBytes)
   }
 })
 
 test('rejects a file above 4 MiB', async () => {
-  await using temporary = await directory()
-  const file = join(temporary.path, 'file')
-  await writeFile(file, '')
+  using temporary = createFolder()
+  const file = temporary.write('file', '')
   await truncate(file, 4 * 1024 * 1024)
   expect(await readWholeFile(file)).toHaveLength(4 * 1024 * 1024)
   await truncate(file, 4 * 1024 * 1024 + 1)
@@ -37,8 +30,8 @@ test('rejects a file above 4 MiB', async () => {
 })
 
 test('rejects a pipe, a device and a directory without waiting', async () => {
-  await using temporary = await directory()
-  const pipe = await namedPipe(join(temporary.path, 'pipe'))
+  using temporary = createFolder()
+  const pipe = await namedPipe(temporary.file('pipe'))
   for (const path of [pipe, '/dev/zero', temporary.path]) {
     await expect(readWholeFile(path)).rejects.toMatchObject({
       code: 'EFTYPE',

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { cp, glob, mkdtempDisposable, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { cp, glob, readFile } from 'node:fs/promises'
+import { relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const [, heading] = /^## (.+)$/m.exec(await readFile('CHANGELOG.md', 'utf8')) ?? []
 const REF = heading === 'Unreleased' ? 'main' : `v${VERSION}`
@@ -46,9 +46,9 @@ test('the commands of docs/releasing.md change all of them, and change them back
   const commands = (await readFile('docs/releasing.md', 'utf8')).match(/^ *grep -rlE .*$/gm) ?? []
   const [toTag = '', toMain = ''] = REF === 'main' ? commands : commands.toReversed()
   expect(commands).toHaveLength(2)
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-release-'))
+  using directory = createFolder()
   for (const name of ['src', 'charts', 'examples']) {
-    await cp(name, join(directory.path, name), { recursive: true })
+    await cp(name, directory.file(name), { recursive: true })
   }
   const refsAfter = async (command: string) => {
     await promisify(execFile)('sh', ['-ec', command], { cwd: directory.path })

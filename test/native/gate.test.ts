@@ -1,10 +1,8 @@
 /** What the init container of mode node waits for, in a network namespace like a pod's. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempDisposableSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { runProgram } from '../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip, type PodNetwork } from '../sidecar/redirect/namespace.ts'
@@ -14,10 +12,10 @@ const ENV = { WIMDS_POD_UID: UID, WIMDS_NODE_NAME: 'node-1' }
 const reason = hasNoCompiler ? 'there is no compiler' : reasonToSkip()
 
 describe.skipIf(reason !== undefined)('wimds-gate', () => {
-  const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-gate-'))
-  const program = join(directory.path, 'wimds-gate')
+  const directory = createFolder()
+  const program = directory.file('wimds-gate')
   beforeAll(() => compileNative('gate', program, 'LOG_MS=300'))
-  afterAll(() => directory.remove())
+  afterAll(() => directory[Symbol.dispose]())
 
   /** Runs the gate in the pod. */
   function start({ namespacePath }: PodNetwork, env: Readonly<Record<string, string>> = ENV) {

@@ -1,31 +1,23 @@
 /** The program of the node agent, with real namespaces, directories and processes. */
 import { execFileSync, fork, spawn, type ChildProcess, type SendHandle } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  closeSync,
-  mkdirSync,
-  mkdtempDisposableSync,
-  openSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { runProgram, waitForEnd } from '../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip } from '../sidecar/redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
 const reason = hasNoCompiler ? 'there is no compiler' : reasonToSkip()
-const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-node-'))
-const program = join(directory.path, 'wimds-node')
+const directory = createFolder()
+const program = directory.file('wimds-node')
 beforeAll(() => {
   if (reason === undefined) compileNative('wimds-node', program)
 })
-afterAll(() => directory.remove())
+afterAll(() => directory[Symbol.dispose]())
 
 type Handle = NonNullable<SendHandle>
 
@@ -56,14 +48,11 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     return received
   }
 
-  const brokerScript = join(directory.path, 'broker.mjs')
-  beforeAll(() =>
-    writeFileSync(
-      brokerScript,
-      `import { createServer } from 'node:http'
-       process.on('message', (name, handle) =>
-         createServer((request, response) => response.end(name)).listen(handle, () => process.send('listening')))`,
-    ),
+  const brokerScript = directory.write(
+    'broker.mjs',
+    `import { createServer } from 'node:http'
+     process.on('message', (name, handle) =>
+       createServer((request, response) => response.end(name)).listen(handle, () => process.send('listening')))`,
   )
 
   /** Starts a process that answers with `name` on the socket. */
@@ -167,7 +156,7 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
 })
 
 describe.skipIf(reason !== undefined)('read-files', () => {
-  const root = join(directory.path, 'pods')
+  const root = directory.file('pods')
   const volume = join(root, UID, 'volumes/kubernetes.io~projected/token')
   beforeAll(() => {
     mkdirSync(join(volume, '..2026_11_28'), { recursive: true })
@@ -249,8 +238,8 @@ describe.skipIf(reason !== undefined)('read-files', () => {
 })
 
 describe.skipIf(reason !== undefined)('run-broker', () => {
-  const host = join(directory.path, 'host')
-  const file = join(directory.path, 'open')
+  const host = directory.file('host')
+  const file = directory.file('open')
   beforeAll(() => {
     chmodSync(directory.path, 0o755)
     mkdirSync(host)

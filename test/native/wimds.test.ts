@@ -1,24 +1,18 @@
 /** What the program of the images leaves to the script. test/sidecar/probe.test.ts has its probes. */
-import { chmodSync, mkdtempDisposableSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { listening } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
 
 describe.skipIf(hasNoCompiler)('the program', () => {
-  const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-launcher-'))
-  const program = join(directory.path, 'wimds')
-  const script = join(directory.path, 'script')
+  const directory = createFolder()
+  const program = directory.file('wimds')
+  const script = directory.write('script', '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n', 0o755)
   const run = (...args: readonly string[]) => runProgram(program, args)
-  beforeAll(() => {
-    compileNative('wimds', program, `SCRIPT="${script}"`)
-    writeFileSync(script, '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 3\n')
-    chmodSync(script, 0o755)
-  })
-  afterAll(() => directory.remove())
+  beforeAll(() => compileNative('wimds', program, `SCRIPT="${script}"`))
+  afterAll(() => directory[Symbol.dispose]())
 
   test.each([
     [],
@@ -40,7 +34,7 @@ describe.skipIf(hasNoCompiler)('the program', () => {
   })
 
   test('names a script that it cannot run', async () => {
-    const lost = join(directory.path, 'lost')
+    const lost = directory.file('lost')
     compileNative('wimds', lost, 'SCRIPT="/nowhere/wimds.js"')
     expect(await runProgram(lost, ['serve'])).toEqual({
       code: 126,

@@ -4,7 +4,8 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { EXAMPLES, rules } from '../observability/queries.ts'
 import { startServer } from './server.ts'
-import { amtool, hasAlertmanager, scratch } from './tools.ts'
+import { amtool, hasAlertmanager } from './tools.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const CONFIG = `${EXAMPLES}/alertmanager.yaml`
 
@@ -77,7 +78,7 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
   })
 
   test('inhibits the alerts of pods by that of their fleet, and of no other cluster', async () => {
-    await using directory = await scratch()
+    using directory = createFolder()
     await using alertmanager = await startAlertmanager(directory.path)
     const pod = { namespace: 'shop', pod: 'orders-1', identity: 'orders' }
     const inhibited: Labels[] = [

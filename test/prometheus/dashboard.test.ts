@@ -10,12 +10,13 @@ import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
 import { ask, createCluster } from '../cluster/node-broker/setup.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { dashboardPanels, dashboardQueries, variableQueries } from '../observability/queries.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPrometheus, until } from './server.ts'
-import { hasPrometheus, promtool, scratch } from './tools.ts'
+import { hasPrometheus, promtool } from './tools.ts'
 import { podReview } from '../fixtures/pod-review.ts'
 
 /** Sends a request that succeeds, one that Entra ID rejects, a mistake and a probe. */
@@ -124,8 +125,8 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using broker = cluster.start()
     const servedPort = await broker.serve(cluster.podOf('orders'))
     const brokerPort = await broker.adminPort()
-    await using directory = await scratch()
-    const config = await directory.write(
+    using directory = createFolder()
+    const config = directory.write(
       'prometheus.yaml',
       scraping(sidecar, { webhook: adminPort, agent: agent.port, broker: brokerPort }),
     )

@@ -8,7 +8,8 @@ import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
 import { EXAMPLES } from '../observability/queries.ts'
 import { type Prometheus, startPrometheus, until } from './server.ts'
-import { hasPrometheus, scratch } from './tools.ts'
+import { hasPrometheus } from './tools.ts'
+import { createFolder, type Folder } from '../fixtures/folder.ts'
 
 /** Returns the rules of the examples with short intervals. */
 async function fastRules(): Promise<string> {
@@ -33,10 +34,10 @@ const scraping = (target: string) =>
   })
 
 /** Starts a Prometheus that scrapes the sidecar, with the rules. */
-async function observe(sidecar: Sidecar, directory: Awaited<ReturnType<typeof scratch>>) {
-  await directory.write('rules.yaml', await fastRules())
+async function observe(sidecar: Sidecar, directory: Folder) {
+  directory.write('rules.yaml', await fastRules())
   const target = new URL(sidecar.adminOrigin).host
-  const config = await directory.write('prometheus.yaml', scraping(target))
+  const config = directory.write('prometheus.yaml', scraping(target))
   return startPrometheus(config, directory.path)
 }
 
@@ -70,7 +71,7 @@ describe.skipIf(!hasPrometheus())('an outage of Entra ID, observed by Prometheus
     await using simulator = await createSimulator()
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using app = application(sidecar)
-    await using directory = await scratch()
+    using directory = createFolder()
     await using prometheus = await observe(sidecar, directory)
     await untilScraped(prometheus)
     expect(await prometheus.firing('WimdsExchangesFailing')).toBeUndefined()

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { dashboardQueries, documentedQueries, EXAMPLES } from '../observability/queries.ts'
-import { hasPrometheus, promtool, scratch } from './tools.ts'
+import { hasPrometheus, promtool } from './tools.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
   test('accepts the rules, and their tests pass', async () => {
@@ -20,8 +21,8 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
   ])('parses every query of %s', async (_, read) => {
     const queries = await read()
     const recorded = queries.map((expr, index) => ({ record: `panel:${index}`, expr }))
-    await using directory = await scratch()
-    const file = await directory.write(
+    using directory = createFolder()
+    const file = directory.write(
       'dashboard.yaml',
       stringify({ groups: [{ name: 'dashboard', rules: recorded }] }),
     )
@@ -38,9 +39,9 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
       delete job.kubernetes_sd_configs
       job.static_configs = [{ targets: ['localhost:9169'] }]
     }
-    await using directory = await scratch()
-    const file = await directory.write('prometheus.yaml', stringify(config))
-    await directory.write('rules.yaml', await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+    using directory = createFolder()
+    const file = directory.write('prometheus.yaml', stringify(config))
+    directory.write('rules.yaml', await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
     expect(await promtool(['check', 'config', file])).toMatchObject({ isOk: true })
   })
 })

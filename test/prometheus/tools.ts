@@ -1,9 +1,6 @@
 /** The programs of Prometheus and Alertmanager, if the machine has them. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 /** Returns whether Prometheus is installed; prints a line if not. */
 export const hasPrometheus = (): boolean =>
@@ -20,21 +17,6 @@ function hasPrograms(debianPackage: string, paths: readonly string[]): boolean {
     `skipped: there is no ${missing.join(' and no ')} (Debian's package ${debianPackage})\n`,
   )
   return false
-}
-
-/** Creates a temporary directory, which is removed at the end of the test. */
-export async function scratch(): Promise<
-  { path: string; write: (name: string, text: string) => Promise<string> } & AsyncDisposable
-> {
-  const path = await mkdtemp(join(tmpdir(), 'wimds-prometheus-'))
-  return {
-    path,
-    write: async (name, text) => {
-      await writeFile(join(path, name), text)
-      return join(path, name)
-    },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
-  }
 }
 
 interface Result {

@@ -1,28 +1,23 @@
 /** Which advisories fail the build. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const ADVISORY = 'https://github.com/advisories/GHSA-0000-0000-0000'
 
 /** What the script says of one advisory, where `fastify` is bundled and `vitest` is a tool. */
 async function judged(name: string, severity: string) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-audit-'))
-  const lockFile = join(directory.path, 'package-lock.json')
-  const sbom = join(directory.path, 'sbom.cdx.json')
+  using directory = createFolder()
   const packages = {
     'node_modules/fastify': { version: '5.0.0' },
     'node_modules/vitest': { version: '5.0.0' },
   }
-  await writeFile(lockFile, JSON.stringify({ packages }))
-  await writeFile(sbom, JSON.stringify({ components: [{ name: 'fastify', version: '5.0.0' }] }))
+  const components = [{ name: 'fastify', version: '5.0.0' }]
+  const lockFile = directory.write('package-lock.json', { packages })
+  const sbom = directory.write('sbom.cdx.json', { components })
   const vulnerability = { severity, nodes: [`node_modules/${name}`], via: [{ url: ADVISORY }] }
-  return await audit({ auditReportVersion: 2, vulnerabilities: { [name]: vulnerability } }, [
-    lockFile,
-    sbom,
-  ])
+  const report = { auditReportVersion: 2, vulnerabilities: { [name]: vulnerability } }
+  return await audit(report, [lockFile, sbom])
 }
 
 const audit = (report: object, args: readonly string[] = []) =>

@@ -1,9 +1,8 @@
 /** The parts of the libraries that the bundle could have lost: it has only the parts that are called. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startChild } from '../../src/tools/demo/sidecar.ts'
@@ -11,6 +10,7 @@ import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { portOf } from '../fixtures/listening.ts'
@@ -51,8 +51,7 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and h
 })
 
 test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-bundle-'))
-  const [caFile, config] = [join(directory.path, 'ca.crt'), join(directory.path, 'config.yaml')]
+  using directory = createFolder()
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
   const issuer = await createIssuer('https://kubernetes.default.svc')
@@ -65,14 +64,14 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   try {
-    await writeFile(caFile, authority.caPem)
+    const caFile = directory.write('ca.crt', authority.caPem)
     const origin = `https://127.0.0.1:${portOf(server)}`
-    await writeFile(config, formatExternalIssuer('https://kubernetes.default.svc', origin, caFile))
+    const yaml = formatExternalIssuer('https://kubernetes.default.svc', origin, caFile)
+    const config = directory.write('config.yaml', yaml)
     const args = ['simulate', '--dir', directory.path, '--config', config]
     await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
     await expect.poll(() => simulator.output()).toContain('ready')
-    const assertion = join(directory.path, 'assertion')
-    await writeFile(assertion, (await issuer.sign()).reveal())
+    const assertion = directory.write('assertion', (await issuer.sign()).reveal())
     const env = await readEnvironment(directory.path)
     await using sidecar = startChild({
       script: 'dist/wimds.js',
@@ -109,11 +108,11 @@ test('the image of the sidecar has few packages, and what it lacks it says', asy
   expect(names).toContain('fastify')
   expect(names.filter((name: string) => name.startsWith('@kubernetes/'))).toEqual([])
   expect(names.length).toBeLessThanOrEqual(36)
-  await using image = await mkdtempDisposable(join(tmpdir(), 'wimds-image-'))
+  using image = createFolder()
   const files = (await readFile(`${directory}/files`, 'utf8')).trim().split('\n')
-  for (const file of files) await cp(join('dist', file), join(image.path, file))
+  for (const file of files) await cp(join('dist', file), image.file(file))
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, [join(image.path, 'wimds.js'), ...args], { encoding: 'utf8' })
+    spawnSync(process.execPath, [image.file('wimds.js'), ...args], { encoding: 'utf8' })
   expect(run('webhook')).toMatchObject({
     status: 64,
     stderr: expect.stringMatching(/^wimds webhook: .*not part of this image\. Fix: /),

@@ -1,12 +1,12 @@
 /** The values of the chart: their reference is current, and their schema covers them. */
 import { existsSync } from 'node:fs'
-import { cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { VERSION } from '../../src/lib/version.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const CHART = 'charts/wimds'
@@ -17,12 +17,11 @@ async function writeReference(
   file: (typeof FILES)[number] = 'README.md',
   change: (text: string) => string = (text) => text,
 ) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-chart-'))
-  const inDirectory = (name: string) => join(directory.path, name)
-  for (const name of FILES) await cp(join(CHART, name), inDirectory(name))
-  await writeFile(inDirectory(file), change(await readFile(inDirectory(file), 'utf8')))
+  using directory = createFolder()
+  for (const name of FILES) await cp(join(CHART, name), directory.file(name))
+  directory.write(file, change(await readFile(directory.file(file), 'utf8')))
   const { code, stderr } = await runNode(['scripts/chart-readme.mjs', directory.path])
-  return { code, stderr, readme: await readFile(inDirectory('README.md'), 'utf8') }
+  return { code, stderr, readme: await readFile(directory.file('README.md'), 'utf8') }
 }
 
 test('the reference of the README is that of values.yaml', async () => {

@@ -1,18 +1,15 @@
 /** The document that a release attests of the chart. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const DIGEST = 'ab'.repeat(32)
 const IMAGE = 'ghcr.io/wimds/wimds-redirect'
 
 async function sbomWith(...images: readonly string[]) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-chart-'))
-  const archive = join(directory.path, 'wimds-0.2.0.tgz')
-  await writeFile(archive, 'a chart')
+  using directory = createFolder()
+  const archive = directory.write('wimds-0.2.0.tgz', 'a chart')
   return await runNode(['scripts/chart-sbom.mjs', archive, '0.2.0', ...images])
 }
 

@@ -2,11 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync, zstdDecompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 
 const OCI = 'application/vnd.oci.image'
 const STATEMENT = 'application/vnd.in-toto+json'
@@ -70,7 +69,7 @@ function openArchive(archive: string, directory: string) {
 }
 
 test('compresses layers by zstd; the image id stays, and the SBOM is about the new manifest', async () => {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-compress-'))
+  using directory = createFolder()
   const { archive, imageId } = writeArchive(directory.path)
   const compress = () => execFileSync(process.execPath, ['scripts/compress-image.mjs', archive])
   const printed = compress().toString()
@@ -78,7 +77,7 @@ test('compresses layers by zstd; the image id stays, and the SBOM is about the n
   // It leaves what it has compressed before as it is.
   expect(compress().toString()).toBe(printed)
 
-  const { blob, json, image, about } = openArchive(archive, join(directory.path, 'result'))
+  const { blob, json, image, about } = openArchive(archive, directory.file('result'))
   const { config, layers } = json(image)
   expect(config.digest).toBe(imageId)
   expect(layers).toHaveLength(2)

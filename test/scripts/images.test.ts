@@ -1,9 +1,8 @@
 /** Which tool builds the images, with which arguments, and what is said where none can. */
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, symlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 
 const { version }: { version: string } = JSON.parse(await readFile('package.json', 'utf8'))
 
@@ -18,14 +17,12 @@ type Programs = Readonly<Record<string, keyof typeof PROGRAMS>>
 
 /** Runs the script where these programs are all that is on the PATH. */
 async function runImages(programs: Programs, args: readonly string[]) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-images-'))
-  const calls = join(directory.path, 'calls')
-  await writeFile(calls, '')
-  await symlink(process.execPath, join(directory.path, 'node'))
+  using directory = createFolder()
+  const calls = directory.write('calls', '')
+  await symlink(process.execPath, directory.file('node'))
   for (const [name, kind] of Object.entries(programs)) {
-    const file = join(directory.path, name)
-    await writeFile(file, `#!/bin/sh\necho "${name} $*" >>"${calls}"\n${PROGRAMS[kind]}\n`)
-    await chmod(file, 0o755)
+    const script = `#!/bin/sh\necho "${name} $*" >>"${calls}"\n${PROGRAMS[kind]}\n`
+    directory.write(name, script, 0o755)
   }
   const { status, stdout, stderr } = spawnSync('node', ['scripts/images.mjs', ...args], {
     env: { PATH: directory.path },

@@ -1,25 +1,21 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 /** What the script says of a lock file that holds this package beside a good one. Both are bundled, unless it is a tool. */
 async function judged({ isTool = false, ...entry }: { isTool?: boolean; [key: string]: unknown }) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-licences-'))
-  const lockFile = join(directory.path, 'package-lock.json')
-  const sbom = join(directory.path, 'sbom.cdx.json')
+  using directory = createFolder()
   const components = [
     { name: 'good', version: '1.0.0' },
     ...(isTool ? [] : [{ name: 'other', version: '2.0.0' }]),
   ]
-  await writeFile(sbom, JSON.stringify({ components }))
+  const sbom = directory.write('sbom.cdx.json', { components })
   const packages = {
     '': { name: 'project', license: 'AGPL-3.0-only' },
     'node_modules/good': { version: '1.0.0', license: 'MIT' },
     'node_modules/other': { version: '2.0.0', ...entry },
   }
-  await writeFile(lockFile, JSON.stringify({ lockfileVersion: 3, packages }))
+  const lockFile = directory.write('package-lock.json', { lockfileVersion: 3, packages })
   return await runNode(['scripts/licences.mjs', lockFile, sbom])
 }
 

@@ -1,7 +1,7 @@
-import { mkdir, mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const RULE = /\n\n-{80}\n\n/
@@ -37,12 +37,10 @@ async function packagesOfSources(): Promise<readonly string[]> {
 
 /** What the build writes for a bundle with one file of a package that has these files. */
 async function noticesOf(files: Readonly<Record<string, string>>) {
-  await using root = await mkdtempDisposable(join(tmpdir(), 'wimds-notices-'))
-  const directory = join(root.path, 'node_modules/@scope/silent')
-  await mkdir(directory, { recursive: true })
+  using root = createFolder()
   const manifest = JSON.stringify({ name: '@scope/silent', version: '1.2.3', license: 'MIT' })
   for (const [name, text] of Object.entries({ 'package.json': manifest, ...files })) {
-    await writeFile(join(directory, name), text)
+    root.write(`node_modules/@scope/silent/${name}`, text)
   }
   const inputs = { 'node_modules/@scope/silent/lib/index.js': { bytesInOutput: 1 } }
   const script = `

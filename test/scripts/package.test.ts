@@ -1,9 +1,9 @@
 /** The npm package: packed, installed into an empty prefix without a network, and run from there. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdir, mkdtempDisposable, readdir, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 
 const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`
 
@@ -17,9 +17,9 @@ let home: string
 const environment = () => ({ HOME: home, PATH: `${join(prefix, 'bin')}${delimiter}${PATH}` })
 
 beforeAll(async () => {
-  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-package-')))
-  prefix = join(directory.path, 'prefix')
-  home = join(directory.path, 'home')
+  const directory = stack.use(createFolder())
+  prefix = directory.file('prefix')
+  home = directory.file('home')
   await Promise.all([mkdir(prefix), mkdir(home)])
   // Without the script `prepack`: dist/ is built already, and other tests use it now.
   const options = ['--ignore-scripts', '--json', '--pack-destination', directory.path]
@@ -28,7 +28,7 @@ beforeAll(async () => {
   )[0]
   execFileSync(
     'npm',
-    ['install', '--global', '--offline', '--prefix', prefix, join(directory.path, packed.filename)],
+    ['install', '--global', '--offline', '--prefix', prefix, directory.file(packed.filename)],
     { cwd: home, env: environment(), stdio: 'pipe' },
   )
 })

@@ -1,8 +1,7 @@
-import { cp, mkdtempDisposable, readFile, rm, stat, truncate } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { cp, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { Script } from 'node:vm'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const SCRIPT = 'dist/serve.cjs'
@@ -22,26 +21,26 @@ test('it holds the functions that a first token needs, not the top level alone',
 })
 
 test('it is the same when it is recorded again', { timeout: 120_000 }, async () => {
-  await using copy = await mkdtempDisposable(join(tmpdir(), 'wimds-dist-'))
+  using copy = createFolder()
   await cp('dist', copy.path, { recursive: true })
-  await rm(join(copy.path, 'serve.cjs.cache'))
+  await rm(copy.file('serve.cjs.cache'))
   const compile = `import { compileSidecar } from '${new URL('../../scripts/compile.mjs', import.meta.url).href}'
     await compileSidecar('${copy.path}')`
   const { code } = await runNode(['--input-type=module', '--eval', compile], {})
   expect(code).toBe(0)
   const [first, second] = await Promise.all([
     readFile(CACHE),
-    readFile(join(copy.path, 'serve.cjs.cache')),
+    readFile(copy.file('serve.cjs.cache')),
   ])
   expect(second.equals(first)).toBe(true)
 })
 
 test.each(['absent', 'cut off'])('starts as well when it is %s', async (how) => {
-  await using copy = await mkdtempDisposable(join(tmpdir(), 'wimds-dist-'))
+  using copy = createFolder()
   await cp('dist', copy.path, { recursive: true })
-  const cache = join(copy.path, 'serve.cjs.cache')
+  const cache = copy.file('serve.cjs.cache')
   await (how === 'absent' ? rm(cache) : truncate(cache, 1000))
-  const { code, stderr } = await runNode([join(copy.path, 'wimds.js'), 'serve'], {
+  const { code, stderr } = await runNode([copy.file('wimds.js'), 'serve'], {
     AZURE_CLIENT_ID: 'no GUID',
   })
   expect(code).toBe(64)

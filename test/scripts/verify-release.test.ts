@@ -2,10 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtempDisposable, readFile } from 'node:fs/promises'
-import { arch, tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
+import { arch } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
 
 const { version }: { version: string } = JSON.parse(await readFile('package.json', 'utf8'))
 const ARCHITECTURE = arch() === 'x64' ? 'amd64' : arch()
@@ -26,10 +27,9 @@ const SAME: World = { built: ID, line: 'published', tag: `v${version}`, changes:
 
 /** Runs the script where the registry has the image id ID, and the builds give what `world` says. */
 async function verify(world: World) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-verify-'))
-  const path = (name: string) => join(directory.path, name)
-  const program = (name: string, script: string) =>
-    writeFileSync(path(name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  using directory = createFolder()
+  const { file: path, write } = directory
+  const program = (name: string, script: string) => write(name, `#!/bin/sh\n${script}\n`, 0o755)
   for (const name of ['sh', 'tar', 'gzip', 'diff', 'date', 'cat', 'cp', 'mkdir', 'basename']) {
     const { stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' })
     symlinkSync(stdout.trim(), path(name))
@@ -41,15 +41,11 @@ async function verify(world: World) {
     annotations: { [`${BASE}.name`]: 'node', [`${BASE}.digest`]: 'sha256:base' },
   }
   const platform = { os: 'linux', architecture: ARCHITECTURE }
-  writeFileSync(
-    path('index.json'),
-    JSON.stringify({ manifests: [{ digest: 'sha256:own', platform }] }),
-  )
-  writeFileSync(path('manifest.json'), JSON.stringify(manifest))
+  write('index.json', { manifests: [{ digest: 'sha256:own', platform }] })
+  write('manifest.json', manifest)
   writeArchive(path('built'), world.built)
   for (const [name, line] of Object.entries({ published: 'published', local: world.line })) {
-    mkdirSync(path(`npm-${name}/package`), { recursive: true })
-    writeFileSync(path(`npm-${name}/package/wimds.js`), line)
+    write(`npm-${name}/package/wimds.js`, line)
   }
   program(
     'git',

@@ -1,8 +1,6 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { formatCrash } from '../../src/cli/failures.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
 const ASSERTION = `eyJhbGciOiJSUzI1NiJ9.${'c3ViamVjdA'.repeat(8)}.c2lnbmF0dXJl`
@@ -17,10 +15,9 @@ const FAILURE = `Object.assign(
 
 /** Runs a command in a process with an unhandled error. */
 async function crashed(command: string, failing: string) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-crash-'))
+  using directory = createFolder()
   // In a file: the stack names its module, which would otherwise hold the secrets.
-  const preload = join(directory.path, 'preload.mjs')
-  await writeFile(preload, failing)
+  const preload = directory.write('preload.mjs', failing)
   return await runNode(['--import', preload, 'src/cli.ts', command])
 }
 

@@ -1,9 +1,9 @@
-import { cp, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { sidecarSettings } from '../../src/tools/simulator/environment.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { DOCS_URL } from '../../src/lib/version.ts'
 
@@ -13,9 +13,8 @@ const SECRETS = '/var/run/secrets'
 
 const stack = new AsyncDisposableStack()
 afterAll(() => stack.disposeAsync())
-const directory = stack.use(await mkdtempDisposable(join(tmpdir(), 'wimds-permissions-')))
-const app = join(directory.path, 'app')
-const secrets = join(directory.path, 'secrets')
+const directory = stack.use(createFolder())
+const [app, secrets] = [directory.file('app'), directory.file('secrets')]
 await cp('dist', app, { recursive: true })
 // The Dockerfile leaves it out.
 await rm(join(app, 'demo'), { recursive: true })
@@ -106,8 +105,8 @@ test('the image denies processes, threads, add-ons, SQLite and other files', asy
 })
 
 test('reading another file fails with its path, and can be allowed', async () => {
-  await using elsewhere = await mkdtempDisposable(join(tmpdir(), 'wimds-elsewhere-'))
-  const caFile = join(elsewhere.path, 'ca.crt')
+  using elsewhere = createFolder()
+  const caFile = elsewhere.file('ca.crt')
   await cp(simulator.caFile, caFile)
   const refused = await token({ WIMDS_CA_FILE: caFile })
   expect(refused.code).not.toBe(0)

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -7,19 +6,15 @@ import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
 import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
 import { captureIo, exitCode } from './capture.ts'
+import { createFolder } from '../fixtures/folder.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const TENANT = '22222222-2222-4222-8222-222222222222'
 const IDENTITY = ['--client-id', CLIENT, '--tenant-id', TENANT]
 
-const directory = mkdtempSync(join(tmpdir(), 'wimds-inject-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-function file(name: string, source: string | Uint8Array): string {
-  const path = join(directory, name)
-  writeFileSync(path, source)
-  return path
-}
+const folder = createFolder()
+const { path: directory, write: file } = folder
+afterAll(() => folder[Symbol.dispose]())
 
 const IMAGES = ['--image=a.test/wimds:1', '--redirect-image=a.test/redirect:1']
 
@@ -482,7 +477,6 @@ replicaCount: 1
   })
 
   test('the files that a pattern matches', async () => {
-    mkdirSync(join(directory, 'apps/orders'), { recursive: true })
     const path = file('apps/orders/pod.yaml', ROLLOUT)
     file('apps/orders/notes.txt', 'none')
     const { err } = await runVerbosely([...IDENTITY, join(directory, 'apps/**/*.yaml')])
@@ -669,7 +663,6 @@ function member(value: unknown, key: string): unknown {
 }
 
 test('reads the manifests of a directory and below it', async () => {
-  mkdirSync(join(directory, 'tree/base'), { recursive: true })
   file('tree/base/account.yml', SERVICE_ACCOUNT)
   file('tree/notes.txt', 'kind: [')
   file(

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,26 +8,23 @@ import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
 import { serve } from '../../src/tools/simulator/http/serve.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
 import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
 import { captureIo, exitCode } from './capture.ts'
 import { exchange as requestToken } from './simulator/exchange.ts'
 
-let directory = ''
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+let directory: Folder
+beforeEach(() => {
+  directory = createFolder()
 })
-afterEach(() => rm(directory, { recursive: true }))
+afterEach(() => directory[Symbol.dispose]())
 
 /** Starts the command with the test's folder. */
-const start = (...args: readonly string[]) => startSimulate(directory, ...args)
+const start = (...args: readonly string[]) => startSimulate(directory.path, ...args)
 
 /** Writes the text to a file for --config, and returns its path. */
-async function writeConfig(text: string): Promise<string> {
-  const path = join(directory, 'config.yaml')
-  await writeFile(path, text)
-  return path
-}
+const writeConfig = (text: string) => directory.write('config.yaml', text)
 
 /** Exchanges the projected token, or the assertion, with the environment of a sidecar. */
 async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: string) {
@@ -62,7 +58,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
   expect(env['WIMDS_ADMIN_LISTEN']).toMatch(/^127\.0\.0\.1:/)
   expect(await exchange(env)).toMatchObject({ status: 200, body: { token_type: 'Bearer' } })
   expect(await stop()).toBe(0)
-  await expect(access(join(directory, 'env'))).rejects.toMatchObject({ code: 'ENOENT' })
+  await expect(access(directory.file('env'))).rejects.toMatchObject({ code: 'ENOENT' })
   expect(io.out()).toContain(`Entra ID     ${env['AZURE_AUTHORITY_HOST']}`)
   expect(io.out()).toContain('orders: system:serviceaccount:shop:orders')
   expect(io.out() + io.err()).not.toContain('eyJ')
@@ -70,7 +66,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
 })
 
 test('rotates the projected token before it expires', async () => {
-  const config = await writeConfig('projectedToken: { lifetimeSeconds: 1 }\n')
+  const config = writeConfig('projectedToken: { lifetimeSeconds: 1 }\n')
   const { env, stop } = await start('--config', config)
   const file = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
   const first = await readFile(file, 'utf8')
@@ -80,7 +76,7 @@ test('rotates the projected token before it expires', async () => {
 })
 
 test('reads applications and faults from --config and the host names from --host', async () => {
-  const config = await writeConfig(
+  const config = writeConfig(
     `applications:
   - clientId: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa
     name: stock
@@ -117,16 +113,11 @@ test('fetches the documents of an external issuer with a CA file and a bearer to
         : new Response(null, { status: 401 }),
     { tls },
   )
-  const file = (name: string, text: string) => writeFile(join(directory, name), text)
-  await file('api-ca.crt', authority.caPem)
-  await file('reviewer', 'reviewer\n')
-  const config = formatExternalIssuer(
-    'https://kubernetes.default.svc',
-    apiServer.url,
-    join(directory, 'api-ca.crt'),
-  )
-  await file('config.yaml', `${config}    bearerTokenFile: ${join(directory, 'reviewer')}\n`)
-  const { env, stop } = await start('--config', join(directory, 'config.yaml'))
+  const caFile = directory.write('api-ca.crt', authority.caPem)
+  const tokenFile = directory.write('reviewer', 'reviewer\n')
+  const config = formatExternalIssuer('https://kubernetes.default.svc', apiServer.url, caFile)
+  const path = writeConfig(`${config}    bearerTokenFile: ${tokenFile}\n`)
+  const { env, stop } = await start('--config', path)
   const foreign = (await issuer.sign()).reveal()
   expect((await exchange(env, foreign)).status).toBe(200)
   expect((await exchange(env)).body).toMatchObject({ error_codes: [700211] })
@@ -136,14 +127,8 @@ test('fetches the documents of an external issuer with a CA file and a bearer to
 test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', async () => {
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
-  await writeFile(join(directory, 'tls.crt'), certPem)
-  await writeFile(join(directory, 'tls.key'), keyPem)
-  const { env, stop } = await start(
-    '--tls-cert',
-    join(directory, 'tls.crt'),
-    '--tls-key',
-    join(directory, 'tls.key'),
-  )
+  const files = [directory.write('tls.crt', certPem), directory.write('tls.key', keyPem)]
+  const { env, stop } = await start(`--tls-cert=${files[0]}`, `--tls-key=${files[1]}`)
   expect(env).not.toHaveProperty('WIMDS_CA_FILE')
   expect((await exchange(env, undefined, authority.caPem)).status).toBe(200)
   await stop()
@@ -152,7 +137,7 @@ test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', asyn
 /** Runs the command with a file for --config. */
 async function refuse(text: string, ...args: readonly string[]) {
   const io = captureIo()
-  const code = await exitCode(simulate, ['--config', await writeConfig(text), ...args], io)
+  const code = await exitCode(simulate, ['--config', writeConfig(text), ...args], io)
   return { code, out: io.out(), err: io.err() }
 }
 
@@ -188,7 +173,7 @@ faults: 3
   })
 
   test('exits with 64 and names each file that is a pipe, without waiting for a writer', async () => {
-    const pipe = await namedPipe(join(directory, 'pipe'))
+    const pipe = await namedPipe(directory.file('pipe'))
     const io = captureIo()
     const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
     expect(await exitCode(simulate, args, io)).toBe(64)
@@ -238,15 +223,15 @@ faults: 3
 
   test('exits with 1 while another process uses the folder, and takes over that of a killed one', async () => {
     const cli = join(import.meta.dirname, '../../src/cli.ts')
-    const first = spawn(process.execPath, [cli, 'simulate', '--dir', directory])
+    const first = spawn(process.execPath, [cli, 'simulate', '--dir', directory.path])
     await once(first.stdout, 'data')
     const files = () =>
-      Promise.all(['ca.crt', 'env'].map((name) => readFile(join(directory, name), 'utf8')))
+      Promise.all(['ca.crt', 'env'].map((name) => readFile(directory.file(name), 'utf8')))
     const written = await files()
     const io = captureIo()
-    expect(await simulate(['--dir', directory], io)).toBe(1)
+    expect(await simulate(['--dir', directory.path], io)).toBe(1)
     expect(io.err()).toBe(
-      `wimds simulate: process ${first.pid} uses ${directory}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${join(directory, 'simulator.pid')}\n`,
+      `wimds simulate: process ${first.pid} uses ${directory.path}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${directory.file('simulator.pid')}\n`,
     )
     expect(await files()).toEqual(written)
 
@@ -255,18 +240,18 @@ faults: 3
     const { env, stop } = await start()
     expect((await exchange(env)).status).toBe(200)
     expect(await stop()).toBe(0)
-    await expect(access(join(directory, 'simulator.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(access(directory.file('simulator.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('creates the folders above --dir', async () => {
-    const folder = join(directory, 'a/b/c/')
+    const folder = directory.file('a/b/c/')
     const { env, stop } = await startSimulate(folder)
     expect(env['WIMDS_CA_FILE']).toContain('a/b/c')
     expect(await stop()).toBe(0)
   })
 
   test('exits with 64 for a certificate that is none', async () => {
-    const file = await writeConfig('{}')
+    const file = writeConfig('{}')
     const { code, err } = await refuse('{}', '--tls-cert', file, '--tls-key', file)
     expect(code).toBe(64)
     expect(err).toContain(`${file} and ${file} are no certificate and its key: `)

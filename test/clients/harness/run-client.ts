@@ -1,12 +1,10 @@
 /** Runs one client in one mode, in a new process with its own environment and home folder. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { MODES, type ModeName } from './modes.ts'
 import { runProcess, type Command } from './run-process.ts'
 import { pathOnly } from './sandbox.ts'
 import type { Stack } from './stack.ts'
 import { findProblem } from './token-check.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 export interface ClientRun {
   /** The driver's command, without VARIANT and the arguments after it. */
@@ -27,21 +25,17 @@ export async function runClient(
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
   // Clients store tokens and profiles in the home folder.
-  const home = await mkdtemp(join(tmpdir(), 'wimds-client-home-'))
-  try {
-    const outcome = await runProcess([...command, variant, resource, ...selector], {
-      env: {
-        ...pathOnly(),
-        HOME: home,
-        LANG: 'C.UTF-8',
-        PYTHONDONTWRITEBYTECODE: '1',
-        ...environment(stack.endpoints),
-        ...env,
-      },
-      timeoutMs,
-    })
-    return await findProblem(outcome, { identity, resource }, stack.keys)
-  } finally {
-    await rm(home, { recursive: true, force: true })
-  }
+  using home = createFolder()
+  const outcome = await runProcess([...command, variant, resource, ...selector], {
+    env: {
+      ...pathOnly(),
+      HOME: home.path,
+      LANG: 'C.UTF-8',
+      PYTHONDONTWRITEBYTECODE: '1',
+      ...environment(stack.endpoints),
+      ...env,
+    },
+    timeoutMs,
+  })
+  return await findProblem(outcome, { identity, resource }, stack.keys)
 }

@@ -1,12 +1,10 @@
 /** Starts a simulator and what answers by it: a built sidecar, as in a pod, or the broker of a node. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
 import { DEFAULT_NODE_PORT } from '../../../src/lib/sidecar-interface.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { freePort } from '../../support/free-port.ts'
 import { startChild } from '../../../src/tools/demo/sidecar.ts'
@@ -48,11 +46,9 @@ export async function startStack({
   listen = [],
 }: StackOptions = {}): Promise<Stack> {
   await using onFailure = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-clients-'))
-  onFailure.defer(() => rm(directory, { recursive: true, force: true }))
+  const folder = onFailure.use(createFolder())
   const simulator = onFailure.use(await createSimulator({ directory: createDirectory }))
-  const identities = join(directory, 'identities.yaml')
-  await writeFile(identities, formatIdentitiesFile())
+  const identities = folder.write('identities.yaml', formatIdentitiesFile())
   const port = server === 'broker' ? DEFAULT_NODE_PORT : await freePort()
   const address = `127.0.0.1:${port}`
   const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
@@ -67,7 +63,7 @@ export async function startStack({
   }
   const started =
     server === 'broker'
-      ? await startBroker({ directory, port, env })
+      ? await startBroker({ directory: folder.path, port, env })
       : startChild({ script: BUILT_CLI, args: ['serve'], env })
   onFailure.use(started)
   await waitUntilReady(endpoints.origin, started)

@@ -1,15 +1,14 @@
 /** The Azure servers that some clients call with their token. For a sandbox only. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { TENANT_ID } from '../harness/identities.ts'
 import { overrideHosts, pathOnly } from '../harness/sandbox.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const ARM = 'management.azure.com'
 /** Names of the recorder; the storage account is for clients that do not return their token. */
@@ -35,23 +34,19 @@ interface ServerFiles {
 /** Starts a recorder and, if Azurite is installed, blob storage. */
 export async function startAzureServers(azurite: string | undefined): Promise<AzureServers> {
   await using onFailure = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-azure-'))
-  onFailure.defer(() => rm(directory, { recursive: true, force: true }))
-  await overrideHosts(directory, {
+  const folder = onFailure.use(createFolder())
+  await overrideHosts(folder.path, {
     ...Object.fromEntries(RECORDED.map((name) => [name, RECORDER])),
     [BLOBS.name]: BLOBS.address,
   })
   const authority = await createCertificateAuthority({ commonName: 'simulated Azure servers' })
   const { certPem, keyPem } = await authority.issue({ names: [...RECORDED, BLOBS.name] })
-  const caFile = join(directory, 'ca.crt')
+  const caFile = folder.write('ca.crt', authority.caPem)
   const files = {
-    directory,
-    certFile: join(directory, 'tls.crt'),
-    keyFile: join(directory, 'tls.key'),
+    directory: folder.path,
+    certFile: folder.write('tls.crt', certPem),
+    keyFile: folder.write('tls.key', keyPem),
   }
-  await writeFile(caFile, authority.caPem)
-  await writeFile(files.certFile, certPem)
-  await writeFile(files.keyFile, keyPem)
   onFailure.use(await startRecorder(certPem, keyPem))
   if (azurite !== undefined) onFailure.use(await startAzurite(azurite, files))
   const parts = onFailure.move()

@@ -4,9 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { createSemaphore } from '../../../src/lib/semaphore.ts'
 import { findSandboxObstacle, wrapInSandbox } from '../harness/sandbox.ts'
@@ -17,6 +15,7 @@ import { formatSummary, RowResult } from './result.ts'
 import { runRows } from './run-rows.ts'
 import { parseSelection, SANDBOXES, type Selection, USAGE } from './selection.ts'
 import type { WorkspaceName } from './workspaces.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const MARKS = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' } as const
 
@@ -66,11 +65,10 @@ async function runInSandboxes(
   argv: readonly string[],
   installations: Installations,
 ): Promise<readonly RowResult[]> {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-matrix-'))
-  const file = join(directory.path, 'installations.json')
-  await writeFile(file, JSON.stringify(installations))
+  using directory = createFolder()
+  const file = directory.write('installations.json', installations)
   const shards = Array.from({ length: SANDBOXES }, async (_, shard) => {
-    const json = join(directory.path, `${shard}.json`)
+    const json = directory.file(`${shard}.json`)
     const options = ['--inside', file, '--shard', `${shard}`, '--json', json]
     await enterSandbox([...argv, ...options], directory.path)
     return RowResult.array().parse(JSON.parse(await readFile(json, 'utf8')))

@@ -1,7 +1,5 @@
 /** The program `wimds-node`, compiled once for a test file. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createFolder } from '../../fixtures/folder.ts'
 import { compileNative } from '../../fixtures/native.ts'
 
 let path: string | undefined
@@ -9,9 +7,9 @@ let path: string | undefined
 /** Returns the path of the program. */
 export function compiledHelper(): string {
   if (path !== undefined) return path
-  const directory = mkdtempSync(join(tmpdir(), 'wimds-helper-'))
-  process.once('exit', () => rmSync(directory, { recursive: true }))
-  path = join(directory, 'wimds-node')
+  const folder = createFolder()
+  process.once('exit', () => folder[Symbol.dispose]())
+  path = folder.file('wimds-node')
   compileNative('wimds-node', path)
   return path
 }

@@ -1,10 +1,8 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeAgent } from '../../../src/cluster/node-agent/node-agent.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -18,17 +16,17 @@ async function startAgent() {
   const shutdown = new AbortController()
   const io = { ...captureIo(), signal: shutdown.signal }
   const port = await freePort()
-  const state = mkdtempSync(join(tmpdir(), 'wimds-state-'))
+  const state = createFolder()
   const flags = [
     '--node-name=node-1',
     `--admin-listen=127.0.0.1:${port}`,
-    `--state-directory=${state}`,
+    `--state-directory=${state.path}`,
   ]
   const ended = nodeAgent(flags, io)
   onTestFinished(async () => {
     shutdown.abort()
     expect(await ended).toBe(0)
-    rmSync(state, { recursive: true })
+    state[Symbol.dispose]()
   })
   const call = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
   return {

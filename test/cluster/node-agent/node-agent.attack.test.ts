@@ -5,8 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempDisposableSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,6 +18,7 @@ import { ACCOUNTS, createCluster } from '../node-broker/setup.ts'
 import { type Knowledge, Report } from './attacker.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const REQUESTS = Number(process.env['ATTACK_REQUESTS'] ?? 1000)
 const TIMEOUT_MS = 120_000 + 50 * REQUESTS
@@ -85,9 +85,9 @@ const reason = reasonToSkip()
 describe.skipIf(reason !== undefined)('agent and broker', () => {
   test('no pod gets a token of another service account', { timeout: TIMEOUT_MS }, async () => {
     await using cluster = await createCluster()
-    using certificates = mkdtempDisposableSync(join(tmpdir(), 'wimds-certificates-'))
+    using certificates = createFolder()
     chmodSync(certificates.path, 0o755)
-    copyFileSync(cluster.simulator.caFile, join(certificates.path, 'ca.crt'))
+    copyFileSync(cluster.simulator.caFile, certificates.file('ca.crt'))
     using node = new TestNode()
     await using api = await startApi()
     const env = {

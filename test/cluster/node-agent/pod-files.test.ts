@@ -1,28 +1,27 @@
 /** Reads files of a kubelet's directory of this test. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { PodFiles } from '../../../src/cluster/node-agent/pod-files.ts'
 import { compiledHelper } from './helper.ts'
 import { nodeModePod, routedPod, TOKEN_DIRECTORY } from './pods.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const UID = nodeModePod().metadata.uid
 
 /** Creates a pod with a projected token, as the kubelet does, and a secret beside it. */
 function setUp(helper = compiledHelper()) {
-  const directory = mkdtempSync(join(tmpdir(), 'wimds-kubelet-'))
-  const volume = join(directory, UID, 'volumes/kubernetes.io~projected/wimds-token')
-  mkdirSync(join(volume, '..1'), { recursive: true })
-  writeFileSync(join(volume, '..1/token'), 'the token', { mode: 0o600 })
+  const folder = createFolder()
+  const { path: directory, file, write } = folder
+  const volume = file(`${UID}/volumes/kubernetes.io~projected/wimds-token`)
+  write(`${UID}/volumes/kubernetes.io~projected/wimds-token/..1/token`, 'the token', 0o600)
   symlinkSync('..1', join(volume, '..data'))
   symlinkSync('..data/token', join(volume, 'token'))
-  mkdirSync(join(directory, UID, 'volumes/kubernetes.io~secret'))
-  writeFileSync(join(directory, UID, 'volumes/kubernetes.io~secret/password'), 'secret')
+  write(`${UID}/volumes/kubernetes.io~secret/password`, 'secret')
   const files = new PodFiles({ helper, directory })
   onTestFinished(() => {
     files.close()
-    rmSync(directory, { recursive: true })
+    folder[Symbol.dispose]()
   })
   return { files, pod: routedPod(), volume }
 }

@@ -2,17 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import {
-  mkdirSync,
-  mkdtempDisposableSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   createPodRouter,
@@ -24,33 +15,32 @@ import { createSandboxReader } from '../../../src/cluster/node-agent/sandboxes.t
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
 import { compiledHelper } from './helper.ts'
 import { cniResult, nodeModePod, routedPod } from './pods.ts'
+import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/cluster/node-agent: ${reason}\n`)
 
 /** As the container runtime keeps them; with the namespaces of this test alone. */
-let netnsDirectory: string
-let cniResultsDirectory: string
+let netns: Folder
+let cniResults: Folder
 beforeEach(() => {
-  netnsDirectory = mkdtempSync(join(tmpdir(), 'wimds-netns-'))
-  cniResultsDirectory = mkdtempSync(join(tmpdir(), 'wimds-cni-'))
+  netns = createFolder()
+  cniResults = createFolder()
 })
 afterEach(() => {
-  for (const directory of [netnsDirectory, cniResultsDirectory])
-    rmSync(directory, { recursive: true })
+  for (const folder of [netns, cniResults]) folder[Symbol.dispose]()
 })
 
 const UID = nodeModePod().metadata.uid
 let sandboxes = 0
 /** Records the namespace as that of the pod, as the CNI library does. */
 function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): void {
-  const path = join(netnsDirectory, basename(namespacePath))
+  const path = netns.file(basename(namespacePath))
   symlinkSync(namespacePath, path)
   record(path, uid)
 }
 function record(path: string, uid: string): void {
-  const file = join(cniResultsDirectory, `kindnet-${(sandboxes += 1)}-eth0`)
-  writeFileSync(file, JSON.stringify(cniResult(uid, path)))
+  cniResults.write(`kindnet-${(sandboxes += 1)}-eth0`, cniResult(uid, path))
 }
 
 /** Creates the network of the pod, with its record. */
@@ -74,8 +64,8 @@ function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
   const procDirectory = '/proc'
   const readSandboxes = createSandboxReader({
     discovery: 'netns',
-    cniResultsDirectory,
-    netnsDirectory,
+    cniResultsDirectory: cniResults.path,
+    netnsDirectory: netns.path,
     procDirectory,
   })
   const tools = { path, signal }
@@ -160,12 +150,11 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
 
   test('ignores the record of a sandbox that does not exist any more, and what is no record', async () => {
     using pod = await podNetwork()
-    writeFileSync(join(netnsDirectory, 'ended'), '')
-    record(join(netnsDirectory, 'ended'), UID)
-    record(join(netnsDirectory, 'of-another-boot'), UID)
-    writeFileSync(join(cniResultsDirectory, 'being-written'), '{"kind":"cniCacheV1","cniA')
-    writeFileSync(join(cniResultsDirectory, 'other'), '{"kind":"cniCacheV1","cniArgs":[]}')
-    mkdirSync(join(cniResultsDirectory, 'directory'))
+    record(netns.write('ended', ''), UID)
+    record(netns.file('of-another-boot'), UID)
+    cniResults.write('being-written', '{"kind":"cniCacheV1","cniA')
+    cniResults.write('other', { kind: 'cniCacheV1', cniArgs: [] })
+    mkdirSync(cniResults.file('directory'))
     keep(pod)
     await createRouter()(routedPod())
     expect(rulesOf(pod)).toContain('to_sidecar')
@@ -173,9 +162,9 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
 
   test('does not take the record of the loopback plugin, which comes before the network', async () => {
     using pod = await keptNetwork()
-    const [file = ''] = readdirSync(cniResultsDirectory)
-    const result = cniResult(UID, join(netnsDirectory, basename(pod.namespacePath)))
-    writeFileSync(join(cniResultsDirectory, file), JSON.stringify({ ...result, ifName: 'lo' }))
+    const [file = ''] = readdirSync(cniResults.path)
+    const result = cniResult(UID, netns.file(basename(pod.namespacePath)))
+    cniResults.write(file, { ...result, ifName: 'lo' })
     expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
   })
 
@@ -188,7 +177,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     first.exec('nft', 'delete', 'table', 'ip', 'wimds')
     expect(await route(routedPod(), made)).toBe(made)
     expect(rulesOf(first)).not.toContain('to_sidecar')
-    for (const file of readdirSync(cniResultsDirectory)) rmSync(join(cniResultsDirectory, file))
+    for (const file of readdirSync(cniResults.path)) rmSync(cniResults.file(file))
     keep(second)
     expect(await createRouter()(routedPod(), made)).not.toEqual(made)
     expect(rulesOf(second)).toContain('to_sidecar')
@@ -200,7 +189,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     const twice = await failureOf(createRouter()(routedPod()))
     expect(twice.reason).toBe('namespace_ambiguous')
     expect(twice.message).toContain(basename(second.namespacePath))
-    record(join(netnsDirectory, basename(second.namespacePath)), 'third')
+    record(netns.file(basename(second.namespacePath)), 'third')
     const shared = await failureOf(createRouter()(routedPod({ uid: 'third' })))
     expect(shared.reason).toBe('namespace_ambiguous')
     expect(shared.message).toContain(UID)
@@ -248,18 +237,18 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     using pod = await podNetwork()
     using other = await podNetwork()
     // Fixtures of /proc: what a real process has, with the cgroup of a pod.
-    using proc = mkdtempDisposableSync(join(tmpdir(), 'wimds-proc-'))
+    using proc = createFolder()
     const procDirectory = proc.path
     const addProcess = (id: number, startTime: number, namespace: string) => {
-      mkdirSync(join(procDirectory, `${id}/ns`), { recursive: true })
-      writeFileSync(join(procDirectory, `${id}/cgroup`), `0::/kubepods/pod${UID}/a\n`)
+      proc.write(`${id}/cgroup`, `0::/kubepods/pod${UID}/a\n`)
       const fields = Array.from({ length: 18 }, () => '0').join(' ')
-      writeFileSync(join(procDirectory, `${id}/stat`), `${id} (a ) b) S ${fields} ${startTime} 0\n`)
-      symlinkSync(namespace, join(procDirectory, `${id}/ns/net`))
+      proc.write(`${id}/stat`, `${id} (a ) b) S ${fields} ${startTime} 0\n`)
+      mkdirSync(proc.file(`${id}/ns`))
+      symlinkSync(namespace, proc.file(`${id}/ns/net`))
     }
-    symlinkSync('/proc/self', join(procDirectory, 'self'))
+    symlinkSync('/proc/self', proc.file('self'))
     addProcess(1, 1, '/proc/self/ns/net')
-    writeFileSync(join(procDirectory, '1/cgroup'), '0::/init.scope\n')
+    proc.write('1/cgroup', '0::/init.scope\n')
     addProcess(42, 900, other.namespacePath)
     addProcess(43, 800, pod.namespacePath)
     // As CRI-O's monitor, and as a process that ends while it is read.
@@ -305,8 +294,8 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
 
   test('says which tool is missing', async () => {
     using _ = await keptNetwork()
-    using tools = mkdtempDisposableSync(join(tmpdir(), 'wimds-tools-'))
-    symlinkSync(execFileSync('which', ['ip']).toString().trim(), join(tools.path, 'ip'))
+    using tools = createFolder()
+    symlinkSync(execFileSync('which', ['ip']).toString().trim(), tools.file('ip'))
     const failure = await failureOf(createRouter(tools.path)(routedPod()))
     expect(failure.reason).toBe('tool_failed')
     expect(failure.message).toContain('the redirect needs nft and ip on the PATH')

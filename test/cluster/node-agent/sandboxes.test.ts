@@ -1,12 +1,11 @@
-import { mkdtempDisposableSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import {
   createSandboxReader,
   findPodUid,
   watchSandboxes,
 } from '../../../src/cluster/node-agent/sandboxes.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const UID = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55'
 const SYSTEMD_UID = UID.replaceAll('-', '_')
@@ -67,9 +66,8 @@ test.each([
   ['set up', (file: string) => writeFileSync(file, '{}')],
   ['removed', (file: string) => rmSync(file)],
 ])('tells that the runtime has %s a sandbox', async (_, change) => {
-  using directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-cni-'))
-  const file = join(directory.path, 'pods-c0ffee-eth0')
-  writeFileSync(file, '{}')
+  using directory = createFolder()
+  const file = directory.write('pods-c0ffee-eth0', '{}')
   const ended = new AbortController()
   const options = { discovery: 'netns', cniResultsDirectory: directory.path } as const
   const changed = new Promise<void>((resolve) => {

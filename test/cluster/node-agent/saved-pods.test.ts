@@ -1,14 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SavedPods } from '../../../src/cluster/node-agent/saved-pods.ts'
 import { routedPod } from './pods.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 function setUp() {
-  const directory = mkdtempSync(join(tmpdir(), 'wimds-state-'))
-  onTestFinished(() => rmSync(directory, { recursive: true }))
-  return { directory: join(directory, 'wimds') }
+  const folder = createFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  return { directory: folder.file('wimds') }
 }
 
 const podWith = (uid: string) => routedPod({ uid })

@@ -1,11 +1,11 @@
 /** The directories of a node, an API server with its pods, and `wimds node-agent` as a process there. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
+import { createFolder } from '../../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import type { PodNetwork } from '../../sidecar/redirect/namespace.ts'
@@ -14,7 +14,7 @@ import { cniResult } from './pods.ts'
 
 /** What the runtime, the kubelet and the agent keep on a node. */
 export class TestNode implements Disposable {
-  readonly #root = mkdtempSync(join(tmpdir(), 'wimds-node-'))
+  readonly #root = createFolder()
   readonly netns = this.#make('netns')
   readonly results = this.#make('results')
   readonly state = this.#make('state')
@@ -40,13 +40,13 @@ export class TestNode implements Disposable {
   }
 
   #make(name: string): string {
-    const path = join(this.#root, name)
+    const path = this.#root.file(name)
     mkdirSync(path)
     return path
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#root, { recursive: true })
+    this.#root[Symbol.dispose]()
   }
 }
 

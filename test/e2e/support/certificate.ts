@@ -1,12 +1,11 @@
 /** Creates a server certificate that pods trust by the CA that every namespace has. */
-import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import { clusterCa } from './entra.ts'
 import { CLUSTER_CA_KEY } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { kubectl, run } from './run.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const NAME = 'wimds-e2e-entra'
 /** The subject of a kubelet: the controller manager signs no other server certificates. */
@@ -15,8 +14,8 @@ const openssl = (...args: readonly string[]) => run('openssl', args)
 
 /** Returns a certificate for the host and its key, PEM, which the cluster's CA has signed. */
 export async function createServerCertificate(host: string) {
-  await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-e2e-'))
-  const file = (name: string) => join(directory.path, name)
+  using directory = createFolder()
+  const { file, write } = directory
   const names = `subjectAltName=DNS:${host}`
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const out = ['-keyout', file('key.pem'), '-out', file('csr.pem')]
@@ -24,10 +23,9 @@ export async function createServerCertificate(host: string) {
   const csr = await readFile(file('csr.pem'), 'utf8')
   const keyPem = await readFile(file('key.pem'), 'utf8')
   if (CLUSTER_CA_KEY === undefined) return { certPem: await signInCluster(csr), keyPem }
-  await writeFile(file('ca.pem'), await clusterCa())
-  await writeFile(file('extensions'), names)
-  const ca = ['-CA', file('ca.pem'), '-CAkey', CLUSTER_CA_KEY, '-CAcreateserial', '-days', '2']
-  const request = ['-req', '-in', file('csr.pem'), '-extfile', file('extensions')]
+  const caFile = write('ca.pem', await clusterCa())
+  const ca = ['-CA', caFile, '-CAkey', CLUSTER_CA_KEY, '-CAcreateserial', '-days', '2']
+  const request = ['-req', '-in', file('csr.pem'), '-extfile', write('extensions', names)]
   return { certPem: (await openssl('x509', ...request, ...ca)).stdout, keyPem }
 }
 

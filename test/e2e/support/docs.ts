@@ -1,16 +1,16 @@
 /** Runs the commands of the pages in the cluster, as a reader would, with the images and the CA under test. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
 import { findCommands, ROOT } from '../../docs/pages.ts'
 import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { IMAGES } from './environment.ts'
 import { run } from './run.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 /** The application of the pages, which the test cluster does not have. */
 const CURL_IMAGE = 'docker.io/curlimages/curl:8.16.0'
 
-export interface Reader extends AsyncDisposable {
+export interface Reader extends Disposable {
   /** Runs the block of the page with that mark. Returns its output; throws with it if a command fails. */
   readonly run: (page: string, name: string) => Promise<string>
 }
@@ -26,7 +26,7 @@ export async function createReader(clientId: string): Promise<Reader> {
   if (tag === undefined) {
     throw new Error(`WIMDS_IMAGE must be [REGISTRY/]wimds:TAG here, not ${IMAGES.sidecar}`)
   }
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-docs-'))
+  const { path: directory, file, write, [Symbol.dispose]: remove } = createFolder()
   const helm = (await run('bash', ['-c', 'command -v helm'])).stdout.trim()
   const values = [
     `image.tag=${tag}`,
@@ -37,18 +37,14 @@ export async function createReader(clientId: string): Promise<Reader> {
     'injection.ca.configMap=kube-root-ca.crt',
     `injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
   ].map((value) => `--set=${value}`)
-  await writeFile(
-    join(directory, 'helm'),
-    [
-      '#!/bin/sh',
-      `case $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac`,
-      `exec ${helm} "$@"`,
-      '',
-    ].join('\n'),
-  )
-  await chmod(join(directory, 'helm'), 0o755)
-  await mkdir(join(directory, 'artifacts/charts'), { recursive: true })
-  const archive = join(directory, 'artifacts/charts/wimds-0.0.0.tgz')
+  const script = [
+    '#!/bin/sh',
+    `case $1 in install | upgrade) set -- "$@" ${values.join(' ')} ;; esac`,
+    `exec ${helm} "$@"\n`,
+  ]
+  write('helm', script.join('\n'), 0o755)
+  const archive = file('artifacts/charts/wimds-0.0.0.tgz')
+  await mkdir(dirname(archive), { recursive: true })
   await run('tar', ['-czf', archive, '-C', join(ROOT, 'charts'), 'wimds'])
   const variables = {
     CLIENT_ID: clientId,
@@ -60,9 +56,9 @@ export async function createReader(clientId: string): Promise<Reader> {
   return {
     async run(page, name) {
       const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.around)
-      const script = ['set -euo pipefail', `cd '${directory}'`, ...exports, commands].join('\n')
-      return (await run('bash', ['-c', script])).stdout
+      const lines = ['set -euo pipefail', `cd '${directory}'`, ...exports, commands].join('\n')
+      return (await run('bash', ['-c', lines])).stdout
     },
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true }),
+    [Symbol.dispose]: remove,
   }
 }

@@ -198,7 +198,7 @@ test.skipIf(process.getuid?.() !== 0)(
     await chmod(dirname(simulator.caFile), 0o755)
     await chmod(file, 0o600)
     try {
-      await using copy = await copyCli()
+      using copy = await copyCli()
       const script = becomeUser(1501) + scriptOf(copy.cli, ['doctor', '-o', 'json'])
       const { stdout } = await runNode(['-e', script], served.env)
       const { failures, problems, fixes } = readReport(stdout)

@@ -5,7 +5,7 @@ import { fakeKubectl } from '../../fixtures/kubectl.ts'
 const { signal } = new AbortController()
 
 test('passes arguments and input on, and returns what it printed', async () => {
-  await using fake = await fakeKubectl([{ call: 'create', stdout: 'pod/x', stderr: 'w', code: 3 }])
+  using fake = fakeKubectl([{ call: 'create', stdout: 'pod/x', stderr: 'w', code: 3 }])
   const kubectl = createKubectl({ env: fake.env, signal, context: 'aks' })
   expect(await kubectl(['create', '--filename=-'], '{"a":1}')).toMatchObject({
     code: 3,

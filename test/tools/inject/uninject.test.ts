@@ -1,12 +1,10 @@
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import type { Command } from '../../../src/lib/command.ts'
 import { inject } from '../../../src/tools/inject/inject.ts'
 import { uninject } from '../../../src/tools/inject/uninject.ts'
 import { runCommand } from '../capture.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const run = (command: Command, args: readonly string[], input?: string) =>
   runCommand(command, args, {}, input)
@@ -189,8 +187,8 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
   })
 
   test('reads files, and prints a diff or a document', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-uninject-'))
-    await writeFile(join(directory.path, 'a.yaml'), await injected(DEPLOYMENT))
+    using directory = createFolder()
+    directory.write('a.yaml', await injected(DEPLOYMENT))
     const diff = await run(uninject, ['-q', '-o', 'diff', directory.path])
     expect(diff.err).toBe('')
     expect(

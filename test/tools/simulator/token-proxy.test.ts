@@ -1,20 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createFolder, type Folder } from '../../fixtures/folder.ts'
 import { request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { startServe } from '../../fixtures/served.ts'
 import { startSimulate } from '../../fixtures/simulate.ts'
 
-let directory = ''
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+let directory: Folder
+beforeEach(() => {
+  directory = createFolder()
 })
-afterEach(() => rm(directory, { recursive: true }))
+afterEach(() => directory[Symbol.dispose]())
 
 const startWithProxy = (...args: readonly string[]) =>
-  startSimulate(directory, '--token-proxy-listen', '127.0.0.1:0', ...args)
+  startSimulate(directory.path, '--token-proxy-listen', '127.0.0.1:0', ...args)
 
 /** Requests a token from a sidecar with this environment. */
 async function requestToken(env: Readonly<Record<string, string>>) {

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -17,16 +16,11 @@ import {
 } from './fixtures.ts'
 import { formatManagedIdentityId } from '../../../src/tools/managed-identity.ts'
 import { runCommand } from '../capture.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'wimds-trust-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-function file(name: string, content: unknown): string {
-  const path = join(directory, name)
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
-  return path
-}
+const folder = createFolder()
+const { path: directory, write: file } = folder
+afterAll(() => folder[Symbol.dispose]())
 
 const run = (args: readonly string[], input?: string) => runCommand(trust, args, {}, input)
 
@@ -132,7 +126,7 @@ describe('the issuer', () => {
   })
 })
 
-function check(list: string, credentials: unknown) {
+function check(list: string, credentials: object) {
   file(`${list}/${ORDERS}.json`, credentials)
   return run([...BASE, '--check', '--existing', join(directory, list), manifests])
 }

@@ -41,7 +41,7 @@ async function check(
   { pods = [], events = [] }: Cluster,
   { cluster = waitingPod(), isServed = false } = {},
 ) {
-  await using fake = await fakeKubectl([answer('get pods', pods), answer('get events', events)])
+  using fake = fakeKubectl([answer('get pods', pods), answer('get events', events)])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
   const options = { kubectl, forwardPort, cluster, name: 'orders', isServed }

@@ -57,13 +57,13 @@ function clusterPod(changes: PodChanges = {}): string {
 }
 
 async function check(answers: readonly KubectlAnswer[], ...flags: readonly string[]) {
-  await using fake = await fakeKubectl(answers)
+  using fake = fakeKubectl(answers)
   const diagnosis = await diagnose(['--pod', 'shop/orders', ...flags], fake.env)
   return { ...diagnosis, calls: await fake.calls() }
 }
 
 async function checkText(answers: readonly KubectlAnswer[]) {
-  await using fake = await fakeKubectl(answers)
+  using fake = fakeKubectl(answers)
   return await runDoctor(['--pod', 'shop/orders'], fake.env)
 }
 

@@ -1,18 +1,13 @@
-import { chmod, mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createPortForward } from '../../../../src/tools/doctor/pod/port-forward.ts'
+import { createFolder } from '../../../fixtures/folder.ts'
 
 const TARGET = { namespace: 'wimds-node-agent', name: 'x', port: 9442 }
 
 /** Forwards a port by a kubectl that runs these commands of the shell. */
 async function forwardBy(commands: string, timeoutMs?: number) {
-  const directory = await mkdtempDisposable(join(tmpdir(), 'wimds-kubectl-'))
-  await using _ = directory
-  const kubectl = join(directory.path, 'kubectl')
-  await writeFile(kubectl, `#!/bin/sh\n${commands}\n`)
-  await chmod(kubectl, 0o755)
+  using directory = createFolder()
+  directory.write('kubectl', `#!/bin/sh\n${commands}\n`, 0o755)
   const { signal } = new AbortController()
   const env = { PATH: directory.path }
   return await createPortForward({ env, signal, context: undefined }, timeoutMs)(TARGET)

@@ -1,7 +1,4 @@
 /** `wimds doctor --pre` before a table of kubectl and an issuer behind a proxy. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/cluster/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/injection-settings.ts'
@@ -9,6 +6,7 @@ import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
 import { serve } from '../../../../src/tools/simulator/http/serve.ts'
 import { createIssuer, type ClusterIssuer } from '../../../../src/tools/simulator/issuer/issuer.ts'
 import { connectProxy } from '../../../sidecar/exchange/connect-proxy.ts'
+import { createFolder } from '../../../fixtures/folder.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose, runDoctor } from '../run-doctor.ts'
 
@@ -25,9 +23,7 @@ const tls = await authority.issue({ names: [HOST] })
 const running = resources.use(await serve(published.handler, { tls }))
 const routes = { [`${HOST}:443`]: running.port, 'login.microsoftonline.com:443': running.port }
 const proxy = resources.use(await connectProxy({ routes }))
-const directory = resources.use(await mkdtempDisposable(join(tmpdir(), 'wimds-pre-')))
-const caFile = join(directory.path, 'ca.crt')
-await writeFile(caFile, authority.caPem)
+const caFile = resources.use(createFolder()).write('ca.crt', authority.caPem)
 const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, WIMDS_CA_FILE: caFile }
 
 /** Returns the answer with what the API server says of itself at a path. */
@@ -57,7 +53,7 @@ interface Case {
 }
 
 async function check({ answers = [], flags = [], changes = {} }: Case = {}) {
-  await using fake = await fakeKubectl([...answers, ...(await cluster())])
+  using fake = fakeKubectl([...answers, ...(await cluster())])
   const args = ['--pre', '--namespace=shop', ...flags]
   const diagnosis = await diagnose(args, { ...env, ...fake.env, ...changes })
   const statuses = diagnosis.report.checks.map(({ check: name, status }) => `${name}: ${status}`)
@@ -76,7 +72,7 @@ test('passes for a cluster that is ready, and changes nothing in it', async () =
 })
 
 test('prints the report for people', async () => {
-  await using fake = await fakeKubectl(await cluster())
+  using fake = fakeKubectl(await cluster())
   const args = ['--pre', '--namespace=shop', '--mode=env']
   const { stdout } = await runDoctor(args, { ...env, ...fake.env })
   expect(stdout).toMatch(/^Before an installation of wimds .*\n {2}✓ API server: v1\.34\.4\n/)
@@ -91,7 +87,7 @@ test.each([
   ['loopback', ['wimds', 'wimds-redirect']],
   ['node', ['wimds-gate']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {
-  await using fake = await fakeKubectl(await cluster())
+  using fake = fakeKubectl(await cluster())
   await runDoctor(['--pre', '--namespace=shop', `--mode=${mode}`], { ...env, ...fake.env })
   const pod = await fake.inputOf('create --dry-run=server')
   expect(JSON.parse(pod)).toMatchObject({

@@ -1,23 +1,22 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createProjectedTokenFile } from '../../../../src/tools/simulator/issuer/projected-token-file.ts'
+import { createFolder, type Folder } from '../../../fixtures/folder.ts'
 
-let directory = ''
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'wimds-test-'))
+let directory: Folder
+beforeEach(() => {
+  directory = createFolder()
 })
-afterEach(() => rm(directory, { recursive: true }))
+afterEach(() => directory[Symbol.dispose]())
 
 test('the token file is a link through ..data into a timestamped directory, readable by any uid', async () => {
-  const file = createProjectedTokenFile(directory, () => Date.UTC(2026, 10, 24, 1, 2, 3))
+  const file = createProjectedTokenFile(directory.path, () => Date.UTC(2026, 10, 24, 1, 2, 3))
   await file.write('first')
-  expect(file.path).toBe(join(directory, 'azure-identity-token'))
+  expect(file.path).toBe(directory.file('azure-identity-token'))
   expect(await readlink(file.path)).toBe('..data/azure-identity-token')
-  expect(await readlink(join(directory, '..data'))).toMatch(/^\.\.2026_11_24_01_02_03\.\w+$/u)
+  expect(await readlink(directory.file('..data'))).toMatch(/^\.\.2026_11_24_01_02_03\.\w+$/u)
   expect((await stat(file.path)).mode & 0o777).toBe(0o644)
-  expect((await stat(join(directory, '..data'))).mode & 0o777).toBe(0o755)
+  expect((await stat(directory.file('..data'))).mode & 0o777).toBe(0o755)
 })
 
 const whole = (letter: string): string => letter.repeat(100_000)
@@ -34,7 +33,7 @@ async function watch(path: string, stopped: AbortSignal): Promise<ReadonlySet<st
 }
 
 test('a reader gets the old or the new token, never a part', async () => {
-  const file = createProjectedTokenFile(directory)
+  const file = createProjectedTokenFile(directory.path)
   await file.write(whole('a'))
   const stop = new AbortController()
   const watching = watch(file.path, stop.signal)
@@ -46,10 +45,10 @@ test('a reader gets the old or the new token, never a part', async () => {
 })
 
 test('concurrent writes run one after another', async () => {
-  const file = createProjectedTokenFile(directory)
+  const file = createProjectedTokenFile(directory.path)
   const writes = Array.from({ length: 8 }, (_, turn) => file.write(String(turn)))
   await Promise.all(writes)
   expect(await readFile(file.path, 'utf8')).toBe('7')
-  const left = (await readdir(directory)).filter((name) => name.startsWith('..2'))
+  const left = (await readdir(directory.path)).filter((name) => name.startsWith('..2'))
   expect(left).toHaveLength(1)
 })
