@@ -25,7 +25,7 @@ const importsOf = (folder: string) =>
 
 test('the imports are found', () => {
   expect(IMPORTS.get('cli/precompiled.ts')).toContain('sidecar/serve/serve.ts')
-  expect(IMPORTS.get('sidecar/exchange/http-client.ts')).toContain('lib/undici.ts')
+  expect(IMPORTS.get('sidecar/exchange/dispatcher.ts')).toContain('lib/undici.ts')
 })
 
 test.each([

@@ -2,7 +2,7 @@
 import type * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
-import { readBody } from '../lib/http.ts'
+import { readBody } from '../lib/read-body.ts'
 import { request } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
 import {

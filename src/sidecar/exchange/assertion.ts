@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
-import { type AssertionClaims, BrokerError, type EntraDetails } from '../../lib/errors.ts'
+import { type AssertionClaims, BrokerError } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile, shareReads } from '../../lib/files.ts'
-import { describeInternalIssuer, PUBLIC_ISSUER_FIX } from '../../lib/internal-issuer.ts'
 import { Secret } from '../../lib/secret.ts'
+import type { Identity } from '../identities.ts'
 
 /** A projected token, with the claims that decide whether Entra ID accepts it. */
 export interface Assertion extends AssertionClaims {
@@ -148,6 +148,20 @@ export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>)
   return audience.some(isFederationAudience)
 }
 
+/**
+ * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
+ * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
+ * So does the token of a managed identity.
+ */
+export function usesTokenProxy(
+  { exchangeVia, assertionFrom }: Pick<Identity, 'exchangeVia' | 'assertionFrom'>,
+  assertion: Pick<Assertion, 'audience'>,
+): boolean {
+  if (assertionFrom !== undefined) return false
+  if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
+  return !isForDirectFederation(assertion)
+}
+
 /** Creates the error of a projected token that has expired by the clock of this machine. */
 export function createExpiredError(
   file: string,
@@ -158,19 +172,6 @@ export function createExpiredError(
     `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine`,
     "check that it is a projected volume, the kubelet's log, and the clock of the node",
   )
-}
-
-/** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
-export function createInternalIssuerError(
-  issuer: string,
-  { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
-): BrokerError {
-  const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
-  return new BrokerError('issuer_unreachable', problem, {
-    fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
-    entra,
-    needsChange: true,
-  })
 }
 
 async function readTokenFile(path: string): Promise<string> {

@@ -3,11 +3,8 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import type { Config, TokenProxySettings } from '../config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import type { Identity } from '../identities.ts'
-import { type Assertion, isForDirectFederation } from './assertion.ts'
 import { followCertificates } from './ca-file.ts'
 import { Agent, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
-import { CONNECT_OPTIONS, HTTP1_ONLY } from './http-client.ts'
 import {
   createProxyDestination,
   type Destination,
@@ -15,6 +12,21 @@ import {
   toTransportError,
   withPeer,
 } from './transport-errors.ts'
+
+/**
+ * Options of undici's dispatchers and connections. One request at a time, hours apart, has no use for HTTP/2, for which
+ * Node loads more code; and while a server may choose it, a pool makes all requests wait for its first connection.
+ */
+const HTTP1_ONLY = { allowH2: false } as const
+
+/** How every exchange connects, to Entra ID or to a proxy. */
+const CONNECT_OPTIONS = {
+  ...HTTP1_ONLY,
+  /** Milliseconds, TLS handshake included: the attempt and its hedge fail before a caller has waited for 8 s. */
+  timeout: 4000,
+  // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to any server.
+  rejectUnauthorized: true,
+} as const
 
 export type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
@@ -111,20 +123,6 @@ export function createTokenProxyDispatcher({ url, sniName, ca }: TokenProxySetti
       return dispatch({ ...sent, origin, path }, handler)
     }),
   )
-}
-
-/**
- * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
- * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
- * So does the token of a managed identity.
- */
-export function usesTokenProxy(
-  { exchangeVia, assertionFrom }: Pick<Identity, 'exchangeVia' | 'assertionFrom'>,
-  assertion: Pick<Assertion, 'audience'>,
-): boolean {
-  if (assertionFrom !== undefined) return false
-  if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
-  return !isForDirectFederation(assertion)
 }
 
 /** The connections to an HTTP proxy. Its failures are errors of the proxy, not of the server behind it. */

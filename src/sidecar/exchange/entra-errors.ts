@@ -2,11 +2,15 @@
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
-import { isInternalIssuer } from '../../lib/internal-issuer.ts'
+import {
+  describeInternalIssuer,
+  isInternalIssuer,
+  PUBLIC_ISSUER_FIX,
+} from '../../lib/internal-issuer.ts'
 import { DEFAULT_FIXES, explainAadsts, formatFix } from './aadsts.ts'
-import { type Assertion, createInternalIssuerError } from './assertion.ts'
+import type { Assertion } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
-import { parseHttpDate, type TokenEndpointResponse } from './http-client.ts'
+import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
 
 /** No Retry-After blocks a key for longer than an hour, the jitter of the token cache included. */
@@ -15,18 +19,19 @@ const MAX_DESCRIPTION = 1000
 /** Entra's own errors, ids and links have less than 40 characters. */
 const MAX_ID = 100
 const MAX_REASON = 300
+const MAX_EXCERPT = 200
 
 /** A member of the wrong type counts as absent, so that the others can still be used. */
 const withFallback = z.catch
-const text = withFallback(z.optional(z.string()), undefined)
+const optionalText = withFallback(z.optional(z.string()), undefined)
 const ErrorBody = z.object({
-  error: text,
-  error_description: text,
+  error: optionalText,
+  error_description: optionalText,
   error_codes: withFallback(z.optional(z.array(z.number())), undefined),
-  trace_id: text,
-  correlation_id: text,
-  timestamp: text,
-  error_uri: text,
+  trace_id: optionalText,
+  correlation_id: optionalText,
+  timestamp: optionalText,
+  error_uri: optionalText,
 })
 
 /**
@@ -50,7 +55,7 @@ export function parseEntraError(
     correlationId: toShortText(body.correlation_id),
     errorUri: toShortText(body.error_uri),
   }
-  const entraTime = parseDateHeader(response) ?? now
+  const entraTime = response.date ?? now
   const isTimeError = aadsts === 700024
   const isRotated = assertion.isOfEntra !== true
   const isExpired = assertion.expiresAt <= entraTime
@@ -106,6 +111,19 @@ function isExplainedByIssuer(
   return (isOfIssuer || code.startsWith('federated_credential_')) && isInternalIssuer(issuer)
 }
 
+/** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
+export function createInternalIssuerError(
+  issuer: string,
+  { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
+): BrokerError {
+  const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
+  return new BrokerError('issuer_unreachable', problem, {
+    fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
+    entra,
+    needsChange: true,
+  })
+}
+
 /** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */
 function createExpiryRejection(
   { expiresAt }: Pick<Assertion, 'expiresAt'>,
@@ -133,11 +151,11 @@ export function parseTokenProxyError(
   clientId: string,
   now: number,
 ): BrokerError | undefined {
-  const { status, json = {}, excerpt } = response
+  const { status, json = {}, text } = response
   const { data: { error, error_codes: codes, error_description: description = '' } = {} } =
     ErrorBody.safeParse(json)
   if (codes !== undefined || description.startsWith('AADSTS')) return undefined
-  const reason = typeof json['message'] === 'string' ? json['message'] : excerpt
+  const reason = typeof json['message'] === 'string' ? json['message'] : text
   const answered = `the token proxy of the cluster answered ${status} ${JSON.stringify(scrubAndTruncate(reason, MAX_REASON))}`
   if (status === 403) {
     return new BrokerError(
@@ -147,7 +165,7 @@ export function parseTokenProxyError(
     )
   }
   if (status === 401) {
-    if (assertion.expiresAt <= (parseDateHeader(response) ?? now)) {
+    if (assertion.expiresAt <= (response.date ?? now)) {
       return createExpiryRejection(assertion, TOKEN_PROXY)
     }
     return new BrokerError(
@@ -184,8 +202,8 @@ function findCode(
 }
 
 /** Formats a response without an error description. */
-function formatResponse({ status, excerpt }: TokenEndpointResponse, code: ErrorCode): string {
-  const body = excerpt.replace(/\s+/g, ' ').trim()
+function formatResponse({ status, text }: TokenEndpointResponse, code: ErrorCode): string {
+  const body = scrubAndTruncate(text, MAX_EXCERPT).replace(/\s+/g, ' ').trim()
   const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`
   return code === 'entra_bad_response'
     ? `${answered}, which is not a response of Entra ID`
@@ -211,11 +229,4 @@ function parseRetryAfter(header: string, entraTime: number): number | undefined 
     ? Number(value) * 1000
     : (parseHttpDate(value) ?? entraTime) - entraTime
   return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
-}
-
-/** Returns Entra's clock in epoch milliseconds, by its Date header. */
-export function parseDateHeader({
-  headers,
-}: Pick<TokenEndpointResponse, 'headers'>): number | undefined {
-  return parseHttpDate(String(headers['date'] ?? ''))
 }

@@ -9,17 +9,16 @@ import type { Identity } from '../identities.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
-import type { Assertion, AssertionReader } from './assertion.ts'
+import { type Assertion, type AssertionReader, usesTokenProxy } from './assertion.ts'
 import {
   type Authority,
   findAudience,
   formatTokenIssuer,
   resolveAuthority,
 } from '../../lib/clouds.ts'
-import { type ExchangeDispatchers, type Route, usesTokenProxy } from './dispatcher.ts'
-import { parseDateHeader, parseEntraError, parseTokenProxyError } from './entra-errors.ts'
-import { postForm, type TokenEndpointResponse } from './http-client.ts'
-import { parseToken, readTokenIds } from './token-response.ts'
+import type { ExchangeDispatchers, Route } from './dispatcher.ts'
+import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
+import { parseToken, postForm, readTokenIds, type TokenEndpointResponse } from './token-endpoint.ts'
 import { ENTRA, withPeer } from './transport-errors.ts'
 
 export interface ExchangeOptions extends ExchangeDispatchers {
@@ -176,14 +175,21 @@ async function sendRequest(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const startedAt = clock.monotonic()
-  const direct = { dispatcher, destination: withPeer(ENTRA, `https://${authority.tokenHost}`) }
+  const direct: Route = {
+    dispatcher,
+    get destination() {
+      return withPeer(ENTRA, `https://${authority.tokenHost}`)
+    },
+  }
   const route = proxied ?? direct
+  const startedAt = clock.monotonic()
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - startedAt
   const now = clock.wall()
-  const skewMs = measureSkew(response, now - durationMs / 2)
-  if (skewMs !== undefined) onSkew?.(skewMs)
+  // Only a response with JSON is Entra's. A Date header has whole seconds, so half a second is added.
+  if (response.json !== undefined && response.date !== undefined) {
+    onSkew?.(now - durationMs / 2 - (response.date + 500))
+  }
   if (response.status !== 200) {
     const isProxied = proxied !== undefined
     throw (
@@ -191,7 +197,7 @@ async function sendRequest(
       parseEntraError(response, assertion, now, isProxied)
     )
   }
-  return parseToken(response, assertion, startedAt, clock, route.destination)
+  return parseToken(response, assertion, startedAt, clock, route)
 }
 
 /**
@@ -208,7 +214,7 @@ async function post(
 ): Promise<TokenEndpointResponse> {
   const sent: { response?: Promise<TokenEndpointResponse> } = {}
   const options = {
-    ...route,
+    route,
     allowedHost: authority.tokenHost,
     assertion: assertion.secret,
     signal,
@@ -261,17 +267,8 @@ function rejectGet(url: string): never {
  * which MSAL would throw a TypeError.
  */
 // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-function toMsalResponse<T>({ status, json, excerpt }: TokenEndpointResponse) {
-  const body = json ?? { error: 'temporarily_unavailable', error_description: excerpt }
+function toMsalResponse<T>({ status, json }: TokenEndpointResponse) {
+  const body = json ?? { error: 'temporarily_unavailable', error_description: '' }
   // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
   return { status, headers: {}, body: { ...body } as T }
-}
-
-/**
- * Returns how many milliseconds `now` is ahead of Entra's clock; undefined if the response is not JSON,
- * and so not Entra's, or has no Date. That header has whole seconds, so half a second is added.
- */
-function measureSkew(response: TokenEndpointResponse, now: number): number | undefined {
-  const date = parseDateHeader(response)
-  return response.json === undefined || date === undefined ? undefined : now - (date + 500)
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { METADATA_IP, METADATA_PORT } from '../../lib/hosts.ts'
-import { sendGet } from '../../lib/http.ts'
+import { sendGet } from '../../lib/send-get.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 

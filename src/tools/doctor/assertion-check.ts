@@ -5,7 +5,6 @@ import { type AssertionClaims, BrokerError, toBrokerError } from '../../lib/erro
 import {
   type Assertion,
   createExpiredError,
-  createInternalIssuerError,
   findApiAudience,
   hasUnexpectedAudience,
   readAssertion,
@@ -17,6 +16,7 @@ import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
+import { createInternalIssuerError } from '../../sidecar/exchange/entra-errors.ts'
 import type { Config } from '../../sidecar/config/config.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './connectivity.ts'

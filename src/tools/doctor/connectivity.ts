@@ -4,7 +4,6 @@ import {
   type ExchangeDispatchers,
   type ProxySettings,
   readProxy,
-  usesTokenProxy,
 } from '../../sidecar/exchange/dispatcher.ts'
 import {
   ENTRA,
@@ -12,7 +11,7 @@ import {
   toTransportError,
   withPeer,
 } from '../../sidecar/exchange/transport-errors.ts'
-import type { Assertion } from '../../sidecar/exchange/assertion.ts'
+import { type Assertion, usesTokenProxy } from '../../sidecar/exchange/assertion.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
 import { getPeer } from '../../lib/hosts.ts'

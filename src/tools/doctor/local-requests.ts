@@ -1,7 +1,7 @@
 /** Requests to servers of this machine. */
 import type * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
-import { type GetOptions, sendGet } from '../../lib/http.ts'
+import { type GetOptions, sendGet } from '../../lib/send-get.ts'
 
 interface LocalReply {
   readonly status: number

@@ -1,7 +1,7 @@
 /** The sources of the report: status documents of sidecars, or a Prometheus that scrapes them. */
 import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
-import { readBody } from '../../lib/http.ts'
+import { readBody } from '../../lib/read-body.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { scrubAndTruncate } from '../../lib/secret.ts'
 import { formatWorkload, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'

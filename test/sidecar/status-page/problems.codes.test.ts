@@ -15,7 +15,7 @@ import {
   parseEntraError,
   parseTokenProxyError,
 } from '../../../src/sidecar/exchange/entra-errors.ts'
-import { postForm } from '../../../src/sidecar/exchange/http-client.ts'
+import { postForm } from '../../../src/sidecar/exchange/token-endpoint.ts'
 import { ENTRA, toTransportError } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { requireSubject } from '../../../src/cluster/node-broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -40,9 +40,9 @@ const fileWith = (text: string) => () => readAssertion(FILE, () => Promise.resol
 const network = (code: string) => () =>
   toTransportError(Object.assign(new Error(code), { code }), ENTRA)
 const rejected =
-  (status: number, json?: Readonly<Record<string, unknown>>, excerpt = '') =>
+  (status: number, json?: Readonly<Record<string, unknown>>, text = '') =>
   () =>
-    parseEntraError({ status, headers: {}, json, excerpt }, assertion, NOW)
+    parseEntraError({ status, headers: {}, json, text, date: undefined }, assertion, NOW)
 
 /** Posts to a URL that answers a redirect. */
 function post(url: string): Promise<unknown> {
@@ -52,8 +52,7 @@ function post(url: string): Promise<unknown> {
     url,
     { headers: {}, body: '' },
     {
-      dispatcher: simulator.dispatcher,
-      destination: ENTRA,
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
       allowedHost: new URL(simulator.authorityHost).host,
       assertion: new Secret('x'),
       signal: new AbortController().signal,
@@ -98,7 +97,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, Fail | readonly Fail[]>>> = {
   policy_refused: aadsts(53003),
   token_proxy_forbidden: () =>
     parseTokenProxyError(
-      { status: 403, headers: {}, json: {}, excerpt: '' },
+      { status: 403, headers: {}, json: {}, text: '', date: undefined },
       assertion,
       'an-id',
       0,

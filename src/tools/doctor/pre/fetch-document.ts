@@ -8,7 +8,7 @@ import { usesProxy } from '../connectivity.ts'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
-import { readBody } from '../../../lib/http.ts'
+import { readBody } from '../../../lib/read-body.ts'
 import { request } from '../../../lib/undici.ts'
 
 /** A JSON object, or why there is none. */

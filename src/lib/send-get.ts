@@ -1,22 +1,7 @@
-/** HTTP: reads the bodies of other servers, which may not end, and sends requests to servers of this machine. */
+/** Sends requests to servers of this machine. */
 import { once } from 'node:events'
 import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
-
-/** Returns the whole body as UTF-8. Throws the error of `createError` once it exceeds `maxBytes`. */
-export async function readBody(
-  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  maxBytes: number,
-  createError: () => Error,
-): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > maxBytes) throw createError()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
+import { readBody } from './read-body.ts'
 
 export interface GetOptions {
   /** Time limit of the whole request. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseHttpDate, postForm } from '../../../src/sidecar/exchange/http-client.ts'
+import { parseHttpDate, postForm } from '../../../src/sidecar/exchange/token-endpoint.ts'
 import { ENTRA } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
@@ -12,8 +12,7 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
     await using simulator = await createSimulator({ ports: false })
     const form = { headers: {}, body: 'client_assertion=x' }
     const sent = postForm(url, form, {
-      dispatcher: simulator.dispatcher,
-      destination: ENTRA,
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
       allowedHost: 'login.test',
       assertion: new Secret('x'),
       signal: new AbortController().signal,
