@@ -8,11 +8,11 @@ import { watchAssertions } from '../../src/sidecar/exchange/assertion-watcher.ts
 import { createEntraExchange } from '../../src/sidecar/exchange/entra.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
+import { retryExchanges } from '../../src/sidecar/tokens/attempts.ts'
 import type { RefreshEvent } from '../../src/sidecar/tokens/exchanges.ts'
 import { shareIdentityFailures } from '../../src/sidecar/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/sidecar/tokens/token-cache.ts'
 import type { TokenSource } from '../../src/sidecar/tokens/token.ts'
-import { createExchangeSource } from '../../src/sidecar/tokens/token-sources.ts'
 import { movedClock } from '../sidecar/exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { identityOf } from '../fixtures/identity.ts'
@@ -63,20 +63,14 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
     const limit = AbortSignal.timeout(limitMs)
     return exchange(original, signal === undefined ? limit : AbortSignal.any([signal, limit]))
   }
-  const source = createExchangeSource(
-    () => Promise.resolve(shareIdentityFailures(limited, clock)),
-    {
-      loadDelayMs: 0,
-      maxConcurrent: 32,
-      timeoutMs: 60_000,
-      clock,
-      random,
-      onExchange: () => {},
-    },
-  )
+  const retried = retryExchanges(shareIdentityFailures(limited, clock), {
+    timeoutMs: 60_000,
+    clock,
+    random,
+  })
   const refreshes: RefreshEvent[] = []
   const onRefresh = (event: RefreshEvent) => refreshes.push(event)
-  const cache = new TokenCache(source, { maxEntries: 100, clock, random, onRefresh })
+  const cache = new TokenCache(retried, { maxEntries: 100, clock, random, onRefresh })
   onFailure.defer(() => cache.close())
   const watch = watchAssertions({
     files: () => [simulator.tokenFile],

@@ -14,6 +14,7 @@ import type { ListenForPod } from '../../sidecar/server/app.ts'
 import type { Listener, SocketHandle } from '../../sidecar/server/listen.ts'
 import type { ProcessLog } from '../../sidecar/telemetry/logger.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
+import { nestLimits } from '../../sidecar/tokens/exchange-limit.ts'
 import {
   BrokerError,
   ConfigError,
@@ -140,7 +141,10 @@ export class Workload {
     this.#isStarted = true
     const config = await this.#load()
     if (config === undefined) return
-    const exchanges = this.#limitExchanges(this.#node.exchanges)
+    const exchanges = {
+      ...this.#node.exchanges,
+      limit: nestLimits(this.namespaceLimit, this.#node.exchanges.limit),
+    }
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
     const readAssertion = this.#createAssertionReader(config.exchange.audience)
     const broker = createBroker({
@@ -163,13 +167,6 @@ export class Workload {
       ...broker,
     })
     for (const served of this.#pods.values()) void this.#listen(served, broker)
-  }
-
-  /** Returns the stack of the node, whose exchanges need a permit of the namespace first. */
-  #limitExchanges(stack: ExchangeStack): ExchangeStack {
-    const limit: Semaphore = (work, options) =>
-      this.namespaceLimit(() => stack.limit(work, options), options)
-    return { ...stack, limit }
   }
 
   /** Reads the configuration until it is valid; undefined if the workload has ended before. */

@@ -19,9 +19,8 @@ import { createPassThrough } from '../metadata/pass-through.ts'
 import type { ProcessLog } from '../telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
-import { shareIdentityFailures } from '../tokens/identity-failures.ts'
+import { createExchangeLimit, nestLimits } from '../tokens/exchange-limit.ts'
 import { TokenCache } from '../tokens/token-cache.ts'
-import { createExchangeSource } from '../tokens/token-sources.ts'
 import {
   type CacheRequest,
   createCacheRequest,
@@ -55,9 +54,6 @@ export interface Broker {
   readonly onReload: (problem: string | undefined) => void
   readonly close: () => void
 }
-
-/** Loading the exchange blocks the event loop: the ports and the first probe go first. */
-const PRELOAD_DELAY_MS = 50
 
 /**
  * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
@@ -145,30 +141,23 @@ function createCache(
   const { timeoutMs, maxConcurrent, region } = config.exchange
   const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
   const clock = systemClock
-  const createSource = () =>
-    exchanges.createSource({
-      readAssertion,
-      onSkew,
-      onAttempt,
-      clock,
-      // Within the retries, so that the other resources of an identity know of a Retry-After that one exchange waits for.
-      around: (source) => shareIdentityFailures(source, clock),
-      region,
-    })
-  const source = createExchangeSource(createSource, {
-    loadDelayMs: PRELOAD_DELAY_MS,
-    maxConcurrent,
-    maxQueued: countWaiting(config),
-    timeoutMs,
-    sharedLimit: exchanges.limit,
+  const source = exchanges.createSource({
+    readAssertion,
+    onSkew,
+    onAttempt,
     clock,
-    onExchange,
+    region,
+    timeoutMs,
   })
+  const maxQueued = countWaiting(config)
+  const limit = createExchangeLimit({ maxConcurrent, maxQueued, timeoutMs })
   return new TokenCache(source, {
     maxEntries: config.cacheSize,
     timeoutMs,
+    limit: nestLimits(limit, exchanges.limit),
     clock,
     onResult: onCacheResult,
+    onExchange,
     onRefresh,
   })
 }

@@ -3,7 +3,7 @@
  * a test compares the two.
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
-import type { ExchangeEvent } from '../tokens/token-sources.ts'
+import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import {

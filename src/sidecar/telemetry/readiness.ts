@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/secret.ts'
-import type { ExchangeEvent } from '../tokens/token-sources.ts'
+import type { ExchangeEvent } from '../tokens/exchanges.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>

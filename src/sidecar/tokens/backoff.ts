@@ -3,7 +3,7 @@
  * full jitter: a delay is between 0 and the longest of its policy. Pure: no clock is read, no timer is set.
  */
 import { type BrokerError, mayBePropagating } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 
 const SECOND_MS = 1000
 

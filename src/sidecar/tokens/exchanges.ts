@@ -1,11 +1,26 @@
-/** The exchanges of the token cache: one at a time for each key, what its outcome changes, and when the next one is made. */
+/**
+ * The exchanges of the token cache: one at a time for each key, its time limits, what its outcome changes, and when the
+ * next one is made.
+ */
+import { randomUUID } from 'node:crypto'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
 import type { Entry } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
 import type { EntryStore } from './entry-store.ts'
 import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
+
+/** The outcome of one exchange with Entra ID: of its last attempt. */
+export interface ExchangeEvent {
+  readonly request: TokenRequest
+  /** Without the wait for a permit. */
+  readonly durationMs: number
+  readonly outcome:
+    | { readonly ok: true; readonly token: AccessToken }
+    | { readonly ok: false; readonly error: BrokerError }
+}
 
 /** The outcome of an exchange that was made while a token was cached. */
 export interface RefreshEvent {
@@ -17,9 +32,16 @@ export interface RefreshEvent {
 }
 
 interface ExchangesOptions {
-  /** How long a caller waits for an exchange, in milliseconds; the exchange goes on for the next callers. */
+  /**
+   * WIMDS_EXCHANGE_TIMEOUT in milliseconds. Callers wait this long; then their exchange goes on in the background for as
+   * long again, so that a late token is cached for the next callers. An exchange in the background has it once.
+   */
   readonly timeoutMs: number
+  /** Limits how many exchanges run at the same time. */
+  readonly limit: Semaphore
   readonly clock: Clock
+  /** Called after each exchange, with all of its attempts. */
+  readonly onExchange: (event: ExchangeEvent) => void
   readonly onRefresh: (event: RefreshEvent) => void
 }
 
@@ -110,7 +132,7 @@ export class Exchanges {
     const { request } = entry
     let token: AccessToken
     try {
-      token = await this.#source({ ...request, ...options })
+      token = await this.#exchange({ ...request, ...options })
       this.#requireUnexpired(token)
     } catch (thrown) {
       const error = toBrokerError(thrown)
@@ -123,6 +145,37 @@ export class Exchanges {
     this.#flights.delete(entry.key)
     this.#succeed(this.#findSuccessor(entry), token)
     return token
+  }
+
+  /** Makes an exchange once the limit permits it. The signal of its time limit ends it; the wait for the permit counts. */
+  async #exchange(request: TokenRequest): Promise<AccessToken> {
+    const { timeoutMs, limit } = this.#options
+    const { isBackground = false } = request
+    const deadline = startDeadline(isBackground ? timeoutMs : 2 * timeoutMs)
+    const work = () => this.#report(request, deadline.signal)
+    try {
+      return await limit(work, { isUrgent: isBackground })
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  /** Makes an exchange and reports it. Gives it a correlation id if its request has none. */
+  async #report(original: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
+    const { clock, onExchange } = this.#options
+    const request = { ...original, correlationId: original.correlationId ?? randomUUID() }
+    const startedAt = clock.monotonic()
+    const report = (outcome: ExchangeEvent['outcome']) =>
+      onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
+    try {
+      const token = await this.#source(request, signal)
+      report({ ok: true, token })
+      return token
+    } catch (thrown) {
+      const error = toBrokerError(thrown)
+      report({ ok: false, error })
+      throw error
+    }
   }
 
   /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */

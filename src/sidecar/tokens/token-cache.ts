@@ -1,13 +1,13 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import { createSemaphore } from '../../lib/semaphore.ts'
+import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, Entry, type Failure } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, systemClock, ttlMs } from './clock.ts'
 import { EntryStore } from './entry-store.ts'
-import { Exchanges, type RefreshEvent } from './exchanges.ts'
-import { createOverloadedError } from './token-sources.ts'
+import { createOverloadedError } from './exchange-limit.ts'
+import { type ExchangeEvent, Exchanges, type RefreshEvent } from './exchanges.ts'
 import { isEnding } from './refresh-policy.ts'
 import {
   type AccessToken,
@@ -25,12 +25,15 @@ export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypas
 export interface TokenCacheOptions {
   /** Keys cached at most, tokens and failures; the least recently used is evicted. */
   readonly maxEntries: number
-  /** How long a caller waits for an exchange, in milliseconds; the exchange goes on for the next callers. */
+  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds; `exchanges.ts` says what it limits. */
   readonly timeoutMs?: number
+  /** Limits how many exchanges run at the same time. */
+  readonly limit?: Semaphore
   readonly clock?: Clock
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
   readonly onResult?: (result: CacheResult) => void
+  readonly onExchange?: (event: ExchangeEvent) => void
   readonly onRefresh?: (event: RefreshEvent) => void
 }
 
@@ -53,9 +56,11 @@ export class TokenCache {
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
     const { maxEntries, timeoutMs = 60_000, clock = systemClock } = options
-    const { random = Math.random, onResult = () => {}, onRefresh = () => {} } = options
+    const { limit = (work) => work(), random = Math.random } = options
+    const { onResult = () => {}, onExchange = () => {}, onRefresh = () => {} } = options
+    const events = { onExchange, onRefresh }
     this.#store = new EntryStore(maxEntries)
-    this.#exchanges = new Exchanges(source, this.#store, { timeoutMs, clock, onRefresh })
+    this.#exchanges = new Exchanges(source, this.#store, { timeoutMs, limit, clock, ...events })
     this.#clock = clock
     this.#random = random
     this.#onResult = onResult

@@ -21,7 +21,7 @@ import { requireSubject } from '../../../src/cluster/node-broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { renderProblems } from '../../../src/sidecar/status-page/problems.ts'
-import { createOverloadedError } from '../../../src/sidecar/tokens/token-sources.ts'
+import { createOverloadedError } from '../../../src/sidecar/tokens/exchange-limit.ts'
 import { NOW } from '../../fixtures/parts.ts'
 import { cached, failing, observe, readable } from '../telemetry/observed.ts'
 

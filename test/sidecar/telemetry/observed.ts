@@ -10,7 +10,7 @@ import { createMetrics } from '../../../src/sidecar/telemetry/metrics.ts'
 import { createTelemetry } from '../../../src/sidecar/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../../src/sidecar/tokens/cache-entry.ts'
 import type { Clock } from '../../../src/sidecar/tokens/clock.ts'
-import type { ExchangeEvent } from '../../../src/sidecar/tokens/token-sources.ts'
+import type { ExchangeEvent } from '../../../src/sidecar/tokens/exchanges.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../../fixtures/parts.ts'
 
 export const VAULT = 'https://vault.azure.net/.default'

@@ -1,13 +1,11 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
-import type { RefreshEvent } from '../../../src/sidecar/tokens/exchanges.ts'
+import { retryExchanges } from '../../../src/sidecar/tokens/attempts.ts'
+import { createExchangeLimit } from '../../../src/sidecar/tokens/exchange-limit.ts'
+import type { ExchangeEvent, RefreshEvent } from '../../../src/sidecar/tokens/exchanges.ts'
 import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
 import { TokenCache, type TokenCacheOptions } from '../../../src/sidecar/tokens/token-cache.ts'
-import {
-  createExchangeSource,
-  type ExchangeEvent,
-} from '../../../src/sidecar/tokens/token-sources.ts'
 import { type Behaviour, createScriptedEntra } from './scripted-entra.ts'
 
 export const SECOND_MS = 1000
@@ -59,16 +57,13 @@ export function setUpLimited({
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
   const shared = shareIdentityFailures(entra.source, systemClock)
-  const source = createExchangeSource(() => Promise.resolve(shared), {
-    loadDelayMs: 0,
-    maxConcurrent: MAX_CONCURRENT,
-    maxQueued: MAX_WAITING,
-    timeoutMs: TIMEOUT_MS,
-    clock: systemClock,
+  const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
+  const limit = { maxConcurrent: MAX_CONCURRENT, maxQueued: MAX_WAITING, timeoutMs: TIMEOUT_MS }
+  const cache = new TokenCache(retryExchanges(shared, options), {
+    ...options,
+    maxEntries,
+    limit: createExchangeLimit(limit),
     onExchange: (event) => exchanges.push(event),
-    random,
   })
-  const options = { maxEntries, timeoutMs: TIMEOUT_MS, random }
-  const cache = new TokenCache(source, options)
   return { entra, cache, get: cache.createGet(MAX_WAITING), exchanges }
 }

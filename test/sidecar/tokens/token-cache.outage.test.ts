@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
+import { createExchangeLimit } from '../../../src/sidecar/tokens/exchange-limit.ts'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
-import { VAULT } from './scripted-entra.ts'
+import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
@@ -167,6 +168,35 @@ describe('while no token is cached', () => {
     expect(entra.exchanges).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(13_000)
     expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+  })
+})
+
+describe('the time limit', () => {
+  const timeoutMs = 10 * SECOND_MS
+
+  test('of an exchange is twice as long as that of its callers, and includes its wait for a permit', async () => {
+    const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs })
+    const { entra, get } = setUp({ timeoutMs, limit, behaviour: { latencyMs: 4000 } })
+    void ask(get, other(1))
+    entra.behave({ latencyMs: 30_000 })
+    const caller = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(2 * timeoutMs - 1)
+    expect(await caller).toMatchObject({ text: 'entra_timeout', tookMs: timeoutMs })
+    expect(entra.inflight()).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(entra.inflight()).toBe(0)
+  })
+
+  test('of an exchange in the background is that of a caller', async () => {
+    const { entra, get } = setUp({ timeoutMs })
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    entra.behave({ latencyMs: 30_000 })
+    void ask(get, { ...VAULT, bypassCache: true })
+    await vi.advanceTimersByTimeAsync(timeoutMs - 1)
+    expect(entra.inflight()).toBe(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(entra.inflight()).toBe(0)
   })
 })
 

@@ -173,10 +173,11 @@ describe('when the wall clock is set or the machine sleeps, the cache', () => {
     const { entra, get } = setUp({ behaviour: { lifetimeMs: 24 * HOUR_MS } })
     await ask(get, VAULT)
     entra.behave({ error: 'entra_throttled', retryAfterMs: 50 * MINUTE_MS }, {})
-    jump(13 * HOUR_MS)
-    await ask(get, VAULT)
-    jump(HOUR_MS)
-    await ask(get, VAULT)
+    for (const hours of [13, 1]) {
+      jump(hours * HOUR_MS)
+      await ask(get, VAULT)
+      await vi.advanceTimersByTimeAsync(0)
+    }
     expect((await ask(get, VAULT)).text).toBe(`${VAULT.scope} #3`)
   })
 })

@@ -101,7 +101,7 @@ test.each<[string, Behaviour]>([
   ['succeeds', {}],
   ['fails', { error: 'entra_unreachable' }],
 ])('a refresh of a removed key that %s leaves nothing', async (_, outcome) => {
-  const { entra, cache } = setUp()
+  const { entra, cache } = setUp({ timeoutMs: HOUR_MS })
   await cache.prefetch([VAULT])
   entra.behave({ latencyMs: 40 * MINUTE_MS, ...outcome })
   await vi.advanceTimersByTimeAsync(55 * MINUTE_MS)

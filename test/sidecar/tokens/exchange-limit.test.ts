@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { limitExchanges } from '../../../src/sidecar/tokens/token-sources.ts'
+import { createExchangeLimit } from '../../../src/sidecar/tokens/exchange-limit.ts'
+import type { TokenRequest } from '../../../src/sidecar/tokens/token.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
 import { useFakeTime } from './setup.ts'
@@ -8,15 +9,14 @@ useFakeTime()
 
 function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: number) {
   const entra = createScriptedEntra(behaviour)
-  const signals: (AbortSignal | undefined)[] = []
-  const get = limitExchanges(
-    (request, signal) => {
-      signals.push(signal)
-      return entra.source(request)
-    },
-    { maxConcurrent, timeoutMs: 10_000, ...(maxQueued !== undefined && { maxQueued }) },
-  )
-  return { entra, get, signals }
+  const limit = createExchangeLimit({
+    maxConcurrent,
+    timeoutMs: 10_000,
+    ...(maxQueued !== undefined && { maxQueued }),
+  })
+  const get = (request: TokenRequest) =>
+    limit(() => entra.source(request), { isUrgent: request.isBackground === true })
+  return { entra, get }
 }
 
 test('the third of two concurrent exchanges waits', async () => {
@@ -70,26 +70,4 @@ test('an exchange that failed makes room for the next', async () => {
   expect((await all).map(({ text }) => text)).toEqual(Array(5).fill('internal'))
   entra.behave({})
   expect((await ask(get, VAULT)).tookMs).toBe(0)
-})
-
-test('the signal aborts at twice the time limit of a caller, which the wait counts for', async () => {
-  const { entra, get, signals } = setUpLimiter({ latencyMs: 4000 }, 1)
-  void ask(get, VAULT)
-  entra.behave({ latencyMs: 30_000 })
-  void ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(19_999)
-  expect(signals.map((signal) => signal?.aborted)).toEqual([false, false])
-  await vi.advanceTimersByTimeAsync(1)
-  expect(signals.map((signal) => signal?.aborted)).toEqual([false, true])
-  await vi.runAllTimersAsync()
-})
-
-test('the signal of a background exchange aborts at the time limit', async () => {
-  const { get, signals } = setUpLimiter({ latencyMs: 30_000 })
-  void ask(get, { ...VAULT, isBackground: true })
-  await vi.advanceTimersByTimeAsync(9999)
-  expect(signals[0]?.aborted).toBe(false)
-  await vi.advanceTimersByTimeAsync(1)
-  expect(signals[0]?.aborted).toBe(true)
-  await vi.runAllTimersAsync()
 })

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/backoff.ts'
+import { backoffMs, type BackoffPolicy } from '../../lib/retry.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './backoff.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
@@ -117,8 +117,8 @@ function computeDelayMs(
 ): number | undefined {
   const isTransient = TRANSIENT_CODES.has(code) || (code === 'entra_throttled' && retryAfterMs > 0)
   if (!isTransient || retryAfterMs > leftMs) return undefined
-  const backoffMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
-  return Math.min(leftMs, Math.max(backoffMs, jitterRetryAfter(retryAfterMs, random)))
+  const delayMs = backoffMs(attempts, random, BACKOFF)
+  return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))
 }
 
 /** Creates the function that takes one of the extra attempts of a minute; it returns false if none is left. */

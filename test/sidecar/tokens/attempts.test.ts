@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
-import { retryExchanges } from '../../../src/sidecar/tokens/retries.ts'
+import { retryExchanges } from '../../../src/sidecar/tokens/attempts.ts'
 import { ask, slowest, textsOf } from './callers.ts'
 import {
   type Behaviour,
