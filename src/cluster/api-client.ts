@@ -5,12 +5,8 @@ import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { request } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
-import {
-  type Credentials,
-  type KubeConfig,
-  loadKubeConfig,
-  readCredentials,
-} from './kube-config.ts'
+import { type Credentials, readCredentials } from './credentials.ts'
+import { type KubeConfig, loadKubeConfig } from './kube-config.ts'
 
 interface ApiCall {
   /** Completes "cannot …" in the message of an error. */

@@ -1,19 +1,14 @@
-/** Finds the API server and the credentials for it, of this pod or of a kubeconfig file. */
-import { execFile } from 'node:child_process'
+/** Finds the API server of this pod or of a kubeconfig file. */
 import { accessSync, constants, readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
-import { Agent, type Dispatcher, ProxyAgent } from '../lib/undici.ts'
+import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
 import { ConfigError } from '../lib/errors.ts'
-import { parseJson } from '../lib/json.ts'
 
 /** An empty text counts as missing. */
-const text = z.optional(
+export const optionalText = z.optional(
   z.pipe(
     z.nullish(z.string()),
     z.transform((value) => value || undefined),
@@ -25,11 +20,11 @@ const Cluster = z.object({
     z.string(),
     z.transform((url) => url.replace(/\/$/, '')),
   ),
-  'proxy-url': text,
-  'certificate-authority': text,
-  'certificate-authority-data': text,
+  'proxy-url': optionalText,
+  'certificate-authority': optionalText,
+  'certificate-authority-data': optionalText,
   'insecure-skip-tls-verify': z.optional(z.boolean()),
-  'tls-server-name': text,
+  'tls-server-name': optionalText,
 })
 
 const Plugin = z.object({
@@ -40,16 +35,16 @@ const Plugin = z.object({
 })
 
 const User = z.object({
-  token: text,
-  tokenFile: text,
-  'client-certificate': text,
-  'client-certificate-data': text,
-  'client-key': text,
-  'client-key-data': text,
+  token: optionalText,
+  tokenFile: optionalText,
+  'client-certificate': optionalText,
+  'client-certificate-data': optionalText,
+  'client-key': optionalText,
+  'client-key-data': optionalText,
   exec: z.optional(Plugin),
 })
 
-const Context = z.object({ cluster: z.string(), user: text })
+const Context = z.object({ cluster: z.string(), user: optionalText })
 
 const File = z.object({
   'current-context': z.string(),
@@ -58,21 +53,11 @@ const File = z.object({
   users: z.nullish(z.array(z.object({ name: z.string(), user: User }))),
 })
 
-const ExecCredential = z.object({
-  status: z.object({ token: text, clientCertificateData: text, clientKeyData: text }),
-})
-
 export interface KubeConfig {
   readonly cluster: z.infer<typeof Cluster>
   readonly user: z.infer<typeof User>
   /** Relative paths are below it. */
   readonly directory: string
-}
-
-export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>
-  /** Keeps connections open. */
-  readonly dispatcher: Dispatcher
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -138,70 +123,4 @@ function readConfigFile(path: string): KubeConfig {
   if (cluster === undefined) throw new Error(`the context ${current} has no cluster`)
   const user = users?.find(({ name }) => name === context?.user)?.user ?? {}
   return { cluster, user, directory }
-}
-
-/** Reads the certificates and the token, or runs the credential plugin. */
-export async function readCredentials(config: KubeConfig): Promise<Credentials> {
-  const { cluster, user, directory } = config
-  const read = (path: string) => readFile(resolve(directory, path), 'utf8')
-  async function readPem(
-    source: Readonly<Record<string, unknown>>,
-    name: string,
-  ): Promise<string | undefined> {
-    const [data, path] = [source[`${name}-data`], source[name]]
-    if (typeof data === 'string') return Buffer.from(data, 'base64').toString()
-    return typeof path === 'string' ? read(path) : undefined
-  }
-
-  const plugin = user.exec && (await runPlugin(user.exec, directory))
-  const fileToken = user.tokenFile === undefined ? user.token : (await read(user.tokenFile)).trim()
-  const token = plugin?.token ?? fileToken
-  const ca = await readPem(cluster, 'certificate-authority')
-  const cert = plugin?.clientCertificateData ?? (await readPem(user, 'client-certificate'))
-  const key = plugin?.clientKeyData ?? (await readPem(user, 'client-key'))
-  const connect = {
-    // An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts down, and by chance
-    // with --goaway-chance), and undici fails those requests.
-    allowH2: false,
-    rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
-    servername: cluster['tls-server-name'],
-    ca,
-    cert,
-    key,
-  }
-  const tls = Object.fromEntries(
-    Object.entries(connect).filter(([, setting]) => setting !== undefined),
-  )
-  const proxy = cluster['proxy-url']
-  return {
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    dispatcher: proxy
-      ? new ProxyAgent({ uri: proxy, requestTls: tls })
-      : new Agent({ connect: tls }),
-  }
-}
-
-/** A plugin may ask Entra ID, and must not wait for a person. */
-const PLUGIN_TIMEOUT_MS = 30_000
-
-/** Throws what the plugin writes to standard error. Its output, which has the token, is in no message. */
-async function runPlugin(
-  { apiVersion, command, args, env }: z.infer<typeof Plugin>,
-  directory: string,
-) {
-  const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
-  const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
-  const options = {
-    env: { ...process.env, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    timeout: PLUGIN_TIMEOUT_MS,
-  }
-  const program = command.includes('/') ? resolve(directory, command) : command
-  const running = promisify(execFile)(program, args ?? [], options)
-  running.child.stdin?.end()
-  const { stdout } = await running.catch((error: Error & { stderr?: string }) => {
-    throw new Error(error.stderr?.trim() || errorMessage(error), { cause: error })
-  })
-  const { success, data } = ExecCredential.safeParse(parseJson(stdout))
-  if (!success) throw new Error(`the credential plugin ${command} did not print an ExecCredential`)
-  return data.status
 }

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
-import { loadKubeConfig, readCredentials } from '../../src/cluster/kube-config.ts'
+import { readCredentials } from '../../src/cluster/credentials.ts'
+import { loadKubeConfig } from '../../src/cluster/kube-config.ts'
 
 let home: Folder
 beforeEach(() => {
