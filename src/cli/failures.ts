@@ -1,7 +1,7 @@
 /** How the command line ends when a command throws. */
 import type { CommandIo } from '../lib/command.ts'
 import { printError, printLine } from '../lib/print-error.ts'
-import { scrub } from '../lib/secret.ts'
+import { scrub } from '../lib/scrub.ts'
 import { EXIT_USAGE } from './exit-codes.ts'
 
 /** Prints the problems of the arguments, and where the usage is. Returns the exit code. */

@@ -1,5 +1,5 @@
 /** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
-import { scrub } from './secret.ts'
+import { scrub } from './scrub.ts'
 
 /**
  * Returns the message of an error; without one, the messages of its errors, its code or its name. The error of Node for

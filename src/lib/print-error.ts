@@ -1,6 +1,6 @@
 /** Prints errors of the command line on standard error, scrubbed of anything that may be a credential. */
 import { toLine } from './printable.ts'
-import { scrub } from './secret.ts'
+import { scrub } from './scrub.ts'
 import type { CommandIo } from './command.ts'
 
 /** Prints each line, a newline in which becomes a space, after the name of the program, such as `wimds token`. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   type ChooseVictim,
   type Connection,

@@ -5,7 +5,8 @@ import { isGuid, type NumberRange, parseWholeNumber } from '../../lib/grammars.t
 import { isCertificates } from '../../lib/pem.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
 import { isResource } from '../../lib/resource.ts'
-import { scrub, scrubSetting, Secret } from '../../lib/secret.ts'
+import { scrub, scrubSetting } from '../../lib/scrub.ts'
+import { Secret } from '../../lib/secret.ts'
 
 /** An address to listen on. */
 export interface Address {

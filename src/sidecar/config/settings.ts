@@ -3,7 +3,8 @@ import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
-import { REDACTED, scrub, scrubSetting } from '../../lib/secret.ts'
+import { scrub, scrubSetting } from '../../lib/scrub.ts'
+import { REDACTED } from '../../lib/secret.ts'
 import {
   addresses,
   addressesOrOff,

@@ -1,7 +1,7 @@
 /** Explains the AADSTS codes that an exchange can meet (E6). */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims, ErrorCode } from '../../lib/errors.ts'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Assertion } from './assertion.ts'
 
 /** One AADSTS code, explained. */

@@ -1,7 +1,7 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
 import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   describeInternalIssuer,
   isInternalIssuer,

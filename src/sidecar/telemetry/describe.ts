@@ -1,6 +1,6 @@
 /** Describes errors, resources and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import type { BrokerError } from '../../lib/errors.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import type { Assertion } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toResource } from '../tokens/token.ts'

@@ -1,7 +1,7 @@
 /** The problems of a sidecar: why its state is not ready. */
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'

@@ -3,7 +3,7 @@ import { type BrokerError, type ErrorCode, isOfExchange, toBrokerError } from '.
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { RefreshEvent } from '../tokens/exchanges.ts'

@@ -1,7 +1,7 @@
 /** Readiness: whether the sidecar has had a projected token, for `/readyz`. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {

@@ -1,6 +1,6 @@
 /** Creates the findings of checks, and links each failure to its section of docs/troubleshooting.md. */
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'

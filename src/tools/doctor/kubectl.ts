@@ -2,7 +2,7 @@
 import { execFile, type ExecFileException } from 'node:child_process'
 import type * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Fault } from './findings.ts'
 
 /** What kubectl printed, and what is wrong if that is of no use. */

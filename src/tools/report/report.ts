@@ -1,6 +1,6 @@
 /** `wimds report`: lists the workloads that still call the metadata service, with advice on migration. */
 import { UsageError } from '../../lib/errors.ts'
-import { scrubSetting } from '../../lib/secret.ts'
+import { scrubSetting } from '../../lib/scrub.ts'
 import { printError } from '../../lib/print-error.ts'
 import {
   type CommandDeclaration,

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
-import { scrubAndTruncate } from '../../lib/secret.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { formatWorkload, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 

@@ -1,7 +1,7 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost, guid } from '../../sidecar/config/parsers.ts'
 import { BrokerError, ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
-import { scrub } from '../../lib/secret.ts'
+import { scrub } from '../../lib/scrub.ts'
 import { readAssertion } from '../../sidecar/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'

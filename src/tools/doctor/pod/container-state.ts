@@ -1,6 +1,6 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
 import { GATE, REDIRECT } from '../../../cluster/injector/pod.ts'
-import { scrubAndTruncate } from '../../../lib/secret.ts'
+import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
 
