@@ -1,4 +1,5 @@
 /** How far the clock of this machine is from that of Entra ID. */
+import { type Clock, readWallOffset } from '../tokens/clock.ts'
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
 const MAX_SKEW_MS = 300_000
@@ -14,4 +15,22 @@ export function isSkewed(skewMs: number | undefined): skewMs is number {
 export function describeSkew(skewMs: number, machine = 'this machine'): string {
   const seconds = Math.round(Math.abs(skewMs) / 100) / 10
   return `the clock of ${machine} is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of Entra ID`
+}
+
+/**
+ * Tracks the skew, and calls `onSkewed` when it becomes one that people have to fix. Entra's clock is kept by the monotonic
+ * clock, so that setting the wall clock changes the skew.
+ */
+export function createSkewMonitor(clock: Clock, onSkewed: (message: string) => void) {
+  let entraOffset: number | undefined
+  let wasSkewed = false
+  return {
+    /** Returns the skew now; undefined before the first response of Entra ID. */
+    skewMs: () => (entraOffset === undefined ? undefined : readWallOffset(clock) - entraOffset),
+    onSkew: (ms: number) => {
+      if (isSkewed(ms) && !wasSkewed) onSkewed(`${describeSkew(ms)}. Fix: ${SKEW_FIX}`)
+      wasSkewed = isSkewed(ms)
+      entraOffset = readWallOffset(clock) - ms
+    },
+  }
 }

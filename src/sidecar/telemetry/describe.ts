@@ -20,7 +20,7 @@ export function describeFailure({ code, problem, fix, entra = {} }: BrokerError)
 
 /** Returns the claims of a projected token. */
 export function describeClaims({ issuer, subject, audience, expiresAt }: Assertion) {
-  return { issuer, subject, audience: [...audience], expiresAt: formatTime(expiresAt) }
+  return { issuer, subject, audience: [...audience], expiresAt: new Date(expiresAt).toISOString() }
 }
 
 /** Returns the resource of a scope. */
@@ -28,12 +28,7 @@ export function describeResource(scope: string): string {
   return scrub(toResource(scope))
 }
 
-/** Formats epoch milliseconds. */
-export function formatTime(ms: number): string {
-  return new Date(ms).toISOString()
-}
-
 /** Formats an instant of the monotonic clock, by the wall clock as it is set now. */
 export function formatInstant(at: number, clock: Clock): string {
-  return formatTime(toWallTime(at, clock))
+  return new Date(toWallTime(at, clock)).toISOString()
 }

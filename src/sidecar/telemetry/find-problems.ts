@@ -8,7 +8,7 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { type IdentityDirectory, WITHOUT_IDENTITY } from '../identities.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
-import { describeFailure, describeResource, formatInstant, formatTime } from './describe.ts'
+import { describeFailure, describeResource, formatInstant } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
@@ -112,7 +112,7 @@ function findServedUntil(entries: readonly CacheEntry[], clock: Clock): string |
   const expiries = entries.flatMap(({ token }) =>
     token === undefined ? [] : toWallTimes(token.lifetime, clock).expiresAt,
   )
-  return expiries.length === 0 ? undefined : formatTime(Math.min(...expiries))
+  return expiries.length === 0 ? undefined : new Date(Math.min(...expiries)).toISOString()
 }
 
 /** Returns one problem for all tokens of an identity that fail with the same code. */

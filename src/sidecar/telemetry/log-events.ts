@@ -10,7 +10,7 @@ import type { RefreshEvent } from '../tokens/exchanges.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
-import { describeClaims, describeFailure, formatTime } from './describe.ts'
+import { describeClaims, describeFailure } from './describe.ts'
 import type { Logger } from './logger.ts'
 
 /** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
@@ -46,7 +46,7 @@ export function logExchange(
     const { lifetime, audit } = outcome.token
     log.info('token_obtained', {
       ...fields,
-      expiresAt: formatTime(toWallTimes(lifetime, clock).expiresAt),
+      expiresAt: new Date(toWallTimes(lifetime, clock).expiresAt).toISOString(),
       ...audit,
     })
   } else {

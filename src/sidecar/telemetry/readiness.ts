@@ -2,7 +2,6 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/scrub.ts'
-import type { ExchangeEvent } from '../tokens/exchanges.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
@@ -53,10 +52,6 @@ export function createReadiness(options: ReadinessOptions) {
 
   return {
     check,
-    onExchange: ({ outcome }: ExchangeEvent) => {
-      hasToken ||= outcome.ok
-      check()
-    },
     /** Called when every resource of WIMDS_PREFETCH has been requested once. */
     onPrefetched: () => {
       isPrefetched = true

@@ -11,17 +11,18 @@ import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
-import type { Past } from './history.ts'
-import {
-  describeClaims,
-  describeFailure,
-  describeResource,
-  formatInstant,
-  formatTime,
-} from './describe.ts'
+import { describeClaims, describeFailure, describeResource, formatInstant } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
 import { findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
+
+/** One or more events of the same kind. */
+export interface Past<T> {
+  readonly latest: T
+  /** When that was, on the monotonic clock. */
+  readonly at: number
+  readonly count: number
+}
 
 export interface PastExchange extends Pick<ExchangeEvent, 'request' | 'durationMs'> {
   /** Undefined if it succeeded. */
@@ -56,7 +57,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   const problems = findProblems(sources)
   return {
     schemaVersion: 1,
-    generatedAt: formatTime(clock.wall()),
+    generatedAt: new Date(clock.wall()).toISOString(),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt, clock),
@@ -142,8 +143,8 @@ function describeToken(
     clientId: identity.clientId,
     resource: describeResource(scope),
     cached: times && {
-      obtainedAt: formatTime(times.obtainedAt),
-      expiresAt: formatTime(times.expiresAt),
+      obtainedAt: new Date(times.obtainedAt).toISOString(),
+      expiresAt: new Date(times.expiresAt).toISOString(),
     },
     nextAttemptAt: formatInstant(nextAttemptAt, clock),
     consecutiveFailures: failure?.count ?? 0,

@@ -1,9 +1,9 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
+import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
-import { type Clock, readWallOffset } from '../tokens/clock.ts'
+import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { RefreshEvent } from '../tokens/exchanges.ts'
@@ -16,11 +16,10 @@ import {
   logRejection,
   logServedToken,
 } from './log-events.ts'
-import { createHistory } from './history.ts'
-import type { Logger, ProcessLog } from './logger.ts'
+import type { ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
-import { createStatusDocument, type FailedRequest, type PastExchange } from './status.ts'
+import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
@@ -49,7 +48,9 @@ export function createTelemetry(sources: TelemetrySources) {
   const failedRequests = createHistory<FailedRequest>(clock.monotonic)
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const isFirstUse = createFirstUseFilter()
-  const { onSkew, skewMs } = createSkewMonitor(clock, log)
+  const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
+    log.warn('clock_skew', { message }),
+  )
   const metrics = createMetrics({
     ...sources,
     directory: () => config().directory,
@@ -87,7 +88,6 @@ export function createTelemetry(sources: TelemetrySources) {
       // Without its token, which must not outlive the cache entry.
       exchanges.add(kind, { request, durationMs, error })
       logExchange(log, event, clock)
-      readiness.onExchange(event)
     },
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
     onAssertion: (file: string, state: AssertionState) => {
@@ -118,25 +118,6 @@ export function createTelemetry(sources: TelemetrySources) {
   }
 }
 
-/**
- * Tracks the clock skew, and logs `clock_skew` when it becomes one that people have to fix. Entra's clock is kept by the
- * monotonic clock, so that setting the wall clock changes the skew.
- */
-function createSkewMonitor(clock: Clock, log: Logger) {
-  let entraOffset: number | undefined
-  let wasSkewed = false
-  return {
-    skewMs: () => (entraOffset === undefined ? undefined : readWallOffset(clock) - entraOffset),
-    onSkew: (ms: number) => {
-      if (isSkewed(ms) && !wasSkewed) {
-        log.warn('clock_skew', { message: `${describeSkew(ms)}. Fix: ${SKEW_FIX}` })
-      }
-      wasSkewed = isSkewed(ms)
-      entraOffset = readWallOffset(clock) - ms
-    },
-  }
-}
-
 /** Creates a filter that returns true once for each pair of token and client. */
 function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => boolean {
   const clientsByToken = new WeakMap<AccessToken, Set<SeenClient>>()
@@ -144,5 +125,24 @@ function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => bo
     const clients = clientsByToken.get(token) ?? new Set()
     clientsByToken.set(token, clients)
     return clients.size < clients.add(client).size
+  }
+}
+
+const MAX_KINDS = 20
+
+/** Creates a history, which keeps the latest event of each of the twenty latest kinds. `now` is the monotonic clock. */
+function createHistory<T>(now: () => number) {
+  // A Map keeps the order of insertion: the first entry is the oldest.
+  const kinds = new Map<string, Past<T>>()
+  return {
+    add: (kind: string, latest: T) => {
+      const count = (kinds.get(kind)?.count ?? 0) + 1
+      kinds.delete(kind)
+      kinds.set(kind, { latest, at: now(), count })
+      const [oldest] = kinds.keys()
+      if (kinds.size > MAX_KINDS && oldest !== undefined) kinds.delete(oldest)
+    },
+    /** Returns each kind, the latest first. */
+    all: (): readonly Past<T>[] => [...kinds.values()].toReversed(),
   }
 }

@@ -42,6 +42,7 @@ interface Given {
 export function observe(given: Given = {}) {
   const { entries = [], assertion = readable, directory = DIRECTORY, clock = frozenClock } = given
   const lines: Record<string, unknown>[] = []
+  const assertions = new Map([[TOKEN_FILE, assertion]])
   const log = createLogger({
     level: given.level ?? 'info',
     format: 'json',
@@ -52,10 +53,10 @@ export function observe(given: Given = {}) {
     log,
     clock,
     entries: () => entries,
-    assertions: () => new Map([[TOKEN_FILE, assertion]]),
+    assertions: () => assertions,
     readyAfterPrefetch: false,
   })
-  return { ...telemetry, log, lines }
+  return { ...telemetry, log, lines, assertions }
 }
 
 export const cached = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({

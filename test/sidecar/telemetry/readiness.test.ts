@@ -3,7 +3,7 @@ import { BrokerError } from '../../../src/lib/errors.ts'
 import type { AssertionState } from '../../../src/sidecar/exchange/assertion-watcher.ts'
 import { createReadiness } from '../../../src/sidecar/telemetry/readiness.ts'
 import { NOW } from '../../fixtures/parts.ts'
-import { exchange, readable } from './observed.ts'
+import { readable } from './observed.ts'
 
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'payload'.repeat(5)}.${'signature'.repeat(4)}`
 
@@ -52,21 +52,10 @@ describe('readiness', () => {
     load(absent)
     expect(readiness()).toEqual({ ready: true, reasons: [] })
   })
-
-  test('stays true once an exchange succeeded', () => {
-    const { check: readiness, onExchange } = start(absent)
-    const error = new BrokerError('entra_unreachable', 'out of reach')
-    onExchange(exchange({ outcome: { ok: false, error } }))
-    expect(readiness().ready).toBe(false)
-    onExchange(exchange())
-    onExchange(exchange({ outcome: { ok: false, error } }))
-    expect(readiness()).toEqual({ ready: true, reasons: [] })
-  })
 })
 
 test.each([
   ['a token is read', absent, false, (of: Started) => of.load(readable)],
-  ['an exchange succeeds', absent, false, (of: Started) => of.onExchange(exchange())],
   ['the prefetch has ended', readable, true, (of: Started) => of.onPrefetched()],
 ])('onReady is called once, when %s', (_, state, readyAfterPrefetch, happens) => {
   const started = start(state, { readyAfterPrefetch })

@@ -9,7 +9,16 @@ import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { aStatus } from '../../fixtures/status.ts'
 import { toWallTimes } from '../../../src/sidecar/tokens/clock.ts'
 import type { CacheEntry } from '../../../src/sidecar/tokens/cache-entry.ts'
-import { cached, exchange, failing, observe, readable, reply, VAULT } from './observed.ts'
+import {
+  cached,
+  exchange,
+  failing,
+  observe,
+  readable,
+  reply,
+  TOKEN_FILE,
+  VAULT,
+} from './observed.ts'
 
 const documentOf = (given: Parameters<typeof observe>[0]) => {
   const { readiness, document } = observe(given)
@@ -172,9 +181,10 @@ describe('the state', () => {
     ['degraded', 'a token', [cached()]],
   ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
     const error = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
-    const observed = observe({ entries, assertion: { ok: false, error, since: -60_000 } })
-    // An exchange has succeeded, so the sidecar is ready.
-    observed.onExchange(exchange())
+    const observed = observe({ entries })
+    // It could be read before, so the sidecar is ready.
+    observed.readiness()
+    observed.assertions.set(TOKEN_FILE, { ok: false, error, since: -60_000 })
     expect(observed.document([])).toMatchObject({
       state,
       problems: [
@@ -356,6 +366,17 @@ describe('the document', () => {
         failure: { code: 'federated_credential_not_found' },
       },
     ])
+  })
+
+  test('keeps the twenty exchanges that were repeated last', () => {
+    const observed = observe()
+    const add = (scope: string) =>
+      observed.onExchange(exchange({ request: { identity: ORDERS, scope } }))
+    const names = Array.from({ length: 20 }, (_, index) => `api://${index}`)
+    for (const name of [...names, 'api://0', 'api://new']) add(`${name}/.default`)
+    const kept = observed.document([]).exchanges.map(({ resource, count }) => [resource, count])
+    const others = names.slice(2).toReversed()
+    expect(kept).toEqual([['api://new', 1], ['api://0', 2], ...others.map((name) => [name, 1])])
   })
 
   test('groups exchanges of the same request and outcome, the latest first', () => {
