@@ -1,4 +1,4 @@
-/** Client inventory: recognizes each client library and version by request headers, and counts requests. */
+/** Recognizes client libraries and their versions by request headers. */
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
@@ -46,52 +46,9 @@ export interface SeenClient {
   readonly lastSeenAt: number
 }
 
-interface CountedClient extends SeenClient {
-  requests: number
-  lastSeenAt: number
-}
-
-/** Callers choose these headers, so the number and length of the values are bounded. */
-const MAX_CACHED_HEADERS = 256
-const MAX_LENGTH = 512
-const MAX_CLIENTS = 100
+/** Callers choose these headers, so their length is bounded. */
+export const MAX_AGENT_LENGTH = 512
 const VERSION = /^\d[\w.+-]{0,30}$/
-
-/** Creates an empty inventory. `now` is the monotonic clock. */
-export function createClientInventory(now: () => number) {
-  /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
-  const byHeaders = new Map<string, CountedClient>()
-  const byLibrary = new Map<string, CountedClient>()
-
-  function findClient(headers: IncomingHttpHeaders): CountedClient {
-    const agent = formatAgent(headers)
-    const cached = byHeaders.get(agent)
-    if (cached !== undefined) return cached
-    const { library, version: sent } = recognizeClient(headers)
-    const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
-    const version = isKnown ? sent : 'other'
-    const key = `${library} ${version}`
-    const added = { library, version, requests: 0, lastSeenAt: 0 }
-    const client = byLibrary.get(key) ?? added
-    byLibrary.set(key, client)
-    if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
-    if (agent.length <= MAX_LENGTH) byHeaders.set(agent, client)
-    return client
-  }
-
-  return {
-    /** Counts a request and returns its client. */
-    count: (headers: IncomingHttpHeaders): SeenClient => {
-      const client = findClient(headers)
-      client.requests += 1
-      client.lastSeenAt = now()
-      return client
-    },
-    /** Returns every client so far, the latest first. */
-    clients: (): readonly SeenClient[] =>
-      [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
-  }
-}
 
 /** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
 export function recognizeClient(
@@ -109,8 +66,8 @@ export function recognizeClient(
 }
 
 /** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
-function formatAgent(headers: IncomingHttpHeaders): string {
+export function formatAgent(headers: IncomingHttpHeaders): string {
   const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
-  const agent = sent.slice(0, MAX_LENGTH)
+  const agent = sent.slice(0, MAX_AGENT_LENGTH)
   return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
 }

@@ -4,7 +4,6 @@
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
-import type { CacheResult } from '../tokens/token-cache.ts'
 import type { Clock } from '../tokens/clock.ts'
 import {
   Counter,
@@ -18,38 +17,30 @@ import {
   toSamples,
   toUnixTime,
 } from './prometheus.ts'
-import { createReplyCounts } from './reply-counts.ts'
+import { type Replies, REQUEST_DURATION } from './replies.ts'
 import { describeState, type StateSources } from './state-metrics.ts'
 
-const DURATION = 'wimds_request_duration_seconds'
-/** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
-const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
 /** The outcomes of a request to Entra ID. Of the projected token, it can only find that it has expired. */
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
-/** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
-export function createMetrics(sources: StateSources) {
-  const registry = createRegistry()
-  const requests = registerRequests(registry)
-  const exchanges = registerExchanges(registry)
-  const onReload = registerReloads(registry, sources.clock)
-  registerCollected(registry, describeState(sources))
-  registerBuildInfo(registry, 'wimds_build_info')
-  return { registry, ...requests, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
+interface Sources extends Omit<StateSources, 'clients'> {
+  readonly replies: Replies
 }
 
-function registerRequests(registry: Registry) {
-  const replies = createReplyCounts(DURATION, REQUEST_BOUNDS)
-  // Plain numbers: prom-client makes a string of the labels at each count.
-  const results: Record<CacheResult, number> = {
-    hit: 0,
-    miss: 0,
-    coalesced: 0,
-    negative_hit: 0,
-    bypass: 0,
-  }
+/** Creates the metrics in a new registry. docs/metrics.md has them in the order of their registration. */
+export function createMetrics({ replies, ...sources }: Sources) {
+  const registry = createRegistry()
+  registerReplies(registry, replies)
+  const exchanges = registerExchanges(registry)
+  const onReload = registerReloads(registry, sources.clock)
+  registerCollected(registry, describeState({ ...sources, clients: replies.clients }))
+  registerBuildInfo(registry, 'wimds_build_info')
+  return { registry, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
+}
+
+function registerReplies(registry: Registry, replies: Replies): void {
   registerCollected(registry, [
     {
       name: 'wimds_requests_total',
@@ -59,7 +50,7 @@ function registerRequests(registry: Registry) {
       collect: replies.counts,
     },
     {
-      name: DURATION,
+      name: REQUEST_DURATION,
       type: 'histogram',
       help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
       labelNames: ['protocol', 'outcome'],
@@ -70,15 +61,9 @@ function registerRequests(registry: Registry) {
       type: 'counter',
       help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (waited for a new token although one was cached: by bypass_cache, or in its last seconds).',
       labelNames: ['result'],
-      collect: () => toSamples('result', Object.entries(results)),
+      collect: () => toSamples('result', Object.entries(replies.cacheResults)),
     },
   ])
-  return {
-    onReply: replies.add,
-    onCacheResult: (result: CacheResult) => {
-      results[result] += 1
-    },
-  }
 }
 
 function registerExchanges(registry: Registry) {

@@ -2,23 +2,15 @@
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
-import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import type { RefreshEvent } from '../tokens/exchanges.ts'
-import type { AccessToken } from '../tokens/token.ts'
-import { createClientInventory, type SeenClient } from './clients.ts'
-import {
-  logAssertion,
-  logExchange,
-  logRefreshFailure,
-  logRejection,
-  logServedToken,
-} from './log-events.ts'
+import { logAssertion, logExchange, logRefreshFailure } from './log-events.ts'
 import type { ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
+import { createReplies } from './replies.ts'
 import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
@@ -43,11 +35,11 @@ export type Telemetry = ReturnType<typeof createTelemetry>
 export function createTelemetry(sources: TelemetrySources) {
   const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
-  const inventory = createClientInventory(clock.monotonic)
   const exchanges = createHistory<PastExchange>(clock.monotonic)
   const failedRequests = createHistory<FailedRequest>(clock.monotonic)
+  const onRejected = failedRequests.add
+  const replies = createReplies({ log, auditsTokens, now: clock.monotonic, onRejected })
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
-  const isFirstUse = createFirstUseFilter()
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
   )
@@ -55,27 +47,15 @@ export function createTelemetry(sources: TelemetrySources) {
     ...sources,
     directory: () => config().directory,
     skewMs,
-    clients: inventory.clients,
+    replies,
     isReady: () => readiness.check().ready,
     droppedLines: log.dropped,
   })
 
   return {
     ...metrics,
-    onReply: (event: ReplyEvent) => {
-      const { protocol, error, headers, served } = event
-      // A readiness probe on the main port is no client's request.
-      if (protocol === 'none' && error === undefined) return
-      const client = inventory.count(headers)
-      metrics.onReply(event, client.library)
-      if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
-        logServedToken(log, event, served, client)
-      }
-      if (error === undefined) return
-      const kind = `${protocol} ${error.code} ${client.library}`
-      failedRequests.add(kind, { protocol, client, error })
-      logRejection(log, event, error, client)
-    },
+    onReply: replies.onReply,
+    onCacheResult: replies.onCacheResult,
     onRefresh: (event: RefreshEvent) => {
       metrics.onRefresh(event.error === undefined)
       if (event.error !== undefined) logRefreshFailure(log, event, event.error)
@@ -110,21 +90,11 @@ export function createTelemetry(sources: TelemetrySources) {
         assertions: assertions(),
         exchanges: exchanges.all(),
         failedRequests: failedRequests.all(),
-        clients: inventory.clients(),
+        clients: replies.clients(),
         skewMs: skewMs(),
         logLevel: log.level,
         settings,
       }),
-  }
-}
-
-/** Creates a filter that returns true once for each pair of token and client. */
-function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => boolean {
-  const clientsByToken = new WeakMap<AccessToken, Set<SeenClient>>()
-  return ({ token }, client) => {
-    const clients = clientsByToken.get(token) ?? new Set()
-    clientsByToken.set(token, clients)
-    return clients.size < clients.add(client).size
   }
 }
 

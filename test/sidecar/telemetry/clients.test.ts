@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createClientInventory, recognizeClient } from '../../../src/sidecar/telemetry/clients.ts'
+import { recognizeClient } from '../../../src/sidecar/telemetry/clients.ts'
 
 /** User-Agents of the clients in the compatibility matrix, and of others. */
 const AGENTS: readonly (readonly [agent: string, client: string])[] = [
@@ -60,18 +60,3 @@ test.each(['<script>', 'eyJhbGciOi.eyJhbGciOi', '1'.repeat(40), 'v', '../1'])(
     expect(recognizeClient({ 'user-agent': `azsdk-python-identity/${version}` }).version).toBe('')
   },
 )
-
-test('counts each client, with the time of its first and last request', () => {
-  let now = 1000
-  const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
-  const { count, clients } = createClientInventory(() => now)
-  count(python)
-  now = 2000
-  count({ 'user-agent': 'curl/8.0.1' })
-  now = 3000
-  count(python)
-  expect(clients()).toMatchObject([
-    { library: 'python-azure-identity', requests: 2, lastSeenAt: 3000 },
-    { library: 'curl', version: '8.0.1', requests: 1, lastSeenAt: 2000 },
-  ])
-})

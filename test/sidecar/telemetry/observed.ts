@@ -6,7 +6,6 @@ import type { ReplyEvent } from '../../../src/sidecar/server/reply.ts'
 import type { Identity } from '../../../src/sidecar/identities.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
-import { createMetrics } from '../../../src/sidecar/telemetry/metrics.ts'
 import { createTelemetry } from '../../../src/sidecar/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../../src/sidecar/tokens/cache-entry.ts'
 import type { Clock } from '../../../src/sidecar/tokens/clock.ts'
@@ -93,14 +92,4 @@ export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent 
 })
 
 /** Creates the registry of a sidecar to which nothing has happened. */
-export const aMetricsRegistry = () =>
-  createMetrics({
-    directory: () => DIRECTORY,
-    clock: frozenClock,
-    skewMs: () => undefined,
-    clients: () => [],
-    isReady: () => true,
-    entries: () => [],
-    assertions: () => new Map(),
-    droppedLines: new Map(),
-  }).registry
+export const aMetricsRegistry = () => observe().registry
