@@ -67,7 +67,7 @@ function isOneOf(values: readonly string[], url = ''): boolean {
 }
 
 /** A variable by which the SDKs of a container get no token of the sidecar. */
-export interface EndpointProblem {
+interface EndpointProblem {
   readonly name: string
   /** A sentence with its fix. */
   readonly text: string

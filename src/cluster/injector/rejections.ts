@@ -9,7 +9,7 @@ import {
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
 } from './app-environment.ts'
-import { type EndpointProblem, findEndpointProblems } from './endpoint-variables.ts'
+import { findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -31,27 +31,25 @@ import { findResourceProblems } from './resources.ts'
  * without an earlier injection.
  */
 export function findRejections(pod: Pod, plan: Plan): string[] {
-  return [...plan.options.problems, ...REJECTIONS.flatMap((check) => check(pod, plan))]
+  return [...plan.options.problems, ...REJECTIONS.flatMap((check) => check(pod, plan) || [])]
 }
 
 /** Returns a sentence for each thing that works, but probably not as its author expects. */
 export function findWarnings(pod: Pod, plan: Plan): string[] {
-  return WARNINGS.flatMap((check) => check(pod, plan))
+  return WARNINGS.flatMap((check) => check(pod, plan) || [])
 }
 
-type Check = (pod: Pod, plan: Plan) => readonly string[]
+/** One sentence or several; false if there is nothing to say. */
+type Found = string | readonly string[] | false
+type Check = (pod: Pod, plan: Plan) => Found
 
 const hostNetwork: Check = ({ spec }) =>
-  spec.hostNetwork === true
-    ? [
-        'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"',
-      ]
-    : []
+  spec.hostNetwork === true &&
+  'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"'
 
 const windows: Check = (pod) =>
-  isWindows(pod)
-    ? ['the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"']
-    : []
+  isWindows(pod) &&
+  'the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"'
 
 /** The label of nodes that the kubelet sets, and the deprecated one. */
 const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
@@ -66,15 +64,12 @@ function isWindows({ spec }: Pod): boolean {
 
 const azwiProxy: Check = (pod) => {
   if (allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))) {
-    return [
-      'the pod already has the container azwi-proxy. Fix: remove it, and the annotation azure.workload.identity/inject-proxy-sidecar',
-    ]
+    return 'the pod already has the container azwi-proxy. Fix: remove it, and the annotation azure.workload.identity/inject-proxy-sidecar'
   }
-  return isInjectedByAzwi(pod)
-    ? [
-        'the Azure workload identity webhook would add azwi-proxy as well. Fix: remove the annotation azure.workload.identity/inject-proxy-sidecar',
-      ]
-    : []
+  return (
+    isInjectedByAzwi(pod) &&
+    'the Azure workload identity webhook would add azwi-proxy as well. Fix: remove the annotation azure.workload.identity/inject-proxy-sidecar'
+  )
 }
 
 const reservedNames: Check = (pod) => {
@@ -87,11 +82,9 @@ const reservedNames: Check = (pod) => {
 }
 
 const jobWithoutNativeSidecars: Check = ({ spec }, { settings }) =>
-  hasClassicSidecar(settings) && (spec.restartPolicy ?? 'Always') !== 'Always'
-    ? [
-        'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster',
-      ]
-    : []
+  hasClassicSidecar(settings) &&
+  (spec.restartPolicy ?? 'Always') !== 'Always' &&
+  'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster'
 
 /** Returns true if the sidecar is a container like the pod's own. */
 function hasClassicSidecar({ mode, hasNativeSidecars }: Plan['settings']): boolean {
@@ -101,7 +94,7 @@ function hasClassicSidecar({ mode, hasNativeSidecars }: Plan['settings']): boole
 const ports: Check = (pod, { settings: { mode, port, adminPort } }) => {
   const isNode = mode === 'node'
   if (!isNode && port === adminPort) {
-    return [`the port and the admin port are both ${port}. Fix: set wimds.io/port to another`]
+    return `the port and the admin port are both ${port}. Fix: set wimds.io/port to another`
   }
   const findConflicts = (wanted: number, annotation: string) =>
     allContainers(pod)
@@ -117,22 +110,20 @@ const ports: Check = (pod, { settings: { mode, port, adminPort } }) => {
 }
 
 const nodeMode: Check = (pod, plan) =>
-  plan.settings.mode === 'node' ? findNodeModeProblems(pod, plan) : []
+  plan.settings.mode === 'node' && findNodeModeProblems(pod, plan)
 
 const allowedMode: Check = (_, { settings: { mode, allowedModes } }) =>
-  allowedModes.includes(mode)
-    ? []
-    : [`mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`]
+  !allowedModes.includes(mode) &&
+  `mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`
 
-const passThrough: Check = (pod, plan) =>
-  plan.hasPassThrough ? findPassThroughProblems(pod, plan) : []
+const passThrough: Check = (pod, plan) => plan.hasPassThrough && findPassThroughProblems(pod, plan)
 
 /** Creates a check of each container whose environment injection changes. */
-function forApps(check: (container: Container, plan: Plan) => readonly string[]): Check {
+function forApps(check: (container: Container, plan: Plan) => Found): Check {
   return (pod, plan) =>
     allContainers(pod)
       .filter(({ name }) => !plan.options.skipped.has(name))
-      .flatMap((container) => check(container, plan))
+      .flatMap((container) => check(container, plan) || [])
 }
 
 /** Two entries of one variable may differ, and injection would have to change both. */
@@ -144,23 +135,24 @@ const duplicateVariables = forApps((container, { appVariables }) =>
   }),
 )
 
-/** Rejects variables of any other endpoint in mode env, and of unsupported protocols in every mode. */
-const sdkVariables = forApps((container, plan) =>
-  findEndpointProblems(container, plan)
-    .filter((problem) => isEndpointRejected(problem, plan))
-    .map(({ text }) => text),
-)
+/**
+ * Creates the check of variables by which SDKs do not reach the sidecar. In mode env, and for unsupported protocols, they
+ * are rejected. In the other modes programs that ask 169.254.169.254 still get tokens.
+ */
+const checkEndpoints = ({ areRejected }: { readonly areRejected: boolean }) =>
+  forApps((container, plan) =>
+    findEndpointProblems(container, plan)
+      .filter(({ name }) => isEndpointRejected(name, plan) === areRejected)
+      .map(({ text }) => text),
+  )
 
-function isEndpointRejected({ name }: EndpointProblem, { settings: { mode } }: Plan): boolean {
+function isEndpointRejected(name: string, { settings: { mode } }: Plan): boolean {
   return mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
 }
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
-  sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')
-    ? []
-    : [
-        `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`,
-      ]
+  sidecarEnv.every(({ name }) => name !== 'AZURE_TENANT_ID') &&
+  `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`
 
 /** Rejected here, since the sidecar would not start. */
 const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
@@ -204,7 +196,7 @@ const REJECTIONS: readonly Check[] = [
   nodeMode,
   passThrough,
   duplicateVariables,
-  sdkVariables,
+  checkEndpoints({ areRejected: true }),
   tenant,
   sidecarSettings,
   resources,
@@ -219,59 +211,50 @@ const skippedContainers: Check = (pod, { options }) => {
 }
 
 const initContainersWithoutSidecar: Check = ({ spec }, { settings }) =>
-  hasClassicSidecar(settings) && spec.initContainers?.length
-    ? ['before Kubernetes 1.29 init containers run without the sidecar']
-    : []
+  hasClassicSidecar(settings) &&
+  (spec.initContainers ?? []).length > 0 &&
+  'before Kubernetes 1.29 init containers run without the sidecar'
 
 const clientId: Check = (_, { sidecarEnv, options }) =>
-  options.configMap !== undefined || sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
-    ? []
-    : ['no client id: every token request must name one']
+  options.configMap === undefined &&
+  sidecarEnv.every(({ name }) => name !== 'AZURE_CLIENT_ID') &&
+  'no client id: every token request must name one'
 
 const noProxyFromElsewhere = forApps((container) => {
   const isElsewhere = NO_PROXY_NAMES.some((name) => {
     const entry = findVariable(container, name)
     return entry !== undefined && getLiteralValue(entry) === undefined
   })
-  return isElsewhere
-    ? [
-        `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
-      ]
-    : []
+  return (
+    isElsewhere &&
+    `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`
+  )
 })
 
 const sdkCredentials = forApps((container, { options }) => {
-  if (!options.usesManagedIdentityOnly) return []
+  if (!options.usesManagedIdentityOnly) return false
   const { name } = container
   const others = findOtherCredentials(container)
   const own = findVariable(container, SDK_CREDENTIALS)
-  if (own === undefined && others.length > 0) {
-    return [
-      `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`,
-    ]
+  if (own === undefined) {
+    return (
+      others.length > 0 &&
+      `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`
+    )
   }
   const values = [PRODUCTION_CREDENTIALS, MANAGED_IDENTITY_ONLY].map(({ value }) => value)
-  return own === undefined || values.includes(getLiteralValue(own) ?? '')
-    ? []
-    : [
-        `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
-      ]
+  return (
+    !values.includes(getLiteralValue(own) ?? '') &&
+    `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`
+  )
 })
 
-/** Works for programs that ask 169.254.169.254, and not for SDKs that read the variable; mode env rejects it. */
-const endpointElsewhere = forApps((container, plan) =>
-  findEndpointProblems(container, plan)
-    .filter((problem) => !isEndpointRejected(problem, plan))
-    .map(({ text }) => text),
-)
-
 const earlierMode: Check = (_, { options, settings: { mode } }) =>
-  options.keepsEarlierMode
-    ? [`the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`]
-    : []
+  options.keepsEarlierMode &&
+  `the pod keeps mode ${mode} of its earlier injection. Fix: set wimds.io/mode to change it`
 
 const nodeModeWarnings: Check = (pod, plan) =>
-  plan.settings.mode === 'node' ? findNodeModeWarnings(pod) : []
+  plan.settings.mode === 'node' && findNodeModeWarnings(pod)
 
 const WARNINGS: readonly Check[] = [
   skippedContainers,
@@ -279,7 +262,7 @@ const WARNINGS: readonly Check[] = [
   clientId,
   noProxyFromElsewhere,
   sdkCredentials,
-  endpointElsewhere,
+  checkEndpoints({ areRejected: false }),
   earlierMode,
   nodeModeWarnings,
 ]
