@@ -1,4 +1,5 @@
 /** Describes errors for people and for the log, scrubbed of anything that may be a credential. */
+import type { Problem } from './errors.ts'
 import { scrub } from './scrub.ts'
 
 /**
@@ -17,6 +18,19 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined
+}
+
+/** Returns the problem `cannot read PATH: no such file or directory` and its fix, from an error of Node. */
+export function describeFileError(
+  path: string,
+  error: unknown,
+  action: 'read' | 'create' = 'read',
+): Problem {
+  // `ENOENT: no such file or directory, open 'PATH'`
+  const reason = errorMessage(error).replace(/^[A-Z0-9_]+: ([^,]*), .*$/s, '$1')
+  const isForbidden = ['EACCES', 'EPERM'].includes(errorCode(error) ?? '')
+  const fix = isForbidden ? `let the user who runs wimds ${action} it` : 'check the path'
+  return { problem: `cannot ${action} ${path}: ${reason}`, fix }
 }
 
 /** Removes the ids and the time at the end of Entra ID's descriptions, and the stop before them unless text follows. */

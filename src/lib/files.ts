@@ -1,8 +1,6 @@
 /** Reads files that others write, which may be large or not regular files. */
 import { close, constants, fstat, open, read } from 'node:fs'
 import { promisify } from 'node:util'
-import type { Problem } from './errors.ts'
-import { errorCode, errorMessage } from './describe-error.ts'
 import { createSingleFlight } from './single-flight.ts'
 
 // Not node:fs/promises, which loads readline: 2 ms of a sidecar's start.
@@ -48,19 +46,6 @@ export function shareReads(
 ): (path: string) => Promise<string> {
   const share = createSingleFlight<string>()
   return (path) => share(path, () => readText(path))
-}
-
-/** Returns the problem `cannot read PATH: no such file or directory` and its fix, from an error of Node. */
-export function describeFileError(
-  path: string,
-  error: unknown,
-  action: 'read' | 'create' = 'read',
-): Problem {
-  // `ENOENT: no such file or directory, open 'PATH'`
-  const reason = errorMessage(error).replace(/^[A-Z0-9_]+: ([^,]*), .*$/s, '$1')
-  const isForbidden = ['EACCES', 'EPERM'].includes(errorCode(error) ?? '')
-  const fix = isForbidden ? `let the user who runs wimds ${action} it` : 'check the path'
-  return { problem: `cannot ${action} ${path}: ${reason}`, fix }
 }
 
 async function readUpTo(file: number, maxBytes: number): Promise<string> {

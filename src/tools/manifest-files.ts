@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { ManifestFile } from './inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../lib/errors.ts'
-import { describeFileError } from '../lib/files.ts'
+import { describeFileError } from '../lib/describe-error.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 interface Manifests {

@@ -1,6 +1,6 @@
 import { truncate } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { describeFileError, readRegularFile, readWholeFile } from '../../src/lib/files.ts'
+import { readRegularFile, readWholeFile } from '../../src/lib/files.ts'
 import { readNamedFile } from '../../src/lib/named-file.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
@@ -48,15 +48,5 @@ test.each([
   await expect(readNamedFile(path)).rejects.toMatchObject({
     name: 'ConfigError',
     message: `cannot read ${path}: ${reason}`,
-  })
-})
-
-test('describes a file without permission by whom to give it to', () => {
-  const error = Object.assign(new Error("EACCES: permission denied, open '/a, b'"), {
-    code: 'EACCES',
-  })
-  expect(describeFileError('/a, b', error)).toEqual({
-    problem: 'cannot read /a, b: permission denied',
-    fix: 'let the user who runs wimds read it',
   })
 })

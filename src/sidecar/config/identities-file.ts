@@ -2,7 +2,8 @@
 import * as z from 'zod/mini'
 import { resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
-import { describeFileError, readRegularFile } from '../../lib/files.ts'
+import { describeFileError } from '../../lib/describe-error.ts'
+import { readRegularFile } from '../../lib/files.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import {
   authorityHost,

@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { errorCode } from '../../lib/describe-error.ts'
+import { describeFileError, errorCode } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
-import { describeFileError } from '../../lib/files.ts'
 
 /** The settings of a sidecar. It exists while the simulator can be used, so that scripts can wait for it. */
 export const ENV_FILE = 'env'
