@@ -2,12 +2,12 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, writeSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { createSimulator } from '../src/tools/simulator/simulator.ts'
 import { createFolder } from './fixtures/folder.ts'
-import { portOf } from './fixtures/listening.ts'
+import { listening } from './fixtures/listening.ts'
 import { namedPipe } from './fixtures/pipe.ts'
 import { BUILT_CLI, runNode, waitForEnd } from './fixtures/run-program.ts'
 import { environmentOf } from './fixtures/served.ts'
@@ -106,20 +106,18 @@ test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const)('a waiting command exits on %s', async (signal, code) => {
-  const silent = createServer().listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  const probed = once(silent, 'connection')
-  const child = spawn(process.execPath, [BUILT_CLI, 'probe', '--port', String(portOf(silent))])
-  const [socket]: Socket[] = await probed
+  const server = createServer()
+  await using silent = await listening(server)
+  const probed = once(server, 'connection')
+  const child = spawn(process.execPath, [BUILT_CLI, 'probe', '--port', String(silent.port)])
+  await probed
   child.kill(signal)
   await once(child, 'close')
   expect([child.exitCode, child.signalCode]).toEqual([code, null])
-  socket?.destroy()
-  silent.close()
 })
 
 test('keeps serving when its log cannot be written', async () => {
-  const simulator = await createSimulator()
+  await using simulator = await createSimulator()
   const port = await freePort()
   const full = await open('/dev/full', 'w')
   const child = spawn(process.execPath, [BUILT_CLI, 'serve'], {
@@ -132,7 +130,6 @@ test('keeps serving when its log cannot be written', async () => {
   await expect.poll(answer).toBe(200)
   child.kill('SIGTERM')
   expect(await ended).toEqual({ code: 0, stdout: '', stderr: '' })
-  await simulator.close()
 })
 
 test('keeps serving when the reader of its log stalls, and logs again afterwards', async () => {
@@ -179,25 +176,22 @@ function fillUp(fd: number): void {
 }
 
 test('exits after SIGTERM while an exchange is inflight', async () => {
-  const simulator = await createSimulator()
-  const silent = createServer().listen(0, '127.0.0.1')
-  await once(silent, 'listening')
-  const connected = once(silent, 'connection')
+  await using simulator = await createSimulator()
+  const server = createServer()
+  await using silent = await listening(server)
+  const connected = once(server, 'connection')
   const child = spawn(process.execPath, [BUILT_CLI, 'serve'], {
     env: {
       ...environmentOf(simulator),
-      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(silent)}/`,
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${silent.port}/`,
       WIMDS_PREFETCH: 'https://vault.azure.net',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = waitForEnd(child)
-  const [socket]: Socket[] = await connected
+  await connected
   child.kill('SIGTERM')
   const { code, stdout } = await ended
   expect(code).toBe(0)
   expect(stdout.trim().split('\n').at(-1)).toContain('"event":"shutdown_complete"')
-  socket?.destroy()
-  silent.close()
-  await simulator.close()
 })

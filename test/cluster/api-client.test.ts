@@ -1,5 +1,4 @@
 /** Calls of an API server of the test, over real connections. */
-import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { rm } from 'node:fs/promises'
@@ -15,7 +14,7 @@ import {
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../fixtures/api-server.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 
 let shutdown = new AbortController()
 afterEach(() => {
@@ -230,23 +229,19 @@ test('calls at the same time succeed at an API server that ends HTTP/2 connectio
   const authority = await createCertificateAuthority()
   const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
   const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
-  const server = createSecureServer(tls, ({ httpVersion }, response) => {
-    if ('stream' in response) response.stream.session?.goaway()
-    response.end(JSON.stringify({ name: httpVersion }))
+  await using server = await listening(
+    createSecureServer(tls, ({ httpVersion }, response) => {
+      if ('stream' in response) response.stream.session?.goaway()
+      response.end(JSON.stringify({ name: httpVersion }))
+    }),
+  )
+  await writeKubeConfig({
+    server: `https://127.0.0.1:${server.port}`,
+    'certificate-authority-data': Buffer.from(authority.caPem).toString('base64'),
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    await writeKubeConfig({
-      server: `https://127.0.0.1:${portOf(server)}`,
-      'certificate-authority-data': Buffer.from(authority.caPem).toString('base64'),
-    })
-    const api = connect()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => read(api)))
-    expect(answers).toEqual(answers.map(() => ({ name: '1.1' })))
-  } finally {
-    server.close()
-  }
+  const api = connect()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => read(api)))
+  expect(answers).toEqual(answers.map(() => ({ name: '1.1' })))
 })
 
 test('an error of a credential plugin has one line, without what may be a token', async () => {

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { z } from 'zod'
+import { listening } from '../fixtures/listening.ts'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 import { readCredentials } from '../../src/cluster/credentials.ts'
@@ -65,13 +64,12 @@ test.each(['echo c0ffee', 'echo \'{"status":"c0ffee"}\'', 'cat && echo c0ffee'])
 
 test('sends the calls through the proxy of the cluster, by an address without a double slash', async () => {
   const asked: (string | undefined)[] = []
-  await using proxy = createServer().on('connect', ({ url }, socket) => {
+  const server = createServer().on('connect', ({ url }, socket) => {
     asked.push(url)
     socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
   })
-  await once(proxy.listen(0, '127.0.0.1'), 'listening')
-  const { port } = z.object({ port: z.number() }).parse(proxy.address())
-  const { dispatcher } = await readAs({}, { 'proxy-url': `http://127.0.0.1:${port}` })
+  await using proxy = await listening(server)
+  const { dispatcher } = await readAs({}, { 'proxy-url': `http://127.0.0.1:${proxy.port}` })
   const { cluster } = loadKubeConfig({ HOME: home.path })
   await expect(request(`${cluster.server}/version`, { dispatcher })).rejects.toThrow('403')
   await dispatcher.close()

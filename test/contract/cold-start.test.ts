@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { pipeline } from 'node:stream'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
 import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
 /** No test depends on the speed of the machine. */
@@ -46,7 +45,7 @@ describe('wimds serve', () => {
 
   test('answers 200 after a TLS alert', async () => {
     let connections = 0
-    const front = createServer((socket) => {
+    const server = createServer((socket) => {
       connections += 1
       if (connections === 1) {
         socket.once('data', () => socket.end(FATAL_INTERNAL_ERROR))
@@ -55,12 +54,11 @@ describe('wimds serve', () => {
       const upstream = connect(Number(new URL(simulator.authorityHost).port), '127.0.0.1')
       pipeline(socket, upstream, socket, () => {})
     })
-    await once(front.listen(0, '127.0.0.1'), 'listening')
-    onTestFinished(() => void front.close())
+    await using front = await listening(server)
     await using sidecar = await startServe({
       ...environmentOf(simulator),
       ...PATIENT,
-      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${portOf(front)}/`,
+      AZURE_AUTHORITY_HOST: `https://127.0.0.1:${front.port}/`,
     })
     expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
     expect(connections).toBe(2)

@@ -1,6 +1,5 @@
 /** The parts of the libraries that the bundle could have lost: it has only the parts that are called. */
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { cp, readFile } from 'node:fs/promises'
 import { createSecureServer, type Http2ServerResponse } from 'node:http2'
 import { join } from 'node:path'
@@ -13,7 +12,7 @@ import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { startApiServer } from '../fixtures/api-server.ts'
 import { environmentOf } from '../fixtures/served.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { formatExternalIssuer, readEnvironment } from '../fixtures/simulate.ts'
 import { freePort } from '../support/free-port.ts'
 import { TOKEN } from '../fixtures/connection.ts'
@@ -60,29 +59,25 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
     response.end(await reply.text())
   }
   const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
-  const server = createSecureServer(tls, ({ url }, response) => void answer(url, response))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    const caFile = directory.write('ca.crt', authority.caPem)
-    const origin = `https://127.0.0.1:${portOf(server)}`
-    const yaml = formatExternalIssuer('https://kubernetes.default.svc', origin, caFile)
-    const config = directory.write('config.yaml', yaml)
-    const args = ['simulate', '--dir', directory.path, '--config', config]
-    await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
-    await expect.poll(() => simulator.output()).toContain('ready')
-    const assertion = directory.write('assertion', (await issuer.sign()).reveal())
-    const env = await readEnvironment(directory.path)
-    await using sidecar = startChild({
-      script: 'dist/wimds.js',
-      args: ['token', 'https://vault.azure.net'],
-      env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion, WIMDS_EXCHANGE_TIMEOUT: '60s' },
-    })
-    await expect.poll(() => sidecar.output()).toMatch(/^eyJ/)
-    expect(simulator.hasEnded()).toBe(false)
-  } finally {
-    server.close()
-  }
+  await using server = await listening(
+    createSecureServer(tls, ({ url }, response) => void answer(url, response)),
+  )
+  const caFile = directory.write('ca.crt', authority.caPem)
+  const origin = `https://127.0.0.1:${server.port}`
+  const yaml = formatExternalIssuer('https://kubernetes.default.svc', origin, caFile)
+  const config = directory.write('config.yaml', yaml)
+  const args = ['simulate', '--dir', directory.path, '--config', config]
+  await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
+  await expect.poll(() => simulator.output()).toContain('ready')
+  const assertion = directory.write('assertion', (await issuer.sign()).reveal())
+  const env = await readEnvironment(directory.path)
+  await using sidecar = startChild({
+    script: 'dist/wimds.js',
+    args: ['token', 'https://vault.azure.net'],
+    env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion, WIMDS_EXCHANGE_TIMEOUT: '60s' },
+  })
+  await expect.poll(() => sidecar.output()).toMatch(/^eyJ/)
+  expect(simulator.hasEnded()).toBe(false)
 })
 
 test('the webhook calls an API server, has metrics, and shuts down on SIGTERM', async () => {
