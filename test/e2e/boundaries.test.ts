@@ -5,26 +5,22 @@ import { startAgent } from './support/node-agent.ts'
 import { forgetRequestsToRealImds, OTHER_PORT, requestsToRealImds } from './support/real-imds.ts'
 import { needRealImds } from './support/requirements.ts'
 import {
+  ACCOUNT,
   appPod,
+  CLIENT,
   curl,
   injectedPods,
   METADATA,
-  serviceAccount,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-boundaries'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
-const ACCOUNT = serviceAccount('app', CLIENT)
 /** Modes that put the metadata address on the loopback interface of the pod. */
 const ON_LOOPBACK = ['loopback', 'node'] as const
 const OTHER = `${METADATA}:${OTHER_PORT}/`
 
-const cluster = testCluster(NAMESPACE, {
-  clientId: CLIENT,
-  serviceAccounts: [`${NAMESPACE}:app`],
-})
+const cluster = testCluster(NAMESPACE)
 
 const pod = (name: string, more: object = {}) =>
   appPod({ name, account: 'app', script: STAY, ...more })

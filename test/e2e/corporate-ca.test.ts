@@ -7,25 +7,19 @@ import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { agentReady, inAgentNamespace, installAgent, startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
-import { appPod, AUTHORITY_FLAG, injectedPods, serviceAccount, STAY } from './support/workloads.ts'
+import { ACCOUNT, appPod, AUTHORITY_FLAG, injectedPods, STAY } from './support/workloads.ts'
 import { stringify } from 'yaml'
 
 const NAMESPACE = 'wimds-e2e-ca'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 
-const cluster = testCluster(NAMESPACE, {
-  clientId: CLIENT,
-  serviceAccounts: [`${NAMESPACE}:app`],
-})
+const cluster = testCluster(NAMESPACE)
 
-const account = serviceAccount('app', CLIENT)
-
-beforeAll(() => cluster.namespace.create(account))
+beforeAll(() => cluster.namespace.create(ACCOUNT))
 
 /** Creates a pod whose sidecar trusts the CA that the annotation names, and no other private one. */
 async function createPod(name: string, annotations: Record<string, string>): Promise<void> {
   const pod = appPod({ name, account: 'app', script: STAY, annotations })
-  const input = [account, pod].map((object) => stringify(object)).join('---\n')
+  const input = [ACCOUNT, pod].map((object) => stringify(object)).join('---\n')
   const images = [`--image=${IMAGES.sidecar}`, `--redirect-image=${IMAGES.redirect}`]
   const { stdout } = await wimds(['inject', ...images, AUTHORITY_FLAG, '-'], { input })
   await cluster.namespace.kubectl(['apply', '--validate=strict', '-f', '-'], stdout)
@@ -110,7 +104,7 @@ test('a CA that is rotated is trusted by the broker of mode node, and nothing re
   await agentReady()
   const agents = await listAgents()
   const pod = appPod({ name: 'broker', account: 'app', script: STAY })
-  await cluster.namespace.create(await injectedPods('node', [account], [pod]))
+  await cluster.namespace.create(await injectedPods('node', [ACCOUNT], [pod]))
   await cluster.namespace.ready('broker')
   await expectUntrusted('broker')
   const both = configMap('corporate-ca', { 'ca.crt': otherCa + (await clusterCa()) })

@@ -2,10 +2,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { azwiPod } from './support/azwi.ts'
-import { curl, METADATA, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { CLIENT, curl, METADATA, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-drop-in'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 
 const cluster = testCluster(NAMESPACE, {
   clientId: CLIENT,

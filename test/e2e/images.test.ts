@@ -83,15 +83,4 @@ describe.concurrent.each([
     await endOf(`${name}-compiled`)
     expect(await namespace.logs(`${name}-compiled`)).toBe('rejected: false')
   })
-
-  test('lists its components in a CycloneDX document', async () => {
-    const read = `process.stdout.write(fs.readFileSync('/app/sbom.cdx.json'))`
-    await namespace.create(once(`${name}-sbom`, image, ['/nodejs/bin/node', '-e', read]))
-    await endOf(`${name}-sbom`)
-    const sbom = JSON.parse(await namespace.logs(`${name}-sbom`))
-    expect(sbom.bomFormat).toBe('CycloneDX')
-    const components = new Set(sbom.components.map((each: { name: string }) => each.name))
-    expect(components).toContain('fastify')
-    expect(components).not.toContain('vitest')
-  })
 })

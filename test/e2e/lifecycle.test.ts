@@ -10,27 +10,23 @@ import { eventually } from './support/eventually.ts'
 import { meshInit } from './support/mesh.ts'
 import { startAgent } from './support/node-agent.ts'
 import {
+  ACCOUNT,
   appPod,
+  CLIENT,
   curl,
   injectedPods,
   METADATA,
   type Mode,
   replyIn,
-  serviceAccount,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-lifecycle'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 const WITH_SIDECAR: readonly Mode[] = ['env', 'loopback', 'nft']
 const MODES: readonly Mode[] = [...WITH_SIDECAR, 'node']
-const ACCOUNT = serviceAccount('app', CLIENT)
 
-const cluster = testCluster(NAMESPACE, {
-  clientId: CLIENT,
-  serviceAccounts: [`${NAMESPACE}:app`],
-})
+const cluster = testCluster(NAMESPACE)
 
 beforeAll(async () => {
   await startAgent()

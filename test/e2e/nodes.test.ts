@@ -11,26 +11,23 @@ import { schedulableNodes } from './support/nodes.ts'
 import { needLostNode, needTwoNodes } from './support/requirements.ts'
 import { kubectl, run } from './support/run.ts'
 import {
+  ACCOUNT,
   appPod,
+  CLIENT,
   curl,
   type Mode,
   replyIn,
-  serviceAccount,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-nodes'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 const HOSTNAME = 'kubernetes.io/hostname'
 /** Of a pod with a sidecar, and of one that the broker of its node serves. */
 const MODES = ['loopback', 'node'] as const
 const SELECTOR = `--selector=app in (${MODES.map((mode) => `mobile-${mode}`).join(',')})`
 
-const cluster = testCluster(NAMESPACE, {
-  clientId: CLIENT,
-  serviceAccounts: [`${NAMESPACE}:app`],
-})
+const cluster = testCluster(NAMESPACE)
 /** The node of the simulated Entra ID, which stays, and another one. */
 let staying: string
 let leaving: string
@@ -47,7 +44,7 @@ describe('two nodes', () => {
     await cluster.another('wimds', 'restricted')
     await uninstallAgent()
     await installChart(CHART, undefined, AGENT_VALUES)
-    await cluster.namespace.create(serviceAccount('app', CLIENT))
+    await cluster.namespace.create(ACCOUNT)
   })
   afterAll(async () => {
     if (staying === undefined) return

@@ -13,17 +13,16 @@ import { listObjects } from './support/objects.ts'
 import { hasMutatingPolicies, needMutatingPolicies } from './support/requirements.ts'
 import { kubectl } from './support/run.ts'
 import {
+  ACCOUNT,
   appPod,
+  CLIENT,
   curl,
   injectedPods,
-  serviceAccount,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-policy'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
-const ACCOUNT = serviceAccount('app', CLIENT)
 const OPT_IN = { 'wimds.io/inject': 'true' }
 const LABEL = 'wimds.io/inject=true'
 const GATE = 'wimds-gate'
@@ -124,6 +123,14 @@ const OTHER_POLICIES = [
 /** A pod with an init container, which one of these policies changes. */
 const mutatedBy = (mutated: string) => optedIn({ labels: { mutated }, initScript: 'true' })
 
+const annotated = (name: string, value: string) => ({
+  annotations: { [`wimds.io/${name}`]: value },
+})
+const forProxy = (name: string, value: string) => ({
+  annotations: { [`azure.workload.identity/${name}`]: value },
+})
+const onWindows = (prefix: string) => ({ spec: { nodeSelector: { [`${prefix}/os`]: 'windows' } } })
+const withVolume = (name: string) => ({ spec: { volumes: [{ name, emptyDir: {} }] } })
 const withEnv = (name: string, value: string) => ({ container: { env: [{ name, value }] } })
 const withGate = (changes: object) => ({
   spec: { initContainers: [{ name: GATE, image: IMAGES.gate, ...changes }] },
@@ -207,15 +214,12 @@ describe('injection.by policy', () => {
 
   test.each([
     ['has no annotation', {}],
-    ['opts out', { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' }],
-    ['has another annotation alone', { 'wimds.io/port': '9000' }],
-    ['has a port for another proxy', { 'azure.workload.identity/proxy-sidecar-port': '80' }],
-    [
-      'has a lifetime of another token',
-      { 'azure.workload.identity/service-account-token-expiration': '600' },
-    ],
-  ])('does not inject a pod that %s', async (_, annotations) => {
-    const pod = appPod({ name: 'plain', account: 'app', script: STAY, annotations })
+    ['opts out', { annotations: { 'wimds.io/inject': 'false', 'wimds.io/unknown': 'x' } }],
+    ['has another annotation alone', annotated('port', '9000')],
+    ['has a port for another proxy', forProxy('proxy-sidecar-port', '80')],
+    ['has a lifetime of another token', forProxy('service-account-token-expiration', '600')],
+  ])('does not inject a pod that %s', async (_, parts) => {
+    const pod = appPod({ name: 'plain', account: 'app', script: STAY, ...parts })
     expect(namesOf(await admit(pod))).toEqual([])
   })
 
@@ -264,102 +268,42 @@ describe('injection.by policy', () => {
     expect(gateOf(whole).resources).toEqual({})
   })
 
+  const PORT =
+    'wimds cannot be injected: the annotation wimds.io/port must be a whole number from 1024 to 65535, not "80"'
+  const NO_CA =
+    'no ca-secret. Fix: remove the annotation, or install wimds with injection.by=webhook'
+  const NO_NAME = 'the annotation wimds.io/config-map must be the name of a ConfigMap, not ""'
+  const NO_LIST =
+    'the annotation wimds.io/prefetch must be a comma-separated list of resources, not ""'
+  const TAKEN = 'the container app declares port 64169, on which the node agent would listen'
+  const ARC =
+    'sets IMDS_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable'
+  const MOUNT = { container: { volumeMounts: [{ name: 'wimds-token', mountPath: '/token' }] } }
+  const NOT_OURS = 'wimds-gate is not that of the chart'
   const rejected: readonly (readonly [string, Parts, string])[] = [
-    [
-      'an unknown annotation',
-      { annotations: { 'wimds.io/prot': '1' } },
-      'wimds.io/prot is unknown',
-    ],
-    [
-      'a malformed opt-in',
-      { annotations: { 'wimds.io/inject': 'maybe' } },
-      'must be true or false',
-    ],
-    [
-      'a port that is none',
-      { annotations: { 'wimds.io/port': '80' } },
-      'wimds cannot be injected: the annotation wimds.io/port must be a whole number from 1024 to 65535, not "80"',
-    ],
-    [
-      "a port of azure-workload-identity's proxy that is none",
-      { annotations: { 'azure.workload.identity/proxy-sidecar-port': 'a' } },
-      'the annotation azure.workload.identity/proxy-sidecar-port must be',
-    ],
-    [
-      'an expiration that is none',
-      { annotations: { 'azure.workload.identity/service-account-token-expiration': '1h' } },
-      'from 3600 to 86400',
-    ],
-    ['another mode', { annotations: { 'wimds.io/mode': 'nft' } }, 'mode nft is not allowed here'],
-    [
-      'a CA of its own',
-      { annotations: { 'wimds.io/ca-secret': 'ca' } },
-      'no ca-secret. Fix: remove the annotation, or install wimds with injection.by=webhook',
-    ],
-    [
-      'AZURE_TOKEN_CREDENTIALS',
-      { annotations: { 'wimds.io/sdk-credentials': 'managed-identity' } },
-      'no sdk-credentials',
-    ],
-    [
-      'a port with a zero before it',
-      { annotations: { 'wimds.io/port': '09000' } },
-      'from 1024 to 65535',
-    ],
-    [
-      'an empty ConfigMap name',
-      { annotations: { 'wimds.io/config-map': '' } },
-      'the annotation wimds.io/config-map must be the name of a ConfigMap, not ""',
-    ],
-    [
-      'an empty prefetch',
-      { annotations: { 'wimds.io/prefetch': '' } },
-      'the annotation wimds.io/prefetch must be a comma-separated list of resources, not ""',
-    ],
-    ['Windows', { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }, 'runs on Windows'],
-    [
-      'Windows by its earlier label',
-      { spec: { nodeSelector: { 'beta.kubernetes.io/os': 'windows' } } },
-      'runs on Windows',
-    ],
-    [
-      'a reserved name',
-      { spec: { volumes: [{ name: 'wimds-ca' }] } },
-      'a volume wimds-ca, a reserved',
-    ],
-    [
-      'a volume of that name',
-      { spec: { volumes: [{ name: 'wimds-token', emptyDir: {} }] } },
-      'volume wimds-token, a reserved name',
-    ],
-    [
-      'the port of the agent',
-      { container: { ports: [{ containerPort: 64169 }] } },
-      'the container app declares port 64169, on which the node agent would listen',
-    ],
+    ['an unknown annotation', annotated('prot', '1'), 'wimds.io/prot is unknown'],
+    ['a malformed opt-in', annotated('inject', 'maybe'), 'must be true or false'],
+    ['a port that is none', annotated('port', '80'), PORT],
+    ['no port of the proxy', forProxy('proxy-sidecar-port', 'a'), 'proxy-sidecar-port must be'],
+    ['no expiration', forProxy('service-account-token-expiration', '1h'), 'from 3600 to 86400'],
+    ['another mode', annotated('mode', 'nft'), 'mode nft is not allowed here'],
+    ['a CA of its own', annotated('ca-secret', 'ca'), NO_CA],
+    ['credentials of SDKs', annotated('sdk-credentials', 'managed-identity'), 'no sdk-credentials'],
+    ['a port with a zero before it', annotated('port', '09000'), 'from 1024 to 65535'],
+    ['an empty ConfigMap name', annotated('config-map', ''), NO_NAME],
+    ['an empty prefetch', annotated('prefetch', ''), NO_LIST],
+    ['Windows', onWindows('kubernetes.io'), 'runs on Windows'],
+    ['Windows by its earlier label', onWindows('beta.kubernetes.io'), 'runs on Windows'],
+    ['a reserved name', withVolume('wimds-ca'), 'a volume wimds-ca, a reserved'],
+    ['a volume of that name', withVolume('wimds-token'), 'volume wimds-token, a reserved name'],
+    ['the port of the agent', { container: { ports: [{ containerPort: 64169 }] } }, TAKEN],
     ['a token proxy', withEnv('AZURE_KUBERNETES_TOKEN_PROXY', 'x'), 'identity bindings'],
-    [
-      'Azure Arc',
-      withEnv('IMDS_ENDPOINT', 'x'),
-      'sets IMDS_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable',
-    ],
+    ['Azure Arc', withEnv('IMDS_ENDPOINT', 'x'), ARC],
     ['a proxy', withEnv('HTTP_PROXY', 'http://p'), 'does not contain 169.254.169.254'],
-    [
-      'a mount of the token',
-      { container: { volumeMounts: [{ name: 'wimds-token', mountPath: '/token' }] } },
-      'the container app mounts the volume wimds-token',
-    ],
-    [
-      'a gate with a command',
-      withGate({ command: ['true'] }),
-      'wimds-gate is not that of the chart',
-    ],
-    [
-      'a gate that goes on',
-      withGate({ restartPolicy: 'Always' }),
-      'wimds-gate is not that of the chart',
-    ],
-    ['another image of a gate', withGate({ image: 'mine' }), 'wimds-gate is not that of the chart'],
+    ['a mount of the token', MOUNT, 'the container app mounts the volume wimds-token'],
+    ['a gate with a command', withGate({ command: ['true'] }), NOT_OURS],
+    ['a gate that goes on', withGate({ restartPolicy: 'Always' }), NOT_OURS],
+    ['another image of a gate', withGate({ image: 'mine' }), NOT_OURS],
   ]
   test.each(rejected)('rejects %s', async (_, parts, message) => {
     await expect(admit(optedIn(parts), labelled)).rejects.toThrow(message)
@@ -381,18 +325,18 @@ describe('injection.by policy', () => {
   })
 
   test('names no label of a namespace that has none', async () => {
-    const annotations = { 'wimds.io/prot': '1' }
-    const pod = appPod({ name: 'plain', account: 'app', script: STAY, annotations })
+    const pod = appPod({ name: 'plain', account: 'app', script: STAY, ...annotated('prot', '1') })
     await expect(admit(pod)).rejects.toThrow(
       'wimds cannot be injected: the annotation wimds.io/prot is unknown',
     )
   })
 
   test('admits what skip-containers excepts, and a proxy with NO_PROXY', async () => {
-    const annotations = { 'wimds.io/skip-containers': 'other;app' }
-    expect(
-      namesOf(await admit(optedIn({ annotations, ...withEnv('IMDS_ENDPOINT', 'x') }))),
-    ).toEqual([GATE])
+    const excepted = {
+      ...annotated('skip-containers', 'other;app'),
+      ...withEnv('IMDS_ENDPOINT', 'x'),
+    }
+    expect(namesOf(await admit(optedIn(excepted)))).toEqual([GATE])
     const env = [
       { name: 'https_proxy', value: 'http://p' },
       { name: 'no_proxy', value: 'a,169.254.169.254' },

@@ -7,11 +7,10 @@ import { EARLIER_IMAGES, IMAGES, UPGRADE_FROM } from './support/environment.ts'
 import { startLoad } from './support/load.ts'
 import { AGENT_VALUES, uninstallAgent } from './support/node-agent.ts'
 import { run } from './support/run.ts'
-import { appPod, METADATA, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { ACCOUNT, appPod, CLIENT, METADATA, STAY, TOKEN_PATH } from './support/workloads.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-e2e-upgrade'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 const MODES = ['env', 'loopback', 'nft', 'node'] as const
 const ORIGINS = { env: 'http://127.0.0.1:8000', loopback: METADATA, nft: METADATA, node: METADATA }
 const HELM = ['--namespace=wimds', '--wait', '--timeout=180s']
@@ -54,10 +53,7 @@ test.runIf(UPGRADE_FROM === undefined)('an upgrade is tested', ({ skip }) =>
 )
 
 describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given version'}`, () => {
-  const cluster = testCluster(NAMESPACE, {
-    clientId: CLIENT,
-    serviceAccounts: [`${NAMESPACE}:app`],
-  })
+  const cluster = testCluster(NAMESPACE)
   const directory = createFolder()
   beforeAll(async () => {
     const archive = directory.file('chart.tar')
@@ -66,7 +62,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     await cluster.another('wimds', 'restricted')
     await uninstallAgent()
     await installChart(directory.file(CHART), EARLIER_IMAGES, AGENT_VALUES)
-    await cluster.namespace.create(serviceAccount('app', CLIENT))
+    await cluster.namespace.create(ACCOUNT)
     await createPods('earlier')
   })
   afterAll(async () => {

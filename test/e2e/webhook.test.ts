@@ -11,18 +11,14 @@ import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { listObjects } from './support/objects.ts'
 import { kubectl, run, wimds } from './support/run.ts'
-import { appPod, curl, serviceAccount, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { ACCOUNT, appPod, CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-webhook'
-const CLIENT = '11111111-1111-4111-8111-111111111111'
 const NODE_ADDRESSES = '{.items[*].status.addresses[?(@.type=="InternalIP")].address}'
 const ENFORCE = 'pod-security.kubernetes.io/enforce'
 const OPT_IN = { 'wimds.io/inject': 'true' }
 
-const cluster = testCluster(NAMESPACE, {
-  clientId: CLIENT,
-  serviceAccounts: [`${NAMESPACE}:app`],
-})
+const cluster = testCluster(NAMESPACE)
 let own: TestNamespace
 let labelled: TestNamespace
 let objectsBefore: ReadonlySet<string>
@@ -34,7 +30,7 @@ beforeAll(async () => {
   await kubectl(['label', 'namespace', labelled.name, 'wimds.io/inject=true'])
   objectsBefore = await listObjects()
   await installChart()
-  await cluster.namespace.create(serviceAccount('app', CLIENT))
+  await cluster.namespace.create(ACCOUNT)
 })
 
 const pod = (name: string, annotations: Record<string, string> = {}, more: object = {}) =>
@@ -112,7 +108,7 @@ const DRY_RUN = ['create', '--dry-run=server', '-f', '-', '-o', 'json']
 const dryRun = (manifest: object) => labelled.kubectl(DRY_RUN, stringify(manifest))
 
 describe('a namespace with the label', () => {
-  beforeAll(() => labelled.create(serviceAccount('app', CLIENT)))
+  beforeAll(() => labelled.create(ACCOUNT))
 
   test('has the sidecar in pods without an annotation', async () => {
     expect(await dryRun(pod('plain'))).toContain('wimds-token')
@@ -150,7 +146,7 @@ describe('a namespace that limits resources', () => {
   }
   beforeAll(async () => {
     limited = await cluster.another(`${NAMESPACE}-limited`)
-    await limited.create(serviceAccount('app', CLIENT), LIMIT_RANGE, QUOTA)
+    await limited.create(ACCOUNT, LIMIT_RANGE, QUOTA)
     const used = () => limited.field('resourcequota quota', '{.status.used}')
     await eventually('the quota counts', async () => (await used()) || undefined)
   })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { connectToEntra, type Entra, type Application } from './entra.ts'
 import { eventually } from './eventually.ts'
 import { type Level, type TestNamespace, testNamespace } from './namespace.ts'
-import { curl, METADATA, type Reply, replyIn, TOKEN_PATH } from './workloads.ts'
+import { CLIENT, curl, METADATA, type Reply, replyIn, TOKEN_PATH } from './workloads.ts'
 
 export interface TestCluster {
   readonly entra: Entra
@@ -17,8 +17,8 @@ export interface TestCluster {
 }
 
 /**
- * Prepares the tests of the file, and the `beforeAll` hooks that follow: Entra ID has these applications alone,
- * and the namespace is new. The result can be used from then on.
+ * Prepares the tests of the file, and the `beforeAll` hooks that follow: Entra ID has these applications alone, by
+ * default that of the ServiceAccount `app`, and the namespace is new. The result can be used from then on.
  */
 export function testCluster(name: string, ...applications: readonly Application[]): TestCluster {
   const resources = new AsyncDisposableStack()
@@ -28,7 +28,8 @@ export function testCluster(name: string, ...applications: readonly Application[
   let namespace: TestNamespace
   beforeAll(async () => {
     entra = await connectToEntra()
-    await entra.setApplications(...applications)
+    const usual = { clientId: CLIENT, serviceAccounts: [`${name}:app`] }
+    await entra.setApplications(...(applications.length > 0 ? applications : [usual]))
     namespace = await another(name)
   })
   afterAll(() => resources.disposeAsync())

@@ -83,6 +83,10 @@ export function serviceAccount(name: string, clientId: string) {
   }
 }
 
+/** The identity of the pods of a suite that has one. */
+export const CLIENT = '11111111-1111-4111-8111-111111111111'
+export const ACCOUNT = serviceAccount('app', CLIENT)
+
 export type Mode = 'env' | 'loopback' | 'nft' | 'node'
 
 /** The flags of `wimds inject` for the simulated Entra ID: its address, and its CA. */
