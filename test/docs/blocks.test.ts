@@ -56,6 +56,15 @@ test.each(BLOCKS.filter(({ language }) => language === 'sh'))(
   },
 )
 
+test('every page installs the chart from where `npm run package` puts it', () => {
+  const commands = BLOCKS.filter(({ text: block }) =>
+    /\bhelm (?:install|upgrade|upgrade --install|template) wimds(?:-\w+)? /.test(block),
+  )
+  expect(commands.length).toBeGreaterThan(8)
+  const others = commands.filter((block) => !block.text.includes('./artifacts/charts/wimds-*.tgz'))
+  expect(others.map(({ place }) => place)).toEqual([])
+})
+
 /** The first commands of the README, without the clone, which is this checkout, and without this test. */
 const [, FIRST = 'exit 1'] =
   /\n## Try it\n[^]*?^```sh\n([^]*?)^```$/m.exec(

@@ -39,10 +39,11 @@ describe('computeRefreshDelayMs', () => {
     )
   })
 
-  test('spreads the refreshes of pods that started together', () => {
-    const delays = [0, 0.25, 0.5, 0.75].map((r) =>
-      computeRefreshDelayMs(token(24 * HOUR_MS), 100, () => r),
-    )
+  test.each([
+    ['without refresh_in', token(24 * HOUR_MS)],
+    ['with refresh_in', token(24 * HOUR_MS, 12 * HOUR_MS)],
+  ])('spreads the refreshes of pods that started together, %s', (_, given) => {
+    const delays = [0, 0.25, 0.5, 1].map((r) => computeRefreshDelayMs(given, 100, () => r))
     expect(new Set(delays).size).toBe(4)
     expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(HOUR_MS)
   })
