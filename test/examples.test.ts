@@ -2,14 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { inject } from '../src/tools/inject/inject.ts'
 import { createFolder } from './fixtures/folder.ts'
 import { runProgram } from './fixtures/run-program.ts'
-import { captureIo, exitCode } from './tools/capture.ts'
+import { runCommand } from './tools/capture.ts'
 import { PAGES, readPage, ROOT } from './docs/pages.ts'
 
 const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
@@ -146,10 +145,11 @@ describe('examples/policies', () => {
       (flag) =>
         `--${flag}=registry.example.com/platform/${flag === 'image' ? 'wimds' : 'wimds-redirect'}:0.1.0`,
     )
-    const io = { ...captureIo(), stdin: Readable.from([Buffer.from(pod)]) }
     const identity = [`--client-id=${CLIENT}`, `--tenant-id=${TENANT}`]
-    expect(await exitCode(inject, ['--quiet', ...images, ...identity, '-'], io)).toBe(0)
-    expect(parse(io.out())).toEqual(parse(pod))
+    const args = ['--quiet', ...images, ...identity, '-']
+    const { code, out } = await runCommand(inject, args, {}, pod)
+    expect(code).toBe(0)
+    expect(parse(out)).toEqual(parse(pod))
   })
 
   test('have the same rules for Gatekeeper and for Kyverno', () => {

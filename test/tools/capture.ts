@@ -10,7 +10,7 @@ export interface CapturedIo extends CommandIo {
   readonly err: () => string
 }
 
-export function captureIo(env: CommandIo['env'] = {}, input = ''): CapturedIo {
+export function captureIo(env: CommandIo['env'] = {}, input: string | Uint8Array = ''): CapturedIo {
   const stdout = collector()
   const stderr = collector()
   return {
@@ -46,7 +46,7 @@ export async function runCommand(
   command: Command,
   args: readonly string[],
   env?: CommandIo['env'],
-  input?: string,
+  input?: string | Uint8Array,
 ) {
   const io = captureIo(env, input)
   const code = await exitCode(command, args, io)

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
 import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
-import { captureIo, exitCode } from './capture.ts'
+import { runCommand } from './capture.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -18,19 +17,15 @@ afterAll(() => folder[Symbol.dispose]())
 
 const IMAGES = ['--image=a.test/wimds:1', '--redirect-image=a.test/redirect:1']
 
+const runAsGiven = (args: readonly string[], input?: string | Uint8Array) =>
+  runCommand(inject, args, {}, input)
+
+const runVerbosely = (args: readonly string[], input?: string | Uint8Array) =>
+  runAsGiven([...IMAGES, '--gate-image=a.test/gate:1', ...args], input)
+
 /** Runs it without the lines on what was done to each object. */
-async function run(args: readonly string[], input: string | Uint8Array = '') {
-  return await runVerbosely(['--quiet', ...args], input)
-}
-
-async function runVerbosely(args: readonly string[], input: string | Uint8Array = '') {
-  return await runAsGiven([...IMAGES, '--gate-image=a.test/gate:1', ...args], input)
-}
-
-async function runAsGiven(args: readonly string[], input: string | Uint8Array = '') {
-  const io = { ...captureIo(), stdin: Readable.from([Buffer.from(input)]) }
-  return { code: await exitCode(inject, args, io), out: io.out(), err: io.err() }
-}
+const run = (args: readonly string[], input?: string | Uint8Array) =>
+  runVerbosely(['--quiet', ...args], input)
 
 const SERVICE_ACCOUNT = `apiVersion: v1
 kind: ServiceAccount
@@ -80,6 +75,7 @@ const podOf = (name: string, kind = 'Pod', apiVersion = 'v1') => ({
   metadata: { name },
 })
 const POD_SPEC = { containers: [{ name: 'app', image: 'app:1' }] }
+const POD = stringify({ ...podOf('x'), spec: POD_SPEC })
 
 const optOut = (pod: string) =>
   pod.replace('name: x', `name: x\n  annotations: {wimds.io/inject: "false"}`)
@@ -203,8 +199,7 @@ describe('wimds inject', () => {
   })
 
   test('rejects another --mode than that of an earlier injection', async () => {
-    const source = stringify({ ...podOf('x'), spec: POD_SPEC })
-    const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], source)
+    const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], POD)
     const { code, out, err } = await run([...IDENTITY, '--mode', 'nft', '-'], injected)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toContain('was injected in mode env, and the mode is to be nft. Fix: set')
@@ -293,8 +288,7 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
   })
 
   test('warns of a variable of --env that is misspelt', async () => {
-    const source = JSON.stringify({ ...podOf('x'), spec: POD_SPEC })
-    const { err } = await run([...IDENTITY, '--env', 'WIMDS_LOG_LEVLE=debug', '-'], source)
+    const { err } = await run([...IDENTITY, '--env', 'WIMDS_LOG_LEVLE=debug', '-'], POD)
     expect(err).toContain(
       'warning: --env: WIMDS_LOG_LEVLE is not a setting of wimds and has no effect. Did you mean WIMDS_LOG_LEVEL?\n',
     )
@@ -327,7 +321,6 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
       ...podOf('x', 'Deploymnet', 'apps/v1'),
       spec: { template: { spec: POD_SPEC } },
     })
-    const pod = stringify({ ...podOf('x'), spec: POD_SPEC })
     const unversioned = file('unversioned.yaml', stringify({ kind: 'Pod', spec: POD_SPEC }))
 
     const NOTHING = 'nothing is injected'
@@ -336,8 +329,8 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     test.each([
       ['an empty file', ['-'], '', NOTHING],
       ['an object without an apiVersion', [unversioned], '', NOTHING],
-      ['a workload that opted out', ['-'], optOut(pod), NOTHING],
-      ['an unknown kind beside a Pod', ['-'], `${pod}---\n${unknown}`, UNSUPPORTED],
+      ['a workload that opted out', ['-'], optOut(POD), NOTHING],
+      ['an unknown kind beside a Pod', ['-'], `${POD}---\n${unknown}`, UNSUPPORTED],
     ])('%s: 0, and 1 with --strict', async (_, names, input, message) => {
       const lax = await run([...IDENTITY, ...names], input)
       expect(lax.code).toBe(0)
@@ -499,7 +492,7 @@ describe('wimds inject says what the input lacks', () => {
 })
 
 describe('wimds inject warns once of images that are not published', () => {
-  const pods = `${stringify({ ...podOf('a'), spec: POD_SPEC })}---\n${stringify({ ...podOf('b'), spec: POD_SPEC })}`
+  const pods = `${POD}---\n${POD}`
   test.each([
     ['both', [], /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* --image and --redirect-image/],
     ['one that no flag names', IMAGES.slice(0, 1), /wimds-redirect:[\d.]+ is .* --redirect-image/],

@@ -10,8 +10,8 @@ import { serve } from '../../src/tools/simulator/http/serve.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
 import { namedPipe } from '../fixtures/pipe.ts'
+import { runCommand } from './capture.ts'
 import { startSimulate, formatExternalIssuer } from '../fixtures/simulate.ts'
-import { captureIo, exitCode } from './capture.ts'
 import { exchange as requestToken } from './simulator/exchange.ts'
 
 let directory: Folder
@@ -136,9 +136,7 @@ test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', asyn
 
 /** Runs the command with a file for --config. */
 async function refuse(text: string, ...args: readonly string[]) {
-  const io = captureIo()
-  const code = await exitCode(simulate, ['--config', writeConfig(text), ...args], io)
-  return { code, out: io.out(), err: io.err() }
+  return await runCommand(simulate, ['--config', writeConfig(text), ...args])
 }
 
 describe('wrong usage', () => {
@@ -174,10 +172,10 @@ faults: 3
 
   test('exits with 64 and names each file that is a pipe, without waiting for a writer', async () => {
     const pipe = await namedPipe(directory.file('pipe'))
-    const io = captureIo()
     const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
-    expect(await exitCode(simulate, args, io)).toBe(64)
-    expect(io.err().match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
+    const { code, err } = await runCommand(simulate, args)
+    expect(code).toBe(64)
+    expect(err.match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
   })
 
   test.each([
@@ -204,21 +202,14 @@ faults: 3
     expect(err).toContain(reason)
   })
 
-  test('exits with 1 and names a folder that cannot be created', async () => {
-    const io = captureIo()
-    const folder = join(import.meta.filename, 'sim')
-    expect(await simulate(['--dir', folder], io)).toBe(1)
-    expect(io.err()).toBe(
-      `wimds simulate: cannot create ${folder}: not a directory. Fix: choose another folder by --dir\n`,
-    )
-  })
-
-  test('exits with 1 where the file system has no new folders', async () => {
-    const io = captureIo()
-    expect(await simulate(['--dir', '/proc/wimds/sim'], io)).toBe(1)
-    expect(io.err()).toBe(
-      'wimds simulate: cannot create /proc/wimds: no such file or directory. Fix: choose another folder by --dir\n',
-    )
+  test.each([
+    [join(import.meta.filename, 'sim'), `${join(import.meta.filename, 'sim')}: not a directory`],
+    ['/proc/wimds/sim', '/proc/wimds: no such file or directory'],
+  ])('exits with 1 and names the folder %s, which cannot be created', async (folder, reason) => {
+    expect(await runCommand(simulate, ['--dir', folder])).toMatchObject({
+      code: 1,
+      err: `wimds simulate: cannot create ${reason}. Fix: choose another folder by --dir\n`,
+    })
   })
 
   test('exits with 1 while another process uses the folder, and takes over that of a killed one', async () => {
@@ -228,11 +219,10 @@ faults: 3
     const files = () =>
       Promise.all(['ca.crt', 'env'].map((name) => readFile(directory.file(name), 'utf8')))
     const written = await files()
-    const io = captureIo()
-    expect(await simulate(['--dir', directory.path], io)).toBe(1)
-    expect(io.err()).toBe(
-      `wimds simulate: process ${first.pid} uses ${directory.path}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${directory.file('simulator.pid')}\n`,
-    )
+    expect(await runCommand(simulate, ['--dir', directory.path])).toMatchObject({
+      code: 1,
+      err: `wimds simulate: process ${first.pid} uses ${directory.path}. Fix: choose another folder by --dir, or end that process; if it is no simulator, delete ${directory.file('simulator.pid')}\n`,
+    })
     expect(await files()).toEqual(written)
 
     first.kill('SIGKILL')
@@ -258,19 +248,15 @@ faults: 3
     expect(err).toContain('. Fix: pass both in PEM')
   })
 
-  test.each(['192.0.2.1:0', 'nowhere.invalid:0'])(
-    'exits with 1 at %s, which is elsewhere',
-    async (address) => {
-      const io = captureIo()
-      expect(await simulate(['--listen', address], io)).toBe(1)
-      expect(io.err()).toMatch(/\. Fix: choose another address by --listen/u)
+  test.each(['192.0.2.1:0', 'nowhere.invalid:0', 'a port that is in use'])(
+    'exits with 1 at %s',
+    async (given) => {
+      await using taken = await serve(async () => new Response('taken'))
+      const address = given.endsWith(':0') ? given : `127.0.0.1:${taken.port}`
+      expect(await runCommand(simulate, ['--listen', address])).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/\w+\. Fix: choose another address by --listen/u),
+      })
     },
   )
-
-  test('exits with 1 when a port is in use', async () => {
-    await using taken = await serve(async () => new Response('taken'))
-    const io = captureIo()
-    expect(await simulate(['--listen', `127.0.0.1:${taken.port}`], io)).toBe(1)
-    expect(io.err()).toMatch(/EADDRINUSE.*\. Fix: choose another address by --listen/u)
-  })
 })

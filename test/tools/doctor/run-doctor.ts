@@ -8,7 +8,7 @@ import {
 } from '../../../src/tools/doctor/doctor-report.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { captureIo, exitCode } from '../capture.ts'
+import { runCommand } from '../capture.ts'
 
 type Env = Readonly<Record<string, string>>
 
@@ -30,9 +30,8 @@ export async function startSidecar() {
 
 /** Returns the exit code and what was printed. */
 export async function runDoctor(args: readonly string[], env: Env = {}) {
-  const io = captureIo(env)
-  const code = await exitCode(doctor, args, io)
-  return { code, stdout: io.out(), stderr: io.err() }
+  const { code, out, err } = await runCommand(doctor, args, env)
+  return { code, stdout: out, stderr: err }
 }
 
 /** Returns the exit code and the report. */
