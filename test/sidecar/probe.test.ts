@@ -1,11 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { mkdtempDisposableSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { probe } from '../../src/sidecar/probe.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { listening, portOf } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
@@ -16,12 +14,12 @@ type Run = (
   args: readonly string[],
 ) => Promise<{ code: number | null; stdout: string; stderr: string }>
 
-const directory = mkdtempDisposableSync(join(tmpdir(), 'wimds-probe-'))
-const program = join(directory.path, 'wimds')
+const directory = createFolder()
+const program = directory.file('wimds')
 beforeAll(() => {
   if (!hasNoCompiler) compileNative('wimds', program)
 })
-afterAll(() => directory.remove())
+afterAll(() => directory[Symbol.dispose]())
 
 async function runCommand(args: readonly string[]) {
   const io = captureIo()

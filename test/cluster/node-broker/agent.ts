@@ -2,13 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { BrokerMessage, type ServedPod } from '../../../src/cluster/node-broker/messages.ts'
+import { waitFor } from '../../fixtures/connection.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
-const WITHIN_MS = 30_000
 
 /** Returns the text of a file of a pod; undefined if it has none. */
 export type ReadFile = (pod: ServedPod, path: string) => string | undefined
@@ -159,14 +158,3 @@ const isOf = (message: PodMessage, uid: string) => message.uid === uid
 /** A raw handle can be sent, which the types do not know. */
 // oxlint-disable-next-line no-unsafe-type-assertion -- as above
 const toSendable = (handle: object) => handle as never
-
-/** Waits until there is a value. */
-export async function waitFor<T>(find: () => T | undefined): Promise<T> {
-  const deadline = performance.now() + WITHIN_MS
-  for (;;) {
-    const found = find()
-    if (found !== undefined) return found
-    if (performance.now() > deadline) throw new Error('nothing came in time')
-    await sleep(10)
-  }
-}

@@ -4,7 +4,8 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import type { ServedPod } from '../../../src/cluster/node-broker/messages.ts'
 import { fuzzRuns } from '../../fuzz/mutations.ts'
-import { type TestAgent, waitFor } from './agent.ts'
+import { waitFor } from '../../fixtures/connection.ts'
+import type { TestAgent } from './agent.ts'
 import { ACCOUNTS, createCluster, tokenOf } from './setup.ts'
 
 const STEPS = 100

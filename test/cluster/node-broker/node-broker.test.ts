@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
-import { openConnection, request } from '../../fixtures/connection.ts'
-import { type TestAgent, waitFor } from './agent.ts'
+import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
+import type { TestAgent } from './agent.ts'
 import { ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
 const cluster = await createCluster()

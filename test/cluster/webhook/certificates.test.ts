@@ -1,8 +1,5 @@
 /** The webhook's certificate: shared by the replicas, rotated in time, or mounted. */
 import { X509Certificate } from 'node:crypto'
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   type CertificateMaterial,
@@ -11,6 +8,7 @@ import {
   parseExpiry,
   readMountedCertificate,
 } from '../../../src/cluster/webhook/certificates.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const DAY_MS = 86_400_000
 const LIFETIME_MS = 90 * DAY_MS
@@ -113,10 +111,10 @@ describe('replaces a stored certificate', () => {
 
 describe('readMountedCertificate', () => {
   test('reads the files again at each call', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-tls-'))
+    using directory = createFolder()
     for (const generation of ['first', 'second']) {
-      await writeFile(join(directory.path, 'tls.crt'), `${generation} certificate`)
-      await writeFile(join(directory.path, 'tls.key'), `${generation} key`)
+      directory.write('tls.crt', `${generation} certificate`)
+      directory.write('tls.key', `${generation} key`)
       expect(await readMountedCertificate(directory.path)).toEqual({
         certPem: `${generation} certificate`,
         keyPem: `${generation} key`,
@@ -126,9 +124,9 @@ describe('readMountedCertificate', () => {
   })
 
   test('throws if a file is empty', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-tls-'))
-    await writeFile(join(directory.path, 'tls.crt'), 'a certificate')
-    await writeFile(join(directory.path, 'tls.key'), '')
+    using directory = createFolder()
+    directory.write('tls.crt', 'a certificate')
+    directory.write('tls.key', '')
     await expect(readMountedCertificate(directory.path)).rejects.toThrow('is empty')
   })
 })

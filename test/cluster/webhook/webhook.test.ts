@@ -1,10 +1,8 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/cluster/webhook/webhook.ts'
@@ -18,6 +16,7 @@ import {
   VERSION,
 } from '../../fixtures/api-server.ts'
 import { findPiece } from '../../contract/secrets.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { captureIo } from '../../tools/capture.ts'
@@ -58,10 +57,8 @@ test.each(['', 'no certificate'])(
   'does not start with the content "%s" as client CAs, with which Node would trust its own roots or nobody',
   async (content) => {
     await using _ = await startApiServer()
-    const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
-    onTestFinished(() => rm(directory, { recursive: true }))
-    const file = join(directory, 'ca.crt')
-    await writeFile(file, content)
+    using directory = createFolder()
+    const file = directory.write('ca.crt', content)
     const { exit } = startWebhook(`--client-ca=${file}`)
     await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
   },
@@ -69,11 +66,9 @@ test.each(['', 'no certificate'])(
 
 test('serves only callers of its client CAs over TLS 1.3, reads them again, and keeps the old ones while the file is not valid', async () => {
   await using _ = await startApiServer()
-  const directory = await mkdtemp(join(tmpdir(), 'wimds-webhook-'))
-  onTestFinished(() => rm(directory, { recursive: true }))
-  const file = join(directory, 'ca.crt')
+  using directory = createFolder()
   const [first, second] = [await createClientCertificate(), await createClientCertificate()]
-  await writeFile(file, first.cert)
+  const file = directory.write('ca.crt', first.cert)
   // Those of the file's watch alone: connections and pauses have timers of Node's own.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())

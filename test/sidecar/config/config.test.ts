@@ -1,11 +1,9 @@
 /** The environment and the identities file → a configuration, or all problems at once. */
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig, loadProcessConfig } from '../../../src/sidecar/config/config.ts'
 import { ConfigError } from '../../../src/lib/errors.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { namedPipe } from '../../fixtures/pipe.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
@@ -261,9 +259,8 @@ describe('settings that belong together', () => {
     const { caPem } = await createCertificateAuthority()
     const url = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy.example/path' }
     expect((await load(url)).exchange.tokenProxy).toEqual({ url: 'https://proxy.example/path' })
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
-    const ca = join(directory.path, 'ca.pem')
-    await writeFile(ca, caPem)
+    using directory = createFolder()
+    const ca = directory.write('ca.pem', caPem)
     const file = { ...url, AZURE_KUBERNETES_CA_FILE: ca, AZURE_KUBERNETES_SNI_NAME: 'sni' }
     expect((await load(file)).exchange.tokenProxy).toMatchObject({
       ca: { file: ca, pem: caPem },
@@ -571,8 +568,8 @@ describe('the files that settings name', () => {
   test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
     'are reported without waiting if %s is a pipe',
     async (name) => {
-      await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
-      const pipe = await namedPipe(join(directory.path, 'pipe'))
+      using directory = createFolder()
+      const pipe = await namedPipe(directory.file('pipe'))
       expect(await loadProblems({ [name]: pipe })).toEqual([
         `${name}: cannot read ${pipe}: not a regular file. Fix: check the path`,
       ])
@@ -590,27 +587,24 @@ describe('the files that settings name', () => {
     ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object'],
     ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object'],
   ])('are reported if %s holds %j', async (name, text, problem) => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
-    const file = join(directory.path, 'file')
-    await writeFile(file, text)
+    using directory = createFolder()
+    const file = directory.write('file', text)
     expect(await loadProblems({ [name]: file })).toEqual([`${name}: ${file} ${problem}`])
   })
 
   test('are read into the configuration', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
-    const [ca, instance] = [join(directory.path, 'ca.pem'), join(directory.path, 'instance.json')]
+    using directory = createFolder()
     const { caPem } = await createCertificateAuthority()
-    await writeFile(ca, caPem)
-    await writeFile(instance, '{"compute":{"location":"westeurope"}}')
+    const ca = directory.write('ca.pem', caPem)
+    const instance = directory.write('instance.json', { compute: { location: 'westeurope' } })
     const config = await load({ WIMDS_CA_FILE: ca, WIMDS_INSTANCE_FILE: instance })
     expect(config.exchange.extraCa?.pem).toBe(caPem)
     expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
   })
 
   test('leave values of the instance document to the variables', async () => {
-    await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-config-'))
-    const file = join(directory.path, 'instance.json')
-    await writeFile(file, '{"compute":{"location":"westeurope","zone":""}}')
+    using directory = createFolder()
+    const file = directory.write('instance.json', { compute: { location: 'westeurope', zone: '' } })
     const variables = {
       WIMDS_INSTANCE_REGION: 'northeurope',
       WIMDS_INSTANCE_ZONE: '2',

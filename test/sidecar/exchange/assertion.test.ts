@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   createAssertionReader,
   hasUnexpectedAudience,
 } from '../../../src/sidecar/exchange/assertion.ts'
+import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const CLAIMS = {
@@ -20,13 +19,13 @@ const jwt = (claims: unknown) => `${part({ alg: 'RS256', kid: 'k' })}.${part(cla
 const written = (text: string) => () => writeFile(path, text)
 const writtenWith = (claims: object) => written(jwt({ ...CLAIMS, ...claims }))
 
-let directory: string
+let directory: Folder
 let path: string
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'wimds-assertion-'))
-  path = join(directory, 'token')
+beforeEach(() => {
+  directory = createFolder()
+  path = directory.file('token')
 })
-afterEach(() => rm(directory, { recursive: true }))
+afterEach(() => directory[Symbol.dispose]())
 
 test('reads the token and its claims, and trims white space', async () => {
   await writeFile(path, `\uFEFF ${jwt(CLAIMS)}\n`)

@@ -1,9 +1,7 @@
 /** The CA file while it is rotated, over real TLS. */
 import { once } from 'node:events'
-import { mkdtempDisposable, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Agent, type Dispatcher, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { followCertificates } from '../../../src/sidecar/exchange/ca-file.ts'
@@ -13,7 +11,8 @@ import {
 } from '../../../src/sidecar/exchange/dispatcher.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
 import { connectProxy } from './connect-proxy.ts'
 
 let resources: AsyncDisposableStack
@@ -25,18 +24,11 @@ let server: Server
 /** Starts a server whose certificate is of the old CA, which the file holds. */
 beforeEach(async () => {
   resources = new AsyncDisposableStack()
-  const directory = resources.use(await mkdtempDisposable(join(tmpdir(), 'wimds-ca-')))
-  file = join(directory.path, 'ca.crt')
   oldCa = await createCertificateAuthority()
   newCa = await createCertificateAuthority()
-  await writeFile(file, oldCa.caPem)
+  file = resources.use(createFolder()).write('ca.crt', oldCa.caPem)
   server = createServer(await certificateOf(oldCa), (_, response) => response.end())
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  resources.defer(async () => {
-    server.closeAllConnections()
-    server.close()
-  })
+  resources.use(await listening(server))
 })
 afterEach(() => resources.disposeAsync())
 

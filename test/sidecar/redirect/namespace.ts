@@ -1,8 +1,6 @@
 /** Creates a network namespace like a pod's, and one of a node with an IMDS. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createFolder } from '../../fixtures/folder.ts'
 
 const IP = 'ip'
 
@@ -52,16 +50,12 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   const id = `${process.pid}-${Math.random().toString(36).slice(2, 6)}`
   const pod = `wimds-pod-${id}`
   const node = `wimds-node-${id}`
-  const bin = mkdtempSync(join(tmpdir(), 'wimds-redirect-'))
   // What exists when a step fails is removed.
   using cleanup = new DisposableStack()
-  cleanup.defer(() => rmSync(bin, { recursive: true, force: true }))
+  const bin = cleanup.use(createFolder())
   for (const tool of ['nft', 'ip']) {
-    writeFileSync(
-      join(bin, tool),
-      `#!/bin/sh\nexec ${whereIs('ip')} netns exec ${pod} ${whereIs(tool)} "$@"\n`,
-    )
-    chmodSync(join(bin, tool), 0o755)
+    const script = `exec ${whereIs('ip')} netns exec ${pod} ${whereIs(tool)} "$@"`
+    bin.write(tool, `#!/bin/sh\n${script}\n`, 0o755)
   }
 
   for (const name of [pod, node]) {
@@ -101,7 +95,7 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   const exec = (...argv: string[]) => execFileSync(IP, ['netns', 'exec', pod, ...argv]).toString()
   return {
     namespacePath: `/var/run/netns/${pod}`,
-    path: `${bin}:/usr/bin:/bin`,
+    path: `${bin.path}:/usr/bin:/bin`,
     exec,
     fetchMetadata: (uid = 0) =>
       exec(

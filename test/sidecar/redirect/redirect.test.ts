@@ -1,9 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { redirect } from '../../../src/sidecar/redirect/redirect.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { runCommand } from '../../tools/capture.ts'
 
@@ -128,10 +126,9 @@ describe('wimds redirect fails with 1', () => {
 })
 
 function stubTools(scripts: Record<string, string>): Disposable & { path: string } {
-  const path = mkdtempSync(join(tmpdir(), 'wimds-tools-'))
+  const folder = createFolder()
   for (const [name, script] of Object.entries(scripts)) {
-    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`)
-    chmodSync(join(path, name), 0o755)
+    folder.write(name, `#!/bin/sh\n${script}\n`, 0o755)
   }
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return folder
 }

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { copyFile, mkdtempDisposable, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { serve } from '../../../src/sidecar/serve/serve.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { namedPipe } from '../../fixtures/pipe.ts'
@@ -37,11 +37,10 @@ test('serves tokens, probes and metrics until SIGTERM, and exits with 0', async 
 })
 
 test('shuts down while the file system of the projected token hangs', async () => {
-  await using temporary = await mkdtempDisposable(join(tmpdir(), 'wimds-test-'))
+  using temporary = createFolder()
   // Every thread of the pool waits for a writer, as on a network file system that hangs.
-  const pipes = await Promise.all(
-    ['1', '2', '3', '4'].map((name) => namedPipe(join(temporary.path, name))),
-  )
+  const names = ['1', '2', '3', '4']
+  const pipes = await Promise.all(names.map((name) => namedPipe(temporary.file(name))))
   const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE } = environmentOf(simulator)
   const readers = pipes.map((pipe) => readFile(pipe, 'utf8'))
   try {
