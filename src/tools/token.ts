@@ -156,7 +156,7 @@ function rejectResourceFlag(args: readonly string[]): void {
   ])
 }
 
-const WAIT = duration({ minMs: 1000, maxMs: 3_600_000 })
+const WAIT = duration({ min: '1s', max: '1h' })
 
 /** The flags that select an identity, and what they select it by. */
 const SELECTORS = [

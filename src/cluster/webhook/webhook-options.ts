@@ -146,9 +146,9 @@ export function parseWebhookOptions(args: readonly string[]) {
   return options
 }
 
-const DRAIN = duration({ maxMs: 3_600_000 })
+const DRAIN = duration({ max: '1h' })
 /** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
-const LIFETIME = duration({ minMs: 60_000, maxMs: 10 * 365 * 86_400_000 })
+const LIFETIME = duration({ min: '1m', max: '87600h' })
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000
 const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
 

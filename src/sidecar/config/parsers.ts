@@ -19,13 +19,11 @@ const DOMAIN =
 const SERVER_NAME = /^(?=.{1,253}$)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/i
 const RESERVED_TENANTS = new Set(['common', 'organizations', 'consumers'])
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/
-const HOUR_MS = 3_600_000
-/** Largest first. */
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ['h', HOUR_MS],
-  ['m', 60_000],
-  ['s', 1000],
   ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
 ])
 
 /** Creates a schema that runs `parse` and turns its error into the setting's problem. */
@@ -182,23 +180,19 @@ export const paths = createSchema((text) => {
 })
 
 /** Creates the schema of a duration with its unit (`500ms`, `10s`, `5m`, `1h`), in milliseconds. */
-export function duration({ minMs = 0, maxMs = 24 * HOUR_MS } = {}) {
+export function duration({ min = '0s', max = '24h' } = {}) {
   return createSchema((text) => {
-    const [, amount, unit = ''] = DURATION.exec(text) ?? []
-    const unitMs = UNIT_MS.get(unit) ?? reject(text, 'a duration such as 500ms, 10s or 5m')
-    const ms = Number(amount) * unitMs
-    if (ms < minMs || ms > maxMs) {
-      reject(text, `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`)
-    }
+    const ms = parseDuration(text)
+    if (Number.isNaN(ms)) reject(text, 'a duration such as 500ms, 10s or 5m')
+    if (ms < parseDuration(min) || ms > parseDuration(max)) reject(text, `from ${min} to ${max}`)
     return Math.round(ms)
   })
 }
 
-/** Formats milliseconds in the largest unit that gives a whole number: `0s`, `500ms`, `1h`. */
-function formatDuration(ms: number): string {
-  if (ms === 0) return '0s'
-  const [unit, unitMs] = [...UNIT_MS].find(([, each]) => ms % each === 0) ?? ['ms', 1]
-  return `${ms / unitMs}${unit}`
+/** Returns the milliseconds; NaN if the text is no duration. */
+function parseDuration(text: string): number {
+  const [, amount, unit = ''] = DURATION.exec(text) ?? []
+  return Number(amount) * (UNIT_MS.get(unit) ?? NaN)
 }
 
 /** Creates the schema of a whole number within bounds. */
