@@ -1,4 +1,4 @@
-/** The resources that tokens are requested for. */
+/** The resources that tokens are requested for, and their scopes. */
 
 /** Resources in Entra ID are URIs and GUIDs, so replies that echo one stay ASCII. */
 const RESOURCE = /^[\x21-\x7e]{1,2048}$/
@@ -13,11 +13,22 @@ export function isResource(text: string): boolean {
  * `/.default`, since Entra ID takes all of these for one resource.
  */
 export function normalizeResource(resource: string): string {
-  return (
-    resource
-      .replace(/\/\.default$/i, '')
-      // Without the lookbehind, a long row of slashes takes quadratic time.
-      .replace(/(?<!\/)\/+$/, '')
-      .toLowerCase()
-  )
+  // Without the lookbehind, a long row of slashes takes quadratic time.
+  return toResource(resource)
+    .replace(/(?<!\/)\/+$/, '')
+    .toLowerCase()
+}
+
+/**
+ * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
+ * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
+ * resource that ends in `/.default`, in any case, is a scope already (R10).
+ */
+export function toScope(resource: string): string {
+  return `${toResource(resource)}/.default`
+}
+
+/** Returns the resource of a scope, as clients name it. */
+export function toResource(scope: string): string {
+  return scope.replace(/\/\.default$/i, '')
 }

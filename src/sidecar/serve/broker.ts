@@ -21,13 +21,9 @@ import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { createExchangeLimit, nestLimits } from '../tokens/exchange-limit.ts'
 import { TokenCache } from '../tokens/token-cache.ts'
-import {
-  type CacheRequest,
-  createCacheRequest,
-  type TokenRequest,
-  toResource,
-  toScope,
-} from '../tokens/token.ts'
+import { toResource, toScope } from '../../lib/resource.ts'
+import { createCacheRequest } from '../tokens/cache-entry.ts'
+import type { CacheRequest, TokenRequest } from '../tokens/token.ts'
 import type { ExchangeStack } from './exchange-stack.ts'
 
 interface BrokerSources {

@@ -12,7 +12,9 @@ import {
 } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { type CacheRequest, createCacheRequest, toScope } from '../tokens/token.ts'
+import { toScope } from '../../lib/resource.ts'
+import { createCacheRequest } from '../tokens/cache-entry.ts'
+import type { CacheRequest } from '../tokens/token.ts'
 import { memoizedRenderer, sendReply } from './reply.ts'
 
 /**

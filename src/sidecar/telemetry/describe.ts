@@ -3,7 +3,7 @@ import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
 import type { Assertion } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
-import { toResource } from '../tokens/token.ts'
+import { toResource } from '../../lib/resource.ts'
 
 /** Returns code, problem, fix and Entra ID's ids. */
 export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {

@@ -1,9 +1,29 @@
-/** One key of the token cache: its token, its failure, and when the next exchange is due. */
+/** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
+import { LRUCache } from 'lru-cache'
 import type { BrokerError } from '../../lib/errors.ts'
-import { computeNegativeTtlMs, computeRetryDelayMs, isRetried } from './backoff.ts'
-import { type Clock, MIN_TTL_MS, readAwakeTime, readWallOffset, ttlMs } from './clock.ts'
+import type { Identity } from '../identities.ts'
+import { isRetried } from './backoff.ts'
+import { type Clock, MIN_TTL_MS, readAwakeTime, ttlMs } from './clock.ts'
+import { createFailure, type Failure } from './failure.ts'
 import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
+
+/** Creates a request to the token cache. */
+export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
+  return { key: createCacheKey(identity, scope), identity, scope }
+}
+
+/**
+ * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
+ * for different tokens never share a key. How the exchange is made is not part of it: a client id names one identity,
+ * so that a key is exchanged in another way only after a reload, for the same token.
+ */
+export function createCacheKey(
+  { authorityHost, tenantId, clientId }: Identity,
+  scope: string,
+): string {
+  return JSON.stringify([authorityHost, tenantId, clientId, scope])
+}
 
 /** The state of one key, for status and metrics. */
 export interface CacheEntry {
@@ -16,22 +36,6 @@ export interface CacheEntry {
   readonly nextAttemptAt: number
 }
 
-/** The failed exchanges since the last token. Instants are on the monotonic clock; `readAwakeTime` says when they have come. */
-export interface Failure {
-  /** The latest error. */
-  readonly error: BrokerError
-  /** Failed exchanges in a row. */
-  readonly count: number
-  /** When the first of them failed. */
-  readonly since: number
-  /** Until then, callers without a token get the cached failure (negative cache). */
-  readonly cachedUntil: number
-  /** When the cache retries by itself, if the key is in use. */
-  readonly retryAt: number
-  /** The `readWallOffset` of the failure. */
-  readonly wallOffset: number
-}
-
 /** Callers that got a failure are expected back within this time; until then the cache retries. */
 const RETRY_WINDOW_MS = 2 * 60_000
 /**
@@ -39,8 +43,6 @@ const RETRY_WINDOW_MS = 2 * 60_000
  * application that asks every few minutes, as in a crash loop, shows as failing all the time.
  */
 export const FAILURE_WINDOW_MS = 5 * 60_000
-/** A failure this long after the last one was due for a retry begins a new streak. */
-const STREAK_RESET_MS = 10 * 60_000
 
 export class Entry {
   readonly key: string
@@ -118,20 +120,9 @@ export class Entry {
 
   /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
   fail(error: BrokerError): void {
-    const now = this.#clock.monotonic()
     const { failure: last, ttlMs: tokenTtlMs } = this
-    const streak = last !== undefined && now - last.retryAt < STREAK_RESET_MS ? last : undefined
-    const count = (streak?.count ?? 0) + 1
-    const retryDelayMs = computeRetryDelayMs(error, { failures: count, tokenTtlMs }, this.#random)
     this.#token = this.token
-    this.failure = {
-      error,
-      count,
-      since: streak?.since ?? now,
-      cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, this.#random),
-      retryAt: now + retryDelayMs,
-      wallOffset: readWallOffset(this.#clock),
-    }
+    this.failure = createFailure(error, { last, tokenTtlMs }, this.#clock, this.#random)
   }
 
   /** Ends the backoff. */
@@ -173,5 +164,65 @@ export class Entry {
   clearTimer(): void {
     clearTimeout(this.timer)
     this.timer = undefined
+  }
+}
+
+/** The entries by key. Prefetched ones stay; of the others the least recently used is evicted. */
+export class EntryStore {
+  readonly #prefetched = new Map<string, Entry>()
+  readonly #others: LRUCache<string, Entry>
+  readonly #clock: Clock
+  readonly #random: () => number
+
+  /** `maxEntries` does not count the prefetched ones. `random` returns [0, 1), for jitter. */
+  constructor(maxEntries: number, clock: Clock, random: () => number) {
+    this.#clock = clock
+    this.#random = random
+    this.#others = new LRUCache({
+      max: maxEntries,
+      dispose: (entry) => {
+        // Otherwise it moves to the prefetched ones.
+        if (!entry.isPrefetched) entry.clearTimer()
+      },
+    })
+  }
+
+  /** Returns the entry of a request, and counts as a use of it. A new one is not in the store until it is added. */
+  use(request: CacheRequest): Entry {
+    const entry = this.#prefetched.get(request.key) ?? this.#others.get(request.key)
+    return entry ?? new Entry(request, this.#clock, this.#random)
+  }
+
+  /** Returns the entry of a key. */
+  peek(key: string): Entry | undefined {
+    return this.#prefetched.get(key) ?? this.#others.peek(key)
+  }
+
+  /** Adds an entry, unless it is there already. */
+  add(entry: Entry): void {
+    if (this.peek(entry.key) === undefined) this.#others.set(entry.key, entry)
+  }
+
+  /** Sets whether the entry is prefetched. Adds it if it is not there. */
+  setPrefetched(entry: Entry, isPrefetched: boolean): void {
+    entry.isPrefetched = isPrefetched
+    if (isPrefetched) {
+      this.#prefetched.set(entry.key, entry)
+      this.#others.delete(entry.key)
+    } else {
+      this.#prefetched.delete(entry.key)
+      this.#others.set(entry.key, entry)
+    }
+  }
+
+  /** Removes an entry, and stops its timer. */
+  remove(entry: Entry): void {
+    if (this.#prefetched.delete(entry.key)) entry.clearTimer()
+    else this.#others.delete(entry.key)
+  }
+
+  /** Returns all entries, the prefetched ones first. */
+  all(): readonly Entry[] {
+    return [...this.#prefetched.values(), ...this.#others.values()]
   }
 }

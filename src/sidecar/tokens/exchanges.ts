@@ -7,9 +7,8 @@ import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
-import type { Entry } from './cache-entry.ts'
+import type { Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
-import type { EntryStore } from './entry-store.ts'
 import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
 
 /** The outcome of one exchange with Entra ID: of its last attempt. */

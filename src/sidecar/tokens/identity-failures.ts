@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { type BrokerError, mayBePropagating, toBrokerError } from '../../lib/errors.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
-import { createCacheKey, type TokenSource } from './token.ts'
+import { createCacheKey } from './cache-entry.ts'
+import type { TokenSource } from './token.ts'
 
 interface IdentityState {
   /** The last response 429 with Retry-After. `readAwakeTime` says when it is over. */

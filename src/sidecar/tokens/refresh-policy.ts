@@ -38,12 +38,3 @@ export function computeRefreshDelayMs(
 function minRefreshInMs(lifetimeMs: number): number {
   return Math.max(lifetimeMs * MIN_REFRESH_IN_SHARE, Math.min(MIN_REFRESH_IN_MS, lifetimeMs / 2))
 }
-
-/** With less time to live, or a smaller part of a short lifetime, a token may expire while it is used. */
-const ENDING_MS = 30 * SECOND_MS
-const ENDING_SHARE = 1 / 6
-
-/** Returns true if callers wait for a new token instead of getting this one, whose time to live is `ttl`. */
-export function isEnding(ttl: number, lifetimeMs: number): boolean {
-  return ttl < Math.min(ENDING_MS, lifetimeMs * ENDING_SHARE)
-}

@@ -1,18 +1,16 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Identity } from '../identities.ts'
-import { type CacheEntry, Entry, type Failure } from './cache-entry.ts'
+import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, systemClock, ttlMs } from './clock.ts'
-import { EntryStore } from './entry-store.ts'
 import { createOverloadedError } from './exchange-limit.ts'
 import { type ExchangeEvent, Exchanges, type RefreshEvent } from './exchanges.ts'
-import { isEnding } from './refresh-policy.ts'
+import type { Failure } from './failure.ts'
+import { prefetchTokens } from './prefetch.ts'
 import {
   type AccessToken,
   type CacheRequest,
-  createCacheKey,
   type GetToken,
   isSameExchange,
   type TokenRequest,
@@ -41,17 +39,12 @@ export interface TokenCacheOptions {
 const MIN_BYPASS_AGE_MS = 60_000
 /** Callers with a cached token wait for a new one until this long after its exchange started. */
 const MAX_REPLACE_WAIT_MS = 2000
-/** First exchanges of prefetched keys that are made at the same time. */
-const MAX_PREFETCHING = 16
-/** Before an exchange that found no capacity is tried again. */
-const PREFETCH_PAUSE_MS = 1000
 
 /** A cache of the tokens of a source. */
 export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges
   readonly #clock: Clock
-  readonly #random: () => number
   readonly #onResult: (result: CacheResult) => void
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
@@ -59,10 +52,9 @@ export class TokenCache {
     const { limit = (work) => work(), random = Math.random } = options
     const { onResult = () => {}, onExchange = () => {}, onRefresh = () => {} } = options
     const events = { onExchange, onRefresh }
-    this.#store = new EntryStore(maxEntries)
+    this.#store = new EntryStore(maxEntries, clock, random)
     this.#exchanges = new Exchanges(source, this.#store, { timeoutMs, limit, clock, ...events })
     this.#clock = clock
-    this.#random = random
     this.#onResult = onResult
   }
 
@@ -87,7 +79,7 @@ export class TokenCache {
     signal: AbortSignal | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
-    const entry = this.#store.use(request.key) ?? this.#createEntry(request)
+    const entry = this.#store.use(request)
     const now = this.#clock.monotonic()
     entry.lastUsedAt = now
     const { token } = entry
@@ -159,44 +151,9 @@ export class TokenCache {
     }
   }
 
-  /**
-   * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them;
-   * they are never evicted. Resolves when each has been attempted once.
-   */
-  async prefetch(requests: readonly CacheRequest[]): Promise<void> {
-    const wanted = new Map(requests.map((request) => [request.key, request]))
-    const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
-    const entries = [...wanted.values()].map((request) => {
-      const entry = this.#store.peek(request.key) ?? this.#createEntry(request)
-      entry.request = { identity: request.identity, scope: request.scope }
-      this.#store.setPrefetched(entry, true)
-      if (!entry.isEmpty && this.#exchanges.find(entry) === undefined) {
-        this.#exchanges.schedule(entry)
-      }
-      return entry
-    })
-    // Last, since each of these entries may evict another one.
-    for (const entry of this.#store.all()) {
-      if (entry.isPrefetched && !wanted.has(entry.key)) this.#store.setPrefetched(entry, false)
-    }
-    await Promise.all(entries.map((entry) => limit(() => this.#prefetchFirst(entry))))
-  }
-
-  /** Makes the first exchange of a prefetched entry, again while it finds no capacity. Others are scheduled. */
-  async #prefetchFirst(entry: Entry): Promise<void> {
-    const isPending = () =>
-      this.#store.peek(entry.key) === entry &&
-      entry.isPrefetched &&
-      (entry.isEmpty || entry.failure?.error.code === 'overloaded')
-    while (isPending()) {
-      // A failure is recorded in the entry, and is retried.
-      await this.#exchanges.start(entry, {}).token.catch(() => {})
-      if (isPending()) await sleep(PREFETCH_PAUSE_MS, undefined, { ref: false })
-    }
-  }
-
-  #createEntry(request: CacheRequest): Entry {
-    return new Entry(request, this.#clock, this.#random)
+  /** Keeps the tokens of these requests, and of no others, refreshed. Resolves when each has been attempted once. */
+  prefetch(requests: readonly CacheRequest[]): Promise<void> {
+    return prefetchTokens(requests, this.#store, this.#exchanges)
   }
 
   /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */
@@ -235,30 +192,33 @@ export class TokenCache {
   }
 }
 
+/** With less time to live, or a smaller part of a short lifetime, a token may expire while it is used. */
+const ENDING_MS = 30_000
+const ENDING_SHARE = 1 / 6
+
+/** Returns true if callers wait for a new token instead of getting this one, whose time to live is `ttl`. */
+function isEnding(ttl: number, lifetimeMs: number): boolean {
+  return ttl < Math.min(ENDING_MS, lifetimeMs * ENDING_SHARE)
+}
+
 /** The callers that wait for exchanges, and how many may do so at once. */
 class WaitingCallers {
   readonly #max: number
-  readonly #waiting = new Set<object>()
+  #count = 0
 
   constructor(max: number) {
     this.#max = max
   }
 
   get isFull(): boolean {
-    return this.#waiting.size >= this.#max
+    return this.#count >= this.#max
   }
 
-  /** Settles as the outcome does. Until then the caller counts as waiting, unless the signal says that it has hung up. */
-  async wait<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const caller = {}
-    const leave = () => this.#waiting.delete(caller)
-    if (signal?.aborted !== true) this.#waiting.add(caller)
-    signal?.addEventListener('abort', leave)
-    try {
-      return await outcome
-    } finally {
-      leave()
-      signal?.removeEventListener('abort', leave)
-    }
+  /** Settles as the outcome does. Until then the caller counts as waiting, unless it hangs up. */
+  async wait<T>(outcome: Promise<T>, hungUp = new AbortController().signal): Promise<T> {
+    this.#count += 1
+    await untilAborted(outcome, hungUp).catch(() => {})
+    this.#count -= 1
+    return outcome
   }
 }

@@ -1,4 +1,4 @@
-/** The types that the token cache and the exchange share, and the cache's requests. */
+/** What the token cache and the exchange share: tokens, and the requests for them. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -52,23 +52,6 @@ export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promi
 /** Returns a token or throws a `BrokerError`. The signal ends only the caller's own waiting, not the exchange. */
 export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>
 
-/** Creates a request to the token cache. */
-export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
-  return { key: createCacheKey(identity, scope), identity, scope }
-}
-
-/**
- * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
- * for different tokens never share a key. How the exchange is made is not part of it: a client id names one identity,
- * so that a key is exchanged in another way only after a reload, for the same token.
- */
-export function createCacheKey(
-  { authorityHost, tenantId, clientId }: Identity,
-  scope: string,
-): string {
-  return JSON.stringify([authorityHost, tenantId, clientId, scope])
-}
-
 /** Returns whether two identities with the same key are exchanged in the same way. */
 export function isSameExchange(a: Identity, b: Identity): boolean {
   return (
@@ -76,18 +59,4 @@ export function isSameExchange(a: Identity, b: Identity): boolean {
     a.exchangeVia === b.exchangeVia &&
     isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
   )
-}
-
-/**
- * Returns the scope for a resource as an IMDS client names it. A trailing slash is part of the audience
- * and stays, so `https://management.azure.com/` becomes `https://management.azure.com//.default` (E2); a
- * resource that ends in `/.default`, in any case, is a scope already (R10).
- */
-export function toScope(resource: string): string {
-  return `${toResource(resource)}/.default`
-}
-
-/** Returns the resource of a scope, as clients name it. */
-export function toResource(scope: string): string {
-  return scope.replace(/\/\.default$/i, '')
 }

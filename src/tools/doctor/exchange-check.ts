@@ -5,7 +5,7 @@ import type { Config } from '../../sidecar/config/config.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
-import { toScope } from '../../sidecar/tokens/token.ts'
+import { toScope } from '../../lib/resource.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
 import {
   createCredentialName,

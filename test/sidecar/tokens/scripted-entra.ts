@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLifetime, systemClock } from '../../../src/sidecar/tokens/clock.ts'
-import {
-  type AccessToken,
-  type CacheRequest,
-  createCacheRequest,
-  type TokenRequest,
-  type TokenSource,
+import { createCacheRequest } from '../../../src/sidecar/tokens/cache-entry.ts'
+import type {
+  AccessToken,
+  CacheRequest,
+  TokenRequest,
+  TokenSource,
 } from '../../../src/sidecar/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 

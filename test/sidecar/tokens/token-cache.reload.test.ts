@@ -1,7 +1,7 @@
 /** What the cache keeps when the identities of the configuration change. */
 import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../../src/sidecar/identities.ts'
-import { createCacheRequest } from '../../../src/sidecar/tokens/token.ts'
+import { createCacheRequest } from '../../../src/sidecar/tokens/cache-entry.ts'
 import { BILLING } from '../../fixtures/parts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, VAULT } from './scripted-entra.ts'
