@@ -2,24 +2,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { parseJson } from '../../lib/json.ts'
 
-interface QueueLimits {
-  /** Bytes of one body. */
-  readonly maxBytes: number
-  /**
-   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal
-   * ones, the oldest.
-   */
-  readonly maxTotalBytes: number
-  /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */
-  readonly maxValues: number
-}
-
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
-const LIMITS: QueueLimits = {
-  // The API server accepts no larger request.
+const LIMITS = {
+  /** Bytes of one body. The API server accepts no larger request. */
   maxBytes: 3 * 1024 * 1024,
-  // Small reviews are never evicted: one fits on each of twice as many connections.
+  /**
+   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal ones, the
+   * oldest. Small reviews are never evicted: one fits on each of twice as many connections.
+   */
   maxTotalBytes: 24 * 1024 * 1024,
+  /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */
   maxValues: 80_000,
 }
 
