@@ -46,9 +46,7 @@ function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Co
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
   const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
-    name: SIDECAR,
-    image: settings.image,
-    ...createPullPolicy(plan),
+    ...createImage(SIDECAR, settings.image, plan),
     args: ['serve'],
     ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
     ...(hasStartHook(plan) && { lifecycle: { postStart } }),
@@ -79,9 +77,7 @@ const GATE_RESOURCES = {
  */
 function createGate(pod: Pod, plan: Plan): Container {
   return {
-    name: GATE,
-    image: plan.settings.gateImage,
-    ...createPullPolicy(plan),
+    ...createImage(GATE, plan.settings.gateImage, plan),
     env: [...plan.sidecarEnv],
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod)),
@@ -118,9 +114,7 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
   const { settings, hasPassThrough } = plan
   const { mode, port, uid, redirectImage, hasNativeSidecars } = settings
   return {
-    name: REDIRECT,
-    image: redirectImage,
-    ...createPullPolicy(plan),
+    ...createImage(REDIRECT, redirectImage, plan),
     args: [
       'redirect',
       `--mode=${mode}`,
@@ -142,9 +136,7 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
 
 function createWaitContainer(pod: Pod, plan: Plan): Container {
   return {
-    name: WAIT,
-    image: plan.settings.image,
-    ...createPullPolicy(plan),
+    ...createImage(WAIT, plan.settings.image, plan),
     args: createProbeArgs(plan),
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, plan.settings.resources),
@@ -152,8 +144,8 @@ function createWaitContainer(pod: Pod, plan: Plan): Container {
   }
 }
 
-function createPullPolicy({ settings: { imagePullPolicy } }: Plan) {
-  return imagePullPolicy === undefined ? {} : { imagePullPolicy }
+function createImage(name: string, image: string, { settings: { imagePullPolicy } }: Plan) {
+  return { name, image, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
 }
 
 function createProbeArgs(plan: Plan): string[] {
