@@ -1,6 +1,4 @@
-/** Recognizes client libraries and their versions by request headers. */
-import type { IncomingHttpHeaders } from 'node:http'
-
+/** Recognizes client libraries and their versions by User-Agents. */
 /**
  * The libraries by their ids in metrics. The first match counts, since an SDK's request also names the library that it
  * is built on. The first group is the version.
@@ -46,15 +44,10 @@ export interface SeenClient {
   readonly lastSeenAt: number
 }
 
-/** Callers choose these headers, so their length is bounded. */
-export const MAX_AGENT_LENGTH = 512
 const VERSION = /^\d[\w.+-]{0,30}$/
 
-/** Returns library and version of a client by its headers; the version is empty unless it looks like one. */
-export function recognizeClient(
-  headers: IncomingHttpHeaders,
-): Pick<SeenClient, 'library' | 'version'> {
-  const agent = formatAgent(headers)
+/** Returns the library of a User-Agent, to which those of MSAL are added, and its version if it looks like one. */
+export function recognizeClient(agent: string): Pick<SeenClient, 'library' | 'version'> {
   if (agent === '') return { library: 'none', version: '' }
   for (const [library, pattern] of CLIENT_LIBRARIES) {
     const match = pattern.exec(agent)
@@ -63,11 +56,4 @@ export function recognizeClient(
     return { library, version: VERSION.test(version) ? version : '' }
   }
   return { library: 'other', version: '' }
-}
-
-/** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
-export function formatAgent(headers: IncomingHttpHeaders): string {
-  const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
-  const agent = sent.slice(0, MAX_AGENT_LENGTH)
-  return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
 }

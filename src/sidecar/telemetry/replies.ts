@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { AccessToken } from '../tokens/token.ts'
-import { formatAgent, MAX_AGENT_LENGTH, recognizeClient, type SeenClient } from './clients.ts'
+import { recognizeClient, type SeenClient } from './clients.ts'
 import { logRejection, logServedToken } from './log-events.ts'
 import type { Logger } from './logger.ts'
 import type { Sample } from './prometheus.ts'
@@ -21,12 +21,16 @@ interface RepliesOptions {
 
 export type Replies = ReturnType<typeof createReplies>
 
-/** Creates the telemetry of replies. */
+/**
+ * Creates the telemetry of replies. It counts in samples, which a scrape reads. Measured alone: 0.4 µs for each reply,
+ * where a counter and a histogram of prom-client take 0.8 µs. With these a cached request cost 6 to 21 % more in most
+ * runs, and the bar of 1.5 times a bare server leaves 8 %.
+ */
 export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOptions) {
-  const inventory = createClientInventory(now)
-  const { add, ...samples } = createReplyCounts()
+  const { findClient, clients } = createClientInventory()
+  const counts = new Map<string, Sample & { value: number }>()
+  const { observe, durations } = createHistogram()
   const isFirstUse = createFirstUseFilter()
-  // Plain numbers: prom-client makes a string of the labels at each count.
   const cacheResults: Record<CacheResult, number> = {
     hit: 0,
     miss: 0,
@@ -35,23 +39,33 @@ export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOpt
     bypass: 0,
   }
   return {
-    ...samples,
+    counts: (): readonly Sample[] => [...counts.values()],
+    durations,
     cacheResults,
-    clients: inventory.clients,
+    clients,
     onCacheResult: (result: CacheResult) => {
       cacheResults[result] += 1
     },
     onReply: (event: ReplyEvent) => {
-      const { protocol, error, headers, served } = event
+      const { protocol, status, durationMs, error, headers, served } = event
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
-      const client = inventory.count(headers)
-      add(event, client.library)
+      const client = findClient(headers)
+      client.requests += 1
+      client.lastSeenAt = now()
+      const code = error?.code ?? 'ok'
+      const kind = `${protocol} ${code} ${client.library}`
+      const replies = counts.get(kind) ?? {
+        labels: { protocol, code, client: client.library },
+        value: 0,
+      }
+      replies.value += 1
+      counts.set(kind, replies)
+      observe(protocol, status, durationMs / 1000)
       if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
         logServedToken(log, event, served, client)
       }
       if (error === undefined) return
-      const kind = `${protocol} ${error.code} ${client.library}`
       onRejected(kind, { protocol, client, error })
       logRejection(log, event, error, client)
     },
@@ -63,38 +77,29 @@ interface CountedClient extends SeenClient {
   lastSeenAt: number
 }
 
-/** Callers choose these headers, so the number of the values is bounded. */
+/** Callers choose these headers, so the number and length of the values are bounded. */
 const MAX_CACHED_HEADERS = 256
+const MAX_AGENT_LENGTH = 512
 const MAX_CLIENTS = 100
 
-/** Creates an empty inventory. `now` is the monotonic clock. */
-function createClientInventory(now: () => number) {
+/** Creates an empty inventory of clients. */
+function createClientInventory() {
   /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()
-
-  function findClient(headers: IncomingHttpHeaders): CountedClient {
-    const agent = formatAgent(headers)
-    const cached = byHeaders.get(agent)
-    if (cached !== undefined) return cached
-    const { library, version: sent } = recognizeClient(headers)
-    const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
-    const version = isKnown ? sent : 'other'
-    const key = `${library} ${version}`
-    const added = { library, version, requests: 0, lastSeenAt: 0 }
-    const client = byLibrary.get(key) ?? added
-    byLibrary.set(key, client)
-    if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
-    if (agent.length <= MAX_AGENT_LENGTH) byHeaders.set(agent, client)
-    return client
-  }
-
   return {
-    /** Counts a request and returns its client. */
-    count: (headers: IncomingHttpHeaders): SeenClient => {
-      const client = findClient(headers)
-      client.requests += 1
-      client.lastSeenAt = now()
+    findClient: (headers: IncomingHttpHeaders): CountedClient => {
+      const agent = formatAgent(headers)
+      const cached = byHeaders.get(agent)
+      if (cached !== undefined) return cached
+      const { library, version: sent } = recognizeClient(agent)
+      const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
+      const version = isKnown ? sent : 'other'
+      const key = `${library} ${version}`
+      const client = byLibrary.get(key) ?? { library, version, requests: 0, lastSeenAt: 0 }
+      byLibrary.set(key, client)
+      if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
+      if (agent.length <= MAX_AGENT_LENGTH) byHeaders.set(agent, client)
       return client
     },
     /** Returns every client so far, the latest first. */
@@ -103,74 +108,64 @@ function createClientInventory(now: () => number) {
   }
 }
 
+/** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
+function formatAgent(headers: IncomingHttpHeaders): string {
+  const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
+  const agent = sent.slice(0, MAX_AGENT_LENGTH)
+  return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
+}
+
 /** The name of the histogram. */
 export const REQUEST_DURATION = 'wimds_request_duration_seconds'
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
-const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity]
+const OUTCOMES = ['success', 'client_error', 'server_error'] as const
 
-type Count = Sample & { value: number }
-type Outcome = 'success' | 'client_error' | 'server_error'
-
-/** The samples of the histogram for the replies of one protocol with one outcome. */
+/** The replies of one protocol with one outcome. */
 interface Durations {
+  readonly labels: Sample['labels']
   /** Each counts the values up to its bound, in seconds. */
-  readonly buckets: readonly (Count & { readonly bound: number })[]
-  readonly sum: Count
-  readonly count: Count
+  readonly buckets: readonly { readonly bound: number; count: number }[]
+  sum: number
 }
 
-/**
- * Creates the counts and the histogram, in samples, which a scrape reads. Their series of the protocol `imds` start at 0.
- * Measured alone: 0.4 µs for each reply, where a counter and a histogram of prom-client take 0.8 µs. With these a cached
- * request cost 6 to 21 % more in most runs, and the bar of 1.5 times a bare server leaves 8 %.
- */
-function createReplyCounts() {
-  const counts = new Map<string, Count>()
-  const durations = new Map<string, Durations>()
+/** Creates a histogram by protocol and outcome. The series of the protocol `imds` start at 0. */
+function createHistogram() {
+  const series = new Map<string, Durations>()
 
-  function findDurations(protocol: string, outcome: Outcome): Durations {
+  function findSeries(protocol: string, outcome: (typeof OUTCOMES)[number]): Durations {
     const key = `${protocol} ${outcome}`
-    const labels = { protocol, outcome }
-    const series = durations.get(key) ?? {
-      buckets: [...REQUEST_BOUNDS, Infinity].map((bound) => ({
-        bound,
-        metricName: `${REQUEST_DURATION}_bucket`,
-        labels: { le: bound === Infinity ? '+Inf' : bound, ...labels },
-        value: 0,
-      })),
-      sum: { metricName: `${REQUEST_DURATION}_sum`, labels, value: 0 },
-      count: { metricName: `${REQUEST_DURATION}_count`, labels, value: 0 },
-    }
-    durations.set(key, series)
-    return series
+    const found = series.get(key)
+    if (found !== undefined) return found
+    const buckets = REQUEST_BOUNDS.map((bound) => ({ bound, count: 0 }))
+    const created = { labels: { protocol, outcome }, buckets, sum: 0 }
+    series.set(key, created)
+    return created
   }
 
-  for (const outcome of ['success', 'client_error', 'server_error'] as const)
-    findDurations('imds', outcome)
-
+  for (const outcome of OUTCOMES) findSeries('imds', outcome)
   return {
-    /** Counts a reply to a client library. */
-    add: ({ protocol, status, durationMs, error }: ReplyEvent, client: string) => {
-      const code = error?.code ?? 'ok'
-      const key = `${protocol} ${code} ${client}`
-      const replies = counts.get(key) ?? { labels: { protocol, code, client }, value: 0 }
-      replies.value += 1
-      counts.set(key, replies)
-      const seconds = durationMs / 1000
-      const { buckets, sum, count } = findDurations(protocol, classifyStatus(status))
-      for (const bucket of buckets) if (seconds <= bucket.bound) bucket.value += 1
-      sum.value += seconds
-      count.value += 1
+    observe: (protocol: string, status: number, seconds: number) => {
+      const outcome = status < 400 ? 'success' : status < 500 ? 'client_error' : 'server_error'
+      const durations = findSeries(protocol, outcome)
+      for (const bucket of durations.buckets) if (seconds <= bucket.bound) bucket.count += 1
+      durations.sum += seconds
     },
-    counts: (): Sample[] => [...counts.values()],
-    durations: (): Sample[] =>
-      [...durations.values()].flatMap(({ buckets, sum, count }) => [...buckets, sum, count]),
+    durations: (): readonly Sample[] => [...series.values()].flatMap(toSamples),
   }
 }
 
-function classifyStatus(status: number): Outcome {
-  if (status < 400) return 'success'
-  return status < 500 ? 'client_error' : 'server_error'
+function toSamples({ labels, buckets, sum }: Durations): Sample[] {
+  const count = buckets.at(-1)?.count ?? 0
+  return [
+    ...buckets.map(({ bound, count: value }) => ({
+      metricName: `${REQUEST_DURATION}_bucket`,
+      labels: { le: bound === Infinity ? '+Inf' : bound, ...labels },
+      value,
+    })),
+    { metricName: `${REQUEST_DURATION}_sum`, labels, value: sum },
+    { metricName: `${REQUEST_DURATION}_count`, labels, value: count },
+  ]
 }
 
 /** Creates a filter that returns true once for each pair of token and client. */
