@@ -194,14 +194,10 @@ function createNoDefaultError(identities: readonly Identity[]): BrokerError {
       )
 }
 
+/** Returns the identities by a key of theirs: of several with the same key, the first. */
 function indexBy(
   identities: readonly Identity[],
   selectKey: (identity: Identity) => string | undefined,
-): ReadonlyMap<string, Identity> {
-  const index = new Map<string, Identity>()
-  for (const identity of identities) {
-    const key = selectKey(identity)
-    if (key !== undefined && !index.has(key)) index.set(key, identity)
-  }
-  return index
+): ReadonlyMap<string | undefined, Identity> {
+  return new Map(identities.toReversed().map((identity) => [selectKey(identity), identity]))
 }

@@ -1,8 +1,8 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../sidecar/config/config.ts'
 import { duration } from '../sidecar/config/parsers.ts'
-import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
-import { computeExpiry, imds } from '../sidecar/dialects/imds.ts'
+import { computeExpiry, type TokenAnswer } from '../sidecar/dialects/dialect.ts'
+import { imds } from '../sidecar/dialects/imds.ts'
 import {
   type BrokerError,
   formatProblem,

@@ -2,7 +2,6 @@
 import { BrokerError } from '../../lib/errors.ts'
 import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import { type Clock, type Lifetime, ttlMs } from '../tokens/clock.ts'
 import {
   createJsonReply,
   type Dialect,
@@ -80,21 +79,6 @@ function parseQuery(text: string): TokenQuery {
     selector: parseSelector(parameters),
     ...(parameters.get('bypass_cache')?.toLowerCase() === 'true' && { bypassCache: true }),
   }
-}
-
-/**
- * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
- * `expires_in`, and `expires_in` is at least 1 (R2).
- */
-export function computeExpiry(
-  lifetime: Lifetime,
-  clock: Clock,
-): { expiresIn: number; expiresOn: number } {
-  const wall = clock.wall()
-  const now = Math.floor(wall / 1000)
-  const end = Math.floor((wall + ttlMs(lifetime, clock)) / 1000)
-  const expiresIn = Math.max(1, end - now)
-  return { expiresIn, expiresOn: now + expiresIn }
 }
 
 /** The real IMDS dates `not_before` five minutes before the token was issued. */

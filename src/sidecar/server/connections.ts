@@ -89,16 +89,12 @@ export class ConnectionLimiter {
   readonly #open = new Map<Socket, Connection>()
   /** A logical clock: increases with each opened connection and each ended reply. */
   #now = 0
-  #accepted = 0
+  /** How many connections have been accepted, the closed ones included. */
+  accepted = 0
 
   constructor(max: number, chooseVictim: ChooseVictim) {
     this.#max = max
     this.#chooseVictim = chooseVictim
-  }
-
-  /** How many connections have been accepted, the closed ones included. */
-  get accepted(): number {
-    return this.#accepted
   }
 
   get open(): readonly Connection[] {
@@ -165,7 +161,7 @@ export class ConnectionLimiter {
 
   /** Adds a new connection, and at the cap closes another one for it, or else the new one. */
   #add(socket: Socket): void {
-    this.#accepted += 1
+    this.accepted += 1
     if (this.#open.size >= this.#max) {
       const victim = this.#chooseVictim(this.open)
       if (victim === undefined) {

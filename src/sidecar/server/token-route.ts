@@ -1,8 +1,12 @@
 /** The route of a token path: parse → resolve → token → render. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Dialect, TokenQuery, WireRequest } from '../dialects/dialect.ts'
-import { computeExpiry } from '../dialects/imds.ts'
+import {
+  computeExpiry,
+  type Dialect,
+  type TokenQuery,
+  type WireRequest,
+} from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import {
   type Identity,
