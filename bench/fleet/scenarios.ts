@@ -51,7 +51,7 @@ export function fleetTable(): string {
 }
 
 /** Returns the most exchanges in any one period of so many seconds that begins with a full second. */
-export function peak(perSecond: Uint32Array, seconds: number): number {
+function peak(perSecond: Uint32Array, seconds: number): number {
   let [sum, most] = [0, 0]
   for (const [second, count] of perSecond.entries()) {
     sum += count - (second < seconds ? 0 : (perSecond[second - seconds] ?? 0))
@@ -61,7 +61,7 @@ export function peak(perSecond: Uint32Array, seconds: number): number {
 }
 
 /** Milliseconds within which the middle nine tenths of the pods replaced their first token. */
-export const spreadMs = ({ firstRefreshes }: FleetDay): number =>
+const spreadMs = ({ firstRefreshes }: FleetDay): number =>
   percentile(firstRefreshes, 0.95) - percentile(firstRefreshes, 0.05)
 
 function numbers(options: FleetOptions): readonly string[] {
