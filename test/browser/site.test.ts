@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import { glob, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { extname, join, relative } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
 import { PAGES } from '../docs/pages.ts'
+import { listening } from '../fixtures/listening.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
 
 const DIST = 'site/dist'
@@ -40,18 +40,14 @@ const server = createServer((request, response) => {
 })
 
 const chromium = chromiumPath() ?? ''
+const resources = new AsyncDisposableStack()
 let browser: Browser
 let origin: string
 beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  // oxlint-disable-next-line no-unsafe-type-assertion -- of a listener on TCP
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  if (chromium !== '') browser = await launchBrowser(chromium)
+  origin = `http://127.0.0.1:${resources.use(await listening(server)).port}`
+  if (chromium !== '') browser = resources.use(await launchBrowser(chromium))
 })
-afterAll(async () => {
-  await browser?.close()
-  server.close()
-})
+afterAll(() => resources.disposeAsync())
 
 /** Opens a page of the site; the console of the browser has to stay empty. */
 async function visit(

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
-import { portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 import { findPiece } from './secrets.ts'
 import { fetchEverythingShown } from './shown.ts'
@@ -55,10 +55,5 @@ async function startServer(answer: (received: string) => string) {
       socket.end(answer(credentials))
     })
   })
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: portOf(server),
-    received: () => received,
-    [Symbol.asyncDispose]: async () => void server.close(),
-  }
+  return { ...(await listening(server)), received: () => received }
 }

@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { probe } from '../../src/sidecar/probe.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
-import { listening, portOf } from '../fixtures/listening.ts'
+import { listening } from '../fixtures/listening.ts'
 import { runProgram } from '../fixtures/run-program.ts'
 import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
@@ -84,10 +83,9 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
     const server = createTcpServer((socket) => {
       socket.on('error', () => {})
       answer(socket)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    expect(await runProbe(portOf(server), '1')).toBe(1)
-    server.close()
+    })
+    await using listener = await listening(server)
+    expect(await runProbe(listener.port, '1')).toBe(1)
   })
 
   test('does not wait for the end of the body', async () => {

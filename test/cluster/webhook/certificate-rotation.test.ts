@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { startCertificateRotation } from '../../../src/cluster/webhook/certificate-rotation.ts'
 import type { CertificateMaterial } from '../../../src/cluster/webhook/certificates.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
 
 async function createMaterial(): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority()
@@ -31,8 +31,7 @@ const PARTS = {
 test('serves a new certificate without a restart, after its CA was published', async () => {
   let current = first
   const server = createServer((_, reply) => reply.end())
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await using _ = await listening(server)
   const events: string[] = []
   const rotation = startCertificateRotation({
     ...PARTS,
@@ -55,7 +54,6 @@ test('serves a new certificate without a restart, after its CA was published', a
     events.indexOf(`serve ${second.certPem}`),
   )
   await rotation.stop()
-  server.close()
 })
 
 test('reports a failed check, and keeps what is served', async () => {

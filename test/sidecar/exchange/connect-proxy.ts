@@ -1,9 +1,8 @@
 /** A forward proxy for tests: tunnels (CONNECT) to the configured ports and records each request. */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { portOf } from '../../fixtures/listening.ts'
+import { listening } from '../../fixtures/listening.ts'
 
 export interface ConnectProxy extends AsyncDisposable {
   readonly port: number
@@ -23,10 +22,9 @@ interface ProxyOptions {
 export async function connectProxy(options: ProxyOptions): Promise<ConnectProxy> {
   const { routes, credentials, isSilent = () => false } = options
   const tunnels: string[] = []
-  const open = new Set<Duplex>()
+  const upstreams = new Set<Socket>()
   const server = createServer()
   server.on('connect', ({ url = '', headers }: IncomingMessage, client: Duplex) => {
-    open.add(client)
     const basic = Buffer.from(credentials ?? '').toString('base64')
     if (credentials !== undefined && headers['proxy-authorization'] !== `Basic ${basic}`) {
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
@@ -43,19 +41,17 @@ export async function connectProxy(options: ProxyOptions): Promise<ConnectProxy>
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
       upstream.pipe(client).pipe(upstream)
     })
-    open.add(upstream)
+    upstreams.add(upstream)
     upstream.on('error', () => client.destroy())
     client.on('error', () => upstream.destroy())
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const { port: ownPort, [Symbol.asyncDispose]: stop } = await listening(server)
   return {
-    port: portOf(server),
+    port: ownPort,
     tunnels,
-    async [Symbol.asyncDispose]() {
-      for (const stream of open) stream.destroy()
-      server.close()
-      await once(server, 'close')
+    [Symbol.asyncDispose]: () => {
+      for (const upstream of upstreams) upstream.destroy()
+      return stop()
     },
   }
 }

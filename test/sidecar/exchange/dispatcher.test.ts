@@ -16,7 +16,7 @@ import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import { identityOf } from '../../fixtures/identity.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
 import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
 
 const LOGIN = 'login.microsoftonline.com'
@@ -219,12 +219,7 @@ describe('a connection', () => {
       const upstream = connect(portOf(server), '127.0.0.1')
       socket.pipe(upstream).pipe(socket)
     })
-    await once(front.listen(0, '127.0.0.1'), 'listening')
-    return {
-      port: portOf(front),
-      connections: () => connections,
-      [Symbol.dispose]: () => void front.close(),
-    }
+    return { ...(await listening(front)), connections: () => connections }
   }
 
   test.each([
@@ -232,7 +227,7 @@ describe('a connection', () => {
     ['the token proxy', toTokenProxy],
     ['Entra ID through a proxy', toEntraThroughProxy],
   ])('to %s does not wait for another one that hangs', async (_, create) => {
-    using front = await startHanging()
+    await using front = await startHanging()
     await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
     const { url, dispatcher } = create(
       `https://127.0.0.1:${front.port}`,
@@ -253,7 +248,7 @@ describe('a connection', () => {
     ['Entra ID', toEntra],
     ['the token proxy', toTokenProxy],
   ])('to %s that hangs is given up with its request', async (_, create) => {
-    using front = await startHanging()
+    await using front = await startHanging()
     const { url, dispatcher } = create(`https://127.0.0.1:${front.port}`)
     const attempt = new AbortController()
     const hanging = request(url, { dispatcher, signal: attempt.signal }).catch(formatChain)
