@@ -44,20 +44,9 @@ test.each([
   expect(wimds(...args)).toEqual({ status: 64, stdout: '', stderr })
 })
 
-test.each([
-  [
-    ['probe', '--tiemout=1', 'now'],
-    'wimds probe: --tiemout is not a flag of this command. Did you mean --timeout?\n' +
-      'wimds probe: unexpected argument now',
-  ],
-  [
-    ['env', '-o', 'jsn'],
-    'wimds env: -o jsn: must be one of shell, dotenv, yaml, json. Did you mean json?',
-  ],
-  [['version', 'now'], 'wimds version: unexpected argument now'],
-])('explains what is wrong with the arguments %j of a command', (args, message) => {
-  const stderr = `${message}\n\nSee wimds ${args[0]} --help.\n`
-  expect(wimds(...args)).toEqual({ status: 64, stdout: '', stderr })
+test('names the command in the problem of its arguments', () => {
+  const stderr = 'wimds version: unexpected argument now\n\nSee wimds version --help.\n'
+  expect(wimds('version', 'now')).toEqual({ status: 64, stdout: '', stderr })
 })
 
 test('prints its version, and with -o json a document', () => {

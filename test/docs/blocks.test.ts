@@ -23,24 +23,6 @@ const IDENTITIES_FILES = DOCUMENTS.filter(
   ({ value }) => typeof value === 'object' && value !== null && 'identities' in value,
 )
 
-test('every block names a language that readers and highlighters know', () => {
-  const known = new Set([
-    '',
-    'console',
-    'json',
-    'kusto',
-    'mermaid',
-    'promql',
-    'sh',
-    'text',
-    'toml',
-    'yaml',
-  ])
-  expect(BLOCKS.filter(({ language }) => !known.has(language)).map(({ place }) => place)).toEqual(
-    [],
-  )
-})
-
 test.each(DOCUMENTS)('$place is valid YAML', ({ document }) => {
   expect(document.errors).toEqual([])
 })
