@@ -5,20 +5,15 @@ import {
   type NetworkRequestOptions,
 } from '@azure/msal-node'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import type { Identity } from '../identities.ts'
 import { untilAborted } from '../../lib/deadline.ts'
-import { type Clock, toWallTimes } from '../tokens/clock.ts'
+import type { Clock } from '../tokens/clock.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../tokens/token.ts'
 import { type Assertion, type AssertionReader, usesTokenProxy } from './assertion.ts'
-import {
-  type Authority,
-  findAudience,
-  formatTokenIssuer,
-  resolveAuthority,
-} from '../../lib/clouds.ts'
+import { type Authority, resolveAuthority } from '../../lib/clouds.ts'
+import { exchangeForAssertion } from './chained-assertion.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
 import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
-import { parseToken, postForm, readTokenIds, type TokenEndpointResponse } from './token-endpoint.ts'
+import { parseToken, postForm, type TokenEndpointResponse } from './token-endpoint.ts'
 import { ENTRA, withPeer } from './transport-errors.ts'
 
 export interface ExchangeOptions extends ExchangeDispatchers {
@@ -86,45 +81,15 @@ function isAssertionRejected({ code }: BrokerError): boolean {
   return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
 }
 
-async function loadAssertion(
-  { identity: { name, tokenFile, assertionFrom }, correlationId }: TokenRequest,
+/** Reads the projected token of an identity, or makes the exchange whose token is the assertion of a chained one. */
+function loadAssertion(
+  request: TokenRequest,
   options: Parts,
   signal: AbortSignal,
 ): Promise<Assertion> {
+  const { tokenFile, assertionFrom } = request.identity
   if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
-  try {
-    return await exchangeForAssertion(assertionFrom, correlationId, options, signal)
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    throw error.with({
-      problem: `the token of ${assertionFrom.name}, which is the assertion of ${name}: ${error.problem}`,
-      isOfAssertion: true,
-    })
-  }
-}
-
-/** Exchanges for a managed identity's token as the assertion of a chained identity (E10). */
-async function exchangeForAssertion(
-  identity: Identity,
-  correlationId: string | undefined,
-  { source, clock }: Parts,
-  signal: AbortSignal,
-): Promise<Assertion> {
-  const { authorityHost, tenantId } = identity
-  const audience = findAudience(authorityHost)
-  const request = { identity, scope: `${audience}/.default`, correlationId }
-  const { secret, lifetime } = await source(request, signal)
-  // The token has the tenant's GUID, also where the configuration has a domain.
-  const { iss = formatTokenIssuer(authorityHost, tenantId), oid = identity.objectId ?? '' } =
-    readTokenIds(secret)
-  return {
-    secret,
-    issuer: iss,
-    subject: oid,
-    audience: [audience],
-    expiresAt: toWallTimes(lifetime, clock).expiresAt,
-    isOfEntra: true,
-  }
+  return exchangeForAssertion(assertionFrom, request, options, signal)
 }
 
 /** Reads the assertion within the time limit, even on a file system that hangs. */
@@ -177,6 +142,7 @@ async function sendRequest(
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
   const direct: Route = {
     dispatcher,
+    // Only errors name the server.
     get destination() {
       return withPeer(ENTRA, `https://${authority.tokenHost}`)
     },

@@ -13,7 +13,7 @@ export interface TokenRequest {
   readonly correlationId?: string | undefined
   /**
    * Set by the cache: callers have an answer without this exchange, the cached token or the cached failure. The cache
-   * repeats it, so it has one attempt and the time of one, and goes first in the limiter's queue.
+   * repeats it, so it has one attempt and the time of one, and goes first at the exchange limit.
    */
   readonly isBackground?: boolean
 }
