@@ -3,7 +3,7 @@ import type * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
-import { request } from '../lib/undici.ts'
+import { sendRequest } from '../lib/send-request.ts'
 import { VERSION } from '../lib/version.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { type KubeConfig, loadKubeConfig } from './kube-config.ts'
@@ -62,7 +62,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
   ): Promise<T> {
     try {
       const { headers, dispatcher } = await getCredentials()
-      const answer = await request(`${server}${path}`, {
+      const answer = await sendRequest(`${server}${path}`, {
         method,
         headers: {
           ...headers,

@@ -4,9 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { backoffMs, type BackoffPolicy } from '../../lib/retry.ts'
 import type { Clock } from './clock.ts'
-import { jitterRetryAfter } from './backoff.ts'
+import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './backoff.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
 interface RetryOptions {
@@ -117,7 +116,7 @@ function computeDelayMs(
 ): number | undefined {
   const isTransient = TRANSIENT_CODES.has(code) || (code === 'entra_throttled' && retryAfterMs > 0)
   if (!isTransient || retryAfterMs > leftMs) return undefined
-  const delayMs = backoffMs(attempts, random, BACKOFF)
+  const delayMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
   return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))
 }
 

@@ -16,7 +16,8 @@ import type { Identity } from '../../sidecar/identities.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
 import { getPeer } from '../../lib/hosts.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { EnvHttpProxyAgent, Pool, request } from '../../lib/undici.ts'
+import { sendRequest } from '../../lib/send-request.ts'
+import { EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
@@ -73,7 +74,7 @@ export async function checkEndpoint(
   const direct = isProxied ? 'through the HTTP proxy' : 'directly'
   const via = isTokenProxy ? 'to the token proxy' : direct
   const start = performance.now()
-  const outcome = await request(`${origin}/`, {
+  const outcome = await sendRequest(`${origin}/`, {
     method: 'HEAD',
     dispatcher: (isTokenProxy ? tokenProxy?.dispatcher : undefined) ?? dispatcher,
     signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -107,7 +108,7 @@ export async function usesProxy(origin: string, proxy: ProxySettings): Promise<b
         connect: (_target, done) => done(new Error('not connected'), null),
       }),
   })
-  await request(origin, { dispatcher }).catch(() => {})
+  await sendRequest(origin, { dispatcher }).catch(() => {})
   await dispatcher.destroy()
   return !isDirect
 }

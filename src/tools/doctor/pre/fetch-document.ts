@@ -9,7 +9,7 @@ import { errorMessage } from '../../../lib/describe-error.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
-import { request } from '../../../lib/undici.ts'
+import { sendRequest } from '../../../lib/send-request.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
@@ -50,7 +50,7 @@ export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument 
 
 async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const { statusCode, body } = await request(url, { dispatcher, signal })
+  const { statusCode, body } = await sendRequest(url, { dispatcher, signal })
   const text = await readBody(body, MAX_BYTES, () => new Error('the document is too large'))
   if (statusCode !== 200) return fail(`it answered ${statusCode}`)
   const json = parseJsonObject(text)
