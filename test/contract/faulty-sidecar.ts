@@ -19,6 +19,7 @@ import { identityOf } from '../fixtures/identity.ts'
 import { listening } from '../fixtures/listening.ts'
 import { identitiesOf, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
+import { CACHE_OPTIONS } from '../sidecar/tokens/setup.ts'
 
 export interface Reply {
   readonly status: number
@@ -70,7 +71,7 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   })
   const refreshes: RefreshEvent[] = []
   const onRefresh = (event: RefreshEvent) => refreshes.push(event)
-  const cache = new TokenCache(retried, { maxEntries: 100, clock, random, onRefresh })
+  const cache = new TokenCache(retried, { ...CACHE_OPTIONS, clock, random, onRefresh })
   onFailure.defer(() => cache.close())
   const watch = watchAssertions({
     files: () => [simulator.tokenFile],

@@ -106,22 +106,25 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
-  const encrypting = new Map<string, Socket>()
+  const accepted = new Map<string, Socket>()
+  /** The accepted sockets by the TLS sockets above them. */
+  const below = new WeakMap<Socket, Socket>()
   // Before the limiter adds the new connection.
   server.on('connection', (socket: Socket) => {
     const { open } = limiter
     const victim = open.length >= max && open.length < 2 * max ? chooseByWork(open) : undefined
     if (victim !== undefined) limiter.closeAfterReply(victim)
     const key = createKey(socket)
-    encrypting.set(key, socket)
+    accepted.set(key, socket)
     socket.once('close', () => {
-      if (encrypting.get(key) === socket) encrypting.delete(key)
+      if (accepted.get(key) === socket) accepted.delete(key)
     })
   })
-  limiter.attach(server, handler)
-  server.on('secureConnection', (encrypted: Socket) =>
-    limiter.replaceSocket(encrypting.get(createKey(encrypted)), encrypted),
-  )
+  server.on('secureConnection', (encrypted: Socket) => {
+    const socket = accepted.get(createKey(encrypted))
+    if (socket !== undefined) below.set(encrypted, socket)
+  })
+  limiter.attach(server, handler, (socket) => below.get(socket) ?? socket)
 }
 
 /** Chooses the connection with the most replies; one that is closed after its reply comes last. */

@@ -101,16 +101,19 @@ export class ConnectionLimiter {
     return [...this.#open.values()]
   }
 
-  /** Applies the limits to the server and lets the handler answer it. Call it before it listens. */
-  attach(server: Server, handler: RequestListener): void {
-    const endReply = (socket: Socket) => this.#endReply(socket)
+  /**
+   * Applies the limits to the server and lets the handler answer it. Call it before it listens. `findSocket` returns the
+   * accepted socket of a request's socket, which TLS replaces.
+   */
+  attach(server: Server, handler: RequestListener, findSocket = (socket: Socket) => socket): void {
+    const endReply = (socket: Socket) => this.#endReply(findSocket(socket))
     /** The one listener of all replies: a closure for each request would cost more than the rest of this. */
     function onClose(this: ServerResponse): void {
       endReply(this.req.socket)
     }
     server.on('connection', (socket: Socket) => this.#add(socket))
     server.on('request', (request, response: ServerResponse) => {
-      const { socket } = request
+      const socket = findSocket(request.socket)
       const pending = this.#open.get(socket)?.pending
       if (pending === undefined || socket.destroyed) return
       // The last reply may be written and not closed yet when an honest client's next request arrives.
@@ -138,18 +141,6 @@ export class ConnectionLimiter {
     else last.shouldKeepAlive = false
   }
 
-  /** Counts a connection as that of the TLS socket, to which its requests refer, and not of the socket below it. */
-  replaceSocket(socket: Socket | undefined, encrypted: Socket): void {
-    const connection = socket && this.#open.get(socket)
-    if (socket === undefined || connection === undefined) {
-      // The cap has closed it during its handshake.
-      encrypted.destroy()
-      return
-    }
-    this.#open.delete(socket)
-    this.#track({ ...connection, socket: encrypted })
-  }
-
   #endReply(socket: Socket): void {
     const connection = this.#open.get(socket)
     if (connection === undefined) return
@@ -171,12 +162,7 @@ export class ConnectionLimiter {
       this.#close(victim)
     }
     this.#now += 1
-    this.#track({ socket, pending: [], replies: 0, idleSince: this.#now })
-  }
-
-  #track(connection: Connection): void {
-    const { socket } = connection
-    this.#open.set(socket, connection)
+    this.#open.set(socket, { socket, pending: [], replies: 0, idleSince: this.#now })
     socket.once('close', () => this.#open.delete(socket))
   }
 

@@ -1,19 +1,9 @@
 /** The route of a token path: parse → resolve → token → render. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import {
-  computeExpiry,
-  type Dialect,
-  type TokenQuery,
-  type WireRequest,
-} from '../dialects/dialect.ts'
+import { computeExpiry, type Dialect, type WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import {
-  type Identity,
-  needsUid,
-  requireAllowedResource,
-  requireAllowedUid,
-} from '../identities.ts'
+import { needsUid, requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { toScope } from '../../lib/resource.ts'
@@ -51,8 +41,12 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     }
     requireAllowedResource(identity, query.resource)
     requireAllowedUid(identity, query.resource, uid)
-    const correlationId = findCorrelationId(request.headers)
-    const tokenRequest = createTokenRequest(query, identity, correlationId)
+    // A field of the query passes on only if it is named here: none may change key, identity or scope.
+    const tokenRequest: CacheRequest = {
+      ...createCacheRequest(identity, toScope(query.resource)),
+      bypassCache: query.bypassCache,
+      correlationId: findCorrelationId(request.headers),
+    }
     const token = await tokens(tokenRequest, hungUp)
     if (hungUp.aborted) {
       // Not served, and so neither counted nor audited.
@@ -79,22 +73,6 @@ export function findDialect(
   request: WireRequest,
 ): Dialect | undefined {
   return dialects?.find(({ matches }) => matches === undefined || matches(request))
-}
-
-/**
- * Returns the request to the token cache. A field of the query passes on only if it is named here: none may change
- * key, identity or scope.
- */
-function createTokenRequest(
-  { resource, bypassCache }: TokenQuery,
-  identity: Identity,
-  correlationId: string | undefined,
-): CacheRequest {
-  return {
-    ...createCacheRequest(identity, toScope(resource)),
-    ...(bypassCache !== undefined && { bypassCache }),
-    correlationId,
-  }
 }
 
 /** Returns a signal that aborts when the connection closes before the reply has been sent. */

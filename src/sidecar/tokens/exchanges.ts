@@ -30,7 +30,7 @@ export interface RefreshEvent {
   readonly ttlMs: number
 }
 
-interface ExchangesOptions {
+export interface ExchangesOptions {
   /**
    * WIMDS_EXCHANGE_TIMEOUT in milliseconds. Callers wait this long; then their exchange goes on in the background for as
    * long again, so that a late token is cached for the next callers. An exchange in the background has it once.

@@ -1,11 +1,10 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
-import { type Clock, MIN_TTL_MS, systemClock, ttlMs } from './clock.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
 import { createOverloadedError } from './exchange-limit.ts'
-import { type ExchangeEvent, Exchanges, type RefreshEvent } from './exchanges.ts'
+import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import type { Failure } from './failure.ts'
 import { prefetchTokens } from './prefetch.ts'
 import {
@@ -20,19 +19,12 @@ import {
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
 export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypass'
 
-export interface TokenCacheOptions {
+export interface TokenCacheOptions extends ExchangesOptions {
   /** Keys cached at most, tokens and failures; the least recently used is evicted. */
   readonly maxEntries: number
-  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds; `exchanges.ts` says what it limits. */
-  readonly timeoutMs?: number
-  /** Limits how many exchanges run at the same time. */
-  readonly limit?: Semaphore
-  readonly clock?: Clock
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
-  readonly onResult?: (result: CacheResult) => void
-  readonly onExchange?: (event: ExchangeEvent) => void
-  readonly onRefresh?: (event: RefreshEvent) => void
+  readonly onResult: (result: CacheResult) => void
 }
 
 /** `bypass_cache` starts an exchange if the cached token is at least this old. */
@@ -48,12 +40,9 @@ export class TokenCache {
   readonly #onResult: (result: CacheResult) => void
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
-    const { maxEntries, timeoutMs = 60_000, clock = systemClock } = options
-    const { limit = (work) => work(), random = Math.random } = options
-    const { onResult = () => {}, onExchange = () => {}, onRefresh = () => {} } = options
-    const events = { onExchange, onRefresh }
+    const { maxEntries, clock, random = Math.random, onResult } = options
     this.#store = new EntryStore(maxEntries, clock, random)
-    this.#exchanges = new Exchanges(source, this.#store, { timeoutMs, limit, clock, ...events })
+    this.#exchanges = new Exchanges(source, this.#store, options)
     this.#clock = clock
     this.#onResult = onResult
   }

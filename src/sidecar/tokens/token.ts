@@ -23,7 +23,7 @@ export interface CacheRequest extends TokenRequest {
   /** Requests with the same key get the same token. */
   readonly key: string
   /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
-  readonly bypassCache?: boolean
+  readonly bypassCache?: boolean | undefined
 }
 
 /** The ids of a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */

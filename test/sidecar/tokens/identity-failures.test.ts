@@ -8,7 +8,16 @@ import type { GetToken } from '../../../src/sidecar/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import { ask, askFor } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, range, setUp, setUpLimited, useFakeTime } from './setup.ts'
+import {
+  CACHE_OPTIONS,
+  HOUR_MS,
+  jump,
+  MINUTE_MS,
+  range,
+  setUp,
+  setUpLimited,
+  useFakeTime,
+} from './setup.ts'
 
 useFakeTime()
 
@@ -177,6 +186,6 @@ function createCache(entra: Rejecting) {
     return Promise.reject(new BrokerError(code, 'no', options))
   }
   const source = shareIdentityFailures(reject, systemClock)
-  const cache = new TokenCache(source, { maxEntries: 9, random: () => 0.5 })
+  const cache = new TokenCache(source, { ...CACHE_OPTIONS, maxEntries: 9 })
   return Object.assign(cache, { get: cache.createGet(Infinity) })
 }

@@ -28,6 +28,18 @@ export const jump = (ms: number) => vi.setSystemTime(Date.now() + ms)
 
 export const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 
+/** Options of a cache that reports nothing. */
+export const CACHE_OPTIONS: TokenCacheOptions = {
+  maxEntries: 100,
+  timeoutMs: MINUTE_MS,
+  limit: (work) => work(),
+  clock: systemClock,
+  random: () => 0.5,
+  onResult: () => {},
+  onExchange: () => {},
+  onRefresh: () => {},
+}
+
 interface SetUpOptions extends Partial<TokenCacheOptions> {
   readonly behaviour?: Behaviour
 }
@@ -37,8 +49,7 @@ export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: RefreshEvent[] = []
   const cache = new TokenCache(shareIdentityFailures(entra.source, systemClock), {
-    maxEntries: 100,
-    random: () => 0.5,
+    ...CACHE_OPTIONS,
     onRefresh: (event) => refreshes.push(event),
     ...options,
   })
@@ -60,6 +71,7 @@ export function setUpLimited({
   const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
   const limit = { maxConcurrent: MAX_CONCURRENT, maxQueued: MAX_WAITING, timeoutMs: TIMEOUT_MS }
   const cache = new TokenCache(retryExchanges(shared, options), {
+    ...CACHE_OPTIONS,
     ...options,
     maxEntries,
     limit: createExchangeLimit(limit),

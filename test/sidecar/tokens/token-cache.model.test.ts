@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/sidecar/tokens/clock.ts'
 import { retryExchanges } from '../../../src/sidecar/tokens/attempts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
-import { HOUR_MS, jump, MINUTE_MS, TIMEOUT_MS, useFakeTime } from './setup.ts'
+import { CACHE_OPTIONS, HOUR_MS, jump, MINUTE_MS, TIMEOUT_MS, useFakeTime } from './setup.ts'
 import { specification } from './specification.ts'
 
 type Spec = ReturnType<typeof specification>
@@ -147,6 +147,7 @@ test('the cache meets its specification in every order of events', async () => {
         random: () => r,
       })
       const cache = new TokenCache(spec.watch(retried), {
+        ...CACHE_OPTIONS,
         maxEntries: 10,
         timeoutMs: TIMEOUT_MS,
         random: () => r,
