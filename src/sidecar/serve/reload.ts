@@ -4,7 +4,7 @@ import { type ReadText, readIdentitiesText } from '../config/identities-file.ts'
 import type { Environment } from '../config/settings.ts'
 import { ConfigError, toBrokerError } from '../../lib/errors.ts'
 import { watchFile } from '../../lib/watch-file.ts'
-import { errorFields } from '../telemetry/log-events.ts'
+import { errorFields } from '../telemetry/describe.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 interface ReloadOptions {

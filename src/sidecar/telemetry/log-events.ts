@@ -1,8 +1,7 @@
 /** Logs the events that have more than a name: their level and fields. */
-import { type BrokerError, type ErrorCode, isOfExchange, toBrokerError } from '../../lib/errors.ts'
+import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
 import { scrub } from '../../lib/scrub.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
@@ -10,26 +9,8 @@ import type { RefreshEvent } from '../tokens/exchanges.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
-import { describeClaims, describeFailure } from './describe.ts'
+import { describeClaims, errorFields } from './describe.ts'
 import type { Logger } from './logger.ts'
-
-/** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
-export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
-  const error = toBrokerError(thrown)
-  const { fix: _, ...failure } = describeFailure(error)
-  const message = scrub(error.message)
-  const cause = describeCause(error)
-  return {
-    ...failure,
-    message,
-    ...(cause !== undefined && !message.includes(cause) && { cause }),
-  }
-}
-
-function describeCause({ code, cause }: BrokerError): string | undefined {
-  if (!(cause instanceof Error)) return undefined
-  return code === 'internal' ? scrub(String(cause.stack)) : errorMessage(cause)
-}
 
 /** Logs `token_obtained` or `exchange_failed`. */
 export function logExchange(
