@@ -3,8 +3,8 @@ import { LRUCache } from 'lru-cache'
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { isRetried } from './backoff.ts'
-import { type Clock, MIN_TTL_MS, readAwakeTime, ttlMs } from './clock.ts'
-import { createFailure, type Failure } from './failure.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
+import { Failure } from './failure.ts'
 import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
@@ -90,20 +90,8 @@ export class Entry {
 
   /** The milliseconds until the refresh or the retry. */
   get msUntilDue(): number {
-    if (this.failure !== undefined) return this.#msUntil(this.failure.retryAt)
+    if (this.failure !== undefined) return this.failure.msUntilRetry
     return this.isEmpty ? 0 : this.ttlMs - this.#refreshWhenTtlBelowMs
-  }
-
-  /**
-   * For how many milliseconds callers without a token still get the cached failure. A wall clock that is set forward
-   * ends that early, once.
-   */
-  get negativeTtlMs(): number {
-    return Math.max(0, this.#msUntil(this.failure?.cachedUntil ?? 0))
-  }
-
-  #msUntil(at: number): number {
-    return at - readAwakeTime(this.failure?.wallOffset ?? 0, this.#clock)
   }
 
   /** Records the token of an exchange, and when to refresh it. */
@@ -119,16 +107,11 @@ export class Entry {
   }
 
   /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
-  fail(error: BrokerError): void {
+  fail(error: BrokerError): Failure {
     const { failure: last, ttlMs: tokenTtlMs } = this
     this.#token = this.token
-    this.failure = createFailure(error, { last, tokenTtlMs }, this.#clock, this.#random)
-  }
-
-  /** Ends the backoff. */
-  endBackoff(): void {
-    const now = this.#clock.monotonic()
-    if (this.failure) this.failure = { ...this.failure, cachedUntil: now, retryAt: now }
+    this.failure = new Failure(error, { last, tokenTtlMs }, this.#clock, this.#random)
+    return this.failure
   }
 
   /** Returns whether the token is worth an exchange that no caller has asked for. */
@@ -152,12 +135,12 @@ export class Entry {
     const { request, token, failure } = this
     const isFailureShown = this.#isAwaited(FAILURE_WINDOW_MS)
     if (token === undefined && !isFailureShown) return undefined
-    const isNegative = failure !== undefined && token === undefined
+    const dueMs = token === undefined && failure !== undefined ? failure.ttlMs : this.msUntilDue
     return {
       request,
       ...(token !== undefined && { token }),
       ...(failure !== undefined && isFailureShown && { failure }),
-      nextAttemptAt: this.#clock.monotonic() + (isNegative ? this.negativeTtlMs : this.msUntilDue),
+      nextAttemptAt: this.#clock.monotonic() + dueMs,
     }
   }
 

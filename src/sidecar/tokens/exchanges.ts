@@ -208,10 +208,10 @@ export class Exchanges {
       if (entry.isEmpty) this.#store.remove(entry)
       return error
     }
-    entry.fail(error)
+    const failure = entry.fail(error)
     if (ttl > 0) this.#options.onRefresh({ request, error, ttlMs: ttl })
     this.schedule(entry)
-    return error.with({ retryAfterMs: entry.negativeTtlMs })
+    return error.with({ retryAfterMs: failure.ttlMs })
   }
 
   /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
@@ -220,7 +220,7 @@ export class Exchanges {
     if (this.find(entry) !== undefined || failure === undefined) return
     if (!mayRecoverWithNewAssertion(failure.error)) return
     const willRetry = entry.timer !== undefined && entry.isInUse()
-    entry.endBackoff()
+    failure.endBackoff()
     if (entry.ttlMs > 0) this.schedule(entry)
     // Callers without a token wait for it: the cached failure may be over.
     else if (willRetry) this.startUnasked(entry, false)

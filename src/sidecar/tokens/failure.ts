@@ -1,44 +1,63 @@
 /** The failed exchanges of a key since its last token: their backoff, and how long callers get the cached failure. */
 import type { BrokerError } from '../../lib/errors.ts'
 import { computeNegativeTtlMs, computeRetryDelayMs } from './backoff.ts'
-import { type Clock, readWallOffset } from './clock.ts'
-
-/** Instants are on the monotonic clock; `readAwakeTime` says when they have come. */
-export interface Failure {
-  /** The latest error. */
-  readonly error: BrokerError
-  /** Failed exchanges in a row. */
-  readonly count: number
-  /** When the first of them failed. */
-  readonly since: number
-  /** Until then, callers without a token get the cached failure (negative cache). */
-  readonly cachedUntil: number
-  /** When the cache retries by itself, if the key is in use. */
-  readonly retryAt: number
-  /** The `readWallOffset` of the failure. */
-  readonly wallOffset: number
-}
+import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
 
-/** Creates the failure of an exchange, after the last failure without a token since. `random` returns [0, 1). */
-export function createFailure(
-  error: BrokerError,
-  { last, tokenTtlMs }: { last: Failure | undefined; tokenTtlMs: number },
-  clock: Clock,
-  random: () => number,
-): Failure {
-  const now = clock.monotonic()
-  const streak = last !== undefined && now - last.retryAt < STREAK_RESET_MS ? last : undefined
-  const count = (streak?.count ?? 0) + 1
-  const retryDelayMs = computeRetryDelayMs(error, { failures: count, tokenTtlMs }, random)
-  return {
-    error,
-    count,
-    since: streak?.since ?? now,
-    cachedUntil: now + computeNegativeTtlMs(error, retryDelayMs, random),
-    retryAt: now + retryDelayMs,
-    wallOffset: readWallOffset(clock),
+export class Failure {
+  /** The latest error. */
+  readonly error: BrokerError
+  /** Failed exchanges in a row. */
+  readonly count: number
+  /** When the first of them failed, on the monotonic clock, like the instants below. */
+  readonly since: number
+  readonly #clock: Clock
+  readonly #wallOffset: number
+  #cachedUntil: number
+  #retryAt: number
+
+  /** Creates the failure of an exchange; `last` is the one before it. `random` returns [0, 1). */
+  constructor(
+    error: BrokerError,
+    { last, tokenTtlMs }: { last: Failure | undefined; tokenTtlMs: number },
+    clock: Clock,
+    random: () => number,
+  ) {
+    const now = clock.monotonic()
+    const streak = last !== undefined && now - last.#retryAt < STREAK_RESET_MS ? last : undefined
+    this.error = error
+    this.count = (streak?.count ?? 0) + 1
+    this.since = streak?.since ?? now
+    const exchange = { failures: this.count, tokenTtlMs }
+    const retryDelayMs = computeRetryDelayMs(error, exchange, random)
+    this.#cachedUntil = now + computeNegativeTtlMs(error, retryDelayMs, random)
+    this.#retryAt = now + retryDelayMs
+    this.#clock = clock
+    this.#wallOffset = readWallOffset(clock)
+  }
+
+  /** The milliseconds until the cache retries by itself, if the key is in use. */
+  get msUntilRetry(): number {
+    return this.#retryAt - readAwakeTime(this.#wallOffset, this.#clock)
+  }
+
+  /** True once the retry is due, the time not counted in which the machine slept. */
+  get isRetryDue(): boolean {
+    return this.#retryAt <= this.#clock.monotonic()
+  }
+
+  /**
+   * For how many milliseconds callers without a token still get it (negative cache). A wall clock that is set forward
+   * ends that early, once.
+   */
+  get ttlMs(): number {
+    return Math.max(0, this.#cachedUntil - readAwakeTime(this.#wallOffset, this.#clock))
+  }
+
+  endBackoff(): void {
+    this.#cachedUntil = this.#clock.monotonic()
+    this.#retryAt = this.#cachedUntil
   }
 }

@@ -95,7 +95,7 @@ export class TokenCache {
     const { failure } = entry
     if (failure !== undefined && this.#isFailureCached(entry, failure)) {
       this.#onResult('negative_hit')
-      throw failure.error.with({ retryAfterMs: entry.negativeTtlMs })
+      throw failure.error.with({ retryAfterMs: failure.ttlMs })
     }
     if (waiting.isFull) {
       throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
@@ -107,11 +107,10 @@ export class TokenCache {
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
-  #isFailureCached(entry: Entry, { retryAt }: Failure): boolean {
-    if (entry.negativeTtlMs > 0) return true
+  #isFailureCached(entry: Entry, { ttlMs: negativeTtlMs, isRetryDue }: Failure): boolean {
+    if (negativeTtlMs > 0) return true
     // Its timer is late. After the machine slept it is not, and the failure is too old for the caller.
-    const isTimerLate = entry.timer !== undefined && retryAt <= this.#clock.monotonic()
-    if (isTimerLate) this.#exchanges.refresh(entry)
+    if (entry.timer !== undefined && isRetryDue) this.#exchanges.refresh(entry)
     return this.#exchanges.find(entry)?.isBackground === true
   }
 
