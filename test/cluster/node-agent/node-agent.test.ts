@@ -72,8 +72,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('serves a pod that is listed and one that comes later, and shuts down', async () => {
     using first = await keptNetwork('first', '10.9.0.2')
     using second = await keptNetwork('second', '10.9.0.3')
-    await using api = await startApi()
-    api.set(servedPod({ uid: 'first' }))
+    await using api = await startApi(servedPod({ uid: 'first' }))
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(first)).toBe('first')
@@ -88,8 +87,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('the broker has no rights, and is replaced when it ends', async () => {
     using pod = await keptNetwork()
-    await using api = await startApi()
-    api.set(servedPod())
+    await using _ = await startApi(servedPod())
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     const broker = findBroker(agent.pid) ?? 0
@@ -105,8 +103,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('serves a deleted pod until its sandbox is gone', async () => {
     using pod = await keptNetwork()
-    await using api = await startApi()
-    api.set(servedPod())
+    await using api = await startApi(servedPod())
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
@@ -120,8 +117,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('serves running pods again while the API server is away, and no pod without a sandbox', async () => {
     using pod = await keptNetwork()
     using ended = await keptNetwork('ended')
-    await using api = await startApi()
-    api.set(servedPod(), servedPod({ uid: 'ended' }))
+    await using api = await startApi(servedPod(), servedPod({ uid: 'ended' }))
     await using killed = startAgent(node)
     await killed.logged('pod_routed', 2)
     await killed.kill()
@@ -141,8 +137,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('a pod whose settings are invalid has an event, and is not served', async () => {
     using _ = await keptNetwork()
-    await using api = await startApi()
-    api.set(nodeModePod({ env: [{ name: 'AZURE_TENANT_ID', value: 'common' }] }))
+    const env = [{ name: 'AZURE_TENANT_ID', value: 'common' }]
+    await using api = await startApi(nodeModePod({ env }))
     await using agent = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('AZURE_TENANT_ID')
@@ -152,10 +148,9 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
     using pod = await keptNetwork()
-    await using api = await startApi()
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
     const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
-    api.set(nodeModePod({ env }))
+    await using api = await startApi(nodeModePod({ env }))
     const savedEnv = () => {
       const saved: { env: object } = JSON.parse(
         readFileSync(join(node.state, `${UID}.json`), 'utf8'),
@@ -190,8 +185,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
     using pod = await keptNetwork()
-    await using api = await startApi()
-    api.set(servedPod())
+    await using _ = await startApi(servedPod())
     const started = join(node.bin, 'started')
     replaceTool('nft', `[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
     await using killed = startAgent(node)
@@ -215,8 +209,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     'a kernel without nf_tables is named in the event of the pod: %s',
     async (message) => {
       using pod = await keptNetwork()
-      await using api = await startApi()
-      api.set(servedPod())
+      await using api = await startApi(servedPod())
       replaceTool('nft', `echo '${message}' >&2; exit 1`)
       await using agent = startAgent(node)
       await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })

@@ -55,9 +55,9 @@ const WATCH = 'GET /api/v1/pods?watch'
 const ACCOUNT = 'GET /api/v1/namespaces/shop/serviceaccounts/orders'
 const EVENTS = 'POST /api/v1/namespaces/shop/events'
 
-/** Starts an API server whose pods, and whose faults, change during a test. */
-export async function startApi() {
-  let pods: readonly object[] = []
+/** Starts an API server with these pods, which change during a test, as its faults do. */
+export async function startApi(...first: readonly object[]) {
+  let pods = first
   let annotations: object = {}
   let isAway = false
   const watches = new Set<ServerResponse>()
