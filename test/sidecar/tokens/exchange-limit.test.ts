@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest'
-import { createExchangeLimit } from '../../../src/sidecar/tokens/exchange-limit.ts'
+import { createExchangeLimit, nestLimits } from '../../../src/sidecar/tokens/exchange-limit.ts'
 import type { TokenRequest } from '../../../src/sidecar/tokens/token.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
-import { useFakeTime } from './setup.ts'
+import { MINUTE_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
@@ -27,19 +27,22 @@ test('the third of two concurrent exchanges waits', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('a background exchange goes before those that came first', async () => {
-  const { entra, get } = setUpLimiter({ latencyMs: 100 }, 1)
-  const all = Promise.all([
-    ask(get, other('running')),
-    ask(get, other('first')),
-    ask(get, { ...other('refresh'), isBackground: true }),
-  ])
+const limitTo = (maxConcurrent: number) => createExchangeLimit({ maxConcurrent, timeoutMs: 10_000 })
+
+test.each([
+  ['its own limit', 1, 9],
+  ['a limit that caches share', 9, 1],
+])('a refresh goes before the exchanges of callers at %s', async (_, own, shared) => {
+  const { entra, get } = setUp({ limit: nestLimits(limitTo(own), limitTo(shared)) })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  entra.behave({ latencyMs: 100 })
+  const requests = [other('running'), other('waiting'), { ...VAULT, bypassCache: true }]
+  for (const request of requests) void ask(get, request)
   await vi.advanceTimersByTimeAsync(300)
-  await all
   const scopes = entra.exchanges.map(({ request }) => request.scope)
-  expect(scopes).toEqual(
-    [other('running'), other('refresh'), other('first')].map(({ scope }) => scope),
-  )
+  const expected = [VAULT, other('running'), VAULT, other('waiting')]
+  expect(scopes).toEqual(expected.map(({ scope }) => scope))
 })
 
 test('an exchange that waited for half of the time limit is rejected', async () => {
