@@ -83,12 +83,6 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
   }
 }
 
-/** The problem of a configuration without an identity, and its fix. */
-export const WITHOUT_IDENTITY = {
-  problem: 'no identity is configured, so a request without client_id gets no token',
-  fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
-}
-
 /** Creates the function that returns the identity of a client id in lower case; undefined if it is rejected. */
 export function createClientIdLookup({
   identities,

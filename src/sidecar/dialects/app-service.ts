@@ -16,8 +16,7 @@ import {
   type WireRequest,
 } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
-import { requireApiVersion } from './imds.ts'
-import { parseParameters, parseResource, parseSelector } from './parameters.ts'
+import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 const HEADER_2019 = 'x-identity-header'
 const HEADER_2017 = 'secret'

@@ -1,6 +1,5 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
 import { BrokerError } from '../../lib/errors.ts'
-import { printable } from '../../lib/printable.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import {
   createJsonReply,
@@ -11,7 +10,7 @@ import {
   type WireRequest,
 } from './dialect.ts'
 import { findOAuthError, formatDescription } from './error-body.ts'
-import { type Parameters, parseParameters, parseResource, parseSelector } from './parameters.ts'
+import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 export const imds = {
   name: 'imds',
@@ -24,7 +23,6 @@ export const imds = {
 
 /** The first api-version of the token endpoint; every later date is accepted (R9). */
 const FIRST_API_VERSION = '2018-02-01'
-const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
 
 /** Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
@@ -36,29 +34,6 @@ export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>)
       'send the header Metadata: true, unless this is the probe of an SDK',
     )
   }
-}
-
-/** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
-export function requireApiVersion(parameters: Parameters, first: string, isProbe = false): void {
-  const version = parameters.get('api-version') ?? ''
-  if (isApiVersion(version, first)) return
-  const problem =
-    version === ''
-      ? "Required query variable 'api-version' is missing"
-      : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
-  throw new BrokerError('api_version_invalid', problem, {
-    fix: `add api-version=${first}`,
-    isProbe,
-  })
-}
-
-/** Returns true for a calendar date not before `first`. */
-export function isApiVersion(version: string, first: string): boolean {
-  const [, year, month, day] = DATE.exec(version) ?? []
-  if (version < first || day === undefined) return false
-  // Day 0 of the next month is the last day of this one.
-  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
 }
 
 function parse(request: WireRequest): TokenQuery {

@@ -1,4 +1,4 @@
-/** Request parameters of all dialects: parsing, and the identity and resource that they name. */
+/** Request parameters of all dialects: parsing, the api-version, and the identity and resource that they name. */
 import { BrokerError } from '../../lib/errors.ts'
 import type { Selector } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
@@ -87,6 +87,31 @@ export function parseResource(parameters: Parameters): string {
     )
   }
   return resource
+}
+
+const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
+
+/** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
+export function requireApiVersion(parameters: Parameters, first: string, isProbe = false): void {
+  const version = parameters.get('api-version') ?? ''
+  if (isApiVersion(version, first)) return
+  const problem =
+    version === ''
+      ? "Required query variable 'api-version' is missing"
+      : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
+  throw new BrokerError('api_version_invalid', problem, {
+    fix: `add api-version=${first}`,
+    isProbe,
+  })
+}
+
+/** Returns true for a calendar date not before `first`. */
+export function isApiVersion(version: string, first: string): boolean {
+  const [, year, month, day] = DATE.exec(version) ?? []
+  if (version < first || day === undefined) return false
+  // Day 0 of the next month is the last day of this one.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  return Number(month) >= 1 && Number(month) <= 12 && day >= '01' && Number(day) <= lastDay
 }
 
 function decode(text: string): string {

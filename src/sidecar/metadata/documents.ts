@@ -1,8 +1,8 @@
 /** The IMDS documents other than tokens: instance, versions, identity/info and scheduledevents. */
 import { createJsonReply, type Reply, type WireRequest } from '../dialects/dialect.ts'
-import { isApiVersion, requireMetadataHeader } from '../dialects/imds.ts'
+import { requireMetadataHeader } from '../dialects/imds.ts'
 import { formatDescription } from '../dialects/error-body.ts'
-import { type Parameters, parseParameters } from '../dialects/parameters.ts'
+import { isApiVersion, type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
 

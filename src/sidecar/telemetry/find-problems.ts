@@ -5,7 +5,7 @@ import { scrub } from '../../lib/scrub.ts'
 import { explainAadsts } from '../exchange/aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import { type IdentityDirectory, WITHOUT_IDENTITY } from '../identities.ts'
+import type { IdentityDirectory } from '../identities.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import { describeFailure, describeResource, formatInstant } from './describe.ts'
@@ -52,6 +52,12 @@ export function findProblems(sources: ProblemSources): Problem[] {
  */
 function createSortKey({ servedUntil = '', withoutToken, failingSince = '' }: Problem): string {
   return `${withoutToken === undefined ? servedUntil : ''} ${failingSince}`
+}
+
+/** The problem of a configuration without an identity, and its fix. */
+export const WITHOUT_IDENTITY = {
+  problem: 'no identity is configured, so a request without client_id gets no token',
+  fix: 'set AZURE_CLIENT_ID to the client id of the managed identity or application, or list identities in the file of WIMDS_CONFIG',
 }
 
 const NO_IDENTITY: Problem = {
