@@ -1,13 +1,12 @@
 /** `wimds webhook` as a whole, with an API server that fails. */
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/cluster/webhook/webhook.ts'
 import {
-  ACCOUNT,
   answer,
   PATCH_CONFIGURATION,
   PATCH_SECRET,
@@ -19,6 +18,7 @@ import { findPiece } from '../../contract/secrets.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
+import { freePort } from '../../support/free-port.ts'
 import { captureIo } from '../../tools/capture.ts'
 import { podReview } from '../../fixtures/pod-review.ts'
 
@@ -44,13 +44,19 @@ function startWebhook(...flags: readonly string[]) {
   return { log: io.out, exit: webhook([...FLAGS, ...flags], io) }
 }
 
-/** Sends the review to the port of the log, and returns the response. */
-async function sendReview(log: string, review: object, path = '/mutate'): Promise<object> {
+/** Sends the review to the port of the log, and returns headers and body of the reply. */
+async function post(log: string, review: object, path = '/mutate') {
   const port = Number(/"listening".*"port":(\d+)/.exec(log)?.[1])
   const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
   sent.end(JSON.stringify(review))
   const [reply] = await once(sent, 'response')
-  return JSON.parse(await text(reply)).response
+  const { headers }: IncomingMessage = reply
+  return { headers, body: await text(reply) }
+}
+
+/** Sends the review, and returns the response in it. */
+async function sendReview(...review: Parameters<typeof post>): Promise<object> {
+  return JSON.parse((await post(...review)).body).response
 }
 
 test.each(['', 'no certificate'])(
@@ -133,17 +139,16 @@ test.each([
   ['/mutate/namespace', true],
 ])('reviews at %s, and injects a pod without an annotation: %s', async (path, isInjected) => {
   await using _ = await startApiServer({
-    [ACCOUNT]: (response) =>
-      answer(response, 200, {
-        metadata: { annotations: { 'azure.workload.identity/tenant-id': TENANT } },
-      }),
+    [VERSION]: (response) => answer(response, 200, { minor: '29' }),
   })
-  const { log } = startWebhook()
+  const { log } = startWebhook(`--tenant-id=${TENANT}`)
   await expect.poll(log).toContain('"listening"')
   await expect.poll(log).toContain('"certificate_loaded"')
   const response = await sendReview(log(), REVIEW, path)
   expect(response).toMatchObject({ allowed: true })
-  expect('patch' in response).toBe(isInjected)
+  const patch = atob('patch' in response ? String(response.patch) : '')
+  expect(patch.includes(TENANT)).toBe(isInjected)
+  expect(patch.includes('"restartPolicy":"Always"')).toBe(isInjected)
 })
 
 test('logs a rejection without a credential that an annotation holds', async () => {
@@ -175,6 +180,23 @@ test('writes its CA again as soon as its configuration has changed', async () =>
   expect(api.calls(PATCH_CONFIGURATION)).toBe(1)
   api.watches[0]?.write('{}\n')
   await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
+})
+
+test('while it drains, is not ready and closes connections', async () => {
+  await using _ = await startApiServer()
+  const port = await freePort()
+  const { log, exit } = startWebhook('--drain=1h', `--admin-listen=127.0.0.1:${port}`)
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const getStatus = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
+  expect(await getStatus()).toBe(200)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], fakeNodeBuiltins: true })
+  onTestFinished(() => void vi.useRealTimers())
+  shutdown.abort()
+  await expect.poll(log).toContain('"draining"')
+  expect(await getStatus()).toBe(503)
+  expect((await post(log(), REVIEW)).headers.connection).toBe('close')
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  expect(await exit).toBe(0)
 })
 
 test.each([
