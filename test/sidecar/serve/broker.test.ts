@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createBroker } from '../../../src/sidecar/serve/broker.ts'
 import { createExchangeStack } from '../../../src/sidecar/serve/exchange-stack.ts'
 import { loadConfig } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createMetadataPort } from '../../../src/sidecar/server/app.ts'
+import { createCacheRequest } from '../../../src/sidecar/tokens/cache-entry.ts'
 import { createGuard } from '../../../src/sidecar/server/guard.ts'
 import { createPeerUidLookup } from '../../../src/sidecar/server/peer-uid.ts'
 import type { SocketHandle } from '../../../src/sidecar/server/listen.ts'
@@ -45,6 +47,32 @@ test('warns of a failed reload until one succeeds, beside the warnings of the se
   }
   broker.onReload(undefined)
   expect(warnings()).toEqual([ofSettings])
+  broker.close()
+})
+
+test('limits the exchanges that run and wait, after their callers have hung up too', async () => {
+  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_MAX_CONNECTIONS: '4' }
+  const config = await loadConfig({ ...ENVIRONMENT, ...limits })
+  const broker = createBroker({
+    config,
+    readAssertion: () => new Promise(() => {}),
+    exchanges: createExchangeStack(config.exchange),
+    log,
+  })
+  const pod = broker.createPod({ findPeerUid: createPeerUidLookup(), instanceId: '1' })
+  const identity = pod.identities.resolve({ by: 'default' })
+  const problems: unknown[] = []
+  for (const scope of ['1', '2', '3', '4', '5', '6']) {
+    const outcome = pod.tokens(createCacheRequest(identity, scope), AbortSignal.abort())
+    outcome.catch((error: unknown) => problems.push(error))
+    await nextTurn()
+  }
+  // One runs, and three quarters of the connections wait.
+  const overloaded = expect.objectContaining({
+    code: 'overloaded',
+    problem: 'too many exchanges with Entra ID are running',
+  })
+  expect(problems).toEqual([overloaded, overloaded])
   broker.close()
 })
 
