@@ -66,7 +66,7 @@ test('an exchange that no trace comes with has a new correlation id, also where 
   expect(second).not.toBe(first)
   expect(more).toEqual([])
   expect(failed).toMatchObject([
-    { aadsts: 700016, entraCorrelationId: first, entraTraceId: expect.any(String) },
-    { aadsts: 700016, entraCorrelationId: second },
+    { correlationId: first, entraCorrelationId: first, entraTraceId: expect.any(String) },
+    { correlationId: second, entraCorrelationId: second },
   ])
 })

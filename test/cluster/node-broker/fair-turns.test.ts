@@ -53,6 +53,8 @@ test('answers four requests every 5 ms while more than 16 of a pod wait', async 
   // After one more pause 16 wait, which get their turns at once.
   await vi.advanceTimersByTimeAsync(10)
   expect(countFlood()).toBe(32)
+  // Without a request there is no next turn.
+  await vi.runAllTimersAsync()
 })
 
 test('does not answer a waiting request whose caller has hung up', async () => {
