@@ -92,59 +92,60 @@ export function createClientIdLookup({
   return (clientId) => byClientId.get(clientId) ?? unlisted?.(clientId)
 }
 
-/** Returns the identities whose assertion a token for the resource is: who has it can get every token of theirs. */
-function listChained({ assertionOf = [] }: Identity, resource: string): readonly Restricted[] {
-  return assertionOf.length > 0 && isAssertionResource(resource) ? assertionOf : []
+/**
+ * Returns the limits of a token: of its identity, and of those whose assertion it is, since who has it can get every
+ * token of theirs.
+ */
+function listLimits(identity: Identity, resource: string): readonly Restricted[] {
+  const { assertionOf = [] } = identity
+  const isAssertion = assertionOf.length > 0 && isAssertionResource(resource)
+  return isAssertion ? [identity, ...assertionOf] : [identity]
 }
 
-/**
- * Returns whether the resource is on the identity's allow-list, or there is none. An assertion of an identity with an
- * allow-list is never allowed.
- */
-export function isAllowedResource(identity: Identity, resource: string): boolean {
-  const { resources } = identity
-  return (
-    (resources === undefined || resources.includes(normalizeResource(resource))) &&
-    listChained(identity, resource).every((chained) => chained.resources === undefined)
+/** Returns the limit that forbids a token. An assertion of an identity with an allow-list is never allowed. */
+function findForbidding(identity: Identity, resource: string): Restricted | undefined {
+  return listLimits(identity, resource).findLast(
+    (limit) =>
+      limit.resources !== undefined &&
+      (limit !== identity || !limit.resources.includes(normalizeResource(resource))),
   )
+}
+
+/** Returns whether the limits allow the resource. */
+export function isAllowedResource(identity: Identity, resource: string): boolean {
+  return findForbidding(identity, resource) === undefined
 }
 
 /** Throws `resource_not_allowed` unless `isAllowedResource`. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
-  const { name, resources = [] } = identity
-  if (isAllowedResource(identity, resource)) return
-  const chained = listChained(identity, resource).find((each) => each.resources !== undefined)
-  if (chained !== undefined) {
-    throw new BrokerError(
-      'resource_not_allowed',
-      `a token of ${name} for ${printable(resource)} is the assertion of the identity ${chained.name}, whose resources are ${formatList(chained.resources ?? [])}`,
-      `request the tokens of ${chained.name}`,
-    )
-  }
-  throw new BrokerError(
-    'resource_not_allowed',
-    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
-    'correct the request, or add the resource to the identity in the identities file',
-  )
+  const forbidding = findForbidding(identity, resource)
+  if (forbidding === undefined) return
+  const { name, resources = [] } = forbidding
+  throw forbidding === identity
+    ? new BrokerError(
+        'resource_not_allowed',
+        `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
+        'correct the request, or add the resource to the identity in the identities file',
+      )
+    : new BrokerError(
+        'resource_not_allowed',
+        `a token of ${identity.name} for ${printable(resource)} is the assertion of the identity ${name}, whose resources are ${formatList(resources)}`,
+        `request the tokens of ${name}`,
+      )
 }
 
 /** Returns whether the uid of the caller decides on the request. */
 export function needsUid(identity: Identity, resource: string): boolean {
-  return [identity, ...listChained(identity, resource)].some(
-    ({ allowedUids }) => allowedUids !== undefined,
-  )
+  return listLimits(identity, resource).some(({ allowedUids }) => allowedUids !== undefined)
 }
 
-/**
- * Throws `caller_not_allowed` if the uid is not one of the identity's, and for an assertion not one of the chained
- * identity's; one that is not known (undefined) is rejected, too.
- */
+/** Throws `caller_not_allowed` unless the limits allow the uid; one that is not known (undefined) is rejected, too. */
 export function requireAllowedUid(
   identity: Identity,
   resource: string,
   uid: number | undefined,
 ): void {
-  const rejecting = [identity, ...listChained(identity, resource)].find(
+  const rejecting = listLimits(identity, resource).find(
     ({ allowedUids }) => allowedUids !== undefined && !allowedUids.some((each) => each === uid),
   )
   if (rejecting === undefined) return

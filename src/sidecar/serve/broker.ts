@@ -21,7 +21,7 @@ import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from '../tokens/clock.ts'
 import { createExchangeLimit, nestLimits } from '../tokens/exchange-limit.ts'
 import { TokenCache } from '../tokens/token-cache.ts'
-import { toResource, toScope } from '../../lib/resource.ts'
+import { toResource } from '../../lib/resource.ts'
 import { createCacheRequest } from '../tokens/cache-entry.ts'
 import type { CacheRequest, TokenRequest } from '../tokens/token.ts'
 import type { ExchangeStack } from './exchange-stack.ts'
@@ -187,7 +187,7 @@ function describePod(
 /** Returns the requests for the resources of WIMDS_PREFETCH, of every identity. */
 function listPrefetched({ identities }: IdentityDirectory): CacheRequest[] {
   return identities.flatMap((identity) =>
-    identity.prefetch.map((resource) => createCacheRequest(identity, toScope(resource))),
+    identity.prefetch.map((resource) => createCacheRequest(identity, resource)),
   )
 }
 

@@ -6,7 +6,6 @@ import { BrokerError } from '../../lib/errors.ts'
 import { needsUid, requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { toScope } from '../../lib/resource.ts'
 import { createCacheRequest } from '../tokens/cache-entry.ts'
 import type { CacheRequest } from '../tokens/token.ts'
 import { memoizedRenderer, sendReply } from './reply.ts'
@@ -43,7 +42,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     requireAllowedUid(identity, query.resource, uid)
     // A field of the query passes on only if it is named here: none may change key, identity or scope.
     const tokenRequest: CacheRequest = {
-      ...createCacheRequest(identity, toScope(query.resource)),
+      ...createCacheRequest(identity, query.resource),
       bypassCache: query.bypassCache,
       correlationId: findCorrelationId(request.headers),
     }

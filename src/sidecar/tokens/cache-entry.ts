@@ -1,6 +1,7 @@
 /** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
 import { LRUCache } from 'lru-cache'
 import type { BrokerError } from '../../lib/errors.ts'
+import { toScope } from '../../lib/resource.ts'
 import type { Identity } from '../identities.ts'
 import { isRetried } from './backoff.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
@@ -9,7 +10,8 @@ import { computeRefreshDelayMs } from './refresh-policy.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 /** Creates a request to the token cache. */
-export function createCacheRequest(identity: Identity, scope: string): CacheRequest {
+export function createCacheRequest(identity: Identity, resource: string): CacheRequest {
+  const scope = toScope(resource)
   return { key: createCacheKey(identity, scope), identity, scope }
 }
 
