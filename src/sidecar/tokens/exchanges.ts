@@ -11,14 +11,16 @@ import type { Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
 import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
 
+type Outcome =
+  | { readonly ok: true; readonly token: AccessToken }
+  | { readonly ok: false; readonly error: BrokerError }
+
 /** The outcome of one exchange with Entra ID: of its last attempt. */
 export interface ExchangeEvent {
   readonly request: TokenRequest
   /** Without the wait for a permit. */
   readonly durationMs: number
-  readonly outcome:
-    | { readonly ok: true; readonly token: AccessToken }
-    | { readonly ok: false; readonly error: BrokerError }
+  readonly outcome: Outcome
 }
 
 /** The outcome of an exchange that was made while a token was cached. */
@@ -83,37 +85,32 @@ export class Exchanges {
     if (running !== undefined) return running
     entry.clearTimer()
     const startedAt = this.#options.clock.monotonic()
-    const state = { startedAt, isBackground }
     const outcome = this.#run(entry, { isBackground, correlationId })
-    const token = isBackground ? outcome : this.#limitWait(entry, state, outcome)
-    const flight = Object.assign(state, { token })
+    const token = isBackground ? outcome : this.#limitWait(entry, outcome)
+    const flight = { token, startedAt, isBackground }
     this.#flights.set(entry.key, flight)
     return flight
   }
 
-  /** Starts an exchange for no caller, unless one is running: its failure is recorded in the entry. */
-  startUnasked(entry: Entry, isBackground: boolean): void {
+  /**
+   * Starts the refresh, or the retry after a failure, unless it is running: in the background, unless the token expired
+   * while the machine slept. Its failure is recorded in the entry.
+   */
+  refresh(entry: Entry): void {
     if (this.find(entry) !== undefined) return
+    const isBackground = entry.failure !== undefined || entry.ttlMs > 0
     this.start(entry, { isBackground }).token.catch(() => {})
   }
 
-  /** Starts the refresh, or the retry after a failure: in the background, unless the token expired while the machine slept. */
-  refresh(entry: Entry): void {
-    this.startUnasked(entry, entry.failure !== undefined || entry.ttlMs > 0)
-  }
-
   /** Throws `entra_timeout` after a caller's time limit. From then on the exchange runs in the background. */
-  async #limitWait(
-    entry: Entry,
-    flight: Omit<Flight, 'token'>,
-    outcome: Promise<AccessToken>,
-  ): Promise<AccessToken> {
+  async #limitWait(entry: Entry, outcome: Promise<AccessToken>): Promise<AccessToken> {
     const { timeoutMs } = this.#options
     const deadline = startDeadline(timeoutMs)
     try {
       return await untilAborted(outcome, deadline.signal)
     } catch (error) {
-      if (error !== deadline.signal.reason || !this.#flights.has(entry.key)) return await outcome
+      const flight = this.find(entry)
+      if (error !== deadline.signal.reason || flight === undefined) return await outcome
       flight.isBackground = true
       const timeout = new BrokerError(
         'entra_timeout',
@@ -164,17 +161,13 @@ export class Exchanges {
     const { clock, onExchange } = this.#options
     const request = { ...original, correlationId: original.correlationId ?? randomUUID() }
     const startedAt = clock.monotonic()
-    const report = (outcome: ExchangeEvent['outcome']) =>
-      onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
-    try {
-      const token = await this.#source(request, signal)
-      report({ ok: true, token })
-      return token
-    } catch (thrown) {
-      const error = toBrokerError(thrown)
-      report({ ok: false, error })
-      throw error
-    }
+    const outcome = await this.#source(request, signal).then(
+      (token): Outcome => ({ ok: true, token }),
+      (thrown: unknown): Outcome => ({ ok: false, error: toBrokerError(thrown) }),
+    )
+    onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
+    if (!outcome.ok) throw outcome.error
+    return outcome.token
   }
 
   /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */
@@ -223,7 +216,7 @@ export class Exchanges {
     failure.endBackoff()
     if (entry.ttlMs > 0) this.schedule(entry)
     // Callers without a token wait for it: the cached failure may be over.
-    else if (willRetry) this.startUnasked(entry, false)
+    else if (willRetry) this.start(entry, {}).token.catch(() => {})
     else entry.clearTimer()
   }
 
