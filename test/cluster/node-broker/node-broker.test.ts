@@ -280,6 +280,20 @@ test('the pods of one namespace do not use all exchanges of the node', async () 
   expect(cluster.simulator.exchanges()).toBe(2)
 })
 
+test('the exchanges of all namespaces share the limit of the node', async () => {
+  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_EXCHANGE_TIMEOUT: '6s' }
+  await using agent = cluster.start(cluster.readOwnToken, limits)
+  const first = await agent.serve(cluster.podOf('orders'))
+  cluster.simulator.log.clear()
+  cluster.simulator.faults.add({ kind: 'hang' })
+  void ask(first).catch(() => {})
+  await waitFor(() => cluster.simulator.exchanges() === 1 || undefined)
+  cluster.simulator.faults.clear()
+  const other = { ...cluster.podOf('orders'), namespace: 'other' }
+  const { body } = await ask(await agent.serve(other))
+  expect(body.error_description).toContain('too many exchanges with Entra ID are running')
+})
+
 test('the admin port has the metrics by service account, and the page of each pod', async () => {
   await using agent = cluster.start()
   const pods = [
