@@ -288,9 +288,9 @@ test('the exchanges of all namespaces share the limit of the node', async () => 
   cluster.simulator.faults.add({ kind: 'hang' })
   void ask(first).catch(() => {})
   await waitFor(() => cluster.simulator.exchanges() === 1 || undefined)
-  cluster.simulator.faults.clear()
   const other = { ...cluster.podOf('orders'), namespace: 'other' }
   const { body } = await ask(await agent.serve(other))
+  cluster.simulator.faults.clear()
   expect(body.error_description).toContain('too many exchanges with Entra ID are running')
 })
 
