@@ -1,10 +1,8 @@
-/** Looks up the ServiceAccounts of reviewed pods: coalesced, bounded, and with a negative cache. */
-import { LRUCache } from 'lru-cache'
+/** Looks up the ServiceAccounts of reviewed pods: coalesced and bounded. */
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/injection-plan.ts'
-import type { ServiceAccountReader } from '../read-service-account.ts'
 import { Overloaded } from './review-queue.ts'
 
 /** The annotations of a ServiceAccount that a review needs, or why they cannot be used. */
@@ -19,51 +17,27 @@ export type ServiceAccountLookup = (
   name: string,
 ) => Promise<ServiceAccountResult>
 
-interface LookupOptions {
-  /** Reads the annotations from the API server, within a time limit. */
-  readonly read: ServiceAccountReader
-  /** Calls of the API server at the same time. Others wait for their turn. */
-  readonly maxConcurrent?: number
-  /** Look-ups that wait. Beyond it, `Overloaded` is thrown. */
-  readonly maxWaiting?: number
-  /** A look-up that has waited this long gets `Overloaded`: its review is about to time out. */
-  readonly maxWaitMs?: number
-  readonly now?: () => number
-}
+/** Reads the annotations from the API server, within a time limit; undefined if there is no such account. */
+type Read = (namespace: string, name: string) => Promise<ServiceAccountAnnotations | undefined>
 
-/**
- * How long a 404 is cached. The API server checks that the ServiceAccount exists before it calls the
- * webhook, so a 404 means a forged review, or an account that was deleted a moment ago.
- */
-const NEGATIVE_TTL_MS = 5000
-const MAX_NEGATIVE_ENTRIES = 1000
+/** Calls of the API server at the same time, and the look-ups that wait for one. */
+const LIMITS = {
+  maxConcurrent: 16,
+  maxQueued: 256,
+  /** The review of a look-up that has waited this long is about to time out. */
+  maxWaitMs: 2000,
+}
 
 /** The annotations that are read; no other is kept. */
 const ANNOTATIONS: readonly string[] = [CLIENT_ID, TENANT_ID]
 /** Longer than any GUID or domain name. */
 const MAX_VALUE_LENGTH = 256
 
-const MISSING: ServiceAccountResult = { problem: 'does not exist; create it first' }
-
 /** Creates the look-up. Every review reads its account again, so a changed annotation applies at once. */
-export function createServiceAccountLookup({
-  read,
-  maxConcurrent = 16,
-  maxWaiting = 256,
-  maxWaitMs = 2000,
-  now = () => performance.now(),
-}: LookupOptions): ServiceAccountLookup {
+export function createServiceAccountLookup(read: Read): ServiceAccountLookup {
   const share = createSingleFlight<ServiceAccountResult>()
-  const missing = new LRUCache<string, true>({
-    max: MAX_NEGATIVE_ENTRIES,
-    ttl: NEGATIVE_TTL_MS,
-    ttlResolution: 0,
-    perf: { now },
-  })
   const limit = createSemaphore({
-    maxConcurrent,
-    maxQueued: maxWaiting,
-    maxWaitMs,
+    ...LIMITS,
     createError: (reason) =>
       new Overloaded(
         reason === 'full'
@@ -71,23 +45,15 @@ export function createServiceAccountLookup({
           : 'the ServiceAccount could not be looked up in time',
       ),
   })
-
-  async function lookUp(namespace: string, name: string): Promise<ServiceAccountResult> {
-    const annotations = await read(namespace, name)
-    if (annotations !== undefined) return pickAnnotations(annotations)
-    missing.set(`${namespace}/${name}`, true)
-    return MISSING
-  }
-
-  return async (namespace, name) => {
-    // No part of a name has a slash.
-    const key = `${namespace}/${name}`
-    if (missing.has(key)) return MISSING
-    return await share(key, () => limit(() => lookUp(namespace, name)))
-  }
+  const lookUp = async (namespace: string, name: string) =>
+    pickAnnotations(await read(namespace, name))
+  // No part of a name has a slash.
+  return (namespace, name) =>
+    share(`${namespace}/${name}`, () => limit(() => lookUp(namespace, name)))
 }
 
-function pickAnnotations(annotations: ServiceAccountAnnotations): ServiceAccountResult {
+function pickAnnotations(annotations: ServiceAccountAnnotations | undefined): ServiceAccountResult {
+  if (annotations === undefined) return { problem: 'does not exist; create it first' }
   const picked: Record<string, string> = {}
   for (const name of ANNOTATIONS) {
     const value = annotations[name]

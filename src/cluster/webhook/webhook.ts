@@ -162,7 +162,7 @@ function createAdmissionOptions(
   const read = createServiceAccountReader(api, { timeoutMs: LOOKUP_MS })
   return {
     settings: { ...settings, hasNativeSidecars },
-    lookUpServiceAccount: createServiceAccountLookup({ read }),
+    lookUpServiceAccount: createServiceAccountLookup(read),
     defaultTenantId,
   }
 }

@@ -1,6 +1,6 @@
 /** Look-ups of ServiceAccounts: how many calls they cause, and which are refused. */
 import { setImmediate } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Overloaded } from '../../../src/cluster/webhook/review-queue.ts'
 import {
   createServiceAccountLookup,
@@ -9,22 +9,15 @@ import {
 
 const CLIENT_ID = 'azure.workload.identity/client-id'
 
-/** A look-up whose calls stay open until they are answered, on a clock that the test moves. */
-function createTestLookup(
-  options: { maxConcurrent?: number; maxWaiting?: number; maxWaitMs?: number } = {},
-) {
+/** A look-up whose calls stay open until they are answered. */
+function createTestLookup() {
   const calls: string[] = []
   const open: PromiseWithResolvers<Record<string, string> | undefined>[] = []
-  let time = 1
-  const lookUp: ServiceAccountLookup = createServiceAccountLookup({
-    ...options,
-    now: () => time,
-    read: (namespace, name) => {
-      calls.push(`${namespace}/${name}`)
-      const call = Promise.withResolvers<Record<string, string> | undefined>()
-      open.push(call)
-      return call.promise
-    },
+  const lookUp: ServiceAccountLookup = createServiceAccountLookup((namespace, name) => {
+    calls.push(`${namespace}/${name}`)
+    const call = Promise.withResolvers<Record<string, string> | undefined>()
+    open.push(call)
+    return call.promise
   })
   return {
     lookUp,
@@ -38,9 +31,6 @@ function createTestLookup(
     fail: async (error: Error) => {
       await setImmediate()
       open.shift()?.reject(error)
-    },
-    advance: (ms: number) => {
-      time += ms
     },
   }
 }
@@ -71,15 +61,11 @@ test('makes one call for reviews of one ServiceAccount at the same time (single 
   expect(calls).toEqual(['shop/orders'])
 })
 
-test('caches a 404 for five seconds (negative cache)', async () => {
-  const { lookUp, calls, answer, advance } = createTestLookup()
+test('reads an account that did not exist again', async () => {
+  const { lookUp, answer } = createTestLookup()
   const first = lookUp('shop', 'ghost')
   await answer(undefined)
   expect(await first).toEqual({ problem: 'does not exist; create it first' })
-  advance(4999)
-  expect(await lookUp('shop', 'ghost')).toEqual(await first)
-  expect(calls).toHaveLength(1)
-  advance(2)
   const later = lookUp('shop', 'ghost')
   await answer({})
   expect(await later).toEqual({ annotations: {} })
@@ -100,35 +86,38 @@ test('does not cache a failure', async () => {
 })
 
 describe('a flood of unknown ServiceAccounts', () => {
-  test('causes a bounded number of concurrent calls, and 503 beyond a bound of waiting reviews', async () => {
-    const { lookUp, calls, answer } = createTestLookup({ maxConcurrent: 4, maxWaiting: 10 })
-    const results = Array.from({ length: 200 }, (_, at) => lookUp('shop', `ghost-${at}`))
+  test('causes 16 calls at the same time, and 503 beyond 256 reviews that wait', async () => {
+    const { lookUp, calls, answer } = createTestLookup()
+    const results = Array.from({ length: 300 }, (_, at) => lookUp('shop', `ghost-${at}`))
     const settled = Promise.allSettled(results)
-    for (let at = 0; at < 14; at += 1) {
+    for (let at = 0; at < 272; at += 1) {
       await setImmediate()
-      expect(calls).toHaveLength(Math.min(14, 4 + at))
+      expect(calls).toHaveLength(Math.min(272, 16 + at))
       await answer(undefined)
     }
     const outcomes = await settled
     const refused = outcomes.filter(
       (each) => each.status === 'rejected' && each.reason instanceof Overloaded,
     )
-    expect(refused).toHaveLength(186)
-    expect(calls).toHaveLength(14)
+    expect(refused).toHaveLength(28)
+    expect(calls).toHaveLength(272)
   })
 
-  test('gives up reviews that waited too long, without a call', async () => {
-    const { lookUp, calls, answer } = createTestLookup({ maxConcurrent: 1, maxWaitMs: 0 })
-    const first = lookUp('shop', 'one')
+  test('gives up reviews that waited for two seconds, without a call', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { lookUp, calls, answer } = createTestLookup()
+    const first = Array.from({ length: 16 }, (_, at) => lookUp('shop', `ghost-${at}`))
     const late = [lookUp('shop', 'two'), lookUp('shop', 'three')].map((each) =>
       each.catch((error: unknown) => error),
     )
+    vi.advanceTimersByTime(2000)
     for (const each of late) expect(await each).toBeInstanceOf(Overloaded)
+    expect(calls).toHaveLength(16)
     await answer({})
-    await first
-    expect(calls).toEqual(['shop/one'])
-    const next = lookUp('shop', 'four')
-    await answer({})
-    await next
+    expect(await first[0]).toEqual({ annotations: {} })
+    void lookUp('shop', 'four')
+    await setImmediate()
+    expect(calls.at(-1)).toBe('shop/four')
   })
 })
