@@ -7,17 +7,14 @@ interface Deadline {
   readonly clear: () => void
 }
 
-/** Starts a time limit. The signal also aborts when `outer` does. */
-export function startDeadline(ms: number, outer?: AbortSignal): Deadline {
+/** Starts a time limit. */
+export function startDeadline(ms: number): Deadline {
   const controller = new AbortController()
   const timer = setTimeout(
     () => controller.abort(new DOMException('The time limit has passed', 'TimeoutError')),
     ms,
   )
-  return {
-    signal: outer === undefined ? controller.signal : AbortSignal.any([controller.signal, outer]),
-    clear: () => clearTimeout(timer),
-  }
+  return { signal: controller.signal, clear: () => clearTimeout(timer) }
 }
 
 /** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */

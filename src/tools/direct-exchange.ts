@@ -7,11 +7,11 @@ import {
 import { createEntraExchange } from '../sidecar/exchange/entra.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../sidecar/tokens/clock.ts'
-import type { TokenSource } from '../sidecar/tokens/token.ts'
+import type { AccessToken, TokenRequest } from '../sidecar/tokens/token.ts'
 import type { Config } from '../sidecar/config/config.ts'
 
 export interface DirectExchange extends AsyncDisposable {
-  readonly exchange: TokenSource
+  readonly exchange: (request: TokenRequest) => Promise<AccessToken>
   readonly dispatchers: ExchangeDispatchers
   /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
   readonly skewMs: () => number | undefined
@@ -32,8 +32,8 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
     region,
   })
   return {
-    exchange: async (request, signal) => {
-      const deadline = startDeadline(timeoutMs, signal)
+    exchange: async (request) => {
+      const deadline = startDeadline(timeoutMs)
       try {
         return await exchange(request, deadline.signal)
       } finally {

@@ -61,8 +61,7 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   let limitMs: number | undefined
   const limited: TokenSource = (original, signal) => {
     if (limitMs === undefined) return exchange(original, signal)
-    const limit = AbortSignal.timeout(limitMs)
-    return exchange(original, signal === undefined ? limit : AbortSignal.any([signal, limit]))
+    return exchange(original, AbortSignal.any([signal, AbortSignal.timeout(limitMs)]))
   }
   const retried = retryExchanges(shareIdentityFailures(limited, clock), {
     timeoutMs: 60_000,

@@ -42,7 +42,7 @@ interface Parts extends ExchangeOptions {
  */
 export function createEntraExchange(options: ExchangeOptions): TokenSource {
   const { around = (each) => each } = options
-  const source: TokenSource = around((request, signal = new AbortController().signal) =>
+  const source: TokenSource = around((request, signal) =>
     exchange(request, { ...options, source }, signal),
   )
   return source

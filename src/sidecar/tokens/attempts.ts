@@ -51,7 +51,7 @@ export function retryExchanges(
         const nextTakesMs = Math.max(now - startedAt, MIN_ATTEMPT_MS)
         const leftMs = timeoutMs - (now - firstStartedAt) - nextTakesMs
         const delayMs = computeDelayMs(error, attempts, leftMs, random)
-        const isOver = attempts === MAX_ATTEMPTS || signal?.aborted === true
+        const isOver = attempts === MAX_ATTEMPTS || signal.aborted
         if (delayMs === undefined || isOver) throw error
         // What was not sent needs no extra attempt.
         if (!error.isRepeated && !spend()) throw error
@@ -62,17 +62,16 @@ export function retryExchanges(
   }
 
   /** Makes an attempt, and another one at the same time if it is silent. */
-  async function hedge(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
+  async function hedge(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
     const silent = new AbortController()
     const extra = new AbortController()
-    const endedBy = ({ signal: over }: AbortController) =>
-      signal === undefined ? over : AbortSignal.any([over, signal])
+    const silentOrOver = AbortSignal.any([silent.signal, signal])
     try {
-      const first = next(request, endedBy(silent))
-      const silence = sleep(HEDGE_AFTER_MS, true, { signal: endedBy(silent) })
+      const first = next(request, silentOrOver)
+      const silence = sleep(HEDGE_AFTER_MS, true, { signal: silentOrOver })
       const isSilent = await Promise.race([first.then(() => false), silence]).catch(() => false)
       if (!isSilent || !spend()) return await first
-      return await findFirstToken([first, next(request, endedBy(extra))])
+      return await findFirstToken([first, next(request, AbortSignal.any([extra.signal, signal]))])
     } finally {
       // Only the first one did not answer in time.
       silent.abort(new DOMException('Another attempt has ended', 'TimeoutError'))

@@ -47,7 +47,7 @@ export interface AccessToken {
 }
 
 /** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
-export type TokenSource = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
+export type TokenSource = (request: TokenRequest, signal: AbortSignal) => Promise<AccessToken>
 
 /** Returns a token or throws a `BrokerError`. The signal ends only the caller's own waiting, not the exchange. */
 export type GetToken = (request: CacheRequest, signal?: AbortSignal) => Promise<AccessToken>

@@ -10,7 +10,7 @@ import {
   createEntraDispatcher,
   createTokenProxyDispatcher,
 } from '../../../src/sidecar/exchange/dispatcher.ts'
-import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { createTestExchange } from './test-exchange.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -127,7 +127,7 @@ async function exchange(
     ...(extraCa !== false && { extraCa: simulator.caPem }),
     proxy: { url: new Secret(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
   })
-  const source = createEntraExchange({
+  const source = createTestExchange({
     readAssertion: createAssertionReader(),
     dispatcher,
     clock: systemClock,

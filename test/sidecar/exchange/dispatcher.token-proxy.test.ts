@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../../src/sidecar/config/config.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
-import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { createTestExchange } from './test-exchange.ts'
 import { createTokenProxyDispatcher } from '../../../src/sidecar/exchange/dispatcher.ts'
 import { TOKEN_PROXY, withPeer } from '../../../src/sidecar/exchange/transport-errors.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
@@ -85,7 +85,7 @@ describe('an identity', () => {
       for (const credential of federatedCredentials) credential.audience = audience
     }
     await simulator.rotateToken({ audience })
-    const source = createEntraExchange({
+    const source = createTestExchange({
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       tokenProxy: toProxy(createDispatcher({ ca: { pem: caPem }, sniName: NAME }, '')),
@@ -197,7 +197,7 @@ async function startTokenProxy(prefix: string) {
     requests,
     createDispatcher,
     exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
-      createEntraExchange({
+      createTestExchange({
         readAssertion: createAssertionReader({}),
         dispatcher: simulator.dispatcher,
         tokenProxy: toProxy(createDispatcher(settings, path)),
@@ -216,7 +216,7 @@ const toProxy = (dispatcher: Dispatcher, url = 'https://proxy.test') => ({
 
 /** Makes an exchange at this simulator as the token proxy. */
 function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
-  const source = createEntraExchange({
+  const source = createTestExchange({
     readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
     tokenProxy: toProxy(simulator.dispatcher, 'https://proxy.test/path'),

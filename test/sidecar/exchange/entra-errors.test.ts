@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type BrokerError, toBrokerError } from '../../../src/lib/errors.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
-import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { createTestExchange } from './test-exchange.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 
 /** The time of Entra ID and of this machine, which stand still: an exchange may take long on a busy machine. */
@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => simulator.close())
 
 async function rejection(): Promise<BrokerError> {
-  const exchange = createEntraExchange({
+  const exchange = createTestExchange({
     readAssertion: createAssertionReader({}),
     dispatcher: simulator.dispatcher,
     clock: { wall: () => NOW, monotonic: () => 0 },

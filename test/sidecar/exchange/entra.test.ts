@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
-import { createEntraExchange } from '../../../src/sidecar/exchange/entra.ts'
+import { createTestExchange, type TestExchange } from './test-exchange.ts'
 import { TOKEN_PROXY } from '../../../src/sidecar/exchange/transport-errors.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -11,7 +11,6 @@ import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { shareIdentityFailures } from '../../../src/sidecar/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/sidecar/tokens/clock.ts'
-import type { TokenSource } from '../../../src/sidecar/tokens/token.ts'
 import type { Identity } from '../../../src/sidecar/identities.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'
@@ -43,22 +42,22 @@ const onAttempt = (code: string) => attempts.push(code)
 function createExchange({
   readAssertion = createAssertionReader(),
   timeoutMs = NO_LIMIT_MS,
-} = {}): TokenSource {
+} = {}): TestExchange {
   const { dispatcher } = simulator
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, onSkew, onAttempt })
+  const exchange = createTestExchange({ readAssertion, dispatcher, clock, onSkew, onAttempt })
   return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
 }
 
 /** Shares the failures of identities, as the sidecar does. */
 const createSharing = () =>
-  createEntraExchange({
+  createTestExchange({
     readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
     clock,
     around: (source) => shareIdentityFailures(source, clock),
   })
 
-const failure = (source: TokenSource): Promise<BrokerError> =>
+const failure = (source: TestExchange): Promise<BrokerError> =>
   source(request()).then(
     () => expect.unreachable('the exchange succeeded'),
     (error: unknown) => {
@@ -83,7 +82,7 @@ test('counts the lifetime from the start of the request, and the skew from its m
     passed += 10 * MINUTE_MS
     return dispatch(options, handler)
   })
-  const source = createEntraExchange({
+  const source = createTestExchange({
     readAssertion: createAssertionReader(),
     dispatcher,
     clock: { wall: () => start + passed, monotonic: () => passed },
@@ -103,7 +102,7 @@ test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (h
   })
   const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
   const readAssertion = createAssertionReader()
-  const source = createEntraExchange({ readAssertion, dispatcher, clock: moved })
+  const source = createTestExchange({ readAssertion, dispatcher, clock: moved })
   const { lifetime } = await source(request())
   expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
 })
@@ -211,7 +210,7 @@ describe('an expired projected token', () => {
   test('is exchanged if it has expired by the local clock only', async () => {
     const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
-    const source = createEntraExchange({
+    const source = createTestExchange({
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       clock: late,
@@ -430,7 +429,7 @@ describe('a chained identity', () => {
       proxied.push(options.path)
       return dispatch(options, handler)
     })
-    const source = createEntraExchange({
+    const source = createTestExchange({
       readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       tokenProxy: { dispatcher, destination: TOKEN_PROXY },

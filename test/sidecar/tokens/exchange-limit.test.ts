@@ -14,8 +14,9 @@ function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: numbe
     timeoutMs: 10_000,
     ...(maxQueued !== undefined && { maxQueued }),
   })
+  const { signal } = new AbortController()
   const get = (request: TokenRequest) =>
-    limit(() => entra.source(request), { isUrgent: request.isBackground === true })
+    limit(() => entra.source(request, signal), { isUrgent: request.isBackground === true })
   return { entra, get }
 }
 

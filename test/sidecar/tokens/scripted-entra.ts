@@ -47,7 +47,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
   const running = new Map<string, number>()
   const exchanges: { request: TokenRequest; at: number }[] = []
 
-  async function source(request: TokenRequest, signal?: AbortSignal): Promise<AccessToken> {
+  async function source(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
     const { scope } = request
     const [behaviour = {}, ...later] = behaviours
     if (later.length > 0) behaviours = later
@@ -58,7 +58,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     most = Math.max(most, running.get(scope) ?? 0)
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
     running.set(scope, (running.get(scope) ?? 0) - 1)
-    if (signal?.aborted === true) throw new BrokerError('entra_timeout', 'no response in time')
+    if (signal.aborted) throw new BrokerError('entra_timeout', 'no response in time')
     if (error !== undefined) {
       throw new BrokerError(error, `scripted failure: ${error}`, {
         ...(retryAfterMs !== undefined && { retryAfterMs }),

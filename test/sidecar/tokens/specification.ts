@@ -79,14 +79,14 @@ export function specification(): Specification {
   }
 
   function watch(source: TokenSource): TokenSource {
-    return async (request) => {
+    return async (request, signal) => {
       const history = historyOf(request)
       // Single flight.
       expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
       const exchange: Exchange = { startedAt: now(), startedAtWall: Date.now() }
       history.push(exchange)
       try {
-        const token = await source(request)
+        const token = await source(request, signal)
         if (ttlOf(token) >= MIN_TTL_MS) exchange.token = token
         else exchange.error = { code: 'entra_bad_response', retryAfterMs: 0 }
         return token
