@@ -283,6 +283,7 @@ describe('wimds.io/sdk-credentials', () => {
     }
     const added = mode === 'node' ? 'wimds-gate' : 'wimds'
     expect(envOf(result, added)).not.toHaveProperty(VARIABLE)
+    expect(warningsFor(annotated(wanted, spec))).toEqual([])
     expect(injected(result, { mode })).toEqual(result)
   })
 

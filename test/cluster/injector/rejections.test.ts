@@ -330,10 +330,11 @@ test('a client id that a container gives is not blamed on the ServiceAccount', (
   })
 })
 
-test('a variable with $(NAME) is not validated', () => {
+test('a variable with $(NAME), or an empty one, is not validated', () => {
   const sidecarEnv = [
     { name: 'REGION', value: 'westeurope' },
     { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
+    { name: 'WIMDS_LOG_LEVEL', value: '' },
   ]
   expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
   const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
