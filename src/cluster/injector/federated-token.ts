@@ -46,7 +46,7 @@ export function findFederatedToken(
   audience: string,
   expirationSeconds = EXPIRATION_SECONDS,
 ) {
-  const tokens = findTokenPaths(pod)
+  const tokens = findTokens(pod)
   const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
   const { file, mount } = found ?? mountWhole(TOKEN_VOLUME, TOKEN_FILE)
   const serviceAccountToken = { audience, expirationSeconds, path: TOKEN_FILE }
@@ -56,7 +56,7 @@ export function findFederatedToken(
     file,
     mount,
     /** The mounts of further tokens for Entra ID, which an identities file may name. */
-    otherMounts: findOtherMounts(pod, mount),
+    otherMounts: findOtherMounts(pod, tokens, mount),
     /** The volume to add; undefined if the pod has it already. */
     volume: found === undefined ? volume : undefined,
     /** The values that the AKS webhook set on a container of the pod. */
@@ -66,32 +66,31 @@ export function findFederatedToken(
 
 export type FederatedToken = ReturnType<typeof findFederatedToken>
 
-/** The paths of the service-account tokens in each volume that projects any. */
-type TokenPaths = ReadonlyMap<string, ReadonlySet<string>>
-
 interface Location {
   readonly file: string
   readonly mount: VolumeMount
 }
 
-function findTokenPaths({ spec }: Pod): TokenPaths {
+type Tokens = ReturnType<typeof findTokens>
+
+/** Returns the service-account tokens of each volume that projects any. */
+function findTokens({ spec }: Pod) {
   const volumes = (spec.volumes ?? []).map(({ name, projected }) => {
-    const paths = (projected?.sources ?? []).flatMap(({ serviceAccountToken }) =>
-      serviceAccountToken == null ? [] : posix.normalize(serviceAccountToken.path),
-    )
-    return [name, new Set(paths)] as const
+    const sources = projected?.sources ?? []
+    return [name, sources.flatMap((source) => source.serviceAccountToken ?? [])] as const
   })
-  return new Map(volumes.filter(([, paths]) => paths.size > 0))
+  return new Map(volumes.filter(([, tokens]) => tokens.length > 0))
 }
 
 /** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
-function findNamedToken(pod: Pod, tokens: TokenPaths): Location | undefined {
+function findNamedToken(pod: Pod, tokens: Tokens): Location | undefined {
   for (const container of allContainers(pod)) {
     const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
     const mount = file === undefined ? undefined : findMount(container, file)
     if (file === undefined || mount === undefined) continue
     const path = findPathInVolume(file, mount)
-    if (tokens.get(mount.name)?.has(path) !== true) continue
+    const projected = tokens.get(mount.name) ?? []
+    if (!projected.some((token) => posix.normalize(token.path) === path)) continue
     return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
   }
   return undefined
@@ -103,46 +102,31 @@ function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
 }
 
 /** Mounts the whole volume where the sidecar's image may read. */
-function mountWhole(volume: string, path: string): Location {
-  return {
-    file: posix.join(MOUNT_PATH, path),
-    mount: { name: volume, mountPath: MOUNT_PATH, readOnly: true },
-  }
+function mountWhole(name: string, path: string, mountPath = MOUNT_PATH): Location {
+  return { file: posix.join(mountPath, path), mount: { name, mountPath, readOnly: true } }
 }
 
 /** Finds the volume of the AKS webhook by its name, if no container says where it is mounted. */
-function findAksToken(tokens: TokenPaths): Location | undefined {
-  const name = [...tokens.keys()].find((each) => AKS_VOLUME.test(each))
-  const [path] = (name !== undefined && tokens.get(name)) || []
-  if (name === undefined || path === undefined) return undefined
-  return {
-    file: posix.join(AKS_MOUNT_PATH, path),
-    mount: { name, mountPath: AKS_MOUNT_PATH, readOnly: true },
-  }
+function findAksToken(tokens: Tokens): Location | undefined {
+  const [volume, [token] = []] = [...tokens].find(([name]) => AKS_VOLUME.test(name)) ?? []
+  if (volume === undefined || token === undefined) return undefined
+  return mountWhole(volume, token.path, AKS_MOUNT_PATH)
 }
 
 /**
  * Finds where containers mount other volumes with a token for direct federation. A pod that uses one
  * identity by an AKS identity binding and another by direct federation has two tokens in two volumes.
  */
-function findOtherMounts(pod: Pod, own: VolumeMount): VolumeMount[] {
-  const volumes = new Set(
-    (pod.spec.volumes ?? [])
-      .filter(({ name }) => name !== own.name)
-      .filter(({ projected }) =>
-        projected?.sources?.some(({ serviceAccountToken }) =>
-          isFederationAudience(serviceAccountToken?.audience ?? ''),
-        ),
-      )
-      .map(({ name }) => name),
-  )
+function findOtherMounts(pod: Pod, tokens: Tokens, own: VolumeMount): VolumeMount[] {
   const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
-  return [...volumes].flatMap((volume) => {
+  return [...tokens].flatMap(([name, projected]) => {
+    const isForEntra = projected.some(({ audience }) => isFederationAudience(audience ?? ''))
+    if (!isForEntra || name === own.name) return []
     const found = mounts.find(
-      (mount) => mount.name === volume && !mount.subPathExpr && isReadableAsMounted(mount),
+      (mount) => mount.name === name && !mount.subPathExpr && isReadableAsMounted(mount),
     )
     if (found === undefined || found.mountPath === own.mountPath) return []
-    return [{ name: volume, mountPath: found.mountPath, readOnly: true }]
+    return [{ name, mountPath: found.mountPath, readOnly: true }]
   })
 }
 
