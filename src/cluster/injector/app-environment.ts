@@ -77,24 +77,31 @@ function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): Env
   const isUnknown = hasEnvFrom(container)
   const mayHaveProxy = isUnknown || env.some(({ name }) => PROXY_VARIABLE.test(name))
   if (!mayHaveProxy && !alwaysSetsNoProxy) return env
-  const entries = NO_PROXY_NAMES.map((name) => findVariable(container, name))
-  const [upper, lower] = entries.map((entry, index) =>
-    entry === undefined && isUnknown ? `$(${NO_PROXY_NAMES[index]})` : getLiteralValue(entry),
-  )
+  const [upper, lower] = NO_PROXY_NAMES.map((name) => {
+    const entry = findVariable(container, name)
+    return entry === undefined && isUnknown ? `$(${name})` : getLiteralValue(entry)
+  })
   const values = new Map<string, string>([
     [NO_PROXY_NAMES[0], extend(upper, lower)],
     [NO_PROXY_NAMES[1], extend(lower, upper)],
   ])
-  const isSetElsewhere = entries.some((entry) => entry !== undefined && !isPlain(entry))
-  return [
-    ...env.map((entry) => {
-      const value = isPlain(entry) ? values.get(entry.name) : undefined
-      return value === undefined || value === entry['value'] ? entry : { ...entry, value }
-    }),
-    ...[...values].flatMap(([name, value], index) =>
-      !isSetElsewhere && entries[index] === undefined ? { name, value } : [],
-    ),
-  ]
+  const extended = env.map((entry) => {
+    const value = values.get(entry.name)
+    const before = getLiteralValue(entry)
+    const isKept = value === undefined || before === undefined || before === value
+    return isKept ? entry : { ...entry, value }
+  })
+  if (takesNoProxyFromElsewhere(container)) return extended
+  const missing = [...values].filter(([name]) => findVariable(container, name) === undefined)
+  return [...extended, ...missing.map(([name, value]) => ({ name, value }))]
+}
+
+/** Returns true if a value of NO_PROXY comes from a ConfigMap or Secret. */
+export function takesNoProxyFromElsewhere(container: Container): boolean {
+  return NO_PROXY_NAMES.some((name) => {
+    const entry = findVariable(container, name)
+    return entry !== undefined && getLiteralValue(entry) === undefined
+  })
 }
 
 /** Adds the hosts; to a value of `envFrom` the hosts of the other name too, since it may be unset. */
@@ -102,5 +109,3 @@ function extend(value: string | undefined, other: string | undefined): string {
   const isUnknown = value?.startsWith('$(') === true && other !== undefined
   return addNoProxyHosts(isUnknown ? `${value},${other}` : value, other)
 }
-
-const isPlain = (entry: EnvVar) => getLiteralValue(entry) !== undefined

@@ -8,6 +8,7 @@ import {
   MANAGED_IDENTITY_ONLY,
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
+  takesNoProxyFromElsewhere,
 } from './app-environment.ts'
 import { findEndpointProblems } from './endpoint-variables.ts'
 import {
@@ -47,20 +48,12 @@ const hostNetwork: Check = ({ spec }) =>
   spec.hostNetwork === true &&
   'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"'
 
-const windows: Check = (pod) =>
-  isWindows(pod) &&
-  'the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"'
-
 /** The label of nodes that the kubelet sets, and the deprecated one. */
 const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
 
-/** Returns true if the pod selects Windows nodes. */
-function isWindows({ spec }: Pod): boolean {
-  return (
-    spec.os?.name === 'windows' ||
-    OS_LABELS.some((label) => spec.nodeSelector?.[label] === 'windows')
-  )
-}
+const windows: Check = ({ spec: { os, nodeSelector } }) =>
+  (os?.name === 'windows' || OS_LABELS.some((label) => nodeSelector?.[label] === 'windows')) &&
+  'the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"'
 
 const azwiProxy: Check = (pod) => {
   if (allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))) {
@@ -220,16 +213,11 @@ const clientId: Check = (_, { sidecarEnv, options }) =>
   sidecarEnv.every(({ name }) => name !== 'AZURE_CLIENT_ID') &&
   'no client id: every token request must name one'
 
-const noProxyFromElsewhere = forApps((container) => {
-  const isElsewhere = NO_PROXY_NAMES.some((name) => {
-    const entry = findVariable(container, name)
-    return entry !== undefined && getLiteralValue(entry) === undefined
-  })
-  return (
-    isElsewhere &&
-    `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`
-  )
-})
+const noProxyFromElsewhere = forApps(
+  (container) =>
+    takesNoProxyFromElsewhere(container) &&
+    `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
+)
 
 const sdkCredentials = forApps((container, { options }) => {
   if (!options.usesManagedIdentityOnly) return false
