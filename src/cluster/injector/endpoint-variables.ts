@@ -22,8 +22,8 @@ const ENDPOINT_PATHS: ReadonlyMap<string, readonly string[]> = new Map<string, r
 export interface SidecarEndpoint {
   /** The addresses that it listens on. */
   readonly listen: readonly string[]
-  /** In every mode but `env`, and if it is not known, the metadata address leads to the sidecar too. */
-  readonly mode: RoutingMode | undefined
+  /** In every mode but `env` the metadata address leads to the sidecar too. */
+  readonly mode: RoutingMode
   /** False if it has no secret for the App Service endpoint, which it then does not serve. */
   readonly hasIdentityHeader: boolean
 }
@@ -75,20 +75,19 @@ interface EndpointProblem {
 
 /** Returns the container's variables that select an endpoint, and neither lead to the sidecar nor are its secret. */
 export function findEndpointProblems(container: Container, plan: Plan): EndpointProblem[] {
-  const addresses = [...ENDPOINT_PATHS.keys()].flatMap((name) => {
-    const problem = findAddressProblem(name, container, plan)
-    return problem === undefined ? [] : [{ name, problem }]
-  })
-  const secrets = ENDPOINTS_OF_SECRETS.flatMap(([name, endpoint]) => {
+  const problems = new Map<string, string | undefined>(
+    [...ENDPOINT_PATHS.keys()].map((name) => [name, findAddressProblem(name, container, plan)]),
+  )
+  for (const [name, endpoint] of ENDPOINTS_OF_SECRETS) {
     // The problem is that of the endpoint.
-    if (addresses.some((address) => address.name === endpoint)) return []
-    const problem = findSecretProblem(findVariable(container, name), plan.identityHeader)
-    return problem === undefined ? [] : [{ name, problem }]
-  })
-  return [...addresses, ...secrets].map(({ name, problem }) => ({
-    name,
-    text: `the container ${container.name} sets ${name}${problem}`,
-  }))
+    if (problems.get(endpoint) !== undefined) continue
+    problems.set(name, findSecretProblem(findVariable(container, name), plan.identityHeader))
+  }
+  return [...problems].flatMap(([name, problem]) =>
+    problem === undefined
+      ? []
+      : [{ name, text: `the container ${container.name} sets ${name}${problem}` }],
+  )
 }
 
 const NO_SECRET =
