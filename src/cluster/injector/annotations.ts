@@ -1,6 +1,6 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
-import { choice, createSchema, flag, integer } from '../../sidecar/config/parsers.ts'
+import { choice, createSchema, flag, integer, matching } from '../../sidecar/config/parsers.ts'
 import { DEFAULT_NODE_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
@@ -35,6 +35,7 @@ export function formatAccountProblem(annotation: string, account: string, proble
 }
 
 const port = integer({ min: 1024, max: 65_535 })
+const NOT_EMPTY = /./s
 
 /** The annotations of wimds by their names after the prefix, with the schemas of their values. */
 const ANNOTATIONS = {
@@ -44,12 +45,12 @@ const ANNOTATIONS = {
   port,
   'admin-port': port,
   'config-map': configMapName,
-  prefetch: createTextSchema('a comma-separated list of resources'),
-  'pass-through': createTextSchema('a comma-separated list of paths'),
+  prefetch: matching(NOT_EMPTY, 'a comma-separated list of resources'),
+  'pass-through': matching(NOT_EMPTY, 'a comma-separated list of paths'),
   'identity-header-secret': objectKey('Secret', 'identity-header'),
-  'https-proxy': createTextSchema('the URL of a proxy'),
+  'https-proxy': matching(NOT_EMPTY, 'the URL of a proxy'),
   'https-proxy-secret': objectKey('Secret', 'https-proxy'),
-  'no-proxy': createTextSchema('a comma-separated list of hosts'),
+  'no-proxy': matching(NOT_EMPTY, 'a comma-separated list of hosts'),
   'sdk-credentials': choice('managed-identity'),
   // Separated by commas or, as azure-workload-identity does it, by semicolons.
   'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
@@ -131,14 +132,6 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
 }
 
 const TOKEN_EXPIRATION = integer({ min: 3600, max: 86_400 })
-
-/** Creates the schema of a text that is not empty. `expected` completes "must be …". */
-function createTextSchema(expected: string) {
-  return createSchema((text) => {
-    if (text === '') throw new Error(`must be ${expected}, not ""`)
-    return text
-  })
-}
 
 /**
  * Returns true if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook

@@ -9,7 +9,7 @@ import {
 import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { formatProblem } from '../../lib/errors.ts'
-import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
+import { choice, createSchema, quote, reject } from '../../sidecar/config/parsers.ts'
 import { findUnknownSettings } from '../../sidecar/config/settings.ts'
 import type { EnvVar } from './pod.ts'
 import { findSettingProblems } from './rejections.ts'
@@ -148,8 +148,7 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
 const uid = createSchema((text) => {
   const { min, max } = { min: 1, max: 2_147_483_647 }
   const parsed = parseWholeNumber(text, { min, max })
-  if (parsed !== undefined) return parsed
-  throw new Error(`must be a whole number from ${min} to ${max}, or none, not ${quote(text)}`)
+  return parsed ?? reject(text, `a whole number from ${min} to ${max}, or none`)
 })
 
 /** True for a version with native sidecars. */

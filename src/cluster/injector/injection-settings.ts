@@ -9,7 +9,7 @@ import {
   type RoutingMode,
 } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
-import { choice, createSchema, quote } from '../../sidecar/config/parsers.ts'
+import { choice, createSchema, reject } from '../../sidecar/config/parsers.ts'
 import type { EnvVar } from './pod.ts'
 import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
 
@@ -24,17 +24,16 @@ const MAX_KEY_LENGTH = 253
 const KEY = /^[-._a-zA-Z0-9]+$/
 
 /** The name of a ConfigMap. */
-export const configMapName = createSchema((text) => {
-  if (!isDnsSubdomain(text)) throw new Error(`must be the name of a ConfigMap, not ${quote(text)}`)
-  return text
-})
+export const configMapName = createSchema((text) =>
+  isDnsSubdomain(text) ? text : reject(text, 'the name of a ConfigMap'),
+)
 
 /** Creates the schema of `NAME` or `NAME/KEY`. */
 export function objectKey(kind: ObjectKey['kind'], defaultKey: string) {
   return createSchema((text): ObjectKey => {
     const [name = '', key = defaultKey, ...rest] = text.split('/')
     if (!isDnsSubdomain(name) || rest.length > 0 || !isKey(key)) {
-      throw new Error(`must be NAME or NAME/KEY of a ${kind}, not ${quote(text)}`)
+      reject(text, `NAME or NAME/KEY of a ${kind}`)
     }
     return { kind, name, key }
   })

@@ -1,5 +1,5 @@
 /** CPU and memory of the injected containers. */
-import { createSchema, quote } from '../../sidecar/config/parsers.ts'
+import { createSchema, reject } from '../../sidecar/config/parsers.ts'
 import { allContainers, type Container, type Pod } from './pod.ts'
 
 /** Undefined: the injected containers do not set it. */
@@ -45,12 +45,9 @@ export function parseQuantity(text: string | number): number | undefined {
 }
 
 /** A quantity, as its text. */
-export const quantity = createSchema((text) => {
-  if (parseQuantity(text) === undefined) {
-    throw new Error(`must be a quantity such as 100m or 64Mi, not ${quote(text)}`)
-  }
-  return text
-})
+export const quantity = createSchema((text) =>
+  parseQuantity(text) === undefined ? reject(text, 'a quantity such as 100m or 64Mi') : text,
+)
 
 /**
  * Returns the settings without the amounts of CPU or memory for a pod with pod-level resources of that kind: all its
