@@ -6,7 +6,6 @@ import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { TENANT_ID } from '../injector/annotations.ts'
 import { inject, type Injection } from '../injector/inject.ts'
-import type { ServiceAccountAnnotations } from '../injector/injection-plan.ts'
 import { getServiceAccountName } from '../injector/pod.ts'
 import type { InjectionSettings } from '../injector/injection-settings.ts'
 import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -93,10 +92,13 @@ export function createReviews(options: AdmissionOptions): Readonly<Record<string
  * `MalformedReview`, and `Overloaded` if the body was evicted.
  */
 export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
-  const { injectByDefault } = options.settings
+  const { settings, defaultTenantId } = options
   const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
-  const reject = (reasons: readonly string[]) =>
-    createRejection(uid, subject, reasons, injectByDefault)
+  const reject = (reasons: readonly string[]): Decision => {
+    const cause = settings.injectByDefault ? BY_NAMESPACE : ''
+    const message = `wimds cannot be injected${cause}: ${joinTruncated(reasons)}`
+    return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
+  }
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
   let account: ServiceAccountResult
   try {
@@ -115,10 +117,10 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
     const place = `${subject.namespace}/${toPrintable(name)}`
     return reject([`the ServiceAccount ${place} ${account.problem}`])
   }
-  const serviceAccount = addTenant(account.annotations, options.defaultTenantId)
+  const defaults = defaultTenantId === undefined ? {} : { [TENANT_ID]: defaultTenantId }
+  const serviceAccount = { ...defaults, ...account.annotations }
   return await read((body) => {
     const { object: pod } = parseRequest(body)
-    const { settings } = options
     const injection = inject({ pod, serviceAccount, settings, isAdmission: true })
     if (injection.kind === 'rejected') return reject(injection.reasons)
     return { outcome: injection.kind, review: reply(uid, admit(injection)) }
@@ -159,23 +161,6 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
     }),
     ...(warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${truncate(text)}`) }),
   }
-}
-
-function createRejection(
-  uid: string,
-  subject: Subject,
-  reasons: readonly string[],
-  injectByDefault: boolean,
-): Decision {
-  const message = `wimds cannot be injected${injectByDefault ? BY_NAMESPACE : ''}: ${joinTruncated(reasons)}`
-  return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
-}
-
-function addTenant(
-  annotations: ServiceAccountAnnotations,
-  tenantId: string | undefined,
-): ServiceAccountAnnotations {
-  return tenantId === undefined ? annotations : { [TENANT_ID]: tenantId, ...annotations }
 }
 
 /** Pods of such a namespace may belong to a team that does not know of wimds. */

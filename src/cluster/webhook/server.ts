@@ -40,6 +40,9 @@ export interface ReviewServerParts {
 /** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
 const MAX_CONNECTIONS = 256
 
+/** Reasons repeat what callers send. */
+const MAX_LOGGED_MESSAGE = 500
+
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
   const { onReview, log, onError, draining } = parts
@@ -55,7 +58,10 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
     const startedAt = performance.now()
     const report = (event: Omit<ReviewEvent, 'durationMs'>) => {
       onReview({ ...event, durationMs: performance.now() - startedAt })
-      logRejection(log, event)
+      const { outcome, message, subject } = event
+      if (message === undefined) return
+      const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
+      log.warn('pod_rejected', { outcome, ...subject, message: text })
     }
     try {
       const { read, reply } = await receiveReview(request, response)
@@ -145,19 +151,6 @@ function isEnding(connection: Connection): boolean {
 /** Identifies the connection of a socket. */
 function createKey({ localAddress, remoteAddress, remotePort }: Socket): string {
   return `${localAddress}|${remoteAddress}|${remotePort}`
-}
-
-/** Reasons repeat what callers send. */
-const MAX_LOGGED_MESSAGE = 500
-
-/** Logs a review that has a message: one that rejects its pod. */
-function logRejection(
-  log: Pick<Logger, 'warn'>,
-  { outcome, message, subject }: Pick<Decision, 'outcome' | 'message' | 'subject'>,
-): void {
-  if (message === undefined) return
-  const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
-  log.warn('pod_rejected', { outcome, ...subject, message: text })
 }
 
 const MIN_VERSION = { minVersion: 'TLSv1.3' } as const
