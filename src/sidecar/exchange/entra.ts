@@ -63,14 +63,17 @@ async function exchange(
       },
     )
   }
-  const { identity } = request
-  const assertion = await loadAssertion(request, options, signal)
+  const { tokenFile, assertionFrom } = request.identity
+  const assertion =
+    assertionFrom === undefined
+      ? await readWithin(tokenFile, options, signal)
+      : await exchangeForAssertion(assertionFrom, request, options, signal)
   try {
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    if (!isAssertionRejected(error) || identity.assertionFrom !== undefined) throw error
-    const rotated = await readWithin(identity.tokenFile, options, signal)
+    if (!isAssertionRejected(error) || assertionFrom !== undefined) throw error
+    const rotated = await readWithin(tokenFile, options, signal)
     if (rotated.secret.equals(assertion.secret)) throw error
     return requestToken(request, rotated, options, signal)
   }
@@ -79,17 +82,6 @@ async function exchange(
 /** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
 function isAssertionRejected({ code }: BrokerError): boolean {
   return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
-}
-
-/** Reads the projected token of an identity, or makes the exchange whose token is the assertion of a chained one. */
-function loadAssertion(
-  request: TokenRequest,
-  options: Parts,
-  signal: AbortSignal,
-): Promise<Assertion> {
-  const { tokenFile, assertionFrom } = request.identity
-  if (assertionFrom === undefined) return readWithin(tokenFile, options, signal)
-  return exchangeForAssertion(assertionFrom, request, options, signal)
 }
 
 /** Reads the assertion within the time limit, even on a file system that hangs. */
@@ -140,14 +132,8 @@ async function sendRequest(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const direct: Route = {
-    dispatcher,
-    // Only errors name the server.
-    get destination() {
-      return withPeer(ENTRA, `https://${authority.tokenHost}`)
-    },
-  }
-  const route = proxied ?? direct
+  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
+  const route = proxied ?? { dispatcher, destination }
   const startedAt = clock.monotonic()
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - startedAt
@@ -178,13 +164,8 @@ async function post(
   route: Route,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
-  const sent: { response?: Promise<TokenEndpointResponse> } = {}
-  const options = {
-    route,
-    allowedHost: authority.tokenHost,
-    assertion: assertion.secret,
-    signal,
-  }
+  const sent = Promise.withResolvers<TokenEndpointResponse>()
+  const options = { route, allowedHost: authority.tokenHost, assertion: assertion.secret, signal }
   const networkClient: INetworkModule = {
     sendGetRequestAsync: rejectGet,
     // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
@@ -192,8 +173,10 @@ async function post(
       url: string,
       { headers = {}, body = '' }: NetworkRequestOptions = {},
     ) => {
-      sent.response = postForm(url, { headers, body }, options)
-      return toMsalResponse<T>(await sent.response)
+      sent.resolve(postForm(url, { headers, body }, options))
+      const { status, json } = await sent.promise
+      // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface; a copy, since MSAL writes into it
+      return { status, headers: {}, body: { ...json } as T }
     },
   }
   const msal = new ConfidentialClientApplication({
@@ -206,35 +189,20 @@ async function post(
     },
     system: { networkClient },
   })
-  try {
-    await msal.acquireTokenByClientCredential({
-      scopes: [scope],
-      skipCache: true,
-      ...(correlationId !== undefined && { correlationId }),
-      // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
-      azureRegion: 'DisableMsalForceRegion',
-    })
-  } catch (error) {
-    // The response says more than MSAL's error.
-    if (sent.response === undefined) throw error
-  }
-  if (sent.response === undefined)
-    throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
-  return sent.response
+  const acquired = msal.acquireTokenByClientCredential({
+    scopes: [scope],
+    skipCache: true,
+    ...(correlationId !== undefined && { correlationId }),
+    // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
+    azureRegion: 'DisableMsalForceRegion',
+  })
+  // Has no effect once the request is sent: the response says more than MSAL's error.
+  await acquired.catch(sent.reject)
+  sent.reject(new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds'))
+  return sent.promise
 }
 
 /** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
 function rejectGet(url: string): never {
   throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
-}
-
-/**
- * Returns a copy of the status and body, since MSAL writes into it. Entra's 429 for client credentials is plain text (E5), for
- * which MSAL would throw a TypeError.
- */
-// oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
-function toMsalResponse<T>({ status, json }: TokenEndpointResponse) {
-  const body = json ?? { error: 'temporarily_unavailable', error_description: '' }
-  // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface
-  return { status, headers: {}, body: { ...body } as T }
 }

@@ -152,12 +152,7 @@ export function parseToken(
     secret,
     lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
     ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-    audit: {
-      ...(uti !== undefined && { uti }),
-      ...(oid !== undefined && { oid }),
-      issuer,
-      subject,
-    },
+    audit: { uti, oid, issuer, subject },
   }
 }
 

@@ -28,10 +28,10 @@ export interface CacheRequest extends TokenRequest {
 
 /** The ids of a token in Entra ID's sign-in logs. It contains no part of the token that is a credential. */
 interface TokenAudit {
-  /** Claim `uti`, the unique token identifier of the sign-in logs; absent for a token that is not a JWT. */
-  readonly uti?: string
+  /** Claim `uti`, the unique token identifier of the sign-in logs; undefined for a token that is not a JWT. */
+  readonly uti: string | undefined
   /** Claim `oid`, the object id of the service principal. */
-  readonly oid?: string
+  readonly oid: string | undefined
   /** Issuer and subject of the assertion that the token was exchanged for. */
   readonly issuer: string
   readonly subject: string
