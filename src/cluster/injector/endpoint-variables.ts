@@ -68,7 +68,11 @@ function isOneOf(values: readonly string[], url = ''): boolean {
 
 /** A variable by which the SDKs of a container get no token of the sidecar. */
 interface EndpointProblem {
-  readonly name: string
+  /**
+   * True in mode env, and for unsupported protocols. In the other modes programs that ask 169.254.169.254 still get
+   * tokens, so it is a warning.
+   */
+  readonly isRejected: boolean
   /** A sentence with its fix. */
   readonly text: string
 }
@@ -83,11 +87,12 @@ export function findEndpointProblems(container: Container, plan: Plan): Endpoint
     if (problems.get(endpoint) !== undefined) continue
     problems.set(name, findSecretProblem(findVariable(container, name), plan.identityHeader))
   }
-  return [...problems].flatMap(([name, problem]) =>
-    problem === undefined
-      ? []
-      : [{ name, text: `the container ${container.name} sets ${name}${problem}` }],
-  )
+  return [...problems].flatMap(([name, problem]) => {
+    if (problem === undefined) return []
+    const isUnsupported = Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
+    const text = `the container ${container.name} sets ${name}${problem}`
+    return [{ isRejected: plan.settings.mode === 'env' || isUnsupported, text }]
+  })
 }
 
 const NO_SECRET =

@@ -1,7 +1,7 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { Settings } from '../../sidecar/config/settings.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
-import { NO_PROXY_NAMES, UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
+import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem, isInjectedByAzwi } from './annotations.ts'
 import {
   findOtherCredentials,
@@ -128,20 +128,13 @@ const duplicateVariables = forApps((container, { appVariables }) =>
   }),
 )
 
-/**
- * Creates the check of variables by which SDKs do not reach the sidecar. In mode env, and for unsupported protocols, they
- * are rejected. In the other modes programs that ask 169.254.169.254 still get tokens.
- */
+/** Creates the check of variables by which SDKs do not reach the sidecar. */
 const checkEndpoints = ({ areRejected }: { readonly areRejected: boolean }) =>
   forApps((container, plan) =>
     findEndpointProblems(container, plan)
-      .filter(({ name }) => isEndpointRejected(name, plan) === areRejected)
+      .filter(({ isRejected }) => isRejected === areRejected)
       .map(({ text }) => text),
   )
-
-function isEndpointRejected(name: string, { settings: { mode } }: Plan): boolean {
-  return mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
-}
 
 const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.every(({ name }) => name !== 'AZURE_TENANT_ID') &&
