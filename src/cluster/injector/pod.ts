@@ -11,14 +11,11 @@ const VolumeMount = z.looseObject({
   subPathExpr: z.nullish(z.string()),
 })
 
-const PodSecurityContext = z.looseObject({
-  runAsUser: z.nullish(z.number()),
-})
-
+const runAsUser = z.nullish(z.number())
 const Names = z.nullish(z.array(z.string()))
 
 const SecurityContext = z.looseObject({
-  ...PodSecurityContext.shape,
+  runAsUser,
   privileged: z.nullish(z.boolean()),
   allowPrivilegeEscalation: z.nullish(z.boolean()),
   capabilities: z.nullish(z.looseObject({ add: Names, drop: Names })),
@@ -67,7 +64,7 @@ const Pod = z.looseObject({
     os: z.nullish(z.looseObject({ name: z.string() })),
     // Pod-level resources (Kubernetes 1.34).
     resources: Resources,
-    securityContext: z.nullish(PodSecurityContext),
+    securityContext: z.nullish(z.looseObject({ runAsUser })),
   }),
 })
 
