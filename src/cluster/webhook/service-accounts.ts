@@ -1,7 +1,7 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced and bounded. */
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
-import { CLIENT_ID, TENANT_ID } from '../injector/annotations.ts'
+import { ACCOUNT_ANNOTATIONS } from '../injector/annotations.ts'
 import type { ServiceAccountAnnotations } from '../injector/injection-plan.ts'
 import { Overloaded } from './review-queue.ts'
 
@@ -28,8 +28,6 @@ const LIMITS = {
   maxWaitMs: 2000,
 }
 
-/** The annotations that are read; no other is kept. */
-const ANNOTATIONS: readonly string[] = [CLIENT_ID, TENANT_ID]
 /** Longer than any GUID or domain name. */
 const MAX_VALUE_LENGTH = 256
 
@@ -52,10 +50,11 @@ export function createServiceAccountLookup(read: Read): ServiceAccountLookup {
     share(`${namespace}/${name}`, () => limit(() => lookUp(namespace, name)))
 }
 
+/** Returns the annotations that name an identity; no other is kept. */
 function pickAnnotations(annotations: ServiceAccountAnnotations | undefined): ServiceAccountResult {
   if (annotations === undefined) return { problem: 'does not exist; create it first' }
   const picked: Record<string, string> = {}
-  for (const name of ANNOTATIONS) {
+  for (const name of ACCOUNT_ANNOTATIONS.values()) {
     const value = annotations[name]
     if (value === undefined) continue
     if (value.length > MAX_VALUE_LENGTH) {
