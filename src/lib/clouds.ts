@@ -19,10 +19,9 @@ export interface Authority {
   readonly url: string
   /** Host and port, as MSAL compares them. */
   readonly host: string
-  readonly tokenEndpoint: string
   /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
   readonly tokenHost: string
-  /** OpenID provider metadata as JSON. */
+  /** OpenID provider metadata as JSON, with the token endpoint. */
   readonly metadata: string
 }
 
@@ -102,14 +101,12 @@ export function resolveAuthority(
   const url = `https://${host}/${tenantId}`
   const tokenHost =
     region === undefined ? host : `${region}.${findCloud(host)?.regionalHost ?? host}`
-  const tokenEndpoint = `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`
   return {
     url,
     host,
-    tokenEndpoint,
     tokenHost,
     metadata: JSON.stringify({
-      token_endpoint: tokenEndpoint,
+      token_endpoint: `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`,
       authorization_endpoint: `${url}/oauth2/v2.0/authorize`,
       issuer: `${url}/v2.0`,
       jwks_uri: `${url}/discovery/v2.0/keys`,

@@ -1,7 +1,6 @@
 /** Reads files that others write, which may be large or not regular files. */
 import { close, constants, fstat, open, read } from 'node:fs'
 import { promisify } from 'node:util'
-import { createSingleFlight } from './single-flight.ts'
 
 // Not node:fs/promises, which loads readline: 2 ms of a sidecar's start.
 const openFile = promisify(open)
@@ -15,7 +14,9 @@ const MAX_BYTES = 4 * 1024 * 1024
 
 /**
  * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device.
- * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file.
+ * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file. On a file system that hangs
+ * it blocks a thread, and with four blocked threads Node reads no other file and resolves no name: callers that read
+ * again and again have a single flight.
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
   const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -35,17 +36,6 @@ export async function readWholeFile(path: string): Promise<string> {
     throw createSystemError('EFBIG', 'larger than 4 MiB', path)
   }
   return text
-}
-
-/**
- * Returns `readText` with at most one read inflight for each path, which all callers share: each would block a thread on
- * a file system that hangs, and with four blocked threads Node reads no other file and resolves no name.
- */
-export function shareReads(
-  readText: (path: string) => Promise<string>,
-): (path: string) => Promise<string> {
-  const share = createSingleFlight<string>()
-  return (path) => share(path, () => readText(path))
 }
 
 async function readUpTo(file: number, maxBytes: number): Promise<string> {

@@ -5,8 +5,9 @@ import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
 import { type AssertionClaims, BrokerError } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
-import { readRegularFile, shareReads } from '../../lib/files.ts'
+import { readRegularFile } from '../../lib/files.ts'
 import { Secret } from '../../lib/secret.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
 import type { Identity } from '../identities.ts'
 
 /** A projected token, with the claims that decide whether Entra ID accepts it. */
@@ -62,17 +63,19 @@ export function createAssertionReader({
   audience,
   readFile = readTokenFile,
 }: ReaderOptions = {}): AssertionReader {
-  const readShared = shareReads(async (path) => {
+  const share = createSingleFlight<Assertion>()
+  const readTwice = async (path: string) => {
     const text = await readFile(path)
     if (JWT.test(text.trim())) return text
     await sleep(REREAD_DELAY_MS)
     return readFile(path)
-  })
-  return async (path) => {
-    const assertion = await readAssertion(path, readShared)
+  }
+  const readChecked = async (path: string) => {
+    const assertion = await readAssertion(path, readTwice)
     requireAudience(assertion, path, audience)
     return assertion
   }
+  return (path) => share(path, () => readChecked(path))
 }
 
 /**

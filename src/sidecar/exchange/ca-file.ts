@@ -2,8 +2,9 @@
 import type { Dispatcher } from 'undici'
 import type { TrustedCertificates } from '../config/config.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import { readWholeFile, shareReads } from '../../lib/files.ts'
+import { readWholeFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
 
 /** How long a request waits for the file, whose file system may hang, in milliseconds. */
 const READ_TIMEOUT_MS = 1000
@@ -20,13 +21,14 @@ export function followCertificates(
 ): Dispatcher {
   const first = create(pem)
   if (file === undefined) return first
-  const read = shareReads(readFile)
+  const share = createSingleFlight<string>()
   let current = { pem, dispatcher: first }
 
   /** Never rejects: the last good certificates stay in use. */
   async function reload(path: string): Promise<Dispatcher> {
     const deadline = startDeadline(READ_TIMEOUT_MS)
-    const next = await untilAborted(read(path), deadline.signal).catch(() => current.pem)
+    const read = share(path, () => readFile(path))
+    const next = await untilAborted(read, deadline.signal).catch(() => current.pem)
     deadline.clear()
     if (next !== undefined && next !== current.pem && isCertificates(next)) {
       current.dispatcher.close().catch(() => {})

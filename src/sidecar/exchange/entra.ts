@@ -132,8 +132,13 @@ async function sendRequest(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
-  const route = proxied ?? { dispatcher, destination }
+  const route: Route = proxied ?? {
+    dispatcher,
+    // Only errors name the server.
+    get destination() {
+      return withPeer(ENTRA, `https://${authority.tokenHost}`)
+    },
+  }
   const startedAt = clock.monotonic()
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - startedAt
@@ -164,7 +169,7 @@ async function post(
   route: Route,
   signal: AbortSignal,
 ): Promise<TokenEndpointResponse> {
-  const sent = Promise.withResolvers<TokenEndpointResponse>()
+  const sent: { response?: Promise<TokenEndpointResponse> } = {}
   const options = { route, allowedHost: authority.tokenHost, assertion: assertion.secret, signal }
   const networkClient: INetworkModule = {
     sendGetRequestAsync: rejectGet,
@@ -173,8 +178,8 @@ async function post(
       url: string,
       { headers = {}, body = '' }: NetworkRequestOptions = {},
     ) => {
-      sent.resolve(postForm(url, { headers, body }, options))
-      const { status, json } = await sent.promise
+      sent.response = postForm(url, { headers, body }, options)
+      const { status, json } = await sent.response
       // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface; a copy, since MSAL writes into it
       return { status, headers: {}, body: { ...json } as T }
     },
@@ -196,10 +201,13 @@ async function post(
     // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
     azureRegion: 'DisableMsalForceRegion',
   })
-  // Has no effect once the request is sent: the response says more than MSAL's error.
-  await acquired.catch(sent.reject)
-  sent.reject(new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds'))
-  return sent.promise
+  // Once the request is sent, the response says more than MSAL's error.
+  await acquired.catch((error: unknown) => sent.response ?? Promise.reject(error))
+  return sent.response ?? rejectUnsent()
+}
+
+function rejectUnsent(): never {
+  throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
 }
 
 /** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
