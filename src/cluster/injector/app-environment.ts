@@ -1,6 +1,6 @@
 /** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
 import { addNoProxyHosts, NO_PROXY_NAMES, VARIABLE_SETS } from '../../lib/sdk-variables.ts'
-import { type Container, type EnvVar, findVariable, getLiteralValue } from './pod.ts'
+import { type Container, type EnvVar, findVariable, getLiteralValue, hasEnvFrom } from './pod.ts'
 
 /** The variable by which DefaultAzureCredential chooses among its credentials. */
 export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
@@ -22,8 +22,6 @@ export function findOtherCredentials(container: Container): string[] {
   const names = OTHER_CREDENTIALS.filter((name) => findVariable(container, name) !== undefined)
   return hasEnvFrom(container) ? [...names, 'envFrom'] : names
 }
-
-const hasEnvFrom = ({ envFrom }: Container) => (envFrom?.length ?? 0) > 0
 
 /** Returns the address on which an injected sidecar listens. */
 export function formatListenAddress(port: number): string {

@@ -141,6 +141,11 @@ export function getServiceAccountName(spec: {
   return names.find((name): name is string => typeof name === 'string' && name !== '') ?? 'default'
 }
 
+/** Returns true if the kubelet may set variables that are not known here. */
+export function hasEnvFrom({ envFrom }: Container): boolean {
+  return (envFrom?.length ?? 0) > 0
+}
+
 /** Returns the variable's entry; the last one if it is set twice, as the kubelet does. */
 export function findVariable(container: Container, name: string): EnvVar | undefined {
   return container.env?.findLast((entry) => entry.name === name)

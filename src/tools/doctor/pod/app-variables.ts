@@ -6,6 +6,7 @@ import {
   type Container,
   findVariable,
   getLiteralValue,
+  hasEnvFrom,
   type Pod,
 } from '../../../cluster/injector/pod.ts'
 import { INJECTION_DEFAULTS } from '../../../cluster/injector/injection-settings.ts'
@@ -40,7 +41,7 @@ export function checkAppVariables(
       ...(rest === '' ? [] : [`do not, so these get no token: ${rest}`]),
     )
   }
-  if (apps.some(({ envFrom }) => (envFrom?.length ?? 0) > 0)) {
+  if (apps.some(hasEnvFrom)) {
     return notChecked('they may come from a ConfigMap or Secret (envFrom), which is not read')
   }
   return failed({
@@ -62,6 +63,5 @@ function findListenAddresses(sidecar: Container): string[] {
 
 /** Returns false if the sidecar serves no App Service endpoint. */
 function hasIdentityHeader(sidecar: Container): boolean {
-  const mayComeFromEnvFrom = (sidecar.envFrom?.length ?? 0) > 0
-  return mayComeFromEnvFrom || findVariable(sidecar, 'WIMDS_IDENTITY_HEADER') !== undefined
+  return hasEnvFrom(sidecar) || findVariable(sidecar, 'WIMDS_IDENTITY_HEADER') !== undefined
 }
