@@ -79,6 +79,15 @@ test('reads 16 KiB of an error, since redaction takes time', async () => {
   expect((await rejection()).code).toBe('entra_unavailable')
 })
 
+test('scrubs and truncates the page of another server', async () => {
+  const rest = ' x'.repeat(500)
+  const body = `<p>${'aB3'.repeat(20)} http://user:password@proxy</p>${rest}`
+  simulator.faults.add({ kind: 'status', status: 503, body })
+  const shown = `<p>[redacted] http://[redacted]@proxy</p>${rest}`.slice(0, 200).trim()
+  const { problem } = await rejection()
+  expect(problem).toBe(`the token endpoint answered 503 ${JSON.stringify(shown)}`)
+})
+
 test('compares a Retry-After date with Entra’s clock', async () => {
   const entraTime = NOW + 20 * MINUTE_MS
   const headers = {
