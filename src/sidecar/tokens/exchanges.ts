@@ -75,17 +75,17 @@ export class Exchanges {
   }
 
   /** Returns the running exchange of a key. */
-  find({ key }: Pick<Entry, 'key'>): Flight | undefined {
+  find({ key }: Entry): Flight | undefined {
     return this.#flights.get(key)
   }
 
-  /** Returns the running exchange of a key, or starts one (single flight). */
+  /** Returns the running exchange of a key, or starts one (single flight), under a new correlation id unless one is given. */
   start(entry: Entry, { isBackground = false, correlationId }: StartOptions): Flight {
     const running = this.find(entry)
     if (running !== undefined) return running
     entry.clearTimer()
     const startedAt = this.#options.clock.monotonic()
-    const outcome = this.#run(entry, { isBackground, correlationId })
+    const outcome = this.#run(entry, { isBackground, correlationId: correlationId ?? randomUUID() })
     const token = isBackground ? outcome : this.#limitWait(entry, outcome)
     const flight = { token, startedAt, isBackground }
     this.#flights.set(entry.key, flight)
@@ -148,18 +148,16 @@ export class Exchanges {
     const { timeoutMs, limit } = this.#options
     const { isBackground = false } = request
     const deadline = startDeadline(isBackground ? timeoutMs : 2 * timeoutMs)
-    const work = () => this.#report(request, deadline.signal)
     try {
-      return await limit(work, { isUrgent: isBackground })
+      return await limit(() => this.#report(request, deadline.signal), { isUrgent: isBackground })
     } finally {
       deadline.clear()
     }
   }
 
-  /** Makes an exchange and reports it. Gives it a correlation id if its request has none. */
-  async #report(original: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
+  /** Makes an exchange and reports it. */
+  async #report(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
     const { clock, onExchange } = this.#options
-    const request = { ...original, correlationId: original.correlationId ?? randomUUID() }
     const startedAt = clock.monotonic()
     const outcome = await this.#source(request, signal).then(
       (token): Outcome => ({ ok: true, token }),
