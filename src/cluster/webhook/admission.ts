@@ -45,13 +45,6 @@ export interface AdmissionOptions {
   readonly defaultTenantId?: string | undefined
 }
 
-/** A pod as the log names it. */
-interface Subject {
-  readonly namespace: string
-  /** Its name, or its `generateName`; empty if it has neither. */
-  readonly pod: string
-}
-
 /**
  * The outcomes of a review. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
  * look-up.
@@ -69,7 +62,8 @@ export interface Decision {
   readonly outcome: (typeof OUTCOMES)[number]
   /** Why the pod was not admitted. */
   readonly message?: string
-  readonly subject?: Subject
+  /** The pod for the log: its name, or its `generateName`; empty if it has neither. */
+  readonly subject?: { readonly namespace: string; readonly pod: string }
   /** The body of the reply. */
   readonly review: object
 }
