@@ -43,6 +43,24 @@ describe('wimds serve', () => {
     )
   })
 
+  test('does not exchange for another resource while one waits for the end of a Retry-After', async () => {
+    await using sidecar = await startServe({ ...environmentOf(simulator), ...PATIENT })
+    simulator.log.clear()
+    simulator.faults.set([{ kind: 'throttled', retryAfterSeconds: 2, times: 1 }])
+    const first = roundTrip(sidecar.port, request(TOKEN))
+    await expect.poll(() => simulator.exchanges()).toBe(1)
+    const second = roundTrip(
+      sidecar.port,
+      request(TOKEN.replace('vault.azure.net', 'storage.azure.com')),
+    )
+    const replies = await Promise.all([first, second])
+    expect(replies.map(({ status }) => status)).toEqual([200, 200])
+    const tokens = simulator.log.entries().filter(({ target }) => target === 'token')
+    const [throttled = NaN, ...others] = tokens.map(({ at }) => Date.parse(at))
+    expect(others).toHaveLength(2)
+    expect(Math.min(...others) - throttled).toBeGreaterThan(1900)
+  })
+
   test('answers 200 after a TLS alert', async () => {
     let connections = 0
     const server = createServer((socket) => {
