@@ -26,7 +26,7 @@ test.each([
   expect(clients().map(({ library, version }) => `${library} ${version}`)).toEqual([client])
 })
 
-test('counts each client, with the time of its last request', () => {
+test('counts each client but no probe, with the time of its last request', () => {
   let time = 1000
   const { onReply, clients } = setUp(() => time)
   onReply(reply({ headers: python }))
@@ -34,6 +34,7 @@ test('counts each client, with the time of its last request', () => {
   onReply(reply({ headers: { 'user-agent': 'curl/8.0.1' } }))
   time = 3000
   onReply(reply({ headers: python }))
+  onReply(reply({ protocol: 'none', headers: { 'user-agent': 'kube-probe/1.37' } }))
   expect(clients()).toMatchObject([
     { library: 'python-azure-identity', requests: 2, lastSeenAt: 3000 },
     { library: 'curl', version: '8.0.1', requests: 1, lastSeenAt: 2000 },
