@@ -1,4 +1,5 @@
 /** Recognizes client libraries and their versions by User-Agents. */
+
 /**
  * The libraries by their ids in metrics. The first match counts, since an SDK's request also names the library that it
  * is built on. The first group is the version.
