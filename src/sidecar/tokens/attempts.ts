@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import type { Clock } from './clock.ts'
-import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './backoff.ts'
+import { jitterRetryAfter } from './backoff.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 
 interface RetryOptions {

@@ -3,13 +3,9 @@
  * full jitter: a delay is between 0 and the longest of its policy. Pure: no clock is read, no timer is set.
  */
 import { type BrokerError, mayBePropagating } from '../../lib/errors.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 
 const SECOND_MS = 1000
-
-export interface BackoffPolicy {
-  readonly baseMs: number
-  readonly capMs: number
-}
 
 /** No token is cached: recovery must be noticed within seconds. */
 const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
@@ -50,11 +46,6 @@ export function computeRetryDelayMs(
   const delayMs = hasToken ? Math.min(tokenTtlMs, backoffMs) : backoffMs
   const retryAfterMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
   return Math.max(MIN_RETRY_MS, delayMs, jitterRetryAfter(retryAfterMs, random))
-}
-
-/** Returns the longest delay after so many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
-export function maxBackoffMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
-  return Math.min(capMs, baseMs * 2 ** (failures - 1))
 }
 
 /** Adds jitter to the milliseconds of a Retry-After. */
