@@ -132,13 +132,8 @@ async function sendRequest(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const route: Route = proxied ?? {
-    dispatcher,
-    // Only errors name the server.
-    get destination() {
-      return withPeer(ENTRA, `https://${authority.tokenHost}`)
-    },
-  }
+  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
+  const route: Route = proxied ?? { dispatcher, destination }
   const startedAt = clock.monotonic()
   const response = await post(request, authority, assertion, route, signal)
   const durationMs = clock.monotonic() - startedAt
