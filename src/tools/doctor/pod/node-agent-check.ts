@@ -32,7 +32,12 @@ const MAX_MESSAGE = 600
 const BROKER_PORT = 9442
 const NOT_SERVED = { reason: 'the pod is not served' }
 
-const Metadata = z.looseObject({ namespace: z.string(), name: z.string() })
+const Metadata = z.looseObject({
+  namespace: z.string(),
+  name: z.string(),
+  creationTimestamp: z.optional(z.string()),
+  deletionTimestamp: z.optional(z.string()),
+})
 const PodTemplate = z.looseObject({
   containers: z.array(z.looseObject({ name: z.string(), args: z.optional(z.array(z.string())) })),
   volumes: z.optional(z.array(z.looseObject({ hostPath: z.optional(z.unknown()) }))),
@@ -46,6 +51,7 @@ const Agents = z.object({
     }),
   ),
 })
+type AgentPod = z.infer<typeof Agents>['items'][number]
 const Events = z.object({ items: z.array(z.looseObject({ message: z.nullish(z.string()) })) })
 
 /** Returns whether the agent of its node serves the pod, and why not. */
@@ -87,9 +93,7 @@ async function findAgent({
   if (typeof agents === 'string') {
     return { outcome: notChecked(`the agents were not read: ${agents}`) }
   }
-  // During a rollout a node has two.
-  const found = agents.items.filter(({ spec }) => isAgent(spec))
-  const agent = found.find((each) => findStatus(each)?.state?.running !== undefined) ?? found[0]
+  const agent = chooseAgent(agents.items.filter(({ spec }) => isAgent(spec)))
   if (agent === undefined) {
     const outcome = failed({
       code: 'node_agent_missing',
@@ -141,6 +145,17 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
 }
 
+/** Returns the agent to ask of two during a rollout: that runs, is not being deleted, is ready, and is the newest. */
+function chooseAgent(agents: readonly AgentPod[]): AgentPod | undefined {
+  const order = (agent: AgentPod) => {
+    const { creationTimestamp = '', deletionTimestamp } = agent.metadata
+    const { state, ready = false } = findStatus(agent) ?? {}
+    const flags = [state?.running !== undefined, deletionTimestamp === undefined, ready]
+    return [...flags.map(Number), creationTimestamp].join(' ')
+  }
+  return agents.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
+}
+
 /** Any pod may have the label and the name. Namespaces that restrict pods let none have a directory of the node. */
 function isAgent(spec: z.infer<typeof PodTemplate>): boolean {
   return (
@@ -152,7 +167,7 @@ function findContainer({ containers }: z.infer<typeof PodTemplate>) {
   return containers.find(({ name }) => name === CONTAINER)
 }
 
-function findStatus({ status }: z.infer<typeof Agents>['items'][number]) {
+function findStatus({ status }: AgentPod) {
   return status.containerStatuses?.find(({ name }) => name === CONTAINER)
 }
 

@@ -29,6 +29,7 @@ export const ContainerStatus = z.looseObject({
   name: z.string(),
   restartCount: z.optional(z.number()),
   started: z.optional(z.boolean()),
+  ready: z.optional(z.boolean()),
   state: z.optional(State),
   lastState: z.optional(State),
 })

@@ -95,11 +95,38 @@ test('says why the agent of the node does not run', async () => {
   })
 })
 
-test('prefers the agent that runs, of two during a rollout', async () => {
-  const { outcome } = await check({
-    pods: [agentPod({ waiting: { reason: 'ContainerCreating' } }), agentPod(RUNNING)],
-  })
-  expect(outcome.failure?.code).toBe('pod_not_routed')
+/** An agent of a node that has two during a rollout. */
+function agentOf(
+  name: string,
+  { state = RUNNING, ready = true, ...own }: { state?: object; ready?: boolean } & object,
+) {
+  const status = { containerStatuses: [{ name: 'wimds-node-agent', state, ready }] }
+  return { metadata: { ...metadata, name, ...own }, spec: agentSpec, status }
+}
+
+const at = (hour: number) => ({ creationTimestamp: `2026-11-28T0${hour}:00:00Z` })
+const ENDING = { deletionTimestamp: '2026-11-28T09:00:00Z' }
+const CREATING = { waiting: { reason: 'ContainerCreating' } }
+const UNREADY = { ready: false }
+
+test.each([
+  ['runs', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...UNREADY, state: CREATING })],
+  ['is ready', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...UNREADY })],
+  ['is not deleted', agentOf('asked', at(1)), agentOf('other', { ...at(2), ...ENDING })],
+  ['is not deleted, before one that is ready', agentOf('asked', UNREADY), agentOf('other', ENDING)],
+  ['is newer', agentOf('asked', at(2)), agentOf('other', at(1))],
+  ['still runs', agentOf('asked', ENDING), agentOf('other', { state: CREATING })],
+])('asks the agent that %s, of two during a rollout', async (_, asked, other) => {
+  for (const pods of [
+    [asked, other],
+    [other, asked],
+  ]) {
+    const { outcome } = await check({ pods })
+    expect(outcome.failure).toMatchObject({
+      code: 'pod_not_routed',
+      problem: expect.stringContaining('the node agent wimds-node-agent/asked '),
+    })
+  }
 })
 
 test('has the reason and the fix of the last event of the agent', async () => {
