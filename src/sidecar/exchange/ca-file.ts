@@ -1,10 +1,10 @@
 /** Trusted CAs that follow a file: a mounted ConfigMap or Secret changes when a CA is rotated. */
-import type { Dispatcher } from 'undici'
 import type { TrustedCertificates } from '../config/config.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
+import { Dispatcher } from '../../lib/undici.ts'
 
 /** How long a request waits for the file, whose file system may hang, in milliseconds. */
 const READ_TIMEOUT_MS = 1000
@@ -37,8 +37,12 @@ export function followCertificates(
     return current.dispatcher
   }
 
-  return first.compose(() => (options, handler) => {
-    void reload(file).then((dispatcher) => dispatcher.dispatch(options, handler))
-    return true
+  return Object.assign(new Dispatcher(), {
+    dispatch: (...request: Parameters<Dispatcher['dispatch']>) => {
+      void reload(file).then((dispatcher) => dispatcher.dispatch(...request))
+      return true
+    },
+    close: () => current.dispatcher.close(),
+    destroy: () => current.dispatcher.destroy(),
   })
 }

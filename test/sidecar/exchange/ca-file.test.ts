@@ -99,9 +99,13 @@ test('closes the connections that the former certificates have opened', async ()
   resources.defer(() => dispatcher.destroy())
   const send = sendBy(dispatcher)
   await send()
-  await writeFile(file, `${oldCa.caPem}${newCa.caPem}`)
-  await send()
-  expect(created.map(({ closed }) => closed)).toEqual([true, false])
+  for (const pem of [`${oldCa.caPem}${newCa.caPem}`, `${newCa.caPem}${oldCa.caPem}`]) {
+    await writeFile(file, pem)
+    await send()
+  }
+  expect(created.map(({ closed }) => closed)).toEqual([true, true, false])
+  await dispatcher.destroy()
+  expect(created.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
 })
 
 test('requests that are inflight when the file changes are served', async () => {
