@@ -72,16 +72,12 @@ const PROXY_VARIABLE = /^(?:https?|all|no)_proxy$/i
  */
 function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): EnvVar[] {
   const env = container.env ?? []
-  const isUnknown = hasEnvFrom(container)
-  const mayHaveProxy = isUnknown || env.some(({ name }) => PROXY_VARIABLE.test(name))
+  const mayHaveProxy = hasEnvFrom(container) || env.some(({ name }) => PROXY_VARIABLE.test(name))
   if (!mayHaveProxy && !alwaysSetsNoProxy) return env
-  const [upper, lower] = NO_PROXY_NAMES.map((name) => {
-    const entry = findVariable(container, name)
-    return entry === undefined && isUnknown ? `$(${name})` : getLiteralValue(entry)
-  })
+  const [upper, lower] = NO_PROXY_NAMES
   const values = new Map<string, string>([
-    [NO_PROXY_NAMES[0], extend(upper, lower)],
-    [NO_PROXY_NAMES[1], extend(lower, upper)],
+    [upper, extend(container, upper, lower)],
+    [lower, extend(container, lower, upper)],
   ])
   const extended = env.map((entry) => {
     const value = values.get(entry.name)
@@ -102,8 +98,12 @@ export function takesNoProxyFromElsewhere(container: Container): boolean {
   })
 }
 
-/** Adds the hosts; to a value of `envFrom` the hosts of the other name too, since it may be unset. */
-function extend(value: string | undefined, other: string | undefined): string {
-  const isUnknown = value?.startsWith('$(') === true && other !== undefined
-  return addNoProxyHosts(isUnknown ? `${value},${other}` : value, other)
+/** Returns the value with the hosts added. A value that only `envFrom` can set may be unset, and gets the other name's hosts too. */
+function extend(container: Container, name: string, other: string): string {
+  const isInherited = (each: string) =>
+    hasEnvFrom(container) && findVariable(container, each) === undefined
+  const read = (each: string) =>
+    isInherited(each) ? `$(${each})` : getLiteralValue(findVariable(container, each))
+  const value = isInherited(name) ? [read(name), read(other)].join() : read(name)
+  return addNoProxyHosts(value, read(other))
 }

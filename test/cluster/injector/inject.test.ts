@@ -364,6 +364,12 @@ describe('NO_PROXY', () => {
     ['is added where a proxy is set', { http_proxy: 'http://proxy:3128' }, lists('')],
     ['is added to', { NO_PROXY: '.svc' }, lists('.svc,')],
     ['keeps the two cases apart', { NO_PROXY: '.a', no_proxy: '.b' }, lists('.a,', '.b,')],
+    ['keeps a reference', { NO_PROXY: '$(HOSTS)', no_proxy: '.b' }, lists('$(HOSTS),', '.b,')],
+    [
+      'keeps a reference from one case to the other',
+      { NO_PROXY: '.a', no_proxy: '$(NO_PROXY)' },
+      lists('.a,', '$(NO_PROXY),'),
+    ],
   ])('%s', (_, values, expected) => {
     const given = podOf({ env: variables(values) })
     expect(envOf(injected(given), 'app')).toMatchObject(expected)
