@@ -182,7 +182,7 @@ function createAdminParts(
   return {
     readiness: () => ({ ready: true }),
     scrape: createBrokerMetrics(state, metrics).scrape,
-    loopbackRoutes: createNodeRoutes({ node, workloads: all }),
+    loopbackRoutes: createNodeRoutes({ node, workloads }),
   }
 }
 

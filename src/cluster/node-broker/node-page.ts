@@ -2,7 +2,7 @@
 import { html } from '../../sidecar/status-page/html.ts'
 import { renderSection, renderTable, renderText } from '../../sidecar/status-page/components.ts'
 import { type Page, renderShell } from '../../sidecar/status-page/shell.ts'
-import type { NodeStatus, PodStatus } from './node-status.ts'
+import { formatPod, type NodeStatus, type PodStatus } from './node-status.ts'
 
 const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']
 
@@ -19,10 +19,9 @@ export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   })
 }
 
-function toRow({ namespace, name, serviceAccount, state, cachedTokens, problem }: PodStatus) {
-  const pod = `${namespace}/${name}`
+function toRow({ uid, serviceAccount, state, cachedTokens, problem, ...pod }: PodStatus) {
   return {
-    pod: html`<a href="/status?pod=${encodeURIComponent(pod)}">${renderText(pod)}</a>`,
+    pod: html`<a href="/status?pod=${uid}">${renderText(formatPod(pod))}</a>`,
     serviceAccount,
     state,
     cachedTokens,

@@ -2,41 +2,46 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
 import { redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
-import { createNodeStatus, findWorkload } from './node-status.ts'
-import type { Workload } from './workload.ts'
+import { createNodeStatus, formatPod } from './node-status.ts'
+import type { Workloads } from './workloads.ts'
 
 interface NodeRouteParts {
   readonly node: string
-  readonly workloads: () => readonly Workload[]
+  readonly workloads: Workloads
 }
 
-/** Creates the routes. `/status?pod=NAMESPACE/NAME` is the page of one pod, as that of a sidecar. */
+/** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, as that of a sidecar. */
 export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
-  /** Returns the document of the pod that the query names; sends an error if there is none. */
-  function findDocument(pod: string, response: ServerResponse) {
-    const document = findWorkload(workloads(), pod)?.document()
-    if (document === undefined) sendJson(response, 404, { error: `no such pod is served: ${pod}` })
-    return document
+  /** Returns the pod that the query names, and its document; sends an error if there is none. */
+  function findServed(query: string, response: ServerResponse) {
+    const found = workloads.find(query)
+    const document = found?.workload.document()
+    if (found !== undefined && document !== undefined) return { pod: found.pod, document }
+    sendJson(response, 404, { error: `no such pod is served: ${query}` })
+    return undefined
   }
 
   return {
     '/': redirectToStatus,
     '/status': async (request, response) => {
-      const pod = readPod(request)
-      if (pod === undefined) {
+      const query = readPod(request)
+      if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
-        sendPage(response, renderNodePage(createNodeStatus(node, workloads())))
+        sendPage(response, renderNodePage(createNodeStatus(node, workloads.all())))
         return
       }
-      const document = findDocument(pod, response)
-      if (document === undefined) return
+      const served = findServed(query, response)
+      if (served === undefined) return
+      const { pod, document } = served
       const { renderPage } = await import('../../sidecar/status-page/page.ts')
-      sendPage(response, renderPage(document, pod))
+      sendPage(response, renderPage(document, { name: formatPod(pod), uid: pod.uid }))
     },
     '/status.json': (request, response) => {
-      const pod = readPod(request)
+      const query = readPod(request)
       const document =
-        pod === undefined ? createNodeStatus(node, workloads()) : findDocument(pod, response)
+        query === undefined
+          ? createNodeStatus(node, workloads.all())
+          : findServed(query, response)?.document
       if (document !== undefined) sendJson(response, 200, document)
     },
   }

@@ -52,12 +52,8 @@ export function countPods(workloads: readonly Workload[]): Map<PodState, number>
   return counts
 }
 
-/** Finds the workload of `NAMESPACE/NAME`. */
-export function findWorkload(workloads: readonly Workload[], pod: string): Workload | undefined {
-  return workloads.find(({ pods }) => pods.some((each) => formatPod(each) === pod))
-}
-
-function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {
+/** Returns `NAMESPACE/NAME`. */
+export function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`
 }
 

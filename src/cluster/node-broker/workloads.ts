@@ -1,12 +1,19 @@
 /** The pods of a node, grouped into workloads. */
 import type { SocketHandle } from '../../sidecar/server/listen.ts'
 import type { ServedPod } from './messages.ts'
+import { formatPod } from './node-status.ts'
 import { createWorkloadKey, type NodeParts, Workload } from './workload.ts'
+
+interface PodOfWorkload {
+  readonly pod: ServedPod
+  readonly workload: Workload
+}
 
 export class Workloads {
   readonly #node: NodeParts
   readonly #byKey = new Map<string, Workload>()
-  readonly #keys = new Map<string, string>()
+  /** By UID, the oldest first. */
+  readonly #pods = new Map<string, PodOfWorkload>()
   readonly #onEnd: (workload: Workload) => void
 
   /** `onEnd` is called with each workload whose last pod has gone, before its tokens are forgotten. */
@@ -20,25 +27,32 @@ export class Workloads {
     return [...this.#byKey.values()]
   }
 
+  /** Finds a pod by its UID, or by `NAMESPACE/NAME` the newest: its predecessor of the same name may still be served. */
+  find(pod: string): PodOfWorkload | undefined {
+    const pods = [...this.#pods.values()]
+    return pods.findLast((each) => [each.pod.uid, formatPod(each.pod)].includes(pod))
+  }
+
   /** Serves a pod on its socket, in place of the one that it had. */
   serve(pod: ServedPod, socket: SocketHandle): void {
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? this.#createWorkload(pod)
-    void (this.#keys.get(pod.uid) === key ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
+    const isSame = this.#pods.get(pod.uid)?.workload === workload
+    void (isSame ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
     this.#byKey.set(key, workload)
-    this.#keys.set(pod.uid, key)
+    this.#pods.set(pod.uid, { pod, workload })
     workload.add(pod, socket)
   }
 
   /** Closes the socket and connections of a pod; tokens are forgotten with the last pod of its workload. */
   async close(uid: string, timeoutMs: number): Promise<void> {
-    const key = this.#keys.get(uid)
-    const workload = this.#byKey.get(key ?? '')
-    if (key === undefined || workload === undefined) return
-    this.#keys.delete(uid)
+    const found = this.#pods.get(uid)
+    if (found === undefined) return
+    const { pod, workload } = found
+    this.#pods.delete(uid)
     const closed = workload.remove(uid, timeoutMs)
     if (workload.pods.length > 0) return closed
-    this.#byKey.delete(key)
+    this.#byKey.delete(createWorkloadKey(pod))
     this.#onEnd(workload)
     await closed
     workload.end()
@@ -51,6 +65,6 @@ export class Workloads {
 
   /** Closes all sockets, and after `timeoutMs` all connections. */
   async closeAll(timeoutMs: number): Promise<void> {
-    await Promise.all([...this.#keys.keys()].map((uid) => this.close(uid, timeoutMs)))
+    await Promise.all([...this.#pods.keys()].map((uid) => this.close(uid, timeoutMs)))
   }
 }

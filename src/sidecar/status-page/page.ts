@@ -19,17 +19,24 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   failing: 'Failing: no token',
 }
 
-/** Renders the page of a sidecar, or of the pod `NAMESPACE/NAME` that the broker of its node answers. */
-export function renderPage(status: StatusDocument, pod?: string): Page {
+/** A pod of mode node. */
+interface PodOfNode {
+  /** `NAMESPACE/NAME`, which a deleted pod may share with the one that replaces it. */
+  readonly name: string
+  readonly uid: string
+}
+
+/** Renders the page of a sidecar, or of a pod that the broker of its node answers. */
+export function renderPage(status: StatusDocument, pod?: PodOfNode): Page {
   const { workload, generatedAt, state } = status
   return renderShell({
     name: formatWorkload(workload),
     generatedAt,
     state,
     title: STATES[state],
-    content: html`${renderProblems(status, pod)} ${renderWarnings(status)} ${renderSidecar(status)}
-    ${renderLists(status)}`,
-    query: pod === undefined ? '' : `?pod=${encodeURIComponent(pod)}`,
+    content: html`${renderProblems(status, pod?.name)} ${renderWarnings(status)}
+    ${renderSidecar(status)} ${renderLists(status)}`,
+    query: pod === undefined ? '' : `?pod=${pod.uid}`,
   })
 }
 

@@ -311,16 +311,33 @@ test('the admin port has the metrics by service account, and the page of each po
   expect(metrics).toContain('wimds_tokens_cached{namespace="shop",service_account="billing"} 1')
   expect(metrics.match(/^# TYPE wimds_requests_total/gm)).toHaveLength(1)
   expect(await fetchAdmin(agent, '/readyz')).toBe('{"ready":true}')
-  const billing = pods[2]?.name
-  const link = `/status?pod=shop%2F${billing}`
-  expect(await fetchAdmin(agent, '/status')).toContain(`<a href="${link}">`)
-  expect(await fetchAdmin(agent, link)).toContain('/status.json?pod=shop%2F')
-  const document = JSON.parse(await fetchAdmin(agent, `/status.json?pod=shop/${billing}`))
+  const document = JSON.parse(await fetchAdmin(agent, `/status.json?pod=shop/${pods[2]?.name}`))
   expect(document).toMatchObject({
     state: 'ready',
     workload: { namespace: 'shop', serviceAccount: 'billing' },
   })
   expect(await fetchAdmin(agent, '/status.json?pod=shop/none')).toContain('no such pod is served')
+})
+
+test('the page of a pod is found by its UID, and by its name that of the newest', async () => {
+  await using agent = cluster.start()
+  const name = 'orders-0'
+  const old = { ...cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'old.test' }), name }
+  const current = { ...cluster.podOf('orders'), name }
+  // Its workload is older than that of the old pod.
+  const sibling = cluster.podOf('orders')
+  for (const pod of [sibling, old, current]) await agent.serve(pod)
+  // With a new socket it is as old as before.
+  await agent.serve(old)
+  const list = await fetchAdmin(agent, '/status')
+  for (const { uid } of [old, current]) {
+    expect(list).toContain(`<a href="/status?pod=${uid}">`)
+    const page = await fetchAdmin(agent, `/status?pod=${uid}`)
+    expect(page).toContain(`<a href="/status.json?pod=${uid}">`)
+    const document = await fetchAdmin(agent, `/status.json?pod=${uid}`)
+    expect([uid, document.includes('old.test')]).toEqual([uid, uid === old.uid])
+  }
+  expect(await fetchAdmin(agent, `/status.json?pod=shop/${name}`)).not.toContain('old.test')
 })
 
 test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
