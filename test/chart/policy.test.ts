@@ -1,6 +1,7 @@
 /** The chart with policies in place of the webhook. `test/e2e/policy.test.ts` evaluates their expressions. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { parseAllDocuments, stringify } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { inject } from '../../src/cluster/injector/inject.ts'
 import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
@@ -27,6 +28,40 @@ function readKnownAnnotations(): string {
   const reasons = injection.kind === 'rejected' ? injection.reasons.join() : ''
   return /known are wimds\.io\/\{(.+?)\}/.exec(reasons)?.[1] ?? ''
 }
+
+const readChart = (file: string) => readFileSync(`${CHART}/${file}`, 'utf8')
+
+/** Returns the paths of the values in a YAML text, such as `image.tag`. */
+function findPaths(yaml: string): string[] {
+  const descend = (value: unknown, path: readonly string[]): string[] => {
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value)
+    const entries = isMap ? Object.entries(value) : []
+    if (entries.length === 0) return [path.join('.')]
+    return entries.flatMap(([name, each]) => descend(each, [...path, name]))
+  }
+  return descend(parse(yaml), [])
+}
+
+/** The values that policies accept, with all below them: they have a use without the webhook, or leave something out. */
+const ACCEPTED = [
+  'nameOverride fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
+  'image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
+  'injection.by injection.mode injection.tenantId injection.imagePullPolicy injection.uid injection.audience',
+  'injection.ca injection.env injection.instance',
+  // What can be left out.
+  'flowSchema admissionPolicy networkPolicy podDisruptionBudget.enabled',
+  // Of the pods of `helm test` too.
+  'resources podSecurityContext securityContext nodeSelector tolerations',
+].flatMap((line) => line.split(' '))
+
+const isAccepted = (path: string) => ACCEPTED.some((each) => `${path}.`.startsWith(`${each}.`))
+
+test('every value is rejected by wimds.checkPolicy, or accepted for a reason', () => {
+  const template = readChart('templates/injection-policy.yaml')
+  const [, defaults = ''] = /"wimds.webhookDefaults" -}}(.+?){{- end/s.exec(template) ?? []
+  const others = findPaths(readChart('values.yaml')).filter((path) => !isAccepted(path))
+  expect(findPaths(defaults).toSorted()).toEqual(others.toSorted())
+})
 
 describe.each(HELMS)('Helm $version', ({ run }) => {
   const template = (...flags: readonly string[]) =>
