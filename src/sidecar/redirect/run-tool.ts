@@ -59,7 +59,7 @@ export function explainFailure(stderr: string, end: string): string {
   if (/cannot execute (?:nft|ip)\b/.test(message)) {
     return `${message}\n(the redirect needs nft and ip on the PATH)`
   }
-  if (/not permitted|permission denied/i.test(message)) {
+  if (lacksRights(message)) {
     return `${message}\n(it needs uid 0 and the capability NET_ADMIN)`
   }
   if (
@@ -68,4 +68,9 @@ export function explainFailure(stderr: string, end: string): string {
     return `${message}\n(the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node)`
   }
   return message
+}
+
+/** Returns true for the message of a tool that lacks a capability or uid 0. */
+export function lacksRights(message: string): boolean {
+  return /not permitted|permission denied/i.test(message)
 }

@@ -1,6 +1,7 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
 import { GATE, REDIRECT } from '../../../cluster/injector/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
+import { lacksRights } from '../../../sidecar/redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
 
@@ -26,7 +27,7 @@ export function checkSidecarContainer(
       ...describeLastEnd(status),
     )
   }
-  const { state, fix } = explain(cluster, status, kubectlLogs)
+  const { state, fix } = explain(cluster, container, kubectlLogs)
   const problem = `the container ${container} ${state}`
   return failed({ code: 'sidecar_not_running', problem, fix })
 }
@@ -37,16 +38,11 @@ const INIT_CONTAINERS = {
     container: REDIRECT,
     code: 'redirect_failed',
     waits: 'for the sidecar to listen',
-    /** The fix of states that match. */
-    special: /not permitted|NET_ADMIN/,
-    fix: 'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env',
   },
   gate: {
     container: GATE,
     code: 'gate_failed',
     waits: 'until the broker of its node answers for this pod',
-    special: /Image|Registry/,
-    fix: 'correct the image (values gateImage.repository and gateImage.tag of the chart, --gate-image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
   },
 } as const
 
@@ -56,7 +52,7 @@ export function checkInitContainer(
   check: keyof typeof INIT_CONTAINERS,
   kubectlLogs: string,
 ): Outcome {
-  const { container, code, waits, special, fix: specialFix } = INIT_CONTAINERS[check]
+  const { container, code, waits } = INIT_CONTAINERS[check]
   const status = findStatus(cluster, container)
   const end = status?.state?.terminated
   if (end?.exitCode === 0) return passed(`${container} has completed`)
@@ -67,12 +63,8 @@ export function checkInitContainer(
   if (hasFailed === undefined && isUnstarted(status)) {
     return notChecked(`${container} has not started yet`)
   }
-  const { state, fix } = explain(cluster, status, kubectlLogs)
-  return failed({
-    code,
-    problem: `the init container ${container} ${state}`,
-    fix: special.test(state) ? specialFix : fix,
-  })
+  const { state, fix } = explain(cluster, container, kubectlLogs)
+  return failed({ code, problem: `the init container ${container} ${state}`, fix })
 }
 
 function isUnstarted(status: ContainerStatus | undefined): boolean {
@@ -87,11 +79,9 @@ function describeLastEnd({ lastState }: ContainerStatus): string[] {
   return [`it ended before with exit code ${exitCode ?? 'unknown'} (${reason})`]
 }
 
-function explain(
-  { status: pod }: ClusterPod,
-  status: ContainerStatus | undefined,
-  kubectlLogs: string,
-): Reason {
+function explain(cluster: ClusterPod, container: string, kubectlLogs: string): Reason {
+  const { status: pod } = cluster
+  const status = findStatus(cluster, container)
   const waiting = status?.state?.waiting
   const end = status?.state?.terminated ?? status?.lastState?.terminated
   const { phase, conditions = [] } = pod
@@ -111,40 +101,53 @@ function explain(
     }
   }
   if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
-    return explainEnd(end, kubectlLogs)
+    return explainEnd(container, end, kubectlLogs)
   }
   const reason = waiting?.reason ?? 'no status yet'
-  const fix = WAITING_FIXES.find(([pattern]) => pattern.test(reason))?.[1]
-  return { state: `is waiting (${join(reason, waiting?.message)})`, fix: fix ?? WAIT }
+  const state = `is waiting (${join(reason, waiting?.message)})`
+  return { state, fix: findWaitingFix(reason, container) }
 }
 
-/** The fix by the reason that a container waits for. */
-const WAITING_FIXES: readonly (readonly [reason: RegExp, fix: string])[] = [
-  [
-    /Image|ErrImage|Registry/,
-    'correct the image (values image.repository and image.tag of the chart, --image of wimds inject), push it to that registry, or give the pod an imagePullSecret',
-  ],
-  [
-    /^Create|^RunContainerError$/,
-    'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod',
-  ],
-]
+/** The value of the chart and the flag of `wimds inject` for the images other than the sidecar's. */
+const IMAGES: Readonly<Record<string, readonly [value: string, flag: string]>> = {
+  [REDIRECT]: ['redirectImage', '--redirect-image'],
+  [GATE]: ['gateImage', '--gate-image'],
+}
+
+function findWaitingFix(reason: string, container: string): string {
+  if (/Image|Registry/.test(reason)) {
+    const [value, flag] = IMAGES[container] ?? ['image', '--image']
+    return `correct the image (values ${value}.repository and ${value}.tag of the chart, ${flag} of wimds inject), push it to that registry, or give the pod an imagePullSecret`
+  }
+  return /^Create|^RunContainerError$/.test(reason) ? CREATE_FIX : WAIT
+}
+
+const CREATE_FIX =
+  'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod'
 
 const WAIT =
   'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end'
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
-function explainEnd({ exitCode, reason, message }: End, kubectlLogs: string): Reason {
+function explainEnd(
+  container: string,
+  { exitCode, reason, message }: End,
+  kubectlLogs: string,
+): Reason {
   const state = `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
   if (reason === 'OOMKilled') {
     const fix = 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart'
     return { state, fix }
   }
+  if (container === REDIRECT && lacksRights(message ?? '')) return { state, fix: RIGHTS_FIX }
   return exitCode === 64
     ? { state, fix: `correct the settings that its log names: ${kubectlLogs}` }
     : { state, fix: `see why in its log: ${kubectlLogs}` }
 }
+
+const RIGHTS_FIX =
+  'let the init container have the capability NET_ADMIN (the namespace needs the Pod Security level privileged), or choose mode env'
 
 function join(...parts: readonly (string | undefined)[]): string {
   const texts = parts.filter((part) => part !== undefined && part !== '')

@@ -222,6 +222,7 @@ test.each<[PodChanges, RegExp, RegExp]>([
 
 test.each<[string, object, RegExp]>([
   ['failed', crashed(1, 'Error', 'nft: Operation not permitted'), /capability NET_ADMIN/],
+  ['failed', { state: NO_IMAGE }, /redirectImage\.repository/],
   ['not_checked', { state: RUNNING }, /waits for the sidecar/],
   ['ok', {}, /has completed/],
 ])('finds the redirect %s for the status %j', async (status, redirect, expected) => {
