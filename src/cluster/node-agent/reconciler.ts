@@ -1,5 +1,6 @@
 /** Keeps the pods of the node routed: one attempt at a time per pod, with backoff after failures. */
 import { backoffMs } from '../../lib/retry.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
@@ -22,7 +23,8 @@ interface Entry {
   route: Route | undefined
   /** What the broker said of it; undefined if it has not said anything yet. */
   answer: 'serving' | 'failed' | undefined
-  isRunning: boolean
+  /** Whether an attempt runs, or waits for its turn. */
+  isScheduled: boolean
   failures: number
   /** How often its sandbox has been looked for without success. */
   polls: number
@@ -46,9 +48,8 @@ const SANDBOX_GRACE_MS = 10_000
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #entries = new Map<string, Entry>()
-  readonly #queue: Entry[] = []
-  #isStarted = false
-  #running = 0
+  readonly #limit = createSemaphore({ maxConcurrent: MAX_CONCURRENT })
+  readonly #started = Promise.withResolvers<void>()
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -59,8 +60,7 @@ export class Reconciler {
    * it replaces, and let them wait.
    */
   start(): void {
-    this.#isStarted = true
-    this.#startNext()
+    this.#started.resolve()
   }
 
   /** Takes a pod as the API server sends it. */
@@ -77,7 +77,7 @@ export class Reconciler {
       pendingSince: performance.now(),
       route: undefined,
       answer: undefined,
-      isRunning: false,
+      isScheduled: false,
       failures: 0,
       polls: 0,
       retry: undefined,
@@ -86,7 +86,7 @@ export class Reconciler {
     const hasChanged = isNews(entry.pod, pod)
     entry.pod = pod
     if (hasChanged || entry.route !== undefined) stopRetry(entry)
-    if (entry.retry === undefined) this.#enqueue(entry)
+    if (entry.retry === undefined) this.#schedule(entry)
   }
 
   /** Lets the pod be served until its sandbox is gone. */
@@ -110,7 +110,7 @@ export class Reconciler {
     for (const entry of this.#entries.values()) {
       if (!isLooking(entry)) continue
       stopRetry(entry)
-      this.#enqueue(entry)
+      this.#schedule(entry)
     }
   }
 
@@ -155,32 +155,19 @@ export class Reconciler {
   }
 
   close(): void {
-    this.#queue.splice(0)
     for (const entry of this.#entries.values()) stopRetry(entry)
     this.#entries.clear()
   }
 
-  #enqueue(entry: Entry): void {
-    if (entry.isRunning || this.#queue.includes(entry)) return
-    this.#queue.push(entry)
-    this.#startNext()
-  }
-
-  #startNext(): void {
-    if (!this.#isStarted || this.#running >= MAX_CONCURRENT) return
-    const entry = this.#queue.shift()
-    if (entry === undefined) return
-    this.#running += 1
-    void this.#attempt(entry).finally(() => {
-      this.#running -= 1
-      this.#startNext()
-    })
-    this.#startNext()
+  #schedule(entry: Entry): void {
+    if (entry.isScheduled) return
+    entry.isScheduled = true
+    void this.#started.promise.then(() => this.#limit(() => this.#attempt(entry)))
   }
 
   async #attempt(entry: Entry): Promise<void> {
     const { pod, route } = entry
-    entry.isRunning = true
+    if (this.#entries.get(pod.uid) !== entry) return
     try {
       const made = await this.#options.route(pod, route)
       if (this.#entries.get(pod.uid) !== entry) {
@@ -197,10 +184,10 @@ export class Reconciler {
       this.#onFailure(entry, error)
       return
     } finally {
-      entry.isRunning = false
+      entry.isScheduled = false
     }
     // It may have changed in the meantime.
-    if (entry.pod !== pod) this.#enqueue(entry)
+    if (entry.pod !== pod) this.#schedule(entry)
   }
 
   #setRoute(entry: Entry, route: Route | undefined): void {
@@ -237,7 +224,7 @@ export class Reconciler {
     stopRetry(entry)
     entry.retry = setTimeout(() => {
       entry.retry = undefined
-      this.#enqueue(entry)
+      this.#schedule(entry)
     }, delayMs)
   }
 }

@@ -317,7 +317,7 @@ test('takes a pod that a list does not have as deleted', async () => {
 
 test('closes a socket that comes after the end', async () => {
   const { add, attempts, close, onRoute, reconciler } = setUpSlow()
-  void add()
+  await add()
   reconciler.close()
   attempts[0]?.()
   await settle()
