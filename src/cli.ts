@@ -17,7 +17,7 @@ const LONG_RUNNING = new Set([
   'redirect',
 ])
 
-/** The image of the sidecar has what runs in a pod, and that of the cluster the webhook and the node agent. */
+/** The image of the sidecar has the commands of a pod; the image of the cluster has the webhook and the node agent. */
 const NOT_INSTALLED = {
   problem: 'this is not part of this image',
   fix: 'use the image wimds-cluster for webhook and node-agent, and the npm package for everything else',

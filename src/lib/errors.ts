@@ -121,7 +121,7 @@ export interface EntraDetails {
   readonly errorUri?: string | undefined
 }
 
-/** What is wrong and what to do about it, both without a full stop. */
+/** A problem and its fix, both without a full stop. */
 export interface Problem {
   /** The setting that is wrong, if it is one. */
   readonly setting?: string | undefined

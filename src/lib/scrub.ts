@@ -32,7 +32,7 @@ const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
  */
 export function scrub(text: string): string {
   let scrubbed = text.replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
-  // The search for what is before it takes most of the time.
+  // The optional part before `eyJ` takes most of the time.
   if (scrubbed.includes('eyJ')) scrubbed = scrubbed.replace(JWT, REDACTED)
   return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
 }

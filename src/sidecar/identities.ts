@@ -93,8 +93,8 @@ export function createClientIdLookup({
 }
 
 /**
- * Returns the limits of a token: of its identity, and of those whose assertion it is, since who has it can get every
- * token of theirs.
+ * Returns the limits of a token: of its identity, and of the identities whose assertion it is, since its holder can get
+ * all of their tokens.
  */
 function listLimits(identity: Identity, resource: string): readonly Restricted[] {
   const { assertionOf = [] } = identity

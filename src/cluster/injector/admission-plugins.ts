@@ -1,4 +1,4 @@
-/** What admission plugins of the API server set in an injected pod between two calls of the webhook. */
+/** Keeps what admission plugins of the API server set in an injected pod between two calls of the webhook. */
 import {
   allContainers,
   API_ACCESS_DIRECTORY,

@@ -91,7 +91,7 @@ function createServeEnv(
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
 
-/** What the gate asks the broker for, and what it says in its log. */
+/** The variables by which the gate names its pod to the broker and in its log. */
 const GATE_FIELDS = [
   { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
   { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },

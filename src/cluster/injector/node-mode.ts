@@ -4,7 +4,7 @@ import type { Plan } from './injection-plan.ts'
 import { POD_SETTINGS } from './pod-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from './pod.ts'
 
-/** Annotations of which mode node has no counterpart for a single pod. */
+/** Annotations without a counterpart for a single pod of mode node. */
 const OF_SIDECAR = [
   'admin-port',
   'ca-config-map',

@@ -140,7 +140,7 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.every(({ name }) => name !== 'AZURE_TENANT_ID') &&
   `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`
 
-/** Rejected here, since the sidecar would not start. */
+/** Rejects settings with which the sidecar would not start. */
 const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
   findSettingProblems(sidecarEnv).map((found) => {
     const { setting = '', problem } = found
@@ -188,7 +188,7 @@ const REJECTIONS: readonly Check[] = [
   resources,
 ]
 
-/** A misspelt name, or a container that another webhook adds later: no reason to reject. */
+/** Warns of names that no container has: misspelt, or of a container that another webhook adds later. */
 const skippedContainers: Check = (pod, { options }) => {
   const present = new Set(allContainers(pod).map(({ name }) => name))
   return [...options.skipped]

@@ -100,7 +100,7 @@ export function createResources(pod: Pod, settings: ResourceSettings): Resources
 
 type Amounts = Readonly<Record<string, string | number | undefined>>
 
-/** Leaves out what is undefined or empty. */
+/** Leaves out undefined and empty members. */
 export function formatResources(requests: Amounts, limits: Amounts): Resources {
   const set = Object.entries({ requests, limits }).flatMap(([name, amounts]) => {
     const entries = Object.entries(amounts).filter(([, amount]) => amount !== undefined)

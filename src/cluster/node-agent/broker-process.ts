@@ -183,7 +183,7 @@ interface BrokerCommand {
 
 /**
  * Of nothing else on the node: where the broker sees the node's processes (hostPID), it can read the memory and files of
- * those of its own uid, such as sidecars.
+ * processes with its own uid, such as sidecars.
  */
 const BROKER_UID = 1502
 

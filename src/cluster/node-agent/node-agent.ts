@@ -194,7 +194,7 @@ function reportErrors(run: () => void, onError: (error: unknown) => void): void 
   }
 }
 
-/** Returns those of the agent's directories that are mounts: the broker does not see them. */
+/** Returns the agent's directories that are mounts: the broker does not see them. */
 function findMountPoints(options: NodeAgentOptions): string[] {
   const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
   const points = new Set(mounts.map((line) => line.split(' ')[4]))

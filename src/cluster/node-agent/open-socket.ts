@@ -17,7 +17,7 @@ interface SocketOptions extends RunOptions {
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
-  /** What the helper runs in the namespace, once the socket listens. All read the same standard input. */
+  /** The steps that the helper runs in the namespace, once the socket listens. All read the same standard input. */
   readonly steps?: readonly Step[]
 }
 

@@ -51,7 +51,7 @@ class Reader {
   constructor(child: ChildProcess, onEnd: () => void) {
     this.#child = child
     child.stdout?.on('data', (chunk: Buffer) => this.#onData(chunk))
-    // The end of the process is what is reported.
+    // The end of the process is reported.
     child.stdin?.on('error', () => {})
     const end = () => {
       onEnd()

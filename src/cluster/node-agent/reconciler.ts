@@ -21,7 +21,7 @@ interface Entry {
   pendingSince: number
   /** Undefined if it is not routed. */
   route: Route | undefined
-  /** What the broker said of it; undefined if it has not said anything yet. */
+  /** The broker's answer; undefined if there is none yet. */
   answer: 'serving' | 'failed' | undefined
   /** Whether an attempt runs, or waits for its turn. */
   isScheduled: boolean
@@ -44,7 +44,7 @@ const END_POLL_MS = 1000
 /** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
 const SANDBOX_GRACE_MS = 10_000
 
-/** What is known of the pods of this node, and the attempts to route them. */
+/** The pods of this node, and the attempts to route them. */
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #entries = new Map<string, Entry>()
@@ -204,7 +204,7 @@ export class Reconciler {
   #onFailure(entry: Entry, error: unknown): void {
     const { pod } = entry
     const isMissing = error instanceof RouteFailure && error.reason === 'namespace_not_found'
-    // What has ended, and is no failure.
+    // It has ended: no failure.
     if (isMissing && pod.isEnding) {
       this.#entries.delete(pod.uid)
       this.#options.onEnd(pod.uid)
@@ -239,7 +239,7 @@ function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }
 
-/** An attempt that failed is repeated with backoff. */
+/** Returns true while its sandbox is polled; an attempt that failed is repeated with backoff. */
 const isLooking = ({ retry, failures }: Entry) => retry !== undefined && failures === 0
 
 const isPending = ({ answer }: Entry) => answer !== 'serving'

@@ -44,11 +44,11 @@ export function createSandboxReader(options: DiscoveryOptions): ReadSandboxes {
   }
 }
 
-/** The CNI library writes a file within this time, and those of many pods that start at once come together. */
+/** The CNI library writes a file within this time, and the files of many pods that start at once come together. */
 const COALESCE_MS = 5
 
 /**
- * Calls `onChange` when the runtime has set up or removed sandboxes, until the signal. Nothing tells of processes, and
+ * Calls `onChange` when the runtime has set up or removed sandboxes, until the signal. Processes cause no notice, and
  * the kernel may drop a notice, so pods that wait are looked for as well. Throws if the directory does not exist.
  */
 export function watchSandboxes(
@@ -68,7 +68,7 @@ export function watchSandboxes(
 }
 
 /**
- * What the CNI library writes when it has set up a sandbox, and removes with it. `netns` exists since version 1.2 of
+ * The file that the CNI library writes for a sandbox, and removes with it. `netns` exists since version 1.2 of
  * the library; most plugins report the sandbox in their result. The UID of the pod is an argument of the runtime.
  */
 const CniResult = z.object({
@@ -84,9 +84,9 @@ const CniResult = z.object({
 })
 
 /**
- * A file that is being written or is of another version is skipped. So is the result of a sandbox before a reboot, and
- * that of the loopback plugin, which exists before the network does. Throws if one cannot be read: a pod that is served
- * would seem to have ended.
+ * Reads the results. Skips a file that is being written or has another version, a result from before a reboot, and the
+ * result of the loopback plugin, which exists before the network does. Throws if a file cannot be read: a pod that is
+ * served would seem to have ended.
  */
 function readCniResults(directory: string, netnsDirectory: string): Map<string, string[]> {
   const sandboxes = new Map<string, string[]>()
@@ -107,7 +107,7 @@ function readCniResults(directory: string, netnsDirectory: string): Map<string, 
   return sandboxes
 }
 
-/** The type of the file system nsfs: a file without it is what is left of a namespace. */
+/** The type of the file system nsfs: a file of another type is the rest of a namespace. */
 const NSFS = 0x6e_73_66_73
 const isNamespace = (path: string) => ignoreEnded(() => statfsSync(path).type === NSFS) ?? false
 

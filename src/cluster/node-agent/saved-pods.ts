@@ -7,7 +7,7 @@ import { ignoreEnded } from './sandboxes.ts'
 
 /**
  * A file for each pod, named by its UID, until the pod has ended. A reader has to find the sandbox of the pod first: it may
- * have ended since. The files of two agents, of which one replaces the other, are the same.
+ * have ended since. An agent and its successor use the same files.
  */
 export class SavedPods {
   readonly #directory: string

@@ -1,4 +1,4 @@
-/** The metrics of the broker: its own, and those of the sidecars that it replaces, by namespace and service account. */
+/** The metrics of the broker, and of the sidecars that it replaces by namespace and service account. */
 import {
   createRegistry,
   type Exposition,
@@ -18,7 +18,7 @@ interface ReadMetric {
   readonly values: readonly Sample[]
 }
 
-/** What has metrics of its own. */
+/** A workload, which has metrics of its own. */
 interface Source {
   readonly namespace: string
   readonly serviceAccount: string
@@ -29,7 +29,7 @@ interface Source {
 /** Service accounts that have series of their own; the others are summed. */
 const MAX_ACCOUNTS = 100
 const OTHER = 'other'
-/** What the process has once. */
+/** The metrics that the process has once. */
 const OF_PROCESS: ReadonlySet<string> = new Set([
   'wimds_build_info',
   'wimds_log_lines_dropped_total',
@@ -43,7 +43,7 @@ export class WorkloadMetrics {
   readonly #labels = new Map<string, Labels>()
   /** The workloads that have ended and whose counts are still being read. */
   readonly #ending = new Set<Source>()
-  /** What ended workloads have counted, by the JSON of the labels: no counter may decrease. */
+  /** The counts of ended workloads, by the JSON of the labels: no counter may decrease. */
   readonly #past = new Map<string, ReadMetric[]>()
 
   /** Reads the metrics of these workloads. */
@@ -58,7 +58,7 @@ export class WorkloadMetrics {
     return mergeByName(labelled.flat())
   }
 
-  /** Keeps the counts of a workload that has ended; `others` are those that go on. */
+  /** Keeps the counts of a workload that has ended; `others` go on. */
   async onEnd(source: Source, others: readonly Source[]): Promise<void> {
     this.#ending.add(source)
     const labels = this.#findLabels(source)
@@ -108,7 +108,7 @@ function formatSeries({ labels }: Sample): string {
   return JSON.stringify({ ...labels, le: undefined })
 }
 
-/** How gauges of several workloads become one: the worst. Counts are summed. */
+/** Chooses how samples of several workloads become one: counts are summed, and of gauges the worst counts. */
 function chooseCombination({ name, type }: ReadMetric): (a: number, b: number) => number {
   if (type !== 'gauge' || name.startsWith('wimds_tokens_')) return (a, b) => a + b
   return /_(?:failures|last_seen_timestamp_seconds|skew_seconds)$/.test(name) ? Math.max : Math.min
@@ -166,7 +166,7 @@ export async function formatMetrics(metrics: readonly ReadMetric[]): Promise<str
   return registry.metrics()
 }
 
-/** What the broker's own metrics are read from. */
+/** The sources of the broker's own metrics. */
 interface BrokerState {
   /** Pods by state. */
   readonly countPods: () => Iterable<readonly [string, number]>

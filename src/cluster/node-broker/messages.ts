@@ -13,11 +13,11 @@ const ServedPod = z.object({
   serviceAccount: z.string(),
   /** The environment of the pod's gate. */
   env: z.record(z.string(), z.string()),
-  /** A digest of what is in the volumes of the gate, such as tokens with an audience. */
+  /** A digest of the files in the volumes of the gate, such as tokens with an audience. */
   contents: z.optional(z.string()),
 })
 
-/** What the agent sends to the broker. */
+/** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [
   /** Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. */
   z.object({ type: z.literal('serve'), pod: ServedPod }),
@@ -34,7 +34,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
   }),
 ])
 
-/** What the broker sends to the agent. */
+/** A message from the broker to the agent. */
 export const BrokerMessage = z.discriminatedUnion('type', [
   /** It has started, and takes pods. */
   z.object({ type: z.literal('ready') }),

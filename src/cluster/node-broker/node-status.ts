@@ -8,7 +8,7 @@ import type { Workload } from './workload.ts'
 /** From the worst to the best. */
 const STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
-/** `invalid`: not served, since its settings are invalid. The others are those of a sidecar. */
+/** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */
 type PodState = (typeof STATES)[number]
 
 export interface PodStatus {

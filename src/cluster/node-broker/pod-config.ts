@@ -1,4 +1,4 @@
-/** The configuration of a pod: its gate's settings, over those of the node. */
+/** The configuration of a pod: its gate's settings override the node's. */
 import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import type { ReadText } from '../../sidecar/config/identities-file.ts'
 import {
@@ -12,7 +12,7 @@ import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { POD_SETTINGS } from '../injector/pod-settings.ts'
 
-/** What the broker's environment says of all pods of the node. Mode node has no pass-through, token proxy or instance file. */
+/** The variables that all pods of a node share. Mode node has no pass-through, token proxy or instance file. */
 const NODE_VARIABLES = new Set(
   [...Object.keys(Settings.shape), 'KUBERNETES_SERVICE_HOST'].filter(
     (name) =>
@@ -40,7 +40,7 @@ const EXCHANGES_SHARE = 1 / 8
 /** All workloads of a namespace have this share together. */
 const NAMESPACE_SHARE = 1 / 4
 
-/** Returns the variables by which a pod's requests are answered. A pod sets none of those of the node. */
+/** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
 export function selectPodSettings(env: Environment): Environment {
   return select(env, (name) => POD_SETTINGS.has(name) && name !== OF_AGENT)
 }
@@ -50,7 +50,7 @@ export function selectNodeSettings(env: Environment): Environment {
   return select(env, (name) => NODE_VARIABLES.has(name))
 }
 
-/** What the node allows, and no pod can raise. */
+/** The limits of the node, which no pod can raise. */
 export interface PodLimits {
   readonly maxConnections: number
   /** The origin that pods may name besides the clouds'. */
@@ -68,7 +68,7 @@ export function readPodLimits(env: Environment): PodLimits {
   }
 }
 
-/** Returns how many exchanges a namespace may make at the same time, of those of the node. */
+/** Returns how many exchanges a namespace may make at the same time, of all that the node may make. */
 export function countNamespaceExchanges(maxConcurrent: number): number {
   return Math.max(1, Math.floor(maxConcurrent * NAMESPACE_SHARE))
 }

@@ -27,7 +27,7 @@ import type { BrokerMessage, ServedPod } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
 
-/** What all workloads of a node share. */
+/** The parts that all workloads of a node share. */
 export interface NodeParts {
   /** The settings of the node. */
   readonly env: Environment
@@ -255,7 +255,7 @@ export class Workload {
   }
 }
 
-/** Throws: the uid of a caller is in the tables of the pod's own network. */
+/** Throws, since the uid of a caller is in the tables of the pod's own network. */
 async function findPeerUid(): Promise<never> {
   throw new BrokerError(
     'caller_not_allowed',

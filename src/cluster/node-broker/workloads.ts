@@ -33,7 +33,7 @@ export class Workloads {
     return pods.findLast((each) => [each.pod.uid, formatPod(each.pod)].includes(pod))
   }
 
-  /** Serves a pod on its socket, in place of the one that it had. */
+  /** Serves a pod on its socket, in place of an earlier one. */
   serve(pod: ServedPod, socket: SocketHandle): void {
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? this.#createWorkload(pod)

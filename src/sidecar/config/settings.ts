@@ -112,7 +112,7 @@ export function describeSettings(env: Environment) {
   })
 }
 
-/** The outcome of parsing an environment: the settings, or what is wrong with them. */
+/** The outcome of parsing an environment: the settings, or their problems. */
 type SettingsResult =
   | { readonly settings: ParsedSettings; readonly problems: readonly [] }
   | { readonly settings?: undefined; readonly problems: readonly Problem[] }

@@ -6,9 +6,9 @@ import { isApiVersion, type Parameters, parseParameters } from '../dialects/para
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
 
-/** What a document is answered from, beside the request. */
+/** The parts of a document that are not in the request. */
 interface DocumentContext {
-  /** What `/*` of the path matched. */
+  /** The part of the path that `/*` matched. */
   readonly rest: string
   /** The tenant of the caller's default identity. */
   readonly tenantId: string

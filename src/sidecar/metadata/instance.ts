@@ -115,7 +115,7 @@ function isBranch(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Finds a child by its name in any case; undefined if the value has none of that name. */
+/** Finds a child by its name in any case; undefined if the value has no such child. */
 function findChild(value: unknown, name: string): unknown {
   if (!isBranch(value)) return undefined
   const child = Object.entries(value).find(([key]) => key.toLowerCase() === name.toLowerCase())

@@ -54,7 +54,7 @@ export function findPrefixProblem(prefix: string): string | undefined {
   return `cannot be forwarded; ${DOCS_URL}/configuration.html lists the paths that can`
 }
 
-/** Lower-cases, since servers differ in whether case counts, and removes superfluous slashes. */
+/** Converts a path to lower case, since servers differ in whether case counts, and removes superfluous slashes. */
 function normalizePath(path: string): string {
   return path
     .toLowerCase()

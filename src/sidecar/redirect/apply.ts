@@ -24,7 +24,7 @@ async function runSteps(steps: readonly Step[], options: RunOptions): Promise<vo
   for (const step of steps) await runTool(step, options)
 }
 
-/** What the steps do: apply the redirect, let new connections wait while the sidecar restarts, remove both. */
+/** Applies the redirect, lets new connections wait while the sidecar restarts, or removes both. */
 type Action = 'apply' | 'await' | 'apply and await' | 'remove'
 
 /** Formats the steps of an action as a shell script. */

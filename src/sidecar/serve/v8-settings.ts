@@ -25,7 +25,7 @@ export function setMemoryFlags(): void {
   setFlagsFromString('--no-parallel-scavenge')
 }
 
-/** What `keepTickShape` keeps. */
+/** The object that `keepTickShape` keeps. */
 let keptTick: object | undefined
 
 /**

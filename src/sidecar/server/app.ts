@@ -43,7 +43,7 @@ export function createMetadataPort(
   }
 }
 
-/** What all pods share. */
+/** The parts that all pods share. */
 export interface MetadataParts {
   /** Returns the pod whose socket the request came over. */
   readonly findPod: (request: IncomingMessage) => Pod

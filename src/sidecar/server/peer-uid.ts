@@ -22,7 +22,7 @@ export type ReadTable = (path: string) => AsyncIterable<string>
 /** The uids of established sockets, by both their ends. */
 type Uids = ReadonlyMap<string, number>
 
-/** IPv4 sockets, and those that were opened for IPv6, whose peer may be IPv4 (v4-mapped). */
+/** IPv4 sockets, and IPv6 sockets, whose peer may be IPv4 (v4-mapped). */
 const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
 
 /**

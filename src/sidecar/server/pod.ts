@@ -1,4 +1,4 @@
-/** What belongs to one pod. The requests of its applications come over its own sockets. */
+/** The parts of one pod. The requests of its applications come over its own sockets. */
 import type { Dialect } from '../dialects/dialect.ts'
 import type { IdentityResolver } from '../identities.ts'
 import type { InstanceDocument } from '../metadata/instance.ts'

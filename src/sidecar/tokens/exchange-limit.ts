@@ -1,4 +1,4 @@
-/** How many exchanges run at the same time. Further ones wait: those in the background first, then those of callers. */
+/** How many exchanges run at the same time. Exchanges in the background do not wait behind callers. */
 import { BrokerError } from '../../lib/errors.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 

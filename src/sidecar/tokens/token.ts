@@ -1,4 +1,4 @@
-/** What the token cache and the exchange share: tokens, and the requests for them. */
+/** The types that the token cache and the exchange share: tokens, and the requests for them. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { Secret } from '../../lib/secret.ts'

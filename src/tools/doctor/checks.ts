@@ -143,8 +143,8 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
 const ANY_CLIENT_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
- * Returns the identities whose token and endpoint are checked. Without one, a request may name any client id: then
- * it is that of such a request.
+ * Returns the identities whose token and endpoint are checked. If no identity is listed and requests may name any client
+ * id, returns the identity of such a request.
  */
 function findUsed({ directory: { identities, unlisted } }: Config): readonly Identity[] {
   return identities.length === 0 && unlisted !== undefined ? [unlisted(ANY_CLIENT_ID)] : identities

@@ -12,7 +12,7 @@ export type Commands = NonNullable<Finding['commands']>
 interface Rejected {
   readonly code: string
   readonly identity: Pick<Identity, 'name' | 'clientId' | 'resourceId'>
-  /** Those of the assertion; undefined if they are not known. */
+  /** The claims of the assertion; undefined if they are not known. */
   readonly claims: AssertionClaims | undefined
   /** Whether WIMDS_AUDIENCE names an audience: it is no mistake. */
   readonly hasOwnAudience: boolean

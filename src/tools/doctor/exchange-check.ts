@@ -29,7 +29,7 @@ interface ExchangeOptions {
   readonly assertions: ReadonlyMap<string, AssertionCheck>
 }
 
-/** Returns the finding of the clock, which is read from the replies, and then those of the exchanges. */
+/** Returns the finding of the clock, which is read from the replies, and then the findings of the exchanges. */
 export async function checkExchanges(options: ExchangeOptions): Promise<Finding[]> {
   const { config, direct } = options
   const findings: Finding[] = []
@@ -46,7 +46,7 @@ export async function checkExchanges(options: ExchangeOptions): Promise<Finding[
   return [createFinding('clock', checkClock(direct.skewMs())), ...findings]
 }
 
-/** Returns whether the clock is right; undefined: no reply of Entra ID has told the time. */
+/** Returns whether the clock is right; undefined: no reply of Entra ID had the time. */
 export function checkClock(skewMs: number | undefined, machine?: string): Outcome {
   if (skewMs === undefined) return notChecked('Entra ID did not answer an exchange')
   const skew = describeSkew(skewMs, machine)
@@ -124,7 +124,7 @@ function createCommands(
   return createCredentialCommands({ code, identity, claims, hasOwnAudience })
 }
 
-/** What the token proxy answers without an identity binding, or without the right to use it. */
+/** The status of the token proxy without an identity binding, or without the right to use it. */
 const BINDING_CODES = new Set([
   'federated_credential_not_found',
   'federated_credential_mismatch',

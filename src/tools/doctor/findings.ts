@@ -36,7 +36,7 @@ export const DOCTOR_CODES = [
 
 type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]
 
-/** What is wrong. A `BrokerError` is a fault; a sidecar of another version may report other codes. */
+/** A fault that a check has found. A `BrokerError` is one, too; a sidecar of another version may report other codes. */
 export interface Fault<Code extends string = FaultCode> extends Pick<Problem, 'problem' | 'fix'> {
   readonly code: Code
   readonly entra?: EntraDetails | undefined

@@ -5,7 +5,7 @@ import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Fault } from './findings.ts'
 
-/** What kubectl printed, and what is wrong if that is of no use. */
+/** The output of kubectl, and the fault if it is of no use. */
 export interface KubectlResult {
   /** The exit code; undefined: it did not run, or not to its end. */
   readonly code: number | undefined

@@ -27,7 +27,7 @@ const msal = (title: string, replacement: string): ClientLibrary => {
   return { title, advice }
 }
 
-/** An HTTP client, which does not say which library calls. */
+/** Creates the entry of an HTTP client, which does not say which library calls. */
 const generic = (title: string, callers: string): ClientLibrary => {
   const advice = `find out which library calls (${callers}), and move it to an Azure SDK that supports workload identity`
   return { title, advice }

@@ -111,7 +111,7 @@ function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighti
 
 const HEADINGS = ['WORKLOAD', 'CLIENT', 'VERSION', 'REQUESTS', 'LAST SEEN'] as const
 
-/** Says whose requests there were none of, and in which time: a Job that runs once a month may still need a sidecar. */
+/** Says which sidecars had no requests, and in which period: a Job that runs once a month may still need a sidecar. */
 function formatNoRequests(sources: readonly Sightings[]): string {
   return `No requests to ${toLine(sources.map(({ scope }) => scope).join(', '))}.\n`
 }

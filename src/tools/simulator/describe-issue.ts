@@ -1,4 +1,4 @@
-/** Says what is wrong with a control request or a configuration file, and what is allowed. */
+/** Describes the error in a control request or a configuration file, and the allowed values. */
 import { z } from 'zod'
 import { formatKind, quote } from '../../sidecar/config/parsers.ts'
 

@@ -36,7 +36,7 @@ export async function openStateDir(path: string | undefined): Promise<StateDir> 
   return { path, close: () => rm(lock, { force: true }) }
 }
 
-/** Node's own `recursive` never returns where mkdir fails with ENOENT in a folder that exists, as in /proc. */
+/** Creates a folder with its parents. Node's `recursive` hangs where mkdir fails with ENOENT in a folder, as in /proc. */
 async function createFolder(path: string): Promise<void> {
   if (existsSync(path)) return
   await createFolder(dirname(path))

@@ -4,13 +4,13 @@ export interface Finding {
   readonly severity: 'error' | 'warning'
   /** Such as `ServiceAccount shop/orders`. */
   readonly object: string
-  /** What is wrong, with the value. */
+  /** With the value that is wrong. */
   readonly problem: string
   readonly fix?: string
 }
 
 export interface Report {
-  /** Adds an error. Returns the empty list of what is left out. */
+  /** Adds an error. Returns an empty list, for the caller to return. */
   error(object: string, problem: string, fix?: string): never[]
   warning(object: string, problem: string, fix?: string): void
 }

@@ -20,7 +20,7 @@ interface NodeAgentOptions {
 
 interface NodeAgentCheck {
   readonly outcome: Outcome
-  /** What the broker reports of the pod, or why that was not read. */
+  /** The status of the pod in the broker, or why it was not read. */
   readonly status: ServedStatus | { readonly reason: string }
 }
 
@@ -156,7 +156,7 @@ function chooseAgent(agents: readonly AgentPod[]): AgentPod | undefined {
   return agents.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
 }
 
-/** Any pod may have the label and the name. Namespaces that restrict pods let none have a directory of the node. */
+/** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */
 function isAgent(spec: z.infer<typeof PodTemplate>): boolean {
   return (
     findContainer(spec) !== undefined && spec.volumes?.some(({ hostPath }) => hostPath) === true

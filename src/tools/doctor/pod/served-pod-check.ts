@@ -94,7 +94,7 @@ function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {
   return [createFinding('identity', isUsed ? named : failed(fault))]
 }
 
-/** Entra's clock says whether a token has expired, as far as it is known. */
+/** Checks the projected token, by Entra's clock if it is known. */
 function checkAssertion(
   { file, claims, failure }: StatusDocument['assertions'][number],
   { generatedAt, clockSkewSeconds = 0 }: ServedStatus,

@@ -44,7 +44,7 @@ const TEXTS: ReadonlyMap<number, string> = new Map([
   ],
 ])
 
-/** Returns status, error and text of a code. Any other than those of the groups is 400 `invalid_request`. */
+/** Returns status, error and text of a code. A code of no group is 400 `invalid_request`. */
 export function findAadsts(code: number) {
   const [status, error] = GROUPS.find(([, , codes]) => codes.includes(code)) ?? OTHER
   return { status, error, text: TEXTS.get(code) ?? 'Simulated error.' }

@@ -127,5 +127,5 @@ async function readAadsts(reply: Response): Promise<number | undefined> {
   return ErrorBody.safeParse(body).data?.error_codes[0]
 }
 
-/** A delay must not keep a process alive that has nothing else to do. */
+/** Sleeps without keeping the process alive. */
 const sleepUnreferenced = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })
