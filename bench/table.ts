@@ -1,7 +1,7 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
 import { type Figure, findExceeded, formatValue, isWithin, type Report } from './figures.ts'
 
-/** Formats figures as Markdown, beside the Go proxy's if the run was given it; `baseline` says what `bare` is. */
+/** Formats figures as Markdown, with the Go proxy's if the run was given it; `baseline` says what `bare` is. */
 export function table(figures: readonly Figure[], baseline = 'bare node:http'): string {
   const hasIncumbent = figures.some(({ incumbent }) => incumbent !== undefined)
   const head = ['Figure', 'wimds', baseline, ...(hasIncumbent ? ['Go proxy'] : []), 'Bar']

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:webhook`: floods `wimds webhook` in a memory cgroup with the chart's limit. Prints, for
- * each flood, the peak of memory, the calls of the API server, and how long a small review took beside it.
+ * each flood, the peak of memory, the calls of the API server, and how long a small review took meanwhile.
  * Needs Linux, root and a built dist/.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'

@@ -1,6 +1,6 @@
 // Builds dist/: wimds.js, the command line; a module per command, in the folders of src/, with the chunks that they share,
-// or a script for what runs on each node; serve.cjs, the sidecar as one script with its compiled code beside it
-// (docs/decisions/0007); and demo/, the application that `wimds demo` runs. Licence texts and an SBOM lie beside each
+// or a script for what runs on each node; serve.cjs, the sidecar as one script with its compiled code
+// (docs/decisions/0007); and demo/, the application that `wimds demo` runs. Licence texts and an SBOM lie next to each
 // bundle.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'

@@ -1,4 +1,4 @@
-/** Holds the imports of src/ to docs/architecture.md, and the layout of test/ to that of src/. */
+/** Holds the imports of src/ to docs/architecture.md, and the layout of test/ to src/. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, posix } from 'node:path'
 import { expect, test } from 'vitest'

@@ -39,7 +39,7 @@ test.each([
   [[''], 'wimds: unknown command ""'],
   [['constructor'], 'wimds: unknown command "constructor"'],
   [['--prob'], 'wimds: --prob is not a flag of this command. Did you mean --probe?'],
-])('explains what is wrong with %j, and suggests what may have been meant', (args, message) => {
+])('explains the mistake in %j, and suggests a similar word', (args, message) => {
   const stderr = `${message}\n\nSee wimds --help.\n`
   expect(wimds(...args)).toEqual({ status: 64, stdout: '', stderr })
 })

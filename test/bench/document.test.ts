@@ -12,7 +12,7 @@ test('docs/performance.md has the table of the reference', () => {
   expect(withTable(page, reference)).toBe(page)
 })
 
-test('the chart is that of the reference', () => {
+test('the chart agrees with the reference', () => {
   expect(read('docs/images/performance.svg')).toBe(chart(reference))
 })
 

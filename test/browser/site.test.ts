@@ -65,7 +65,7 @@ async function visit(
   expect(messages).toEqual([])
 }
 
-/** Returns what is wrong with a link, or undefined. */
+/** Returns the problem of a link, or undefined. */
 function findFault(url: URL): string | undefined {
   const [, file] = /^\/wimds\/wimds\/(?:blob|edit)\/[^/]+\/(.+)$/.exec(url.pathname) ?? []
   if (url.host === 'github.com' && file !== undefined) {
@@ -107,7 +107,7 @@ test('every link of every page leads to a page, a heading, or a file of the repo
   expect(broken).toEqual([])
 })
 
-test('every link in what is released leads to a page and a heading', async () => {
+test('every link in a released file leads to a page and a heading', async () => {
   const texts: string[] = []
   for await (const file of glob('{src,charts,examples}/**/*.{ts,md,yaml,txt,json}')) {
     texts.push(await readFile(file, 'utf8'))

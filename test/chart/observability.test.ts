@@ -201,7 +201,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(names).toContain('WimdsDown')
     })
 
-    test('changes what is given of one alert, and nothing else', async () => {
+    test('changes the given members of one alert, and nothing else', async () => {
       const WimdsNotReady = { for: '1h30m', keepFiringFor: '10m', severity: 'page' }
       const additionalRuleLabels = { severity: 'info' }
       const before = await renderRules({ additionalRuleLabels })

@@ -62,7 +62,7 @@ test.each([
 })
 
 test.each(['POST', 'OPTIONS', 'M-SEARCH'])(
-  'answers %s with 405 and what is allowed',
+  'answers %s with 405 and the allowed methods',
   async (method) => {
     const { status, headers, body } = await roundTrip(server.port, request(TOKEN, { method }))
     expect(status).toBe(405)

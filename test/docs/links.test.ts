@@ -41,7 +41,7 @@ describe.each(PAGES)('%s', (page) => {
     ),
   ]
 
-  test('links only to what is there', () => {
+  test('links only to pages and headings that exist', () => {
     const missing = links
       .map(([, path = '']) => path)
       .filter((path) => path !== '' && !existsSync(resolveFrom(page, path)))

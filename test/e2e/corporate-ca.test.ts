@@ -41,7 +41,7 @@ test('a pod whose ConfigMap is missing starts once that exists', async () => {
   expect(await cluster.ask('late')).toMatchObject({ status: 200 })
 }, 240_000)
 
-test('a CA of a Secret is mounted without the private key beside it', async () => {
+test('a CA of a Secret is mounted without its private key', async () => {
   const stringData = { 'ca.crt': await clusterCa(), 'tls.key': 'private' }
   const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ca' }, stringData }
   await cluster.namespace.create(secret)

@@ -105,7 +105,7 @@ describe('of a pod', () => {
   test.each([
     ['broken', 'sidecar_container: sidecar_not_running', /is waiting \((?:ErrImagePull|ImagePull)/],
     ['misconfigured', 'sidecar_container: sidecar_not_running', /exit code 64/],
-  ])('names what is wrong with the pod %s', async (name, failure, message) => {
+  ])('names the fault of the pod %s', async (name, failure, message) => {
     // The kubelet takes a moment to see it.
     const { code, report, failures } = await eventually(`doctor explains ${name}`, async () => {
       const result = await ofPod(name)

@@ -76,7 +76,7 @@ const ownMounts = (pod: z.infer<typeof Pod>) =>
 const settingsOf = (pod: z.infer<typeof Pod>) =>
   Object.fromEntries((gateOf(pod).env ?? []).map(({ name, value }) => [name, value]))
 
-/** A policy of somebody else. The API server runs policies in any order, which changes with each of them. */
+/** Another policy. The API server runs policies in any order, which changes with each of them. */
 const otherPolicy = (name: string, reinvocationPolicy: string, expression: string) =>
   [
     {
@@ -197,7 +197,7 @@ describe('injection.by policy', () => {
     expect(configurations).not.toContain(`/${RELEASE}`)
   })
 
-  test('the gate and the volume are those of wimds inject, whose pods are admitted as they are', async () => {
+  test('wimds inject adds the same gate and volume, and its pods are admitted as they are', async () => {
     const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
     const [byHand, byPolicy] = [await admit(injected), await admit(optedIn())]
     // Of the mounts, that of the API's token has the name of the pod's volume.

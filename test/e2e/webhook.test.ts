@@ -121,7 +121,7 @@ describe('a namespace with the label', () => {
     )
   })
 
-  test('may be that of the webhook, whose pods are not changed', async () => {
+  test('may be the namespace of the webhook, whose pods are not changed', async () => {
     await kubectl(['label', 'namespace', own.name, 'wimds.io/inject=true'])
     const manifest = stringify(appPod({ name: 'own', script: STAY }))
     expect(await own.kubectl(DRY_RUN, manifest)).not.toContain('wimds-token')

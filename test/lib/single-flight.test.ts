@@ -3,7 +3,7 @@ import { createSingleFlight } from '../../src/lib/single-flight.ts'
 
 const fail = () => Promise.reject(new Error('refused'))
 
-test('callers of one key share a call until it ends, and those of another key have their own', async () => {
+test('callers of one key share a call until it ends, and callers of another key have their own', async () => {
   const share = createSingleFlight<string>()
   const calls: PromiseWithResolvers<string>[] = []
   const work = () => {

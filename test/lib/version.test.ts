@@ -9,7 +9,7 @@ import { createFolder } from '../fixtures/folder.ts'
 const [, heading] = /^## (.+)$/m.exec(await readFile('CHANGELOG.md', 'utf8')) ?? []
 const REF = heading === 'Unreleased' ? 'main' : `v${VERSION}`
 
-/** Returns the branch or tag of every link to the documentation or the repository in what is released, by file. */
+/** Returns the branch or tag of every link to the documentation or the repository in the released files, by file. */
 async function linkedRefs(root: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const refs = new Map<string, Set<string>>()
   for await (const entry of glob('{src,charts,examples}/**', { cwd: root, withFileTypes: true })) {
@@ -28,7 +28,7 @@ test('links in messages lead to main while changes are unreleased, and to the ta
   expect(DOCS_URL).toBe(`https://wimds.github.io/wimds/${REF}`)
 })
 
-test('so do those of the chart and of the examples', async () => {
+test('links in the chart and in the examples lead to this version, too', async () => {
   const refs = await linkedRefs('.')
   expect([...refs.keys()]).toEqual(
     expect.arrayContaining([
@@ -60,6 +60,6 @@ test('the commands of docs/releasing.md change all of them, and change them back
   expect(await refsAfter(toMain)).toEqual(new Set([REF === 'main' ? 'main' : 'v0.2.0']))
 })
 
-test('the changelog begins with what is unreleased, or with this version', () => {
+test('the changelog begins with the unreleased changes, or with this version', () => {
   expect(heading?.split(' ')[0]).toBeOneOf(['Unreleased', VERSION])
 })

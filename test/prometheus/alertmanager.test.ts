@@ -77,7 +77,7 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
     expect(output.split('\n')[0]).toBe(receiver)
   })
 
-  test('inhibits the alerts of pods by that of their fleet, and of no other cluster', async () => {
+  test('inhibits the alerts of pods by the alert of their fleet, and of no other cluster', async () => {
     using directory = createFolder()
     await using alertmanager = await startAlertmanager(directory.path)
     const pod = { namespace: 'shop', pod: 'orders-1', identity: 'orders' }

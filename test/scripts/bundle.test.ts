@@ -42,7 +42,7 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and h
   }
   await expect.poll(() => status().catch(() => undefined)).toBe(200)
   expect(sidecar.hasEnded()).toBe(false)
-  // A second attempt is made beside one that takes long.
+  // A second attempt is made while one takes long.
   expect(new Set(proxy.tunnels)).toEqual(new Set([`${HOST}:443`]))
   // The bundle must not garble a character of the page.
   const page = await fetch(`http://127.0.0.1:${adminPort}/status`)

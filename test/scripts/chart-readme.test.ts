@@ -24,7 +24,7 @@ async function writeReference(
   return { code, stderr, readme: await readFile(directory.file('README.md'), 'utf8') }
 }
 
-test('the reference of the README is that of values.yaml', async () => {
+test('the reference of the README agrees with values.yaml', async () => {
   const { code, readme } = await writeReference()
   expect(code).toBe(0)
   expect(readme).toBe(await readFile(join(CHART, 'README.md'), 'utf8'))
@@ -59,7 +59,7 @@ interface Schema {
   readonly additionalProperties?: unknown
 }
 
-test('the schema accepts the default values, and those of examples/observability/README.md', async () => {
+test('the schema accepts the default values and the values of examples/observability/README.md', async () => {
   const isValid = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
   isValid(values)
   expect(isValid.errors).toBeNull()
@@ -98,7 +98,7 @@ test.each([`${CHART}/README.md`, `${CHART}/Chart.yaml`, `${CHART}/templates/NOTE
 const REPOSITORY =
   /https:\/\/(?:github\.com\/wimds\/wimds\/blob|raw\.githubusercontent\.com\/wimds\/wimds)\/[^/]+\/([\w./-]+)/g
 
-test('the version of the chart and of its application is that of the package', async () => {
+test('the chart and its application have the version of the package', async () => {
   const { version, appVersion } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
   expect([version, appVersion]).toEqual([VERSION, VERSION])
 })

@@ -1,4 +1,4 @@
-/** Which tool builds the images, with which arguments, and what is said where none can. */
+/** Which tool builds the images, with which arguments, and the message if there is none. */
 import { spawnSync } from 'node:child_process'
 import { readFile, symlink } from 'node:fs/promises'
 import { expect, test } from 'vitest'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
-/** What the script says of a lock file that holds this package beside a good one. Both are bundled, unless it is a tool. */
+/** Checks a lock file with this package and a good one. Both are bundled, unless it is a tool. */
 async function judged({ isTool = false, ...entry }: { isTool?: boolean; [key: string]: unknown }) {
   using directory = createFolder()
   const components = [
@@ -28,7 +28,7 @@ test('every package of the lock file has a licence that is allowed', async () =>
 
 test.each([
   ['a licence of the list', { license: 'Apache-2.0' }],
-  ['a choice, of which one is on the list', { license: '(GPL-3.0-only OR ISC)' }],
+  ['a choice with one on the list', { license: '(GPL-3.0-only OR ISC)' }],
   ['two licences that are both on the list', { license: '(MIT AND BSD-3-Clause)' }],
   ['a wider one, for a tool', { license: 'MPL-2.0', isTool: true }],
 ])('allows %s', async (_, entry) => {
@@ -38,7 +38,7 @@ test.each([
 test.each([
   ['a licence that is not on the list', { license: 'GPL-3.0-only' }, 'has GPL-3.0-only; allowed'],
   ['one that only tools may have', { license: 'MPL-2.0' }, '(bundled) has MPL-2.0; allowed'],
-  ['two licences of which one is not', { license: '(MIT AND GPL-2.0-only)' }, 'has (MIT AND GPL'],
+  ['two licences, and one is not', { license: '(MIT AND GPL-2.0-only)' }, 'has (MIT AND GPL'],
   [
     'a tool’s licence',
     { license: 'SSPL-1.0', isTool: true },

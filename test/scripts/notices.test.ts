@@ -62,7 +62,7 @@ test('a package without a licence text stops the build', async () => {
 test.each([
   ['its licence file', { 'LICENCE.md': 'Copyright A', 'README.md': '## License\n\nMIT\n' }],
   ['its README', { 'readme.md': '# S\n\n## License\n\nCopyright A\n\n## Authors\n\nB\n' }],
-])('a package’s licence text is that of %s', async (_, files) => {
+])('a package’s licence text comes from %s', async (_, files) => {
   const { stdout } = await noticesOf(files)
   expect(stdout.split(RULE)[1]).toBe('@scope/silent 1.2.3 (MIT)\n\nCopyright A\n')
 })

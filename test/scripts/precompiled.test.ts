@@ -7,7 +7,7 @@ import { runNode } from '../fixtures/run-program.ts'
 const SCRIPT = 'dist/serve.cjs'
 const CACHE = `${SCRIPT}.cache`
 
-test('V8 takes the compiled code that is beside the sidecar', async () => {
+test('V8 takes the compiled code next to the sidecar', async () => {
   const [text, cachedData] = await Promise.all([readFile(SCRIPT, 'latin1'), readFile(CACHE)])
   const script = new Script(text, { cachedData })
   expect(script.cachedDataRejected).toBe(false)

@@ -1,4 +1,4 @@
-/** The SBOMs that the build writes beside its bundles. */
+/** The SBOMs that the build writes next to its bundles. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 
@@ -13,7 +13,7 @@ async function componentsOf(file: string): Promise<ReadonlyMap<string, string>> 
   return new Map(sbom.components.map(({ name, purl }) => [name, purl]))
 }
 
-test('the SBOM of the command line lists what is bundled, and no tools', async () => {
+test('the SBOM of the command line lists the bundled packages, and no tools', async () => {
   const components = await componentsOf('dist/sbom.cdx.json')
   const lock: { packages: Record<string, { version: string }> } = JSON.parse(
     await readFile('package-lock.json', 'utf8'),

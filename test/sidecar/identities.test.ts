@@ -70,7 +70,7 @@ function rejection(act: () => unknown): string {
 const OTHER: Selector = { by: 'clientId', value: UNKNOWN }
 const ORDERS_AND_BILLING = `orders (client id ${ORDERS.clientId}), billing (client id ${BILLING.clientId})`
 
-test('a rejection names what was asked for and what is configured', () => {
+test('a rejection names the request and the configuration', () => {
   expect(rejection(() => createIdentityResolver(both)(OTHER))).toBe(
     `no identity of this sidecar has the client id ${UNKNOWN}; configured: ${ORDERS_AND_BILLING}. Fix: correct the request, or add the identity to the identities file`,
   )

@@ -1,4 +1,4 @@
-/** Generates RSA keys once for a run: those of a simulator take a tenth of a second of CPU, and hundreds start. */
+/** Generates RSA keys once for a run: the keys of a simulator take a tenth of a second of CPU, and hundreds start. */
 import type { webcrypto } from 'node:crypto'
 import type { TestProject } from 'vitest/node'
 

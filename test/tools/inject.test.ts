@@ -198,7 +198,7 @@ describe('wimds inject', () => {
     expect(broken).toMatchObject({ code: 1, out: '' })
   })
 
-  test('rejects another --mode than that of an earlier injection', async () => {
+  test('rejects a --mode that differs from an earlier injection', async () => {
     const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], POD)
     const { code, out, err } = await run([...IDENTITY, '--mode', 'nft', '-'], injected)
     expect({ code, out }).toEqual({ code: 1, out: '' })
@@ -330,7 +330,7 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
       ['an empty file', ['-'], '', NOTHING],
       ['an object without an apiVersion', [unversioned], '', NOTHING],
       ['a workload that opted out', ['-'], optOut(POD), NOTHING],
-      ['an unknown kind beside a Pod', ['-'], `${POD}---\n${unknown}`, UNSUPPORTED],
+      ['an unknown kind with a Pod', ['-'], `${POD}---\n${unknown}`, UNSUPPORTED],
     ])('%s: 0, and 1 with --strict', async (_, names, input, message) => {
       const lax = await run([...IDENTITY, ...names], input)
       expect(lax.code).toBe(0)
@@ -560,7 +560,7 @@ a: *nothing
     expect(err).not.toContain('Pod/fine')
   })
 
-  test('what cannot be edited safely: the value of a merge key', async () => {
+  test('rejects a change of the value of a merge key', async () => {
     const spec = 'x: &x {env: [{name: NO_PROXY, value: a}]}, containers: [{name: a, <<: *x}]'
     const source = `{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {${spec}}}`
     const { code, out, err } = await run([...IDENTITY, '--mode', 'env', '-'], source)
@@ -570,7 +570,7 @@ a: *nothing
     )
   })
 
-  test('what cannot be edited safely: an alias, by its line and not that of its object', async () => {
+  test('rejects an alias by its line, not by the line of its object', async () => {
     const source = `# of the file
 apiVersion: v1
 kind: Pod
@@ -594,7 +594,7 @@ spec:
     ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`), 'it is UTF-16'],
     ['Latin-1', Buffer.from(`a: 1\n# café\n${COMMENTED}`, 'latin1'), 'line 2 is not UTF-8'],
     ['half a character', Buffer.from('# é').subarray(0, 3), 'line 1 is not UTF-8'],
-  ])('what is not UTF-8: %s', async (_, source, message) => {
+  ])('rejects a file that is not UTF-8: %s', async (_, source, message) => {
     const path = file('encoded.yaml', source)
     for (const [name, { code, out, err }] of [
       ['stdin', await run([...IDENTITY, '-'], source)],

@@ -212,7 +212,7 @@ faults: 3
     })
   })
 
-  test('exits with 1 while another process uses the folder, and takes over that of a killed one', async () => {
+  test('exits with 1 while another process uses the folder, and takes over the folder of a killed one', async () => {
     const cli = join(import.meta.dirname, '../../src/cli.ts')
     const first = spawn(process.execPath, [cli, 'simulate', '--dir', directory.path])
     await once(first.stdout, 'data')

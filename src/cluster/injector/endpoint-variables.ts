@@ -118,7 +118,7 @@ function findAddressProblem(name: string, container: Container, plan: Plan): str
   return `, and SDKs that read it never ask the sidecar. Fix: remove the variable${alternatives}, or list the container in wimds.io/skip-containers`
 }
 
-/** The variables with a secret, and those with the address of its endpoint. */
+/** The variables with a secret, each with the variable of its endpoint. */
 const ENDPOINTS_OF_SECRETS = [
   ['IDENTITY_HEADER', 'IDENTITY_ENDPOINT'],
   ['MSI_SECRET', 'MSI_ENDPOINT'],

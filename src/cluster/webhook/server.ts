@@ -156,7 +156,7 @@ function createKey({ localAddress, remoteAddress, remotePort }: Socket): string 
 const MIN_VERSION = { minVersion: 'TLSv1.3' } as const
 const TLS_LIMITS = { handshakeTimeout: 5000, ...MIN_VERSION }
 
-/** Sets the certificate of new connections, and the CAs (PEM) of client certificates where those are required. */
+/** Sets the certificate of new connections, and the CAs (PEM) of client certificates where they are required. */
 export function serveCertificate(
   server: TlsServer,
   { certPem: cert, keyPem: key }: Pick<CertificateMaterial, 'certPem' | 'keyPem'>,

@@ -68,7 +68,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
   return app
 }
 
-/** Creates an application whose requests are those of a pod, and have passed its guard. */
+/** Creates an application in which each request has its pod, and has passed the guard of the pod. */
 function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   const app = fastify({
     logger: false,

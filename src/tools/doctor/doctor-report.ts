@@ -93,7 +93,7 @@ const Report = z.object({
       )
       .check(z.maxLength(MAX_SETTINGS)),
   ),
-  /** Every check, in the order in which one depends on the other, those that were not made among them. */
+  /** Every check, in the order in which one depends on the other, also the checks that were not made. */
   checks: z.array(Finding),
 })
 

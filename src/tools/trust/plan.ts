@@ -1,4 +1,4 @@
-/** Plans the federated credentials of a cluster: compares those that must exist in Azure with those that do. */
+/** Plans the federated credentials of a cluster: compares the needed ones with the ones in Azure. */
 import type { ClusterObjects } from './cluster-objects.ts'
 import {
   createCredentialName,
@@ -45,7 +45,7 @@ export interface PlannedIdentity {
   readonly credentials: readonly PlannedCredential[]
   /** Of the same issuer, and needed by nothing in the input. */
   readonly extra: readonly ExistingCredential[]
-  /** How many credentials the identity has in the end; without a list of those that exist, those planned. */
+  /** How many credentials the identity has in the end; without a list of the existing ones, the planned ones alone. */
   readonly count: number
   readonly isCompared: boolean
   readonly isOverLimit: boolean

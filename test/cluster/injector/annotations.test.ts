@@ -93,7 +93,7 @@ describe('a malformed annotation is rejected', () => {
   test.each([
     [{ 'wimds.io/ca-config-map': 'a', 'wimds.io/ca-secret': 'b' }],
     [{ 'wimds.io/https-proxy': 'http://proxy', 'wimds.io/https-proxy-secret': 'b' }],
-  ])('two of which one excludes the other: %j', (annotations) => {
+  ])('two that exclude each other: %j', (annotations) => {
     expect(reasonsFor(pod({ annotations }))).toEqual([
       `the annotations ${Object.keys(annotations).join(' and ')} are both set. Fix: remove one`,
     ])

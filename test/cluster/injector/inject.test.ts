@@ -92,7 +92,7 @@ describe('the sidecar', () => {
     expect(patchFor(result)).toEqual([])
   })
 
-  test('has the resources of its annotations beside pod-level resources', () => {
+  test('has the resources of its annotations, also with pod-level resources', () => {
     const resources = { limits: { cpu: '1', memory: '1Gi' } }
     const annotations = { 'wimds.io/cpu-request': '20m', 'wimds.io/memory-request': '80Mi' }
     expect(sidecarOf(annotated(annotations, { resources })).resources).toEqual({
@@ -201,7 +201,7 @@ describe('the CA bundle', () => {
     expect(mounts).toEqual([['wimds', mount]])
   })
 
-  test('of a pod’s annotation replaces that of the settings, file and variable', () => {
+  test('of a pod’s annotation replaces the CA of the settings, file and variable', () => {
     const settings: Partial<InjectionSettings> = {
       ca: { kind: 'ConfigMap', name: 'operator', key: 'ca.crt' },
     }
@@ -498,7 +498,7 @@ describe('the projected token', () => {
     test.each([
       ['mounted elsewhere', '/mnt/tokens/azure/token', { mountPath: '/mnt/tokens' }],
       ['mounted in part', '/mnt/token', { mountPath: '/mnt', subPath: 'azure' }],
-      // The kubelet never renews what is mounted by a subPath.
+      // The kubelet never renews a mount by subPath.
       ['mounted in part where the image may read', '/var/run/secrets/azure/token', partly],
       ['mounted as a file', '/mnt/token', { mountPath: '/mnt/token', subPath: 'azure/token' }],
     ])('is mounted whole where the image may read it: %s', (_, file, mount) => {

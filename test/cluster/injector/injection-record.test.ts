@@ -261,7 +261,7 @@ describe('between two calls of the webhook', () => {
     expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
   })
 
-  test('a pull policy other than Always is that of the settings', () => {
+  test('a pull policy other than Always comes from the settings', () => {
     const once = injected(pod(), NEVER)
     const policy = (imagePullPolicy: string) =>
       containerOf(injected(changed(once, { imagePullPolicy }), NEVER, AT_ADMISSION), 'wimds')
@@ -293,7 +293,7 @@ function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPo
   return { ...given, spec: { ...given.spec, initContainers } }
 }
 
-/** Replaces the pod's annotations, without that of its injection. */
+/** Replaces the pod's annotations, without the record of its injection. */
 function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
   const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
   return { ...given, metadata: { annotations: { ...annotations, ...record } } }

@@ -57,7 +57,7 @@ describe('a pod of mode node', () => {
     })
   })
 
-  test('has its annotations and the variables of the settings in the gate, without those of the node', () => {
+  test('has its annotations and the variables of the settings in the gate, without the variables of the node', () => {
     const sidecarEnv = [
       { name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' },
       { name: 'WIMDS_INSTANCE_REGION', value: 'westeurope' },

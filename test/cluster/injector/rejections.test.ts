@@ -132,9 +132,12 @@ describe('a pod is rejected with a fix for', () => {
       [{ ...root, ...drop('NET_RAW', 'SETUID') }, {}, NONE],
       [{ runAsUser: 1000 }, {}, NONE],
       [{}, { runAsUser: 1000 }, NONE],
-    ])('is judged by its context %j and that of the pod, %j', (context, podContext, reason) => {
-      expect(setuid(context, podContext).join('\n')).toMatch(reason)
-    })
+    ])(
+      'is judged by its own context %j and the context of the pod, %j',
+      (context, podContext, reason) => {
+        expect(setuid(context, podContext).join('\n')).toMatch(reason)
+      },
+    )
 
     test.each([{ ...root, ...drop('ALL') }, { runAsUser: 1000 }])(
       'is rejected with setuid programs, whatever its user is: %j',

@@ -50,7 +50,7 @@ test('the account gives both ids, and the gate takes precedence', async () => {
   expect(own.settings).toMatchObject({ AZURE_CLIENT_ID: TENANT_ID, AZURE_TENANT_ID: TENANT_ID })
 })
 
-test('the default tenant is that of an account without one', async () => {
+test('an account without a tenant has the default tenant', async () => {
   const { settings } = await findSettings({}, [], 'contoso.com')
   expect(settings).toEqual({ WIMDS_LISTEN: '127.0.0.1:64169', AZURE_TENANT_ID: 'contoso.com' })
   const named = await findSettings(annotate(CLIENT_ID, TENANT_ID), [], 'contoso.com')

@@ -9,7 +9,7 @@ import { createFolder } from '../../fixtures/folder.ts'
 
 const UID = nodeModePod().metadata.uid
 
-/** Creates a pod with a projected token, as the kubelet does, and a secret beside it. */
+/** Creates a pod with a projected token, as the kubelet does, and a secret next to it. */
 function setUp(helper = compiledHelper()) {
   const folder = createFolder()
   const { path: directory, file, write } = folder
@@ -44,7 +44,7 @@ test('answers many requests in their order', async () => {
 
 test.each([
   ['that no mount covers', '/etc/passwd'],
-  ['beside a mount', `${TOKEN_DIRECTORY}-too/token`],
+  ['next to a mount', `${TOKEN_DIRECTORY}-too/token`],
   ['of another volume', `${TOKEN_DIRECTORY}/../../kubernetes.io~secret/password`],
   ['that is relative', 'token'],
   ['with a second request', `${TOKEN_DIRECTORY}/x\n${UID} volumes/kubernetes.io~secret/password`],

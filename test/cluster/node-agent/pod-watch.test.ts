@@ -202,7 +202,7 @@ test.each<[string, Answer]>([
   expect(errors).toHaveLength(1)
 })
 
-test('lists again what is not older than the last event when the connection breaks', async () => {
+test('lists again, and nothing older than the last event, when the connection breaks', async () => {
   const { queries, seen } = await setUp({
     lists: [list(['a']), list(['b'])],
     watches: [

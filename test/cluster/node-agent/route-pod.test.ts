@@ -148,7 +148,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
   })
 
-  test('ignores the record of a sandbox that does not exist any more, and what is no record', async () => {
+  test('ignores the record of a sandbox that does not exist any more, and a file that is no record', async () => {
     using pod = await podNetwork()
     record(netns.write('ended', ''), UID)
     record(netns.file('of-another-boot'), UID)
@@ -196,7 +196,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     for (const each of [pod, second]) expect(rulesOf(each)).not.toContain('to_sidecar')
   })
 
-  test('routes a pod that an earlier agent has routed, beside it, with the same rules', async () => {
+  test('routes a pod that an earlier agent has routed, at the same time, with the same rules', async () => {
     using pod = await keptNetwork()
     await createRouter()(routedPod())
     const first = rulesOf(pod)

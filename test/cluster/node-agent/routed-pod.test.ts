@@ -5,7 +5,7 @@ import { INJECTION_DEFAULTS } from '../../../src/cluster/injector/injection-sett
 import { parseRoutedPod } from '../../../src/cluster/node-agent/routed-pod.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 
-test('reads what is needed to serve a pod', () => {
+test('reads all that a served pod needs', () => {
   const env = [
     { name: 'AZURE_CLIENT_ID', value: 'first' },
     { name: 'AZURE_CLIENT_ID', value: 'last' },

@@ -56,7 +56,7 @@ test('serves a new certificate without a restart, after its CA was published', a
   await rotation.stop()
 })
 
-test('reports a failed check, and keeps what is served', async () => {
+test('reports a failed check, and keeps the served certificate', async () => {
   const errors: unknown[] = []
   let fails = false
   const rotation = startCertificateRotation({

@@ -112,7 +112,7 @@ test.each([
   expect((await post(body, options)).status).toBe(status)
 })
 
-test('answers a malformed review with what is wrong', async () => {
+test('answers a malformed review with its error', async () => {
   answer = () => Promise.reject(new MalformedReview('no uid'))
   expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
 })

@@ -1,4 +1,4 @@
-/** Lists what is in the cluster, to find what an uninstall leaves. */
+/** Lists the objects of the cluster, to find what an uninstall leaves. */
 import { kubectl } from './run.ts'
 
 /** Kinds whose objects come and go by themselves. */

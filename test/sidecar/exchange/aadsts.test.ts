@@ -60,7 +60,7 @@ describe('explainAadsts', () => {
   test.each([
     [5002727, 'is not JWT'],
     [5002738, 'signing algorithm'],
-  ])('gives AADSTS%i its own advice, and not that of 50027', (number, text) => {
+  ])('gives AADSTS%i its own advice, and not the advice of 50027', (number, text) => {
     expect(explainAadsts(number)?.explanation).toContain(text)
   })
 

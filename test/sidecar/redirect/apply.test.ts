@@ -116,7 +116,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     ])
   })
 
-  test('the redirect precedes that of a mesh', async () => {
+  test('the redirect precedes the redirect of a mesh', async () => {
     using pod = await podNetwork()
     await pod.serve('127.0.0.1', 8000, 'sidecar')
     await pod.serve('127.0.0.1', 15001, 'mesh')

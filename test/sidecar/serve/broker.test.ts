@@ -29,7 +29,7 @@ const ENVIRONMENT = {
   NODE_TLS_REJECT_UNAUTHORIZED: '0',
 }
 
-test('warns of a failed reload until one succeeds, beside the warnings of the settings', async () => {
+test('warns of a failed reload until one succeeds, and of the settings', async () => {
   const config = await loadConfig(ENVIRONMENT)
   const broker = createBroker({
     config,

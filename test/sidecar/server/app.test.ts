@@ -46,7 +46,7 @@ test('gives each reply a request id of its own, also one that was rendered befor
   for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
 })
 
-test('names the error code of a failed exchange in a header, and none beside a token', async () => {
+test('names the error code of a failed exchange in a header, and none with a token', async () => {
   await using app = createMetadataApp(failingWith(new BrokerError('entra_tls', 'x')))
   const failed = await app.inject({ url: TOKEN_URL, headers: HEADERS })
   expect(failed.headers['x-wimds-error']).toBe('entra_tls')

@@ -108,7 +108,7 @@ test.each([
   ['a socket that has been closed', row(...OWN_ROW, 0, { inode: 0 }), undefined],
   ['a row that is not established', row(...OWN_ROW, 7, { state: '02' }), undefined],
   // Another program had this port, and the server has closed its connection.
-  ['a row beside that of another program', row(...OWN_ROW, 8, { state: '08' }) + METADATA_ROW, 7],
+  ['a row and the row of another program', row(...OWN_ROW, 8, { state: '08' }) + METADATA_ROW, 7],
   ['the other direction', row('0100007F:1F40', '0700000A:9C40', 7), undefined],
   ['a table that is no such table', 'x\n\n', undefined],
   ['an empty table', '', undefined],

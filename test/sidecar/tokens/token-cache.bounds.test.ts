@@ -129,7 +129,7 @@ async function setUpCrowd({ maxEntries = 1000 } = {}) {
 }
 
 describe('while as many callers wait as may wait', () => {
-  test('those of another pod wait for the same exchange', async () => {
+  test('callers of another pod wait for the same exchange', async () => {
     const { cache, crowd, hangUp } = await setUpCrowd()
     const neighbour = ask(cache.createGet(1), other('cold'))
     await vi.advanceTimersByTimeAsync(8000)

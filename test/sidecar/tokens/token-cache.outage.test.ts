@@ -174,7 +174,7 @@ describe('while no token is cached', () => {
 describe('the time limit', () => {
   const timeoutMs = 10 * SECOND_MS
 
-  test('of an exchange is twice as long as that of its callers, and includes its wait for a permit', async () => {
+  test('of an exchange is twice as long as for its callers, and includes its wait for a permit', async () => {
     const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs })
     const { entra, get } = setUp({ timeoutMs, limit, behaviour: { latencyMs: 4000 } })
     void ask(get, other(1))
@@ -187,7 +187,7 @@ describe('the time limit', () => {
     expect(entra.inflight()).toBe(0)
   })
 
-  test('of an exchange in the background is that of a caller', async () => {
+  test('of an exchange in the background is as long as for a caller', async () => {
     const { entra, get } = setUp({ timeoutMs })
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(MINUTE_MS)

@@ -26,7 +26,7 @@ const FLAGS =
   "--identity-name orders --resource-group 'my shop' --subscription 55555555-5555-4555-8555-555555555555"
 const PLACEHOLDERS = '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP'
 
-test('the identity is that of the resource id, or has placeholders and is looked up', () => {
+test('the resource id names the identity; without one, it has placeholders and is looked up', () => {
   const identity = { ...IDENTITY, resourceId: ARM_ID }
   expect(commandsOf({ ...MISMATCH, identity })).toEqual([
     `az identity federated-credential list ${FLAGS} --output table`,

@@ -1,4 +1,4 @@
-/** A pod may print anything: what is parsed can be formatted, and the rest is no report. */
+/** A pod may print anything: a parsed report can be formatted, and the rest is no report. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -90,7 +90,7 @@ function printWith(number: number, value: unknown): string {
   return JSON.stringify(REPORT, (_, member: unknown) => (at++ === number ? value : member))
 }
 
-test('what is parsed can be formatted, whatever one of its members is', () => {
+test('a parsed report can be formatted, whatever one of its members is', () => {
   const values = fc.oneof(fc.jsonValue(), fc.constant(undefined))
   // The report itself is number 0.
   const property = fc.property(fc.integer({ min: 1, max: 40 }), values, (number, value) => {

@@ -1,4 +1,4 @@
-/** What `wimds doctor` prints beside a sidecar, and what it finds out about the network and the credentials. */
+/** The report of `wimds doctor` next to a sidecar, with its findings on the network and the credentials. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'

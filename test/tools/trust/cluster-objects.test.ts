@@ -29,7 +29,7 @@ test.each(['{{ .Values.name }}', "a'; id; '", 'a\nb', ''])('rejects the name %j'
   ])
 })
 
-test('reports what is not a pod', async () => {
+test('reports an object that is not a pod', async () => {
   const metadata = { name: 'a', namespace: 'shop' }
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] } }
   const { findings } = await read([pod])

@@ -14,7 +14,7 @@ import {
   warning,
 } from './fixtures.ts'
 
-/** Lists what is planned, as `CLIENT_ID SUBJECT`. */
+/** Lists the planned credentials, as `CLIENT_ID SUBJECT`. */
 async function needs(...args: Parameters<typeof plan>) {
   const { identities, findings } = await plan(...args)
   const planned = identities.flatMap(({ clientId, credentials }) =>

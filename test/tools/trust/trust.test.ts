@@ -235,7 +235,7 @@ describe('says that nothing could be determined, and exits with 1, for', () => {
 
   test.each([
     ['a text', file('README.md', 'Orders of the shop\n'), none],
-    ['what is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml:1:4: Nested mappings'],
+    ['a text that is not YAML', file('bad.yaml', 'a: b: c\n'), 'bad.yaml:1:4: Nested mappings'],
     [
       'an unrendered template',
       file('template.yaml', 'kind: Pod\nspec:\n  {{- if .Values.a }}\n  a: 1\n'),

@@ -46,7 +46,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const add = (...finding: Parameters<typeof createFinding>) =>
     report.checks.push(createFinding(...finding))
   const stop = (reason: string) => {
-    // The check stands for all of those inside the pod.
+    // The check stands for all checks inside the pod.
     add('doctor_inside', notChecked(reason))
     return report
   }

@@ -52,7 +52,7 @@ describe('a control endpoint', () => {
       [{ kind: 'hang', tims: 1 }],
       '[0]: has no member "tims"; its members are kind, target, clientId, times',
     ],
-  ])('answers %j with 400 and what is wrong and allowed', async (body, error) => {
+  ])('answers %j with 400, the error and the allowed values', async (body, error) => {
     await using simulator = await startSimulator()
     expect(await control(simulator, 'PUT', 'faults', body)).toEqual({
       status: 400,

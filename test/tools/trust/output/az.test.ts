@@ -61,7 +61,7 @@ test('writes the credentials of one identity one after the other, with a pause',
   expect(calls[1]).toEqual(['sleep', '4'])
 })
 
-test('writes what is missing or different, and nothing that is present or extra', () => {
+test('writes missing and different credentials, and none that is present or extra', () => {
   const credentials = [
     credential({ name: 'wimds-present', state: 'present' }),
     credential({ name: 'wimds-missing', state: 'missing' }),
