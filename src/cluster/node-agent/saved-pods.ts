@@ -1,6 +1,8 @@
 /** Keeps the pods that are routed on the node's disk, for an agent that starts while the API server is away. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { describeFileError, errorCode } from '../../lib/describe-error.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { parseJson } from '../../lib/json.ts'
 import { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded } from './sandboxes.ts'
@@ -30,10 +32,10 @@ export class SavedPods {
     return RoutedPod.safeParse(parseJson(text)).data
   }
 
-  /** Writes a complete file or none. */
+  /** Writes a complete file or none. Throws an error with path, reason and fix if the directory cannot be created. */
   write(pod: RoutedPod): void {
     const path = this.#path(pod.uid)
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    this.#createDirectory()
     const temporary = `${path}.${process.pid}`
     writeFileSync(temporary, JSON.stringify(pod), { mode: 0o600 })
     renameSync(temporary, path)
@@ -41,6 +43,18 @@ export class SavedPods {
 
   remove(uid: string): void {
     rmSync(this.#path(uid), { force: true })
+  }
+
+  /** Creates the directory, without its parents: with `recursive` Node never returns where mkdir fails with ENOENT, as in /proc. */
+  #createDirectory(): void {
+    try {
+      mkdirSync(this.#directory, { mode: 0o700 })
+    } catch (error) {
+      if (errorCode(error) === 'EEXIST') return
+      const { problem } = describeFileError(this.#directory, error, 'create')
+      const fix = 'create it, or choose another directory by --state-directory'
+      throw new Error(formatProblem({ problem, fix }), { cause: error })
+    }
   }
 
   #path(uid: string): string {

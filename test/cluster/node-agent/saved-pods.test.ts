@@ -36,3 +36,12 @@ test('reads nothing where no agent has been, and skips what no agent has written
   writeFileSync(join(directory, 'b.json.42'), JSON.stringify(podWith('b')))
   expect(saved.read()).toEqual([podWith('a')])
 })
+
+test.each([['/proc/wimds'], ['/proc/wimds/state']])(
+  'names the directory %s, which cannot be created',
+  (path) => {
+    expect(() => new SavedPods(path).write(podWith('a'))).toThrow(
+      `cannot create ${path}: no such file or directory. Fix: create it, or choose another directory by --state-directory`,
+    )
+  },
+)
