@@ -5,6 +5,7 @@ import { dropIn } from '../../src/cli/drop-in.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { VERSION } from '../../src/lib/version.ts'
 import { listening } from '../fixtures/listening.ts'
+import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
 
 const READY = 'is ready'
@@ -31,8 +32,7 @@ test('--probe polls the port of --proxy-port until it is ready', async () => {
 })
 
 test('--probe retries when the connection is refused', async () => {
-  const { port, [Symbol.asyncDispose]: stop } = await proxy()
-  await stop()
+  const port = await freePort()
   const running = dropIn(['--proxy-port', String(port), '-probe'], captureIo())
   const late = createServer((_, reply) => reply.end(READY))
   setTimeout(() => late.listen(port, '127.0.0.1'), 300)

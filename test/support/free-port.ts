@@ -1,9 +1,23 @@
 /** Ports for servers whose address has to be known before they start. */
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { listening } from '../fixtures/listening.ts'
+import { errorCode } from '../../src/lib/describe-error.ts'
 
-/** A loopback port that was free a moment ago. */
+/**
+ * Returns a loopback port that was free a moment ago. It is below the ephemeral ports of Linux, of which another process
+ * could get it by binding port 0 before its server listens.
+ */
 export async function freePort(): Promise<number> {
-  await using server = await listening(createServer())
-  return server.port
+  const port = randomInt(16_384, 32_768)
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (errorCode(error) !== 'EADDRINUSE') throw error
+    return await freePort()
+  } finally {
+    server.close()
+  }
+  return port
 }

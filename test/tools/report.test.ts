@@ -4,6 +4,7 @@ import { report } from '../../src/tools/report/report.ts'
 import { VERSION } from '../../src/lib/version.ts'
 import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
+import { freePort } from '../support/free-port.ts'
 import { runCommand } from './capture.ts'
 
 /** Starts a server with these responses; `requests` are the URLs of its requests. */
@@ -98,13 +99,12 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 
   test('reports the reachable sidecars, and exits 1 for an unreachable one', async () => {
     await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
-    const gone = await answering(() => ({ body: '' }))
-    await gone[Symbol.asyncDispose]()
-    const { code, out, err } = await run(['--url', orders.origin, '--url', gone.origin])
+    const gone = `http://127.0.0.1:${await freePort()}`
+    const { code, out, err } = await run(['--url', orders.origin, '--url', gone])
     expect(code).toBe(1)
     expect(out).toContain('shop/orders')
     expect(err).toMatch(/^wimds report: \S+: cannot connect \(ECONNREFUSED\)\. Fix: .*port-forward/)
-    expect(err).toContain(`${gone.origin}/status.json`)
+    expect(err).toContain(`${gone}/status.json`)
     expect(err.match(/\n/g)).toHaveLength(1)
   })
 
@@ -223,9 +223,8 @@ describe('from a Prometheus', () => {
   })
 
   test('names the fix for a Prometheus, and not that for a sidecar', async () => {
-    const gone = await answering(() => ({ body: '' }))
-    await gone[Symbol.asyncDispose]()
-    const { code, err } = await run(['--prometheus', gone.origin])
+    const gone = `http://127.0.0.1:${await freePort()}`
+    const { code, err } = await run(['--prometheus', gone])
     expect(code).toBe(1)
     expect(err).toMatch(
       /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
