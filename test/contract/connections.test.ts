@@ -11,7 +11,6 @@ const HALF_BODY = request('/nowhere', {
   headers: { 'Content-Length': '9' },
   body: 'x',
 })
-const GENEROUS = { timeout: 10_000 }
 
 /** Starts a server whose tokens are held back until `release`; its connections end with the test. */
 async function startCapped(maxConnections: number, timeouts?: ListenOptions['timeouts']) {
@@ -24,7 +23,7 @@ async function startCapped(maxConnections: number, timeouts?: ListenOptions['tim
     port,
     open: async (): Promise<Connection> => stack.use(await openConnection(port)),
     /** Waits until this many requests have reached the token source. */
-    untilAnswering: (count: number) => expect.poll(() => given.asked.length, GENEROUS).toBe(count),
+    untilAnswering: (count: number) => expect.poll(() => given.asked.length).toBe(count),
     asked: () => given.asked.length,
     release: given.release,
     close,
@@ -74,7 +73,7 @@ test.each([
   for (const connection of slow) connection.write(bytes)
   const callers = [await server.open(), await server.open()]
   for (const caller of callers) expect(await isServed(caller)).toBe(true)
-  await expect.poll(() => countClosed(slow), GENEROUS).toBe(2)
+  await expect.poll(() => countClosed(slow)).toBe(2)
 })
 
 test.each([
@@ -87,9 +86,9 @@ test.each([
   waiting.write(bytes)
   await server.untilAnswering(1)
   const crowd = await Promise.all(Array.from({ length: 5 }, () => server.open()))
-  await expect.poll(() => countClosed(crowd), GENEROUS).toBe(5)
+  await expect.poll(() => countClosed(crowd)).toBe(5)
   server.release()
-  await expect.poll(async () => (await waiting.reply()).body, GENEROUS).toContain('access_token')
+  await expect.poll(async () => (await waiting.reply()).body).toContain('access_token')
 })
 
 test('the cap closes a new connection only while every other one waits for a reply', async () => {

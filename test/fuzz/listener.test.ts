@@ -42,7 +42,7 @@ async function exchange(bytes: string, cuts: readonly number[]): Promise<string>
   // Node closes a connection whose sending side has ended, also before the replies to pipelined requests.
   for (let turn = 0; turn < 30; turn += 1) await nextTurn()
   connection.end()
-  return await connection.closed(5000)
+  return await connection.closed()
 }
 
 async function expectValidCallerServed(): Promise<void> {

@@ -118,7 +118,7 @@ describe.skipIf(!hasAlertmanager())('Alertmanager', () => {
         .filter(({ status }) => status.inhibitedBy.length > 0 === isInhibited)
         .map(({ labels }) => labels)
     // It evaluates the rules as it groups the alerts.
-    await expect.poll(() => labelsOf(true), { timeout: 30_000 }).toHaveLength(inhibited.length)
+    await expect.poll(() => labelsOf(true)).toHaveLength(inhibited.length)
     expect(new Set(await labelsOf(true))).toEqual(new Set(inhibited))
     expect(new Set(await labelsOf(false))).toEqual(new Set(active))
   })

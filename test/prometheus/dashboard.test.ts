@@ -42,7 +42,7 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
     shutdown.abort()
     await ended
   })
-  await until('the webhook has a certificate', 20_000, () =>
+  await until('the webhook has a certificate', 60_000, () =>
     Promise.resolve(io.out().includes('"certificate_loaded"') ? true : undefined),
   )
   return { port: Number(/"listening".*"port":(\d+)/.exec(io.out())?.[1]), adminPort }

@@ -51,7 +51,7 @@ export async function startServer(program: string, flags: readonly string[]) {
     await ended
   }
   try {
-    await until(`${program} is ready`, 20_000, async () => {
+    await until(`${program} is ready`, 60_000, async () => {
       if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`)
       const answer = await fetch(`${origin}/-/ready`).catch(() => undefined)
       return answer?.ok === true ? true : undefined

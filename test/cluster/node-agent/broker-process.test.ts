@@ -85,7 +85,7 @@ test('serves pods on their sockets, and their files to it', async () => {
   broker.serve(routedPod({ uid: 'a', name: 'first' }), first.socket)
   const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
   broker.serve(routedPod({ uid: 'b', name: 'second', env }), second.socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 20_000 })
+  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
   expect(await ask(first.url)).toMatch(/^first by /)
   expect(await ask(second.url)).toBe('second /etc/wimds/identities.yaml')
 })
@@ -94,13 +94,13 @@ test('a broker that ends is replaced, and connections wait for the next one', as
   const { broker, onReady, onServing, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
   broker.serve(routedPod(), socket)
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 20_000 })
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
   expect(onEnd).toHaveBeenCalledWith('SIGKILL')
   expect(onReady).toHaveBeenCalledTimes(2)
   await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
-  await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 20_000 })
+  await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
   expect(await ask(url)).toBe(`app by ${pids[2]}`)
 })
 
@@ -110,12 +110,12 @@ test('closes the socket of a pod that has ended, and says which settings the bro
   broker.serve(routedPod({ uid: 'a' }), first.socket)
   const broken = routedPod({ uid: 'b', env: [{ name: 'BROKEN', value: '1' }] })
   broker.serve(broken, second.socket)
-  await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 20_000 })
+  await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalledWith(broken, 'BROKEN is set. Fix: remove it')
-  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 20_000 })
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   broker.close('a')
   await vi.waitFor(() => expect(ask(first.url)).rejects.toThrow('fetch failed'), {
-    timeout: 20_000,
+    timeout: 60_000,
   })
 })
 
@@ -133,7 +133,7 @@ test('a broker that hangs is replaced', async () => {
 test('a broker that cannot be started now is started again', async () => {
   const { onReady, onEnd } = startBroker({ failures: 1 })
   expect(onEnd).toHaveBeenCalledWith('spawn ENOMEM')
-  await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 20_000 })
+  await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 60_000 })
 })
 
 test('is stopped at once when its program is missing', async () => {

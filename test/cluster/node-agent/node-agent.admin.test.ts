@@ -51,7 +51,7 @@ test('says when it cannot read the pods of its node, and stays alive and ready',
   const { sample, status, log } = await startAgent()
   const reaches = (value: number) =>
     vi.waitFor(async () => expect(await sample('wimds_node_agent_synced')).toBe(value), {
-      timeout: 30_000,
+      timeout: 60_000,
     })
   await reaches(1)
   expect(await status('/readyz')).toBe(200)
@@ -65,7 +65,7 @@ test('says when it cannot read the pods of its node, and stays alive and ready',
 test('is alive and not ready before the first list, whatever the API server does', async () => {
   await using _ = await startApiServer({ [LIST]: (response) => answer(response, 503, {}) })
   const { sample, status, log } = await startAgent()
-  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 30_000 })
+  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 60_000 })
   expect(await status('/healthz')).toBe(200)
   expect(await status('/readyz')).toBe(503)
   expect(await sample('wimds_node_agent_synced')).toBe(0)

@@ -48,7 +48,7 @@ async function setUp({ lists, watches, idleMs }: Answers) {
     onError: (error) => errors.push(error),
   })
   const seen = (expected: readonly string[]) =>
-    vi.waitFor(() => expect(events).toEqual(expected), { timeout: 30_000 })
+    vi.waitFor(() => expect(events).toEqual(expected), { timeout: 60_000 })
   return { queries, errors, ended, seen, countLists: () => server.calls(LIST) }
 }
 

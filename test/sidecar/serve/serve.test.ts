@@ -14,8 +14,6 @@ import { captureIo } from '../../tools/capture.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
 
-const GENEROUS = { timeout: 15_000 }
-
 const simulator = await createSimulator()
 afterAll(() => simulator.close())
 
@@ -71,9 +69,9 @@ test('listens without a projected token, and becomes ready with one', async () =
 
   await writeFile(file, token)
   const ready = async () => (await get(sidecar.port, '/readyz')).status
-  await expect.poll(ready, GENEROUS).toBe(200)
+  await expect.poll(ready).toBe(200)
   const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
-  await expect.poll(served, GENEROUS).toBe(200)
+  await expect.poll(served).toBe(200)
 })
 
 test('stays ready after the projected token was read once and removed', async () => {
@@ -83,12 +81,12 @@ test('stays ready after the projected token was read once and removed', async ()
     AZURE_FEDERATED_TOKEN_FILE: file,
   })
   const seen = () => sidecar.events().map(({ event }) => event)
-  await expect.poll(seen, GENEROUS).toContain('assertion_failed')
+  await expect.poll(seen).toContain('assertion_failed')
   await copyFile(simulator.tokenFile, file)
-  await expect.poll(seen, GENEROUS).toContain('assertion_loaded')
+  await expect.poll(seen).toContain('assertion_loaded')
   await rm(file)
   const lastSeen = () => seen().findLast((event) => event.startsWith('assertion_'))
-  await expect.poll(lastSeen, GENEROUS).toBe('assertion_failed')
+  await expect.poll(lastSeen).toBe('assertion_failed')
   expect(seen().slice(seen().lastIndexOf('assertion_loaded'))).toContain('ready')
   expect((await get(sidecar.port, '/readyz')).status).toBe(200)
 })
@@ -117,12 +115,12 @@ test('frees the place of a waiting caller that hangs up', async () => {
       await using caller = await openConnection(sidecar.port)
       caller.write(request(`${TOKEN}https://storage.azure.com`))
       // The first caller starts the exchange, the others wait for it.
-      await expect.poll(() => simulator.exchanges(), GENEROUS).toBeGreaterThan(0)
+      await expect.poll(() => simulator.exchanges()).toBeGreaterThan(0)
       caller[hangUp]()
     }
     simulator.faults.clear()
     const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
-    await expect.poll(served, GENEROUS).toBe(200)
+    await expect.poll(served).toBe(200)
   } finally {
     simulator.faults.clear()
   }
@@ -136,7 +134,7 @@ test('keeps a quarter of the connections for callers whose token is cached', asy
   simulator.faults.add({ kind: 'hang' })
   try {
     const crowd = Array.from({ length: 8 }, () => ask('https://storage.azure.com'))
-    await expect.poll(() => sidecar.log().match(/overloaded/g)?.length, GENEROUS).toBe(2)
+    await expect.poll(() => sidecar.log().match(/overloaded/g)?.length).toBe(2)
     expect((await ask('https://vault.azure.net')).status).toBe(200)
     const replies = await Promise.all(crowd)
     const rejected = replies.filter(({ status }) => status === 503)

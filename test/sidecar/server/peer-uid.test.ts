@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { DOCS_URL } from '../../../src/lib/version.ts'
 import { redirect } from '../../../src/sidecar/redirect/redirect.ts'
 import { createPeerUidLookup, type ReadTable } from '../../../src/sidecar/server/peer-uid.ts'
@@ -201,7 +201,7 @@ test('a connection is looked up once, whatever it asks for', async () => {
   const findPeerUid = createPeerUidLookup(readTable)
   const socket = createSocket()
   const uids = [findPeerUid(socket), findPeerUid(socket)]
-  await vi.waitUntil(() => reads() === 1)
+  await expect.poll(reads).toBe(1)
   release()
   expect(await Promise.all(uids)).toEqual([1001, 1001])
   expect(await findPeerUid(socket)).toBe(1001)
@@ -212,12 +212,12 @@ test('8000 connections that arrive during a read share the next one, which does 
   const { readTable, reads, release } = gatedReads()
   const findPeerUid = createPeerUidLookup(readTable)
   const first = findPeerUid(createSocket())
-  await vi.waitUntil(() => reads() === 1)
+  await expect.poll(reads).toBe(1)
   const others = Array.from({ length: 8000 }, () => findPeerUid(createSocket()))
   expect(reads()).toBe(1)
   release()
   expect(await first).toBe(1001)
-  await vi.waitUntil(() => reads() === 2, { timeout: 60_000 })
+  await expect.poll(reads).toBe(2)
   release()
   expect(new Set(await Promise.all(others))).toEqual(new Set([1002]))
   expect(reads()).toBe(2)
