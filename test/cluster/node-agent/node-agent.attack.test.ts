@@ -109,8 +109,6 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
     cleanup.defer(async () => {
       for (const pod of pods.values()) await discard(pod)
     })
-    await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
-
     const list = () => api.set(...[...pods.values()].map(({ object }) => object))
 
     function startAttacker({ network }: AttackingPod, account: string): ChildProcess {
@@ -156,7 +154,7 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
       pods.set(address, pod)
       node.keep(network, uid, address)
       list()
-      api.send('ADDED', object)
+      await api.send('ADDED', object)
       await vi.waitUntil(async () => (await readUid(network)) === uid, {
         timeout: 60_000,
         interval: 100,
@@ -172,7 +170,7 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
         pods.delete(address)
         ended.push(last.uid)
         list()
-        api.send('DELETED', last.object)
+        await api.send('DELETED', last.object)
         node.forget(last.uid)
       }
       await create(address)
@@ -203,7 +201,7 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
       async () => {
         await agent().kill()
         agents.push(startAgent(node, { env, certificates: certificates.path }))
-        await vi.waitUntil(() => api.watches.size > 0, { timeout: 60_000 })
+        await api.waitForWatch()
       },
     ]
 

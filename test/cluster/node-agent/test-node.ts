@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { vi } from 'vitest'
+import { ignoreEnded } from '../../../src/cluster/node-agent/sandboxes.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
@@ -84,6 +85,7 @@ export async function startApi(...first: readonly object[]) {
       answer(response, 201, {})
     },
   })
+  const waitForWatch = () => vi.waitUntil(() => watches.size > 0, { timeout: 60_000 })
   return {
     /** The messages of the events. */
     messages,
@@ -91,10 +93,12 @@ export async function startApi(...first: readonly object[]) {
     set: (...next: readonly object[]) => (pods = next),
     /** Sets the annotations of the ServiceAccount `orders`. */
     annotate: (next: object) => (annotations = next),
-    send: (type: string, object: object) => {
+    /** Sends the change to the watches, of which there is one at least. */
+    send: async (type: string, object: object) => {
+      await waitForWatch()
       for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)
     },
-    watches,
+    waitForWatch,
     leave: () => {
       isAway = true
       for (const watch of watches) watch.destroy()
@@ -182,7 +186,8 @@ export function startAgent(node: TestNode, { env, certificates }: AgentOptions =
 export function findBroker(agent: number): number | undefined {
   const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')
   const broker = children.find((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node-broker'),
+    // The other children are tools, which may end at any moment.
+    ignoreEnded(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.includes('node-broker'),
   )
   return broker === undefined ? undefined : Number(broker)
 }
