@@ -1,7 +1,7 @@
 /** `wimds node-broker` as a process, with sockets and files that this test gives it, and a simulated Entra ID. */
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
 import type { TestAgent } from './agent.ts'
@@ -262,6 +262,12 @@ test('a pod that floods does not keep its neighbours from their tokens', async (
   expect(status).toBe(400)
 })
 
+/** Lets the exchanges of this test hang. */
+function hangExchanges(): void {
+  cluster.simulator.faults.add({ kind: 'hang' })
+  onTestFinished(() => cluster.simulator.faults.clear())
+}
+
 test('the pods of one namespace do not use all exchanges of the node', async () => {
   await using agent = cluster.start(cluster.readOwnToken, { WIMDS_MAX_EXCHANGES: '8' })
   const hostile = await Promise.all(
@@ -270,27 +276,27 @@ test('the pods of one namespace do not use all exchanges of the node', async () 
     ),
   )
   cluster.simulator.log.clear()
-  cluster.simulator.faults.add({ kind: 'hang' })
+  hangExchanges()
   void Promise.allSettled(hostile.map(tokenOf))
-  await waitFor(() => cluster.simulator.exchanges() === 2 || undefined)
-  cluster.simulator.faults.clear()
+  await waitFor(() => cluster.simulator.exchanges() >= 2 || undefined)
   const other = { ...cluster.podOf('orders'), namespace: 'other' }
   const { body } = await ask(await agent.serve(other))
   expect(body.error_description).toContain('the pod runs as system:serviceaccount:other')
-  expect(cluster.simulator.exchanges()).toBe(2)
+  // Two exchanges, with a second attempt each if they have hung for 3 s.
+  expect(cluster.simulator.exchanges()).toBeLessThanOrEqual(4)
 })
 
 test('the exchanges of all namespaces share the limit of the node', async () => {
-  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_EXCHANGE_TIMEOUT: '6s' }
+  // An exchange waits for 6 s: the other pod has as long for its request.
+  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_EXCHANGE_TIMEOUT: '12s' }
   await using agent = cluster.start(cluster.readOwnToken, limits)
   const first = await agent.serve(cluster.podOf('orders'))
+  const other = await agent.serve({ ...cluster.podOf('orders'), namespace: 'other' })
   cluster.simulator.log.clear()
-  cluster.simulator.faults.add({ kind: 'hang' })
+  hangExchanges()
   void ask(first).catch(() => {})
   await waitFor(() => cluster.simulator.exchanges() > 0 || undefined)
-  const other = { ...cluster.podOf('orders'), namespace: 'other' }
-  const { body } = await ask(await agent.serve(other))
-  cluster.simulator.faults.clear()
+  const { body } = await ask(other)
   expect(body.error_description).toContain('too many exchanges with Entra ID are running')
 })
 
