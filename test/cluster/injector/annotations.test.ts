@@ -1,15 +1,10 @@
 /** The annotations of a pod: who is injected, and which values are rejected. */
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { injected, reasonsFor, request } from './patched.ts'
+import { APP, injected, pod, reasonsFor, request } from './patched.ts'
 
 const USE = { 'azure.workload.identity/use': 'true' }
 const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
-const APP = { name: 'app' }
-const pod = (metadata: object, spec: object = {}) => ({
-  metadata,
-  spec: { containers: [APP], ...spec },
-})
 
 describe('opting in', () => {
   test.each<[string, object, object?]>([
@@ -24,18 +19,16 @@ describe('opting in', () => {
     ['skipped', { [PROXY]: 'true', 'wimds.io/inject': 'false' }],
     ['rejected', { 'wimds.io/inject': 'yes' }],
   ])('a pod is %s with the annotations %j', (kind, annotations, labels = {}) => {
-    const given = request(pod({ labels, annotations }), { injectByDefault: false })
-    expect(inject(given).kind).toBe(kind)
+    const given = { ...pod(), metadata: { labels, annotations } }
+    expect(inject(request(given, { injectByDefault: false })).kind).toBe(kind)
   })
 
   test('the port and skipped containers of azure-workload-identity are honoured', () => {
     const result = injected(
       pod({
-        annotations: {
-          [PROXY]: 'true',
-          'azure.workload.identity/proxy-sidecar-port': '8500',
-          'azure.workload.identity/skip-containers': 'app',
-        },
+        [PROXY]: 'true',
+        'azure.workload.identity/proxy-sidecar-port': '8500',
+        'azure.workload.identity/skip-containers': 'app',
       }),
     )
     const sidecar = result.spec.initContainers?.find(({ name }) => name === 'wimds')
@@ -46,7 +39,7 @@ describe('opting in', () => {
 
 test('a pod that opts out is skipped, however malformed its other annotations are', () => {
   const annotations = { 'wimds.io/inject': 'false', 'wimds.io/port': 'x' }
-  expect(inject(request(pod({ annotations }, { hostNetwork: true })))).toEqual({
+  expect(inject(request(pod(annotations, { hostNetwork: true })))).toEqual({
     kind: 'skipped',
     warnings: [],
   })
@@ -60,8 +53,7 @@ test.each([
     expect.stringMatching(/wimds\.io\/frobnicate is unknown; known are wimds\.io\/\{/),
   ],
 ])('an unknown annotation has the name that was meant, or else all of them: %s', (name, reason) => {
-  const annotations = { [`wimds.io/${name}`]: 'env' }
-  expect(reasonsFor(pod({ annotations }))).toEqual([reason])
+  expect(reasonsFor(pod({ [`wimds.io/${name}`]: 'env' }))).toEqual([reason])
 })
 
 describe('a malformed annotation is rejected', () => {
@@ -79,13 +71,13 @@ describe('a malformed annotation is rejected', () => {
     ['https-proxy', 'ftp://proxy', 'would not start with HTTPS_PROXY'],
     ['https-proxy', ' ', 'must be the URL of a proxy'],
   ])('wimds.io/%s: %j', (name, value, reason) => {
-    const annotations = { [`wimds.io/${name}`]: value }
-    expect(reasonsFor(pod({ annotations }))).toEqual([expect.stringContaining(reason)])
+    const reasons = reasonsFor(pod({ [`wimds.io/${name}`]: value }))
+    expect(reasons).toEqual([expect.stringContaining(reason)])
   })
 
   test.each(['3599', '86401', '1h'])('a token that is valid for %s', (value) => {
     const name = 'azure.workload.identity/service-account-token-expiration'
-    expect(reasonsFor(pod({ annotations: { [name]: value } }))).toEqual([
+    expect(reasonsFor(pod({ [name]: value }))).toEqual([
       `the annotation ${name} must be a whole number from 3600 to 86400, not "${value}"`,
     ])
   })
@@ -94,20 +86,19 @@ describe('a malformed annotation is rejected', () => {
     [{ 'wimds.io/ca-config-map': 'a', 'wimds.io/ca-secret': 'b' }],
     [{ 'wimds.io/https-proxy': 'http://proxy', 'wimds.io/https-proxy-secret': 'b' }],
   ])('two that exclude each other: %j', (annotations) => {
-    expect(reasonsFor(pod({ annotations }))).toEqual([
+    expect(reasonsFor(pod(annotations))).toEqual([
       `the annotations ${Object.keys(annotations).join(' and ')} are both set. Fix: remove one`,
     ])
   })
 
   test('a proxy with a password, which is not repeated', () => {
-    const annotations = { 'wimds.io/https-proxy': 'http://me:hunter2@proxy:3128' }
-    const reasons = reasonsFor(pod({ annotations }))
+    const reasons = reasonsFor(pod({ 'wimds.io/https-proxy': 'http://me:hunter2@proxy:3128' }))
     expect(reasons).toEqual([expect.stringMatching(/Fix: .*wimds\.io\/https-proxy-secret$/)])
     expect(reasons.join('')).not.toContain('hunter2')
   })
 
   test('and every problem is reported at once', () => {
     const annotations = { 'wimds.io/prot': '1', 'wimds.io/port': 'x' }
-    expect(reasonsFor(pod({ annotations }, { hostNetwork: true }))).toHaveLength(3)
+    expect(reasonsFor(pod(annotations, { hostNetwork: true }))).toHaveLength(3)
   })
 })

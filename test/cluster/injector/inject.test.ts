@@ -5,26 +5,24 @@ import { inject } from '../../../src/cluster/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/cluster/injector/injection-settings.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
+  APP,
   CLIENT,
   TENANT,
   containerOf,
   envOf,
   injected,
   patchFor,
+  pod,
   request,
   type InjectedPod,
   type TestContainer,
+  warningsFor,
 } from './patched.ts'
 
-const APP: TestContainer = { name: 'app', image: 'app:1' }
 const MIGRATE = { name: 'migrate' }
-const pod = (spec: object = {}, annotations: Record<string, string> = {}) => ({
-  metadata: { annotations },
-  spec: { containers: [APP], ...spec },
-})
-const annotated = (annotations: Record<string, string>, spec: object = {}) => pod(spec, annotations)
+const withSpec = (spec: object) => pod({}, spec)
 /** Returns a pod whose container has more fields. */
-const podOf = (fields: object) => pod({ containers: [{ ...APP, ...fields }] })
+const podOf = (fields: object) => withSpec({ containers: [{ ...APP, ...fields }] })
 const variables = (values: Readonly<Record<string, string>>) =>
   Object.entries(values).map(([name, value]) => ({ name, value }))
 
@@ -34,10 +32,6 @@ const sidecarEnvOf = (given: object, settings: Partial<InjectionSettings> = {}) 
   envOf(injected(given, settings), 'wimds')
 const namesOf = (list: readonly { readonly name: string }[] = []) => list.map(({ name }) => name)
 const initNamesOf = ({ spec }: InjectedPod) => namesOf(spec.initContainers)
-const warningsFor = (given: object) => {
-  const injection = inject(request(given))
-  return 'warnings' in injection ? injection.warnings : []
-}
 
 const HARDENED = {
   allowPrivilegeEscalation: false,
@@ -69,7 +63,7 @@ describe('the sidecar', () => {
   })
 
   test('keeps its uid whatever the pod’s runAsUser says, unless it is set to none', () => {
-    const root = pod({ securityContext: { runAsUser: 0 } })
+    const root = withSpec({ securityContext: { runAsUser: 0 } })
     expect(sidecarOf(root).securityContext).toHaveProperty('runAsUser', 1501)
     expect(sidecarOf(root, { uid: undefined }).securityContext).not.toHaveProperty('runAsUser')
   })
@@ -85,7 +79,7 @@ describe('the sidecar', () => {
     ['of memory', { requests: { memory: '1Gi' } }, DEFAULT_CPU],
     ['of huge pages', { limits: { 'hugepages-2Mi': '2Mi' } }, DEFAULT_RESOURCES],
   ])('shares the pod-level resources %s', (_, resources, expected) => {
-    const result = injected(pod({ resources }))
+    const result = injected(withSpec({ resources }))
     expect(containerOf(result, 'wimds').resources).toEqual(expected)
     expect(containerOf(result, 'wimds-redirect').resources).toEqual(expected)
     expect(result.spec).toHaveProperty('resources', resources)
@@ -95,7 +89,7 @@ describe('the sidecar', () => {
   test('has the resources of its annotations, also with pod-level resources', () => {
     const resources = { limits: { cpu: '1', memory: '1Gi' } }
     const annotations = { 'wimds.io/cpu-request': '20m', 'wimds.io/memory-request': '80Mi' }
-    expect(sidecarOf(annotated(annotations, { resources })).resources).toEqual({
+    expect(sidecarOf(pod(annotations, { resources })).resources).toEqual({
       requests: { cpu: '20m', memory: '80Mi' },
     })
   })
@@ -134,7 +128,7 @@ describe('the sidecar', () => {
       'wimds.io/https-proxy': 'http://own:3128',
       'wimds.io/no-proxy': '.own',
     }
-    const given = annotated(annotations, { containers: [SAFE_APP] })
+    const given = pod(annotations, { containers: [SAFE_APP] })
     const own = sidecarEnvOf(given)
     const names =
       'WIMDS_PREFETCH WIMDS_PASS_THROUGH WIMDS_IDENTITY_HEADER HTTPS_PROXY NO_PROXY'.split(' ')
@@ -151,7 +145,7 @@ describe('the sidecar', () => {
       'wimds.io/memory-request': '256Mi',
       'wimds.io/cpu-limit': '500m',
     }
-    const result = injected(annotated(annotations))
+    const result = injected(pod(annotations))
     expect(envOf(result, 'wimds')).toMatchObject({
       WIMDS_LISTEN: '127.0.0.1:8100',
       WIMDS_ADMIN_LISTEN: '[::]:9200',
@@ -169,7 +163,7 @@ describe('the sidecar', () => {
   })
 
   test('may have an HTTP proxy from a Secret', () => {
-    const given = annotated({ 'wimds.io/https-proxy-secret': 'egress' })
+    const given = pod({ 'wimds.io/https-proxy-secret': 'egress' })
     expect(sidecarEnvOf(given)).toMatchObject({
       HTTPS_PROXY: { secretKeyRef: { name: 'egress', key: 'https-proxy' } },
     })
@@ -192,7 +186,7 @@ describe('the CA bundle', () => {
     ['ca-config-map', 'a/bundle.pem', { configMap: { name: 'a', items: otherItems } }],
     ['ca-secret', 'a', { secret: { secretName: 'a', items } }],
   ])('of wimds.io/%s: %s is mounted into the sidecar alone', (name, value, source) => {
-    const result = injected(annotated({ [`wimds.io/${name}`]: value }))
+    const result = injected(pod({ [`wimds.io/${name}`]: value }))
     expect(result.spec.volumes).toContainEqual({ name: 'wimds-ca', ...source })
     expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_CA_FILE: '/etc/ssl/wimds/ca.crt' })
     const mounts = [...(result.spec.initContainers ?? []), ...result.spec.containers]
@@ -208,7 +202,7 @@ describe('the CA bundle', () => {
     const ofSettings = { name: 'wimds-ca', configMap: { name: 'operator', items } }
     expect(injected(pod(), settings).spec.volumes).toContainEqual(ofSettings)
     const sidecarEnv = variables({ WIMDS_CA_FILE: '/etc/ssl/other.pem' })
-    const own = injected(annotated({ 'wimds.io/ca-secret': 'own' }), { ...settings, sidecarEnv })
+    const own = injected(pod({ 'wimds.io/ca-secret': 'own' }), { ...settings, sidecarEnv })
     expect(own.spec.volumes?.filter(({ name }) => name === 'wimds-ca')).toEqual([
       { name: 'wimds-ca', secret: { secretName: 'own', items } },
     ])
@@ -218,12 +212,12 @@ describe('the CA bundle', () => {
 
 /** Returns the arguments of the redirect in mode nft. */
 function redirectArgs(annotations: Record<string, string>): readonly string[] {
-  const given = annotated({ 'wimds.io/mode': 'nft', ...annotations }, { containers: [SAFE_APP] })
+  const given = pod({ 'wimds.io/mode': 'nft', ...annotations }, { containers: [SAFE_APP] })
   return containerOf(injected(given), 'wimds-redirect').args ?? []
 }
 
 describe('routing', () => {
-  const withInit = pod({ initContainers: [MIGRATE] })
+  const withInit = withSpec({ initContainers: [MIGRATE] })
 
   test.each(['loopback', 'nft'] as const)(
     'in mode %s the sidecar comes first, and a redirect that waits for it second',
@@ -255,7 +249,7 @@ describe('routing', () => {
 
   test('in env mode a header’s secret is shared by reference', () => {
     const annotations = { 'wimds.io/mode': 'env', 'wimds.io/identity-header-secret': 'a/header' }
-    const result = injected(annotated(annotations))
+    const result = injected(pod(annotations))
     const secret = { secretKeyRef: { name: 'a', key: 'header' } }
     expect(envOf(result, 'app')).toMatchObject({
       IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token',
@@ -277,13 +271,13 @@ describe('wimds.io/sdk-credentials', () => {
   const VARIABLE = 'AZURE_TOKEN_CREDENTIALS'
 
   test.each(ROUTING_MODES)('lets SDKs use the managed identity alone in mode %s', (mode) => {
-    const result = injected(annotated(wanted, spec), { mode })
+    const result = injected(pod(wanted, spec), { mode })
     for (const name of ['app', 'other', 'migrate']) {
       expect(envOf(result, name)).toMatchObject({ [VARIABLE]: 'prod' })
     }
     const added = mode === 'node' ? 'wimds-gate' : 'wimds'
     expect(envOf(result, added)).not.toHaveProperty(VARIABLE)
-    expect(warningsFor(annotated(wanted, spec))).toEqual([])
+    expect(warningsFor(pod(wanted, spec))).toEqual([])
     expect(injected(result, { mode })).toEqual(result)
   })
 
@@ -292,7 +286,7 @@ describe('wimds.io/sdk-credentials', () => {
     ['AZURE_FEDERATED_TOKEN_FILE', { env: variables({ AZURE_FEDERATED_TOKEN_FILE: '/x' }) }],
     ['envFrom', { envFrom: [{ secretRef: { name: 'x' } }] }],
   ])('names the credential where prod would prefer %s, with a warning', (name, fields) => {
-    const given = annotated(wanted, { containers: [{ ...APP, ...fields }] })
+    const given = pod(wanted, { containers: [{ ...APP, ...fields }] })
     const expected = { [VARIABLE]: 'ManagedIdentityCredential' }
     expect(envOf(injected(given), 'app')).toMatchObject(expected)
     expect(warningsFor(given)).toEqual([
@@ -302,13 +296,13 @@ describe('wimds.io/sdk-credentials', () => {
 
   test('does nothing to a skipped container, and nothing by default', () => {
     const skipping = { ...wanted, 'wimds.io/skip-containers': 'other' }
-    expect(envOf(injected(annotated(skipping, spec)), 'other')).not.toHaveProperty(VARIABLE)
+    expect(envOf(injected(pod(skipping, spec)), 'other')).not.toHaveProperty(VARIABLE)
     expect(envOf(injected(pod()), 'app')).not.toHaveProperty(VARIABLE)
   })
 
   test('keeps the value of a container that sets one, with a warning', () => {
     const env = variables({ [VARIABLE]: 'dev' })
-    const given = annotated(wanted, { containers: [{ ...APP, env }] })
+    const given = pod(wanted, { containers: [{ ...APP, env }] })
     expect(envOf(injected(given), 'app')).toMatchObject({ [VARIABLE]: 'dev' })
     expect(warningsFor(given)).toEqual([
       `the container app sets ${VARIABLE} itself, so wimds.io/sdk-credentials does not change it`,
@@ -324,7 +318,7 @@ describe('the containers after the sidecar', () => {
   const sidecarEnv = variables({ WIMDS_READY_AFTER_PREFETCH: 'true' })
 
   test('in mode env are delayed by its start hook until its port accepts connections', () => {
-    const given = annotated({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' })
+    const given = pod({ 'wimds.io/mode': 'env', 'wimds.io/port': '8100' })
     const lifecycle = hook('--port=8100', '--timeout=300', '--listening')
     expect(sidecarOf(given)).toMatchObject({ restartPolicy: 'Always', lifecycle })
   })
@@ -378,7 +372,7 @@ describe('NO_PROXY', () => {
   test('from a ConfigMap is not changed, with a warning', () => {
     const valueFrom = { configMapKeyRef: { name: 'proxy', key: 'none' } }
     const env = [{ name: 'NO_PROXY', valueFrom }]
-    const given = pod({ containers: [{ ...APP, env }], initContainers: [{ ...MIGRATE, env }] })
+    const given = withSpec({ containers: [{ ...APP, env }], initContainers: [{ ...MIGRATE, env }] })
     expect(envOf(injected(given), 'app')).toEqual({ NO_PROXY: valueFrom })
     expect(warningsFor(given)).toEqual([
       expect.stringContaining('migrate takes NO_PROXY from a ConfigMap or Secret'),
@@ -402,7 +396,7 @@ describe('NO_PROXY', () => {
   })
 
   test('and the whole environment of a skipped container are not changed', () => {
-    const skip = annotated({ 'wimds.io/skip-containers': 'app; other' })
+    const skip = pod({ 'wimds.io/skip-containers': 'app; other' })
     expect(envOf(injected(skip, { mode: 'env' }), 'app')).toEqual({})
   })
 })
@@ -434,7 +428,7 @@ describe('the projected token', () => {
 
   test('is valid as long as the annotation of azure-workload-identity says', () => {
     const annotations = { 'azure.workload.identity/service-account-token-expiration': '7200' }
-    expect(injected(annotated(annotations)).spec.volumes).toMatchObject([
+    expect(injected(pod(annotations)).spec.volumes).toMatchObject([
       { projected: { sources: [{ serviceAccountToken: { expirationSeconds: 7200 } }] } },
     ])
   })
@@ -453,7 +447,7 @@ describe('the projected token', () => {
     }
     const mount = { name, mountPath, readOnly: true }
     const containers = [{ ...APP, env: variables(values), volumeMounts: [mount] }]
-    const result = injected(pod({ containers, volumes: [tokenVolume(name, [path])] }))
+    const result = injected(withSpec({ containers, volumes: [tokenVolume(name, [path])] }))
     expect(result.spec.volumes).toHaveLength(1)
     expect(containerOf(result, 'wimds').volumeMounts).toEqual([mount])
     expect(envOf(result, 'wimds')).toMatchObject(values)
@@ -468,13 +462,13 @@ describe('the projected token', () => {
       tokenVolume('direct-token', ['token'], 'api://AzureADTokenExchange'),
       tokenVolume('aws-token', ['token'], 'sts.amazonaws.com'),
     ]
-    const { volumeMounts } = sidecarOf(pod({ containers, volumes }))
+    const { volumeMounts } = sidecarOf(withSpec({ containers, volumes }))
     expect(volumeMounts).toMatchObject([binding, direct])
   })
 
   test('is found by the volume’s name alone', () => {
     const volumes = [tokenVolume('azure-identity-token', ['azure-identity-token'])]
-    const result = injected(pod({ volumes }))
+    const result = injected(withSpec({ volumes }))
     expect(result.spec.volumes).toEqual(volumes)
     expect(envOf(result, 'wimds')).toMatchObject({
       [TOKEN_FILE]: '/var/run/secrets/azure/tokens/azure-identity-token',
@@ -491,7 +485,7 @@ describe('the projected token', () => {
     const volumes = [tokenVolume('tokens', ['vault/token', 'azure/token'])]
     const mounting = (file: string, ...volumeMounts: readonly object[]) => {
       const env = variables({ [TOKEN_FILE]: file })
-      return pod({ containers: [{ ...APP, env, volumeMounts }], volumes })
+      return withSpec({ containers: [{ ...APP, env, volumeMounts }], volumes })
     }
     const partly = { mountPath: '/var/run/secrets/azure', subPath: 'azure' }
 
@@ -564,7 +558,7 @@ describe('before Kubernetes 1.29', () => {
   })
 
   test('init containers are warned of', () => {
-    const given = request(pod({ initContainers: [MIGRATE] }), CLASSIC)
+    const given = request(withSpec({ initContainers: [MIGRATE] }), CLASSIC)
     expect(inject(given)).toMatchObject({ warnings: [expect.stringContaining('init containers')] })
   })
 })

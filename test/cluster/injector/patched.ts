@@ -27,41 +27,58 @@ export function settings(more: Partial<InjectionSettings> = {}): InjectionSettin
   return { ...INJECTION_DEFAULTS, ...images, injectByDefault: true, ...more }
 }
 
+export const APP: TestContainer = { name: 'app', image: 'app:1' }
+
+/** Returns a pod with these annotations, and these fields of its spec. */
+export const pod = (annotations: Readonly<Record<string, string>> = {}, spec: object = {}) => ({
+  metadata: { annotations },
+  spec: { containers: [APP], ...spec },
+})
+
 /** Returns a request for the pod, with an annotated ServiceAccount. */
 export function request(
-  pod: unknown,
+  given: unknown,
   more: Partial<InjectionSettings> = {},
   fields: Partial<InjectionRequest> = {},
 ): InjectionRequest {
-  return { pod, serviceAccount: SERVICE_ACCOUNT, settings: settings(more), ...fields }
+  return { pod: given, serviceAccount: SERVICE_ACCOUNT, settings: settings(more), ...fields }
 }
 
 /** Returns the patch that injects the pod. Throws if it is rejected or skipped. */
 export function patchFor(
-  pod: unknown,
+  given: unknown,
   more: Partial<InjectionSettings> = {},
   fields: Partial<InjectionRequest> = {},
 ): Operation[] {
-  const injection = inject(request(pod, more, fields))
+  const injection = inject(request(given, more, fields))
   if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
   return [...injection.patch]
 }
 
 /** Returns the pod with the patch applied. */
 export function injected(
-  pod: object,
+  given: object,
   more: Partial<InjectionSettings> = {},
   fields: Partial<InjectionRequest> = {},
 ): InjectedPod {
-  const result = applyPatch(pod, patchFor(pod, more, fields))
+  const result = applyPatch(given, patchFor(given, more, fields))
   if (!isInjectedPod(result)) throw new Error(`no pod: ${JSON.stringify(result)}`)
   return result
 }
 
 /** Returns the reasons for which the pod is rejected. */
-export function reasonsFor(pod: unknown, more: Partial<InjectionSettings> = {}): readonly string[] {
-  const injection = inject(request(pod, more))
+export function reasonsFor(
+  given: unknown,
+  more: Partial<InjectionSettings> = {},
+): readonly string[] {
+  const injection = inject(request(given, more))
   return injection.kind === 'rejected' ? injection.reasons : []
+}
+
+/** Returns the warnings about the pod; none if it is rejected. */
+export function warningsFor(given: unknown, more: Partial<InjectionSettings> = {}) {
+  const injection = inject(request(given, more))
+  return 'warnings' in injection ? injection.warnings : []
 }
 
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
@@ -115,8 +132,8 @@ export function containerOf({ spec }: InjectedPod, name: string): TestContainer 
 }
 
 /** Returns the container's variables. */
-export function envOf(pod: InjectedPod, name: string): Record<string, unknown> {
-  const env = containerOf(pod, name).env ?? []
+export function envOf(of: InjectedPod, name: string): Record<string, unknown> {
+  const env = containerOf(of, name).env ?? []
   return Object.fromEntries(env.map((entry) => [entry.name, entry.value ?? entry.valueFrom]))
 }
 

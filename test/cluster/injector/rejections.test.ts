@@ -1,15 +1,20 @@
 /** Pods that are rejected, each with its fix, and warnings. */
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/cluster/injector/inject.ts'
-import { envOf, injected, reasonsFor, request, SERVICE_ACCOUNT, settings } from './patched.ts'
+import {
+  APP,
+  envOf,
+  injected,
+  pod,
+  reasonsFor,
+  request,
+  SERVICE_ACCOUNT,
+  settings,
+  warningsFor,
+} from './patched.ts'
 
 const USE = { 'azure.workload.identity/use': 'true' }
 const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
-const APP = { name: 'app' }
-const pod = (metadata: object, spec: object = {}) => ({
-  metadata,
-  spec: { containers: [APP], ...spec },
-})
 const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
 const nft = { 'wimds.io/mode': 'nft' }
 
@@ -17,7 +22,7 @@ const nft = { 'wimds.io/mode': 'nft' }
 const setuid = (context: object, podContext: object = {}) =>
   reasonsFor(
     pod(
-      { annotations: { ...passThrough, ...nft } },
+      { ...passThrough, ...nft },
       {
         ...container({ securityContext: { allowPrivilegeEscalation: false, ...context } }),
         securityContext: podContext,
@@ -66,7 +71,7 @@ describe('a pod is rejected with a fix for', () => {
     [memory, {}, 'the memory request 1Gi is above its limit 512Mi'],
     [{}, { containers: [] }, 'spec.containers must not be empty'],
   ])('%j and %j', (annotations, spec, message) => {
-    expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
+    expect(reasonsFor(pod(annotations, spec))).toEqual([expect.stringContaining(message)])
   })
 
   test.each(['NO_PROXY', 'no_proxy', 'AZURE_POD_IDENTITY_AUTHORITY_HOST', 'IDENTITY_ENDPOINT'])(
@@ -78,10 +83,9 @@ describe('a pod is rejected with a fix for', () => {
           { name, value: 'b' },
         ],
       })
-      const annotations = { ...env, 'wimds.io/identity-header-secret': 'header' }
-      expect(reasonsFor(pod({ annotations }, twice))).toContain(
-        `the container app sets ${name} 2 times. Fix: set it once`,
-      )
+      const given = pod({ ...env, 'wimds.io/identity-header-secret': 'header' }, twice)
+      const reason = `the container app sets ${name} 2 times. Fix: set it once`
+      expect(reasonsFor(given)).toContain(reason)
     },
   )
 
@@ -95,19 +99,17 @@ describe('a pod is rejected with a fix for', () => {
   test('a mode that the operator does not allow', () => {
     const allowedModes = ['env', 'loopback'] as const
     const reason = 'mode nft is not allowed here. Fix: set wimds.io/mode to env or loopback'
-    expect(reasonsFor(pod({ annotations: nft }), { allowedModes })).toEqual([reason])
+    expect(reasonsFor(pod(nft), { allowedModes })).toEqual([reason])
     const earlier = { 'wimds.io/injected': '{"mode":"nft"}' }
-    expect(reasonsFor(pod({ annotations: earlier }), { allowedModes })).toEqual([reason])
-    expect(reasonsFor(pod({ annotations: env }), { allowedModes })).toEqual([])
+    expect(reasonsFor(pod(earlier), { allowedModes })).toEqual([reason])
+    expect(reasonsFor(pod(env), { allowedModes })).toEqual([])
   })
 
   test('pass-through if the operator does not allow it', () => {
-    const annotations = { ...passThrough, ...nft }
-    const spec = container({
-      securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
-    })
-    expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
-    expect(reasonsFor(pod({ annotations }, spec), { allowPassThrough: false })).toEqual([
+    const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
+    const given = pod(exempt, container({ securityContext }))
+    expect(reasonsFor(given)).toEqual([])
+    expect(reasonsFor(given, { allowPassThrough: false })).toEqual([
       'pass-through is not allowed here. Fix: remove wimds.io/pass-through',
     ])
   })
@@ -152,7 +154,7 @@ describe('a pod is rejected with a fix for', () => {
 
     test('is rejected with all that it has to set', () => {
       const spec = container({ securityContext: root })
-      expect(reasonsFor(pod({ annotations: exempt }, spec))).toEqual([
+      expect(reasonsFor(pod(exempt, spec))).toEqual([
         expect.stringContaining('Fix: set allowPrivilegeEscalation: false'),
         expect.stringContaining('Fix: drop it, or do not add it and set a runAsUser other than 0'),
       ])
@@ -168,13 +170,15 @@ describe('a pod is rejected with a fix for', () => {
     const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
     const initContainers = [{ name: 'migrate', ...more }]
     const spec = { ...container({ securityContext }), initContainers }
-    expect(reasonsFor(pod({ annotations }, spec))).toEqual([expect.stringContaining(message)])
+    expect(reasonsFor(pod(annotations, spec))).toEqual([expect.stringContaining(message)])
   })
 
   test('but a skipped container may set such a variable', () => {
-    const annotations = { ...env, 'wimds.io/skip-containers': 'app' }
-    const spec = container({ env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] })
-    expect(reasonsFor(pod({ annotations }, spec))).toEqual([])
+    const given = pod(
+      { ...env, 'wimds.io/skip-containers': 'app' },
+      withVariables({ MSI_ENDPOINT: 'http://x' }),
+    )
+    expect(reasonsFor(given)).toEqual([])
   })
 
   describe('but not for endpoint variables in mode env', () => {
@@ -191,7 +195,7 @@ describe('a pod is rejected with a fix for', () => {
       CLOUD_SHELL,
       { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
     ])('that lead to the sidecar: %j', (values) => {
-      const own = pod({ annotations: { ...env, ...header } }, withVariables(values))
+      const own = pod({ ...env, ...header }, withVariables(values))
       expect(reasonsFor(own)).toEqual([])
       const result = injected(own)
       expect(envOf(result, 'app')).toMatchObject(values)
@@ -223,7 +227,7 @@ describe('a pod is rejected with a fix for', () => {
         'set it to http://127.0.0.1:8000, or list',
       ],
     ])('unless they have %s', (_, annotations, values, reason) => {
-      const given = pod({ annotations: { ...env, ...annotations } }, withVariables(values))
+      const given = pod({ ...env, ...annotations }, withVariables(values))
       expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
     })
 
@@ -238,14 +242,14 @@ describe('a pod is rejected with a fix for', () => {
         { name: 'MSI_ENDPOINT', value: `${TOKENS}/` },
         { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
       ]
-      const given = pod({ annotations: { ...env, ...header } }, container({ env: variables }))
+      const given = pod({ ...env, ...header }, container({ env: variables }))
       expect(reasonsFor(given)).toEqual(reasons)
     })
 
     test('unless the operator gives the sidecar another value', () => {
       const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'theirs' }]
       const reasons = (value: string) =>
-        reasonsFor(pod({ annotations: env }, withVariables({ IDENTITY_HEADER: value })), {
+        reasonsFor(pod(env, withVariables({ IDENTITY_HEADER: value })), {
           sidecarEnv,
         })
       expect(reasons('mine')).toEqual([
@@ -263,13 +267,13 @@ describe('a pod is rejected with a fix for', () => {
     'http://127.0.0.1:80001/',
   ])('the endpoint %s in mode env', (value) => {
     const spec = withVariables({ MSI_ENDPOINT: value })
-    expect(reasonsFor(pod({ annotations: env }, spec))).toEqual([
+    expect(reasonsFor(pod(env, spec))).toEqual([
       expect.stringContaining('and SDKs that read it never ask the sidecar'),
     ])
   })
 
   test('pass-through without a known uid', () => {
-    const reasons = reasonsFor(pod({ annotations: { ...passThrough, ...nft } }), { uid: undefined })
+    const reasons = reasonsFor(pod({ ...passThrough, ...nft }), { uid: undefined })
     expect(reasons).toEqual([expect.stringContaining('needs a known uid')])
   })
 
@@ -283,7 +287,7 @@ describe('a pod is rejected with a fix for', () => {
 
   test('a pod that the webhook of azure-workload-identity would inject as well', () => {
     const metadata = { labels: USE, annotations: { [PROXY]: 'false', 'wimds.io/inject': 'true' } }
-    expect(reasonsFor(pod(metadata))).toEqual([
+    expect(reasonsFor({ ...pod(), metadata })).toEqual([
       expect.stringContaining('would add azwi-proxy as well'),
     ])
   })
@@ -320,8 +324,7 @@ test.each([
   ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
   ['pass-through', '/metadata/identity', 'cannot be forwarded'],
 ])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
-  const annotations = { [`wimds.io/${name}`]: value, 'wimds.io/mode': 'nft' }
-  expect(reasonsFor(pod({ annotations })).join()).toContain(reason)
+  expect(reasonsFor(pod({ ...nft, [`wimds.io/${name}`]: value })).join()).toContain(reason)
 })
 
 test('a client id that a container gives is not blamed on the ServiceAccount', () => {
@@ -344,17 +347,15 @@ test('a variable with $(NAME), or an empty one, is not validated', () => {
   expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
 })
 
-const warningsFor = (name: string, value: string, more = {}) => {
-  const injection = inject(request(pod({}, withVariables({ [name]: value })), more))
-  return 'warnings' in injection ? injection.warnings : []
-}
+const warningsOf = (name: string, value: string, more = {}) =>
+  warningsFor(pod({}, withVariables({ [name]: value })), more)
 
 describe('a warning', () => {
   test.each(['loopback', 'nft'] as const)(
     'names a variable that leads SDKs past the redirect of mode %s',
     (mode) => {
       for (const name of ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT', 'AZURE_POD_IDENTITY_AUTHORITY_HOST'])
-        expect(warningsFor(name, 'http://127.0.0.1:41000/msi/token', { mode })).toEqual([
+        expect(warningsOf(name, 'http://127.0.0.1:41000/msi/token', { mode })).toEqual([
           expect.stringContaining(
             `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove`,
           ),
@@ -367,7 +368,7 @@ describe('a warning', () => {
     'http://localhost:8000/oauth2/token',
     '',
   ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
-    expect(warningsFor('MSI_ENDPOINT', value)).toEqual([])
+    expect(warningsOf('MSI_ENDPOINT', value)).toEqual([])
   })
 
   test.each([
@@ -375,7 +376,7 @@ describe('a warning', () => {
     ['http://169.254.169.254/msi/token', ', and the sidecar has no secret for it'],
   ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
     const text = `the container app sets MSI_ENDPOINT${reason}`
-    expect(warningsFor('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
+    expect(warningsOf('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
   })
 
   test.each([
@@ -384,9 +385,8 @@ describe('a warning', () => {
     ['ap', ['wimds.io/skip-containers lists ap, and the pod has no such container']],
   ])('names each of the skipped containers %s that does not exist', (names, warnings) => {
     for (const prefix of ['wimds.io', 'azure.workload.identity']) {
-      const annotations = { [`${prefix}/skip-containers`]: names }
       const spec = { initContainers: [{ name: 'migrate' }] }
-      expect(inject(request(pod({ annotations }, spec)))).toMatchObject({ warnings })
+      expect(warningsFor(pod({ [`${prefix}/skip-containers`]: names }, spec))).toEqual(warnings)
     }
   })
 })
