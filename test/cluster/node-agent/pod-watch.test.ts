@@ -224,56 +224,39 @@ test('lists again, and nothing older than the last event, when the connection br
 const listField = (queries: readonly URLSearchParams[], name: string) =>
   queries.filter((query) => !query.has('watch')).map((query) => query.get(name))
 
+const tooOld = status(410)
+const endWatch: Answer = (response) => response.end()
+const sendEvent: Answer = (response) => {
+  response.write(event('ADDED', 'b', '8'))
+  tooOld(response)
+}
+const ANSWERED_410 = 'cannot watch the pods of the node node-1: the API server answered 410'
+
 describe('when the API server no longer has the version of the watch', () => {
-  test('lists again, without an error', async () => {
-    const { queries, seen, errors } = await setUp({
-      lists: [list(['a']), list(['b'], { resourceVersion: '30' })],
-      watches: [status(410)],
+  test.each<[string, readonly Answer[], readonly (string | null)[], readonly string[]]>([
+    ['lists again, without an error', [tooOld], ['0', '7'], []],
+    [
+      'reports it the second time, and lists the latest version',
+      [tooOld, tooOld],
+      ['0', '7', null],
+      [ANSWERED_410],
+    ],
+    ['does not count an earlier one before an event', [tooOld, sendEvent], ['0', '7', '8'], []],
+    [
+      'does not count an earlier one before a watch that ended',
+      [tooOld, endWatch, tooOld],
+      ['0', '7', '7'],
+      [],
+    ],
+  ])('%s', async (_, watches, versions, problems) => {
+    const lists = [list(['a']), list(['a']), list(['a'])]
+    const { queries, errors } = await setUp({ lists, watches: [...watches] })
+    await vi.waitFor(() => expect(listField(queries, 'resourceVersion')).toEqual(versions), {
+      timeout: 30_000,
     })
-    await seen(['pod a', 'listed a', 'pod b', 'listed b'])
-    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7'])
-    expect(errors).toEqual([])
-  })
-
-  test('reports it the second time, and lists the latest version', async () => {
-    const { queries, seen, errors } = await setUp({
-      lists: [list(['a']), list(['a']), list(['b'])],
-      watches: [status(410), status(410)],
-    })
-    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'listed b'])
-    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', null])
-    expect(listField(queries, 'resourceVersionMatch')[2]).toBeNull()
-    expect(errors.map(String)).toEqual([
-      expect.stringContaining(
-        'cannot watch the pods of the node node-1: the API server answered 410',
-      ),
-    ])
-  })
-
-  test('does not count an earlier one, after which the watch had an event', async () => {
-    const { queries, seen, errors } = await setUp({
-      lists: [list(['a']), list(['a']), list(['a'])],
-      watches: [
-        status(410),
-        (response) => {
-          response.write(event('ADDED', 'b', '8'))
-          status(410)(response)
-        },
-      ],
-    })
-    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod b', 'pod a', 'listed a'])
-    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '8'])
-    expect(errors).toEqual([])
-  })
-
-  test('does not count an earlier one, after which a watch has ended', async () => {
-    const { queries, seen, errors } = await setUp({
-      lists: [list(['a']), list(['a']), list(['a'])],
-      watches: [status(410), (response) => response.end(), status(410)],
-    })
-    await seen(['pod a', 'listed a', 'pod a', 'listed a', 'pod a', 'listed a'])
-    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', '7'])
-    expect(errors).toEqual([])
+    expect(errors.map(String)).toEqual(problems.map((each) => expect.stringContaining(each)))
+    const latest = queries.filter((query) => !query.has('resourceVersion'))
+    expect(latest.filter((query) => query.has('resourceVersionMatch'))).toEqual([])
   })
 })
 

@@ -19,7 +19,7 @@ const notFound = () =>
   Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
 
 /** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
-function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
+function setUp(attempt?: (pod: RoutedPod) => Promise<void>, { hasBroker = true } = {}) {
   const runtime = { hasSandbox: true }
   const find = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
@@ -42,7 +42,7 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
     onEnd,
     onFailure,
   })
-  reconciler.start()
+  if (hasBroker) reconciler.start()
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
@@ -70,17 +70,8 @@ test('routes a pod once, and counts it as routed when the broker serves it', asy
 })
 
 test('routes no pod before a broker takes it', async () => {
-  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
-  const socket = Object.assign(createServer(), { close: () => {} })
-  const reconciler = new Reconciler({
-    route: () => Promise.resolve({ namespace: 1, socket, env: {} }),
-    onRoute,
-    onClose: () => {},
-    onEnd: () => {},
-    onFailure: () => {},
-  })
-  reconciler.onPod(UID, nodeModePod())
-  await settle()
+  const { add, onRoute, reconciler } = setUp(undefined, { hasBroker: false })
+  await add()
   expect(onRoute).not.toHaveBeenCalled()
   expect(reconciler.isSettled()).toBe(false)
   reconciler.start()
@@ -149,12 +140,9 @@ test('all pods wait for the next broker when one has ended', async () => {
 })
 
 test('an unexpected error leaves a route as it is', async () => {
-  let isBroken = false
-  const { add, onClose, onFailure } = setUp(() =>
-    isBroken ? Promise.reject(new Error('too many open files')) : Promise.resolve(),
-  )
+  const { add, calls, onClose, onFailure } = setUp()
   await add()
-  isBroken = true
+  calls.mockRejectedValue(new Error('too many open files'))
   await add()
   expect(onFailure).toHaveBeenCalledTimes(1)
   expect(onClose).not.toHaveBeenCalled()
@@ -224,11 +212,10 @@ test('reports a pod with an address whose sandbox is not found for ten seconds',
 })
 
 test('reports no failure of a Job whose sandbox has gone before the API server says that it has ended', async () => {
-  let hasEnded = false
-  const { add, onFailure } = setUp(() => (hasEnded ? notFound() : Promise.resolve()))
+  const { add, onFailure, runtime } = setUp()
   void add()
   await vi.advanceTimersByTimeAsync(60_000)
-  hasEnded = true
+  runtime.hasSandbox = false
   void add()
   await vi.advanceTimersByTimeAsync(5_000)
   void add({ phase: 'Succeeded' })
@@ -237,16 +224,13 @@ test('reports no failure of a Job whose sandbox has gone before the API server s
 })
 
 test('tries again with backoff, without a second attempt for changes in between', async () => {
-  let isBroken = true
-  const { add, calls, onFailure, onRoute, reconciler } = setUp(() =>
-    isBroken ? Promise.reject(new Error('nft: not found')) : Promise.resolve(),
-  )
+  const { add, calls, onFailure, onRoute, reconciler } = setUp()
+  calls.mockRejectedValueOnce(new Error('nft: not found'))
   await add()
   await add({ addresses: ['10.9.0.2', 'fd00::2'] })
   expect(calls).toHaveBeenCalledTimes(1)
   expect(onFailure).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
-  isBroken = false
   await vi.advanceTimersByTimeAsync(1000)
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
