@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -37,15 +36,6 @@ test('passes on what Entra says of a wrong resource', async () => {
   expect(body).toMatch(/^\{"error":"invalid_resource","error_description":"AADSTS500011: /)
   expect(JSON.parse(body)).toMatchObject({ error_codes: [500_011], trace_id: expect.any(String) })
   expect(headers.has('retry-after')).toBe(false)
-})
-
-test('is temporary while a missing federated credential may still be propagating', async () => {
-  const { status, headers, body } = await get(
-    `${target('https://vault.azure.net')}&client_id=${BILLING.clientId}`,
-  )
-  expect(status).toBe(503)
-  expect(body).toMatch(/"AADSTS700213: .*until \d\d:\d\d UTC wimds answers with a temporary 503/)
-  expect(headers.has('retry-after')).toBe(true)
 })
 
 test('answers probes and documents at once while Entra hangs', async () => {

@@ -35,12 +35,15 @@ const IMPLEMENTATIONS: [string, Run][] = [
     : [['the program of the images', runImageProgram] satisfies [string, Run]]),
 ]
 
+/** A sidecar that is not ready. */
+const startUnready = () => listening(createServer((_, response) => response.writeHead(503).end()))
+
 describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
   const runProbe = async (port: number, timeout = '20') =>
     (await run([`--port=${port}`, `--timeout=${timeout}`])).code
-  async function exitCodeAt(handler: RequestListener) {
+  async function exitCodeAt(handler: RequestListener, timeout?: string) {
     await using server = await listening(createServer(handler))
-    return await runProbe(server.port)
+    return await runProbe(server.port, timeout)
   }
 
   test('exits 0 when the sidecar is ready', async () => {
@@ -59,13 +62,11 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
 
   test('polls once with a timeout of 0', async () => {
     let count = 0
-    await using server = await listening(
-      createServer((_, response) => {
-        count += 1
-        response.writeHead(503).end()
-      }),
-    )
-    expect(await runProbe(server.port, '0')).toBe(1)
+    const handler: RequestListener = (_, response) => {
+      count += 1
+      response.writeHead(503).end()
+    }
+    expect(await exitCodeAt(handler, '0')).toBe(1)
     expect(count).toBe(1)
   })
 
@@ -90,24 +91,20 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
 
   test('does not wait for the end of the body', async () => {
     const closed = Promise.withResolvers<void>()
-    await using server = await listening(
-      createServer((_, response) => {
-        const drip = setInterval(() => response.write(' '), 50)
-        response.on('close', () => {
-          clearInterval(drip)
-          closed.resolve()
-        })
-      }),
-    )
-    expect(await runProbe(server.port)).toBe(0)
+    const code = await exitCodeAt((_, response) => {
+      const drip = setInterval(() => response.write(' '), 50)
+      response.on('close', () => {
+        clearInterval(drip)
+        closed.resolve()
+      })
+    })
+    expect(code).toBe(0)
     // The process can exit.
     await closed.promise
   })
 
   test('with --listening it exits 0 for a sidecar that is not ready', async () => {
-    await using server = await listening(
-      createServer((_, response) => response.writeHead(503).end()),
-    )
+    await using server = await startUnready()
     const args = [`--port=${server.port}`, '--timeout=0', '--listening']
     expect(await run(args)).toEqual({ code: 0, stdout: '', stderr: '' })
   })
@@ -125,9 +122,7 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
   )
 
   test('names a sidecar that is not ready', async () => {
-    await using server = await listening(
-      createServer((_, response) => response.writeHead(503).end()),
-    )
+    await using server = await startUnready()
     expect(await run([`--port=${server.port}`, '--timeout=0'])).toEqual({
       code: 1,
       stdout: '',

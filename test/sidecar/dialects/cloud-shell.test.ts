@@ -1,4 +1,5 @@
 /** Cloud Shell and the former VM extension: /oauth2/token by GET and by forms. */
+import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { cloudShell } from '../../../src/sidecar/dialects/cloud-shell.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
@@ -11,10 +12,13 @@ const HEADERS = { host: 'localhost:50342', metadata: 'true' }
 const RESOURCE = 'https://vault.azure.net/'
 const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
 
+async function ask(options: InjectOptions, given = withCloudShell()) {
+  await using app = createMetadataApp(given)
+  return await app.inject({ url: '/oauth2/token', headers: HEADERS, ...options })
+}
+
 test('replies with the body of IMDS', async () => {
-  await using app = createMetadataApp(withCloudShell())
-  const url = `/oauth2/token?resource=${RESOURCE}`
-  const reply = await app.inject({ url, headers: HEADERS })
+  const reply = await ask({ url: `/oauth2/token?resource=${RESOURCE}` })
   expect(reply.statusCode).toBe(200)
   expect(reply.json()).toMatchObject({ resource: RESOURCE, client_id: ORDERS.clientId })
   expect(cloudShell.render).toBe(imds.render)
@@ -59,9 +63,8 @@ test.each(['client_id=', 'object_id=&client_id='])(
   'ignores the empty selector %s',
   async (selector) => {
     const given = withCloudShell()
-    await using app = createMetadataApp(given)
-    const url = `/oauth2/token?resource=x&${selector}`
-    expect((await app.inject({ url, headers: HEADERS })).statusCode).toBe(200)
+    const { statusCode } = await ask({ url: `/oauth2/token?resource=x&${selector}` }, given)
+    expect(statusCode).toBe(200)
     expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
   },
 )
@@ -69,27 +72,16 @@ test.each(['client_id=', 'object_id=&client_id='])(
 const NOBODY = '99999999-9999-4999-8999-999999999999'
 
 test.each([
-  ['no Metadata header', { host: 'localhost' }, FORM],
-  ['no resource', HEADERS, ''],
-  ['a repeated resource', HEADERS, 'resource=a&Resource=b'],
-  ['an unknown identity', HEADERS, `resource=x&client_id=${NOBODY}`],
-])('rejects %s with the nested error body', async (_, headers, payload) => {
-  await using app = createMetadataApp(withCloudShell())
-  const reply = await app.inject({ method: 'POST', url: '/oauth2/token', headers, payload })
+  ['no Metadata header', { headers: { host: 'localhost' }, payload: FORM }],
+  ['no resource', { payload: '' }],
+  ['a repeated resource', { payload: 'resource=a&Resource=b' }],
+  ['one in both the query and the form', { url: '/oauth2/token?resource=a', payload: FORM }],
+  ['an unknown identity', { payload: `resource=x&client_id=${NOBODY}` }],
+])('rejects %s with the nested error body', async (_, options) => {
+  const reply = await ask({ method: 'POST', ...options })
   expect(reply.statusCode).toBe(400)
   const error = { code: 'invalid_request', message: expect.any(String) }
   expect(reply.json()).toEqual({ error })
-})
-
-test('rejects a parameter that is in both the query and the form', async () => {
-  await using app = createMetadataApp(withCloudShell())
-  const reply = await app.inject({
-    method: 'POST',
-    url: '/oauth2/token?resource=a',
-    headers: HEADERS,
-    payload: 'resource=b',
-  })
-  expect(reply.statusCode).toBe(400)
 })
 
 test('rejects a form above 64 KiB with the nested error body', async () => {
@@ -101,8 +93,7 @@ test('rejects a form above 64 KiB with the nested error body', async () => {
 })
 
 test('names its methods in Allow', async () => {
-  await using app = createMetadataApp(withCloudShell())
-  const reply = await app.inject({ method: 'PUT', url: '/oauth2/token', headers: HEADERS })
+  const reply = await ask({ method: 'PUT' })
   expect(reply.statusCode).toBe(405)
   expect(reply.headers['allow']).toBe('GET, POST')
 })

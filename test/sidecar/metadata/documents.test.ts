@@ -39,26 +39,23 @@ test.each([
   )
 })
 
-test('returns the tenant of identity/info', async () => {
-  const reply = await get('/Metadata/Identity/Info/?Api-Version=2018-02-01')
-  expect(reply.body).toBe(`{"tenantId":"${TENANT_ID}"}`)
-})
-
 test('lists the api-versions, oldest first, without requiring one', async () => {
   const reply = await get('/metadata/versions')
   expect(reply.json()).toMatchObject({ apiVersions: expect.arrayContaining(['2018-02-01']) })
   expect(reply.body).toMatch(/^\{"apiVersions":\["2017-03-01",.*"2025-04-07"\]\}$/)
 })
 
-test('returns no scheduled events', async () => {
-  const reply = await get('/metadata/scheduledevents?api-version=2020-07-01')
-  expect(reply.body).toBe('{"DocumentIncarnation":1,"Events":[]}')
-})
+const IDENTITY_INFO = new RegExp(String.raw`^\{"tenantId":"${TENANT_ID}"\}$`)
 
 test.each([
   ['/metadata/instance?api-version=2021-02-01', /^\{"compute":\{"azEnvironment".*"network"/],
   ['/metadata/instance/compute?api-version=2021-02-01', /^\{"azEnvironment"/],
   ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"location"/],
+  ['/Metadata/Identity/Info/?Api-Version=2018-02-01', IDENTITY_INFO],
+  [
+    '/metadata/scheduledevents?api-version=2020-07-01',
+    /^\{"DocumentIncarnation":1,"Events":\[\]\}$/,
+  ],
 ])('returns %s as JSON', async (url, expected) => {
   // A whole URL, so that two leading slashes stay a path.
   const reply = await get(`http://localhost${url}`)

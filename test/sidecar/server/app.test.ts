@@ -1,12 +1,19 @@
+import type { InjectOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
-import { parts } from '../../fixtures/parts.ts'
+import { parts, type TestParts } from '../../fixtures/parts.ts'
 
 const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
 const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
 const HEADERS = { host: '169.254.169.254', metadata: 'true' }
+
+/** Returns the reply of these parts to a request for a token, or to another one. */
+async function ask(given: TestParts, other: InjectOptions = {}) {
+  await using app = createMetadataApp(given)
+  return await app.inject({ url: TOKEN_URL, headers: HEADERS, ...other })
+}
 
 test.each([
   'client_id=99999999-9999-4999-8999-999999999999',
@@ -17,8 +24,7 @@ test.each([
   'msi-res-id=/subscriptions/x',
 ])('returns 400 byte-for-byte like IMDS for the unknown identity %s', async (selector) => {
   const given = parts()
-  await using app = createMetadataApp(given)
-  const reply = await app.inject({ url: `${TOKEN_URL}&${selector}`, headers: HEADERS })
+  const reply = await ask(given, { url: `${TOKEN_URL}&${selector}` })
   expect(reply.statusCode).toBe(400)
   expect(reply.body).toBe('{"error":"invalid_request","error_description":"Identity not found"}')
   expect(reply.headers['content-length']).toBe('68')
@@ -32,9 +38,7 @@ test.each([
   ['internal', '2'],
   ['federated_credential_not_found', undefined],
 ] as const)('replies to %s with the Retry-After %j', async (code, retryAfter) => {
-  const given = failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 }))
-  await using app = createMetadataApp(given)
-  const { headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  const { headers } = await ask(failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 })))
   expect(headers['retry-after']).toBe(retryAfter)
 })
 
@@ -47,19 +51,15 @@ test('gives each reply a request id of its own, also one that was rendered befor
 })
 
 test('names the error code of a failed exchange in a header, and none with a token', async () => {
-  await using app = createMetadataApp(failingWith(new BrokerError('entra_tls', 'x')))
-  const failed = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  const failed = await ask(failingWith(new BrokerError('entra_tls', 'x')))
   expect(failed.headers['x-wimds-error']).toBe('entra_tls')
-  await using another = createMetadataApp(parts())
-  const { headers } = await another.inject({ url: TOKEN_URL, headers: HEADERS })
-  expect(headers).not.toHaveProperty('x-wimds-error')
+  expect((await ask(parts())).headers).not.toHaveProperty('x-wimds-error')
 })
 
 test('returns 500 without details for an unexpected error, and reports its cause', async () => {
   const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
   const given = failingWith(cause)
-  await using app = createMetadataApp(given)
-  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  const reply = await ask(given)
   expect(reply.statusCode).toBe(500)
   expect(reply.body).not.toContain('detail')
   expect(given.replies).toMatchObject([{ status: 500, error: { code: 'internal', cause } }])
@@ -67,10 +67,8 @@ test('returns 500 without details for an unexpected error, and reports its cause
 
 test('writes error bodies as one line of ASCII', async () => {
   const said = 'Größe “x” → 🔑\r\nTrace: 1'
-  await using app = createMetadataApp(
-    failingWith(new BrokerError('federated_credential_not_found', said)),
-  )
-  const { body, headers } = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  const error = new BrokerError('federated_credential_not_found', said)
+  const { body, headers } = await ask(failingWith(error))
   expect(body).toMatch(/^[\x20-\x7e]+$/)
   expect(headers['content-length']).toBe(String(body.length))
   expect(JSON.parse(body)).toMatchObject({ error_description: expect.stringContaining(said) })
@@ -78,11 +76,10 @@ test('writes error bodies as one line of ASCII', async () => {
 
 test('reports each reply with its dialect and the request headers', async () => {
   const given = parts()
-  await using app = createMetadataApp(given)
   const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
-  await app.inject({ url: TOKEN_URL, headers })
-  await app.inject({ url: '/metadata/versions', headers })
-  await app.inject({ url: '/nowhere', headers })
+  await ask(given, { headers })
+  await ask(given, { url: '/metadata/versions', headers })
+  await ask(given, { url: '/nowhere', headers })
   expect(given.replies).toMatchObject([
     { protocol: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
     { protocol: 'document', status: 200 },
@@ -94,9 +91,9 @@ test.each([
   [true, 200],
   [false, 503],
 ])('returns the readiness %s on /readyz with %i', async (isReady, status) => {
-  await using app = createMetadataApp(parts({ isReady: () => isReady, instanceId: '1' }))
+  const given = parts({ isReady: () => isReady, instanceId: '1' })
   // The kubelet sends the pod's address as Host, and no Metadata header.
-  const reply = await app.inject({ url: '/readyz', headers: { host: '10.1.2.3:8000' } })
+  const reply = await ask(given, { url: '/readyz', headers: { host: '10.1.2.3:8000' } })
   expect(reply.statusCode).toBe(status)
   expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
 })
@@ -108,10 +105,8 @@ function failingWith(cause: Error) {
 
 test('returns 500 in the format of the dialect when a reply cannot be written', async () => {
   const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
-  const dialects = [{ ...imds, render: () => unwritable }]
-  const given = parts({ dialects })
-  await using app = createMetadataApp(given)
-  const reply = await app.inject({ url: TOKEN_URL, headers: HEADERS })
+  const given = parts({ dialects: [{ ...imds, render: () => unwritable }] })
+  const reply = await ask(given)
   expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
   expect(reply.json()).toMatchObject({ error: expect.any(String) })
   expect(reply.body).not.toContain('鍵')
@@ -145,9 +140,8 @@ test.each([
   ['/x', 413, 'request_too_large', 'than 65536 bytes. Fix: ', LARGE],
 ])('rejects %s in JSON with %i, %s and the fix %j', async (url, status, code, fix, more) => {
   const given = parts()
-  await using app = createMetadataApp(given)
   const headers = { ...HEADERS, ...('headers' in more && more.headers) }
-  const reply = await app.inject({ url, ...more, headers })
+  const reply = await ask(given, { url, ...more, headers })
   expect(reply.statusCode).toBe(status)
   expect(reply.headers).toMatchObject({
     'content-type': 'application/json; charset=utf-8',

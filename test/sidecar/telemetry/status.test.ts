@@ -124,43 +124,32 @@ describe('the state', () => {
     expect(document.problems).toHaveLength(entries.filter(({ failure }) => failure).length)
   })
 
-  test('is starting before a projected token is read, and says since when it fails', () => {
-    const error = new BrokerError('assertion_missing', 'there is no projected token')
-    const assertion = { ok: false, error, since: -60_000 } as const
-    expect(documentOf({ assertion })).toMatchObject({
-      state: 'starting',
-      problems: [
-        {
-          summary: 'there is no projected token',
-          failingSince: after(-60_000),
-        },
-      ],
-    })
-  })
+  const missing = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
+  const unread = { ok: false, error: missing, since: -60_000 } as const
+  const expired = { ok: true, assertion: { ...readable.assertion, expiresAt: NOW - 5000 } } as const
+  const refreshing = failing('entra_timeout', 2, { token: aToken() })
 
-  test('is failing while the first projected token has expired, with the code and since when', () => {
-    const { assertion } = readable
-    const expired = { ok: true, assertion: { ...assertion, expiresAt: NOW - 5000 } } as const
-    expect(documentOf({ assertion: expired })).toMatchObject({
-      state: 'failing',
-      problems: [
-        {
-          failure: { code: 'assertion_expired' },
-          failingSince: after(-5000),
-        },
-      ],
-    })
-  })
-
-  test('is degraded while a refresh fails and the token is still served', () => {
-    const { token } = cached()
-    const entries = [failing('entra_timeout', 2, token === undefined ? {} : { token })]
-    expect(documentOf({ entries })).toMatchObject({
-      state: 'degraded',
-      problems: [
-        { summary: expect.stringMatching(/still served$/), failure: { code: 'entra_timeout' } },
-      ],
-    })
+  test.each<[StatusDocument['state'], string, Parameters<typeof observe>[0], object]>([
+    [
+      'starting',
+      'no projected token was read',
+      { assertion: unread },
+      { summary: missing.problem, failingSince: after(-60_000) },
+    ],
+    [
+      'failing',
+      'the first projected token has expired',
+      { assertion: expired },
+      { failure: { code: 'assertion_expired' }, failingSince: after(-5000) },
+    ],
+    [
+      'degraded',
+      'a refresh fails and the token is still served',
+      { entries: [refreshing] },
+      { summary: expect.stringMatching(/still served$/), failure: { code: 'entra_timeout' } },
+    ],
+  ])('is %s while %s, with the problem', (state, _, given, problem) => {
+    expect(documentOf(given)).toMatchObject({ state, problems: [problem] })
   })
 
   test('is failing without an identity, unless a token is cached for a client id of a request', () => {
@@ -181,20 +170,12 @@ describe('the state', () => {
     ['failing', 'no token', []],
     ['degraded', 'a token', [cached()]],
   ])('is %s while the projected token cannot be read and %s is cached', (state, _, entries) => {
-    const error = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
     const observed = observe({ entries })
     // It could be read before, so the sidecar is ready.
     observed.readiness()
-    observed.assertions.set(TOKEN_FILE, { ok: false, error, since: -60_000 })
-    expect(observed.document([])).toMatchObject({
-      state,
-      problems: [
-        {
-          summary: 'there is no projected token',
-          failure: { code: 'assertion_missing' },
-        },
-      ],
-    })
+    observed.assertions.set(TOKEN_FILE, unread)
+    const problem = { summary: missing.problem, failure: { code: missing.code } }
+    expect(observed.document([])).toMatchObject({ state, problems: [problem] })
   })
 
   test('is one problem for all tokens of an identity that fail with the same code', () => {
@@ -238,29 +219,22 @@ describe('the state', () => {
     expect(problems).toMatchObject([{ servedUntil: after(600_000), failingSince: after(-60_000) }])
   })
 
-  describe('while the projected token cannot be read', () => {
-    const error = new BrokerError('assertion_missing', 'there is no projected token', 'mount it')
-    const token = aToken(undefined, 600_000)
+  /** Returns the document of a sidecar whose token was read before. */
+  function documentWith(entries: readonly CacheEntry[]): StatusDocument {
+    const lastSubject = 'system:serviceaccount:shop:orders'
+    const observed = observe({ entries, assertion: { ...unread, lastSubject } })
+    observed.onExchange(exchange())
+    return observed.document([])
+  }
 
-    /** Returns the document of a sidecar whose token was read before. */
-    function documentWith(entries: readonly CacheEntry[]): StatusDocument {
-      const lastSubject = 'system:serviceaccount:shop:orders'
-      const observed = observe({
-        entries,
-        assertion: { ok: false, error, since: -60_000, lastSubject },
-      })
-      observed.onExchange(exchange())
-      return observed.document([])
-    }
+  describe('while the projected token cannot be read', () => {
+    const token = aToken(undefined, 600_000)
 
     test('says until when cached tokens are served', () => {
       const other = { ...ORDERS, tokenFile: '/other' }
       const entries = [
         cached({ request: { identity: ORDERS, scope: VAULT }, token }),
-        cached({
-          request: { identity: other, scope: VAULT },
-          token: aToken(undefined, 1000),
-        }),
+        cached({ request: { identity: other, scope: VAULT }, token: aToken(undefined, 1000) }),
       ]
       const [problem] = documentWith(entries).problems ?? []
       expect(problem?.servedUntil).toBe(after(600_000))
@@ -275,11 +249,11 @@ describe('the state', () => {
       ]
       expect(documentWith(entries).problems).toEqual([
         {
-          summary: error.problem,
+          summary: missing.problem,
           failingSince: after(-60_000),
           servedUntil: after(600_000),
           withoutToken: [{ identity: 'orders', resource: 'https://storage.azure.com' }],
-          failure: { code: 'assertion_missing', message: error.problem, fix: error.fix },
+          failure: { code: missing.code, message: missing.problem, fix: missing.fix },
         },
       ])
     })
@@ -287,7 +261,7 @@ describe('the state', () => {
     test('begins with the first exchange that failed for this reason, if that was before the file was read', () => {
       const entries = [
         ...[-61_000, -62_000].map((since) =>
-          failing('assertion_missing', 1, { failure: { error, count: 1, since } }),
+          failing('assertion_missing', 1, { failure: { error: missing, count: 1, since } }),
         ),
         aFailure('another', -90_000),
       ]
@@ -298,10 +272,8 @@ describe('the state', () => {
     })
 
     test('names the workload of the last projected token', () => {
-      expect(documentWith([]).workload).toMatchObject({
-        namespace: 'shop',
-        serviceAccount: 'orders',
-      })
+      const workload = { namespace: 'shop', serviceAccount: 'orders' }
+      expect(documentWith([])).toMatchObject({ workload })
     })
   })
 
@@ -327,11 +299,15 @@ describe('the document', () => {
     expect(StatusSchema.parse(aStatus())).toEqual(aStatus())
   })
 
-  test('names the workload of the projected token', () => {
-    expect(busy().workload).toMatchObject({
-      namespace: 'shop',
-      serviceAccount: 'orders',
-      inPod: true,
+  test('has the workload, and the latest exchanges and failed requests, grouped by kind', () => {
+    const code = 'federated_credential_not_found'
+    expect(busy()).toMatchObject({
+      workload: { namespace: 'shop', serviceAccount: 'orders', inPod: true },
+      exchanges: [
+        { failure: { code, aadsts: 700213, entraTraceId: 'a-trace' } },
+        { durationMs: 120 },
+      ],
+      failedRequests: [{ count: 2, client: 'python-azure-identity', failure: { code } }],
     })
   })
 
@@ -345,29 +321,6 @@ describe('the document', () => {
       })
     },
   )
-
-  test('has the latest exchanges', () => {
-    expect(busy().exchanges).toMatchObject([
-      {
-        failure: {
-          code: 'federated_credential_not_found',
-          aadsts: 700213,
-          entraTraceId: 'a-trace',
-        },
-      },
-      { durationMs: 120 },
-    ])
-  })
-
-  test('groups failed requests of one kind', () => {
-    expect(busy().failedRequests).toMatchObject([
-      {
-        count: 2,
-        client: 'python-azure-identity',
-        failure: { code: 'federated_credential_not_found' },
-      },
-    ])
-  })
 
   test('keeps the twenty exchanges that were repeated last', () => {
     const observed = observe()
