@@ -45,7 +45,7 @@ export class SavedPods {
     rmSync(this.#path(uid), { force: true })
   }
 
-  /** Creates the directory, without its parents: with `recursive` Node never returns where mkdir fails with ENOENT, as in /proc. */
+  /** Creates the directory, without its parents. Node's `recursive` never returns in /proc, where mkdir fails with ENOENT. */
   #createDirectory(): void {
     try {
       mkdirSync(this.#directory, { mode: 0o700 })
