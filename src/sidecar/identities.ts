@@ -93,18 +93,18 @@ export function createClientIdLookup({
 }
 
 /**
- * Returns the limits of a token: of its identity, and of the identities whose assertion it is, since its holder can get
- * all of their tokens.
+ * Returns the limits of a token: of the identities whose assertion it is, since its holder can get all of their tokens,
+ * and of its own identity.
  */
 function listLimits(identity: Identity, resource: string): readonly Restricted[] {
   const { assertionOf = [] } = identity
   const isAssertion = assertionOf.length > 0 && isAssertionResource(resource)
-  return isAssertion ? [identity, ...assertionOf] : [identity]
+  return isAssertion ? [...assertionOf, identity] : [identity]
 }
 
-/** Returns the limit that forbids a token. An assertion of an identity with an allow-list is never allowed. */
+/** Returns the first limit that forbids a token. An assertion of an identity with an allow-list is never allowed. */
 function findForbidding(identity: Identity, resource: string): Restricted | undefined {
-  return listLimits(identity, resource).findLast(
+  return listLimits(identity, resource).find(
     (limit) =>
       limit.resources !== undefined &&
       (limit !== identity || !limit.resources.includes(normalizeResource(resource))),
@@ -129,7 +129,7 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
       )
     : new BrokerError(
         'resource_not_allowed',
-        `a token of ${identity.name} for ${printable(resource)} is the assertion of the identity ${name}, whose resources are ${formatList(resources)}`,
+        `${describeAssertion(identity, resource, name)}, whose resources are ${formatList(resources)}`,
         `request the tokens of ${name}`,
       )
 }
@@ -150,13 +150,21 @@ export function requireAllowedUid(
   )
   if (rejecting === undefined) return
   const { name, allowedUids = [] } = rejecting
+  const subject =
+    rejecting === identity
+      ? `the identity ${name}`
+      : `${describeAssertion(identity, resource, name)}, which`
   const who =
     uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
   throw new BrokerError(
     'caller_not_allowed',
-    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
-    'correct runAsUser of the caller, or add its uid to the allowedUids of the identity in the identities file',
+    `${subject} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
+    `correct runAsUser of the caller, or add its uid to the allowedUids of ${name} in the identities file`,
   )
+}
+
+function describeAssertion(identity: Identity, resource: string, chained: string): string {
+  return `a token of ${identity.name} for ${printable(resource)} is the assertion of the identity ${chained}`
 }
 
 const PARAMETER = {

@@ -145,7 +145,7 @@ describe('the assertion of a chained identity', () => {
     const limited = { allowedUids: [1000] }
     const rejected = await requestAssertion(limited, resource)
     expect(rejected.asked).toBe(0)
-    expect(rejected.body).toContain('the identity billing may be used by uid 1000')
+    expect(rejected.body).toContain('the identity billing, which may be used by uid 1000')
     expect((await requestAssertion(limited, resource, 1000)).asked).toBe(1)
     const allowList = await requestAssertion({ resources: ['https://vault.azure.net'] }, resource)
     expect(allowList.asked).toBe(0)
