@@ -27,14 +27,14 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       const query = readPod(request)
       if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
-        sendPage(response, renderNodePage(createNodeStatus(node, workloads.all())))
+        sendPage(request, response, renderNodePage(createNodeStatus(node, workloads.all())))
         return
       }
       const served = findServed(query, response)
       if (served === undefined) return
       const { pod, document } = served
       const { renderPage } = await import('../../sidecar/status-page/page.ts')
-      sendPage(response, renderPage(document, { name: formatPod(pod), uid: pod.uid }))
+      sendPage(request, response, renderPage(document, { name: formatPod(pod), uid: pod.uid }))
     },
     '/status.json': (request, response) => {
       const query = readPod(request)

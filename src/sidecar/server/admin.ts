@@ -112,10 +112,10 @@ export function shareScrapes(scrape: () => Promise<Exposition>): () => Promise<E
 export function createStatusRoutes(document: () => StatusDocument): Routes {
   return {
     '/': redirectToStatus,
-    '/status': async (_request, response) => {
+    '/status': async (request, response) => {
       // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
       const { renderPage } = await import('../status-page/page.ts')
-      sendPage(response, renderPage(document()))
+      sendPage(request, response, renderPage(document()))
     },
     '/status.json': (_request, response) => sendJson(response, 200, document()),
   }

@@ -1,5 +1,5 @@
 /** Answers of the servers that do not use Fastify. */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 /** Answers with JSON. */
 export function sendJson(response: ServerResponse, status: number, body: object): void {
@@ -17,12 +17,14 @@ export function sendText(
   response.end(text)
 }
 
-/** Answers with a page of HTML. */
+/** Answers with a page of HTML, which the browser reloads every ten seconds if the query has `refresh`. */
 export function sendPage(
+  { url = '/' }: IncomingMessage,
   response: ServerResponse,
   { headers, body }: { readonly headers: OutgoingHttpHeaders; readonly body: string },
 ): void {
-  sendText(response, 200, headers, body)
+  const isReloaded = new URL(url, 'http://localhost').searchParams.has('refresh')
+  sendText(response, 200, { ...headers, ...(isReloaded && { Refresh: '10' }) }, body)
 }
 
 /** Redirects to the status page. */

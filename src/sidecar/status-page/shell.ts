@@ -15,7 +15,7 @@ interface Frame {
   readonly state: StatusDocument['state']
   readonly title: string
   readonly content: Html
-  /** The query of its JSON, with its `?`; empty: none. */
+  /** The query of the page and its JSON, with its `?`; empty: none. */
   readonly query: string
 }
 
@@ -33,7 +33,11 @@ export function renderShell({ name, generatedAt, state, title, content, query }:
       <body>
         <header>
           <h1>${renderText(name)}</h1>
-          <p><span class="tag ${state}">${title}</span> ${formatClock(generatedAt, generatedAt)}</p>
+          <p>
+            <span class="tag ${state}">${title}</span> ${formatClock(generatedAt, generatedAt)}.
+            Reload <a href="/status${query}">once</a> or
+            <a href="/status?refresh${query.replace('?', '&')}">every 10 s</a>.
+          </p>
         </header>
         <main>${content}</main>
         <footer>
@@ -54,8 +58,6 @@ const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 /** The Content-Security-Policy allows the page's own style and nothing else. */
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
-  /** Seconds. */
-  Refresh: '10',
   'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',

@@ -233,12 +233,22 @@ describe('from loopback only', () => {
     expect(reply).toMatchObject({ status: 302, headers: { location: '/status' } })
   })
 
-  test('the status page refreshes itself, and allows its own style alone', async () => {
+  test.each([
+    ['/status', undefined],
+    ['/status?pod=refresh', undefined],
+    ['/status?refresh', '10'],
+    ['/status?pod=shop/orders&refresh', '10'],
+  ])('%s is reloaded every so many seconds: %s', async (path, seconds) => {
+    const { send } = await start()
+    const { headers } = await send({ path })
+    expect(headers['refresh']).toBe(seconds)
+  })
+
+  test('the status page allows its own style alone', async () => {
     const { send } = await start()
     const reply = await send({ path: '/status' })
     expect(reply.headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
-      refresh: '10',
       'content-security-policy': expect.stringMatching(
         /^default-src 'none'; style-src 'sha256-[^']+'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
       ),
