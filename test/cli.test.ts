@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, writeSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
@@ -9,16 +9,12 @@ import { createSimulator } from '../src/tools/simulator/simulator.ts'
 import { createFolder } from './fixtures/folder.ts'
 import { listening } from './fixtures/listening.ts'
 import { namedPipe } from './fixtures/pipe.ts'
-import { BUILT_CLI, runNode, waitForEnd } from './fixtures/run-program.ts'
+import { BUILT_CLI, runNode, runProgram, waitForEnd } from './fixtures/run-program.ts'
 import { environmentOf } from './fixtures/served.ts'
 import { freePort } from './support/free-port.ts'
 
 /** Runs the command line with nothing in its environment. */
-function wimds(...args: string[]) {
-  const options = { encoding: 'utf8', env: {}, timeout: 20_000 } as const
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BUILT_CLI, ...args], options)
-  return { status, stdout, stderr }
-}
+const wimds = (...args: string[]) => runProgram(process.execPath, [BUILT_CLI, ...args])
 
 test.each([
   [[], 'COMMAND'],
@@ -27,9 +23,9 @@ test.each([
   [['help', 'probe'], 'probe [FLAGS]\n'],
   [['--help', 'probe'], 'probe [FLAGS]\n'],
   [['probe', '--port', '1', '-h'], 'probe [FLAGS]\n'],
-])('prints the usage for %j: wimds %s', (args: string[], usage) => {
-  const { status, stdout, stderr } = wimds(...args)
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+])('prints the usage for %j: wimds %s', async (args: string[], usage) => {
+  const { code, stdout, stderr } = await wimds(...args)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout.startsWith(`usage: wimds ${usage}`)).toBe(true)
 })
 
@@ -39,20 +35,20 @@ test.each([
   [[''], 'wimds: unknown command ""'],
   [['constructor'], 'wimds: unknown command "constructor"'],
   [['--prob'], 'wimds: --prob is not a flag of this command. Did you mean --probe?'],
-])('explains the mistake in %j, and suggests a similar word', (args, message) => {
+])('explains the mistake in %j, and suggests a similar word', async (args, message) => {
   const stderr = `${message}\n\nSee wimds --help.\n`
-  expect(wimds(...args)).toEqual({ status: 64, stdout: '', stderr })
+  expect(await wimds(...args)).toEqual({ code: 64, stdout: '', stderr })
 })
 
-test('names the command in the problem of its arguments', () => {
+test('names the command in the problem of its arguments', async () => {
   const stderr = 'wimds version: unexpected argument now\n\nSee wimds version --help.\n'
-  expect(wimds('version', 'now')).toEqual({ status: 64, stdout: '', stderr })
+  expect(await wimds('version', 'now')).toEqual({ code: 64, stdout: '', stderr })
 })
 
-test('prints its version, and with -o json a document', () => {
-  expect(wimds('version').stdout).toMatch(/^wimds \d+\.\d+\.\d+ \(node v\d+/)
-  const { status, stdout } = wimds('version', '-o', 'json')
-  expect(status).toBe(0)
+test('prints its version, and with -o json a document', async () => {
+  expect((await wimds('version')).stdout).toMatch(/^wimds \d+\.\d+\.\d+ \(node v\d+/)
+  const { code, stdout } = await wimds('version', '-o', 'json')
+  expect(code).toBe(0)
   expect(JSON.parse(stdout)).toEqual({
     schemaVersion: 1,
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
@@ -60,9 +56,9 @@ test('prints its version, and with -o json a document', () => {
   })
 })
 
-test('exits with 64 and names every missing variable', () => {
-  const { status, stdout, stderr } = wimds('serve')
-  expect(status).toBe(64)
+test('exits with 64 and names every missing variable', async () => {
+  const { code, stdout, stderr } = await wimds('serve')
+  expect(code).toBe(64)
   expect(stdout).toBe('')
   expect(stderr).toMatch(/^wimds serve: /)
   expect(stderr).toContain('AZURE_TENANT_ID')
