@@ -39,7 +39,7 @@ const IMPLEMENTATIONS: [string, Run][] = [
 const startUnready = () => listening(createServer((_, response) => response.writeHead(503).end()))
 
 describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
-  const runProbe = async (port: number, timeout = '20') =>
+  const runProbe = async (port: number, timeout = '60') =>
     (await run([`--port=${port}`, `--timeout=${timeout}`])).code
   async function exitCodeAt(handler: RequestListener, timeout?: string) {
     await using server = await listening(createServer(handler))
@@ -132,7 +132,7 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
 
   test('waits for a port that is opened later', async () => {
     const port = await freePort()
-    const result = run([`--port=${port}`, '--timeout=20', '--listening'])
+    const result = run([`--port=${port}`, '--timeout=60', '--listening'])
     const server = createTcpServer().listen(port, '127.0.0.1')
     expect((await result).code).toBe(0)
     server.close()

@@ -30,7 +30,8 @@ export interface Sidecar extends RunningChild {
   readonly readyAfterMs: number
 }
 
-const START_TIMEOUT_MS = 20_000
+/** One that fails ends earlier. */
+const START_TIMEOUT_MS = 60_000
 
 /** Starts `wimds serve` against a simulator on free ports. Throws with its log if it fails. */
 export async function startSidecar(cli: string, simulator: Simulator): Promise<Sidecar> {

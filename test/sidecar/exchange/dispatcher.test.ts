@@ -288,13 +288,11 @@ describe('a connection', () => {
     expect(error).toMatch(/the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /)
     isSilent = false
     await expect
-      .poll(
-        () =>
-          request(`https://${HOST}/`, { dispatcher: impatient }).then(
-            ({ statusCode, body }) => body.dump().then(() => statusCode),
-            String,
-          ),
-        { timeout: 30_000 },
+      .poll(() =>
+        request(`https://${HOST}/`, { dispatcher: impatient }).then(
+          ({ statusCode, body }) => body.dump().then(() => statusCode),
+          String,
+        ),
       )
       .toBe(200)
     expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
