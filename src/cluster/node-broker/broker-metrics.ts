@@ -9,6 +9,7 @@ import {
   scrapeRegistry,
   toSamples,
 } from '../../sidecar/telemetry/prometheus.ts'
+import { describeDroppedLines } from '../../sidecar/telemetry/state-metrics.ts'
 
 /** A metric with the samples that it has now. */
 interface ReadMetric {
@@ -92,7 +93,7 @@ const formatAccount = ({ namespace, serviceAccount }: Source) => `${namespace}/$
 /** Reads the metrics of a workload, without the series that have counted nothing: a node has many workloads. */
 async function readSource({ registry }: Source): Promise<ReadMetric[]> {
   if (registry === undefined) return []
-  const metrics = await readMetrics(registry, 'wimds_')
+  const metrics = await readMetrics(registry)
   return metrics.filter(({ name }) => !OF_PROCESS.has(name)).map(omitZeros)
 }
 
@@ -147,11 +148,11 @@ function addLabels(metrics: readonly ReadMetric[], labels: Labels): ReadMetric[]
   }))
 }
 
-/** Reads the metrics of the registry whose names begin with `prefix`. */
-async function readMetrics(registry: Registry, prefix: string): Promise<ReadMetric[]> {
+/** Reads the metrics of the registry, without those of Node. */
+async function readMetrics(registry: Registry): Promise<ReadMetric[]> {
   const metrics = registry
     .getMetricsAsArray()
-    .filter(({ name }) => name.startsWith(prefix))
+    .filter(({ name }) => name.startsWith('wimds_'))
     .flatMap(({ name }) => registry.getSingleMetric(name) ?? [])
   const read = await Promise.all(metrics.map((metric) => metric.get()))
   return read.map(({ name, help, type, values }) => ({ name, help, type: String(type), values }))
@@ -192,13 +193,7 @@ export function createBrokerMetrics(state: BrokerState, workloads: WorkloadMetri
       help: 'Groups of pods with the same service account and settings, which share tokens.',
       collect: () => state.sources().length,
     },
-    {
-      name: 'wimds_log_lines_dropped_total',
-      type: 'counter',
-      help: 'Log lines dropped by the rate limit, by event.',
-      labelNames: ['event'],
-      collect: () => toSamples('event', state.droppedLines),
-    },
+    describeDroppedLines(state.droppedLines),
   ])
   registerBuildInfo(registry, 'wimds_build_info')
   const scrape = async (): Promise<Exposition> => {

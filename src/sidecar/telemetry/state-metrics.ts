@@ -48,18 +48,23 @@ export function describeState(sources: StateSources): CollectedMetric[] {
       help: 'Whether /readyz answers 200.',
       collect: () => Number(sources.isReady()),
     },
-    {
-      name: 'wimds_log_lines_dropped_total',
-      type: 'counter',
-      help: 'Log lines dropped by the rate limit, by event.',
-      labelNames: ['event'],
-      collect: () => {
-        const counts = new Map<string, number>(REPEATING_EVENTS.map((event) => [event, 0]))
-        for (const [event, count] of sources.droppedLines) counts.set(event, count)
-        return toSamples('event', counts)
-      },
-    },
+    describeDroppedLines(sources.droppedLines),
   ]
+}
+
+/** Describes the metric of the lines that the log has dropped. The events that repeat start at 0. */
+export function describeDroppedLines(dropped: ReadonlyMap<string, number>): CollectedMetric {
+  return {
+    name: 'wimds_log_lines_dropped_total',
+    type: 'counter',
+    help: 'Log lines dropped by the rate limit, by event.',
+    labelNames: ['event'],
+    collect: () =>
+      toSamples(
+        'event',
+        new Map([...REPEATING_EVENTS.map((event) => [event, 0] as const), ...dropped]),
+      ),
+  }
 }
 
 function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
