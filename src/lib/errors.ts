@@ -7,7 +7,7 @@ interface ErrorKind {
   readonly source: ErrorSource
   /** Whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
   readonly permanent: boolean
-  readonly status: 400 | 403 | 404 | 405 | 413 | 414 | 429 | 431 | 500 | 503 | 504
+  readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 500 | 503 | 504
 }
 
 const permanent = (source: ErrorSource, status: ErrorKind['status'] = 400): ErrorKind => ({

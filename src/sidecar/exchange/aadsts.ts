@@ -216,6 +216,11 @@ export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
   return AADSTS_TABLE.get(aadsts)
 }
 
+/** Returns true for the codes of an identity without a federated credential that matches the assertion. */
+export function isOfCredential(code: ErrorCode): boolean {
+  return code === 'federated_credential_not_found' || code === 'federated_credential_mismatch'
+}
+
 const MAX_CLAIM = 300
 
 /** The fix where the assertion is a managed identity's token: no service account is at fault. */
@@ -227,7 +232,7 @@ export function formatFix(
   { code, fix }: Pick<AadstsEntry, 'code' | 'fix'>,
   { issuer, subject, audience, isOfEntra = false }: AssertionClaims & Pick<Assertion, 'isOfEntra'>,
 ): string {
-  const isChained = isOfEntra && code.startsWith('federated_credential_')
+  const isChained = isOfEntra && isOfCredential(code)
   const claims: Readonly<Record<string, string>> = {
     issuer,
     subject,

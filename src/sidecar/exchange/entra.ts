@@ -72,17 +72,19 @@ async function exchange(
     return await requestToken(request, assertion, options, signal)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    if (!isAssertionRejected(error) || assertionFrom !== undefined) throw error
+    if (!REJECTED_ASSERTIONS.has(error.code) || assertionFrom !== undefined) throw error
     const rotated = await readWithin(tokenFile, options, signal)
     if (rotated.secret.equals(assertion.secret)) throw error
     return requestToken(request, rotated, options, signal)
   }
 }
 
-/** Returns true if the assertion is at fault: it may have been rotated, or read while it was written. */
-function isAssertionRejected({ code }: BrokerError): boolean {
-  return /^assertion_(?:refused|expired|not_yet_valid)$/.test(code)
-}
+/** The assertion is at fault: it may have been rotated, or read while it was written. */
+const REJECTED_ASSERTIONS: ReadonlySet<ErrorCode> = new Set([
+  'assertion_refused',
+  'assertion_expired',
+  'assertion_not_yet_valid',
+])
 
 /** Reads the assertion within the time limit, even on a file system that hangs. */
 async function readWithin(

@@ -1,7 +1,13 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
-import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import {
+  type AssertionClaims,
+  type BrokerError,
+  type ErrorCode,
+  toBrokerError,
+} from '../../lib/errors.ts'
 import type { Config } from '../../sidecar/config/config.ts'
+import { isOfCredential } from '../../sidecar/exchange/aadsts.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
@@ -82,10 +88,20 @@ async function checkExchange(
     const skewMs = direct.skewMs()
     const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
     // The rejection repeats, perhaps under another name, that the token has expired; its claims may be out of date.
-    const isOfToken = /^(?:assertion|federated_credential|issuer)_/.test(error.code)
-    if (tokenCode !== undefined && isClockRight && isOfToken) return invalidToken
+    if (tokenCode !== undefined && isClockRight && isOfToken(error)) return invalidToken
     return { ...failed(error), commands: createCommands(error, identity, config, check) }
   }
+}
+
+/** Codes by which Entra ID rejects the projected token or its issuer. */
+const REJECTIONS: ReadonlySet<ErrorCode> = new Set([
+  'assertion_refused',
+  'assertion_not_yet_valid',
+  'issuer_unreachable',
+])
+
+function isOfToken({ source, code }: BrokerError): boolean {
+  return source === 'assertion' || isOfCredential(code) || REJECTIONS.has(code)
 }
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'
