@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
 import { ConfigError } from '../lib/errors.ts'
+import { formatUrlHost } from '../lib/hosts.ts'
 
 /** An empty text counts as missing. */
 export const optionalText = z.optional(
@@ -92,7 +93,7 @@ function findKubeConfig(env: NodeJS.ProcessEnv): KubeConfig | undefined {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env
   const tokenFile = join(SERVICE_ACCOUNT, 'token')
   if (host !== '' && isReadable(tokenFile)) {
-    const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+    const server = `https://${formatUrlHost(host)}:${port}`
     const cluster = { server, 'certificate-authority': join(SERVICE_ACCOUNT, 'ca.crt') }
     return { cluster, user: { tokenFile }, directory: SERVICE_ACCOUNT }
   }

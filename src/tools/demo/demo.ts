@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { UsageError } from '../../lib/errors.ts'
+import { formatProblem, UsageError } from '../../lib/errors.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
@@ -47,7 +47,7 @@ export async function demo(
   if (application === undefined) {
     const problem = 'its application was not found: images do not contain it'
     const fix = `install the command line: ${DOCS_URL}/install.html`
-    printError(io, 'wimds demo', `${problem}. Fix: ${fix}`)
+    printError(io, 'wimds demo', formatProblem({ problem, fix }))
     return 1
   }
 

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { parseJson } from '../../lib/json.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { sidecarSettings } from '../simulator/environment.ts'
 import type { Simulator } from '../simulator/simulator.ts'
@@ -103,19 +105,15 @@ export async function requestToken(
   return { status: response.status, error: body.error_description ?? '', ms }
 }
 
-interface ListeningEvent {
-  readonly addresses: readonly string[]
-  readonly adminAddresses: readonly string[]
-}
+const ListeningEvent = z.object({
+  event: z.literal('listening'),
+  addresses: z.array(z.string()),
+  adminAddresses: z.array(z.string()),
+})
 
-function findListeningEvent(child: RunningChild): ListeningEvent | undefined {
-  const line = child
-    .output()
-    .split('\n')
-    .find((text) => text.includes('"event":"listening"'))
-  if (line === undefined) return undefined
-  const event: ListeningEvent = JSON.parse(line)
-  return event
+function findListeningEvent(child: RunningChild) {
+  const lines = child.output().split('\n')
+  return lines.flatMap((line) => ListeningEvent.safeParse(parseJson(line)).data ?? [])[0]
 }
 
 /** Polls until `check` returns a value. Throws when the child ends or the time is up. */

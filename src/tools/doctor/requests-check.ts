@@ -1,7 +1,7 @@
 /** Checks which requests of applications the sidecar answered with an error. */
 import * as z from 'zod/mini'
 import type { Address } from '../../sidecar/config/parsers.ts'
-import { isOfExchange } from '../../lib/errors.ts'
+import { formatProblem, isOfExchange } from '../../lib/errors.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
@@ -64,9 +64,8 @@ export function describeRequests(document: RequestsDocument): Finding[] {
     const detail = `failed since ${startedAt}, the last at ${lastAt}`
     return createFinding('requests', reportedFailure(failure, detail), clients)
   })
-  const warnings = groupByCode(harmless).map(
-    ({ clients, lastAt, failure: { code, fix } }) =>
-      `${clients}, the last at ${lastAt}: ${code}${fix === undefined ? '' : `. Fix: ${fix}`}`,
+  const warnings = groupByCode(harmless).map(({ clients, lastAt, failure: { code, fix } }) =>
+    formatProblem({ problem: `${clients}, the last at ${lastAt}: ${code}`, fix }),
   )
   if (failures.length > 0 && warnings.length === 0) return failures
   const kind = failedRequests.length === 0 ? 'none failed' : 'no other failed that needs a fix'

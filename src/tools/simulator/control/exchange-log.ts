@@ -21,14 +21,16 @@ interface LoggedExchange {
 
 export type ExchangeLog = ReturnType<typeof createExchangeLog>
 
-/** Creates a log of the last `max` exchanges, with counts of all. */
-export function createExchangeLog(max = 1000) {
+const MAX_ENTRIES = 1000
+
+/** Creates a log of the last exchanges, with counts of all. */
+export function createExchangeLog() {
   let entries: LoggedExchange[] = []
   let counts = createCounts()
   return {
     record(exchange: LoggedExchange): void {
       entries.push(exchange)
-      if (entries.length > max) entries.shift()
+      if (entries.length > MAX_ENTRIES) entries.shift()
       count(counts, exchange)
     },
     /** Returns the last exchanges, oldest first. */
