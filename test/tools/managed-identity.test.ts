@@ -1,7 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createCredentialName } from '../../src/tools/managed-identity.ts'
-import { CREDENTIAL_NAME } from '../fixtures/credential-name.ts'
+
+/** The names that Azure allows for a federated credential. */
+const CREDENTIAL_NAME = /^[A-Za-z0-9][\w-]{2,119}$/
 
 const subject = (namespace: string, name: string) => `system:serviceaccount:${namespace}:${name}`
 

@@ -4,6 +4,9 @@ import { writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
+import 'reflect-metadata'
+import * as x509 from '@peculiar/x509'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { webhook } from '../../../src/cluster/webhook/webhook.ts'
 import {
@@ -16,7 +19,6 @@ import {
 } from '../../fixtures/api-server.ts'
 import { findPiece } from '../../contract/secrets.ts'
 import { createFolder } from '../../fixtures/folder.ts'
-import { createClientCertificate } from '../../fixtures/client-certificate.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
 import { captureIo } from '../../tools/capture.ts'
@@ -211,3 +213,20 @@ test.each([
   expect(await exit).toBe(0)
   expect(log()).not.toContain('webhook_error')
 })
+
+/** Creates a certificate that is its own CA, and its key, both PEM. */
+async function createClientCertificate() {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const name = 'CN=api-server'
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name,
+    keys,
+    signingAlgorithm: algorithm,
+  })
+  const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return {
+    cert: certificate.toString('pem'),
+    key: x509.PemConverter.encode(key, 'PRIVATE KEY'),
+  }
+}

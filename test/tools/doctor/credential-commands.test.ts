@@ -1,6 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
-import { shellWords } from '../../fixtures/shell-words.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
@@ -77,3 +77,9 @@ test('quotes hostile values for the shell', () => {
   expect(words).toContain(identity.clientId)
   expect(JSON.parse(words.at(-1) ?? '')).toMatchObject({ issuer, subject, audiences: audience })
 })
+
+/** Returns the arguments that a shell passes to `az`. */
+function shellWords(command: string): string[] {
+  const script = `az() { printf '%s\\0' "$@"; }\n${command}`
+  return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)
+}

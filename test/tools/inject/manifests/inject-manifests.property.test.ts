@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import {
   injectManifests,
   uninjectManifests,
@@ -11,12 +11,33 @@ import type { InjectionSettings } from '../../../../src/cluster/injector/injecti
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { pods } from '../../../cluster/injector/arbitrary-pod.ts'
 import { injected, settings, TENANT, CLIENT } from '../../../cluster/injector/patched.ts'
-import { PRINTERS } from './printers.ts'
 
 /** Each run parses and prints a manifest several times. */
 const RUNS = { numRuns: 20 }
 
 const OPTIONS = { clientId: CLIENT, tenantId: TENANT }
+
+const PLAIN = {
+  aliasDuplicateObjects: false,
+  lineWidth: 0,
+  defaultStringType: 'QUOTE_DOUBLE',
+} as const
+
+/** Ways to print the same data. */
+const PRINTERS: readonly ((value: unknown) => string)[] = [
+  (value) => stringify(value, PLAIN),
+  (value) => stringify(value, { ...PLAIN, indentSeq: false }),
+  (value) => stringify(value, { ...PLAIN, indent: 4 }),
+  (value) => stringify(value, { ...PLAIN, collectionStyle: 'flow' }),
+  (value) => stringify(value, { ...PLAIN, defaultStringType: 'PLAIN' }),
+  (value) => stringify(value, { ...PLAIN, defaultStringType: 'BLOCK_LITERAL' }),
+  (value) => stringify(value, PLAIN).trimEnd(),
+  (value) => stringify(value, PLAIN).replaceAll('\n', '\r\n'),
+  (value) => `# before\n---\n${stringify(value, PLAIN)}\n\n# behind\n`,
+  (value) => JSON.stringify(value),
+  (value) => `${JSON.stringify(value, null, 2)}\n`,
+  (value) => JSON.stringify(value, null, '    '),
+]
 
 const styles = fc.record({
   print: fc.constantFrom(...PRINTERS),
