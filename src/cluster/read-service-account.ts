@@ -12,26 +12,25 @@ const ServiceAccount = z.object({
   metadata: z.object({ annotations: z.nullish(z.record(z.string(), z.string())) }),
 })
 
-/** Returns the annotations; undefined if there is no such account. Throws what the client of the API server throws. */
-export type ServiceAccountReader = (
-  namespace: string,
-  name: string,
-) => Promise<ServiceAccountAnnotations | undefined>
+interface Account {
+  readonly namespace: string
+  readonly name: string
+  /** By default the time limit of any other call. */
+  readonly timeoutMs?: number
+}
 
-/** Creates the function that reads the annotations of one account, by default within the time limit of any other call. */
-export function createServiceAccountReader(
+/** Returns the annotations; undefined if there is no such account. Throws what the client of the API server throws. */
+export async function readServiceAccount(
   api: ApiServer,
-  limits: { readonly timeoutMs?: number } = {},
-): ServiceAccountReader {
-  return async (namespace, name) => {
-    const call = {
-      action: 'read it',
-      path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
-      accept: METADATA_ONLY,
-      maxBytes: MAX_ACCOUNT_BYTES,
-      ...limits,
-    }
-    const account = await ifFound(api.call(call, ServiceAccount))
-    return account && (account.metadata.annotations ?? {})
+  { namespace, name, ...limits }: Account,
+): Promise<ServiceAccountAnnotations | undefined> {
+  const call = {
+    action: 'read it',
+    path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
+    accept: METADATA_ONLY,
+    maxBytes: MAX_ACCOUNT_BYTES,
+    ...limits,
   }
+  const account = await ifFound(api.call(call, ServiceAccount))
+  return account && (account.metadata.annotations ?? {})
 }

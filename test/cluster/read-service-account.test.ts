@@ -1,7 +1,7 @@
 /** Reads of the annotations of a ServiceAccount. */
 import { afterEach, expect, test } from 'vitest'
 import { connectToApiServer } from '../../src/cluster/api-client.ts'
-import { createServiceAccountReader } from '../../src/cluster/read-service-account.ts'
+import { readServiceAccount } from '../../src/cluster/read-service-account.ts'
 import { ACCOUNT, answer, startApiServer } from '../fixtures/api-server.ts'
 
 let calls = new AbortController()
@@ -11,7 +11,7 @@ afterEach(() => {
 })
 
 const read = (name: string, limits = {}) =>
-  createServiceAccountReader(connectToApiServer(calls.signal), limits)('n', name)
+  readServiceAccount(connectToApiServer(calls.signal), { namespace: 'n', name, ...limits })
 
 test('returns the annotations', async () => {
   await using _ = await startApiServer()

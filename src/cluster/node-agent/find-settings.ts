@@ -3,7 +3,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { parseSettings } from '../../sidecar/config/settings.ts'
 import { type ApiServer, hasStatus } from '../api-client.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem, TENANT_ID } from '../injector/annotations.ts'
-import { createServiceAccountReader } from '../read-service-account.ts'
+import { readServiceAccount } from '../read-service-account.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import type { SavedPods } from './saved-pods.ts'
@@ -34,8 +34,8 @@ async function readIdentity(
   { api, defaultTenantId }: SettingsOptions,
 ): Promise<RoutedPod['env']> {
   const account = `${namespace}/${name}`
-  const read = createServiceAccountReader(api)
-  const annotations = await read(namespace, name).catch((error: unknown) => {
+  const reading = readServiceAccount(api, { namespace, name })
+  const annotations = await reading.catch((error: unknown) => {
     // The agent has this right only where policies inject.
     const fix = hasStatus(error, 403)
       ? '. Fix: create the pod again, or set injection.by=policy'

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import { type ApiServer, connectToApiServer } from '../api-client.ts'
 import { NATIVE_SIDECARS_SINCE } from '../injector/injection-settings.ts'
-import { createServiceAccountReader } from '../read-service-account.ts'
+import { readServiceAccount } from '../read-service-account.ts'
 import { type AdmissionOptions, createReviews } from './admission.ts'
 import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
 import {
@@ -159,10 +159,11 @@ function createAdmissionOptions(
   api: ApiServer,
   hasNativeSidecars: boolean,
 ): AdmissionOptions {
-  const read = createServiceAccountReader(api, { timeoutMs: LOOKUP_MS })
   return {
     settings: { ...settings, hasNativeSidecars },
-    lookUpServiceAccount: createServiceAccountLookup(read),
+    lookUpServiceAccount: createServiceAccountLookup((namespace, name) =>
+      readServiceAccount(api, { namespace, name, timeoutMs: LOOKUP_MS }),
+    ),
     defaultTenantId,
   }
 }
