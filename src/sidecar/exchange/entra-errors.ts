@@ -22,12 +22,11 @@ const MAX_REASON = 300
 const MAX_EXCERPT = 200
 
 /** A member of the wrong type counts as absent, so that the others can still be used. */
-const withFallback = z.catch
-const optionalText = withFallback(z.optional(z.string()), undefined)
+const optionalText = z.catch(z.optional(z.string()), undefined)
 const ErrorBody = z.object({
   error: optionalText,
   error_description: optionalText,
-  error_codes: withFallback(z.optional(z.array(z.number())), undefined),
+  error_codes: z.catch(z.optional(z.array(z.number())), undefined),
   trace_id: optionalText,
   correlation_id: optionalText,
   timestamp: optionalText,

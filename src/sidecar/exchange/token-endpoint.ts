@@ -118,13 +118,11 @@ const MAX_LIFETIME_SECONDS = 31_536_000
 /** Microsoft's issuers have less than 100 characters. */
 const MAX_ISSUER = 300
 
-const withFallback = z.catch
-
 /** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
 const TokenBody = z.object({
   access_token: z.string().check(z.minLength(1)),
   expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
-  refresh_in: withFallback(z.optional(z.coerce.number().check(z.positive())), undefined),
+  refresh_in: z.catch(z.optional(z.coerce.number().check(z.positive())), undefined),
 })
 
 /**
@@ -157,9 +155,9 @@ export function parseToken(
 }
 
 const TokenIds = z.object({
-  uti: withFallback(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
-  oid: withFallback(z.optional(z.guid()), undefined),
-  iss: withFallback(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
+  uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: z.catch(z.optional(z.guid()), undefined),
+  iss: z.catch(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
 })
 
 /** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */

@@ -55,9 +55,7 @@ export function findAccountName({ template }: WorkloadObject): string {
   return getServiceAccountName(template.spec)
 }
 
-const withFallback = z.catch
-
-const Texts = withFallback(z.record(z.string(), withFallback(z.string(), '')), {})
+const Texts = z.catch(z.record(z.string(), z.catch(z.string(), '')), {})
 
 const KubernetesObject = z.looseObject({
   apiVersion: z.string(),
@@ -68,12 +66,12 @@ const KubernetesObject = z.looseObject({
     namespace: z.optional(z.string()),
     labels: Texts,
     annotations: Texts,
-    ownerReferences: withFallback(
+    ownerReferences: z.catch(
       z.array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })),
       [],
     ),
   }),
-  data: withFallback(z.record(z.string(), z.unknown()), {}),
+  data: z.catch(z.record(z.string(), z.unknown()), {}),
 })
 
 type ParsedObject = z.infer<typeof KubernetesObject>
