@@ -1,13 +1,13 @@
-/** Installs workspaces in a cache folder outside the repository, once for each state of their sources. */
+/** Installs workspaces in a cache folder outside the repository, once for each state of their sources, which clones share. */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { runProcess } from '../harness/run-process.ts'
 import { findToolchainObstacle } from './toolchains.ts'
-import { WORKSPACES, type Workspace, type WorkspaceName } from './workspaces.ts'
+import { driverPath, WORKSPACES, type Workspace, type WorkspaceName } from './workspaces.ts'
 
 const STEP_TIMEOUT_MS = 15 * 60_000
 
@@ -40,11 +40,12 @@ export async function install(name: WorkspaceName, env: Environment): Promise<In
   const workspace: Workspace = WORKSPACES[name]
   const missing = await findToolchainObstacle(workspace.toolchain)
   if (missing !== undefined) return { missing }
-  const path = join(findClientsHome(env), `${name}-${await hashSources(workspace)}`)
-  const complete = join(path, '.complete')
-  if (existsSync(complete)) return { path }
-  await rm(path, { recursive: true, force: true })
-  await mkdir(path, { recursive: true })
+  const home = findClientsHome(env)
+  const complete = join(home, `${name}-${await hashSources(workspace)}`)
+  if (existsSync(complete)) return { path: await realpath(complete) }
+  await mkdir(home, { recursive: true })
+  // Not in the folder of another run, which may install the same now.
+  const path = await mkdtemp(`${complete}-`)
   for (const [program, ...args] of workspace.steps(path)) {
     // Low priority: a build must not slow down other processes.
     const { exitCode, stdout, stderr } = await runProcess(['nice', '-n', '10', program, ...args], {
@@ -53,15 +54,18 @@ export async function install(name: WorkspaceName, env: Environment): Promise<In
       timeoutMs: STEP_TIMEOUT_MS,
     })
     if (exitCode !== 0) {
+      await rm(path, { recursive: true })
       return { failed: `installing ${name}: ${program} failed: ${(stderr || stdout).slice(-1500)}` }
     }
   }
-  await writeFile(complete, '')
+  // Fails if another run was faster.
+  await symlink(path, complete).catch(() => {})
   return { path }
 }
 
 async function hashSources({ sources, steps }: Workspace): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(steps('')))
+  const commands = JSON.stringify(steps('')).replaceAll(driverPath(''), '')
+  const hash = createHash('sha256').update(commands)
   for (const source of sources) await updateHash(hash, source)
   return hash.digest('hex').slice(0, 12)
 }
