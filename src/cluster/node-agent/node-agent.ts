@@ -10,7 +10,7 @@ import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
 import { Reconciler } from './reconciler.ts'
-import { createPodRouter, RouteFailure, type RouteFailureReason } from './route-pod.ts'
+import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
 import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
@@ -118,11 +118,6 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
   const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
   const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
   const saved = new SavedPods(options.stateDirectory)
-  const onFailure = (pod: RoutedPod, reason: RouteFailureReason, message: string) => {
-    metrics.onFailure(reason)
-    log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
-    void writeEvent(pod, message)
-  }
   const { defaultTenantId } = options
   const findSettings = createSettingsReader({ api, saved, defaultTenantId })
   const parts = { findSettings, readSandboxes, procDirectory: PROC, helper: HELPER, tools }
@@ -137,7 +132,10 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
     onEnd: (uid) => reportErrors(() => saved.remove(uid), onError),
     onFailure: (pod, error) => {
       const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
-      onFailure(pod, reason, errorMessage(error))
+      const message = errorMessage(error)
+      metrics.onFailure(reason)
+      log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
+      void writeEvent(pod, message)
     },
   })
   const metrics = createNodeAgentMetrics(reconciler)
@@ -153,7 +151,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
     readFile: (pod, path) => files.read(pod, path),
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)
-      reconciler.onAnswer(pod.uid, 'serving')
+      reconciler.onServing(pod.uid)
       metrics.onRouted(durationMs)
       log.info('pod_routed', {
         ...formatSubject(pod),
@@ -161,10 +159,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
         durationMs: Math.round(durationMs),
       })
     },
-    onRefused: (pod, problem) => {
-      reconciler.onAnswer(pod.uid, 'failed')
-      onFailure(pod, 'settings_invalid', problem)
-    },
+    onRefused: (pod, problem) => reconciler.onRefused(pod.uid, problem),
     onEnd: (how) => {
       metrics.onBrokerEnd()
       reconciler.onBrokerEnd()

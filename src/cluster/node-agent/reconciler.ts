@@ -21,8 +21,8 @@ interface Entry {
   pendingSince: number
   /** Undefined if it is not routed. */
   route: Route | undefined
-  /** The broker's answer; undefined if there is none yet. */
-  answer: 'serving' | 'failed' | undefined
+  /** The broker's answer: it serves the pod, or why not; undefined if there is none yet. */
+  answer: 'serving' | RouteFailure | undefined
   /** Whether an attempt runs, or waits for its turn. */
   isScheduled: boolean
   failures: number
@@ -114,10 +114,18 @@ export class Reconciler {
     }
   }
 
-  /** Takes whether the broker answers on the socket of the pod. */
-  onAnswer(uid: string, answer: 'serving' | 'failed'): void {
+  /** Takes that the broker answers on the socket of the pod. */
+  onServing(uid: string): void {
     const entry = this.#entries.get(uid)
-    if (entry !== undefined) entry.answer = answer
+    if (entry !== undefined) entry.answer = 'serving'
+  }
+
+  /** Takes why the broker does not serve the pod. It is reported again and again, as a failed attempt is. */
+  onRefused(uid: string, problem: string): void {
+    const entry = this.#entries.get(uid)
+    if (entry === undefined) return
+    entry.answer = new RouteFailure('settings_invalid', problem)
+    this.#onFailure(entry, entry.answer)
   }
 
   /** Counts all pods as pending until the next broker serves them. */
@@ -175,8 +183,12 @@ export class Reconciler {
         return
       }
       if (made !== route) this.#setRoute(entry, made)
-      entry.failures = 0
       entry.polls = 0
+      if (entry.answer instanceof RouteFailure && !entry.pod.isEnding) {
+        this.#onFailure(entry, entry.answer)
+        return
+      }
+      entry.failures = 0
       if (entry.pod.isEnding) this.#retryAfter(entry, END_POLL_MS)
     } catch (error) {
       if (this.#entries.get(pod.uid) !== entry) return

@@ -64,7 +64,7 @@ test('routes a pod once, and counts it as routed when the broker serves it', asy
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled()).toBe(false)
-  reconciler.onAnswer(UID, 'serving')
+  reconciler.onServing(UID)
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled()).toBe(true)
 })
@@ -130,7 +130,7 @@ test('a new agent routes a pod that is being deleted, since its containers may r
 test('all pods wait for the next broker when one has ended', async () => {
   const { add, reconciler } = setUp()
   await add()
-  reconciler.onAnswer(UID, 'serving')
+  reconciler.onServing(UID)
   await vi.advanceTimersByTimeAsync(60_000)
   expect(reconciler.longestPendingMs()).toBe(0)
   reconciler.onBrokerEnd()
@@ -235,21 +235,53 @@ test('tries again with backoff, without a second attempt for changes in between'
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
+test('reports again and again why the broker refuses a pod, until it serves it', async () => {
+  const { add, onFailure, onRoute, reconciler } = setUp()
+  await add()
+  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  expect(reconciler.isSettled()).toBe(true)
+  await vi.advanceTimersByTimeAsync(120_000)
+  const reported = onFailure.mock.calls.length
+  expect(reported).toBeGreaterThan(4)
+  expect(onFailure.mock.lastCall?.[1]).toMatchObject({
+    reason: 'settings_invalid',
+    message: 'WIMDS_CONFIG: not valid',
+  })
+  expect(reconciler.longestPendingMs()).toBe(120_000)
+  reconciler.onServing(UID)
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect(onFailure).toHaveBeenCalledTimes(reported)
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('notices within a second that the sandbox of a refused pod is gone', async () => {
+  const { add, onClose, onEnd, reconciler, runtime } = setUp()
+  await add()
+  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  await vi.advanceTimersByTimeAsync(120_000)
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  await vi.advanceTimersByTimeAsync(5000)
+  runtime.hasSandbox = false
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(onEnd.mock.calls).toEqual([[UID]])
+})
+
 test('tells how long the pod has waited that waits longest', async () => {
   const { add, reconciler } = setUp(({ uid }) =>
     uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
   )
   expect(reconciler.longestPendingMs()).toBe(0)
   await add({ uid: 'routed' })
-  reconciler.onAnswer('routed', 'serving')
+  reconciler.onServing('routed')
   void add({ uid: 'first' })
   await vi.advanceTimersByTimeAsync(100_000)
   void add({ uid: 'second' })
   await vi.advanceTimersByTimeAsync(50_000)
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  reconciler.onAnswer('first', 'failed')
+  reconciler.onRefused('first', 'not valid')
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  reconciler.onAnswer('first', 'serving')
+  reconciler.onServing('first')
   expect(reconciler.longestPendingMs()).toBe(50_000)
 })
 
