@@ -103,8 +103,9 @@ static void wait_for_broker(const struct gate *gate) {
     long now = now_ms(), pause = (now - start) / PAUSES_OF_WAIT;
     if (now >= next_log) {
       fprintf(stderr,
-              "wimds-gate: pod %s still waits after %ld s: " METADATA_ADDRESS ":80: %s. Fix: kubectl get pods -A -l "
-              "app.kubernetes.io/component=node-agent --field-selector spec.nodeName=%s, and read its log\n",
+              "wimds-gate: pod %s still waits after %ld s: " METADATA_ADDRESS ":80: %s. Fix: read the event "
+              "WimdsNotRouted of the pod (kubectl describe pod). Without one, read the log of the node agent: kubectl "
+              "get pods -A -l app.kubernetes.io/component=node-agent --field-selector spec.nodeName=%s\n",
               gate->uid, (now - start) / 1000, problem, gate->node);
       next_log = now + LOG_MS;
     }

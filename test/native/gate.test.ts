@@ -33,7 +33,9 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     const { gate, readLog, closed } = start(pod)
     const sees = (text: string) => expect.poll(readLog).toContain(text)
     await sees(`pod ${UID} waits for the node agent of wimds on node-1\n`)
-    await sees('another metadata service answers, such as that of the node. Fix: kubectl get pods')
+    await sees(
+      'another metadata service answers, such as that of the node. Fix: read the event WimdsNotRouted',
+    )
 
     pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')
     await sees('169.254.169.254:80: Connection refused. Fix: ')
