@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
 import { redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { createNodeStatus, formatPod } from './node-status.ts'
 import type { Workloads } from './workloads.ts'
 
@@ -17,7 +18,9 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
     const found = workloads.find(query)
     const document = found?.workload.document()
     if (found !== undefined && document !== undefined) return { pod: found.pod, document }
-    sendJson(response, 404, { error: `no such pod is served: ${query}` })
+    const problem = found?.workload.problem
+    const reason = problem === undefined ? '' : `: ${formatProblem(problem)}`
+    sendJson(response, 404, { error: `the pod ${query} is not served${reason}` })
     return undefined
   }
 

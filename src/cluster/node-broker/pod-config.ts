@@ -1,4 +1,5 @@
 /** The configuration of a pod: its gate's settings override the node's. */
+import { posix } from 'node:path'
 import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import type { ReadText } from '../../sidecar/config/identities-file.ts'
 import {
@@ -7,6 +8,7 @@ import {
   parseSettings,
   Settings,
 } from '../../sidecar/config/settings.ts'
+import { describeFileError } from '../../lib/describe-error.ts'
 import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
@@ -96,9 +98,12 @@ export async function loadPodConfig(
 
 /** Reads an identities file once. Throws if it is large: to parse it would keep all pods of the node waiting. */
 async function readSmall(path: string, readText: ReadText): Promise<ReadText> {
-  const content = readText(path)
-  const text = await content.catch(() => '')
-  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => content
+  const text = await readText(path).catch((error: unknown) => {
+    const { problem } = describeFileError(path, error)
+    const fix = `add the key ${posix.basename(path)} to the ConfigMap that the gate of the pod mounts`
+    throw invalidConfiguration([{ setting: 'WIMDS_CONFIG', problem, fix }])
+  })
+  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => Promise.resolve(text)
   throw invalidConfiguration([
     {
       setting: 'WIMDS_CONFIG',

@@ -229,7 +229,11 @@ test('an identities file is read by message, and again when it changes', async (
   const { port } = agent.send(pod)
   expect(await agent.until(({ type }) => type === 'failed')).toMatchObject({
     problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
+    fix: expect.stringContaining('add the key identities.yaml to the ConfigMap'),
   })
+  expect(await fetchAdmin(agent, `/status.json?pod=shop/${pod.name}`)).toContain(
+    `the pod shop/${pod.name} is not served: WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml`,
+  )
   file = identities(ORDERS.clientId)
   await agent.until(({ type }) => type === 'serving')
   expect(await tokenOf(port)).toMatch(/^eyJ/)
@@ -322,7 +326,9 @@ test('the admin port has the metrics by service account, and the page of each po
     state: 'ready',
     workload: { namespace: 'shop', serviceAccount: 'billing' },
   })
-  expect(await fetchAdmin(agent, '/status.json?pod=shop/none')).toContain('no such pod is served')
+  expect(await fetchAdmin(agent, '/status.json?pod=shop/none')).toContain(
+    'the pod shop/none is not served"',
+  )
 })
 
 test('the page of a pod is found by its UID, and by its name that of the newest', async () => {
