@@ -4,6 +4,8 @@ import type { Plan } from './injection-plan.ts'
 import { POD_SETTINGS } from './pod-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from './pod.ts'
 
+const IDENTITY_HEADER_SECRET = 'identity-header-secret'
+
 /** Annotations without a counterpart for a single pod of mode node. */
 const OF_SIDECAR = [
   'admin-port',
@@ -12,10 +14,12 @@ const OF_SIDECAR = [
   'https-proxy',
   'https-proxy-secret',
   'no-proxy',
+  IDENTITY_HEADER_SECRET,
 ]
 const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
 
 const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
+const IDENTITY_HEADER = 'WIMDS_IDENTITY_HEADER'
 
 /** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
 export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: Plan): string[] {
@@ -25,10 +29,17 @@ export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: 
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  const unknown = sidecarEnv.filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
+  const ofSidecar = findAnnotations(pod, OF_SIDECAR)
+  const unknown = sidecarEnv
+    .filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
+    // Comes from this annotation then, which is rejected by itself.
+    .filter(
+      ({ name }) =>
+        name !== IDENTITY_HEADER || !ofSidecar.includes(PREFIX + IDENTITY_HEADER_SECRET),
+    )
   return [
     ...(runtime === undefined ? [] : [runtime]),
-    ...findAnnotations(pod, OF_SIDECAR).map(
+    ...ofSidecar.map(
       (name) =>
         `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,
     ),

@@ -153,6 +153,7 @@ describe('mode node rejects', () => {
     ['https-proxy', 'http://proxy:3128'],
     ['https-proxy-secret', 'proxy'],
     ['no-proxy', '.corp'],
+    ['identity-header-secret', 'header'],
   ])('the annotation wimds.io/%s, and names the modes that have it', (name, value) => {
     expect(reasonsFor(pod({ [`wimds.io/${name}`]: value }), NODE)).toEqual([
       `mode node has no wimds.io/${name}, since one broker serves all pods of a node. Fix: remove the annotation, or set wimds.io/mode to env or loopback or nft`,
@@ -187,8 +188,8 @@ describe('mode node rejects', () => {
     ],
     [
       'the value of WIMDS_IDENTITY_HEADER comes from elsewhere',
-      pod({ 'wimds.io/identity-header-secret': 'header' }),
-      {},
+      pod(),
+      { sidecarEnv: [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: elsewhere }] },
     ],
     ['WIMDS_INSTANCE_REGION comes from elsewhere', pod(), { sidecarEnv: [region] }],
     ['the runtime class kata-qemu', pod({}, { runtimeClassName: 'kata-qemu' }), {}],
