@@ -1,10 +1,11 @@
 /** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
 import * as z from 'zod/mini'
+import { GATE } from '../../../cluster/injector/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
 import { type ServedStatus, readServedStatus } from './served-pod-check.ts'
-import { type ClusterPod, ContainerStatus } from './pod-object.ts'
+import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
 import type { ForwardPort } from './port-forward.ts'
 
 interface NodeAgentOptions {
@@ -105,7 +106,7 @@ async function findAgent({
   const { namespace, name } = agent.metadata
   const object = `--namespace ${namespace} ${name}`
   const subject = `the node agent ${namespace}/${name} on the node ${node}`
-  const status = findStatus(agent)
+  const status = findAgentStatus(agent)
   if (status?.state?.running === undefined) {
     const { reason = 'no status yet' } = status?.state?.waiting ?? status?.state?.terminated ?? {}
     const outcome = failed({
@@ -120,9 +121,17 @@ async function findAgent({
 
 async function explainUnserved(
   { subject, object }: Agent,
-  { kubectl, name }: NodeAgentOptions,
+  { kubectl, cluster, name }: NodeAgentOptions,
 ): Promise<Outcome> {
   const reason = await readLastEvent(kubectl, name)
+  const { running, terminated } = findStatus(cluster, GATE)?.state ?? {}
+  if (reason === '' && running === undefined && terminated === undefined) {
+    return failed({
+      code: 'pod_not_routed',
+      problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
+      fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod --namespace ${cluster.namespace} ${name}`,
+    })
+  }
   return failed({
     code: 'pod_not_routed',
     ...(reason === ''
@@ -149,7 +158,7 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
 function chooseAgent(agents: readonly AgentPod[]): AgentPod | undefined {
   const order = (agent: AgentPod) => {
     const { creationTimestamp = '', deletionTimestamp } = agent.metadata
-    const { state, ready = false } = findStatus(agent) ?? {}
+    const { state, ready = false } = findAgentStatus(agent) ?? {}
     const flags = [state?.running !== undefined, deletionTimestamp === undefined, ready]
     return [...flags.map(Number), creationTimestamp].join(' ')
   }
@@ -167,7 +176,7 @@ function findContainer({ containers }: z.infer<typeof PodTemplate>) {
   return containers.find(({ name }) => name === CONTAINER)
 }
 
-function findStatus({ status }: AgentPod) {
+function findAgentStatus({ status }: AgentPod) {
   return status.containerStatuses?.find(({ name }) => name === CONTAINER)
 }
 

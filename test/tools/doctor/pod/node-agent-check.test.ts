@@ -156,6 +156,20 @@ test('leads to the log of an agent that has said nothing', async () => {
   })
 })
 
+test('leads to the events of a pod whose gate has not started', async () => {
+  const waiting = { waiting: { reason: 'PodInitializing' } }
+  const status = { initContainerStatuses: [{ name: 'wimds-gate', state: waiting }] }
+  const { outcome } = await check(
+    { pods: [agentPod(RUNNING)] },
+    { cluster: { ...waitingPod(), status } },
+  )
+  expect(outcome.failure).toMatchObject({
+    code: 'pod_not_routed',
+    problem: expect.stringContaining('the gate of the pod has not started'),
+    fix: expect.stringContaining('kubectl describe pod --namespace shop orders'),
+  })
+})
+
 test.each<[string, Cluster, ClusterPod]>([
   ['its agents may not be listed', { pods: 'Error from server (Forbidden): no' }, waitingPod()],
   ['it has no node', {}, { ...waitingPod(), node: undefined }],
