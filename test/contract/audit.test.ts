@@ -21,9 +21,12 @@ async function requestTokens(env: Record<string, string>) {
   return { token, events: sidecar.events(), log: sidecar.log(), sent: sentIds(simulator) }
 }
 
-/** Returns the correlation ids that Entra ID has received. */
-const sentIds = ({ log }: Simulator) =>
-  log.entries().flatMap((entry) => (entry.target === 'token' ? [entry.correlationId] : []))
+/** Returns the correlation ids that Entra ID has received, each once: an exchange may have several attempts. */
+const sentIds = ({ log }: Simulator) => [
+  ...new Set(
+    log.entries().flatMap((entry) => (entry.target === 'token' ? [entry.correlationId] : [])),
+  ),
+]
 
 test('token_obtained has the ids of the token and its assertion, and not the token', async () => {
   const { token, events, log, sent } = await requestTokens({})
@@ -63,7 +66,6 @@ test('an exchange that no trace comes with has a new correlation id, also where 
   const failed = sidecar.events().filter(({ event }) => event === 'exchange_failed')
   const [first, second, ...more] = sentIds(simulator)
   expect(first).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-  expect(second).not.toBe(first)
   expect(more).toEqual([])
   expect(failed).toMatchObject([
     { correlationId: first, entraCorrelationId: first, entraTraceId: expect.any(String) },

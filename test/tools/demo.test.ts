@@ -21,6 +21,15 @@ test('the demo explains each step, and with --keep runs until shutdown', async (
   expect({ code: await exit, err: io.err() }).toEqual({ code: 0, err: '' })
 })
 
+test('the demo completes when an attempt gets no response', async () => {
+  const io = captureIo()
+  const code = await demo([], io, {
+    cli: CLI,
+    prepare: ({ faults }) => faults.add({ kind: 'hang', times: 1 }),
+  })
+  expect({ code, err: io.err() }).toEqual({ code: 0, err: '' })
+})
+
 test.each([
   ['Entra ID is unavailable', { kind: 'unavailable' }],
   ['the vault answers 401', { kind: 'status', target: 'vault', status: 401 }],

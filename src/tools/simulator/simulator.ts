@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
-import { createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
+import { countExchanges, createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
 import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
 import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
@@ -79,7 +79,7 @@ export interface Simulator extends AsyncDisposable {
   readonly faults: Faults
   /** Requests and outcomes of all servers, without tokens. */
   readonly log: ExchangeLog
-  /** Returns the number of token requests to Entra ID since the last `log.clear()`. */
+  /** Returns how many exchanges the log has. The attempts of an exchange have one correlation id, and count once. */
   exchanges(): number
   /** An undici dispatcher that reaches the servers without DNS and accepts their certificates. */
   readonly dispatcher: Dispatcher
@@ -175,7 +175,7 @@ async function build(
     secrets,
     faults,
     log,
-    exchanges: () => log.counters().byTarget.token,
+    exchanges: () => countExchanges(log.entries()),
     dispatcher,
     rotateToken,
     writeToken: (text) => tokenFile.write(text),

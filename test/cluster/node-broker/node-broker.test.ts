@@ -282,12 +282,11 @@ test('the pods of one namespace do not use all exchanges of the node', async () 
   cluster.simulator.log.clear()
   hangExchanges()
   void Promise.allSettled(hostile.map(tokenOf))
-  await waitFor(() => cluster.simulator.exchanges() >= 2 || undefined)
+  await waitFor(() => cluster.simulator.exchanges() === 2 || undefined)
   const other = { ...cluster.podOf('orders'), namespace: 'other' }
   const { body } = await ask(await agent.serve(other))
   expect(body.error_description).toContain('the pod runs as system:serviceaccount:other')
-  // Two exchanges, with a second attempt each if they have hung for 3 s.
-  expect(cluster.simulator.exchanges()).toBeLessThanOrEqual(4)
+  expect(cluster.simulator.exchanges()).toBe(2)
 })
 
 test('the exchanges of all namespaces share the limit of the node', async () => {

@@ -44,6 +44,12 @@ export function createExchangeLog() {
   }
 }
 
+/** Counts the exchanges, each of which has one correlation id in all of its attempts. */
+export function countExchanges(entries: readonly LoggedExchange[]): number {
+  const tokens = entries.filter(({ target }) => target === 'token')
+  return new Set(tokens.map(({ correlationId }) => correlationId ?? Symbol('none'))).size
+}
+
 const createCounts = () => ({
   byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 } satisfies Record<FaultTarget, number>,
   /** Token requests answered with 200. */
