@@ -7,8 +7,6 @@ import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 
-/** No test depends on the speed of the machine. */
-const PATIENT = { WIMDS_EXCHANGE_TIMEOUT: '60s' }
 /** A TLS record with an alert. */
 const FATAL_INTERNAL_ERROR = Buffer.from('15030300020250', 'hex')
 
@@ -26,7 +24,7 @@ describe('wimds serve', () => {
     ['a reset', { kind: 'reset', times: 1 }, 'entra_unreachable'],
     ['a connection on which nothing comes', { kind: 'hang', times: 1 }, 'entra_timeout'],
   ] as const)('answers 200 after %s, and counts the attempts', async (_, fault, code) => {
-    await using sidecar = await startServe({ ...environmentOf(simulator), ...PATIENT })
+    await using sidecar = await startServe(environmentOf(simulator))
     simulator.faults.set([fault])
     const replies = await Promise.all(
       Array.from({ length: 5 }, () => roundTrip(sidecar.port, request(TOKEN))),
@@ -44,7 +42,7 @@ describe('wimds serve', () => {
   })
 
   test('does not exchange for another resource while one waits for the end of a Retry-After', async () => {
-    await using sidecar = await startServe({ ...environmentOf(simulator), ...PATIENT })
+    await using sidecar = await startServe(environmentOf(simulator))
     simulator.log.clear()
     simulator.faults.set([{ kind: 'throttled', retryAfterSeconds: 2, times: 1 }])
     const first = roundTrip(sidecar.port, request(TOKEN))
@@ -75,7 +73,6 @@ describe('wimds serve', () => {
     await using front = await listening(server)
     await using sidecar = await startServe({
       ...environmentOf(simulator),
-      ...PATIENT,
       AZURE_AUTHORITY_HOST: `https://127.0.0.1:${front.port}/`,
     })
     expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
@@ -94,7 +91,6 @@ describe('wimds serve', () => {
     })
     await using sidecar = await startServe({
       ...environmentOf(entra),
-      ...PATIENT,
       AZURE_AUTHORITY_HOST: `https://${host}/`,
       HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     })

@@ -10,7 +10,7 @@ const GRAPH_ID = '00000003-0000-0000-c000-000000000000'
 
 const simulator = await createSimulator()
 afterAll(() => simulator.close())
-const sidecar = await startServe({ ...environmentOf(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' })
+const sidecar = await startServe(environmentOf(simulator))
 afterAll(() => sidecar[Symbol.asyncDispose]())
 
 const get = (target: string, options = {}): Promise<RawReply> =>

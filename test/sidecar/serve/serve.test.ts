@@ -106,7 +106,7 @@ test('stays ready while Entra is down', async () => {
 })
 
 test('frees the place of a waiting caller that hangs up', async () => {
-  const settings = { WIMDS_MAX_CONNECTIONS: '4', WIMDS_EXCHANGE_TIMEOUT: '5s' }
+  const settings = { WIMDS_MAX_CONNECTIONS: '4' }
   await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
   simulator.log.clear()
   simulator.faults.add({ kind: 'hang' })
@@ -127,11 +127,12 @@ test('frees the place of a waiting caller that hangs up', async () => {
 })
 
 test('keeps a quarter of the connections for callers whose token is cached', async () => {
-  const settings = { WIMDS_MAX_CONNECTIONS: '8', WIMDS_EXCHANGE_TIMEOUT: '4s' }
+  const settings = { WIMDS_MAX_CONNECTIONS: '8' }
   await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
   const ask = (resource: string) => get(sidecar.port, `${TOKEN}${resource}`)
   expect((await ask('https://vault.azure.net')).status).toBe(200)
-  simulator.faults.add({ kind: 'hang' })
+  // The second attempt, after 3 s, gets a token.
+  simulator.faults.add({ kind: 'hang', times: 1 })
   try {
     const crowd = Array.from({ length: 8 }, () => ask('https://storage.azure.com'))
     await expect.poll(() => sidecar.log().match(/overloaded/g)?.length).toBe(2)
@@ -139,7 +140,7 @@ test('keeps a quarter of the connections for callers whose token is cached', asy
     const replies = await Promise.all(crowd)
     const rejected = replies.filter(({ status }) => status === 503)
     expect(rejected.map(({ headers }) => headers.get('retry-after'))).toEqual(['1', '1'])
-    expect(replies.filter(({ status }) => status === 504)).toHaveLength(6)
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(6)
   } finally {
     simulator.faults.clear()
   }

@@ -228,7 +228,7 @@ test.each<[string, FaultInput, string, RegExp]>([
   simulator.faults.add(fault)
   try {
     const { failures, fixes } = await check(
-      fault.kind === 'hang' ? { WIMDS_EXCHANGE_TIMEOUT: '1s' } : {},
+      fault.kind === 'hang' ? { WIMDS_EXCHANGE_TIMEOUT: '5s' } : {},
     )
     expect(failures).toEqual([expected])
     expect(fixes).toMatch(fix)
