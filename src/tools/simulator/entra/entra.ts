@@ -29,7 +29,7 @@ export interface EntraOptions {
   readonly fetchText: FetchText
   /** Issuers with other routes, by their exact `iss`. */
   readonly externalIssuers?: ReadonlyMap<string, IssuerRoute>
-  readonly now?: () => number
+  readonly now: () => number
   readonly random?: () => number
 }
 
@@ -41,13 +41,7 @@ export type EntraHandler = (request: Request, effects?: Effects) => Promise<Resp
  * responses have the origin of the request.
  */
 export async function createEntra(options: EntraOptions): Promise<EntraHandler> {
-  const {
-    directory,
-    fetchText,
-    externalIssuers,
-    now: clock = Date.now,
-    random = Math.random,
-  } = options
+  const { directory, fetchText, externalIssuers, now: clock, random = Math.random } = options
   const signer = await createTokenSigner()
 
   async function issueToken(

@@ -11,14 +11,14 @@ interface Injection {
   readonly faults: Faults
   readonly log: ExchangeLog
   readonly findTarget: (request: Request) => FaultTarget
-  readonly now?: () => number
+  readonly now: () => number
   readonly sleep?: (ms: number) => Promise<void>
 }
 
 /** Wraps a handler with faults. The handler gets the effects that only it can apply. */
 export function withFaults(
   handler: (request: Request, effects: Effects) => Promise<Response>,
-  { faults, log, findTarget, now = Date.now, sleep = sleepUnreferenced }: Injection,
+  { faults, log, findTarget, now, sleep = sleepUnreferenced }: Injection,
 ): Server {
   return async (request) => {
     const startedAt = now()

@@ -21,25 +21,24 @@ interface VaultOptions {
   readonly tenantId: string
   /** Origin of the login host with the signing keys. */
   readonly authorityHost: string
-  /** Required audience; a trailing slash is ignored. */
-  readonly resource?: string
   readonly fetchText: FetchText
-  readonly now?: () => number
+  readonly now: () => number
 }
 
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 const CLOCK_TOLERANCE_SECONDS = 300
+/** The required audience; a trailing slash is ignored. */
+const RESOURCE = 'https://vault.azure.net'
 
 /** Creates the handler of `GET /secrets/{name}[/{version}]`, with the statuses of Key Vault's errors. */
 export function createVault({
   secrets,
   tenantId,
   authorityHost,
-  resource = 'https://vault.azure.net',
   fetchText,
-  now = Date.now,
+  now,
 }: VaultOptions): Handler {
-  const challenge = `Bearer authorization="${authorityHost}/${tenantId}", resource="${resource}"`
+  const challenge = `Bearer authorization="${authorityHost}/${tenantId}", resource="${RESOURCE}"`
   const version = randomUUID().replaceAll('-', '')
   const createdAt = Math.floor(now() / 1000)
 
@@ -61,7 +60,7 @@ export function createVault({
         {
           algorithms: ['RS256'],
           issuer: [formatV1Issuer(tenantId), formatV2Issuer(authorityHost, tenantId)],
-          audience: [resource, `${resource}/`],
+          audience: [RESOURCE, `${RESOURCE}/`],
           requiredClaims: ['exp'],
           currentDate: new Date(now()),
           clockTolerance: CLOCK_TOLERANCE_SECONDS,
