@@ -1,6 +1,7 @@
 /** Writes a token file as the kubelet does, with the same atomic replacement. */
 import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { createSemaphore } from '../../../lib/semaphore.ts'
 
 export interface ProjectedTokenFile {
   /** Path that a pod reads: a symbolic link to `..data/NAME`. */
@@ -22,13 +23,7 @@ export function createProjectedTokenFile(
 ): ProjectedTokenFile {
   const dataLink = join(directory, '..data')
   const path = join(directory, NAME)
-  let queue: Promise<unknown> = Promise.resolve()
-
-  function write(text: string): Promise<void> {
-    const written = queue.then(() => replace(text))
-    queue = written.catch(() => undefined)
-    return written
-  }
+  const limit = createSemaphore({ maxConcurrent: 1 })
 
   async function replace(text: string): Promise<void> {
     await mkdir(directory, { recursive: true })
@@ -44,7 +39,7 @@ export function createProjectedTokenFile(
     if (previous !== undefined) await rm(join(directory, previous), { recursive: true })
   }
 
-  return { path, write }
+  return { path, write: (text) => limit(() => replace(text)) }
 }
 
 /** Returns the target of a symbolic link, or undefined when it does not exist. */
