@@ -132,8 +132,12 @@ export interface Problem {
 /** Formats `SETTING: PROBLEM. Fix: FIX` for people. */
 export function formatProblem({ setting, problem, fix }: Problem): string {
   const text = setting === undefined ? problem : `${setting}: ${problem}`
-  if (fix === undefined) return text
-  return `${text}${/[.!?]$/.test(text) ? '' : '.'} Fix: ${fix}`
+  return fix === undefined ? text : `${endSentence(text)} Fix: ${fix}`
+}
+
+/** Adds a full stop unless the text ends a sentence. */
+export function endSentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 interface BrokerErrorOptions extends Pick<Problem, 'fix'> {

@@ -1,6 +1,6 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
-import { BrokerError, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
+import { BrokerError, endSentence, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   describeInternalIssuer,
@@ -207,10 +207,6 @@ function formatResponse({ status, text }: TokenEndpointResponse, code: ErrorCode
   return code === 'entra_bad_response'
     ? `${answered}, which is not a response of Entra ID`
     : answered
-}
-
-function endSentence(words: string): string {
-  return /[.!?]$/.test(words) ? words : `${words}.`
 }
 
 function parseAadsts(description: string): number | undefined {
