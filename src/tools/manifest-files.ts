@@ -23,7 +23,8 @@ export async function readManifests(
 ): Promise<Manifests> {
   const files: ManifestFile[] = []
   const problems: string[] = []
-  for (const given of await expandPaths(names, problems)) {
+  const found = await Promise.all(names.map((name) => findManifests(name, problems)))
+  for (const given of found.flat()) {
     const name = given === '-' ? 'stdin' : given
     try {
       const bytes =
@@ -40,11 +41,7 @@ export async function readManifests(
 
 const MANIFEST = /\.(?:ya?ml|json)$/i
 
-/** Replaces each directory and each pattern by the manifests that it names, in the order of their paths. */
-async function expandPaths(names: readonly string[], problems: string[]): Promise<string[]> {
-  return (await Promise.all(names.map((name) => findManifests(name, problems)))).flat()
-}
-
+/** Returns the manifests that a directory or a pattern names, in the order of their paths; else the name itself. */
 async function findManifests(name: string, problems: string[]): Promise<string[]> {
   if (name === '-') return [name]
   try {

@@ -15,10 +15,9 @@ import {
   requireAllowedResource,
   type Selector,
 } from '../sidecar/identities.ts'
-import { isResource } from '../lib/resource.ts'
 import { isGuid } from '../lib/grammars.ts'
 import { systemClock, toWallTimes } from '../sidecar/tokens/clock.ts'
-import { toScope } from '../lib/resource.ts'
+import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
 import {

@@ -87,14 +87,14 @@ function createGate(pod: Pod, plan: Plan): Container {
 }
 
 /**
- * Creates the init containers that start after a native sidecar and end once it serves: the redirect in
- * the transparent modes, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH).
- * Entra ID decides how long that takes, so it is no start hook, whose failure would end the sidecar.
+ * Creates the init containers that start after a native sidecar and end once it serves: the redirect, which mode env
+ * does not need, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH). Entra ID
+ * decides how long that takes, so it is no start hook, whose failure would end the sidecar.
  */
 function createInitContainers(pod: Pod, plan: Plan): Container[] {
-  const { hasNativeSidecars } = plan.settings
+  const { mode, hasNativeSidecars } = plan.settings
   return [
-    ...(isTransparent(plan) ? [createRedirectContainer(pod, plan)] : []),
+    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
     ...(hasNativeSidecars && waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
   ]
 }
@@ -103,10 +103,6 @@ function createInitContainers(pod: Pod, plan: Plan): Container[] {
 function hasStartHook(plan: Plan): boolean {
   const { mode, hasNativeSidecars } = plan.settings
   return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
-}
-
-function isTransparent({ settings: { mode } }: Plan): boolean {
-  return mode === 'loopback' || mode === 'nft'
 }
 
 /** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */

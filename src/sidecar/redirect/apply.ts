@@ -39,7 +39,7 @@ export function formatScript(settings: RedirectSettings, action: Action): string
 
 /** Returns the tools to run for an action, in their order. */
 export function createSteps(settings: RedirectSettings, action: Action): Step[] {
-  const rules = createNftStep(createRules(settings, action))
+  const rules: Step = { argv: ['nft', '-f', '-'], input: createRules(settings, action) }
   if (settings.mode !== 'loopback' || action === 'await') return [rules]
   const address = `${settings.metadataIp}/32`
   return action === 'remove'
@@ -52,8 +52,4 @@ function createRules(settings: RedirectSettings, action: Action): string {
   if (action === 'remove') return REMOVE_TABLE
   if (action === 'await') return createRestartRule(settings)
   return createRuleset(settings) + (action === 'apply' ? '' : createRestartRule(settings))
-}
-
-function createNftStep(input: string): Step {
-  return { argv: ['nft', '-f', '-'], input }
 }

@@ -10,7 +10,6 @@ import { type AdminParts, listenForAdmin, createStatusRoutes } from '../server/a
 import { createMetadataPort } from '../server/app.ts'
 import type { Listener } from '../server/listen.ts'
 import { createLogger, type ProcessLog } from '../telemetry/logger.ts'
-import type { ReadinessState } from '../telemetry/readiness.ts'
 import { describeSettings } from '../config/settings.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
@@ -40,7 +39,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   const broker = createBroker({ config, readAssertion, exchanges, log })
   const { telemetry } = broker
   const adminParts: AdminParts = {
-    readiness: () => formatReadiness(telemetry.readiness()),
+    readiness: () => {
+      const { ready, reasons } = telemetry.readiness()
+      return { ready, reasons: reasons.map(({ summary }) => summary) }
+    },
     scrape: telemetry.scrape,
     loopbackRoutes: createStatusRoutes(() => telemetry.document(describeSettings(io.env))),
   }
@@ -97,11 +99,6 @@ async function openListeners(
     await metadata.close(0)
     throw thrown
   }
-}
-
-/** Returns the body of `/readyz`. */
-function formatReadiness({ reasons, ...state }: ReadinessState) {
-  return { ...state, reasons: reasons.map(({ summary }) => summary) }
 }
 
 function formatAddress({ host, port }: Address): string {

@@ -13,6 +13,7 @@ interface LocalReply {
 
 /** The longest status document that is read. */
 const MAX_STATUS_BYTES = 16 * 1024 * 1024
+const STATUS_TIMEOUT_MS = 10_000
 
 /** Sends a GET to a server of this machine. Throws what `sendGet` throws. */
 export async function getLocal(url: string, options: GetOptions): Promise<LocalReply> {
@@ -27,8 +28,10 @@ export async function getLocal(url: string, options: GetOptions): Promise<LocalR
 export async function getStatusDocument<T>(
   url: string,
   schema: z.ZodMiniType<T>,
-  timeoutMs: number,
 ): Promise<{ readonly status: number; readonly data: T | undefined }> {
-  const { status, json } = await getLocal(url, { timeoutMs, maxBytes: MAX_STATUS_BYTES })
+  const { status, json } = await getLocal(url, {
+    timeoutMs: STATUS_TIMEOUT_MS,
+    maxBytes: MAX_STATUS_BYTES,
+  })
   return { status, data: schema.safeParse(json).data }
 }

@@ -13,8 +13,6 @@ import type { Finding } from './doctor-report.ts'
 import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
-const TIMEOUT_MS = 5000
-
 /** The parts of a status document that are read; the others may have the form of another version. */
 const RequestsSchema = z.pick(StatusSchema, {
   generatedAt: true,
@@ -40,7 +38,7 @@ export async function checkRequests(
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
   try {
-    const { status, data } = await getStatusDocument(url, RequestsSchema, TIMEOUT_MS)
+    const { status, data } = await getStatusDocument(url, RequestsSchema)
     return data === undefined ? leaveOut(`${url} answered ${status}`) : describeRequests(data)
   } catch (error) {
     return leaveOut(`${url} does not answer (${errorMessage(error)})`)

@@ -21,8 +21,6 @@ import { getStatusDocument } from '../local-requests.ts'
 import { describeRequests } from '../requests-check.ts'
 import type { ForwardPort } from './port-forward.ts'
 
-const TIMEOUT_MS = 10_000
-
 /** The parts that are read; the others may have the form of another version. */
 const Document = z.pick(StatusSchema, {
   generatedAt: true,
@@ -55,7 +53,7 @@ export async function readServedStatus(
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
   try {
-    const { status, data } = await getStatusDocument(url, Document, TIMEOUT_MS)
+    const { status, data } = await getStatusDocument(url, Document)
     if (status === 404) return 'unserved'
     return data ?? { reason: `it answered ${status}, and no status of this version` }
   } catch (error) {

@@ -64,7 +64,7 @@ function parseOne(text: string, firstLine: number): ParsedDocument {
   const { line, col } = locate(error?.pos[0] ?? getOffset(document.contents))
   const problem = findTemplateSyntax(text, firstLine) ?? {
     place: `${line}:${col}`,
-    message: `${message}. Fix: ${findYamlFix(error?.code ?? 'BAD_ALIAS')}`,
+    message: `${message}. Fix: ${FIXES[error?.code ?? 'BAD_ALIAS'] ?? 'correct the YAML at this place'}`,
   }
   return { text, firstLine, document, data: undefined, problem, findLine }
 }
@@ -140,7 +140,7 @@ function getOffset(node: unknown): number {
   return isNode(node) ? (node.range?.[0] ?? 0) : 0
 }
 
-/** By the parser's error code. */
+/** The fixes by the parser's error code. */
 const FIXES: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'write out the value that the alias stands for',
   BAD_INDENT: 'correct the indentation here, or close a bracket above',
@@ -152,9 +152,4 @@ const FIXES: Readonly<Record<string, string>> = {
   MULTILINE_IMPLICIT_KEY: 'add the colon and the space after the key',
   MULTIPLE_DOCS: 'keep one',
   TAB_AS_INDENT: 'indent with spaces',
-}
-
-/** Returns what to do about an error with this code. */
-function findYamlFix(code: string): string {
-  return FIXES[code] ?? 'correct the YAML at this place'
 }
