@@ -159,10 +159,6 @@ function createRoute(port: number, server?: AsyncDisposable): BrokenRoute {
     connect: (options, done) =>
       connector({ ...options, hostname: '127.0.0.1', port: String(port) }, done),
   })
-  return disposable(dispatcher, server)
-}
-
-function disposable(dispatcher: Dispatcher, server?: AsyncDisposable): BrokenRoute {
   return {
     dispatcher,
     [Symbol.asyncDispose]: async () => {

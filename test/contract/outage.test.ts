@@ -13,16 +13,18 @@ const MINUTE_MS = 60_000
 /** Generous: nothing here depends on the speed of the machine. */
 const PATIENCE = { timeout: 60_000, interval: 20 }
 
+type End = () => unknown
+
 interface Outage {
   /** Starts it. Returns the function that ends it. */
-  readonly start: (sidecar: FaultySidecar) => Promise<() => Promise<unknown>>
+  readonly start: (sidecar: FaultySidecar) => End | Promise<End>
   readonly code: ErrorCode
 }
 
 const fault = (code: ErrorCode, input: FaultInput): Outage => ({
   start: ({ simulator }) => {
     simulator.faults.set([input])
-    return Promise.resolve(() => Promise.resolve(simulator.faults.clear()))
+    return () => simulator.faults.clear()
   },
   code,
 })
@@ -67,10 +69,10 @@ const OUTAGES: readonly [string, Outage][] = [
         simulator.faults.set([{ kind: 'hang' }])
         // Long enough for a connection on a busy machine.
         const end = limitExchanges(2000)
-        return Promise.resolve(() => {
+        return () => {
           end()
-          return Promise.resolve(simulator.faults.clear())
-        })
+          simulator.faults.clear()
+        }
       },
       code: 'entra_timeout',
     },

@@ -24,24 +24,17 @@ const audit = (report: object, args: readonly string[] = []) =>
   runNode(['scripts/audit.mjs', ...args], {}, JSON.stringify(report))
 
 test.each([
-  ['fastify', 'moderate', 'bundled'],
-  ['fastify', 'critical', 'bundled'],
-  ['vitest', 'high', 'development'],
-])('an advisory of %s that is %s fails the build', async (name, severity, kind) => {
-  const { code, stdout, stderr } = await judged(name, severity)
-  expect(stderr).toBe(`audit: node_modules/${name} 5.0.0 (${kind}): ${severity}, ${ADVISORY}\n`)
-  expect(stdout).toBe('audit: 2 packages, 1 refused\n')
-  expect(code).toBe(1)
-})
-
-test.each([
-  ['fastify', 'low'],
-  ['vitest', 'moderate'],
-])('an advisory of %s that is %s does not', async (name, severity) => {
+  ['fastify', 'moderate', 1, 'bundled'],
+  ['fastify', 'critical', 1, 'bundled'],
+  ['vitest', 'high', 1, 'development'],
+  ['fastify', 'low', 0, ''],
+  ['vitest', 'moderate', 0, ''],
+])('an advisory of %s that is %s ends with %i', async (name, severity, code, kind) => {
+  const refused = `audit: node_modules/${name} 5.0.0 (${kind}): ${severity}, ${ADVISORY}\n`
   expect(await judged(name, severity)).toEqual({
-    code: 0,
-    stdout: 'audit: 2 packages, 0 refused\n',
-    stderr: '',
+    code,
+    stdout: `audit: 2 packages, ${code} refused\n`,
+    stderr: code === 0 ? '' : refused,
   })
 })
 

@@ -23,6 +23,9 @@ async function answering(
   return { origin: `http://127.0.0.1:${port}`, requests, [Symbol.asyncDispose]: dispose }
 }
 
+/** Starts the port of a sidecar, a broker or a Prometheus that answers this document. */
+const serving = (body: unknown) => answering(() => ({ body }))
+
 const client = (overrides: Record<string, unknown>) => ({ ...aStatus().clients[0], ...overrides })
 
 const sidecar = (serviceAccount: string, ...clients: readonly Record<string, unknown>[]) => ({
@@ -35,10 +38,10 @@ const run = (args: readonly string[]) => runCommand(report, args)
 
 describe('from sidecars', () => {
   test('lists clients by workload, with the version to upgrade to', async () => {
-    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
-    await using billing = await answering(() => ({
-      body: sidecar('billing', client({ client: 'go-azidentity', version: '1.15.0' })),
-    }))
+    await using orders = await serving(sidecar('orders', client({})))
+    await using billing = await serving(
+      sidecar('billing', client({ client: 'go-azidentity', version: '1.15.0' })),
+    )
     const { code, out } = await run(['--url', orders.origin, '--url', billing.origin])
     expect(code).toBe(0)
     expect(out).toBe(`\
@@ -61,7 +64,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
       startedAt: '2026-11-24T07:00:00.000Z',
       clients: [{ ...seen, lastSeenAt: '2026-11-24T08:00:00.000Z' }],
     }
-    await using orders = await answering(() => ({ body }))
+    await using orders = await serving(body)
     const { code, out } = await run(['-o', 'json', '--url', orders.origin])
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({ rows: [{ workload: 'shop/orders', ...seen }] })
@@ -69,10 +72,8 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 
   test('merges the replicas of a workload', async () => {
     const early = client({ requests: 40, lastSeenAt: '2026-11-24T08:00:00.000Z' })
-    await using first = await answering(() => ({
-      body: sidecar('orders', client({ requests: 2 })),
-    }))
-    await using second = await answering(() => ({ body: sidecar('orders', early) }))
+    await using first = await serving(sidecar('orders', client({ requests: 2 })))
+    await using second = await serving(sidecar('orders', early))
     const { out } = await run(['-o', 'json', '--url', first.origin, '--url', second.origin])
     expect(JSON.parse(out)).toMatchObject({
       schemaVersion: 1,
@@ -90,7 +91,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
   })
 
   test('reports since when there were no requests, and not that the sidecar is not needed', async () => {
-    await using idle = await answering(() => ({ body: sidecar('orders') }))
+    await using idle = await serving(sidecar('orders'))
     expect(await run(['--url', idle.origin])).toMatchObject({
       code: 0,
       out: 'No requests to the sidecar of shop/orders since its start, 2026-11-24 09:00 UTC.\n',
@@ -98,7 +99,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
   })
 
   test('reports the reachable sidecars, and exits 1 for an unreachable one', async () => {
-    await using orders = await answering(() => ({ body: sidecar('orders', client({})) }))
+    await using orders = await serving(sidecar('orders', client({})))
     const gone = `http://127.0.0.1:${await freePort()}`
     const { code, out, err } = await run(['--url', orders.origin, '--url', gone])
     expect(code).toBe(1)
@@ -127,13 +128,13 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 })
 
 test('says that a port has no TLS', async () => {
-  await using orders = await answering(() => ({ body: sidecar('orders') }))
+  await using orders = await serving(sidecar('orders'))
   const { err } = await run(['--url', orders.origin.replace('http', 'https')])
   expect(err).toMatch(/status\.json: has no TLS \(ERR_SSL_\w+\)\. Fix: write http:\/\/$/m)
 })
 
 test('asks the broker of a node for the pod of the URL', async () => {
-  await using broker = await answering(() => ({ body: {} }))
+  await using broker = await serving({})
   await run(['--url', `${broker.origin}/?pod=shop/orders-1`])
   expect(broker.requests).toEqual(['/status.json?pod=shop/orders-1'])
 })
@@ -194,7 +195,7 @@ describe('from a Prometheus', () => {
   })
 
   test('exits 1 if it has scraped no sidecar, since nothing is known then', async () => {
-    await using prometheus = await answering(() => ({ body: { data: { result: [] } } }))
+    await using prometheus = await serving({ data: { result: [] } })
     const { code, out, err } = await run(['--prometheus', prometheus.origin])
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toMatch(
@@ -229,7 +230,7 @@ describe('from a Prometheus', () => {
     expect(err).toMatch(
       /cannot connect \(ECONNREFUSED\)\. Fix: .*kubectl port-forward service\/PROMETHEUS 9090.* --prometheus$/m,
     )
-    await using other = await answering(() => ({ body: { hello: 'grafana' } }))
+    await using other = await serving({ hello: 'grafana' })
     expect((await run(['--prometheus', other.origin])).err).toMatch(
       /unexpected format\. Fix: give the URL of a Prometheus/,
     )

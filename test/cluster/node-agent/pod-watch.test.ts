@@ -252,7 +252,7 @@ describe('when the API server no longer has the version of the watch', () => {
     const lists = [list(['a']), list(['a']), list(['a'])]
     const { queries, errors } = await setUp({ lists, watches: [...watches] })
     await vi.waitFor(() => expect(listField(queries, 'resourceVersion')).toEqual(versions), {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     expect(errors.map(String)).toEqual(problems.map((each) => expect.stringContaining(each)))
     const latest = queries.filter((query) => !query.has('resourceVersion'))

@@ -125,7 +125,7 @@ async function exchange(
   const { scheme = 'http' } = settings
   const dispatcher = createEntraDispatcher({
     ...(extraCa !== false && { extraCa: simulator.caPem }),
-    proxy: { url: new Secret(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`), noProxy: '' },
+    proxy: proxyAt(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`),
   })
   const source = createTestExchange({
     readAssertion: createAssertionReader(),
@@ -156,10 +156,10 @@ function formatChain(error: unknown): string {
   return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
 }
 
+const proxyAt = (url: string) => ({ url: new Secret(url), noProxy: '' })
+
 const throughProxy = (port: number) =>
-  createEntraDispatcher({
-    proxy: { url: new Secret(`http://127.0.0.1:${port}`), noProxy: '' },
-  })
+  createEntraDispatcher({ proxy: proxyAt(`http://127.0.0.1:${port}`) })
 
 describe('a connection', () => {
   const HOST = 'login.entra.example'
@@ -204,10 +204,7 @@ describe('a connection', () => {
   })
   const toEntraThroughProxy = (_: string, proxyUrl: string) => ({
     url: `https://${HOST}`,
-    dispatcher: createEntraDispatcher({
-      extraCa: caPem,
-      proxy: { url: new Secret(proxyUrl), noProxy: '' },
-    }),
+    dispatcher: createEntraDispatcher({ extraCa: caPem, proxy: proxyAt(proxyUrl) }),
   })
 
   /** Starts a server behind which the other one is, and whose first connection hangs. */
@@ -278,10 +275,9 @@ describe('a connection', () => {
     let isSilent = true
     const routes = { [`${HOST}:443`]: portOf(server) }
     await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
-    const proxySettings = { url: new Secret(`http://127.0.0.1:${proxy.port}`), noProxy: '' }
     const impatient = createEntraDispatcher({
       extraCa: caPem,
-      proxy: proxySettings,
+      proxy: proxyAt(`http://127.0.0.1:${proxy.port}`),
       connectTimeoutMs: 200,
     })
     const error = await request(`https://${HOST}/`, { dispatcher: impatient }).catch(String)
@@ -302,7 +298,7 @@ describe('a connection', () => {
   test.each(['127.0.0.1', 'localhost', '[::1]'])('to %s does not use the proxy', async (host) => {
     await using proxy = await connectProxy({ routes: {} })
     const dispatcher = createEntraDispatcher({
-      proxy: { url: new Secret(`http://user:word@127.0.0.1:${proxy.port}`), noProxy: '' },
+      proxy: proxyAt(`http://user:word@127.0.0.1:${proxy.port}`),
       connectTimeoutMs: 200,
     })
     await request(`https://${host}:9/`, { dispatcher }).catch(() => {})
@@ -328,10 +324,8 @@ describe('a connection', () => {
   test('reads no proxy from the environment of the process', async () => {
     await using other = await connectProxy({ routes: {} })
     const url = `http://127.0.0.1:${other.port}`
-    const dispatcher = createEntraDispatcher({
-      extraCa: caPem,
-      proxy: { url: new Secret('http://127.0.0.1:9'), noProxy: '' },
-    })
+    const proxy = proxyAt('http://127.0.0.1:9')
+    const dispatcher = createEntraDispatcher({ extraCa: caPem, proxy })
     vi.stubEnv('HTTPS_PROXY', url).stubEnv('HTTP_PROXY', url).stubEnv('NO_PROXY', '*')
     await request(`https://${HOST}/`, { dispatcher }).catch(() => {})
     await dispatcher.destroy()

@@ -68,6 +68,7 @@ async function checkText(answers: readonly KubectlAnswer[]) {
 }
 
 const GET = 'get pod orders'
+const getPod = (changes?: PodChanges) => ({ call: GET, stdout: clusterPod(changes) })
 const EXEC = 'exec orders --container=wimds -- wimds doctor'
 
 /** Returns the answer of doctor inside the pod, with these changed settings. */
@@ -83,10 +84,7 @@ const EMPTY_REPORT = { schemaVersion: 1, version: '9', ok: false, checks: [], se
 
 describe('with a running sidecar', () => {
   test('passes, and takes the mode from the pod', async () => {
-    const { code, report, calls } = await check([
-      { call: GET, stdout: clusterPod() },
-      await answerInside(),
-    ])
+    const { code, report, calls } = await check([getPod(), await answerInside()])
     expect(report).toMatchObject({
       schemaVersion: 1,
       ok: true,
@@ -110,19 +108,15 @@ describe('with a running sidecar', () => {
     ['ok', 'HTTP_PROXY=http://proxy\nNO_PROXY=.svc,169.254.169.254,127.0.0.1'],
     ['ok', 'HTTP_PROXY=\nPATH=/bin'],
   ])('finds application_proxy %s for the environment %j', async (status, stdout) => {
-    const { report, find } = await check([
-      { call: GET, stdout: clusterPod() },
-      { call: 'exec orders --container=app -- env', stdout: `${stdout}\n` },
-    ])
+    const environment = { call: 'exec orders --container=app -- env', stdout: `${stdout}\n` }
+    const { report, find } = await check([getPod(), environment])
     expect(find('application_proxy')).toMatchObject([{ status }])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
 
   test('prints one report, with one verdict', async () => {
-    const { code, stdout } = await checkText([
-      { call: GET, stdout: clusterPod() },
-      await answerInside({ AZURE_CLIENT_ID: '' }),
-    ])
+    const inside = await answerInside({ AZURE_CLIENT_ID: '' })
+    const { code, stdout } = await checkText([getPod(), inside])
     expect(code).toBe(1)
     expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: exists, in phase Running\n/)
     expect(stdout).toContain('identity_not_found: no identity is configured')
@@ -147,7 +141,7 @@ describe('with a running sidecar', () => {
       settings: [{ name: 'A', value: 'a\n✓ All checks passed.', source: 'environment' }],
     }
     const { stdout } = await checkText([
-      { call: GET, stdout: clusterPod({ phase: 'Running\n✓ All checks passed.' }) },
+      getPod({ phase: 'Running\n✓ All checks passed.' }),
       { call: EXEC, stdout: JSON.stringify(inside) },
     ])
     expect(stdout).toContain('exists, in phase Running ✓ All checks')
@@ -159,8 +153,7 @@ describe('with a running sidecar', () => {
 
   test('passes the flags that leave checks out', async () => {
     const inside = await answerInside({}, '--no-exchange')
-    const answers = [{ call: GET, stdout: clusterPod() }, inside]
-    const { code, calls, find } = await check(answers, '--no-exchange')
+    const { code, calls, find } = await check([getPod(), inside], '--no-exchange')
     expect(code).toBe(0)
     expect(calls.at(-1)).toContain('--no-exchange')
     expect(find('token_exchange')).toEqual([
@@ -177,10 +170,7 @@ describe('with a running sidecar', () => {
     [{ stdout: 'hello' }, /an image of wimds/],
     [{ stdout: JSON.stringify({ ...EMPTY_REPORT, checks: [OTHER] }) }, /an image of wimds/],
   ])('fails if the container answers %j', async (answer, fix) => {
-    const { failures, fixes } = await check([
-      { call: GET, stdout: clusterPod() },
-      { call: EXEC, ...answer },
-    ])
+    const { failures, fixes } = await check([getPod(), { call: EXEC, ...answer }])
     expect(failures).toEqual(['doctor_inside: kubectl_failed'])
     expect(fixes).toMatch(fix)
   })
@@ -210,9 +200,7 @@ test.each<[PodChanges, RegExp, RegExp]>([
     /while the pod is running/,
   ],
 ])('explains a sidecar that does not run: %j', async (changes, message, fix) => {
-  const { failures, problems, fixes, find, calls } = await check([
-    { call: GET, stdout: clusterPod(changes) },
-  ])
+  const { failures, problems, fixes, find, calls } = await check([getPod(changes)])
   expect(failures).toEqual(['sidecar_container: sidecar_not_running'])
   expect(problems[0]?.problem).toMatch(message)
   expect(fixes).toMatch(fix)
@@ -226,7 +214,7 @@ test.each<[string, object, RegExp]>([
   ['not_checked', { state: RUNNING }, /waits for the sidecar/],
   ['ok', {}, /has completed/],
 ])('finds the redirect %s for the status %j', async (status, redirect, expected) => {
-  const { find } = await check([{ call: GET, stdout: clusterPod({ mode: 'loopback', redirect }) }])
+  const { find } = await check([getPod({ mode: 'loopback', redirect })])
   expect(find('redirect')).toMatchObject([{ status }])
   expect(JSON.stringify(find('redirect'))).toMatch(expected)
 })
@@ -348,7 +336,7 @@ test.each<[string, PodChanges]>([
   ['not_needed', { mode: 'nft' }],
   ['ok', { containers: [...app(HOST, 'http://127.0.0.1:8000'), { name: 'istio-proxy' }] }],
 ])('finds sdk_variables %s for %j', async (status, changes) => {
-  const { failures, find } = await check([{ call: GET, stdout: clusterPod(changes) }])
+  const { failures, find } = await check([getPod(changes)])
   expect(find('sdk_variables')).toMatchObject([{ status }])
   const isMissing = failures.includes('sdk_variables: sdk_variables_missing')
   expect(isMissing).toBe(status === 'failed')
