@@ -5,7 +5,6 @@ import { connect, createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import {
   createEntraDispatcher,
   createTokenProxyDispatcher,
@@ -128,7 +127,6 @@ async function exchange(
     proxy: proxyAt(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`),
   })
   const source = createTestExchange({
-    readAssertion: createAssertionReader(),
     dispatcher,
     clock: systemClock,
     ...(region !== undefined && { region }),

@@ -2,7 +2,6 @@
 import type { Dispatcher } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { TokenProxySettings } from '../../../src/sidecar/config/config.ts'
-import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createTokenProxyDispatcher } from '../../../src/sidecar/exchange/dispatcher.ts'
 import { TOKEN_PROXY, withPeer } from '../../../src/sidecar/exchange/transport-errors.ts'
@@ -75,7 +74,6 @@ describe('an identity', () => {
     }
     await simulator.rotateToken({ audience })
     const source = createTestExchange({
-      readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       tokenProxy: toProxy(createDispatcher({ ca: { pem: caPem }, sniName: NAME }, '')),
       clock: systemClock,
@@ -187,7 +185,6 @@ async function startTokenProxy(prefix: string) {
     createDispatcher,
     exchange: (settings: Omit<TokenProxySettings, 'url'>, path: string) =>
       createTestExchange({
-        readAssertion: createAssertionReader({}),
         dispatcher: simulator.dispatcher,
         tokenProxy: toProxy(createDispatcher(settings, path)),
         clock: systemClock,
@@ -206,7 +203,6 @@ const toProxy = (dispatcher: Dispatcher, url = 'https://proxy.test') => ({
 /** Makes an exchange at this simulator as the token proxy. */
 function exchangeViaTokenProxy(simulator: Simulator, signal?: AbortSignal) {
   const source = createTestExchange({
-    readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
     tokenProxy: toProxy(simulator.dispatcher, 'https://proxy.test/path'),
     clock: systemClock,

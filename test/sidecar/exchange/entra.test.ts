@@ -51,7 +51,6 @@ function createExchange({
 /** Shares the failures of identities, as the sidecar does. */
 const createSharing = () =>
   createTestExchange({
-    readAssertion: createAssertionReader(),
     dispatcher: simulator.dispatcher,
     clock,
     around: (source) => shareIdentityFailures(source, clock),
@@ -83,7 +82,6 @@ test('counts the lifetime from the start of the request, and the skew from its m
     return dispatch(options, handler)
   })
   const source = createTestExchange({
-    readAssertion: createAssertionReader(),
     dispatcher,
     clock: { wall: () => start + passed, monotonic: () => passed },
     onSkew,
@@ -101,8 +99,7 @@ test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (h
     return dispatch(options, handler)
   })
   const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
-  const readAssertion = createAssertionReader()
-  const source = createTestExchange({ readAssertion, dispatcher, clock: moved })
+  const source = createTestExchange({ dispatcher, clock: moved })
   const { lifetime } = await source(request())
   expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
 })
@@ -211,7 +208,6 @@ describe('an expired projected token', () => {
     const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
     const source = createTestExchange({
-      readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       clock: late,
     })
@@ -430,7 +426,6 @@ describe('a chained identity', () => {
       return dispatch(options, handler)
     })
     const source = createTestExchange({
-      readAssertion: createAssertionReader(),
       dispatcher: simulator.dispatcher,
       tokenProxy: { dispatcher, destination: TOKEN_PROXY },
       clock,

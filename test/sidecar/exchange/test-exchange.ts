@@ -1,10 +1,13 @@
-/** The exchange with Entra ID, without a time limit unless a test gives one. */
+/** The exchange with Entra ID, with real files, and without a time limit unless a test gives one. */
+import { createAssertionReader } from '../../../src/sidecar/exchange/assertion.ts'
 import { createEntraExchange, type ExchangeOptions } from '../../../src/sidecar/exchange/entra.ts'
 import type { AccessToken, TokenRequest } from '../../../src/sidecar/tokens/token.ts'
 
 export type TestExchange = (request: TokenRequest, signal?: AbortSignal) => Promise<AccessToken>
 
-export function createTestExchange(options: ExchangeOptions): TestExchange {
-  const source = createEntraExchange(options)
+type Options = Omit<ExchangeOptions, 'readAssertion'> & Partial<ExchangeOptions>
+
+export function createTestExchange(options: Options): TestExchange {
+  const source = createEntraExchange({ readAssertion: createAssertionReader(), ...options })
   return (request, signal = new AbortController().signal) => source(request, signal)
 }
