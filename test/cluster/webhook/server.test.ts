@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { Agent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { Decision } from '../../../src/cluster/webhook/admission.ts'
 import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
 import { MalformedReview } from '../../../src/cluster/webhook/review-queue.ts'
@@ -17,11 +17,11 @@ import { listening } from '../../fixtures/listening.ts'
 
 const ADMITTED: Decision = { outcome: 'injected', review: { response: { allowed: true } } }
 
-const metrics = createWebhookMetrics(() => 1_800_000_000_500)
+let metrics: ReturnType<typeof createWebhookMetrics>
 const bodies: unknown[] = []
 const events: ReviewEvent[] = []
 const failures: unknown[] = []
-let answer = (): Promise<Decision> => Promise.resolve(ADMITTED)
+let answer: () => Promise<Decision>
 const log: object[] = []
 const server = createReviewServer({
   reviews: {
@@ -38,6 +38,11 @@ const server = createReviewServer({
   onError: (error) => failures.push(error),
   log: { warn: (event, fields) => log.push({ event, ...fields }) },
   draining: new AbortController().signal,
+})
+beforeEach(() => {
+  metrics = createWebhookMetrics(() => 1_800_000_000_500)
+  answer = () => Promise.resolve(ADMITTED)
+  for (const seen of [failures, log]) seen.length = 0
 })
 const PATH = '/mutate?timeout=5s'
 
@@ -90,7 +95,6 @@ test('counts a rejection, and logs it with its pod', async () => {
   }
   answer = () => Promise.resolve({ ...decision, review: {} })
   await post('{}')
-  answer = () => Promise.resolve(ADMITTED)
   expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
   const { outcome, message, subject } = decision
   expect(log).toMatchObject([{ event: 'pod_rejected', outcome, ...subject }])
@@ -139,6 +143,10 @@ test('closes connections during shutdown', async () => {
 })
 
 test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
+  await post('{}')
+  answer = () => Promise.reject(new MalformedReview('no uid'))
+  await post('{}')
+  await post('{}')
   const { contentType, body } = await metrics.scrape()
   expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
   expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 1')
@@ -147,7 +155,6 @@ test('counts reviews by outcome, and exposes the expiry of the certificate', asy
 })
 
 test('answers on the same connection after a body that is too large', async () => {
-  answer = () => Promise.resolve(ADMITTED)
   const one = new Agent({ ...agent.options, keepAlive: true, maxSockets: 1 })
   const first = await post(' '.repeat(4_000_000), { agent: one })
   const second = await post('{}', { agent: one })
@@ -156,7 +163,6 @@ test('answers on the same connection after a body that is too large', async () =
 })
 
 test('evicts half-sent reviews, and answers a small one at the same time', async () => {
-  answer = () => Promise.resolve(ADMITTED)
   const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
   const statuses: (number | undefined)[] = []
   const halves = Array.from({ length: 10 }, () => {
