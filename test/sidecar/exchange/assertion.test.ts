@@ -136,13 +136,20 @@ describe('a Kubernetes API token', () => {
     })
   })
 
-  test('is accepted if WIMDS_AUDIENCE names its audience, and it has no other', async () => {
+  test('is accepted if WIMDS_AUDIENCE names its audience', async () => {
     const audience = 'https://kubernetes.default.svc'
-    const read = createAssertionReader({ audience })
     await writeFile(path, jwt({ ...CLAIMS, aud: [audience] }))
-    await expect(read(path)).resolves.toMatchObject({ audience: [audience] })
+    await expect(createAssertionReader({ audience })(path)).resolves.toMatchObject({
+      audience: [audience],
+    })
+  })
+
+  test('is rejected if WIMDS_AUDIENCE names another of its audiences', async () => {
+    const audience = 'api://AzureADTokenExchange'
     await writeFile(path, jwt({ ...CLAIMS, aud: [audience, 'kubernetes'] }))
-    await expect(read(path)).rejects.toMatchObject({ code: 'assertion_audience' })
+    await expect(createAssertionReader({ audience })(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+    })
   })
 })
 
