@@ -1,7 +1,7 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../sidecar/config/config.ts'
 import { duration } from '../sidecar/config/parsers.ts'
-import { computeExpiry, type TokenAnswer } from '../sidecar/dialects/dialect.ts'
+import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
 import { imds } from '../sidecar/dialects/imds.ts'
 import {
   type BrokerError,
@@ -16,7 +16,7 @@ import {
   type Selector,
 } from '../sidecar/identities.ts'
 import { isGuid } from '../lib/grammars.ts'
-import { systemClock, toWallTimes } from '../sidecar/tokens/clock.ts'
+import { computeExpiry, systemClock, toWallTimes } from '../sidecar/tokens/clock.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'

@@ -2,7 +2,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Identity, Selector } from '../identities.ts'
-import { type Clock, type Lifetime, ttlMs } from '../tokens/clock.ts'
 import type { AccessToken } from '../tokens/token.ts'
 
 /** A request as it came over the wire. */
@@ -27,25 +26,10 @@ export interface TokenAnswer {
   readonly query: TokenQuery
   readonly identity: Identity
   readonly token: AccessToken
-  /** Remaining lifetime in whole seconds, at least 1. */
+  /** Remaining lifetime in whole seconds, at least 1; `computeExpiry` of the clock returns this and the next. */
   readonly expiresIn: number
   /** Epoch seconds; always now + `expiresIn`. */
   readonly expiresOn: number
-}
-
-/**
- * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
- * `expires_in`, and `expires_in` is at least 1 (R2).
- */
-export function computeExpiry(
-  lifetime: Lifetime,
-  clock: Clock,
-): { expiresIn: number; expiresOn: number } {
-  const wall = clock.wall()
-  const now = Math.floor(wall / 1000)
-  const end = Math.floor((wall + ttlMs(lifetime, clock)) / 1000)
-  const expiresIn = Math.max(1, end - now)
-  return { expiresIn, expiresOn: now + expiresIn }
 }
 
 /** A reply as it goes over the wire. */

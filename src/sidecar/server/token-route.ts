@@ -1,11 +1,11 @@
 /** The route of a token path: parse → resolve → token → render. */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { computeExpiry, type Dialect, type WireRequest } from '../dialects/dialect.ts'
+import type { Dialect, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { needsUid, requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
-import type { Clock } from '../tokens/clock.ts'
+import { type Clock, computeExpiry } from '../tokens/clock.ts'
 import { createCacheRequest } from '../tokens/cache-entry.ts'
 import type { CacheRequest } from '../tokens/token.ts'
 import { memoizedRenderer, sendReply } from './reply.ts'

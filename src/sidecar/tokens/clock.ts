@@ -70,3 +70,18 @@ export function toWallTimes(
   const expiresAt = clock.wall() + ttlMs(lifetime, clock)
   return { obtainedAt: expiresAt - lifetime.lengthMs, expiresAt }
 }
+
+/**
+ * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
+ * `expires_in`, and `expires_in` is at least 1 (R2).
+ */
+export function computeExpiry(
+  lifetime: Lifetime,
+  clock: Clock,
+): { expiresIn: number; expiresOn: number } {
+  const wall = clock.wall()
+  const now = Math.floor(wall / 1000)
+  const end = Math.floor((wall + ttlMs(lifetime, clock)) / 1000)
+  const expiresIn = Math.max(1, end - now)
+  return { expiresIn, expiresOn: now + expiresIn }
+}

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { computeExpiry } from '../../../src/sidecar/dialects/dialect.ts'
 import { imds } from '../../../src/sidecar/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { computeExpiry } from '../../../src/sidecar/tokens/clock.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { thrown, thrownCode } from './thrown-code.ts'
 

@@ -8,7 +8,7 @@ import {
   WorkloadMetrics,
 } from '../../../src/cluster/node-broker/broker-metrics.ts'
 import { createWebhookMetrics } from '../../../src/cluster/webhook/webhook-metrics.ts'
-import { computeExpiry } from '../../../src/sidecar/dialects/dialect.ts'
+import { computeExpiry } from '../../../src/sidecar/tokens/clock.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import {
   aMetricsRegistry,

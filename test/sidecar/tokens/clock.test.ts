@@ -1,6 +1,8 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
   type Clock,
+  computeExpiry,
   createLifetime,
   toWallTimes,
   ttlMs,
@@ -36,3 +38,19 @@ test.each([-10, -2, 2, 10])(
     expect(expiresAt - obtainedAt).toBe(24 * HOUR_MS)
   },
 )
+
+test('computeExpiry returns an expires_in of at least 1 that agrees with expires_on', () => {
+  const ms = fc.double({ min: -5000, max: 90_000_000, noNaN: true })
+  fc.assert(
+    fc.property(ms, ms, (wallPassed, passed) => {
+      const clock = at(WALL + wallPassed, 20_000 + passed)
+      const { expiresIn, expiresOn } = computeExpiry(LIFETIME, clock)
+      expect(Number.isInteger(expiresIn)).toBe(true)
+      expect(expiresIn).toBeGreaterThanOrEqual(1)
+      expect(expiresOn).toBe(Math.floor(clock.wall() / 1000) + expiresIn)
+      // Except in its last second, a token never lives for less than the reply says.
+      const ttl = Math.max(1000, ttlMs(LIFETIME, clock))
+      expect(expiresOn * 1000).toBeLessThanOrEqual(clock.wall() + ttl)
+    }),
+  )
+})
