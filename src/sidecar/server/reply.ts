@@ -42,7 +42,6 @@ export interface PreparedReply {
   readonly status: number
   readonly head: OutgoingHttpHeaders
   readonly body: string
-  readonly encoding: BufferEncoding
 }
 
 /** Adds the headers of every reply, with its length (R5). */
@@ -52,8 +51,6 @@ export function prepareReply({ status, headers, body }: Reply): PreparedReply {
     status,
     head: { 'Content-Type': JSON_TYPE, Server: SERVER, 'Content-Length': length, ...headers },
     body,
-    // As many bytes as characters: ASCII, which Node writes fastest as Latin-1.
-    encoding: length === body.length ? 'latin1' : 'utf8',
   }
 }
 
@@ -65,7 +62,7 @@ export function prepareReply({ status, headers, body }: Reply): PreparedReply {
 export function sendReply(
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, head, body, encoding }: PreparedReply,
+  { status, head, body }: PreparedReply,
   event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
   { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
@@ -73,7 +70,7 @@ export function sendReply(
   const sent = { ...head, 'x-ms-request-id': randomUUID() }
   // With its reason: Node would keep the one of a reply that failed to be written before.
   reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
-  reply.raw.end(body, encoding)
+  reply.raw.end(body)
   reply.hijack()
   const { startedAt } = request
   const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
