@@ -28,8 +28,6 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
         `use ${dialect.methods.join(' or ')}`,
       )
     }
-    // Before anything is awaited, so that no close is missed.
-    const hungUp = createCloseSignal(reply.raw)
     const query = dialect.parse(wire)
     let identity = identities.resolve(query.selector)
     let uid: number | undefined
@@ -46,8 +44,8 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       bypassCache: query.bypassCache,
       correlationId: findCorrelationId(request.headers),
     }
-    const token = await tokens(tokenRequest, hungUp)
-    if (hungUp.aborted) {
+    const token = await tokens(tokenRequest, () => createCloseSignal(reply.raw))
+    if (reply.raw.destroyed) {
       // Not served, and so neither counted nor audited.
       reply.hijack()
       return
@@ -74,12 +72,11 @@ export function findDialect(
   return dialects?.find(({ matches }) => matches === undefined || matches(request))
 }
 
-/** Returns a signal that aborts when the connection closes before the reply has been sent. */
+/** Returns a signal that aborts when the connection closes, and has aborted if it is closed. */
 function createCloseSignal(response: ServerResponse): AbortSignal {
+  if (response.destroyed) return AbortSignal.abort()
   const controller = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort()
-  })
+  response.once('close', () => controller.abort())
   return controller.signal
 }
 

@@ -53,31 +53,31 @@ export class TokenCache {
    */
   createGet(maxWaiting: number): GetToken {
     const waiting = new WaitingCallers(maxWaiting)
-    return (request, signal) => this.#get(request, signal, waiting)
+    return (request, createSignal) => this.#get(request, createSignal, waiting)
   }
 
   /**
    * Returns the cached token at once while it is valid, whatever the state of its refresh; in its last seconds it waits
    * for a new one, unless an exchange has just failed or takes long. Without a token it waits
    * for an exchange, which all callers of the key share. While a failure is cached, throws it at once with
-   * the time until the next attempt. The signal says that the caller hung up: its place among the waiting
+   * the time until the next attempt. When its signal aborts, a caller has hung up: its place among the waiting
    * callers is free, and the exchange goes on for the others.
    */
   async #get(
     request: CacheRequest,
-    signal: AbortSignal | undefined,
+    createSignal: (() => AbortSignal) | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
     const entry = this.#store.use(request)
     const now = this.#clock.monotonic()
     entry.lastUsedAt = now
     const { token } = entry
-    if (token === undefined) return this.#waitForToken(entry, request, signal, waiting)
+    if (token === undefined) return this.#waitForToken(entry, request, createSignal, waiting)
     const { startsAt, lengthMs } = token.lifetime
     const isRejected = request.bypassCache === true && now - startsAt >= MIN_BYPASS_AGE_MS
     if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
       this.#onResult('bypass')
-      return waiting.wait(this.#replaceToken(entry, token, request.correlationId), signal)
+      return waiting.wait(this.#replaceToken(entry, token, request.correlationId), createSignal)
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
     if (entry.msUntilDue <= 0) this.#exchanges.refresh(entry)
@@ -89,7 +89,7 @@ export class TokenCache {
   async #waitForToken(
     entry: Entry,
     request: TokenRequest,
-    signal: AbortSignal | undefined,
+    createSignal: (() => AbortSignal) | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
     const { failure } = entry
@@ -103,7 +103,7 @@ export class TokenCache {
     this.#store.add(entry)
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
     const { token } = this.#exchanges.start(entry, { correlationId: request.correlationId })
-    return waiting.wait(token, signal)
+    return waiting.wait(token, createSignal)
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
@@ -203,9 +203,12 @@ class WaitingCallers {
   }
 
   /** Settles as the outcome does. Until then the caller counts as waiting, unless it hangs up. */
-  async wait<T>(outcome: Promise<T>, hungUp = new AbortController().signal): Promise<T> {
+  async wait<T>(
+    outcome: Promise<T>,
+    createSignal = () => new AbortController().signal,
+  ): Promise<T> {
     this.#count += 1
-    await untilAborted(outcome, hungUp).catch(() => {})
+    await untilAborted(outcome, createSignal()).catch(() => {})
     this.#count -= 1
     return outcome
   }

@@ -63,7 +63,7 @@ test('limits the exchanges that run and wait, after their callers have hung up t
   const identity = pod.identities.resolve({ by: 'default' })
   const problems: unknown[] = []
   for (const scope of ['1', '2', '3', '4', '5', '6']) {
-    const outcome = pod.tokens(createCacheRequest(identity, scope), AbortSignal.abort())
+    const outcome = pod.tokens(createCacheRequest(identity, scope), () => AbortSignal.abort())
     outcome.catch((error: unknown) => problems.push(error))
     await nextTurn()
   }

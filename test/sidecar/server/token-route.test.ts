@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../../src/sidecar/server/app.ts'
 import { findCorrelationId } from '../../../src/sidecar/server/token-route.ts'
@@ -99,8 +101,8 @@ test('a token whose caller has hung up is not reported as served', async () => {
   const hungUp = Promise.withResolvers<void>()
   const answered = Promise.withResolvers<void>()
   const given = parts({
-    tokens: async (_request, signal) => {
-      signal?.addEventListener('abort', () => hungUp.resolve())
+    tokens: async (_request, createSignal) => {
+      createSignal?.().addEventListener('abort', () => hungUp.resolve())
       answered.resolve()
       await hungUp.promise
       return aToken()
@@ -117,6 +119,31 @@ test('a token whose caller has hung up is not reported as served', async () => {
   // Answered after the token.
   expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
   expect(given.replies.map(({ protocol }) => protocol)).toEqual(['document'])
+})
+
+test('a caller that hangs up while its uid is looked up waits for no token', async () => {
+  const lookedUp = Promise.withResolvers<void>()
+  const signal = Promise.withResolvers<AbortSignal | undefined>()
+  const given = parts({
+    identities: identitiesOf({ ...ORDERS, allowedUids: [1000] }),
+    findPeerUid: async (socket) => {
+      lookedUp.resolve()
+      if (socket instanceof Socket) await once(socket, 'close')
+      return 1000
+    },
+    tokens: async (_request, createSignal) => {
+      signal.resolve(createSignal?.())
+      return aToken()
+    },
+  })
+  await using served = await serveParts(given)
+  {
+    await using connection = await openConnection(served.port)
+    connection.write(request(TOKEN))
+    await lookedUp.promise
+    connection.destroy()
+  }
+  expect((await signal.promise)?.aborted).toBe(true)
 })
 
 /** Requests of the default identity, whose token is the assertion of `partner`. */

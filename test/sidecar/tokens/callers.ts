@@ -20,7 +20,7 @@ export async function ask(
   const startedAt = performance.now()
   const elapsed = () => performance.now() - startedAt
   try {
-    const token = await get(request, signal)
+    const token = await get(request, signal && (() => signal))
     return { text: token.secret.reveal(), ok: true, tookMs: elapsed(), retryAfterMs: undefined }
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error

@@ -75,7 +75,7 @@ describe('a caller that asks for 1000 resources', () => {
     entra.behave({ latencyMs: 60_000 })
     for (const index of range(COUNT)) {
       const hangUp = new AbortController()
-      void ask((request) => get(request, hangUp.signal), other(index))
+      void ask((request) => get(request, () => hangUp.signal), other(index))
       hangUp.abort()
       await vi.advanceTimersByTimeAsync(0)
     }
