@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { sidecarSettings } from '../src/tools/simulator/environment.ts'
+import { createSidecarSettings } from '../src/tools/simulator/environment.ts'
 import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { portOf } from '../test/fixtures/listening.ts'
 import { freePort } from '../test/support/free-port.ts'
@@ -37,7 +37,7 @@ export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
     ...(await readMallocSettings()),
-    ...sidecarSettings(simulator),
+    ...createSidecarSettings(simulator),
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }

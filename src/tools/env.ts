@@ -1,6 +1,6 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
 import {
-  invalidConfiguration,
+  createConfigError,
   type ParsedSettings,
   parseSettings,
 } from '../sidecar/config/settings.ts'
@@ -95,7 +95,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
 /** Parses the settings alone: an application's container has no projected token for `loadConfig`. */
 function readSettings(environment: CommandIo['env']): ParsedSettings {
   const { settings, problems } = parseSettings(environment)
-  if (settings === undefined) throw invalidConfiguration(problems)
+  if (settings === undefined) throw createConfigError(problems)
   return settings
 }
 

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import {
-  defaultDirectory,
+  createDefaultDirectory,
   ORDERS,
   TENANT_ID as TENANT,
 } from '../../src/tools/simulator/defaults.ts'
@@ -68,7 +68,7 @@ interface Faults {
 async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = createFolder()
   await using simulator = await createSimulator({
-    directory: (issuer) => ({ ...defaultDirectory(issuer), tenants: [{ id: TENANT }] }),
+    directory: (issuer) => ({ ...createDefaultDirectory(issuer), tenants: [{ id: TENANT }] }),
   })
   const { file, write } = folder
   for (const serviceAccount of ['orders', 'default']) {

@@ -104,7 +104,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     port,
     env: isTooLarge ? {} : env,
     mounts: isTooLarge ? [] : mounts,
-    contents: digest(volumes.map(({ path, content }) => [path, content])),
+    contents: computeDigest(volumes.map(({ path, content }) => [path, content])),
     runtimeClass: spec.runtimeClassName ?? undefined,
     problem: isTooLarge
       ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
@@ -130,4 +130,5 @@ function findVolumes(
   })
 }
 
-const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex')
+const computeDigest = (value: unknown) =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex')

@@ -4,7 +4,7 @@ import { type Config, loadConfig } from '../../sidecar/config/config.ts'
 import type { ReadText } from '../../sidecar/config/identities-file.ts'
 import {
   type Environment,
-  invalidConfiguration,
+  createConfigError,
   parseSettings,
   Settings,
 } from '../../sidecar/config/settings.ts'
@@ -63,7 +63,7 @@ export interface PodLimits {
 export function readPodLimits(env: Environment): PodLimits {
   const allowed = select(env, (name) => NODE_VARIABLES.has(name) || OF_LIMITS.has(name))
   const { settings, problems } = parseSettings(allowed)
-  if (settings === undefined) throw invalidConfiguration(problems)
+  if (settings === undefined) throw createConfigError(problems)
   return {
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     authorityHost: settings.AZURE_AUTHORITY_HOST,
@@ -84,7 +84,7 @@ export async function loadPodConfig(
   const content = path === undefined ? undefined : await readSmall(path, readText)
   const config = await loadConfig(env, content ?? readText)
   const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
-  if (problems.length > 0) throw invalidConfiguration(problems)
+  if (problems.length > 0) throw createConfigError(problems)
   const { exchange, maxConnections } = config
   return {
     ...config,
@@ -101,10 +101,10 @@ async function readSmall(path: string, readText: ReadText): Promise<ReadText> {
   const text = await readText(path).catch((error: unknown) => {
     const { problem } = describeFileError(path, error)
     const fix = `add the key ${posix.basename(path)} to the ConfigMap that the gate of the pod mounts`
-    throw invalidConfiguration([{ setting: 'WIMDS_CONFIG', problem, fix }])
+    throw createConfigError([{ setting: 'WIMDS_CONFIG', problem, fix }])
   })
   if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => Promise.resolve(text)
-  throw invalidConfiguration([
+  throw createConfigError([
     {
       setting: 'WIMDS_CONFIG',
       problem: `${path} is larger than ${MAX_FILE_BYTES / 1024} KiB, the limit of mode node`,

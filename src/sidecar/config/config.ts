@@ -28,7 +28,7 @@ import {
   type Environment,
   findIncompleteSettings,
   findUnknownSettings,
-  invalidConfiguration,
+  createConfigError,
   type LogLevel,
   type ParsedSettings,
   parseSettings,
@@ -112,10 +112,10 @@ export async function loadConfig(
   const settings = readSettings(env, findIncompleteSettings(withDefaults(env)))
   const problems = findListenProblems(settings)
   const files = await readFiles(settings, readText, problems)
-  if ((files.identities?.problems ?? []).length > 0) throw invalidConfiguration(problems)
+  if ((files.identities?.problems ?? []).length > 0) throw createConfigError(problems)
   const config = createConfig(settings, files, env)
   problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
-  if (problems.length > 0) throw invalidConfiguration(problems)
+  if (problems.length > 0) throw createConfigError(problems)
   return Object.freeze(config)
 }
 
@@ -127,7 +127,7 @@ export async function loadProcessConfig(env: Environment): Promise<ProcessConfig
   const settings = readSettings(env)
   const problems: Problem[] = []
   const certificates = await readCertificates(settings, problems)
-  if (problems.length > 0) throw invalidConfiguration(problems)
+  if (problems.length > 0) throw createConfigError(problems)
   return createProcessConfig(settings, certificates)
 }
 
@@ -135,7 +135,7 @@ export async function loadProcessConfig(env: Environment): Promise<ProcessConfig
 function readSettings(env: Environment, others: readonly Problem[] = []): ParsedSettings {
   const { settings, problems } = parseSettings(env)
   if (settings === undefined || others.length > 0) {
-    throw invalidConfiguration([...problems, ...others])
+    throw createConfigError([...problems, ...others])
   }
   return settings
 }

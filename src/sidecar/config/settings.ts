@@ -187,7 +187,7 @@ function suggestSetting(name: string): string {
 }
 
 /** Creates the error that lists all problems. Each is scrubbed: it may repeat a misplaced token. */
-export function invalidConfiguration(problems: readonly Problem[]): ConfigError {
+export function createConfigError(problems: readonly Problem[]): ConfigError {
   const scrubbed = problems.map((each) => ({ ...each, problem: scrub(each.problem) }))
   return new ConfigError(scrubbed, { title: 'the configuration is not valid:' })
 }

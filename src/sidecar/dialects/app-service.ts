@@ -79,7 +79,8 @@ function parse(request: WireRequest, secret: Secret, header: string, first: stri
  */
 function requireSecret({ headers }: WireRequest, name: string, secret: Secret): void {
   const sent = headers[name]
-  const isValid = typeof sent === 'string' && timingSafeEqual(digest(sent), digest(secret.reveal()))
+  const isValid =
+    typeof sent === 'string' && timingSafeEqual(computeDigest(sent), computeDigest(secret.reveal()))
   if (!isValid) {
     throw new BrokerError(
       'invalid_secret_header',
@@ -89,7 +90,7 @@ function requireSecret({ headers }: WireRequest, name: string, secret: Secret): 
   }
 }
 
-function digest(secret: string): Buffer {
+function computeDigest(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 

@@ -97,7 +97,7 @@ export function logRejection(
   error: BrokerError,
   client: SeenClient,
 ): void {
-  log[rejectionLevel(error)]('request_rejected', {
+  log[chooseRejectionLevel(error)]('request_rejected', {
     protocol,
     status,
     client: formatClient(client),
@@ -116,7 +116,7 @@ const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
   'imdsv2_not_supported',
 ])
 /** Returns the log level for a rejection with this error. */
-export function rejectionLevel({ code, isProbe }: BrokerError): keyof Logger {
+export function chooseRejectionLevel({ code, isProbe }: BrokerError): keyof Logger {
   if (code === 'internal') return 'error'
   if (isProbe || PROBE_ERRORS.has(code)) return 'debug'
   // Exchanges and projected tokens that fail are logged when they do.

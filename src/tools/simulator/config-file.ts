@@ -16,7 +16,7 @@ import { KNOWN_RESOURCES } from './entra/known-resources.ts'
 import { FaultsSchema } from './faults/faults.ts'
 import { createNetworkFetch } from './http/fetch-text.ts'
 import { ProjectedTokenSchema } from './issuer/issuer.ts'
-import { defaultDirectory, TENANT_ID } from './defaults.ts'
+import { createDefaultDirectory, TENANT_ID } from './defaults.ts'
 import type { SimulatorOptions } from './simulator.ts'
 
 /** An issuer outside the simulator, such as the API server of a test cluster. */
@@ -97,7 +97,7 @@ async function parseFile(path: string): Promise<ConfigFile> {
 
 /** Adds the known resources, the simulator's issuer and the first tenant. */
 function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput {
-  const defaults = defaultDirectory(issuer)
+  const defaults = createDefaultDirectory(issuer)
   const { tenants = defaults.tenants, resources, unknownResources } = file
   const tenantId = tenants[0]?.id ?? TENANT_ID
   const applications = file.applications?.map((application) => ({

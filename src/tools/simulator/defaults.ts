@@ -24,7 +24,7 @@ export const REPORTS = {
 } as const
 
 /** Returns the default directory, with federated credentials for this issuer. */
-export const defaultDirectory = (issuer: string) =>
+export const createDefaultDirectory = (issuer: string) =>
   ({
     tenants: [{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }],
     applications: [

@@ -3,7 +3,7 @@ import { quoteForShell } from '../shell.ts'
 import type { Simulator } from './simulator.ts'
 
 /** Returns the settings of a sidecar that uses this simulator's Entra ID, without its token proxy. */
-export function sidecarSettings(simulator: Simulator) {
+export function createSidecarSettings(simulator: Simulator) {
   return {
     AZURE_TENANT_ID: simulator.tenantId,
     AZURE_CLIENT_ID: simulator.clientId,
@@ -18,7 +18,7 @@ export function sidecarSettings(simulator: Simulator) {
  * route exchanges to it. `ownCertificate` is false when Entra ID serves a given certificate.
  */
 export function formatEnvironment(simulator: Simulator, ownCertificate: boolean): string {
-  const { WIMDS_CA_FILE, ...settings } = sidecarSettings(simulator)
+  const { WIMDS_CA_FILE, ...settings } = createSidecarSettings(simulator)
   const variables = {
     ...settings,
     // Nothing redirects 169.254.169.254 to the sidecar of a developer.

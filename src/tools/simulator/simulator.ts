@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { countExchanges, createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
-import { DEFAULT_SECRETS, defaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
+import { DEFAULT_SECRETS, createDefaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
 import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
@@ -133,7 +133,9 @@ async function build(
   await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
   const issuer = await createIssuer(at.issuer.url, now)
-  const directory = DirectorySchema.parse((options.directory ?? defaultDirectory)(issuer.issuer))
+  const directory = DirectorySchema.parse(
+    (options.directory ?? createDefaultDirectory)(issuer.issuer),
+  )
   const [first] = directory.applications
   const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
   const fetchText = createFetchText(dispatcher)

@@ -8,7 +8,7 @@ import { Secret } from '../../../src/lib/secret.ts'
 import {
   logAssertion,
   logRefreshFailure,
-  rejectionLevel,
+  chooseRejectionLevel,
 } from '../../../src/sidecar/telemetry/log-events.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { thrown } from '../dialects/thrown-code.ts'
@@ -85,8 +85,8 @@ test.each<[ErrorCode, string]>([
   ['identity_not_found', 'warn'],
   ['resource_not_allowed', 'warn'],
   ['internal', 'error'],
-])('rejectionLevel of %s is %s', (code, level) => {
-  expect(rejectionLevel(new BrokerError(code, 'why'))).toBe(level)
+])('chooseRejectionLevel of %s is %s', (code, level) => {
+  expect(chooseRejectionLevel(new BrokerError(code, 'why'))).toBe(level)
 })
 
 test.each([
@@ -94,13 +94,16 @@ test.each([
   ['imds', 'api-version=2018-02-01', 'warn'],
   ['imds', 'resource=https://vault.azure.net', 'warn'],
   ['app-service-2019', '', 'warn'],
-] as const)('rejectionLevel of a request to %s with the query %j is %s', (name, query, level) => {
-  const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
-  const dialect = dialects.find((each) => each.name === name)
-  const headers = { metadata: 'true', 'x-identity-header': 's' }
-  const error = thrown(() => dialect?.parse({ query, headers }))
-  expect(rejectionLevel(error)).toBe(level)
-})
+] as const)(
+  'chooseRejectionLevel of a request to %s with the query %j is %s',
+  (name, query, level) => {
+    const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
+    const dialect = dialects.find((each) => each.name === name)
+    const headers = { metadata: 'true', 'x-identity-header': 's' }
+    const error = thrown(() => dialect?.parse({ query, headers }))
+    expect(chooseRejectionLevel(error)).toBe(level)
+  },
+)
 
 /** Returns the events that these files log. */
 function findEvents(files: readonly string[]): string[] {

@@ -5,7 +5,7 @@ import { formatIssue, parseForPeople } from '../describe-issue.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
-import { jsonResponse, type Server } from '../http/handler.ts'
+import { createJsonResponse, type Server } from '../http/handler.ts'
 import { type ProjectedTokenClaims, ProjectedTokenSchema } from '../issuer/issuer.ts'
 
 interface ControlledParts {
@@ -27,9 +27,10 @@ type Route = (request: Request) => Promise<Response> | Response
  */
 export function withControl(next: Server, controlled: ControlledParts): Server {
   const { faults, log, directory, rotateToken } = controlled
-  const requests = () => jsonResponse(200, { counters: log.counters(), requests: log.entries() })
+  const requests = () =>
+    createJsonResponse(200, { counters: log.counters(), requests: log.entries() })
   const routes: Readonly<Record<string, Route>> = {
-    'GET /simulator/faults': () => jsonResponse(200, faults.list()),
+    'GET /simulator/faults': () => createJsonResponse(200, faults.list()),
     'PUT /simulator/faults': acceptJson(FaultsSchema, (list) => {
       faults.set(list)
       return faults.list()
@@ -40,14 +41,14 @@ export function withControl(next: Server, controlled: ControlledParts): Server {
     }),
     'DELETE /simulator/faults': () => {
       faults.clear()
-      return jsonResponse(200, faults.list())
+      return createJsonResponse(200, faults.list())
     },
     'GET /simulator/requests': requests,
     'DELETE /simulator/requests': () => {
       log.clear()
       return requests()
     },
-    'GET /simulator/directory': () => jsonResponse(200, directory),
+    'GET /simulator/directory': () => createJsonResponse(200, directory),
     'PUT /simulator/directory': acceptJson(DirectorySchema, (changed) =>
       Object.assign(directory, changed),
     ),
@@ -62,7 +63,7 @@ export function withControl(next: Server, controlled: ControlledParts): Server {
     if (!pathname.startsWith('/simulator/')) return next(request)
     const route = routes[`${request.method} ${pathname}`]
     if (route) return route(request)
-    return jsonResponse(404, { error: 'not found', endpoints: Object.keys(routes) })
+    return createJsonResponse(404, { error: 'not found', endpoints: Object.keys(routes) })
   }
 }
 
@@ -71,11 +72,11 @@ function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route
   return async (request) => {
     const text = await request.text()
     const json = parseJson(text === '' ? '{}' : text)
-    if (json === undefined) return jsonResponse(400, { error: 'the body is not JSON' })
+    if (json === undefined) return createJsonResponse(400, { error: 'the body is not JSON' })
     const { data, error } = parseForPeople(schema, json)
     if (error !== undefined) {
-      return jsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
+      return createJsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
     }
-    return jsonResponse(200, await apply(data))
+    return createJsonResponse(200, await apply(data))
   }
 }

@@ -1,7 +1,7 @@
 /** Errors of the token endpoint, and the JSON response that Entra ID sends for them. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { jsonResponse } from '../http/handler.ts'
+import { createJsonResponse } from '../http/handler.ts'
 import { findAadsts } from './error-table.ts'
 
 /** A failed token request. The message is the text after `AADSTSn: `, by default that of the error table. */
@@ -58,10 +58,10 @@ export function createErrorResponse(
     error_uri: `${new URL(request.url).origin}/error?code=${code}`,
     ...overrides.extra,
   }
-  return jsonResponse(
+  return createJsonResponse(
     overrides.status ?? entry.status,
     body,
-    tokenResponseHeaders(traceId, now, code),
+    createTokenHeaders(traceId, now, code),
   )
 }
 
@@ -76,7 +76,7 @@ export function findCorrelationId(request: Request, form?: URLSearchParams): str
 }
 
 /** Headers of every response of the token endpoint, on success and on failure. */
-export const tokenResponseHeaders = (
+export const createTokenHeaders = (
   traceId: string,
   now: number,
   code = 0,

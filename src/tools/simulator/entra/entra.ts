@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Effects } from '../faults/faults.ts'
 import type { FetchText } from '../http/fetch-text.ts'
-import { jsonResponse } from '../http/handler.ts'
+import { createJsonResponse } from '../http/handler.ts'
 import {
   createAccessTokenClaims,
   createTokenResponseBody,
@@ -16,7 +16,7 @@ import {
   type Resource,
   type Tenant,
 } from './directory.ts'
-import { createErrorResponse, EntraError, tokenResponseHeaders } from './entra-error.ts'
+import { createErrorResponse, EntraError, createTokenHeaders } from './entra-error.ts'
 import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
 import { parseTokenRequest, parseTokenRoute, readForm } from './token-request.ts'
@@ -62,7 +62,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     })
     const identifier = parseResourceScope(scope)
     const resource = requireResource(directory, tenant, identifier)
-    if (application.blockedByPolicy) throw blockedByPolicy(application.blockedByPolicy)
+    if (application.blockedByPolicy) throw createPolicyError(application.blockedByPolicy)
 
     const selected = selectLifetime(application, isCaeCapable, random)
     const lifetime = {
@@ -88,7 +88,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const form = await readForm(request)
     try {
       const body = await issueToken(tenantName, request, form, effects, now)
-      return jsonResponse(200, body, tokenResponseHeaders(randomUUID(), now))
+      return createJsonResponse(200, body, createTokenHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
       return createErrorResponse(error, { request, form, now })
@@ -131,7 +131,7 @@ function requireResource(directory: Directory, tenant: Tenant, identifier: strin
   return resource
 }
 
-const blockedByPolicy = (policy: string): EntraError =>
+const createPolicyError = (policy: string): EntraError =>
   new EntraError(53003, undefined, {
     extra: {
       suberror: 'message_only',

@@ -2,7 +2,7 @@
 import type { JWK } from 'jose'
 import { formatV2Issuer } from './access-token.ts'
 import { findTenant, type Directory } from './directory.ts'
-import { jsonResponse } from '../http/handler.ts'
+import { createJsonResponse } from '../http/handler.ts'
 import { createErrorResponse, EntraError } from './entra-error.ts'
 
 interface MetadataContext {
@@ -34,8 +34,8 @@ export function answerMetadataRequest(
     const error = new EntraError(90002, `Tenant '${name}' not found.`, { error: 'invalid_tenant' })
     return createErrorResponse(error, { request, now })
   }
-  if (isKeys) return jsonResponse(200, { keys: [jwk] }, headers)
-  return jsonResponse(200, createOpenidConfiguration(origin, tenant?.id ?? ''), headers)
+  if (isKeys) return createJsonResponse(200, { keys: [jwk] }, headers)
+  return createJsonResponse(200, createOpenidConfiguration(origin, tenant?.id ?? ''), headers)
 }
 
 function createOpenidConfiguration(origin: string, tenantId: string) {

@@ -17,7 +17,7 @@ export const isSocketFault = (reply: Response | SocketFault): reply is SocketFau
   'socket' in reply
 
 /** Creates a JSON response with a `content-length`, as the real services send it. */
-export function jsonResponse(
+export function createJsonResponse(
   status: number,
   body: unknown,
   headers?: Readonly<Record<string, string>>,

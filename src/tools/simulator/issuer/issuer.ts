@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
 import { z } from 'zod'
 import { Secret } from '../../../lib/secret.ts'
-import { jsonResponse, type Handler } from '../http/handler.ts'
+import { createJsonResponse, type Handler } from '../http/handler.ts'
 
 /** Claims of a projected token. Default: a pod of the service account shop/orders. */
 export const ProjectedTokenSchema = z
@@ -61,9 +61,9 @@ export async function createIssuer(
     handler: async (request) => {
       const document = documents.get(new URL(request.url).pathname)
       if (!document || request.method !== 'GET') {
-        return jsonResponse(404, { kind: 'Status', status: 'Failure', code: 404 })
+        return createJsonResponse(404, { kind: 'Status', status: 'Failure', code: 404 })
       }
-      return jsonResponse(200, document(), { 'cache-control': 'public, max-age=3600' })
+      return createJsonResponse(200, document(), { 'cache-control': 'public, max-age=3600' })
     },
     sign: (claims = {}) => sign(current, issuer, claims, now()),
     async rotateKey({ published: isPublished = true } = {}) {

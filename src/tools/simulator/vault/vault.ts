@@ -4,7 +4,7 @@ import { createLocalJWKSet, jwtVerify, type JWTPayload } from 'jose'
 import { z } from 'zod'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { formatV1Issuer, formatV2Issuer } from '../entra/access-token.ts'
-import { jsonResponse, type Handler } from '../http/handler.ts'
+import { createJsonResponse, type Handler } from '../http/handler.ts'
 import type { FetchText } from '../http/fetch-text.ts'
 
 /** A secret and the applications that may read it. */
@@ -43,7 +43,7 @@ export function createVault({
   const createdAt = Math.floor(now() / 1000)
 
   const unauthorized = (message: string) =>
-    jsonResponse(
+    createJsonResponse(
       401,
       { error: { code: 'Unauthorized', message } },
       { 'www-authenticate': challenge },
@@ -103,7 +103,7 @@ export function createVault({
       )
     }
     const id = `${origin}/secrets/${name}/${version}`
-    return jsonResponse(200, createSecretBody(id, secret.value, createdAt))
+    return createJsonResponse(200, createSecretBody(id, secret.value, createdAt))
   }
 }
 
@@ -118,6 +118,6 @@ function createSecretBody(id: string, value: string, createdAt: number) {
 }
 
 const failure = (status: number, code: string, message: string, inner?: string): Response =>
-  jsonResponse(status, {
+  createJsonResponse(status, {
     error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) },
   })
