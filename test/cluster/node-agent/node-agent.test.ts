@@ -1,14 +1,6 @@
 /** `wimds node-agent` as a process, with an API server of this test and the network namespace of a pod. */
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
@@ -59,14 +51,14 @@ const answeredUid = (pod: PodNetwork) =>
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
-/** Replaces a tool by a script; `"$tool"` in it is the tool of the machine. */
-function replaceTool(name: string, script: string): void {
-  const tool = spawnSync('which', [name]).stdout.toString().trim()
-  writeFileSync(join(node.bin, name), `#!/bin/sh\ntool=${tool}\n${script}\n`)
-  chmodSync(join(node.bin, name), 0o755)
+/** Replaces nft by a script; `"$tool"` in it is the nft of the machine. */
+function replaceNft(script: string): void {
+  const tool = spawnSync('which', ['nft']).stdout.toString().trim()
+  const content = `#!/bin/sh\ntool=${tool}\n${script}\n`
+  writeFileSync(join(node.bin, 'nft'), content, { mode: 0o755 })
 }
 
-const restoreTool = (name: string) => rmSync(join(node.bin, name))
+const restoreNft = () => rmSync(join(node.bin, 'nft'))
 
 describe.skipIf(reason !== undefined)('wimds node-agent', () => {
   test('serves a pod that is listed and one that comes later, and shuts down', async () => {
@@ -185,7 +177,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await keptNetwork()
     await using _ = await startApi(servedPod())
     const started = join(node.bin, 'started')
-    replaceTool('nft', `[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
+    replaceNft(`[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
     await using killed = startAgent(node)
     await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
       timeout: 60_000,
@@ -194,7 +186,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     process.kill(Number(readFileSync(started)), 'SIGKILL')
     expect(rulesOf(pod)).toBe('')
     expect(pod.exec('ip', 'address', 'show', 'dev', 'lo')).toContain('169.254.169.254')
-    restoreTool('nft')
+    restoreNft()
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)
@@ -208,13 +200,13 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     async (message) => {
       using pod = await keptNetwork()
       await using api = await startApi(servedPod())
-      replaceTool('nft', `echo '${message}' >&2; exit 1`)
+      replaceNft(`echo '${message}' >&2; exit 1`)
       await using agent = startAgent(node)
       await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
       expect(api.messages[0]).toContain(
         'the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node',
       )
-      restoreTool('nft')
+      restoreNft()
       await agent.logged('pod_routed')
       expect(rulesOf(pod)).toContain('redirect to :64169')
     },

@@ -221,8 +221,8 @@ test('lists again, and nothing older than the last event, when the connection br
   })
 })
 
-const listField = (queries: readonly URLSearchParams[], name: string) =>
-  queries.filter((query) => !query.has('watch')).map((query) => query.get(name))
+const listedVersions = (queries: readonly URLSearchParams[]) =>
+  queries.filter((query) => !query.has('watch')).map((query) => query.get('resourceVersion'))
 
 const tooOld = status(410)
 const endWatch: Answer = (response) => response.end()
@@ -251,7 +251,7 @@ describe('when the API server no longer has the version of the watch', () => {
   ])('%s', async (_, watches, versions, problems) => {
     const lists = [list(['a']), list(['a']), list(['a'])]
     const { queries, errors } = await setUp({ lists, watches: [...watches] })
-    await vi.waitFor(() => expect(listField(queries, 'resourceVersion')).toEqual(versions), {
+    await vi.waitFor(() => expect(listedVersions(queries)).toEqual(versions), {
       timeout: 60_000,
     })
     expect(errors.map(String)).toEqual(problems.map((each) => expect.stringContaining(each)))
@@ -269,7 +269,7 @@ test.each<[number]>([[410], [504]])(
       watches: [(response) => response.destroy()],
     })
     await seen(['pod a', 'listed a', 'pod b', 'listed b'])
-    expect(listField(queries, 'resourceVersion')).toEqual(['0', '7', null])
+    expect(listedVersions(queries)).toEqual(['0', '7', null])
   },
 )
 

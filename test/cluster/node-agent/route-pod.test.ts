@@ -60,7 +60,7 @@ afterEach(() => {
 
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
-function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
+function createRouter(path = process.env['PATH']) {
   const procDirectory = '/proc'
   const readSandboxes = createSandboxReader({
     discovery: 'netns',
@@ -69,6 +69,7 @@ function createRouter(path = process.env['PATH'], helper = compiledHelper()) {
     procDirectory,
   })
   const tools = { path, signal }
+  const helper = compiledHelper()
   const router = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await router(pod, previous)

@@ -2,6 +2,7 @@
 import { vi } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import type { CacheRequest, GetToken } from '../../../src/sidecar/tokens/token.ts'
+import { VAULT } from './scripted-entra.ts'
 
 export interface Answer {
   readonly ok: boolean
@@ -28,15 +29,14 @@ export async function ask(
   }
 }
 
-/** Asks every `everyMs` of fake time for `forMs`, without waiting for answers in between. */
+/** Asks for VAULT every `everyMs` of fake time for `forMs`, without waiting for answers in between. */
 export async function askFor(
   get: GetToken,
-  request: CacheRequest,
   { forMs, everyMs }: { forMs: number; everyMs: number },
 ): Promise<readonly Answer[]> {
   const answers: Promise<Answer>[] = []
   for (let passed = 0; passed < forMs; passed += everyMs) {
-    answers.push(ask(get, request))
+    answers.push(ask(get, VAULT))
     await vi.advanceTimersByTimeAsync(everyMs)
   }
   return Promise.all(answers)

@@ -36,9 +36,9 @@ describe('a federated credential that is not found', () => {
   test('is a temporary error for three minutes, then a permanent one', async () => {
     const { get } = setUp({ behaviour: NOT_FOUND })
     expect(await getError(get)).toMatchObject({ code: NOT_FOUND.error, ...TEMPORARY })
-    await askFor(get, VAULT, { ...asking, forMs: 3 * MINUTE_MS - 5000 })
+    await askFor(get, { ...asking, forMs: 3 * MINUTE_MS - 5000 })
     expect(await getError(get)).toMatchObject(TEMPORARY)
-    await askFor(get, VAULT, { ...asking, forMs: MINUTE_MS })
+    await askFor(get, { ...asking, forMs: MINUTE_MS })
     expect(await getError(get)).toMatchObject({
       code: NOT_FOUND.error,
       message: expect.not.stringContaining('temporary'),
@@ -57,7 +57,7 @@ describe('a federated credential that is not found', () => {
 
   test('gets another grace after a token of any resource: the nodes of Entra ID differ', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND })
-    await askFor(get, VAULT, asking)
+    await askFor(get, asking)
     entra.behave({})
     expect(await ask(get, other(1))).toMatchObject({ ok: true })
     entra.behave(NOT_FOUND)
@@ -70,7 +70,7 @@ describe('a federated credential that is not found', () => {
     const entra = createRejecting('federated_credential_not_found', 700213, claims)
     const cache = createCache(entra)
     const { get } = cache
-    await askFor(get, VAULT, asking)
+    await askFor(get, asking)
     entra.assertion = structuredClone(claims)
     cache.assertionRotated(ORDERS.tokenFile)
     expect(await getError(get)).toMatchObject(PERMANENT)
@@ -89,7 +89,7 @@ describe('a federated credential that is not found', () => {
   ])('has the grace of what may be new: %s (AADSTS%i)', async (code, aadsts, expected) => {
     const { get } = createCache(createRejecting(code, aadsts))
     expect(await getError(get)).toMatchObject(expected)
-    await askFor(get, VAULT, asking)
+    await askFor(get, asking)
     expect(await getError(get)).toMatchObject(PERMANENT)
   })
 
@@ -111,7 +111,7 @@ describe('a federated credential that is not found', () => {
 
   test('is retried by the cache during the grace and after it, and no caller waits', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND })
-    await askFor(get, VAULT, { ...asking, everyMs: 500 })
+    await askFor(get, { ...asking, everyMs: 500 })
     expect(entra.exchanges.length).toBeLessThan(30)
     entra.behave({ latencyMs: 100 })
     await vi.advanceTimersByTimeAsync(30_000)

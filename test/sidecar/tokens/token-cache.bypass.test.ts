@@ -93,7 +93,7 @@ describe('a token of its last seconds', () => {
     const first = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(2000)
     expect(await first).toMatchObject({ text: token(2), tookMs: 2000 })
-    const answers = await askFor(get, VAULT, { forMs: 7000, everyMs: 100 })
+    const answers = await askFor(get, { forMs: 7000, everyMs: 100 })
     expect(textsOf(answers)).toEqual([token(2)])
     expect(slowest(answers)).toBe(0)
   })
@@ -101,7 +101,7 @@ describe('a token of its last seconds', () => {
   test('is served at once after a failed exchange', async () => {
     const { entra, get } = await setUpEndingToken()
     entra.behave({ latencyMs: 100, error: 'entra_unavailable' })
-    const answers = await askFor(get, VAULT, { forMs: 9000, everyMs: 150 })
+    const answers = await askFor(get, { forMs: 9000, everyMs: 150 })
     expect(answers[0]).toMatchObject({ text: token(2), tookMs: 100 })
     expect(slowest(answers.slice(1))).toBe(0)
   })

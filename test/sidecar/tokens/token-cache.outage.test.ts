@@ -21,7 +21,7 @@ describe('while a valid token is cached', () => {
     const { entra, get, refreshes } = setUp()
     await ask(get, VAULT)
     entra.behave({ error, latencyMs: 8000 })
-    const answers = await askFor(get, VAULT, { forMs: 59 * MINUTE_MS, everyMs: 5000 })
+    const answers = await askFor(get, { forMs: 59 * MINUTE_MS, everyMs: 5000 })
     expect(textsOf(answers)).toEqual([`${VAULT.scope} #1`])
     expect(slowest(answers)).toBe(0)
     // Half an hour of failing refreshes, with backoff, each of them reported.
@@ -57,7 +57,7 @@ describe('while a valid token is cached', () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     entra.behave({ error: 'entra_throttled', retryAfterMs: 5 * MINUTE_MS })
-    await askFor(get, VAULT, { forMs: 50 * MINUTE_MS, everyMs: 1000 })
+    await askFor(get, { forMs: 50 * MINUTE_MS, everyMs: 1000 })
     const waits = entra.exchanges
       .slice(2)
       .map(({ at }, index) => at - (entra.exchanges[index + 1]?.at ?? 0))
@@ -71,8 +71,8 @@ describe('while a valid token is cached', () => {
     await vi.advanceTimersByTimeAsync(1)
     await ask(get, VAULT)
     entra.behave({ error: 'entra_timeout', latencyMs: 8000 })
-    await askFor(get, VAULT, { forMs: HOUR_MS, everyMs: 1000 })
-    const answers = await askFor(get, VAULT, { forMs: MINUTE_MS, everyMs: 1000 })
+    await askFor(get, { forMs: HOUR_MS, everyMs: 1000 })
+    const answers = await askFor(get, { forMs: MINUTE_MS, everyMs: 1000 })
     expect(textsOf(answers)).toEqual(['entra_timeout'])
     expect(slowest(answers)).toBe(0)
   })
@@ -88,7 +88,7 @@ describe('while no token is cached', () => {
     const next = await ask(get, VAULT)
     expect(next).toMatchObject({ text: 'entra_timeout', tookMs: 0 })
     expect(next.retryAfterMs).toBeGreaterThan(900)
-    const answers = await askFor(get, VAULT, { forMs: 5 * MINUTE_MS, everyMs: 500 })
+    const answers = await askFor(get, { forMs: 5 * MINUTE_MS, everyMs: 500 })
     expect(slowest(answers)).toBe(0)
     expect(entra.maxInflight()).toBe(1)
   })
@@ -98,9 +98,9 @@ describe('while no token is cached', () => {
     async (minutes) => {
       const { entra, get } = setUp({ random: () => 0.999 })
       entra.behave({ error: 'entra_unreachable' })
-      await askFor(get, VAULT, { forMs: minutes * MINUTE_MS, everyMs: 2000 })
+      await askFor(get, { forMs: minutes * MINUTE_MS, everyMs: 2000 })
       entra.behave({ latencyMs: 300 })
-      const answers = await askFor(get, VAULT, { forMs: 10_300, everyMs: 100 })
+      const answers = await askFor(get, { forMs: 10_300, everyMs: 100 })
       const recovered = answers.findIndex(({ ok }) => ok)
       expect(recovered).toBeGreaterThan(0)
       expect(recovered * 100).toBeLessThanOrEqual(8300)
@@ -126,7 +126,7 @@ describe('while no token is cached', () => {
   test('the backoff begins again for an outage long after another one', async () => {
     const { entra, get } = setUp({ random: () => 0.999 })
     entra.behave({ error: 'entra_unavailable' })
-    await askFor(get, VAULT, { forMs: 10 * MINUTE_MS, everyMs: 2000 })
+    await askFor(get, { forMs: 10 * MINUTE_MS, everyMs: 2000 })
     await vi.advanceTimersByTimeAsync(HOUR_MS)
     expect((await ask(get, VAULT)).retryAfterMs).toBeLessThanOrEqual(1000)
   })
@@ -136,14 +136,14 @@ describe('while no token is cached', () => {
     const since = () => cache.entries()[0]?.failure?.since
     entra.behave({ error: 'entra_unreachable' })
     const start = performance.now()
-    await askFor(get, VAULT, { forMs: 5 * MINUTE_MS, everyMs: 2000 })
+    await askFor(get, { forMs: 5 * MINUTE_MS, everyMs: 2000 })
     expect(cache.entries()[0]?.failure?.count).toBeGreaterThan(2)
     expect(since()).toBe(start)
     entra.behave({})
-    await askFor(get, VAULT, { forMs: 2 * MINUTE_MS, everyMs: 2000 })
+    await askFor(get, { forMs: 2 * MINUTE_MS, everyMs: 2000 })
     expect(since()).toBeUndefined()
     entra.behave({ error: 'entra_unreachable' })
-    await askFor(get, VAULT, { forMs: HOUR_MS, everyMs: 2000 })
+    await askFor(get, { forMs: HOUR_MS, everyMs: 2000 })
     expect(since()).toBeGreaterThan(start + 7 * MINUTE_MS)
   })
 
@@ -163,7 +163,7 @@ describe('while no token is cached', () => {
     entra.behave({ error: 'entra_throttled', retryAfterMs: 60_000 })
     await ask(get, VAULT)
     entra.behave({})
-    const answers = await askFor(get, VAULT, { forMs: 59_000, everyMs: 1000 })
+    const answers = await askFor(get, { forMs: 59_000, everyMs: 1000 })
     expect(textsOf(answers)).toEqual(['entra_throttled'])
     expect(entra.exchanges).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(13_000)
@@ -204,7 +204,7 @@ describe('a permanent failure', () => {
   test('is cached for 10 s, then a caller makes the next exchange', async () => {
     const { entra, get } = setUp({ random: () => 0 })
     entra.behave({ error: 'application_refused' })
-    await askFor(get, VAULT, { forMs: 30_000, everyMs: 500 })
+    await askFor(get, { forMs: 30_000, everyMs: 500 })
     const start = entra.exchanges[0]?.at ?? 0
     expect(entra.exchanges.map(({ at }) => Math.round(at - start))).toEqual([0, 10_000, 20_000])
   })
@@ -281,7 +281,7 @@ describe('a rotated projected token', () => {
   test('starts an exchange at once if the key is in use, and callers wait for it', async () => {
     const { entra, cache, get } = setUp({ random: () => 0.999 })
     entra.behave({ error: 'assertion_missing' })
-    await askFor(get, VAULT, { forMs: MINUTE_MS, everyMs: 500 })
+    await askFor(get, { forMs: MINUTE_MS, everyMs: 500 })
     entra.behave({ latencyMs: 100 })
     const count = entra.exchanges.length
     cache.assertionRotated(tokenFile)
@@ -295,7 +295,7 @@ describe('a rotated projected token', () => {
     const { entra, cache, get } = setUp()
     await ask(get, VAULT)
     entra.behave({ error: 'federated_credential_not_found' })
-    await askFor(get, VAULT, { forMs: 31 * MINUTE_MS, everyMs: 60_000 })
+    await askFor(get, { forMs: 31 * MINUTE_MS, everyMs: 60_000 })
     const count = entra.exchanges.length
     entra.behave({})
     cache.assertionRotated(tokenFile)

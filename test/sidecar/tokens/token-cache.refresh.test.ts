@@ -19,7 +19,7 @@ describe('a refresh', () => {
       const first = ask(get, VAULT)
       await vi.advanceTimersByTimeAsync(800)
       expect((await first).tookMs).toBe(800)
-      const answers = await askFor(get, VAULT, { forMs: 15_000, everyMs: 50 })
+      const answers = await askFor(get, { forMs: 15_000, everyMs: 50 })
       expect(answers.every(({ ok }) => ok)).toBe(true)
       expect(slowest(answers)).toBe(0)
       expect(textsOf(answers).length).toBeGreaterThanOrEqual(3)
@@ -62,7 +62,7 @@ describe('a refresh', () => {
 
   test('delays no client that asks once in a lifetime, five minutes before its token expires', async () => {
     const { get } = setUp({ behaviour: { latencyMs: 800 } })
-    const answers = askFor(get, VAULT, { forMs: 10 * HOUR_MS, everyMs: 55 * MINUTE_MS })
+    const answers = askFor(get, { forMs: 10 * HOUR_MS, everyMs: 55 * MINUTE_MS })
     expect(slowest((await answers).slice(1))).toBe(0)
   })
 
@@ -78,11 +78,11 @@ describe('a refresh', () => {
   test('is reported with its outcome, and a first exchange is not', async () => {
     const { entra, get, refreshes } = setUp()
     await ask(get, VAULT)
-    await askFor(get, VAULT, { forMs: 31 * MINUTE_MS, everyMs: MINUTE_MS })
+    await askFor(get, { forMs: 31 * MINUTE_MS, everyMs: MINUTE_MS })
     expect(refreshes).toMatchObject([{ request: { scope: VAULT.scope }, ttlMs: HOUR_MS }])
     expect(refreshes[0]?.error).toBeUndefined()
     entra.behave({ error: 'entra_timeout' })
-    await askFor(get, VAULT, { forMs: 30 * MINUTE_MS, everyMs: MINUTE_MS })
+    await askFor(get, { forMs: 30 * MINUTE_MS, everyMs: MINUTE_MS })
     expect(refreshes[1]?.error?.code).toBe('entra_timeout')
   })
 })
@@ -125,7 +125,7 @@ describe('when the wall clock is set or the machine sleeps, the cache', () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     jump(-10 * HOUR_MS)
-    const answers = await askFor(get, VAULT, { forMs: 3 * HOUR_MS, everyMs: MINUTE_MS })
+    const answers = await askFor(get, { forMs: 3 * HOUR_MS, everyMs: MINUTE_MS })
     expect(slowest(answers)).toBe(0)
     // The first exchange, and one every half hour.
     expect(entra.exchanges).toHaveLength(7)
@@ -156,7 +156,7 @@ describe('when the wall clock is set or the machine sleeps, the cache', () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     jump(100 * HOUR_MS)
-    await askFor(get, VAULT, { forMs: 10 * MINUTE_MS, everyMs: 1000 })
+    await askFor(get, { forMs: 10 * MINUTE_MS, everyMs: 1000 })
     expect(entra.exchanges).toHaveLength(2)
   })
 
