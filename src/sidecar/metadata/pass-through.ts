@@ -139,8 +139,9 @@ async function fetchReply(
     if (status < 200 || status > 599) throw new Error(`the status ${status}`)
     return { status, headers: pick(response.headers, REPLY_HEADERS), body }
   } catch (cause) {
-    const message = 'The real metadata service did not send a valid reply'
-    throw new BrokerError('pass_through_failed', message, { cause })
+    const problem = 'The real metadata service did not send a valid reply'
+    const fix = 'unset WIMDS_PASS_THROUGH outside Azure, or run wimds redirect with --pass-through'
+    throw new BrokerError('pass_through_failed', problem, { fix, cause })
   }
 }
 

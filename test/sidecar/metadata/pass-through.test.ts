@@ -217,8 +217,8 @@ test.each([
 async function replyTo(answer: (socket: Socket) => void, timeoutMs = 5000) {
   const prefixes = ['/metadata/loadbalancer']
   await using real = await startBehind(prefixes, ({ socket }) => answer(socket), { timeoutMs })
-  const { statusCode, headers } = await real.get('/metadata/loadbalancer')
-  return { status: statusCode, code: headers['x-wimds-error'] }
+  const { statusCode, headers, body } = await real.get('/metadata/loadbalancer')
+  return { status: statusCode, code: headers['x-wimds-error'], body }
 }
 
 const PARTIAL = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"a":"partial'
@@ -237,11 +237,12 @@ test.each<[string, (socket: Socket) => void, number]>([
   ['a reset', (socket) => void socket.write(PARTIAL, () => socket.resetAndDestroy()), 200],
 ])('replies 503 to %s by a time limit of %i ms', async (_, answer, timeoutMs) => {
   const reply = await replyTo(answer, timeoutMs)
-  expect(reply).toEqual({ status: 503, code: 'pass_through_failed' })
+  expect(reply).toMatchObject({ status: 503, code: 'pass_through_failed' })
+  expect(reply.body).toContain('Fix: unset WIMDS_PASS_THROUGH')
 })
 
 test('returns a body of its full length although more bytes follow', async () => {
   const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'
   const reply = await replyTo((socket) => socket.write(`${whole} and more`))
-  expect(reply).toEqual({ status: 200, code: undefined })
+  expect(reply).toEqual({ status: 200, code: undefined, body: 'hi' })
 })
