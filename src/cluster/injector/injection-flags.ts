@@ -9,7 +9,7 @@ import {
 import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { formatProblem } from '../../lib/errors.ts'
-import { choice, createSchema, quote, reject } from '../../sidecar/config/parsers.ts'
+import { choice, createSchema, matching, quote, reject } from '../../sidecar/config/parsers.ts'
 import { findUnknownSettings } from '../../sidecar/config/settings.ts'
 import type { EnvVar } from './pod.ts'
 import { findSettingProblems } from './rejections.ts'
@@ -112,10 +112,7 @@ export function parseInjectionSettings(
 }
 
 /** May be a placeholder, such as `${REGISTRY}/wimds`. */
-const imageName = createSchema((text) => {
-  if (/^\S+$/.test(text)) return text
-  throw new Error(`must be the name of an image, not ${JSON.stringify(text)}`)
-})
+const imageName = matching(/^\S+$/, 'the name of an image')
 
 /** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
 export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
