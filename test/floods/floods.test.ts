@@ -7,13 +7,15 @@ import { callFor } from './callers.ts'
 const WARM_UP_MS = 1000
 const CALM_MS = 4000
 /** Longer than the timeout for headers and the interval of its check. */
-const FLOOD_MS = 11_000
+const FLOOD_MS = 13_000
 
 /**
  * The limit for the p99 of a well-behaved caller during a flood. The aim is three times the idle one; the test
  * prints both, but the attacker, the sidecar and the callers share the cores, so that the limit is generous.
  */
 const LATE_MS = 100
+/** The p99 of a caller before the flood is at most this on an idle machine. The limits grow with it on a busy one. */
+const CALM_P99_MS = 5
 const GROWTH_MIB = 64
 /** The kernel retries a connection after a second if the accept queue is full. */
 const NEW_CALLER_MS = 1000
@@ -48,8 +50,9 @@ describe.skipIf(!hasDescriptors())('a sidecar with the usual settings', () => {
 
     expect(sidecar.hasEnded()).toBe(false)
     expect(Object.keys({ ...seen.statuses, ...after.statuses })).toEqual(['200'])
-    expect(seen.slowestNewMs).toBeLessThan(NEW_CALLER_MS)
-    expect(seen.p99Ms).toBeLessThan(LATE_MS)
+    const slowness = Math.max(1, before.p99Ms / CALM_P99_MS)
+    expect(seen.slowestNewMs).toBeLessThan(NEW_CALLER_MS * slowness)
+    expect(seen.p99Ms).toBeLessThan(LATE_MS * slowness)
     expect(grewMib).toBeLessThan(GROWTH_MIB)
     const opened = floods.reduce((sum, flood) => sum + OPENED[flood], 0)
     expect(attack.opened).toBeGreaterThanOrEqual(opened)
