@@ -50,24 +50,17 @@ describe.each(IMPLEMENTATIONS)('%s', (_title, run) => {
     expect(await exitCodeAt((_, response) => response.end('{}'))).toBe(0)
   })
 
-  test('polls until the sidecar is ready', async () => {
+  test.each([
+    ['until the sidecar is ready', '20', 0, 3],
+    ['once with a timeout of 0', '0', 1, 1],
+  ])('polls %s', async (_, timeout, code, polls) => {
     let count = 0
-    const handler: RequestListener = (_, response) => {
+    const handler: RequestListener = (_request, response) => {
       count += 1
       response.writeHead(count < 3 ? 503 : 200).end()
     }
-    expect(await exitCodeAt(handler)).toBe(0)
-    expect(count).toBe(3)
-  })
-
-  test('polls once with a timeout of 0', async () => {
-    let count = 0
-    const handler: RequestListener = (_, response) => {
-      count += 1
-      response.writeHead(503).end()
-    }
-    expect(await exitCodeAt(handler, '0')).toBe(1)
-    expect(count).toBe(1)
+    expect(await exitCodeAt(handler, timeout)).toBe(code)
+    expect(count).toBe(polls)
   })
 
   test.each([
