@@ -10,7 +10,6 @@ const VAULT = 'https://vault.azure.net'
 const STORAGE = 'https://storage.azure.com'
 const ARM = 'https://management.azure.com/'
 const COSMOS = 'https://contoso-orders-prod.documents.azure.com'
-const ORDERS = '11111111-1111-4111-8111-111111111111'
 const BILLING = '44444444-4444-4444-8444-444444444444'
 const UNLISTED = '55555555-5555-4555-8555-555555555555'
 
@@ -40,14 +39,10 @@ const UNKNOWN: Failure = {
 
 const [orders] = aStatus().identities
 const [python] = aStatus().clients
-if (orders === undefined || python === undefined) throw new Error('aStatus() has changed')
+const [cached] = aStatus().tokens
+if (!orders || !python || !cached) throw new Error('aStatus() has changed')
 const azidentity = { ...python, client: 'go-azidentity', version: '1.5.1', requests: 1207 }
-const curl = {
-  client: 'curl',
-  version: '7.88.1',
-  requests: 3,
-  lastSeenAt: at('10:12:09'),
-}
+const curl = { client: 'curl', version: '7.88.1', requests: 3, lastSeenAt: at('10:12:09') }
 const probe: StatusDocument['failedRequests'][number] = {
   lastAt: at('11:58'),
   count: 6,
@@ -66,26 +61,20 @@ const healthy: Partial<StatusDocument> = {
   failedRequests: [probe],
 }
 
-function token(resource: string, overrides: Partial<Token> = {}): Token {
-  return {
-    identity: 'orders',
-    clientId: ORDERS,
-    resource,
-    cached: { obtainedAt: at('09:00'), expiresAt: '2026-11-25T09:00:00.000Z' },
-    nextAttemptAt: at('21:10'),
-    consecutiveFailures: 0,
-    ...overrides,
-  }
-}
+const token = (resource: string, overrides: Partial<Token> = {}): Token => ({
+  ...cached,
+  resource,
+  ...overrides,
+})
 
 /** Returns the problem of a token that fails since a time. */
 function problemOf(
-  { identity, clientId, resource, cached, failure, nextAttemptAt, consecutiveFailures }: Token,
+  { identity, clientId, resource, failure, nextAttemptAt, consecutiveFailures, ...rest }: Token,
   since: string,
   overrides: Partial<Problem> = {},
 ): Problem {
   return {
-    summary: cached
+    summary: rest.cached
       ? `the token for ${resource} as ${identity} cannot be refreshed and is still served`
       : `no token for ${resource} as ${identity}`,
     identity,
@@ -93,7 +82,7 @@ function problemOf(
     resources: [resource],
     consecutiveFailures,
     failingSince: at(since),
-    servedUntil: cached?.expiresAt,
+    servedUntil: rest.cached?.expiresAt,
     nextAttemptAt,
     failure,
     ...overrides,

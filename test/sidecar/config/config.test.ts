@@ -93,7 +93,7 @@ describe('the environment', () => {
   })
 
   test('reports all problems at once, each with its variable', async () => {
-    const problems = await loadProblems({
+    const env = {
       AZURE_CLIENT_ID: 'me',
       AZURE_TENANT_ID: 'common',
       AZURE_AUTHORITY_HOST: 'http://login.example',
@@ -105,23 +105,9 @@ describe('the environment', () => {
       WIMDS_READY_AFTER_PREFETCH: 'yes',
       WIMDS_UNLISTED_CLIENT_IDS: 'maybe',
       AZURE_REGIONAL_AUTHORITY_NAME: 'West Europe',
-    })
-    expect(new Set(problems.map((line) => line.split(':')[0]))).toEqual(
-      new Set([
-        'AZURE_CLIENT_ID',
-        'AZURE_TENANT_ID',
-        'AZURE_AUTHORITY_HOST',
-        'AZURE_FEDERATED_TOKEN_FILE',
-        'AZURE_REGIONAL_AUTHORITY_NAME',
-        'WIMDS_LISTEN',
-        'WIMDS_ADMIN_LISTEN',
-        'WIMDS_MAX_CONNECTIONS',
-        'WIMDS_EXCHANGE_TIMEOUT',
-        'WIMDS_READY_AFTER_PREFETCH',
-        'WIMDS_UNLISTED_CLIENT_IDS',
-      ]),
-    )
-    expect(problems).toHaveLength(11)
+    }
+    const names = (await loadProblems(env)).map((line) => String(line.split(':')[0]))
+    expect(names.toSorted()).toEqual(Object.keys(env).toSorted())
   })
 
   test.each([
@@ -517,19 +503,12 @@ describe('the identities file', () => {
     )
   })
 
-  test('rejects a WIMDS_PREFETCH that the default identity does not allow', async () => {
-    const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
-    expect(await loadProblems({ WIMDS_PREFETCH: 'https://a/,https://b' }, file)).toEqual([
-      "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
-    ])
-  })
-
   test('reports a WIMDS_PREFETCH that it does not allow with the other problems', async () => {
     const file = `identities: [{clientId: ${CLIENT}, default: true, resources: [https://a]}]`
-    const env = { WIMDS_PREFETCH: 'https://b', WIMDS_CA_FILE: '/nowhere' }
+    const env = { WIMDS_PREFETCH: 'https://a/,https://b', WIMDS_CA_FILE: '/nowhere' }
     expect(await loadProblems(env, file)).toEqual([
       expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
-      expect.stringMatching(/^WIMDS_PREFETCH: https:\/\/b is not one of/),
+      "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
     ])
   })
 
