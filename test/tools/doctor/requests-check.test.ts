@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { describeRequests } from '../../../src/tools/doctor/requests-check.ts'
+import { aStatus } from '../../fixtures/status.ts'
 
 type RequestsDocument = Parameters<typeof describeRequests>[0]
 
 const NOW = '2026-11-24T12:00:00.000Z'
-const STARTED = '2026-11-24T08:00:00.000Z'
 const LONG_AGO = '2026-11-24T11:54:59.000Z'
 
 interface Failed {
@@ -15,37 +15,19 @@ interface Failed {
   readonly aadsts?: number
 }
 
-function documentOf(
-  { lastAt = NOW, code, message = 'why', fix = 'how', aadsts }: Failed,
+/** Returns the status of a sidecar at `NOW` whose requests failed. */
+const documentOf = (
+  { lastAt = NOW, message = 'why', fix = 'how', ...failure }: Failed,
   changes: Partial<RequestsDocument> = {},
-): RequestsDocument {
-  return {
-    generatedAt: NOW,
-    startedAt: STARTED,
-    assertions: [],
-    tokens: [],
-    failedRequests: [
-      {
-        lastAt,
-        count: 3,
-        protocol: 'imds',
-        client: 'python-requests',
-        clientVersion: '2.32',
-        failure: { code, message, fix, ...(aadsts !== undefined && { aadsts }) },
-      },
-    ],
-    ...changes,
-  }
+): RequestsDocument => {
+  const client = { client: 'python-requests', clientVersion: '2.32' }
+  const failed = { lastAt, count: 3, protocol: 'imds', ...client }
+  const failedRequests = [{ ...failed, failure: { message, fix, ...failure } }]
+  return aStatus({ assertions: [], tokens: [], failedRequests, ...changes })
 }
 
-const failingToken = (code: string) => ({
-  identity: 'orders',
-  clientId: '11111111-1111-4111-8111-111111111111',
-  resource: 'https://vault.azure.net',
-  nextAttemptAt: NOW,
-  consecutiveFailures: 1,
-  failure: { code, message: 'why' },
-})
+const failingTokens = (code: string) =>
+  aStatus().tokens.map((token) => ({ ...token, failure: { code, message: 'why' } }))
 
 test('names code, client and count of failed requests, with the fix', () => {
   const failed = { code: 'selector_invalid', message: 'not a GUID', fix: 'send a GUID' }
@@ -54,7 +36,7 @@ test('names code, client and count of failed requests, with the fix', () => {
       check: 'requests',
       subject: '3 of python-requests/2.32',
       status: 'failed',
-      details: [`failed since ${STARTED}, the last at ${NOW}`],
+      details: [`failed since 2026-11-24T09:00:00.000Z, the last at ${NOW}`],
       failure: {
         code: 'selector_invalid',
         problem: 'not a GUID',
@@ -71,7 +53,7 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
   [
     'an exchange that still fails',
     { code: 'application_refused', aadsts: 700016 },
-    { tokens: [failingToken('application_refused')] },
+    { tokens: failingTokens('application_refused') },
     true,
   ],
   ['an exchange that fails no more', { code: 'entra_timeout' }, {}, false],
