@@ -92,6 +92,12 @@ export class BrokerProcess {
     this.#sendServed(served)
   }
 
+  /** Lets the page of the node list a pod that is not served, with the reason. */
+  wait({ uid, namespace, name, serviceAccount }: RoutedPod, problem: string): void {
+    if (this.#served.has(uid)) return
+    this.#send({ type: 'waiting', pod: { uid, namespace, name, serviceAccount }, problem })
+  }
+
   /** Ends the pod's connections, and closes its socket. */
   close(uid: string): void {
     this.#served.get(uid)?.socket.close()

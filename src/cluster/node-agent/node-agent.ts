@@ -129,13 +129,17 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       reportErrors(() => saved.write(served), onError)
     },
     onClose: (uid) => broker.close(uid),
-    onEnd: (uid) => reportErrors(() => saved.remove(uid), onError),
+    onEnd: (uid) => {
+      broker.close(uid)
+      reportErrors(() => saved.remove(uid), onError)
+    },
     onFailure: (pod, error) => {
       const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
       const message = errorMessage(error)
       metrics.onFailure(reason)
       log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
       void writeEvent(pod, message)
+      broker.wait(pod, message)
     },
   })
   const metrics = createNodeAgentMetrics(reconciler)

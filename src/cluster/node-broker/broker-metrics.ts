@@ -183,7 +183,7 @@ export function createBrokerMetrics(state: BrokerState, workloads: WorkloadMetri
     {
       name: 'wimds_node_broker_pods',
       type: 'gauge',
-      help: 'Pods of mode node that the broker serves, by the state of their status page; invalid: not served, since their settings are invalid.',
+      help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
       labelNames: ['state'],
       collect: () => toSamples('state', state.countPods()),
     },

@@ -23,6 +23,12 @@ export const AgentMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('serve'), pod: ServedPod }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
+  /** List this pod, which is not served, with the reason. It may be repeated, until the pod is served or closed. */
+  z.object({
+    type: z.literal('waiting'),
+    pod: z.omit(ServedPod, { env: true, contents: true }),
+    problem: z.string(),
+  }),
   /** Answer, to show that the broker does not hang. */
   z.object({ type: z.literal('ping') }),
   /** The answer to `read`: the file's text, or else the code of a system error such as ENOENT. */
@@ -54,4 +60,11 @@ export const BrokerMessage = z.discriminatedUnion('type', [
 
 export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
+/** A pod whose socket the agent cannot open. */
+export type WaitingPod = Extract<AgentMessage, { type: 'waiting' }>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
+
+/** Returns `NAMESPACE/NAME`. */
+export function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`
+}

@@ -2,7 +2,8 @@
 import { html } from '../../sidecar/status-page/html.ts'
 import { renderSection, renderTable, renderText } from '../../sidecar/status-page/components.ts'
 import { type Page, renderShell } from '../../sidecar/status-page/shell.ts'
-import { formatPod, type NodeStatus, type PodStatus } from './node-status.ts'
+import { formatPod } from './messages.ts'
+import type { NodeStatus, PodStatus } from './node-status.ts'
 
 const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']
 
@@ -12,16 +13,23 @@ export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   return renderShell({
     name: node,
     generatedAt,
-    state: worst?.state === 'invalid' ? 'failing' : (worst?.state ?? 'ready'),
+    state: worst === undefined ? 'ready' : toState(worst),
     title: worst === undefined ? 'No pods' : `${pods.length} pods, the worst ${worst.state}`,
     content: renderSection('pods', renderTable(COLUMNS, pods.map(toRow), generatedAt)),
     query: '',
   })
 }
 
+/** Returns a state of a sidecar's page, for the colour. */
+function toState({ state }: PodStatus) {
+  return state === 'waiting' || state === 'invalid' ? 'failing' : state
+}
+
 function toRow({ uid, serviceAccount, state, cachedTokens, problem, ...pod }: PodStatus) {
+  const text = renderText(formatPod(pod))
+  const hasPage = state !== 'waiting' && state !== 'invalid'
   return {
-    pod: html`<a href="/status?pod=${uid}">${renderText(formatPod(pod))}</a>`,
+    pod: hasPage ? html`<a href="/status?pod=${uid}">${text}</a>` : text,
     serviceAccount,
     state,
     cachedTokens,

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
 import { redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
 import { formatProblem } from '../../lib/errors.ts'
-import { createNodeStatus, formatPod } from './node-status.ts'
+import { formatPod } from './messages.ts'
+import { createNodeStatus } from './node-status.ts'
 import type { Workloads } from './workloads.ts'
 
 interface NodeRouteParts {
@@ -30,7 +31,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       const query = readPod(request)
       if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
-        sendPage(request, response, renderNodePage(createNodeStatus(node, workloads.all())))
+        sendPage(request, response, renderNodePage(createNodeStatus(node, workloads)))
         return
       }
       const served = findServed(query, response)
@@ -43,7 +44,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       const query = readPod(request)
       const document =
         query === undefined
-          ? createNodeStatus(node, workloads.all())
+          ? createNodeStatus(node, workloads)
           : findServed(query, response)?.document
       if (document !== undefined) sendJson(response, 200, document)
     },

@@ -2,13 +2,17 @@
 import { formatProblem } from '../../lib/errors.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
-import type { ServedPod } from './messages.ts'
+import { formatPod, type WaitingPod } from './messages.ts'
 import type { Workload } from './workload.ts'
+import type { Workloads } from './workloads.ts'
 
 /** From the worst to the best. */
-const STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
+const STATES = ['waiting', 'invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
-/** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */
+/**
+ * `waiting`: the agent cannot open its socket. `invalid`: not served, since its settings are invalid. A sidecar has the
+ * others, too.
+ */
 type PodState = (typeof STATES)[number]
 
 export interface PodStatus {
@@ -32,29 +36,33 @@ export interface NodeStatus {
 }
 
 /** Creates the document of `/status.json`. */
-export function createNodeStatus(node: string, workloads: readonly Workload[]): NodeStatus {
+export function createNodeStatus(node: string, workloads: Workloads): NodeStatus {
   return {
     schemaVersion: 1,
     generatedAt: new Date().toISOString(),
     node,
     build: { version: VERSION, node: process.version },
-    pods: workloads.flatMap(describePods).toSorted(compare),
+    pods: [
+      ...workloads.waiting().map(describeWaiting),
+      ...workloads.all().flatMap(describePods),
+    ].toSorted(compare),
   }
 }
 
 /** Returns how many pods there are in each state. */
-export function countPods(workloads: readonly Workload[]): Map<PodState, number> {
+export function countPods(workloads: Workloads): Map<PodState, number> {
   const counts = new Map<PodState, number>(STATES.map((state) => [state, 0]))
-  for (const workload of workloads) {
+  counts.set('waiting', workloads.waiting().length)
+  for (const workload of workloads.all()) {
     const { state } = describeWorkload(workload)
     counts.set(state, (counts.get(state) ?? 0) + workload.pods.length)
   }
   return counts
 }
 
-/** Returns `NAMESPACE/NAME`. */
-export function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {
-  return `${namespace}/${name}`
+function describeWaiting({ pod, problem }: WaitingPod): PodStatus {
+  const { namespace, name, uid, serviceAccount } = pod
+  return { namespace, name, uid, serviceAccount, state: 'waiting', problem, cachedTokens: 0 }
 }
 
 function describePods(workload: Workload): PodStatus[] {

@@ -1,7 +1,6 @@
 /** The pods of a node, grouped into workloads. */
 import type { SocketHandle } from '../../sidecar/server/listen.ts'
-import type { ServedPod } from './messages.ts'
-import { formatPod } from './node-status.ts'
+import { formatPod, type ServedPod, type WaitingPod } from './messages.ts'
 import { createWorkloadKey, type NodeParts, Workload } from './workload.ts'
 
 interface PodOfWorkload {
@@ -14,6 +13,7 @@ export class Workloads {
   readonly #byKey = new Map<string, Workload>()
   /** By UID, the oldest first. */
   readonly #pods = new Map<string, PodOfWorkload>()
+  readonly #waiting = new Map<string, WaitingPod>()
   readonly #onEnd: (workload: Workload) => void
 
   /** `onEnd` is called with each workload whose last pod has gone, before its tokens are forgotten. */
@@ -27,6 +27,16 @@ export class Workloads {
     return [...this.#byKey.values()]
   }
 
+  /** Returns the pods that wait for the agent. */
+  waiting(): readonly WaitingPod[] {
+    return [...this.#waiting.values()]
+  }
+
+  /** Lists a pod until it is served or closed. */
+  wait(waiting: WaitingPod): void {
+    this.#waiting.set(waiting.pod.uid, waiting)
+  }
+
   /** Finds a pod by its UID, or by `NAMESPACE/NAME` the newest: its predecessor of the same name may still be served. */
   find(pod: string): PodOfWorkload | undefined {
     const pods = [...this.#pods.values()]
@@ -35,6 +45,7 @@ export class Workloads {
 
   /** Serves a pod on its socket, in place of an earlier one. */
   serve(pod: ServedPod, socket: SocketHandle): void {
+    this.#waiting.delete(pod.uid)
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? this.#createWorkload(pod)
     const isSame = this.#pods.get(pod.uid)?.workload === workload
@@ -46,6 +57,7 @@ export class Workloads {
 
   /** Closes the socket and connections of a pod; tokens are forgotten with the last pod of its workload. */
   async close(uid: string, timeoutMs: number): Promise<void> {
+    this.#waiting.delete(uid)
     const found = this.#pods.get(uid)
     if (found === undefined) return
     const { pod, workload } = found

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../sidecar/redirect/namespace.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
 import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
@@ -48,6 +49,14 @@ const answeredUid = (pod: PodNetwork) =>
   /"instanceId":"([^"]*)"/.exec(
     pod.exec('curl', '-s', '-m', '20', 'http://169.254.169.254/readyz'),
   )?.[1]
+
+/** Reads the pods on the page of the broker. */
+async function readNodePods({ events }: ReturnType<typeof startAgent>): Promise<unknown> {
+  // The agent's own line has the node.
+  const listening = events().find(({ event, node: name }) => event === 'listening' && !name)
+  const response = await fetch(`http://127.0.0.1:${String(listening?.['port'])}/status.json`)
+  return z.object({ pods: z.array(z.unknown()) }).parse(await response.json()).pods
+}
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
@@ -150,6 +159,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using first = startAgent(node)
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
     expect(api.messages[0]).toContain('no tenant id. Fix: annotate the ServiceAccount shop/orders')
+    await expect.poll(() => readNodePods(first)).toMatchObject([{ uid: UID, state: 'waiting' }])
     api.annotate(IDENTITY)
     await first.logged('pod_routed')
     expect(answeredUid(pod)).toBe(UID)

@@ -82,6 +82,12 @@ export class TestAgent implements AsyncDisposable {
     return waitFor(() => this.messages.find(matches))
   }
 
+  /** Tells of a pod whose socket could not be opened. */
+  wait({ uid, namespace, name, serviceAccount }: ServedPod, problem: string): void {
+    const pod = { uid, namespace, name, serviceAccount }
+    this.#broker.send({ type: 'waiting', pod, problem })
+  }
+
   closePod(uid: string): void {
     this.#pods.get(uid)?.socket.close()
     this.#pods.delete(uid)

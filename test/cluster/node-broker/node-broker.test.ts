@@ -351,6 +351,29 @@ test('the page of a pod is found by its UID, and by its name that of the newest'
   expect(await fetchAdmin(agent, `/status.json?pod=shop/${name}`)).not.toContain('old.test')
 })
 
+test('the page of the node begins with the pods that wait for the agent, until they are served or closed', async () => {
+  await using agent = cluster.start()
+  const [served, waiting] = [cluster.podOf('orders'), cluster.podOf('billing')]
+  await agent.serve(served)
+  agent.wait(waiting, 'two namespaces. Fix: delete the pod')
+  const readPods = async () => {
+    const { pods } = JSON.parse(await fetchAdmin(agent, '/status.json'))
+    return pods.map(({ name, state }: Record<string, unknown>) => [name, state])
+  }
+  const listed = [waiting.name, 'waiting']
+  await expect.poll(readPods).toEqual([listed, [served.name, 'ready']])
+  const page = await fetchAdmin(agent, '/status')
+  expect(page).toContain('2 pods, the worst waiting')
+  expect(page).toContain('two namespaces. Fix: delete the pod')
+  expect(page).not.toContain(`/status?pod=${waiting.uid}`)
+  expect(await fetchAdmin(agent, '/metrics')).toContain('wimds_node_broker_pods{state="waiting"} 1')
+  agent.closePod(waiting.uid)
+  await expect.poll(readPods).toEqual([[served.name, 'ready']])
+  agent.wait(waiting, 'two namespaces')
+  await agent.serve(waiting)
+  expect(await readPods()).not.toContainEqual(listed)
+})
+
 test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
   await using agent = cluster.start()
   const port = await agent.serve(cluster.podOf('orders'))
