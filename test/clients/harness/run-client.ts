@@ -15,13 +15,12 @@ export interface ClientRun {
   readonly mode: ModeName
   /** Additional variables. */
   readonly env?: Readonly<Record<string, string>>
-  readonly timeoutMs?: number
 }
 
 /** Returns undefined when the client got the right token, otherwise the problem. */
 export async function runClient(
   stack: Stack,
-  { command, variant, resource, mode, env, timeoutMs = 180_000 }: ClientRun,
+  { command, variant, resource, mode, env }: ClientRun,
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
   // Clients store tokens and profiles in the home folder.
@@ -35,7 +34,6 @@ export async function runClient(
       ...environment(stack.endpoints),
       ...env,
     },
-    timeoutMs,
   })
   return await findProblem(outcome, { identity, resource }, stack.keys)
 }

@@ -6,7 +6,8 @@ export type Command = readonly [program: string, ...args: readonly string[]]
 export interface RunOptions {
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string
-  readonly timeoutMs: number
+  /** By default only what hangs reaches it. */
+  readonly timeoutMs?: number
 }
 
 export interface Outcome {
@@ -23,7 +24,7 @@ export interface Outcome {
  */
 export function runProcess(
   [program, ...args]: Command,
-  { env, cwd, timeoutMs }: RunOptions,
+  { env, cwd, timeoutMs = 180_000 }: RunOptions,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     // Its own process group, so that its children can be killed with it.

@@ -30,7 +30,6 @@ export async function findSandboxObstacle(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'network namespaces need Linux'
   const { exitCode, stderr } = await runProcess([...UNSHARE, 'sh', '-c', SET_UP], {
     env: pathOnly(),
-    timeoutMs: 10_000,
   })
   if (exitCode === 0) return undefined
   return `no network namespace (it requires util-linux, iproute2 and root): ${stderr.trim()}`
@@ -62,17 +61,15 @@ export async function overrideHosts(
  * ignores the variables of its mode cannot pass by requesting IMDS instead. Listeners stay.
  */
 export async function setLinkLocal(isPresent: boolean): Promise<void> {
-  const { stdout } = await runProcess(['ip', 'address', 'show', 'dev', 'lo'], {
-    env: pathOnly(),
-    timeoutMs: 10_000,
-  })
-  if (stdout.includes(LINK_LOCAL) === isPresent) return
+  const addresses = await runOrThrow(['ip', 'address', 'show', 'dev', 'lo'])
+  if (addresses.includes(LINK_LOCAL) === isPresent) return
   await runOrThrow(['ip', 'address', isPresent ? 'add' : 'del', LINK_LOCAL, 'dev', 'lo'])
 }
 
-async function runOrThrow(command: Command): Promise<void> {
-  const { exitCode, stderr } = await runProcess(command, { env: pathOnly(), timeoutMs: 10_000 })
+async function runOrThrow(command: Command): Promise<string> {
+  const { exitCode, stdout, stderr } = await runProcess(command, { env: pathOnly() })
   if (exitCode !== 0) throw new Error(`${command.join(' ')} failed in the sandbox: ${stderr}`)
+  return stdout
 }
 
 /** Returns an environment with PATH only. */

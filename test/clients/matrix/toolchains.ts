@@ -32,7 +32,7 @@ export async function findToolchainObstacle(toolchain: Toolchain): Promise<strin
     // rustup finds its toolchain through one of these.
     const { RUSTUP_HOME } = process.env
     const env = { ...pathOnly(), HOME: homedir(), ...(RUSTUP_HOME && { RUSTUP_HOME }) }
-    const { exitCode } = await runProcess(command, { env, timeoutMs: 30_000 })
+    const { exitCode } = await runProcess(command, { env })
     if (exitCode !== 0)
       return `no ${toolchain} toolchain on this machine: ${command.join(' ')} failed`
   }
