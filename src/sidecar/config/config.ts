@@ -170,7 +170,8 @@ async function readFiles(
   const instance = document === undefined ? undefined : parseJsonObject(document)
   if (document !== undefined && instance === undefined) {
     const problem = `${instanceFile} is not a JSON object`
-    problems.push({ setting: 'WIMDS_INSTANCE_FILE', problem })
+    const fix = 'write one, such as {"compute":{}}'
+    problems.push({ setting: 'WIMDS_INSTANCE_FILE', problem, fix })
   }
   return { identities, ...certificates, instance }
 }
@@ -186,7 +187,8 @@ async function readCertificates(
     if (pem === undefined) return undefined
     if (isCertificates(pem)) return { file, pem }
     // Node would ignore such a file.
-    problems.push({ setting, problem: `${file} holds no valid PEM certificates` })
+    const problem = `${file} holds no valid PEM certificates`
+    problems.push({ setting, problem, fix: 'write the CA in PEM into it' })
     return undefined
   }
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxy, AZURE_KUBERNETES_CA_DATA: pem } = settings
@@ -333,6 +335,7 @@ function findPrefetchProblems(
     .map((resource) => ({
       setting,
       problem: `${resource} is not one of the default identity's resources`,
+      fix: 'add it to them, or remove it here',
     }))
 }
 
@@ -345,5 +348,6 @@ function findRegionProblems({ directory, exchange }: Config): Problem[] {
     .map((host) => ({
       setting: 'AZURE_REGIONAL_AUTHORITY_NAME',
       problem: `cannot be used with the authority host ${host}, an IP address`,
+      fix: 'unset it',
     }))
 }

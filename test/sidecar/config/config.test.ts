@@ -234,7 +234,7 @@ test.each([
   ],
   [
     { AZURE_REGIONAL_AUTHORITY_NAME: 'westeurope', AZURE_AUTHORITY_HOST: 'https://[::1]:8443' },
-    'AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host [::1], an IP address',
+    'AZURE_REGIONAL_AUTHORITY_NAME: cannot be used with the authority host [::1], an IP address. Fix: unset it',
   ],
 ])('rejects %j', async (env, problem) => {
   expect((await loadProblems(env)).join()).toContain(problem)
@@ -508,7 +508,7 @@ describe('the identities file', () => {
     const env = { WIMDS_PREFETCH: 'https://a/,https://b', WIMDS_CA_FILE: '/nowhere' }
     expect(await loadProblems(env, file)).toEqual([
       expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
-      "WIMDS_PREFETCH: https://b is not one of the default identity's resources",
+      "WIMDS_PREFETCH: https://b is not one of the default identity's resources. Fix: add it to them, or remove it here",
     ])
   })
 
@@ -556,15 +556,19 @@ describe('the files that settings name', () => {
   )
 
   test.each([
-    ['WIMDS_CA_FILE', 'nothing to trust', 'holds no valid PEM certificates'],
+    [
+      'WIMDS_CA_FILE',
+      'nothing to trust',
+      'holds no valid PEM certificates. Fix: write the CA in PEM into it',
+    ],
     [
       'WIMDS_CA_FILE',
       '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
-      'holds no valid PEM certificates',
+      'holds no valid PEM certificates. Fix: write the CA in PEM into it',
     ],
-    ['WIMDS_INSTANCE_FILE', '5', 'is not a JSON object'],
-    ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object'],
-    ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object'],
+    ['WIMDS_INSTANCE_FILE', '5', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
+    ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
+    ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
   ])('are reported if %s holds %j', async (name, text, problem) => {
     using directory = createFolder()
     const file = directory.write('file', text)
