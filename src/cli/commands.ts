@@ -9,83 +9,51 @@ interface CommandEntry {
 }
 
 /** Explains the others, also a command that is unknown. */
-export const HELP_COMMAND = entry(async () => {
-  const { createHelp, HELP } = await import('./help.ts')
-  return [createHelp({ declare, declareAll }), HELP]
-})
+export const HELP_COMMAND: CommandEntry = {
+  load: async () => (await import('./help.ts')).createHelp({ declare, declareAll }),
+  declare: async () => (await import('./help.ts')).HELP,
+}
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     load: async () => (await import('./precompiled.ts')).loadServe(),
     declare: async () => (await import('../sidecar/serve/declaration.ts')).SERVE,
   },
-  redirect: entry(async () => {
-    const { redirect, REDIRECT } = await import('../sidecar/redirect/redirect.ts')
-    return [redirect, REDIRECT]
-  }),
-  probe: entry(async () => {
-    const { probe, PROBE } = await import('../sidecar/probe.ts')
-    return [probe, PROBE]
-  }),
-  webhook: entry(async () => {
-    const { webhook, WEBHOOK } = await import('../cluster/webhook/webhook.ts')
-    return [webhook, WEBHOOK]
-  }),
-  'node-agent': entry(async () => {
-    const { nodeAgent, NODE_AGENT } = await import('../cluster/node-agent/node-agent.ts')
-    return [nodeAgent, NODE_AGENT]
-  }),
-  'node-broker': entry(async () => {
-    const { nodeBroker, NODE_BROKER } = await import('../cluster/node-broker/node-broker.ts')
-    return [nodeBroker, NODE_BROKER]
-  }),
-  inject: entry(async () => {
-    const { inject, INJECT } = await import('../tools/inject/inject.ts')
-    return [inject, INJECT]
-  }),
-  uninject: entry(async () => {
-    const { uninject, UNINJECT } = await import('../tools/inject/uninject.ts')
-    return [uninject, UNINJECT]
-  }),
-  trust: entry(async () => {
-    const { trust, TRUST } = await import('../tools/trust/trust.ts')
-    return [trust, TRUST]
-  }),
-  doctor: entry(async () => {
-    const { doctor, DOCTOR } = await import('../tools/doctor/doctor.ts')
-    return [doctor, DOCTOR]
-  }),
-  report: entry(async () => {
-    const { report, REPORT } = await import('../tools/report/report.ts')
-    return [report, REPORT]
-  }),
-  token: entry(async () => {
-    const { token, TOKEN } = await import('../tools/token.ts')
-    return [token, TOKEN]
-  }),
-  env: entry(async () => {
-    const { env, ENV } = await import('../tools/env.ts')
-    return [env, ENV]
-  }),
-  demo: entry(async () => {
-    const { demo, DEMO } = await import('../tools/demo/demo.ts')
-    return [demo, DEMO]
-  }),
-  simulate: entry(async () => {
-    const { simulate, SIMULATE } = await import('../tools/simulator/simulate.ts')
-    return [simulate, SIMULATE]
-  }),
-  version: entry(async () => {
-    const { version, VERSION_COMMAND } = await import('./version-command.ts')
-    return [version, VERSION_COMMAND]
-  }),
+  redirect: entry(() => import('../sidecar/redirect/redirect.ts'), 'redirect', 'REDIRECT'),
+  probe: entry(() => import('../sidecar/probe.ts'), 'probe', 'PROBE'),
+  webhook: entry(() => import('../cluster/webhook/webhook.ts'), 'webhook', 'WEBHOOK'),
+  'node-agent': entry(
+    () => import('../cluster/node-agent/node-agent.ts'),
+    'nodeAgent',
+    'NODE_AGENT',
+  ),
+  'node-broker': entry(
+    () => import('../cluster/node-broker/node-broker.ts'),
+    'nodeBroker',
+    'NODE_BROKER',
+  ),
+  inject: entry(() => import('../tools/inject/inject.ts'), 'inject', 'INJECT'),
+  uninject: entry(() => import('../tools/inject/uninject.ts'), 'uninject', 'UNINJECT'),
+  trust: entry(() => import('../tools/trust/trust.ts'), 'trust', 'TRUST'),
+  doctor: entry(() => import('../tools/doctor/doctor.ts'), 'doctor', 'DOCTOR'),
+  report: entry(() => import('../tools/report/report.ts'), 'report', 'REPORT'),
+  token: entry(() => import('../tools/token.ts'), 'token', 'TOKEN'),
+  env: entry(() => import('../tools/env.ts'), 'env', 'ENV'),
+  demo: entry(() => import('../tools/demo/demo.ts'), 'demo', 'DEMO'),
+  simulate: entry(() => import('../tools/simulator/simulate.ts'), 'simulate', 'SIMULATE'),
+  version: entry(() => import('./version-command.ts'), 'version', 'VERSION_COMMAND'),
   help: HELP_COMMAND,
 }
 
-function entry(loadBoth: () => Promise<readonly [Command, CommandDeclaration]>): CommandEntry {
+/** Returns the entry of a command: the names of the function and of its declaration in the module. */
+function entry<Name extends string, Declaration extends string>(
+  load: () => Promise<Record<Name, Command> & Record<Declaration, CommandDeclaration>>,
+  name: Name,
+  declaration: Declaration,
+): CommandEntry {
   return {
-    load: async () => (await loadBoth())[0],
-    declare: async () => (await loadBoth())[1],
+    load: async () => (await load())[name],
+    declare: async () => (await load())[declaration],
   }
 }
 
