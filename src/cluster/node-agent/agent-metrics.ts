@@ -2,34 +2,24 @@
 import {
   Counter,
   createRegistry,
-  type Exposition,
   Gauge,
   Histogram,
   registerBuildInfo,
   registerCollected,
-  type Registry,
   scrapeRegistry,
   toSamples,
 } from '../../sidecar/telemetry/prometheus.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
-export interface NodeAgentMetrics {
-  readonly registry: Registry
-  readonly onRouted: (durationMs: number) => void
-  readonly onFailure: (reason: RouteFailureReason) => void
-  readonly onBrokerEnd: () => void
-  /** Takes whether the pods of the node could be read. */
-  readonly onSync: (isSynced: boolean) => void
-  readonly scrape: () => Promise<Exposition>
-}
+export type NodeAgentMetrics = ReturnType<typeof createNodeAgentMetrics>
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Creates the metrics in a new registry. The reconciler is read at each scrape. */
 export function createNodeAgentMetrics(
   reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs'>,
-): NodeAgentMetrics {
+) {
   const registry = createRegistry()
   const registers = [registry]
   registerCollected(registry, [
@@ -73,10 +63,11 @@ export function createNodeAgentMetrics(
   registerBuildInfo(registry, 'wimds_node_agent_build_info')
   return {
     registry,
-    onRouted: (durationMs) => duration.observe(durationMs / 1000),
-    onFailure: (reason) => failures.inc({ reason }),
+    onRouted: (durationMs: number) => duration.observe(durationMs / 1000),
+    onFailure: (reason: RouteFailureReason) => failures.inc({ reason }),
     onBrokerEnd: () => brokerEnds.inc(),
-    onSync: (isSynced) => synced.set(isSynced ? 1 : 0),
+    /** Takes whether the pods of the node could be read. */
+    onSync: (isSynced: boolean) => synced.set(isSynced ? 1 : 0),
     scrape: () => scrapeRegistry(registry),
   }
 }

@@ -1,26 +1,18 @@
 /** The metrics of the webhook. docs/metrics.md lists them, and a test compares the two. */
 import {
   createRegistry,
-  type Exposition,
   Histogram,
   registerBuildInfo,
   registerCollected,
-  type Registry,
   scrapeRegistry,
 } from '../../sidecar/telemetry/prometheus.ts'
 import { OUTCOMES } from './admission.ts'
 import type { ReviewEvent } from './server.ts'
 
-export interface WebhookMetrics {
-  readonly registry: Registry
-  readonly onReview: (event: ReviewEvent) => void
-  readonly scrape: () => Promise<Exposition>
-}
-
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 
 /** Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds. */
-export function createWebhookMetrics(expiresAt: () => number | undefined): WebhookMetrics {
+export function createWebhookMetrics(expiresAt: () => number | undefined) {
   const registry = createRegistry()
   const reviewDuration = new Histogram({
     name: 'wimds_webhook_review_duration_seconds',
@@ -44,7 +36,8 @@ export function createWebhookMetrics(expiresAt: () => number | undefined): Webho
   registerBuildInfo(registry, 'wimds_webhook_build_info')
   return {
     registry,
-    onReview: ({ outcome, durationMs }) => reviewDuration.observe({ outcome }, durationMs / 1000),
+    onReview: ({ outcome, durationMs }: ReviewEvent) =>
+      reviewDuration.observe({ outcome }, durationMs / 1000),
     scrape: () => scrapeRegistry(registry),
   }
 }
