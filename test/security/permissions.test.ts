@@ -1,7 +1,7 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { createSidecarSettings } from '../../src/tools/simulator/environment.ts'
+import { environmentOf } from '../fixtures/served.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
@@ -33,7 +33,7 @@ async function nodeOptions(): Promise<string> {
 const token = (env: Readonly<Record<string, string>> = {}) =>
   runNode([join(app, 'wimds.js'), 'token', 'https://vault.azure.net'], {
     NODE_OPTIONS: options,
-    ...createSidecarSettings(simulator),
+    ...environmentOf(simulator),
     ...env,
   })
 

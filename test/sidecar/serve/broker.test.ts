@@ -14,7 +14,7 @@ import { createPeerUidLookup } from '../../../src/sidecar/server/peer-uid.ts'
 import type { SocketHandle } from '../../../src/sidecar/server/listen.ts'
 import type { Pod } from '../../../src/sidecar/server/pod.ts'
 import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
-import { createSidecarSettings } from '../../../src/tools/simulator/environment.ts'
+import { environmentOf } from '../../fixtures/served.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { portOf } from '../../fixtures/listening.ts'
@@ -96,7 +96,7 @@ test('serves pods on sockets and assertions that are given, each with its own id
   const assertion = readFileSync(simulator.tokenFile, 'utf8')
   const names: string[] = []
   const config = await loadConfig({
-    ...createSidecarSettings(simulator),
+    ...environmentOf(simulator),
     AZURE_FEDERATED_TOKEN_FILE: '/no-file/pod-1',
   })
   const readAssertion = createAssertionReader({
