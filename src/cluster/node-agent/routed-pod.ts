@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import * as z from 'zod/mini'
+import { quote } from '../../sidecar/config/parsers.ts'
 import { API_ACCESS_DIRECTORY, GATE, getServiceAccountName } from '../injector/pod.ts'
 
 /** A pod of mode `node`. */
@@ -87,8 +88,8 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const env = Object.fromEntries(
     (gate.env ?? []).flatMap((entry) => (entry.value == null ? [] : [[entry.name, entry.value]])),
   )
-  const port = Number(PORT.exec(env['WIMDS_LISTEN'] ?? '')?.[1])
-  if (!(port >= 1 && port <= 65_535)) return undefined
+  const listen = env['WIMDS_LISTEN'] ?? ''
+  const port = Number(PORT.exec(listen)?.[1] ?? 0)
   const volumes = findVolumes(gate.volumeMounts ?? [], spec.volumes ?? [])
   const mounts = volumes.map(({ path, directory }) => ({ path, directory }))
   const bytes = Buffer.byteLength(JSON.stringify([env, mounts]))
@@ -108,8 +109,14 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     runtimeClass: spec.runtimeClassName ?? undefined,
     problem: isTooLarge
       ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
-      : undefined,
+      : findPortProblem(listen, port),
   }
+}
+
+/** A gate that was written by hand may have any value. */
+function findPortProblem(listen: string, port: number): string | undefined {
+  if (port >= 1 && port <= 65_535) return undefined
+  return `the variable WIMDS_LISTEN of the container ${GATE} is ${quote(listen)}, not an address with a port. Fix: inject the pod again`
 }
 
 /**

@@ -66,6 +66,15 @@ test('keeps none of the settings of a gate that has too many', () => {
   )
 })
 
+test.each([
+  ['127.0.0.1:99999', 'is "127.0.0.1:99999"'],
+  ['', 'is ""'],
+])('says why a pod is not served whose gate has the address "%s"', (listen, reason) => {
+  const { problem } = parseRoutedPod(nodeModePod({ listen })) ?? {}
+  expect(problem).toContain(`the variable WIMDS_LISTEN of the container wimds-gate ${reason}`)
+  expect(problem).toContain('Fix: inject the pod again')
+})
+
 /** Reads a pod whose gate mounts a token with this audience. */
 function contentsWith(audience: string, name = 'app') {
   const projected = { sources: [{ serviceAccountToken: { audience, path: 'token' } }] }
@@ -110,7 +119,6 @@ test.each([
 test.each([
   ['of another mode', nodeModePod({ spec: { initContainers: [{ name: 'wimds' }] } })],
   ['with the network of the node', nodeModePod({ spec: { hostNetwork: true } })],
-  ['with a port that is none', nodeModePod({ listen: '127.0.0.1:99999' })],
   ['without a gate', nodeModePod({ spec: { initContainers: [] } })],
   ['that is no pod', 'garbage'],
 ])('ignores a pod %s', (_, pod) => {
