@@ -1,14 +1,7 @@
 /** Time limits for asynchronous work. */
 
-interface Deadline {
-  /** Aborts with a `TimeoutError` at the time limit. */
-  readonly signal: AbortSignal
-  /** Stops the timer. */
-  readonly clear: () => void
-}
-
-/** Starts a time limit. */
-export function startDeadline(ms: number): Deadline {
+/** Starts a time limit, at which the signal aborts with a `TimeoutError`; `clear` stops its timer. */
+export function startDeadline(ms: number) {
   const controller = new AbortController()
   const timer = setTimeout(
     () => controller.abort(new DOMException('The time limit has passed', 'TimeoutError')),

@@ -10,17 +10,11 @@ import { formatProblem } from '../lib/errors.ts'
 import { describeFileError } from '../lib/describe-error.ts'
 import type { CommandIo } from '../lib/command.ts'
 
-interface Manifests {
-  readonly files: readonly ManifestFile[]
-  /** A sentence for each file that cannot be read or is not UTF-8. */
-  readonly problems: readonly string[]
-}
-
-/** Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. */
-export async function readManifests(
-  names: readonly string[],
-  io: Pick<CommandIo, 'stdin'>,
-): Promise<Manifests> {
+/**
+ * Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. Returns a problem
+ * for each file that cannot be read or is not UTF-8.
+ */
+export async function readManifests(names: readonly string[], io: Pick<CommandIo, 'stdin'>) {
   const files: ManifestFile[] = []
   const problems: string[] = []
   const found = await Promise.all(names.map((name) => findManifests(name, problems)))

@@ -12,8 +12,6 @@ import {
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
-export type NodeAgentMetrics = ReturnType<typeof createNodeAgentMetrics>
-
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Creates the metrics in a new registry. The reconciler is read at each scrape. */

@@ -1,7 +1,7 @@
 /** Parses the flags of `wimds node-agent`. */
 import { type Address, address, tenant } from '../../sidecar/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { DISCOVERIES, type DiscoveryOptions } from './sandboxes.ts'
+import { DISCOVERIES } from './sandboxes.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
@@ -49,24 +49,12 @@ export const NODE_AGENT = {
   },
 } as const satisfies CommandDeclaration
 
-export interface NodeAgentOptions extends Omit<DiscoveryOptions, 'procDirectory'> {
-  readonly nodeName: string
-  readonly kubeletPodsDirectory: string
-  readonly stateDirectory: string
-  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
-  readonly defaultTenantId: string | undefined
-  readonly adminListen: Address
-  /** Which the broker parses. */
-  readonly brokerAdminListen: string
-}
+export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 
 const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
-export function parseNodeAgentOptions(
-  args: readonly string[],
-  env: CommandIo['env'],
-): NodeAgentOptions {
+export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['env']) {
   const flags = parseFlags(args, NODE_AGENT.flags)
   const problems = [...flags.problems]
   const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
@@ -86,8 +74,10 @@ export function parseNodeAgentOptions(
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
     kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
     stateDirectory: flags.value('state-directory') ?? '/run/wimds',
+    /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
     defaultTenantId,
     adminListen,
+    /** Which the broker parses. */
     brokerAdminListen: flags.value('broker-admin-listen') ?? '127.0.0.1:9442',
   }
 }

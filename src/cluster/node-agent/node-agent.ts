@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ApiServer, connectToApiServer } from '../api-client.ts'
 import { API_ACCESS_DIRECTORY } from '../injector/pod.ts'
-import { createNodeAgentMetrics, type NodeAgentMetrics } from './agent-metrics.ts'
+import { createNodeAgentMetrics } from './agent-metrics.ts'
 import { createSettingsReader } from './find-settings.ts'
 import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
@@ -103,17 +103,8 @@ interface AgentParts {
   readonly writeEvent: (pod: RoutedPod, message: string) => Promise<void>
 }
 
-interface Agent {
-  readonly reconciler: Reconciler
-  readonly broker: BrokerProcess
-  readonly files: PodFiles
-  readonly metrics: NodeAgentMetrics
-  /** Adds the pods that an earlier agent has served. */
-  readonly restore: () => void
-}
-
 /** Creates what routes pods and what serves them, and connects the two. */
-function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts): Agent {
+function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts) {
   const tools = { path: io.env['PATH'], signal: io.signal }
   const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
   const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
@@ -178,6 +169,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       reconciler.look()
     }, onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
+  /** Adds the pods that an earlier agent has served. */
   const restore = () => {
     for (const pod of saved.read()) reconciler.add(pod)
   }

@@ -60,15 +60,13 @@ export const SIMULATE = {
 
 type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
 
-export interface SimulateOptions {
-  /** Of the `--config` file and the flags. */
-  readonly simulator: SimulatorOptions
-  /** Closes the connections to external issuers. */
-  close(): Promise<void>
-}
+export type SimulateOptions = Awaited<ReturnType<typeof readSimulateOptions>>
 
-/** Reads the options. Throws a UsageError with every problem in the flags and in the named files. */
-export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulateOptions> {
+/**
+ * Reads the options from the `--config` file and the flags; `close` ends the connections to external issuers. Throws a
+ * UsageError with every problem in the flags and in the named files.
+ */
+export async function readSimulateOptions(flags: SimulateFlags) {
   const problems = [...flags.problems]
   const listen = parseListen(flags, problems)
   const tls = await readCertificate(flags, problems)

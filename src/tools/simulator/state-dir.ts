@@ -10,17 +10,11 @@ import { formatProblem } from '../../lib/errors.ts'
 export const ENV_FILE = 'env'
 const PID_FILE = 'simulator.pid'
 
-interface StateDir {
-  readonly path: string
-  /** Lets another simulator use the folder; removes a temporary one. */
-  readonly close: () => Promise<void>
-}
-
 /**
- * Creates the folder, or a temporary one, and locks it. Throws an error with path, reason and fix if it cannot be
+ * Creates the folder, or a temporary one, and locks it. `close` unlocks it, or removes a temporary one. Throws an error with path, reason and fix if it cannot be
  * created, or a running process has locked it.
  */
-export async function openStateDir(path: string | undefined): Promise<StateDir> {
+export async function openStateDir(path: string | undefined) {
   if (path === undefined) {
     const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
     return { path: temporary, close: () => rm(temporary, { recursive: true, force: true }) }

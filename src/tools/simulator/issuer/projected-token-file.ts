@@ -3,13 +3,6 @@ import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 
 import { basename, join } from 'node:path'
 import { createSemaphore } from '../../../lib/semaphore.ts'
 
-export interface ProjectedTokenFile {
-  /** Path that a pod reads: a symbolic link to `..data/NAME`. */
-  readonly path: string
-  /** Replaces the content atomically. Concurrent calls run one after another. */
-  write(text: string): Promise<void>
-}
-
 const NAME = 'azure-identity-token'
 
 /**
@@ -17,10 +10,7 @@ const NAME = 'azure-identity-token'
  * timestamped directory and renames a symbolic link over `..data`: a reader gets the old file or the
  * new one, never a part. An open file descriptor keeps the old content.
  */
-export function createProjectedTokenFile(
-  directory: string,
-  now: () => number = Date.now,
-): ProjectedTokenFile {
+export function createProjectedTokenFile(directory: string, now: () => number = Date.now) {
   const dataLink = join(directory, '..data')
   const path = join(directory, NAME)
   const limit = createSemaphore({ maxConcurrent: 1 })
@@ -39,7 +29,12 @@ export function createProjectedTokenFile(
     if (previous !== undefined) await rm(join(directory, previous), { recursive: true })
   }
 
-  return { path, write: (text) => limit(() => replace(text)) }
+  return {
+    /** Path that a pod reads: a symbolic link to `..data/NAME`. */
+    path,
+    /** Replaces the content atomically. Concurrent calls run one after another. */
+    write: (text: string) => limit(() => replace(text)),
+  }
 }
 
 /** Returns the target of a symbolic link, or undefined when it does not exist. */
