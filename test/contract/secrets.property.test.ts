@@ -1,5 +1,5 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { formatCrash } from '../../src/cli/failures.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
@@ -22,7 +22,7 @@ async function start() {
   const sidecar = onFailure.use(
     await startServe({ ...environmentOf(simulator), WIMDS_IDENTITY_HEADER: IDENTITY_HEADER }),
   )
-  await vi.waitFor(() => expect(sidecar.log()).toContain('"event":"ready"'), 30_000)
+  await expect.poll(sidecar.log).toContain('"event":"ready"')
   const parts = onFailure.move()
 
   const shown = () => fetchEverythingShown(sidecar)
