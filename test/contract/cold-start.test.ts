@@ -55,7 +55,8 @@ describe('wimds serve', () => {
     expect(replies.map(({ status }) => status)).toEqual([200, 200])
     const tokens = simulator.log.entries().filter(({ target }) => target === 'token')
     const [throttled = NaN, ...others] = tokens.map(({ at }) => Date.parse(at))
-    expect(others).toHaveLength(2)
+    // An attempt that is slow is hedged by another one.
+    expect(others.length).toBeGreaterThanOrEqual(2)
     expect(Math.min(...others) - throttled).toBeGreaterThan(1900)
   })
 
@@ -76,7 +77,7 @@ describe('wimds serve', () => {
       AZURE_AUTHORITY_HOST: `https://127.0.0.1:${front.port}/`,
     })
     expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
-    expect(connections).toBe(2)
+    expect(connections).toBeGreaterThanOrEqual(2)
     const metrics = (await roundTrip(sidecar.adminPort, request('/metrics'))).body
     expect(metrics).toMatch(/^wimds_exchange_attempts_total\{code="entra_tls"\} 1$/m)
   })
@@ -95,6 +96,6 @@ describe('wimds serve', () => {
       HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
     })
     expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
-    expect(proxy.tunnels).toHaveLength(2)
+    expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
   })
 })
