@@ -12,7 +12,7 @@ export const VERSION_COMMAND = {
   flags: OUTPUT_FLAGS,
 } as const satisfies CommandDeclaration
 
-/** Prints the version of wimds and that of its Node. Throws `UsageError`. */
+/** Prints the versions of wimds and of its Node. Throws `UsageError`. */
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
   const flags = parseFlags(args, VERSION_COMMAND.flags)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)

@@ -42,7 +42,7 @@ export interface ApiServer {
 /** An API server accepts no larger object than 3 MiB. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
-/** Reads the configuration of this pod, or that of KUBECONFIG. Throws `ConfigError` if there is neither. */
+/** Reads the configuration of this pod, or the configuration in KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
   const config = loadKubeConfig(process.env)
   const { server } = config.cluster

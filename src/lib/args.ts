@@ -85,8 +85,8 @@ export function isJsonOutput(flags: Pick<Flags<keyof typeof OUTPUT_FLAGS>, 'valu
 }
 
 /**
- * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; `-` alone and what follows `--` are
- * positionals, of which `maxPositionals` are expected. `-h` and `--help` never get here: the command line answers them.
+ * Parses `--name value`, `--name=value`, `--name`, `-n value` and `-n`; `-` alone and the words after `--` are
+ * positionals, at most `maxPositionals`. `-h` and `--help` never get here: the command line answers them.
  */
 export function parseFlags<Name extends string>(
   args: readonly string[],

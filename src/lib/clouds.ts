@@ -76,7 +76,7 @@ export const CLOUDS: readonly Cloud[] = [
   },
 ]
 
-/** Returns the cloud of a login host; undefined for a private host, such as that of an air-gapped cloud. */
+/** Returns the cloud of a login host; undefined for a private host, such as the host of an air-gapped cloud. */
 export function findCloud(host: string): Cloud | undefined {
   return CLOUDS.find(({ hosts }) => hosts.includes(host.toLowerCase()))
 }
@@ -130,7 +130,7 @@ export function isAssertionResource(resource: string): boolean {
   return ASSERTION_RESOURCE.test(resource)
 }
 
-/** Returns the audience of an assertion for the cloud of a login host; by default that of the public cloud. */
+/** Returns the audience of an assertion for the cloud of a login host; by default the audience of the public cloud. */
 export function findAudience(authorityHost?: string): string {
   if (authorityHost === undefined) return DEFAULT_AUDIENCE
   return findCloud(new URL(authorityHost).hostname)?.audience ?? DEFAULT_AUDIENCE

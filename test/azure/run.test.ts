@@ -162,7 +162,7 @@ test('makes no further call but the deletion after its terminal was closed', asy
 
 test.each([
   ['that exists', {}, `the resource group ${GROUP} exists`],
-  ['of which az cannot tell whether it exists', { FAIL: 'group exists' }, 'az login'],
+  ['whose existence az cannot tell', { FAIL: 'group exists' }, 'az login'],
 ])('neither uses nor deletes a group %s', async (_, faults, message) => {
   const { code, output, calls, isGroupLeft } = await runWithFakes({ hasGroup: true, ...faults })
   expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: true })

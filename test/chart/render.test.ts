@@ -126,7 +126,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   /**
    * Returns each rendered object as text, without comments and without the version of the chart. They are in the order
-   * of their text: that of the kinds depends on the version of Helm.
+   * of their text: the order of the kinds depends on the version of Helm.
    */
   const renderTexts = async (...flags: readonly string[]) =>
     parseAllDocuments(await template('--namespace=wimds', ...flags))
@@ -135,7 +135,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       )
       .toSorted()
 
-  /** Returns the objects that differ from those of the default values. */
+  /** Returns the objects that differ from the objects of the default values. */
   const renderChanged = async (...flags: readonly string[]) => {
     const usual = await renderTexts()
     return (await renderTexts(...flags)).filter((text) => !usual.includes(text)).join('---\n')

@@ -140,7 +140,7 @@ test.each(WITH_REDIRECT)(
   'the init container of mode %s has NET_ADMIN alone, the sidecar no capability',
   async (mode) => {
     await cluster.namespace.ready(`orders-${mode}`)
-    // Node's own permissions are off here: the test is about those of the kernel.
+    // Node's own permissions are off here: the test is about the kernel's.
     const node = ['/nodejs/bin/node', '--allow-fs-read=*', '--allow-fs-write=*', '-p']
     const status = [...node, 'fs.readFileSync("/proc/self/status","utf8")']
     const sidecar = await cluster.namespace.exec(`orders-${mode}`, 'wimds', status)

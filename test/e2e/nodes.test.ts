@@ -111,7 +111,7 @@ describe('two nodes', () => {
     }
   }, 300_000)
 
-  describe('of which one is lost', () => {
+  describe('when one is lost', () => {
     needLostNode()
 
     test('pods are admitted again, and start with their tokens on the other node', async () => {

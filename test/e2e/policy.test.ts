@@ -200,7 +200,7 @@ describe('injection.by policy', () => {
   test('wimds inject adds the same gate and volume, and its pods are admitted as they are', async () => {
     const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
     const [byHand, byPolicy] = [await admit(injected), await admit(optedIn())]
-    // Of the mounts, that of the API's token has the name of the pod's volume.
+    // The mount of the API's token has the name of the pod's volume.
     const others = { env: [], volumeMounts: [] }
     expect({ ...gateOf(byPolicy), ...others }).toEqual({ ...gateOf(byHand), ...others })
     expect(ownMounts(byPolicy)).toEqual(ownMounts(byHand))

@@ -93,7 +93,7 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
     return JSON.parse(await cluster.namespace.kubectl(args, stringify(again)))
   }
 
-  /** Expects that the pod, of which no container was restarted, gets a token. */
+  /** Expects that the pod gets a token and that no container was restarted. */
   async function expectToken(name: string, mode: Mode): Promise<void> {
     const { body } = await cluster.ask(name, TOKEN_PATH, ORIGINS[mode])
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)

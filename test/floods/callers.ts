@@ -49,7 +49,7 @@ export async function callFor(ms: number, { tokenUrl, pid }: Sidecar): Promise<S
   }
 }
 
-/** A connection that was closed is tried again once, as every SDK does; the time is that of both tries. */
+/** A connection that was closed is tried again once, as every SDK does; the time is the sum of both tries. */
 async function answered(url: string, agent: Agent): Promise<Timed> {
   const first = await timed(url, agent)
   if (first.status !== 0) return first

@@ -14,7 +14,7 @@ import { corrupt, reviews } from './admission-reviews.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
 import { podReview } from '../fixtures/pod-review.ts'
 
-/** Each ServiceAccount has an identity of its own; those of one namespace name no client. */
+/** Each ServiceAccount has an identity of its own; the ServiceAccounts of one namespace name no client. */
 function annotationsOf(namespace: string, name: string): Record<string, string> {
   return {
     'azure.workload.identity/tenant-id': guidOf(`tenant of ${namespace}/${name}`),

@@ -182,7 +182,7 @@ describe('the rules', () => {
     const others = patterns.flatMap(([, operator, text]) => (operator === '!~' ? text : []))
     expect(new Set(others)).toEqual(new Set([`ok|${probes}|${pattern}`]))
     const codes = Object.keys(ERROR_KINDS)
-    // A resource is the caller's to name; an application and a tenant are, as a rule, those of the configuration.
+    // A resource is the caller's to name; an application and a tenant are, as a rule, from the configuration.
     expect(codes.filter((code) => new RegExp(`^(?:${pattern})$`, 'u').test(code))).toEqual(
       codes.slice(codes.indexOf('overloaded')).filter((code) => code !== 'resource_refused'),
     )

@@ -99,7 +99,7 @@ test('a rejection of a uid names it and those that are allowed', () => {
 })
 
 const EXCHANGE = 'api://AzureADTokenExchange'
-/** The token of `orders` is the assertion of three identities, of which the last two have limits. */
+/** The token of `orders` is the assertion of three identities; the last two have limits. */
 const hub = {
   ...ORDERS,
   resources: [VAULT],

@@ -83,7 +83,7 @@ export function findEndpointProblems(container: Container, plan: Plan): Endpoint
     [...ENDPOINT_PATHS.keys()].map((name) => [name, findAddressProblem(name, container, plan)]),
   )
   for (const [name, endpoint] of ENDPOINTS_OF_SECRETS) {
-    // The problem is that of the endpoint.
+    // The endpoint has the problem.
     if (problems.get(endpoint) !== undefined) continue
     problems.set(name, findSecretProblem(findVariable(container, name), plan.identityHeader))
   }

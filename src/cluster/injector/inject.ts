@@ -16,7 +16,7 @@ export interface InjectionRequest {
   readonly pod: unknown
   readonly serviceAccount: ServiceAccountAnnotations
   readonly settings: InjectionSettings
-  /** True if the mode of the settings must not differ from that of an earlier injection. */
+  /** True if the mode of the settings must not differ from the mode of an earlier injection. */
   readonly requiresMode?: boolean
   /**
    * True at admission, where plugins of the API server change the injected containers between two calls of the
@@ -47,7 +47,7 @@ export interface Operation {
 
 /**
  * Injects the sidecar. Pure and idempotent: what an earlier injection added is removed first, so the
- * result is that of a new pod, also after others have changed the injected containers.
+ * result is the same as for a new pod, also after others have changed the injected containers.
  */
 export function inject({
   pod: value,

@@ -18,7 +18,7 @@ export type Plan = ReturnType<typeof createPlan>
 /** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
 export const CONFIG_DIRECTORY = '/etc/wimds'
 
-/** The directory where the CA bundle is mounted: another than that of the ConfigMap, which is read-only. */
+/** The directory where the CA bundle is mounted: not the directory of the ConfigMap, which is read-only. */
 export const CA_DIRECTORY = '/etc/ssl/wimds'
 export const CA_FILE_NAME = 'ca.crt'
 

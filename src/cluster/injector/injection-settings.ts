@@ -72,7 +72,7 @@ export interface InjectionSettings {
   readonly gateImage: string
   /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
   readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
-  /** The sidecar's port on 127.0.0.1; that of mode node is another by default. */
+  /** The sidecar's port on 127.0.0.1; mode node has another default. */
   readonly port: number
   /** The port of health, metrics and status, on the pod's addresses. */
   readonly adminPort: number

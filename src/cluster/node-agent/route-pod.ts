@@ -94,7 +94,7 @@ export function createPodRouter(options: RouteOptions): RoutePod {
   }
 }
 
-/** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or that of another pod. */
+/** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or another pod's. */
 function findNamespace(sandboxes: Sandboxes, uid: string): string {
   const [path, ...more] = sandboxes.get(uid) ?? []
   if (path === undefined) throw createNotFound(uid)

@@ -113,8 +113,8 @@ const isNamespace = (path: string) => ignoreEnded(() => statfsSync(path).type ==
 
 /**
  * Reads the first process of each pod outside the network of the node, where CRI-O's monitor and a process that runc is
- * starting are: the sandbox's own, which the runtime starts before any container, or that of the first container. Later
- * ones may have left the namespace of the pod.
+ * starting are. It is the sandbox's own process, which the runtime starts before any container, or the first container's.
+ * Later processes may have left the namespace of the pod.
  */
 function readProcesses(procDirectory: string): Map<string, string[]> {
   const first = new Map<string, { startTime: number; path: string }>()

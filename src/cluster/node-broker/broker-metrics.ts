@@ -148,7 +148,7 @@ function addLabels(metrics: readonly ReadMetric[], labels: Labels): ReadMetric[]
   }))
 }
 
-/** Reads the metrics of the registry, without those of Node. */
+/** Reads the metrics of the registry, without the metrics of Node. */
 async function readMetrics(registry: Registry): Promise<ReadMetric[]> {
   const metrics = registry
     .getMetricsAsArray()

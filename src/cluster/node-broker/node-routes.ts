@@ -12,7 +12,7 @@ interface NodeRouteParts {
   readonly workloads: Workloads
 }
 
-/** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, as that of a sidecar. */
+/** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, like the page of a sidecar. */
 export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   function findServed(query: string, response: ServerResponse) {

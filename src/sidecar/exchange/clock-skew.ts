@@ -1,4 +1,4 @@
-/** How far the clock of this machine is from that of Entra ID. */
+/** How far the clock of this machine is from the clock of Entra ID. */
 import { type Clock, readWallOffset } from '../tokens/clock.ts'
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */

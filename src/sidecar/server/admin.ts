@@ -152,7 +152,7 @@ interface Received {
 }
 
 /**
- * Returns whether the request came over loopback, as that of `kubectl port-forward` does, names a loopback
+ * Returns whether the request came over loopback, as requests of `kubectl port-forward` do, names a loopback
  * host and was not forwarded. The peer must be 127.0.0.1 or ::1: a mesh delivers requests of other pods from
  * 127.0.0.6.
  */

@@ -29,7 +29,7 @@ export function addDocuments(app: FastifyInstance): void {
   }
 }
 
-/** Creates a handler that sends the real service's reply, or that of `answer` if the path is not forwarded. */
+/** Creates a handler that sends the real service's reply, or the reply of `answer` if the path is not forwarded. */
 function forwardOr(answer: (request: DocumentRequest) => Reply) {
   return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
     const forwarded = await request.pod.passThrough(request.raw)

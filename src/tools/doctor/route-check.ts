@@ -83,7 +83,7 @@ async function findRouteTarget({
   }
 }
 
-/** Returns the instance id in the body of /readyz; undefined in that of another program. */
+/** Returns the instance id in the body of /readyz; undefined in the body of another program. */
 function findInstanceId(json: unknown): string | undefined {
   const isObject = typeof json === 'object' && json !== null
   return isObject && 'instanceId' in json && typeof json.instanceId === 'string'

@@ -115,8 +115,7 @@ const Credential = z.object({
 
 /**
  * Parses the output of `az identity federated-credential list`, also of several identities, or of `az ad app
- * federated-credential list`. The identity is that of the file's name CLIENT_ID.json, or else that of
- * the credentials' resource ids.
+ * federated-credential list`. The file's name CLIENT_ID.json gives the identity, or else the credentials' resource ids.
  */
 export function parseExistingLists({ name, source }: JsonFile, problems: string[]): ExistingList[] {
   const parsed = z.array(Credential).safeParse(parseJson(source))

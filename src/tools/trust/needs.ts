@@ -163,7 +163,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
           `add the annotation ${CLIENT_ID} to it, or pass --client-id`,
         )
   }
-  // The problem of another value is that of the ServiceAccount.
+  // Another value is a problem of the ServiceAccount.
   return isGuid(clientId) ? toNeed({ clientId, token: main }) : []
 }
 

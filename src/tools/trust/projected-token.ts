@@ -25,7 +25,7 @@ export function findMainToken(pod: Pod, defaultAudience: string): TokenUse {
   return usesBinding(pod) ? BINDING : defaultAudience
 }
 
-/** Returns the use of the token at a path; that of the default audience if the pod does not project one there. */
+/** Returns the use of the token at a path; the use of the default audience if the pod does not project one there. */
 export function findTokenAt(pod: Pod, file: string, defaultAudience: string): TokenUse {
   const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
   const audience = findProjectedAudience(pod, mounts, file)

@@ -26,7 +26,7 @@ interface BrokerOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** Serves one pod, whose network is that of this process. */
+/** Serves one pod, whose network is the network of this process. */
 export async function startBroker({ directory, port, env }: BrokerOptions): Promise<RunningServer> {
   const helper = join(directory, 'wimds-node')
   compileNative('wimds-node', helper)

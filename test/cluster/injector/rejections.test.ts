@@ -236,7 +236,7 @@ describe('a pod is rejected with a fix for', () => {
 
     test.each([
       ['another Secret', { name: 'other', key: 'identity-header' }, [OTHER_SECRET]],
-      ['that of the sidecar', { optional: false, key: 'identity-header', name: 'header' }, []],
+      ['the same Secret', { optional: false, key: 'identity-header', name: 'header' }, []],
     ])('by a reference to %s', (_, secretKeyRef, reasons) => {
       const variables = [
         { name: 'MSI_ENDPOINT', value: `${TOKENS}/` },

@@ -8,7 +8,7 @@ import { z } from 'zod'
 /** The argument: what the program knows of the other pods. */
 export const Knowledge = z.object({
   clientIds: z.array(z.string()),
-  /** Addresses of the node's pods, all of which this pod has claimed. */
+  /** Addresses of the node's pods; this pod has claimed them all. */
   addresses: z.array(z.string()),
   uids: z.array(z.string()),
 })
@@ -19,7 +19,7 @@ export const Report = z.object({
   requests: z.number(),
   /** Responses without a token. */
   refused: z.number(),
-  /** Requests without a response, such as those of a pod that is deleted. */
+  /** Requests without a response, such as requests of a pod that is deleted. */
   failed: z.number(),
   /** How often each token came, by its claim `uti`. */
   tokens: z.record(z.string(), z.number()),

@@ -33,7 +33,7 @@ afterEach(() => {
 
 const UID = nodeModePod().metadata.uid
 let sandboxes = 0
-/** Records the namespace as that of the pod, as the CNI library does. */
+/** Records the namespace for the pod, as the CNI library does. */
 function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): void {
   const path = netns.file(basename(namespacePath))
   symlinkSync(namespacePath, path)

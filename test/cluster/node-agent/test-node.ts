@@ -20,7 +20,7 @@ export class TestNode implements Disposable {
   readonly results = this.#make('results')
   readonly state = this.#make('state')
   readonly pods = this.#make('pods')
-  /** Programs that come before those of the machine. */
+  /** Programs that come before the programs of the machine. */
   readonly bin = this.#make('bin')
 
   constructor() {
@@ -93,7 +93,7 @@ export async function startApi(...first: readonly object[]) {
     set: (...next: readonly object[]) => (pods = next),
     /** Sets the annotations of the ServiceAccount `orders`. */
     annotate: (next: object) => (annotations = next),
-    /** Sends the change to the watches, of which there is one at least. */
+    /** Sends the change to the watches, at least one. */
     send: async (type: string, object: object) => {
       await waitForWatch()
       for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)

@@ -330,12 +330,12 @@ test('the admin port has the metrics by service account, and the page of each po
   )
 })
 
-test('the page of a pod is found by its UID, and by its name that of the newest', async () => {
+test('the page of a pod is found by its UID, and the page of the newest pod by its name', async () => {
   await using agent = cluster.start()
   const name = 'orders-0'
   const old = { ...cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'old.test' }), name }
   const current = { ...cluster.podOf('orders'), name }
-  // Its workload is older than that of the old pod.
+  // Its workload is older than the workload of the old pod.
   const sibling = cluster.podOf('orders')
   for (const pod of [sibling, old, current]) await agent.serve(pod)
   // With a new socket it is as old as before.

@@ -77,7 +77,7 @@ test('serves only callers of its client CAs over TLS 1.3, reads them again, and 
   using directory = createFolder()
   const [first, second] = [await createClientCertificate(), await createClientCertificate()]
   const file = directory.write('ca.crt', first.cert)
-  // Those of the file's watch alone: connections and pauses have timers of Node's own.
+  // The timers of the file's watch alone: connections and pauses have timers of Node's own.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const isLogged = (event: string) =>

@@ -15,7 +15,7 @@ interface AzwiPod {
   readonly isNative?: boolean
   readonly port?: number
   readonly account?: string
-  /** The image of the proxy and the image and command of its init container; default: those of wimds. */
+  /** The image of the proxy and the image and command of its init container; default: from wimds. */
   readonly proxyImage?: string
   readonly proxyInit?: { readonly image: string; readonly command?: readonly string[] }
 }

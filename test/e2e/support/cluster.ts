@@ -18,7 +18,7 @@ export interface TestCluster {
 
 /**
  * Prepares the tests of the file, and the `beforeAll` hooks that follow: Entra ID has these applications alone, by
- * default that of the ServiceAccount `app`, and the namespace is new. The result can be used from then on.
+ * default the identity of the ServiceAccount `app`, and the namespace is new. The result can be used from then on.
  */
 export function testCluster(name: string, ...applications: readonly Application[]): TestCluster {
   const resources = new AsyncDisposableStack()

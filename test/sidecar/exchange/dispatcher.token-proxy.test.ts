@@ -32,7 +32,7 @@ test.each([
   const [request] = requests
   expect(request?.method).toBe('POST')
   expect(await request?.text()).toContain('client_assertion=eyJ')
-  // The host of the proxy, not that of Entra ID.
+  // The host of the proxy, not of Entra ID.
   expect(new URL(request?.url ?? '').hostname).toBe('127.0.0.1')
 })
 

@@ -183,7 +183,7 @@ test('keeps no table of 60 000 sockets', async () => {
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(3e6)
 })
 
-/** Counts the reads of IPv4's table, each of which shows the next uid from 1001; `release` ends the last one. */
+/** Counts the reads of IPv4's table; each read shows the next uid from 1001; `release` ends the last one. */
 function gatedReads() {
   const gates: PromiseWithResolvers<void>[] = []
   const readTable: ReadTable = async function* (path) {

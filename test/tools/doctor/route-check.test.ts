@@ -39,7 +39,7 @@ test.each(['another', undefined])(
   },
 )
 
-/** A metadata service that answers as that of an Azure node. */
+/** A metadata service that answers like the service of an Azure node. */
 const nodeImds = () =>
   listening(
     createServer(({ headers, url }, reply) => {

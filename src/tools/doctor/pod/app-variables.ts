@@ -16,7 +16,7 @@ import { findAppContainers } from './pod-object.ts'
 
 /**
  * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. A single
- * container without may be that of a mesh. Injection rejects variables that lead elsewhere.
+ * container without may belong to a mesh. Injection rejects variables that lead elsewhere.
  */
 export function checkAppVariables(
   pod: Pod,

@@ -90,7 +90,7 @@ export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
   return allContainers(pod).filter((each) => each.name !== sidecar.name && !isInjected(each))
 }
 
-/** Returns the routing mode: of a pod with a gate, in the sidecar's variables, or that of the redirect; undefined: not known. */
+/** Returns the routing mode by the gate, the sidecar's variables or the redirect; undefined if none shows it. */
 export function findMode(pod: Pod): RoutingMode | undefined {
   if (findGate(pod) !== undefined) return 'node'
   const sidecar = findSidecarContainer(pod)

@@ -154,8 +154,8 @@ const CHOSEN_BY_POD =
   'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
 
 /**
- * Returns the claims of the projected token that the identity exchanges; undefined if they are not known, as those of a
- * chained identity, or of an unlisted client id where there are several projected tokens.
+ * Returns the claims of the projected token that the identity exchanges; undefined if they are not known: for
+ * a chained identity, and for an unlisted client id where there are several projected tokens.
  */
 function findClaims(
   identity: StatusDocument['identities'][number] | undefined,

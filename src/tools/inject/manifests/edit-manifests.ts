@@ -256,7 +256,7 @@ function editObject(
     }
   } catch (cause) {
     if (!(cause instanceof UneditableError)) throw cause
-    // The line of the change, which is not that of the object.
+    // The line of the change, which is not the object's line.
     const place = `in line ${source.findLine(cause.node)}`
     return leave(
       'rejected',

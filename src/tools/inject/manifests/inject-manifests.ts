@@ -18,7 +18,7 @@ export interface ManifestOptions {
   readonly namespace: string | undefined
   /** Pod templates of kinds that are not known. */
   readonly templatePaths?: readonly TemplatePath[]
-  /** True if the mode of the settings must not differ from that of an earlier injection. */
+  /** True if the mode of the settings must not differ from the mode of an earlier injection. */
   readonly requiresMode?: boolean
   /** True if what cannot be injected is left as it is, with a warning. */
   readonly keepsRejected?: boolean

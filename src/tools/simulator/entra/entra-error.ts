@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { createJsonResponse } from '../http/handler.ts'
 import { findAadsts } from './error-table.ts'
 
-/** A failed token request. The message is the text after `AADSTSn: `, by default that of the error table. */
+/** A failed token request. The message is the text after `AADSTSn: `, by default the text of the error table. */
 export class EntraError extends Error {
   readonly code: number
   readonly overrides: ErrorOverrides

@@ -226,7 +226,7 @@ function podWithGate(state: object, phase = 'Running'): string {
   return JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } })
 }
 
-/** The port of a sidecar, whose status is that of a pod. */
+/** The output of kubectl, which forwards a port of the sidecar. */
 const forwardTo = (port: number) => ({
   stdout: `Forwarding from 127.0.0.1:${port} -> 9999\n`,
   runsOn: true,

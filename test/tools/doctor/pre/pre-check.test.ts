@@ -145,8 +145,8 @@ describe('the issuer', () => {
 
   test.each<[string, readonly KubectlAnswer[], RegExp, string]>([
     ['you may not read its documents', MAY_NOT_READ, /^you may not read/, 'not_checked'],
-    ['that of the API server lacks jwks_uri', NO_KEYS, LACKS, 'ok'],
-    ['that of the API server is no object', [{ call: DISCOVERY, stdout: '[]' }], LACKS, 'ok'],
+    ['the API server names no jwks_uri', NO_KEYS, LACKS, 'ok'],
+    ['the API server sends no object', [{ call: DISCOVERY, stdout: '[]' }], LACKS, 'ok'],
   ])('is only checked with --issuer if %s', async (_, answers, reason, keys) => {
     const without = await check({ answers })
     expect(without.find('issuer')).toMatchObject([

@@ -118,9 +118,9 @@ describe('an error response', () => {
   const inQuery = `/oauth2/v2.0/token?client-request-id=${CORRELATION_ID}`
 
   test.each<[string, string | RegExp, RequestChanges]>([
-    ['that of the query', CORRELATION_ID, { path: inQuery }],
+    ['the id of the query', CORRELATION_ID, { path: inQuery }],
     [
-      'that of a header',
+      'the id of a header',
       CORRELATION_ID,
       { init: { headers: { 'client-request-id': CORRELATION_ID } } },
     ],
