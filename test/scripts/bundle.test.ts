@@ -19,22 +19,22 @@ import { TOKEN } from '../fixtures/connection.ts'
 
 const HOST = 'login.entra.example'
 
+/** Starts the built command line. */
+const startCli = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  startChild({ script: 'dist/wimds.js', args, env })
+
 test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and has its status page', async () => {
   await using simulator = await createSimulator({ names: [HOST] })
   const credentials = 'me:secret'
   const routes = { [`${HOST}:443`]: Number(new URL(simulator.authorityHost).port) }
   await using proxy = await connectProxy({ routes, credentials })
   const [port, adminPort] = [await freePort(), await freePort()]
-  await using sidecar = startChild({
-    script: 'dist/wimds.js',
-    args: ['serve'],
-    env: {
-      ...environmentOf(simulator),
-      WIMDS_LISTEN: `127.0.0.1:${port}`,
-      WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      AZURE_AUTHORITY_HOST: `https://${HOST}`,
-      HTTPS_PROXY: `http://${credentials}@127.0.0.1:${proxy.port}`,
-    },
+  await using sidecar = startCli(['serve'], {
+    ...environmentOf(simulator),
+    WIMDS_LISTEN: `127.0.0.1:${port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    AZURE_AUTHORITY_HOST: `https://${HOST}`,
+    HTTPS_PROXY: `http://${credentials}@127.0.0.1:${proxy.port}`,
   })
   const status = async () => {
     const reply = await fetch(`http://127.0.0.1:${port}${TOKEN}`, { headers: { metadata: 'true' } })
@@ -67,14 +67,14 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
   const yaml = formatExternalIssuer('https://kubernetes.default.svc', origin, caFile)
   const config = directory.write('config.yaml', yaml)
   const args = ['simulate', '--dir', directory.path, '--config', config]
-  await using simulator = startChild({ script: 'dist/wimds.js', args, env: {} })
+  await using simulator = startCli(args)
   await expect.poll(() => simulator.output()).toContain('ready')
   const assertion = directory.write('assertion', (await issuer.sign()).reveal())
   const env = await readEnvironment(directory.path)
-  await using sidecar = startChild({
-    script: 'dist/wimds.js',
-    args: ['token', 'https://vault.azure.net'],
-    env: { ...env, AZURE_FEDERATED_TOKEN_FILE: assertion, WIMDS_EXCHANGE_TIMEOUT: '60s' },
+  await using sidecar = startCli(['token', 'https://vault.azure.net'], {
+    ...env,
+    AZURE_FEDERATED_TOKEN_FILE: assertion,
+    WIMDS_EXCHANGE_TIMEOUT: '60s',
   })
   await expect.poll(() => sidecar.output()).toMatch(/^eyJ/)
   expect(simulator.hasEnded()).toBe(false)
@@ -83,11 +83,9 @@ test('the simulator reads the keys of an issuer that would rather speak HTTP/2',
 test('the webhook calls an API server, has metrics, and shuts down on SIGTERM', async () => {
   await using _ = await startApiServer()
   const port = await freePort()
-  await using webhook = startChild({
-    script: 'dist/wimds.js',
-    args: ['webhook', '--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${port}`, '--drain=0s'],
-    env: { KUBECONFIG: process.env['KUBECONFIG'] ?? '' },
-  })
+  const flags = ['--listen=127.0.0.1:0', `--admin-listen=127.0.0.1:${port}`, '--drain=0s']
+  const env = { KUBECONFIG: process.env['KUBECONFIG'] ?? '' }
+  await using webhook = startCli(['webhook', ...flags], env)
   await expect.poll(webhook.output).toContain('"event":"certificate_loaded"')
   expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200)
   process.kill(webhook.pid, 'SIGTERM')

@@ -7,6 +7,7 @@ import {
   type Selector,
 } from '../../src/sidecar/identities.ts'
 import { BILLING, ORDERS } from '../fixtures/parts.ts'
+import { thrown } from './dialects/thrown-code.ts'
 
 const UNKNOWN = '99999999-9999-4999-8999-999999999999'
 const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity: BILLING }
@@ -58,14 +59,7 @@ test('the resolver creates the identity of an unlisted client id where that is a
 })
 
 /** Returns the message of the rejection. */
-function rejection(act: () => unknown): string {
-  try {
-    act()
-  } catch (error) {
-    return error instanceof Error ? error.message : ''
-  }
-  throw new Error('it was not rejected')
-}
+const rejection = (act: () => unknown) => thrown(act).message
 
 const OTHER: Selector = { by: 'clientId', value: UNKNOWN }
 const ORDERS_AND_BILLING = `orders (client id ${ORDERS.clientId}), billing (client id ${BILLING.clientId})`

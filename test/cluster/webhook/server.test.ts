@@ -1,6 +1,6 @@
 /** The webhook's server on a real port. */
 import { once } from 'node:events'
-import { Agent, request as httpsRequest } from 'node:https'
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { Decision } from '../../../src/cluster/webhook/admission.ts'
@@ -55,25 +55,9 @@ afterAll(async () => {
   await served[Symbol.asyncDispose]()
 })
 
-async function post(
-  body: string,
-  options: {
-    port?: number
-    path?: string
-    method?: string
-    maxVersion?: 'TLSv1.2'
-    agent?: Agent
-  } = {},
-) {
-  const { path = PATH, method = 'POST', ...tls } = options
-  const sent = httpsRequest({
-    host: '127.0.0.1',
-    port: served.port,
-    agent,
-    path,
-    method,
-    ...tls,
-  })
+async function post(body: string, options: RequestOptions = {}) {
+  const usual = { host: '127.0.0.1', port: served.port, agent, path: PATH, method: 'POST' }
+  const sent = httpsRequest({ ...usual, ...options })
   sent.end(body)
   const [reply] = await once(sent, 'response')
   return { status: reply.statusCode, headers: reply.headers, body: await text(reply) }

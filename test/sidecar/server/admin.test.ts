@@ -4,9 +4,9 @@ import { request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  type AdminParts,
   createStatusRoutes,
   isFromLoopback,
-  type Routes,
 } from '../../../src/sidecar/server/admin.ts'
 import type { Exposition } from '../../../src/sidecar/telemetry/prometheus.ts'
 import { openAdminPort } from '../../fixtures/admin.ts'
@@ -22,18 +22,14 @@ interface Sent {
 }
 
 /** Opens an admin port until the end of the test, and returns the function that sends it a request. */
-async function start({
-  loopbackRoutes = createStatusRoutes(aStatus),
-  readiness = { ready: true, reasons: [] },
-  scrape = () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
-  host = '127.0.0.1',
-}: {
-  loopbackRoutes?: Routes
-  readiness?: { ready: boolean; reasons: readonly string[] }
-  scrape?: () => Promise<{ contentType: string; body: string }>
-  host?: string
-} = {}) {
-  const server = await openAdminPort({ readiness: () => readiness, scrape, loopbackRoutes }, host)
+async function start(given: Partial<AdminParts> = {}, host = '127.0.0.1') {
+  const parts: AdminParts = {
+    loopbackRoutes: createStatusRoutes(aStatus),
+    readiness: () => ({ ready: true, reasons: [] }),
+    scrape: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+    ...given,
+  }
+  const server = await openAdminPort(parts, host)
   onTestFinished(() => server[Symbol.asyncDispose]())
   const { port } = server
   const send = async ({ path, method = 'GET', headers, from }: Sent) => {
@@ -74,7 +70,7 @@ describe('from any address', () => {
     [{ ready: true, reasons: [] }, 200],
     [{ ready: false, reasons: ['the projected token has not been read yet'] }, 503],
   ])('/readyz returns %j with %i', async (readiness, status) => {
-    const { send } = await start({ readiness })
+    const { send } = await start({ readiness: () => readiness })
     const reply = await send({ path: '/readyz', ...anywhere })
     expect(reply.status).toBe(status)
     expect(reply.json()).toEqual(readiness)
@@ -201,7 +197,7 @@ describe('from loopback only', () => {
     ['127.0.0.1', '::'],
     ['::1', '::'],
   ])('the status accepts the peer %s at %s', async (from, host) => {
-    const { send } = await start({ host })
+    const { send } = await start({}, host)
     const reply = await send({ path: '/status.json', from })
     expect(reply.status).toBe(200)
     expect(reply.json()).toEqual(aStatus())

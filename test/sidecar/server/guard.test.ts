@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { BrokerError } from '../../../src/lib/errors.ts'
 import { createGuard } from '../../../src/sidecar/server/guard.ts'
+import { thrownCode } from '../dialects/thrown-code.ts'
 
 const TOKEN = '/metadata/identity/oauth2/token'
 
@@ -21,13 +21,9 @@ function check(sent: Sent, allowedHosts: readonly string[] = ['imds.internal']):
   for (let index = 0; index < rawHeaders.length; index += 2) {
     headers[String(rawHeaders[index]).toLowerCase()] ??= String(rawHeaders[index + 1])
   }
-  try {
-    createGuard(allowedHosts)({ method, url, httpVersion, headers, rawHeaders })
-    return 'passed'
-  } catch (error) {
-    if (error instanceof BrokerError) return error.code
-    throw error
-  }
+  const guard = createGuard(allowedHosts)
+  const request = { method, url, httpVersion, headers, rawHeaders }
+  return thrownCode(() => guard(request)) ?? 'passed'
 }
 
 test.each([

@@ -10,19 +10,9 @@ import {
   logRefreshFailure,
   chooseRejectionLevel,
 } from '../../../src/sidecar/telemetry/log-events.ts'
-import { createLogger } from '../../../src/sidecar/telemetry/logger.ts'
 import { thrown } from '../dialects/thrown-code.ts'
 import { NOW, ORDERS } from '../../fixtures/parts.ts'
-
-function logging() {
-  const lines: string[] = []
-  const log = createLogger({
-    level: 'info',
-    format: 'json',
-    out: { write: (line) => lines.push(line) },
-  })
-  return { log, events: () => lines.map((line): unknown => JSON.parse(line)) }
-}
+import { observe } from './observed.ts'
 
 const assertionFor = (audience: string): Assertion => ({
   secret: new Secret('an assertion'),
@@ -38,11 +28,11 @@ describe('logAssertion', () => {
     ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
     ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
   ])('logs %s', (_, audience, configured, level, event) => {
-    const { log, events } = logging()
+    const { log, lines } = observe()
     const assertion = assertionFor(audience)
     logAssertion(log, '/token', { ok: true, assertion }, configured)
     const { secret: _secret, ...claims } = assertion
-    expect(events()).toEqual([
+    expect(lines).toEqual([
       {
         level,
         event,
@@ -55,11 +45,11 @@ describe('logAssertion', () => {
   })
 
   test('logs why a token cannot be read', () => {
-    const { log, events } = logging()
+    const { log, lines } = observe()
     const error = new BrokerError('assertion_empty', 'it is empty')
     logAssertion(log, '/token', { ok: false, error, since: 0 }, undefined)
     const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
-    expect(events()).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
+    expect(lines).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
   })
 })
 
@@ -67,10 +57,10 @@ test.each([
   ['entra_unavailable', 'warn'],
   ['federated_credential_not_found', 'error'],
 ] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
-  const { log, events } = logging()
+  const { log, lines } = observe()
   const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
   logRefreshFailure(log, { request, ttlMs: 61_999 }, new BrokerError(code, 'why'))
-  expect(events()).toMatchObject([
+  expect(lines).toMatchObject([
     { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
   ])
 })
