@@ -192,13 +192,7 @@ async function restart(): Promise<void> {
   await rolledOut()
 }
 
-interface PlacedPod {
-  readonly name: string
-  readonly node: string
-  readonly isDeleted: boolean
-}
-
-async function podsOf(): Promise<readonly PlacedPod[]> {
+async function podsOf() {
   const { items }: PodList = JSON.parse(
     await cluster.namespace.kubectl(['get', 'pods', SELECTOR, '--output=json']),
   )

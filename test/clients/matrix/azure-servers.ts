@@ -20,11 +20,6 @@ const BLOBS = { name: 'devstoreaccount1.blob.core.windows.net', address: '127.0.
 const SUBSCRIPTION_ID = '55555555-5555-4555-8555-555555555555'
 const LISTENS_WITHIN_MS = 60_000
 
-export interface AzureServers extends AsyncDisposable {
-  /** Variables with which clients find and trust the servers. */
-  readonly env: Readonly<Record<string, string>>
-}
-
 interface ServerFiles {
   readonly directory: string
   readonly certFile: string
@@ -32,7 +27,7 @@ interface ServerFiles {
 }
 
 /** Starts a recorder and, if Azurite is installed, blob storage. */
-export async function startAzureServers(azurite: string | undefined): Promise<AzureServers> {
+export async function startAzureServers(azurite: string | undefined) {
   await using onFailure = new AsyncDisposableStack()
   const folder = onFailure.use(createFolder())
   await overrideHosts(folder.path, {
@@ -51,6 +46,7 @@ export async function startAzureServers(azurite: string | undefined): Promise<Az
   if (azurite !== undefined) onFailure.use(await startAzurite(azurite, files))
   const parts = onFailure.move()
   return {
+    /** Variables with which clients find and trust the servers. */
     env: {
       WIMDS_TEST_CA_FILE: caFile,
       WIMDS_TEST_BLOB_ENDPOINT: `https://${BLOBS.name}`,
