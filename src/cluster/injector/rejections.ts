@@ -140,9 +140,11 @@ const tenant: Check = ({ spec }, { sidecarEnv }) =>
   sidecarEnv.every(({ name }) => name !== 'AZURE_TENANT_ID') &&
   `no tenant id. Fix: annotate the ServiceAccount ${getServiceAccountName(spec)} with azure.workload.identity/tenant-id (wimds inject reads it from its input, same namespace), or give --tenant-id`
 
-/** Rejects settings with which the sidecar would not start. */
-const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
-  findSettingProblems(sidecarEnv).map((found) => {
+/** Rejects settings with which the sidecar would not start, or the broker not serve the pod. */
+const sidecarSettings: Check = ({ spec }, { settings, sidecarEnv, token }) => {
+  const failure =
+    settings.mode === 'node' ? 'the broker would not serve the pod' : 'the sidecar would not start'
+  return findSettingProblems(sidecarEnv).map((found) => {
     const { setting = '', problem } = found
     // A container's variable is in use if there is neither an annotation nor a flag.
     const isOfContainer = token.variables.some(
@@ -151,9 +153,10 @@ const sidecarSettings: Check = ({ spec }, { sidecarEnv, token }) =>
     // The flags that override an annotation are validated.
     const annotation = isOfContainer ? undefined : ACCOUNT_ANNOTATIONS.get(setting)
     return annotation === undefined
-      ? `the sidecar would not start with ${formatProblem(found)}`
+      ? `${failure} with ${formatProblem(found)}`
       : formatAccountProblem(annotation, getServiceAccountName(spec), problem)
   })
+}
 
 /** Returns the problems of the sidecar's variables, each by itself. Values with $(NAME) are not known yet. */
 export function findSettingProblems(sidecarEnv: readonly EnvVar[]): Problem[] {
