@@ -92,7 +92,10 @@ export class Reconciler {
   /** Lets the pod be served until its sandbox is gone. */
   readonly onDeleted = (uid: string): void => {
     const entry = this.#entries.get(uid)
-    if (entry !== undefined && !entry.pod.isEnding) this.add({ ...entry.pod, isEnding: true })
+    if (entry === undefined) return
+    // The sandbox is gone by now, as a rule.
+    stopRetry(entry)
+    this.add({ ...entry.pod, isEnding: true })
   }
 
   /** Takes the uids of all pods; the others have been deleted. */

@@ -254,6 +254,21 @@ test('reports again and again why the broker refuses a pod, until it serves it',
   expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
+test('forgets a pod that could not be routed when it is deleted, without waiting for the backoff', async () => {
+  let isBroken = true
+  const { add, onEnd, reconciler } = setUp(() =>
+    isBroken ? Promise.reject(new Error('nft: not found')) : notFound(),
+  )
+  await add()
+  await vi.advanceTimersByTimeAsync(120_000)
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  isBroken = false
+  reconciler.onDeleted(UID)
+  await settle()
+  expect(onEnd.mock.calls).toEqual([[UID]])
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
 test('notices within a second that the sandbox of a refused pod is gone', async () => {
   const { add, onClose, onEnd, reconciler, runtime } = setUp()
   await add()
