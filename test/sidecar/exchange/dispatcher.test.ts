@@ -33,7 +33,7 @@ describe('an exchange through a proxy', () => {
     const token = await exchange(simulator, proxy, { authorityHost })
     expect(token.secret.reveal()).toMatch(/^eyJ/)
     expect(proxy.tunnels).toEqual([`${host}:443`])
-    expect(simulator.exchanges()).toBe(1)
+    expect(simulator.log.counters().byTarget.token).toBe(1)
   })
 
   test('connects to the regional endpoint', async () => {
@@ -97,7 +97,7 @@ describe('an exchange through a proxy', () => {
         /^the TLS connection to Entra ID at login\.microsoftonline\.com:443 failed \(/,
       ),
     })
-    expect(simulator.exchanges()).toBe(0)
+    expect(simulator.log.counters().byTarget.token).toBe(0)
   })
 
   test('rejects a certificate for another name', async () => {

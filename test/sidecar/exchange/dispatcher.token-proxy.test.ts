@@ -81,7 +81,7 @@ describe('an identity', () => {
     const identity = { ...identityOf(simulator), ...(exchangeVia !== undefined && { exchangeVia }) }
     await source({ identity, scope: 'https://vault.azure.net/.default' })
     expect(requests).toHaveLength(proxied)
-    expect(simulator.exchanges()).toBe(1)
+    expect(simulator.log.counters().byTarget.token).toBe(1)
   })
 })
 
