@@ -105,6 +105,19 @@ test('stays ready while Entra is down', async () => {
   }
 })
 
+test('answers 504 when Entra ID sends nothing within WIMDS_EXCHANGE_TIMEOUT', async () => {
+  const settings = { WIMDS_EXCHANGE_TIMEOUT: '200ms' }
+  await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
+  simulator.faults.add({ kind: 'hang' })
+  try {
+    const { status, body } = await get(sidecar.port, `${TOKEN}https://storage.azure.com`)
+    expect(status).toBe(504)
+    expect(body).toContain('Entra ID issued no token within 0.2 s')
+  } finally {
+    simulator.faults.clear()
+  }
+})
+
 test('frees the place of a waiting caller that hangs up', async () => {
   const settings = { WIMDS_MAX_CONNECTIONS: '4' }
   await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
