@@ -75,10 +75,11 @@ export function reasonsFor(
   return injection.kind === 'rejected' ? injection.reasons : []
 }
 
-/** Returns the warnings about the pod; none if it is rejected. */
+/** Returns the warnings about the pod. Throws if it is rejected. */
 export function warningsFor(given: unknown, more: Partial<InjectionSettings> = {}) {
   const injection = inject(request(given, more))
-  return 'warnings' in injection ? injection.warnings : []
+  if (injection.kind === 'rejected') throw new Error(JSON.stringify(injection))
+  return injection.warnings
 }
 
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
