@@ -153,9 +153,12 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
   test('shows a new state by itself once it is told to reload every ten seconds', async () => {
     await visit(DEGRADED, VIEWS.light, async (page, { change, requests }) => {
       await page.getByRole('link', { name: 'every 10 s' }).click()
+      await page.waitForURL(/status\?refresh$/)
       change(FAILING)
       await page.getByText('Failing: no token').waitFor()
       expect(await page.title()).toMatch(/^Failing: no token/)
+      // The visit, the click and a reload.
+      expect(requests.length).toBeGreaterThan(2)
       expect(new Set(requests.slice(1))).toEqual(new Set([page.url()]))
       await page.getByRole('link', { name: 'once' }).click()
       await page.waitForURL(/status$/)
