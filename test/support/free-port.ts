@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { errorCode } from '../../src/lib/describe-error.ts'
 
 /**
- * Returns a loopback port that was free a moment ago. It is below the ephemeral ports of Linux, of which another process
- * could get it by binding port 0 before its server listens.
+ * Returns a loopback port that was free a moment ago. It is none of Linux's ephemeral ports, one of which another process
+ * could get by binding port 0 before the server of the test listens.
  */
 export async function freePort(): Promise<number> {
   const port = randomInt(16_384, 32_768)

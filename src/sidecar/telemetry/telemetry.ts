@@ -78,7 +78,7 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
-    /** Returns the content of the status page; `settings` are in force. */
+    /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({
         startedAt,

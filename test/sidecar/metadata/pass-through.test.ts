@@ -235,7 +235,7 @@ test.each<[string, (socket: Socket) => void, number]>([
   ['silence', () => {}, 50],
   ['a body without a length that stalls', write(PARTIAL), 200],
   ['a reset', (socket) => void socket.write(PARTIAL, () => socket.resetAndDestroy()), 200],
-])('replies 503 to %s by a time limit of %i ms', async (_, answer, timeoutMs) => {
+])('replies 503 to %s with a time limit of %i ms', async (_, answer, timeoutMs) => {
   const reply = await replyTo(answer, timeoutMs)
   expect(reply).toMatchObject({ status: 503, code: 'pass_through_failed' })
   expect(reply.body).toContain('Fix: unset WIMDS_PASS_THROUGH')

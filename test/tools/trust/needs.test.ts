@@ -147,10 +147,10 @@ const CHAIN = `identities:
 const NOT_A_GUID = 'AZURE_CLIENT_ID in cluster.yaml, document 2 must be a GUID, not "${CLIENT_ID}"'
 
 test.each([
-  ['${CLIENT_ID}', [error('Deployment shop/orders', NOT_A_GUID)]],
+  ['reports', '${CLIENT_ID}', [error('Deployment shop/orders', NOT_A_GUID)]],
   // Kubernetes expands it.
-  ['$(CLIENT_ID)', []],
-])('reports the variable %s of a container if it is not a GUID', async (value, expected) => {
+  ['leaves out', '$(CLIENT_ID)', []],
+])('%s the client id %s of a container', async (_, value, expected) => {
   const env = [
     { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/token' },
     { name: 'AZURE_CLIENT_ID', value },
