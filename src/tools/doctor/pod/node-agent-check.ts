@@ -124,8 +124,9 @@ async function explainUnserved(
   { kubectl, cluster, name }: NodeAgentOptions,
 ): Promise<Outcome> {
   const reason = await readLastEvent(kubectl, name)
-  const { running, terminated } = findStatus(cluster, GATE)?.state ?? {}
-  if (reason === '' && running === undefined && terminated === undefined) {
+  const { state, lastState } = findStatus(cluster, GATE) ?? {}
+  const started = state?.running ?? state?.terminated ?? lastState?.terminated
+  if (reason === '' && started === undefined) {
     return failed({
       code: 'pod_not_routed',
       problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,

@@ -156,17 +156,27 @@ test('leads to the log of an agent that has said nothing', async () => {
   })
 })
 
+/** Checks a pod that is not served, whose gate has these states. */
+async function checkGate(states: object) {
+  const status = { initContainerStatuses: [{ name: 'wimds-gate', ...states }] }
+  const cluster = { ...waitingPod(), status }
+  return (await check({ pods: [agentPod(RUNNING)] }, { cluster })).outcome.failure
+}
+
 test('leads to the events of a pod whose gate has not started', async () => {
-  const waiting = { waiting: { reason: 'PodInitializing' } }
-  const status = { initContainerStatuses: [{ name: 'wimds-gate', state: waiting }] }
-  const { outcome } = await check(
-    { pods: [agentPod(RUNNING)] },
-    { cluster: { ...waitingPod(), status } },
-  )
-  expect(outcome.failure).toMatchObject({
+  const waiting = { reason: 'PodInitializing' }
+  expect(await checkGate({ state: { waiting } })).toMatchObject({
     code: 'pod_not_routed',
     problem: expect.stringContaining('the gate of the pod has not started'),
     fix: expect.stringContaining('kubectl describe pod --namespace shop orders'),
+  })
+})
+
+test('does not say that a gate has not started which is started again', async () => {
+  const [waiting, terminated] = [{ reason: 'CrashLoopBackOff' }, { exitCode: 1 }]
+  expect(await checkGate({ state: { waiting }, lastState: { terminated } })).toMatchObject({
+    code: 'pod_not_routed',
+    problem: expect.stringContaining('does not serve the pod yet'),
   })
 })
 
