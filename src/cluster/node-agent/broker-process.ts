@@ -93,7 +93,7 @@ export class BrokerProcess {
   }
 
   /** Lets the page of the node list a pod that is not served, with the reason. */
-  wait({ uid, namespace, name, serviceAccount }: RoutedPod, problem: string): void {
+  addWaiting({ uid, namespace, name, serviceAccount }: RoutedPod, problem: string): void {
     if (this.#served.has(uid)) return
     this.#send({ type: 'waiting', pod: { uid, namespace, name, serviceAccount }, problem })
   }

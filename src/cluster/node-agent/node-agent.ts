@@ -130,7 +130,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       metrics.onFailure(reason)
       log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
       void writeEvent(pod, message)
-      broker.wait(pod, message)
+      broker.addWaiting(pod, message)
     },
   })
   const metrics = createNodeAgentMetrics(reconciler)

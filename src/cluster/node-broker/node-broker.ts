@@ -194,7 +194,7 @@ function onMessage(
 ): void {
   if (message.type === 'ping') send({ type: 'pong' })
   else if (message.type === 'file') files.onAnswer(message)
-  else if (message.type === 'waiting') workloads.wait(message)
+  else if (message.type === 'waiting') workloads.addWaiting(message)
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (isSocket(socket)) workloads.serve(message.pod, socket)
   else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)

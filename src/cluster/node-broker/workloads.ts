@@ -33,7 +33,7 @@ export class Workloads {
   }
 
   /** Lists a pod until it is served or closed. */
-  wait(waiting: WaitingPod): void {
+  addWaiting(waiting: WaitingPod): void {
     this.#waiting.set(waiting.pod.uid, waiting)
   }
 

@@ -83,7 +83,7 @@ export class TestAgent implements AsyncDisposable {
   }
 
   /** Tells of a pod whose socket could not be opened. */
-  wait({ uid, namespace, name, serviceAccount }: ServedPod, problem: string): void {
+  addWaiting({ uid, namespace, name, serviceAccount }: ServedPod, problem: string): void {
     const pod = { uid, namespace, name, serviceAccount }
     this.#broker.send({ type: 'waiting', pod, problem })
   }

@@ -355,7 +355,7 @@ test('the page of the node begins with the pods that wait for the agent, until t
   await using agent = cluster.start()
   const [served, waiting] = [cluster.podOf('orders'), cluster.podOf('billing')]
   await agent.serve(served)
-  agent.wait(waiting, 'two namespaces. Fix: delete the pod')
+  agent.addWaiting(waiting, 'two namespaces. Fix: delete the pod')
   const readPods = async () => {
     const { pods } = JSON.parse(await fetchAdmin(agent, '/status.json'))
     return pods.map(({ name, state }: Record<string, unknown>) => [name, state])
@@ -369,7 +369,7 @@ test('the page of the node begins with the pods that wait for the agent, until t
   expect(await fetchAdmin(agent, '/metrics')).toContain('wimds_node_broker_pods{state="waiting"} 1')
   agent.closePod(waiting.uid)
   await expect.poll(readPods).toEqual([[served.name, 'ready']])
-  agent.wait(waiting, 'two namespaces')
+  agent.addWaiting(waiting, 'two namespaces')
   await agent.serve(waiting)
   expect(await readPods()).not.toContainEqual(listed)
 })
