@@ -70,7 +70,7 @@ async function measureRequestedOnce(): Promise<Figure> {
   }
 }
 
-/** Measures four callers at once during the first outage, and of the proxy of azure-workload-identity. */
+/** Measures four callers at once during the first outage, of wimds and of the proxy of azure-workload-identity. */
 async function compareCached(program: string): Promise<Figure> {
   await using simulator = await createSimulator(SIMULATED)
   simulator.faults.set([SHORT_LIFETIME])

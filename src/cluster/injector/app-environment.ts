@@ -98,7 +98,7 @@ export function takesNoProxyFromElsewhere(container: Container): boolean {
   })
 }
 
-/** Returns the value with the hosts added. A value that only `envFrom` can set may be unset, and gets the other name's hosts too. */
+/** Returns the value with the hosts added, and with the hosts of the other name if only `envFrom` may set this one. */
 function extend(container: Container, name: string, other: string): string {
   const isInherited = (each: string) =>
     hasEnvFrom(container) && findVariable(container, each) === undefined

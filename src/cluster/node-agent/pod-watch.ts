@@ -47,7 +47,7 @@ const LATEST_VERSION = ''
 /**
  * Watches until the signal. A watch that ends is continued from its last version, so the pods are listed only at the
  * start and after a failure, and then not older than that version. Failures of the API server are reported and retried
- * with backoff. The latest version is listed only if the API server repeatedly does not have the version of the watch (410, or
+ * with backoff. The latest version is listed only if the API server repeatedly lacks the version of the watch (410, or
  * 504 if it is behind): otherwise the agents of all nodes would read etcd at once after each restart of the API server.
  */
 export async function watchPods(options: PodWatchOptions): Promise<void> {

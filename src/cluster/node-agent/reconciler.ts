@@ -117,13 +117,13 @@ export class Reconciler {
     }
   }
 
-  /** Takes that the broker answers on the socket of the pod. */
+  /** Records that the broker answers on the socket of the pod. */
   onServing(uid: string): void {
     const entry = this.#entries.get(uid)
     if (entry !== undefined) entry.answer = 'serving'
   }
 
-  /** Takes why the broker does not serve the pod. It is reported again and again, as a failed attempt is. */
+  /** Records why the broker does not serve the pod, and reports it again and again, like a failed attempt. */
   onRefused(uid: string, problem: string): void {
     const entry = this.#entries.get(uid)
     if (entry === undefined) return

@@ -107,7 +107,7 @@ function readCniResults(directory: string, netnsDirectory: string): Map<string, 
   return sandboxes
 }
 
-/** The type of the file system nsfs: a file of another type is the rest of a namespace. */
+/** The type of the file system nsfs: a file of another type is left of a namespace that has ended. */
 const NSFS = 0x6e_73_66_73
 const isNamespace = (path: string) => ignoreEnded(() => statfsSync(path).type === NSFS) ?? false
 

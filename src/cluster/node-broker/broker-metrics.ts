@@ -109,7 +109,7 @@ function formatSeries({ labels }: Sample): string {
   return JSON.stringify({ ...labels, le: undefined })
 }
 
-/** Chooses how samples of several workloads become one: counts are summed, and of gauges the worst counts. */
+/** Chooses how samples of several workloads become one: counts are summed, and the worst gauge is kept. */
 function chooseCombination({ name, type }: ReadMetric): (a: number, b: number) => number {
   if (type !== 'gauge' || name.startsWith('wimds_tokens_')) return (a, b) => a + b
   return /_(?:failures|last_seen_timestamp_seconds|skew_seconds)$/.test(name) ? Math.max : Math.min

@@ -140,7 +140,7 @@ function createCommands(
   return createCredentialCommands({ code, identity, claims, hasOwnAudience })
 }
 
-/** The status of the token proxy without an identity binding, or without the right to use it. */
+/** The errors of the token proxy without an identity binding, or without the right to use it. */
 const BINDING_CODES = new Set([
   'federated_credential_not_found',
   'federated_credential_mismatch',

@@ -11,8 +11,8 @@ export const ENV_FILE = 'env'
 const PID_FILE = 'simulator.pid'
 
 /**
- * Creates the folder, or a temporary one, and locks it. `close` unlocks it, or removes a temporary one. Throws an error with path, reason and fix if it cannot be
- * created, or a running process has locked it.
+ * Creates the folder, or a temporary one, and locks it. `close` unlocks it, or removes a temporary one. Throws an error
+ * with path, reason and fix if it cannot be created, or a running process has locked it.
  */
 export async function openStateDir(path: string | undefined) {
   if (path === undefined) {

@@ -155,7 +155,7 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
 }
 
-/** Returns the agent to ask of two during a rollout: that runs, is not being deleted, is ready, and is the newest. */
+/** Returns the agent to ask, of two during a rollout. In this order: it runs, is not being deleted, is ready, is newer. */
 function chooseAgent(agents: readonly AgentPod[]): AgentPod | undefined {
   const order = (agent: AgentPod) => {
     const { creationTimestamp = '', deletionTimestamp } = agent.metadata

@@ -187,7 +187,7 @@ function isNamedList(value: unknown): value is readonly Named[] {
   return value.every((each: unknown) => isObject(each) && typeof each['name'] === 'string')
 }
 
-/** Returns a key for each element: its name, and its number among the elements with that name, since a list may repeat one. */
+/** Returns a key for each element: its name, and its number among the elements of this name, which may repeat. */
 function createKeys(list: readonly Named[]): string[] {
   const counts = new Map<string, number>()
   return list.map(({ name }) => {
