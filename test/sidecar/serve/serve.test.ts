@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { serve } from '../../../src/sidecar/serve/serve.ts'
+import { BILLING } from '../../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { openConnection, request, roundTrip } from '../../fixtures/connection.ts'
@@ -122,18 +123,19 @@ test('frees the place of a waiting caller that hangs up', async () => {
   const settings = { WIMDS_MAX_CONNECTIONS: '4' }
   await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
   simulator.log.clear()
-  simulator.faults.add({ kind: 'hang' })
+  // Their exchanges go on, so that only a place that was freed lets another caller wait.
+  simulator.faults.add({ kind: 'hang', clientId: BILLING.clientId })
   try {
-    for (const hangUp of ['end', 'destroy', 'reset'] as const) {
+    for (const [index, hangUp] of (['end', 'destroy', 'reset'] as const).entries()) {
       await using caller = await openConnection(sidecar.port)
-      caller.write(request(`${TOKEN}https://storage.azure.com`))
-      // The first caller starts the exchange, the others wait for it.
-      await expect.poll(() => simulator.exchanges()).toBeGreaterThan(0)
+      const resource = `https://${hangUp}.example&client_id=${BILLING.clientId}`
+      caller.write(request(`${TOKEN}${resource}`))
+      await expect.poll(() => simulator.exchanges()).toBe(index + 1)
       caller[hangUp]()
     }
-    simulator.faults.clear()
     const served = async () => (await get(sidecar.port, `${TOKEN}https://vault.azure.net`)).status
-    await expect.poll(served).toBe(200)
+    // Sooner than the callers would get an error.
+    await expect.poll(served, { timeout: 30_000 }).toBe(200)
   } finally {
     simulator.faults.clear()
   }
