@@ -217,7 +217,7 @@ export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
 }
 
 /** Returns true for the codes of an identity without a federated credential that matches the assertion. */
-export function isOfCredential(code: ErrorCode): boolean {
+export function isCredentialCode(code: ErrorCode): boolean {
   return code === 'federated_credential_not_found' || code === 'federated_credential_mismatch'
 }
 
@@ -232,7 +232,7 @@ export function formatFix(
   { code, fix }: Pick<AadstsEntry, 'code' | 'fix'>,
   { issuer, subject, audience, isOfEntra = false }: AssertionClaims & Pick<Assertion, 'isOfEntra'>,
 ): string {
-  const isChained = isOfEntra && isOfCredential(code)
+  const isChained = isOfEntra && isCredentialCode(code)
   const claims: Readonly<Record<string, string>> = {
     issuer,
     subject,

@@ -7,7 +7,7 @@ import {
   isInternalIssuer,
   PUBLIC_ISSUER_FIX,
 } from '../../lib/internal-issuer.ts'
-import { DEFAULT_FIXES, explainAadsts, formatFix, isOfCredential } from './aadsts.ts'
+import { DEFAULT_FIXES, explainAadsts, formatFix, isCredentialCode } from './aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
@@ -107,7 +107,7 @@ function isExplainedByIssuer(
   { issuer }: Pick<Assertion, 'issuer'>,
 ): boolean {
   const isOfIssuer = code === 'issuer_unreachable' && !KEYS_WERE_READ.has(aadsts)
-  return (isOfIssuer || isOfCredential(code)) && isInternalIssuer(issuer)
+  return (isOfIssuer || isCredentialCode(code)) && isInternalIssuer(issuer)
 }
 
 /** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */

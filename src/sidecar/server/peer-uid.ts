@@ -75,8 +75,8 @@ export function createPeerUidLookup(readTable: ReadTable = readFileInPieces): Fi
 }
 
 /**
- * Returns how the tables show the other side's socket: connected to this address, or to the metadata
- * service's, which the redirect replaces. Both ends are compared, since another program may use the same port
+ * Returns how the tables show the other side's socket: connected to this address, or to the address of the metadata
+ * service, which the redirect replaces. Both ends are compared, since another program may use the same port
  * for another destination.
  */
 function createKeys({ remoteAddress, remotePort, localAddress, localPort }: PeerSocket): string[] {

@@ -7,7 +7,7 @@ import {
   toBrokerError,
 } from '../../lib/errors.ts'
 import type { Config } from '../../sidecar/config/config.ts'
-import { isOfCredential } from '../../sidecar/exchange/aadsts.ts'
+import { isCredentialCode } from '../../sidecar/exchange/aadsts.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
 import type { Identity } from '../../sidecar/identities.ts'
 import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
@@ -101,7 +101,7 @@ const REJECTIONS: ReadonlySet<ErrorCode> = new Set([
 ])
 
 function isOfToken({ source, code }: BrokerError): boolean {
-  return source === 'assertion' || isOfCredential(code) || REJECTIONS.has(code)
+  return source === 'assertion' || isCredentialCode(code) || REJECTIONS.has(code)
 }
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'
