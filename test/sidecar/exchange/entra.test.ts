@@ -393,10 +393,17 @@ describe('a chained identity', () => {
   })
 
   test.each([
-    ['the first one', undefined, 700016, 'application_refused', OF_ORDERS],
-    // Its own token is in no file of the kubelet.
-    ['the second one', REPORTS.clientId, 700024, 'entra_unavailable', NO_FILE],
-  ])('says which exchange fails: %s', async (_, clientId, code, expected, message) => {
+    [
+      'names the managed identity',
+      'the first',
+      undefined,
+      700016,
+      'application_refused',
+      OF_ORDERS,
+    ],
+    // The assertion is in no file of the kubelet.
+    ['names no file', 'the second', REPORTS.clientId, 700024, 'entra_unavailable', NO_FILE],
+  ])('%s when %s exchange fails', async (_, __, clientId, code, expected, message) => {
     addCredential()
     simulator.faults.add({ kind: 'aadsts', code, ...(clientId !== undefined && { clientId }) })
     const outcome = createExchange()({ scope: SCOPE, identity: chained() })
