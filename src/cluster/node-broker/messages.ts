@@ -60,7 +60,7 @@ export const BrokerMessage = z.discriminatedUnion('type', [
 
 export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
-/** A pod whose socket the agent cannot open. */
+/** A pod that the agent cannot route, and why. */
 export type WaitingPod = Extract<AgentMessage, { type: 'waiting' }>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
 

@@ -10,7 +10,7 @@ import type { Workloads } from './workloads.ts'
 const STATES = ['waiting', 'invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
 /**
- * `waiting`: the agent cannot open its socket. `invalid`: not served, since its settings are invalid. A sidecar has the
+ * `waiting`: the agent cannot route it. `invalid`: not served, since its settings are invalid. A sidecar has the
  * others, too.
  */
 type PodState = (typeof STATES)[number]

@@ -82,7 +82,7 @@ export class TestAgent implements AsyncDisposable {
     return waitFor(() => this.messages.find(matches))
   }
 
-  /** Tells of a pod whose socket could not be opened. */
+  /** Tells of a pod that could not be routed. */
   addWaiting({ uid, namespace, name, serviceAccount }: ServedPod, problem: string): void {
     const pod = { uid, namespace, name, serviceAccount }
     this.#broker.send({ type: 'waiting', pod, problem })
