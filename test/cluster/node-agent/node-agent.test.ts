@@ -145,6 +145,17 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(agent.countOf('pod_routed')).toBe(0)
   }, 120_000)
 
+  test('a pod that waits is on the page of the node until its sandbox is gone', async () => {
+    using _ = await keptNetwork()
+    const pod = nodeModePod({ listen: '' })
+    await using api = await startApi(pod)
+    await using agent = startAgent(node)
+    await expect.poll(() => readNodePods(agent)).toMatchObject([{ uid: UID, state: 'waiting' }])
+    node.forget(UID)
+    await api.send('DELETED', pod)
+    await expect.poll(() => readNodePods(agent)).toEqual([])
+  }, 120_000)
+
   test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
     using pod = await keptNetwork()
     const file = `${TOKEN_DIRECTORY}/azure-identity-token`
