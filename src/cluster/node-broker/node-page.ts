@@ -20,16 +20,20 @@ export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   })
 }
 
+/** Returns true for the states of a pod that is not served, which no sidecar has. */
+function isUnserved(state: PodStatus['state']): state is 'waiting' | 'invalid' {
+  return state === 'waiting' || state === 'invalid'
+}
+
 /** Returns a state of a sidecar's page, for the colour. */
 function toState({ state }: PodStatus) {
-  return state === 'waiting' || state === 'invalid' ? 'failing' : state
+  return isUnserved(state) ? 'failing' : state
 }
 
 function toRow({ uid, serviceAccount, state, cachedTokens, problem, ...pod }: PodStatus) {
   const text = renderText(formatPod(pod))
-  const hasPage = state !== 'waiting' && state !== 'invalid'
   return {
-    pod: hasPage ? html`<a href="/status?pod=${uid}">${text}</a>` : text,
+    pod: isUnserved(state) ? text : html`<a href="/status?pod=${uid}">${text}</a>`,
     serviceAccount,
     state,
     cachedTokens,

@@ -1,7 +1,7 @@
 /** The routes of the broker's admin port for people on loopback: the status of the node and of each pod. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Routes } from '../../sidecar/server/admin.ts'
-import { redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
+import { findParameter, redirectToStatus, sendJson, sendPage } from '../../sidecar/server/send.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { formatPod } from './messages.ts'
 import { createNodeStatus } from './node-status.ts'
@@ -28,7 +28,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
   return {
     '/': redirectToStatus,
     '/status': async (request, response) => {
-      const query = readPod(request)
+      const query = findParameter(request, 'pod')
       if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
         sendPage(request, response, renderNodePage(createNodeStatus(node, workloads)))
@@ -41,7 +41,7 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       sendPage(request, response, renderPage(document, { name: formatPod(pod), uid: pod.uid }))
     },
     '/status.json': (request, response) => {
-      const query = readPod(request)
+      const query = findParameter(request, 'pod')
       const document =
         query === undefined
           ? createNodeStatus(node, workloads)
@@ -49,8 +49,4 @@ export function createNodeRoutes({ node, workloads }: NodeRouteParts): Routes {
       if (document !== undefined) sendJson(response, 200, document)
     },
   }
-}
-
-function readPod({ url = '/' }: IncomingMessage): string | undefined {
-  return new URL(url, 'http://localhost').searchParams.get('pod') ?? undefined
 }

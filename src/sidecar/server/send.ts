@@ -17,13 +17,18 @@ export function sendText(
   response.end(text)
 }
 
+/** Returns the first value of a parameter in the query of a request. */
+export function findParameter({ url = '/' }: IncomingMessage, name: string): string | undefined {
+  return new URL(url, 'http://localhost').searchParams.get(name) ?? undefined
+}
+
 /** Answers with a page of HTML, which the browser reloads every ten seconds if the query has `refresh`. */
 export function sendPage(
-  { url = '/' }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
   { headers, body }: { readonly headers: OutgoingHttpHeaders; readonly body: string },
 ): void {
-  const isReloaded = new URL(url, 'http://localhost').searchParams.has('refresh')
+  const isReloaded = findParameter(request, 'refresh') !== undefined
   sendText(response, 200, { ...headers, ...(isReloaded && { Refresh: '10' }) }, body)
 }
 

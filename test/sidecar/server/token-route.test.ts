@@ -97,6 +97,14 @@ test.each(['/.default', '/.DEFAULT', ''])(
   },
 )
 
+/** Requests a token, and hangs up once `seen` resolves. */
+async function hangUpAfter(seen: Promise<void>, port: number): Promise<void> {
+  await using connection = await openConnection(port)
+  connection.write(request(TOKEN))
+  await seen
+  connection.destroy()
+}
+
 test('a token whose caller has hung up is not reported as served', async () => {
   const hungUp = Promise.withResolvers<void>()
   const answered = Promise.withResolvers<void>()
@@ -109,12 +117,7 @@ test('a token whose caller has hung up is not reported as served', async () => {
     },
   })
   await using served = await serveParts(given)
-  {
-    await using connection = await openConnection(served.port)
-    connection.write(request(TOKEN))
-    await answered.promise
-    connection.destroy()
-  }
+  await hangUpAfter(answered.promise, served.port)
   await hungUp.promise
   // Answered after the token.
   expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
@@ -137,12 +140,7 @@ test('a caller that hangs up while its uid is looked up waits for no token', asy
     },
   })
   await using served = await serveParts(given)
-  {
-    await using connection = await openConnection(served.port)
-    connection.write(request(TOKEN))
-    await lookedUp.promise
-    connection.destroy()
-  }
+  await hangUpAfter(lookedUp.promise, served.port)
   expect((await signal.promise)?.aborted).toBe(true)
 })
 
