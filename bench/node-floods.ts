@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createCluster, TOKEN, tokenOf } from '../test/cluster/node-broker/setup.ts'
+import { createCluster, TOKEN, tokenOf } from '../test/node/broker/setup.ts'
 import { request } from '../test/fixtures/connection.ts'
 import { type Figure, median, percentile, times } from './figures.ts'
 

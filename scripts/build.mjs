@@ -42,10 +42,7 @@ const script = {
  * Commands that run on each node for good: each is one script. A chunk has what any command that loads it uses, and a
  * module that imports node:http loads Node's `fetch`.
  */
-const ON_EACH_NODE = [
-  'src/cluster/node-agent/node-agent.ts',
-  'src/cluster/node-broker/node-broker.ts',
-]
+const ON_EACH_NODE = ['src/node/agent/node-agent.ts', 'src/node/broker/node-broker.ts']
 
 /**
  * Leaves the command modules out of wimds.js and collects them as entry points. What runs serve.cjs stays in it, and
@@ -125,8 +122,8 @@ const IMAGES = {
     scripts: ['wimds.js', 'serve.cjs'],
     entryPoints: [
       'sidecar/probe.ts',
-      'sidecar/redirect/redirect.ts',
-      'sidecar/serve/declaration.ts',
+      'sidecar/redirect.ts',
+      'sidecar/declaration.ts',
       'tools/token.ts',
       'tools/env.ts',
       'tools/doctor/doctor.ts',
@@ -137,9 +134,9 @@ const IMAGES = {
   'wimds-cluster': {
     scripts: ['wimds.js'],
     entryPoints: [
-      'cluster/webhook/webhook.ts',
-      'cluster/node-agent/node-agent.ts',
-      'cluster/node-broker/node-broker.ts',
+      'injection/webhook/webhook.ts',
+      'node/agent/node-agent.ts',
+      'node/broker/node-broker.ts',
       'sidecar/probe.ts',
       'cli/help.ts',
       'cli/version-command.ts',
@@ -192,7 +189,7 @@ const cli = await build({
 })
 const sidecar = await build({
   ...script,
-  entryPoints: { serve: 'src/sidecar/serve/serve.ts' },
+  entryPoints: { serve: 'src/sidecar/serve.ts' },
   outExtension: { '.js': '.cjs' },
   alias: leaveOut(NEVER_CALLED),
   // As src/cli/precompiled.ts calls it. Wrapping the text there would hold it in memory twice.

@@ -4,7 +4,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { format } from 'prettier'
 import { parse } from 'yaml'
-import { WEBHOOK } from '../src/cluster/webhook/webhook-options.ts'
+import { WEBHOOK } from '../src/injection/webhook/webhook-options.ts'
 
 const directory = process.argv[2] ?? 'charts/wimds'
 const examples = 'examples/observability'

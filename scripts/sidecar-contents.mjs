@@ -12,7 +12,7 @@ const BEGIN = '<!-- npm run docs:sidecar writes what follows -->'
 const END = '<!-- end of the contents of the sidecar -->'
 
 const lines = new Map()
-await count('src/sidecar/serve/serve.ts')
+await count('src/sidecar/serve.ts')
 const total = [...lines.values()].reduce((sum, each) => sum + each, 0)
 const { components } = JSON.parse(
   await readFile(join(root, 'dist/images/wimds/sbom.cdx.json'), 'utf8'),
@@ -20,7 +20,7 @@ const { components } = JSON.parse(
 const packages = components.map(({ name }) => `\`${name}\``).join(', ')
 const text = await readFile(path, 'utf8')
 const [before, after] = [text.split(BEGIN)[0], text.split(END)[1]]
-const contents = `\`wimds serve\` is ${lines.size} files of TypeScript with about ${Math.round(total / 100) * 100} lines, all below \`src/sidecar\` and \`src/lib\`. The image of
+const contents = `\`wimds serve\` is ${lines.size} files of TypeScript with about ${Math.round(total / 100) * 100} lines, all below \`src/sidecar\`, \`src/broker\` and \`src/lib\`. The image of
 the sidecar has ${components.length} packages, none of them a client of Kubernetes: ${packages}.`
 const page = await format(`${before}${BEGIN}\n\n${contents}\n\n${END}${after}`, {
   ...(await resolveConfig(path)),

@@ -24,47 +24,57 @@ const importsOf = (folder: string) =>
   [...IMPORTS].flatMap(([file, names]) => (file.startsWith(folder) ? names : []))
 
 test('the imports are found', () => {
-  expect(IMPORTS.get('cli/precompiled.ts')).toContain('sidecar/serve/serve.ts')
-  expect(IMPORTS.get('sidecar/exchange/dispatcher.ts')).toContain('lib/undici.ts')
+  expect(IMPORTS.get('cli/precompiled.ts')).toContain('sidecar/serve.ts')
+  expect(IMPORTS.get('broker/exchange/dispatcher.ts')).toContain('lib/undici.ts')
 })
 
 test.each([
-  // The three floors.
-  ['lib/', /^(?:sidecar|cluster|tools|cli)\//],
-  ['sidecar/', /^(?:cluster|tools|cli)\/|^@kubernetes\//],
-  ['cluster/', /^(?:tools|cli)\//],
+  // The floors.
+  ['lib/', /^(?:redirect|broker|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['redirect/', /^(?:broker|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['broker/', /^(?:redirect|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['kubernetes/', /^(?:redirect|sidecar|node|injection|tools|cli)\//],
+  ['sidecar/', /^(?:kubernetes|node|injection|tools|cli)\//],
+  ['node/', /^(?:sidecar|injection|tools|cli)\//],
+  ['injection/', /^(?:sidecar|node|tools|cli)\//],
   ['tools/', /^cli\/(?!precompiled)/],
   // The wire, and nothing of Entra ID or of servers.
   [
-    'sidecar/dialects/',
-    /^sidecar\/(?:exchange|server|config|telemetry|serve)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+    'broker/dialects/',
+    /^broker\/(?:exchange|server|config|telemetry)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   [
-    'sidecar/metadata/',
-    /^sidecar\/(?:exchange|server|config|telemetry|serve|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
+    'broker/metadata/',
+    /^broker\/(?:exchange|server|config|telemetry|tokens)\/|^(?:lib\/undici\.ts|undici|fastify)$/,
   ],
   // Entra ID, and nothing of servers.
-  ['sidecar/exchange/', /^sidecar\/(?:dialects|metadata|server|telemetry|serve)\/|^fastify$/],
+  [
+    'broker/exchange/',
+    /^broker\/(?:dialects|metadata|server|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts|^fastify$/,
+  ],
   // Neither, and no I/O.
   [
-    'sidecar/tokens/',
-    /^sidecar\/(?:dialects|metadata|exchange|server|config|telemetry|serve)\/|^node:(?:fs|net|http|tls)|^(?:lib\/undici\.ts|undici)$/,
+    'broker/tokens/',
+    /^broker\/(?:dialects|metadata|exchange|server|config|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts|^node:(?:fs|net|http|tls)|^(?:lib\/undici\.ts|undici)$/,
   ],
-  ['sidecar/server/', /^sidecar\/(?:exchange|serve)\//],
-  ['sidecar/config/', /^sidecar\/(?:dialects|exchange|server|tokens|telemetry|serve)\//],
-  ['sidecar/telemetry/', /^sidecar\/(?:serve|status-page)\//],
+  ['broker/server/', /^broker\/(?:exchange)\/|^broker\/(?:broker|exchange-stack|reload)\.ts/],
   [
-    'cluster/injector/',
-    /^sidecar\/(?:dialects|exchange|tokens|serve|server)\/|^cluster\/(?!injector)/,
+    'broker/config/',
+    /^broker\/(?:dialects|exchange|server|tokens|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts/,
+  ],
+  ['broker/telemetry/', /^broker\/(?:status-page)\/|^broker\/(?:broker|exchange-stack|reload)\.ts/],
+  [
+    'injection/injector/',
+    /^broker\/(?:dialects|exchange|tokens|server)\/|^broker\/(?:broker|exchange-stack|reload)\.ts|^injection\/(?!injector)/,
   ],
   [
     'tools/trust/',
-    /^sidecar\/(?:dialects|metadata|tokens|server|telemetry|serve)\/|^tools\/(?:simulator|doctor)\//,
+    /^broker\/(?:dialects|metadata|tokens|server|telemetry)\/|^broker\/(?:broker|exchange-stack|reload)\.ts|^tools\/(?:simulator|doctor)\//,
   ],
   // The simulator checks the sidecar, so it shares nothing with it that it checks.
   [
     'tools/simulator/',
-    /^sidecar\/(?:dialects|metadata|exchange|server|tokens|identities|telemetry|serve)\b|^lib\/clouds/,
+    /^broker\/(?:dialects|metadata|exchange|server|tokens|identities|telemetry|broker|exchange-stack|reload)\b|^lib\/clouds/,
   ],
 ])('%s imports nothing that matches %s', (folder, forbidden) => {
   expect(importsOf(folder).filter((name) => forbidden.test(name))).toEqual([])
@@ -84,8 +94,8 @@ function loadedWith(file: string, found = new Set<string>()): ReadonlySet<string
 }
 
 test('the sidecar is started without the parser of flags and without help texts', () => {
-  const loaded = [...new Set([...loadedWith('cli.ts'), ...loadedWith('sidecar/serve/serve.ts')])]
-  expect(loaded).toContain('sidecar/server/app.ts')
+  const loaded = [...new Set([...loadedWith('cli.ts'), ...loadedWith('sidecar/serve.ts')])]
+  expect(loaded).toContain('broker/server/app.ts')
   expect(
     loaded.filter((file) => /^lib\/args|\/declaration\.ts$|^cli\/help|^tools\//.test(file)),
   ).toEqual([])
@@ -93,10 +103,10 @@ test('the sidecar is started without the parser of flags and without help texts'
 
 // With another one, a reader of the log that stalls would stall the command.
 test.each([
-  'sidecar/serve/serve.ts',
-  'cluster/webhook/webhook.ts',
-  'cluster/node-agent/node-agent.ts',
-  'cluster/node-broker/node-broker.ts',
+  'sidecar/serve.ts',
+  'injection/webhook/webhook.ts',
+  'node/agent/node-agent.ts',
+  'node/broker/node-broker.ts',
 ])('%s logs by the output that never blocks', (file) => {
   expect(IMPORTS.get(file)).toContain('lib/log-output.ts')
 })

@@ -17,21 +17,13 @@ export const HELP_COMMAND: CommandEntry = {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     load: async () => (await import('./precompiled.ts')).loadServe(),
-    declare: async () => (await import('../sidecar/serve/declaration.ts')).SERVE,
+    declare: async () => (await import('../sidecar/declaration.ts')).SERVE,
   },
-  redirect: entry(() => import('../sidecar/redirect/redirect.ts'), 'redirect', 'REDIRECT'),
+  redirect: entry(() => import('../sidecar/redirect.ts'), 'redirect', 'REDIRECT'),
   probe: entry(() => import('../sidecar/probe.ts'), 'probe', 'PROBE'),
-  webhook: entry(() => import('../cluster/webhook/webhook.ts'), 'webhook', 'WEBHOOK'),
-  'node-agent': entry(
-    () => import('../cluster/node-agent/node-agent.ts'),
-    'nodeAgent',
-    'NODE_AGENT',
-  ),
-  'node-broker': entry(
-    () => import('../cluster/node-broker/node-broker.ts'),
-    'nodeBroker',
-    'NODE_BROKER',
-  ),
+  webhook: entry(() => import('../injection/webhook/webhook.ts'), 'webhook', 'WEBHOOK'),
+  'node-agent': entry(() => import('../node/agent/node-agent.ts'), 'nodeAgent', 'NODE_AGENT'),
+  'node-broker': entry(() => import('../node/broker/node-broker.ts'), 'nodeBroker', 'NODE_BROKER'),
   inject: entry(() => import('../tools/inject/inject.ts'), 'inject', 'INJECT'),
   uninject: entry(() => import('../tools/inject/uninject.ts'), 'uninject', 'UNINJECT'),
   trust: entry(() => import('../tools/trust/trust.ts'), 'trust', 'TRUST'),

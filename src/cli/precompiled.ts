@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Command } from '../lib/command.ts'
-import { keepTickShape } from '../sidecar/serve/v8-settings.ts'
+import { keepTickShape } from '../broker/v8-settings.ts'
 
 type Exports = Readonly<Record<string, Command>>
 type CommonJsModule = (
@@ -20,7 +20,7 @@ type CommonJsModule = (
  */
 export async function loadServe(): Promise<Command> {
   const filename = join(import.meta.dirname, 'serve.cjs')
-  if (!existsSync(filename)) return (await import('../sidecar/serve/serve.ts')).serve
+  if (!existsSync(filename)) return (await import('../sidecar/serve.ts')).serve
   const cache = `${filename}.cache`
   const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
   const script = new Script(readFileSync(filename, 'latin1'), { filename: 'serve.cjs', cachedData })

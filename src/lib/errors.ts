@@ -67,7 +67,7 @@ export const ERROR_KINDS = {
   entra_redirected: temporary('exchange'),
   entra_host_not_allowed: permanent('exchange'),
 
-  // Rejections of Entra ID (src/sidecar/exchange/aadsts.ts maps AADSTS codes to these)
+  // Rejections of Entra ID (src/broker/exchange/aadsts.ts maps AADSTS codes to these)
   federated_credential_not_found: permanent('exchange'),
   federated_credential_mismatch: permanent('exchange'),
   assertion_refused: permanent('exchange'),

@@ -1,14 +1,14 @@
 /** The exchange without server and cache, for commands that need one token and end. */
-import { createAssertionReader } from '../sidecar/exchange/assertion.ts'
+import { createAssertionReader } from '../broker/exchange/assertion.ts'
 import {
   createExchangeDispatchers,
   type ExchangeDispatchers,
-} from '../sidecar/exchange/dispatcher.ts'
-import { createEntraExchange } from '../sidecar/exchange/entra.ts'
+} from '../broker/exchange/dispatcher.ts'
+import { createEntraExchange } from '../broker/exchange/entra.ts'
 import { startDeadline } from '../lib/deadline.ts'
-import { systemClock } from '../sidecar/tokens/clock.ts'
-import type { AccessToken, TokenRequest } from '../sidecar/tokens/token.ts'
-import type { Config } from '../sidecar/config/config.ts'
+import { systemClock } from '../broker/tokens/clock.ts'
+import type { AccessToken, TokenRequest } from '../broker/tokens/token.ts'
+import type { Config } from '../broker/config/config.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: (request: TokenRequest) => Promise<AccessToken>

@@ -1,9 +1,5 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
-import {
-  createConfigError,
-  type ParsedSettings,
-  parseSettings,
-} from '../sidecar/config/settings.ts'
+import { createConfigError, type ParsedSettings, parseSettings } from '../broker/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, type Flags, parseFlags } from '../lib/args.ts'
 import { formatUrlHost } from '../lib/hosts.ts'

@@ -1,8 +1,8 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
-import { loadConfig } from '../sidecar/config/config.ts'
-import { duration } from '../sidecar/config/parsers.ts'
-import type { TokenAnswer } from '../sidecar/dialects/dialect.ts'
-import { imds } from '../sidecar/dialects/imds.ts'
+import { loadConfig } from '../broker/config/config.ts'
+import { duration } from '../broker/config/parsers.ts'
+import type { TokenAnswer } from '../broker/dialects/dialect.ts'
+import { imds } from '../broker/dialects/imds.ts'
 import {
   type BrokerError,
   formatProblem,
@@ -14,9 +14,9 @@ import {
   createIdentityResolver,
   requireAllowedResource,
   type Selector,
-} from '../sidecar/identities.ts'
+} from '../broker/identities.ts'
 import { isGuid } from '../lib/grammars.ts'
-import { computeExpiry, systemClock, toWallTimes } from '../sidecar/tokens/clock.ts'
+import { computeExpiry, systemClock, toWallTimes } from '../broker/tokens/clock.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'

@@ -1,5 +1,5 @@
 /** A status document for each state of the status page. */
-import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
+import type { StatusDocument } from '../../src/broker/telemetry/status-schema.ts'
 import { aStatus } from '../fixtures/status.ts'
 
 type Token = StatusDocument['tokens'][number]

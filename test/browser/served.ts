@@ -1,6 +1,6 @@
 /** Starts an admin server that serves a status document. */
-import { createStatusRoutes } from '../../src/sidecar/server/admin.ts'
-import type { StatusDocument } from '../../src/sidecar/telemetry/status-schema.ts'
+import { createStatusRoutes } from '../../src/broker/server/admin.ts'
+import type { StatusDocument } from '../../src/broker/telemetry/status-schema.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 
 interface Served extends AsyncDisposable {

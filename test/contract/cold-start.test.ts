@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip, TOKEN } from '../fixtures/connection.ts'
-import { connectProxy } from '../sidecar/exchange/connect-proxy.ts'
+import { connectProxy } from '../broker/exchange/connect-proxy.ts'
 import { listening } from '../fixtures/listening.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
 

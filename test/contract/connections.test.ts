@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { CONNECTION_TIMEOUTS } from '../../src/sidecar/server/connections.ts'
-import type { ListenOptions } from '../../src/sidecar/server/listen.ts'
+import { CONNECTION_TIMEOUTS } from '../../src/broker/server/connections.ts'
+import type { ListenOptions } from '../../src/broker/server/listen.ts'
 import { type Connection, openConnection, request, TOKEN } from '../fixtures/connection.ts'
 import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { COMMANDS as ENTRIES, declare, declareAll } from '../../src/cli/commands.ts'
 import { createHelp } from '../../src/cli/help.ts'
-import { Settings } from '../../src/sidecar/config/settings.ts'
+import { Settings } from '../../src/broker/config/settings.ts'
 import type { Command } from '../../src/lib/command.ts'
 import { findPiece } from './secrets.ts'
 import { captureIo, runCommand } from '../tools/capture.ts'

@@ -1,7 +1,7 @@
 /** The annotated manifest of the examples is what `wimds inject` makes of a pod. */
 import { expect, test } from 'vitest'
 import { injectManifests } from '../../src/tools/inject/manifests/inject-manifests.ts'
-import { CLIENT, settings, TENANT } from '../cluster/injector/patched.ts'
+import { CLIENT, settings, TENANT } from '../injection/injector/patched.ts'
 import { readPage } from './pages.ts'
 
 const POD = `apiVersion: v1

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ALLOWED_PREFIXES } from '../../src/sidecar/metadata/pass-through.ts'
+import { ALLOWED_PREFIXES } from '../../src/broker/metadata/pass-through.ts'
 import { readPage } from './pages.ts'
 
 test('the page lists every path that can be forwarded, and no other', () => {

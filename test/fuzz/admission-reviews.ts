@@ -1,6 +1,6 @@
 /** Generates AdmissionReviews of hostile and malformed pods. */
 import * as fc from 'fast-check'
-import { pods } from '../cluster/injector/arbitrary-pod.ts'
+import { pods } from '../injection/injector/arbitrary-pod.ts'
 
 const CONTAINER = { name: 'app', image: 'app:1' }
 const MOUNT = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds' }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Config, loadConfig } from '../../src/sidecar/config/config.ts'
+import { type Config, loadConfig } from '../../src/broker/config/config.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { fuzzRuns, mutated } from './mutations.ts'
 import { createFolder } from '../fixtures/folder.ts'

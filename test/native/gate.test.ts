@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler } from '../fixtures/native.ts'
 import { runProgram } from '../fixtures/run-program.ts'
-import { podNetwork, reasonToSkip, type PodNetwork } from '../sidecar/redirect/namespace.ts'
+import { podNetwork, reasonToSkip, type PodNetwork } from '../redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
 const ENV = { WIMDS_POD_UID: UID, WIMDS_NODE_NAME: 'node-1' }

@@ -215,7 +215,7 @@ describe('the rules', () => {
 
 describe('the scrape configurations', () => {
   test('select the port name of the injected sidecar', async () => {
-    const containers = await readFile('src/cluster/injector/containers.ts', 'utf8')
+    const containers = await readFile('src/injection/injector/containers.ts', 'utf8')
     const [, port = ''] = /ports: \[\{ name: '([\w-]+)'/.exec(containers) ?? []
     const [monitor] = parseAllDocuments(await readFile(`${EXAMPLES}/podmonitor.yaml`, 'utf8'))
     expect(monitor?.toJS()).toMatchObject({

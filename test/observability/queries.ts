@@ -2,13 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import {
-  createBrokerMetrics,
-  WorkloadMetrics,
-} from '../../src/cluster/node-broker/broker-metrics.ts'
-import { createNodeAgentMetrics } from '../../src/cluster/node-agent/agent-metrics.ts'
-import { createWebhookMetrics } from '../../src/cluster/webhook/webhook-metrics.ts'
-import { aMetricsRegistry } from '../sidecar/telemetry/observed.ts'
+import { createBrokerMetrics, WorkloadMetrics } from '../../src/node/broker/broker-metrics.ts'
+import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
+import { createWebhookMetrics } from '../../src/injection/webhook/webhook-metrics.ts'
+import { aMetricsRegistry } from '../broker/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
 

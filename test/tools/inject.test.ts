@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
-import { SET_BY_INJECTION } from '../../src/cluster/injector/injection-flags.ts'
+import { SET_BY_INJECTION } from '../../src/injection/injector/injection-flags.ts'
 import { runCommand } from './capture.ts'
 import { createFolder } from '../fixtures/folder.ts'
 

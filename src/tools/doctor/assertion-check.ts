@@ -9,15 +9,15 @@ import {
   hasUnexpectedAudience,
   readAssertion,
   requireAudience,
-} from '../../sidecar/exchange/assertion.ts'
+} from '../../broker/exchange/assertion.ts'
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
 import { ENABLE_OIDC_ISSUER, isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { ALGORITHM_FIX } from '../../sidecar/exchange/aadsts.ts'
-import { createInternalIssuerError } from '../../sidecar/exchange/entra-errors.ts'
-import type { Config } from '../../sidecar/config/config.ts'
+import { ALGORITHM_FIX } from '../../broker/exchange/aadsts.ts'
+import { createInternalIssuerError } from '../../broker/exchange/entra-errors.ts'
+import type { Config } from '../../broker/config/config.ts'
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './connectivity.ts'
 import { createFinding, failed, passed } from './findings.ts'

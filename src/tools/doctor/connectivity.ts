@@ -1,18 +1,18 @@
 /** Finds the token endpoints of a configuration, and checks the connectivity to each as an exchange would connect. */
-import type { Config } from '../../sidecar/config/config.ts'
+import type { Config } from '../../broker/config/config.ts'
 import {
   type ExchangeDispatchers,
   type ProxySettings,
   readProxy,
-} from '../../sidecar/exchange/dispatcher.ts'
+} from '../../broker/exchange/dispatcher.ts'
 import {
   ENTRA,
   TOKEN_PROXY,
   toTransportError,
   withPeer,
-} from '../../sidecar/exchange/transport-errors.ts'
-import { type Assertion, usesTokenProxy } from '../../sidecar/exchange/assertion.ts'
-import type { Identity } from '../../sidecar/identities.ts'
+} from '../../broker/exchange/transport-errors.ts'
+import { type Assertion, usesTokenProxy } from '../../broker/exchange/assertion.ts'
+import type { Identity } from '../../broker/identities.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
 import { getPeer } from '../../lib/hosts.ts'
 import { BrokerError } from '../../lib/errors.ts'

@@ -1,8 +1,8 @@
 /** Creates the commands for the federated credential that an exchange needs. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
-import { hasUnexpectedAudience } from '../../sidecar/exchange/assertion.ts'
-import type { Identity } from '../../sidecar/identities.ts'
+import { hasUnexpectedAudience } from '../../broker/exchange/assertion.ts'
+import type { Identity } from '../../broker/identities.ts'
 import { createCredentialName, parseManagedIdentityId } from '../managed-identity.ts'
 import { formatCommand, isPlainWord, namesFileForAz, type ShellCommand } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'

@@ -6,11 +6,11 @@ import {
   type ErrorCode,
   toBrokerError,
 } from '../../lib/errors.ts'
-import type { Config } from '../../sidecar/config/config.ts'
-import { isCredentialCode } from '../../sidecar/exchange/aadsts.ts'
-import { describeSkew, isSkewed, SKEW_FIX } from '../../sidecar/exchange/clock-skew.ts'
-import type { Identity } from '../../sidecar/identities.ts'
-import { systemClock, toWallTimes } from '../../sidecar/tokens/clock.ts'
+import type { Config } from '../../broker/config/config.ts'
+import { isCredentialCode } from '../../broker/exchange/aadsts.ts'
+import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
+import type { Identity } from '../../broker/identities.ts'
+import { systemClock, toWallTimes } from '../../broker/tokens/clock.ts'
 import { toScope } from '../../lib/resource.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
 import {

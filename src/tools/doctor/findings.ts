@@ -2,8 +2,8 @@
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { explainAadsts } from '../../sidecar/exchange/aadsts.ts'
-import type { StatusDocument } from '../../sidecar/telemetry/status-schema.ts'
+import { explainAadsts } from '../../broker/exchange/aadsts.ts'
+import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
 /** The names of faults that only doctor finds; docs/troubleshooting.md has a section for each. */

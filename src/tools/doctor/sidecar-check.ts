@@ -5,7 +5,7 @@ import { formatUrlHost } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
 import { getLocal } from './local-requests.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import type { Address } from '../../sidecar/config/parsers.ts'
+import type { Address } from '../../broker/config/parsers.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, notNeeded, passed } from './findings.ts'
 

@@ -1,8 +1,8 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
-import { findUnknownVariables } from '../../cluster/injector/injection-flags.ts'
-import { readRecord } from '../../cluster/injector/injection-record.ts'
-import { allContainers } from '../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../cluster/injector/injection-settings.ts'
+import { findUnknownVariables } from '../../injection/injector/injection-flags.ts'
+import { readRecord } from '../../injection/injector/injection-record.ts'
+import { allContainers } from '../../kubernetes/pod.ts'
+import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'

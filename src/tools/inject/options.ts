@@ -1,10 +1,13 @@
 /** Parses the flags of `wimds inject`. */
-import { INJECTION_FLAGS, parseInjectionSettings } from '../../cluster/injector/injection-flags.ts'
+import {
+  INJECTION_FLAGS,
+  parseInjectionSettings,
+} from '../../injection/injector/injection-flags.ts'
 import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { guid, tenant } from '../../sidecar/config/parsers.ts'
+import { guid, tenant } from '../../broker/config/parsers.ts'
 import type { ManifestOptions } from './manifests/inject-manifests.ts'
 import type { TemplatePath } from './manifests/workloads.ts'
 

@@ -4,7 +4,7 @@ import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { formatWorkload, StatusSchema } from '../../sidecar/telemetry/status-schema.ts'
+import { formatWorkload, StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
 const TIMEOUT_MS = 10_000

@@ -1,6 +1,6 @@
 /** Reads the YAML file of `wimds simulate --config`: directory, external issuers and faults. */
 import { z } from 'zod'
-import { type ParsedYaml, parseYaml } from '../../sidecar/config/yaml.ts'
+import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { readNamedFile } from '../../lib/named-file.ts'

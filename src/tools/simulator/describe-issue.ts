@@ -1,6 +1,6 @@
 /** Describes the error in a control request or a configuration file, and the allowed values. */
 import { z } from 'zod'
-import { formatKind, quote } from '../../sidecar/config/parsers.ts'
+import { formatKind, quote } from '../../broker/config/parsers.ts'
 
 /** Parses the value. The messages of its issues are for people. */
 export function parseForPeople<T>(schema: z.ZodType<T>, value: unknown) {

@@ -1,7 +1,7 @@
 /** Reads the flags of `wimds simulate` and the files that they name. */
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
-import { address } from '../../sidecar/config/parsers.ts'
+import { address } from '../../broker/config/parsers.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'

@@ -1,7 +1,7 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
 import * as z from 'zod/mini'
-import { type IdentityEntry, parseIdentities } from '../../sidecar/config/identities-file.ts'
-import { parsePod, type Pod, getServiceAccountName } from '../../cluster/injector/pod.ts'
+import { type IdentityEntry, parseIdentities } from '../../broker/config/identities-file.ts'
+import { parsePod, type Pod, getServiceAccountName } from '../../kubernetes/pod.ts'
 import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
 import { formatProblem } from '../../lib/errors.ts'

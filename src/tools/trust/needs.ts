@@ -1,14 +1,10 @@
 /** Finds the federated credentials that the objects of a cluster need. */
-import type { IdentityEntry } from '../../sidecar/config/identities-file.ts'
+import type { IdentityEntry } from '../../broker/config/identities-file.ts'
 import { findAudience } from '../../lib/clouds.ts'
-import { CLIENT_ID, parseAnnotations } from '../../cluster/injector/annotations.ts'
-import {
-  allContainers,
-  findVariable,
-  getLiteralValue,
-  type Pod,
-} from '../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../cluster/injector/injection-settings.ts'
+import { parseAnnotations } from '../../injection/injector/annotations.ts'
+import { CLIENT_ID } from '../../kubernetes/service-account.ts'
+import { allContainers, findVariable, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
+import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {

@@ -1,13 +1,8 @@
 /** Finds out which audience the projected token of a pod has, and so where it is exchanged. */
 import { posix } from 'node:path'
-import { isForDirectFederation } from '../../sidecar/exchange/assertion.ts'
-import { findFederatedToken } from '../../cluster/injector/federated-token.ts'
-import {
-  allContainers,
-  findVariable,
-  type Pod,
-  type VolumeMount,
-} from '../../cluster/injector/pod.ts'
+import { isForDirectFederation } from '../../broker/exchange/assertion.ts'
+import { findFederatedToken } from '../../injection/injector/federated-token.ts'
+import { allContainers, findVariable, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
 
 /** Stands for a token that goes to the token proxy of an AKS identity binding. */
 export const BINDING = Symbol('identity binding')

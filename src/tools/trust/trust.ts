@@ -1,8 +1,8 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { authorityHost, guid } from '../../sidecar/config/parsers.ts'
+import { authorityHost, guid } from '../../broker/config/parsers.ts'
 import { BrokerError, ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
-import { readAssertion } from '../../sidecar/exchange/assertion.ts'
+import { readAssertion } from '../../broker/exchange/assertion.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
 import {

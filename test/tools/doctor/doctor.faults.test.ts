@@ -9,7 +9,7 @@ import { createSimulator, type Simulator } from '../../../src/tools/simulator/si
 import { listening } from '../../fixtures/listening.ts'
 import { becomeUser, copyCli, runNode, scriptOf } from '../../fixtures/run-program.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
-import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
+import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { diagnose, readReport, startSidecar } from './run-doctor.ts'
 
 let served: Awaited<ReturnType<typeof startSidecar>>

@@ -9,7 +9,7 @@ import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
-import { connectProxy } from '../../sidecar/exchange/connect-proxy.ts'
+import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
 import { diagnose, runDoctor, startSidecar } from './run-doctor.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CLIENT_LIBRARIES } from '../../../src/sidecar/telemetry/clients.ts'
+import { CLIENT_LIBRARIES } from '../../../src/broker/telemetry/clients.ts'
 import {
   findLibrary,
   supportsWorkloadIdentity,

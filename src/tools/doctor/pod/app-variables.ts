@@ -1,15 +1,15 @@
 /** Checks whether the variables of the application's containers lead SDKs to the sidecar, which mode env needs. */
-import { parseAnnotations } from '../../../cluster/injector/annotations.ts'
-import { formatListenAddress } from '../../../cluster/injector/app-environment.ts'
-import { leadsToSidecar } from '../../../cluster/injector/endpoint-variables.ts'
+import { parseAnnotations } from '../../../injection/injector/annotations.ts'
+import { formatListenAddress } from '../../../injection/injector/app-environment.ts'
+import { leadsToSidecar } from '../../../injection/injector/endpoint-variables.ts'
 import {
   type Container,
   findVariable,
   getLiteralValue,
   hasEnvFrom,
   type Pod,
-} from '../../../cluster/injector/pod.ts'
-import { INJECTION_DEFAULTS } from '../../../cluster/injector/injection-settings.ts'
+} from '../../../kubernetes/pod.ts'
+import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import { findAppContainers } from './pod-object.ts'

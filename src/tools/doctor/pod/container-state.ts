@@ -1,7 +1,7 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
-import { GATE, REDIRECT } from '../../../cluster/injector/pod.ts'
+import { GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
-import { lacksRights } from '../../../sidecar/redirect/run-tool.ts'
+import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
 

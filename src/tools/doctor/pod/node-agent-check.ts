@@ -1,6 +1,6 @@
 /** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
 import * as z from 'zod/mini'
-import { GATE } from '../../../cluster/injector/pod.ts'
+import { GATE } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'

@@ -1,5 +1,5 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
-import type { Pod } from '../../../cluster/injector/pod.ts'
+import type { Pod } from '../../../kubernetes/pod.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { parseReport, type Sections } from '../doctor-report.ts'

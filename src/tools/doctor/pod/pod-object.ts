@@ -11,7 +11,7 @@ import {
   type Pod,
   REDIRECT,
   SIDECAR,
-} from '../../../cluster/injector/pod.ts'
+} from '../../../kubernetes/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { type RoutingMode, SIDECAR_MODES } from '../../../lib/sidecar-interface.ts'
 

@@ -1,5 +1,5 @@
 /** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
-import type { Container, Pod } from '../../../cluster/injector/pod.ts'
+import type { Container, Pod } from '../../../kubernetes/pod.ts'
 import { METADATA_IP } from '../../../lib/hosts.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'

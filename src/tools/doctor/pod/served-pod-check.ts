@@ -1,9 +1,9 @@
 /** Checks a pod of mode node by its status document, which the broker of its node has. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../../lib/describe-error.ts'
-import { type StatusDocument, StatusSchema } from '../../../sidecar/telemetry/status-schema.ts'
-import { createExpiredError } from '../../../sidecar/exchange/assertion.ts'
-import { WITHOUT_IDENTITY } from '../../../sidecar/telemetry/find-problems.ts'
+import { type StatusDocument, StatusSchema } from '../../../broker/telemetry/status-schema.ts'
+import { createExpiredError } from '../../../broker/exchange/assertion.ts'
+import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
 import { listClaims } from '../assertion-check.ts'
 import { describeIdentity } from '../checks.ts'
 import { createCredentialCommands } from '../credential-commands.ts'

@@ -1,11 +1,11 @@
 /** Checks whether a cluster, and a namespace of it, can run injected pods. */
 import * as z from 'zod/mini'
-import { TENANT_ID } from '../../../cluster/injector/annotations.ts'
-import { inject } from '../../../cluster/injector/inject.ts'
+import { TENANT_ID } from '../../../kubernetes/service-account.ts'
+import { inject } from '../../../injection/injector/inject.ts'
 import {
   INJECTION_DEFAULTS,
   NATIVE_SIDECARS_SINCE,
-} from '../../../cluster/injector/injection-settings.ts'
+} from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'

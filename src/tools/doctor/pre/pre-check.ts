@@ -1,6 +1,6 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
-import { INJECTION_DEFAULTS } from '../../../cluster/injector/injection-settings.ts'
-import type { Config } from '../../../sidecar/config/config.ts'
+import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
+import type { Config } from '../../../broker/config/config.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, notChecked } from '../findings.ts'

@@ -1,6 +1,6 @@
 /** Edits the pod templates of manifests, and reports what was done to each object. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Pod } from '../../../cluster/injector/pod.ts'
+import type { Pod } from '../../../kubernetes/pod.ts'
 import {
   type DocumentProblem,
   findTemplateSyntax,

@@ -1,7 +1,7 @@
 /** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
 import * as z from 'zod/mini'
-import type { ServiceAccountAnnotations } from '../../../cluster/injector/injection-plan.ts'
-import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../cluster/injector/pod.ts'
+import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
+import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../kubernetes/pod.ts'
 import type { Key } from './edit-document.ts'
 
 export interface Workload {

@@ -1,7 +1,7 @@
 /** `wimds doctor --pod` before a table of kubectl, and doctor inside in the same process. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { inject } from '../../../../src/cluster/injector/inject.ts'
-import { INJECTION_DEFAULTS } from '../../../../src/cluster/injector/injection-settings.ts'
+import { inject } from '../../../../src/injection/injector/inject.ts'
+import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose, runDoctor, startSidecar } from '../run-doctor.ts'

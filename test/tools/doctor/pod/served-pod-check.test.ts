@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { StatusDocument } from '../../../../src/sidecar/telemetry/status-schema.ts'
+import type { StatusDocument } from '../../../../src/broker/telemetry/status-schema.ts'
 import { checkServedPod } from '../../../../src/tools/doctor/pod/served-pod-check.ts'
 import { aStatus } from '../../../fixtures/status.ts'
 

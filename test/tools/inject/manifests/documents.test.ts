@@ -1,7 +1,7 @@
 /** The limit on what the aliases of a document expand to. */
 import { expect, test } from 'vitest'
 import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
-import { settings, TENANT } from '../../../cluster/injector/patched.ts'
+import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 const POD = `apiVersion: v1
 kind: Pod

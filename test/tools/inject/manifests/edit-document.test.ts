@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
-import { settings, TENANT } from '../../../cluster/injector/patched.ts'
+import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 function inject(source: string): string {
   const { files, problems } = injectManifests([{ name: 'pod.yaml', source }], {

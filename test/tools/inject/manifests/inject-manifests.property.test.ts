@@ -7,10 +7,10 @@ import {
   injectManifests,
   uninjectManifests,
 } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
-import type { InjectionSettings } from '../../../../src/cluster/injector/injection-settings.ts'
+import type { InjectionSettings } from '../../../../src/injection/injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
-import { pods } from '../../../cluster/injector/arbitrary-pod.ts'
-import { injected, settings, TENANT, CLIENT } from '../../../cluster/injector/patched.ts'
+import { pods } from '../../../injection/injector/arbitrary-pod.ts'
+import { injected, settings, TENANT, CLIENT } from '../../../injection/injector/patched.ts'
 
 /** Each run parses and prints a manifest several times. */
 const RUNS = { numRuns: 20 }

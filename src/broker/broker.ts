@@ -1,0 +1,201 @@
+/** Builds the broker: exchange, token cache and telemetry. Projected tokens and what the process shares are given to it. */
+import type { Config } from './config/config.ts'
+import type { AssertionReader } from './exchange/assertion.ts'
+import { type AssertionPolling, watchAssertions } from './exchange/assertion-watcher.ts'
+import {
+  createClientIdLookup,
+  createIdentityResolver,
+  type Identity,
+  type IdentityDirectory,
+  isAllowedResource,
+} from './identities.ts'
+import { formatUrlHost } from '../lib/hosts.ts'
+import { createGuard } from './server/guard.ts'
+import type { Pod, PodIdentities } from './server/pod.ts'
+import { createAppServiceDialects } from './dialects/app-service.ts'
+import { cloudShell } from './dialects/cloud-shell.ts'
+import { imds } from './dialects/imds.ts'
+import { createPassThrough } from './metadata/pass-through.ts'
+import type { ProcessLog } from './telemetry/logger.ts'
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
+import { systemClock } from './tokens/clock.ts'
+import { createExchangeLimit, nestLimits } from './tokens/exchange-limit.ts'
+import { TokenCache } from './tokens/token-cache.ts'
+import { toResource } from '../lib/resource.ts'
+import { createCacheRequest } from './tokens/cache-entry.ts'
+import type { CacheRequest, TokenRequest } from './tokens/token.ts'
+import type { ExchangeStack } from './exchange-stack.ts'
+
+interface BrokerSources {
+  readonly config: Config
+  /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
+  readonly readAssertion: AssertionReader
+  /** Undefined: as fits files of the own pod. */
+  readonly assertionPolling?: AssertionPolling
+  readonly exchanges: ExchangeStack
+  readonly log: ProcessLog
+}
+
+export interface Broker {
+  /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
+  readonly createPod: (own: Pick<Pod, 'instanceId' | 'findPeerUid'>) => Pod
+  readonly telemetry: Telemetry
+  /** Starts to poll the projected tokens; resolves after the first poll. */
+  readonly watchAssertions: () => Promise<void>
+  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
+  readonly prefetch: () => Promise<void>
+  /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
+  readonly applyConfig: (next: Config) => void
+  /** Reports a reload; `problem` says why the new identities file is not in use. */
+  readonly onReload: (problem: string | undefined) => void
+  readonly close: () => void
+}
+
+/**
+ * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
+ * cached.
+ */
+const WAITING_SHARE = 3 / 4
+
+/** Creates the broker. It reads no projected token and opens no connection yet. */
+export function createBroker(sources: BrokerSources): Broker {
+  const { config, readAssertion, log } = sources
+  const { exchange } = config
+  // A reload replaces them.
+  let current = config
+  const identities = describeIdentities(config)
+  let reloadProblem: string | undefined
+
+  const telemetry = createTelemetry({
+    audience: exchange.audience,
+    auditsTokens: config.log.auditsTokens,
+    config: () =>
+      reloadProblem === undefined
+        ? current
+        : { ...current, warnings: [...current.warnings, reloadProblem] },
+    log,
+    clock: systemClock,
+    entries: () => cache.entries(),
+    assertions: () => assertions.states,
+    readyAfterPrefetch: config.readyAfterPrefetch,
+  })
+  const cache = createCache(sources, telemetry)
+  const shared = { ...describePod(config, telemetry), identities }
+  const assertions = watchAssertions({
+    files: () => current.tokenFiles,
+    read: readAssertion,
+    clock: systemClock,
+    polling: sources.assertionPolling,
+    onChange: (file, state, previous) => {
+      telemetry.onAssertion(file, state)
+      if (previous !== undefined) cache.assertionRotated(file)
+    },
+  })
+
+  async function prefetch(): Promise<void> {
+    await cache.prefetch(listPrefetched(current.directory))
+    telemetry.onPrefetched()
+  }
+
+  return {
+    createPod: (own) => ({
+      ...shared,
+      ...own,
+      tokens: cache.createGet(countWaiting(config)),
+    }),
+    telemetry,
+    watchAssertions: assertions.poll,
+    prefetch,
+    applyConfig: (next) => {
+      current = next
+      Object.assign(identities, describeIdentities(next))
+      cache.updateIdentities(createIdentityFinder(next.directory))
+      void assertions.poll()
+      void prefetch()
+    },
+    onReload: (problem) => {
+      telemetry.onReload(problem === undefined)
+      reloadProblem = problem
+    },
+    close: () => {
+      assertions.close()
+      cache.close()
+    },
+  }
+}
+
+/** Returns how many callers of a pod may wait for Entra ID. */
+function countWaiting({ maxConnections }: Config): number {
+  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
+}
+
+/** Creates the cache of the tokens that Entra ID issues. */
+function createCache(
+  { config, readAssertion, exchanges }: BrokerSources,
+  telemetry: Telemetry,
+): TokenCache {
+  const { timeoutMs, maxConcurrent, region } = config.exchange
+  const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
+  const clock = systemClock
+  const source = exchanges.createSource({
+    readAssertion,
+    onSkew,
+    onAttempt,
+    clock,
+    region,
+    timeoutMs,
+  })
+  const maxQueued = countWaiting(config)
+  const limit = createExchangeLimit({ maxConcurrent, maxQueued, timeoutMs })
+  return new TokenCache(source, {
+    maxEntries: config.cacheSize,
+    timeoutMs,
+    limit: nestLimits(limit, exchanges.limit),
+    clock,
+    onResult: onCacheResult,
+    onExchange,
+    onRefresh,
+  })
+}
+
+function describeIdentities({ directory, tenantId }: Config): PodIdentities {
+  return { resolve: createIdentityResolver(directory), tenantId }
+}
+
+/** Returns what all pods of the configuration have in common. */
+function describePod(
+  { maxConnections, allowedHosts, listen, identityHeader, instance, passThrough }: Config,
+  { readiness, onReply }: Telemetry,
+) {
+  const listenHosts = listen.map(({ host }) => formatUrlHost(host))
+  const dialects = [
+    imds,
+    cloudShell,
+    ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
+  ]
+  return {
+    maxConnections,
+    guard: createGuard([...allowedHosts, ...listenHosts]),
+    dialects: Map.groupBy(dialects, ({ path }) => path),
+    instance,
+    passThrough: createPassThrough({ prefixes: passThrough }),
+    isReady: () => readiness().ready,
+    onReply,
+  }
+}
+
+/** Returns the requests for the resources of WIMDS_PREFETCH, of every identity. */
+function listPrefetched({ identities }: IdentityDirectory): CacheRequest[] {
+  return identities.flatMap((identity) =>
+    identity.prefetch.map((resource) => createCacheRequest(identity, resource)),
+  )
+}
+
+/** Creates the function that returns the identity with which a cached request may still be made. */
+function createIdentityFinder(directory: IdentityDirectory) {
+  const findByClientId = createClientIdLookup(directory)
+  return ({ identity: { clientId }, scope }: TokenRequest): Identity | undefined => {
+    const found = findByClientId(clientId)
+    return found && isAllowedResource(found, toResource(scope)) ? found : undefined
+  }
+}

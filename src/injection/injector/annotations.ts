@@ -1,0 +1,169 @@
+/** Parses the pod's annotations of wimds and of azure-workload-identity. */
+import * as z from 'zod/mini'
+import { choice, createSchema, flag, integer, matching } from '../../broker/config/parsers.ts'
+import { DEFAULT_NODE_PORT } from '../../lib/sidecar-interface.ts'
+import { suggest } from '../../lib/suggest.ts'
+import { readRecord } from './injection-record.ts'
+import type { Pod } from '../../kubernetes/pod.ts'
+import { omitPodLevelResources, overrideResources } from './resources.ts'
+import {
+  configMapName,
+  type InjectionSettings,
+  objectKey,
+  SHARED_SETTINGS,
+} from './injection-settings.ts'
+
+/** The prefix of the annotations of wimds. */
+export const PREFIX = 'wimds.io/'
+
+/** The prefix of the annotations of azure-workload-identity. */
+const AZWI_PREFIX = 'azure.workload.identity/'
+
+const port = integer({ min: 1024, max: 65_535 })
+const NOT_EMPTY = /./s
+
+/** The annotations of wimds by their names after the prefix, with the schemas of their values. */
+const ANNOTATIONS = {
+  inject: flag,
+  injected: z.string(),
+  ...SHARED_SETTINGS,
+  port,
+  'admin-port': port,
+  'config-map': configMapName,
+  prefetch: matching(NOT_EMPTY, 'a comma-separated list of resources'),
+  'pass-through': matching(NOT_EMPTY, 'a comma-separated list of paths'),
+  'identity-header-secret': objectKey('Secret', 'identity-header'),
+  'https-proxy': matching(NOT_EMPTY, 'the URL of a proxy'),
+  'https-proxy-secret': objectKey('Secret', 'https-proxy'),
+  'no-proxy': matching(NOT_EMPTY, 'a comma-separated list of hosts'),
+  'sdk-credentials': choice('managed-identity'),
+  // Separated by commas or, as azure-workload-identity does it, by semicolons.
+  'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
+}
+type Name = keyof typeof ANNOTATIONS
+type Values = { readonly [N in Name]: z.infer<(typeof ANNOTATIONS)[N]> }
+const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
+
+/** The options of an injection that a pod's annotations set. */
+export type PodOptions = ReturnType<typeof parseAnnotations>
+
+/** Parses the annotations; settings that they do not override have the operator's value. */
+export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
+  const annotations = pod.metadata?.annotations ?? {}
+  const problems = [
+    ...findUnknownAnnotations(annotations),
+    ...findConflicts(annotations),
+    ...findPassword(annotations),
+  ]
+
+  function parse<T>(key: string, schema: z.ZodMiniType<T>): T | undefined {
+    const value = annotations[key]
+    const parsed = value === undefined ? undefined : schema.safeParse(value.trim())
+    if (parsed?.error) problems.push(`the annotation ${key} ${parsed.error.issues[0]?.message}`)
+    return parsed?.data
+  }
+  /** Parses the annotation, or the other one if the pod has only that. */
+  function read<N extends Name>(name: N, other = PREFIX + name): Values[N] | undefined {
+    const key = PREFIX + name
+    return parse(annotations[key] === undefined ? other : key, SCHEMAS[name])
+  }
+
+  const resources = overrideResources(omitPodLevelResources(defaults.resources, pod), read)
+  const hasCpuRequest = annotations[`${PREFIX}cpu-request`] !== undefined
+  const wantedMode = read('mode')
+  const injectedMode = readRecord(pod)?.mode
+  // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
+  const mode = wantedMode ?? injectedMode ?? defaults.mode
+  return {
+    /** Undefined if the pod has no such annotation. */
+    inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
+    /** True if an earlier injection decides the mode, and the operator's settings have another one. */
+    keepsEarlierMode:
+      wantedMode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
+    /** The operator's settings with the pod's overrides. */
+    settings: {
+      mode,
+      port:
+        read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
+        (mode === 'node' ? DEFAULT_NODE_PORT : defaults.port),
+      adminPort: read('admin-port') ?? defaults.adminPort,
+      resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
+      // In mode node exchanges leave from the node, with its CA.
+      ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
+    },
+    /** A ConfigMap with the key `identities.yaml`. */
+    configMap: read('config-map'),
+    prefetch: read('prefetch'),
+    /** Paths of the node's IMDS that the sidecar may forward. */
+    passThrough: read('pass-through'),
+    identityHeaderSecret: read('identity-header-secret'),
+    /** The URL of the HTTP proxy to Entra ID. */
+    httpsProxy: read('https-proxy'),
+    /** The Secret with that URL, if it contains a password. */
+    httpsProxySecret: read('https-proxy-secret'),
+    /** Hosts that are reached without the proxy. */
+    noProxy: read('no-proxy'),
+    /** True if SDKs are to use the managed identity and no other credential. */
+    usesManagedIdentityOnly: read('sdk-credentials') !== undefined,
+    /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
+    tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
+    /** Containers whose environment is not changed. */
+    skipped: new Set(
+      read('skip-containers', `${AZWI_PREFIX}skip-containers`)?.filter((name) => name !== ''),
+    ),
+    /** A sentence for each annotation that is unknown or malformed. */
+    problems,
+  }
+}
+
+const TOKEN_EXPIRATION = integer({ min: 3600, max: 86_400 })
+
+/**
+ * Returns true if the pod asks for the proxy of azure-workload-identity by the value `true`, and its webhook
+ * would not inject that. (That webhook treats any value as true, even "false":
+ * Azure/azure-workload-identity#1210.)
+ */
+function asksForAzwiProxy(pod: Pod): boolean {
+  const value = pod.metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`]
+  return value === 'true' && !isInjectedByAzwi(pod)
+}
+
+/** Returns true if the webhook of azure-workload-identity would inject its own proxy: it selects by this label. */
+export function isInjectedByAzwi({ metadata }: Pod): boolean {
+  const isSelected = metadata?.labels?.[`${AZWI_PREFIX}use`] === 'true'
+  return isSelected && metadata?.annotations?.[`${AZWI_PREFIX}inject-proxy-sidecar`] !== undefined
+}
+
+/** Returns a problem for each unknown annotation: a misspelt one would be ignored silently. */
+function findUnknownAnnotations(annotations: Readonly<Record<string, string>>): string[] {
+  const names = Object.keys(ANNOTATIONS)
+  return Object.keys(annotations)
+    .filter((key) => key.startsWith(PREFIX) && !names.includes(key.slice(PREFIX.length)))
+    .map((key) => {
+      const suggestion = suggest(key.slice(PREFIX.length), names, PREFIX)
+      return suggestion === ''
+        ? `the annotation ${key} is unknown; known are ${PREFIX}{${names.join(',')}}`
+        : `the annotation ${key} is unknown${suggestion}`
+    })
+}
+
+/** A pod may have only one of these annotations. */
+const ALTERNATIVES = [
+  ['ca-config-map', 'ca-secret'],
+  ['https-proxy', 'https-proxy-secret'],
+] as const satisfies readonly Name[][]
+
+function findConflicts(annotations: Readonly<Record<string, string>>): string[] {
+  return ALTERNATIVES.map((names) => names.map((name) => PREFIX + name))
+    .filter((keys) => keys.every((key) => annotations[key] !== undefined))
+    .map((keys) => `the annotations ${keys.join(' and ')} are both set. Fix: remove one`)
+}
+
+/** Returns a problem for a proxy URL with a user. It does not repeat the value, which may contain a password. */
+function findPassword(annotations: Readonly<Record<string, string>>): string[] {
+  const key = `${PREFIX}https-proxy`
+  if (annotations[key]?.includes('@') !== true) return []
+  return [
+    `the annotation ${key} must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${key}-secret`,
+  ]
+}

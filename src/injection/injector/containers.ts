@@ -1,0 +1,197 @@
+/** The containers and volumes that the injector adds. */
+import { START_WAIT_SECONDS } from '../../lib/wait-for-port.ts'
+import { CA_DIRECTORY, CA_FILE_NAME, CONFIG_DIRECTORY, type Plan } from './injection-plan.ts'
+import {
+  CA_VOLUME,
+  CONFIG_VOLUME,
+  type Container,
+  GATE,
+  type Pod,
+  REDIRECT,
+  SIDECAR,
+  type Volume,
+  type VolumeMount,
+  WAIT,
+} from '../../kubernetes/pod.ts'
+import { createResources, omitPodLevelResources } from './resources.ts'
+import type { ObjectKey } from './injection-settings.ts'
+
+/** Creates what injection puts before the pod's own init containers, and before its containers. */
+export function createContainers(
+  pod: Pod,
+  plan: Plan,
+  mounts: readonly VolumeMount[],
+): { readonly initContainers: Container[]; readonly containers: Container[] } {
+  if (plan.settings.mode === 'node') {
+    return { initContainers: [createGate(pod, plan)], containers: [] }
+  }
+  const sidecar = createSidecar(pod, plan, mounts)
+  const initContainers = createInitContainers(pod, plan)
+  return plan.settings.hasNativeSidecars
+    ? { initContainers: [sidecar, ...initContainers], containers: [] }
+    : { initContainers, containers: [sidecar] }
+}
+
+/**
+ * Creates the sidecar. No probe reaches it over the network: a mesh that redirects inbound connections to
+ * its own proxy, which starts later, would make the kubelet's probe fail for ever. The init container
+ * after it waits for its port inside the pod instead. Where there is none, its start hook delays the containers
+ * that follow.
+ *
+ * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
+ * healthy app must not leave its Service because the sidecar answers late.
+ */
+function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
+  const { settings, sidecarEnv } = plan
+  const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
+  const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
+  return {
+    ...createImage(SIDECAR, settings.image, plan),
+    args: ['serve'],
+    ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
+    ...(hasStartHook(plan) && { lifecycle: { postStart } }),
+    env: [...sidecarEnv],
+    ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
+    resources: createResources(pod, settings.resources),
+    securityContext: createSecurityContext(plan),
+    volumeMounts: [
+      ...createMounts(plan),
+      ...(settings.ca === undefined ? [] : [caMount]),
+      ...mounts,
+    ],
+  }
+}
+
+/** A static program that needs under a megabyte; the memory limit is for the container runtime, which starts it there. */
+const GATE_RESOURCES = {
+  cpuRequest: '10m',
+  memoryRequest: '16Mi',
+  memoryLimit: '32Mi',
+  cpuLimit: undefined,
+  guaranteedCpu: '100m',
+}
+
+/**
+ * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts what the node agent
+ * reads, since the kubelet writes no volume that no container mounts.
+ */
+function createGate(pod: Pod, plan: Plan): Container {
+  return {
+    ...createImage(GATE, plan.settings.gateImage, plan),
+    env: [...plan.sidecarEnv],
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod)),
+    securityContext: createSecurityContext(plan),
+    volumeMounts: createMounts(plan),
+  }
+}
+
+/**
+ * Creates the init containers that start after a native sidecar and end once it serves: the redirect, which mode env
+ * does not need, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH). Entra ID
+ * decides how long that takes, so it is no start hook, whose failure would end the sidecar.
+ */
+function createInitContainers(pod: Pod, plan: Plan): Container[] {
+  const { mode, hasNativeSidecars } = plan.settings
+  return [
+    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
+    ...(hasNativeSidecars && waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
+  ]
+}
+
+/** Returns true if no init container after the sidecar waits for it. */
+function hasStartHook(plan: Plan): boolean {
+  const { mode, hasNativeSidecars } = plan.settings
+  return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
+}
+
+/** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */
+function createRedirectContainer(pod: Pod, plan: Plan): Container {
+  const { settings, hasPassThrough } = plan
+  const { mode, port, uid, redirectImage, hasNativeSidecars } = settings
+  return {
+    ...createImage(REDIRECT, redirectImage, plan),
+    args: [
+      'redirect',
+      `--mode=${mode}`,
+      `--port=${port}`,
+      // A classic sidecar starts after all init containers.
+      ...(hasNativeSidecars ? [`--wait=${START_WAIT_SECONDS}`] : []),
+      ...(hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []),
+    ],
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: createResources(pod, settings.resources),
+    securityContext: {
+      runAsUser: 0,
+      runAsNonRoot: false,
+      ...HARDENED,
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
+    },
+  }
+}
+
+function createWaitContainer(pod: Pod, plan: Plan): Container {
+  return {
+    ...createImage(WAIT, plan.settings.image, plan),
+    args: createProbeArgs(plan),
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    resources: createResources(pod, plan.settings.resources),
+    securityContext: createSecurityContext(plan),
+  }
+}
+
+function createImage(name: string, image: string, { settings: { imagePullPolicy } }: Plan) {
+  return { name, image, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
+}
+
+function createProbeArgs(plan: Plan): string[] {
+  const args = ['probe', `--port=${plan.settings.port}`, `--timeout=${START_WAIT_SECONDS}`]
+  return waitsForPrefetch(plan) ? args : [...args, '--listening']
+}
+
+function waitsForPrefetch({ sidecarEnv }: Plan): boolean {
+  return sidecarEnv.some(
+    ({ name, value }) => name === 'WIMDS_READY_AFTER_PREFETCH' && value === 'true',
+  )
+}
+
+const HARDENED = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  seccompProfile: { type: 'RuntimeDefault' },
+}
+
+function createSecurityContext({ settings: { uid } }: Plan) {
+  return {
+    ...(uid !== undefined && { runAsUser: uid }),
+    runAsNonRoot: true,
+    ...HARDENED,
+    capabilities: { drop: ['ALL'] },
+  }
+}
+
+/** Creates the mounts of what the pod's settings name: its tokens and its identities file. */
+function createMounts({ token, options: { configMap } }: Plan): VolumeMount[] {
+  const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
+  return [token.mount, ...token.otherMounts, ...(configMap === undefined ? [] : [configMount])]
+}
+
+/** Creates the volumes that the sidecar or gate mounts and the pod does not have. */
+export function createVolumes({ token, options: { configMap }, settings: { ca } }: Plan): Volume[] {
+  return [
+    ...(token.volume === undefined ? [] : [token.volume]),
+    ...(configMap === undefined ? [] : [{ name: CONFIG_VOLUME, configMap: { name: configMap } }]),
+    ...(ca === undefined ? [] : [createCaVolume(ca)]),
+  ]
+}
+
+/** Creates a volume with only the one key: a Secret with a CA often has a private key too. The kubelet updates it. */
+function createCaVolume({ kind, name, key }: ObjectKey): Volume {
+  const items = [{ key, path: CA_FILE_NAME }]
+  return {
+    name: CA_VOLUME,
+    ...(kind === 'Secret'
+      ? { secret: { secretName: name, items } }
+      : { configMap: { name, items } }),
+  }
+}

@@ -1,0 +1,156 @@
+/** Finds the projected service-account token in a pod: the volume of AKS, one of the pod's, or a new one. */
+import { posix } from 'node:path'
+import { isFederationAudience } from '../../lib/clouds.ts'
+import {
+  allContainers,
+  type Container,
+  type EnvVar,
+  findVariable,
+  getLiteralValue,
+  type Pod,
+  TOKEN_VOLUME,
+  type Volume,
+  type VolumeMount,
+} from '../../kubernetes/pod.ts'
+
+const MOUNT_PATH = '/var/run/secrets/wimds'
+const TOKEN_FILE = 'token'
+
+/** The directories that Node may read in the sidecar's image, by its NODE_OPTIONS. */
+export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
+
+/** The kubelet rotates the token at 80 % of this. Entra rejects one that is valid for longer than a day. */
+const EXPIRATION_SECONDS = 3600
+
+/** The names of the volume that the AKS webhook adds, before and since its release 1.6. */
+const AKS_VOLUME = /^azure-identity-token$|^azure-workload-identity-reserved-/
+const AKS_MOUNT_PATH = '/var/run/secrets/azure/tokens'
+
+/** The variables that the AKS webhook sets with the token; the sidecar gets them too. */
+const AKS_VARIABLES = [
+  'AZURE_CLIENT_ID',
+  'AZURE_TENANT_ID',
+  'AZURE_AUTHORITY_HOST',
+  'AZURE_KUBERNETES_TOKEN_PROXY',
+  'AZURE_KUBERNETES_SNI_NAME',
+  'AZURE_KUBERNETES_CA_FILE',
+  'AZURE_KUBERNETES_CA_DATA',
+]
+
+/**
+ * Returns the token of this pod. The file has no `defaultMode`: with the kubelet's default the sidecar
+ * can read it whatever uids the pod's containers have, and needs no `fsGroup`.
+ */
+export function findFederatedToken(
+  pod: Pod,
+  audience: string,
+  expirationSeconds = EXPIRATION_SECONDS,
+) {
+  const tokens = findTokens(pod)
+  const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
+  const { file, mount } = found ?? mountWhole(TOKEN_VOLUME, TOKEN_FILE)
+  const serviceAccountToken = { audience, expirationSeconds, path: TOKEN_FILE }
+  const volume: Volume = { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } }
+  return {
+    /** The path of the token inside the sidecar. */
+    file,
+    mount,
+    /** The mounts of further tokens for Entra ID, which an identities file may name. */
+    otherMounts: findOtherMounts(pod, tokens, mount),
+    /** The volume to add; undefined if the pod has it already. */
+    volume: found === undefined ? volume : undefined,
+    /** The values that the AKS webhook set on a container of the pod. */
+    variables: findAksVariables(pod),
+  }
+}
+
+export type FederatedToken = ReturnType<typeof findFederatedToken>
+
+interface Location {
+  readonly file: string
+  readonly mount: VolumeMount
+}
+
+type Tokens = ReturnType<typeof findTokens>
+
+/** Returns the service-account tokens of each volume that projects any. */
+function findTokens({ spec }: Pod) {
+  const volumes = (spec.volumes ?? []).map(({ name, projected }) => {
+    const sources = projected?.sources ?? []
+    return [name, sources.flatMap((source) => source.serviceAccountToken ?? [])] as const
+  })
+  return new Map(volumes.filter(([, tokens]) => tokens.length > 0))
+}
+
+/** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
+function findNamedToken(pod: Pod, tokens: Tokens): Location | undefined {
+  for (const container of allContainers(pod)) {
+    const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
+    const mount = file === undefined ? undefined : findMount(container, file)
+    if (file === undefined || mount === undefined) continue
+    const path = findPathInVolume(file, mount)
+    const projected = tokens.get(mount.name) ?? []
+    if (!projected.some((token) => posix.normalize(token.path) === path)) continue
+    return isReadableAsMounted(mount) ? { file, mount } : mountWhole(mount.name, path)
+  }
+  return undefined
+}
+
+/** Returns true if the sidecar can read the token there. Not by a `subPath`, whose files the kubelet never updates. */
+function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
+  return !subPath && READABLE.some((directory) => isWithin(mountPath, directory))
+}
+
+/** Mounts the whole volume where the sidecar's image may read. */
+function mountWhole(name: string, path: string, mountPath = MOUNT_PATH): Location {
+  return { file: posix.join(mountPath, path), mount: { name, mountPath, readOnly: true } }
+}
+
+/** Finds the volume of the AKS webhook by its name, if no container says where it is mounted. */
+function findAksToken(tokens: Tokens): Location | undefined {
+  const [volume, [token] = []] = [...tokens].find(([name]) => AKS_VOLUME.test(name)) ?? []
+  if (volume === undefined || token === undefined) return undefined
+  return mountWhole(volume, token.path, AKS_MOUNT_PATH)
+}
+
+/**
+ * Finds where containers mount other volumes with a token for direct federation. A pod that uses one
+ * identity by an AKS identity binding and another by direct federation has two tokens in two volumes.
+ */
+function findOtherMounts(pod: Pod, tokens: Tokens, own: VolumeMount): VolumeMount[] {
+  const mounts = allContainers(pod).flatMap(({ volumeMounts }) => volumeMounts ?? [])
+  return [...tokens].flatMap(([name, projected]) => {
+    const isForEntra = projected.some(({ audience }) => isFederationAudience(audience ?? ''))
+    if (!isForEntra || name === own.name) return []
+    const found = mounts.find(
+      (mount) => mount.name === name && !mount.subPathExpr && isReadableAsMounted(mount),
+    )
+    if (found === undefined || found.mountPath === own.mountPath) return []
+    return [{ name, mountPath: found.mountPath, readOnly: true }]
+  })
+}
+
+/** Finds the innermost mount that holds the file. Only the kubelet can resolve a `subPathExpr`. */
+function findMount({ volumeMounts }: Container, file: string): VolumeMount | undefined {
+  return volumeMounts
+    ?.filter(({ mountPath, subPathExpr }) => isWithin(file, mountPath) && !subPathExpr)
+    .toSorted((one, other) => other.mountPath.length - one.mountPath.length)[0]
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return addSlash(path).startsWith(addSlash(directory))
+}
+
+const addSlash = (path: string) => posix.normalize(`${path}/`)
+
+function findPathInVolume(file: string, { mountPath, subPath }: VolumeMount): string {
+  return posix.join(subPath ?? '', posix.relative(mountPath, file))
+}
+
+function findAksVariables(pod: Pod): EnvVar[] {
+  const container = allContainers(pod).find((each) =>
+    findVariable(each, 'AZURE_FEDERATED_TOKEN_FILE'),
+  )
+  if (container === undefined) return []
+  return AKS_VARIABLES.flatMap((name) => findVariable(container, name) ?? [])
+}

@@ -1,0 +1,149 @@
+/** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
+import { isDeepStrictEqual } from 'node:util'
+import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
+import { parseAnnotations, PREFIX } from './annotations.ts'
+import { addAppEnvironment } from './app-environment.ts'
+import { createContainers, createVolumes } from './containers.ts'
+import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
+import { createPlan, type Plan } from './injection-plan.ts'
+import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'
+import { type Container, parsePod, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
+import { findRejections, findWarnings } from './rejections.ts'
+import type { InjectionSettings } from './injection-settings.ts'
+import { removeInjection } from './uninject.ts'
+
+export interface InjectionRequest {
+  /** A pod, or a workload's pod template, as parsed from JSON or YAML. */
+  readonly pod: unknown
+  readonly serviceAccount: ServiceAccountAnnotations
+  readonly settings: InjectionSettings
+  /** True if the mode of the settings must not differ from the mode of an earlier injection. */
+  readonly requiresMode?: boolean
+  /**
+   * True at admission, where plugins of the API server change the injected containers between two calls of the
+   * webhook, and validate them afterwards.
+   */
+  readonly isAdmission?: boolean
+}
+
+export type Injection =
+  | {
+      readonly kind: 'injected'
+      readonly pod: Pod
+      /** A JSON Patch (RFC 6902); empty if the pod is injected already. */
+      readonly patch: readonly Operation[]
+      readonly warnings: readonly string[]
+    }
+  /** The pod opted out, or did not opt in. */
+  | { readonly kind: 'skipped'; readonly warnings: readonly string[] }
+  /** Every reason, each with its fix. */
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+/** One operation of the JSON Patch. `add` replaces a member that is there already (RFC 6902 §4.1). */
+export interface Operation {
+  readonly op: 'add'
+  readonly path: string
+  readonly value: unknown
+}
+
+/**
+ * Injects the sidecar. Pure and idempotent: what an earlier injection added is removed first, so the
+ * result is the same as for a new pod, also after others have changed the injected containers.
+ */
+export function inject({
+  pod: value,
+  serviceAccount,
+  settings,
+  requiresMode = false,
+  isAdmission = false,
+}: InjectionRequest): Injection {
+  const problems: string[] = []
+  const pod = parsePod(value, problems)
+  if (pod === undefined) return { kind: 'rejected', reasons: problems }
+  const options = parseAnnotations(pod, settings)
+  const isWanted = options.inject ?? settings.injectByDefault
+  const hasValidAnnotations = options.problems.length === 0
+  if (options.inject === false) return { kind: 'skipped', warnings: [] }
+  if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
+  const unrecorded = findUnrecorded(pod)
+  if (unrecorded !== undefined) {
+    return isAdmission
+      ? { kind: 'skipped', warnings: [unrecorded] }
+      : { kind: 'rejected', reasons: [unrecorded] }
+  }
+  const record = readRecord(pod)
+  const original = record === undefined ? pod : removeInjection(pod, record)
+  const plan = createPlan(original, serviceAccount, options, settings)
+  const reasons = [
+    ...findRejections(original, plan),
+    ...(requiresMode && options.keepsEarlierMode
+      ? [
+          `the pod was injected in mode ${plan.settings.mode}, and the mode is to be ${settings.mode}. Fix: set the annotation wimds.io/mode: ${settings.mode}, or leave --mode out`,
+        ]
+      : []),
+  ]
+  if (reasons.length > 0) return { kind: 'rejected', reasons }
+  const kept = record === undefined ? undefined : findApiAccessMount(pod)
+  const added = addInjection(original, plan, kept)
+  const injected = isAdmission && record !== undefined ? keepPluginDefaults(added, pod) : added
+  const patch = createPatch(pod, injected)
+  const patchBytes = Buffer.byteLength(JSON.stringify(patch))
+  if (patchBytes > MAX_PATCH_BYTES) {
+    const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
+    return { kind: 'rejected', reasons: [reason] }
+  }
+  return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
+}
+
+/** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */
+function findIneffective({ metadata }: Pod): string[] {
+  const names = Object.keys(metadata?.annotations ?? {}).filter((name) => name.startsWith(PREFIX))
+  if (names.length === 0 || names.includes(INJECTED)) return []
+  return [
+    `the pod is not injected, and its annotations have no effect: ${names.join(', ')}. Fix: set ${PREFIX}inject: "true"`,
+  ]
+}
+
+/** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
+const MAX_PATCH_BYTES = 2 ** 20
+
+/** Adds the injection to a pod without an earlier one. The sidecar gets the mount of the API token that it had, if any. */
+function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
+  const { mode, alwaysSetsNoProxy } = plan.settings
+  const addEnvironment = (container: Container) =>
+    plan.options.skipped.has(container.name)
+      ? container
+      : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
+  const added = createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess])
+  // First, so that the pod's own init containers have the sidecar and the route to it.
+  const initContainers = [
+    ...added.initContainers,
+    ...(pod.spec.initContainers ?? []).map(addEnvironment),
+  ]
+  const containers = [...added.containers, ...pod.spec.containers.map(addEnvironment)]
+  const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
+  const spec = {
+    ...pod.spec,
+    containers,
+    ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
+    ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
+  }
+  const record = formatRecord(mode, pod, { spec })
+  const annotations = { ...pod.metadata?.annotations, [INJECTED]: record }
+  return { ...pod, metadata: { ...pod.metadata, annotations }, spec }
+}
+
+/** Adds or replaces, as a whole, each of the four parts of a pod that injection changes. */
+function createPatch(before: Pod, after: Pod): Operation[] {
+  const parts = [
+    ['/metadata/annotations', before.metadata?.annotations, after.metadata?.annotations],
+    ['/spec/initContainers', before.spec.initContainers, after.spec.initContainers],
+    ['/spec/containers', before.spec.containers, after.spec.containers],
+    ['/spec/volumes', before.spec.volumes, after.spec.volumes],
+  ] as const
+  const operations = parts
+    .filter(([, old, value]) => !isDeepStrictEqual(old, value))
+    .map(([path, , value]) => ({ op: 'add' as const, path, value }))
+  if (before.metadata != null) return operations
+  return [{ op: 'add', path: '/metadata', value: {} }, ...operations]
+}

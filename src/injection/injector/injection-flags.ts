@@ -1,0 +1,162 @@
+/** Parses the flags that `wimds inject` and `wimds webhook` share into settings of the injector. */
+import type * as z from 'zod/mini'
+import {
+  findConflict,
+  type FlagDeclarations,
+  type Flags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
+import { parseWholeNumber } from '../../lib/grammars.ts'
+import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
+import { formatProblem } from '../../lib/errors.ts'
+import { choice, createSchema, matching, quote, reject } from '../../broker/config/parsers.ts'
+import { findUnknownSettings } from '../../broker/config/settings.ts'
+import type { EnvVar } from '../../kubernetes/pod.ts'
+import { findSettingProblems } from './rejections.ts'
+import {
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+  NATIVE_SIDECARS_SINCE,
+  PULL_POLICIES,
+  SHARED_SETTINGS,
+} from './injection-settings.ts'
+
+export const INJECTION_GROUP = 'Injection'
+
+/** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
+export const INJECTION_FLAGS = {
+  image: {
+    value: 'IMAGE',
+    group: INJECTION_GROUP,
+    help: "the sidecar's image (default ghcr.io/wimds/wimds of this version; none is published yet)",
+  },
+  'redirect-image': {
+    value: 'IMAGE',
+    group: INJECTION_GROUP,
+    help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
+  },
+  'gate-image': {
+    value: 'IMAGE',
+    group: INJECTION_GROUP,
+    help: "the init container's image in mode node (default ghcr.io/wimds/wimds-gate of this version)",
+  },
+  'image-pull-policy': {
+    value: 'POLICY',
+    choices: PULL_POLICIES,
+    group: INJECTION_GROUP,
+    help: 'pull policy of these images (default: that of Kubernetes)',
+  },
+  env: {
+    value: 'NAME=VALUE',
+    group: INJECTION_GROUP,
+    isRepeatable: true,
+    help: 'a variable for the sidecar that injection does not set',
+  },
+  'ca-config-map': {
+    value: 'NAME[/KEY]',
+    group: INJECTION_GROUP,
+    help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
+  },
+  'ca-secret': { value: 'NAME[/KEY]', group: INJECTION_GROUP, help: 'the same from a Secret' },
+  'always-set-no-proxy': {
+    group: INJECTION_GROUP,
+    help: 'set NO_PROXY in every container; without the flag only where a variable or envFrom may set a proxy',
+  },
+  uid: {
+    value: 'UID|none',
+    group: INJECTION_GROUP,
+    help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
+  },
+} as const satisfies FlagDeclarations
+
+type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode' | 'kubernetes-version'
+
+/**
+ * Returns the injector's settings, without those that override the ServiceAccount. If problems were added to the
+ * list, the result must not be used.
+ */
+export function parseInjectionSettings(
+  flags: Pick<Flags<InjectionFlag>, 'has' | 'value' | 'values'>,
+  problems: string[],
+): InjectionSettings {
+  const defaults = INJECTION_DEFAULTS
+  const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
+    parseSettingFlag(flags, name, schema, problems)
+  const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
+  problems.push(
+    ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatProblem(problem)}`),
+    ...findConflict(flags, ['ca-config-map', 'ca-secret']),
+  )
+  const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
+    read(name, SHARED_SETTINGS[name]),
+  )
+  const ca = configMap ?? secret
+  if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
+    problems.push(
+      '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
+    )
+  }
+  return {
+    ...defaults,
+    mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
+    image: read('image', imageName) ?? defaults.image,
+    redirectImage: read('redirect-image', imageName) ?? defaults.redirectImage,
+    gateImage: read('gate-image', imageName) ?? defaults.gateImage,
+    imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
+    sidecarEnv,
+    ca,
+    uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? defaults.uid),
+    alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
+    hasNativeSidecars: read('kubernetes-version', nativeSidecars) ?? defaults.hasNativeSidecars,
+  }
+}
+
+/** May be a placeholder, such as `${REGISTRY}/wimds`. */
+const imageName = matching(/^\S+$/, 'the name of an image')
+
+/** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
+export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
+  [
+    'AZURE_CLIENT_ID',
+    'the annotation azure.workload.identity/client-id of the ServiceAccount, or --client-id of wimds inject',
+  ],
+  ['AZURE_TENANT_ID', '--tenant-id'],
+  ['AZURE_FEDERATED_TOKEN_FILE', 'AZURE_FEDERATED_TOKEN_FILE of a container of the pod'],
+  ['WIMDS_MODE', '--mode'],
+  ['WIMDS_LISTEN', 'the annotation wimds.io/port of the pod'],
+  ['WIMDS_ADMIN_LISTEN', 'the annotation wimds.io/admin-port of the pod'],
+  ['WIMDS_CONFIG', 'the annotation wimds.io/config-map of the pod'],
+])
+
+function parseVariable(entry: string, problems: string[]): EnvVar[] {
+  const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
+  if (name !== undefined && value !== undefined) {
+    const instead = SET_BY_INJECTION.get(name)
+    if (instead === undefined) return [{ name, value }]
+    problems.push(`--env must not have ${name}, which injection sets. Fix: use ${instead}`)
+    return []
+  }
+  // The value may be a secret, so the message does not repeat it.
+  problems.push('--env must be NAME=VALUE')
+  return []
+}
+
+/** The numbers of runAsUser, without root. */
+const uid = createSchema((text) => {
+  const { min, max } = { min: 1, max: 2_147_483_647 }
+  const parsed = parseWholeNumber(text, { min, max })
+  return parsed ?? reject(text, `a whole number from ${min} to ${max}, or none`)
+})
+
+/** True for a version with native sidecars. */
+const nativeSidecars = createSchema((text) => {
+  const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(text) ?? []
+  if (minor === undefined) throw new Error(`must look like 1.29, not ${quote(text)}`)
+  return Number(minor) >= NATIVE_SIDECARS_SINCE
+})
+
+/** Returns a warning for each variable of `--env` that looks like a setting and is none. */
+export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
+  const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
+  return findUnknownSettings(env).map((text) => `--env: ${text}`)
+}

@@ -1,0 +1,115 @@
+/** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
+import type { PodOptions } from './annotations.ts'
+import {
+  CLIENT_ID,
+  type ServiceAccountAnnotations,
+  TENANT_ID,
+} from '../../kubernetes/service-account.ts'
+import {
+  createEndpointVariables,
+  formatListenAddress,
+  PRODUCTION_CREDENTIALS,
+} from './app-environment.ts'
+import { type FederatedToken, findFederatedToken } from './federated-token.ts'
+import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
+import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+import type { InjectionSettings, ObjectKey } from './injection-settings.ts'
+
+export type Plan = ReturnType<typeof createPlan>
+
+/** The directory where the ConfigMap of `wimds.io/config-map` is mounted. */
+export const CONFIG_DIRECTORY = '/etc/wimds'
+
+/** The directory where the CA bundle is mounted: not the directory of the ConfigMap, which is read-only. */
+export const CA_DIRECTORY = '/etc/ssl/wimds'
+export const CA_FILE_NAME = 'ca.crt'
+
+/** A classic sidecar is stopped at the same time as its app, which may still need a token. */
+const CLASSIC_DRAIN = '10s'
+
+/** Creates the plan. `findRejections` decides whether it may be carried out. */
+export function createPlan(
+  pod: Pod,
+  serviceAccount: ServiceAccountAnnotations,
+  options: PodOptions,
+  defaults: InjectionSettings,
+) {
+  const settings = { ...defaults, ...options.settings }
+  const token = findFederatedToken(pod, settings.audience, options.tokenExpiration)
+  const serveEnv = createServeEnv(serviceAccount, options, settings, token)
+  const sidecarEnv = settings.mode === 'node' ? createGateEnv(serveEnv) : serveEnv
+  const find = (name: string) => serveEnv.find((entry) => entry.name === name)
+  const identityHeader = find('WIMDS_IDENTITY_HEADER')
+  return {
+    settings,
+    options,
+    token,
+    /** The whole environment of the sidecar, or of the gate in mode node, each name once. */
+    sidecarEnv,
+    /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
+    identityHeader,
+    /** Variables to add to the app's containers, besides NO_PROXY. */
+    appVariables: [
+      ...(options.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
+      ...(settings.mode === 'env'
+        ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
+        : []),
+    ],
+    /** True if the sidecar may reach the node's IMDS. */
+    hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
+  }
+}
+
+/** Creates the environment of `wimds serve`. Later entries override earlier ones of the same name. */
+function createServeEnv(
+  serviceAccount: ServiceAccountAnnotations,
+  options: PodOptions,
+  settings: InjectionSettings,
+  token: FederatedToken,
+): EnvVar[] {
+  const { configMap, prefetch, passThrough, identityHeaderSecret } = options
+  const clientId = settings.clientId ?? serviceAccount[CLIENT_ID]
+  const tenantId = settings.tenantId ?? serviceAccount[TENANT_ID]
+  const entries = [
+    ...token.variables,
+    ...toVariable('AZURE_CLIENT_ID', clientId),
+    ...toVariable('AZURE_TENANT_ID', tenantId),
+    ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
+    ...toVariable('WIMDS_MODE', settings.mode),
+    ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
+    ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
+    ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
+    ...settings.sidecarEnv,
+    // Last: a pod's annotations override the operator's variables.
+    ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
+    ...toVariable('WIMDS_PREFETCH', prefetch),
+    ...toVariable('WIMDS_PASS_THROUGH', passThrough),
+    ...toSecretVariable('WIMDS_IDENTITY_HEADER', identityHeaderSecret),
+    ...toVariable('WIMDS_CA_FILE', settings.ca && `${CA_DIRECTORY}/${CA_FILE_NAME}`),
+    ...toVariable('HTTPS_PROXY', options.httpsProxy),
+    ...toSecretVariable('HTTPS_PROXY', options.httpsProxySecret),
+    ...toVariable('NO_PROXY', options.noProxy),
+  ]
+  return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
+}
+
+/** The variables by which the gate names its pod to the broker and in its log. */
+const GATE_FIELDS = [
+  { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+  { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+]
+
+/** Returns the gate's environment: those variables of a sidecar that each pod has for itself. */
+function createGateEnv(sidecarEnv: readonly EnvVar[]): EnvVar[] {
+  return [...sidecarEnv.filter(({ name }) => POD_SETTINGS.has(name)), ...GATE_FIELDS]
+}
+
+function toVariable(name: string, value: string | undefined): EnvVar[] {
+  return value ? [{ name, value }] : []
+}
+
+function toSecretVariable(name: string, source: ObjectKey | undefined): EnvVar[] {
+  if (source === undefined) return []
+  const secretKeyRef = { name: source.name, key: source.key }
+  return [{ name, valueFrom: { secretKeyRef } }]
+}

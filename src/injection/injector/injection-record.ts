@@ -1,0 +1,69 @@
+/** The record of an injection: an annotation that says what it changed, by which it is removed and repeated. */
+import { createHash } from 'node:crypto'
+import * as z from 'zod/mini'
+import { parseJson } from '../../lib/json.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
+import {
+  allContainers,
+  type Container,
+  type EnvVar,
+  findVariable,
+  GATE,
+  getLiteralValue,
+  type Pod,
+  SIDECAR,
+} from '../../kubernetes/pod.ts'
+
+export const INJECTED = 'wimds.io/injected'
+
+/** The value before (null: the variable was not set), and a digest of the value after (null: it may be a secret). */
+const Change = z.tuple([z.nullable(z.string()), z.nullable(z.string())])
+
+const InjectionRecord = z.object({
+  mode: z.enum(ROUTING_MODES),
+  /** The changes by container and variable. */
+  env: z.optional(z.record(z.string(), z.record(z.string(), Change))),
+})
+export type InjectionRecord = z.infer<typeof InjectionRecord>
+
+/** Returns the record; undefined for a pod that this version did not inject. */
+export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
+  return InjectionRecord.safeParse(parseJson(metadata?.annotations?.[INJECTED] ?? '')).data
+}
+
+/** Formats the record of what injection changed in the pod's own containers. */
+export function formatRecord(mode: InjectionRecord['mode'], before: Pod, after: Pod): string {
+  const earlier = new Map(allContainers(before).map((each) => [each.name, each]))
+  const changes = allContainers(after).flatMap((container) => {
+    const old = earlier.get(container.name)
+    const found = old === undefined ? [] : findChanges(old, container)
+    return found.length === 0 ? [] : [[container.name, Object.fromEntries(found)] as const]
+  })
+  const record = changes.length === 0 ? { mode } : { mode, env: Object.fromEntries(changes) }
+  return JSON.stringify(record satisfies InjectionRecord)
+}
+
+function findChanges(before: Container, after: Container) {
+  const unchanged = new Set(before.env)
+  return (after.env ?? [])
+    .filter((entry) => !unchanged.has(entry))
+    .map((entry) => {
+      const old = getLiteralValue(findVariable(before, entry.name)) ?? null
+      const digest = entry.name === 'IDENTITY_HEADER' ? null : computeDigest(entry)
+      return [entry.name, [old, digest] satisfies z.infer<typeof Change>] as const
+    })
+}
+
+/** Returns a short digest of the value, which shows whether it was edited since. A list of hosts can be long. */
+export function computeDigest(entry: EnvVar): string {
+  const value = getLiteralValue(entry) ?? ''
+  return createHash('sha256').update(value).digest('base64url').slice(0, 8)
+}
+
+/** Returns why a pod without a record is left alone: it has a sidecar or gate. Undefined for any other. */
+export function findUnrecorded(pod: Pod): string | undefined {
+  const found = allContainers(pod).find(({ name }) => name === SIDECAR || name === GATE)
+  return found !== undefined && readRecord(pod) === undefined
+    ? `the pod has a container ${found.name} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
+    : undefined
+}

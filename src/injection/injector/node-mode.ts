@@ -1,0 +1,76 @@
+/** Checks what a pod of mode node, which has no sidecar, cannot have. */
+import { PREFIX } from './annotations.ts'
+import type { Plan } from './injection-plan.ts'
+import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
+
+const IDENTITY_HEADER_SECRET = 'identity-header-secret'
+
+/** Annotations without a counterpart for a single pod of mode node. */
+const OF_SIDECAR = [
+  'admin-port',
+  'ca-config-map',
+  'ca-secret',
+  'https-proxy',
+  'https-proxy-secret',
+  'no-proxy',
+  IDENTITY_HEADER_SECRET,
+]
+const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
+
+const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
+const IDENTITY_HEADER = 'WIMDS_IDENTITY_HEADER'
+
+/** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
+export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: Plan): string[] {
+  const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
+  const otherMode = `set ${PREFIX}mode to ${others || 'a mode with a sidecar, once it is allowed'}`
+  const runtime = findRuntimeProblem(pod.spec['runtimeClassName'])
+  const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
+    ({ name }) => name === TOKEN_PROXY,
+  )
+  const ofSidecar = findAnnotations(pod, OF_SIDECAR)
+  const unknown = sidecarEnv
+    .filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
+    // Comes from this annotation then, which is rejected by itself.
+    .filter(
+      ({ name }) =>
+        name !== IDENTITY_HEADER || !ofSidecar.includes(PREFIX + IDENTITY_HEADER_SECRET),
+    )
+  return [
+    ...(runtime === undefined ? [] : [runtime]),
+    ...ofSidecar.map(
+      (name) =>
+        `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,
+    ),
+    ...(isTokenProxySet
+      ? [
+          `mode node does not use the token proxy of identity bindings (${TOKEN_PROXY}). Fix: ${otherMode}`,
+        ]
+      : []),
+    ...unknown.map(
+      ({ name }) =>
+        `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
+    ),
+  ]
+}
+
+/** Returns a sentence for the annotations on the resources of a sidecar. */
+export function findNodeModeWarnings(pod: Pod): string[] {
+  const names = findAnnotations(pod, RESOURCES)
+  return names.length === 0
+    ? []
+    : [`without a sidecar, as in mode node, these annotations have no effect: ${names.join(', ')}`]
+}
+
+/** Returns the full names of these annotations that the pod has. */
+function findAnnotations({ metadata }: Pod, names: readonly string[]): string[] {
+  return names
+    .map((name) => PREFIX + name)
+    .filter((name) => metadata?.annotations?.[name] !== undefined)
+}
+
+/** Returns true if the value stands in the pod. */
+function isKnown(entry: EnvVar): boolean {
+  return getLiteralValue(entry)?.includes('$(') === false
+}

@@ -1,0 +1,58 @@
+/** Checks whether a pod may have pass-through, which exempts the sidecar's uid from the redirect. */
+import type { Plan } from './injection-plan.ts'
+import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
+
+/** Returns a sentence, with its fix, for all that keeps the pod from it. */
+export function findPassThroughProblems(pod: Pod, { settings }: Plan): string[] {
+  const { mode, uid, allowPassThrough } = settings
+  if (!allowPassThrough) {
+    return ['pass-through is not allowed here. Fix: remove wimds.io/pass-through']
+  }
+  if (mode !== 'nft') {
+    return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
+  }
+  if (uid === undefined) {
+    return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']
+  }
+  return allContainers(pod).flatMap((container) => findUidProblems(container, pod, uid))
+}
+
+/**
+ * Returns why the container may have the uid that pass-through exempts from the redirect, or take it. The kernel
+ * honours a setuid file without any capability, and ignores it only under no_new_privs.
+ */
+function findUidProblems(
+  { name, securityContext }: Container,
+  { spec }: Pod,
+  exemptUid: number,
+): string[] {
+  const runAsUser = securityContext?.runAsUser ?? spec.securityContext?.runAsUser
+  const exemption = `uid ${exemptUid}, which pass-through exempts from the redirect`
+  if (typeof runAsUser !== 'number' || runAsUser === exemptUid) {
+    const problem = runAsUser === exemptUid ? 'runs' : 'has no runAsUser, so its image may run'
+    return [`the container ${name} ${problem} as ${exemption}. Fix: set another runAsUser`]
+  }
+  if (securityContext?.privileged === true) {
+    return [
+      `the container ${name} is privileged, so it may take ${exemption}. Fix: remove privileged`,
+    ]
+  }
+  const { drop, add } = securityContext?.capabilities ?? {}
+  const hasSetuid = includesSetuid(add) || (runAsUser === 0 && !includesSetuid(drop))
+  return [
+    ...(securityContext?.allowPrivilegeEscalation === false
+      ? []
+      : [
+          `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
+        ]),
+    ...(hasSetuid
+      ? [
+          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
+        ]
+      : []),
+  ]
+}
+
+function includesSetuid(names: readonly string[] | null | undefined): boolean {
+  return names?.some((name) => /^(?:ALL|(?:CAP_)?SETUID)$/i.test(name)) === true
+}

@@ -1,0 +1,183 @@
+/** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
+import * as z from 'zod/mini'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { firstItems } from '../../lib/printable.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { TENANT_ID } from '../../kubernetes/service-account.ts'
+import { inject, type Injection } from '../injector/inject.ts'
+import { getServiceAccountName } from '../../kubernetes/pod.ts'
+import type { InjectionSettings } from '../injector/injection-settings.ts'
+import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
+import type { ServiceAccountLookup, ServiceAccountResult } from './service-accounts.ts'
+
+const API_VERSION = 'admission.k8s.io/v1'
+
+const AdmissionReview = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('AdmissionReview'),
+  request: z.object({
+    uid: z.string().check(z.minLength(1)),
+    kind: z.object({ group: z.string(), version: z.string(), kind: z.string() }),
+    operation: z.string(),
+    namespace: z.optional(z.string()),
+    object: z.optional(z.unknown()),
+  }),
+})
+type AdmissionRequest = z.infer<typeof AdmissionReview>['request']
+
+/** The only field that is read before the pod as a whole is parsed. */
+const PodAccount = z.object({
+  spec: z.object({
+    serviceAccountName: z.nullish(z.string()),
+    serviceAccount: z.nullish(z.string()),
+  }),
+})
+
+const PodNames = z.object({
+  metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
+})
+
+export interface AdmissionOptions {
+  readonly settings: InjectionSettings
+  readonly lookUpServiceAccount: ServiceAccountLookup
+  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  readonly defaultTenantId?: string | undefined
+}
+
+/**
+ * The outcomes of a review. `error`: the ServiceAccount could not be read. `overloaded`: there was no room for the
+ * look-up.
+ */
+export const OUTCOMES = [
+  'injected',
+  'skipped',
+  'rejected',
+  'error',
+  'malformed',
+  'overloaded',
+] as const
+
+export interface Decision {
+  readonly outcome: (typeof OUTCOMES)[number]
+  /** Why the pod was not admitted. */
+  readonly message?: string
+  /** The pod for the log: its name, or its `generateName`; empty if it has neither. */
+  readonly subject?: { readonly namespace: string; readonly pod: string }
+  /** The body of the reply. */
+  readonly review: object
+}
+
+/** Decides on one pod, whose review `read` parses. */
+export type Review = (read: ReadReview) => Promise<Decision>
+
+/** Returns the reviews by their paths. */
+export function createReviews(options: AdmissionOptions): Readonly<Record<string, Review>> {
+  const ofNamespace = { ...options, settings: { ...options.settings, injectByDefault: true } }
+  return {
+    '/mutate': (read) => reviewPod(read, options),
+    // The API server sends the pods of labelled namespaces here, so that no namespace has to be read.
+    '/mutate/namespace': (read) => reviewPod(read, ofNamespace),
+  }
+}
+
+/**
+ * Decides on one pod. A dry run is answered as any other request, since nothing is changed here. Throws
+ * `MalformedReview`, and `Overloaded` if the body was evicted.
+ */
+export async function reviewPod(read: ReadReview, options: AdmissionOptions): Promise<Decision> {
+  const { settings, defaultTenantId } = options
+  const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
+  const reject = (reasons: readonly string[]): Decision => {
+    const cause = settings.injectByDefault ? BY_NAMESPACE : ''
+    const message = `wimds cannot be injected${cause}: ${joinTruncated(reasons)}`
+    return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
+  }
+  if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
+  let account: ServiceAccountResult
+  try {
+    // Any other text could change the path of the look-up.
+    account =
+      isDnsLabel(namespace) && isDnsSubdomain(name)
+        ? await options.lookUpServiceAccount(namespace, name)
+        : { problem: 'has no valid name; correct spec.serviceAccountName' }
+  } catch (error) {
+    const reason = errorMessage(error)
+    const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
+    const outcome = error instanceof Overloaded ? 'overloaded' : 'error'
+    return { outcome, message, subject, review: reply(uid, deny(503, message)) }
+  }
+  if ('problem' in account) {
+    const place = `${subject.namespace}/${toPrintable(name)}`
+    return reject([`the ServiceAccount ${place} ${account.problem}`])
+  }
+  const defaults = defaultTenantId === undefined ? {} : { [TENANT_ID]: defaultTenantId }
+  const serviceAccount = { ...defaults, ...account.annotations }
+  return await read((body) => {
+    const { object: pod } = parseRequest(body)
+    const injection = inject({ pod, serviceAccount, settings, isAdmission: true })
+    if (injection.kind === 'rejected') return reject(injection.reasons)
+    return { outcome: injection.kind, review: reply(uid, admit(injection)) }
+  })
+}
+
+function parseRequest(body: unknown): AdmissionRequest {
+  const parsed = AdmissionReview.safeParse(body)
+  if (!parsed.success) throw new MalformedReview(z.prettifyError(parsed.error))
+  return parsed.data.request
+}
+
+function parseSubject(body: unknown) {
+  const { uid, kind, operation, namespace = '', object } = parseRequest(body)
+  const { name, generateName } = PodNames.safeParse(object).data?.metadata ?? {}
+  return {
+    uid,
+    isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
+    namespace,
+    name: getServiceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
+    subject: { namespace: toPrintable(namespace), pod: toPrintable(name || generateName || '') },
+  }
+}
+
+/** Returns the name for the log: the API server calls webhooks before it validates names, so it may be any text. */
+function toPrintable(name: string): string {
+  return name === '' || isDnsSubdomain(name.replace(/-$/, '')) ? name : scrubAndTruncate(name, 253)
+}
+
+function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
+  const patch = injection.kind === 'injected' ? injection.patch : []
+  const warnings = injection.warnings.slice(0, MAX_REASONS)
+  return {
+    allowed: true,
+    ...(patch.length > 0 && {
+      patchType: 'JSONPatch',
+      patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+    }),
+    ...(warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${truncate(text)}`) }),
+  }
+}
+
+/** Pods of such a namespace may belong to a team that does not know of wimds. */
+const BY_NAMESPACE =
+  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
+
+/** A pod can have a reason for each of thousands of containers. */
+const MAX_REASONS = 10
+const MAX_REASON_LENGTH = 500
+
+function joinTruncated(reasons: readonly string[]): string {
+  return firstItems(reasons, MAX_REASONS).map(truncate).join('; ')
+}
+
+/** Reasons repeat names and annotations, which can have any length. */
+function truncate(text: string): string {
+  return text.length > MAX_REASON_LENGTH ? `${text.slice(0, MAX_REASON_LENGTH)}…` : text
+}
+
+function deny(code: number, message: string): object {
+  return { allowed: false, status: { code, message } }
+}
+
+function reply(uid: string, response: object): object {
+  return { apiVersion: API_VERSION, kind: 'AdmissionReview', response: { uid, ...response } }
+}

@@ -1,0 +1,153 @@
+/** Keeps the certificate of the replicas in a Secret, and publishes its CA in the webhook's configuration. */
+import * as z from 'zod/mini'
+import { type ApiServer, hasStatus, ifFound } from '../../kubernetes/api-client.ts'
+import type { PublishCa } from './certificate-rotation.ts'
+import type { CertificateMaterial, CertificateStore } from './certificates.ts'
+
+const Strings = z.nullish(z.record(z.string(), z.string()))
+const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
+const Secret = z.extend(Versioned, { data: Strings })
+
+/** The names of the objects that the replicas share. */
+interface CertificateNames {
+  readonly namespace: string
+  readonly secret: string
+  readonly configuration: string
+}
+
+/** Creates the store. The Secret is deleted together with the configuration. */
+export function createCertificateStore(
+  api: ApiServer,
+  { namespace, secret: name, configuration }: CertificateNames,
+): CertificateStore & { readonly publishCa: PublishCa } {
+  const title = `the Secret ${namespace}/${name}`
+  const secrets = `/api/v1/namespaces/${namespace}/secrets`
+
+  return {
+    async read() {
+      const call = { action: `read ${title}`, path: `${secrets}/${name}` }
+      const secret = await ifFound(api.call(call, Secret))
+      return { material: parseSecret(secret?.data), revision: secret?.metadata.resourceVersion }
+    },
+    async write(material, revision) {
+      const data = formatSecret(material)
+      const call =
+        revision === undefined
+          ? {
+              action: `create ${title}`,
+              method: 'POST' as const,
+              path: secrets,
+              // A Secret that is created during an uninstall must not be left behind.
+              body: {
+                metadata: { name, ownerReferences: [await readOwner(api, configuration)] },
+                type: 'Opaque',
+                data,
+              },
+            }
+          : {
+              action: `write ${title}`,
+              method: 'PATCH' as const,
+              path: `${secrets}/${name}`,
+              body: [
+                { op: 'test', path: '/metadata/resourceVersion', value: revision },
+                { op: 'add', path: '/data', value: data },
+              ],
+            }
+      try {
+        await api.call(call, z.unknown())
+        return true
+      } catch (error) {
+        // 404: deleted since it was read; 409: a conflict; 422: the test failed.
+        if (hasStatus(error, 404, 409, 422)) return false
+        throw error
+      }
+    },
+    async publishCa(caPem) {
+      const resourceVersion = await writeCa(api, configuration, caPem)
+      return () => waitForChange(api, configuration, resourceVersion)
+    },
+  }
+}
+
+const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'
+
+const Configuration = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+  webhooks: z.nullish(
+    z.array(
+      z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.nullish(z.string()) }) }),
+    ),
+  ),
+})
+
+async function readConfiguration(api: ApiServer, name: string) {
+  const action = `read the MutatingWebhookConfiguration ${name}`
+  return await api.call({ action, path: `${CONFIGURATIONS}/${name}` }, Configuration)
+}
+
+async function readOwner(api: ApiServer, configuration: string) {
+  const { name, uid } = (await readConfiguration(api, configuration)).metadata
+  return {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    name,
+    uid,
+  }
+}
+
+/** Writes the CA certificates into every webhook of the configuration that has others. Returns its resource version. */
+async function writeCa(api: ApiServer, name: string, caPem: string): Promise<string> {
+  const caBundle = encodeBase64(caPem)
+  const { metadata, webhooks } = await readConfiguration(api, name)
+  const body = (webhooks ?? []).flatMap((webhook, index) =>
+    webhook.clientConfig.caBundle === caBundle
+      ? []
+      : [
+          // The order may have changed since it was read.
+          { op: 'test', path: `/webhooks/${index}/name`, value: webhook.name },
+          { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
+        ],
+  )
+  if (body.length === 0) return metadata.resourceVersion
+  const action = `write the caBundle of the MutatingWebhookConfiguration ${name}`
+  const call = { action, method: 'PATCH' as const, path: `${CONFIGURATIONS}/${name}`, body }
+  return (await api.call(call, Versioned)).metadata.resourceVersion
+}
+
+/** The API server ends the watch after this many seconds. */
+const WATCH_SECONDS = 10
+
+/** Waits for a change since that version, or the end of the watch. Events are not parsed: the configuration is read again after any. */
+async function waitForChange(api: ApiServer, name: string, resourceVersion: string): Promise<void> {
+  const query = new URLSearchParams({
+    watch: 'true',
+    fieldSelector: `metadata.name=${name}`,
+    resourceVersion,
+    timeoutSeconds: `${WATCH_SECONDS}`,
+  })
+  const call = {
+    action: `watch the MutatingWebhookConfiguration ${name}`,
+    path: `${CONFIGURATIONS}?${query.toString()}`,
+    timeoutMs: (WATCH_SECONDS + 10) * 1000,
+  }
+  await api.stream(call, async (body) => {
+    for await (const _ of body) return
+  })
+}
+
+function parseSecret(data: z.infer<typeof Strings>): CertificateMaterial | undefined {
+  const [certPem, keyPem, caPem] = ['tls.crt', 'tls.key', 'ca.crt'].map((key) =>
+    Buffer.from(data?.[key] ?? '', 'base64').toString(),
+  )
+  return certPem && keyPem && caPem ? { certPem, keyPem, caPem } : undefined
+}
+
+function formatSecret({ certPem, keyPem, caPem }: CertificateMaterial): Record<string, string> {
+  return {
+    'tls.crt': encodeBase64(certPem),
+    'tls.key': encodeBase64(keyPem),
+    'ca.crt': encodeBase64(caPem),
+  }
+}
+
+const encodeBase64 = (text: string): string => Buffer.from(text).toString('base64')

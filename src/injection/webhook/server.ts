@@ -1,0 +1,166 @@
+/** The webhook's server for reviews, over TLS 1.3. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
+import {
+  type ChooseVictim,
+  type Connection,
+  CONNECTION_TIMEOUTS,
+  ConnectionLimiter,
+  findFirst,
+  hasInflightRequest,
+} from '../../broker/server/connections.ts'
+import { sendJson } from '../../broker/server/send.ts'
+import type { Logger } from '../../broker/telemetry/logger.ts'
+import type { Decision, Review } from './admission.ts'
+import type { CertificateMaterial } from './certificates.ts'
+import { createReviewQueue, MalformedReview, Overloaded } from './review-queue.ts'
+
+export interface ReviewEvent extends Omit<Decision, 'review'> {
+  readonly durationMs: number
+}
+
+export interface ReviewServerParts {
+  /** Decides on the pods that are posted to each path. */
+  readonly reviews: Readonly<Record<string, Review>>
+  /** Counts a review. */
+  readonly onReview: (event: ReviewEvent) => void
+  /** Gets the reviews that did not admit their pod. */
+  readonly log: Pick<Logger, 'warn'>
+  /** Called with an unexpected error of a review. Its caller does not learn the cause. */
+  readonly onError: (error: unknown) => void
+  /** Aborted during shutdown: callers are sent to another replica. */
+  readonly draining: AbortSignal
+  /** True serves only callers with a client certificate of a CA of the secure context. */
+  readonly requiresClientCertificate?: boolean
+  readonly maxConnections?: number
+}
+
+/** An API server sends at most 200 reviews at the same time (its --max-mutating-requests-inflight). */
+const MAX_CONNECTIONS = 256
+
+/** Reasons repeat what callers send. */
+const MAX_LOGGED_MESSAGE = 500
+
+/** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
+export function createReviewServer(parts: ReviewServerParts): TlsServer {
+  const { onReview, log, onError, draining } = parts
+  const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
+  const reviews = new Map(Object.entries(parts.reviews))
+  const receiveReview = createReviewQueue()
+
+  async function handleReview(
+    review: Review,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const startedAt = performance.now()
+    const report = (event: Omit<ReviewEvent, 'durationMs'>) => {
+      onReview({ ...event, durationMs: performance.now() - startedAt })
+      const { outcome, message, subject } = event
+      if (message === undefined) return
+      const text = scrubAndTruncate(message, MAX_LOGGED_MESSAGE)
+      log.warn('pod_rejected', { outcome, ...subject, message: text })
+    }
+    try {
+      const { read, reply } = await receiveReview(request, response)
+      const { review: body, ...decision } = await review(read)
+      report(decision)
+      const text = JSON.stringify(body)
+      const length = Buffer.byteLength(text)
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': length })
+      reply(text)
+    } catch (error) {
+      // The caller has closed its connection.
+      if (response.closed) return
+      if (error instanceof MalformedReview) {
+        report({ outcome: 'malformed', message: error.message })
+        sendJson(response, 400, { error: error.message })
+      } else if (error instanceof Overloaded) {
+        report({ outcome: 'overloaded', message: error.message })
+        // The connection is closed, since the rest of the body may not have come.
+        response.setHeader('Retry-After', '1').setHeader('Connection', 'close')
+        sendJson(response, 503, { error: error.message })
+      } else {
+        report({ outcome: 'error' })
+        onError(error)
+        sendJson(response, 500, { error: 'unexpected error; the log of the webhook has the cause' })
+      }
+    }
+  }
+
+  const clientAuth = { requestCert: requiresClientCertificate, rejectUnauthorized: true }
+  const server = createTlsServer({ ...CONNECTION_TIMEOUTS, ...TLS_LIMITS, ...clientAuth })
+  limitConnections(server, maxConnections, (request, response) => {
+    if (draining.aborted) response.setHeader('Connection', 'close')
+    const review = reviews.get(request.url?.split('?', 1)[0] ?? '')
+    if (review === undefined) {
+      sendJson(response, 404, { error: `the paths are ${[...reviews.keys()].join(' and ')}` })
+    } else if (request.method !== 'POST') {
+      sendJson(response, 405, { error: 'the method must be POST' })
+    } else void handleReview(review, request, response)
+  })
+  // Callers that hang up, or do not use TLS, are no error of the webhook.
+  server.on('tlsClientError', () => {})
+  return server
+}
+
+/**
+ * Lets the handler answer the connections of the server. Above the cap the one with the most replies is closed after the
+ * reply that it waits for, since all may be of one peer, a proxy; at twice the cap it is closed at once.
+ */
+function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
+  const limiter = new ConnectionLimiter(2 * max, chooseByWork)
+  const accepted = new Map<string, Socket>()
+  /** The accepted sockets by the TLS sockets above them. */
+  const below = new WeakMap<Socket, Socket>()
+  // Before the limiter adds the new connection.
+  server.on('connection', (socket: Socket) => {
+    const { open } = limiter
+    const victim = open.length >= max && open.length < 2 * max ? chooseByWork(open) : undefined
+    if (victim !== undefined) limiter.closeAfterReply(victim)
+    const key = createKey(socket)
+    accepted.set(key, socket)
+    socket.once('close', () => {
+      if (accepted.get(key) === socket) accepted.delete(key)
+    })
+  })
+  server.on('secureConnection', (encrypted: Socket) => {
+    const socket = accepted.get(createKey(encrypted))
+    if (socket !== undefined) below.set(encrypted, socket)
+  })
+  limiter.attach(server, handler, (socket) => below.get(socket) ?? socket)
+}
+
+/** Chooses the connection with the most replies; one that is closed after its reply comes last. */
+const chooseByWork: ChooseVictim = (open) =>
+  findFirst(
+    open,
+    (one, other) =>
+      Number(isEnding(one)) - Number(isEnding(other)) ||
+      other.replies - one.replies ||
+      one.idleSince - other.idleSince,
+  )
+
+/** Returns whether the connection is closed after a reply that it waits for. */
+function isEnding(connection: Connection): boolean {
+  return hasInflightRequest(connection) && connection.pending.at(-1)?.shouldKeepAlive === false
+}
+
+/** Identifies the connection of a socket. */
+function createKey({ localAddress, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress}|${remoteAddress}|${remotePort}`
+}
+
+const MIN_VERSION = { minVersion: 'TLSv1.3' } as const
+const TLS_LIMITS = { handshakeTimeout: 5000, ...MIN_VERSION }
+
+/** Sets the certificate of new connections, and the CAs (PEM) of client certificates where they are required. */
+export function serveCertificate(
+  server: TlsServer,
+  { certPem: cert, keyPem: key }: Pick<CertificateMaterial, 'certPem' | 'keyPem'>,
+  clientCa?: string,
+): void {
+  server.setSecureContext({ cert, key, ca: clientCa, ...MIN_VERSION })
+}

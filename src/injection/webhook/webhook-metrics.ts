@@ -1,0 +1,43 @@
+/** The metrics of the webhook. docs/metrics.md lists them, and a test compares the two. */
+import {
+  createRegistry,
+  Histogram,
+  registerBuildInfo,
+  registerCollected,
+  scrapeRegistry,
+} from '../../broker/telemetry/prometheus.ts'
+import { OUTCOMES } from './admission.ts'
+import type { ReviewEvent } from './server.ts'
+
+const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
+
+/** Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds. */
+export function createWebhookMetrics(expiresAt: () => number | undefined) {
+  const registry = createRegistry()
+  const reviewDuration = new Histogram({
+    name: 'wimds_webhook_review_duration_seconds',
+    help: 'Time of admission reviews, by outcome: injected, skipped, rejected, error, malformed or overloaded.',
+    labelNames: ['outcome'],
+    buckets: REVIEW_BUCKETS,
+    registers: [registry],
+  })
+  for (const outcome of OUTCOMES) reviewDuration.zero({ outcome })
+  registerCollected(registry, [
+    {
+      name: 'wimds_webhook_certificate_expiry_timestamp_seconds',
+      type: 'gauge',
+      help: 'When the served certificate expires, in Unix time; absent while there is none.',
+      collect: () => {
+        const expiry = expiresAt()
+        return expiry === undefined ? undefined : Math.floor(expiry / 1000)
+      },
+    },
+  ])
+  registerBuildInfo(registry, 'wimds_webhook_build_info')
+  return {
+    registry,
+    onReview: ({ outcome, durationMs }: ReviewEvent) =>
+      reviewDuration.observe({ outcome }, durationMs / 1000),
+    scrape: () => scrapeRegistry(registry),
+  }
+}

@@ -1,0 +1,200 @@
+/** Parses the flags of `wimds webhook`. */
+import { address, duration, tenant } from '../../broker/config/parsers.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { findResourceProblems, overrideResources } from '../injector/resources.ts'
+import { type InjectionSettings, SHARED_SETTINGS } from '../injector/injection-settings.ts'
+import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  parseFlags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
+import {
+  INJECTION_FLAGS,
+  INJECTION_GROUP,
+  parseInjectionSettings,
+} from '../injector/injection-flags.ts'
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+
+const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
+
+export const WEBHOOK = {
+  name: 'webhook',
+  group: 'Run in a cluster',
+  summary: 'run the admission webhook, which adds the sidecar to pods',
+  description:
+    'Serves the mutating admission webhook, which injects the sidecar into pods with the annotation wimds.io/inject: "true", and into the pods of namespaces with a label of this name and value. Runs in a cluster; the chart charts/wimds installs it.',
+  flags: {
+    listen: { value: 'HOST:PORT', help: 'address for reviews, over TLS 1.3 (default [::]:8443)' },
+    'admin-listen': {
+      value: 'HOST:PORT',
+      help: 'address for /healthz, /readyz and /metrics (default [::]:9440)',
+    },
+    drain: {
+      value: 'DURATION',
+      help: 'time to keep serving after the signal to stop (default 5s, at most 1h)',
+    },
+    'client-ca': {
+      value: 'FILE',
+      help: 'serve only callers with a client certificate of these CAs (PEM)',
+    },
+    namespace: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'namespace of the Service and the Secret (default wimds)',
+    },
+    service: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the Service that the API server calls (default wimds-webhook)',
+    },
+    secret: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the Secret for the certificate (default wimds-webhook-tls)',
+    },
+    configuration: {
+      value: 'NAME',
+      group: CERTIFICATE,
+      help: 'the MutatingWebhookConfiguration to write the CA into (default wimds)',
+    },
+    'certificate-lifetime': {
+      value: 'DURATION',
+      group: CERTIFICATE,
+      help: 'lifetime of the certificate, which is rotated when a third is left (default 2160h)',
+    },
+    'cert-dir': {
+      value: 'DIR',
+      group: 'Or a mounted certificate',
+      help: 'serve tls.crt and tls.key of DIR, which are read again when they change',
+    },
+    mode: {
+      value: 'MODE',
+      choices: ROUTING_MODES,
+      group: INJECTION_GROUP,
+      help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
+    },
+    'allowed-modes': {
+      value: 'LIST',
+      choices: ROUTING_MODES,
+      isList: true,
+      group: INJECTION_GROUP,
+      help: `modes that pods may choose, separated by commas (default: ${ROUTING_MODES.join(',')})`,
+    },
+    'allow-pass-through': {
+      group: INJECTION_GROUP,
+      help: 'allow the annotation wimds.io/pass-through',
+    },
+    ...INJECTION_FLAGS,
+    'tenant-id': {
+      value: 'ID',
+      group: INJECTION_GROUP,
+      help: 'tenant id for ServiceAccounts without one',
+    },
+    audience: {
+      value: 'AUDIENCE',
+      group: INJECTION_GROUP,
+      help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
+    },
+    'cpu-request': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU request" },
+    'cpu-limit': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU limit" },
+    'memory-request': {
+      value: 'QUANTITY',
+      group: INJECTION_GROUP,
+      help: "the sidecar's memory request",
+    },
+    'memory-limit': {
+      value: 'QUANTITY',
+      group: INJECTION_GROUP,
+      help: "the sidecar's memory limit",
+    },
+    'kubernetes-version': {
+      value: 'VERSION',
+      group: INJECTION_GROUP,
+      help: "version of the cluster (default: the API server's version)",
+    },
+  },
+  exitCodes: { 0: 'shut down gracefully' },
+} as const satisfies CommandDeclaration
+
+type WebhookFlags = Flags<keyof typeof WEBHOOK.flags>
+
+export type WebhookOptions = ReturnType<typeof parseWebhookOptions>
+
+/** Returns the options. Throws a `UsageError` with every problem of the flags. */
+export function parseWebhookOptions(args: readonly string[]) {
+  const flags = parseFlags(args, WEBHOOK.flags)
+  const problems = [...flags.problems]
+  const options = {
+    listen: parseSettingFlag(flags, 'listen', address, problems) ?? { host: '::', port: 8443 },
+    adminListen: parseSettingFlag(flags, 'admin-listen', address, problems) ?? {
+      host: '::',
+      port: 9440,
+    },
+    drainMs: parseSettingFlag(flags, 'drain', DRAIN, problems) ?? 5000,
+    /** A file of CA certificates; undefined serves callers without a client certificate too. */
+    clientCaFile: flags.value('client-ca'),
+    settings: parseSettings(flags, problems),
+    /** The tenant of a ServiceAccount that names none. */
+    defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
+    /** True if the API server's version decides whether the cluster supports native sidecars. */
+    readsVersion: flags.value('kubernetes-version') === undefined,
+    certificate: parseCertificate(flags, problems),
+  }
+  if (problems.length > 0) throw new UsageError(problems)
+  return options
+}
+
+const DRAIN = duration({ max: '1h' })
+/** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
+const LIFETIME = duration({ min: '1m', max: '87600h' })
+const DEFAULT_LIFETIME_MS = 90 * 86_400_000
+const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
+
+function parseCertificate(flags: WebhookFlags, problems: string[]) {
+  const directory = flags.value('cert-dir')
+  if (directory !== undefined) {
+    const unused = OWN_CERTIFICATE_FLAGS.filter((name) => flags.has(name))
+    problems.push(...unused.map((name) => `--${name} has no effect with --cert-dir`))
+    return { kind: 'mounted' as const, directory }
+  }
+  return {
+    kind: 'own' as const,
+    namespace: flags.value('namespace') ?? 'wimds',
+    service: flags.value('service') ?? 'wimds-webhook',
+    secret: flags.value('secret') ?? 'wimds-webhook-tls',
+    configuration: flags.value('configuration') ?? 'wimds',
+    lifetimeMs:
+      parseSettingFlag(flags, 'certificate-lifetime', LIFETIME, problems) ?? DEFAULT_LIFETIME_MS,
+  }
+}
+
+function parseSettings(flags: WebhookFlags, problems: string[]): InjectionSettings {
+  const shared = parseInjectionSettings(flags, problems)
+  const resources = overrideResources(shared.resources, (name) =>
+    parseSettingFlag(flags, name, SHARED_SETTINGS[name], problems),
+  )
+  problems.push(...findResourceProblems(resources))
+  return {
+    ...shared,
+    allowedModes: parseAllowedModes(flags, shared.mode, problems),
+    allowPassThrough: flags.has('allow-pass-through'),
+    resources,
+    audience: flags.value('audience') ?? shared.audience,
+  }
+}
+
+function parseAllowedModes(
+  flags: WebhookFlags,
+  mode: RoutingMode,
+  problems: string[],
+): readonly RoutingMode[] {
+  const names = flags.value('allowed-modes')?.split(',')
+  if (names === undefined) return ROUTING_MODES
+  const modes = ROUTING_MODES.filter((each) => names.includes(each))
+  if (!modes.includes(mode)) {
+    problems.push(`--mode is ${mode}, which --allowed-modes does not contain`)
+  }
+  return modes
+}

@@ -1,0 +1,198 @@
+/** `wimds webhook`: serves the admission webhook until shutdown. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod/mini'
+import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
+import { NATIVE_SIDECARS_SINCE } from '../injector/injection-settings.ts'
+import { readServiceAccount } from '../../kubernetes/service-account.ts'
+import { type AdmissionOptions, createReviews } from './admission.ts'
+import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
+import {
+  type CertificateMaterial,
+  ensureCertificate,
+  parseExpiry,
+  readMountedCertificate,
+} from './certificates.ts'
+import { createCertificateStore } from './certificate-store.ts'
+import { createWebhookMetrics } from './webhook-metrics.ts'
+import { createReviewServer, serveCertificate } from './server.ts'
+import { createServiceAccountLookup } from './service-accounts.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { retry, type RetryOptions } from '../../lib/retry.ts'
+import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
+import { bind, closeServer, type Listener } from '../../broker/server/listen.ts'
+import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import { VERSION } from '../../lib/version.ts'
+import { type CommandIo, untilShutdown } from '../../lib/command.ts'
+import { findUnknownVariables } from '../injector/injection-flags.ts'
+import { createLogOutput } from '../../lib/log-output.ts'
+import { openPorts } from '../../broker/server/open-ports.ts'
+import { loadClientCa } from './client-ca.ts'
+import { parseWebhookOptions, type WebhookOptions } from './webhook-options.ts'
+
+export { WEBHOOK } from './webhook-options.ts'
+
+/** For answers that are still being sent, once nothing new is accepted. */
+const CLOSE_TIMEOUT_MS = 1000
+const PORT_SETTINGS =
+  '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'
+/** Milliseconds of the look-up of a ServiceAccount, within a review for which the chart allows five seconds. */
+const LOOKUP_MS = 2500
+
+/** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
+export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
+  const options = parseWebhookOptions(args)
+  const log = createLogger({
+    level: 'info',
+    format: 'json',
+    out: createLogOutput(io),
+    limitBy: 'namespace',
+  })
+  for (const message of findUnknownVariables(options.settings.sidecarEnv)) {
+    log.warn('config_warning', { message })
+  }
+  const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
+  const hasServed = await serveReviews(options, { io, log, onError })
+  if (!hasServed) return 1
+  log.info('shutdown_complete')
+  return 0
+}
+
+interface Environment {
+  readonly io: CommandIo
+  readonly log: ProcessLog
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Serves until the shutdown, and ends every call and closes every port, also when it fails. Returns false if a port cannot
+ * be opened, which it logs.
+ */
+async function serveReviews(
+  options: WebhookOptions,
+  { io, log, onError }: Environment,
+): Promise<boolean> {
+  const { clientCaFile } = options
+  const calls = new AbortController()
+  // Before anything is bound: both may throw a `ConfigError`.
+  const api = connectToApiServer(calls.signal)
+  const clientCa = clientCaFile === undefined ? undefined : await loadClientCa(clientCaFile, log)
+  const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
+  const draining = new AbortController()
+  let rotation: CertificateRotation | undefined
+
+  const metrics = createWebhookMetrics(() => {
+    const served = rotation?.served()
+    return served && parseExpiry(served.certPem)
+  })
+  const adminParts: AdminParts = {
+    scrape: metrics.scrape,
+    readiness: () => checkReadiness(draining.signal.aborted, rotation?.served() !== undefined),
+  }
+  let admin: Listener | undefined
+  try {
+    admin = await openPorts(listenForAdmin(adminParts, [options.adminListen]), ports)
+    if (admin === undefined) return false
+
+    // The API server may be unreachable for a long time.
+    const hasNativeSidecars = await Promise.race([
+      supportsNativeSidecars(options, api, { onError, signal: calls.signal }),
+      untilShutdown(io),
+    ])
+    if (hasNativeSidecars === undefined) return true
+    const server = createReviewServer({
+      requiresClientCertificate: clientCa !== undefined,
+      reviews: createReviews(createAdmissionOptions(options, api, hasNativeSidecars)),
+      draining: draining.signal,
+      onReview: metrics.onReview,
+      log,
+      onError,
+    })
+    const bound = await openPorts(bind(server, options.listen), ports)
+    if (bound === undefined) return false
+    const setCertificate = (material: CertificateMaterial) =>
+      serveCertificate(server, material, clientCa?.pem())
+    rotation = startCertificateRotation({
+      ...createCertificateSource(options, api),
+      onError,
+      serve: (material) => {
+        setCertificate(material)
+        const expiresAt = new Date(parseExpiry(material.certPem)).toISOString()
+        log.info('certificate_loaded', { expiresAt })
+      },
+    })
+    const { served } = rotation
+    clientCa?.watch(() => {
+      const material = served()
+      if (material !== undefined) setCertificate(material)
+    })
+    log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
+
+    await untilShutdown(io)
+    // Not ready any more, but serving until every API server has noticed.
+    draining.abort()
+    log.info('draining', { drainMs: options.drainMs })
+    await sleep(options.drainMs)
+    const stopped = rotation.stop()
+    await closeServer(server, CLOSE_TIMEOUT_MS)
+    // Not earlier: inflight reviews may need the API server.
+    calls.abort()
+    await stopped
+    return true
+  } finally {
+    calls.abort()
+    clientCa?.close()
+    await admin?.close(CLOSE_TIMEOUT_MS)
+  }
+}
+
+/** Returns whether the webhook is ready, with the reasons why it is not. */
+function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
+  const reasons = [
+    ...(isDraining ? ['the webhook is shutting down'] : []),
+    ...(hasCertificate ? [] : ['there is no certificate yet']),
+  ]
+  return { ready: reasons.length === 0, reasons }
+}
+
+function createAdmissionOptions(
+  { settings, defaultTenantId }: WebhookOptions,
+  api: ApiServer,
+  hasNativeSidecars: boolean,
+): AdmissionOptions {
+  return {
+    settings: { ...settings, hasNativeSidecars },
+    lookUpServiceAccount: createServiceAccountLookup((namespace, name) =>
+      readServiceAccount(api, { namespace, name, timeoutMs: LOOKUP_MS }),
+    ),
+    defaultTenantId,
+  }
+}
+
+/** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */
+async function supportsNativeSidecars(
+  { readsVersion, settings }: WebhookOptions,
+  api: ApiServer,
+  repeat: RetryOptions,
+): Promise<boolean> {
+  if (!readsVersion) return settings.hasNativeSidecars
+  const call = { action: 'read the version of Kubernetes', path: '/version' }
+  const { minor } = await retry(() => api.call(call, Version), repeat)
+  return Number.parseInt(minor, 10) >= NATIVE_SIDECARS_SINCE
+}
+
+/** The minor version may be `31+`. */
+const Version = z.object({ minor: z.string().check(z.regex(/^\d/)) })
+
+function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer) {
+  if (certificate.kind === 'mounted') {
+    return { getCertificate: () => readMountedCertificate(certificate.directory) }
+  }
+  const { namespace, service, lifetimeMs } = certificate
+  const store = createCertificateStore(api, certificate)
+  const names = [`${service}.${namespace}.svc`]
+  return {
+    getCertificate: (served: CertificateMaterial | undefined) =>
+      ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
+    publishCa: store.publishCa,
+  }
+}

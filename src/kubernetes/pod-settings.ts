@@ -1,0 +1,23 @@
+/** Which settings of a sidecar a pod of mode node has for itself. */
+import type { SettingName } from '../broker/config/settings.ts'
+
+/** The settings that each pod has for itself. The broker, which serves all pods of a node, has the others. */
+export const POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
+  'AZURE_CLIENT_ID',
+  'AZURE_TENANT_ID',
+  'AZURE_FEDERATED_TOKEN_FILE',
+  'AZURE_AUTHORITY_HOST',
+  'WIMDS_CONFIG',
+  'WIMDS_LISTEN',
+  'WIMDS_ALLOWED_HOSTS',
+  'WIMDS_MAX_CONNECTIONS',
+  'WIMDS_IDENTITY_HEADER',
+  'WIMDS_AUDIENCE',
+  'WIMDS_PREFETCH',
+  'WIMDS_READY_AFTER_PREFETCH',
+  'WIMDS_UNLISTED_CLIENT_IDS',
+  'WIMDS_INSTANCE_REGION',
+  'WIMDS_INSTANCE_ZONE',
+  'WIMDS_INSTANCE_SUBSCRIPTION_ID',
+  'WIMDS_INSTANCE_RESOURCE_GROUP',
+])

@@ -1,0 +1,203 @@
+/** `wimds node-agent`: serves the pods of mode `node` on this node until shutdown. */
+import { readFileSync, realpathSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
+import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
+import { createNodeAgentMetrics } from './agent-metrics.ts'
+import { createSettingsReader } from './find-settings.ts'
+import { createPodEvents } from './pod-events.ts'
+import { PodFiles } from './pod-files.ts'
+import { watchPods } from './pod-watch.ts'
+import { Reconciler } from './reconciler.ts'
+import { createPodRouter, RouteFailure } from './route-pod.ts'
+import type { RoutedPod } from './routed-pod.ts'
+import { SavedPods } from './saved-pods.ts'
+import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
+import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import { VERSION } from '../../lib/version.ts'
+import { type CommandIo } from '../../lib/command.ts'
+import { createLogOutput } from '../../lib/log-output.ts'
+import { openPorts } from '../../broker/server/open-ports.ts'
+import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
+import { BrokerProcess, startBroker } from './broker-process.ts'
+
+export { NODE_AGENT } from './agent-options.ts'
+
+const PROC = '/proc'
+const HELPER = 'wimds-node'
+const CLOSE_TIMEOUT_MS = 1000
+
+/** Serves until the signal. Throws `UsageError` and `ConfigError`. */
+export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
+  const options = parseNodeAgentOptions(args, io.env)
+  const { nodeName, adminListen, discovery } = options
+  const { signal } = io
+  const api = connectToApiServer(signal)
+  const out = createLogOutput(io)
+  const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
+  const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
+  const writeEvent = createPodEvents({ api, nodeName, onError })
+  const agent = createAgent({ options, io, log, api, onError, writeEvent })
+  const { reconciler, metrics, broker } = agent
+
+  let isListed = false
+  let isReady = false
+  const adminParts: AdminParts = {
+    scrape: metrics.scrape,
+    readiness: () => {
+      // For good: what comes later does not depend on the agent that this one replaces.
+      isReady ||= isListed && reconciler.isSettled()
+      return { ready: isReady, reasons: isReady ? [] : [findReason(isListed)] }
+    },
+  }
+  const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
+    io,
+    log,
+    program: 'wimds node-agent',
+    setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
+  })
+  if (admin === undefined) return 1
+  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName, discovery })
+  // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
+  await stat(PROC)
+  broker.start()
+  agent.restore()
+  await watchPods({
+    api,
+    nodeName,
+    signal,
+    onPod: reconciler.onPod,
+    onDeleted: reconciler.onDeleted,
+    onListed: (uids) => {
+      isListed = true
+      metrics.onSync(true)
+      reconciler.onListed(uids)
+    },
+    onError: (error) => {
+      metrics.onSync(false)
+      onError(error)
+    },
+  })
+  reconciler.close()
+  await broker.stop()
+  agent.files.close()
+  await admin.close(CLOSE_TIMEOUT_MS)
+  log.info('shutdown_complete')
+  return 0
+}
+
+const findReason = (isListed: boolean) =>
+  isListed
+    ? 'the pods of the node are not served yet'
+    : 'the pods of the node have not been listed yet'
+
+interface AgentParts {
+  readonly options: NodeAgentOptions
+  readonly io: CommandIo
+  readonly log: ProcessLog
+  readonly api: ApiServer
+  readonly onError: (error: unknown) => void
+  readonly writeEvent: (pod: RoutedPod, message: string) => Promise<void>
+}
+
+/** Creates what routes pods and what serves them, and connects the two. */
+function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts) {
+  const tools = { path: io.env['PATH'], signal: io.signal }
+  const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
+  const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
+  const saved = new SavedPods(options.stateDirectory)
+  const { defaultTenantId } = options
+  const findSettings = createSettingsReader({ api, saved, defaultTenantId })
+  const parts = { findSettings, readSandboxes, procDirectory: PROC, helper: HELPER, tools }
+  const reconciler = new Reconciler({
+    route: createPodRouter(parts),
+    onRoute: (pod, { socket, env }) => {
+      const served = { ...pod, env }
+      broker.serve(served, socket)
+      reportErrors(() => saved.write(served), onError)
+    },
+    onClose: (uid) => broker.close(uid),
+    onEnd: (uid) => {
+      broker.close(uid)
+      reportErrors(() => saved.remove(uid), onError)
+    },
+    onFailure: (pod, error) => {
+      const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
+      const message = errorMessage(error)
+      metrics.onFailure(reason)
+      log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
+      void writeEvent(pod, message)
+      broker.addWaiting(pod, message)
+    },
+  })
+  const metrics = createNodeAgentMetrics(reconciler)
+  const broker = new BrokerProcess({
+    start: () =>
+      startBroker({
+        helper: HELPER,
+        hidden: findMountPoints(options),
+        adminListen: options.brokerAdminListen,
+        env: io.env,
+      }),
+    onReady: () => reconciler.start(),
+    readFile: (pod, path) => files.read(pod, path),
+    onServing: (pod) => {
+      const durationMs = reconciler.pendingMs(pod.uid)
+      reconciler.onServing(pod.uid)
+      metrics.onRouted(durationMs)
+      log.info('pod_routed', {
+        ...formatSubject(pod),
+        port: pod.port,
+        durationMs: Math.round(durationMs),
+      })
+    },
+    onRefused: (pod, problem) => reconciler.onRefused(pod.uid, problem),
+    onEnd: (how) => {
+      metrics.onBrokerEnd()
+      reconciler.onBrokerEnd()
+      log.warn('broker_ended', { message: `the broker has ended: ${how}. It is started again` })
+    },
+  })
+  const onChange = () =>
+    reportErrors(() => {
+      if (!reconciler.isLooking()) return
+      // The attempts take what was read recently, which has to be from after the change.
+      readSandboxes()
+      reconciler.look()
+    }, onError)
+  reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
+  /** Adds the pods that an earlier agent has served. */
+  const restore = () => {
+    for (const pod of saved.read()) reconciler.add(pod)
+  }
+  return { reconciler, broker, files, metrics, restore }
+}
+
+/** Runs it, and reports what it throws: the pod is served in any case. */
+function reportErrors(run: () => void, onError: (error: unknown) => void): void {
+  try {
+    run()
+  } catch (error) {
+    onError(error)
+  }
+}
+
+/** Returns the agent's directories that are mounts: the broker does not see them. */
+function findMountPoints(options: NodeAgentOptions): string[] {
+  const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
+  const points = new Set(mounts.map((line) => line.split(' ')[4]))
+  return [
+    API_ACCESS_DIRECTORY,
+    options.kubeletPodsDirectory,
+    options.stateDirectory,
+    options.cniResultsDirectory,
+    options.netnsDirectory,
+  ]
+    .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
+    .filter((path) => points.has(path))
+}
+
+const formatSubject = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })

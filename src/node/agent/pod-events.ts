@@ -1,0 +1,68 @@
+/** Writes Kubernetes events of pods, so that `kubectl describe pod` says why one is not routed. */
+import { LRUCache } from 'lru-cache'
+import * as z from 'zod/mini'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
+import type { ApiServer } from '../../kubernetes/api-client.ts'
+import type { RoutedPod } from './routed-pod.ts'
+
+interface PodEventsOptions {
+  readonly api: ApiServer
+  readonly nodeName: string
+  readonly onError: (error: unknown) => void
+  readonly now?: () => number
+}
+
+/** An API server deletes events after an hour by default, and a failure that lasts should have one. */
+const REPEAT_AFTER_MS = 30 * 60_000
+const MAX_KNOWN_EVENTS = 1000
+
+/** The API server rejects longer messages. */
+const MAX_MESSAGE = 1024
+
+/**
+ * Creates a function that writes a warning, once in half an hour for each pod and message: attempts that fail for the
+ * same reason would fill the API server with the same event. A failure to write it is reported; the next attempt then
+ * writes it.
+ */
+export function createPodEvents({
+  api,
+  nodeName,
+  onError,
+  now = () => performance.now(),
+}: PodEventsOptions) {
+  const written = new LRUCache<string, true>({
+    max: MAX_KNOWN_EVENTS,
+    ttl: REPEAT_AFTER_MS,
+    ttlResolution: 0,
+    perf: { now },
+  })
+
+  return async ({ namespace, name, uid }: RoutedPod, text: string): Promise<void> => {
+    const message = scrubAndTruncate(text, MAX_MESSAGE)
+    const key = `${uid} ${message}`
+    if (written.has(key)) return
+    written.set(key, true)
+    const time = new Date()
+    const body = {
+      metadata: { generateName: 'wimds-node-agent-' },
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
+      type: 'Warning',
+      reason: 'WimdsNotRouted',
+      message,
+      source: { component: 'wimds-node-agent', host: nodeName },
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: 1,
+    }
+    const call = {
+      action: `write an event of the pod ${namespace}/${name}`,
+      method: 'POST' as const,
+      path: `/api/v1/namespaces/${namespace}/events`,
+      body,
+    }
+    await api.call(call, z.unknown()).catch((error: unknown) => {
+      written.delete(key)
+      onError(error)
+    })
+  }
+}

@@ -1,0 +1,211 @@
+/** Watches the pods of one node: lists them, follows the changes, and lists again when it has missed some. */
+import * as z from 'zod/mini'
+import { backoffMs, createPause } from '../../lib/retry.ts'
+import { parseJsonObject } from '../../lib/json.ts'
+import { type ApiServer, hasStatus, isSilence, StatusError } from '../../kubernetes/api-client.ts'
+
+interface PodWatchOptions {
+  readonly api: ApiServer
+  readonly nodeName: string
+  readonly signal: AbortSignal
+  /** The watch ends after so long without a byte. */
+  readonly idleMs?: number
+  /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
+  readonly onPod: (uid: string, pod: unknown) => void
+  readonly onDeleted: (uid: string) => void
+  /** Called after each complete list, with the uids of all pods. */
+  readonly onListed: (uids: ReadonlySet<string>) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** The API server accepts no larger pod than 3 MiB. */
+const MAX_OBJECT_BYTES = 4 * 1024 * 1024
+/** A list of hundreds of the largest pods takes many seconds on a busy node. */
+const LIST_TIMEOUT_MS = 5 * 60_000
+const LIST_IDLE_MS = 30_000
+/** The API server ends the watch after this many seconds. */
+const WATCH_SECONDS = 600
+/**
+ * An API server sends a bookmark about every minute, so a connection that is silent for longer is dead. A server without
+ * bookmarks is only watched again more often.
+ */
+const IDLE_MS = 3 * 60_000
+
+const WatchEvent = z.object({
+  type: z.string(),
+  /** A pod or, of an ERROR, a Status with a code. */
+  object: z.looseObject({ code: z.optional(z.number()) }),
+})
+/** The metadata of a pod or, without a uid, of a bookmark or a list. */
+const Metadata = z.object({ uid: z.optional(z.string()), resourceVersion: z.optional(z.string()) })
+
+/** Lists whatever the API server has in its cache. */
+const ANY_VERSION = '0'
+/** Lists what etcd has. */
+const LATEST_VERSION = ''
+
+/**
+ * Watches until the signal. A watch that ends is continued from its last version, so the pods are listed only at the
+ * start and after a failure, and then not older than that version. Failures of the API server are reported and retried
+ * with backoff. The latest version is listed only if the API server repeatedly lacks the version of the watch (410, or
+ * 504 if it is behind): otherwise the agents of all nodes would read etcd at once after each restart of the API server.
+ */
+export async function watchPods(options: PodWatchOptions): Promise<void> {
+  const { signal, onError } = options
+  const pause = createPause(signal)
+  let failures = 0
+  let isListed = false
+  let version = ANY_VERSION
+  const onVersion = (latest: string) => {
+    version = latest
+    failures = 0
+  }
+  while (!signal.aborted) {
+    try {
+      if (!isListed) version = await listPods(options, version)
+      isListed = true
+      await followPods(options, version, onVersion)
+      failures = 0
+      // An API server may end every watch at once, and all watches at the same moment.
+      await pause(backoffMs(1))
+    } catch (error) {
+      if (signal.aborted) return
+      isListed = false
+      failures += 1
+      const isRepeated = failures > 1
+      // A single 410 is normal, such as after a restart of the API server.
+      if (isRepeated || !hasStatus(error, 410)) onError(error)
+      if (isRepeated && hasStatus(error, 410, 504)) version = LATEST_VERSION
+      await pause(backoffMs(failures))
+    }
+  }
+}
+
+/**
+ * Reports every pod and returns the resource version of the list, which is not older than the given one. The cache of
+ * the API server has the pods by node: etcd would read all pods of the cluster, as Kubernetes does for a `limit`. So
+ * there are no pages.
+ */
+async function listPods(
+  { api, nodeName, onPod, onListed }: PodWatchOptions,
+  oldest: string,
+): Promise<string> {
+  const uids = new Set<string>()
+  const call = {
+    action: `list the pods of the node ${nodeName}`,
+    path: createPath(nodeName, createListParameters(oldest)),
+    timeoutMs: LIST_TIMEOUT_MS,
+    idleMs: LIST_IDLE_MS,
+  }
+  const version = await api.stream(call, async (body) => {
+    let latest: string | undefined
+    // The list is an object; in it are the objects of its pods and of its metadata.
+    await parseObjects(body, 1, (object) => {
+      const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
+      if (metadata?.uid === undefined) {
+        latest = metadata?.resourceVersion
+        return
+      }
+      uids.add(metadata.uid)
+      onPod(metadata.uid, object)
+    })
+    if (latest === undefined) throw new Error('the answer is not a list of pods')
+    return latest
+  })
+  onListed(uids)
+  return version
+}
+
+function createListParameters(oldest: string): Readonly<Record<string, string>> {
+  if (oldest === LATEST_VERSION) return {}
+  return { resourceVersion: oldest, resourceVersionMatch: 'NotOlderThan' }
+}
+
+/** Follows the changes since that version, and reports each later one, until the API server ends the watch or is silent. */
+async function followPods(
+  options: PodWatchOptions,
+  resourceVersion: string,
+  onVersion: (version: string) => void,
+): Promise<void> {
+  const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted } = options
+  const call = {
+    action: `watch the pods of the node ${nodeName}`,
+    path: createPath(nodeName, {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion,
+      timeoutSeconds: `${WATCH_SECONDS}`,
+    }),
+    timeoutMs: (WATCH_SECONDS + 10) * 1000,
+    idleMs,
+  }
+  const follow = (body: AsyncIterable<Uint8Array>) =>
+    parseObjects(body, 0, (value) => {
+      const { data: event } = WatchEvent.safeParse(value)
+      if (event === undefined) throw new Error('the API server sent a line that is not an event')
+      // The version is too old, as a rule (410).
+      if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
+      const { uid, resourceVersion: latest } =
+        Metadata.safeParse(event.object['metadata']).data ?? {}
+      if (latest !== undefined) onVersion(latest)
+      // A bookmark has none.
+      if (uid === undefined) return
+      if (event.type === 'DELETED') onDeleted(uid)
+      else onPod(uid, event.object)
+    })
+  await api.stream(call, follow).catch((error: unknown) => {
+    if (!isSilence(error)) throw error
+  })
+}
+
+function createPath(nodeName: string, parameters: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams({ fieldSelector: `spec.nodeName=${nodeName}`, ...parameters })
+  return `/api/v1/pods?${query.toString()}`
+}
+
+const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
+
+const NOT_JSON = 'the API server did not send JSON'
+
+/**
+ * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
+ * node can have hundreds of megabytes together. Throws if the stream is not JSON objects, or ends within one.
+ */
+async function parseObjects(
+  body: AsyncIterable<Uint8Array>,
+  depth: number,
+  onObject: (object: Readonly<Record<string, unknown>>) => void,
+): Promise<void> {
+  let level = 0
+  let isString = false
+  let isEscaped = false
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    let start = 0
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at] ?? 0
+      if (level === 0 && byte !== OPEN && byte > SPACE) throw new Error(NOT_JSON)
+      if (isEscaped) isEscaped = false
+      else if (byte === QUOTE) isString = !isString
+      else if (isString) isEscaped = byte === BACKSLASH
+      else if (byte === OPEN) {
+        if (level === depth) start = at
+        level += 1
+      } else if (byte === CLOSE) {
+        level -= 1
+        if (level !== depth) continue
+        parts.push(chunk.subarray(start, at + 1))
+        const object = parseJsonObject(Buffer.concat(parts.splice(0)).toString())
+        if (object === undefined) throw new Error(NOT_JSON)
+        onObject(object)
+        size = 0
+      }
+    }
+    if (level <= depth) continue
+    parts.push(chunk.subarray(start))
+    size += chunk.length
+    if (size > MAX_OBJECT_BYTES) throw new Error('an object of the API server is too large')
+  }
+  if (level > 0) throw new Error('the answer of the API server is incomplete')
+}

@@ -1,0 +1,149 @@
+/** Routes one pod: opens a socket in its network namespace, and loads the redirect of mode `loopback` to it. */
+import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import { createSteps } from '../../redirect/apply.ts'
+import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
+import type { RunOptions } from '../../redirect/run-tool.ts'
+import { findRuntimeProblem } from '../../kubernetes/pod.ts'
+import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
+import type { RoutedPod } from './routed-pod.ts'
+import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
+
+/** Why a pod was not routed; the label values of `wimds_node_agent_failures_total`. */
+export const ROUTE_FAILURE_REASONS = [
+  'namespace_not_found',
+  'namespace_ambiguous',
+  'node_namespace',
+  'runtime_not_supported',
+  'socket_failed',
+  'tool_failed',
+  'settings_invalid',
+] as const
+
+export type RouteFailureReason = (typeof ROUTE_FAILURE_REASONS)[number]
+
+/** A pod could not be routed. The message names the fix. */
+export class RouteFailure extends Error {
+  readonly reason: RouteFailureReason
+
+  constructor(reason: RouteFailureReason, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.reason = reason
+  }
+}
+
+/** How a pod is reached. */
+export interface Route {
+  /** The number of its network namespace, which no other one gets while this process has a socket in it. */
+  readonly namespace: number
+  /** Listens in the namespace, to which the redirect leads. */
+  readonly socket: ListeningSocket
+  /** The pod's settings, with its identity. */
+  readonly env: RoutedPod['env']
+}
+
+/** Routes a pod unless its route still holds, and returns its route. */
+export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
+
+interface RouteOptions {
+  readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
+  readonly readSandboxes: ReadSandboxes
+  /** Of the agent, for the namespaces that are never changed. */
+  readonly procDirectory: string
+  /** The program that opens sockets. */
+  readonly helper: string
+  readonly tools: RunOptions
+}
+
+/** Pods that wait for their sandboxes share what was read so recently. */
+const MAX_SNAPSHOT_AGE_MS = 100
+
+/**
+ * Creates the function that routes a pod: it opens a socket in the network of the pod, and redirects 169.254.169.254:80
+ * to it. It throws a `RouteFailure`.
+ */
+export function createPodRouter(options: RouteOptions): RoutePod {
+  const { findSettings, readSandboxes, procDirectory } = options
+  return async (pod, route) => {
+    const { problem, runtimeClass, uid } = pod
+    // First of all: a pod that has ended has no other failure.
+    const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), uid)
+    if (problem !== undefined) throw new RouteFailure('settings_invalid', problem)
+    const runtime = findRuntimeProblem(runtimeClass)
+    if (runtime !== undefined) throw new RouteFailure('runtime_not_supported', runtime)
+    const namespace = ignoreEnded(() => openSync(path, 'r'))
+    if (namespace === undefined) throw createNotFound(uid)
+    try {
+      const status = fstatSync(namespace)
+      if (route?.namespace === status.ino) return route
+      // A process may have ended before the file was opened, and its number be in use again.
+      if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
+      if (isNamespaceOfNode(status, procDirectory)) {
+        throw new RouteFailure(
+          'node_namespace',
+          `${path} is the network of the node, which is never changed. Fix: remove hostNetwork from the pod`,
+        )
+      }
+      const env = await findSettings(pod)
+      const socket = await routeNamespace(pod.port, namespace, options)
+      return { namespace: status.ino, socket, env }
+    } finally {
+      closeSync(namespace)
+    }
+  }
+}
+
+/** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or another pod's. */
+function findNamespace(sandboxes: Sandboxes, uid: string): string {
+  const [path, ...more] = sandboxes.get(uid) ?? []
+  if (path === undefined) throw createNotFound(uid)
+  const others = [...sandboxes].filter(([other, paths]) => other !== uid && paths.includes(path))
+  if (more.length > 0 || others.length > 0) {
+    const claims = [uid, ...others.map(([other]) => other)].join(', ')
+    throw new RouteFailure(
+      'namespace_ambiguous',
+      `the namespaces ${[path, ...more].join(', ')} have records of the pods ${claims}. Fix: delete the pod, or the records of ended pods in the directory of CNI results on the node`,
+    )
+  }
+  return path
+}
+
+const createNotFound = (uid: string) =>
+  new RouteFailure(
+    'namespace_not_found',
+    `the container runtime has no record of a network namespace of the pod with UID ${uid}. Fix: check the values nodeAgent.cniResultsDirectory and nodeAgent.netnsDirectory of the chart, or set nodeAgent.discovery to processes`,
+  )
+
+/** Compares with the namespaces of process 1, which is the node's where its processes are visible, and of this process. */
+function isNamespaceOfNode({ dev, ino }: Stats, procDirectory: string): boolean {
+  return ['1', 'self'].some((process) => {
+    try {
+      const own = statSync(join(procDirectory, process, 'ns/net'))
+      return own.dev === dev && own.ino === ino
+    } catch (error) {
+      // Without CAP_SYS_PTRACE the link of process 1 is not readable.
+      if (errorCode(error) === 'EACCES') return false
+      throw error
+    }
+  })
+}
+
+/**
+ * Opens the socket before the rules lead to it. New connections wait while no process listens, since the agent's successor
+ * opens a socket of its own.
+ */
+async function routeNamespace(
+  port: number,
+  namespace: number,
+  { helper, tools }: RouteOptions,
+): Promise<ListeningSocket> {
+  const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  const steps = createSteps(settings, 'apply and await')
+  try {
+    return await openSocket({ helper, namespace, port, steps, ...tools })
+  } catch (error) {
+    const reason = error instanceof ToolFailure ? 'tool_failed' : 'socket_failed'
+    throw new RouteFailure(reason, errorMessage(error), error)
+  }
+}

@@ -1,0 +1,141 @@
+/** Reads from a pod what serving it takes. Trusts what the API server does not let its author change later. */
+import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
+import * as z from 'zod/mini'
+import { quote } from '../../broker/config/parsers.ts'
+import { API_ACCESS_DIRECTORY, GATE, getServiceAccountName } from '../../kubernetes/pod.ts'
+
+/** A pod of mode `node`. */
+export type RoutedPod = z.infer<typeof RoutedPod>
+export const RoutedPod = z.object({
+  uid: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  serviceAccount: z.string(),
+  /** True once the kubelet has reported an address: then the pod has a sandbox. */
+  hasAddress: z.boolean(),
+  /** True when it is being deleted or has ended: it is served until its sandbox is gone. */
+  isEnding: z.boolean(),
+  /** The port on 127.0.0.1 in its network. */
+  port: z.number(),
+  /** The literal variables of its gate. */
+  env: z.record(z.string(), z.string()),
+  /** The volumes that its gate mounts: the path in the gate, and the directory below the pod's on the node. */
+  mounts: z.array(z.object({ path: z.string(), directory: z.string() })),
+  /** A digest of what these volumes have in them, such as tokens with an audience. An earlier agent did not save it. */
+  contents: z.optional(z.string()),
+  runtimeClass: z.optional(z.string()),
+  /** Why it is not served, whatever its sandbox; its settings are not kept then. */
+  problem: z.optional(z.string()),
+})
+
+const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
+const VolumeMount = z.object({
+  name: z.string(),
+  mountPath: z.string(),
+  subPath: z.nullish(z.string()),
+  subPathExpr: z.nullish(z.string()),
+})
+const Volume = z.object({
+  name: z.string(),
+  projected: z.nullish(z.unknown()),
+  configMap: z.nullish(z.unknown()),
+})
+const Pod = z.object({
+  metadata: z.object({
+    uid: z.string(),
+    namespace: z.string(),
+    name: z.string(),
+    deletionTimestamp: z.nullish(z.string()),
+  }),
+  spec: z.object({
+    initContainers: z.nullish(
+      z.array(
+        z.object({
+          name: z.string(),
+          env: z.nullish(z.array(Env)),
+          volumeMounts: z.nullish(z.array(VolumeMount)),
+        }),
+      ),
+    ),
+    volumes: z.nullish(z.array(Volume)),
+    serviceAccountName: z.nullish(z.string()),
+    hostNetwork: z.nullish(z.boolean()),
+    runtimeClassName: z.nullish(z.string()),
+  }),
+  status: z.object({
+    phase: z.nullish(z.string()),
+    podIPs: z.nullish(z.array(z.unknown())),
+  }),
+})
+
+/** The size limit of a gate's variables and mounts: the author of a pod can make them as large as a pod may be. */
+const MAX_SETTINGS_BYTES = 32_768
+
+const PORT = /:(\d{1,5})(?:,|$)/
+
+/**
+ * Returns the pod; undefined for one that is not of mode `node`, or has the network of its node. The settings come from
+ * the gate's variables: unlike annotations, they cannot be changed in a pod that exists.
+ */
+export function parseRoutedPod(value: unknown): RoutedPod | undefined {
+  const { data } = Pod.safeParse(value)
+  if (data === undefined) return undefined
+  const { metadata, spec, status } = data
+  const gate = spec.initContainers?.find(({ name }) => name === GATE)
+  if (gate === undefined || spec.hostNetwork === true) return undefined
+  // Of a variable that is set twice, the kubelet takes the last one.
+  const env = Object.fromEntries(
+    (gate.env ?? []).flatMap((entry) => (entry.value == null ? [] : [[entry.name, entry.value]])),
+  )
+  const listen = env['WIMDS_LISTEN'] ?? ''
+  const port = Number(PORT.exec(listen)?.[1] ?? 0)
+  const volumes = findVolumes(gate.volumeMounts ?? [], spec.volumes ?? [])
+  const mounts = volumes.map(({ path, directory }) => ({ path, directory }))
+  const bytes = Buffer.byteLength(JSON.stringify([env, mounts]))
+  const isTooLarge = bytes > MAX_SETTINGS_BYTES
+  const hasEnded = status.phase === 'Succeeded' || status.phase === 'Failed'
+  return {
+    uid: metadata.uid,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    serviceAccount: getServiceAccountName(spec),
+    hasAddress: (status.podIPs ?? []).length > 0,
+    isEnding: hasEnded || metadata.deletionTimestamp != null,
+    port,
+    env: isTooLarge ? {} : env,
+    mounts: isTooLarge ? [] : mounts,
+    contents: computeDigest(volumes.map(({ path, content }) => [path, content])),
+    runtimeClass: spec.runtimeClassName ?? undefined,
+    problem: isTooLarge
+      ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
+      : findPortProblem(listen, port),
+  }
+}
+
+/** A gate that was written by hand may have any value. */
+function findPortProblem(listen: string, port: number): string | undefined {
+  if (port >= 1 && port <= 65_535) return undefined
+  return `the variable WIMDS_LISTEN of the container ${GATE} is ${quote(listen)}, not an address with a port. Fix: inject the pod again`
+}
+
+/**
+ * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume, and
+ * not the token for the API server, which the broker has no use for.
+ */
+function findVolumes(
+  mounts: readonly z.infer<typeof VolumeMount>[],
+  volumes: readonly z.infer<typeof Volume>[],
+) {
+  return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {
+    const volume = volumes.find((each) => each.name === name)
+    const kind = volume?.projected != null ? 'projected' : volume?.configMap != null && 'configmap'
+    if (kind === false || subPath || subPathExpr) return []
+    if (posix.normalize(`${mountPath}/`) === `${API_ACCESS_DIRECTORY}/`) return []
+    const content = volume?.projected ?? volume?.configMap
+    return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}`, content }]
+  })
+}
+
+const computeDigest = (value: unknown) =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex')

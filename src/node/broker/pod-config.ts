@@ -1,0 +1,172 @@
+/** The configuration of a pod: its gate's settings override the node's. */
+import { posix } from 'node:path'
+import { type Config, loadConfig } from '../../broker/config/config.ts'
+import type { ReadText } from '../../broker/config/identities-file.ts'
+import {
+  type Environment,
+  createConfigError,
+  parseSettings,
+  Settings,
+} from '../../broker/config/settings.ts'
+import { describeFileError } from '../../lib/describe-error.ts'
+import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
+import type { Problem } from '../../lib/errors.ts'
+import { firstItems } from '../../lib/printable.ts'
+import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+
+/** The variables that all pods of a node share. Mode node has no pass-through, token proxy or instance file. */
+const NODE_VARIABLES = new Set(
+  [...Object.keys(Settings.shape), 'KUBERNETES_SERVICE_HOST'].filter(
+    (name) =>
+      !POD_SETTINGS.has(name) &&
+      !name.startsWith('AZURE_KUBERNETES_') &&
+      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE', 'WIMDS_INSTANCE_FILE'].includes(name),
+  ),
+)
+
+/** The agent opens the socket of a pod. */
+const OF_AGENT = 'WIMDS_LISTEN'
+
+/** Settings of a pod whose value in the broker's own environment is a limit. */
+const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
+
+/** Each is a token that is kept and refreshed without a request. */
+const MAX_PREFETCHED = 64
+/** Enough for about a hundred identities. */
+const MAX_FILE_BYTES = 16_384
+/** Each is read again and again, by message. */
+const MAX_TOKEN_FILES = 16
+
+/** A workload has this share of the exchanges that the node may make at the same time. */
+const EXCHANGES_SHARE = 1 / 8
+/** All workloads of a namespace have this share together. */
+const NAMESPACE_SHARE = 1 / 4
+
+/** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
+export function selectPodSettings(env: Environment): Environment {
+  return select(env, (name) => POD_SETTINGS.has(name) && name !== OF_AGENT)
+}
+
+/** Returns the variables of the broker's own environment that apply to all pods. */
+export function selectNodeSettings(env: Environment): Environment {
+  return select(env, (name) => NODE_VARIABLES.has(name))
+}
+
+/** The limits of the node, which no pod can raise. */
+export interface PodLimits {
+  readonly maxConnections: number
+  /** The origin that pods may name besides the clouds'. */
+  readonly authorityHost: string
+}
+
+/** Reads the limits from the broker's environment. Throws a `ConfigError`. */
+export function readPodLimits(env: Environment): PodLimits {
+  const allowed = select(env, (name) => NODE_VARIABLES.has(name) || OF_LIMITS.has(name))
+  const { settings, problems } = parseSettings(allowed)
+  if (settings === undefined) throw createConfigError(problems)
+  return {
+    maxConnections: settings.WIMDS_MAX_CONNECTIONS,
+    authorityHost: settings.AZURE_AUTHORITY_HOST,
+  }
+}
+
+/** Returns how many exchanges a namespace may make at the same time, of all that the node may make. */
+export function countNamespaceExchanges(maxConcurrent: number): number {
+  return Math.max(1, Math.floor(maxConcurrent * NAMESPACE_SHARE))
+}
+
+/** Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. */
+export async function loadPodConfig(
+  { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
+  readText: ReadText,
+): Promise<Config> {
+  const path = env['WIMDS_CONFIG']
+  const content = path === undefined ? undefined : await readSmall(path, readText)
+  const config = await loadConfig(env, content ?? readText)
+  const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
+  if (problems.length > 0) throw createConfigError(problems)
+  const { exchange, maxConnections } = config
+  return {
+    ...config,
+    maxConnections: Math.min(maxConnections, limits.maxConnections),
+    exchange: {
+      ...exchange,
+      maxConcurrent: Math.max(1, Math.floor(exchange.maxConcurrent * EXCHANGES_SHARE)),
+    },
+  }
+}
+
+/** Reads an identities file once. Throws if it is large: to parse it would keep all pods of the node waiting. */
+async function readSmall(path: string, readText: ReadText): Promise<ReadText> {
+  const text = await readText(path).catch((error: unknown) => {
+    const { problem } = describeFileError(path, error)
+    const fix = `add the key ${posix.basename(path)} to the ConfigMap that the gate of the pod mounts`
+    throw createConfigError([{ setting: 'WIMDS_CONFIG', problem, fix }])
+  })
+  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return () => Promise.resolve(text)
+  throw createConfigError([
+    {
+      setting: 'WIMDS_CONFIG',
+      problem: `${path} is larger than ${MAX_FILE_BYTES / 1024} KiB, the limit of mode node`,
+      fix: 'remove identities that the pod does not use',
+    },
+  ])
+}
+
+/** Rejects authority hosts that a pod chose: they are called from the node, which the pod's network policy does not bind. */
+function findHostProblems(
+  { directory, identitiesFile }: Config,
+  { authorityHost: allowed }: PodLimits,
+): Problem[] {
+  const unlisted = directory.unlisted?.('')
+  const used = [...directory.identities, ...(unlisted === undefined ? [] : [unlisted])]
+  const refused = [...new Set(used.map(({ authorityHost }) => authorityHost))].filter(
+    (host) => !isCloud(host) && host !== allowed,
+  )
+  if (refused.length === 0) return []
+  return [
+    {
+      setting: identitiesFile === undefined ? 'AZURE_AUTHORITY_HOST' : 'WIMDS_CONFIG',
+      problem: `the authority host ${firstItems(refused).join(', ')} is not one that pods of this node may use`,
+      fix: 'use the login host of a cloud, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST',
+    },
+  ]
+}
+
+/** Rejects more background work than one pod may cause. */
+function findSizeProblems({ directory, identitiesFile, tokenFiles }: Config): Problem[] {
+  const prefetched = directory.identities.flatMap(({ prefetch }) => prefetch).length
+  const file = 'WIMDS_CONFIG'
+  return [
+    ...(prefetched <= MAX_PREFETCHED
+      ? []
+      : [
+          {
+            setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : file,
+            problem: `has ${prefetched} resources to prefetch, and mode node allows ${MAX_PREFETCHED} for a pod`,
+            fix: 'remove some; others are requested when the application needs them',
+          },
+        ]),
+    ...(tokenFiles.length <= MAX_TOKEN_FILES
+      ? []
+      : [
+          {
+            setting: file,
+            problem: `has ${tokenFiles.length} token files, and mode node allows ${MAX_TOKEN_FILES} for a pod`,
+            fix: 'let identities share a projected token',
+          },
+        ]),
+  ]
+}
+
+function isCloud(authorityHost: string): boolean {
+  return findCloud(resolveLoginHost(authorityHost)) !== undefined
+}
+
+function select(env: Environment, isSelected: (name: string) => boolean): Environment {
+  return Object.fromEntries(
+    Object.entries(env)
+      .filter(([name, value]) => isSelected(name) && value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  )
+}

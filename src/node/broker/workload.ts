@@ -1,0 +1,309 @@
+/** A workload: pods of one service account with the same settings, which share identities, tokens and exchanges. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ReadText } from '../../broker/config/identities-file.ts'
+import { describeSettings, type Environment } from '../../broker/config/settings.ts'
+import {
+  type Assertion,
+  type AssertionReader,
+  createAssertionReader,
+} from '../../broker/exchange/assertion.ts'
+import { type Broker, createBroker } from '../../broker/broker.ts'
+import type { ExchangeStack } from '../../broker/exchange-stack.ts'
+import { watchIdentities } from '../../broker/reload.ts'
+import type { ListenForPod } from '../../broker/server/app.ts'
+import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
+import type { ProcessLog } from '../../broker/telemetry/logger.ts'
+import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
+import { nestLimits } from '../../broker/tokens/exchange-limit.ts'
+import {
+  BrokerError,
+  ConfigError,
+  formatProblem,
+  type Problem,
+  toBrokerError,
+} from '../../lib/errors.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
+import type { BrokerMessage, ServedPod } from './messages.ts'
+import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
+import type { RemoteFiles } from './remote-files.ts'
+
+/** The parts that all workloads of a node share. */
+export interface NodeParts {
+  /** The settings of the node. */
+  readonly env: Environment
+  readonly limits: PodLimits
+  readonly files: RemoteFiles
+  readonly exchanges: ExchangeStack
+  /** Creates the limit of the exchanges of a namespace. */
+  readonly createNamespaceLimit: () => Semaphore
+  readonly listen: ListenForPod
+  readonly log: ProcessLog
+  readonly send: (message: BrokerMessage) => void
+}
+
+/** A pod and its socket. */
+interface Served {
+  readonly pod: ServedPod
+  readonly socket: SocketHandle
+  /** Undefined until the settings are known. */
+  listener?: Promise<Listener>
+}
+
+/** Each read is a message to the agent; an exchange reads the token again. */
+const ASSERTION_POLLING = { pollMs: 10_000, initialPollMs: 2000 }
+/** How often an identities file that is missing or invalid is read. */
+const RELOAD_MS = 2000
+/** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
+const MAX_READERS = 3
+
+/**
+ * Returns what decides which workload a pod belongs to: a token with another audience would fail the exchanges of its
+ * siblings. A ConfigMap changes while pods run, so a pod with an identities file shares nothing.
+ */
+export function createWorkloadKey(pod: ServedPod): string {
+  const { uid, namespace, serviceAccount, env, contents } = pod
+  const settings = selectPodSettings(env)
+  const own = settings['WIMDS_CONFIG'] === undefined ? '' : uid
+  return JSON.stringify([namespace, serviceAccount, settings, contents, own])
+}
+
+export class Workload {
+  readonly namespace: string
+  readonly serviceAccount: string
+  /** Limits the exchanges of all workloads of the namespace together. */
+  readonly namespaceLimit: Semaphore
+  readonly #node: NodeParts
+  readonly #env: Environment
+  readonly #log: ProcessLog
+  readonly #pods = new Map<string, Served>()
+  readonly #ended = new AbortController()
+  #broker: Broker | undefined
+  #problem: Problem | undefined
+  #isStarted = false
+  #stopWatching = () => {}
+
+  /** `sibling` is another workload of the namespace. */
+  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts, sibling?: Workload) {
+    this.namespace = namespace
+    this.serviceAccount = serviceAccount
+    this.namespaceLimit = sibling?.namespaceLimit ?? node.createNamespaceLimit()
+    this.#node = node
+    this.#env = { ...node.env, ...selectPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
+    this.#log = withFields(node.log, { namespace, serviceAccount })
+  }
+
+  /** The pods in the order in which they came. */
+  get pods(): readonly ServedPod[] {
+    return [...this.#pods.values()].map(({ pod }) => pod)
+  }
+
+  get broker(): Broker | undefined {
+    return this.#broker
+  }
+
+  /** Why no pod is served: the settings are invalid. */
+  get problem(): Problem | undefined {
+    return this.#problem
+  }
+
+  /** Returns the content of its status page; undefined while no pod is served. */
+  document(): StatusDocument | undefined {
+    return this.#broker?.telemetry.document(describeSettings(this.#env))
+  }
+
+  add(pod: ServedPod, socket: SocketHandle): void {
+    const served = { pod, socket }
+    this.#pods.set(pod.uid, served)
+    // Only now: its identities may be in a file of this pod.
+    if (!this.#isStarted) void this.#start()
+    if (this.#broker !== undefined) void this.#listen(served, this.#broker)
+    else if (this.#problem !== undefined) this.#fail(pod, this.#problem)
+  }
+
+  /** Closes the socket and the connections of a pod, after `timeoutMs` also those with requests in flight. */
+  async remove(uid: string, timeoutMs: number): Promise<void> {
+    const served = this.#pods.get(uid)
+    this.#pods.delete(uid)
+    if (served === undefined) return
+    // A socket that stays open keeps the network of a deleted pod.
+    if (served.listener === undefined) served.socket.close()
+    else await served.listener.then(({ close }) => close(timeoutMs)).catch(() => {})
+  }
+
+  /** Ends the exchanges and forgets the tokens. */
+  end(): void {
+    this.#ended.abort()
+    this.#stopWatching()
+    this.#broker?.close()
+  }
+
+  async #start(): Promise<void> {
+    this.#isStarted = true
+    const config = await this.#load()
+    if (config === undefined) return
+    const exchanges = {
+      ...this.#node.exchanges,
+      limit: nestLimits(this.namespaceLimit, this.#node.exchanges.limit),
+    }
+    for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
+    const readAssertion = this.#createAssertionReader(config.exchange.audience)
+    const broker = createBroker({
+      config,
+      readAssertion,
+      assertionPolling: ASSERTION_POLLING,
+      exchanges,
+      log: this.#log,
+    })
+    this.#broker = broker
+    this.#problem = undefined
+    void broker.watchAssertions()
+    void broker.prefetch()
+    this.#stopWatching = watchIdentities({
+      config,
+      env: this.#env,
+      load: this.#loadConfig,
+      readText: this.#read,
+      log: this.#log,
+      ...broker,
+    })
+    for (const served of this.#pods.values()) void this.#listen(served, broker)
+  }
+
+  /** Reads the configuration until it is valid; undefined if the workload has ended before. */
+  async #load() {
+    const { signal } = this.#ended
+    const path = this.#env['WIMDS_CONFIG']
+    while (!signal.aborted) {
+      let text: string | undefined
+      const readText: ReadText = async (file) => (text = await this.#read(file))
+      try {
+        const config = await this.#loadConfig(this.#env, readText)
+        return signal.aborted ? undefined : config
+      } catch (error) {
+        this.#onInvalid(error)
+      }
+      // Only a file can change.
+      if (path === undefined) return undefined
+      await this.#waitForChange(path, text)
+    }
+    return undefined
+  }
+
+  /** Waits until the file has another text; undefined if it cannot be read. To parse it again costs time. */
+  async #waitForChange(path: string, text: string | undefined): Promise<void> {
+    const { signal } = this.#ended
+    let current = text
+    while (!signal.aborted && current === text) {
+      await sleep(RELOAD_MS, undefined, { ref: false, signal }).catch(() => {})
+      current = await this.#read(path).catch(() => undefined)
+    }
+  }
+
+  readonly #loadConfig = (env: Environment, readText: ReadText) =>
+    loadPodConfig({ env, limits: this.#node.limits }, readText)
+
+  #onInvalid(error: unknown): void {
+    const problem = describeInvalid(error)
+    if (problem.problem === this.#problem?.problem) return
+    this.#problem = problem
+    this.#log.error('pod_not_served', { message: formatProblem(problem) })
+    for (const { pod } of this.#pods.values()) this.#fail(pod, problem)
+  }
+
+  #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
+    this.#node.send({ type: 'failed', uid, problem, ...(fix !== undefined && { fix }) })
+  }
+
+  async #listen(served: Served, { createPod }: Broker): Promise<void> {
+    const { pod, socket } = served
+    const { uid } = pod
+    served.listener = this.#node.listen(createPod({ instanceId: uid, findPeerUid }), [socket])
+    try {
+      await served.listener
+      if (this.#pods.get(uid) !== served) return
+      this.#node.send({ type: 'serving', uid })
+    } catch (error) {
+      if (this.#pods.get(uid) !== served) return
+      const { problem, fix } = toBrokerError(error)
+      this.#fail(pod, { problem, fix })
+    }
+  }
+
+  /** Reads a file by its path in the gate of the newest pod, or of an older one. */
+  readonly #read = async (path: string): Promise<string> => {
+    const readers = [...this.#pods.keys()].slice(-MAX_READERS).toReversed()
+    let failure: unknown = new Error('the last pod of the workload has ended')
+    for (const [at, uid] of readers.entries()) {
+      try {
+        return await this.#node.files.read(uid, path)
+      } catch (error) {
+        if (at === 0) failure = error
+      }
+    }
+    throw failure
+  }
+
+  /** Creates the reader of its projected tokens, which must be of the pods' own service account. */
+  #createAssertionReader(audience: string | undefined): AssertionReader {
+    const read = createAssertionReader({ audience, readFile: this.#read })
+    const expected = `system:serviceaccount:${this.namespace}:${this.serviceAccount}`
+    return async (path) => {
+      const assertion = await read(path)
+      requireSubject(assertion, path, expected)
+      return assertion
+    }
+  }
+}
+
+/** Throws, since the uid of a caller is in the tables of the pod's own network. */
+async function findPeerUid(): Promise<never> {
+  throw new BrokerError(
+    'caller_not_allowed',
+    'the uid of a caller is not known in mode node, and the identity has allowedUids',
+    'use mode loopback or nft for this pod, or remove allowedUids from the identities file',
+  )
+}
+
+/** Returns all problems of the settings as one, with their fixes. */
+function describeInvalid(error: unknown): Problem {
+  if (!(error instanceof ConfigError)) {
+    const { problem, fix } = toBrokerError(error)
+    return { problem, fix }
+  }
+  const { problems } = error
+  const fixes = [...new Set(problems.flatMap(({ fix }) => fix ?? []))]
+  return {
+    problem: problems.map(({ setting, problem }) => formatProblem({ setting, problem })).join('; '),
+    fix: fixes.length > 0 ? fixes.join('; ') : 'correct the settings of the pod',
+  }
+}
+
+/** Returns the log with these fields in each line. Dropped lines are counted for the process. */
+function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): ProcessLog {
+  const createWriter =
+    (name: 'debug' | 'info' | 'warn' | 'error'): ProcessLog['info'] =>
+    (event, fields) =>
+      log[name](event, { ...own, ...fields })
+  return {
+    ...log,
+    debug: createWriter('debug'),
+    info: createWriter('info'),
+    warn: createWriter('warn'),
+    error: createWriter('error'),
+    dropped: new Map(),
+  }
+}
+
+/** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
+export function requireSubject(
+  { subject }: Pick<Assertion, 'subject'>,
+  path: string,
+  expected: string,
+): void {
+  if (subject === expected) return
+  throw new BrokerError(
+    'assertion_subject',
+    `the projected token in ${path} is of ${subject}, and the pod runs as ${expected}`,
+    'remove what else writes to the volume of the projected token',
+  )
+}

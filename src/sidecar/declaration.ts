@@ -1,0 +1,19 @@
+/** Declares `wimds serve`. */
+import { Settings, withDefaults } from '../broker/config/settings.ts'
+import type { CommandDeclaration } from '../lib/args.ts'
+import { DOCS_URL } from '../lib/version.ts'
+
+const DEFAULTS = withDefaults({})
+
+export const SERVE = {
+  name: 'serve',
+  group: 'Run in a cluster',
+  summary: 'run the sidecar: answer IMDS token requests by workload identity federation',
+  description: `Runs the sidecar until SIGTERM or SIGINT. It takes no flags, but reads the variables below, which ${DOCS_URL}/configuration.html explains.`,
+  flags: {},
+  notes: `Variables, with their defaults:
+${Object.keys(Settings.shape)
+  .map((name) => `  ${name.padEnd(32)}${DEFAULTS[name] ?? ''}`.trimEnd())
+  .join('\n')}`,
+  exitCodes: { 0: 'shut down gracefully', 1: 'an address cannot be bound' },
+} as const satisfies CommandDeclaration

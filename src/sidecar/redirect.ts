@@ -1,0 +1,133 @@
+/** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
+import { isIPv4 } from 'node:net'
+import { UsageError } from '../lib/errors.ts'
+import {
+  type CommandDeclaration,
+  type Flags,
+  parseFlags,
+  parseNumberOption,
+  PORTS,
+} from '../lib/args.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { printError } from '../lib/print-error.ts'
+import { waitForPort } from '../lib/wait-for-port.ts'
+import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from '../redirect/apply.ts'
+import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
+import type { CommandIo } from '../lib/command.ts'
+import { DEFAULT_PORT, DEFAULT_UID } from '../lib/sidecar-interface.ts'
+
+export const REDIRECT = {
+  name: 'redirect',
+  group: 'Run in a cluster',
+  summary: 'redirect 169.254.169.254:80 to the sidecar (init container)',
+  description:
+    'Redirects connections to 169.254.169.254:80 in this network namespace to the sidecar. It changes the network at once: on your own machine run it with --dry-run first, and with --undo afterwards. Needs the capability NET_ADMIN, and the tools nft and ip.',
+  flags: {
+    mode: {
+      value: 'MODE',
+      choices: REDIRECT_MODES,
+      help: "loopback (the default) also adds 169.254.169.254 to lo, so that the node's IMDS is out of reach; nft redirects alone",
+    },
+    port: { value: 'PORT', help: `the sidecar's port (default ${DEFAULT_PORT}, or $PROXY_PORT)` },
+    uid: {
+      value: 'UID',
+      help: `the sidecar's uid, exempt with --pass-through (default ${DEFAULT_UID}, or $PROXY_UID)`,
+    },
+    'pass-through': {
+      help: "let that uid reach the node's IMDS; only with --mode nft",
+    },
+    wait: {
+      value: 'SECONDS',
+      help: 'then wait until the sidecar accepts connections on its port; while it restarts later, new connections wait and are not refused',
+    },
+    'dry-run': { help: 'print what would be run, and run nothing' },
+    undo: { help: 'remove the redirect' },
+  },
+  examples: ['wimds redirect --dry-run', 'wimds redirect --undo'],
+  exitCodes: { 1: 'a tool failed, or the sidecar does not accept connections' },
+} as const satisfies CommandDeclaration
+
+/**
+ * Applies or removes the redirect. Returns 0, or 1 if a tool failed or the sidecar does not accept
+ * connections. Throws `UsageError`.
+ */
+export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
+  const flags = parseFlags(args, REDIRECT.flags)
+  const { waitSeconds, ...settings } = parseOptions(flags, io.env)
+  const isRemoval = flags.has('undo')
+  if (flags.has('dry-run')) {
+    io.stdout.write(formatScript(settings, isRemoval ? 'remove' : 'apply'))
+    if (!isRemoval && waitSeconds !== undefined) {
+      const script = formatScript(settings, 'await')
+      io.stdout.write(`# once the sidecar accepts connections:\n${script}`)
+    }
+    return 0
+  }
+  try {
+    const options = { path: io.env['PATH'], signal: io.signal }
+    await (isRemoval ? removeRedirect : applyRedirect)(settings, options)
+    io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
+    if (isRemoval || waitSeconds === undefined) return 0
+    await waitForSidecar(settings.port, waitSeconds, io.signal)
+    await applyRestartRule(settings, options)
+    return 0
+  } catch (error) {
+    printError(io, 'wimds redirect', errorMessage(error))
+    return 1
+  }
+}
+
+/** Resolves when the sidecar accepts connections. Throws an error with the fix if it does not in time. */
+async function waitForSidecar(port: number, seconds: number, signal: AbortSignal): Promise<void> {
+  if (await waitForPort(port, seconds * 1000, signal)) return
+  throw new Error(
+    `the sidecar does not accept connections on 127.0.0.1:${port} after ${seconds} s. Fix: read its log, kubectl logs POD -c wimds`,
+  )
+}
+
+interface Options extends RedirectSettings {
+  readonly waitSeconds: number | undefined
+}
+
+/**
+ * Returns the options. A flag overrides the variable of the same meaning of azure-workload-identity.
+ * Throws a `UsageError` with every problem.
+ */
+function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']): Options {
+  const problems = [...flags.problems]
+  const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
+    parseNumberOption(flags.value(flag), `--${flag}`, { min: 1, max }, problems) ??
+    parseNumberOption(env[variable] || undefined, variable, { min: 1, max }, problems) ??
+    fallback
+
+  const given = flags.value('mode')
+  const mode = REDIRECT_MODES.find((each) => each === given) ?? REDIRECT_DEFAULTS.mode
+  const hasPassThrough = flags.has('pass-through')
+  if (hasPassThrough && mode === 'loopback') {
+    problems.push(
+      "--pass-through needs --mode nft: in loopback mode the node's IMDS is unreachable",
+    )
+  }
+  const metadataIp = env['METADATA_IP'] || REDIRECT_DEFAULTS.metadataIp
+  if (!isIPv4(metadataIp)) problems.push('METADATA_IP must be an IPv4 address')
+  const port = number('port', 'PROXY_PORT', PORTS.max, REDIRECT_DEFAULTS.port)
+  const uid = number('uid', 'PROXY_UID', 4_294_967_294, REDIRECT_DEFAULTS.uid)
+  const metadataPort =
+    parseNumberOption(env['METADATA_PORT'] || undefined, 'METADATA_PORT', PORTS, problems) ??
+    REDIRECT_DEFAULTS.metadataPort
+  const waits = { min: 1, max: 3600 }
+  const waitSeconds = parseNumberOption(flags.value('wait'), '--wait', waits, problems)
+  if (problems.length > 0) throw new UsageError(problems)
+  const exemptUid = hasPassThrough ? uid : undefined
+  return { mode, port, metadataIp, metadataPort, exemptUid, waitSeconds }
+}
+
+function formatSummary(
+  { mode, metadataIp, metadataPort, port, exemptUid }: RedirectSettings,
+  isRemoval: boolean,
+) {
+  const target = `${metadataIp}:${metadataPort}`
+  if (isRemoval) return `the redirect of ${target} is removed (mode ${mode})`
+  const exempt = exemptUid === undefined ? '' : `, uid ${exemptUid} exempt`
+  return `${target} is redirected to 127.0.0.1:${port} (mode ${mode}${exempt})`
+}

@@ -1,0 +1,106 @@
+/** `wimds serve`, the sidecar: read config → build → listen → drain. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Config, loadConfig } from '../broker/config/config.ts'
+import type { Address } from '../broker/config/parsers.ts'
+import { createAssertionReader } from '../broker/exchange/assertion.ts'
+import { UsageError } from '../lib/errors.ts'
+import { formatUrlHost } from '../lib/hosts.ts'
+import { type AdminParts, listenForAdmin, createStatusRoutes } from '../broker/server/admin.ts'
+import { createMetadataPort } from '../broker/server/app.ts'
+import type { Listener } from '../broker/server/listen.ts'
+import { createLogger, type ProcessLog } from '../broker/telemetry/logger.ts'
+import { describeSettings } from '../broker/config/settings.ts'
+import { VERSION } from '../lib/version.ts'
+import { type CommandIo, untilShutdown } from '../lib/command.ts'
+import { createLogOutput } from '../lib/log-output.ts'
+import { openPorts } from '../broker/server/open-ports.ts'
+import { createPeerUidLookup } from '../broker/server/peer-uid.ts'
+import { type Broker, createBroker } from '../broker/broker.ts'
+import { createExchangeStack } from '../broker/exchange-stack.ts'
+import { watchIdentities } from '../broker/reload.ts'
+
+/** The first poll of the projected tokens takes milliseconds, but a file system may hang. */
+const MAX_FIRST_POLL_MS = 1000
+
+/** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
+export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
+  // Not by lib/args.ts, which the sidecar does not load.
+  if (args.length > 0) {
+    const fix = 'serve takes no flags; set variables such as WIMDS_LISTEN'
+    throw new UsageError(args.map((arg) => ({ problem: `unexpected argument ${arg}`, fix })))
+  }
+  const config = await loadConfig(io.env)
+  const log = createProcessLog(config, io)
+  for (const warning of config.warnings) log.warn('config_warning', { message: warning })
+
+  const readAssertion = createAssertionReader(config.exchange)
+  const exchanges = createExchangeStack(config.exchange)
+  const broker = createBroker({ config, readAssertion, exchanges, log })
+  const { telemetry } = broker
+  const adminParts: AdminParts = {
+    readiness: () => {
+      const { ready, reasons } = telemetry.readiness()
+      return { ready, reasons: reasons.map(({ summary }) => summary) }
+    },
+    scrape: telemetry.scrape,
+    loopbackRoutes: createStatusRoutes(() => telemetry.document(describeSettings(io.env))),
+  }
+
+  const listeners = await openPorts(openListeners(config, broker, adminParts), {
+    io,
+    log,
+    program: 'wimds serve',
+    setBy:
+      'WIMDS_LISTEN or WIMDS_ADMIN_LISTEN, in a pod by the annotations wimds.io/port and wimds.io/admin-port',
+  })
+  if (listeners === undefined) return 1
+  const { metadata, admin } = listeners
+  log.info('listening', {
+    version: VERSION,
+    addresses: metadata.addresses.map(formatAddress),
+    ...(admin.addresses.length > 0 && { adminAddresses: admin.addresses.map(formatAddress) }),
+  })
+  await Promise.race([
+    broker.watchAssertions(),
+    sleep(MAX_FIRST_POLL_MS, undefined, { ref: false }),
+  ])
+  void broker.prefetch()
+  const stopWatching = watchIdentities({ config, env: io.env, log, ...broker })
+
+  await untilShutdown(io)
+  const { drainMs, timeoutMs } = config.shutdown
+  log.info('draining', { drainMs })
+  await sleep(drainMs)
+  await Promise.all([metadata.close(timeoutMs), admin.close(timeoutMs)])
+  stopWatching()
+  broker.close()
+  log.info('shutdown_complete')
+  return 0
+}
+
+function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
+  const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
+  const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
+  return createLogger({ level: log.level, format, out: createLogOutput(io) })
+}
+
+/** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */
+async function openListeners(
+  config: Config,
+  { createPod }: Broker,
+  adminParts: AdminParts,
+): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
+  const pod = createPod({ instanceId: randomUUID(), findPeerUid: createPeerUidLookup() })
+  const metadata = await createMetadataPort()(pod, config.listen)
+  try {
+    return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }
+  } catch (thrown) {
+    await metadata.close(0)
+    throw thrown
+  }
+}
+
+function formatAddress({ host, port }: Address): string {
+  return `${formatUrlHost(host)}:${port}`
+}

@@ -1,0 +1,202 @@
+/** App Service 2019-08-01, App Service 2017-09-01 and Azure ML: three protocols at /msi/token. */
+import { describe, expect, test } from 'vitest'
+import { createAppServiceDialects } from '../../../src/broker/dialects/app-service.ts'
+import { cloudShell } from '../../../src/broker/dialects/cloud-shell.ts'
+import { imds } from '../../../src/broker/dialects/imds.ts'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { BILLING, NOW, ORDERS, parts } from '../../fixtures/parts.ts'
+
+const SECRET = 'b5f7a1c0-5c1e-4a52-9d3f-3c1f0c3a8d11'
+const HOST = { host: '127.0.0.1:8000' }
+const RESOURCE = 'resource=https://vault.azure.net'
+const V2019 = { url: `/msi/token?api-version=2019-08-01&${RESOURCE}`, header: 'x-identity-header' }
+const V2017 = { url: `/msi/token?${RESOURCE}&api-version=2017-09-01`, header: 'secret' }
+/** The request of Cloud Shell’s protocol. */
+const UNVERSIONED = { url: `/msi/token?${RESOURCE}` }
+const EXPIRES_ON = NOW / 1000 + 3600
+
+const withAppService = (overrides: Parameters<typeof parts>[0] = {}) =>
+  parts({
+    dialects: [imds, cloudShell, ...createAppServiceDialects(new Secret(SECRET))],
+    ...overrides,
+  })
+
+async function ask(
+  url: string,
+  headers: Record<string, string> = {},
+  given = withAppService(),
+  method: 'GET' | 'POST' = 'GET',
+) {
+  await using app = createMetadataApp(given)
+  return await app.inject({ url, headers: { ...HOST, ...headers }, method })
+}
+
+describe('2019-08-01', () => {
+  test('replies with the members of the real body, all strings', async () => {
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET })
+    expect(reply.statusCode).toBe(200)
+    expect(reply.headers['server']).toBe('Kestrel')
+    expect(reply.body).toBe(
+      `{"access_token":"eyJ.a-token","client_id":"${ORDERS.clientId}","expires_on":"${EXPIRES_ON}","resource":"https://vault.azure.net","token_type":"Bearer"}`,
+    )
+  })
+
+  test('accepts a request with a Metadata header', async () => {
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET, metadata: 'true' })
+    expect(reply.statusCode).toBe(200)
+  })
+
+  test.each([`${V2019.url}&client_id=`, `${V2019.url}&client_id=&principal_id=&mi_res_id=`])(
+    'ignores empty selectors: %s',
+    async (url) => {
+      const given = withAppService()
+      await ask(url, { [V2019.header]: SECRET }, given)
+      expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders'])
+    },
+  )
+
+  test.each([
+    `client_id=${BILLING.clientId}`,
+    `principal_id=${BILLING.objectId}`,
+    `object_id=${BILLING.objectId}`,
+  ])('selects by %s', async (selector) => {
+    const given = withAppService()
+    await ask(`${V2019.url}&${selector}`, { [V2019.header]: SECRET }, given)
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['billing'])
+  })
+
+  test('replies to an error with statusCode, message and correlationId', async () => {
+    const reply = await ask('/msi/token?api-version=2019-08-01', { [V2019.header]: SECRET })
+    expect(reply.statusCode).toBe(400)
+    expect(reply.headers['server']).toBe('Kestrel')
+    expect(reply.json()).toEqual({
+      statusCode: 400,
+      message: "Required query variable 'resource' is missing",
+      correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    })
+  })
+
+  test('includes Entra ID’s correlation id and our code in an error of Entra ID', async () => {
+    const entra = { aadsts: 700213, correlationId: 'c0ffee' }
+    const refusal = new BrokerError('federated_credential_not_found', 'AADSTS700213: No match', {
+      entra,
+    })
+    const given = withAppService({ tokens: () => Promise.reject(refusal) })
+    const reply = await ask(V2019.url, { [V2019.header]: SECRET }, given)
+    expect(reply.json()).toEqual({
+      statusCode: 400,
+      message: 'AADSTS700213: No match (wimds: federated_credential_not_found)',
+      correlationId: 'c0ffee',
+    })
+  })
+})
+
+const AS_DATE = '11/24/2026 13:00:00 +00:00'
+
+describe('2017-09-01', () => {
+  test.each([
+    [undefined, String(EXPIRES_ON)],
+    ['python-requests/2.31.0', String(EXPIRES_ON)],
+    ['azsdk-python-identity/1.3.1 Python/3.11', String(EXPIRES_ON)],
+    ['azsdk-python-identity/1.15.0 Python/3.11', String(EXPIRES_ON)],
+    ['azsdk-js-identity/3.0.0', String(EXPIRES_ON)],
+    ['azsdk-go-azidentity/v1.1.0', String(EXPIRES_ON)],
+    // A date is the only format that these parse.
+    ['azsdk-python-identity/1.4.0 Python/3.8', AS_DATE],
+    ['azsdk-python-identity/1.14.1 Python/3.11', AS_DATE],
+    ['azsdk-js-identity/1.5.2 core-http/1.2.0', AS_DATE],
+    ['azsdk-js-identity/2.1.0', AS_DATE],
+  ])('sends %s the expiry %s', async (userAgent, expected) => {
+    const headers = userAgent === undefined ? {} : { 'user-agent': userAgent }
+    const reply = await ask(V2017.url, { [V2017.header]: SECRET, ...headers })
+    expect(reply.json()).toMatchObject({ expires_on: expected })
+    expect(Date.parse(AS_DATE) / 1000).toBe(EXPIRES_ON)
+  })
+
+  test('accepts the trailing slash that msrestazure and ms-rest-nodeauth send', async () => {
+    const reply = await ask(V2017.url.replace('token', 'token/'), { [V2017.header]: SECRET })
+    expect(reply.statusCode).toBe(200)
+  })
+
+  test('accepts clientid, empty or not, as Azure ML’s clients send it', async () => {
+    const given = withAppService()
+    for (const id of ['', BILLING.clientId]) {
+      await ask(`${V2017.url}&clientid=${id}`, { [V2017.header]: SECRET }, given)
+    }
+    expect(given.asked.map(({ identity }) => identity.name)).toEqual(['orders', 'billing'])
+  })
+
+  test('replies to an error with ExceptionMessage and message', async () => {
+    const reply = await ask('/msi/token?api-version=2017-09-01', { [V2017.header]: SECRET })
+    const message = "Required query variable 'resource' is missing"
+    expect(reply.statusCode).toBe(400)
+    expect(reply.json()).toMatchObject({ ExceptionMessage: message, statusCode: 400, message })
+  })
+})
+
+describe('the secret', () => {
+  test.each([
+    [V2019, {}],
+    [V2019, { 'x-identity-header': `${SECRET}x` }],
+    [V2019, { 'x-identity-header': '' }],
+    [V2019, { 'x-identity-header': SECRET.slice(0, -1) }],
+    [V2019, { metadata: 'true' }],
+    [V2017, {}],
+    [V2017, { secret: 'guess' }],
+    [V2017, { metadata: 'true' }],
+    [UNVERSIONED, { metadata: 'true', secret: 'guess' }],
+    [UNVERSIONED, { metadata: 'true', 'x-identity-header': 'guess' }],
+  ])('is required: %o returns 401 with the headers %o', async ({ url }, headers) => {
+    const given = withAppService()
+    const reply = await ask(url, headers, given)
+    expect(reply.statusCode).toBe(401)
+    expect(reply.json()).toMatchObject({ statusCode: 401 })
+    expect(reply.body).not.toContain(SECRET)
+    expect(given.asked).toEqual([])
+  })
+
+  test('selects the protocol by the header that carries it', async () => {
+    const given = withAppService()
+    await ask(V2017.url, { 'x-identity-header': SECRET }, given)
+    await ask(V2019.url, { secret: SECRET }, given)
+    expect(given.replies.map(({ protocol }) => protocol)).toEqual([
+      'app-service-2019',
+      'app-service-2017',
+    ])
+  })
+
+  test('leaves the path unrouted when it is not configured', async () => {
+    const given = parts({ dialects: [imds, cloudShell] })
+    const reply = await ask(V2019.url, { [V2019.header]: '' }, given)
+    expect(reply.statusCode).toBe(404)
+    expect(reply.json()).toMatchObject({ error: 'not_found' })
+  })
+})
+
+describe('clients that speak Cloud Shell’s protocol to MSI_ENDPOINT and ignore MSI_SECRET', () => {
+  test('receive Cloud Shell’s reply', async () => {
+    const given = withAppService()
+    const reply = await ask(UNVERSIONED.url, { metadata: 'true' }, given)
+    expect(reply.statusCode).toBe(200)
+    expect(given.replies.map(({ protocol }) => protocol)).toEqual(['cloud-shell'])
+  })
+
+  test('must send the Metadata header', async () => {
+    expect((await ask(UNVERSIONED.url)).statusCode).toBe(401)
+    const reply = await ask(UNVERSIONED.url, { metadata: 'false' })
+    expect(reply.statusCode).toBe(400)
+  })
+})
+
+test.each([
+  ['another method than GET, which Allow names', {}, 'POST', 405, 'GET'],
+  ['forwarded requests', { 'x-forwarded-for': '10.0.0.1' }, 'GET', 400, undefined],
+] as const)('rejects %s', async (_, headers, method, statusCode, allow) => {
+  const own = { [V2019.header]: SECRET, ...headers }
+  const reply = await ask(V2019.url, own, withAppService(), method)
+  expect(reply.statusCode).toBe(statusCode)
+  expect(reply.headers['allow']).toBe(allow)
+  expect(reply.json()).toMatchObject({ statusCode })
+})

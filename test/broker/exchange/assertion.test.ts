@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  createAssertionReader,
+  hasUnexpectedAudience,
+} from '../../../src/broker/exchange/assertion.ts'
+import { createFolder, type Folder } from '../../fixtures/folder.ts'
+
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const CLAIMS = {
+  iss: 'https://issuer.test/',
+  sub: 'system:serviceaccount:shop:orders',
+  aud: ['api://AzureADTokenExchange'],
+  exp: 1_800_003_600,
+  iat: 1_800_000_000,
+}
+const jwt = (claims: unknown) => `${part({ alg: 'RS256', kid: 'k' })}.${part(claims)}.c2ln`
+const written = (text: string) => () => writeFile(path, text)
+const writtenWith = (claims: object) => written(jwt({ ...CLAIMS, ...claims }))
+
+let directory: Folder
+let path: string
+beforeEach(() => {
+  directory = createFolder()
+  path = directory.file('token')
+})
+afterEach(() => directory[Symbol.dispose]())
+
+test('reads the token and its claims, and trims white space', async () => {
+  await writeFile(path, `\uFEFF ${jwt(CLAIMS)}\n`)
+  const assertion = await createAssertionReader()(path)
+  expect(assertion).toMatchObject({
+    issuer: CLAIMS.iss,
+    subject: CLAIMS.sub,
+    audience: CLAIMS.aud,
+    expiresAt: 1_800_003_600_000,
+    issuedAt: 1_800_000_000_000,
+  })
+  expect(assertion.secret.reveal()).toBe(jwt(CLAIMS))
+})
+
+test('shares the read of a file that hangs, and reads another file meanwhile', async () => {
+  const reads: string[] = []
+  const hung = Promise.withResolvers<string>()
+  const read = createAssertionReader({
+    readFile: (file) => {
+      reads.push(file)
+      return file === 'hung' ? hung.promise : Promise.resolve(jwt(CLAIMS))
+    },
+  })
+  const waiting = [read('hung'), read('hung')]
+  expect((await read('other')).subject).toBe(CLAIMS.sub)
+  hung.resolve(jwt(CLAIMS))
+  await Promise.all(waiting)
+  await read('hung')
+  expect(reads).toEqual(['hung', 'other', 'hung'])
+})
+
+test('reads a file again that is rewritten in place', async () => {
+  const texts = ['', jwt(CLAIMS)]
+  const read = createAssertionReader({ readFile: () => Promise.resolve(texts.shift() ?? '') })
+  expect((await read(path)).secret.reveal()).toBe(jwt(CLAIMS))
+})
+
+test('returns an expired token: the local clock does not decide', async () => {
+  await writeFile(path, jwt({ ...CLAIMS, exp: 1 }))
+  expect((await createAssertionReader()(path)).expiresAt).toBe(1000)
+})
+
+describe('fails with a code and a fix when the file is', () => {
+  const NOT_MOUNTED = /mount a projected/u
+  const NOT_REGULAR = /cannot be read: not a regular file\. Fix: check that it is/u
+  const CLAIM = /iss, sub, aud and exp/u
+
+  test.each<[string, string, () => unknown, RegExp]>([
+    ['absent', 'assertion_missing', () => {}, NOT_MOUNTED],
+    ['a dangling link', 'assertion_missing', () => symlink('..data/token', path), NOT_MOUNTED],
+    ['empty', 'assertion_empty', written(' \n'), /kubelet/u],
+    ['a directory', 'assertion_unreadable', () => mkdir(path), NOT_REGULAR],
+    ['a pipe', 'assertion_unreadable', () => execFileSync('mkfifo', [path]), NOT_REGULAR],
+    ['a device', 'assertion_unreadable', () => symlink('/dev/zero', path), NOT_REGULAR],
+    ['not a JWT', 'assertion_malformed', written('password'), /projected token/u],
+    ['two JWTs', 'assertion_malformed', written(`${jwt(CLAIMS)}\n${jwt(CLAIMS)}`), /projected/u],
+    ['without a subject', 'assertion_malformed', writtenWith({ sub: undefined }), CLAIM],
+    ['of an exp that is no date', 'assertion_malformed', writtenWith({ exp: 1e300 }), CLAIM],
+    ['of an iat that is no date', 'assertion_malformed', writtenWith({ iat: -1e20 }), CLAIM],
+    ['truncated', 'assertion_malformed', written(jwt(CLAIMS).slice(0, 60)), /JWT/u],
+  ])('%s: %s', async (_, code, prepare, fix) => {
+    await prepare()
+    await expect(createAssertionReader()(path)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(fix),
+    })
+  })
+
+  test('not permitted to be read: assertion_unreadable', async () => {
+    const denied = Object.assign(new Error('permission denied'), { code: 'EACCES' })
+    const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'assertion_unreadable',
+      message: expect.stringMatching(/EACCES.*may read it/u),
+    })
+  })
+
+  test('a token without the audience of WIMDS_AUDIENCE: assertion_audience', async () => {
+    await writeFile(path, jwt({ ...CLAIMS, aud: 'https://kubernetes.default.svc' }))
+    const read = createAssertionReader({ audience: 'api://AzureADTokenExchange' })
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+      message: expect.stringContaining('set the audience of the projected volume'),
+    })
+    await writeFile(path, jwt(CLAIMS))
+    await expect(read(path)).resolves.toMatchObject({ audience: CLAIMS.aud })
+  })
+})
+
+describe('a Kubernetes API token', () => {
+  test.each([
+    [['https://kubernetes.default.svc']],
+    [['https://kubernetes.default.svc.cluster.local']],
+    [['kubernetes.default']],
+    [['kubernetes']],
+    [['https://shop.hcp.westeurope.azmk8s.io']],
+    [['"shop.hcp.westeurope.azmk8s.io"']],
+    [[CLAIMS.iss]],
+    [['https://issuer.test']],
+    [['api://AzureADTokenExchange', 'https://kubernetes.default.svc']],
+  ])('with the audience %j is rejected', async (aud) => {
+    await writeFile(path, jwt({ ...CLAIMS, aud }))
+    await expect(createAssertionReader()(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+      message: expect.stringMatching(
+        /credential for the Kubernetes API.* Fix: mount a projected .* the audience of its cloud, in the public cloud api:/u,
+      ),
+    })
+  })
+
+  test('is accepted if WIMDS_AUDIENCE names its audience', async () => {
+    const audience = 'https://kubernetes.default.svc'
+    await writeFile(path, jwt({ ...CLAIMS, aud: [audience] }))
+    await expect(createAssertionReader({ audience })(path)).resolves.toMatchObject({
+      audience: [audience],
+    })
+  })
+
+  test('is rejected if WIMDS_AUDIENCE names another of its audiences', async () => {
+    const audience = 'api://AzureADTokenExchange'
+    await writeFile(path, jwt({ ...CLAIMS, aud: [audience, 'kubernetes'] }))
+    await expect(createAssertionReader({ audience })(path)).rejects.toMatchObject({
+      code: 'assertion_audience',
+    })
+  })
+})
+
+test('does not repeat the content of a wrong file in the error', async () => {
+  await writeFile(path, 'hunter2-hunter2')
+  await expect(createAssertionReader()(path)).rejects.not.toMatchObject({
+    message: expect.stringContaining('hunter2'),
+  })
+})
+
+test('rejects a huge file after reading its beginning', async () => {
+  await writeFile(path, '')
+  await truncate(path, 64 * 1024 ** 3)
+  await expect(createAssertionReader()(path)).rejects.toMatchObject({ code: 'assertion_malformed' })
+})
+
+test.each([
+  [['api://AzureADTokenExchange'], false],
+  [['api://AzureADTokenExchangeChina'], false],
+  [['api://AzureADTokenExchange', 'another'], true],
+  [['https://kubernetes.default.svc'], true],
+  [[], true],
+])('hasUnexpectedAudience returns for %j: %s', (audience, expected) => {
+  expect(hasUnexpectedAudience({ audience })).toBe(expected)
+})

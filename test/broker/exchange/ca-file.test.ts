@@ -1,0 +1,155 @@
+/** The CA file while it is rotated, over real TLS. */
+import { once } from 'node:events'
+import { rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:https'
+import { Agent, type Dispatcher, request } from 'undici'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { followCertificates } from '../../../src/broker/exchange/ca-file.ts'
+import {
+  createEntraDispatcher,
+  createExchangeDispatchers,
+} from '../../../src/broker/exchange/dispatcher.ts'
+import { type CertificateAuthority, createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
+import { connectProxy } from './connect-proxy.ts'
+
+let resources: AsyncDisposableStack
+let file: string
+let oldCa: CertificateAuthority
+let newCa: CertificateAuthority
+let server: Server
+
+/** Starts a server whose certificate is of the old CA, which the file holds. */
+beforeEach(async () => {
+  resources = new AsyncDisposableStack()
+  oldCa = await createCertificateAuthority()
+  newCa = await createCertificateAuthority()
+  file = resources.use(createFolder()).write('ca.crt', oldCa.caPem)
+  server = createServer(await certificateOf(oldCa), (_, response) => response.end())
+  resources.use(await listening(server))
+})
+afterEach(() => resources.disposeAsync())
+
+async function certificateOf(ca: CertificateAuthority) {
+  const issued = await ca.issue({ names: ['login.entra.example'], addresses: ['127.0.0.1'] })
+  return { cert: issued.certPem, key: issued.keyPem }
+}
+
+const trust = (pem?: string) => createEntraDispatcher({ extraCa: pem })
+
+/** Gives the server a certificate of the new CA, and ends the connections that have the old one. */
+async function rotateServer(): Promise<void> {
+  server.setSecureContext(await certificateOf(newCa))
+  server.closeAllConnections()
+}
+
+/** Returns a function that sends a request, and the status or the error's code. */
+function connect(proxyPort?: number) {
+  const proxy = { url: new Secret(`http://127.0.0.1:${proxyPort}`), noProxy: '' }
+  const { dispatcher } = createExchangeDispatchers({
+    extraCa: { file, pem: oldCa.caPem },
+    ...(proxyPort !== undefined && { proxy }),
+  })
+  resources.defer(() => dispatcher.destroy())
+  return sendBy(dispatcher, proxyPort === undefined ? undefined : 'login.entra.example')
+}
+
+function sendBy(dispatcher: Dispatcher, host = `127.0.0.1:${portOf(server)}`) {
+  return async () => {
+    try {
+      const { statusCode, body } = await request(`https://${host}/`, { dispatcher })
+      await body.dump()
+      return statusCode
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? error.code : error
+    }
+  }
+}
+
+describe.each(['directly', 'through a proxy'])('a request %s', (route) => {
+  test('trusts the CA that the file has now, without a restart', async () => {
+    const routes = { 'login.entra.example:443': portOf(server) }
+    const proxy = resources.use(await connectProxy({ routes }))
+    const send = connect(route === 'directly' ? undefined : proxy.port)
+    expect(await send()).toBe(200)
+    await rotateServer()
+    expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+    await writeFile(file, newCa.caPem)
+    expect(await send()).toBe(200)
+  })
+})
+
+test('a CA that was removed from the file is no longer trusted, also on open connections', async () => {
+  const send = connect()
+  expect(await send()).toBe(200)
+  await writeFile(file, newCa.caPem)
+  expect(await send()).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+})
+
+test('closes the connections that the former certificates have opened', async () => {
+  const created: Agent[] = []
+  const create = (pem = '') => {
+    const agent = new Agent({ connect: { ca: pem } })
+    created.push(agent)
+    return agent
+  }
+  const dispatcher = followCertificates({ file, pem: oldCa.caPem }, create)
+  resources.defer(() => dispatcher.destroy())
+  const send = sendBy(dispatcher)
+  await send()
+  for (const pem of [`${oldCa.caPem}${newCa.caPem}`, `${newCa.caPem}${oldCa.caPem}`]) {
+    await writeFile(file, pem)
+    await send()
+  }
+  expect(created.map(({ closed }) => closed)).toEqual([true, true, false])
+  await dispatcher.destroy()
+  expect(created.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
+})
+
+test('requests that are inflight when the file changes are served', async () => {
+  const send = connect()
+  const slow = Promise.withResolvers<void>()
+  server.removeAllListeners('request')
+  server.on('request', (_, response) => void slow.promise.then(() => response.end()))
+  const inflight = send()
+  await once(server, 'request')
+  await writeFile(file, `${oldCa.caPem}${newCa.caPem}`)
+  const next = send()
+  await once(server, 'request')
+  slow.resolve()
+  expect(await Promise.all([inflight, next])).toEqual([200, 200])
+})
+
+test('while the file system hangs, requests share one read and are sent after a second', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let reads = 0
+  const hang = () => {
+    reads += 1
+    return new Promise<never>(() => {})
+  }
+  const dispatcher = followCertificates({ file, pem: oldCa.caPem }, trust, hang)
+  resources.defer(() => dispatcher.destroy())
+  const send = sendBy(dispatcher)
+  const replies = Promise.all([send(), send()])
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(await replies).toEqual([200, 200])
+  expect(reads).toBe(1)
+})
+
+test.each([
+  ['is gone', () => rm(file)],
+  ['is empty', () => writeFile(file, '')],
+  ['has a broken certificate', () => writeFile(file, newCa.caPem.replace('MII', '!!!'))],
+])('while the file %s, the last good certificates stay in use', async (_, spoil) => {
+  const send = connect()
+  expect(await send()).toBe(200)
+  await spoil()
+  server.closeAllConnections()
+  expect(await send()).toBe(200)
+  await writeFile(file, newCa.caPem)
+  await rotateServer()
+  expect(await send()).toBe(200)
+})

@@ -1,0 +1,351 @@
+/** Connections over real TLS: certificates, HTTP proxies and NO_PROXY. */
+import { once } from 'node:events'
+import { createSecureServer } from 'node:http2'
+import { connect, createServer } from 'node:net'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { request } from 'undici'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import {
+  createEntraDispatcher,
+  createTokenProxyDispatcher,
+} from '../../../src/broker/exchange/dispatcher.ts'
+import { createTestExchange } from './test-exchange.ts'
+import { createCertificateAuthority, type IssuedCertificate } from '../../../src/lib/x509.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { identityOf } from '../../fixtures/identity.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
+import { type ConnectProxy, connectProxy } from './connect-proxy.ts'
+
+const LOGIN = 'login.microsoftonline.com'
+
+describe('an exchange through a proxy', () => {
+  test.each([
+    ['the public cloud', 'https://login.microsoftonline.com', LOGIN],
+    ['an alias of the public cloud', 'https://login.windows.net', LOGIN],
+    ['China', 'https://login.chinacloudapi.cn', 'login.partner.microsoftonline.cn'],
+    ['a sovereign cloud', 'https://login.sovcloud-identity.de', 'login.sovcloud-identity.de'],
+    ['a private authority', 'https://login.airgap.example', 'login.airgap.example'],
+  ])('connects to the login host of %s and sends one request', async (_, authorityHost, host) => {
+    await using simulator = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(simulator, host)
+    const token = await exchange(simulator, proxy, { authorityHost })
+    expect(token.secret.reveal()).toMatch(/^eyJ/)
+    expect(proxy.tunnels).toEqual([`${host}:443`])
+    expect(simulator.log.counters().byTarget.token).toBe(1)
+  })
+
+  test('connects to the regional endpoint', async () => {
+    const host = 'westeurope.login.microsoft.com'
+    await using simulator = await createSimulator({ names: [host] })
+    await using proxy = await startProxy(simulator, host)
+    await exchange(simulator, proxy, { region: 'westeurope' })
+    expect(proxy.tunnels).toEqual([`${host}:443`])
+  })
+
+  test('sends the password to the proxy, and puts it in no error', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(simulator, LOGIN, 'me:s%3Cret')
+    await exchange(simulator, proxy, { userInfo: 'me:s%253Cret@' })
+    expect(proxy.tunnels).toEqual([`${LOGIN}:443`])
+
+    const rejected = await exchange(simulator, proxy, { userInfo: 'me:guessed@' }).catch(
+      (error: unknown) => error,
+    )
+    expect(rejected).toMatchObject({
+      code: 'entra_unreachable',
+      message: expect.stringMatching(
+        /^the proxy 127\.0\.0\.1:\d+ answered 407 instead of connecting to login\.microsoftonline\.com:443\. Fix: check HTTPS_PROXY/,
+      ),
+    })
+    expect(formatChain(rejected)).not.toContain('guessed')
+  })
+
+  test('names the proxy that cannot be reached, without its password', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    const failure = await exchange(simulator, { port: 1 }, { userInfo: 'me:s%3Cret@' }).catch(
+      (error: unknown) => error,
+    )
+    expect(failure).toMatchObject({
+      code: 'entra_unreachable',
+      message: expect.stringMatching(
+        /^the proxy 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)\. Fix: check HTTPS_PROXY/,
+      ),
+    })
+    expect(formatChain(failure)).not.toMatch(/me:|cret/)
+  })
+
+  test('names the proxy whose certificate is not trusted', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    const port = Number(new URL(simulator.authorityHost).port)
+    const settings = { extraCa: false, scheme: 'https' } as const
+    await expect(exchange(simulator, { port }, settings)).rejects.toMatchObject({
+      code: 'entra_tls',
+      message: expect.stringMatching(
+        /^the TLS connection to the proxy 127\.0\.0\.1:\d+ failed .*Fix: .*WIMDS_CA_FILE/,
+      ),
+    })
+  })
+
+  test('rejects a certificate of an unknown CA', async () => {
+    await using simulator = await createSimulator({ names: [LOGIN] })
+    await using proxy = await startProxy(simulator, LOGIN)
+    await expect(exchange(simulator, proxy, { extraCa: false })).rejects.toMatchObject({
+      code: 'entra_tls',
+      message: expect.stringMatching(
+        /^the TLS connection to Entra ID at login\.microsoftonline\.com:443 failed \(/,
+      ),
+    })
+    expect(simulator.log.counters().byTarget.token).toBe(0)
+  })
+
+  test('rejects a certificate for another name', async () => {
+    await using simulator = await createSimulator({ names: ['login.microsoftonline.us'] })
+    await using proxy = await startProxy(simulator, LOGIN)
+    await expect(exchange(simulator, proxy)).rejects.toMatchObject({ code: 'entra_tls' })
+  })
+})
+
+interface Settings {
+  readonly authorityHost?: string
+  readonly region?: string
+  readonly userInfo?: string
+  readonly extraCa?: false
+  readonly scheme?: 'https'
+}
+
+async function exchange(
+  simulator: Simulator,
+  proxy: Pick<ConnectProxy, 'port'>,
+  settings: Settings = {},
+) {
+  const { authorityHost = `https://${LOGIN}`, region, userInfo = '', extraCa } = settings
+  const { scheme = 'http' } = settings
+  const dispatcher = createEntraDispatcher({
+    ...(extraCa !== false && { extraCa: simulator.caPem }),
+    proxy: proxyAt(`${scheme}://${userInfo}127.0.0.1:${proxy.port}`),
+  })
+  const source = createTestExchange({
+    dispatcher,
+    clock: systemClock,
+    ...(region !== undefined && { region }),
+  })
+  try {
+    const identity = { ...identityOf(simulator), authorityHost }
+    return await source({ identity, scope: 'https://vault.azure.net/.default' })
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** Starts a proxy through which `host` on port 443 is the simulator's Entra ID. */
+function startProxy(
+  simulator: Simulator,
+  host: string,
+  credentials?: string,
+): Promise<ConnectProxy> {
+  const routes = { [`${host}:443`]: Number(new URL(simulator.authorityHost).port) }
+  return connectProxy({ routes, ...(credentials !== undefined && { credentials }) })
+}
+
+function formatChain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return `${error.message} ${error.cause === undefined ? '' : formatChain(error.cause)}`
+}
+
+const proxyAt = (url: string) => ({ url: new Secret(url), noProxy: '' })
+
+const throughProxy = (port: number) =>
+  createEntraDispatcher({ proxy: proxyAt(`http://127.0.0.1:${port}`) })
+
+describe('a connection', () => {
+  const HOST = 'login.entra.example'
+  const versions: string[] = []
+  let caPem = ''
+  let otherCaPem = ''
+  let server: ReturnType<typeof createSecureServer>
+  beforeAll(async () => {
+    const authority = await createCertificateAuthority()
+    caPem = authority.caPem
+    otherCaPem = (await createCertificateAuthority()).caPem
+    const { certPem: cert, keyPem: key }: IssuedCertificate = await authority.issue({
+      names: [HOST],
+      addresses: ['127.0.0.1'],
+    })
+    server = createSecureServer({ cert, key, allowHTTP1: true }, ({ httpVersion }, response) => {
+      versions.push(httpVersion)
+      response.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  afterAll(() => server.close())
+
+  const origin = () => `https://127.0.0.1:${portOf(server)}`
+
+  test.each([
+    ['Entra ID', () => createEntraDispatcher({ extraCa: caPem })],
+    ['the token proxy', () => createTokenProxyDispatcher({ url: origin(), ca: { pem: caPem } })],
+  ])('to %s uses HTTP/1.1 although the server offers HTTP/2', async (_, createDispatcher) => {
+    const dispatcher = createDispatcher()
+    const { body } = await request(origin(), { dispatcher })
+    await body.dump()
+    await dispatcher.destroy()
+    expect(versions.at(-1)).toBe('1.1')
+  })
+
+  const toEntra = (url: string) => ({ url, dispatcher: createEntraDispatcher({ extraCa: caPem }) })
+  const toTokenProxy = (url: string) => ({
+    url,
+    dispatcher: createTokenProxyDispatcher({ url, ca: { pem: caPem } }),
+  })
+  const toEntraThroughProxy = (_: string, proxyUrl: string) => ({
+    url: `https://${HOST}`,
+    dispatcher: createEntraDispatcher({ extraCa: caPem, proxy: proxyAt(proxyUrl) }),
+  })
+
+  /** Starts a server behind which the other one is, and whose first connection hangs. */
+  async function startHanging() {
+    let connections = 0
+    const front = createServer((socket) => {
+      connections += 1
+      if (connections === 1) return
+      const upstream = connect(portOf(server), '127.0.0.1')
+      socket.pipe(upstream).pipe(socket)
+    })
+    return { ...(await listening(front)), connections: () => connections }
+  }
+
+  test.each([
+    ['Entra ID', toEntra],
+    ['the token proxy', toTokenProxy],
+    ['Entra ID through a proxy', toEntraThroughProxy],
+  ])('to %s does not wait for another one that hangs', async (_, create) => {
+    await using front = await startHanging()
+    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
+    const { url, dispatcher } = create(
+      `https://127.0.0.1:${front.port}`,
+      `http://127.0.0.1:${proxy.port}`,
+    )
+    const hanging = request(url, { dispatcher }).catch(formatChain)
+    await expect.poll(front.connections).toBe(1)
+    const { statusCode, body } = await Promise.race([
+      request(url, { dispatcher }),
+      rejects(hanging),
+    ])
+    await body.dump()
+    expect(statusCode).toBe(200)
+    await dispatcher.destroy()
+  })
+
+  test.each([
+    ['Entra ID', toEntra],
+    ['the token proxy', toTokenProxy],
+  ])('to %s that hangs is given up with its request', async (_, create) => {
+    await using front = await startHanging()
+    const { url, dispatcher } = create(`https://127.0.0.1:${front.port}`)
+    const attempt = new AbortController()
+    const hanging = request(url, { dispatcher, signal: attempt.signal }).catch(formatChain)
+    await expect.poll(front.connections).toBe(1)
+    attempt.abort()
+    await hanging
+    const { statusCode, body } = await request(url, { dispatcher })
+    await body.dump()
+    expect(statusCode).toBe(200)
+    await dispatcher.destroy()
+  })
+
+  test('trusts extra CAs in addition to the default ones, for its own connections alone', async () => {
+    const defaults = getCACertificates('default')
+    expect(await fetchStatus(origin(), { extraCa: `${otherCaPem}${caPem}` })).toBe(200)
+    expect(await fetchStatus(origin(), {})).toMatch(/certificate/)
+    expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toMatch(/certificate/)
+    try {
+      setDefaultCACertificates([...defaults, caPem])
+      expect(await fetchStatus(origin(), { extraCa: otherCaPem })).toBe(200)
+    } finally {
+      setDefaultCACertificates(defaults)
+    }
+  })
+
+  test('times out when a proxy does not open the tunnel, without blocking the next one', async () => {
+    let isSilent = true
+    const routes = { [`${HOST}:443`]: portOf(server) }
+    await using proxy = await connectProxy({ routes, isSilent: () => isSilent })
+    const impatient = createEntraDispatcher({
+      extraCa: caPem,
+      proxy: proxyAt(`http://127.0.0.1:${proxy.port}`),
+      connectTimeoutMs: 200,
+    })
+    const error = await request(`https://${HOST}/`, { dispatcher: impatient }).catch(String)
+    expect(error).toMatch(/the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /)
+    isSilent = false
+    await expect
+      .poll(() =>
+        request(`https://${HOST}/`, { dispatcher: impatient }).then(
+          ({ statusCode, body }) => body.dump().then(() => statusCode),
+          String,
+        ),
+      )
+      .toBe(200)
+    expect(proxy.tunnels.length).toBeGreaterThanOrEqual(2)
+    await impatient.destroy()
+  })
+
+  test.each(['127.0.0.1', 'localhost', '[::1]'])('to %s does not use the proxy', async (host) => {
+    await using proxy = await connectProxy({ routes: {} })
+    const dispatcher = createEntraDispatcher({
+      proxy: proxyAt(`http://user:word@127.0.0.1:${proxy.port}`),
+      connectTimeoutMs: 200,
+    })
+    await request(`https://${host}:9/`, { dispatcher }).catch(() => {})
+    await dispatcher.destroy()
+    expect(proxy.tunnels).toEqual([])
+  })
+
+  test.each([
+    ['Entra ID', () => createEntraDispatcher({})],
+    ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
+    ['Entra ID through a proxy', throughProxy],
+    ['the token proxy', () => createTokenProxyDispatcher({ url: origin() })],
+  ])('to %s verifies the certificate despite NODE_TLS_REJECT_UNAUTHORIZED=0', async (_, create) => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: portOf(server) } })
+    const dispatcher = create(proxy.port)
+    const url = create === throughProxy ? `https://${HOST}/` : origin()
+    const error = await request(url, { dispatcher }).catch(formatChain)
+    await dispatcher.destroy()
+    expect(error).toMatch(/certificate/)
+  })
+
+  test('reads no proxy from the environment of the process', async () => {
+    await using other = await connectProxy({ routes: {} })
+    const url = `http://127.0.0.1:${other.port}`
+    const proxy = proxyAt('http://127.0.0.1:9')
+    const dispatcher = createEntraDispatcher({ extraCa: caPem, proxy })
+    vi.stubEnv('HTTPS_PROXY', url).stubEnv('HTTP_PROXY', url).stubEnv('NO_PROXY', '*')
+    await request(`https://${HOST}/`, { dispatcher }).catch(() => {})
+    await dispatcher.destroy()
+    expect(other.tunnels).toEqual([])
+  })
+})
+
+/** Throws when the other request has ended first. */
+async function rejects(ended: Promise<unknown>): Promise<never> {
+  throw new Error(`the request that hangs ended first: ${String(await ended)}`)
+}
+
+/** Returns the status that a server answers, or the chain of messages of the error. */
+async function fetchStatus(origin: string, settings: { extraCa?: string }) {
+  const dispatcher = createEntraDispatcher(settings)
+  try {
+    const { statusCode, body } = await request(origin, { dispatcher })
+    await body.dump()
+    return statusCode
+  } catch (error) {
+    return formatChain(error)
+  } finally {
+    await dispatcher.destroy()
+  }
+}

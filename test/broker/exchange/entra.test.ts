@@ -1,0 +1,447 @@
+import { decodeJwt } from 'jose'
+import { readFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
+import { createTestExchange, type TestExchange } from './test-exchange.ts'
+import { TOKEN_PROXY } from '../../../src/broker/exchange/transport-errors.ts'
+import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
+import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { shareIdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import { ttlMs } from '../../../src/broker/tokens/clock.ts'
+import type { Identity } from '../../../src/broker/identities.ts'
+import { identityOf } from '../../fixtures/identity.ts'
+import { movedClock } from './moved-clock.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/** Long enough for a busy machine: only tests of the time limit have a shorter one. */
+const NO_LIMIT_MS = 60_000
+const TIME_LIMIT = new DOMException('The time limit has passed', 'TimeoutError')
+const SCOPE = 'https://vault.azure.net/.default'
+
+let simulator: Simulator
+let clock: ReturnType<typeof movedClock>
+const skews: number[] = []
+const attempts: string[] = []
+beforeEach(async () => {
+  clock = movedClock()
+  skews.length = 0
+  attempts.length = 0
+  simulator = await createSimulator({ ports: false, now: clock.truth })
+})
+afterEach(() => simulator.close())
+
+const request = () => ({ scope: SCOPE, identity: identityOf(simulator) })
+
+/** Counts each POST: a second one of the same exchange has the same correlation id. */
+const countPosts = () => simulator.log.counters().byTarget.token
+const onSkew = (ms: number) => skews.push(ms)
+const onAttempt = (code: string) => attempts.push(code)
+
+function createExchange({
+  readAssertion = createAssertionReader(),
+  timeoutMs = NO_LIMIT_MS,
+} = {}): TestExchange {
+  const { dispatcher } = simulator
+  const exchange = createTestExchange({ readAssertion, dispatcher, clock, onSkew, onAttempt })
+  return (options, signal = AbortSignal.timeout(timeoutMs)) => exchange(options, signal)
+}
+
+/** Shares the failures of identities, as the sidecar does. */
+const createSharing = () =>
+  createTestExchange({
+    dispatcher: simulator.dispatcher,
+    clock,
+    around: (source) => shareIdentityFailures(source, clock),
+  })
+
+const failure = (source: TestExchange): Promise<BrokerError> =>
+  source(request()).then(
+    () => expect.unreachable('the exchange succeeded'),
+    (error: unknown) => {
+      if (error instanceof BrokerError) return error
+      throw error
+    },
+  )
+
+test('exchanges the projected token with one request and no discovery', async () => {
+  const token = await createExchange()(request())
+  expect(decodeJwt(token.secret.reveal())).toMatchObject({
+    aud: 'https://vault.azure.net',
+    tid: simulator.tenantId,
+  })
+  expect(simulator.log.counters().byTarget).toMatchObject({ token: 1, metadata: 0 })
+})
+
+test('counts the lifetime from the start of the request, and the skew from its middle', async () => {
+  let passed = 0
+  const start = clock.wall()
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    passed += 10 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const source = createTestExchange({
+    dispatcher,
+    clock: { wall: () => start + passed, monotonic: () => passed },
+    onSkew,
+  })
+  const { lifetime } = await source(request())
+  expect(lifetime).toMatchObject({ startsAt: 0, wallOffset: start })
+  // The simulator’s clock has not moved.
+  expect(Math.abs((skews[0] ?? NaN) - 5 * MINUTE_MS)).toBeLessThan(2 * MINUTE_MS)
+})
+
+test.each([-2, 2])('gets a valid token while the clock is set by %i h', async (hours) => {
+  let stepMs = 0
+  const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+    stepMs = hours * 60 * MINUTE_MS
+    return dispatch(options, handler)
+  })
+  const moved = { wall: () => clock.wall() + stepMs, monotonic: clock.monotonic }
+  const source = createTestExchange({ dispatcher, clock: moved })
+  const { lifetime } = await source(request())
+  expect(lifetime.lengthMs - ttlMs(lifetime, moved)).toBeLessThan(MINUTE_MS)
+})
+
+test('uses no region of MSAL_FORCE_REGION, whose host would receive the assertion', async () => {
+  vi.stubEnv('MSAL_FORCE_REGION', 'westeurope')
+  await expect(createExchange()(request())).resolves.toBeDefined()
+})
+
+const answer = (status: number, more: object = {}): FaultInput => ({
+  kind: 'status',
+  status,
+  ...more,
+})
+const answerJson = (status: number, body: string) =>
+  answer(status, { body, contentType: 'application/json' })
+const BUSY_PAGE = { body: '<html></html>', headers: { 'retry-after': '7' } }
+const REDIRECT = { headers: { location: 'https://evil.test/token' } }
+
+describe('maps the response', () => {
+  test.each<[string, FaultInput, ErrorCode, number?]>([
+    ['429 in plain text', { kind: 'throttled' }, 'entra_throttled', 60_000],
+    ['429 without Retry-After', answer(429), 'entra_throttled'],
+    ['503 in JSON', { kind: 'unavailable' }, 'entra_unavailable'],
+    ['503 in HTML', answer(503, BUSY_PAGE), 'entra_unavailable', 7000],
+    ['503 without a body', answer(503), 'entra_unavailable'],
+    ['502 of a gateway', answer(502), 'entra_unavailable'],
+    ['a reset of each connection', { kind: 'reset' }, 'entra_unreachable'],
+    ['a reset within each body', { kind: 'reset', when: 'mid-body' }, 'entra_unreachable'],
+    ['garbage', answer(200, { body: '{"expires_in":35<' }), 'entra_bad_response'],
+    ['a redirect to another host', answer(307, REDIRECT), 'entra_redirected'],
+    ['a redirect with the method kept', answer(308, REDIRECT), 'entra_redirected'],
+    ['200 without a token', answerJson(200, '{"expires_in":3599}'), 'entra_bad_response'],
+    ['200 without a lifetime', answerJson(200, '{"access_token":"t"}'), 'entra_bad_response'],
+    [
+      '200 with a lifetime beyond the calendar',
+      answerJson(200, '{"access_token":"t","expires_in":1e15}'),
+      'entra_bad_response',
+    ],
+    ['204', answer(204), 'entra_bad_response'],
+    [
+      'an error whose members have other types',
+      answerJson(400, '{"error_codes":"700213","error_description":"AADSTS700213: no"}'),
+      'federated_credential_not_found',
+    ],
+  ])('%s to an error code', async (_, fault, code, retryAfterMs = 0) => {
+    simulator.faults.add(fault)
+    const error = await failure(createExchange())
+    expect(error.code).toBe(code)
+    expect(error.retryAfterMs ?? 0).toBe(retryAfterMs)
+    expect(countPosts()).toBe(1)
+  })
+
+  test('redacts the assertion in errors', async () => {
+    const assertion = await readFile(simulator.tokenFile, 'utf8')
+    simulator.faults.add(answer(400, { body: `no: ${assertion}` }))
+    const error = await failure(createExchange())
+    expect(error.message).toContain('[redacted]')
+    expect(JSON.stringify([error.message, error.cause])).not.toContain(assertion.slice(0, 40))
+  })
+
+  test('ignores an invalid refresh_in', async () => {
+    for (const refresh of ['0', '-5', '"soon"', 'null', '[]']) {
+      const body = `{"access_token":"t","expires_in":3599,"refresh_in":${refresh}}`
+      simulator.faults.set([answerJson(200, body)])
+      const token = await createExchange()(request())
+      expect(token.refreshInMs).toBeUndefined()
+    }
+  })
+})
+
+test.each([0, 5 * MINUTE_MS, -5 * MINUTE_MS])(
+  'measures a clock skew of %d ms',
+  async (offsetMs) => {
+    simulator.faults.add({ kind: 'clock', offsetMs })
+    await simulator.rotateToken({ lifetimeSeconds: 7200 })
+    const startedAt = performance.now()
+    await createExchange()(request()).catch(() => {})
+    const durationMs = performance.now() - startedAt
+    const [skew = NaN] = skews
+    // The Date header has whole seconds, and comes at some time of the exchange.
+    expect(Math.abs(skew + offsetMs)).toBeLessThanOrEqual(600 + durationMs)
+  },
+)
+
+test('measures no clock skew by a response that is not JSON', async () => {
+  const headers = { date: new Date(0).toUTCString() }
+  simulator.faults.add({ kind: 'status', status: 503, body: 'no', headers })
+  await failure(createExchange())
+  expect(skews).toEqual([])
+})
+
+describe('an expired projected token', () => {
+  test('fails with assertion_expired when Entra ID rejects it', async () => {
+    clock.pass(2 * HOUR_MS)
+    const error = await failure(createExchange())
+    expect(error).toMatchObject({
+      code: 'assertion_expired',
+      isPermanent: false,
+      entra: { aadsts: 700024 },
+    })
+    expect(error.message).toContain('kubelet')
+  })
+
+  test('is exchanged if it has expired by the local clock only', async () => {
+    const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
+    const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }
+    const source = createTestExchange({
+      dispatcher: simulator.dispatcher,
+      clock: late,
+    })
+    await expect(source(request())).resolves.toBeDefined()
+  })
+
+  test('is exchanged again at once if it has been rotated', async () => {
+    const stale = await createAssertionReader()(simulator.tokenFile)
+    clock.pass(2 * HOUR_MS)
+    await simulator.rotateToken()
+    const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
+    await expect(
+      createExchange({ readAssertion: async () => reads.shift() ?? stale })(request()),
+    ).resolves.toBeDefined()
+    expect(countPosts()).toBe(2)
+  })
+
+  test('is exchanged once only if it has not been rotated', async () => {
+    clock.pass(2 * HOUR_MS)
+    await failure(createExchange())
+    expect(countPosts()).toBe(1)
+  })
+})
+
+test('reads a refused assertion again, and posts it if it has changed', async () => {
+  const complete = await createAssertionReader()(simulator.tokenFile)
+  // Cut by a writer that does not replace the file atomically
+  const cut = { ...complete, secret: new Secret(complete.secret.reveal().slice(0, -40)) }
+  const reads = [cut, complete]
+  const readAssertion = async () => reads.shift() ?? complete
+  await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
+  expect(countPosts()).toBe(2)
+})
+
+test('posts a refused assertion once only if the file has not changed', async () => {
+  simulator.faults.add({ kind: 'aadsts', code: 50027 })
+  expect(await failure(createExchange())).toMatchObject({ code: 'assertion_refused' })
+  expect(countPosts()).toBe(1)
+})
+
+const never = () => new Promise<never>(() => {})
+
+test('fails within the time limit when reading the assertion hangs', async () => {
+  const error = await failure(createExchange({ readAssertion: never, timeoutMs: 50 }))
+  expect(error.code).toBe('assertion_unreadable')
+  expect(countPosts()).toBe(0)
+})
+
+test('does not blame the assertion or Entra ID when the time has passed before it starts', async () => {
+  const late = AbortSignal.abort(TIME_LIMIT)
+  const error = await failure((options) => createExchange()(options, late))
+  expect(error).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/ passed before Entra ID was asked\. Fix: raise the CPU limit /),
+  })
+  expect(countPosts()).toBe(0)
+})
+
+/** Makes an exchange that does not end, and aborts it when Entra ID has got the request. */
+async function abortWhenSent(
+  reason?: Error,
+  fault: FaultInput = { kind: 'hang' },
+  identity: Identity = identityOf(simulator),
+): Promise<BrokerError> {
+  simulator.faults.add(fault)
+  const caller = new AbortController()
+  const exchange = createExchange()
+  const outcome = failure(() => exchange({ scope: SCOPE, identity }, caller.signal))
+  await vi.waitUntil(() => simulator.exchanges() === 1, { timeout: NO_LIMIT_MS })
+  caller.abort(reason)
+  return outcome
+}
+
+test.each<[string, FaultInput]>([
+  ['without a response', { kind: 'hang' }],
+  ['with an endless body', { kind: 'slow-body', chunkBytes: 1, everyMs: 50 }],
+])('an exchange %s ends with the time limit, which counts', async (_, fault) => {
+  expect(await abortWhenSent(TIME_LIMIT, fault)).toMatchObject({
+    code: 'entra_timeout',
+    message: expect.stringMatching(/^Entra ID at [\w.-]+:443 did not answer in time\. Fix: check /),
+  })
+  expect(attempts).toEqual(['entra_timeout'])
+})
+
+test('does not count an attempt that ends because another one has', async () => {
+  await abortWhenSent()
+  expect(attempts).toEqual([])
+})
+
+/** Returns an identity whose assertion is the token of `orders`. */
+function chained(): Identity {
+  const orders = identityOf(simulator)
+  return { ...orders, name: 'partner', clientId: REPORTS.clientId, assertionFrom: orders }
+}
+
+/** Makes the application accept the token of the managed identity with this object id. */
+function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.tenantId): void {
+  const application = simulator.directory.applications.find(
+    ({ clientId }) => clientId === REPORTS.clientId,
+  )
+  application?.federatedCredentials.push({
+    name: 'managed-identity',
+    issuer: `${simulator.authorityHost}/${tenant}/v2.0`,
+    subject: objectId,
+    audience: 'api://AzureADTokenExchange',
+  })
+}
+
+const OF_ORDERS = /^the token of orders, which is the assertion of partner: A/
+const NO_FILE = /^(?!.*kubelet|.*file)/s
+
+describe('a chained identity', () => {
+  test('is not exchanged after another one has found its managed identity throttled', async () => {
+    simulator.faults.add({ kind: 'throttled' })
+    const exchange = createSharing()
+    for (const clientId of [REPORTS.clientId, BILLING.clientId]) {
+      const identity = { ...chained(), clientId }
+      expect(await failure(() => exchange({ scope: SCOPE, identity }))).toMatchObject({
+        code: 'entra_throttled',
+        message: expect.stringMatching(/^the token of orders, which is the assertion of partner: /),
+      })
+    }
+    expect(countPosts()).toBe(1)
+  })
+
+  test('has the grace of its managed identity, and no other one', async () => {
+    const exchange = createSharing()
+    const unknown = { ...identityOf(simulator), name: 'orders', clientId: REPORTS.clientId }
+    const identity = { ...chained(), clientId: BILLING.clientId, assertionFrom: unknown }
+    const fail = () => failure(() => exchange({ scope: SCOPE, identity }))
+    const first = await fail()
+    expect(first).toMatchObject({ code: 'federated_credential_not_found', isPermanent: false })
+    expect(first.message.match(/answers with a temporary 503/g)).toHaveLength(1)
+    clock.pass(4 * MINUTE_MS)
+    await simulator.rotateToken()
+    expect(await fail()).toMatchObject({ isPermanent: true })
+  })
+
+  test('exchanges the token of a managed identity, which Entra ID validates', async () => {
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity: chained() })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ appid: REPORTS.clientId })
+    expect(countPosts()).toBe(2)
+  })
+
+  test('requests the token from the endpoint of another tenant', async () => {
+    const tenantId = '99999999-9999-4999-8999-999999999999'
+    simulator.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
+    addCredential()
+    for (const application of simulator.directory.applications) {
+      if (application.clientId === REPORTS.clientId) application.tenantId = tenantId
+    }
+    const identity = { ...chained(), tenantId }
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(decodeJwt(token.secret.reveal())).toMatchObject({ tid: tenantId })
+  })
+
+  test('fails with federated_credential_not_found for another object id', async () => {
+    addCredential(BILLING.objectId)
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringMatching(/^AADSTS700213: /),
+    })
+  })
+
+  test('names the issuer of the token where the tenant is configured by a domain', async () => {
+    const tenantId = 'contoso.onmicrosoft.com'
+    addCredential(ORDERS.objectId, tenantId)
+    const identity = { ...chained(), assertionFrom: { ...identityOf(simulator), tenantId } }
+    const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
+    await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
+      code: 'federated_credential_not_found',
+      message: expect.stringContaining(
+        `create a federated credential of the application with issuer ${issuer}, subject ${ORDERS.objectId} (`,
+      ),
+    })
+    addCredential()
+    const token = await createExchange()({ scope: SCOPE, identity })
+    expect(token.audit).toMatchObject({ issuer, subject: ORDERS.objectId })
+  })
+
+  test.each([
+    [
+      'names the managed identity',
+      'the first',
+      undefined,
+      700016,
+      'application_refused',
+      OF_ORDERS,
+    ],
+    // The assertion is in no file of the kubelet.
+    ['names no file', 'the second', REPORTS.clientId, 700024, 'entra_unavailable', NO_FILE],
+  ])('%s when %s exchange fails', async (_, __, clientId, code, expected, message) => {
+    addCredential()
+    simulator.faults.add({ kind: 'aadsts', code, ...(clientId !== undefined && { clientId }) })
+    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
+    await expect(outcome).rejects.toMatchObject({
+      code: expected,
+      message: expect.stringMatching(message),
+    })
+    expect(countPosts()).toBe(clientId === undefined ? 1 : 2)
+  })
+
+  test('sends the correlation id of the caller in both exchanges', async () => {
+    addCredential()
+    const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+    await createExchange()({ scope: SCOPE, identity: chained(), correlationId })
+    const sent = simulator.log.entries().filter(({ target }) => target === 'token')
+    expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId, correlationId])
+  })
+
+  test('uses the token proxy for the first exchange only', async () => {
+    addCredential()
+    const proxied: string[] = []
+    const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
+      proxied.push(options.path)
+      return dispatch(options, handler)
+    })
+    const source = createTestExchange({
+      dispatcher: simulator.dispatcher,
+      tokenProxy: { dispatcher, destination: TOKEN_PROXY },
+      clock,
+    })
+    const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
+    await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })
+    expect(proxied).toHaveLength(1)
+    expect(countPosts()).toBe(2)
+  })
+
+  test('ends with its time limit during the first exchange', async () => {
+    const error = await abortWhenSent(TIME_LIMIT, { kind: 'hang' }, chained())
+    expect(error.code).toBe('entra_timeout')
+  })
+})

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { parseHttpDate, postForm } from '../../../src/broker/exchange/token-endpoint.ts'
+import { ENTRA } from '../../../src/broker/exchange/transport-errors.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
+import { request, roundTrip } from '../../fixtures/connection.ts'
+import { environmentOf, startServe } from '../../fixtures/served.ts'
+
+test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.test:444/token'])(
+  'does not send the assertion to %s when https://login.test is allowed',
+  async (url) => {
+    await using simulator = await createSimulator({ ports: false })
+    const form = { headers: {}, body: 'client_assertion=x' }
+    const sent = postForm(url, form, {
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
+      allowedHost: 'login.test',
+      assertion: new Secret('x'),
+      signal: new AbortController().signal,
+    })
+    await expect(sent).rejects.toMatchObject({
+      code: 'entra_host_not_allowed',
+      message: expect.stringContaining('Fix: report this as a bug of wimds'),
+    })
+  },
+)
+
+test('fails a redirected request over a real connection, and none after it', async () => {
+  await using simulator = await createSimulator()
+  const headers = { location: 'https://elsewhere.test/' }
+  simulator.faults.add({ kind: 'status', status: 307, headers, times: 1 })
+  await using sidecar = await startServe(environmentOf(simulator))
+  const getToken = (resource: string) =>
+    roundTrip(
+      sidecar.port,
+      request(`/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`),
+    )
+  expect((await getToken('https://vault.azure.net')).body).toContain('entra_redirected')
+  // An uncaught error of the destroyed body would fail this test run.
+  expect((await getToken('https://storage.azure.com')).status).toBe(200)
+})
+
+test('parseHttpDate reads an IMF-fixdate', () => {
+  expect(parseHttpDate('Sun, 06 Nov 1994 08:49:37 GMT')).toBe(Date.UTC(1994, 10, 6, 8, 49, 37))
+})
+
+test.each([
+  '',
+  'garbage 5000',
+  'max-age=3600',
+  'in 2100',
+  '2100',
+  '2026-11-24T00:00:00Z',
+  'Invalid Date',
+  'Sunday, 06-Nov-94 08:49:37 GMT',
+  'Sun Nov  6 08:49:37 1994',
+  'Sun, 06 Nov 1994 08:49:37 +0100',
+  'Sun, 6 Nov 1994 08:49:37 GMT',
+  'Mon, 06 Nov 1994 08:49:37 GMT',
+  'Sun, 31 Feb 2027 08:49:37 GMT',
+])('parseHttpDate returns undefined for %j', (text) => {
+  expect(parseHttpDate(text)).toBeUndefined()
+})

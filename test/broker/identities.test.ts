@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest'
+import {
+  createIdentityResolver,
+  type IdentityDirectory,
+  requireAllowedResource,
+  requireAllowedUid,
+  type Selector,
+} from '../../src/broker/identities.ts'
+import { BILLING, ORDERS } from '../fixtures/parts.ts'
+import { thrown } from './dialects/thrown-code.ts'
+
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const both: IdentityDirectory = { identities: [ORDERS, BILLING], defaultIdentity: BILLING }
+
+/** Returns the name of the selected identity, or the error code. */
+function resolve(directory: IdentityDirectory, selector: Selector): string {
+  try {
+    return createIdentityResolver(directory)(selector).name
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return String(error.code)
+    throw error
+  }
+}
+
+test.each<[Selector, string]>([
+  [{ by: 'default' }, 'billing'],
+  [{ by: 'clientId', value: ORDERS.clientId }, 'orders'],
+  [{ by: 'objectId', value: '33333333-3333-4333-8333-333333333333' }, 'orders'],
+  [{ by: 'resourceId', value: '/Subscriptions/S/Orders' }, 'orders'],
+  [{ by: 'clientId', value: UNKNOWN }, 'identity_not_found'],
+  [{ by: 'objectId', value: UNKNOWN }, 'identity_not_found'],
+  [{ by: 'resourceId', value: '/subscriptions/s/other' }, 'identity_not_found'],
+  // An id of one kind is not one of another.
+  [{ by: 'objectId', value: ORDERS.clientId }, 'identity_not_found'],
+])('the resolver answers %j with %s', (selector, expected) => {
+  expect(resolve(both, selector)).toBe(expected)
+})
+
+test('the resolver ignores the case of ids', () => {
+  const identity = { ...ORDERS, clientId: 'abcdefab-cdef-4bcd-8fab-cdefabcdefab' }
+  const selector = { by: 'clientId', value: identity.clientId.toUpperCase() } as const
+  expect(resolve({ identities: [identity] }, selector)).toBe('orders')
+})
+
+test('the resolver rejects a request without a selector for several identities, or none', () => {
+  expect(resolve({ identities: [ORDERS, BILLING] }, { by: 'default' })).toBe('identity_ambiguous')
+  expect(resolve({ identities: [] }, { by: 'default' })).toBe('identity_not_found')
+})
+
+test('the resolver creates the identity of an unlisted client id where that is allowed', () => {
+  const directory: IdentityDirectory = {
+    ...both,
+    unlisted: (clientId) => ({ ...ORDERS, name: `unlisted ${clientId}`, clientId }),
+  }
+  const upper = UNKNOWN.toUpperCase()
+  expect(resolve(directory, { by: 'clientId', value: upper })).toBe(`unlisted ${UNKNOWN}`)
+  expect(resolve(directory, { by: 'clientId', value: ORDERS.clientId })).toBe('orders')
+  expect(resolve(directory, { by: 'objectId', value: UNKNOWN })).toBe('identity_not_found')
+})
+
+/** Returns the message of the rejection. */
+const rejection = (act: () => unknown) => thrown(act).message
+
+const OTHER: Selector = { by: 'clientId', value: UNKNOWN }
+const ORDERS_AND_BILLING = `orders (client id ${ORDERS.clientId}), billing (client id ${BILLING.clientId})`
+
+test('a rejection names the request and the configuration', () => {
+  expect(rejection(() => createIdentityResolver(both)(OTHER))).toBe(
+    `no identity of this sidecar has the client id ${UNKNOWN}; configured: ${ORDERS_AND_BILLING}. Fix: correct the request, or add the identity to the identities file`,
+  )
+  const ambiguous = createIdentityResolver({ identities: [ORDERS, BILLING] })
+  expect(rejection(() => ambiguous({ by: 'default' }))).toBe(
+    `2 identities are configured and none is the default: ${ORDERS_AND_BILLING}. Fix: send client_id, or mark one as default`,
+  )
+  const limited = { ...ORDERS, resources: ['https://vault.azure.net', 'https://storage.azure.com'] }
+  expect(rejection(() => requireAllowedResource(limited, 'https://graph.microsoft.com/'))).toBe(
+    'the identity orders may not request tokens for https://graph.microsoft.com/; its resources are https://vault.azure.net, https://storage.azure.com. Fix: correct the request, or add the resource to the identity in the identities file',
+  )
+})
+
+const VAULT = 'https://vault.azure.net'
+
+test('a rejection of a uid names it and those that are allowed', () => {
+  const limited = { ...ORDERS, allowedUids: [1000, 0] }
+  expect(() => requireAllowedUid(ORDERS, VAULT, undefined)).not.toThrow()
+  expect(() => requireAllowedUid(limited, VAULT, 0)).not.toThrow()
+  expect(rejection(() => requireAllowedUid(limited, VAULT, 1001))).toBe(
+    'the identity orders may be used by uid 1000, uid 0, and the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file',
+  )
+  expect(rejection(() => requireAllowedUid(limited, VAULT, undefined))).toContain(
+    ', and the uid of the caller is not known. Fix:',
+  )
+})
+
+const EXCHANGE = 'api://AzureADTokenExchange'
+/** The token of `orders` is the assertion of three identities; the last two have limits. */
+const hub = {
+  ...ORDERS,
+  resources: [VAULT],
+  allowedUids: [7],
+  assertionOf: [
+    { ...BILLING, name: 'free' },
+    { ...BILLING, name: 'first', resources: [VAULT], allowedUids: [1000] },
+    { ...BILLING, name: 'last', resources: [], allowedUids: [2000] },
+  ],
+}
+
+test('a rejected assertion names the first chained identity that forbids it, and why that one matters', () => {
+  expect(rejection(() => requireAllowedResource(hub, EXCHANGE))).toBe(
+    `a token of orders for ${EXCHANGE} is the assertion of the identity first, whose resources are ${VAULT}. Fix: request the tokens of first`,
+  )
+  expect(rejection(() => requireAllowedUid(hub, EXCHANGE, 7))).toBe(
+    `a token of orders for ${EXCHANGE} is the assertion of the identity first, which may be used by uid 1000, and the caller has the uid 7. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of first in the identities file`,
+  )
+})
+
+test('a rejected assertion names the identity itself if only that forbids it', () => {
+  const own = { ...hub, assertionOf: hub.assertionOf.slice(0, 1) }
+  expect(rejection(() => requireAllowedResource(own, EXCHANGE))).toContain(
+    'the identity orders may not request tokens for',
+  )
+  expect(rejection(() => requireAllowedUid(own, EXCHANGE, 8))).toContain(
+    'the identity orders may be used by uid 7, and the caller has the uid 8. Fix:',
+  )
+})
+
+test('a rejection is bounded and printable, whatever was asked for and is configured', () => {
+  const identities = Array.from({ length: 500 }, (_, index) => ({
+    ...ORDERS,
+    name: `app-${index}`,
+  }))
+  const value = `/subscriptions/\u001b[31m\n<script>'${'/x'.repeat(2000)}`
+  const message = rejection(() =>
+    createIdentityResolver({ identities })({ by: 'resourceId', value }),
+  )
+  expect(message).toMatch(/^[\x20-\x7e]+$/)
+  expect(message).not.toContain('<')
+  expect(message).toContain('app-4 (client id')
+  expect(message).toContain(', and 495 more. Fix:')
+  expect(message.length).toBeLessThan(800)
+})

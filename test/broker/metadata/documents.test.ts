@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
+import { parts, TENANT_ID } from '../../fixtures/parts.ts'
+
+/** The reply to a GET with the Metadata header, unless `headers` say otherwise. */
+async function get(
+  url: string,
+  headers: Record<string, string> = { metadata: 'true' },
+  given = parts(),
+) {
+  await using app = createMetadataApp(given)
+  return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
+}
+
+test.each([
+  '/metadata/instance?api-version=2021-02-01',
+  '/metadata/versions',
+  '/metadata/identity/info?api-version=2018-02-01',
+  '/metadata/scheduledevents?api-version=2020-07-01',
+])('requires the Metadata header for %s', async (url) => {
+  const reply = await get(url, {})
+  expect(reply.statusCode).toBe(400)
+  expect(reply.json()).toEqual({ error: 'Bad request. Required metadata header not specified' })
+})
+
+test.each([
+  '/metadata/instance',
+  '/metadata/instance?api-version=2016-01-01',
+  '/metadata/instance?api-version=2021-02-30',
+  '/metadata/instance/compute?api-version=latest',
+  '/metadata/identity/info',
+  '/metadata/identity/info?api-version=2017-12-01',
+  '/metadata/scheduledevents',
+])('requires a valid api-version for %s', async (url) => {
+  const reply = await get(url)
+  expect(reply.statusCode).toBe(400)
+  expect(reply.body).toBe(
+    '{"error":"Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds","newest-versions":["2025-04-07","2024-07-17","2024-03-15"]}',
+  )
+})
+
+test('lists the api-versions, oldest first, without requiring one', async () => {
+  const reply = await get('/metadata/versions')
+  expect(reply.json()).toMatchObject({ apiVersions: expect.arrayContaining(['2018-02-01']) })
+  expect(reply.body).toMatch(/^\{"apiVersions":\["2017-03-01",.*"2025-04-07"\]\}$/)
+})
+
+const IDENTITY_INFO = new RegExp(String.raw`^\{"tenantId":"${TENANT_ID}"\}$`)
+
+test.each([
+  ['/metadata/instance?api-version=2021-02-01', /^\{"compute":\{"azEnvironment".*"network"/],
+  ['/metadata/instance/compute?api-version=2021-02-01', /^\{"azEnvironment"/],
+  ['//metadata/instance//Compute/?api-version=2017-08-01', /^\{"location"/],
+  ['/Metadata/Identity/Info/?Api-Version=2018-02-01', IDENTITY_INFO],
+  [
+    '/metadata/scheduledevents?api-version=2020-07-01',
+    /^\{"DocumentIncarnation":1,"Events":\[\]\}$/,
+  ],
+])('returns %s as JSON', async (url, expected) => {
+  // A whole URL, so that two leading slashes stay a path.
+  const reply = await get(`http://localhost${url}`)
+  expect(reply.statusCode).toBe(200)
+  expect(reply.headers['content-type']).toBe('application/json; charset=utf-8')
+  expect(reply.body).toMatch(expected)
+})
+
+test.each([
+  ['2017-04-02', 'location name osType vmId vmSize'],
+  ['2017-08-01', 'location name osType resourceGroupName subscriptionId tags vmId vmSize'],
+  [
+    '2018-02-01',
+    'location name osType resourceGroupName subscriptionId tags vmId vmScaleSetName vmSize zone',
+  ],
+  [
+    '2019-06-04',
+    'azEnvironment location name osType provider resourceGroupName resourceId subscriptionId tags tagsList/ vmId vmScaleSetName vmSize zone',
+  ],
+])('lists the leaves that the real service has in %s', async (version, names) => {
+  const url = `/metadata/instance/compute?api-version=${version}`
+  expect((await get(`${url}&format=text`)).body).toBe(names.replaceAll(' ', '\n'))
+})
+
+test.each([
+  ['/metadata/instance?api-version=2021-02-01&format=text', 'compute/\nnetwork/'],
+  ['/metadata/instance/compute/ostype?api-version=2021-02-01&Format=Text', 'Linux'],
+  ['/metadata/instance/network/interface?api-version=2021-02-01&format=text', ''],
+  ['/metadata/instance/compute/subscriptionId?api-version=2021-02-01&format=text', ''],
+])('returns %s as text', async (url, expected) => {
+  const reply = await get(url)
+  expect(reply.statusCode).toBe(200)
+  expect(reply.headers['content-type']).toBe('text/plain; charset=utf-8')
+  expect(reply.body).toBe(expected)
+})
+
+/** A document with every kind of value. */
+const DOCUMENT = {
+  compute: {
+    zone: '1',
+    isHost: false,
+    count: 2,
+    none: null,
+    tagsList: [{ name: 'a', value: 'b' }],
+  },
+  network: { interface: [{ macAddress: '0D' }] },
+}
+
+test.each([
+  ['compute/zone', 200, '1'],
+  ['compute/isHost', 200, 'false'],
+  ['compute/count', 200, '2'],
+  ['compute/none', 200, ''],
+  ['compute/tagsList', 200, '0/'],
+  ['compute/tagsList/0', 200, 'name\nvalue'],
+  ['network/interface/0/macAddress', 200, '0D'],
+  ['NETWORK/Interface/0', 200, 'macAddress'],
+  ['network/interface/1', 404, '{"error":"Not found"}'],
+  ['compute/tagsList/length', 404, '{"error":"Not found"}'],
+  ['compute/__proto__', 404, '{"error":"Not found"}'],
+  ['compute/constructor', 404, '{"error":"Not found"}'],
+  ['compute/zone/0', 404, '{"error":"Not found"}'],
+  ['x'.repeat(500), 404, '{"error":"Not found"}'],
+])('returns %s of a document as text: %i %j', async (path, status, body) => {
+  const url = `/metadata/instance/${path}?api-version=2021-02-01&format=text`
+  const reply = await get(url, { metadata: 'true' }, parts({ instance: DOCUMENT }))
+  expect([reply.statusCode, reply.body]).toEqual([status, body])
+})
+
+test('rejects a single value without format=text', async () => {
+  const reply = await get('/metadata/instance/compute/osType?api-version=2021-02-01')
+  expect(reply.statusCode).toBe(400)
+  expect(reply.json()).toEqual({
+    error: 'Bad request. A single value needs format=text',
+  })
+})
+
+test('returns an empty 404 for an unknown region, which clients must not take for one', async () => {
+  const reply = await get('/metadata/instance/compute/location?api-version=2021-02-01&format=text')
+  expect(reply.statusCode).toBe(404)
+  expect(reply.body).toBe('')
+  expect(reply.headers['content-length']).toBe('0')
+})
+
+test('rejects a repeated parameter', async () => {
+  const reply = await get('/metadata/instance?api-version=2021-02-01&API-version=2021-02-01')
+  expect(reply.statusCode).toBe(400)
+})

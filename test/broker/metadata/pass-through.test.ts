@@ -1,0 +1,248 @@
+/** Which requests are forwarded to the real metadata service, and that no others are. */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
+import type { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
+import { createPassThrough, findPrefixProblem } from '../../../src/broker/metadata/pass-through.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { parts } from '../../fixtures/parts.ts'
+
+/** Starts a real service that records requests, behind a server that forwards `prefixes`. */
+async function startBehind(
+  prefixes: readonly string[],
+  answer: RequestListener = (_, reply) => reply.end('real'),
+  limits: { timeoutMs?: number; maxBytes?: number } = {},
+) {
+  const seen: IncomingMessage[] = []
+  const real = createServer((received, reply) => {
+    seen.push(received)
+    answer(received, reply)
+  })
+  const server = await listening(real)
+  const { port } = server
+  const target = { host: '127.0.0.1', port }
+  const app = createMetadataApp(
+    parts({ passThrough: createPassThrough({ prefixes, target, ...limits }) }),
+  )
+  return {
+    seen,
+    port,
+    get: (url: string, headers: Record<string, string> = {}, method: 'GET' | 'POST' = 'GET') =>
+      app.inject({ method, url, headers: { metadata: 'true', ...headers } }),
+    async [Symbol.asyncDispose]() {
+      await app.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('forwards an allowed path with its query and returns the reply', async () => {
+  await using simulator = await startBehind(['/metadata/loadbalancer'], (_, reply) => {
+    const headers = { 'content-type': 'text/x-real', 'retry-after': '7', 'x-internal': '1' }
+    reply.writeHead(404, { ...headers, connection: 'close' })
+    reply.end('no balancer')
+  })
+  const reply = await simulator.get('/metadata//loadbalancer?api-version=2020-10-01')
+  expect(reply.statusCode).toBe(404)
+  expect(reply.body).toBe('no balancer')
+  expect(reply.headers).toMatchObject({ 'content-type': 'text/x-real', 'retry-after': '7' })
+  expect(reply.headers).not.toHaveProperty('x-internal')
+  expect(simulator.seen.map(({ url }) => url)).toEqual([
+    '/metadata/loadbalancer?api-version=2020-10-01',
+  ])
+})
+
+test('bounds the requests that wait for the real service', async () => {
+  const replies: ServerResponse[] = []
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) =>
+    replies.push(reply),
+  )
+  const waiting = Array.from({ length: 16 }, () => simulator.get('/metadata/instance'))
+  await expect.poll(() => replies.length).toBe(16)
+  const rejected = await simulator.get('/metadata/instance')
+  expect(rejected.statusCode).toBe(503)
+  expect(rejected.headers['x-wimds-error']).toBe('overloaded')
+  for (const reply of replies) reply.end('real')
+  expect((await Promise.all(waiting)).map(({ statusCode }) => statusCode)).toEqual(
+    Array(16).fill(200),
+  )
+  const next = simulator.get('/metadata/instance')
+  await expect.poll(() => replies.length).toBe(17)
+  replies.at(-1)?.end('real')
+  expect((await next).statusCode).toBe(200)
+})
+
+test('forwards only the headers that the service reads', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  await simulator.get('/metadata/instance/compute', {
+    authorization: 'Bearer x',
+    cookie: 'a=b',
+    te: 'trailers',
+  })
+  expect(simulator.seen[0]?.headers).toEqual({
+    metadata: 'true',
+    host: '169.254.169.254',
+    'user-agent': 'wimds-pass-through',
+    connection: 'close',
+  })
+})
+
+test('replaces the sidecar’s own document at an allowed path', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  expect((await simulator.get('/metadata/instance?api-version=2021-02-01')).body).toBe('real')
+  expect((await simulator.get('/metadata/versions')).body).toContain('apiVersions')
+})
+
+test('forwards a path below the document, and answers the rest of it itself', async () => {
+  await using simulator = await startBehind(['/metadata/instance/compute/vmId'])
+  const version = '?api-version=2021-02-01'
+  expect((await simulator.get(`/metadata/instance/compute/vmId${version}&format=text`)).body).toBe(
+    'real',
+  )
+  const compute = await simulator.get(`/metadata/instance/compute${version}`)
+  expect(compute.json()).toMatchObject({ azEnvironment: 'AzurePublicCloud' })
+  expect(simulator.seen).toHaveLength(1)
+})
+
+const PARAMETER = '/metadata/instance/..;/identity/oauth2/token?api-version=2021-02-01'
+const NARROW = ['/metadata/instance']
+const WIDE = ['/metadata/instance', '/metadata', '/latest', '/2021-01-03', '/computeMetadata/v1']
+
+describe('does not forward', () => {
+  test.each([
+    ['a path that is not listed', '/metadata/scheduledevents/x', 404, NARROW],
+    ['a path that has a listed one as a mere prefix', '/metadata/instances', 404, NARROW],
+    ['a token path', '/metadata/identity/oauth2/token/x?resource=a', 404, WIDE],
+    ['a token path in capitals', '/METADATA/Identity/oauth2/tokens', 404, WIDE],
+    ['a token path with doubled slashes', '/metadata//identity//oauth2//tokens', 404, WIDE],
+    ['a path with an escaped letter', '/metadata/%69dentity/oauth2/tokens', 400, WIDE],
+    ['a dot segment', '/metadata/instance/../identity/oauth2/token', 400, WIDE],
+    ['a path with a parameter', PARAMETER, 404, WIDE],
+    ['a token path with a parameter', '/metadata/identity;x/oauth2/tokens', 404, WIDE],
+    ['AWS credentials', '/2021-01-03/meta-data/iam/security-credentials', 404, WIDE],
+    ['GKE bootstrap data', '/computeMetadata/v1/instance/attributes/kube-env', 404, WIDE],
+    ['AWS role credentials', '/latest/meta-data/iam/security-credentials/node', 404, WIDE],
+    ['GCP tokens', '/computeMetadata/v1/instance/service-accounts/default/token', 404, WIDE],
+  ])('%s', async (_, url, status, prefixes) => {
+    await using simulator = await startBehind(prefixes)
+    expect((await simulator.get(url)).statusCode).toBe(status)
+    expect(simulator.seen).toEqual([])
+  })
+
+  test('another method than GET', async () => {
+    await using simulator = await startBehind(['/latest/meta-data/placement'])
+    expect((await simulator.get('/latest/meta-data/placement/region', {}, 'POST')).statusCode).toBe(
+      405,
+    )
+    expect(simulator.seen).toEqual([])
+  })
+
+  test('a forwarded request', async () => {
+    await using simulator = await startBehind(['/metadata/instance'])
+    const reply = await simulator.get('/metadata/instance', { 'x-forwarded-for': '10.0.0.9' })
+    expect(reply.statusCode).toBe(400)
+    expect(simulator.seen).toEqual([])
+  })
+})
+
+test('does not follow redirects', async () => {
+  await using simulator = await startBehind(['/metadata/instance'], (_, reply) => {
+    reply.writeHead(302, { location: '/metadata/identity/oauth2/token' }).end()
+  })
+  const reply = await simulator.get('/metadata/instance')
+  expect(reply.statusCode).toBe(302)
+  expect(reply.headers).not.toHaveProperty('location')
+  expect(simulator.seen).toHaveLength(1)
+})
+
+test('replies 503 to a body above its limit', async () => {
+  await using simulator = await startBehind(
+    ['/metadata/instance'],
+    (_, reply) => void reply.write('a'.repeat(5000)),
+    { maxBytes: 1000 },
+  )
+  const reply = await simulator.get('/metadata/instance')
+  expect(reply.statusCode).toBe(503)
+  expect(reply.headers).toHaveProperty('retry-after')
+})
+
+test('rejects its own request, so that a wrong redirect rule makes no loop', async () => {
+  await using simulator = await startBehind(['/metadata/instance'])
+  const reply = await simulator.get('/metadata/instance', { 'user-agent': 'wimds-pass-through' })
+  expect(reply.statusCode).toBe(503)
+  expect(reply.body).toContain('--pass-through')
+  expect(simulator.seen).toEqual([])
+})
+
+test('is off without a prefix', async () => {
+  await using simulator = await startBehind([])
+  expect((await simulator.get('/metadata/loadbalancer')).statusCode).toBe(404)
+  expect(simulator.seen).toEqual([])
+})
+
+test.each([
+  ['/metadata', 'cannot be forwarded'],
+  ['/metadata/identity', 'cannot be forwarded'],
+  ['/Metadata/Identity/info', 'cannot be forwarded'],
+  ['/metadata/attested', 'cannot be forwarded'],
+  ['/latest/meta-data/iam', 'cannot be forwarded'],
+  ['/2021-01-03/meta-data/placement', 'cannot be forwarded'],
+  ['/computeMetadata/v1/instance/attributes', 'cannot be forwarded'],
+  ['/metadata/identity;x', 'must be a path'],
+  ['metadata/instance', 'must be a path'],
+  ['/', 'must be a path'],
+  ['/metadata/%69dentity', 'must be a path'],
+  ['/metadata/../metadata/instance', 'must be a path'],
+  ['/metadata/.', 'must be a path'],
+])('rejects the prefix %s', (prefix, reason) => {
+  expect(findPrefixProblem(prefix)).toContain(reason)
+})
+
+test.each([
+  '/metadata/instance',
+  '/metadata/instance/compute',
+  '/Metadata/LoadBalancer/',
+  '/latest/meta-data/placement/region',
+  '/computeMetadata/v1/instance/zone',
+])('accepts the prefix %s', (prefix) => {
+  expect(findPrefixProblem(prefix)).toBeUndefined()
+})
+
+/** Returns the sidecar's reply when the real service does this with the connection. */
+async function replyTo(answer: (socket: Socket) => void, timeoutMs = 5000) {
+  const prefixes = ['/metadata/loadbalancer']
+  await using real = await startBehind(prefixes, ({ socket }) => answer(socket), { timeoutMs })
+  const { statusCode, headers, body } = await real.get('/metadata/loadbalancer')
+  return { status: statusCode, code: headers['x-wimds-error'], body }
+}
+
+const PARTIAL = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"a":"partial'
+const write = (bytes: string) => (socket: Socket) => void socket.write(bytes)
+const NEVER = 600_000
+
+test.each<[string, (socket: Socket) => void, number]>([
+  ['a status below 100', write('HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\nhi'), NEVER],
+  ['the status 000', write('HTTP/1.1 000 X\r\nContent-Length: 2\r\n\r\nhi'), NEVER],
+  ['a status above 599', write('HTTP/1.1 999 X\r\nContent-Length: 2\r\n\r\nhi'), NEVER],
+  ['an upgrade', write('HTTP/1.1 101 X\r\nUpgrade: a\r\nConnection: Upgrade\r\n\r\nxx'), NEVER],
+  ['an upgrade to nothing', write('HTTP/1.1 101 X\r\n\r\n'), NEVER],
+  ['a closed connection', (socket) => socket.destroy(), NEVER],
+  ['silence', () => {}, 50],
+  ['a body without a length that stalls', write(PARTIAL), 200],
+  ['a reset', (socket) => void socket.write(PARTIAL, () => socket.resetAndDestroy()), 200],
+])('replies 503 to %s with a time limit of %i ms', async (_, answer, timeoutMs) => {
+  const reply = await replyTo(answer, timeoutMs)
+  expect(reply).toMatchObject({ status: 503, code: 'pass_through_failed' })
+  expect(reply.body).toContain('Fix: unset WIMDS_PASS_THROUGH')
+})
+
+test('returns a body of its full length although more bytes follow', async () => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'
+  const reply = await replyTo((socket) => socket.write(`${whole} and more`))
+  expect(reply).toEqual({ status: 200, code: undefined, body: 'hi' })
+})

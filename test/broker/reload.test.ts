@@ -1,0 +1,303 @@
+/** The whole sidecar with an identities file: selection, allow-lists and reloads. */
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { watchIdentities } from '../../src/broker/reload.ts'
+import type { Environment } from '../../src/broker/config/settings.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { createLogger } from '../../src/broker/telemetry/logger.ts'
+import { StatusSchema } from '../../src/broker/telemetry/status-schema.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
+import { environmentOf, startServe } from '../fixtures/served.ts'
+
+const OTHER = {
+  clientId: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
+  objectId: `${'b'.repeat(8)}-bbbb-4bbb-8bbb-bbbbbbbbbbbb`,
+}
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+const ARM_ID =
+  '/subscriptions/S/resourcegroups/shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/invoices'
+const TOKEN = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource='
+const VAULT = 'https://vault.azure.net'
+
+const simulator = await createSimulator()
+afterAll(() => simulator.close())
+const [application] = simulator.directory.applications
+if (application === undefined) throw new Error('no application')
+simulator.directory.applications.push({ ...application, ...OTHER, name: 'invoices' })
+
+let file: string
+beforeEach(() => {
+  file = join(dirname(simulator.caFile), `${crypto.randomUUID()}.yaml`)
+})
+
+const orders = () => `  - {name: orders, clientId: ${simulator.clientId}`
+const invoices = `  - {name: invoices, clientId: ${OTHER.clientId}, objectId: ${OTHER.objectId}, resourceId: ${ARM_ID}`
+const identities = (...entries: readonly string[]) =>
+  `identities:\n${entries.map((entry) => `${entry}}\n`).join('')}`
+
+const start = (env: Readonly<Record<string, string>> = {}) =>
+  startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
+
+/** Status, and the client id of the token or what went wrong. */
+async function ask(port: number, query: string): Promise<string> {
+  const { status, body } = await roundTrip(port, request(`${TOKEN}${query}`))
+  const reply: Record<string, string> = JSON.parse(body)
+  return `${status} ${reply['client_id'] ?? reply['error_description']}`
+}
+
+test('selects the identity by each of its ids', async () => {
+  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await using sidecar = await start()
+  const { port } = sidecar
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  for (const selector of [
+    `client_id=${OTHER.clientId}`,
+    `object_id=${OTHER.objectId.toUpperCase()}`,
+    `msi_res_id=${ARM_ID}`,
+    `mi_res_id=${ARM_ID.toLowerCase()}`,
+  ]) {
+    expect(await ask(port, `${VAULT}&${selector}`)).toBe(`200 ${OTHER.clientId}`)
+  }
+  expect(await ask(port, `${VAULT}&client_id=${UNKNOWN}`)).toBe('400 Identity not found')
+})
+
+test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async () => {
+  await writeFile(file, identities(invoices))
+  await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
+  expect(await ask(sidecar.port, `${VAULT}&client_id=${simulator.clientId}`)).toBe(
+    `200 ${simulator.clientId}`,
+  )
+})
+
+test('allows only the resources of an identity, in every spelling', async () => {
+  await writeFile(file, identities(`${orders()}, resources: [${VAULT}/]`))
+  await using sidecar = await start()
+  for (const resource of [VAULT, `${VAULT}/`, `${VAULT}/.default`, 'HTTPS://VAULT.AZURE.NET']) {
+    expect(await ask(sidecar.port, resource)).toBe(`200 ${simulator.clientId}`)
+  }
+  for (const resource of ['https://management.azure.com/', `${VAULT}.evil`, `${VAULT}/x`]) {
+    expect(await ask(sidecar.port, resource)).toMatch(/^400 .*\(wimds: resource_not_allowed\)$/)
+  }
+})
+
+test('uses the token file and the authority of the identity', async () => {
+  const token = join(dirname(simulator.caFile), 'own-token')
+  await writeFile(token, await readFile(simulator.tokenFile))
+  await writeFile(
+    file,
+    identities(
+      `${orders()}, tokenFile: ${token}, tenantId: ${simulator.tenantId}, authorityHost: "${simulator.authorityHost}"`,
+    ),
+  )
+  await using sidecar = await start({
+    AZURE_FEDERATED_TOKEN_FILE: '',
+    AZURE_TENANT_ID: '',
+    AZURE_AUTHORITY_HOST: 'https://login.nowhere.example',
+  })
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
+})
+
+test('prefetches the resources of each identity', async () => {
+  await writeFile(file, identities(`${invoices}, prefetch: [${VAULT}]`))
+  simulator.log.clear()
+  await using sidecar = await start({ WIMDS_READY_AFTER_PREFETCH: 'true' })
+  const ready = async () => (await roundTrip(sidecar.port, request('/readyz'))).status
+  await expect.poll(ready).toBe(200)
+  expect(simulator.exchanges()).toBe(1)
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${OTHER.clientId}`)
+  expect(simulator.exchanges()).toBe(1)
+})
+
+test('reloads a ConfigMap, and reports an invalid one while the old identities stay', async () => {
+  // The kubelet's layout: the file is a symlink through ..data, which is swapped.
+  const volume = join(dirname(simulator.caFile), `volume-${crypto.randomUUID()}`)
+  const publish = async (version: string, text: string) => {
+    await mkdir(join(volume, version), { recursive: true })
+    await writeFile(join(volume, version, 'identities.yaml'), text)
+    await symlink(version, join(volume, '..data_tmp'))
+    await rename(join(volume, '..data_tmp'), join(volume, '..data'))
+  }
+  await publish('..v1', identities(orders()))
+  file = join(volume, 'identities.yaml')
+  await symlink('..data/identities.yaml', file)
+  await using sidecar = await start()
+  const { port, adminPort } = sidecar
+  const asOther = () => ask(port, `${VAULT}&client_id=${OTHER.clientId}`)
+  expect(await asOther()).toBe('400 Identity not found')
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+
+  await publish('..v2', identities(invoices))
+  await expect.poll(asOther).toBe(`200 ${OTHER.clientId}`)
+  expect(await ask(port, `${VAULT}&client_id=${simulator.clientId}`)).toBe('400 Identity not found')
+
+  const metrics = async () => (await roundTrip(adminPort, request('/metrics'))).body
+  expect(await metrics()).not.toMatch(/^wimds_token_expiry_timestamp_seconds\{identity="orders"/m)
+  await publish('..v3', identities('  - {clientId: nobody'))
+  await expect.poll(metrics).toMatch(/reload\w*success\w* 0$/m)
+  expect(await asOther()).toBe(`200 ${OTHER.clientId}`)
+  const refused = sidecar.events().find(({ event }) => event === 'config_reload_failed')
+  expect(refused).toMatchObject({ level: 'error' })
+  expect(refused?.['message']).toContain(`${file}:2:16: identities[0].clientId: must be a GUID`)
+  const local = request('/status.json', { headers: { Host: 'localhost' } })
+  const status = (await roundTrip(adminPort, local)).body
+  expect(JSON.parse(status)).toMatchObject({
+    warnings: [
+      expect.stringMatching(
+        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), the old one is in use: the configuration is not valid:\n {2}WIMDS_CONFIG: /,
+      ),
+    ],
+  })
+
+  await publish('..v4', identities(orders()))
+  await expect.poll(metrics).toMatch(/reload\w*success\w* 1$/m)
+  expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  expect(JSON.parse((await roundTrip(adminPort, local)).body)).toMatchObject({ warnings: [] })
+})
+
+test('applies a change when another file that kept it from being read is back', async () => {
+  const caFile = join(dirname(simulator.caFile), `${crypto.randomUUID()}.crt`)
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, identities(orders()))
+  await using sidecar = await start({ WIMDS_CA_FILE: caFile })
+  const asOther = () => ask(sidecar.port, `${VAULT}&client_id=${OTHER.clientId}`)
+  const failures = () => sidecar.events().filter(({ event }) => event === 'config_reload_failed')
+  await rm(caFile)
+  await writeFile(file, identities(invoices))
+  await expect.poll(failures).toHaveLength(1)
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(asOther).toBe(`200 ${OTHER.clientId}`)
+  expect(failures()).toHaveLength(1)
+})
+
+test('applies new names and resources without a new exchange', async () => {
+  const storage = 'https://storage.azure.com'
+  await writeFile(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
+  await using sidecar = await start()
+  const local = (page: string) =>
+    roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
+  const tokens = async () =>
+    StatusSchema.parse(JSON.parse((await local('/status.json')).body)).tokens.map(
+      ({ identity, resource, cached }) => cached !== undefined && `${resource} as ${identity}`,
+    )
+  await expect.poll(tokens).toEqual([`${VAULT} as orders`, `${storage} as orders`])
+  const exchanges = simulator.exchanges()
+
+  const renamed = `  - {name: shop, clientId: ${simulator.clientId}`
+  await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
+  await expect.poll(tokens).toEqual([`${VAULT} as shop`])
+  expect((await local('/metrics')).body).toMatch(
+    /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
+  )
+  expect(await ask(sidecar.port, VAULT)).toBe(`200 ${simulator.clientId}`)
+  expect(simulator.exchanges()).toBe(exchanges)
+})
+
+test('applies a new tenant to /metadata/identity/info and to the same query', async () => {
+  await writeFile(file, identities(`${orders()}, tenantId: first.example`))
+  await using sidecar = await start()
+  const info = async () => {
+    const path = '/metadata/identity/info?api-version=2018-02-01'
+    return (await roundTrip(sidecar.port, request(path))).body
+  }
+  expect(await info()).toBe('{"tenantId":"first.example"}')
+  await ask(sidecar.port, VAULT)
+  await writeFile(file, identities(`${orders()}, tenantId: second.example`))
+  await expect.poll(info).toBe('{"tenantId":"second.example"}')
+  await ask(sidecar.port, VAULT)
+  const [before, after] = simulator.log.entries().slice(-2)
+  expect([before?.path, after?.path]).toEqual([
+    expect.stringContaining('/first.example/'),
+    expect.stringContaining('/second.example/'),
+  ])
+})
+
+/** Reloads the file once, and returns what is logged and reported. */
+async function reload(applyConfig: () => void) {
+  const { logged, problems, close } = watch(applyConfig)
+  await expect.poll(() => logged).not.toEqual([])
+  close()
+  return { logged: logged[0], problem: problems[0] }
+}
+
+/** Watches the file, whose content has changed. Returns what is logged and reported so far. */
+function watch(applyConfig: () => void, settings: Environment = {}) {
+  const logged: Record<string, unknown>[] = []
+  const problems: (string | undefined)[] = []
+  const close = watchIdentities({
+    config: { identitiesFile: { path: file, text: 'another content' } },
+    env: { ...environmentOf(simulator), WIMDS_CONFIG: file, ...settings },
+    log: createLogger({
+      level: 'info',
+      format: 'json',
+      out: { write: (line) => logged.push(JSON.parse(line)) },
+    }),
+    applyConfig,
+    onReload: (problem) => problems.push(problem),
+  })
+  return { logged, problems, close }
+}
+
+test('tries a reload that failed again, and reports the same failure once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  await writeFile(file, identities(orders()))
+  let attempts = 0
+  const { logged, problems, close } = watch(() => {
+    attempts += 1
+    if (attempts < 4) throw new TypeError('directory is undefined')
+  })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return attempts
+  }
+  await expect.poll(pollAgain).toBe(4)
+  await pollAgain()
+  close()
+  expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
+  expect(problems).toEqual([expect.stringContaining('the old one is in use'), undefined])
+  expect(attempts).toBe(4)
+})
+
+test('parses an invalid file again only when it has changed, and a valid one until other files are back', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const caFile = `${file}.crt`
+  await copyFile(simulator.caFile, caFile)
+  await writeFile(file, 'identities: []\n')
+  const { logged, close } = watch(() => {}, { WIMDS_CA_FILE: caFile })
+  const pollAgain = async () => {
+    await vi.advanceTimersByTimeAsync(2000)
+    return logged.map(({ message }) => String(message))
+  }
+  await expect.poll(pollAgain).toEqual([expect.stringContaining('must not be empty')])
+  // Another failure would be logged if it was read again.
+  await rm(caFile)
+  for (let polls = 0; polls < 100; polls += 1) {
+    await pollAgain()
+    await new Promise(setImmediate)
+  }
+  expect(logged).toHaveLength(1)
+
+  await writeFile(file, identities(orders()))
+  await expect.poll(pollAgain).toHaveLength(2)
+  expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
+  await copyFile(simulator.caFile, caFile)
+  await expect.poll(pollAgain).toHaveLength(3)
+  expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
+  close()
+})
+
+test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
+  await writeFile(file, identities(orders()))
+  const { logged, problem } = await reload(() => {
+    throw new TypeError('directory is undefined')
+  })
+  expect(logged).toMatchObject({
+    event: 'config_reload_failed',
+    file,
+    code: 'internal',
+    cause: expect.stringMatching(/TypeError: directory is undefined\n +at /),
+  })
+  expect(problem).toMatch(/in use: wimds failed unexpectedly\. Fix: see the cause/)
+})

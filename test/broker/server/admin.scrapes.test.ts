@@ -1,0 +1,36 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { shareScrapes } from '../../../src/broker/server/admin.ts'
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => vi.useRealTimers())
+
+test('scrapes share one exposition, however long it takes, until it is a second old', async () => {
+  const pending: PromiseWithResolvers<{ contentType: string; body: string }>[] = []
+  const scrape = shareScrapes(() => {
+    const scraped = Promise.withResolvers<{ contentType: string; body: string }>()
+    pending.push(scraped)
+    return scraped.promise
+  })
+  const first = scrape()
+  await vi.advanceTimersByTimeAsync(5000)
+  const second = scrape()
+  pending[0]?.resolve({ contentType: 'text/plain', body: '1' })
+  expect(await second).toBe(await first)
+  await vi.advanceTimersByTimeAsync(999)
+  expect(await scrape()).toBe(await first)
+  expect(pending).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(1)
+  void scrape()
+  expect(pending).toHaveLength(2)
+})
+
+test('a failed scrape is not cached', async () => {
+  let count = 0
+  const scrape = shareScrapes(async () => {
+    count += 1
+    if (count === 1) throw new Error('failed')
+    return { contentType: 'text/plain', body: String(count) }
+  })
+  await expect(scrape()).rejects.toThrow('failed')
+  expect(await scrape()).toMatchObject({ body: '2' })
+})

@@ -1,0 +1,155 @@
+import type { InjectOptions } from 'fastify'
+import { expect, test } from 'vitest'
+import { imds } from '../../../src/broker/dialects/imds.ts'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
+import { parts, type TestParts } from '../../fixtures/parts.ts'
+
+const QUERY = 'api-version=2018-02-01&resource=https://vault.azure.net'
+const TOKEN_URL = `/metadata/identity/oauth2/token?${QUERY}`
+const HEADERS = { host: '169.254.169.254', metadata: 'true' }
+
+/** Returns the reply of these parts to a request for a token, or to another one. */
+async function ask(given: TestParts, other: InjectOptions = {}) {
+  await using app = createMetadataApp(given)
+  return await app.inject({ url: TOKEN_URL, headers: HEADERS, ...other })
+}
+
+test.each([
+  'client_id=99999999-9999-4999-8999-999999999999',
+  'object_id=99999999-9999-4999-8999-999999999999',
+  'principal_id=99999999-9999-4999-8999-999999999999',
+  'msi_res_id=/subscriptions/x',
+  'mi_res_id=/subscriptions/x',
+  'msi-res-id=/subscriptions/x',
+])('returns 400 byte-for-byte like IMDS for the unknown identity %s', async (selector) => {
+  const given = parts()
+  const reply = await ask(given, { url: `${TOKEN_URL}&${selector}` })
+  expect(reply.statusCode).toBe(400)
+  expect(reply.body).toBe('{"error":"invalid_request","error_description":"Identity not found"}')
+  expect(reply.headers['content-length']).toBe('68')
+  expect(given.asked).toEqual([])
+})
+
+test.each([
+  ['entra_unreachable', '2'],
+  ['entra_timeout', '2'],
+  ['entra_throttled', '2'],
+  ['internal', '2'],
+  ['federated_credential_not_found', undefined],
+] as const)('replies to %s with the Retry-After %j', async (code, retryAfter) => {
+  const { headers } = await ask(failingWith(new BrokerError(code, 'x', { retryAfterMs: 1001 })))
+  expect(headers['retry-after']).toBe(retryAfter)
+})
+
+test('gives each reply a request id of its own, also one that was rendered before', async () => {
+  await using app = createMetadataApp(parts())
+  const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))
+  const ids = (await Promise.all(replies)).map(({ headers }) => String(headers['x-ms-request-id']))
+  expect(new Set(ids).size).toBe(2)
+  for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
+})
+
+test('names the error code of a failed exchange in a header, and none with a token', async () => {
+  const failed = await ask(failingWith(new BrokerError('entra_tls', 'x')))
+  expect(failed.headers['x-wimds-error']).toBe('entra_tls')
+  expect((await ask(parts())).headers).not.toHaveProperty('x-wimds-error')
+})
+
+test('returns 500 without details for an unexpected error, and reports its cause', async () => {
+  const cause = Object.assign(new TypeError('secret detail'), { statusCode: 502 })
+  const given = failingWith(cause)
+  const reply = await ask(given)
+  expect(reply.statusCode).toBe(500)
+  expect(reply.body).not.toContain('detail')
+  expect(given.replies).toMatchObject([{ status: 500, error: { code: 'internal', cause } }])
+})
+
+test('writes error bodies as one line of ASCII', async () => {
+  const said = 'Größe “x” → 🔑\r\nTrace: 1'
+  const error = new BrokerError('federated_credential_not_found', said)
+  const { body, headers } = await ask(failingWith(error))
+  expect(body).toMatch(/^[\x20-\x7e]+$/)
+  expect(headers['content-length']).toBe(String(body.length))
+  expect(JSON.parse(body)).toMatchObject({ error_description: expect.stringContaining(said) })
+})
+
+test('reports each reply with its dialect and the request headers', async () => {
+  const given = parts()
+  const headers = { ...HEADERS, 'user-agent': 'azsdk/1' }
+  await ask(given, { headers })
+  await ask(given, { url: '/metadata/versions', headers })
+  await ask(given, { url: '/nowhere', headers })
+  expect(given.replies).toMatchObject([
+    { protocol: 'imds', status: 200, headers: { 'user-agent': 'azsdk/1' } },
+    { protocol: 'document', status: 200 },
+    { protocol: 'none', status: 404, error: { code: 'not_found' } },
+  ])
+})
+
+test.each([
+  [true, 200],
+  [false, 503],
+])('returns the readiness %s on /readyz with %i', async (isReady, status) => {
+  const given = parts({ isReady: () => isReady, instanceId: '1' })
+  // The kubelet sends the pod's address as Host, and no Metadata header.
+  const reply = await ask(given, { url: '/readyz', headers: { host: '10.1.2.3:8000' } })
+  expect(reply.statusCode).toBe(status)
+  expect(reply.json()).toEqual({ ready: isReady, instanceId: '1' })
+})
+
+/** Returns parts whose token source throws. */
+function failingWith(cause: Error) {
+  return parts({ tokens: () => Promise.reject(cause) })
+}
+
+test('returns 500 in the format of the dialect when a reply cannot be written', async () => {
+  const unwritable = { status: 200, headers: { 'X-Name': '鍵' }, body: '' }
+  const given = parts({ dialects: [{ ...imds, render: () => unwritable }] })
+  const reply = await ask(given)
+  expect([reply.statusCode, reply.statusMessage]).toEqual([500, 'Internal Server Error'])
+  expect(reply.json()).toMatchObject({ error: expect.any(String) })
+  expect(reply.body).not.toContain('鍵')
+  expect(given.replies.map(({ status, error }) => [status, error?.code])).toEqual([
+    [500, 'internal'],
+  ])
+})
+
+/** Without the Metadata header of IMDS clients. */
+const HOST_ONLY = { ...HEADERS, metadata: 'false' }
+const PLATFORM = '/metadata/identity/getplatformmetadata'
+const CREDENTIAL = '/metadata/identity/issuecredential?cred-api-version=2.0'
+const FORWARDED = { headers: { 'x-forwarded-for': '' } }
+const EMPTY = { method: 'POST', payload: '' } as const
+const LARGE = { method: 'POST', payload: 'x'.repeat(70_000) } as const
+
+test.each([
+  [TOKEN_URL, 400, 'host_not_allowed', 'WIMDS_ALLOW', { headers: { host: 'evil.example' } }],
+  [TOKEN_URL, 400, 'forwarded_request', '', FORWARDED],
+  [TOKEN_URL.replace('token', '%74oken'), 400, 'invalid_path', 'Fix: send it plain', {}],
+  ['/metadata/%zz', 400, 'invalid_path', 'Fix: send it plain', {}],
+  [`${TOKEN_URL}&x=5%`, 400, 'request_malformed', "'5%' is not", {}],
+  ['/metadata/instance', 400, 'api_version_invalid', '', {}],
+  ['/metadata/attested/document?api-version=2018-10-01', 404, 'not_found', '', {}],
+  [TOKEN_URL.replace('token', 'tokens'), 404, 'not_found', '', {}],
+  [TOKEN_URL.replace('token', 'token/x'), 404, 'not_found', '', {}],
+  ['/', 404, 'not_found', '', {}],
+  [PLATFORM, 403, 'imdsv2_not_supported', 'Fix: use IMDSv1', { headers: HOST_ONLY }],
+  [CREDENTIAL, 403, 'imdsv2_not_supported', '', EMPTY],
+  [TOKEN_URL, 405, 'method_not_allowed', 'Fix: use GET', EMPTY],
+  ['/x', 413, 'request_too_large', 'than 65536 bytes. Fix: ', LARGE],
+])('rejects %s in JSON with %i, %s and the fix %j', async (url, status, code, fix, more) => {
+  const given = parts()
+  const headers = { ...HEADERS, ...('headers' in more && more.headers) }
+  const reply = await ask(given, { url, ...more, headers })
+  expect(reply.statusCode).toBe(status)
+  expect(reply.headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(reply.body.length),
+    'x-wimds-error': code,
+  })
+  expect(reply.json()).toHaveProperty('error')
+  expect(reply.body).toContain(fix)
+  expect(given.asked).toEqual([])
+  expect(given.replies).toMatchObject([{ status, durationMs: expect.any(Number) }])
+})

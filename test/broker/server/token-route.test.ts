@@ -1,0 +1,204 @@
+import { once } from 'node:events'
+import { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { createMetadataApp } from '../../../src/broker/server/app.ts'
+import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
+import type { Identity } from '../../../src/broker/identities.ts'
+import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
+import { imds } from '../../../src/broker/dialects/imds.ts'
+import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
+import { aToken, BILLING, identitiesOf, ORDERS, parts } from '../../fixtures/parts.ts'
+import { serveParts } from '../../fixtures/sidecar.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const PARENT = '00f067aa0ba902b7'
+const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+
+test.each([
+  [`00-${TRACE}-${PARENT}-01`, GUID],
+  [`00-${TRACE}-${PARENT}-00`, GUID],
+  [`cc-${TRACE}-${PARENT}-01`, GUID],
+  [`cc-${TRACE}-${PARENT}-01-a-later-version`, GUID],
+  [`00-${TRACE}-${PARENT}-01-more`, undefined],
+  [`00-${TRACE}-${PARENT}-01 `, undefined],
+  [`ff-${TRACE}-${PARENT}-01`, undefined],
+  [`00-${'0'.repeat(32)}-${PARENT}-01`, undefined],
+  [`00-${TRACE}-${'0'.repeat(16)}-01`, undefined],
+  [`00-${TRACE.toUpperCase()}-${PARENT}-01`, undefined],
+  [`00-${TRACE.slice(1)}-${PARENT}-01`, undefined],
+  [`${TRACE}-${PARENT}`, undefined],
+  ['', undefined],
+  [undefined, undefined],
+])('takes the traceparent %j as the correlation id %s', (traceparent, correlationId) => {
+  const headers = traceparent === undefined ? {} : { traceparent }
+  expect(findCorrelationId(headers)).toBe(correlationId)
+})
+
+test.each([
+  [GUID.toUpperCase(), undefined, GUID],
+  [GUID, `00-${'1'.repeat(32)}-${PARENT}-01`, '11111111-1111-1111-1111-111111111111'],
+  ['not a GUID', undefined, undefined],
+])(
+  'takes the x-ms-client-request-id %j with the traceparent %j as the correlation id %s',
+  (requestId, traceparent, correlationId) => {
+    const headers = { 'x-ms-client-request-id': requestId, ...(traceparent && { traceparent }) }
+    expect(findCorrelationId(headers)).toBe(correlationId)
+  },
+)
+
+test('passes the trace id on with the token request', async () => {
+  const given = parts()
+  await using app = createMetadataApp(given)
+
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url: TOKEN, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
+  await app.inject({ url: TOKEN, headers })
+  expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
+})
+
+const forUid = (uid: number): Identity => ({ ...ORDERS, allowedUids: [uid] })
+
+describe('a reload while the uid of the caller is looked up', () => {
+  const headers = { host: 'localhost', metadata: 'true' }
+
+  /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
+  async function requestDuringReload(next: Identity) {
+    const identities = identitiesOf(forUid(1000))
+    const given = parts({
+      identities,
+      findPeerUid: () => {
+        Object.assign(identities, identitiesOf(next))
+        return Promise.resolve(1000)
+      },
+    })
+    await using app = createMetadataApp(given)
+    return { reply: await app.inject({ url: TOKEN, headers }), asked: given.asked }
+  }
+
+  test('makes the request one for the new identity', async () => {
+    const { asked } = await requestDuringReload(BILLING)
+    expect(asked.map(({ identity }) => identity)).toEqual([BILLING])
+  })
+
+  test('rejects a uid that is allowed no more', async () => {
+    const { reply, asked } = await requestDuringReload(forUid(1001))
+    expect(reply.body).toContain('caller_not_allowed')
+    expect(asked).toEqual([])
+  })
+})
+
+test.each(['/.default', '/.DEFAULT', ''])(
+  'a resource that ends in %j is asked for by one scope',
+  async (end) => {
+    const given = parts()
+    await using app = createMetadataApp(given)
+    await app.inject({ url: `${TOKEN}${end}`, headers: { host: 'localhost', metadata: 'true' } })
+    expect(given.asked[0]?.scope).toBe('https://vault.azure.net/.default')
+  },
+)
+
+/** Requests a token, and hangs up once `seen` resolves. */
+async function hangUpAfter(seen: Promise<void>, port: number): Promise<void> {
+  await using connection = await openConnection(port)
+  connection.write(request(TOKEN))
+  await seen
+  connection.destroy()
+}
+
+test('a token whose caller has hung up is not reported as served', async () => {
+  const hungUp = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  const given = parts({
+    tokens: async (_request, createSignal) => {
+      createSignal?.().addEventListener('abort', () => hungUp.resolve())
+      answered.resolve()
+      await hungUp.promise
+      return aToken()
+    },
+  })
+  await using served = await serveParts(given)
+  await hangUpAfter(answered.promise, served.port)
+  await hungUp.promise
+  // Answered after the token.
+  expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
+  expect(given.replies.map(({ protocol }) => protocol)).toEqual(['document'])
+})
+
+test('a caller that hangs up while its uid is looked up waits for no token', async () => {
+  const lookedUp = Promise.withResolvers<void>()
+  const signal = Promise.withResolvers<AbortSignal | undefined>()
+  const given = parts({
+    identities: identitiesOf({ ...ORDERS, allowedUids: [1000] }),
+    findPeerUid: async (socket) => {
+      lookedUp.resolve()
+      if (socket instanceof Socket) await once(socket, 'close')
+      return 1000
+    },
+    tokens: async (_request, createSignal) => {
+      signal.resolve(createSignal?.())
+      return aToken()
+    },
+  })
+  await using served = await serveParts(given)
+  await hangUpAfter(lookedUp.promise, served.port)
+  expect((await signal.promise)?.aborted).toBe(true)
+})
+
+/** Requests of the default identity, whose token is the assertion of `partner`. */
+async function requestAssertion(partner: Partial<Identity>, resource: string, uid = 1001) {
+  const orders = { ...ORDERS, assertionOf: [{ ...BILLING, ...partner }] }
+  const given = parts({
+    identities: identitiesOf(orders),
+    findPeerUid: () => Promise.resolve(uid),
+  })
+  await using app = createMetadataApp(given)
+  const url = TOKEN.replace('https://vault.azure.net', resource)
+  const { body } = await app.inject({ url, headers: { host: 'localhost', metadata: 'true' } })
+  return { body, asked: given.asked.length }
+}
+
+describe('the assertion of a chained identity', () => {
+  test.each([
+    'api://AzureADTokenExchange',
+    'api://AzureADTokenExchangeUSGov',
+    'api://AzureADTokenExchangeChina',
+    'api://AzureADTokenExchangeGermany',
+    'API://azureadtokenexchange//',
+    'api://AzureADTokenExchange/.DEFAULT',
+    'fb60f99c-7a34-4190-8149-302f77469936',
+  ])('%s is only for the uids of that identity', async (resource) => {
+    const limited = { allowedUids: [1000] }
+    const rejected = await requestAssertion(limited, resource)
+    expect(rejected.asked).toBe(0)
+    expect(rejected.body).toContain('the identity billing, which may be used by uid 1000')
+    expect((await requestAssertion(limited, resource, 1000)).asked).toBe(1)
+    const allowList = await requestAssertion({ resources: ['https://vault.azure.net'] }, resource)
+    expect(allowList.asked).toBe(0)
+    expect(allowList.body).toContain('is the assertion of the identity billing')
+  })
+
+  test('is for every caller if that identity has no restriction, as other resources are', async () => {
+    expect((await requestAssertion({}, 'api://AzureADTokenExchange')).asked).toBe(1)
+    const limited = { allowedUids: [1000], resources: ['https://vault.azure.net'] }
+    expect((await requestAssertion(limited, 'https://storage.azure.com')).asked).toBe(1)
+  })
+})
+
+test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
+  const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
+  const dialect = {
+    ...imds,
+    parse: (wire: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(wire), ...fields }),
+  }
+  const given = parts({ dialects: [dialect] })
+  await using app = createMetadataApp(given)
+
+  const headers = { host: 'localhost', metadata: 'true' }
+  await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
+  expect(given.asked).toEqual([
+    {
+      ...createCacheRequest(ORDERS, 'https://vault.azure.net/.default'),
+      bypassCache: true,
+    },
+  ])
+})

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import { BrokerError } from '../../../src/lib/errors.ts'
+import { errorFields } from '../../../src/broker/telemetry/describe.ts'
+
+describe('errorFields', () => {
+  test('has the ids for a support ticket', () => {
+    const entra = { aadsts: 700213, traceId: 'a-trace', correlationId: 'a-correlation' }
+    expect(
+      errorFields(new BrokerError('federated_credential_not_found', 'no match', { entra })),
+    ).toEqual({
+      code: 'federated_credential_not_found',
+      message: 'no match',
+      aadsts: 700213,
+      entraTraceId: 'a-trace',
+      entraCorrelationId: 'a-correlation',
+    })
+  })
+
+  test('has the cause, unless the message contains it', () => {
+    const cause = new Error('connect ECONNREFUSED')
+    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+    expect(errorFields(error)).toMatchObject({ cause: 'connect ECONNREFUSED' })
+    const same = new BrokerError('entra_unavailable', 'no match')
+    expect(errorFields(new BrokerError('entra_timeout', 'no match', { cause: same }))).toEqual({
+      code: 'entra_timeout',
+      message: 'no match',
+    })
+  })
+
+  test('has the causes of all addresses of a name', () => {
+    const failures = ['connect ECONNREFUSED 127.0.0.1:9', 'connect ENETUNREACH ::1:9']
+    // Node gives this error no message.
+    const cause = new AggregateError(failures.map((message) => new Error(message)))
+    const error = new BrokerError('entra_unreachable', 'unreachable', { cause })
+    expect(errorFields(error)).toMatchObject({ cause: failures.join('; ') })
+  })
+
+  test('has the stack of an unknown error in the cause alone', () => {
+    expect(errorFields(new TypeError('x is not a function'))).toMatchObject({
+      code: 'internal',
+      message: expect.not.stringContaining('x is not'),
+      cause: expect.stringMatching(/x is not a function\n\s+at /),
+    })
+  })
+})

@@ -1,0 +1,132 @@
+import { globSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { createAppServiceDialects } from '../../../src/broker/dialects/app-service.ts'
+import { imds } from '../../../src/broker/dialects/imds.ts'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import {
+  logAssertion,
+  logRefreshFailure,
+  chooseRejectionLevel,
+} from '../../../src/broker/telemetry/log-events.ts'
+import { thrown } from '../dialects/thrown-code.ts'
+import { NOW, ORDERS } from '../../fixtures/parts.ts'
+import { observe } from './observed.ts'
+
+const assertionFor = (audience: string): Assertion => ({
+  secret: new Secret('an assertion'),
+  issuer: 'https://issuer.test',
+  subject: 'system:serviceaccount:shop:orders',
+  audience: [audience],
+  expiresAt: NOW,
+})
+
+describe('logAssertion', () => {
+  test.each([
+    ['the expected audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
+    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
+    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
+  ])('logs %s', (_, audience, configured, level, event) => {
+    const { log, lines } = observe()
+    const assertion = assertionFor(audience)
+    logAssertion(log, '/token', { ok: true, assertion }, configured)
+    const { secret: _secret, ...claims } = assertion
+    expect(lines).toEqual([
+      {
+        level,
+        event,
+        time: expect.any(String),
+        file: '/token',
+        ...claims,
+        expiresAt: '2026-11-24T12:00:00.000Z',
+      },
+    ])
+  })
+
+  test('logs why a token cannot be read', () => {
+    const { log, lines } = observe()
+    const error = new BrokerError('assertion_empty', 'it is empty')
+    logAssertion(log, '/token', { ok: false, error, since: 0 }, undefined)
+    const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
+    expect(lines).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
+  })
+})
+
+test.each([
+  ['entra_unavailable', 'warn'],
+  ['federated_credential_not_found', 'error'],
+] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
+  const { log, lines } = observe()
+  const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
+  logRefreshFailure(log, { request, ttlMs: 61_999 }, new BrokerError(code, 'why'))
+  expect(lines).toMatchObject([
+    { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
+  ])
+})
+
+test.each<[ErrorCode, string]>([
+  ['metadata_header_missing', 'debug'],
+  ['not_found', 'debug'],
+  ['entra_timeout', 'info'],
+  ['federated_credential_not_found', 'info'],
+  ['application_refused', 'info'],
+  ['host_not_allowed', 'warn'],
+  ['identity_not_found', 'warn'],
+  ['resource_not_allowed', 'warn'],
+  ['internal', 'error'],
+])('chooseRejectionLevel of %s is %s', (code, level) => {
+  expect(chooseRejectionLevel(new BrokerError(code, 'why'))).toBe(level)
+})
+
+test.each([
+  ['imds', '', 'debug'],
+  ['imds', 'api-version=2018-02-01', 'warn'],
+  ['imds', 'resource=https://vault.azure.net', 'warn'],
+  ['app-service-2019', '', 'warn'],
+] as const)(
+  'chooseRejectionLevel of a request to %s with the query %j is %s',
+  (name, query, level) => {
+    const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
+    const dialect = dialects.find((each) => each.name === name)
+    const headers = { metadata: 'true', 'x-identity-header': 's' }
+    const error = thrown(() => dialect?.parse({ query, headers }))
+    expect(chooseRejectionLevel(error)).toBe(level)
+  },
+)
+
+/** Returns the events that these files log. */
+function findEvents(files: readonly string[]): string[] {
+  const source = files.map((file) => readFileSync(file, 'utf8')).join('\n')
+  const calls = source.matchAll(/\blog(?:\.\w+|\[[^\]]+\])\(\s*'(\w+)'/g)
+  return [...calls].map(([, event = '']) => event)
+}
+
+describe('docs/logs.md', () => {
+  const page = readFileSync('docs/logs.md', 'utf8')
+  const sidecar = globSync('src/{broker,sidecar}/**/*.ts')
+
+  test.each([
+    [
+      'sidecar',
+      page.split('## Levels')[0],
+      [...findEvents(sidecar), 'log_rate_limited', 'crashed'],
+    ],
+    [
+      'webhook',
+      /## Events of the webhook\n([^#]+)/.exec(page)?.[1],
+      [
+        ...findEvents([
+          'src/injection/webhook/webhook.ts',
+          'src/injection/webhook/server.ts',
+          'src/injection/webhook/client-ca.ts',
+          'src/broker/server/open-ports.ts',
+        ]),
+        'log_rate_limited',
+      ],
+    ],
+  ])('lists the events of the %s', (_, section = '', events) => {
+    const listed = [...section.matchAll(/^- `(\w+)`/gm)].map(([, event]) => event)
+    expect(new Set(listed)).toEqual(new Set(events))
+  })
+})

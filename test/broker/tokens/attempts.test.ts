@@ -1,0 +1,241 @@
+import * as fc from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import type { ErrorCode } from '../../../src/lib/errors.ts'
+import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { retryExchanges } from '../../../src/broker/tokens/attempts.ts'
+import { ask, slowest, textsOf } from './callers.ts'
+import {
+  type Behaviour,
+  createScriptedEntra,
+  other,
+  type ScriptedEntra,
+  VAULT,
+} from './scripted-entra.ts'
+import { MINUTE_MS, range, setUpLimited, TIMEOUT_MS, useFakeTime } from './setup.ts'
+
+useFakeTime()
+
+/** Asks for a token that is not cached, of an Entra ID that behaves like this from exchange to exchange. */
+async function coldStart(...behaviours: readonly Behaviour[]) {
+  const given = setUpLimited()
+  given.entra.behave(...behaviours)
+  const first = ask(given.get, VAULT)
+  const others = Promise.all(range(20).map(() => ask(given.get, VAULT)))
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+  const answer = await first
+  expect(textsOf(await others)).toEqual([answer.text])
+  return { ...given, answer }
+}
+
+/** Returns the attempts that callers waited for. */
+const foreground = ({ exchanges }: Pick<ScriptedEntra, 'exchanges'>) =>
+  exchanges.filter(({ request }) => request.isBackground !== true)
+
+describe('a cold start', () => {
+  test.each<[string, Behaviour, number]>([
+    ['a 503', { error: 'entra_unavailable' }, 500],
+    ['a connection that is refused, reset or not resolved', { error: 'entra_unreachable' }, 500],
+    ['a TLS alert', { error: 'entra_tls' }, 500],
+    ['a 503 after 1.5 s', { error: 'entra_unavailable', latencyMs: 1500 }, 2000],
+    ['a 503 after 2.9 s', { error: 'entra_unavailable', latencyMs: 2900 }, 3400],
+    ['a resolver that fails after 1.5 s', { error: 'entra_unreachable', latencyMs: 1500 }, 2000],
+    ['a 503 with Retry-After: 1', { error: 'entra_unavailable', retryAfterMs: 1000 }, 1100],
+    ['a 429 with Retry-After: 2', { error: 'entra_throttled', retryAfterMs: 2000 }, 2200],
+    // Jitter does not put the attempt off beyond the time limit.
+    ['a 503 with Retry-After: 7', { error: 'entra_unavailable', retryAfterMs: 7000 }, 7500],
+  ])('gets a token after %s', async (_, failure, withinMs) => {
+    const { answer, entra, exchanges } = await coldStart(failure, {})
+    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #2` })
+    expect(answer.tookMs).toBeGreaterThanOrEqual(failure.retryAfterMs ?? 250)
+    expect(answer.tookMs).toBeLessThanOrEqual(withinMs)
+    expect(entra.exchanges).toHaveLength(2)
+    expect(exchanges).toMatchObject([{ outcome: { ok: true } }])
+  })
+
+  test('gets a token after two failures', async () => {
+    const unavailable: Behaviour = { error: 'entra_unavailable' }
+    const { answer } = await coldStart(unavailable, unavailable, {})
+    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #3` })
+  })
+
+  test('fails after three attempts within 1.5 s, and then at once with Retry-After: 1', async () => {
+    const { get, entra } = setUpLimited()
+    entra.behave({ error: 'entra_unavailable' })
+    const first = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(1500)
+    expect(await first).toMatchObject({ text: 'entra_unavailable', retryAfterMs: 500 })
+    expect((await first).tookMs).toBeLessThanOrEqual(1500)
+    expect(entra.exchanges).toHaveLength(3)
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unavailable', tookMs: 0 })
+    // The cache's own retry is a single attempt.
+    await vi.advanceTimersByTimeAsync(500)
+    expect(entra.exchanges).toHaveLength(4)
+  })
+
+  test.each<[string, Behaviour]>([
+    ['a permanent failure', { error: 'application_refused' }],
+    ['a missing federated credential', { error: 'federated_credential_not_found' }],
+    ['a missing projected token', { error: 'assertion_missing' }],
+    ['a 429 without Retry-After', { error: 'entra_throttled' }],
+    ['a 503 with Retry-After: 8', { error: 'entra_unavailable', retryAfterMs: 8000 }],
+  ])('is not retried after %s', async (_, failure) => {
+    const { answer } = await coldStart(failure, {})
+    expect(answer).toMatchObject({ text: failure.error, tookMs: 0 })
+  })
+
+  test('fails without another attempt that could not end in time', async () => {
+    const slow: Behaviour = { error: 'entra_unavailable', latencyMs: 2900 }
+    const { answer, entra } = await coldStart(slow)
+    expect(answer).toMatchObject({ text: 'entra_unavailable' })
+    expect(answer.tookMs).toBeLessThanOrEqual(6300)
+    expect(foreground(entra)).toHaveLength(2)
+  })
+})
+
+describe('an attempt that is silent for 3 s', () => {
+  const HUNG: Behaviour = { latencyMs: 60_000 }
+
+  test('is hedged, and ends when the other one has a token', async () => {
+    const { answer, entra } = await coldStart(HUNG, { latencyMs: 100 })
+    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #2`, tookMs: 3100 })
+    expect(entra.inflight()).toBe(0)
+  })
+
+  test('goes on: an Entra ID that takes 5.5 s issues the token after 5.5 s', async () => {
+    const { answer, entra } = await coldStart({ latencyMs: 5500 })
+    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #1`, tookMs: 5500 })
+    expect(entra.exchanges).toHaveLength(2)
+    expect(entra.inflight()).toBe(0)
+  })
+
+  test.each<[string, Behaviour, Behaviour, object]>([
+    [
+      'a temporary error of the other one does not decide',
+      { latencyMs: 5000 },
+      { error: 'entra_unavailable' },
+      { ok: true, tookMs: 5000 },
+    ],
+    [
+      'its temporary error does not decide',
+      { error: 'entra_unreachable', latencyMs: 3500 },
+      { latencyMs: 1000 },
+      { ok: true, tookMs: 4000 },
+    ],
+    [
+      'its silence does not hide the error of the other one',
+      { error: 'entra_timeout', latencyMs: 7500 },
+      { error: 'entra_throttled' },
+      { text: 'entra_throttled', tookMs: 7500 },
+    ],
+    [
+      'a permanent error of the other one decides',
+      HUNG,
+      { error: 'application_refused', latencyMs: 500 },
+      { text: 'application_refused', tookMs: 3500 },
+    ],
+  ])('%s', async (_, first, second, expected) => {
+    const { answer } = await coldStart(first, second)
+    expect(answer).toMatchObject(expected)
+  })
+
+  test('goes on after callers have got an error after 8 s, and its token is cached', async () => {
+    const { answer, get, entra, exchanges } = await coldStart({ latencyMs: 9000 })
+    expect(answer).toMatchObject({ text: 'entra_timeout', tookMs: 8000, retryAfterMs: 500 })
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_timeout', tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await ask(get, VAULT)).toMatchObject({ text: `${VAULT.scope} #1`, tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(2)
+    expect(exchanges).toMatchObject([{ outcome: { ok: true }, durationMs: 9000 }])
+  })
+
+  test('ends after 16 s', async () => {
+    const { get, entra, exchanges } = await coldStart(HUNG)
+    await vi.advanceTimersByTimeAsync(4000)
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_timeout', tookMs: 0 })
+    await vi.advanceTimersByTimeAsync(4000)
+    expect(exchanges).toMatchObject([{ outcome: { ok: false }, durationMs: 16_000 }])
+    expect(entra.inflight()).toBe(0)
+  })
+})
+
+test('throws the error of the last attempt if the signal aborts before the next one', async () => {
+  const { source, behave, exchanges } = createScriptedEntra()
+  behave({ error: 'entra_unavailable', retryAfterMs: 2000 }, {})
+  const retried = retryExchanges(source, { clock: systemClock, timeoutMs: TIMEOUT_MS })
+  const limit = new AbortController()
+  const answer = ask((request) => retried(request, limit.signal), VAULT)
+  setTimeout(() => limit.abort(), 1000)
+  await vi.advanceTimersByTimeAsync(8000)
+  expect(await answer).toMatchObject({ text: 'entra_unavailable', tookMs: 1000 })
+  expect(exchanges).toHaveLength(1)
+})
+
+test('a refresh is not retried at once', async () => {
+  const { entra, get } = setUpLimited()
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(29 * MINUTE_MS)
+  await ask(get, VAULT)
+  entra.behave({ error: 'entra_unavailable' }, {})
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(entra.exchanges).toHaveLength(2)
+})
+
+test('a process makes ten retries and hedges a minute, whatever the number of keys', async () => {
+  const { entra, get } = setUpLimited()
+  entra.behave({ error: 'entra_unavailable' })
+  const askForMany = async (prefix: string) => {
+    const before = foreground(entra).length
+    const answers = Promise.all(range(12).map((name) => ask(get, other(`${prefix}-${name}`))))
+    await vi.advanceTimersByTimeAsync(2500)
+    expect(slowest(await answers)).toBeLessThanOrEqual(2500)
+    return foreground(entra).length - before
+  }
+  expect(await askForMany('first')).toBe(12 + 10)
+  expect(await askForMany('second')).toBe(12)
+  entra.behave({ latencyMs: 4000 })
+  const before = foreground(entra).length
+  const unhedged = ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(4000)
+  expect(await unhedged).toMatchObject({ ok: true, tookMs: 4000 })
+  expect(foreground(entra)).toHaveLength(before + 1)
+  entra.behave({ error: 'entra_unavailable' })
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(await askForMany('third')).toBe(12 + 10)
+})
+
+test('attempts are few and callers are answered in time, whatever the failures', async () => {
+  const behaviour = fc.record(
+    {
+      latencyMs: fc.constantFrom(0, 10, 900, 2900, 3100, 5500, 60_000),
+      error: fc.constantFrom<ErrorCode>('entra_unavailable', 'entra_throttled', 'policy_refused'),
+      retryAfterMs: fc.constantFrom(0, 500, 2000, 5000),
+    },
+    { requiredKeys: ['latencyMs'] },
+  )
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(behaviour, { minLength: 4, maxLength: 4 }),
+      random,
+      async (run, r) => {
+        const { entra, get, cache } = setUpLimited({ random: () => r })
+        entra.behave(...run)
+        const answer = ask(get, VAULT)
+        await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+        cache.close()
+        const { ok, tookMs, text } = await answer
+        expect(tookMs).toBeLessThanOrEqual(TIMEOUT_MS)
+        const attempts = foreground(entra)
+        // Three, and in eight seconds two that were silent for three.
+        expect(attempts.length).toBeLessThanOrEqual(5)
+        expect(entra.maxInflight()).toBeLessThanOrEqual(2)
+        // A token that comes in time is not missed, unless another attempt is rejected first.
+        const [first] = run
+        const comes = first?.error === undefined && (first?.latencyMs ?? 0) < TIMEOUT_MS
+        expect(ok || !comes || text === 'policy_refused').toBe(true)
+        await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+        expect(entra.inflight()).toBe(0)
+      },
+    ),
+  )
+})

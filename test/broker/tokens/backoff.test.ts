@@ -1,0 +1,113 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import {
+  computeNegativeTtlMs,
+  computeRetryDelayMs,
+  mayRecoverWithNewAssertion,
+} from '../../../src/broker/tokens/backoff.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from './setup.ts'
+
+const highest = () => 1 - Number.EPSILON
+const lowest = () => 0
+const half = () => 0.5
+
+const createError = (code: ErrorCode, retryAfterMs?: number) =>
+  new BrokerError(code, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
+const propagating = new BrokerError('federated_credential_not_found', 'not found', {
+  temporaryUntil: 0,
+})
+
+const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })
+
+describe('computeRetryDelayMs', () => {
+  test.each([
+    ['1 s at first', createError('entra_unavailable'), attempt(1), 1],
+    ['twice as much each time', createError('entra_timeout'), attempt(3), 4],
+    ['8 s without a token', createError('entra_unreachable'), attempt(1e6), 8],
+    ['60 s with a token', createError('entra_unavailable'), attempt(99, 1e9), 60],
+    ['1 s at first while a credential propagates', propagating, attempt(1), 1],
+    ['30 s after that', createError('federated_credential_not_found'), attempt(99), 30],
+    ['30 s for an issuer out of reach', createError('issuer_unreachable'), attempt(99), 30],
+    ['300 s for a permanent failure', createError('policy_refused'), attempt(99, 1e9), 300],
+    ['300 s for one without a token', createError('policy_refused'), attempt(99), 300],
+    ['the lifetime of the token', createError('entra_unavailable'), attempt(99, 7000), 7],
+  ])('is capped at %s', (_, error, failed, seconds) => {
+    expect(computeRetryDelayMs(error, failed, highest)).toBeCloseTo(seconds * SECOND_MS, 3)
+  })
+
+  test('has full jitter above a quarter of a second', () => {
+    const delays = [0, 0.5, 0.9].map((r) =>
+      computeRetryDelayMs(createError('entra_unavailable'), attempt(4), () => r),
+    )
+    expect(delays).toEqual([250, 4000, 7200])
+  })
+
+  test('is at least 10 s for a permanent failure without a token', () => {
+    expect(computeRetryDelayMs(createError('policy_refused'), attempt(1), lowest)).toBe(10_000)
+  })
+
+  test('is never shorter than Retry-After', () => {
+    const codes: ErrorCode[] = [
+      'entra_timeout',
+      'entra_throttled',
+      'issuer_unreachable',
+      'internal',
+    ]
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...codes),
+        fc.nat(50 * MINUTE_MS),
+        fc.nat(HOUR_MS),
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (code, retryAfterMs, tokenTtlMs, failures, r) => {
+          const error = createError(code, retryAfterMs)
+          const delay = computeRetryDelayMs(error, { failures, tokenTtlMs }, () => r)
+          expect(delay).toBeGreaterThanOrEqual(retryAfterMs)
+          expect(delay).toBeLessThanOrEqual(Math.max(60 * SECOND_MS, retryAfterMs * 1.2))
+        },
+      ),
+    )
+  })
+
+  test('is a fifth longer than Retry-After at most', () => {
+    const delays = [lowest, half, highest].map((random) =>
+      computeRetryDelayMs(createError('entra_throttled', 50 * MINUTE_MS), attempt(1), random),
+    )
+    expect(delays.map((ms) => Math.round(ms / MINUTE_MS))).toEqual([50, 55, 60])
+  })
+
+  test.each([0, HOUR_MS])(
+    'ignores the Retry-After of a permanent failure (time to live of the token: %i ms)',
+    (tokenTtlMs) => {
+      const delays = [undefined, HOUR_MS].map((retryAfterMs) => {
+        const error = createError('application_refused', retryAfterMs)
+        return computeRetryDelayMs(error, { failures: 1, tokenTtlMs }, half)
+      })
+      expect(delays[1]).toBe(delays[0])
+    },
+  )
+})
+
+test.each([
+  ['a temporary failure until the retry', createError('entra_timeout'), 8000, lowest, 8000],
+  ['a permanent failure for 10 s', createError('policy_refused'), 300_000, lowest, 10_000],
+  ['a permanent failure with jitter', createError('policy_refused'), 300_000, half, 8750],
+])('computeNegativeTtlMs caches %s', (_, error, retryDelayMs, random, expected) => {
+  expect(computeNegativeTtlMs(error, retryDelayMs, random)).toBe(expected)
+})
+
+test.each([
+  [createError('federated_credential_not_found'), true],
+  [propagating, true],
+  [createError('assertion_missing'), true],
+  [createError('assertion_expired'), true],
+  [createError('assertion_refused'), true],
+  [createError('issuer_unreachable'), true],
+  [createError('entra_throttled'), false],
+  [createError('entra_timeout'), false],
+  [createError('entra_unreachable'), false],
+])('mayRecoverWithNewAssertion of %s is %s', (error, expected) => {
+  expect(mayRecoverWithNewAssertion(error)).toBe(expected)
+})

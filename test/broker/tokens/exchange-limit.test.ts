@@ -1,0 +1,77 @@
+import { expect, test, vi } from 'vitest'
+import { createExchangeLimit, nestLimits } from '../../../src/broker/tokens/exchange-limit.ts'
+import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
+import { ask } from './callers.ts'
+import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
+import { MINUTE_MS, setUp, useFakeTime } from './setup.ts'
+
+useFakeTime()
+
+function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: number) {
+  const entra = createScriptedEntra(behaviour)
+  const limit = createExchangeLimit({
+    maxConcurrent,
+    timeoutMs: 10_000,
+    ...(maxQueued !== undefined && { maxQueued }),
+  })
+  const { signal } = new AbortController()
+  const get = (request: TokenRequest) =>
+    limit(() => entra.source(request, signal), { isUrgent: request.isBackground === true })
+  return { entra, get }
+}
+
+test('the third of two concurrent exchanges waits', async () => {
+  const { get } = setUpLimiter({ latencyMs: 100 })
+  const all = Promise.all([1, 2, 3].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(200)
+  expect((await all).map(({ tookMs }) => tookMs)).toEqual([100, 100, 200])
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+const limitTo = (maxConcurrent: number) => createExchangeLimit({ maxConcurrent, timeoutMs: 10_000 })
+
+test.each([
+  ['its own limit', 1, 9],
+  ['a limit that caches share', 9, 1],
+])('a refresh goes before the exchanges of callers at %s', async (_, own, shared) => {
+  const { entra, get } = setUp({ limit: nestLimits(limitTo(own), limitTo(shared)) })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  entra.behave({ latencyMs: 100 })
+  const requests = [other('running'), other('waiting'), { ...VAULT, bypassCache: true }]
+  for (const request of requests) void ask(get, request)
+  await vi.advanceTimersByTimeAsync(300)
+  const scopes = entra.exchanges.map(({ request }) => request.scope)
+  const expected = [VAULT, other('running'), VAULT, other('waiting')]
+  expect(scopes).toEqual(expected.map(({ scope }) => scope))
+})
+
+test('an exchange that waited for half of the time limit is rejected', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 9000 })
+  const all = Promise.all([1, 2, 3].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(9000)
+  expect((await all)[2]).toMatchObject({ text: 'overloaded', tookMs: 5000, retryAfterMs: 1000 })
+  expect(entra.exchanges).toHaveLength(2)
+})
+
+test('an exchange is rejected at once while the queue is full', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100 }, 1, 2)
+  const all = Promise.all([1, 2, 3, 4].map((name) => ask(get, other(name))))
+  const refresh = ask(get, { ...other('refresh'), isBackground: true })
+  await vi.advanceTimersByTimeAsync(400)
+  const replies = await all
+  expect(replies.map(({ tookMs }) => tookMs)).toEqual([100, 300, 400, 0])
+  expect(replies[3]).toMatchObject({ text: 'overloaded', retryAfterMs: 1000 })
+  // Refreshes have a queue of their own.
+  expect((await refresh).tookMs).toBe(200)
+  expect(entra.exchanges).toHaveLength(4)
+})
+
+test('an exchange that failed makes room for the next', async () => {
+  const { entra, get } = setUpLimiter({ latencyMs: 100, error: 'internal' })
+  const all = Promise.all([1, 2, 3, 4, 5].map((name) => ask(get, other(name))))
+  await vi.advanceTimersByTimeAsync(300)
+  expect((await all).map(({ text }) => text)).toEqual(Array(5).fill('internal'))
+  entra.behave({})
+  expect((await ask(get, VAULT)).tookMs).toBe(0)
+})

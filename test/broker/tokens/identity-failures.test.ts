@@ -1,0 +1,191 @@
+import { describe, expect, test, vi } from 'vitest'
+import { type AssertionClaims, BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { shareIdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
+import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
+import type { GetToken } from '../../../src/broker/tokens/token.ts'
+import { ORDERS } from '../../fixtures/parts.ts'
+import { ask, askFor } from './callers.ts'
+import { other, VAULT } from './scripted-entra.ts'
+import {
+  CACHE_OPTIONS,
+  HOUR_MS,
+  jump,
+  MINUTE_MS,
+  range,
+  setUp,
+  setUpLimited,
+  useFakeTime,
+} from './setup.ts'
+
+useFakeTime()
+
+const getError = (get: GetToken, request = VAULT) => get(request).catch((error: unknown) => error)
+const REPORTS = createCacheRequest(
+  { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
+  VAULT.scope,
+)
+const TEMPORARY = { isPermanent: false, status: 503 }
+const PERMANENT = { isPermanent: true, status: 400 }
+
+describe('a federated credential that is not found', () => {
+  const NOT_FOUND = { error: 'federated_credential_not_found', retryAfterMs: HOUR_MS } as const
+  const asking = { forMs: 4 * MINUTE_MS, everyMs: 5000 }
+
+  test('is a temporary error for three minutes, then a permanent one', async () => {
+    const { get } = setUp({ behaviour: NOT_FOUND })
+    expect(await getError(get)).toMatchObject({ code: NOT_FOUND.error, ...TEMPORARY })
+    await askFor(get, { ...asking, forMs: 3 * MINUTE_MS - 5000 })
+    expect(await getError(get)).toMatchObject(TEMPORARY)
+    await askFor(get, { ...asking, forMs: MINUTE_MS })
+    expect(await getError(get)).toMatchObject({
+      code: NOT_FOUND.error,
+      message: expect.not.stringContaining('temporary'),
+      ...PERMANENT,
+    })
+  })
+
+  test('has one grace for all resources of the identity, however long callers stay away', async () => {
+    const { get } = setUp({ behaviour: NOT_FOUND })
+    await getError(get)
+    await vi.advanceTimersByTimeAsync(HOUR_MS)
+    expect(await getError(get)).toMatchObject(PERMANENT)
+    expect(await getError(get, other(1))).toMatchObject(PERMANENT)
+    expect(await getError(get, REPORTS)).toMatchObject(TEMPORARY)
+  })
+
+  test('gets another grace after a token of any resource: the nodes of Entra ID differ', async () => {
+    const { entra, get } = setUp({ behaviour: NOT_FOUND })
+    await askFor(get, asking)
+    entra.behave({})
+    expect(await ask(get, other(1))).toMatchObject({ ok: true })
+    entra.behave(NOT_FOUND)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await getError(get)).toMatchObject(TEMPORARY)
+  })
+
+  test('gets another grace for an assertion with other claims, and none for a rotated one', async () => {
+    const claims = { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] }
+    const entra = createRejecting('federated_credential_not_found', 700213, claims)
+    const cache = createCache(entra)
+    const { get } = cache
+    await askFor(get, asking)
+    entra.assertion = structuredClone(claims)
+    cache.assertionRotated(ORDERS.tokenFile)
+    expect(await getError(get)).toMatchObject(PERMANENT)
+    entra.assertion = { ...claims, subject: 'c' }
+    cache.assertionRotated(ORDERS.tokenFile)
+    expect(await getError(get)).toMatchObject(TEMPORARY)
+  })
+
+  test.each<[ErrorCode, number, object]>([
+    ['application_refused', 700011, TEMPORARY],
+    ['application_refused', 700016, TEMPORARY],
+    ['application_refused', 7000229, TEMPORARY],
+    ['application_refused', 7000112, PERMANENT],
+    ['federated_credential_mismatch', 700212, TEMPORARY],
+    ['federated_credential_mismatch', 7002138, PERMANENT],
+  ])('has the grace of what may be new: %s (AADSTS%i)', async (code, aadsts, expected) => {
+    const { get } = createCache(createRejecting(code, aadsts))
+    expect(await getError(get)).toMatchObject(expected)
+    await askFor(get, asking)
+    expect(await getError(get)).toMatchObject(PERMANENT)
+  })
+
+  test('has no grace if the issuer is internal to the cluster', async () => {
+    const entra = createRejecting('issuer_unreachable', 700212)
+    expect(await getError(createCache({ ...entra, needsChange: true }).get)).toMatchObject(
+      PERMANENT,
+    )
+  })
+
+  test('says before the fix until when it is temporary', async () => {
+    vi.setSystemTime(Date.UTC(2026, 10, 25, 9, 58))
+    const { get } = createCache(createRejecting('federated_credential_not_found', 70025))
+    expect(await getError(get)).toMatchObject({
+      message: 'no; until 10:01 UTC wimds answers with a temporary 503. Fix: create it',
+      retryAfterMs: expect.toSatisfy((ms: number) => ms <= 1000),
+    })
+  })
+
+  test('is retried by the cache during the grace and after it, and no caller waits', async () => {
+    const { entra, get } = setUp({ behaviour: NOT_FOUND })
+    await askFor(get, { ...asking, everyMs: 500 })
+    expect(entra.exchanges.length).toBeLessThan(30)
+    entra.behave({ latencyMs: 100 })
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+  })
+})
+
+describe('a throttled identity', () => {
+  const THROTTLED = { error: 'entra_throttled', retryAfterMs: MINUTE_MS } as const
+
+  test('is not exchanged for any resource before Retry-After', async () => {
+    const { entra, get } = setUp({ behaviour: THROTTLED })
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(10_000)
+    const answers = await Promise.all(range(30).map((index) => ask(get, other(index))))
+    expect(entra.exchanges).toHaveLength(1)
+    for (const { text, retryAfterMs } of answers) {
+      expect(text).toBe('entra_throttled')
+      expect(retryAfterMs).toBeGreaterThanOrEqual(50_000)
+      expect(retryAfterMs).toBeLessThanOrEqual(60_000)
+    }
+    entra.behave({})
+    await vi.advanceTimersByTimeAsync(50_000)
+    expect(await ask(get, other('new'))).toMatchObject({ ok: true })
+  })
+
+  test('is not exchanged for others while one exchange waits for a short Retry-After', async () => {
+    const { entra, get } = setUpLimited()
+    entra.behave({ error: 'entra_throttled', retryAfterMs: 2000 }, {})
+    const first = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(100)
+    const others = range(20).map((index) => ask(get, other(index)))
+    await vi.advanceTimersByTimeAsync(1800)
+    expect(entra.exchanges).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1000)
+    const answers = await Promise.all([first, ...others])
+    expect(answers.every(({ ok }) => ok)).toBe(true)
+  })
+
+  test('leaves other identities alone', async () => {
+    const { entra, get } = setUp({ behaviour: THROTTLED })
+    await ask(get, VAULT)
+    entra.behave({})
+    expect(await ask(get, REPORTS)).toMatchObject({ ok: true })
+  })
+
+  test('is exchanged again after the machine has slept for so long', async () => {
+    const { entra, get } = setUp({ behaviour: THROTTLED })
+    await ask(get, VAULT)
+    entra.behave({})
+    jump(MINUTE_MS)
+    expect(await ask(get, other(1))).toMatchObject({ ok: true })
+  })
+})
+
+interface Rejecting {
+  readonly code: ErrorCode
+  readonly aadsts: number
+  readonly needsChange?: boolean
+  assertion: AssertionClaims | undefined
+}
+
+function createRejecting(code: ErrorCode, aadsts: number, assertion?: AssertionClaims): Rejecting {
+  return { code, aadsts, assertion }
+}
+
+/** Creates a cache of an Entra ID that rejects every exchange. */
+function createCache(entra: Rejecting) {
+  const reject = () => {
+    const { code, aadsts, assertion, needsChange = false } = entra
+    const options = { fix: 'create it', entra: { aadsts }, assertion, needsChange }
+    return Promise.reject(new BrokerError(code, 'no', options))
+  }
+  const source = shareIdentityFailures(reject, systemClock)
+  const cache = new TokenCache(source, { ...CACHE_OPTIONS, maxEntries: 9 })
+  return Object.assign(cache, { get: cache.createGet(Infinity) })
+}

@@ -1,0 +1,83 @@
+/** A scripted Entra ID: a token source in fake time that answers as configured and records requests. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { createLifetime, systemClock } from '../../../src/broker/tokens/clock.ts'
+import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
+import type {
+  AccessToken,
+  CacheRequest,
+  TokenRequest,
+  TokenSource,
+} from '../../../src/broker/tokens/token.ts'
+import { ORDERS } from '../../fixtures/parts.ts'
+
+export const VAULT: CacheRequest = createCacheRequest(ORDERS, 'https://vault.test/.default')
+
+/** A request for another key than `VAULT`. */
+export const other = (name: string | number): CacheRequest =>
+  createCacheRequest(ORDERS, `https://resource-${name}.test/.default`)
+
+export interface Behaviour {
+  /** How long an answer takes. */
+  readonly latencyMs?: number
+  readonly lifetimeMs?: number
+  readonly refreshInMs?: number
+  /** Thrown instead of a token. */
+  readonly error?: ErrorCode
+  readonly retryAfterMs?: number
+}
+
+export interface ScriptedEntra {
+  readonly source: TokenSource
+  /** Sets the behaviour of exchanges that start from now on: of the next ones in turn, then of all others. */
+  readonly behave: (...behaviours: readonly Behaviour[]) => void
+  /** Every exchange, with its start on the monotonic clock. */
+  readonly exchanges: readonly { readonly request: TokenRequest; readonly at: number }[]
+  /** The most exchanges of one key that ran at the same time. */
+  readonly maxInflight: () => number
+  /** The exchanges that run now. */
+  readonly inflight: () => number
+}
+
+/** Creates one. The text of its n-th token is `SCOPE #n`, counting all exchanges from 1. */
+export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
+  let behaviours: readonly Behaviour[] = [first]
+  let most = 0
+  const running = new Map<string, number>()
+  const exchanges: { request: TokenRequest; at: number }[] = []
+
+  async function source(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
+    const { scope } = request
+    const [behaviour = {}, ...later] = behaviours
+    if (later.length > 0) behaviours = later
+    const { latencyMs = 0, error, retryAfterMs, lifetimeMs = 3_600_000, refreshInMs } = behaviour
+    const startedAt = systemClock.monotonic()
+    const text = `${scope} #${exchanges.push({ request, at: startedAt })}`
+    running.set(scope, (running.get(scope) ?? 0) + 1)
+    most = Math.max(most, running.get(scope) ?? 0)
+    if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
+    running.set(scope, (running.get(scope) ?? 0) - 1)
+    if (signal.aborted) throw new BrokerError('entra_timeout', 'no response in time')
+    if (error !== undefined) {
+      throw new BrokerError(error, `scripted failure: ${error}`, {
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      })
+    }
+    return {
+      secret: new Secret(text),
+      lifetime: createLifetime(startedAt, lifetimeMs, systemClock),
+      ...(refreshInMs !== undefined && { refreshInMs }),
+    }
+  }
+
+  return {
+    source,
+    behave: (...next) => {
+      behaviours = next
+    },
+    exchanges,
+    maxInflight: () => most,
+    inflight: () => [...running.values()].reduce((sum, count) => sum + count, 0),
+  }
+}

@@ -1,0 +1,201 @@
+/** The specification of the token cache, checked from outside: by its requests and its answers. */
+import { expect } from 'vitest'
+import { type ErrorCode, ERROR_KINDS, toBrokerError } from '../../../src/lib/errors.ts'
+import type {
+  AccessToken,
+  CacheRequest,
+  TokenRequest,
+  TokenSource,
+} from '../../../src/broker/tokens/token.ts'
+import type { Answer } from './callers.ts'
+
+/** One exchange of one key. Instants are on the monotonic clock, unless they say so. */
+interface Exchange {
+  readonly startedAt: number
+  readonly startedAtWall: number
+  endedAt?: number
+  endedAtWall?: number
+  token?: AccessToken
+  /**
+   * The token had expired when the clock was set, or its key was removed: the cache may have dropped it, even if it
+   * is valid again.
+   */
+  isDropped?: boolean
+  error?: { readonly code: ErrorCode; readonly retryAfterMs: number }
+}
+
+/** One request of one caller. */
+interface Call {
+  readonly request: CacheRequest
+  readonly askedAt: number
+  /** The token that it must get, within `maxWaitMs`. */
+  readonly owed: AccessToken | undefined
+  readonly maxWaitMs: number
+  /** It must start an exchange, or wait for a running one. */
+  readonly isExchangeDue: boolean
+}
+
+interface Specification {
+  /** Wraps the source of the cache under test. */
+  readonly watch: (source: TokenSource) => TokenSource
+  /** Records the state before a caller asks. */
+  readonly call: (request: CacheRequest) => Call
+  /** Checks the answer when the caller gets it. */
+  readonly check: (call: Call, answer: Answer) => void
+  readonly assertionRotated: () => void
+  /** Records the state before the wall clock is set. */
+  readonly clockJumped: () => void
+  /** Records that the key of this request is removed, and with it what is cached. */
+  readonly removed: (request: TokenRequest) => void
+  /** Checks the times between all exchanges. */
+  readonly checkBackoff: () => void
+}
+
+/** A token with less time to live counts as expired. */
+const MIN_TTL_MS = 500
+/** How long a failure is cached at most: while changes propagate in Entra ID. */
+const MAX_NEGATIVE_TTL_MS = 30_000
+const PERMANENT_NEGATIVE_TTL_MS = 10_000
+const MAX_REPLACE_WAIT_MS = 2000
+/** Callers may wait for a new token if the cached one has less time to live, or less than a sixth of its lifetime. */
+const ENDING_MS = 30_000
+
+const now = () => performance.now()
+
+const ttlOf = ({ lifetime: { startsAt, lengthMs, wallOffset } }: AccessToken) =>
+  startsAt + lengthMs - Math.max(now(), Date.now() - wallOffset)
+
+export function specification(): Specification {
+  const histories = new Map<string, Exchange[]>()
+  const rotations: number[] = []
+  const jumps: number[] = []
+  const bypassedAt = new Map<string, number[]>()
+  const removedAt = new Map<string, number[]>()
+
+  const historyOf = ({ scope }: TokenRequest) => {
+    const history = histories.get(scope) ?? []
+    histories.set(scope, history)
+    return history
+  }
+
+  function watch(source: TokenSource): TokenSource {
+    return async (request, signal) => {
+      const history = historyOf(request)
+      // Single flight.
+      expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
+      const exchange: Exchange = { startedAt: now(), startedAtWall: Date.now() }
+      history.push(exchange)
+      try {
+        const token = await source(request, signal)
+        if (ttlOf(token) >= MIN_TTL_MS) exchange.token = token
+        else exchange.error = { code: 'entra_bad_response', retryAfterMs: 0 }
+        return token
+      } catch (thrown) {
+        const { code, retryAfterMs = 0 } = toBrokerError(thrown)
+        exchange.error = { code, retryAfterMs: ERROR_KINDS[code].permanent ? 0 : retryAfterMs }
+        throw thrown
+      } finally {
+        exchange.endedAt = now()
+        exchange.endedAtWall = Date.now()
+      }
+    }
+  }
+
+  function call(request: CacheRequest): Call {
+    const history = historyOf(request)
+    const { token: held, isDropped } = history.findLast(({ token }) => token !== undefined) ?? {}
+    const isOwed = held !== undefined && isDropped !== true && ttlOf(held) >= MIN_TTL_MS
+    const owed = isOwed ? held : undefined
+    const isEnding =
+      owed !== undefined && ttlOf(owed) < Math.min(ENDING_MS, owed.lifetime.lengthMs / 6)
+    const maxWaitMs = request.bypassCache === true || isEnding ? MAX_REPLACE_WAIT_MS : 0
+    if (request.bypassCache === true) {
+      bypassedAt.set(request.scope, [...(bypassedAt.get(request.scope) ?? []), now()])
+    }
+    const last = history.at(-1)
+    const isExchangeDue =
+      last?.error === undefined ||
+      now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error) ||
+      Date.now() - (last.endedAtWall ?? Date.now()) > maxNegativeTtl(last.error)
+    return { request, askedAt: now(), owed, maxWaitMs, isExchangeDue }
+  }
+
+  function check({ request, askedAt, owed, maxWaitMs, isExchangeDue }: Call, answer: Answer): void {
+    if (answer.ok) {
+      const given = historyOf(request).find(({ token }) => token?.secret.reveal() === answer.text)
+      // Never the token of another key, never an expired one.
+      expect(given?.token).toBeDefined()
+      expect(given?.token && ttlOf(given.token)).toBeGreaterThan(0)
+    }
+    if (owed !== undefined && ttlOf(owed) >= MIN_TTL_MS) {
+      // Never a failure, and no wait unless the caller bypasses the cache or the token ends soon.
+      expect(answer.ok).toBe(true)
+      expect(answer.tookMs).toBeLessThanOrEqual(maxWaitMs)
+      return
+    }
+    if (owed !== undefined || answer.tookMs > 0 || answer.ok) return
+    // A cached failure: an exchange failed, and the next one is not overdue.
+    expect(historyOf(request).some(({ startedAt }) => startedAt <= askedAt)).toBe(true)
+    expect(answer.retryAfterMs).toBeGreaterThanOrEqual(0)
+    const wasExchanged = historyOf(request).some(({ startedAt }) => startedAt === askedAt)
+    expect(isExchangeDue && !wasExchanged && !isInflightAt(request, askedAt)).toBe(false)
+  }
+
+  function isInflightAt(request: TokenRequest, at: number): boolean {
+    return historyOf(request).some(
+      ({ startedAt, endedAt = Infinity }) => startedAt <= at && at <= endedAt,
+    )
+  }
+
+  function checkBackoff(): void {
+    for (const [scope, history] of histories) {
+      for (const [index, exchange] of history.entries()) {
+        const { startedAt, endedAt = now(), endedAtWall = Date.now(), error } = exchange
+        const next = history[index + 1]
+        if (next === undefined) continue
+        const isBetween = (at: number) => startedAt <= at && at <= next.startedAt
+        // By the clock that says more: the machine may have slept.
+        const gap = Math.max(next.startedAt - endedAt, next.startedAtWall - endedAtWall)
+        const isRotated = rotations.some(isBetween)
+        const isJump = jumps.some(isBetween)
+        const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false
+        const isRemoved = removedAt.get(scope)?.some(isBetween) ?? false
+        // No retry before the backoff ends, unless the projected token was rotated or the key removed.
+        if (error !== undefined && !isRotated && !isRemoved) {
+          expect(gap).toBeGreaterThanOrEqual(Math.max(250, error.retryAfterMs))
+        }
+        // No exchange right after a token, unless it expired, its key was removed or a caller bypassed the cache.
+        if (error === undefined && !isBypassed && !isJump && !isRemoved) {
+          expect(next.startedAt - startedAt).toBeGreaterThanOrEqual(MIN_TTL_MS)
+        }
+      }
+    }
+  }
+
+  function clockJumped(): void {
+    jumps.push(now())
+    for (const exchange of [...histories.values()].flat()) {
+      if (exchange.token && ttlOf(exchange.token) < MIN_TTL_MS) exchange.isDropped = true
+    }
+  }
+
+  function removed({ scope }: TokenRequest): void {
+    removedAt.set(scope, [...(removedAt.get(scope) ?? []), now()])
+    for (const exchange of histories.get(scope) ?? []) exchange.isDropped = true
+  }
+
+  return {
+    watch,
+    call,
+    check,
+    checkBackoff,
+    assertionRotated: () => rotations.push(now()),
+    clockJumped,
+    removed,
+  }
+}
+
+function maxNegativeTtl({ code, retryAfterMs }: NonNullable<Exchange['error']>): number {
+  const longest = ERROR_KINDS[code].permanent ? PERMANENT_NEGATIVE_TTL_MS : MAX_NEGATIVE_TTL_MS
+  return Math.max(longest, 1.2 * retryAfterMs)
+}

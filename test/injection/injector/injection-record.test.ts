@@ -1,0 +1,314 @@
+/** Pods that were injected before: injecting them again gives what injecting a new pod gives. */
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { inject } from '../../../src/injection/injector/inject.ts'
+import { uninject } from '../../../src/injection/injector/uninject.ts'
+import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
+import {
+  containerOf,
+  injected,
+  type InjectedPod,
+  patchFor,
+  reasonsFor,
+  request,
+  type TestContainer,
+} from './patched.ts'
+
+const pod = (annotations: Record<string, string> = {}) => ({
+  metadata: { annotations },
+  spec: { containers: [APP] },
+})
+
+const APP = {
+  name: 'app',
+  image: 'app:1',
+  securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
+}
+
+/** Returns a pod whose container has these variables. */
+const withEnv = (env: readonly object[], annotations: Record<string, string> = ENV) => ({
+  ...pod(annotations),
+  spec: { containers: [{ ...APP, env }] },
+})
+
+const RECORD = 'wimds.io/injected'
+/** The record of an injection that changed no container of the author. */
+const LOOPBACK = JSON.stringify({ mode: 'loopback' })
+const NFT = { 'wimds.io/mode': 'nft' }
+const ENV = { 'wimds.io/mode': 'env' }
+
+test.each<[string, Record<string, string>, Record<string, string>]>([
+  ['another admin port', { 'wimds.io/admin-port': '9200' }, { 'wimds.io/admin-port': '9300' }],
+  ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
+  ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
+  ['another CA', { 'wimds.io/ca-config-map': 'old' }, { 'wimds.io/ca-secret': 'new' }],
+  ['no proxy', { 'wimds.io/https-proxy': 'http://proxy:3128', 'wimds.io/no-proxy': 'a' }, {}],
+  ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
+  ['no pass-through', { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }, NFT],
+  [
+    'another secret',
+    { ...ENV, 'wimds.io/identity-header-secret': 'one' },
+    { ...ENV, 'wimds.io/identity-header-secret': 'two' },
+  ],
+])('with %s it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(withAnnotations(injected(pod(before)), now)))).toEqual(
+    unordered(injected(pod(now))),
+  )
+})
+
+const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }
+
+test.each(['loopback', 'nft'])(
+  'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
+  (mode) => {
+    const secretKeyRef = { name: 'header', key: 'identity-header' }
+    const env = [
+      HOST,
+      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+      { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
+    ]
+    const annotations = { 'wimds.io/mode': mode, 'wimds.io/identity-header-secret': 'header' }
+    const once = injected(withEnv(env, annotations))
+    expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
+    expect(injected(once)).toEqual(once)
+  },
+)
+
+const two = (annotations: Record<string, string>, env: readonly object[]) => ({
+  metadata: { annotations: { ...ENV, ...annotations } },
+  spec: { containers: [APP, { name: 'own', env }] },
+})
+
+describe('in mode env a skipped container', () => {
+  const SKIP = { 'wimds.io/skip-containers': 'own' }
+  test('keeps a variable of its author that is also the sidecar’s', () => {
+    const once = injected(two(SKIP, [HOST]))
+    expect(containerOf(once, 'own').env).toEqual([HOST])
+    expect(injected(once)).toEqual(once)
+  })
+
+  test('loses what injection added before it was skipped', () => {
+    const skipping = withAnnotations(injected(two({}, [])), { ...ENV, ...SKIP })
+    expect(containerOf(injected(skipping), 'own').env ?? []).toEqual([])
+  })
+})
+
+test('in mode env a variable of the author that has the value of injection’s stays in every mode', () => {
+  const env = [HOST, { name: 'URL', value: `$(${HOST.name})/metadata/identity/oauth2/token` }]
+  const once = injected(withEnv(env))
+  expect(containerOf(once, 'app').env).toEqual(env)
+  expect(injected(once)).toEqual(once)
+  expect(containerOf(injected(withAnnotations(once, NFT)), 'app').env).toEqual(env)
+})
+
+test('in mode env a variable that was edited since stays, and is reported as the author’s', () => {
+  const once = injected(pod(ENV))
+  const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]
+  const edited = { ...once, spec: { ...once.spec, containers } }
+  expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, and SDKs`)])
+})
+
+test('its record contains no secret', () => {
+  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'hunter2' }]
+  const { annotations } = injected(pod(ENV), { sidecarEnv }).metadata
+  const digest = createHash('sha256').update('hunter2').digest('base64url').slice(0, 8)
+  expect(annotations[RECORD]).toContain('IDENTITY_HEADER')
+  expect(annotations[RECORD]).not.toContain('hunter2')
+  expect(annotations[RECORD]).not.toContain(digest)
+})
+
+describe('a sidecar without a record of this version', () => {
+  const old = {
+    metadata: { annotations: { [RECORD]: 'loopback' } },
+    spec: { containers: [APP], initContainers: [{ name: 'wimds', image: 'wimds:old' }] },
+  }
+  const problem = expect.stringMatching(/container wimds that .* Fix: start from the manifest/)
+
+  test('is admitted as it is, with a warning', () => {
+    expect(inject(request(old, {}, { isAdmission: true }))).toEqual({
+      kind: 'skipped',
+      warnings: [problem],
+    })
+  })
+
+  test('is rejected in a manifest', () => {
+    expect(inject(request(old))).toEqual({ kind: 'rejected', reasons: [problem] })
+    expect(uninject(old)).toEqual({ kind: 'rejected', reasons: [problem] })
+  })
+})
+
+test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
+  ['native sidecars', { hasNativeSidecars: false }, {}],
+  ['classic sidecars', {}, { hasNativeSidecars: false }],
+  ['another port', {}, { port: 8100 }],
+])('with %s by the settings it is injected like a new pod', (_, before, now) => {
+  expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
+})
+
+test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
+  const once = injected(pod(), { mode: 'nft' })
+  expect(injected(once, { mode: 'env' })).toEqual(once)
+  expect(inject(request(once, { mode: 'env' }))).toMatchObject({
+    warnings: [expect.stringContaining('keeps mode nft of its earlier injection')],
+  })
+  expect(inject(request(once, { mode: 'nft' }))).toMatchObject({ warnings: [] })
+})
+
+test('with an annotation it changes its mode', () => {
+  const once = injected(pod(), { mode: 'env' })
+  expect(injected(withAnnotations(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
+})
+
+describe('a container of a reserved name in a pod that claims to be injected', () => {
+  const crafted = {
+    command: ['/bin/evil'],
+    args: ['evil'],
+    env: [{ name: 'LD_PRELOAD', value: '/evil.so' }],
+    envFrom: [{ secretRef: { name: 'evil' } }],
+    lifecycle: { postStart: { exec: { command: ['/bin/evil'] } } },
+    securityContext: { privileged: true },
+    volumeMounts: [{ name: 'host', mountPath: '/host' }],
+  }
+  const volumes = [{ name: 'host', hostPath: { path: '/' } }]
+  const claiming = (spec: object) => ({
+    metadata: { annotations: { [RECORD]: LOOPBACK } },
+    spec: { ...pod().spec, volumes, ...spec },
+  })
+
+  test.each(['wimds', 'wimds-redirect', 'wimds-wait'])(
+    'is written whole or removed: %s',
+    (name) => {
+      const once = injected(claiming({ initContainers: [{ name, ...crafted }] }))
+      const fresh = injected({ ...pod(), spec: { ...pod().spec, volumes } })
+      expect(once).toEqual(fresh)
+    },
+  )
+
+  test('keeps nothing but the API server’s own mount of the API token', () => {
+    const path = '/var/run/secrets/kubernetes.io/serviceaccount'
+    const api = { name: 'kube-api-access-x1', mountPath: path, subPath: 'evil' }
+    const sidecar = { name: 'wimds', ...crafted, volumeMounts: [...crafted.volumeMounts, api] }
+    const mountsWith = (volume: object) =>
+      containerOf(
+        injected(claiming({ initContainers: [sidecar], volumes: [...volumes, volume] })),
+        'wimds',
+      ).volumeMounts
+    const token = { name: 'wimds-token', mountPath: '/var/run/secrets/wimds', readOnly: true }
+    expect(mountsWith({ name: 'kube-api-access-x1', projected: { sources: [] } })).toEqual([
+      token,
+      { name: 'kube-api-access-x1', mountPath: path, readOnly: true },
+    ])
+    expect(mountsWith({ name: 'kube-api-access-x1', hostPath: { path: '/' } })).toEqual([token])
+  })
+
+  test('is put back in the first place', () => {
+    const once = injected(pod())
+    const [sidecar, redirect] = once.spec.initContainers ?? []
+    const initContainers = [redirect, { name: 'migrate' }, sidecar]
+    const names = injected({
+      ...once,
+      spec: { ...once.spec, initContainers },
+    }).spec.initContainers?.map(({ name }) => name)
+    expect(names).toEqual(['wimds', 'wimds-redirect', 'migrate'])
+  })
+})
+
+describe('between two calls of the webhook', () => {
+  const AT_ADMISSION = { isAdmission: true }
+  const NEVER = { imagePullPolicy: 'Never' } as const
+  /** As LimitRanger and AlwaysPullImages leave an injected container, and more. */
+  const changes = {
+    imagePullPolicy: 'Always',
+    image: 'mirror/wimds:test',
+    args: ['evil'],
+    resources: {
+      requests: { cpu: '7m', memory: '7Mi', 'ephemeral-storage': '1Gi' },
+      limits: { cpu: '500m', memory: '7Mi', 'ephemeral-storage': '2Gi' },
+      claims: [{ name: 'evil' }],
+    },
+  }
+
+  test.each([
+    ['loopback', '64Mi', '128Mi'],
+    ['env', '64Mi', '128Mi'],
+    ['node', '16Mi', '32Mi'],
+  ])(
+    'the defaults of admission plugins are kept, and nothing else, in mode %s',
+    (mode, memory, memoryLimit) => {
+      const once = recorded(injected(pod({ 'wimds.io/mode': mode })))
+      const twice = injected(changed(once, changes), {}, AT_ADMISSION)
+      const requests = { cpu: '10m', memory, 'ephemeral-storage': '1Gi' }
+      const limits = { cpu: '500m', memory: memoryLimit, 'ephemeral-storage': '2Gi' }
+      const kept = { imagePullPolicy: 'Always', resources: { requests, limits } }
+      expect(twice).toEqual(changed(once, kept))
+      expect(patchFor(twice, {}, AT_ADMISSION)).toEqual([])
+    },
+  )
+
+  test('amounts that LimitRanger did not set are not kept', () => {
+    const once = injected(pod())
+    const policy = { imagePullPolicy: 'Always' }
+    expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))
+  })
+
+  test('a pod that is no longer Guaranteed loses the CPU limit of the class', () => {
+    const resources = { limits: { cpu: '1', memory: '1Gi' } }
+    const once = injected({ ...pod(), spec: { containers: [{ ...APP, resources }] } })
+    expect(containerOf(once, 'wimds').resources).toMatchObject({ limits: { cpu: '100m' } })
+    const proxy = { name: 'istio-proxy', resources: { requests: { cpu: '100m' } } }
+    const containers = [...once.spec.containers, proxy]
+    const twice = injected({ ...once, spec: { ...once.spec, containers } }, {}, AT_ADMISSION)
+    expect(containerOf(twice, 'wimds')).toEqual(containerOf(injected(pod()), 'wimds'))
+  })
+
+  test('a pull policy other than Always comes from the settings', () => {
+    const once = injected(pod(), NEVER)
+    const policy = (imagePullPolicy: string) =>
+      containerOf(injected(changed(once, { imagePullPolicy }), NEVER, AT_ADMISSION), 'wimds')
+        .imagePullPolicy
+    expect(policy('IfNotPresent')).toBe('Never')
+    expect(policy('Always')).toBe('Always')
+  })
+
+  test('a manifest is written whole', () => {
+    const once = injected(pod())
+    expect(injected(changed(once, changes))).toEqual(once)
+  })
+})
+
+/** As LimitRanger records what it has set in all init containers. */
+function recorded(given: InjectedPod): InjectedPod {
+  const set = (given.spec.initContainers ?? []).flatMap(({ name }) => [
+    `ephemeral-storage request for init container ${name}`,
+    `cpu, ephemeral-storage limit for init container ${name}`,
+  ])
+  const record = `LimitRanger plugin set: cpu limit for container app; ${set.join('; ')}`
+  const annotations = { ...given.metadata.annotations, 'kubernetes.io/limit-ranger': record }
+  return { ...given, metadata: { annotations } }
+}
+
+/** Changes all init containers. */
+function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPod {
+  const initContainers = (given.spec.initContainers ?? []).map((each) => ({ ...each, ...fields }))
+  return { ...given, spec: { ...given.spec, initContainers } }
+}
+
+/** Replaces the pod's annotations, without the record of its injection. */
+function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
+  const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
+  return { ...given, metadata: { annotations: { ...annotations, ...record } } }
+}
+
+/** Sorts the variables of each container by name. */
+function unordered({ metadata, spec }: InjectedPod): unknown {
+  const containers = spec.containers.map(sorted)
+  return {
+    metadata,
+    spec: { ...spec, containers, initContainers: spec.initContainers?.map(sorted) },
+  }
+}
+
+function sorted({ env, ...container }: TestContainer): TestContainer {
+  if (env === undefined) return container
+  return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
+}

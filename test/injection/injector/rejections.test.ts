@@ -1,0 +1,392 @@
+/** Pods that are rejected, each with its fix, and warnings. */
+import { describe, expect, test } from 'vitest'
+import { inject } from '../../../src/injection/injector/inject.ts'
+import {
+  APP,
+  envOf,
+  injected,
+  pod,
+  reasonsFor,
+  request,
+  SERVICE_ACCOUNT,
+  settings,
+  warningsFor,
+} from './patched.ts'
+
+const USE = { 'azure.workload.identity/use': 'true' }
+const PROXY = 'azure.workload.identity/inject-proxy-sidecar'
+const passThrough = { 'wimds.io/pass-through': '/metadata/instance' }
+const nft = { 'wimds.io/mode': 'nft' }
+
+/** The reasons for a container with pass-through that runs no setuid program, unless its context says otherwise. */
+const setuid = (context: object, podContext: object = {}) =>
+  reasonsFor(
+    pod(
+      { ...passThrough, ...nft },
+      {
+        ...container({ securityContext: { allowPrivilegeEscalation: false, ...context } }),
+        securityContext: podContext,
+      },
+    ),
+  )
+const drop = (...names: string[]) => ({ capabilities: { drop: names } })
+const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
+
+const withVariables = (values: Readonly<Record<string, string>>) =>
+  container({ env: Object.entries(values).map(([name, value]) => ({ name, value })) })
+
+describe('a pod is rejected with a fix for', () => {
+  const env = { 'wimds.io/mode': 'env' }
+
+  const port = (containerPort: number) => container({ ports: [{ containerPort }] })
+  const uid1501 = { securityContext: { runAsUser: 1501 } }
+  const exempt = { ...passThrough, ...nft }
+  const memory = { 'wimds.io/memory-request': '1Gi', 'wimds.io/memory-limit': '512Mi' }
+
+  test.each<[Record<string, string>, object, string]>([
+    [{}, { hostNetwork: true }, 'remove hostNetwork'],
+    [env, { os: { name: 'windows' } }, 'the pod runs on Windows'],
+    [nft, { nodeSelector: { 'kubernetes.io/os': 'windows' } }, 'the pod runs on Windows'],
+    [{}, { containers: [APP, { name: 'azwi-proxy' }] }, 'already has the container azwi-proxy'],
+    [
+      {},
+      { containers: [APP, { name: 'wimds' }] },
+      'that the annotation wimds.io/injected does not',
+    ],
+    [{}, { volumes: [{ name: 'wimds-token' }] }, 'wimds-token, a reserved name. Fix: rename it'],
+    [{}, { volumes: [{ name: 'wimds-config' }] }, 'a volume wimds-config'],
+    [
+      {},
+      port(8000),
+      'declares port 8000, on which the sidecar would listen. Fix: set the annotation',
+    ],
+    [{}, port(9169), 'set the annotation wimds.io/admin-port'],
+    [{ 'wimds.io/port': '9169' }, {}, 'are both 9169'],
+    [passThrough, {}, 'pass-through needs mode nft'],
+    [exempt, container(uid1501), 'the container app runs as uid 1501'],
+    [exempt, uid1501, 'Fix: set another runAsUser'],
+    [env, withVariables({ MSI_ENDPOINT: 'http://x' }), 'the container app sets MSI_ENDPOINT'],
+    [nft, withVariables({ IMDS_ENDPOINT: 'http://x' }), 'the container app sets IMDS_ENDPOINT'],
+    [{}, withVariables({ IDENTITY_SERVER_THUMBPRINT: 'x' }), 'Fix: remove the variable, or list'],
+    [memory, {}, 'the memory request 1Gi is above its limit 512Mi'],
+    [{}, { containers: [] }, 'spec.containers must not be empty'],
+  ])('%j and %j', (annotations, spec, message) => {
+    expect(reasonsFor(pod(annotations, spec))).toEqual([expect.stringContaining(message)])
+  })
+
+  test.each(['NO_PROXY', 'no_proxy', 'AZURE_POD_IDENTITY_AUTHORITY_HOST', 'IDENTITY_ENDPOINT'])(
+    'a variable that injection sets and the container sets twice: %s',
+    (name) => {
+      const twice = container({
+        env: [
+          { name, value: 'a' },
+          { name, value: 'b' },
+        ],
+      })
+      const given = pod({ ...env, 'wimds.io/identity-header-secret': 'header' }, twice)
+      const reason = `the container app sets ${name} 2 times. Fix: set it once`
+      expect(reasonsFor(given)).toContain(reason)
+    },
+  )
+
+  test('a pod whose patch would be larger than 1 MiB', () => {
+    const large = { env: [{ name: 'HTTP_PROXY', value: 'x'.repeat(2 ** 20) }] }
+    expect(reasonsFor(pod({}, container(large)))).toEqual([
+      expect.stringMatching(/^the patch would have 1\d{6} bytes, and the limit is 1048576\. Fix: /),
+    ])
+  })
+
+  test('a mode that the operator does not allow', () => {
+    const allowedModes = ['env', 'loopback'] as const
+    const reason = 'mode nft is not allowed here. Fix: set wimds.io/mode to env or loopback'
+    expect(reasonsFor(pod(nft), { allowedModes })).toEqual([reason])
+    const earlier = { 'wimds.io/injected': '{"mode":"nft"}' }
+    expect(reasonsFor(pod(earlier), { allowedModes })).toEqual([reason])
+    expect(reasonsFor(pod(env), { allowedModes })).toEqual([])
+  })
+
+  test('pass-through if the operator does not allow it', () => {
+    const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
+    const given = pod(exempt, container({ securityContext }))
+    expect(reasonsFor(given)).toEqual([])
+    expect(reasonsFor(given, { allowPassThrough: false })).toEqual([
+      'pass-through is not allowed here. Fix: remove wimds.io/pass-through',
+    ])
+  })
+
+  describe('with pass-through a container that may take the sidecar’s uid', () => {
+    const NO_USER =
+      /^the container app has no runAsUser, so its image may run as uid 1501, .* Fix: set another/
+    const KEEPS = /^the container app keeps the capability SETUID.* Fix: drop it, or/
+    const PRIVILEGED = /^the container app is privileged, .* Fix: remove privileged$/
+    const NONE = /^$/
+    const root = { runAsUser: 0 }
+    const added = { capabilities: { drop: ['ALL'], add: ['SETUID'] } }
+
+    test.each<[object, object, RegExp]>([
+      [{}, {}, NO_USER],
+      [drop('ALL'), {}, NO_USER],
+      [root, {}, KEEPS],
+      [root, { runAsNonRoot: true, runAsUser: 1000 }, KEEPS],
+      [{ runAsUser: 1000, ...added }, {}, KEEPS],
+      [{ privileged: true, ...root, ...drop('ALL') }, {}, PRIVILEGED],
+      [{ ...root, ...drop('ALL') }, {}, NONE],
+      [{ ...root, ...drop('NET_RAW', 'SETUID') }, {}, NONE],
+      [{ runAsUser: 1000 }, {}, NONE],
+      [{}, { runAsUser: 1000 }, NONE],
+    ])(
+      'is judged by its own context %j and the context of the pod, %j',
+      (context, podContext, reason) => {
+        expect(setuid(context, podContext).join('\n')).toMatch(reason)
+      },
+    )
+
+    test.each([{ ...root, ...drop('ALL') }, { runAsUser: 1000 }])(
+      'is rejected with setuid programs, whatever its user is: %j',
+      (context) => {
+        const reason = /may run a setuid program .* Fix: set allowPrivilegeEscalation: false$/
+        for (const allowPrivilegeEscalation of [undefined, null, true]) {
+          const reasons = setuid({ ...context, allowPrivilegeEscalation })
+          expect(reasons).toEqual([expect.stringMatching(reason)])
+        }
+      },
+    )
+
+    test('is rejected with all that it has to set', () => {
+      const spec = container({ securityContext: root })
+      expect(reasonsFor(pod(exempt, spec))).toEqual([
+        expect.stringContaining('Fix: set allowPrivilegeEscalation: false'),
+        expect.stringContaining('Fix: drop it, or do not add it and set a runAsUser other than 0'),
+      ])
+    })
+  })
+
+  test.each<[Record<string, string>, object, string]>([
+    [{}, { name: 'azwi-proxy-init' }, 'has the container azwi-proxy'],
+    [{}, { ports: [{ containerPort: 8000 }] }, 'declares port 8000'],
+    [exempt, { securityContext: { privileged: true, runAsUser: 0 } }, 'migrate is privileged'],
+    [env, { env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] }, 'migrate sets MSI_ENDPOINT'],
+  ])('an init container, %j: %j', (annotations, more, message) => {
+    const securityContext = { allowPrivilegeEscalation: false, runAsUser: 1000 }
+    const initContainers = [{ name: 'migrate', ...more }]
+    const spec = { ...container({ securityContext }), initContainers }
+    expect(reasonsFor(pod(annotations, spec))).toEqual([expect.stringContaining(message)])
+  })
+
+  test('but a skipped container may set such a variable', () => {
+    const given = pod(
+      { ...env, 'wimds.io/skip-containers': 'app' },
+      withVariables({ MSI_ENDPOINT: 'http://x' }),
+    )
+    expect(reasonsFor(given)).toEqual([])
+  })
+
+  describe('but not for endpoint variables in mode env', () => {
+    const header = { 'wimds.io/identity-header-secret': 'header' }
+
+    const TOKENS = 'http://127.0.0.1:8000/msi/token'
+    const CLOUD_SHELL = { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }
+    const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: 's' }
+
+    test.each<Readonly<Record<string, string>>>([
+      { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:8000' },
+      OLDER,
+      { ...OLDER, DEFAULT_IDENTITY_CLIENT_ID: 'c' },
+      CLOUD_SHELL,
+      { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
+    ])('that lead to the sidecar: %j', (values) => {
+      const own = pod({ ...env, ...header }, withVariables(values))
+      expect(reasonsFor(own)).toEqual([])
+      const result = injected(own)
+      expect(envOf(result, 'app')).toMatchObject(values)
+      // The webhook may be called again.
+      expect(envOf(injected(result), 'app')).toEqual(envOf(result, 'app'))
+    })
+
+    const WRONG_PATH = { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi', MSI_SECRET: 's' }
+    const SDK_PATH = 'http://127.0.0.1:8000/metadata/identity/oauth2/token'
+
+    test.each<[string, object, Readonly<Record<string, string>>, string]>([
+      ['another port', { 'wimds.io/port': '8001' }, CLOUD_SHELL, 'SDKs that read it never ask'],
+      [
+        'a secret that the sidecar does not have',
+        {},
+        { IDENTITY_ENDPOINT: TOKENS, IDENTITY_HEADER: 's' },
+        'the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret',
+      ],
+      [
+        'a path of no protocol',
+        header,
+        WRONG_PATH,
+        'sets MSI_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token, or list',
+      ],
+      [
+        'a path that SDKs add',
+        {},
+        { AZURE_POD_IDENTITY_AUTHORITY_HOST: SDK_PATH },
+        'set it to http://127.0.0.1:8000, or list',
+      ],
+    ])('unless they have %s', (_, annotations, values, reason) => {
+      const given = pod({ ...env, ...annotations }, withVariables(values))
+      expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
+    })
+
+    const OTHER_SECRET =
+      'the container app sets MSI_SECRET to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
+
+    test.each([
+      ['another Secret', { name: 'other', key: 'identity-header' }, [OTHER_SECRET]],
+      ['the same Secret', { optional: false, key: 'identity-header', name: 'header' }, []],
+    ])('by a reference to %s', (_, secretKeyRef, reasons) => {
+      const variables = [
+        { name: 'MSI_ENDPOINT', value: `${TOKENS}/` },
+        { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
+      ]
+      const given = pod({ ...env, ...header }, container({ env: variables }))
+      expect(reasonsFor(given)).toEqual(reasons)
+    })
+
+    test('unless the operator gives the sidecar another value', () => {
+      const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'theirs' }]
+      const reasons = (value: string) =>
+        reasonsFor(pod(env, withVariables({ IDENTITY_HEADER: value })), {
+          sidecarEnv,
+        })
+      expect(reasons('mine')).toEqual([
+        expect.stringContaining('sets IDENTITY_HEADER to another secret'),
+      ])
+      expect(reasons('theirs')).toEqual([])
+      expect(reasons('$(THEIRS)')).toEqual([])
+    })
+  })
+
+  test.each([
+    'http://$(USER)@127.0.0.1:8000/oauth2/token',
+    String.raw`http://127.0.0.1:8000\@example.com/`,
+    'http://[::1]:8000/oauth2/token',
+    'http://127.0.0.1:80001/',
+  ])('the endpoint %s in mode env', (value) => {
+    const spec = withVariables({ MSI_ENDPOINT: value })
+    expect(reasonsFor(pod(env, spec))).toEqual([
+      expect.stringContaining('and SDKs that read it never ask the sidecar'),
+    ])
+  })
+
+  test('pass-through without a known uid', () => {
+    const reasons = reasonsFor(pod({ ...passThrough, ...nft }), { uid: undefined })
+    expect(reasons).toEqual([expect.stringContaining('needs a known uid')])
+  })
+
+  test('a pod that runs to completion, before Kubernetes 1.29', () => {
+    const job = pod({}, { restartPolicy: 'Never' })
+    expect(reasonsFor(job)).toEqual([])
+    expect(reasonsFor(job, { hasNativeSidecars: false })).toEqual([
+      expect.stringContaining('would never complete with a sidecar before Kubernetes 1.29'),
+    ])
+  })
+
+  test('a pod that the webhook of azure-workload-identity would inject as well', () => {
+    const metadata = { labels: USE, annotations: { [PROXY]: 'false', 'wimds.io/inject': 'true' } }
+    expect(reasonsFor({ ...pod(), metadata })).toEqual([
+      expect.stringContaining('would add azwi-proxy as well'),
+    ])
+  })
+
+  test.each([
+    ['', { serviceAccountName: 'orders' }],
+    [' of the older field', { serviceAccount: 'orders' }],
+  ])('no tenant, named after the ServiceAccount%s', (_, spec) => {
+    const bare = { pod: pod({}, spec), serviceAccount: {}, settings: settings() }
+    expect(inject(bare)).toEqual({
+      kind: 'rejected',
+      reasons: [expect.stringContaining('annotate the ServiceAccount orders')],
+    })
+  })
+
+  test('a malformed pod', () => {
+    expect(reasonsFor('a pod')).toEqual([
+      'the pod template must be a mapping. Fix: correct it (kubectl explain pod)',
+    ])
+    expect(reasonsFor({})).toEqual(['spec is missing. Fix: add it (kubectl explain pod.spec)'])
+    expect(reasonsFor({ spec: { containers: 'app' } })).toEqual([
+      'spec.containers must be a list. Fix: correct it (kubectl explain pod.spec.containers)',
+    ])
+    const malformed = { env: [{ value: 'secret' }], resources: { limits: { cpu: true } } }
+    expect(reasonsFor({ spec: { containers: [malformed] } })).toEqual([
+      'spec.containers.0.name is missing. Fix: add it (kubectl explain pod.spec.containers.name)',
+      'spec.containers.0.env.0.name is missing. Fix: add it (kubectl explain pod.spec.containers.env.name)',
+      'spec.containers.0.resources.limits.cpu must be a quantity. Fix: write one such as 100m or 64Mi',
+    ])
+  })
+})
+
+test.each([
+  ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
+  ['pass-through', '/metadata/identity', 'cannot be forwarded'],
+])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
+  expect(reasonsFor(pod({ ...nft, [`wimds.io/${name}`]: value })).join()).toContain(reason)
+})
+
+test('a client id that a container gives is not blamed on the ServiceAccount', () => {
+  const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: 'orders' })
+  const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
+  const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
+  expect(inject(own)).toMatchObject({
+    reasons: ['the sidecar would not start with AZURE_CLIENT_ID: must be a GUID, not "orders"'],
+  })
+})
+
+test('a variable with $(NAME), or an empty one, is not validated', () => {
+  const sidecarEnv = [
+    { name: 'REGION', value: 'westeurope' },
+    { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
+    { name: 'WIMDS_LOG_LEVEL', value: '' },
+  ]
+  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
+  const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
+  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
+})
+
+const warningsOf = (name: string, value: string, more = {}) =>
+  warningsFor(pod({}, withVariables({ [name]: value })), more)
+
+describe('a warning', () => {
+  test.each(['loopback', 'nft'] as const)(
+    'names a variable that leads SDKs past the redirect of mode %s',
+    (mode) => {
+      for (const name of ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT', 'AZURE_POD_IDENTITY_AUTHORITY_HOST'])
+        expect(warningsOf(name, 'http://127.0.0.1:41000/msi/token', { mode })).toEqual([
+          expect.stringContaining(
+            `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove`,
+          ),
+        ])
+    },
+  )
+
+  test.each([
+    'http://169.254.169.254:80/metadata/identity/oauth2/token',
+    'http://localhost:8000/oauth2/token',
+    '',
+  ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
+    expect(warningsOf('MSI_ENDPOINT', value)).toEqual([])
+  })
+
+  test.each([
+    ['http://127.0.0.1:8000/msi', ', and SDKs that read it never ask the sidecar'],
+    ['http://169.254.169.254/msi/token', ', and the sidecar has no secret for it'],
+  ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
+    const text = `the container app sets MSI_ENDPOINT${reason}`
+    expect(warningsOf('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
+  })
+
+  test.each([
+    ['app', []],
+    ['app, migrate; ', []],
+    ['ap', ['wimds.io/skip-containers lists ap, and the pod has no such container']],
+  ])('names each of the skipped containers %s that does not exist', (names, warnings) => {
+    for (const prefix of ['wimds.io', 'azure.workload.identity']) {
+      const spec = { initContainers: [{ name: 'migrate' }] }
+      expect(warningsFor(pod({ [`${prefix}/skip-containers`]: names }, spec))).toEqual(warnings)
+    }
+  })
+})

@@ -1,0 +1,119 @@
+/** Rotation of the certificate of a running server. */
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import { expect, test } from 'vitest'
+import { startCertificateRotation } from '../../../src/injection/webhook/certificate-rotation.ts'
+import type { CertificateMaterial } from '../../../src/injection/webhook/certificates.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { listening, portOf } from '../../fixtures/listening.ts'
+
+async function createMaterial(): Promise<CertificateMaterial> {
+  const authority = await createCertificateAuthority()
+  const issued = await authority.issue({ names: ['wimds.wimds.svc'] })
+  return { ...issued, caPem: authority.caPem }
+}
+
+const [first, second] = [await createMaterial(), await createMaterial()]
+
+const NEVER = new Promise<void>(() => {})
+
+/** Parts of a rotation that does nothing; its checks follow each other quickly. */
+const PARTS = {
+  publishCa: () => Promise.resolve(() => Promise.resolve()),
+  serve: () => {},
+  onError: () => {},
+  pause: () => sleep(1),
+}
+
+test('serves a new certificate without a restart, after its CA was published', async () => {
+  let current = first
+  const server = createServer((_, reply) => reply.end())
+  await using _ = await listening(server)
+  const events: string[] = []
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => Promise.resolve(current),
+    publishCa: (caPem) => {
+      events.push(`publish ${caPem}`)
+      return PARTS.publishCa()
+    },
+    serve: ({ certPem, keyPem }) => {
+      server.setSecureContext({ cert: certPem, key: keyPem })
+      events.push(`serve ${certPem}`)
+    },
+  })
+  await expect.poll(rotation.served).toBe(first)
+  expect(await servedBy(server)).toBe(fingerprint(first))
+  current = second
+  await expect.poll(rotation.served).toBe(second)
+  expect(await servedBy(server)).toBe(fingerprint(second))
+  expect(events.indexOf(`publish ${second.caPem}`)).toBeLessThan(
+    events.indexOf(`serve ${second.certPem}`),
+  )
+  await rotation.stop()
+})
+
+test('reports a failed check, and keeps the served certificate', async () => {
+  const errors: unknown[] = []
+  let fails = false
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve(first)),
+    onError: (error) => errors.push(error),
+  })
+  await expect.poll(rotation.served).toBe(first)
+  fails = true
+  await expect.poll(() => errors.length).toBeGreaterThan(1)
+  expect(rotation.served()).toBe(first)
+  await rotation.stop()
+})
+
+test('publishes again as soon as the publishing was undone', async () => {
+  const change = Promise.withResolvers<void>()
+  let published = 0
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => Promise.resolve(first),
+    publishCa: () => {
+      published += 1
+      return Promise.resolve(() => (published === 1 ? change.promise : NEVER))
+    },
+  })
+  await expect.poll(() => published).toBe(1)
+  change.resolve()
+  await expect.poll(() => published).toBe(2)
+  void rotation.stop()
+})
+
+test.each([
+  ['changes cannot be watched', () => Promise.reject(new Error('the API server answered 403'))],
+  ['nothing is published', undefined],
+])('checks every ten seconds if %s', async (_, waitForChange) => {
+  const pauses: number[] = []
+  const rotation = startCertificateRotation({
+    ...PARTS,
+    getCertificate: () => Promise.resolve(first),
+    publishCa: waitForChange && (() => Promise.resolve(waitForChange)),
+    pause: (ms) => {
+      pauses.push(ms)
+      return pauses.length < 3 ? Promise.resolve() : NEVER
+    },
+  })
+  await expect.poll(() => pauses).toEqual([10_000, 10_000, 10_000])
+  void rotation.stop()
+})
+
+const fingerprint = ({ certPem }: CertificateMaterial) =>
+  new X509Certificate(certPem).fingerprint256
+
+/** Returns the fingerprint of the certificate that a new connection gets. */
+async function servedBy(server: Server): Promise<string> {
+  const socket = connect({ port: portOf(server), host: '127.0.0.1', rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const { fingerprint256 } = socket.getPeerCertificate()
+  socket.destroy()
+  return fingerprint256
+}

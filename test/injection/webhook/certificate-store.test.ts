@@ -1,0 +1,95 @@
+/** The certificate's Secret and the CA's configuration, in an API server that fails and has conflicts. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
+import { createCertificateStore } from '../../../src/injection/webhook/certificate-store.ts'
+import {
+  answer,
+  CONFIGURATION,
+  CONFIGURATION_UID,
+  CREATE_SECRET,
+  PATCH_SECRET,
+  READ_SECRET,
+  startApiServer,
+  WATCH,
+} from '../../fixtures/api-server.ts'
+
+let calls = new AbortController()
+afterEach(() => {
+  calls.abort()
+  calls = new AbortController()
+})
+
+const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
+const connect = () =>
+  createCertificateStore(connectToApiServer(calls.signal), {
+    namespace: 'wimds',
+    secret: 'wimds-webhook-tls',
+    configuration: 'wimds',
+  })
+
+describe('the certificate store', () => {
+  test('creates a Secret that does not exist', async () => {
+    await using api = await startApiServer({
+      [READ_SECRET]: (response) => answer(response, 404, {}),
+    })
+    const store = connect()
+    const { material, revision } = await store.read()
+    expect({ material, revision }).toEqual({ material: undefined, revision: undefined })
+    expect(await store.write(MATERIAL, revision)).toBe(true)
+    expect(api.calls(CREATE_SECRET)).toBe(1)
+  })
+
+  test('lets the configuration own the Secret, so that an uninstall deletes it', async () => {
+    let created = ''
+    await using _ = await startApiServer({
+      [CREATE_SECRET]: (response, _count, body) => {
+        created = body
+        answer(response, 201, {})
+      },
+    })
+    await connect().write(MATERIAL, undefined)
+    const owner = { kind: 'MutatingWebhookConfiguration', name: 'wimds', uid: CONFIGURATION_UID }
+    expect(JSON.parse(created)).toMatchObject({
+      metadata: { name: 'wimds-webhook-tls', ownerReferences: [owner] },
+    })
+  })
+
+  test('creates no Secret after the configuration was deleted', async () => {
+    await using api = await startApiServer({
+      [CONFIGURATION]: (response) => answer(response, 404, {}),
+    })
+    await expect(connect().write(MATERIAL, undefined)).rejects.toThrow(
+      'cannot read the MutatingWebhookConfiguration wimds: the API server answered 404',
+    )
+    expect(api.calls(CREATE_SECRET)).toBe(0)
+  })
+
+  test.each([
+    ['another replica has created it', CREATE_SECRET, 409, undefined],
+    ['another replica has written it', PATCH_SECRET, 422, '1'],
+    ['it was deleted since it was read', PATCH_SECRET, 404, '1'],
+  ])('reports a conflict if %s', async (_, call, status, revision) => {
+    await using api = await startApiServer({ [call]: (response) => answer(response, status, {}) })
+    expect(await connect().write(MATERIAL, revision)).toBe(false)
+    expect(api.calls(call)).toBe(1)
+  })
+})
+
+const wait = async () => (await connect().publishCa('a'))()
+
+describe('waitForChange', () => {
+  test('resolves when the API server ends the watch', async () => {
+    await using api = await startApiServer()
+    const changed = wait()
+    await expect.poll(() => api.watches.length).toBe(1)
+    api.watches[0]?.end()
+    await changed
+  })
+
+  test('throws if the watch is refused', async () => {
+    await using _ = await startApiServer({ [WATCH]: (response) => answer(response, 403, {}) })
+    await expect(wait()).rejects.toThrow(
+      'cannot watch the MutatingWebhookConfiguration wimds: the API server answered 403',
+    )
+  })
+})

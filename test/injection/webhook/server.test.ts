@@ -1,0 +1,220 @@
+/** The webhook's server on a real port. */
+import { once } from 'node:events'
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import type { Decision } from '../../../src/injection/webhook/admission.ts'
+import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'
+import { MalformedReview } from '../../../src/injection/webhook/review-queue.ts'
+import {
+  createReviewServer,
+  type ReviewEvent,
+  serveCertificate,
+} from '../../../src/injection/webhook/server.ts'
+import { createCertificateAuthority } from '../../../src/lib/x509.ts'
+import { openConnection } from '../../fixtures/connection.ts'
+import { listening } from '../../fixtures/listening.ts'
+
+const ADMITTED: Decision = { outcome: 'injected', review: { response: { allowed: true } } }
+
+let metrics: ReturnType<typeof createWebhookMetrics>
+const bodies: unknown[] = []
+const events: ReviewEvent[] = []
+const failures: unknown[] = []
+let answer: () => Promise<Decision>
+const log: object[] = []
+const server = createReviewServer({
+  reviews: {
+    '/mutate': async (read) => {
+      await read((body) => bodies.push(body))
+      return await answer()
+    },
+    '/mutate/namespace': () => Promise.resolve({ ...ADMITTED, outcome: 'skipped' }),
+  },
+  onReview: (event) => {
+    events.push(event)
+    metrics.onReview(event)
+  },
+  onError: (error) => failures.push(error),
+  log: { warn: (event, fields) => log.push({ event, ...fields }) },
+  draining: new AbortController().signal,
+})
+beforeEach(() => {
+  metrics = createWebhookMetrics(() => 1_800_000_000_500)
+  answer = () => Promise.resolve(ADMITTED)
+  for (const seen of [failures, log]) seen.length = 0
+})
+const PATH = '/mutate?timeout=5s'
+
+const authority = await createCertificateAuthority()
+serveCertificate(server, await authority.issue({ names: ['wimds.wimds.svc'] }))
+const served = await listening(server)
+const agent = new Agent({ ca: authority.caPem, servername: 'wimds.wimds.svc' })
+afterAll(async () => {
+  agent.destroy()
+  await served[Symbol.asyncDispose]()
+})
+
+async function post(body: string, options: RequestOptions = {}) {
+  const usual = { host: '127.0.0.1', port: served.port, agent, path: PATH, method: 'POST' }
+  const sent = httpsRequest({ ...usual, ...options })
+  sent.end(body)
+  const [reply] = await once(sent, 'response')
+  return { status: reply.statusCode, headers: reply.headers, body: await text(reply) }
+}
+
+test('answers a review as JSON', async () => {
+  const { status, headers, body } = await post('{"a":1}')
+  expect(status).toBe(200)
+  expect(headers['content-type']).toBe('application/json')
+  expect(JSON.parse(body)).toEqual(ADMITTED.review)
+  expect(bodies.at(-1)).toEqual({ a: 1 })
+})
+
+test('counts a rejection, and logs it with its pod', async () => {
+  const decision = {
+    outcome: 'rejected' as const,
+    message: `no ${'aB3'.repeat(20)} ${'x '.repeat(500)}`,
+    subject: { namespace: 'shop', pod: 'orders-0' },
+  }
+  answer = () => Promise.resolve({ ...decision, review: {} })
+  await post('{}')
+  expect(events.at(-1)).toEqual({ ...decision, durationMs: expect.any(Number) })
+  const { outcome, message, subject } = decision
+  expect(log).toMatchObject([{ event: 'pod_rejected', outcome, ...subject }])
+  // Without what may be a token, and cut.
+  const logged = message.replace(/\w{60}/, '[redacted]').slice(0, 500)
+  expect(log).toEqual([expect.objectContaining({ message: logged })])
+})
+
+test('reviews by the path', async () => {
+  expect((await post('{}', { path: '/mutate/namespace?timeout=5s' })).status).toBe(200)
+  expect(events.at(-1)?.outcome).toBe('skipped')
+})
+
+test.each([
+  ['another path', '{}', { path: '/validate' }, 404],
+  ['another method', '', { method: 'GET' }, 405],
+  ['a body above 3 MiB', `"${'a'.repeat(3 * 1024 * 1024)}"`, {}, 400],
+])('rejects %s', async (_, body, options, status) => {
+  expect((await post(body, options)).status).toBe(status)
+})
+
+test('answers a malformed review with its error', async () => {
+  answer = () => Promise.reject(new MalformedReview('no uid'))
+  expect(await post('{}')).toMatchObject({ status: 400, body: '{"error":"no uid"}' })
+})
+
+test('reports the cause of an unexpected error, and does not send it', async () => {
+  const cause = new Error('hunter2')
+  answer = () => Promise.reject(cause)
+  const { status, body } = await post('{}')
+  expect(status).toBe(500)
+  expect(body).not.toContain('hunter2')
+  expect(failures).toEqual([cause])
+})
+
+test('rejects TLS 1.2', async () => {
+  await expect(post('{}', { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|EPROTO/i)
+})
+
+test('closes connections during shutdown', async () => {
+  const leaving = createReviewServer({ ...PARTS, draining: AbortSignal.abort() })
+  serveCertificate(leaving, await authority.issue({ names: ['wimds.wimds.svc'] }))
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(leaving))
+  expect((await post('{}', { port })).headers.connection).toBe('close')
+})
+
+test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {
+  await post('{}')
+  answer = () => Promise.reject(new MalformedReview('no uid'))
+  await post('{}')
+  await post('{}')
+  const { contentType, body } = await metrics.scrape()
+  expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="injected"} 1')
+  expect(body).toContain('wimds_webhook_review_duration_seconds_count{outcome="malformed"} 2')
+  expect(body).toContain('wimds_webhook_certificate_expiry_timestamp_seconds 1800000000')
+})
+
+test('answers on the same connection after a body that is too large', async () => {
+  const one = new Agent({ ...agent.options, keepAlive: true, maxSockets: 1 })
+  const first = await post(' '.repeat(4_000_000), { agent: one })
+  const second = await post('{}', { agent: one })
+  one.destroy()
+  expect([first.status, second.status]).toEqual([400, 200])
+})
+
+test('evicts half-sent reviews, and answers a small one at the same time', async () => {
+  const half = Buffer.alloc(3 * 1024 * 1024 - 1, ' ')
+  const statuses: (number | undefined)[] = []
+  const halves = Array.from({ length: 10 }, () => {
+    const headers = { 'Content-Length': half.length + 1 }
+    const options = { host: '127.0.0.1', port: served.port, path: PATH, method: 'POST', headers }
+    const sent = httpsRequest({ ...options, ca: agent.options.ca, servername: 'wimds.wimds.svc' })
+    sent.on('error', () => {})
+    sent.on('response', (reply) => {
+      statuses.push(reply.statusCode)
+      expect(reply.headers).toMatchObject({ 'retry-after': '1', connection: 'close' })
+      reply.resume()
+    })
+    sent.write(half)
+    return sent
+  })
+  try {
+    await expect.poll(() => halves.filter(({ destroyed }) => destroyed).length).toBe(2)
+    expect(statuses).toEqual(statuses.map(() => 503))
+    expect((await post('{}')).status).toBe(200)
+  } finally {
+    for (const sent of halves) sent.destroy()
+  }
+})
+
+test('bounds the number of its connections', async () => {
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(createReviewServer({ ...PARTS, maxConnections: 2 })))
+  const open = async () => stack.use(await openConnection(port))
+  const idle = [await open(), await open(), await open()]
+  expect(await idle[0]?.closed()).toBe('')
+  expect(idle.map((connection) => connection.isClosed())).toEqual([true, false, false])
+})
+
+test('answers a new caller while all connections are busy, and closes others after their replies', async () => {
+  const gate = Promise.withResolvers<Decision>()
+  let started = 0
+  const review = () => {
+    started += 1
+    return gate.promise
+  }
+  const parts = { ...PARTS, reviews: { '/mutate': review }, maxConnections: 2 }
+  const guarded = createReviewServer(parts)
+  serveCertificate(guarded, await authority.issue({ names: ['wimds.wimds.svc'] }))
+  await using stack = new AsyncDisposableStack()
+  const { port } = stack.use(await listening(guarded))
+  const tls = { ca: authority.caPem, servername: 'wimds.wimds.svc' }
+  const parallel = stack.adopt(new Agent({ ...tls, keepAlive: true }), (each) => each.destroy())
+  const replies: Promise<string>[] = []
+  for (let count = 1; count <= 5; count += 1) {
+    const options = { host: '127.0.0.1', port, path: PATH, method: 'POST', agent: parallel }
+    const sent = httpsRequest(options).end('{}')
+    const reply = once(sent, 'response').then(
+      ([{ statusCode, headers }]) => `${statusCode} ${headers.connection}`,
+      () => 'closed',
+    )
+    replies.push(reply)
+    await expect.poll(() => started).toBe(count)
+  }
+  gate.resolve(ADMITTED)
+  // The last three arrived at the cap: one ended the first, one the second and, at twice the cap, one closed the third.
+  const kept = '200 keep-alive'
+  expect(await Promise.all(replies)).toEqual(['200 close', '200 close', 'closed', kept, kept])
+})
+
+const PARTS = {
+  reviews: { '/mutate': () => Promise.resolve(ADMITTED) },
+  onReview: () => {},
+  onError: () => {},
+  log: { warn: () => {} },
+  draining: new AbortController().signal,
+}

@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest'
+import { webhook } from '../../../src/injection/webhook/webhook.ts'
+import { parseWebhookOptions } from '../../../src/injection/webhook/webhook-options.ts'
+import { UsageError } from '../../../src/lib/errors.ts'
+import { captureIo } from '../../tools/capture.ts'
+
+test('creates its own certificate by default, and injects as wimds inject does', () => {
+  expect(parseWebhookOptions([])).toMatchObject({
+    listen: { host: '::', port: 8443 },
+    adminListen: { host: '::', port: 9440 },
+    drainMs: 5000,
+    readsVersion: true,
+    certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
+    settings: {
+      mode: 'loopback',
+      allowedModes: ['env', 'loopback', 'nft', 'node'],
+      allowPassThrough: false,
+      uid: 1501,
+      injectByDefault: false,
+      tenantId: undefined,
+    },
+  })
+})
+
+test('parses every flag', () => {
+  const flags = [
+    '--listen=127.0.0.1:1',
+    '--admin-listen=[::1]:2',
+    '--drain=1s',
+    '--cert-dir=/tls',
+    '--client-ca=/ca.crt',
+    '--mode=nft',
+    '--allowed-modes=env,nft',
+    '--allow-pass-through',
+    '--always-set-no-proxy',
+    '--image=i:1',
+    '--redirect-image=r:1',
+    '--gate-image=g:1',
+    '--image-pull-policy=Always',
+    '--env=A=b',
+    '--ca-config-map=corporate/bundle.pem',
+    '--tenant-id=contoso.com',
+    '--uid=none',
+    '--audience=api://x',
+    '--cpu-request=1',
+    '--cpu-limit=2',
+    '--memory-request=1Mi',
+    '--memory-limit=2Mi',
+    '--kubernetes-version=1.28',
+  ]
+  expect(parseWebhookOptions(flags)).toMatchObject({
+    listen: { host: '127.0.0.1', port: 1 },
+    adminListen: { host: '::1', port: 2 },
+    drainMs: 1000,
+    clientCaFile: '/ca.crt',
+    defaultTenantId: 'contoso.com',
+    readsVersion: false,
+    certificate: { kind: 'mounted', directory: '/tls' },
+    settings: {
+      mode: 'nft',
+      allowedModes: ['env', 'nft'],
+      allowPassThrough: true,
+      alwaysSetsNoProxy: true,
+      image: 'i:1',
+      redirectImage: 'r:1',
+      gateImage: 'g:1',
+      imagePullPolicy: 'Always',
+      sidecarEnv: [{ name: 'A', value: 'b' }],
+      ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
+      tenantId: undefined,
+      uid: undefined,
+      audience: 'api://x',
+      hasNativeSidecars: false,
+      resources: { cpuRequest: '1', cpuLimit: '2', memoryRequest: '1Mi', memoryLimit: '2Mi' },
+    },
+  })
+})
+
+test('reports all problems of the flags', async () => {
+  const flags = [
+    '--listen=8443',
+    '--drain=soon',
+    '--mode=iptables',
+    '--tenant-id=a/b',
+    '--cpu-request=much',
+    '--memory-request=1Gi',
+    '--memory-limit=128Mi',
+    '--cert-dir=/tls',
+    '--secret=s',
+    'now',
+  ]
+  await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
+  for (const reason of [
+    'unexpected argument now',
+    '--listen must be host:port or [IPv6]:port, not "8443"',
+    '--drain must be a duration',
+    '--mode iptables: must be one of',
+    "--tenant-id must be a tenant's GUID or verified domain",
+    '--cpu-request must be a quantity such as 100m or 64Mi, not "much"',
+    'the memory request 1Gi is above its limit 128Mi',
+    '--secret has no effect with --cert-dir',
+  ]) {
+    await expect(webhook(flags, captureIo())).rejects.toThrow(reason)
+  }
+})
+
+test('accepts a value of --env that only the pod knows', () => {
+  const { settings } = parseWebhookOptions(['--env=WIMDS_LOG_LEVEL=$(LEVEL)'])
+  expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value: '$(LEVEL)' }])
+})
+
+test.each([
+  ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
+  [
+    '--certificate-lifetime=87601h',
+    '--certificate-lifetime must be from 1m to 87600h, not "87601h"',
+  ],
+  ['--allowed-modes=env,iptables', '--allowed-modes iptables: must be one of env, loopback, nft'],
+  ['--allowed-modes=env', '--mode is loopback, which --allowed-modes does not contain'],
+  ['--certificate-lifetime=0s', '--certificate-lifetime must be from 1m to'],
+  ['--env=WIMDS_LOG_LEVEL=bogus', '--env WIMDS_LOG_LEVEL: must be one of '],
+])('rejects %s', (flag, reason) => {
+  expect(() => parseWebhookOptions([flag])).toThrow(reason)
+})

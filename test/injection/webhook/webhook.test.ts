@@ -1,0 +1,232 @@
+/** `wimds webhook` as a whole, with an API server that fails. */
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import { text } from 'node:stream/consumers'
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
+import 'reflect-metadata'
+import * as x509 from '@peculiar/x509'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { webhook } from '../../../src/injection/webhook/webhook.ts'
+import {
+  answer,
+  PATCH_CONFIGURATION,
+  PATCH_SECRET,
+  READ_SECRET,
+  startApiServer,
+  VERSION,
+} from '../../fixtures/api-server.ts'
+import { findPiece } from '../../contract/secrets.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { freePort } from '../../support/free-port.ts'
+import { captureIo } from '../../tools/capture.ts'
+import { podReview } from '../../fixtures/pod-review.ts'
+
+const TENANT = '72f988bf-86f1-41af-91ab-2d7cd011db47'
+const REVIEW = podReview(
+  {
+    metadata: {},
+    spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] },
+  },
+  { namespace: 'n' },
+)
+const FLAGS = ['--listen=127.0.0.1:0', '--admin-listen=127.0.0.1:0', '--drain=0s']
+
+let shutdown: AbortController
+beforeEach(() => {
+  shutdown = new AbortController()
+})
+afterEach(() => shutdown.abort())
+
+/** Runs the webhook; returns its log and its exit code. */
+function startWebhook(...flags: readonly string[]) {
+  const io = { ...captureIo(), signal: shutdown.signal }
+  return { log: io.out, exit: webhook([...FLAGS, ...flags], io) }
+}
+
+/** Sends the review to the port of the log, and returns headers and body of the reply. */
+async function post(log: string, review: object, path = '/mutate') {
+  const port = Number(/"listening".*"port":(\d+)/.exec(log)?.[1])
+  const sent = request({ host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false })
+  sent.end(JSON.stringify(review))
+  const [reply] = await once(sent, 'response')
+  const { headers }: IncomingMessage = reply
+  return { headers, body: await text(reply) }
+}
+
+/** Sends the review, and returns the response in it. */
+async function sendReview(...review: Parameters<typeof post>): Promise<object> {
+  return JSON.parse((await post(...review)).body).response
+}
+
+test.each(['', 'no certificate'])(
+  'does not start with the content "%s" as client CAs, with which Node would trust its own roots or nobody',
+  async (content) => {
+    await using _ = await startApiServer()
+    using directory = createFolder()
+    const file = directory.write('ca.crt', content)
+    const { exit } = startWebhook(`--client-ca=${file}`)
+    await expect(exit).rejects.toThrow(`${file} holds no valid PEM certificates. Fix: `)
+  },
+)
+
+test('serves only callers of its client CAs over TLS 1.3, reads them again, and keeps the old ones while the file is not valid', async () => {
+  await using _ = await startApiServer()
+  using directory = createFolder()
+  const [first, second] = [await createClientCertificate(), await createClientCertificate()]
+  const file = directory.write('ca.crt', first.cert)
+  // The timers of the file's watch alone: connections and pauses have timers of Node's own.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const isLogged = (event: string) =>
+    expect.poll(() => vi.runOnlyPendingTimersAsync().then(log)).toContain(`"${event}"`)
+  const { log, exit } = startWebhook(`--client-ca=${file}`)
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const port = Number(/"listening".*"port":(\d+)/.exec(log())?.[1])
+  const isServed = async (client: object) => {
+    const tls = { rejectUnauthorized: false, agent: false, ...client }
+    const sent = request({ host: '127.0.0.1', port, path: '/', ...tls }).end()
+    return await once(sent, 'response').then(
+      ([reply]) => reply.resume() !== undefined,
+      () => false,
+    )
+  }
+  expect([await isServed(first), await isServed(second)]).toEqual([true, false])
+  const older = { ...first, maxVersion: 'TLSv1.2' }
+  expect([await isServed({}), await isServed(older)]).toEqual([false, false])
+
+  await writeFile(file, second.cert)
+  await isLogged('config_reloaded')
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  await writeFile(file, '')
+  await isLogged('config_reload_failed')
+  expect(log()).toMatch(/"level":"error".*ca\.crt holds no valid PEM certificates\. Fix: /)
+  expect([await isServed(first), await isServed(second)]).toEqual([false, true])
+
+  shutdown.abort()
+  expect(await exit).toBe(0)
+})
+
+test.each(['--listen', '--admin-listen'])('exits when the port of %s is taken', async (flag) => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const { log, exit } = startWebhook(`${flag}=127.0.0.1:${taken.port}`)
+  expect(await exit).toBe(1)
+  expect(log()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --listen /,
+  )
+})
+
+test('serves after an API server that failed at first', async () => {
+  await using api = await startApiServer({
+    [VERSION]: (response, count) =>
+      count === 1 ? answer(response, 500, 'a-body') : answer(response, 200, { minor: '31+' }),
+  })
+  const { log, exit } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  expect(log()).toContain('cannot read the version of Kubernetes: the API server answered 500')
+  expect(log()).toContain('"hasNativeSidecars":true')
+  expect(api.calls(VERSION)).toBe(2)
+  shutdown.abort()
+  expect(await exit).toBe(0)
+  await expect.poll(() => api.watches.length).toBe(0)
+})
+
+test.each([
+  ['/mutate', false],
+  ['/mutate/namespace', true],
+])('reviews at %s, and injects a pod without an annotation: %s', async (path, isInjected) => {
+  await using _ = await startApiServer({
+    [VERSION]: (response) => answer(response, 200, { minor: '29' }),
+  })
+  const { log } = startWebhook(`--tenant-id=${TENANT}`)
+  await expect.poll(log).toContain('"listening"')
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const response = await sendReview(log(), REVIEW, path)
+  expect(response).toMatchObject({ allowed: true })
+  const patch = atob('patch' in response ? String(response.patch) : '')
+  expect(patch.includes(TENANT)).toBe(isInjected)
+  expect(patch.includes('"restartPolicy":"Always"')).toBe(isInjected)
+})
+
+test('logs a rejection without a credential that an annotation holds', async () => {
+  await using _ = await startApiServer()
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const jwt = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/port': jwt }
+  const spec = { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app:1' }] }
+  await sendReview(log(), podReview({ metadata: { annotations }, spec }, { namespace: 'n' }))
+  expect(log()).toMatch(/"pod_rejected".*wimds\.io\/port must be .*\[redacted\]/)
+  expect(findPiece(jwt, log())).toBeUndefined()
+})
+
+test('logs a flood of malformed reviews in few lines, of the sidecar’s form', async () => {
+  await using _ = await startApiServer()
+  const { log } = startWebhook()
+  await expect.poll(log).toContain('"certificate_loaded"')
+  for (let count = 0; count < 30; count += 1) await sendReview(log(), {})
+  const lines = log().match(/^.*"outcome":"malformed".*$/gm)
+  expect(lines).toHaveLength(10)
+  expect(lines?.[0]).toMatch(/^\{"level":"warn","time":"\d{4}-[^"]+Z","event":"pod_rejected",/)
+})
+
+test('writes its CA again as soon as its configuration has changed', async () => {
+  await using api = await startApiServer()
+  startWebhook()
+  await expect.poll(() => api.watches.length).toBe(1)
+  expect(api.calls(PATCH_CONFIGURATION)).toBe(1)
+  api.watches[0]?.write('{}\n')
+  await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
+})
+
+test('while it drains, is not ready and closes connections', async () => {
+  await using _ = await startApiServer()
+  const port = await freePort()
+  const { log, exit } = startWebhook('--drain=1h', `--admin-listen=127.0.0.1:${port}`)
+  await expect.poll(log).toContain('"certificate_loaded"')
+  const getStatus = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
+  expect(await getStatus()).toBe(200)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], fakeNodeBuiltins: true })
+  onTestFinished(() => void vi.useRealTimers())
+  shutdown.abort()
+  await expect.poll(log).toContain('"draining"')
+  expect(await getStatus()).toBe(503)
+  expect((await post(log(), REVIEW)).headers.connection).toBe('close')
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  expect(await exit).toBe(0)
+})
+
+test.each([
+  ['the version', VERSION],
+  ['its Secret', READ_SECRET],
+  ['the write of its Secret', PATCH_SECRET],
+])('shuts down while it waits for %s', async (_, call) => {
+  await using api = await startApiServer({ [call]: () => {} })
+  const { log, exit } = startWebhook()
+  await expect.poll(() => api.calls(call)).toBe(1)
+  shutdown.abort()
+  expect(await exit).toBe(0)
+  expect(log()).not.toContain('webhook_error')
+})
+
+/** Creates a certificate that is its own CA, and its key, both PEM. */
+async function createClientCertificate() {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const name = 'CN=api-server'
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name,
+    keys,
+    signingAlgorithm: algorithm,
+  })
+  const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return {
+    cert: certificate.toString('pem'),
+    key: x509.PemConverter.encode(key, 'PRIVATE KEY'),
+  }
+}

@@ -1,0 +1,282 @@
+/** Calls of an API server of the test, over real connections. */
+import type { IncomingMessage } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { rm } from 'node:fs/promises'
+import { Agent } from 'undici'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import * as z from 'zod/mini'
+import {
+  type ApiServer,
+  connectToApiServer,
+  hasStatus,
+  isSilence,
+} from '../../src/kubernetes/api-client.ts'
+import { createCertificateAuthority } from '../../src/lib/x509.ts'
+import { createFolder } from '../fixtures/folder.ts'
+import { answer, type Fault, startApiServer } from '../fixtures/api-server.ts'
+import { listening } from '../fixtures/listening.ts'
+
+let shutdown = new AbortController()
+afterEach(() => {
+  shutdown.abort()
+  shutdown = new AbortController()
+  vi.restoreAllMocks()
+})
+
+const PATH = '/api/v1/things'
+const Thing = z.object({ name: z.string() })
+
+const connect = () => connectToApiServer(shutdown.signal)
+
+/** Starts an API server that has one path, and connects to it. */
+async function serve(method: 'GET' | 'POST' | 'PATCH', fault: Fault) {
+  const server = await startApiServer({ [`${method} ${PATH}`]: fault })
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  return { server, api: connect() }
+}
+
+const read = (api: ApiServer, options: { timeoutMs?: number; maxBytes?: number } = {}) =>
+  api.call({ action: 'read it', path: PATH, ...options }, Thing)
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : 'no error')
+
+describe('a call', () => {
+  test.each([
+    ['GET', undefined, undefined, ''],
+    ['POST', { a: 1 }, 'application/json', '{"a":1}'],
+    ['PATCH', [{ op: 'test' }], 'application/json-patch+json', '[{"op":"test"}]'],
+  ] as const)('sends %s with its body', async (method, body, type, sent) => {
+    const seen: { headers: IncomingMessage['headers']; body: string }[] = []
+    const { api } = await serve(method, (response, _, text) => {
+      seen.push({ headers: response.req.headers, body: text })
+      answer(response, 201, { name: 'a', other: 'b' })
+    })
+    expect(await api.call({ action: 'do it', method, path: PATH, body }, Thing)).toEqual({
+      name: 'a',
+    })
+    expect(seen).toEqual([
+      {
+        headers: expect.objectContaining({
+          accept: 'application/json',
+          authorization: 'Bearer a-token',
+        }),
+        body: sent,
+      },
+    ])
+    expect(seen[0]?.headers['content-type']).toBe(type)
+  })
+
+  test.each<[string, Fault, string]>([
+    ['a status', (response) => answer(response, 403, 'hunter2'), 'the API server answered 403'],
+    [
+      'a redirect',
+      (response) => response.writeHead(302, { Location: '/elsewhere' }).end('hunter2'),
+      'the API server answered 302',
+    ],
+    ['text', (response) => response.end('hunter2'), 'the API server did not send JSON'],
+    [
+      'an object of another kind',
+      (response) => answer(response, 200, { name: { of: 'hunter2' } }),
+      'the answer of the API server is not of the expected kind',
+    ],
+    ['half an answer', (response) => response.write('hunter2', () => response.destroy()), ''],
+  ])('throws one line, without the answer, after %s', async (_, fault, reason) => {
+    const { api } = await serve('GET', fault)
+    const message = await read(api).catch(messageOf)
+    expect(message).toContain(`cannot read it: ${reason}`)
+    expect(message).not.toMatch(/hunter2|\n/)
+  })
+
+  test('reports the status of the answer, and none for other failures', async () => {
+    const { api } = await serve('GET', (response, count) =>
+      count === 1 ? answer(response, 409, {}) : response.destroy(),
+    )
+    const [conflict, broken] = [await read(api).catch(keep), await read(api).catch(keep)]
+    expect(hasStatus(conflict, 404, 409)).toBe(true)
+    expect(hasStatus(conflict, 404, 422)).toBe(false)
+    expect(hasStatus(broken, 409)).toBe(false)
+  })
+
+  test('throws if the answer is larger than its limit, and closes the connection', async () => {
+    let isClosed = false
+    const { api } = await serve('GET', (response) => {
+      response.write('{"name":"')
+      const timer = setInterval(() => response.write('x'.repeat(1000)), 1)
+      response.on('close', () => {
+        clearInterval(timer)
+        isClosed = true
+      })
+    })
+    await expect(read(api, { maxBytes: 20_000 })).rejects.toThrow(
+      'cannot read it: the answer is larger than 20000 bytes',
+    )
+    await expect.poll(() => isClosed).toBe(true)
+  })
+
+  test('limits the answer by default', async () => {
+    const { api } = await serve('GET', (response) =>
+      answer(response, 200, { name: 'x'.repeat(4 * 1024 * 1024) }),
+    )
+    await expect(read(api)).rejects.toThrow('the answer is larger than 4194304 bytes')
+  })
+
+  const SILENCES: readonly [string, Fault][] = [
+    ['an answer', () => {}],
+    ['the rest of an answer', (response) => void response.write('{')],
+  ]
+
+  test.each(SILENCES)('throws after its time limit without %s', async (_, fault) => {
+    const { api } = await serve('GET', fault)
+    await expect(read(api, { timeoutMs: 50 })).rejects.toThrow(
+      /^cannot read it: the API server (?:did not answer in time|answered 500)$/,
+    )
+  })
+
+  test.each(SILENCES)('throws at the shutdown while it waits for %s', async (_, fault) => {
+    const called = Promise.withResolvers<void>()
+    const { api } = await serve('GET', (response, count, body) => {
+      fault(response, count, body)
+      called.resolve()
+    })
+    const message = read(api).catch(messageOf)
+    await called.promise
+    shutdown.abort()
+    expect(await message).toBe('cannot read it: This operation was aborted')
+  })
+
+  test('uses the connections of earlier calls, also of failed ones', async () => {
+    const ports = new Set<number | undefined>()
+    const { api } = await serve('GET', (response, count) => {
+      ports.add(response.req.socket.remotePort)
+      answer(response, count % 2 === 0 ? 404 : 200, { name: 'a' })
+    })
+    for (let count = 0; count < 20; count += 1) await read(api).catch(keep)
+    expect(ports.size).toBeLessThan(5)
+  })
+
+  test('reads the credentials again after a minute, and not before', async () => {
+    const { api, server } = await serve('GET', (response) => answer(response, 200, { name: 'a' }))
+    await read(api)
+    await rm(server.caFile)
+    await read(api)
+    const now = performance.now()
+    vi.spyOn(performance, 'now').mockReturnValue(now + 60_001)
+    await expect(read(api)).rejects.toThrow('cannot read it: ENOENT: no such file')
+  })
+
+  test('may be silent for longer than the dispatcher allows by default', async () => {
+    const dispatch = vi.spyOn(Agent.prototype, 'dispatch')
+    const { api } = await serve('GET', (response) => answer(response, 200, { name: 'a' }))
+    await read(api)
+    expect(dispatch.mock.calls[0]?.[0]).toMatchObject({ headersTimeout: 0, bodyTimeout: 0 })
+  })
+})
+
+const keep = (error: unknown) => error
+
+describe('a stream', () => {
+  const call = { action: 'watch it', path: PATH }
+
+  test('passes the body on as it comes, and closes the connection when its reader has enough', async () => {
+    let isClosed = false
+    const { api } = await serve('GET', (response) => {
+      response.write('first')
+      response.on('close', () => (isClosed = true))
+    })
+    await api.stream(call, async (body) => {
+      for await (const chunk of body) {
+        expect(Buffer.from(chunk).toString()).toBe('first')
+        return
+      }
+    })
+    await expect.poll(() => isClosed).toBe(true)
+  })
+
+  test('fails, and closes its connection, after its limit without a byte', async () => {
+    let isClosed = false
+    const { api } = await serve('GET', (response) => {
+      response.write('first')
+      response.on('close', () => (isClosed = true))
+    })
+    const chunks: string[] = []
+    const collect = async (body: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of body) chunks.push(Buffer.from(chunk).toString())
+    }
+    const failure = api.stream({ ...call, idleMs: 100 }, collect)
+    await expect(failure).rejects.toSatisfy(isSilence)
+    expect(chunks).toEqual(['first'])
+    await expect.poll(() => isClosed).toBe(true)
+  })
+
+  test('names the action in an error of its reader, and at the shutdown', async () => {
+    const { api } = await serve('GET', (response) => void response.write('first'))
+    const reading = Promise.withResolvers<void>()
+    await expect(api.stream(call, () => Promise.reject(new Error('no event')))).rejects.toThrow(
+      'cannot watch it: no event',
+    )
+    const message = api
+      .stream(call, async (body) => {
+        for await (const _ of body) reading.resolve()
+      })
+      .catch(messageOf)
+    await reading.promise
+    shutdown.abort()
+    expect(await message).toBe('cannot watch it: This operation was aborted')
+  })
+})
+
+test('calls at the same time succeed at an API server that ends HTTP/2 connections', async () => {
+  const authority = await createCertificateAuthority()
+  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
+  await using server = await listening(
+    createSecureServer(tls, ({ httpVersion }, response) => {
+      if ('stream' in response) response.stream.session?.goaway()
+      response.end(JSON.stringify({ name: httpVersion }))
+    }),
+  )
+  await writeKubeConfig({
+    server: `https://127.0.0.1:${server.port}`,
+    'certificate-authority-data': Buffer.from(authority.caPem).toString('base64'),
+  })
+  const api = connect()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => read(api)))
+  expect(answers).toEqual(answers.map(() => ({ name: '1.1' })))
+})
+
+test('an error of a credential plugin has one line, without what may be a token', async () => {
+  const token = `eyJ${'x'.repeat(40)}`
+  const args = ['-c', `echo "it failed with ${token}" >&2; echo more >&2; exit 1`]
+  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args }
+  await writeKubeConfig({ server: 'https://127.0.0.1:1' }, [{ name: 'one', user: { exec } }])
+  const message = await read(connect()).catch(messageOf)
+  expect(message).toBe('cannot read it: it failed with [redacted]')
+})
+
+test('an error in the kubeconfig file does not quote the file, which has credentials', async () => {
+  await writeConfigFile('users:\n  - user: {token: a-very-secret-token\n')
+  expect(connect).toThrow(
+    /^cannot read the kubeconfig file: [^\n]+\. Fix: correct the file that KUBECONFIG names, or else ~\/\.kube\/config$/,
+  )
+  expect(connect).not.toThrow('secret')
+})
+
+/** Sets KUBECONFIG to a file with this cluster until the end of the test. */
+async function writeKubeConfig(
+  cluster: object,
+  users: readonly object[] = [{ name: 'one', user: { token: 'a-token' } }],
+): Promise<void> {
+  const config = {
+    'current-context': 'here',
+    contexts: [{ name: 'here', context: { cluster: 'here', user: 'one' } }],
+    clusters: [{ name: 'here', cluster }],
+    users,
+  }
+  await writeConfigFile(JSON.stringify(config))
+}
+
+async function writeConfigFile(text: string): Promise<void> {
+  const folder = createFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  vi.stubEnv('KUBECONFIG', folder.write('config', text))
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
+import { parseNodeAgentOptions } from '../../../src/node/agent/agent-options.ts'
+import { captureIo, exitCode } from '../../tools/capture.ts'
+
+test('has defaults for all but the name of the node, which NODE_NAME may have', () => {
+  expect(parseNodeAgentOptions([], { NODE_NAME: 'node-1' })).toEqual({
+    nodeName: 'node-1',
+    discovery: 'netns',
+    cniResultsDirectory: '/var/lib/cni/results',
+    netnsDirectory: '/var/run/netns',
+    kubeletPodsDirectory: '/var/lib/kubelet/pods',
+    stateDirectory: '/run/wimds',
+    defaultTenantId: undefined,
+    adminListen: { host: '127.0.0.1', port: 9441 },
+    brokerAdminListen: '127.0.0.1:9442',
+  })
+})
+
+test('takes every option', () => {
+  const args = [
+    '--node-name=node-2',
+    '--discovery=processes',
+    '--cni-results-directory=/cni/results',
+    '--netns-directory=/run/netns',
+    '--kubelet-pods-directory=/kubelet/pods',
+    '--state-directory=/state',
+    '--tenant-id=contoso.com',
+    '--admin-listen=[::]:9000',
+    '--broker-admin-listen=[::]:9001',
+  ]
+  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
+    nodeName: 'node-2',
+    discovery: 'processes',
+    cniResultsDirectory: '/cni/results',
+    netnsDirectory: '/run/netns',
+    kubeletPodsDirectory: '/kubelet/pods',
+    stateDirectory: '/state',
+    defaultTenantId: 'contoso.com',
+    adminListen: { host: '::', port: 9000 },
+    brokerAdminListen: '[::]:9001',
+  })
+})
+
+test.each([
+  ['--node-name=', 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec'],
+  ['--discovery=runtime', '--discovery runtime: must be one of netns, processes'],
+  ['--admin-listen=9441', '--admin-listen must be host:port or [IPv6]:port, not "9441"'],
+  ['--admin-listen=127.0.0.1:70000', '--admin-listen has a port above 65535: "127.0.0.1:70000"'],
+  ['--netns-dir=/x', '--netns-dir is not a flag of this command'],
+  ['more', 'unexpected argument more'],
+])('rejects %s, with all other problems', async (arg, problem) => {
+  const io = captureIo({ NODE_NAME: '' })
+  expect(await exitCode(nodeAgent, [arg], io)).toBe(64)
+  for (const text of [problem, 'the name of the node']) expect(io.err()).toContain(text)
+})

@@ -1,0 +1,143 @@
+/** The broker's child process, with a program of this test that answers with the name of the pod. */
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
+import { openSocket } from '../../../src/node/agent/open-socket.ts'
+import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
+import { freePort } from '../../support/free-port.ts'
+import { compiledHelper } from './helper.ts'
+import { routedPod } from './pods.ts'
+
+/** Answers on the socket of each pod; asks for the file that a path in WIMDS_CONFIG names. */
+const PROGRAM = `
+  const servers = new Map(), files = new Map()
+  process.on('message', (message, handle) => {
+    if (message.type === 'ping') process.send({ type: 'pong' })
+    if (message.type === 'close') servers.get(message.uid)?.close()
+    if (message.type === 'file') files.get(message.id)(message.text ?? message.code)
+    if (message.type !== 'serve') return
+    const { uid, name, env } = message.pod
+    if (env.BROKEN) return process.send({ type: 'failed', uid, problem: 'BROKEN is set', fix: 'remove it' })
+    const server = require('node:http').createServer((request, response) => {
+      if (request.url === '/exit') process.exit(7)
+      if (request.url === '/hang') for (;;);
+      if (env.WIMDS_CONFIG === undefined) return response.end(name + ' by ' + process.pid)
+      files.set(files.size, (text) => response.end(text))
+      process.send({ type: 'read', id: files.size - 1, uid, path: env.WIMDS_CONFIG })
+    })
+    servers.set(uid, server.listen(handle, () => process.send({ type: 'serving', uid })))
+  })
+  process.on('disconnect', () => process.exit())
+  process.send({ type: 'ready' })
+`
+
+interface BrokerOptions {
+  readonly pingMs?: number
+  /** How many starts fail before one succeeds. */
+  readonly failures?: number
+  readonly program?: string
+}
+
+/** Starts a broker until the end of the test. */
+function startBroker({ pingMs, failures = 0, program = process.execPath }: BrokerOptions = {}) {
+  const onReady = vi.fn<() => void>()
+  const onServing = vi.fn<(pod: RoutedPod) => void>()
+  const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
+  const onEnd = vi.fn<(how: string) => void>()
+  const pids: number[] = []
+  const broker = new BrokerProcess({
+    ...(pingMs !== undefined && { pingMs }),
+    start: () => {
+      if (failures-- > 0) throw new Error('spawn ENOMEM')
+      const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
+      const child = spawn(program, ['-e', PROGRAM], { stdio: [...stdio] })
+      pids.push(child.pid ?? 0)
+      return child
+    },
+    onReady,
+    readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
+    onServing,
+    onRefused,
+    onEnd,
+  })
+  onTestFinished(() => broker.stop())
+  broker.start()
+  return { broker, onReady, onServing, onRefused, onEnd, pids }
+}
+
+/** Opens a socket in the network of this process. */
+async function openPort() {
+  const port = await freePort()
+  const namespace = openSync('/proc/self/ns/net', 'r')
+  const signal = AbortSignal.timeout(60_000)
+  const path = process.env['PATH']
+  const socket = await openSocket({ helper: compiledHelper(), namespace, port, path, signal })
+  closeSync(namespace)
+  return { socket, url: `http://127.0.0.1:${port}/` }
+}
+
+const ask = async (url: string) => (await fetch(url, { keepalive: false })).text()
+
+test('serves pods on their sockets, and their files to it', async () => {
+  const { broker, onServing } = startBroker()
+  const [first, second] = [await openPort(), await openPort()]
+  broker.serve(routedPod({ uid: 'a', name: 'first' }), first.socket)
+  const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
+  broker.serve(routedPod({ uid: 'b', name: 'second', env }), second.socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
+  expect(await ask(first.url)).toMatch(/^first by /)
+  expect(await ask(second.url)).toBe('second /etc/wimds/identities.yaml')
+})
+
+test('a broker that ends is replaced, and connections wait for the next one', async () => {
+  const { broker, onReady, onServing, onEnd, pids } = startBroker()
+  const { socket, url } = await openPort()
+  broker.serve(routedPod(), socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  expect(await ask(url)).toBe(`app by ${pids[1]}`)
+  expect(onEnd).toHaveBeenCalledWith('SIGKILL')
+  expect(onReady).toHaveBeenCalledTimes(2)
+  await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
+  await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
+  expect(await ask(url)).toBe(`app by ${pids[2]}`)
+})
+
+test('closes the socket of a pod that has ended, and says which settings the broker refuses', async () => {
+  const { broker, onServing, onRefused } = startBroker()
+  const [first, second] = [await openPort(), await openPort()]
+  broker.serve(routedPod({ uid: 'a' }), first.socket)
+  const broken = routedPod({ uid: 'b', env: [{ name: 'BROKEN', value: '1' }] })
+  broker.serve(broken, second.socket)
+  await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onRefused).toHaveBeenCalledWith(broken, 'BROKEN is set. Fix: remove it')
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  broker.close('a')
+  await vi.waitFor(() => expect(ask(first.url)).rejects.toThrow('fetch failed'), {
+    timeout: 60_000,
+  })
+})
+
+test('a broker that hangs is replaced', async () => {
+  const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
+  const { socket, url } = await openPort()
+  broker.serve(routedPod(), socket)
+  await expect(ask(`${url}hang`)).rejects.toThrow('fetch failed')
+  const answer = await ask(url)
+  expect(answer).toBe(`app by ${pids.at(-1)}`)
+  expect(pids.length).toBeGreaterThan(1)
+  expect(onEnd).toHaveBeenCalledWith('SIGKILL')
+})
+
+test('a broker that cannot be started now is started again', async () => {
+  const { onReady, onEnd } = startBroker({ failures: 1 })
+  expect(onEnd).toHaveBeenCalledWith('spawn ENOMEM')
+  await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 60_000 })
+})
+
+test('is stopped at once when its program is missing', async () => {
+  const { broker, onEnd } = startBroker({ program: '/no/such/program' })
+  await broker.stop()
+  expect(onEnd).not.toHaveBeenCalled()
+})

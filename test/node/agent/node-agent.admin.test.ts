@@ -1,0 +1,83 @@
+/** The command in this process, with an API server of this test. It has no pods to route. */
+import { createServer, type ServerResponse } from 'node:http'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { answer, startApiServer } from '../../fixtures/api-server.ts'
+import { listening } from '../../fixtures/listening.ts'
+import { freePort } from '../../support/free-port.ts'
+import { parseSamples } from '../../broker/telemetry/scraped.ts'
+import { captureIo } from '../../tools/capture.ts'
+
+const LIST = 'GET /api/v1/pods'
+
+/** Starts the agent until the end of the test, and returns how to call its admin port. */
+async function startAgent() {
+  const shutdown = new AbortController()
+  const io = { ...captureIo(), signal: shutdown.signal }
+  const port = await freePort()
+  const state = createFolder()
+  const flags = [
+    '--node-name=node-1',
+    `--admin-listen=127.0.0.1:${port}`,
+    `--state-directory=${state.path}`,
+  ]
+  const ended = nodeAgent(flags, io)
+  onTestFinished(async () => {
+    shutdown.abort()
+    expect(await ended).toBe(0)
+    state[Symbol.dispose]()
+  })
+  const call = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
+  return {
+    status: async (path: string) => (await call(path)).status,
+    sample: async (name: string) => parseSamples(await (await call('/metrics')).text()).get(name),
+    log: io.out,
+  }
+}
+
+test('says when it cannot read the pods of its node, and stays alive and ready', async () => {
+  let watch: ServerResponse | undefined
+  await using _ = await startApiServer({
+    [LIST]: (response, count) =>
+      count === 1
+        ? answer(response, 200, { metadata: { resourceVersion: '7' }, items: [] })
+        : answer(response, 503, {}),
+    [`${LIST}?watch`]: (response) => {
+      response.writeHead(200).flushHeaders()
+      watch = response
+    },
+  })
+  const { sample, status, log } = await startAgent()
+  const reaches = (value: number) =>
+    vi.waitFor(async () => expect(await sample('wimds_node_agent_synced')).toBe(value), {
+      timeout: 60_000,
+    })
+  await reaches(1)
+  expect(await status('/readyz')).toBe(200)
+  watch?.destroy()
+  await reaches(0)
+  expect(log()).toContain('node_agent_error')
+  expect(await status('/healthz')).toBe(200)
+  expect(await status('/readyz')).toBe(200)
+})
+
+test('is alive and not ready before the first list, whatever the API server does', async () => {
+  await using _ = await startApiServer({ [LIST]: (response) => answer(response, 503, {}) })
+  const { sample, status, log } = await startAgent()
+  await vi.waitFor(() => expect(log()).toContain('list the pods'), { timeout: 60_000 })
+  expect(await status('/healthz')).toBe(200)
+  expect(await status('/readyz')).toBe(503)
+  expect(await sample('wimds_node_agent_synced')).toBe(0)
+})
+
+test('exits when its port is taken', async () => {
+  await using _ = await startApiServer()
+  await using taken = await listening(createServer())
+  const io = captureIo()
+  const flags = ['--node-name=node-1', `--admin-listen=127.0.0.1:${taken.port}`]
+  expect(await nodeAgent(flags, io)).toBe(1)
+  expect(io.out()).toMatch(
+    /"event":"listen_failed".*EADDRINUSE.*Fix: choose another port by --admin-listen/,
+  )
+})

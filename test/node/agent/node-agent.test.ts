@@ -1,0 +1,293 @@
+/** `wimds node-agent` as a process, with an API server of this test and the network namespace of a pod. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
+import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
+
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent: ${reason}\n`)
+
+let node: TestNode
+beforeEach(() => {
+  node = new TestNode()
+})
+afterEach(() => node[Symbol.dispose]())
+
+const UID = nodeModePod().metadata.uid
+const keep = (pod: PodNetwork, uid = UID) => node.keep(pod, uid)
+
+/** Creates the network of a pod, with its record. */
+async function keptNetwork(uid = UID, address?: string): Promise<PodNetwork> {
+  const network = await podNetwork(address)
+  keep(network, uid)
+  return network
+}
+
+const TENANT_ID = '22222222-2222-4222-8222-222222222222'
+const CLIENT_ID = '11111111-1111-4111-8111-111111111111'
+const IDENTITY = {
+  'azure.workload.identity/client-id': CLIENT_ID,
+  'azure.workload.identity/tenant-id': TENANT_ID,
+}
+
+/** A pod whose settings the broker accepts. */
+function servedPod(parts: Parameters<typeof nodeModePod>[0] = {}) {
+  const env = [
+    { name: 'AZURE_TENANT_ID', value: TENANT_ID },
+    { name: 'AZURE_CLIENT_ID', value: CLIENT_ID },
+    { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/azure-identity-token` },
+  ]
+  return nodeModePod({ env, ...parts })
+}
+
+/** Returns the UID for which a broker answers in the network of the pod. */
+const answeredUid = (pod: PodNetwork) =>
+  /"instanceId":"([^"]*)"/.exec(
+    pod.exec('curl', '-s', '-m', '20', 'http://169.254.169.254/readyz'),
+  )?.[1]
+
+/** Reads the pods on the page of the broker. */
+async function readNodePods({ events }: ReturnType<typeof startAgent>): Promise<unknown> {
+  // The agent's own line has the node.
+  const listening = events().find(({ event, node: name }) => event === 'listening' && !name)
+  const response = await fetch(`http://127.0.0.1:${String(listening?.['port'])}/status.json`)
+  return z.object({ pods: z.array(z.unknown()) }).parse(await response.json()).pods
+}
+
+const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
+
+/** Replaces nft by a script; `"$tool"` in it is the nft of the machine. */
+function replaceNft(script: string): void {
+  const tool = spawnSync('which', ['nft']).stdout.toString().trim()
+  const content = `#!/bin/sh\ntool=${tool}\n${script}\n`
+  writeFileSync(join(node.bin, 'nft'), content, { mode: 0o755 })
+}
+
+const restoreNft = () => rmSync(join(node.bin, 'nft'))
+
+describe.skipIf(reason !== undefined)('wimds node-agent', () => {
+  test('serves a pod that is listed and one that comes later, and shuts down', async () => {
+    using first = await keptNetwork('first', '10.9.0.2')
+    using second = await keptNetwork('second', '10.9.0.3')
+    await using api = await startApi(servedPod({ uid: 'first' }))
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    expect(answeredUid(first)).toBe('first')
+    expect(rulesOf(second)).toBe('')
+    await api.send('ADDED', servedPod({ uid: 'second' }))
+    await agent.logged('pod_routed', 2)
+    expect(answeredUid(second)).toBe('second')
+    expect(await agent.stop()).toBe(0)
+    expect(agent.countOf('shutdown_complete')).toBeGreaterThanOrEqual(1)
+  }, 120_000)
+
+  test('the broker has no rights, and is replaced when it ends', async () => {
+    using pod = await keptNetwork()
+    await using _ = await startApi(servedPod())
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    const broker = findBroker(agent.pid) ?? 0
+    const status = readFileSync(`/proc/${broker}/status`, 'utf8')
+    expect(status).toMatch(/^Uid:\t1502\t1502\t1502\t1502$/m)
+    expect(status).toMatch(/^CapEff:\t0+$/m)
+    expect(status).toMatch(/^CapBnd:\t0+$/m)
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+    process.kill(broker, 'SIGKILL')
+    expect(answeredUid(pod)).toBe(UID)
+    await agent.logged('broker_ended')
+  }, 120_000)
+
+  test('serves a deleted pod until its sandbox is gone', async () => {
+    using pod = await keptNetwork()
+    await using api = await startApi(servedPod())
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    await api.send('DELETED', servedPod({ deletionTimestamp: '2026-01-01T00:00:00Z' }))
+    expect(answeredUid(pod)).toBe(UID)
+    rmSync(join(node.results, UID))
+    await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
+    expect(existsSync(join(node.state, `${UID}.json`))).toBe(false)
+  }, 120_000)
+
+  test('serves running pods again while the API server is away, and no pod without a sandbox', async () => {
+    using pod = await keptNetwork()
+    using ended = await keptNetwork('ended')
+    await using api = await startApi(servedPod(), servedPod({ uid: 'ended' }))
+    await using killed = startAgent(node)
+    await killed.logged('pod_routed', 2)
+    await killed.kill()
+    rmSync(join(node.results, 'ended'))
+    api.leave()
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+    expect(ended.exec('ss', '-Hltn')).toBe('')
+    // Its sandbox may be created again. Once the API server does not list it, it has ended.
+    expect(existsSync(join(node.state, 'ended.json'))).toBe(true)
+    api.set(servedPod())
+    api.comeBack()
+    await vi.waitUntil(() => !existsSync(join(node.state, 'ended.json')), { timeout: 60_000 })
+    expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
+
+  test('a pod whose settings are invalid has an event, and is not served', async () => {
+    using _ = await keptNetwork()
+    const env = [{ name: 'AZURE_TENANT_ID', value: 'common' }]
+    await using api = await startApi(nodeModePod({ env }))
+    await using agent = startAgent(node)
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain('AZURE_TENANT_ID')
+    expect(api.messages[0]).toContain('Fix: ')
+    expect(agent.countOf('pod_routed')).toBe(0)
+  }, 120_000)
+
+  test('a pod that waits is on the page of the node until its sandbox is gone', async () => {
+    using _ = await keptNetwork()
+    const pod = nodeModePod({ listen: '' })
+    await using api = await startApi(pod)
+    await using agent = startAgent(node)
+    await expect.poll(() => readNodePods(agent)).toMatchObject([{ uid: UID, state: 'waiting' }])
+    node.forget(UID)
+    await api.send('DELETED', pod)
+    await expect.poll(() => readNodePods(agent)).toEqual([])
+  }, 120_000)
+
+  test('a pod whose gate has no identity waits for the annotations of its account, and keeps the first', async () => {
+    using pod = await keptNetwork()
+    const file = `${TOKEN_DIRECTORY}/azure-identity-token`
+    const env = [{ name: 'AZURE_FEDERATED_TOKEN_FILE', value: file }]
+    await using api = await startApi(nodeModePod({ env }))
+    const savedEnv = () => {
+      const saved: { env: object } = JSON.parse(
+        readFileSync(join(node.state, `${UID}.json`), 'utf8'),
+      )
+      return saved.env
+    }
+    await using first = startAgent(node)
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain('no tenant id. Fix: annotate the ServiceAccount shop/orders')
+    await expect.poll(() => readNodePods(first)).toMatchObject([{ uid: UID, state: 'waiting' }])
+    api.annotate(IDENTITY)
+    await first.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+    const identity = { AZURE_CLIENT_ID: CLIENT_ID, AZURE_TENANT_ID: TENANT_ID }
+    expect(savedEnv()).toMatchObject(identity)
+    await first.kill()
+    api.annotate({ ...IDENTITY, 'azure.workload.identity/client-id': TENANT_ID })
+    node.forget(UID)
+    const lists = api.lists()
+    await using second = startAgent(node)
+    await vi.waitUntil(() => api.lists() > lists, { timeout: 60_000 })
+    keep(pod)
+    await second.logged('pod_routed')
+    expect(savedEnv()).toMatchObject(identity)
+    using recreated = await podNetwork()
+    node.forget(UID)
+    await api.send('MODIFIED', nodeModePod({ env, addresses: ['10.9.0.3'] }))
+    await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
+    keep(recreated)
+    await second.logged('pod_routed', 2)
+    expect(savedEnv()).toMatchObject(identity)
+  }, 120_000)
+
+  test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
+    using pod = await keptNetwork()
+    await using _ = await startApi(servedPod())
+    const started = join(node.bin, 'started')
+    replaceNft(`[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
+    await using killed = startAgent(node)
+    await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
+      timeout: 60_000,
+    })
+    await killed.kill()
+    process.kill(Number(readFileSync(started)), 'SIGKILL')
+    expect(rulesOf(pod)).toBe('')
+    expect(pod.exec('ip', 'address', 'show', 'dev', 'lo')).toContain('169.254.169.254')
+    restoreNft()
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+  }, 120_000)
+
+  test.each([
+    'mnl.c:66: Unable to initialize Netlink socket: Protocol not supported',
+    'Error: Could not process rule: Operation not supported',
+  ])(
+    'a kernel without nf_tables is named in the event of the pod: %s',
+    async (message) => {
+      using pod = await keptNetwork()
+      await using api = await startApi(servedPod())
+      replaceNft(`echo '${message}' >&2; exit 1`)
+      await using agent = startAgent(node)
+      await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+      expect(api.messages[0]).toContain(
+        'the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node',
+      )
+      restoreNft()
+      await agent.logged('pod_routed')
+      expect(rulesOf(pod)).toContain('redirect to :64169')
+    },
+    120_000,
+  )
+
+  test('a full table of processes is named in the event of the pod, which is routed when there is room', async ({
+    skip,
+  }) => {
+    using limit = createProcessLimit()
+    if (limit === undefined) {
+      skip('no cgroup with the pids controller can be made')
+      return
+    }
+    using pod = await keptNetwork()
+    await using api = await startApi()
+    await using agent = startAgent(node)
+    await api.waitForWatch()
+    limit.fill(agent.pid)
+    await api.send('ADDED', servedPod())
+    await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })
+    expect(api.messages[0]).toContain(
+      'no process could be started: the limit of processes is reached',
+    )
+    expect(rulesOf(pod)).toBe('')
+    limit.lift()
+    await agent.logged('pod_routed')
+    expect(rulesOf(pod)).toContain('redirect to :64169')
+  }, 120_000)
+})
+
+/** Limits the processes of a cgroup, v1 or v2; undefined where none can be made. */
+function createProcessLimit() {
+  const directory = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']
+    .map((root) => join(root, `wimds-test-${process.pid}`))
+    .find((path) => {
+      try {
+        mkdirSync(path)
+      } catch {
+        return false
+      }
+      if (existsSync(join(path, 'pids.max'))) return true
+      rmdirSync(path)
+      return false
+    })
+  if (directory === undefined) return undefined
+  const path = (name: string) => join(directory, name)
+  const read = (name: string) => readFileSync(path(name), 'utf8').trim()
+  return {
+    /** Moves the process there, and allows it no other one than its own threads. */
+    fill(pid: number) {
+      writeFileSync(path('cgroup.procs'), `${pid}`)
+      writeFileSync(path('pids.max'), read('pids.current'))
+    },
+    lift: () => writeFileSync(path('pids.max'), 'max'),
+    [Symbol.dispose]() {
+      // Its processes first.
+      const processes = read('cgroup.procs').split('\n')
+      for (const pid of processes) if (pid !== '') writeFileSync(path('../cgroup.procs'), pid)
+      rmdirSync(directory)
+    },
+  }
+}

@@ -1,0 +1,295 @@
+/** The watch against an API server of this test, over a real connection. */
+import type { ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
+import { watchPods } from '../../../src/node/agent/pod-watch.ts'
+import { startApiServer } from '../../fixtures/api-server.ts'
+import { nodeModePod } from './pods.ts'
+
+const LIST = 'GET /api/v1/pods'
+const WATCH = 'GET /api/v1/pods?watch'
+
+type Answer = (response: ServerResponse) => void
+
+let stop: AbortController
+beforeEach(() => {
+  stop = new AbortController()
+})
+afterEach(() => stop.abort())
+
+interface Answers {
+  readonly lists: Answer[]
+  readonly watches: Answer[]
+  readonly idleMs?: number
+}
+
+/** Answers lists and watches in turn. Without an answer left, a watch stays open. */
+async function setUp({ lists, watches, idleMs }: Answers) {
+  const queries: URLSearchParams[] = []
+  const answerNext = (answers: Answer[]) => (response: ServerResponse) => {
+    queries.push(new URL(`http://x${response.req.url}`).searchParams)
+    answers.shift()?.(response)
+  }
+  const server = await startApiServer({
+    [LIST]: answerNext(lists),
+    [WATCH]: answerNext(watches),
+  })
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const events: string[] = []
+  const errors: unknown[] = []
+  const ended = watchPods({
+    api: connectToApiServer(stop.signal),
+    nodeName: 'node-1',
+    signal: stop.signal,
+    ...(idleMs !== undefined && { idleMs }),
+    onPod: (uid) => events.push(`pod ${uid}`),
+    onDeleted: (uid) => events.push(`deleted ${uid}`),
+    onListed: (uids) => events.push(`listed ${[...uids].join(',')}`),
+    onError: (error) => errors.push(error),
+  })
+  const seen = (expected: readonly string[]) =>
+    vi.waitFor(() => expect(events).toEqual(expected), { timeout: 60_000 })
+  return { queries, errors, ended, seen, countLists: () => server.calls(LIST) }
+}
+
+const list =
+  (uids: readonly string[], metadata: object = {}): Answer =>
+  (response) =>
+    response.end(
+      JSON.stringify({
+        metadata: { resourceVersion: '7', ...metadata },
+        items: uids.map((uid) => nodeModePod({ uid })),
+      }),
+    )
+
+function event(type: string, uid: string, resourceVersion?: string): string {
+  const pod = nodeModePod({ uid })
+  const object = { ...pod, metadata: { ...pod.metadata, resourceVersion } }
+  return `${JSON.stringify({ type, object })}\n`
+}
+
+/** Three events, cut within the first. */
+const changes: Answer = (response) => {
+  const text = event('ADDED', 'c') + event('MODIFIED', 'a') + event('DELETED', 'b')
+  response.write(text.slice(0, 100))
+  setImmediate(() => response.write(text.slice(100)))
+}
+
+test('lists, then follows the changes, also when an event comes in pieces', async () => {
+  const { queries, seen, ended } = await setUp({
+    lists: [list(['a', 'b'])],
+    watches: [changes],
+  })
+  await seen(['pod a', 'pod b', 'listed a,b', 'pod c', 'pod a', 'deleted b'])
+  const field = (name: string) => queries.map((query) => query.get(name))
+  expect(field('fieldSelector')).toEqual(queries.map(() => 'spec.nodeName=node-1'))
+  // From the cache of the API server, which ignores a limit then.
+  expect(field('limit')).toEqual([null, null])
+  expect(field('resourceVersion')).toEqual(['0', '7'])
+  stop.abort()
+  await ended
+})
+
+const formatPod = (uid: string) => JSON.stringify(nodeModePod({ uid, name: `{"}\\"${uid}é` }))
+
+describe('a list', () => {
+  const [head, tail] = ['{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[', ']}']
+
+  test('is parsed while it arrives, one pod after the other', async () => {
+    let response: ServerResponse | undefined
+    const { seen, errors } = await setUp({
+      lists: [
+        (opened) => {
+          response = opened
+          opened.write(`${head}${formatPod('a')},${formatPod('b').slice(0, -1)}`)
+        },
+      ],
+      watches: [],
+    })
+    await seen(['pod a'])
+    response?.end(`}${tail}`)
+    await seen(['pod a', 'pod b', 'listed a,b'])
+    expect(errors).toEqual([])
+  })
+
+  test('is parsed in pieces of one byte', async () => {
+    const bytes = Buffer.from(`${head}${formatPod('a')},${formatPod('b')}${tail}`)
+    const { seen, errors } = await setUp({
+      lists: [
+        (response) => {
+          for (const byte of bytes) response.write(Buffer.of(byte))
+          response.end()
+        },
+      ],
+      watches: [],
+    })
+    await seen(['pod a', 'pod b', 'listed a,b'])
+    expect(errors).toEqual([])
+  })
+
+  test('may have many of the largest pods', async () => {
+    const filler = 'x'.repeat(900 * 1024)
+    const uids = Array.from({ length: 24 }, (_, at) => `${at}`)
+    const { seen, errors } = await setUp({
+      lists: [
+        (response) => {
+          response.write(head)
+          for (const uid of uids) {
+            const pod = nodeModePod({ uid, spec: { nodeName: filler } })
+            response.write(`${uid === '0' ? '' : ','}${JSON.stringify(pod)}`)
+          }
+          response.end(tail)
+        },
+      ],
+      watches: [],
+    })
+    await seen([...uids.map((uid) => `pod ${uid}`), `listed ${uids.join(',')}`])
+    expect(errors).toEqual([])
+  })
+})
+
+const bookmark = (resourceVersion: string) => {
+  const object = { kind: 'Pod', metadata: { resourceVersion, creationTimestamp: null } }
+  return `${JSON.stringify({ type: 'BOOKMARK', object })}\n`
+}
+
+test('watches on from the last bookmark or event when the watch ends, without another list', async () => {
+  const { queries, seen, errors } = await setUp({
+    lists: [list(['a'])],
+    watches: [
+      (response) => response.end(event('ADDED', 'b', '8') + bookmark('9')),
+      (response) => response.end(event('ADDED', 'c', '10')),
+      (response) => response.write(event('ADDED', 'd')),
+    ],
+  })
+  await seen(['pod a', 'listed a', 'pod b', 'pod c', 'pod d'])
+  const field = (name: string) => queries.map((query) => query.get(name))
+  expect(field('allowWatchBookmarks')).toEqual([null, 'true', 'true', 'true'])
+  expect(field('resourceVersion')).toEqual(['0', '7', '9', '10'])
+  expect(errors).toEqual([])
+})
+
+test.each<[string, Answer]>([
+  ['after its headers', (response) => response.flushHeaders()],
+  ['before its headers', () => {}],
+])('watches again, without an error, when the watch is silent %s', async (_, silence) => {
+  const { seen, errors, countLists } = await setUp({
+    lists: [list(['a'])],
+    watches: [silence, (response) => response.write(event('ADDED', 'b'))],
+    idleMs: 100,
+  })
+  await seen(['pod a', 'listed a', 'pod b'])
+  expect(errors).toEqual([])
+  expect(countLists()).toBe(1)
+})
+
+const status = (code: number): Answer => {
+  const object = { kind: 'Status', status: 'Failure', message: 'too old resource version', code }
+  return (response) => response.end(`${JSON.stringify({ type: 'ERROR', object })}\n`)
+}
+
+test.each<[string, Answer]>([
+  ['reports an error of the server', status(500)],
+  ['sends garbage', (response) => response.end('<html>\n')],
+  ['ends within an event', (response) => response.end('{"type":')],
+])('lists again when the watch %s', async (_, watch) => {
+  const { seen, errors, countLists } = await setUp({
+    lists: [list(['a']), list(['b'])],
+    watches: [watch],
+  })
+  await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+  expect(countLists()).toBe(2)
+  expect(errors).toHaveLength(1)
+})
+
+test('lists again, and nothing older than the last event, when the connection breaks', async () => {
+  const { queries, seen } = await setUp({
+    lists: [list(['a']), list(['b'])],
+    watches: [
+      (response) =>
+        response.write(event('ADDED', 'b', '21') + event('DELETED', 'a', '22'), () =>
+          response.destroy(),
+        ),
+    ],
+  })
+  await seen(['pod a', 'listed a', 'pod b', 'deleted a', 'pod b', 'listed b'])
+  // With a limit the API server would read etcd.
+  expect(Object.fromEntries(queries[2] ?? [])).toEqual({
+    fieldSelector: 'spec.nodeName=node-1',
+    resourceVersion: '22',
+    resourceVersionMatch: 'NotOlderThan',
+  })
+})
+
+const listedVersions = (queries: readonly URLSearchParams[]) =>
+  queries.filter((query) => !query.has('watch')).map((query) => query.get('resourceVersion'))
+
+const tooOld = status(410)
+const endWatch: Answer = (response) => response.end()
+const sendEvent: Answer = (response) => {
+  response.write(event('ADDED', 'b', '8'))
+  tooOld(response)
+}
+const ANSWERED_410 = 'cannot watch the pods of the node node-1: the API server answered 410'
+
+describe('when the API server no longer has the version of the watch', () => {
+  test.each<[string, readonly Answer[], readonly (string | null)[], readonly string[]]>([
+    ['lists again, without an error', [tooOld], ['0', '7'], []],
+    [
+      'reports it the second time, and lists the latest version',
+      [tooOld, tooOld],
+      ['0', '7', null],
+      [ANSWERED_410],
+    ],
+    ['does not count an earlier one before an event', [tooOld, sendEvent], ['0', '7', '8'], []],
+    [
+      'does not count an earlier one before a watch that ended',
+      [tooOld, endWatch, tooOld],
+      ['0', '7', '7'],
+      [],
+    ],
+  ])('%s', async (_, watches, versions, problems) => {
+    const lists = [list(['a']), list(['a']), list(['a'])]
+    const { queries, errors } = await setUp({ lists, watches: [...watches] })
+    await vi.waitFor(() => expect(listedVersions(queries)).toEqual(versions), {
+      timeout: 60_000,
+    })
+    expect(errors.map(String)).toEqual(problems.map((each) => expect.stringContaining(each)))
+    const latest = queries.filter((query) => !query.has('resourceVersion'))
+    expect(latest.filter((query) => query.has('resourceVersionMatch'))).toEqual([])
+  })
+})
+
+test.each<[number]>([[410], [504]])(
+  'lists the latest version when lists of the last one are answered with %d',
+  async (code) => {
+    const refuse: Answer = (response) => response.writeHead(code).end()
+    const { queries, seen } = await setUp({
+      lists: [list(['a']), refuse, list(['b'])],
+      watches: [(response) => response.destroy()],
+    })
+    await seen(['pod a', 'listed a', 'pod b', 'listed b'])
+    expect(listedVersions(queries)).toEqual(['0', '7', null])
+  },
+)
+
+test.each<[string, Answer, string]>([
+  ['an error', (response) => response.writeHead(503).end('busy'), 'the API server answered 503'],
+  ['garbage', (response) => response.end('{}'), 'the answer is not a list of pods'],
+  [
+    'half an answer',
+    (response) => response.end('{"metadata":{"resourceVersion":"7"},'),
+    'incomplete',
+  ],
+  [
+    'an object above 4 MiB',
+    (response) => response.end(`{"items":[{"a":"${'x'.repeat(5_000_000)}"}]}`),
+    'too large',
+  ],
+  ['a broken connection', (response) => response.destroy(), 'cannot list the pods'],
+])('tries again after %s of the API server', async (_, answer, message) => {
+  const { seen, errors, countLists } = await setUp({ lists: [answer, list(['a'])], watches: [] })
+  await seen(['pod a', 'listed a'])
+  expect(String(errors[0])).toContain(message)
+  expect(countLists()).toBe(2)
+})

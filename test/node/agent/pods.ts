@@ -1,0 +1,90 @@
+/** Pods as the API server sends them, for the tests of the node agent. */
+import { parseRoutedPod, type RoutedPod } from '../../../src/node/agent/routed-pod.ts'
+
+interface PodParts {
+  readonly uid?: string
+  readonly name?: string
+  readonly listen?: string
+  readonly addresses?: readonly string[]
+  readonly phase?: string
+  readonly deletionTimestamp?: string
+  readonly env?: readonly object[]
+  readonly spec?: object
+}
+
+/** The directory of the pod's projected token in the gate. */
+export const TOKEN_DIRECTORY = '/var/run/secrets/azure/tokens'
+
+/** Returns a pod that was injected in mode node. */
+export function nodeModePod({
+  uid = '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
+  name = 'app',
+  listen = '127.0.0.1:64169',
+  addresses = ['10.9.0.2'],
+  phase = 'Pending',
+  deletionTimestamp,
+  env = [],
+  spec = {},
+}: PodParts = {}) {
+  const gate = {
+    name: 'wimds-gate',
+    env: [
+      { name: 'WIMDS_LISTEN', value: listen },
+      { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+      ...env,
+    ],
+    volumeMounts: [{ name: 'wimds-token', mountPath: TOKEN_DIRECTORY, readOnly: true }],
+  }
+  return {
+    metadata: {
+      uid,
+      namespace: 'shop',
+      name,
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
+    spec: {
+      serviceAccountName: 'orders',
+      initContainers: [gate],
+      containers: [{ name: 'app' }],
+      volumes: [{ name: 'wimds-token', projected: { sources: [] } }],
+      ...spec,
+    },
+    status: {
+      phase,
+      ...(addresses.length > 0 && { podIPs: addresses.map((ip) => ({ ip })) }),
+    },
+  }
+}
+
+/** Returns what the agent keeps of that pod. */
+export function routedPod(parts: PodParts = {}): RoutedPod {
+  const pod = parseRoutedPod(nodeModePod(parts))
+  if (pod === undefined) throw new Error('not a pod of mode node')
+  return pod
+}
+
+/** Returns what the CNI library of containerd 1.6 caches when it has set up the sandbox of a pod. */
+export function cniResult(uid: string, sandbox: string) {
+  return {
+    kind: 'cniCacheV1',
+    containerId: 'c0ffee',
+    ifName: 'eth0',
+    networkName: 'pods',
+    cniArgs: [
+      ['IgnoreUnknown', '1'],
+      ['K8S_POD_NAMESPACE', 'shop'],
+      ['K8S_POD_NAME', 'app'],
+      ['K8S_POD_INFRA_CONTAINER_ID', 'c0ffee'],
+      ['K8S_POD_UID', uid],
+    ],
+    result: {
+      cniVersion: '1.0.0',
+      interfaces: [
+        { name: 'bridge0', mac: '3a:25:8e:9f:33:76' },
+        { name: 'veth1', mac: '5a:25:8e:9f:33:76' },
+        { name: 'eth0', mac: '6a:25:8e:9f:33:76', sandbox },
+      ],
+      ips: [{ interface: 2, address: '10.9.0.2/24', gateway: '10.9.0.1' }],
+    },
+  }
+}

@@ -1,0 +1,357 @@
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Reconciler } from '../../../src/node/agent/reconciler.ts'
+import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
+import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
+import { nodeModePod } from './pods.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const UID = nodeModePod().metadata.uid
+const settle = () => vi.advanceTimersByTimeAsync(0)
+
+const notFound = () =>
+  Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
+
+/** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
+function setUp(attempt?: (pod: RoutedPod) => Promise<void>, { hasBroker = true } = {}) {
+  const runtime = { hasSandbox: true }
+  const find = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
+  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
+  const onClose = vi.fn<(uid: string) => void>()
+  const onEnd = vi.fn<(uid: string) => void>()
+  const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
+  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? find)
+  const sandbox = { namespace: 1 }
+  const close = vi.fn<() => void>()
+  const reconciler = new Reconciler({
+    // As the router: what is routed already is left as it is.
+    route: async (pod, previous) => {
+      await calls(pod)
+      if (previous?.namespace === sandbox.namespace) return previous
+      const socket = Object.assign(createServer(), { close })
+      return { ...sandbox, socket, env: {} }
+    },
+    onRoute,
+    onClose,
+    onEnd,
+    onFailure,
+  })
+  if (hasBroker) reconciler.start()
+  const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
+    const pod = nodeModePod(parts)
+    reconciler.onPod(pod.metadata.uid, pod)
+    return settle()
+  }
+  return { reconciler, add, calls, onRoute, onClose, onEnd, onFailure, sandbox, close, runtime }
+}
+
+/** The same; each attempt ends when the test calls its function. */
+function setUpSlow() {
+  const attempts: (() => void)[] = []
+  return { ...setUp(() => new Promise((resolve) => attempts.push(resolve))), attempts }
+}
+
+test('routes a pod once, and counts it as routed when the broker serves it', async () => {
+  const { add, onRoute, reconciler } = setUp()
+  await add()
+  await add()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  expect(reconciler.isSettled()).toBe(false)
+  reconciler.onServing(UID)
+  expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
+  expect(reconciler.isSettled()).toBe(true)
+})
+
+test('routes no pod before a broker takes it', async () => {
+  const { add, onRoute, reconciler } = setUp(undefined, { hasBroker: false })
+  await add()
+  expect(onRoute).not.toHaveBeenCalled()
+  expect(reconciler.isSettled()).toBe(false)
+  reconciler.start()
+  await settle()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
+  const { add, onRoute, onClose, sandbox } = setUp()
+  await add({ addresses: [] })
+  sandbox.namespace = 2
+  await add()
+  await add()
+  expect(onRoute.mock.calls.map(([, { namespace }]) => namespace)).toEqual([1, 2])
+  expect(onClose.mock.calls).toEqual([[UID]])
+})
+
+test.each([
+  ['is being deleted', { deletionTimestamp: '2026-01-01T00:00:00Z' }],
+  ['has ended', { phase: 'Succeeded' }],
+])('serves a pod that %s until its sandbox is gone', async (_, parts) => {
+  const { add, onClose, onEnd, onFailure, onRoute, reconciler, runtime } = setUp()
+  await add()
+  void add(parts)
+  await vi.advanceTimersByTimeAsync(30_000)
+  reconciler.onDeleted(UID)
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(onClose).not.toHaveBeenCalled()
+  runtime.hasSandbox = false
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(onEnd.mock.calls).toEqual([[UID]])
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+test('a pod has not ended while its sandbox is created again', async () => {
+  const { add, onClose, onEnd, onRoute, runtime } = setUp()
+  await add()
+  runtime.hasSandbox = false
+  await add({ addresses: ['10.9.0.3'] })
+  expect(onClose).toHaveBeenCalledTimes(1)
+  runtime.hasSandbox = true
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(onRoute).toHaveBeenCalledTimes(2)
+  expect(onEnd).not.toHaveBeenCalled()
+})
+
+test('a new agent routes a pod that is being deleted, since its containers may run', async () => {
+  const { add, onRoute } = setUp()
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('all pods wait for the next broker when one has ended', async () => {
+  const { add, reconciler } = setUp()
+  await add()
+  reconciler.onServing(UID)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(reconciler.longestPendingMs()).toBe(0)
+  reconciler.onBrokerEnd()
+  await vi.advanceTimersByTimeAsync(500)
+  expect(reconciler.longestPendingMs()).toBe(500)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+})
+
+test('an unexpected error leaves a route as it is', async () => {
+  const { add, calls, onClose, onFailure } = setUp()
+  await add()
+  calls.mockRejectedValue(new Error('too many open files'))
+  await add()
+  expect(onFailure).toHaveBeenCalledTimes(1)
+  expect(onClose).not.toHaveBeenCalled()
+})
+
+test('reports no failure while a pod has no sandbox yet', async () => {
+  const { add, onFailure, onRoute, reconciler, runtime } = setUp()
+  runtime.hasSandbox = false
+  void add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.longestPendingMs()).toBe(0)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  runtime.hasSandbox = true
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('looks for the sandbox five times a second at first, and at once when the pod has an address', async () => {
+  const { add, calls, onRoute, runtime } = setUp()
+  runtime.hasSandbox = false
+  void add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(calls.mock.calls.length).toBeGreaterThanOrEqual(4)
+  await vi.advanceTimersByTimeAsync(600_000)
+  const before = calls.mock.calls.length
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls.mock.calls.length - before).toBeLessThanOrEqual(31)
+  runtime.hasSandbox = true
+  await add()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('looks for the sandboxes of waiting pods at once when the runtime has changed some', async () => {
+  const { add, calls, onRoute, reconciler, runtime } = setUp()
+  runtime.hasSandbox = false
+  expect(reconciler.isLooking()).toBe(false)
+  await add({ addresses: [] })
+  expect(reconciler.isLooking()).toBe(true)
+  runtime.hasSandbox = true
+  reconciler.look()
+  await settle()
+  expect(onRoute).toHaveBeenCalledTimes(1)
+  expect(reconciler.isLooking()).toBe(false)
+  reconciler.look()
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(2)
+})
+
+test('does not shorten the backoff after a failure when sandboxes change', async () => {
+  const { add, calls, reconciler } = setUp(() => Promise.reject(new Error('no memory')))
+  await add()
+  reconciler.look()
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(1)
+})
+
+test('reports a pod with an address whose sandbox is not found for ten seconds', async () => {
+  const { add, onFailure } = setUp(notFound)
+  void add({ addresses: [] })
+  await vi.advanceTimersByTimeAsync(60_000)
+  void add()
+  await vi.advanceTimersByTimeAsync(7_000)
+  expect(onFailure).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(6_000)
+  expect(onFailure).toHaveBeenCalled()
+})
+
+test('reports no failure of a Job whose sandbox has gone before the API server says that it has ended', async () => {
+  const { add, onFailure, runtime } = setUp()
+  void add()
+  await vi.advanceTimersByTimeAsync(60_000)
+  runtime.hasSandbox = false
+  void add()
+  await vi.advanceTimersByTimeAsync(5_000)
+  void add({ phase: 'Succeeded' })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(onFailure).not.toHaveBeenCalled()
+})
+
+test('tries again with backoff, without a second attempt for changes in between', async () => {
+  const { add, calls, onFailure, onRoute, reconciler } = setUp()
+  calls.mockRejectedValueOnce(new Error('nft: not found'))
+  await add()
+  await add({ addresses: ['10.9.0.2', 'fd00::2'] })
+  expect(calls).toHaveBeenCalledTimes(1)
+  expect(onFailure).toHaveBeenCalledTimes(1)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('reports again and again why the broker refuses a pod, until it serves it', async () => {
+  const { add, onFailure, onRoute, reconciler } = setUp()
+  await add()
+  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  expect(reconciler.isSettled()).toBe(true)
+  await vi.advanceTimersByTimeAsync(120_000)
+  const reported = onFailure.mock.calls.length
+  expect(reported).toBeGreaterThan(4)
+  expect(onFailure.mock.lastCall?.[1]).toMatchObject({
+    reason: 'settings_invalid',
+    message: 'WIMDS_CONFIG: not valid',
+  })
+  expect(reconciler.longestPendingMs()).toBe(120_000)
+  reconciler.onServing(UID)
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect(onFailure).toHaveBeenCalledTimes(reported)
+  expect(onRoute).toHaveBeenCalledTimes(1)
+})
+
+test('forgets a pod that could not be routed when it is deleted, without waiting for the backoff', async () => {
+  let isBroken = true
+  const { add, onEnd, reconciler } = setUp(() =>
+    isBroken ? Promise.reject(new Error('nft: not found')) : notFound(),
+  )
+  await add()
+  await vi.advanceTimersByTimeAsync(120_000)
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  isBroken = false
+  reconciler.onDeleted(UID)
+  await settle()
+  expect(onEnd.mock.calls).toEqual([[UID]])
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+test('notices within a second that the sandbox of a refused pod is gone', async () => {
+  const { add, onClose, onEnd, reconciler, runtime } = setUp()
+  await add()
+  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  await vi.advanceTimersByTimeAsync(120_000)
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  await vi.advanceTimersByTimeAsync(5000)
+  runtime.hasSandbox = false
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(onEnd.mock.calls).toEqual([[UID]])
+})
+
+test('tells how long the pod has waited that waits longest', async () => {
+  const { add, reconciler } = setUp(({ uid }) =>
+    uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
+  )
+  expect(reconciler.longestPendingMs()).toBe(0)
+  await add({ uid: 'routed' })
+  reconciler.onServing('routed')
+  void add({ uid: 'first' })
+  await vi.advanceTimersByTimeAsync(100_000)
+  void add({ uid: 'second' })
+  await vi.advanceTimersByTimeAsync(50_000)
+  expect(reconciler.longestPendingMs()).toBe(150_000)
+  reconciler.onRefused('first', 'not valid')
+  expect(reconciler.longestPendingMs()).toBe(150_000)
+  reconciler.onServing('first')
+  expect(reconciler.longestPendingMs()).toBe(50_000)
+})
+
+test('sees a change that comes during an attempt', async () => {
+  const { add, attempts, calls } = setUpSlow()
+  void add({ addresses: [] })
+  await add()
+  expect(calls).toHaveBeenCalledTimes(1)
+  attempts[0]?.()
+  await settle()
+  expect(calls.mock.lastCall?.[0].hasAddress).toBe(true)
+})
+
+test('makes four attempts at the same time at most', async () => {
+  const { add, attempts, calls } = setUpSlow()
+  for (const number of Array.from({ length: 30 }).keys()) void add({ uid: `pod-${number}` })
+  await settle()
+  expect(calls).toHaveBeenCalledTimes(4)
+  while (attempts.length > 0) {
+    attempts.shift()?.()
+    await settle()
+  }
+  expect(new Set(calls.mock.calls.map(([{ uid }]) => uid)).size).toBe(30)
+})
+
+test('reports no failure of a pod that is deleted before it has a sandbox', async () => {
+  const { add, onFailure, reconciler, calls } = setUp(notFound)
+  await add({ uid: 'pod-1' })
+  reconciler.onDeleted('pod-1')
+  await settle()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toHaveBeenCalledTimes(2)
+  expect(onFailure).not.toHaveBeenCalled()
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+test('takes a pod that a list does not have as deleted', async () => {
+  let hasSandbox = true
+  const { add, onClose, reconciler } = setUp(({ uid }) =>
+    hasSandbox || uid === 'a' ? Promise.resolve() : notFound(),
+  )
+  for (const uid of ['a', 'b']) void add({ uid })
+  await settle()
+  hasSandbox = false
+  reconciler.onListed(new Set(['a']))
+  await settle()
+  expect(onClose.mock.calls).toEqual([['b']])
+})
+
+test('closes a socket that comes after the end', async () => {
+  const { add, attempts, close, onRoute, reconciler } = setUpSlow()
+  await add()
+  reconciler.close()
+  attempts[0]?.()
+  await settle()
+  expect(close).toHaveBeenCalledTimes(1)
+  expect(onRoute).not.toHaveBeenCalled()
+})

@@ -1,0 +1,300 @@
+/** Routes pods in real network namespaces. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { basename } from 'node:path'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { createPodRouter, type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
+import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
+import { createSandboxReader } from '../../../src/node/agent/sandboxes.ts'
+import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
+import { compiledHelper } from './helper.ts'
+import { cniResult, nodeModePod, routedPod } from './pods.ts'
+import { createFolder, type Folder } from '../../fixtures/folder.ts'
+
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/node/agent: ${reason}\n`)
+
+/** As the container runtime keeps them; with the namespaces of this test alone. */
+let netns: Folder
+let cniResults: Folder
+beforeEach(() => {
+  netns = createFolder()
+  cniResults = createFolder()
+})
+afterEach(() => {
+  for (const folder of [netns, cniResults]) folder[Symbol.dispose]()
+})
+
+const UID = nodeModePod().metadata.uid
+let sandboxes = 0
+/** Records the namespace for the pod, as the CNI library does. */
+function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): void {
+  const path = netns.file(basename(namespacePath))
+  symlinkSync(namespacePath, path)
+  record(path, uid)
+}
+function record(path: string, uid: string): void {
+  cniResults.write(`kindnet-${(sandboxes += 1)}-eth0`, cniResult(uid, path))
+}
+
+/** Creates the network of the pod, with its record. */
+async function keptNetwork(uid = UID): Promise<PodNetwork> {
+  const network = await podNetwork()
+  keep(network, uid)
+  return network
+}
+
+const signal = AbortSignal.timeout(600_000)
+
+/** The routes of the test, whose sockets are closed after it. */
+const routes: Route[] = []
+afterEach(() => {
+  for (const { socket } of routes.splice(0)) socket.close()
+})
+
+const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
+
+function createRouter(path = process.env['PATH']) {
+  const procDirectory = '/proc'
+  const readSandboxes = createSandboxReader({
+    discovery: 'netns',
+    cniResultsDirectory: cniResults.path,
+    netnsDirectory: netns.path,
+    procDirectory,
+  })
+  const tools = { path, signal }
+  const helper = compiledHelper()
+  const router = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
+  return async (pod: RoutedPod, previous?: Route) => {
+    const route = await router(pod, previous)
+    if (route !== previous) routes.push(route)
+    return route
+  }
+}
+
+/** Answers on the socket of a route from this process, outside the network of the pod. */
+async function answerOn({ socket }: Route, body: string): Promise<Server> {
+  const server = createServer((_, response) => response.end(body))
+  await once(server.listen(socket), 'listening')
+  onTestFinished(() => void server.close())
+  return server
+}
+
+async function failureOf(routed: Promise<unknown>): Promise<RouteFailure> {
+  const error: unknown = await routed.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof RouteFailure)) throw new Error('it did not fail as expected')
+  return error
+}
+
+/** Returns what a new connection to 169.254.169.254:80 in the pod gets, while this process answers. */
+const fetchFrom = (pod: PodNetwork) =>
+  pod.script(`
+    fetch('http://169.254.169.254/').then((answer) => answer.text()).then(console.log)
+  `).output
+
+const rulesOf = (pod: PodNetwork) =>
+  pod.exec('nft', 'list', 'ruleset') + pod.exec('ip', 'address', 'show', 'dev', 'lo')
+
+describe.skipIf(reason !== undefined)('in network namespaces', () => {
+  test('routes the namespace of this pod, and no other one', async () => {
+    using pod = await keptNetwork()
+    using other = await keptNetwork('other')
+    const before = rulesOf(other)
+    await answerOn(await createRouter()(routedPod({ listen: '127.0.0.1:8123' })), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
+    expect(other.fetchMetadata()).toBe('real imds')
+    expect(rulesOf(other)).toBe(before)
+  })
+
+  test('a neighbour with the addresses of the pod and of its node is not routed, and blocks nothing', async () => {
+    using neighbour = await keptNetwork('neighbour')
+    using pod = await keptNetwork()
+    for (const address of ['10.9.0.2/24', '192.168.1.4/32']) {
+      neighbour.exec('ip', 'address', 'replace', address, 'dev', 'lo')
+    }
+    const before = rulesOf(neighbour)
+    await createRouter()(routedPod({ addresses: ['10.9.0.2'] }))
+    expect(rulesOf(pod)).toContain('to_sidecar')
+    expect(rulesOf(neighbour)).toBe(before)
+  })
+
+  test('routes a pod whose address is not known yet, with IPv6 alone', async () => {
+    using pod = await keptNetwork()
+    pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    await answerOn(await createRouter()(routedPod({ addresses: [] })), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
+  })
+
+  test('the rules of a mesh, made with the network, do not keep a pod from the broker', async () => {
+    using pod = await keptNetwork()
+    pod.exec(
+      'nft',
+      `table ip mesh {
+        chain prerouting { type nat hook prerouting priority -100; meta l4proto tcp redirect to :15006; }
+        chain output { type nat hook output priority -100; oifname "lo" return; meta l4proto tcp redirect to :15001; }
+      }`,
+    )
+    const mesh = pod.exec('nft', 'list', 'table', 'ip', 'mesh')
+    await answerOn(await createRouter()(routedPod()), 'broker')
+    expect(await fetchFrom(pod)).toBe('broker')
+    expect(pod.exec('nft', 'list', 'table', 'ip', 'mesh')).toBe(mesh)
+  })
+
+  test('ignores the record of a sandbox that does not exist any more, and a file that is no record', async () => {
+    using pod = await podNetwork()
+    record(netns.write('ended', ''), UID)
+    record(netns.file('of-another-boot'), UID)
+    cniResults.write('being-written', '{"kind":"cniCacheV1","cniA')
+    cniResults.write('other', { kind: 'cniCacheV1', cniArgs: [] })
+    mkdirSync(cniResults.file('directory'))
+    keep(pod)
+    await createRouter()(routedPod())
+    expect(rulesOf(pod)).toContain('to_sidecar')
+  })
+
+  test('does not take the record of the loopback plugin, which comes before the network', async () => {
+    using pod = await keptNetwork()
+    const [file = ''] = readdirSync(cniResults.path)
+    const result = cniResult(UID, netns.file(basename(pod.namespacePath)))
+    cniResults.write(file, { ...result, ifName: 'lo' })
+    expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
+  })
+
+  test('routes the new sandbox of a pod that was routed, and reads nothing else of a route that holds', async () => {
+    using first = await podNetwork()
+    using second = await podNetwork()
+    keep(first)
+    const route = createRouter()
+    const made = await route(routedPod())
+    first.exec('nft', 'delete', 'table', 'ip', 'wimds')
+    expect(await route(routedPod(), made)).toBe(made)
+    expect(rulesOf(first)).not.toContain('to_sidecar')
+    for (const file of readdirSync(cniResults.path)) rmSync(cniResults.file(file))
+    keep(second)
+    expect(await createRouter()(routedPod(), made)).not.toEqual(made)
+    expect(rulesOf(second)).toContain('to_sidecar')
+  })
+
+  test('routes nothing when two namespaces are recorded for the pod, or one for two pods', async () => {
+    using pod = await keptNetwork()
+    using second = await keptNetwork()
+    const twice = await failureOf(createRouter()(routedPod()))
+    expect(twice.reason).toBe('namespace_ambiguous')
+    expect(twice.message).toContain(basename(second.namespacePath))
+    record(netns.file(basename(second.namespacePath)), 'third')
+    const shared = await failureOf(createRouter()(routedPod({ uid: 'third' })))
+    expect(shared.reason).toBe('namespace_ambiguous')
+    expect(shared.message).toContain(UID)
+    for (const each of [pod, second]) expect(rulesOf(each)).not.toContain('to_sidecar')
+  })
+
+  test('routes a pod that an earlier agent has routed, at the same time, with the same rules', async () => {
+    using pod = await keptNetwork()
+    await createRouter()(routedPod())
+    const first = rulesOf(pod)
+    await createRouter()(routedPod())
+    expect(rulesOf(pod)).toBe(first)
+    expect(pod.exec('ss', '-Hltn', 'src', '127.0.0.1:64169').trim().split('\n')).toHaveLength(2)
+  })
+
+  test('new connections wait while no agent listens, and the next one answers them', async () => {
+    using pod = await keptNetwork()
+    const { socket } = await createRouter()(routedPod())
+    socket.close()
+    const waiting = fetchFrom(pod)
+    await answerOn(await createRouter()(routedPod()), 'next broker')
+    expect(await waiting).toBe('next broker')
+  })
+
+  test('says which port is taken', async () => {
+    using pod = await keptNetwork()
+    await pod.serve('127.0.0.1', 64169, 'application')
+    const failure = await failureOf(createRouter()(routedPod()))
+    expect(failure.reason).toBe('socket_failed')
+    expect(failure.message).toContain('64169: Address already in use')
+    expect(rulesOf(pod)).not.toContain('to_sidecar')
+  })
+
+  test('two agents at the same time leave the rules of one', async () => {
+    using pod = await keptNetwork()
+    await createRouter()(routedPod())
+    const expected = rulesOf(pod)
+    pod.exec('nft', 'delete', 'table', 'ip', 'wimds')
+    const routers = Array.from({ length: 4 }, () => createRouter())
+    await Promise.all(routers.map((route) => route(routedPod())))
+    expect(rulesOf(pod)).toBe(expected)
+  })
+
+  test('finds a pod by its first process, and not by a later one that has another network', async () => {
+    using pod = await podNetwork()
+    using other = await podNetwork()
+    // Fixtures of /proc: what a real process has, with the cgroup of a pod.
+    using proc = createFolder()
+    const procDirectory = proc.path
+    const addProcess = (id: number, startTime: number, namespace: string) => {
+      proc.write(`${id}/cgroup`, `0::/kubepods/pod${UID}/a\n`)
+      const fields = Array.from({ length: 18 }, () => '0').join(' ')
+      proc.write(`${id}/stat`, `${id} (a ) b) S ${fields} ${startTime} 0\n`)
+      mkdirSync(proc.file(`${id}/ns`))
+      symlinkSync(namespace, proc.file(`${id}/ns/net`))
+    }
+    symlinkSync('/proc/self', proc.file('self'))
+    addProcess(1, 1, '/proc/self/ns/net')
+    proc.write('1/cgroup', '0::/init.scope\n')
+    addProcess(42, 900, other.namespacePath)
+    addProcess(43, 800, pod.namespacePath)
+    // As CRI-O's monitor, and as a process that ends while it is read.
+    addProcess(44, 700, '/proc/self/ns/net')
+    addProcess(45, NaN, other.namespacePath)
+    const readSandboxes = createSandboxReader({
+      discovery: 'processes',
+      cniResultsDirectory: '/nowhere',
+      netnsDirectory: '/nowhere',
+      procDirectory,
+    })
+    const tools = { path: process.env['PATH'], signal }
+    const helper = compiledHelper()
+    const route = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
+    routes.push(await route(routedPod()))
+    expect(rulesOf(pod)).toContain('to_sidecar')
+    expect(rulesOf(other)).not.toContain('to_sidecar')
+    expect((await failureOf(route(routedPod({ uid: 'b' })))).reason).toBe('namespace_not_found')
+  })
+
+  test('refuses its own network', async () => {
+    keep({ namespacePath: '/proc/self/ns/net' })
+    const failure = await failureOf(createRouter()(routedPod()))
+    expect(failure.reason).toBe('node_namespace')
+  })
+
+  test.each(['kata-qemu', 'gvisor', 'runsc'])('refuses the runtime class %s', async (name) => {
+    keep({ namespacePath: '/proc/self/ns/net' })
+    const failure = await failureOf(createRouter()(routedPod({ spec: { runtimeClassName: name } })))
+    expect(failure.reason).toBe('runtime_not_supported')
+    expect(failure.message).toContain(name)
+  })
+
+  test('does not route a pod whose settings are too large', async () => {
+    const pod = routedPod({ env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] })
+    // It may have ended.
+    expect((await failureOf(createRouter()(pod))).reason).toBe('namespace_not_found')
+    keep({ namespacePath: '/proc/self/ns/net' })
+    const failure = await failureOf(createRouter()(pod))
+    expect(failure.reason).toBe('settings_invalid')
+    expect(failure.message).toContain('more than 32768. Fix: shorten its settings')
+  })
+
+  test('says which tool is missing', async () => {
+    using _ = await keptNetwork()
+    using tools = createFolder()
+    symlinkSync(execFileSync('which', ['ip']).toString().trim(), tools.file('ip'))
+    const failure = await failureOf(createRouter(tools.path)(routedPod()))
+    expect(failure.reason).toBe('tool_failed')
+    expect(failure.message).toContain('the redirect needs nft and ip on the PATH')
+  })
+})

@@ -1,0 +1,47 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { SavedPods } from '../../../src/node/agent/saved-pods.ts'
+import { routedPod } from './pods.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+
+function setUp() {
+  const folder = createFolder()
+  onTestFinished(() => folder[Symbol.dispose]())
+  return { directory: folder.file('wimds') }
+}
+
+const podWith = (uid: string) => routedPod({ uid })
+
+test('returns the pods that an earlier agent has written and not removed', () => {
+  const { directory } = setUp()
+  const saved = new SavedPods(directory)
+  for (const uid of ['a', 'b']) saved.write(podWith(uid))
+  saved.write(podWith('a'))
+  saved.remove('b')
+  saved.remove('never-written')
+  expect(new SavedPods(directory).read()).toEqual([podWith('a')])
+  // The variables of a gate may have secrets.
+  expect(statSync(join(directory, 'a.json')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(directory)).toEqual(['a.json'])
+})
+
+test('reads nothing where no agent has been, and skips what no agent has written', () => {
+  const { directory } = setUp()
+  const saved = new SavedPods(directory)
+  expect(saved.read()).toEqual([])
+  saved.write(podWith('a'))
+  writeFileSync(join(directory, 'half.json'), '{"uid":"half"')
+  writeFileSync(join(directory, 'other.json'), '{"uid":"other"}')
+  writeFileSync(join(directory, 'b.json.42'), JSON.stringify(podWith('b')))
+  expect(saved.read()).toEqual([podWith('a')])
+})
+
+test.each([['/proc/wimds'], ['/proc/wimds/state']])(
+  'names the directory %s, which cannot be created',
+  (path) => {
+    expect(() => new SavedPods(path).write(podWith('a'))).toThrow(
+      `cannot create ${path}: no such file or directory. Fix: create it, or choose another directory by --state-directory`,
+    )
+  },
+)

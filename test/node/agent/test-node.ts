@@ -1,0 +1,193 @@
+/** The directories of a node, an API server with its pods, and `wimds node-agent` as a process there. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { vi } from 'vitest'
+import { ignoreEnded } from '../../../src/node/agent/sandboxes.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
+import { BUILT_CLI } from '../../fixtures/run-program.ts'
+import type { PodNetwork } from '../../redirect/namespace.ts'
+import { compiledHelper } from './helper.ts'
+import { cniResult } from './pods.ts'
+
+/** What the runtime, the kubelet and the agent keep on a node. */
+export class TestNode implements Disposable {
+  readonly #root = createFolder()
+  readonly netns = this.#make('netns')
+  readonly results = this.#make('results')
+  readonly state = this.#make('state')
+  readonly pods = this.#make('pods')
+  /** Programs that come before the programs of the machine. */
+  readonly bin = this.#make('bin')
+
+  constructor() {
+    symlinkSync(compiledHelper(), join(this.bin, 'wimds-node'))
+  }
+
+  /** Records the sandbox of a pod, as the container runtime does. */
+  keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid: string, name = uid): void {
+    const path = join(this.netns, name)
+    rmSync(path, { force: true })
+    symlinkSync(namespacePath, path)
+    writeFileSync(join(this.results, uid), JSON.stringify(cniResult(uid, path)))
+  }
+
+  /** Removes the record of a pod's sandbox. */
+  forget(uid: string): void {
+    rmSync(join(this.results, uid), { force: true })
+  }
+
+  #make(name: string): string {
+    const path = this.#root.file(name)
+    mkdirSync(path)
+    return path
+  }
+
+  [Symbol.dispose](): void {
+    this.#root[Symbol.dispose]()
+  }
+}
+
+const LIST = 'GET /api/v1/pods'
+const WATCH = 'GET /api/v1/pods?watch'
+const ACCOUNT = 'GET /api/v1/namespaces/shop/serviceaccounts/orders'
+const EVENTS = 'POST /api/v1/namespaces/shop/events'
+
+/** Starts an API server with these pods, which change during a test, as its faults do. */
+export async function startApi(...first: readonly object[]) {
+  let pods = first
+  let annotations: object = {}
+  let isAway = false
+  const watches = new Set<ServerResponse>()
+  const messages: string[] = []
+  const unlessAway =
+    (fault: Fault): Fault =>
+    (response, count, body) => {
+      if (isAway) response.destroy()
+      else fault(response, count, body)
+    }
+  const api = await startApiServer({
+    [LIST]: unlessAway((response) =>
+      answer(response, 200, { metadata: { resourceVersion: '7' }, items: pods }),
+    ),
+    [WATCH]: unlessAway((response) => {
+      response.writeHead(200).flushHeaders()
+      watches.add(response)
+      response.once('close', () => watches.delete(response))
+    }),
+    [ACCOUNT]: (response) => answer(response, 200, { metadata: { annotations } }),
+    [EVENTS]: (response, _, body) => {
+      const { message }: { message: string } = JSON.parse(body)
+      messages.push(message)
+      answer(response, 201, {})
+    },
+  })
+  const waitForWatch = () => vi.waitUntil(() => watches.size > 0, { timeout: 60_000 })
+  return {
+    /** The messages of the events. */
+    messages,
+    lists: () => api.calls(LIST),
+    set: (...next: readonly object[]) => (pods = next),
+    /** Sets the annotations of the ServiceAccount `orders`. */
+    annotate: (next: object) => (annotations = next),
+    /** Sends the change to the watches, at least one. */
+    send: async (type: string, object: object) => {
+      await waitForWatch()
+      for (const watch of watches) watch.write(`${JSON.stringify({ type, object })}\n`)
+    },
+    waitForWatch,
+    leave: () => {
+      isAway = true
+      for (const watch of watches) watch.destroy()
+    },
+    comeBack: () => (isAway = false),
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  }
+}
+
+interface AgentOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** What /etc/ssl is for the agent, with the CA of a test. */
+  readonly certificates?: string
+}
+
+/** Gives the command another /etc/ssl, where the broker may read files. New namespaces of pods stay visible. */
+const WITH_CERTIFICATES = [
+  'unshare',
+  '--mount',
+  '--propagation=slave',
+  'sh',
+  '-c',
+  'mount --bind "$0" /etc/ssl && exec "$@"',
+]
+
+/** Starts the agent of a node. */
+export function startAgent(node: TestNode, { env, certificates }: AgentOptions = {}) {
+  const argv = [
+    ...(certificates === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
+    process.execPath,
+    BUILT_CLI,
+    'node-agent',
+    '--node-name=node-1',
+    `--netns-directory=${node.netns}`,
+    `--cni-results-directory=${node.results}`,
+    `--state-directory=${node.state}`,
+    `--kubelet-pods-directory=${node.pods}`,
+    '--broker-admin-listen=127.0.0.1:0',
+    '--admin-listen=127.0.0.1:0',
+  ]
+  const [program = '', ...args] = argv
+  const child = spawn(program, args, {
+    env: {
+      ...process.env,
+      NODE_EXTRA_CA_CERTS: '',
+      ...env,
+      PATH: `${node.bin}:${process.env['PATH']}`,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  const events = () =>
+    out
+      .split('\n')
+      .slice(0, -1)
+      .map((line): Record<string, unknown> => JSON.parse(line))
+  const countOf = (name: string) => events().filter(({ event }) => event === name).length
+  return {
+    pid: child.pid ?? 0,
+    events,
+    countOf,
+    /** Waits until so many such events were logged. */
+    logged: (name: string, count = 1) =>
+      vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 }),
+    async kill() {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+    /** Sends SIGTERM; returns the exit code. */
+    async stop() {
+      child.kill()
+      await once(child, 'close')
+      return child.exitCode
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
+
+/** Returns the process of the agent's broker; undefined if there is none at this moment. */
+export function findBroker(agent: number): number | undefined {
+  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')
+  const broker = children.find((pid) =>
+    // The other children are tools, which may end at any moment.
+    ignoreEnded(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.includes('node-broker'),
+  )
+  return broker === undefined ? undefined : Number(broker)
+}

@@ -1,0 +1,204 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { describe, expect, test, vi } from 'vitest'
+import { redirect } from '../../src/sidecar/redirect.ts'
+import { captureIo } from '../tools/capture.ts'
+import { freePort } from '../support/free-port.ts'
+import { podNetwork, reasonToSkip, type PodNetwork } from './namespace.ts'
+
+const reason = reasonToSkip()
+if (reason !== undefined) process.stderr.write(`skipped test/redirect: ${reason}\n`)
+
+/** Runs `wimds redirect` against the pod's namespace and expects it to succeed. */
+async function run(pod: PodNetwork, ...args: string[]): Promise<string> {
+  const io = captureIo({ PATH: pod.path })
+  const code = await redirect(args, io)
+  expect({ code, stderr: io.err() }).toEqual({ code: 0, stderr: '' })
+  return io.out()
+}
+
+/** Serves and redirects. The test's own process waits for the port, so it listens there too. */
+async function runAndWait(pod: PodNetwork, mode: string) {
+  const port = await freePort()
+  await using listener = createServer().listen(port, '127.0.0.1')
+  await once(listener, 'listening')
+  const kill = await pod.serve('127.0.0.1', port, 'sidecar')
+  await run(pod, '--mode', mode, '--port', `${port}`, '--wait', '60')
+  return { port, kill }
+}
+
+/** A client that sends requests on one connection. */
+const KEEP_ALIVE_CLIENT = `
+  const socket = require('node:net').connect(80, '169.254.169.254')
+  const ask = () => socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
+  socket.on('data', (data) => console.log(String(data).split('\\n').at(-1)))
+  socket.on('error', (error) => { console.log(error.code); process.exit() })
+  socket.on('close', () => { console.log('closed'); process.exit() })
+  ask()
+  setInterval(ask, 100)
+  setTimeout(() => process.exit(), 60_000)`
+
+/** Prints when it connects, and then the answer or the error. */
+const NEW_CONNECTION = `
+  console.log('connecting')
+  require('node:http').get('http://169.254.169.254/', (response) => {
+    response.on('data', (data) => console.log(String(data)))
+  }).on('error', (error) => console.log(error.code))`
+
+/** Resolves when a connection to the metadata address waits for the answer to its SYN (state 02). */
+async function waitForSyn(pod: PodNetwork): Promise<void> {
+  const isWaiting = () => pod.exec('cat', '/proc/net/tcp').includes(' FEA9FEA9:0050 02 ')
+  await vi.waitUntil(isWaiting, { timeout: 60_000 })
+}
+
+/** Enables connection tracking, without which earlier connections count as new. */
+const TRACKING =
+  'table ip other { chain c { type filter hook output priority 0; ct state established counter; }; }'
+
+describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', () => {
+  test.each(['loopback', 'nft'])(
+    'mode %s redirects the metadata address to the sidecar, and resets an earlier connection',
+    async (mode) => {
+      using pod = await podNetwork()
+      await pod.serve('127.0.0.1', 8123, 'sidecar')
+      pod.exec('nft', TRACKING)
+      const client = pod.script(KEEP_ALIVE_CLIENT)
+      expect(await client.firstLine).toBe('real imds')
+
+      const output = await run(pod, '--mode', mode, '--port', '8123')
+      expect(output).toContain('redirected to 127.0.0.1:8123')
+
+      expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
+      expect(pod.fetchMetadata()).toBe('sidecar')
+      expect(pod.fetchMetadata(1501)).toBe('sidecar')
+    },
+  )
+
+  test('an app can listen on 0.0.0.0:80 in loopback mode, before and after', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await run(pod)
+    await pod.serve('0.0.0.0', 80, 'app')
+    expect(pod.fetchMetadata()).toBe('sidecar')
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://127.0.0.1/')).toBe('app')
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://10.9.0.2/')).toBe('app')
+  })
+
+  test('with pass-through only the sidecar’s uid reaches the node’s IMDS', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    pod.exec('nft', TRACKING)
+    const client = pod.script(KEEP_ALIVE_CLIENT)
+    expect(await client.firstLine).toBe('real imds')
+    await run(pod, '--mode', 'nft', '--pass-through', '--uid', '1777')
+    expect((await client.output).split('\n').at(-1)).toBe('ECONNRESET')
+    expect(pod.fetchMetadata(1777)).toBe('real imds')
+    expect(pod.fetchMetadata(1501)).toBe('sidecar')
+    expect(pod.fetchMetadata(0)).toBe('sidecar')
+  })
+
+  test('loopback mode keeps the node’s IMDS out of reach even without its rules', async () => {
+    using pod = await podNetwork()
+    await run(pod)
+    pod.exec('nft', 'flush', 'ruleset')
+    expect(() => pod.fetchMetadata()).toThrow(/./)
+  })
+
+  test('a second run leaves the same rules and one address, and another port replaces the rule', async () => {
+    using pod = await podNetwork()
+    await run(pod)
+    const first = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    await run(pod)
+    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(first)
+    await run(pod, '--port', '8123')
+    expect(pod.exec('nft', 'list', 'ruleset').match(/redirect to :\d+/g)).toEqual([
+      'redirect to :8123',
+    ])
+  })
+
+  test('the redirect precedes the redirect of a mesh', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 15001, 'mesh')
+    const mesh =
+      'table ip mesh { chain c { type nat hook output priority -100; ip protocol tcp redirect to :15001; }; }'
+    pod.exec('nft', mesh)
+    expect(pod.fetchMetadata()).toBe('mesh')
+    await run(pod)
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
+  describe('with --wait', () => {
+    test.each(['loopback', 'nft'])(
+      'a new connection waits while the sidecar restarts in mode %s',
+      async (mode) => {
+        using pod = await podNetwork()
+        const { port, kill } = await runAndWait(pod, mode)
+        await kill()
+        const client = pod.script(NEW_CONNECTION)
+        expect(await client.firstLine).toBe('connecting')
+        await waitForSyn(pod)
+        await pod.serve('127.0.0.1', port, 'restarted')
+        expect((await client.output).split('\n').at(-1)).toBe('restarted')
+      },
+    )
+
+    test('an established connection still breaks at once', async () => {
+      using pod = await podNetwork()
+      const { kill } = await runAndWait(pod, 'loopback')
+      const client = pod.script(KEEP_ALIVE_CLIENT)
+      expect(await client.firstLine).toBe('sidecar')
+      await kill()
+      expect((await client.output).split('\n').at(-1)).toMatch(/^(closed|ECONNRESET|EPIPE)$/)
+    })
+
+    test('connections to ports of other programs are refused', async () => {
+      using pod = await podNetwork()
+      await runAndWait(pod, 'loopback')
+      const client = pod.script(`
+        require('node:net').connect(9, '127.0.0.1').on('error', ({ code }) => console.log(code))`)
+      expect(await client.output).toBe('ECONNREFUSED')
+    })
+
+    test('a second run leaves the same rules', async () => {
+      using pod = await podNetwork()
+      const port = await freePort()
+      await using listener = createServer().listen(port, '127.0.0.1')
+      await once(listener, 'listening')
+      await run(pod, '--port', `${port}`, '--wait', '60')
+      const first = pod.exec('nft', 'list', 'ruleset')
+      expect(first).toContain('chain await_restart')
+      await run(pod, '--port', `${port}`, '--wait', '60')
+      expect(pod.exec('nft', 'list', 'ruleset')).toBe(first)
+    })
+  })
+
+  test('--undo removes its own rules alone, and succeeds twice', async () => {
+    using pod = await podNetwork()
+    pod.exec('nft', 'table ip mesh { }')
+    const before = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    await run(pod)
+    await run(pod, '--undo')
+    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(before)
+    await run(pod, '--undo')
+    expect(pod.fetchMetadata()).toBe('real imds')
+  })
+
+  test('reads the variables of the init container of azure-workload-identity', async () => {
+    using pod = await podNetwork()
+    await pod.serve('127.0.0.1', 8500, 'sidecar')
+    const io = captureIo({
+      PATH: pod.path,
+      PROXY_PORT: '8500',
+      METADATA_IP: '169.254.169.250',
+      METADATA_PORT: '8080',
+      PROXY_UID: '1501',
+    })
+    expect(await redirect([], io)).toBe(0)
+    expect(pod.exec('curl', '-s', '-m', '10', 'http://169.254.169.250:8080/')).toBe('sidecar')
+  })
+})
+
+function addresses(pod: PodNetwork): string {
+  return pod.exec('ip', 'address', 'show', 'dev', 'lo')
+}

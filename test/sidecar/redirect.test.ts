@@ -1,0 +1,134 @@
+import { createServer } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { redirect } from '../../src/sidecar/redirect.ts'
+import { createFolder } from '../fixtures/folder.ts'
+import { listening } from '../fixtures/listening.ts'
+import { runCommand } from '../tools/capture.ts'
+
+const run = (args: readonly string[], env?: Readonly<Record<string, string>>) =>
+  runCommand(redirect, args, env)
+
+const LOOPBACK_SCRIPT = `ip address replace 169.254.169.254/32 dev lo scope host
+nft -f - <<'END'
+table ip wimds
+delete table ip wimds
+table ip wimds {
+  chain to_sidecar {
+    type nat hook output priority -150; policy accept;
+    ip daddr 169.254.169.254 tcp dport 80 redirect to :8000
+  }
+  chain reject_direct {
+    type filter hook output priority 0; policy accept;
+    ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset
+  }
+}
+END
+`
+
+describe('wimds redirect --dry-run', () => {
+  test('prints the script of loopback mode, the default', async () => {
+    expect(await run(['--dry-run'])).toEqual({ code: 0, out: LOOPBACK_SCRIPT, err: '' })
+  })
+
+  test('does not change lo in nft mode', async () => {
+    const { code, out } = await run(['--dry-run', '--mode=nft'])
+    expect(code).toBe(0)
+    expect(out).not.toContain('dev lo')
+  })
+
+  test('exempts the uid in both chains when pass-through is on, and only then', async () => {
+    const on = await run(['--dry-run', '--mode=nft', '--pass-through', '--uid=1600'])
+    expect(on.out).toContain('    meta skuid 1600 accept\n')
+    expect(on.out).toContain(
+      '    meta skuid != 1600 ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset\n',
+    )
+    expect((await run(['--dry-run', '--mode=nft', '--uid=1600'])).out).not.toContain('skuid')
+  })
+
+  test('prints the rule for restarts of the sidecar with --wait', async () => {
+    expect((await run(['--dry-run', '--wait=120'])).out).toContain(
+      'await_restart tcp sport 8000 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
+    )
+  })
+
+  test('prints the removal with --undo', async () => {
+    expect((await run(['--undo', '--dry-run'])).out).toBe(
+      `nft -f - <<'END'\ntable ip wimds\ndelete table ip wimds\nEND\n` +
+        'ip address flush dev lo to 169.254.169.254/32\n',
+    )
+  })
+
+  test('lets a flag override the variable of the same meaning', async () => {
+    const { out } = await run(['--dry-run', '--port=8600'], { PROXY_PORT: '8500' })
+    expect(out).toContain('redirect to :8600')
+  })
+})
+
+describe('wimds redirect rejects', () => {
+  test.each([
+    ['an unknown mode', ['--mode', 'magic'], {}, '--mode magic: must be one of loopback, nft'],
+    ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
+    ['a port that is a word', [], { PROXY_PORT: 'http' }, 'PROXY_PORT must be a whole number'],
+    ['the uid of root', ['--uid', '0'], {}, '--uid must be a whole number from 1'],
+    ['an address with nft syntax in it', [], { METADATA_IP: '1.1.1.1 accept' }, 'METADATA_IP must'],
+    ['an IPv6 address', [], { METADATA_IP: 'fd00:ec2::254' }, 'METADATA_IP must be an IPv4 addr'],
+    ['pass-through in loopback mode', ['--pass-through'], {}, '--pass-through needs --mode nft'],
+    ['a flag without its value', ['--port', '--undo'], {}, '--port needs a value'],
+    ['a switch with a value', ['--undo=yes'], {}, '--undo takes no value'],
+  ])('%s', async (_, args, env, message) => {
+    const { code, out, err } = await run(args, env)
+    expect({ code, out }).toEqual({ code: 64, out: '' })
+    expect(err).toContain(message)
+  })
+
+  test('and reports all problems at once', async () => {
+    const { err } = await run(['--mode=magic', '--port=0', '--what'], { METADATA_PORT: 'x' })
+    for (const part of ['--mode', '--port', '--what', 'METADATA_PORT']) {
+      expect(err).toMatch(new RegExp(`^wimds redirect: ${part}`, 'm'))
+    }
+  })
+})
+
+describe('wimds redirect --wait', () => {
+  test('ends with 0 once the sidecar accepts connections', async () => {
+    await using sidecar = await listening(createServer())
+    using tools = stubTools({ nft: 'exit 0' })
+    const flags = ['--mode=nft', `--port=${sidecar.port}`, '--wait=15']
+    expect(await run(flags, { PATH: tools.path })).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('ends with 1 and names the port if it does not in time', async () => {
+    using tools = stubTools({ nft: 'exit 0' })
+    const flags = ['--mode=nft', '--port=1', '--wait=1']
+    const { code, err } = await run(flags, { PATH: tools.path })
+    expect(code).toBe(1)
+    expect(err).toContain('does not accept connections on 127.0.0.1:1 after 1 s. Fix: ')
+  })
+})
+
+describe('wimds redirect fails with 1', () => {
+  test('and names the tools that are missing', async () => {
+    const { code, err } = await run([], { PATH: '/nowhere' })
+    expect(code).toBe(1)
+    expect(err).toContain('the redirect needs nft and ip on the PATH')
+  })
+
+  test('and the message of a tool that failed, on one line', async () => {
+    using tools = stubTools({
+      nft: 'printf "Operation not permitted\\nadd table ip wimds\\n" >&2; exit 1',
+    })
+    const { code, err } = await run(['--mode=nft'], { PATH: tools.path })
+    expect(code).toBe(1)
+    expect(err).toBe(
+      'wimds redirect: nft -f -: Operation not permitted add table ip wimds (it needs uid 0 and the capability NET_ADMIN)\n',
+    )
+  })
+})
+
+function stubTools(scripts: Record<string, string>): Disposable & { path: string } {
+  const folder = createFolder()
+  for (const [name, script] of Object.entries(scripts)) {
+    folder.write(name, `#!/bin/sh\n${script}\n`, 0o755)
+  }
+  return folder
+}
