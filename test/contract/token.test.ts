@@ -83,6 +83,7 @@ test.each([
     RIGHT,
     { headers: { 'Sec-Fetch-Mode': 'cors', 'Content-Type': 'application/x-www-form-urlencoded' } },
   ],
+  ['an empty identity, as Prometheus sends it', `${RIGHT}&client_id=`, {}],
   ['a path that begins with two slashes', `/${RIGHT}`, {}],
   ['a slash before the query', RIGHT.replace('?', '/?'), {}],
   ['another spelling', RIGHT.replace('metadata/identity', 'METADATA/Identity'), {}],

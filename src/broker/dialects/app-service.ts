@@ -66,11 +66,7 @@ function parse(request: WireRequest, secret: Secret, header: string, first: stri
   requireSecret(request, header, secret)
   const parameters = parseParameters(request.query)
   requireApiVersion(parameters, first)
-  return {
-    resource: parseResource(parameters),
-    // The Go SDK sends `clientid=` to Azure ML when no client id is set.
-    selector: parseSelector(parameters, { ignoreEmpty: true }),
-  }
+  return { resource: parseResource(parameters), selector: parseSelector(parameters) }
 }
 
 /**

@@ -26,10 +26,7 @@ function parse(request: WireRequest): TokenQuery {
   requireMetadataHeader(request)
   const form = request.body?.trim() ?? ''
   const parameters = parseParameters(`${request.query}&${form}`)
-  return {
-    resource: parseResource(parameters),
-    selector: parseSelector(parameters, { ignoreEmpty: true }),
-  }
+  return { resource: parseResource(parameters), selector: parseSelector(parameters) }
 }
 
 function renderError(error: BrokerError): Reply {

@@ -38,16 +38,16 @@ const SELECTORS = [
 ] as const
 
 /**
- * Returns the identity selector. Throws `selector_invalid` for two that differ, and for a client or
- * object id that is not a GUID. With `ignoreEmpty`, an empty selector counts as absent.
+ * Returns the identity selector. An empty one counts as absent: Prometheus, VictoriaMetrics and azidentity send
+ * `client_id=` when no client id is set (R8). Throws `selector_invalid` for two that differ, and for a client or object id
+ * that is not a GUID.
  */
-export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = {}): Selector {
+export function parseSelector(parameters: Parameters): Selector {
   let selector: Selector = { by: 'default' }
   for (const [by, names] of SELECTORS) {
     for (const name of names) {
-      const value = parameters.get(name)
-      if (value === undefined || (ignoreEmpty && value === '')) continue
-      if (selector.by === by && selector.value === value) continue
+      const value = parameters.get(name) ?? ''
+      if (value === '' || (selector.by === by && selector.value === value)) continue
       if (selector.by !== 'default') {
         throw new BrokerError(
           'selector_invalid',
@@ -55,11 +55,10 @@ export function parseSelector(parameters: Parameters, { ignoreEmpty = false } = 
           'send one of them',
         )
       }
-      if (value === '' || (by !== 'resourceId' && !isGuid(value))) {
-        const reason = value === '' ? 'empty' : `not a GUID: '${printable(value, 40)}'`
+      if (by !== 'resourceId' && !isGuid(value)) {
         throw new BrokerError(
           'selector_invalid',
-          `Query variable '${name}' is ${reason}`,
+          `Query variable '${name}' is not a GUID: '${printable(value, 40)}'`,
           'send an id of the identity, or none of these variables for the default one',
         )
       }

@@ -99,13 +99,11 @@ test('selects the default identity without a selector', () => {
 })
 
 test.each([
-  'client_id=',
   'client_id=orders',
   `client_id={${GUID}}`,
   `client_id=${GUID.replaceAll('-', '')}`,
   `client_id=${GUID}0`,
   'object_id=me',
-  'mi_res_id=',
   `client_id=${GUID}&object_id=${GUID}`,
   `client_id=${GUID}&clientid=${GUID.replace('1', '2')}`,
   `msi_res_id=a&mi_res_id=b`,
@@ -113,9 +111,14 @@ test.each([
   expect(thrownCode(() => parseSelector(parseParameters(text)))).toBe('selector_invalid')
 })
 
-test('ignores an empty selector with ignoreEmpty', () => {
-  const parameters = parseParameters('clientid=&resource=x')
-  expect(parseSelector(parameters, { ignoreEmpty: true })).toEqual({ by: 'default' })
+test.each([
+  ['client_id=', { by: 'default' }],
+  ['object_id=&resource=x', { by: 'default' }],
+  ['client_id=&principal_id=&mi_res_id=&msi_res_id=', { by: 'default' }],
+  [`client_id=&clientid=${GUID}`, { by: 'clientId', value: GUID }],
+  [`client_id=&mi_res_id=${GUID}&object_id=`, { by: 'resourceId', value: GUID }],
+])('ignores the empty selectors of %s', (text, selector) => {
+  expect(parseSelector(parseParameters(text))).toEqual(selector)
 })
 
 test.each([
