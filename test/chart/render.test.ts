@@ -379,16 +379,20 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       },
     )
 
-    test('reads the volumes of pods from the directory of the kubelet', async () => {
+    test('reads the directories of the kubelet and of containerd where the values say', async () => {
       const rendered = await render('DaemonSet', {
         ...enabled,
         'nodeAgent.kubeletDirectory': '/var/lib/k0s/kubelet',
-        'nodeAgent.discovery': 'processes',
+        'nodeAgent.containerdDirectory': '/run/k0s/containerd',
       })
+      const bundles = '/run/k0s/containerd/io.containerd.runtime.v2.task/k8s.io'
       expect(specOf(rendered)).toMatchObject({
         volumes: [
           { hostPath: { path: '/var/lib/k0s/kubelet/pods', type: 'Directory' } },
           { hostPath: { path: '/run/wimds', type: 'DirectoryOrCreate' } },
+          { hostPath: { path: '/var/lib/cni/results', type: 'DirectoryOrCreate' } },
+          { hostPath: { path: bundles, type: 'DirectoryOrCreate' } },
+          { hostPath: { path: '/var/run/netns', type: 'DirectoryOrCreate' } },
         ],
       })
     })

@@ -143,7 +143,7 @@ test('requests wait while no agent runs, and new pods wait for the next one', as
   const outcomes = await outcomesDuring('waiting', async () => {
     await deleteAgent()
     await create(askingPod('late', 'two'))
-    await installAgent('--set=nodeAgent.discovery=processes')
+    await installAgent()
     await cluster.namespace.ready('late', 120)
   })
   expect(outcomes).not.toHaveProperty([REFUSED])

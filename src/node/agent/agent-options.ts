@@ -1,7 +1,6 @@
 /** Parses the flags of `wimds node-agent`. */
 import { type Address, address, tenant } from '../../broker/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { DISCOVERIES } from './sandboxes.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
@@ -13,14 +12,13 @@ export const NODE_AGENT = {
     'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts the broker, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
-    discovery: {
-      value: 'HOW',
-      choices: DISCOVERIES,
-      help: 'how network namespaces are found: netns (the default), by the files of the container runtime; or processes, by the processes of the pods, which needs hostPID and SYS_PTRACE',
-    },
     'cni-results-directory': {
       value: 'DIR',
       help: 'where the CNI library of the container runtime caches its results (default /var/lib/cni/results)',
+    },
+    'bundles-directory': {
+      value: 'DIR',
+      help: 'where containerd keeps the bundles of containers (default /run/containerd/io.containerd.runtime.v2.task/k8s.io); another runtime has none',
     },
     'netns-directory': {
       value: 'DIR',
@@ -69,8 +67,9 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   if (problems.length > 0) throw new UsageError(problems)
   return {
     nodeName,
-    discovery: DISCOVERIES.find((each) => each === flags.value('discovery')) ?? 'netns',
     cniResultsDirectory: flags.value('cni-results-directory') ?? '/var/lib/cni/results',
+    bundlesDirectory:
+      flags.value('bundles-directory') ?? '/run/containerd/io.containerd.runtime.v2.task/k8s.io',
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
     kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
     stateDirectory: flags.value('state-directory') ?? '/run/wimds',

@@ -33,7 +33,7 @@ const CLOSE_TIMEOUT_MS = 1000
 /** Serves until the signal. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseNodeAgentOptions(args, io.env)
-  const { nodeName, adminListen, discovery } = options
+  const { nodeName, adminListen } = options
   const { signal } = io
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
@@ -60,7 +60,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
   if (admin === undefined) return 1
-  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName, discovery })
+  log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   broker.start()
@@ -106,12 +106,12 @@ interface AgentParts {
 /** Creates what routes pods and what serves them, and connects the two. */
 function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts) {
   const tools = { path: io.env['PATH'], signal: io.signal }
-  const readSandboxes = createSandboxReader({ ...options, procDirectory: PROC })
+  const readSandboxes = createSandboxReader(options)
   const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
   const saved = new SavedPods(options.stateDirectory)
   const { defaultTenantId } = options
   const findSettings = createSettingsReader({ api, saved, defaultTenantId })
-  const parts = { findSettings, readSandboxes, procDirectory: PROC, helper: HELPER, tools }
+  const parts = { findSettings, readSandboxes, helper: HELPER, tools }
   const reconciler = new Reconciler({
     route: createPodRouter(parts),
     onRoute: (pod, { socket, env }) => {
@@ -194,6 +194,7 @@ function findMountPoints(options: NodeAgentOptions): string[] {
     options.kubeletPodsDirectory,
     options.stateDirectory,
     options.cniResultsDirectory,
+    options.bundlesDirectory,
     options.netnsDirectory,
   ]
     .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])

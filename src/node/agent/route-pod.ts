@@ -1,7 +1,6 @@
 /** Routes one pod: opens a socket in its network namespace, and loads the redirect of mode `loopback` to it. */
 import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { createSteps } from '../../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
 import type { RunOptions } from '../../redirect/run-tool.ts'
@@ -49,8 +48,6 @@ export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 interface RouteOptions {
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
-  /** Of the agent, for the namespaces that are never changed. */
-  readonly procDirectory: string
   /** The program that opens sockets. */
   readonly helper: string
   readonly tools: RunOptions
@@ -64,7 +61,7 @@ const MAX_SNAPSHOT_AGE_MS = 100
  * to it. It throws a `RouteFailure`.
  */
 export function createPodRouter(options: RouteOptions): RoutePod {
-  const { findSettings, readSandboxes, procDirectory } = options
+  const { findSettings, readSandboxes } = options
   return async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
     // First of all: a pod that has ended has no other failure.
@@ -77,12 +74,12 @@ export function createPodRouter(options: RouteOptions): RoutePod {
     try {
       const status = fstatSync(namespace)
       if (route?.namespace === status.ino) return route
-      // A process may have ended before the file was opened, and its number be in use again.
+      // The snapshot is older than the file that was opened: by now another pod may claim it.
       if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
-      if (isNamespaceOfNode(status, procDirectory)) {
+      if (isOwnNamespace(status)) {
         throw new RouteFailure(
           'node_namespace',
-          `${path} is the network of the node, which is never changed. Fix: remove hostNetwork from the pod`,
+          `${path} is the network of the node agent, which is never changed. Fix: remove hostNetwork from the pod`,
         )
       }
       const env = await findSettings(pod)
@@ -112,21 +109,12 @@ function findNamespace(sandboxes: Sandboxes, uid: string): string {
 const createNotFound = (uid: string) =>
   new RouteFailure(
     'namespace_not_found',
-    `the container runtime has no record of a network namespace of the pod with UID ${uid}. Fix: check the values nodeAgent.cniResultsDirectory and nodeAgent.netnsDirectory of the chart, or set nodeAgent.discovery to processes`,
+    `the container runtime has no record of a network namespace of the pod with UID ${uid}. Fix: set the values nodeAgent.cniResultsDirectory, nodeAgent.containerdDirectory and nodeAgent.netnsDirectory of the chart to the directories of the node's runtime`,
   )
 
-/** Compares with the namespaces of process 1, which is the node's where its processes are visible, and of this process. */
-function isNamespaceOfNode({ dev, ino }: Stats, procDirectory: string): boolean {
-  return ['1', 'self'].some((process) => {
-    try {
-      const own = statSync(join(procDirectory, process, 'ns/net'))
-      return own.dev === dev && own.ino === ino
-    } catch (error) {
-      // Without CAP_SYS_PTRACE the link of process 1 is not readable.
-      if (errorCode(error) === 'EACCES') return false
-      throw error
-    }
-  })
+function isOwnNamespace({ dev, ino }: Stats): boolean {
+  const own = statSync('/proc/self/ns/net')
+  return own.dev === dev && own.ino === ino
 }
 
 /**

@@ -6,8 +6,8 @@ import { captureIo, exitCode } from '../../tools/capture.ts'
 test('has defaults for all but the name of the node, which NODE_NAME may have', () => {
   expect(parseNodeAgentOptions([], { NODE_NAME: 'node-1' })).toEqual({
     nodeName: 'node-1',
-    discovery: 'netns',
     cniResultsDirectory: '/var/lib/cni/results',
+    bundlesDirectory: '/run/containerd/io.containerd.runtime.v2.task/k8s.io',
     netnsDirectory: '/var/run/netns',
     kubeletPodsDirectory: '/var/lib/kubelet/pods',
     stateDirectory: '/run/wimds',
@@ -20,8 +20,8 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
 test('takes every option', () => {
   const args = [
     '--node-name=node-2',
-    '--discovery=processes',
     '--cni-results-directory=/cni/results',
+    '--bundles-directory=/bundles',
     '--netns-directory=/run/netns',
     '--kubelet-pods-directory=/kubelet/pods',
     '--state-directory=/state',
@@ -31,8 +31,8 @@ test('takes every option', () => {
   ]
   expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
     nodeName: 'node-2',
-    discovery: 'processes',
     cniResultsDirectory: '/cni/results',
+    bundlesDirectory: '/bundles',
     netnsDirectory: '/run/netns',
     kubeletPodsDirectory: '/kubelet/pods',
     stateDirectory: '/state',
@@ -44,7 +44,6 @@ test('takes every option', () => {
 
 test.each([
   ['--node-name=', 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec'],
-  ['--discovery=runtime', '--discovery runtime: must be one of netns, processes'],
   ['--admin-listen=9441', '--admin-listen must be host:port or [IPv6]:port, not "9441"'],
   ['--admin-listen=127.0.0.1:70000', '--admin-listen has a port above 65535: "127.0.0.1:70000"'],
   ['--netns-dir=/x', '--netns-dir is not a flag of this command'],

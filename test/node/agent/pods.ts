@@ -88,3 +88,21 @@ export function cniResult(uid: string, sandbox: string) {
     },
   }
 }
+
+/** Returns the part that counts of what containerd tells runc of a sandbox: config.json in its OCI bundle. */
+export function sandboxBundle(uid: string, path: string) {
+  return {
+    ociVersion: '1.1.0',
+    process: { args: ['/pause'], cwd: '/' },
+    annotations: {
+      'io.kubernetes.cri.container-type': 'sandbox',
+      'io.kubernetes.cri.sandbox-id': 'c0ffee',
+      'io.kubernetes.cri.sandbox-name': 'app',
+      'io.kubernetes.cri.sandbox-namespace': 'shop',
+      'io.kubernetes.cri.sandbox-uid': uid,
+    },
+    linux: {
+      namespaces: [{ type: 'pid' }, { type: 'ipc' }, { type: 'network', path }],
+    },
+  }
+}

@@ -10,7 +10,7 @@ import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import { createSandboxReader } from '../../../src/node/agent/sandboxes.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 import { compiledHelper } from './helper.ts'
-import { cniResult, nodeModePod, routedPod } from './pods.ts'
+import { cniResult, nodeModePod, routedPod, sandboxBundle } from './pods.ts'
 import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
 const reason = reasonToSkip()
@@ -19,12 +19,14 @@ if (reason !== undefined) process.stderr.write(`skipped test/node/agent: ${reaso
 /** As the container runtime keeps them; with the namespaces of this test alone. */
 let netns: Folder
 let cniResults: Folder
+let bundles: Folder
 beforeEach(() => {
   netns = createFolder()
   cniResults = createFolder()
+  bundles = createFolder()
 })
 afterEach(() => {
-  for (const folder of [netns, cniResults]) folder[Symbol.dispose]()
+  for (const folder of [netns, cniResults, bundles]) folder[Symbol.dispose]()
 })
 
 const UID = nodeModePod().metadata.uid
@@ -37,6 +39,13 @@ function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): 
 }
 function record(path: string, uid: string): void {
   cniResults.write(`kindnet-${(sandboxes += 1)}-eth0`, cniResult(uid, path))
+}
+/** Records a sandbox as the CNI library of containerd 1.7 does for azure-vnet, which reports no namespace. */
+function recordByAzure(uid: string, containerId: string): void {
+  const { result, ...rest } = cniResult(uid, '')
+  const interfaces = [{ name: 'eth0' }]
+  const cached = { ...rest, containerId, result: { ...result, interfaces } }
+  cniResults.write(`azure-${containerId}-eth0`, cached)
 }
 
 /** Creates the network of the pod, with its record. */
@@ -57,16 +66,14 @@ afterEach(() => {
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
 function createRouter(path = process.env['PATH']) {
-  const procDirectory = '/proc'
   const readSandboxes = createSandboxReader({
-    discovery: 'netns',
     cniResultsDirectory: cniResults.path,
+    bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
-    procDirectory,
   })
   const tools = { path, signal }
   const helper = compiledHelper()
-  const router = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
+  const router = createPodRouter({ findSettings, readSandboxes, helper, tools })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await router(pod, previous)
     if (route !== previous) routes.push(route)
@@ -230,40 +237,41 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(rulesOf(pod)).toBe(expected)
   })
 
-  test('finds a pod by its first process, and not by a later one that has another network', async () => {
+  test('finds the namespace in the bundle of the sandbox where the CNI result has none', async () => {
     using pod = await podNetwork()
     using other = await podNetwork()
-    // Fixtures of /proc: what a real process has, with the cgroup of a pod.
-    using proc = createFolder()
-    const procDirectory = proc.path
-    const addProcess = (id: number, startTime: number, namespace: string) => {
-      proc.write(`${id}/cgroup`, `0::/kubepods/pod${UID}/a\n`)
-      const fields = Array.from({ length: 18 }, () => '0').join(' ')
-      proc.write(`${id}/stat`, `${id} (a ) b) S ${fields} ${startTime} 0\n`)
-      mkdirSync(proc.file(`${id}/ns`))
-      symlinkSync(namespace, proc.file(`${id}/ns/net`))
-    }
-    symlinkSync('/proc/self', proc.file('self'))
-    addProcess(1, 1, '/proc/self/ns/net')
-    proc.write('1/cgroup', '0::/init.scope\n')
-    addProcess(42, 900, other.namespacePath)
-    addProcess(43, 800, pod.namespacePath)
-    // As CRI-O's monitor, and as a process that ends while it is read.
-    addProcess(44, 700, '/proc/self/ns/net')
-    addProcess(45, NaN, other.namespacePath)
-    const readSandboxes = createSandboxReader({
-      discovery: 'processes',
-      cniResultsDirectory: '/nowhere',
-      netnsDirectory: '/nowhere',
-      procDirectory,
+    const [path, otherPath] = [pod, other].map(({ namespacePath }) => {
+      const link = netns.file(basename(namespacePath))
+      symlinkSync(namespacePath, link)
+      return link
     })
-    const tools = { path: process.env['PATH'], signal }
-    const helper = compiledHelper()
-    const route = createPodRouter({ findSettings, readSandboxes, procDirectory, helper, tools })
-    routes.push(await route(routedPod()))
+    recordByAzure(UID, 'a1')
+    recordByAzure('other', 'b2')
+    bundles.write('b2/config.json', sandboxBundle('other', otherPath ?? ''))
+    // It comes some milliseconds after the CNI result, and may be half written.
+    expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
+    bundles.write('a1/config.json', '{"annotations"')
+    expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
+    bundles.write('a1/config.json', sandboxBundle(UID, path ?? ''))
+    await createRouter()(routedPod())
     expect(rulesOf(pod)).toContain('to_sidecar')
     expect(rulesOf(other)).not.toContain('to_sidecar')
-    expect((await failureOf(route(routedPod({ uid: 'b' })))).reason).toBe('namespace_not_found')
+  })
+
+  test.each<[string, object]>([
+    ['a container of the pod', { 'io.kubernetes.cri.container-type': 'container' }],
+    ['the sandbox of another pod', { 'io.kubernetes.cri.sandbox-uid': 'other' }],
+  ])('does not take the namespace of %s', async (_, annotations) => {
+    using pod = await podNetwork()
+    const path = netns.file(basename(pod.namespacePath))
+    symlinkSync(pod.namespacePath, path)
+    recordByAzure(UID, 'a1')
+    const bundle = sandboxBundle(UID, path)
+    bundles.write('a1/config.json', {
+      ...bundle,
+      annotations: { ...bundle.annotations, ...annotations },
+    })
+    expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
   })
 
   test('refuses its own network', async () => {

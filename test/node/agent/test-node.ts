@@ -18,6 +18,7 @@ export class TestNode implements Disposable {
   readonly #root = createFolder()
   readonly netns = this.#make('netns')
   readonly results = this.#make('results')
+  readonly bundles = this.#make('bundles')
   readonly state = this.#make('state')
   readonly pods = this.#make('pods')
   /** Programs that come before the programs of the machine. */
@@ -134,6 +135,7 @@ export function startAgent(node: TestNode, { env, certificates }: AgentOptions =
     '--node-name=node-1',
     `--netns-directory=${node.netns}`,
     `--cni-results-directory=${node.results}`,
+    `--bundles-directory=${node.bundles}`,
     `--state-directory=${node.state}`,
     `--kubelet-pods-directory=${node.pods}`,
     '--broker-admin-listen=127.0.0.1:0',
