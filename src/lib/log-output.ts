@@ -1,21 +1,54 @@
 /** The log output of long-running commands. */
-import pino, { type DestinationStream } from 'pino'
+import { writeSync } from 'node:fs'
 import type { CommandIo } from './command.ts'
 
-/** Characters of buffered lines; further lines are dropped. */
-const MAX_BUFFERED = 65_536
-
-/**
- * Creates a destination that writes standard output synchronously, so that no line is lost when the process
- * ends. It never blocks: lines that a stalled reader does not take are buffered. Write errors are ignored.
- */
-export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): DestinationStream {
-  if (!('fd' in stdout)) return stdout
-  const fd = Number(stdout.fd)
-  const destination = pino.destination({ fd, sync: true, maxLength: MAX_BUFFERED, retryEAGAIN })
-  destination.on('error', () => {})
-  return destination
+export interface LogOutput {
+  /** Writes a line. Returns false if it is dropped. */
+  write(line: string): boolean
 }
 
-/** Returns false: pino would block the event loop while it waits to retry. */
-const retryEAGAIN = () => false
+/** Bytes of buffered lines; further lines are dropped. */
+const MAX_BUFFERED = 65_536
+/** Between attempts to write what is buffered, while no line comes. */
+const RETRY_MS = 100
+
+/**
+ * Creates an output that writes to standard output at once, so that no line is lost when the process ends. It never
+ * blocks. Lines that a stalled reader or a full disk does not take are buffered. Once the buffer is full, lines are
+ * dropped until all of it has been written, so that a gap is in one place.
+ */
+export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): LogOutput {
+  if (!('fd' in stdout)) {
+    return {
+      write: (line) => {
+        stdout.write(line)
+        return true
+      },
+    }
+  }
+  const fd = Number(stdout.fd)
+  let buffered = Buffer.alloc(0)
+  let isFull = false
+  let timer: NodeJS.Timeout | undefined
+
+  const flush = () => {
+    clearTimeout(timer)
+    try {
+      while (buffered.length > 0) buffered = buffered.subarray(writeSync(fd, buffered))
+      isFull = false
+    } catch {
+      timer = setTimeout(flush, RETRY_MS).unref()
+    }
+  }
+  return {
+    write: (line) => {
+      if (buffered.length > 0) flush()
+      const bytes = Buffer.from(line)
+      isFull ||= buffered.length > 0 && buffered.length + bytes.length > MAX_BUFFERED
+      if (isFull) return false
+      buffered = Buffer.concat([buffered, bytes])
+      flush()
+      return true
+    },
+  }
+}

@@ -230,7 +230,7 @@ function watch(applyConfig: () => void, settings: Environment = {}) {
     log: createLogger({
       level: 'info',
       format: 'json',
-      out: { write: (line) => logged.push(JSON.parse(line)) },
+      out: { write: (line) => logged.push(JSON.parse(line)) > 0 },
     }),
     applyConfig,
     onReload: (problem) => problems.push(problem),

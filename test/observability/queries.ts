@@ -135,9 +135,11 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
   const series = new Map<string, readonly string[]>()
   const registries = [
     aMetricsRegistry(),
-    createWebhookMetrics(() => 0).registry,
-    createNodeAgentMetrics({ counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 })
-      .registry,
+    createWebhookMetrics(() => 0, new Map()).registry,
+    createNodeAgentMetrics(
+      { counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 },
+      new Map(),
+    ).registry,
     createBrokerMetrics(NO_WORKLOADS, new WorkloadMetrics()).registry,
   ]
   for (const registry of registries) {

@@ -50,10 +50,13 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
 
 /** Starts the admin server of a node agent, whose pods the test routes. */
 async function startNodeAgent() {
-  const metrics = createNodeAgentMetrics({
-    counts: () => ({ routed: 3, pending: 1 }),
-    longestPendingMs: () => 40_000,
-  })
+  const metrics = createNodeAgentMetrics(
+    {
+      counts: () => ({ routed: 3, pending: 1 }),
+      longestPendingMs: () => 40_000,
+    },
+    new Map(),
+  )
   metrics.onSync(true)
   const server = await openAdminPort({ scrape: metrics.scrape, readiness: () => ({ ready: true }) })
   return { ...server, metrics }

@@ -1,5 +1,6 @@
 /** The log: one line per event, with a stable name, on standard output; JSON, or text for a terminal. */
-import pino, { type DestinationStream } from 'pino'
+import pino from 'pino'
+import type { LogOutput } from '../../lib/log-output.ts'
 import type { LogLevel } from '../config/settings.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -16,25 +17,30 @@ export interface Logger {
 /** The log of a process. */
 export interface ProcessLog extends Logger {
   readonly level: LogLevel
-  /** Lines dropped by the rate limit since the start, by event. */
+  /** Lines dropped since the start, by the rate limit or by the output, by event. */
   readonly dropped: ReadonlyMap<string, number>
 }
 
 interface LoggerOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'text'
-  readonly out: DestinationStream
+  readonly out: LogOutput
   /** A field by whose values the rate limit is kept separately. */
   readonly limitBy?: string
 }
 
 /** The audit trail of tokens: one line for each exchange, and for each token and client. */
-const NEVER_DROPPED: ReadonlySet<string> = new Set(['token_obtained', 'token_served'])
+const NEVER_LIMITED: ReadonlySet<string> = new Set(['token_obtained', 'token_served'])
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
 export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions): ProcessLog {
   const formatLine = format === 'json' ? escapeInvisible : formatText
-  const destination = { write: (line: string) => out.write(formatLine(line)) }
+  let isWritten = true
+  const destination = {
+    write: (line: string) => {
+      isWritten = out.write(formatLine(line))
+    },
+  }
   const sink = pino(
     {
       level,
@@ -45,9 +51,24 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
     destination,
   )
   const dropped = new Map<string, number>()
+  const countDropped = (event: string) => dropped.set(event, (dropped.get(event) ?? 0) + 1)
+  /** Lines that the output has dropped since it last took one. */
+  let lost = 0
+  const writeLine = (name: keyof Logger, line: Fields & { readonly event: string }) => {
+    isWritten = true
+    sink[name](line)
+    if (!isWritten) {
+      countDropped(line.event)
+      lost += 1
+    } else if (lost > 0) {
+      const count = lost
+      lost = 0
+      writeLine('warn', { event: 'log_output_stalled', count })
+    }
+  }
   const allow = createRateLimit((key, count) => {
     const [droppedEvent, value] = key.split(' ')
-    sink.warn({
+    writeLine('warn', {
       event: 'log_rate_limited',
       droppedEvent,
       ...(value && { [limitBy]: value }),
@@ -60,8 +81,8 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
       if (!sink.isLevelEnabled(name)) return
       const value = fields?.[limitBy]
       const key = typeof value === 'string' ? `${event} ${value}` : event
-      if (NEVER_DROPPED.has(event) || allow(key)) sink[name]({ event, ...fields })
-      else dropped.set(event, (dropped.get(event) ?? 0) + 1)
+      if (NEVER_LIMITED.has(event) || allow(key)) writeLine(name, { event, ...fields })
+      else countDropped(event)
     }
   return {
     debug: createWriter('debug'),

@@ -23,7 +23,7 @@ export interface StateSources {
 }
 
 /** The events that callers or Entra ID can repeat without limit. */
-const REPEATING_EVENTS = ['request_rejected', 'exchange_failed', 'refresh_failed']
+export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed', 'refresh_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
@@ -48,22 +48,22 @@ export function describeState(sources: StateSources): CollectedMetric[] {
       help: 'Whether /readyz answers 200.',
       collect: () => Number(sources.isReady()),
     },
-    describeDroppedLines(sources.droppedLines),
+    describeDroppedLines(sources.droppedLines, REPEATING_EVENTS),
   ]
 }
 
-/** Describes the metric of the lines that the log has dropped. The events that repeat start at 0. */
-export function describeDroppedLines(dropped: ReadonlyMap<string, number>): CollectedMetric {
+/** Describes the metric of the lines that the log has dropped. These events start at 0. */
+export function describeDroppedLines(
+  dropped: ReadonlyMap<string, number>,
+  events: readonly string[],
+): CollectedMetric {
   return {
     name: 'wimds_log_lines_dropped_total',
     type: 'counter',
-    help: 'Log lines dropped by the rate limit, by event.',
+    help: 'Log lines dropped by the rate limit, or because standard output stalled, by event.',
     labelNames: ['event'],
     collect: () =>
-      toSamples(
-        'event',
-        new Map([...REPEATING_EVENTS.map((event) => [event, 0] as const), ...dropped]),
-      ),
+      toSamples('event', new Map([...events.map((event) => [event, 0] as const), ...dropped])),
   }
 }
 

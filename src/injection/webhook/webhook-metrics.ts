@@ -6,13 +6,20 @@ import {
   registerCollected,
   scrapeRegistry,
 } from '../../broker/telemetry/prometheus.ts'
+import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
 import { OUTCOMES } from './admission.ts'
 import type { ReviewEvent } from './server.ts'
 
 const REVIEW_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5]
 
-/** Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds. */
-export function createWebhookMetrics(expiresAt: () => number | undefined) {
+/**
+ * Creates the metrics. `expiresAt` returns the end of the served certificate in epoch milliseconds; `droppedLines` are those
+ * of the log, by event.
+ */
+export function createWebhookMetrics(
+  expiresAt: () => number | undefined,
+  droppedLines: ReadonlyMap<string, number>,
+) {
   const registry = createRegistry()
   const reviewDuration = new Histogram({
     name: 'wimds_webhook_review_duration_seconds',
@@ -32,6 +39,7 @@ export function createWebhookMetrics(expiresAt: () => number | undefined) {
         return expiry === undefined ? undefined : Math.floor(expiry / 1000)
       },
     },
+    describeDroppedLines(droppedLines, ['pod_rejected', 'webhook_error']),
   ])
   registerBuildInfo(registry, 'wimds_webhook_build_info')
   return {

@@ -83,7 +83,7 @@ async function serveReviews(
   const metrics = createWebhookMetrics(() => {
     const served = rotation?.served()
     return served && parseExpiry(served.certPem)
-  })
+  }, log.dropped)
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
     readiness: () => checkReadiness(draining.signal.aborted, rotation?.served() !== undefined),

@@ -9,14 +9,16 @@ import {
   scrapeRegistry,
   toSamples,
 } from '../../broker/telemetry/prometheus.ts'
+import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Creates the metrics in a new registry. The reconciler is read at each scrape. */
+/** Creates the metrics in a new registry. The reconciler and the log's dropped lines, by event, are read at each scrape. */
 export function createNodeAgentMetrics(
   reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs'>,
+  droppedLines: ReadonlyMap<string, number>,
 ) {
   const registry = createRegistry()
   const registers = [registry]
@@ -34,6 +36,7 @@ export function createNodeAgentMetrics(
       help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
       collect: () => reconciler.longestPendingMs() / 1000,
     },
+    describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error']),
   ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',

@@ -133,7 +133,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       broker.addWaiting(pod, message)
     },
   })
-  const metrics = createNodeAgentMetrics(reconciler)
+  const metrics = createNodeAgentMetrics(reconciler, log.dropped)
   const broker = new BrokerProcess({
     start: () =>
       startBroker({

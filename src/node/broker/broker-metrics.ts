@@ -9,7 +9,7 @@ import {
   scrapeRegistry,
   toSamples,
 } from '../../broker/telemetry/prometheus.ts'
-import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
+import { describeDroppedLines, REPEATING_EVENTS } from '../../broker/telemetry/state-metrics.ts'
 
 /** A metric with the samples that it has now. */
 interface ReadMetric {
@@ -193,7 +193,7 @@ export function createBrokerMetrics(state: BrokerState, workloads: WorkloadMetri
       help: 'Groups of pods with the same service account and settings, which share tokens.',
       collect: () => state.sources().length,
     },
-    describeDroppedLines(state.droppedLines),
+    describeDroppedLines(state.droppedLines, REPEATING_EVENTS),
   ])
   registerBuildInfo(registry, 'wimds_build_info')
   const scrape = async (): Promise<Exposition> => {

@@ -105,13 +105,10 @@ function findEvents(files: readonly string[]): string[] {
 describe('docs/logs.md', () => {
   const page = readFileSync('docs/logs.md', 'utf8')
   const sidecar = globSync('src/{broker,sidecar}/**/*.ts')
+  const OF_THE_LOGGER = ['log_rate_limited', 'log_output_stalled']
 
   test.each([
-    [
-      'sidecar',
-      page.split('## Levels')[0],
-      [...findEvents(sidecar), 'log_rate_limited', 'crashed'],
-    ],
+    ['sidecar', page.split('## Levels')[0], [...findEvents(sidecar), ...OF_THE_LOGGER, 'crashed']],
     [
       'webhook',
       /## Events of the webhook\n([^#]+)/.exec(page)?.[1],
@@ -122,7 +119,7 @@ describe('docs/logs.md', () => {
           'src/injection/webhook/client-ca.ts',
           'src/broker/server/open-ports.ts',
         ]),
-        'log_rate_limited',
+        ...OF_THE_LOGGER,
       ],
     ],
   ])('lists the events of the %s', (_, section = '', events) => {

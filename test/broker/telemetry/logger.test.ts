@@ -4,7 +4,7 @@ import { createLogger } from '../../../src/broker/telemetry/logger.ts'
 
 function logging(level: LogLevel = 'info', format: 'json' | 'text' = 'json') {
   const written: string[] = []
-  const log = createLogger({ level, format, out: { write: (line) => written.push(line) } })
+  const log = createLogger({ level, format, out: { write: (line) => written.push(line) > 0 } })
   return {
     log,
     written,

@@ -250,8 +250,10 @@ describe('state metrics', () => {
 })
 
 const aNodeAgentRegistry = () =>
-  createNodeAgentMetrics({ counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 })
-    .registry
+  createNodeAgentMetrics(
+    { counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 },
+    new Map(),
+  ).registry
 
 const PROCESS_METRIC = /^(?:process|nodejs)_/
 
@@ -263,7 +265,7 @@ function aBrokerRegistry() {
 describe('docs/metrics.md', () => {
   test.each([
     ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
-    ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0).registry],
+    ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0, new Map()).registry],
     ['the node agent', '## Metrics of the node agent', aNodeAgentRegistry()],
     ['the node broker', '## Metrics of the node broker', aBrokerRegistry()],
   ])('lists the metrics of %s', async (_, heading, registry) => {
@@ -289,7 +291,7 @@ describe('docs/metrics.md', () => {
     ])
     const registries = [
       aMetricsRegistry(),
-      createWebhookMetrics(() => 0).registry,
+      createWebhookMetrics(() => 0, new Map()).registry,
       aNodeAgentRegistry(),
     ]
     const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))

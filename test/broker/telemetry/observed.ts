@@ -45,7 +45,7 @@ export function observe(given: Given = {}) {
   const log = createLogger({
     level: given.level ?? 'info',
     format: 'json',
-    out: { write: (line) => lines.push(JSON.parse(line)) },
+    out: { write: (line) => lines.push(JSON.parse(line)) > 0 },
   })
   const telemetry = createTelemetry({
     config: () => ({ directory, warnings: [], isInPod: true }),

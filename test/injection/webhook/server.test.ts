@@ -40,7 +40,7 @@ const server = createReviewServer({
   draining: new AbortController().signal,
 })
 beforeEach(() => {
-  metrics = createWebhookMetrics(() => 1_800_000_000_500)
+  metrics = createWebhookMetrics(() => 1_800_000_000_500, new Map())
   answer = () => Promise.resolve(ADMITTED)
   for (const seen of [failures, log]) seen.length = 0
 })
