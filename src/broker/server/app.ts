@@ -92,6 +92,7 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
     },
   })
   app.decorateRequest('startedAt', undefined)
+  app.decorateRequest('asked', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     request.startedAt = performance.now()
     // The kubelet sends the pod's address as Host.

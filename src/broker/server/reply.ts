@@ -2,15 +2,25 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Dialect, Reply, TokenAnswer, WireRequest } from '../dialects/dialect.ts'
+import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../../lib/errors.ts'
+import type { Identity } from '../identities.ts'
 import type { AccessToken, TokenRequest } from '../tokens/token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** On the clock of `performance.now()`; undefined for a request that Fastify rejects before any hook. */
     startedAt: number | undefined
+    /** Undefined until a token request has been parsed. */
+    asked: Asked | undefined
   }
+}
+
+/** What a token request asks for, as far as it is known. */
+export interface Asked {
+  readonly query: TokenQuery
+  /** Undefined until the selector of the request is resolved. */
+  identity?: Identity
 }
 
 /** A token, and the request that it answers. */
@@ -27,6 +37,8 @@ export interface ReplyEvent {
   /** From the request's headers to the reply, in milliseconds. */
   readonly durationMs: number
   readonly error?: BrokerError | undefined
+  /** Undefined for a request of no token, or of one that cannot be parsed. */
+  readonly asked?: Asked | undefined
   /** The token in the reply; undefined if there is none. */
   readonly served?: ServedToken | undefined
   /** The headers of the request. */
@@ -72,10 +84,10 @@ export function sendReply(
   reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
   reply.raw.end(body)
   reply.hijack()
-  const { startedAt } = request
+  const { startedAt, asked } = request
   const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
   const { protocol, error, served } = event
-  onReply({ protocol, error, served, status, durationMs, headers: request.raw.headers })
+  onReply({ protocol, error, asked, served, status, durationMs, headers: request.raw.headers })
 }
 
 type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply

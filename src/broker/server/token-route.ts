@@ -8,7 +8,7 @@ import { isGuid } from '../../lib/grammars.ts'
 import { type Clock, computeExpiry } from '../tokens/clock.ts'
 import { createCacheRequest } from '../tokens/cache-entry.ts'
 import type { CacheRequest } from '../tokens/token.ts'
-import { memoizedRenderer, sendReply } from './reply.ts'
+import { type Asked, memoizedRenderer, sendReply } from './reply.ts'
 
 /**
  * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
@@ -29,6 +29,8 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       )
     }
     const query = dialect.parse(wire)
+    const asked: Asked = { query }
+    request.asked = asked
     let identity = identities.resolve(query.selector)
     let uid: number | undefined
     if (needsUid(identity, query.resource)) {
@@ -36,6 +38,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       // A reload may have replaced the identity meanwhile.
       identity = identities.resolve(query.selector)
     }
+    asked.identity = identity
     requireAllowedResource(identity, query.resource)
     requireAllowedUid(identity, query.resource, uid)
     // A field of the query passes on only if it is named here: none may change key, identity or scope.

@@ -65,7 +65,16 @@ const COLUMNS: {
 } = {
   tokens: ['resource', 'identity', 'cached', 'nextAttemptAt', 'consecutiveFailures', 'failure'],
   exchanges: ['at', 'count', 'identity', 'resource', 'durationMs', 'failure'],
-  failedRequests: ['lastAt', 'count', 'client', 'clientVersion', 'protocol', 'failure'],
+  failedRequests: [
+    'lastAt',
+    'count',
+    'client',
+    'clientVersion',
+    'protocol',
+    'identity',
+    'resource',
+    'failure',
+  ],
   clients: ['client', 'version', 'requests', 'lastSeenAt'],
   assertions: ['file', 'claims', 'failure'],
   identities: ['name', 'isDefault', 'clientId', 'tenantId', 'authorityHost', 'resources'],

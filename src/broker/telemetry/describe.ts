@@ -2,6 +2,7 @@
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
+import type { Asked } from '../server/reply.ts'
 import type { Assertion } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toResource } from '../../lib/resource.ts'
@@ -42,9 +43,20 @@ export function describeClaims({ issuer, subject, audience, expiresAt }: Asserti
   return { issuer, subject, audience: [...audience], expiresAt: new Date(expiresAt).toISOString() }
 }
 
-/** Returns the resource of a scope. */
+/** Returns the resource of a scope, or the resource. */
 export function describeResource(scope: string): string {
   return scrub(toResource(scope))
+}
+
+/** Returns identity, client id and resource of a token request, as far as they are known. */
+export function describeAsked({ query: { selector, resource }, identity }: Asked) {
+  const requested = selector.by === 'clientId' ? scrub(selector.value) : undefined
+  const clientId = identity?.clientId ?? requested
+  return {
+    ...(identity && { identity: identity.name }),
+    ...(clientId !== undefined && { clientId }),
+    resource: describeResource(resource),
+  }
 }
 
 /** Formats an instant of the monotonic clock, by the wall clock as it is set now. */

@@ -8,7 +8,7 @@ import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { ExchangeEvent, RefreshEvent } from '../tokens/exchanges.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
-import { describeClaims, errorFields } from './describe.ts'
+import { describeAsked, describeClaims, errorFields } from './describe.ts'
 import type { Logger } from './logger.ts'
 
 /** Logs `token_obtained` or `exchange_failed`. */
@@ -93,7 +93,7 @@ export function logAssertion(
 /** Logs `request_rejected`. */
 export function logRejection(
   log: Logger,
-  { protocol, status }: ReplyEvent,
+  { protocol, status, asked }: ReplyEvent,
   error: BrokerError,
   client: SeenClient,
 ): void {
@@ -101,6 +101,7 @@ export function logRejection(
     protocol,
     status,
     client: formatClient(client),
+    ...(asked && describeAsked(asked)),
     ...errorFields(error),
   })
 }

@@ -15,8 +15,8 @@ interface RepliesOptions {
   readonly auditsTokens: boolean
   /** The monotonic clock. */
   readonly now: () => number
-  /** Called with a kind for each protocol, error code and client library. */
-  readonly onRejected: (kind: string, request: FailedRequest) => void
+  /** Called for each reply with an error. */
+  readonly onRejected: (request: FailedRequest) => void
 }
 
 export type Replies = ReturnType<typeof createReplies>
@@ -47,7 +47,7 @@ export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOpt
       cacheResults[result] += 1
     },
     onReply: (event: ReplyEvent) => {
-      const { protocol, status, durationMs, error, headers, served } = event
+      const { protocol, status, durationMs, error, headers, served, asked } = event
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
       const client = findClient(headers)
@@ -66,7 +66,7 @@ export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOpt
         logServedToken(log, event, served, client)
       }
       if (error === undefined) return
-      onRejected(kind, { protocol, client, error })
+      onRejected({ protocol, client, error, asked })
       logRejection(log, event, error, client)
     },
   }

@@ -127,6 +127,12 @@ export const StatusSchema = z.object({
       protocol: z.string(),
       client: z.string(),
       clientVersion: z.string(),
+      /** Absent if no identity was found. */
+      identity: z.optional(z.string()),
+      /** Of the identity, or as the request names it. */
+      clientId: z.optional(z.string()),
+      /** Absent for a request of no token, or of one that cannot be parsed. */
+      resource: z.optional(z.string()),
       failure: Failure,
     }),
   ),

@@ -6,12 +6,19 @@ import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
+import type { Asked } from '../server/reply.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import { type Clock, toWallTimes } from '../tokens/clock.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
-import { describeClaims, describeFailure, describeResource, formatInstant } from './describe.ts'
+import {
+  describeAsked,
+  describeClaims,
+  describeFailure,
+  describeResource,
+  formatInstant,
+} from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
 import { findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
@@ -33,6 +40,7 @@ export interface FailedRequest {
   readonly protocol: string
   readonly client: SeenClient
   readonly error: BrokerError
+  readonly asked: Asked | undefined
 }
 
 interface StatusSources {
@@ -70,7 +78,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     assertions: [...assertions].map(describeAssertion),
     tokens: entries.map((entry) => describeToken(entry, clock)),
     exchanges: sources.exchanges.map((past) => describeExchange(past, clock)),
-    failedRequests: sources.failedRequests.map((failed) => describeFailedRequests(failed, clock)),
+    failedRequests: sources.failedRequests.map((failed) => describeFailedRequest(failed, clock)),
     clients: sources.clients.map((client) => describeClient(client, clock)),
     settings: sources.settings,
     warnings: [
@@ -167,8 +175,8 @@ function describeExchange(
   }
 }
 
-function describeFailedRequests(
-  { at, count, latest: { protocol, client, error } }: Past<FailedRequest>,
+function describeFailedRequest(
+  { at, count, latest: { protocol, client, error, asked } }: Past<FailedRequest>,
   clock: Clock,
 ): StatusDocument['failedRequests'][number] {
   return {
@@ -177,6 +185,7 @@ function describeFailedRequests(
     protocol,
     client: client.library,
     clientVersion: client.version,
+    ...(asked && describeAsked(asked)),
     failure: describeFailure(error),
   }
 }

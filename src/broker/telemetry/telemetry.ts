@@ -5,6 +5,7 @@ import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import type { Clock } from '../tokens/clock.ts'
 import type { ExchangeEvent, RefreshEvent } from '../tokens/exchanges.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
+import { describeAsked } from './describe.ts'
 import { logAssertion, logExchange, logRefreshFailure } from './log-events.ts'
 import type { ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
@@ -34,9 +35,13 @@ export type Telemetry = ReturnType<typeof createTelemetry>
 export function createTelemetry(sources: TelemetrySources) {
   const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
-  const exchanges = createHistory<PastExchange>(clock.monotonic)
-  const failedRequests = createHistory<FailedRequest>(clock.monotonic)
-  const onRejected = failedRequests.add
+  const exchanges = createHistory<PastExchange>(20, clock.monotonic)
+  const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
+  const onRejected = (failed: FailedRequest) => {
+    const { protocol, client, error, asked } = failed
+    const kind = [protocol, error.code, client.library, asked && describeAsked(asked)]
+    failedRequests.add(JSON.stringify(kind), failed)
+  }
   const replies = createReplies({ log, auditsTokens, now: clock.monotonic, onRejected })
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
@@ -97,10 +102,8 @@ export function createTelemetry(sources: TelemetrySources) {
   }
 }
 
-const MAX_KINDS = 20
-
-/** Creates a history, which keeps the latest event of each of the twenty latest kinds. `now` is the monotonic clock. */
-function createHistory<T>(now: () => number) {
+/** Creates a history, which keeps the latest event of each of the latest kinds. `now` is the monotonic clock. */
+function createHistory<T>(maxKinds: number, now: () => number) {
   // A Map keeps the order of insertion: the first entry is the oldest.
   const kinds = new Map<string, Past<T>>()
   return {
@@ -109,7 +112,7 @@ function createHistory<T>(now: () => number) {
       kinds.delete(kind)
       kinds.set(kind, { latest, at: now(), count })
       const [oldest] = kinds.keys()
-      if (kinds.size > MAX_KINDS && oldest !== undefined) kinds.delete(oldest)
+      if (kinds.size > maxKinds && oldest !== undefined) kinds.delete(oldest)
     },
     /** Returns each kind, the latest first. */
     all: (): readonly Past<T>[] => [...kinds.values()].toReversed(),

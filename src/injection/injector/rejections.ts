@@ -1,6 +1,7 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { Settings } from '../../broker/config/settings.ts'
 import { formatProblem, type Problem } from '../../lib/errors.ts'
+import { isGuid } from '../../lib/grammars.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
@@ -210,6 +211,18 @@ const clientId: Check = (_, { sidecarEnv, options }) =>
   sidecarEnv.every(({ name }) => name !== 'AZURE_CLIENT_ID') &&
   'no client id: every token request must name one'
 
+/** Warns of a container whose SDKs ask for another identity than that of the pod, unless several are listed. */
+const otherClientId = forApps((container, { sidecarEnv, options }) => {
+  const own = getLiteralValue(sidecarEnv.find(({ name }) => name === 'AZURE_CLIENT_ID')) ?? ''
+  const other = getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? ''
+  return (
+    options.configMap === undefined &&
+    [own, other].every(isGuid) &&
+    own.toLowerCase() !== other.toLowerCase() &&
+    `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, and the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`
+  )
+})
+
 const noProxyFromElsewhere = forApps(
   (container) =>
     takesNoProxyFromElsewhere(container) &&
@@ -245,6 +258,7 @@ const WARNINGS: readonly Check[] = [
   skippedContainers,
   initContainersWithoutSidecar,
   clientId,
+  otherClientId,
   noProxyFromElsewhere,
   sdkCredentials,
   checkEndpoints({ areRejected: false }),

@@ -3,6 +3,7 @@ import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
 import { hasUnexpectedAudience } from '../../broker/exchange/assertion.ts'
 import type { Identity } from '../../broker/identities.ts'
+import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import { createCredentialName, parseManagedIdentityId } from '../managed-identity.ts'
 import { formatCommand, isPlainWord, namesFileForAz, type ShellCommand } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
@@ -33,6 +34,33 @@ export function createCredentialCommands(rejected: Rejected): Commands {
   return canCreateCredential(claims)
     ? [...findIdentityName(identity), ...createCredential(identity, claims)]
     : []
+}
+
+/** The parts of a status document that the commands need. */
+type CredentialFacts = Pick<StatusDocument, 'identities' | 'assertions' | 'settings'>
+
+/** Returns the commands for what a status document reports as failed. */
+export function createReportedCommands(
+  {
+    code,
+    name,
+    clientId,
+  }: { readonly code: string; readonly name: string; readonly clientId: string },
+  { identities, assertions, settings }: CredentialFacts,
+): Commands {
+  const identity = identities.find((each) => each.clientId === clientId)
+  // An unlisted client id has the projected token of the pod; with several it is not known which one.
+  const only = assertions.length === 1 ? assertions[0]?.file : undefined
+  // A chained identity has none.
+  const file = identity === undefined ? only : identity.tokenFile
+  return createCredentialCommands({
+    code,
+    identity: { name, clientId, resourceId: identity?.resourceId },
+    claims: assertions.find((assertion) => assertion.file === file)?.claims,
+    hasOwnAudience: settings.some(
+      ({ name: setting, source }) => setting === 'WIMDS_AUDIENCE' && source === 'environment',
+    ),
+  })
 }
 
 /** Returns the command that finds a managed identity by its client id; none if its resource id is configured. */

@@ -47,7 +47,8 @@ function describeOrigin({ version }: DoctorReport): string {
 function formatSections(report: DoctorReport, title: string, isVerbose: boolean): string[] {
   const { checks, settings } = report
   const lines = checks.flatMap(formatFinding)
-  const commands = checks.flatMap(formatCommands)
+  // Several checks can have one fix.
+  const commands = [...new Set(checks.flatMap(formatCommands))]
   if (settings === undefined) return [formatSection(title, lines), ...commands]
   const { changed = [], defaults = [] } = Object.groupBy(settings, ({ source }) =>
     source === 'default' ? 'defaults' : 'changed',

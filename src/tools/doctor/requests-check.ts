@@ -9,6 +9,7 @@ import { getStatusDocument } from './local-requests.ts'
 import { type StatusDocument, StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
+import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
@@ -17,9 +18,11 @@ import { formatLocalAddress } from './sidecar-check.ts'
 const RequestsSchema = z.pick(StatusSchema, {
   generatedAt: true,
   startedAt: true,
+  identities: true,
   assertions: true,
   tokens: true,
   failedRequests: true,
+  settings: true,
 })
 
 type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
@@ -50,37 +53,55 @@ function leaveOut(reason: string): Finding[] {
 }
 
 /**
- * Returns the requests that the sidecar answered with an error: a failure for each code that needs a fix, and a
- * warning for each other.
+ * Returns the requests that the sidecar answered with an error: a failure for each identity, resource and code that
+ * needs a fix, and a warning for each other.
  */
 export function describeRequests(document: RequestsDocument): Finding[] {
   const { failedRequests, startedAt } = document
   const { broken = [], harmless = [] } = Object.groupBy(failedRequests, (each) =>
     needsFix(each, document) ? 'broken' : 'harmless',
   )
-  const failures = groupByCode(broken).map(({ clients, lastAt, failure }) => {
-    const detail = `failed since ${startedAt}, the last at ${lastAt}`
-    return createFinding('requests', reportedFailure(failure, detail), clients)
+  const failures = groupRequests(broken).map(({ clients, latest, target }) => {
+    const { lastAt, failure, clientId, identity: name = clientId } = latest
+    const detail = `${clients} failed since ${startedAt}, the last at ${lastAt}`
+    const commands =
+      clientId === undefined || name === undefined
+        ? []
+        : createReportedCommands({ code: failure.code, name, clientId }, document)
+    return createFinding('requests', { ...reportedFailure(failure, detail), commands }, target)
   })
-  const warnings = groupByCode(harmless).map(({ clients, lastAt, failure: { code, fix } }) =>
-    formatProblem({ problem: `${clients}, the last at ${lastAt}: ${code}`, fix }),
-  )
+  const warnings = groupRequests(harmless).map(({ clients, latest, target }) => {
+    const { lastAt, failure } = latest
+    const subject = target === undefined ? clients : `${target}: ${clients}`
+    const problem = `${subject}, the last at ${lastAt}: ${failure.code}`
+    return formatProblem({ problem, fix: failure.fix })
+  })
   if (failures.length > 0 && warnings.length === 0) return failures
   const kind = failedRequests.length === 0 ? 'none failed' : 'no other failed that needs a fix'
   const others = { ...passed(`${kind} since ${startedAt}`), warnings }
   return [...failures, createFinding('requests', others)]
 }
 
-/** Joins the requests with one code; the latest comes first and has the message. */
-function groupByCode(requests: readonly FailedRequests[]) {
-  const groups = Map.groupBy(requests, ({ failure }) => failure.code)
+/** Joins the requests with one identity, resource and code; the latest comes first and has the message. */
+function groupRequests(requests: readonly FailedRequests[]) {
+  const groups = Map.groupBy(requests, ({ failure, clientId, resource }) =>
+    JSON.stringify([failure.code, clientId, resource]),
+  )
   return [...groups.values()].flatMap((group) => {
     const [latest] = group
     if (latest === undefined) return []
-    const { lastAt, failure } = latest
     const clients = group.map((each) => `${each.count} of ${formatClient(each)}`)
-    return { clients: firstItems(clients).join(', '), lastAt, failure }
+    return { clients: firstItems(clients).join(', '), latest, target: formatTarget(latest) }
   })
+}
+
+/** Returns `IDENTITY (client id ID) → RESOURCE`; undefined for a request that could not be parsed. */
+function formatTarget({ identity, clientId, resource }: FailedRequests): string | undefined {
+  if (resource === undefined) return undefined
+  if (clientId === undefined) return resource
+  const id = `client id ${clientId}`
+  const isNamed = identity !== undefined && identity !== clientId
+  return `${isNamed ? `${identity} (${id})` : id} → ${resource}`
 }
 
 type FailedRequests = RequestsDocument['failedRequests'][number]
@@ -99,12 +120,19 @@ const HARMLESS = new Set([
   'imdsv2_not_supported',
 ])
 
-function needsFix({ lastAt, failure: { code } }: FailedRequests, document: RequestsDocument) {
+function needsFix(request: FailedRequests, document: RequestsDocument): boolean {
+  const { lastAt, clientId, resource, failure } = request
   const { generatedAt, tokens, assertions } = document
+  const { code } = failure
   const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
   // Earlier failures are history: the document has a token that fails as long.
   if (ageMs > FAILURE_WINDOW_MS || HARMLESS.has(code)) return false
-  return (
-    !isOfExchange(code) || [...tokens, ...assertions].some(({ failure }) => failure?.code === code)
+  if (!isOfExchange(code) || assertions.some((each) => each.failure?.code === code)) return true
+  // A status of an earlier version does not say what the requests asked for.
+  return tokens.some(
+    (token) =>
+      token.failure?.code === code &&
+      (clientId ?? token.clientId) === token.clientId &&
+      (resource ?? token.resource) === token.resource,
   )
 }

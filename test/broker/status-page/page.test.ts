@@ -75,6 +75,8 @@ const failed = {
   protocol: 'imds',
   client: 'curl',
   clientVersion: '7.88.1',
+  identity: 'orders',
+  resource: 'https://vault.azure.net',
   failure: { code: 'identity_not_found', message: 'Identity not found', fix: 'name another one' },
 }
 
@@ -85,7 +87,9 @@ test('a failed request has its fix, unless a problem has the same', () => {
       problems: [{ summary: 'no token', failure: { ...failed.failure, fix } }],
     })
   expect(textWith('wait')).toContain('identity_not_found Identity not found Fix: name another one.')
-  expect(textWith(failed.failure.fix)).toMatch(/ imds identity_not_found$/)
+  expect(textWith(failed.failure.fix)).toMatch(
+    / imds orders https:\/\/vault\.azure\.net identity_not_found$/,
+  )
 })
 
 test('no value becomes markup', () => {

@@ -35,8 +35,11 @@ function busy(): StatusDocument {
   })
   observed.onExchange(exchange())
   observed.onExchange(exchange({ outcome: { ok: false, error } }))
-  observed.onReply(reply({ error }))
-  observed.onReply(reply({ error }))
+  const query = { selector: { by: 'default' }, resource: 'https://vault.azure.net/' } as const
+  const other = { ...query, resource: 'https://storage.azure.com/.default' }
+  observed.onReply(reply({ error, asked: { query, identity: ORDERS } }))
+  observed.onReply(reply({ error, asked: { query, identity: ORDERS } }))
+  observed.onReply(reply({ error, asked: { query: other, identity: ORDERS } }))
   observed.onSkew(1234)
   return observed.document(describeSettings({ AZURE_TENANT_ID: 'contoso.example' }))
 }
@@ -307,7 +310,17 @@ describe('the document', () => {
         { failure: { code, aadsts: 700213, entraTraceId: 'a-trace' } },
         { durationMs: 120 },
       ],
-      failedRequests: [{ count: 2, client: 'python-azure-identity', failure: { code } }],
+      failedRequests: [
+        { count: 1, resource: 'https://storage.azure.com' },
+        {
+          count: 2,
+          client: 'python-azure-identity',
+          identity: ORDERS.name,
+          clientId: ORDERS.clientId,
+          resource: 'https://vault.azure.net/',
+          failure: { code },
+        },
+      ],
     })
   })
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/injection/injector/inject.ts'
 import {
   APP,
+  CLIENT,
   envOf,
   injected,
   pod,
@@ -377,6 +378,19 @@ describe('a warning', () => {
   ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
     const text = `the container app sets MSI_ENDPOINT${reason}`
     expect(warningsOf('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
+  })
+
+  test('names the client id of a container that is not the identity of the pod', () => {
+    const other = '33333333-3333-4333-8333-33333333333A'
+    const warning = `the container app sets AZURE_CLIENT_ID to ${other}, and the identity of the pod is ${CLIENT}. Fix: `
+    for (const mode of ['loopback', 'node'] as const) {
+      expect(warningsOf('AZURE_CLIENT_ID', other, { mode })).toEqual([
+        expect.stringContaining(warning),
+      ])
+    }
+    for (const value of [CLIENT, '']) expect(warningsOf('AZURE_CLIENT_ID', value)).toEqual([])
+    const listed = pod({ 'wimds.io/config-map': 'ids' }, withVariables({ AZURE_CLIENT_ID: other }))
+    expect(warningsFor(listed)).toEqual([])
   })
 
   test.each([

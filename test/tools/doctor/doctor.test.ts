@@ -75,7 +75,7 @@ test('names the requests of applications that the sidecar answers with an error'
   const { code, stdout: out } = await run([], env)
   expect(code).toBe(1)
   expect(out).toMatch(
-    / ✗ requests of applications \(1 of curl\/8.5.0\): failed since \S+, the last at \S+\n +resource_refused, AADSTS500011: [^]*\n +Fix: [^]*\n +See: /,
+    / ✗ requests of applications \(default \(client id [\d-]+\) → https:\/\/unknown\.test\): 1 of curl\/8.5.0 failed since \S+, the last at \S+\n +resource_refused, AADSTS500011: [^]*\n +Fix: [^]*\n +See: /,
   )
   expect(out).toMatch(/! 1 of node-http, the last at \S+: metadata_header_missing\. Fix: /)
   expect(out).toMatch(/ 1 check failed: requests of applications\.\n$/)
@@ -87,6 +87,40 @@ test('names the requests of applications that the sidecar answers with an error'
   expect(off.find('requests')).toMatchObject([
     { status: 'not_needed', reason: 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them' },
   ])
+})
+
+test('names the client id of an application that asks for its own, and each resource, with the commands of its credential once', async () => {
+  await using other = await startServe({
+    ...environmentOf(simulator),
+    WIMDS_UNLISTED_CLIENT_IDS: 'allow',
+  })
+  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?api-version=2018-02-01`
+  const resources = ['https://vault.azure.net', 'https://storage.azure.com']
+  for (const resource of resources) {
+    const query = `&resource=${resource}&client_id=${BILLING.clientId}`
+    await fetch(`${url}${query}`, { headers: { metadata: 'true', 'user-agent': 'curl/8.5.0' } })
+  }
+  const env = {
+    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
+  }
+  const requests = (await check(env)).find('requests')
+  const subjects = resources.map((resource) => `client id ${BILLING.clientId} → ${resource}`)
+  expect(requests.map(({ subject }) => subject)).toEqual(subjects.toReversed())
+  expect(requests[0]?.failure?.aadsts).toBe(700213)
+  const { issuer } = simulator.issuer
+  expect(requests[0]?.commands?.map(({ command }) => command)).toEqual([
+    expect.stringContaining(`clientId=='${BILLING.clientId}'`),
+    expect.stringMatching(
+      `^az identity federated-credential create .* --issuer ${issuer} --subject system:serviceaccount:shop:orders `,
+    ),
+    expect.stringContaining(`az ad app federated-credential create --id ${BILLING.clientId} `),
+  ])
+  const { stdout } = await run([], env)
+  expect(stdout.split('az identity federated-credential create')).toHaveLength(2)
+  expect(other.events().filter(({ event }) => event === 'request_rejected')).toMatchObject(
+    resources.map((resource) => ({ clientId: BILLING.clientId, resource })),
+  )
 })
 
 test('prints no token, no assertion and no secret', async () => {

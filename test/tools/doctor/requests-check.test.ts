@@ -7,7 +7,11 @@ type RequestsDocument = Parameters<typeof describeRequests>[0]
 const NOW = '2026-11-24T12:00:00.000Z'
 const LONG_AGO = '2026-11-24T11:54:59.000Z'
 
+const ID = '11111111-1111-4111-8111-111111111111'
+
 interface Failed {
+  readonly clientId?: string
+  readonly resource?: string
   readonly code: string
   readonly lastAt?: string
   readonly message?: string
@@ -17,12 +21,13 @@ interface Failed {
 
 /** Returns the status of a sidecar at `NOW` whose requests failed. */
 const documentOf = (
-  { lastAt = NOW, message = 'why', fix = 'how', ...failure }: Failed,
+  { lastAt = NOW, message = 'why', fix = 'how', clientId, resource, ...failure }: Failed,
   changes: Partial<RequestsDocument> = {},
 ): RequestsDocument => {
   const client = { client: 'python-requests', clientVersion: '2.32' }
   const failed = { lastAt, count: 3, protocol: 'imds', ...client }
-  const failedRequests = [{ ...failed, failure: { message, fix, ...failure } }]
+  const asked = { ...(clientId && { clientId }), ...(resource && { resource }) }
+  const failedRequests = [{ ...failed, ...asked, failure: { message, fix, ...failure } }]
   return aStatus({ assertions: [], tokens: [], failedRequests, ...changes })
 }
 
@@ -34,9 +39,10 @@ test('names code, client and count of failed requests, with the fix', () => {
   expect(describeRequests(documentOf(failed))).toEqual([
     {
       check: 'requests',
-      subject: '3 of python-requests/2.32',
       status: 'failed',
-      details: [`failed since 2026-11-24T09:00:00.000Z, the last at ${NOW}`],
+      details: [
+        `3 of python-requests/2.32 failed since 2026-11-24T09:00:00.000Z, the last at ${NOW}`,
+      ],
       failure: {
         code: 'selector_invalid',
         problem: 'not a GUID',
@@ -56,6 +62,18 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
     { tokens: failingTokens('application_refused') },
     true,
   ],
+  [
+    'an exchange that still fails with this resource',
+    { code: 'resource_refused', clientId: ID, resource: 'https://vault.azure.net' },
+    { tokens: failingTokens('resource_refused') },
+    true,
+  ],
+  [
+    'an exchange of which only another resource still fails',
+    { code: 'resource_refused', clientId: ID, resource: 'https://corrected.test' },
+    { tokens: failingTokens('resource_refused') },
+    false,
+  ],
   ['an exchange that fails no more', { code: 'entra_timeout' }, {}, false],
   [
     'a projected token that still fails',
@@ -73,8 +91,24 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
       : {
           status: 'ok',
           warnings: [
-            `3 of python-requests/2.32, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
+            `${failed.resource === undefined ? '' : `client id ${ID} → ${failed.resource}: `}3 of python-requests/2.32, the last at ${failed.lastAt ?? NOW}: ${failed.code}. Fix: how`,
           ],
         },
   ])
+})
+
+test('tells requests with different wrong resources apart', () => {
+  const resources = ['https://a.test', 'https://b.test']
+  const failedRequests = resources.flatMap((resource) =>
+    documentOf({ code: 'resource_not_allowed', clientId: ID, resource }).failedRequests.flatMap(
+      (failed) => ['curl', 'go'].map((client) => ({ ...failed, client, clientVersion: '' })),
+    ),
+  )
+  const findings = describeRequests(aStatus({ failedRequests }))
+  expect(findings.map(({ subject, details }) => [subject, ...details])).toEqual(
+    resources.map((resource) => [
+      `client id ${ID} → ${resource}`,
+      expect.stringMatching(/^3 of curl, 3 of go failed since /),
+    ]),
+  )
 })

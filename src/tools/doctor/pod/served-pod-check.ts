@@ -6,7 +6,7 @@ import { createExpiredError } from '../../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
 import { listClaims } from '../assertion-check.ts'
 import { describeIdentity } from '../checks.ts'
-import { createCredentialCommands } from '../credential-commands.ts'
+import { createReportedCommands } from '../credential-commands.ts'
 import type { Finding } from '../doctor-report.ts'
 import { checkClock } from '../exchange-check.ts'
 import {
@@ -76,7 +76,9 @@ export function checkServedPod(status: ServedStatus): Finding[] {
     createFinding('clock', checkClock(skew === undefined ? undefined : skew * 1000, 'the node')),
     ...checkTokens(status, assertions),
     ...describeRequests(status),
-  ]
+  ].map((finding) =>
+    finding.commands === undefined ? finding : { ...finding, warnings: [CHOSEN_BY_POD] },
+  )
 }
 
 /** Returns them where the document was not read. */
@@ -136,32 +138,10 @@ function checkToken(
   if (assertions.some((each) => each.failure?.code === failure.code)) {
     return notChecked(`the projected token fails (${failure.code})`, ...details)
   }
-  const identity = status.identities.find((each) => each.clientId === clientId)
-  const commands = createCredentialCommands({
-    code: failure.code,
-    identity: { name, clientId, resourceId: identity?.resourceId },
-    claims: findClaims(identity, status),
-    hasOwnAudience: status.settings.some(
-      ({ name: setting, source }) => setting === 'WIMDS_AUDIENCE' && source === 'environment',
-    ),
-  })
-  const warnings = commands.length > 0 ? [CHOSEN_BY_POD] : []
-  return { ...reportedFailure(failure, ...details), commands, warnings }
+  const commands = createReportedCommands({ code: failure.code, name, clientId }, status)
+  return { ...reportedFailure(failure, ...details), commands }
 }
 
 /** A projected volume can have a ConfigMap as its token, with another issuer. */
 const CHOSEN_BY_POD =
   'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
-
-/**
- * Returns the claims of the projected token that the identity exchanges; undefined if they are not known: for
- * a chained identity, and for an unlisted client id where there are several projected tokens.
- */
-function findClaims(
-  identity: StatusDocument['identities'][number] | undefined,
-  { assertions }: ServedStatus,
-): StatusDocument['assertions'][number]['claims'] {
-  const only = assertions.length === 1 ? assertions[0]?.file : undefined
-  const file = identity === undefined ? only : identity.tokenFile
-  return assertions.find((assertion) => assertion.file === file)?.claims
-}
