@@ -9,11 +9,7 @@ import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import type { SidecarMode } from '../../lib/sidecar-interface.ts'
-import {
-  createDefaultInstance,
-  type InstanceDocument,
-  withInstanceDefaults,
-} from '../metadata/instance.ts'
+import { createInstance, type InstanceDocument } from '../metadata/instance.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
@@ -71,7 +67,7 @@ export interface Config {
   /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
   readonly mode?: SidecarMode | undefined
   /** The document of `/metadata/instance`. */
-  readonly instance: InstanceDocument
+  readonly instance: InstanceDocument | undefined
   /** Paths that are forwarded to the real metadata service; empty: none. */
   readonly passThrough: readonly string[]
   readonly log: {
@@ -231,7 +227,6 @@ function createConfig(
   env: Environment,
 ): Config {
   const directory = createDirectory(identities?.entries, settings)
-  const cloud = findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)
   return {
     listen: settings.WIMDS_LISTEN,
     adminListen: settings.WIMDS_ADMIN_LISTEN,
@@ -250,7 +245,8 @@ function createConfig(
     cacheSize: settings.WIMDS_CACHE_SIZE,
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
     mode: settings.WIMDS_MODE,
-    instance: withInstanceDefaults(instance ?? createDefaultInstance(cloud?.azEnvironment ?? ''), {
+    instance: createInstance(instance, {
+      azEnvironment: findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
       location: settings.WIMDS_INSTANCE_REGION,
       zone: settings.WIMDS_INSTANCE_ZONE,
       subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,

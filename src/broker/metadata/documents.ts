@@ -12,7 +12,7 @@ interface DocumentContext {
   readonly rest: string
   /** The tenant of the caller's default identity. */
   readonly tenantId: string
-  readonly instance: InstanceDocument
+  readonly instance: InstanceDocument | undefined
 }
 
 /** A document: its path and the function that answers requests for it. */

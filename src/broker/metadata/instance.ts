@@ -4,45 +4,34 @@ import { BrokerError } from '../../lib/errors.ts'
 
 export type InstanceDocument = Readonly<Record<string, unknown>>
 
-/**
- * Creates the document of a pod: nothing is known of the machine, so most values are empty. Clients choose the endpoints
- * of the cloud by `azEnvironment`.
- */
-export function createDefaultInstance(azEnvironment: string): InstanceDocument {
-  return {
-    compute: {
-      azEnvironment,
-      location: '',
-      name: '',
-      osType: 'Linux',
-      provider: 'Microsoft.Compute',
-      resourceGroupName: '',
-      resourceId: '',
-      subscriptionId: '',
-      tags: '',
-      tagsList: [],
-      vmId: '',
-      vmScaleSetName: '',
-      vmSize: '',
-      zone: '',
-    },
-    network: { interface: [] },
-  }
+/** The leaves of `compute` that settings give. */
+interface Place {
+  readonly azEnvironment: string | undefined
+  readonly location: string | undefined
+  readonly zone: string | undefined
+  readonly subscriptionId: string | undefined
+  readonly resourceGroupName: string | undefined
 }
 
-/** Returns the document with the defaults in place of what its `compute` lacks or has empty. */
-export function withInstanceDefaults(
-  document: InstanceDocument,
-  defaults: Readonly<Record<string, string | undefined>>,
-): InstanceDocument {
-  const { compute = {} } = document
-  if (!isBranch(compute)) return document
-  const present = Object.entries(compute).filter(([, value]) => !isEmpty(value))
-  const given = Object.entries(defaults).filter(([, value]) => value !== undefined)
-  if (given.length === 0) return document
+/**
+ * Creates the document from what the operator says of the machine: the file, and the leaves of the place that it lacks or
+ * has empty. Returns undefined if the operator says nothing: programs that detect Azure report each leaf, also an empty
+ * one, over what they know of the machine. So the cloud, which is known from the identity, does not make a document.
+ */
+export function createInstance(
+  file: InstanceDocument | undefined,
+  { azEnvironment, ...place }: Place,
+): InstanceDocument | undefined {
+  const { compute = {} } = file ?? {}
+  const isGiven = Object.values(place).some((value) => value !== undefined)
+  if (!isBranch(compute) || !isGiven) return file
+  const known = Object.entries({ azEnvironment, ...place }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const present = Object.entries(compute).filter(([, value]) => value !== '' && value !== null)
   return {
-    ...document,
-    compute: { ...compute, ...Object.fromEntries(given), ...Object.fromEntries(present) },
+    ...file,
+    compute: { ...compute, ...Object.fromEntries(known), ...Object.fromEntries(present) },
   }
 }
 
@@ -61,10 +50,10 @@ const SINCE = new Map([
 
 /** Returns the document of an api-version: old clients fail at leaves of a later one. */
 export function selectInstanceVersion(
-  document: InstanceDocument,
+  document: InstanceDocument | undefined,
   version: string,
-): InstanceDocument {
-  const { compute } = document
+): InstanceDocument | undefined {
+  const compute = document?.['compute']
   if (!isBranch(compute)) return document
   const leaves = Object.entries(compute).filter(([name]) => version >= (SINCE.get(name) ?? ''))
   return { ...document, compute: Object.fromEntries(leaves) }
@@ -75,19 +64,18 @@ export function selectInstanceVersion(
  * `format=text`; a leaf only with `format=text`. Throws `not_found` for what the document does not have,
  * and `request_malformed` for a leaf as JSON.
  *
- * An empty leaf is an empty 200, since clients take a 404's body for the value. Only an empty
- * `compute/location` is a 404, without a body: clients that discover their region check the status.
+ * The 404 for a text has no body: scripts and lego take the body for the value, and clients that discover their region
+ * check the status (R23).
  */
 export function findInstancePart(
-  document: InstanceDocument,
+  document: InstanceDocument | undefined,
   segments: readonly string[],
   format: string | undefined,
 ): Reply {
   const value = segments.reduce<unknown>(findChild, document)
   const isText = format?.toLowerCase() === 'text'
-  const isUnknownLocation = isEmpty(value) && LOCATION.test(segments.join('/'))
-  if (isUnknownLocation && isText) return toTextReply('', 404)
-  if (value === undefined || isUnknownLocation) {
+  if (value === undefined) {
+    if (isText) return toTextReply('', 404)
     throw new BrokerError('not_found', 'The requested metadata does not exist')
   }
   if (isBranch(value)) {
@@ -96,19 +84,12 @@ export function findInstancePart(
   if (!isText) {
     throw new BrokerError('request_malformed', 'A single value needs format=text')
   }
-  if (isEmpty(value)) return toTextReply('')
+  if (value === null) return toTextReply('')
   return toTextReply(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-const LOCATION = /^compute\/location$/i
-
 function toTextReply(body: string, status = 200): Reply {
   return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body }
-}
-
-/** Returns true for an absent value, which IMDS documents as an empty text. */
-function isEmpty(value: unknown): boolean {
-  return value === '' || value === null
 }
 
 function isBranch(value: unknown): value is object {

@@ -25,8 +25,8 @@ export interface Pod {
   readonly findPeerUid: FindPeerUid
   /** Returns its tokens. Pods with the same identities can share a cache. */
   readonly tokens: GetToken
-  /** The document of `/metadata/instance`. */
-  readonly instance: InstanceDocument
+  /** The document of `/metadata/instance`; undefined: nothing is known of the machine. */
+  readonly instance: InstanceDocument | undefined
   /** Forwards the paths that no dialect has. */
   readonly passThrough: PassThrough
   readonly isReady: () => boolean

@@ -595,20 +595,29 @@ describe('the files that settings name', () => {
       WIMDS_INSTANCE_RESOURCE_GROUP: 'my-group_(1)',
     }
     const others = { subscriptionId: OTHER, resourceGroupName: 'my-group_(1)', zone: '2' }
+    const azEnvironment = 'AzurePublicCloud'
     const withoutFile = await load(variables)
-    expect(withoutFile.instance).toMatchObject({ compute: { location: 'northeurope', ...others } })
+    expect(withoutFile.instance).toEqual({
+      compute: { azEnvironment, location: 'northeurope', ...others },
+    })
     const withFile = await load({ ...variables, WIMDS_INSTANCE_FILE: file })
-    expect(withFile.instance).toEqual({ compute: { location: 'westeurope', ...others } })
+    expect(withFile.instance).toEqual({
+      compute: { azEnvironment, location: 'westeurope', ...others },
+    })
+  })
+
+  test('make no instance document while nothing says where the machine is', async () => {
+    expect((await load({})).instance).toBeUndefined()
   })
 
   test.each([
     ['https://login.microsoftonline.com', 'AzurePublicCloud'],
     ['https://login.usgovcloudapi.net', 'AzureUSGovernmentCloud'],
     ['https://login.partner.microsoftonline.cn', 'AzureChinaCloud'],
-    ['https://login.sovcloud-identity.fr', ''],
-    ['https://login.airgap.example:8443', ''],
-  ])('the instance document of %s has the azEnvironment "%s"', async (host, azEnvironment) => {
-    const { instance } = await load({ AZURE_AUTHORITY_HOST: host })
-    expect(instance).toMatchObject({ compute: { azEnvironment } })
+    ['https://login.sovcloud-identity.fr', undefined],
+    ['https://login.airgap.example:8443', undefined],
+  ])('the instance document of %s has the azEnvironment %s', async (host, azEnvironment) => {
+    const { instance } = await load({ AZURE_AUTHORITY_HOST: host, WIMDS_INSTANCE_ZONE: '2' })
+    expect(instance).toEqual({ compute: { azEnvironment, zone: '2' } })
   })
 })
