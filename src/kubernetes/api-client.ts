@@ -1,9 +1,12 @@
 /** Calls of the Kubernetes API server: their limits and errors. */
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import type * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { sendRequest } from '../lib/send-request.ts'
+import type { Dispatcher } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { type KubeConfig, loadKubeConfig } from './kube-config.ts'
@@ -68,6 +71,8 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
           ...headers,
           'User-Agent': `wimds/${VERSION}`,
           Accept: accept,
+          // The API server compresses answers of more than 128 KiB: the pods of a node to a tenth.
+          'Accept-Encoding': 'gzip',
           ...(method !== 'GET' && { 'Content-Type': CONTENT_TYPES[method] }),
         },
         body: body === undefined ? null : JSON.stringify(body),
@@ -77,7 +82,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
         bodyTimeout: idleMs,
         dispatcher,
       })
-      if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(answer.body)
+      if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(decode(answer))
       await answer.body.dump()
       throw new StatusError(answer.statusCode)
     } catch (error) {
@@ -97,6 +102,12 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
       }),
     stream: send,
   }
+}
+
+/** Returns the body as it was before its compression. Its end and its errors are those of the answer. */
+function decode({ headers, body }: Dispatcher.ResponseData): AsyncIterable<Uint8Array> {
+  if (headers['content-encoding'] !== 'gzip') return body
+  return pipeline(body, createGunzip(), () => {})
 }
 
 /** Returns true if no byte has come for `idleMs`. */

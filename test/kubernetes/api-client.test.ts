@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { rm } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
 import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as z from 'zod/mini'
@@ -41,6 +42,27 @@ const read = (api: ApiServer, options: { timeoutMs?: number; maxBytes?: number }
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : 'no error')
 
 describe('a call', () => {
+  test('reads an answer that the API server has compressed', async () => {
+    const { api } = await serve('GET', (response) => {
+      expect(response.req.headers['accept-encoding']).toBe('gzip')
+      response.writeHead(200, { 'Content-Encoding': 'gzip' })
+      response.end(gzipSync(JSON.stringify({ name: 'a' })))
+    })
+    expect(await read(api)).toEqual({ name: 'a' })
+  })
+
+  test.each<[string, Fault]>([
+    ['ends too early', (response) => response.end(gzipSync('{"name":"a"}').subarray(0, -12))],
+    ['breaks', (response) => response.write(gzipSync('{'), () => response.destroy())],
+    ['is not compressed', (response) => response.end('{"name":"a"}')],
+  ])('fails when a compressed answer %s', async (_, send) => {
+    const { api } = await serve('GET', (response, count, body) => {
+      response.writeHead(200, { 'Content-Encoding': 'gzip' })
+      send(response, count, body)
+    })
+    await expect(read(api)).rejects.toThrow('cannot read it: ')
+  })
+
   test.each([
     ['GET', undefined, undefined, ''],
     ['POST', { a: 1 }, 'application/json', '{"a":1}'],

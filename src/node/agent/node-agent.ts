@@ -11,7 +11,7 @@ import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
 import { Reconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure } from './route-pod.ts'
-import type { RoutedPod } from './routed-pod.ts'
+import type { PodName } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
 import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -29,6 +29,9 @@ export { NODE_AGENT } from './agent-options.ts'
 const PROC = '/proc'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
+
+const TOO_LARGE =
+  'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
 
 /** Serves until the signal. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
@@ -71,6 +74,14 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     signal,
     onPod: reconciler.onPod,
     onDeleted: reconciler.onDeleted,
+    onTooLarge: (pod) => {
+      log.warn('pod_not_routed', {
+        ...formatSubject(pod),
+        reason: 'settings_invalid',
+        message: TOO_LARGE,
+      })
+      void writeEvent(pod, TOO_LARGE)
+    },
     onListed: (uids) => {
       isListed = true
       metrics.onSync(true)
@@ -100,7 +111,7 @@ interface AgentParts {
   readonly log: ProcessLog
   readonly api: ApiServer
   readonly onError: (error: unknown) => void
-  readonly writeEvent: (pod: RoutedPod, message: string) => Promise<void>
+  readonly writeEvent: (pod: PodName, message: string) => Promise<void>
 }
 
 /** Creates what routes pods and what serves them, and connects the two. */
@@ -201,4 +212,4 @@ function findMountPoints(options: NodeAgentOptions): string[] {
     .filter((path) => points.has(path))
 }
 
-const formatSubject = ({ namespace, name }: RoutedPod) => ({ namespace, pod: name })
+const formatSubject = ({ namespace, name }: PodName) => ({ namespace, pod: name })

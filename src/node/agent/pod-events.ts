@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { ApiServer } from '../../kubernetes/api-client.ts'
-import type { RoutedPod } from './routed-pod.ts'
+import type { PodName } from './routed-pod.ts'
 
 interface PodEventsOptions {
   readonly api: ApiServer
@@ -37,7 +37,7 @@ export function createPodEvents({
     perf: { now },
   })
 
-  return async ({ namespace, name, uid }: RoutedPod, text: string): Promise<void> => {
+  return async ({ namespace, name, uid }: PodName, text: string): Promise<void> => {
     const message = scrubAndTruncate(text, MAX_MESSAGE)
     const key = `${uid} ${message}`
     if (written.has(key)) return

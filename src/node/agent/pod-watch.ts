@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/retry.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { type ApiServer, hasStatus, isSilence, StatusError } from '../../kubernetes/api-client.ts'
+import type { PodName } from './routed-pod.ts'
 
 interface PodWatchOptions {
   readonly api: ApiServer
@@ -13,12 +14,14 @@ interface PodWatchOptions {
   /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
   readonly onPod: (uid: string, pod: unknown) => void
   readonly onDeleted: (uid: string) => void
+  /** Called in place of `onPod` with a pod that is larger than an agent parses; a pod that is served stays so. */
+  readonly onTooLarge: (pod: PodName) => void
   /** Called after each complete list, with the uids of all pods. */
   readonly onListed: (uids: ReadonlySet<string>) => void
   readonly onError: (error: unknown) => void
 }
 
-/** The API server accepts no larger pod than 3 MiB. */
+/** The API server accepts no larger pod than 3 MiB, and sends up to six bytes for one, such as \u003c. */
 const MAX_OBJECT_BYTES = 4 * 1024 * 1024
 /** A list of hundreds of the largest pods takes many seconds on a busy node. */
 const LIST_TIMEOUT_MS = 5 * 60_000
@@ -87,7 +90,7 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
  * there are no pages.
  */
 async function listPods(
-  { api, nodeName, onPod, onListed }: PodWatchOptions,
+  { api, nodeName, onPod, onTooLarge, onListed }: PodWatchOptions,
   oldest: string,
 ): Promise<string> {
   const uids = new Set<string>()
@@ -100,14 +103,21 @@ async function listPods(
   const version = await api.stream(call, async (body) => {
     let latest: string | undefined
     // The list is an object; in it are the objects of its pods and of its metadata.
-    await parseObjects(body, 1, (object) => {
-      const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
-      if (metadata?.uid === undefined) {
-        latest = metadata?.resourceVersion
-        return
-      }
-      uids.add(metadata.uid)
-      onPod(metadata.uid, object)
+    await parseObjects(body, 1, {
+      onObject: (object) => {
+        const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
+        if (metadata?.uid === undefined) {
+          latest = metadata?.resourceVersion
+          return
+        }
+        uids.add(metadata.uid)
+        onPod(metadata.uid, object)
+      },
+      onTooLarge: (head) => {
+        const { pod } = parseHead(head)
+        uids.add(pod.uid)
+        onTooLarge(pod)
+      },
     })
     if (latest === undefined) throw new Error('the answer is not a list of pods')
     return latest
@@ -127,7 +137,7 @@ async function followPods(
   resourceVersion: string,
   onVersion: (version: string) => void,
 ): Promise<void> {
-  const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted } = options
+  const { api, nodeName, idleMs = IDLE_MS, onPod, onDeleted, onTooLarge } = options
   const call = {
     action: `watch the pods of the node ${nodeName}`,
     path: createPath(nodeName, {
@@ -140,18 +150,25 @@ async function followPods(
     idleMs,
   }
   const follow = (body: AsyncIterable<Uint8Array>) =>
-    parseObjects(body, 0, (value) => {
-      const { data: event } = WatchEvent.safeParse(value)
-      if (event === undefined) throw new Error('the API server sent a line that is not an event')
-      // The version is too old, as a rule (410).
-      if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
-      const { uid, resourceVersion: latest } =
-        Metadata.safeParse(event.object['metadata']).data ?? {}
-      if (latest !== undefined) onVersion(latest)
-      // A bookmark has none.
-      if (uid === undefined) return
-      if (event.type === 'DELETED') onDeleted(uid)
-      else onPod(uid, event.object)
+    parseObjects(body, 0, {
+      onObject: (value) => {
+        const { data: event } = WatchEvent.safeParse(value)
+        if (event === undefined) throw new Error('the API server sent a line that is not an event')
+        // The version is too old, as a rule (410).
+        if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
+        const { uid, resourceVersion: latest } =
+          Metadata.safeParse(event.object['metadata']).data ?? {}
+        if (latest !== undefined) onVersion(latest)
+        // A bookmark has none.
+        if (uid === undefined) return
+        if (event.type === 'DELETED') onDeleted(uid)
+        else onPod(uid, event.object)
+      },
+      onTooLarge: (head) => {
+        const { type, pod } = parseHead(head)
+        if (type === 'DELETED') onDeleted(pod.uid)
+        else onTooLarge(pod)
+      },
     })
   await api.stream(call, follow).catch((error: unknown) => {
     if (!isSilence(error)) throw error
@@ -163,24 +180,64 @@ function createPath(nodeName: string, parameters: Readonly<Record<string, string
   return `/api/v1/pods?${query.toString()}`
 }
 
+const HEAD =
+  /^\{(?:"type":"(?<type>[A-Z]+)","object":\{)?(?:"kind":"Pod",)?(?:"apiVersion":"v1",)?"metadata":\{"name":"(?<name>[^"]+)",(?:"generateName":"[^"]+",)?"namespace":"(?<namespace>[^"]+)","uid":"(?<uid>[^"]+)"/
+
+/** Reads which pod is too large from the first bytes of it, or of its event: an API server writes fields in this order. */
+function parseHead(head: string): { readonly type: string; readonly pod: PodName } {
+  const { type = '', uid, namespace, name } = HEAD.exec(head)?.groups ?? {}
+  if (uid === undefined || namespace === undefined || name === undefined) {
+    throw new Error('an object of the API server is too large, and is no pod')
+  }
+  return { type, pod: { uid, namespace, name } }
+}
+
 const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
 
 const NOT_JSON = 'the API server did not send JSON'
 
+interface ObjectCallbacks {
+  readonly onObject: (object: Readonly<Record<string, unknown>>) => void
+  /** Called with the first bytes of an object that is larger than MAX_OBJECT_BYTES. */
+  readonly onTooLarge: (head: string) => void
+}
+
+/** The name, namespace and uid of a pod are in the first 700 bytes. */
+const HEAD_BYTES = 1024
+
 /**
  * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
- * node can have hundreds of megabytes together. Throws if the stream is not JSON objects, or ends within one.
+ * node can have hundreds of megabytes together. Of an object that is too large it keeps the first bytes, since one pod
+ * must not stop the list. Throws if the stream is not JSON objects, or ends within one.
  */
 async function parseObjects(
   body: AsyncIterable<Uint8Array>,
   depth: number,
-  onObject: (object: Readonly<Record<string, unknown>>) => void,
+  { onObject, onTooLarge }: ObjectCallbacks,
 ): Promise<void> {
   let level = 0
   let isString = false
   let isEscaped = false
-  const parts: Uint8Array[] = []
+  let parts: Uint8Array[] = []
   let size = 0
+  const add = (part: Uint8Array) => {
+    size += part.length
+    if (size <= MAX_OBJECT_BYTES) parts.push(part)
+    else parts = [Buffer.concat(parts, HEAD_BYTES)]
+  }
+  const end = () => {
+    const text = Buffer.concat(parts).toString()
+    const isTooLarge = size > MAX_OBJECT_BYTES
+    parts = []
+    size = 0
+    if (isTooLarge) {
+      onTooLarge(text)
+      return
+    }
+    const object = parseJsonObject(text)
+    if (object === undefined) throw new Error(NOT_JSON)
+    onObject(object)
+  }
   for await (const chunk of body) {
     let start = 0
     for (let at = 0; at < chunk.length; at += 1) {
@@ -195,17 +252,11 @@ async function parseObjects(
       } else if (byte === CLOSE) {
         level -= 1
         if (level !== depth) continue
-        parts.push(chunk.subarray(start, at + 1))
-        const object = parseJsonObject(Buffer.concat(parts.splice(0)).toString())
-        if (object === undefined) throw new Error(NOT_JSON)
-        onObject(object)
-        size = 0
+        add(chunk.subarray(start, at + 1))
+        end()
       }
     }
-    if (level <= depth) continue
-    parts.push(chunk.subarray(start))
-    size += chunk.length
-    if (size > MAX_OBJECT_BYTES) throw new Error('an object of the API server is too large')
+    if (level > depth) add(chunk.subarray(start))
   }
   if (level > 0) throw new Error('the answer of the API server is incomplete')
 }

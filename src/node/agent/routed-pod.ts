@@ -29,6 +29,9 @@ export const RoutedPod = z.object({
   problem: z.optional(z.string()),
 })
 
+/** What names a pod in its events. */
+export type PodName = Pick<RoutedPod, 'uid' | 'namespace' | 'name'>
+
 const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
 const VolumeMount = z.object({
   name: z.string(),

@@ -85,6 +85,18 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(agent.countOf('shutdown_complete')).toBeGreaterThanOrEqual(1)
   }, 120_000)
 
+  test('a pod that is too large has an event, and the others are served', async () => {
+    using _ = await keptNetwork('first')
+    const metadata = { name: 'fat', namespace: 'shop', uid: 'fat' }
+    const fat = { metadata, spec: { containers: [{ command: ['x'.repeat(5_000_000)] }] } }
+    await using api = await startApi(fat, servedPod({ uid: 'first' }))
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    await vi.waitFor(() => {
+      expect(api.messages).toEqual([expect.stringContaining('more than 4 MiB as JSON')])
+    })
+  })
+
   test('the broker has no rights, and is replaced when it ends', async () => {
     using pod = await keptNetwork()
     await using _ = await startApi(servedPod())

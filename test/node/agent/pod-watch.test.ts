@@ -44,6 +44,7 @@ async function setUp({ lists, watches, idleMs }: Answers) {
     ...(idleMs !== undefined && { idleMs }),
     onPod: (uid) => events.push(`pod ${uid}`),
     onDeleted: (uid) => events.push(`deleted ${uid}`),
+    onTooLarge: ({ uid, namespace, name }) => events.push(`too large ${uid} ${namespace}/${name}`),
     onListed: (uids) => events.push(`listed ${[...uids].join(',')}`),
     onError: (error) => errors.push(error),
   })
@@ -62,7 +63,7 @@ const list =
       }),
     )
 
-function event(type: string, uid: string, resourceVersion?: string): string {
+function changed(type: string, uid: string, resourceVersion?: string): string {
   const pod = nodeModePod({ uid })
   const object = { ...pod, metadata: { ...pod.metadata, resourceVersion } }
   return `${JSON.stringify({ type, object })}\n`
@@ -70,7 +71,7 @@ function event(type: string, uid: string, resourceVersion?: string): string {
 
 /** Three events, cut within the first. */
 const changes: Answer = (response) => {
-  const text = event('ADDED', 'c') + event('MODIFIED', 'a') + event('DELETED', 'b')
+  const text = changed('ADDED', 'c') + changed('MODIFIED', 'a') + changed('DELETED', 'b')
   response.write(text.slice(0, 100))
   setImmediate(() => response.write(text.slice(100)))
 }
@@ -148,6 +149,47 @@ describe('a list', () => {
   })
 })
 
+describe('a pod above 4 MiB', () => {
+  // As the API server writes 750 000 times <, which it stores in a byte each.
+  const value = String.raw`\u003c`.repeat(750_000)
+  const withValue = (pod: object) => {
+    const text = JSON.stringify({ ...pod, spec: { containers: [{ env: 'VALUE' }] } })
+    return text.replace('VALUE', value)
+  }
+  const metadata = { name: 'fat-1', generateName: 'fat-', namespace: 'shop', uid: 'fat' }
+
+  test('is named and skipped in a list, and the other pods of its node are listed', async () => {
+    const pods = [formatPod('a'), withValue({ metadata }), formatPod('b')]
+    const { seen, errors } = await setUp({
+      lists: [
+        (response) => response.end(`{"metadata":{"resourceVersion":"7"},"items":[${pods.join()}]}`),
+      ],
+      watches: [],
+    })
+    await seen(['pod a', 'too large fat shop/fat-1', 'pod b', 'listed a,fat,b'])
+    expect(errors).toEqual([])
+  })
+
+  test('is named and skipped in a watch, until it is deleted', async () => {
+    const event = (type: string) => {
+      const object = { kind: 'Pod', apiVersion: 'v1', metadata }
+      return `{"type":"${type}","object":${withValue(object)}}\n`
+    }
+    const { seen, errors } = await setUp({
+      lists: [list(['a'])],
+      watches: [
+        (response) => {
+          for (const text of [event('ADDED'), changed('ADDED', 'b'), event('DELETED')]) {
+            response.write(text)
+          }
+        },
+      ],
+    })
+    await seen(['pod a', 'listed a', 'too large fat shop/fat-1', 'pod b', 'deleted fat'])
+    expect(errors).toEqual([])
+  })
+})
+
 const bookmark = (resourceVersion: string) => {
   const object = { kind: 'Pod', metadata: { resourceVersion, creationTimestamp: null } }
   return `${JSON.stringify({ type: 'BOOKMARK', object })}\n`
@@ -157,9 +199,9 @@ test('watches on from the last bookmark or event when the watch ends, without an
   const { queries, seen, errors } = await setUp({
     lists: [list(['a'])],
     watches: [
-      (response) => response.end(event('ADDED', 'b', '8') + bookmark('9')),
-      (response) => response.end(event('ADDED', 'c', '10')),
-      (response) => response.write(event('ADDED', 'd')),
+      (response) => response.end(changed('ADDED', 'b', '8') + bookmark('9')),
+      (response) => response.end(changed('ADDED', 'c', '10')),
+      (response) => response.write(changed('ADDED', 'd')),
     ],
   })
   await seen(['pod a', 'listed a', 'pod b', 'pod c', 'pod d'])
@@ -175,7 +217,7 @@ test.each<[string, Answer]>([
 ])('watches again, without an error, when the watch is silent %s', async (_, silence) => {
   const { seen, errors, countLists } = await setUp({
     lists: [list(['a'])],
-    watches: [silence, (response) => response.write(event('ADDED', 'b'))],
+    watches: [silence, (response) => response.write(changed('ADDED', 'b'))],
     idleMs: 100,
   })
   await seen(['pod a', 'listed a', 'pod b'])
@@ -207,7 +249,7 @@ test('lists again, and nothing older than the last event, when the connection br
     lists: [list(['a']), list(['b'])],
     watches: [
       (response) =>
-        response.write(event('ADDED', 'b', '21') + event('DELETED', 'a', '22'), () =>
+        response.write(changed('ADDED', 'b', '21') + changed('DELETED', 'a', '22'), () =>
           response.destroy(),
         ),
     ],
@@ -227,7 +269,7 @@ const listedVersions = (queries: readonly URLSearchParams[]) =>
 const tooOld = status(410)
 const endWatch: Answer = (response) => response.end()
 const sendEvent: Answer = (response) => {
-  response.write(event('ADDED', 'b', '8'))
+  response.write(changed('ADDED', 'b', '8'))
   tooOld(response)
 }
 const ANSWERED_410 = 'cannot watch the pods of the node node-1: the API server answered 410'
@@ -282,7 +324,7 @@ test.each<[string, Answer, string]>([
     'incomplete',
   ],
   [
-    'an object above 4 MiB',
+    'an object above 4 MiB that is no pod',
     (response) => response.end(`{"items":[{"a":"${'x'.repeat(5_000_000)}"}]}`),
     'too large',
   ],
