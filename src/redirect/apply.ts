@@ -40,7 +40,12 @@ export function formatScript(settings: RedirectSettings, action: Action): string
 /** Returns the tools to run for an action, in their order. */
 export function createSteps(settings: RedirectSettings, action: Action): Step[] {
   const rules: Step = { argv: ['nft', '-f', '-'], input: createRules(settings, action) }
-  if (settings.mode !== 'loopback' || action === 'await') return [rules]
+  if (action === 'await') return [rules]
+  if (settings.mode === 'nft') {
+    // The kernel looks for a route before its nat hook: without one, connections fail and the rule is never met.
+    const route: Step = { argv: ['ip', 'route', 'get', settings.metadataIp] }
+    return action === 'remove' ? [rules] : [route, rules]
+  }
   const address = `${settings.metadataIp}/32`
   return action === 'remove'
     ? [rules, { argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', address] }]

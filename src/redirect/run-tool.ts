@@ -67,6 +67,9 @@ export function explainFailure(stderr: string, end: string): string {
   ) {
     return `${message}\n(the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node)`
   }
+  if (/network is unreachable/i.test(message)) {
+    return `${message}\n(mode nft needs a route to the metadata address, which a pod with only IPv6 has not. Fix: choose mode loopback)`
+  }
   return message
 }
 

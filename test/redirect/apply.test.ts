@@ -74,6 +74,17 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     },
   )
 
+  test('a pod with IPv6 only can have mode loopback, and mode nft fails with that advice', async () => {
+    using pod = await podNetwork()
+    pod.exec('ip', '-4', 'address', 'flush', 'dev', 'eth0')
+    const io = captureIo({ PATH: pod.path })
+    expect(await redirect(['--mode', 'nft'], io)).toBe(1)
+    expect(io.err()).toMatch(/Network is unreachable .* Fix: choose mode loopback/)
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await run(pod)
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
   test('an app can listen on 0.0.0.0:80 in loopback mode, before and after', async () => {
     using pod = await podNetwork()
     await pod.serve('127.0.0.1', 8000, 'sidecar')

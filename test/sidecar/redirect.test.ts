@@ -92,13 +92,13 @@ describe('wimds redirect rejects', () => {
 describe('wimds redirect --wait', () => {
   test('ends with 0 once the sidecar accepts connections', async () => {
     await using sidecar = await listening(createServer())
-    using tools = stubTools({ nft: 'exit 0' })
+    using tools = stubTools({ ip: 'exit 0', nft: 'exit 0' })
     const flags = ['--mode=nft', `--port=${sidecar.port}`, '--wait=15']
     expect(await run(flags, { PATH: tools.path })).toMatchObject({ code: 0, err: '' })
   })
 
   test('ends with 1 and names the port if it does not in time', async () => {
-    using tools = stubTools({ nft: 'exit 0' })
+    using tools = stubTools({ ip: 'exit 0', nft: 'exit 0' })
     const flags = ['--mode=nft', '--port=1', '--wait=1']
     const { code, err } = await run(flags, { PATH: tools.path })
     expect(code).toBe(1)
@@ -115,6 +115,7 @@ describe('wimds redirect fails with 1', () => {
 
   test('and the message of a tool that failed, on one line', async () => {
     using tools = stubTools({
+      ip: 'exit 0',
       nft: 'printf "Operation not permitted\\nadd table ip wimds\\n" >&2; exit 1',
     })
     const { code, err } = await run(['--mode=nft'], { PATH: tools.path })
