@@ -23,7 +23,7 @@ import { parseYaml, type Path } from './yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
-/** A file of another kind has a problem in each line, more than people read. */
+/** A file of another kind has a problem in each line, more than people read. Reading ends after one more. */
 const MAX_PROBLEMS = 20
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
@@ -53,6 +53,20 @@ const uid = z.number().check(
   }),
 )
 
+/** Creates the schema of a list. Cuts it behind the first items that are not valid, once they are too many. */
+function list<T>(item: z.ZodMiniType<T>, minLength = 1) {
+  const cut = (values: unknown[]): unknown[] => {
+    let invalid = 0
+    const last = values.findIndex((value) => {
+      if (!item.safeParse(value).success) invalid += 1
+      return invalid > MAX_PROBLEMS
+    })
+    return last === -1 ? values : values.slice(0, last + 1)
+  }
+  const values = z.pipe(z.array(z.unknown()), z.transform(cut))
+  return z.pipe(values, z.array(item).check(z.minLength(minLength)))
+}
+
 const IdentityEntry = z.strictObject({
   name: z.optional(name),
   clientId: guid,
@@ -63,9 +77,9 @@ const IdentityEntry = z.strictObject({
   tokenFile: z.optional(tokenFile),
   exchangeVia: z.optional(choice('entra', 'token-proxy')),
   assertionFrom: z.optional(name),
-  resources: z.optional(z.array(resource).check(z.minLength(1))),
-  allowedUids: z.optional(z.array(uid).check(z.minLength(1))),
-  prefetch: z.optional(z.array(resource)),
+  resources: z.optional(list(resource)),
+  allowedUids: z.optional(list(uid)),
+  prefetch: z.optional(list(resource, 0)),
   default: z.optional(z.boolean()),
 })
 
@@ -73,7 +87,7 @@ export type IdentityEntry = z.infer<typeof IdentityEntry>
 
 /** The schema of the file. docs/identities.schema.json describes the same to editors. */
 export const IdentitiesSchema = z.strictObject({
-  identities: z.array(IdentityEntry).check(z.minLength(1)),
+  identities: list(IdentityEntry),
 })
 
 /** The values of the environment that apply to identities without their own. */
@@ -139,8 +153,7 @@ export async function parseIdentities(
   defaults: IdentityDefaults,
 ): Promise<Pick<IdentitiesFile, 'entries' | 'problems'>> {
   const yaml = await parseYaml(text)
-  if ('problems' in yaml)
-    return { entries: [], problems: truncateProblems(yaml.problems, yaml.problems.length) }
+  if ('problems' in yaml) return { entries: [], problems: truncateProblems(yaml.problems) }
   const { content, findOffset, formatPlace } = yaml
   const parsed = IdentitiesSchema.safeParse(content, { reportInput: true })
   const found = parsed.success
@@ -148,20 +161,19 @@ export async function parseIdentities(
     : parsed.error.issues.flatMap(toProblems)
   if (parsed.success && found.length === 0) return { entries: parsed.data.identities, problems: [] }
   const problems = found
-    .slice(0, MAX_PROBLEMS)
+    .slice(0, MAX_PROBLEMS + 1)
     .map(({ path, text: reason }) => ({
       offset: findOffset(path),
       problem: `${formatPath(path)}${reason}`,
     }))
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ offset, problem }) => ({ problem: `${formatPlace(offset)}: ${problem}` }))
-  return { entries: [], problems: truncateProblems(problems, found.length) }
+  return { entries: [], problems: truncateProblems(problems) }
 }
 
-/** Returns the first problems, and how many more there are of all. */
-function truncateProblems(problems: readonly Problem[], count: number): Problem[] {
-  const more = count - MAX_PROBLEMS
-  const rest = more > 0 ? [{ problem: ` and ${more} more` }] : []
+/** Returns the first problems, and whether there are more. */
+function truncateProblems(problems: readonly Problem[]): Problem[] {
+  const rest = problems.length > MAX_PROBLEMS ? [{ problem: ' and more' }] : []
   return [...problems.slice(0, MAX_PROBLEMS), ...rest]
 }
 
@@ -181,7 +193,7 @@ function toProblems(issue: z.core.$ZodIssue): EntryProblem[] {
   const { path, input } = issue
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys((path.length === 0 ? IdentitiesSchema : IdentityEntry).shape)
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, MAX_PROBLEMS + 1).map((key) => ({
       path: [...path, key],
       text: `is not a known setting${suggest(key, known)}`,
     }))

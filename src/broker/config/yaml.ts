@@ -1,4 +1,7 @@
-/** Parses YAML in linear time, and finds the place of each value. */
+/**
+ * Parses YAML in linear time, and finds the place of each value. Rejects aliases: a short text could have any number of
+ * values by them.
+ */
 import type * as Yaml from 'yaml'
 import type { Problem } from '../../lib/errors.ts'
 
@@ -16,9 +19,6 @@ export type ParsedYaml =
 
 /** Formats an offset as `LINE:COLUMN`. */
 type FormatPlace = (offset: number) => string
-
-/** The library searches the document for the anchor of each alias. */
-const MAX_ALIASES = 100
 
 /** Parses one document. Problems have the form `LINE:COLUMN: …`. */
 export async function parseYaml(text: string): Promise<ParsedYaml> {
@@ -49,27 +49,22 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
     const content: unknown = document.toJS()
     return { content, findOffset: (path) => findOffset(document, path), formatPlace }
   } catch (error) {
-    // An alias without an anchor, a billion laughs, or nesting beyond the stack.
+    // Nesting beyond the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'
-    const fix = 'write out the values of aliases, and nest less deeply'
-    return { problems: [locate(0, `cannot be read: ${reason}`, fix)] }
+    return { problems: [locate(0, `cannot be read: ${reason}`, 'nest less deeply')] }
   }
 }
 
-/** Finds a repeated key, or an alias beyond the limit. */
+/** Finds a repeated key or an alias. */
 function findStructureProblem(
   document: Yaml.Document,
   { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,
   locate: (offset: number, problem: string, fix: string) => Problem,
 ): Problem | undefined {
-  let aliases = 0
   let found: Problem | undefined
   visit(document, {
     Alias: (_, { range }) => {
-      aliases += 1
-      if (aliases <= MAX_ALIASES) return undefined
-      const problem = `is the alias after ${MAX_ALIASES} others`
-      found = locate(range?.[0] ?? 0, problem, 'write some of the values out')
+      found = locate(range?.[0] ?? 0, 'is an alias', 'write the value out')
       return visit.BREAK
     },
     Map: (_, { items }) => {

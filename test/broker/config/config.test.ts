@@ -461,10 +461,19 @@ describe('the identities file', () => {
     ])
   })
 
-  test('reports 20 problems and the number of the others', async () => {
+  test('reports 20 problems and that there are more', async () => {
     const problems = await loadProblems({}, `identities:\n${'  - {}\n'.repeat(25)}`)
     expect(problems).toHaveLength(21)
-    expect(problems.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and 5 more`)
+    expect(problems.at(-1)).toBe(`WIMDS_CONFIG: ${FILE}: and more`)
+  })
+
+  test('rejects an alias, by which a short file can have any number of values', async () => {
+    const resources = `[${'1,'.repeat(1900)}]`
+    const file = `identities:\n  - &x { clientId: ${CLIENT}, resources: ${resources} }\n${'  - *x\n'.repeat(70)}`
+    expect(file.length).toBeLessThan(4400)
+    expect(await loadProblems({}, file)).toEqual([
+      `WIMDS_CONFIG: ${FILE}:3:5: is an alias. Fix: write the value out`,
+    ])
   })
 
   test.each([

@@ -1,4 +1,4 @@
-/** docs/identities.schema.json accepts exactly the files that the sidecar accepts. */
+/** docs/identities.schema.json accepts exactly the files that the sidecar accepts; reading ends after enough problems. */
 import { readFile } from 'node:fs/promises'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import * as fc from 'fast-check'
@@ -114,4 +114,21 @@ test('the schema and the sidecar agree on random files', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+/** Fails the test when it is read. */
+const unread = new Proxy(
+  {},
+  {
+    get: () => expect.unreachable('the value was read'),
+    ownKeys: () => expect.unreachable('the keys were read'),
+  },
+)
+const TOO_MANY = 21
+
+test.each<[string, unknown[]]>([
+  ['identities', [...Array<number>(TOO_MANY).fill(1), unread]],
+  ['resources', [{ ...ENTRY, resources: [...Array<number>(TOO_MANY).fill(1), unread] }]],
+])('reading a list of %s ends after 21 that are not valid', (_, identities) => {
+  expect(IdentitiesSchema.safeParse({ identities }).error?.issues).toHaveLength(TOO_MANY)
 })
