@@ -1,13 +1,12 @@
-/** Builds docs/, as it stands, into dist/ and the name of its tag, or main before it is released. */
+/** Builds the pages of the repository, as they stand, into dist/ and the name of its tag, or main before it is released. */
 import { copyFileSync } from 'node:fs'
 import { posix } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
 import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
-import { findTarget, REF, REPOSITORY, rewriteLinks } from './links.mjs'
+import { findPlace, REF, REPOSITORY, rewriteLinks, ROOT } from './links.mjs'
+import { SEARCH } from './search.mjs'
 import { readSidebar } from './sidebar.mjs'
 
-const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 const base = `/wimds/${REF}/`
 
 export default defineConfig({
@@ -15,11 +14,12 @@ export default defineConfig({
   description: 'A sidecar that answers Azure IMDS token requests by workload identity federation',
   lang: 'en',
   base,
-  srcDir: '../docs',
+  srcDir: '..',
+  srcExclude: ['{artifacts,bench,coverage,native,scripts,site,src,test}/**'],
   outDir: `dist/${REF}`,
   cacheDir: 'node_modules/.cache',
   ignoreDeadLinks: 'localhostLinks',
-  rewrites: (page) => page.replace(/README\.md$/, 'index.md'),
+  rewrites: findPlace,
   head: [['link', { rel: 'icon', href: `${base}icon.svg` }]],
   markdown: {
     anchor: { slugify },
@@ -32,19 +32,19 @@ export default defineConfig({
       {
         text: REF === 'main' ? `after ${VERSION}` : VERSION,
         items: [
-          { text: 'Changes', link: findTarget('../CHANGELOG.md', 'README.md') },
+          { text: 'Changes', link: '/changelog' },
           { text: 'Versions', link: posix.dirname(DOCS_URL) + '/' },
         ],
       },
     ],
     sidebar: readSidebar(),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: { provider: 'local', options: SEARCH },
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
-    editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path` },
+    editLink: { pattern: `${REPOSITORY}/edit/main/:path` },
   },
   vite: { plugins: [{ name: 'wimds-vue', enforce: 'pre', resolveId: findVue }] },
-  buildEnd: () => copyFileSync(`${root}/docs/images/icon.svg`, `${root}/site/dist/${REF}/icon.svg`),
+  buildEnd: () => copyFileSync(`${ROOT}docs/images/icon.svg`, `${ROOT}site/dist/${REF}/icon.svg`),
 })
 
 /** Returns the anchor that GitHub gives to a heading, so that links work in both places. */
@@ -56,7 +56,7 @@ function slugify(heading) {
     .replaceAll(' ', '-')
 }
 
-/** Leaves Vue to Node while pages are rendered: above docs/ there is no folder with Vue, where Vite looks for it. */
+/** Leaves Vue to Node while pages are rendered: above the pages there is no folder with Vue, where Vite looks for it. */
 function findVue(id, _importer, { ssr }) {
   return ssr && /^vue(\/|$)/.test(id) ? { id, external: true } : undefined
 }

@@ -18,7 +18,7 @@ export function readSidebar() {
 function readLinks(section) {
   return [...section.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map(([, words, href]) => {
     const text = words.replaceAll('`', '').replaceAll(/\s+/g, ' ')
-    return { text: capitalize(text), link: findTarget(href, 'README.md') }
+    return { text: capitalize(text), link: findTarget(href, 'docs/README.md') }
   })
 }
 

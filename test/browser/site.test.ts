@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs'
 import { glob, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, relative } from 'node:path'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DOCS_URL, VERSION } from '../../src/lib/version.ts'
 import { PAGES } from '../docs/pages.ts'
 import { listening } from '../fixtures/listening.ts'
 import { chromiumPath, launchBrowser, VIEWS } from './chromium.ts'
+import { SEARCHES } from './searches.ts'
 
 const DIST = 'site/dist'
 const BASE = `${new URL(DOCS_URL).pathname}/`
@@ -24,6 +25,8 @@ const pages = new Map<string, string>()
 for await (const file of glob(`${DIST}/**/*.html`)) {
   pages.set(`/wimds/${relative(DIST, file)}`, await readFile(file, 'utf8'))
 }
+
+const home = pages.get(`${BASE}index.html`) ?? ''
 
 /** Returns the path of a file of the site, as GitHub Pages finds it. */
 function pathOf(url: URL): string {
@@ -80,13 +83,31 @@ function findFault(url: URL): string | undefined {
   return anchor === '' || target.includes(` id="${anchor}"`) ? undefined : 'no such heading'
 }
 
-test('has each page of docs/', () => {
-  const sources = PAGES.filter((page) => page.startsWith('docs/'))
-  const missing = sources
-    .map((file) => relative('docs', file).replace(/README\.md$/, 'index.md'))
-    .filter((file) => !pages.has(BASE + file.replace(/md$/, 'html')))
-  expect(sources.length).toBeGreaterThan(50)
-  expect(missing).toEqual([])
+test('has each page of the repository', () => {
+  const html = [...pages.values()].join('\n')
+  expect(PAGES.length).toBeGreaterThan(50)
+  expect(PAGES.filter((file) => !html.includes(`/edit/main/${file}"`))).toEqual([])
+})
+
+test('no link of the sidebar leaves the site', () => {
+  const [, sidebar = ''] = /<aside class="VPSidebar"[^>]*>(.*?)<\/aside>/s.exec(home) ?? []
+  const links = [...sidebar.matchAll(/ href="([^"]+)"/g)].map(([, href = '']) => href)
+  expect(links.length).toBeGreaterThan(40)
+  expect(links.filter((href) => !href.startsWith(BASE))).toEqual([])
+})
+
+test('opens with what wimds is, when to use it, its limits, and how to start', () => {
+  const headings = [...home.matchAll(/<h2 id="([^"]+)"/g)].map(([, id]) => id)
+  expect(headings).toEqual(
+    expect.arrayContaining([
+      'try-it',
+      'how-it-works',
+      'when-to-use-it',
+      'install-it',
+      'limitations',
+    ]),
+  )
+  expect(home).toContain('architecture')
 })
 
 test('every link of every page leads to a page, a heading, or a file of the repository', () => {
@@ -119,22 +140,62 @@ test('every link in a released file leads to a page and a heading', async () => 
   expect(links.filter((link) => findFault(new URL(link, 'http://site')) !== undefined)).toEqual([])
 })
 
-test.skipIf(chromium === '')('the search finds the page of an error of Entra ID', async () => {
+/** Opens the search, which listens once the scripts of the page have run, and returns its input. */
+async function openSearch(page: Page): Promise<Locator> {
+  const input = page.locator('#localsearch-input')
+  const open = async (): Promise<number> => {
+    await page.keyboard.press('Control+k')
+    return input.count()
+  }
+  await expect.poll(open).toBe(1)
+  return input
+}
+
+/** Types into the search and returns where the results lead, best first, without the path of the site. */
+async function search(page: Page, input: Locator, typed: string): Promise<readonly string[]> {
+  const results = page.locator('#localsearch-list a')
+  await input.fill('')
+  await expect.poll(() => results.count()).toBe(0)
+  await input.fill(typed)
+  await expect.poll(() => results.count()).toBeGreaterThan(0)
+  const links: readonly string[] = await page.evaluate(
+    "[...document.querySelectorAll('#localsearch-list a')].map((link) => link.getAttribute('href'))",
+  )
+  return links.map((link) => link.replace(BASE, ''))
+}
+
+/** Is true for the link of an answer: of its section or, if it is a page, of that page's title. */
+function isAnswer(link: string, answers: readonly string[]): boolean {
+  const [path = ''] = link.split('#')
+  const title = /<h1 id="([^"]+)"/.exec(pages.get(BASE + path) ?? '')?.[1]
+  return answers.includes(link) || (link === `${path}#${title}` && answers.includes(path))
+}
+
+test('every answer to a search is a page, or a section of one', () => {
+  const answers = Object.values(SEARCHES).flat()
+  expect(answers.filter((answer) => findFault(new URL(answer, `http://site${BASE}`)))).toEqual([])
+})
+
+test.skipIf(chromium === '')('finds what people type: nearly always first', async () => {
   await visit(BASE, VIEWS.light, async (page) => {
-    const input = page.locator('#localsearch-input')
-    // The page listens once its scripts have run.
-    const open = async (): Promise<number> => {
-      await page.keyboard.press('Control+k')
-      return input.count()
+    const input = await openSearch(page)
+    const ranks = new Map<string, number>()
+    for (const [typed, answers] of Object.entries(SEARCHES)) {
+      const links = await search(page, input, typed)
+      ranks.set(typed, links.findIndex((link) => isAnswer(link, answers)) + 1)
     }
-    await expect.poll(open).toBe(1)
-    await input.fill('AADSTS700213')
-    const results = page.locator('#localsearch-list a')
-    await expect.poll(() => results.count()).toBeGreaterThan(0)
-    expect(await results.first().getAttribute('href')).toMatch(/\/(troubleshooting|entra)\.html/)
     await page.screenshot({ path: 'coverage/screenshots/site-search.png' })
-    await results.first().click()
-    await page.waitForURL(/troubleshooting|entra/)
+    expect([...ranks].filter(([, rank]) => rank < 1 || rank > 3)).toEqual([])
+    expect([...ranks].filter(([, rank]) => rank > 1).length).toBeLessThanOrEqual(4)
+    expect(ranks.size).toBeGreaterThanOrEqual(40)
+  })
+})
+
+test.skipIf(chromium === '')('a result of the search opens its section', async () => {
+  await visit(BASE, VIEWS.light, async (page) => {
+    await search(page, await openSearch(page), 'AADSTS700213')
+    await page.locator('#localsearch-list a').first().click()
+    await page.waitForURL(/aadsts\.html#aadsts700213$/)
     await expect.poll(() => page.locator('main h1').count()).toBe(1)
   })
 })

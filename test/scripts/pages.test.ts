@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { runNode } from '../fixtures/run-program.ts'
 
 test.each([
+  ['docs/aadsts.md', 'aadsts-reference'],
   ['docs/cli.md', 'cli-reference'],
   ['the first part of docs/security.md', 'sidecar-contents'],
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {

@@ -1,0 +1,91 @@
+// Writes docs/aadsts.md from the table of AADSTS codes: a section for each, by its full name. With --check it writes nothing,
+// and exits with 1 if the page is not current. Needs a Node that runs TypeScript: `npm run docs:aadsts` brings it.
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { AADSTS_TABLE } from '../src/broker/exchange/aadsts.ts'
+import { ERROR_KINDS } from '../src/lib/errors.ts'
+
+/** What Entra ID writes after the number, shortened, where it is known: people search for it. */
+const MESSAGES = {
+  50027: 'JWT token is invalid or malformed',
+  50049: 'Unknown or invalid instance',
+  50166: 'Request to External OIDC endpoint failed',
+  53003: 'Access has been blocked by Conditional Access policies',
+  70023: 'External OIDC Provider token must have a lifetime of less than or equal to 1.01:00:00',
+  70025: 'The client has no configured federated identity credentials',
+  90002: 'Tenant not found',
+  90033: 'A transient error has occurred',
+  500011: 'The resource principal was not found in the tenant',
+  500014: 'The service principal for resource is disabled',
+  501051: 'Application is not assigned to a role for the application',
+  700016: 'Application with identifier was not found in the directory',
+  700024: 'Client assertion is not within its valid time range',
+  700027: 'Client assertion failed signature validation',
+  700211: 'No matching federated identity record found for presented assertion issuer',
+  700212: 'No matching federated identity record found for presented assertion audience',
+  700213: 'No matching federated identity record found for presented assertion subject',
+  900023: 'Specified tenant identifier is neither a valid DNS name, nor a valid external domain',
+  900382: 'Confidential Client is not supported in Cross Cloud request',
+  900612: 'Failed to parse provider signing keys',
+  5000225: 'This tenant has been blocked due to inactivity',
+  7000112: 'Application is disabled',
+  7000229: 'The client application is missing service principal in the tenant',
+  7000272:
+    'The certificate used to sign the federated credential could not be found in the metadata of identity provider',
+}
+
+const CREATE = `\`\`\`sh
+az identity federated-credential create --resource-group GROUP --identity-name IDENTITY --name NAME \\
+  --issuer ISSUER --subject system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT --audiences api://AzureADTokenExchange
+\`\`\``
+
+const path = fileURLToPath(new URL('../docs/aadsts.md', import.meta.url))
+const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
+if (!process.argv.includes('--check')) {
+  await writeFile(path, page)
+} else if ((await readFile(path, 'utf8')) !== page) {
+  process.stderr.write('docs/aadsts.md is not current. Fix: npm run docs:aadsts\n')
+  process.exitCode = 1
+}
+
+function formatPage() {
+  const numbers = [...AADSTS_TABLE.keys()].toSorted((a, b) => a - b)
+  return `# AADSTS codes of Entra ID
+
+<!-- Written by npm run docs:aadsts from src/broker/exchange/aadsts.ts; edit that. -->
+
+The codes that wimds explains, with the fix. ISSUER, SUBJECT and AUDIENCE are the claims \`iss\`, \`sub\` and \`aud\` of the
+projected token. [\`wimds doctor\`](doctor.md) prints the fix with their values, and for a missing federated credential the whole
+command.
+
+${numbers.map((number) => formatSection(number, AADSTS_TABLE.get(number))).join('\n')}
+`
+}
+
+function formatSection(number, { code, explanation, fix }) {
+  const message = MESSAGES[number]
+  const says = message === undefined ? '' : `Entra ID says: “${message}”.`
+  const command = /create a federated credential/.test(fix) ? CREATE : ''
+  return `## AADSTS${number}
+
+${says}
+
+${capitalize(explanation)}.
+
+Fix: ${formatFix(fix)}.
+
+${command}
+
+Code of wimds: [\`${code}\`](troubleshooting.md#${code}), ${ERROR_KINDS[code].permanent ? 'a rejection' : 'temporary'}. In the log: \`"aadsts":${number}\`.
+`
+}
+
+/** Writes the claims of the assertion as placeholders. */
+function formatFix(fix) {
+  return fix.replaceAll(/\{(\w+)\}/g, (_, name) => `\`${name.toUpperCase()}\``)
+}
+
+function capitalize(text) {
+  return text[0].toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,50 @@
+/**
+ * The search of the site: MiniSearch's options. VitePress copies the text of these functions into the pages, so that they use
+ * nothing outside themselves.
+ */
+export const SEARCH = {
+  /** Marks the names that a table or a list defines, such as a setting in its row, for the field `names`. */
+  _render: (markdown, env, renderer) =>
+    renderer.render(
+      markdown.replaceAll(/^(?:\| *|- )(?:\*\*)?`[^|:]+/gm, (cell) =>
+        cell.replaceAll(/`([\w./-]+)[^`]*`/g, '§$1 $&'),
+      ),
+      env,
+    ),
+  miniSearch: {
+    options: {
+      fields: ['title', 'titles', 'text', 'names'],
+      extractField: (section, field) =>
+        field === 'names'
+          ? [...(section.text ?? '').matchAll(/§(\S+)/g)].map(([, name]) => name).join(' ')
+          : section[field],
+      /** Returns identifiers such as `wimds.io/mode` and `AADSTS700213` as a whole, and their parts. */
+      tokenize: (text) =>
+        (text.match(/[\p{L}\p{N}]+(?:[-_./:][\p{L}\p{N}]+)*/gu) ?? []).flatMap((word) => {
+          const parts = word.split(/[-_./:]|(?<=AADSTS)/i)
+          return parts.length > 1 ? [word, ...parts] : parts
+        }),
+    },
+    searchOptions: {
+      boost: { title: 4, names: 2, titles: 1, text: 1 },
+      /** A code or an address means only itself. */
+      fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
+      prefix: (term) => term.length > 2,
+      /** Words that every page has. */
+      boostTerm: (term) =>
+        /^(?:a|an|and|are|by|can|for|how|in|is|it|no|not|of|on|or|the|to|use|what|when|with|wimds)$/.test(
+          term,
+        )
+          ? 0.1
+          : 1,
+      /** A page goes before its sections, a page with explanations before a list of flags and values, and both before what only
+       * contributors read. */
+      boostDocument: (id, _, { titles }) => {
+        const [, page = ''] = /([^/]*)\.html/.exec(id) ?? []
+        if (/^(?:\d{4}-.*|architecture|changelog|contributing|documentation)$/.test(page))
+          return 0.2
+        return (titles.length === 0 ? 1.5 : 1) * (/^(?:chart|cli)$/.test(page) ? 0.6 : 1)
+      },
+    },
+  },
+}

@@ -1,0 +1,53 @@
+/** What people type into the search of the site, and the sections that answer it. */
+export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
+  // The error in front of them
+  AADSTS700213: ['aadsts.html#aadsts700213'],
+  AADSTS70021: ['aadsts.html#aadsts70021'],
+  aadsts7000272: ['aadsts.html#aadsts7000272'],
+  '700016': ['aadsts.html#aadsts700016'],
+  AADSTS500011: ['aadsts.html#aadsts500011'],
+  AADSTS53003: ['aadsts.html#aadsts53003'],
+  'No matching federated identity record found for presented assertion subject': [
+    'aadsts.html#aadsts700213',
+  ],
+  'Failed to acquire a token': ['troubleshooting.html#failed-to-acquire-a-token'],
+  'ManagedIdentityCredential authentication unavailable': [
+    'troubleshooting.html#failed-to-acquire-a-token',
+  ],
+  'connection refused': ['troubleshooting.html#connection-refused'],
+  timeout: ['troubleshooting.html#entra_timeout', 'troubleshooting.html#connection-timed-out'],
+  'connection timed out': ['troubleshooting.html#connection-timed-out'],
+  'identity not found': ['troubleshooting.html#identity_not_found'],
+  'Multiple user assigned identities exist': ['troubleshooting.html#identity_ambiguous'],
+  'unable to verify the first certificate': ['troubleshooting.html#entra_tls'],
+  'address already in use': ['troubleshooting.html#listen_failed'],
+  'failed calling webhook': ['webhook.html#when-it-fails'],
+  'violates PodSecurity': ['troubleshooting.html#pod_not_admitted'],
+  CrashLoopBackOff: [
+    'troubleshooting.html#sidecar_not_running',
+    'troubleshooting.html#a-pod-does-not-start',
+  ],
+  ImagePullBackOff: ['troubleshooting.html#a-pod-does-not-start'],
+  // A task
+  install: ['install.html'],
+  upgrade: ['tasks/upgrade.html'],
+  uninstall: ['tasks/uninstall.html'],
+  'helm values': ['chart.html#values'],
+  'AKS Automatic': ['tasks/restricted-clusters.html'],
+  openshift: ['tasks/openshift.html'],
+  istio: ['tasks/service-mesh.html'],
+  'argo cd': ['tasks/gitops.html'],
+  'aad-pod-identity': ['migrating.html#from-aad-pod-identity'],
+  'network policy': ['tasks/restricted-clusters.html#network-policy-for-default-deny-egress'],
+  'air gapped': ['install.html#air-gapped-clusters'],
+  prometheus: ['observability.html', 'observability.html#with-the-prometheus-operator'],
+  'grafana dashboard': ['observability.html#the-grafana-dashboard'],
+  // A name, or a question
+  'env mode': ['kubernetes.html#routing-modes', 'tasks/roll-out.html#choose-the-mode'],
+  'node agent': ['node-agent.html'],
+  WIMDS_PREFETCH: ['configuration.html#identity-and-cloud'],
+  'wimds.io/mode': ['kubernetes.html#injection-at-admission'],
+  limitations: ['#limitations'],
+  windows: ['#limitations'],
+  'audit log': ['logs.html#audit-trail'],
+}
