@@ -33,6 +33,7 @@ export type CheckName =
   | 'issuer'
   | 'signing_keys'
   | 'injected_pod'
+  | 'webhook_configuration'
 
 /** About twice the report of the largest identities file, with a failure for each identity. */
 const MAX_REPORT_LENGTH = 8 * 1024 * 1024

@@ -61,6 +61,21 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
       help: 'with --pre: the issuer (default: the one that the API server names)',
       group: ELSEWHERE,
     },
+    image: {
+      value: 'IMAGE',
+      help: "with --pre: the sidecar's image, as in wimds inject",
+      group: ELSEWHERE,
+    },
+    'redirect-image': {
+      value: 'IMAGE',
+      help: "with --pre: the init container's image",
+      group: ELSEWHERE,
+    },
+    'gate-image': {
+      value: 'IMAGE',
+      help: "with --pre: the init container's image in mode node",
+      group: ELSEWHERE,
+    },
     context: { value: 'NAME', help: 'the context of the kubeconfig', group: ELSEWHERE },
   },
   examples: [
@@ -114,7 +129,7 @@ function findConflicts(flags: DoctorFlags): string[] {
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
     ...findConflict(flags, ['pod', 'pre']),
-    ...limit(['namespace', 'issuer'], isPre, '--pre'),
+    ...limit(['namespace', 'issuer', 'image', 'redirect-image', 'gate-image'], isPre, '--pre'),
     ...limit(['context'], isPre || flags.has('pod'), '--pre and --pod'),
     ...(flags.value('mode') === 'node' && !isPre && !flags.has('pod')
       ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
@@ -163,6 +178,21 @@ async function runChecks(
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(env)
   const issuer = flags.value('issuer')
-  const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, issuer })
+  const [image, redirectImage, gateImage] = (
+    ['image', 'redirect-image', 'gate-image'] as const
+  ).map(flags.value)
+  const images = {
+    ...(image !== undefined && { image }),
+    ...(redirectImage !== undefined && { redirectImage }),
+    ...(gateImage !== undefined && { gateImage }),
+  }
+  const sections = await checkBeforeInstallation({
+    kubectl,
+    network,
+    mode,
+    images,
+    namespace,
+    issuer,
+  })
   return { title: `Before an installation of wimds ${VERSION}`, sections }
 }

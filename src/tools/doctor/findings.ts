@@ -32,6 +32,8 @@ export const DOCTOR_CODES = [
   'kubernetes_version',
   'issuer_mismatch',
   'pod_not_admitted',
+  'webhook_not_admitted',
+  'webhook_unavailable',
 ] as const
 
 type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]

@@ -41,7 +41,7 @@ async function cluster(): Promise<KubectlAnswer[]> {
     await documentOf(published, DISCOVERY),
     await documentOf(published, KEYS),
     { call: 'get namespace shop', stdout: JSON.stringify({ metadata: { labels } }) },
-    { call: 'create --dry-run=server', stdout: 'pod/wimds-doctor' },
+    { call: 'create --dry-run=server', stdout: '{}' },
   ]
 }
 
@@ -62,13 +62,20 @@ async function check({ answers = [], flags = [], changes = {} }: Case = {}) {
 
 test('passes for a cluster that is ready, and changes nothing in it', async () => {
   const { code, report, statuses, calls, find } = await check()
-  expect(statuses).toEqual(['api_server: ok', 'issuer: ok', 'signing_keys: ok', 'injected_pod: ok'])
+  expect(statuses).toEqual([
+    'api_server: ok',
+    'issuer: ok',
+    'signing_keys: ok',
+    'injected_pod: ok',
+    'webhook_configuration: ok',
+  ])
   expect(report).toMatchObject({ ok: true, schemaVersion: 1 })
   expect(code).toBe(0)
   expect(find('injected_pod')[0]?.details).toContain('its Pod Security level is privileged')
-  expect(calls.filter((call) => !/^--namespace=shop (?:get|version) /.test(call))).toEqual([
-    '--namespace=shop create --dry-run=server --output=name --filename=-',
-  ])
+  const creations = calls.filter((call) => !/^--namespace=shop (?:get|version) /.test(call))
+  expect(new Set(creations)).toEqual(
+    new Set(['--namespace=shop create --dry-run=server --output=json --filename=-']),
+  )
 })
 
 test('prints the report for people', async () => {
@@ -87,7 +94,7 @@ test.each([
   ['loopback', ['wimds', 'wimds-redirect']],
   ['node', ['wimds-gate']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {
-  using fake = fakeKubectl(await cluster())
+  using fake = fakeKubectl([WEBHOOK_OK, ...(await cluster())])
   await runDoctor(['--pre', '--namespace=shop', `--mode=${mode}`], { ...env, ...fake.env })
   const pod = await fake.inputOf('create --dry-run=server')
   expect(JSON.parse(pod)).toMatchObject({
@@ -165,6 +172,7 @@ describe('the issuer', () => {
       'issuer: ok',
       'signing_keys: not_checked',
       'injected_pod: not_checked',
+      'webhook_configuration: not_checked',
     ])
     expect(code).toBe(2)
   })
@@ -177,22 +185,126 @@ test('names kubectl as missing, and everything else as not checked', async () =>
 })
 
 const DRY_RUN = 'create --dry-run=server'
-const CREATING = 'error when creating "STDIN":'
+const WEBHOOK = '"kind":"MutatingWebhookConfiguration"'
+const IS_INJECTED = '"name":"wimds"'
+
+/** Returns the answer of kube-apiserver 1.34 to an object that it refuses. */
+const refuse = (call: string, text: string): KubectlAnswer => ({
+  call,
+  code: 1,
+  stderr: `Error from server ${text.replace('CREATING', 'error when creating "STDIN":')}\n`,
+})
+/** The webhook of the chart can be created. */
+const WEBHOOK_OK = { call: WEBHOOK, stdout: '{}' }
+
+test.each<[string, string, readonly string[], string, RegExp, RegExp]>([
+  [
+    'a policy',
+    `The pods "a" is invalid: : ValidatingAdmissionPolicy 'one-registry' with binding 'all' denied request: images must come from contoso.azurecr.io/`,
+    ['--mode=env'],
+    'pod_not_admitted',
+    /^the ValidatingAdmissionPolicy one-registry refuses the pod that injection writes: .*contoso/,
+    /^if it is about images, pass those of your registry \(--image, /,
+  ],
+  [
+    'the webhook of a policy engine',
+    '(Forbidden): CREATING admission webhook "validate.kyverno.svc-fail" denied the request: [no-net-admin]',
+    [],
+    'pod_not_admitted',
+    /^the admission webhook validate\.kyverno\.svc-fail refuses /,
+    /exempt the injected containers/,
+  ],
+  [
+    'Pod Security',
+    '(Forbidden): CREATING pods "a" is forbidden: violates PodSecurity "baseline:latest": non-default capabilities',
+    ['--mode=nft'],
+    'pod_not_admitted',
+    /^the Pod Security level baseline:latest refuses /,
+    /enforce=privileged, since mode nft needs .* or choose mode env or node/,
+  ],
+  [
+    'a quota that is exceeded',
+    '(Forbidden): CREATING pods "a" is forbidden: exceeded quota: team, requested: requests.memory=65Mi, used: requests.memory=0, limited: requests.memory=48Mi',
+    [],
+    'pod_not_admitted',
+    /^the ResourceQuota team refuses /,
+    /^raise it by the requests and limits of an injected pod/,
+  ],
+  [
+    'a quota for what the sidecar does not set',
+    '(Forbidden): CREATING pods "a" is forbidden: failed quota: team: must specify limits.cpu for: wimds',
+    ['--mode=env'],
+    'pod_not_admitted',
+    /^the ResourceQuota team refuses .* for: wimds$/,
+    /wimds\.io\/cpu-limit/,
+  ],
+  [
+    'a webhook of others that is down',
+    '(InternalError): Internal error occurred: failed calling webhook "validate.others.example": failed to call webhook: Post "https://gone.gone.svc:443/?timeout=3s": dial tcp 10.0.0.9:443: connect: no route to host',
+    ['--mode=env'],
+    'webhook_unavailable',
+    /^the unreachable admission webhook validate\.others\.example refuses .*no route to host$/,
+    /repair its Service, or delete the configuration/,
+  ],
+])('names %s', async (_, text, flags, code, problem, fix) => {
+  const answers = [WEBHOOK_OK, refuse(IS_INJECTED, text)]
+  const { failures, problems, fixes, find } = await check({ answers, flags })
+  expect(failures).toEqual([`injected_pod: ${code}`])
+  expect(problems[0]?.problem).toMatch(problem)
+  expect(fixes).toMatch(fix)
+  if (flags.includes('--mode=env')) expect(fixes).not.toMatch(/mode env/)
+  // The same pod without the injection is admitted.
+  expect(find('injected_pod')[0]?.details).not.toContainEqual(expect.stringMatching(/^the same/))
+})
+
+test('says that a pod without the injection would be refused, too', async () => {
+  const answers = [WEBHOOK_OK, refuse(DRY_RUN, ': admission webhook "a" denied the request: no')]
+  const { find } = await check({ answers })
+  expect(find('injected_pod')[0]?.details).toContain(
+    'the same pod without the injection is refused, too',
+  )
+})
+
+test('chooses an application that a LimitRange allows', async () => {
+  const minimum =
+    '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi'
+  const { failures } = await check({ answers: [refuse('"memory":"1Mi"', minimum)] })
+  expect(failures).toEqual([])
+  const larger = await check({ answers: [WEBHOOK_OK, refuse(DRY_RUN, minimum)] })
+  expect(larger.failures).toEqual(['injected_pod: pod_not_admitted'])
+  expect(larger.fixes).toMatch(/^give the sidecar resources that it allows/)
+})
+
+test('asks for the images that are given, and no others', async () => {
+  using fake = fakeKubectl([WEBHOOK_OK, ...(await cluster())])
+  const flags = ['--image=contoso.azurecr.io/a:1', '--redirect-image=contoso.azurecr.io/b:1']
+  await runDoctor(['--pre', '--namespace=shop', ...flags], { ...env, ...fake.env })
+  const images = (await fake.inputOf(DRY_RUN)).matchAll(/"image":"([^"]+)"/g)
+  expect(new Set([...images].map(([, image]) => image))).toEqual(
+    new Set(flags.map((flag) => flag.replace(/.*=/, ''))),
+  )
+})
 
 test.each([
-  ['failed', DRY_RUN, `(Forbidden): ${CREATING} pods "a" is forbidden: violates PodSecurity "b"`],
-  ['failed', DRY_RUN, `: ${CREATING} admission webhook "a" denied the request: [no-net-admin]`],
-  [
-    'not_checked',
-    DRY_RUN,
-    '(Forbidden): pods is forbidden: User "me" cannot create resource "pods"',
-  ],
-  ['not_checked', 'get namespace shop', '(NotFound): namespaces "shop" not found'],
-])('finds injected_pod %s if %s is answered with %j', async (status, call, error) => {
-  const answers = [{ call, code: 1, stderr: `Error from server ${error}` }]
-  const { find, failures } = await check({ answers })
-  expect(find('injected_pod')[0]?.status).toBe(status)
-  expect(failures).toEqual(status === 'failed' ? ['injected_pod: pod_not_admitted'] : [])
+  [DRY_RUN, '(Forbidden): pods is forbidden: User "me" cannot create resource "pods"'],
+  [DRY_RUN, '(BadRequest): CREATING admission webhook "a" does not support dry run'],
+  ['get namespace shop', '(NotFound): namespaces "shop" not found'],
+])('cannot check whether a pod is admitted if %s is answered with %j', async (call, text) => {
+  const { find, failures } = await check({ answers: [WEBHOOK_OK, refuse(call, text)] })
+  expect(find('injected_pod')[0]?.status).toBe('not_checked')
+  expect(failures).toEqual([])
+})
+
+test('finds a cluster that forbids mutating webhooks', async () => {
+  const denied =
+    '(Forbidden): CREATING admission webhook "safeguards" denied the request: no webhooks'
+  const { failures, problems, fixes } = await check({ answers: [refuse(WEBHOOK, denied)] })
+  expect(failures).toEqual(['webhook_configuration: webhook_not_admitted'])
+  expect(problems[0]?.problem).toMatch(/^the admission webhook safeguards refuses the webhook of/)
+  expect(fixes).toMatch(/^inject manifests by wimds inject/)
+  const mayNot = '(Forbidden): User "me" cannot create resource "mutatingwebhookconfigurations"'
+  const { statuses } = await check({ answers: [refuse(WEBHOOK, mayNot)] })
+  expect(statuses).toContain('webhook_configuration: not_needed')
 })
 
 test.each([
@@ -203,7 +315,7 @@ test.each([
   const answers = [{ call: 'version', stdout: JSON.stringify({ serverVersion }) }]
   const { statuses } = await check({ answers })
   expect(statuses[0]).toBe(`api_server: ${status}`)
-  expect(statuses).toHaveLength(4)
+  expect(statuses).toHaveLength(5)
 })
 
 test.each([
