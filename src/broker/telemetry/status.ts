@@ -20,7 +20,7 @@ import {
   formatInstant,
 } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
-import { findProblems } from './find-problems.ts'
+import { findAssertionFailure, findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 /** One or more events of the same kind. */
@@ -69,7 +69,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt, clock),
-    state: findState(sources, problems),
+    state: findState(sources),
     problems,
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
@@ -88,19 +88,26 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   }
 }
 
-/** Returns the state as the schema defines it; the problems explain it. */
-function findState(
-  { readiness, entries }: Pick<StatusSources, 'readiness' | 'entries'>,
-  problems: StatusDocument['problems'],
+/** Returns the state as the schema defines it, without the problems, which explain it. */
+export function findState(
+  sources: Pick<
+    StatusSources,
+    'readiness' | 'entries' | 'assertions' | 'config' | 'clock' | 'skewMs'
+  >,
 ): StatusDocument['state'] {
+  const { readiness, entries, assertions, config } = sources
   if (!readiness.ready) return 'starting'
-  if (problems.length === 0) return 'ready'
-  // A resource that Entra ID refuses says nothing about the tokens for others.
-  const concernsResourcesAlone = problems.every(
-    ({ failure }) => failure?.code === 'resource_refused',
-  )
   const hasToken = entries.some(({ token }) => token !== undefined)
-  return hasToken || concernsResourcesAlone ? 'degraded' : 'failing'
+  const codes = [
+    ...[...assertions].flatMap(
+      ([file, state]) => findAssertionFailure(file, state, sources)?.error.code ?? [],
+    ),
+    ...(config.directory.identities.length === 0 && !hasToken ? ['identity_not_found'] : []),
+    ...entries.flatMap(({ failure }) => failure?.error.code ?? []),
+  ]
+  if (codes.length === 0) return 'ready'
+  // A resource that Entra ID refuses says nothing about the tokens for others.
+  return hasToken || codes.every((code) => code === 'resource_refused') ? 'degraded' : 'failing'
 }
 
 /** The page shows the names in a command, so nothing else than a name in Kubernetes matches. */

@@ -11,7 +11,13 @@ import type { ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createReplies } from './replies.ts'
-import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
+import {
+  createStatusDocument,
+  type FailedRequest,
+  findState,
+  type Past,
+  type PastExchange,
+} from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
@@ -56,6 +62,15 @@ export function createTelemetry(sources: TelemetrySources) {
     droppedLines: log.dropped,
   })
 
+  const describeState = () => ({
+    clock,
+    config: config(),
+    readiness: readiness.check(),
+    entries: entries(),
+    assertions: assertions(),
+    skewMs: skewMs(),
+  })
+
   return {
     ...metrics,
     onReply: replies.onReply,
@@ -83,19 +98,16 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
+    /** Returns the state of the status document. */
+    state: () => findState(describeState()),
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({
+        ...describeState(),
         startedAt,
-        clock,
-        config: config(),
-        readiness: readiness.check(),
-        entries: entries(),
-        assertions: assertions(),
         exchanges: exchanges.all(),
         failedRequests: failedRequests.all(),
         clients: replies.clients(),
-        skewMs: skewMs(),
         logLevel: log.level,
         settings,
       }),

@@ -206,6 +206,16 @@ export class EntryStore {
     else this.#others.delete(entry.key)
   }
 
+  /** Returns the state of the keys, the prefetched ones first. Removes failures that are over and that nobody asks for. */
+  describe(): readonly CacheEntry[] {
+    return this.all().flatMap((entry) => {
+      const state = entry.describe()
+      if (state !== undefined) return state
+      if (entry.failure?.isOver === true && entry.timer === undefined) this.remove(entry)
+      return []
+    })
+  }
+
   /** Returns all entries, the prefetched ones first. */
   all(): readonly Entry[] {
     return [...this.#prefetched.values(), ...this.#others.values()]

@@ -26,7 +26,7 @@ export class Failure {
     random: () => number,
   ) {
     const now = clock.monotonic()
-    const streak = last !== undefined && now - last.#retryAt < STREAK_RESET_MS ? last : undefined
+    const streak = last?.isOver === false ? last : undefined
     this.error = error
     this.count = (streak?.count ?? 0) + 1
     this.since = streak?.since ?? now
@@ -54,6 +54,11 @@ export class Failure {
    */
   get ttlMs(): number {
     return Math.max(0, this.#cachedUntil - readAwakeTime(this.#wallOffset, this.#clock))
+  }
+
+  /** True once another failure would begin a new streak. */
+  get isOver(): boolean {
+    return this.#clock.monotonic() - this.#retryAt >= STREAK_RESET_MS
   }
 
   endBackoff(): void {

@@ -146,7 +146,7 @@ export class TokenCache {
 
   /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */
   entries(): readonly CacheEntry[] {
-    return this.#store.all().flatMap((entry) => entry.describe() ?? [])
+    return this.#store.describe()
   }
 
   /**

@@ -54,7 +54,8 @@ export function countPods(workloads: Workloads): Map<PodState, number> {
   const counts = new Map<PodState, number>(STATES.map((state) => [state, 0]))
   counts.set('waiting', workloads.waiting().length)
   for (const workload of workloads.all()) {
-    const { state } = describeWorkload(workload)
+    const unserved = workload.problem === undefined ? 'starting' : 'invalid'
+    const state = workload.broker?.telemetry.state() ?? unserved
     counts.set(state, (counts.get(state) ?? 0) + workload.pods.length)
   }
   return counts
