@@ -19,7 +19,7 @@ import { createPassThrough } from './metadata/pass-through.ts'
 import type { ProcessLog } from './telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { systemClock } from './tokens/clock.ts'
-import { createExchangeLimit, nestLimits } from './tokens/exchange-limit.ts'
+import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource } from '../lib/resource.ts'
 import { createCacheRequest } from './tokens/cache-entry.ts'
@@ -50,12 +50,6 @@ export interface Broker {
   readonly onReload: (problem: string | undefined) => void
   readonly close: () => void
 }
-
-/**
- * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
- * cached.
- */
-const WAITING_SHARE = 3 / 4
 
 /** Creates the broker. It reads no projected token and opens no connection yet. */
 export function createBroker(sources: BrokerSources): Broker {
@@ -101,7 +95,7 @@ export function createBroker(sources: BrokerSources): Broker {
     createPod: (own) => ({
       ...shared,
       ...own,
-      tokens: cache.createGet(countWaiting(config)),
+      tokens: cache.createGet(countWaiting(config.maxConnections)),
     }),
     telemetry,
     watchAssertions: assertions.poll,
@@ -124,33 +118,26 @@ export function createBroker(sources: BrokerSources): Broker {
   }
 }
 
-/** Returns how many callers of a pod may wait for Entra ID. */
-function countWaiting({ maxConnections }: Config): number {
-  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
-}
-
 /** Creates the cache of the tokens that Entra ID issues. */
 function createCache(
   { config, readAssertion, exchanges }: BrokerSources,
   telemetry: Telemetry,
 ): TokenCache {
-  const { timeoutMs, maxConcurrent, region } = config.exchange
+  const { timeoutMs, region } = config.exchange
   const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
   const clock = systemClock
+  const { limit } = exchanges
   const source = exchanges.createSource({
     readAssertion,
+    limit,
     onSkew,
     onAttempt,
-    clock,
     region,
     timeoutMs,
   })
-  const maxQueued = countWaiting(config)
-  const limit = createExchangeLimit({ maxConcurrent, maxQueued, timeoutMs })
   return new TokenCache(source, {
     maxEntries: config.cacheSize,
     timeoutMs,
-    limit: nestLimits(limit, exchanges.limit),
     clock,
     onResult: onCacheResult,
     onExchange,

@@ -1,17 +1,21 @@
 /**
- * The way of an exchange to Entra ID: its attempts, the failures that the exchanges of an identity share, and the POST. All
- * exchanges of a process share MSAL, the connections, and a limit.
+ * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
+ * connections, the limit of POSTs, the budget of extra attempts, and the throttled identities.
  */
-import type { Config } from './config/config.ts'
-import type { ExchangeDispatchers } from './exchange/dispatcher.ts'
+import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import type { Semaphore } from '../lib/semaphore.ts'
-import { retryExchanges } from './tokens/attempts.ts'
-import { shareIdentityFailures } from './tokens/identity-failures.ts'
+import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
+import { systemClock } from './tokens/clock.ts'
+import { countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
+import { createThrottles, shareIdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
 import { setMemoryFlags } from './v8-settings.ts'
 
-interface SourceOptions extends Omit<ExchangeOptions, keyof ExchangeDispatchers | 'around'> {
+interface SourceOptions extends Pick<
+  ExchangeOptions,
+  'readAssertion' | 'region' | 'limit' | 'onSkew' | 'onAttempt'
+> {
   /** How long a caller waits, in milliseconds. */
   readonly timeoutMs: number
 }
@@ -19,39 +23,43 @@ interface SourceOptions extends Omit<ExchangeOptions, keyof ExchangeDispatchers 
 export interface ExchangeStack {
   /** Creates the source of a token cache. If loading MSAL or the transport fails, so does every request. */
   readonly createSource: (options: SourceOptions) => TokenSource
-  /** Limits the exchanges of all token caches together; undefined: there is one cache, which has its own limit. */
-  readonly limit?: Semaphore | undefined
+  /** Limits the POSTs of a process together. */
+  readonly limit: Semaphore
 }
 
 /** Loading blocks the event loop: the ports and the first probe go first. */
 const PRELOAD_DELAY_MS = 50
 
-/** Creates the stack. It is loaded by the first exchange, or soon after the first source is created. */
-export function createExchangeStack(
-  exchange: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>,
-  limit?: Semaphore,
-): ExchangeStack {
+/** Creates the stack of a process. It is loaded by the first exchange, or soon after the first source is created. */
+export function createExchangeStack({
+  exchange,
+  maxConnections,
+}: Pick<ProcessConfig, 'exchange' | 'maxConnections'>): ExchangeStack {
+  const limit = createExchangeLimit({ ...exchange, maxQueued: countWaiting(maxConnections) })
+  const clock = systemClock
+  const budget = createAttemptBudget(clock)
+  const throttles = createThrottles()
   let loaded: ReturnType<typeof loadExchange> | undefined
 
-  function createSource(options: SourceOptions): TokenSource {
+  function createSource({ timeoutMs, ...options }: SourceOptions): TokenSource {
+    const parts = { ...options, clock, share: shareIdentityFailures(clock, throttles) }
     let source: Promise<TokenSource> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange)
       const { dispatchers, createEntraExchange } = await loaded
-      // Within the attempts, so that the other resources of an identity know of a Retry-After that one exchange waits for.
-      const around = (each: TokenSource) => shareIdentityFailures(each, options.clock)
-      return retryExchanges(createEntraExchange({ ...options, ...dispatchers, around }), options)
+      const attempt = createEntraExchange({ ...parts, ...dispatchers })
+      return poolAttempts(attempt, { clock, timeoutMs, budget })
     }
     const loadOnce = () => (source ??= load())
     // The requests that need the source report a failure.
     setTimeout(() => void loadOnce().catch(() => {}), PRELOAD_DELAY_MS).unref()
-    return async (request, signal) => (await loadOnce())(request, signal)
+    return async (...request) => (await loadOnce())(...request)
   }
 
   return { createSource, limit }
 }
 
-async function loadExchange(exchange: Parameters<typeof createExchangeStack>[0]) {
+async function loadExchange(exchange: ProcessConfig['exchange']) {
   setMemoryFlags()
   const { createExchangeDispatchers } = await import('./exchange/dispatcher.ts')
   const dispatchers = createExchangeDispatchers(exchange)

@@ -3,6 +3,8 @@
 interface SemaphoreOptions {
   /** Calls that may run at the same time. */
   readonly maxConcurrent: number
+  /** Calls with the same key that may run at the same time; a call without a key is not counted. */
+  readonly maxPerKey?: number
   /** Calls that may wait in each of the two queues. */
   readonly maxQueued?: number
   /** How long a call may wait, in milliseconds. */
@@ -11,57 +13,81 @@ interface SemaphoreOptions {
   readonly createError?: (reason: 'full' | 'late') => Error
 }
 
+interface CallOptions {
+  readonly isUrgent?: boolean
+  readonly key?: string
+}
+
 /**
- * Calls `work` when fewer than `maxConcurrent` calls run. Others wait in a queue, first come, first served; the
- * urgent ones have a queue of their own, which goes first.
+ * Calls `work` when fewer than `maxConcurrent` calls run, and fewer than `maxPerKey` with this key. Others wait in a queue,
+ * first come, first served; the urgent ones have a queue of their own, which goes first. A call whose key has its share does
+ * not hold up those behind it.
  */
-export type Semaphore = <T>(
-  work: () => Promise<T>,
-  options?: { readonly isUrgent?: boolean },
-) => Promise<T>
+export type Semaphore = <T>(work: () => Promise<T>, options?: CallOptions) => Promise<T>
+
+interface Waiting {
+  readonly key: string | undefined
+  readonly start: () => void
+}
 
 export function createSemaphore({
   maxConcurrent,
+  maxPerKey = Infinity,
   maxQueued = Infinity,
   maxWaitMs = Infinity,
   createError = () => new Error('too many calls'),
 }: SemaphoreOptions): Semaphore {
   let running = 0
-  const urgent = new Set<() => void>()
-  const others = new Set<() => void>()
+  const runningByKey = new Map<string, number>()
+  const urgent = new Set<Waiting>()
+  const others = new Set<Waiting>()
 
-  return async (work, { isUrgent = false } = {}) => {
-    if (running < maxConcurrent) running += 1
-    else await waitForPermit(isUrgent ? urgent : others)
+  const isFree = (key: string | undefined) =>
+    running < maxConcurrent && (key === undefined || (runningByKey.get(key) ?? 0) < maxPerKey)
+
+  function count(key: string | undefined, change: 1 | -1): void {
+    running += change
+    if (key === undefined) return
+    const ofKey = (runningByKey.get(key) ?? 0) + change
+    if (ofKey === 0) runningByKey.delete(key)
+    else runningByKey.set(key, ofKey)
+  }
+
+  return async (work, { isUrgent = false, key } = {}) => {
+    if (isFree(key)) count(key, 1)
+    else await waitForPermit(isUrgent ? urgent : others, key)
     try {
       return await work()
     } finally {
-      release()
+      count(key, -1)
+      startNext()
     }
   }
 
-  /** Resolves when a call that ends hands over its permit. */
-  async function waitForPermit(queue: Set<() => void>): Promise<void> {
+  /** Resolves when a call that ends has made room. */
+  async function waitForPermit(queue: Set<Waiting>, key: string | undefined): Promise<void> {
     if (queue.size >= maxQueued) throw createError('full')
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    queue.add(resolve)
+    const waiting = { key, start: resolve }
+    queue.add(waiting)
     const giveUp = () => {
-      queue.delete(resolve)
+      queue.delete(waiting)
       reject(createError('late'))
     }
     const timer = maxWaitMs === Infinity ? undefined : setTimeout(giveUp, maxWaitMs)
     await promise.finally(() => clearTimeout(timer))
   }
 
-  /** Hands the permit over to the first in the queue. */
-  function release(): void {
-    const queue = urgent.size > 0 ? urgent : others
-    const [handOver] = queue
-    if (handOver === undefined) {
-      running -= 1
-      return
+  /** Starts the first call in the queues that may run. */
+  function startNext(): void {
+    for (const queue of [urgent, others]) {
+      for (const waiting of queue) {
+        if (!isFree(waiting.key)) continue
+        queue.delete(waiting)
+        count(waiting.key, 1)
+        waiting.start()
+        return
+      }
     }
-    queue.delete(handOver)
-    handOver()
   }
 }

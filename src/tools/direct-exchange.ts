@@ -35,7 +35,7 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
     exchange: async (request) => {
       const deadline = startDeadline(timeoutMs)
       try {
-        return await exchange(request, deadline.signal)
+        return await exchange(request, deadline.signal, () => {})
       } finally {
         deadline.clear()
       }

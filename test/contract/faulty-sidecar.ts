@@ -8,11 +8,14 @@ import { watchAssertions } from '../../src/broker/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/broker/exchange/entra.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { retryExchanges } from '../../src/broker/tokens/attempts.ts'
+import { createAttemptBudget, poolAttempts } from '../../src/broker/tokens/attempts.ts'
 import type { RefreshEvent } from '../../src/broker/tokens/exchanges.ts'
-import { shareIdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
+import {
+  createThrottles,
+  shareIdentityFailures,
+} from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
-import type { TokenSource } from '../../src/broker/tokens/token.ts'
+import type { Attempt } from '../../src/broker/tokens/token.ts'
 import { movedClock } from '../broker/exchange/moved-clock.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { identityOf } from '../fixtures/identity.ts'
@@ -57,15 +60,17 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       detour === undefined ? dispatch(options, handler) : detour.dispatch(options, handler),
   )
   const readAssertion = createAssertionReader()
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock })
+  const share = shareIdentityFailures(clock, createThrottles())
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, share })
   let limitMs: number | undefined
-  const limited: TokenSource = (original, signal) => {
-    if (limitMs === undefined) return exchange(original, signal)
-    return exchange(original, AbortSignal.any([signal, AbortSignal.timeout(limitMs)]))
+  const limited: Attempt = (original, signal, onStep) => {
+    const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]
+    return exchange(original, AbortSignal.any([signal, ...limits]), onStep)
   }
-  const retried = retryExchanges(shareIdentityFailures(limited, clock), {
+  const retried = poolAttempts(limited, {
     timeoutMs: 60_000,
     clock,
+    budget: createAttemptBudget(clock),
     random,
   })
   const refreshes: RefreshEvent[] = []

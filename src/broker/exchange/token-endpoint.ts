@@ -3,6 +3,7 @@
  * time limit the signal of `tokens/exchanges.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects with
  * the assertion in the body and has no time limit (E4).
  */
+import type { Dispatcher } from 'undici'
 import * as z from 'zod/mini'
 import { BrokerError } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
@@ -12,9 +13,9 @@ import { type Clock, createLifetime } from '../tokens/clock.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { type Assertion, decodeClaims } from './assertion.ts'
 import type { Route } from './dispatcher.ts'
-import { toTransportError } from './transport-errors.ts'
+import { type Destination, toTransportError } from './transport-errors.ts'
 
-interface PostedForm {
+export interface PostedForm {
   readonly headers: Record<string, string>
   readonly body: string
 }
@@ -49,21 +50,8 @@ const MAX_ERROR_LENGTH = 16_384
 /** Sends a POST. Throws a `BrokerError`, also for a request without a response. */
 export async function postForm(
   url: string,
-  form: PostedForm,
-  options: PostOptions,
-): Promise<TokenEndpointResponse> {
-  try {
-    return await send(url, form, options)
-  } catch (error) {
-    throw error instanceof BrokerError ? error : toTransportError(error, options.route.destination)
-  }
-}
-
-/** Throws a `BrokerError`, or what undici throws. */
-async function send(
-  url: string,
   { headers, body }: PostedForm,
-  { route, allowedHost, assertion, signal }: PostOptions,
+  { route: { dispatcher, destination }, allowedHost, assertion, signal }: PostOptions,
 ): Promise<TokenEndpointResponse> {
   const { origin, host, protocol, pathname, search } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -74,33 +62,46 @@ async function send(
     )
   }
   const path = `${pathname}${search}`
-  const sent = { origin, path, method: 'POST', headers, body, signal } as const
-  const response = await route.dispatcher.request(sent)
-  const status = response.statusCode
+  try {
+    const response = await dispatcher.request({
+      origin,
+      path,
+      method: 'POST',
+      headers,
+      body,
+      signal,
+    })
+    return await readResponse(response, assertion, destination)
+  } catch (error) {
+    throw error instanceof BrokerError ? error : toTransportError(error, destination)
+  }
+}
+
+/** Throws a `BrokerError`, or what undici throws. */
+async function readResponse(
+  { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  assertion: Secret,
+  { name, wrongServerFix }: Destination,
+): Promise<TokenEndpointResponse> {
   if (status >= 300 && status < 400) {
     // Destroying a body emits an error, which ends the process if nothing listens.
-    response.body.on('error', () => {}).destroy()
+    body.on('error', () => {}).destroy()
     throw new BrokerError(
       'entra_redirected',
-      `the request to ${route.destination.name} got a redirect (${status}), which would send the assertion to another host and is not followed`,
-      route.destination.wrongServerFix,
+      `the request to ${name} got a redirect (${status}), which would send the assertion to another host and is not followed`,
+      wrongServerFix,
     )
   }
   const createError = () =>
     new BrokerError(
       'entra_bad_response',
-      `the request to ${route.destination.name} got a response of more than ${MAX_BODY_BYTES} bytes`,
-      route.destination.wrongServerFix,
+      `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`,
+      wrongServerFix,
     )
-  const received = await readBody(response.body, MAX_BODY_BYTES, createError)
+  const received = await readBody(body, MAX_BODY_BYTES, createError)
   const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
-  return {
-    status,
-    headers: response.headers,
-    json: parseJsonObject(text),
-    text,
-    date: parseHttpDate(String(response.headers['date'] ?? '')),
-  }
+  const date = parseHttpDate(String(headers['date'] ?? ''))
+  return { status, headers, json: parseJsonObject(text), text, date }
 }
 
 /**

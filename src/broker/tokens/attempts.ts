@@ -2,99 +2,176 @@
  * The attempts of an exchange that callers wait for, so that a cold start survives a transient failure. The delays after a
  * failed exchange, of all attempts, are in `backoff.ts`.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './backoff.ts'
-import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
 
-interface RetryOptions {
+interface PoolOptions {
   readonly clock: Pick<Clock, 'monotonic'>
   /** How long a caller waits, in milliseconds: the last attempt starts in time to end within it. */
   readonly timeoutMs: number
+  readonly budget: AttemptBudget
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
 }
 
 const MAX_ATTEMPTS = 3
-/** An attempt without a response for this long is hedged. */
-const HEDGE_AFTER_MS = 3000
+/** Another attempt starts when Entra ID has been silent for this long after the POST of the last one. */
+const SILENT_MS = 3000
 /** The time that an attempt needs at least; one after a slow failure is expected to need as long as that. */
 const MIN_ATTEMPT_MS = 500
 /** With jitter between half and all of it. */
 const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
-/** Retries and hedges of the process in any minute: a fleet must not multiply the load of an outage. */
-const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
 
 /**
- * Retries exchanges of `next` that failed in a way that may pass within seconds, three attempts at most. Throws
- * the error of the last attempt. An attempt that is silent for `HEDGE_AFTER_MS` goes on, and another one starts: on
- * another connection, since a connection has one request at a time. The signal ends all of them. An exchange
- * in the background has one attempt: the cache retries it, and no caller waits.
+ * Makes the attempts of each exchange: one, and up to two more. The next one starts after a failure that may pass within
+ * seconds, or when the last one is silent, which goes on: the next one has another connection, since a connection has one
+ * request at a time. The first token and the first permanent error end all of them, and so does the signal. Otherwise throws
+ * the last error that is an answer; silence is reported only if there was no answer. An exchange in the background has one
+ * attempt: the cache retries it, and no caller waits.
  */
-export function retryExchanges(
-  next: TokenSource,
-  { clock, timeoutMs, random = Math.random }: RetryOptions,
-): TokenSource {
-  const spend = createBudget(clock)
+export function poolAttempts(attempt: Attempt, options: PoolOptions): TokenSource {
+  return (request, signal, onAnswer = () => {}) =>
+    request.isBackground === true
+      ? attempt(request, signal, () => {})
+      : new Pool(attempt, { ...options, request, signal, onAnswer }).token
+}
 
-  return async (request, signal) => {
-    if (request.isBackground === true) return next(request, signal)
-    const firstStartedAt = clock.monotonic()
-    for (let attempts = 1; ; attempts += 1) {
-      const startedAt = clock.monotonic()
-      try {
-        return await hedge(request, signal)
-      } catch (thrown) {
-        const error = toBrokerError(thrown)
-        const now = clock.monotonic()
-        const nextTakesMs = Math.max(now - startedAt, MIN_ATTEMPT_MS)
-        const leftMs = timeoutMs - (now - firstStartedAt) - nextTakesMs
-        const delayMs = computeDelayMs(error, attempts, leftMs, random)
-        const isOver = attempts === MAX_ATTEMPTS || signal.aborted
-        if (delayMs === undefined || isOver) throw error
-        // What was not sent needs no extra attempt.
-        if (!error.isRepeated && !spend()) throw error
-        // If the signal aborts meanwhile, this error says why.
-        await sleep(delayMs, undefined, { signal }).catch(() => Promise.reject(error))
-      }
+interface Running {
+  readonly startedAt: number
+  readonly abort: AbortController
+}
+
+interface PooledExchange extends PoolOptions {
+  readonly request: TokenRequest
+  readonly signal: AbortSignal
+  readonly onAnswer: (error: BrokerError) => void
+}
+
+/** The attempts of one exchange. */
+class Pool {
+  readonly #attempt: Attempt
+  readonly #exchange: PooledExchange
+  readonly #startedAt: number
+  readonly #outcome = Promise.withResolvers<AccessToken>()
+  readonly #running = new Set<Running>()
+  #count = 0
+  #latest: Running | undefined
+  #isSent = false
+  #isOver = false
+  #error: BrokerError | undefined
+  /** Runs from the POST of the latest attempt to its answer. */
+  #silence: NodeJS.Timeout | undefined
+  /** The delay after an answer. */
+  #retry: NodeJS.Timeout | undefined
+
+  constructor(attempt: Attempt, exchange: PooledExchange) {
+    this.#attempt = attempt
+    this.#exchange = exchange
+    this.#startedAt = exchange.clock.monotonic()
+    exchange.signal.addEventListener('abort', this.#endIfIdle)
+    this.#start()
+  }
+
+  get token(): Promise<AccessToken> {
+    return this.#outcome.promise
+  }
+
+  /** The time left for another attempt, in milliseconds; none after the time limit of the exchange. */
+  get #leftMs(): number {
+    const { clock, timeoutMs, signal } = this.#exchange
+    return signal.aborted ? 0 : timeoutMs - (clock.monotonic() - this.#startedAt)
+  }
+
+  #start(): void {
+    this.#clearTimers()
+    const { clock, request, signal } = this.#exchange
+    const running = { startedAt: clock.monotonic(), abort: new AbortController() }
+    this.#count += 1
+    this.#latest = running
+    this.#running.add(running)
+    this.#attempt(request, AbortSignal.any([running.abort.signal, signal]), (step) => {
+      if (step === 'sent') this.#isSent = true
+      if (running === this.#latest) this.#watchSilence(step === 'sent')
+    }).then(
+      (token) => this.#end(() => this.#outcome.resolve(token)),
+      (thrown: unknown) => this.#onError(running, toBrokerError(thrown)),
+    )
+  }
+
+  #watchSilence(isSilent: boolean): void {
+    clearTimeout(this.#silence)
+    if (!isSilent || this.#retry !== undefined) return
+    this.#silence = setTimeout(() => {
+      if (this.#leftMs >= MIN_ATTEMPT_MS && this.#mayStart()) this.#start()
+    }, SILENT_MS)
+  }
+
+  /** Takes another attempt from the budget. If nothing was sent, the next attempt is the first request. */
+  #mayStart(): boolean {
+    const { budget, request } = this.#exchange
+    return this.#count < MAX_ATTEMPTS && (!this.#isSent || budget(request))
+  }
+
+  #onError(failed: Running, error: BrokerError): void {
+    this.#running.delete(failed)
+    if (this.#isOver) return
+    if (failed === this.#latest) clearTimeout(this.#silence)
+    if (isAnswer(error)) {
+      this.#error = error
+      this.#exchange.onAnswer(error)
+    }
+    this.#error ??= error
+    if (error.isPermanent) {
+      this.#end(() => this.#outcome.reject(error))
+      return
+    }
+    // Otherwise the silence of the latest one decides when the next one starts.
+    if (isAnswer(error) || failed === this.#latest) this.#retryAfter(failed, error)
+    this.#endIfIdle()
+  }
+
+  #retryAfter({ startedAt }: Running, error: BrokerError): void {
+    const { clock, random = Math.random } = this.#exchange
+    const nextTakesMs = Math.max(clock.monotonic() - startedAt, MIN_ATTEMPT_MS)
+    const delayMs = computeDelayMs(error, this.#count, this.#leftMs - nextTakesMs, random)
+    if (delayMs === undefined || this.#retry !== undefined || !this.#mayStart()) return
+    clearTimeout(this.#silence)
+    this.#retry = setTimeout(() => this.#start(), delayMs)
+  }
+
+  /** Ends the exchange with its error if no attempt runs or will start. */
+  readonly #endIfIdle = (): void => {
+    const willStart = this.#retry !== undefined && !this.#exchange.signal.aborted
+    if (this.#running.size > 0 || willStart) return
+    this.#end(() => this.#outcome.reject(this.#error))
+  }
+
+  #end(settle: () => void): void {
+    settle()
+    this.#isOver = true
+    this.#clearTimers()
+    const { clock, signal } = this.#exchange
+    signal.removeEventListener('abort', this.#endIfIdle)
+    for (const { startedAt, abort } of this.#running) {
+      const isSilent = clock.monotonic() - startedAt >= SILENT_MS
+      const reason = isSilent && new DOMException('Another attempt has ended', 'TimeoutError')
+      abort.abort(reason || undefined)
     }
   }
 
-  /** Makes an attempt, and another one at the same time if it is silent. */
-  async function hedge(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
-    const silent = new AbortController()
-    const extra = new AbortController()
-    const silentOrOver = AbortSignal.any([silent.signal, signal])
-    try {
-      const first = next(request, silentOrOver)
-      const silence = sleep(HEDGE_AFTER_MS, true, { signal: silentOrOver })
-      const isSilent = await Promise.race([first.then(() => false), silence]).catch(() => false)
-      if (!isSilent || !spend()) return await first
-      return await findFirstToken([first, next(request, AbortSignal.any([extra.signal, signal]))])
-    } finally {
-      // Only the first one did not answer in time.
-      silent.abort(new DOMException('Another attempt has ended', 'TimeoutError'))
-      extra.abort()
-    }
+  #clearTimers(): void {
+    clearTimeout(this.#silence)
+    clearTimeout(this.#retry)
+    this.#retry = undefined
   }
 }
 
-/** Returns the first token. Throws the first permanent error, or the last one that is more than silence. */
-function findFirstToken(attempts: readonly Promise<AccessToken>[]): Promise<AccessToken> {
-  let running = attempts.length
-  let latest: BrokerError | undefined
-  return new Promise((resolve, reject) => {
-    for (const attempt of attempts) {
-      attempt.then(resolve, (thrown: unknown) => {
-        running -= 1
-        const error = toBrokerError(thrown)
-        if (error.code !== 'entra_timeout') latest = error
-        if (running === 0 || error.isPermanent) reject(latest ?? error)
-      })
-    }
-  })
+/** Returns whether the error says more than that Entra ID was silent, or that it was not asked. */
+function isAnswer({ code }: BrokerError): boolean {
+  return code !== 'entra_timeout' && code !== 'overloaded'
 }
 
 const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
@@ -120,8 +197,23 @@ function computeDelayMs(
   return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))
 }
 
-/** Creates the function that takes one of the extra attempts of a minute; it returns false if none is left. */
-function createBudget(clock: Pick<Clock, 'monotonic'>): () => boolean {
+/** Takes an extra attempt for this exchange; returns false if none is left. */
+export type AttemptBudget = (request: Pick<TokenRequest, 'isUnasked'>) => boolean
+
+/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
+const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
+
+/**
+ * Creates the budget of extra attempts of a process: ten in any minute for callers, and ten for the exchanges that no caller
+ * asked for, so that these leave a cold start its attempts.
+ */
+export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): AttemptBudget {
+  const takeForCaller = createWindow(clock)
+  const takeUnasked = createWindow(clock)
+  return ({ isUnasked = false }) => (isUnasked ? takeUnasked() : takeForCaller())
+}
+
+function createWindow(clock: Pick<Clock, 'monotonic'>): () => boolean {
   let spentAt: readonly number[] = []
   return () => {
     const now = clock.monotonic()

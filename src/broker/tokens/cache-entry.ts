@@ -27,6 +27,11 @@ export function createCacheKey(
   return JSON.stringify([authorityHost, tenantId, clientId, scope])
 }
 
+/** Returns the key of an identity: of all its cache keys together. */
+export function createIdentityKey(identity: Identity): string {
+  return createCacheKey(identity, '')
+}
+
 /** The state of one key, for status and metrics. */
 export interface CacheEntry {
   readonly request: TokenRequest

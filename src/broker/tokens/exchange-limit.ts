@@ -1,19 +1,33 @@
-/** How many exchanges run at the same time. Exchanges in the background do not wait behind callers. */
+/** How many POSTs to Entra ID run at the same time. Those in the background do not wait behind those for callers. */
 import { BrokerError } from '../../lib/errors.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 
+/**
+ * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
+ * cached.
+ */
+const WAITING_SHARE = 3 / 4
+
+/** Returns how many callers of a pod may wait for Entra ID, of those that may be connected. */
+export function countWaiting(maxConnections: number): number {
+  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
+}
+
 interface LimitOptions {
-  /** Exchanges that may run at the same time. */
+  /** POSTs that may run at the same time. */
   readonly maxConcurrent: number
-  /** Exchanges in the background, and exchanges for callers, that may wait. */
+  /** POSTs in the background, and POSTs for callers, that may wait. */
   readonly maxQueued?: number
-  /** How long a caller waits, in milliseconds. An exchange may wait for half of it. */
+  /** How long a caller waits, in milliseconds. A POST may wait for half of it. */
   readonly timeoutMs: number
 }
 
+/** The share of the POSTs that one identity may have: the others get tokens while Entra ID does not answer for it. */
+const IDENTITY_SHARE = 3 / 4
+
 /**
- * Creates the limit. It throws `overloaded` for an exchange that waits too long, or finds its queue full. An exchange stays
- * in the queue after its caller has hung up.
+ * Creates the limit; the key of a call is its identity. It throws `overloaded` for a POST that waits too long, or finds
+ * its queue full. A POST stays in the queue after its caller has hung up.
  */
 export function createExchangeLimit({
   maxConcurrent,
@@ -22,6 +36,7 @@ export function createExchangeLimit({
 }: LimitOptions): Semaphore {
   return createSemaphore({
     maxConcurrent,
+    maxPerKey: Math.ceil(maxConcurrent * IDENTITY_SHARE),
     maxQueued,
     maxWaitMs: timeoutMs / 2,
     createError: () =>
@@ -29,9 +44,8 @@ export function createExchangeLimit({
   })
 }
 
-/** Returns a limit in which a call needs a permit of both: of `own` first, then of `shared` if there is one. */
-export function nestLimits(own: Semaphore, shared: Semaphore | undefined): Semaphore {
-  if (shared === undefined) return own
+/** Returns a limit in which a call needs a permit of both: of `own` first, then of `shared`. */
+export function nestLimits(own: Semaphore, shared: Semaphore): Semaphore {
   return (work, options) => own(() => shared(work, options), options)
 }
 

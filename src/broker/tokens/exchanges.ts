@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import type { Semaphore } from '../../lib/semaphore.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
@@ -18,7 +17,7 @@ type Outcome =
 /** The outcome of one exchange with Entra ID: of its last attempt. */
 export interface ExchangeEvent {
   readonly request: TokenRequest
-  /** Without the wait for a permit. */
+  /** From the first attempt to the end of the last one. */
   readonly durationMs: number
   readonly outcome: Outcome
 }
@@ -38,8 +37,6 @@ export interface ExchangesOptions {
    * long again, so that a late token is cached for the next callers. An exchange in the background has it once.
    */
   readonly timeoutMs: number
-  /** Limits how many exchanges run at the same time. */
-  readonly limit: Semaphore
   readonly clock: Clock
   /** Called after each exchange, with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
@@ -55,7 +52,12 @@ interface Flight {
   isBackground: boolean
 }
 
-type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
+type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground' | 'isUnasked'>
+
+/** What Entra ID has answered so far to an exchange that goes on. */
+interface Answer {
+  error?: BrokerError
+}
 
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
@@ -80,13 +82,15 @@ export class Exchanges {
   }
 
   /** Returns the running exchange of a key, or starts one (single flight), under a new correlation id unless one is given. */
-  start(entry: Entry, { isBackground = false, correlationId }: StartOptions): Flight {
+  start(entry: Entry, options: StartOptions): Flight {
     const running = this.find(entry)
     if (running !== undefined) return running
     entry.clearTimer()
     const startedAt = this.#options.clock.monotonic()
-    const outcome = this.#run(entry, { isBackground, correlationId: correlationId ?? randomUUID() })
-    const token = isBackground ? outcome : this.#limitWait(entry, outcome)
+    const { isBackground = false, correlationId = randomUUID() } = options
+    const answer: Answer = {}
+    const outcome = this.#run(entry, { ...options, correlationId }, answer)
+    const token = isBackground ? outcome : this.#limitWait(entry, outcome, answer)
     const flight = { token, startedAt, isBackground }
     this.#flights.set(entry.key, flight)
     return flight
@@ -99,11 +103,18 @@ export class Exchanges {
   refresh(entry: Entry): void {
     if (this.find(entry) !== undefined) return
     const isBackground = entry.failure !== undefined || entry.ttlMs > 0
-    this.start(entry, { isBackground }).token.catch(() => {})
+    this.start(entry, { isBackground, isUnasked: true }).token.catch(() => {})
   }
 
-  /** Throws `entra_timeout` after a caller's time limit. From then on the exchange runs in the background. */
-  async #limitWait(entry: Entry, outcome: Promise<AccessToken>): Promise<AccessToken> {
+  /**
+   * Throws what Entra ID has answered until a caller's time limit, or else `entra_timeout`. From then on the exchange runs
+   * in the background.
+   */
+  async #limitWait(
+    entry: Entry,
+    outcome: Promise<AccessToken>,
+    answer: Answer,
+  ): Promise<AccessToken> {
     const { timeoutMs } = this.#options
     const deadline = startDeadline(timeoutMs)
     try {
@@ -117,24 +128,25 @@ export class Exchanges {
         `Entra ID issued no token within ${timeoutMs / 1000} s`,
         'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
       )
-      throw this.#fail(this.#findSuccessor(entry), timeout)
+      throw this.#fail(this.#findSuccessor(entry), answer.error ?? timeout)
     } finally {
       deadline.clear()
     }
   }
 
   /** Makes an exchange and records its outcome. After a failure with an identity that was replaced, makes another one. */
-  async #run(entry: Entry, options: StartOptions): Promise<AccessToken> {
+  async #run(entry: Entry, options: StartOptions, answer: Answer): Promise<AccessToken> {
     const { request } = entry
     let token: AccessToken
     try {
-      token = await this.#exchange({ ...request, ...options })
+      token = await this.#exchange({ ...request, ...options }, answer)
       this.#requireUnexpired(token)
     } catch (thrown) {
       const error = toBrokerError(thrown)
       const successor = this.#findSuccessor(entry)
       const isReplaced = !isSameExchange(request.identity, successor.request.identity)
-      if (isReplaced && mayRecoverWithNewAssertion(error)) return this.#run(successor, options)
+      if (isReplaced && mayRecoverWithNewAssertion(error))
+        return this.#run(successor, options, answer)
       this.#flights.delete(entry.key)
       throw this.#fail(successor, error)
     }
@@ -143,26 +155,17 @@ export class Exchanges {
     return token
   }
 
-  /** Makes an exchange once the limit permits it. The signal of its time limit ends it; the wait for the permit counts. */
-  async #exchange(request: TokenRequest): Promise<AccessToken> {
-    const { timeoutMs, limit } = this.#options
-    const { isBackground = false } = request
-    const deadline = startDeadline(isBackground ? timeoutMs : 2 * timeoutMs)
-    try {
-      return await limit(() => this.#report(request, deadline.signal), { isUrgent: isBackground })
-    } finally {
-      deadline.clear()
-    }
-  }
-
-  /** Makes an exchange and reports it. */
-  async #report(request: TokenRequest, signal: AbortSignal): Promise<AccessToken> {
-    const { clock, onExchange } = this.#options
+  /** Makes an exchange and reports it. The signal of its time limit ends it. */
+  async #exchange(request: TokenRequest, answer: Answer): Promise<AccessToken> {
+    const { clock, timeoutMs, onExchange } = this.#options
+    const deadline = startDeadline(request.isBackground === true ? timeoutMs : 2 * timeoutMs)
     const startedAt = clock.monotonic()
-    const outcome = await this.#source(request, signal).then(
+    const onAnswer = (error: BrokerError) => void (answer.error = error)
+    const outcome = await this.#source(request, deadline.signal, onAnswer).then(
       (token): Outcome => ({ ok: true, token }),
       (thrown: unknown): Outcome => ({ ok: false, error: toBrokerError(thrown) }),
     )
+    deadline.clear()
     onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
     if (!outcome.ok) throw outcome.error
     return outcome.token
@@ -214,7 +217,7 @@ export class Exchanges {
     failure.endBackoff()
     if (entry.ttlMs > 0) this.schedule(entry)
     // Callers without a token wait for it: the cached failure may be over.
-    else if (willRetry) this.start(entry, {}).token.catch(() => {})
+    else if (willRetry) this.start(entry, { isUnasked: true }).token.catch(() => {})
     else entry.clearTimer()
   }
 

@@ -2,15 +2,22 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
 import { type BrokerError, mayBePropagating, toBrokerError } from '../../lib/errors.ts'
+import type { Identity } from '../identities.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
-import { createCacheKey } from './cache-entry.ts'
-import type { TokenSource } from './token.ts'
+import { createIdentityKey } from './cache-entry.ts'
+import type { AccessToken } from './token.ts'
 
-interface IdentityState {
-  /** The last response 429 with Retry-After. `readAwakeTime` says when it is over. */
-  throttle?: { readonly error: BrokerError; readonly until: number; readonly wallOffset: number }
-  /** The first rejection since the credential worked, on the monotonic clock, and what Entra ID rejected. */
-  refusal?: { readonly since: number; readonly assertion: BrokerError['assertion'] }
+/** The last response 429 with Retry-After. `readAwakeTime` says when it is over. */
+interface Throttle {
+  readonly error: BrokerError
+  readonly until: number
+  readonly wallOffset: number
+}
+
+/** The first rejection since the credential worked, on the monotonic clock, and what Entra ID rejected. */
+interface Refusal {
+  readonly since: number
+  readonly assertion: BrokerError['assertion']
 }
 
 /**
@@ -21,47 +28,68 @@ const GRACE_MS = 3 * 60_000
 /** The least recently used one is forgotten: a request may name any client id. */
 const MAX_IDENTITIES = 1000
 
-/**
- * Shares the failures of an identity between its exchanges. Throws `entra_throttled` without an exchange until
- * Retry-After ends. A rejection of something that may be new is temporary during one grace, which begins with the first
- * one; the next grace begins only after a token, or for another assertion.
- */
-export function shareIdentityFailures(next: TokenSource, clock: Clock): TokenSource {
-  const states = new LRUCache<string, IdentityState>({ max: MAX_IDENTITIES })
+/** The throttled identities of a process. */
+export type Throttles = LRUCache<string, Throttle>
 
-  return async (request, signal) => {
-    const key = createCacheKey(request.identity, '')
-    const state = states.get(key) ?? {}
-    states.set(key, state)
-    const { throttle } = state
-    if (throttle !== undefined) {
-      const retryAfterMs = throttle.until - readAwakeTime(throttle.wallOffset, clock)
-      if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs, isRepeated: true })
-    }
-    try {
-      const token = await next(request, signal)
-      delete state.refusal
-      return token
-    } catch (thrown) {
-      throw recordFailure(state, toBrokerError(thrown), clock)
-    }
-  }
+export function createThrottles(): Throttles {
+  return new LRUCache({ max: MAX_IDENTITIES })
 }
 
-/** Returns the error for callers. */
-function recordFailure(state: IdentityState, error: BrokerError, clock: Clock): BrokerError {
-  // It is recorded for the other identity.
-  if (error.isOfAssertion) return error
-  const now = clock.monotonic()
-  const { code, retryAfterMs, assertion } = error
-  if (code === 'entra_throttled' && retryAfterMs !== undefined) {
-    state.throttle = { error, until: now + retryAfterMs, wallOffset: readWallOffset(clock) }
+/**
+ * Makes one step of an exchange: `prepare` obtains what `post` sends for this identity. Its failure is of another identity,
+ * or of the projected token, and so is not shared.
+ */
+export type ShareFailures = <T>(
+  identity: Identity,
+  prepare: () => Promise<T>,
+  post: (prepared: T) => Promise<AccessToken>,
+) => Promise<AccessToken>
+
+/**
+ * Creates what shares the failures of an identity between its exchanges. Throws `entra_throttled` without an exchange
+ * until Retry-After ends. A rejection of something that may be new is temporary during one grace, which begins with the
+ * first one; the next grace begins only after a token, or for another assertion. All exchanges of a process share the
+ * throttles; those of one service account share the grace, since another account has another credential.
+ */
+export function shareIdentityFailures(clock: Clock, throttles: Throttles): ShareFailures {
+  const refusals = new LRUCache<string, Refusal>({ max: MAX_IDENTITIES })
+
+  function requireUnthrottled(key: string): void {
+    const throttle = throttles.get(key)
+    if (throttle === undefined) return
+    const retryAfterMs = throttle.until - readAwakeTime(throttle.wallOffset, clock)
+    if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs })
   }
-  if (!mayBePropagating(error)) return error
-  if (!isDeepStrictEqual(state.refusal?.assertion, assertion)) delete state.refusal
-  state.refusal ??= { since: now, assertion }
-  const graceMs = state.refusal.since + GRACE_MS - now
-  return graceMs > 0 ? withGrace(error, clock.wall() + graceMs) : error
+
+  /** Returns the error for callers. */
+  function record(key: string, error: BrokerError): BrokerError {
+    const now = clock.monotonic()
+    const { code, retryAfterMs, assertion } = error
+    if (code === 'entra_throttled' && retryAfterMs !== undefined) {
+      const wallOffset = readWallOffset(clock)
+      throttles.set(key, { error, until: now + retryAfterMs, wallOffset })
+    }
+    if (!mayBePropagating(error)) return error
+    const last = refusals.get(key)
+    const isSame = last !== undefined && isDeepStrictEqual(last.assertion, assertion)
+    const refusal = isSame ? last : { since: now, assertion }
+    refusals.set(key, refusal)
+    const graceMs = refusal.since + GRACE_MS - now
+    return graceMs > 0 ? withGrace(error, clock.wall() + graceMs) : error
+  }
+
+  return async (identity, prepare, post) => {
+    const key = createIdentityKey(identity)
+    requireUnthrottled(key)
+    const prepared = await prepare()
+    try {
+      const token = await post(prepared)
+      refusals.delete(key)
+      return token
+    } catch (thrown) {
+      throw record(key, toBrokerError(thrown))
+    }
+  }
 }
 
 /** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */

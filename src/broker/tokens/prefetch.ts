@@ -43,7 +43,7 @@ async function prefetchFirst(entry: Entry, store: EntryStore, exchanges: Exchang
     (entry.isEmpty || entry.failure?.error.code === 'overloaded')
   while (isPending()) {
     // A failure is recorded in the entry, and is retried.
-    await exchanges.start(entry, {}).token.catch(() => {})
+    await exchanges.start(entry, { isUnasked: true }).token.catch(() => {})
     if (isPending()) await sleep(PREFETCH_PAUSE_MS, undefined, { ref: false })
   }
 }

@@ -1,6 +1,7 @@
 /** The types that the token cache and the exchange share: tokens, and the requests for them. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Lifetime } from './clock.ts'
 
@@ -13,9 +14,11 @@ export interface TokenRequest {
   readonly correlationId?: string | undefined
   /**
    * Set by the cache: callers have an answer without this exchange, the cached token or the cached failure. The cache
-   * repeats it, so it has one attempt and the time of one, and goes first at the exchange limit.
+   * repeats it, so it has one attempt and the time of one, and its POST goes first at the exchange limit.
    */
   readonly isBackground?: boolean
+  /** Set by the cache: no caller has asked for it, so it takes none of the extra attempts of callers. */
+  readonly isUnasked?: boolean
 }
 
 /** A caller's request to the token cache. `createCacheRequest` creates it. */
@@ -46,8 +49,22 @@ export interface AccessToken {
   readonly audit?: TokenAudit
 }
 
-/** Returns a token or throws a `BrokerError`. Sources are stacked by decoration. The signal ends the work. */
-export type TokenSource = (request: TokenRequest, signal: AbortSignal) => Promise<AccessToken>
+/**
+ * Returns a token or throws a `BrokerError`. The signal ends the work. `onAnswer` gets the error of an attempt that Entra ID
+ * has answered, while others go on.
+ */
+export type TokenSource = (
+  request: TokenRequest,
+  signal: AbortSignal,
+  onAnswer?: (error: BrokerError) => void,
+) => Promise<AccessToken>
+
+/** One attempt of an exchange. `onStep` is called when a POST is sent, and when it is answered or has failed. */
+export type Attempt = (
+  request: TokenRequest,
+  signal: AbortSignal,
+  onStep: (step: 'sent' | 'answered') => void,
+) => Promise<AccessToken>
 
 /**
  * Returns a token or throws a `BrokerError`. `createSignal` is called for a caller that waits: its signal ends only this

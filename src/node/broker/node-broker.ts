@@ -61,7 +61,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   const limits = readPodLimits(io.env)
   const log = createNodeLog(config, io)
   const files = new RemoteFiles(send)
-  const exchanges = createExchangeStack(config.exchange, createExchangeLimit(config.exchange))
+  const exchanges = createExchangeStack(config)
   const ofNamespace = countNamespaceExchanges(config.exchange.maxConcurrent)
   const parts = {
     env,

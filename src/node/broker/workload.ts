@@ -14,7 +14,7 @@ import type { ListenForPod } from '../../broker/server/app.ts'
 import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
 import type { ProcessLog } from '../../broker/telemetry/logger.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
-import { nestLimits } from '../../broker/tokens/exchange-limit.ts'
+import { createExchangeLimit, nestLimits } from '../../broker/tokens/exchange-limit.ts'
 import {
   BrokerError,
   ConfigError,
@@ -143,7 +143,10 @@ export class Workload {
     if (config === undefined) return
     const exchanges = {
       ...this.#node.exchanges,
-      limit: nestLimits(this.namespaceLimit, this.#node.exchanges.limit),
+      limit: nestLimits(
+        createExchangeLimit(config.exchange),
+        nestLimits(this.namespaceLimit, this.#node.exchanges.limit),
+      ),
     }
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
     const readAssertion = this.#createAssertionReader(config.exchange.audience)

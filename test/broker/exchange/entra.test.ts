@@ -9,7 +9,10 @@ import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { shareIdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import {
+  createThrottles,
+  shareIdentityFailures,
+} from '../../../src/broker/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/broker/tokens/clock.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { identityOf } from '../../fixtures/identity.ts'
@@ -55,7 +58,7 @@ const createSharing = () =>
   createTestExchange({
     dispatcher: simulator.dispatcher,
     clock,
-    around: (source) => shareIdentityFailures(source, clock),
+    share: shareIdentityFailures(clock, createThrottles()),
   })
 
 const failure = (source: TestExchange): Promise<BrokerError> =>

@@ -9,5 +9,5 @@ type Options = Omit<ExchangeOptions, 'readAssertion'> & Partial<ExchangeOptions>
 
 export function createTestExchange(options: Options): TestExchange {
   const source = createEntraExchange({ readAssertion: createAssertionReader(), ...options })
-  return (request, signal = new AbortController().signal) => source(request, signal)
+  return (request, signal = new AbortController().signal) => source(request, signal, () => {})
 }

@@ -1,9 +1,19 @@
 import { expect, test, vi } from 'vitest'
 import { createExchangeLimit, nestLimits } from '../../../src/broker/tokens/exchange-limit.ts'
+import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
+import { ORDERS } from '../../fixtures/parts.ts'
 import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
-import { MINUTE_MS, setUp, useFakeTime } from './setup.ts'
+import {
+  createProcess,
+  MINUTE_MS,
+  range,
+  setUp,
+  setUpLimited,
+  TIMEOUT_MS,
+  useFakeTime,
+} from './setup.ts'
 
 useFakeTime()
 
@@ -74,4 +84,32 @@ test('an exchange that failed makes room for the next', async () => {
   expect((await all).map(({ text }) => text)).toEqual(Array(5).fill('internal'))
   entra.behave({})
   expect((await ask(get, VAULT)).tookMs).toBe(0)
+})
+
+const REPORTS = createCacheRequest(
+  { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
+  VAULT.scope,
+)
+
+test('40 silent resources of an identity leave another identity its token', async () => {
+  const { entra, get } = setUpLimited()
+  entra.behave({ latencyMs: MINUTE_MS })
+  const silent = range(40).map((name) => ask(get, other(name)))
+  await vi.advanceTimersByTimeAsync(1000)
+  entra.behave({ latencyMs: 100 })
+  const answer = ask(get, REPORTS)
+  await vi.advanceTimersByTimeAsync(16_000)
+  expect(await answer).toMatchObject({ ok: true, tookMs: 100 })
+  expect((await Promise.all(silent)).every(({ ok }) => !ok)).toBe(true)
+})
+
+test('an exchange that waits for its next attempt leaves its permit to others', async () => {
+  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: TIMEOUT_MS })
+  const { entra, get } = setUpLimited({ shared: { ...createProcess(), limit } })
+  entra.behave({ error: 'entra_unavailable', retryAfterMs: 5000 }, {})
+  const waiting = ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(100)
+  expect(await ask(get, REPORTS)).toMatchObject({ ok: true, tookMs: 0 })
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+  expect(await waiting).toMatchObject({ ok: true, text: `${VAULT.scope} #3` })
 })

@@ -1,15 +1,15 @@
 import { describe, expect, test, vi } from 'vitest'
 import { type AssertionClaims, BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
-import { shareIdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
 import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
-import type { GetToken } from '../../../src/broker/tokens/token.ts'
+import type { GetToken, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import { ask, askFor } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import {
   CACHE_OPTIONS,
+  createAttempt,
+  createProcess,
   HOUR_MS,
   jump,
   MINUTE_MS,
@@ -151,6 +151,16 @@ describe('a throttled identity', () => {
     expect(answers.every(({ ok }) => ok)).toBe(true)
   })
 
+  test('is not exchanged for another cache of the process', async () => {
+    const shared = createProcess()
+    const first = setUpLimited({ shared })
+    first.entra.behave(THROTTLED)
+    await ask(first.get, VAULT)
+    const second = setUpLimited({ shared })
+    expect(await ask(second.get, other(1))).toMatchObject({ text: 'entra_throttled' })
+    expect(second.entra.exchanges).toHaveLength(0)
+  })
+
   test('leaves other identities alone', async () => {
     const { entra, get } = setUp({ behaviour: THROTTLED })
     await ask(get, VAULT)
@@ -185,7 +195,8 @@ function createCache(entra: Rejecting) {
     const options = { fix: 'create it', entra: { aadsts }, assertion, needsChange }
     return Promise.reject(new BrokerError(code, 'no', options))
   }
-  const source = shareIdentityFailures(reject, systemClock)
+  const attempt = createAttempt(reject)
+  const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
   const cache = new TokenCache(source, { ...CACHE_OPTIONS, maxEntries: 9 })
   return Object.assign(cache, { get: cache.createGet(Infinity) })
 }

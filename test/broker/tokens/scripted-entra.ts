@@ -4,12 +4,7 @@ import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLifetime, systemClock } from '../../../src/broker/tokens/clock.ts'
 import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
-import type {
-  AccessToken,
-  CacheRequest,
-  TokenRequest,
-  TokenSource,
-} from '../../../src/broker/tokens/token.ts'
+import type { AccessToken, CacheRequest, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 
 export const VAULT: CacheRequest = createCacheRequest(ORDERS, 'https://vault.test/.default')
@@ -29,7 +24,7 @@ export interface Behaviour {
 }
 
 export interface ScriptedEntra {
-  readonly source: TokenSource
+  readonly source: (request: TokenRequest, signal: AbortSignal) => Promise<AccessToken>
   /** Sets the behaviour of exchanges that start from now on: of the next ones in turn, then of all others. */
   readonly behave: (...behaviours: readonly Behaviour[]) => void
   /** Every exchange, with its start on the monotonic clock. */

@@ -1,12 +1,18 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/broker/tokens/clock.ts'
-import { retryExchanges } from '../../../src/broker/tokens/attempts.ts'
+import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
 import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent, RefreshEvent } from '../../../src/broker/tokens/exchanges.ts'
-import { shareIdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import {
+  createThrottles,
+  shareIdentityFailures,
+} from '../../../src/broker/tokens/identity-failures.ts'
+import type { Semaphore } from '../../../src/lib/semaphore.ts'
+import { createIdentityKey } from '../../../src/broker/tokens/cache-entry.ts'
+import type { Attempt, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { TokenCache, type TokenCacheOptions } from '../../../src/broker/tokens/token-cache.ts'
-import { type Behaviour, createScriptedEntra } from './scripted-entra.ts'
+import { type Behaviour, createScriptedEntra, type ScriptedEntra } from './scripted-entra.ts'
 
 export const SECOND_MS = 1000
 export const MINUTE_MS = 60_000
@@ -32,7 +38,6 @@ export const range = (count: number) => Array.from({ length: count }, (_, index)
 export const CACHE_OPTIONS: TokenCacheOptions = {
   maxEntries: 100,
   timeoutMs: MINUTE_MS,
-  limit: (work) => work(),
   clock: systemClock,
   random: () => 0.5,
   onResult: () => {},
@@ -42,13 +47,34 @@ export const CACHE_OPTIONS: TokenCacheOptions = {
 
 interface SetUpOptions extends Partial<TokenCacheOptions> {
   readonly behaviour?: Behaviour
+  readonly limit?: Semaphore
+}
+
+/** Creates the attempts of a sidecar at a scripted Entra ID: with a limit, and with the failures that identities share. */
+export function createAttempt(
+  post: ScriptedEntra['source'],
+  limit: Semaphore = (work) => work(),
+  throttles = createThrottles(),
+): Attempt {
+  const share = shareIdentityFailures(systemClock, throttles)
+  return async (request, signal, onStep) => {
+    const { identity, isBackground: isUrgent = false } = request
+    const work = () => {
+      onStep('sent')
+      return post(request, signal).finally(() => onStep('answered'))
+    }
+    const postLimited = () => limit(work, { isUrgent, key: createIdentityKey(identity) })
+    return share(identity, async () => {}, postLimited)
+  }
 }
 
 /** A cache directly on a scripted Entra ID. */
-export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
+export function setUp({ behaviour = {}, limit, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: RefreshEvent[] = []
-  const cache = new TokenCache(shareIdentityFailures(entra.source, systemClock), {
+  const attempt = createAttempt(entra.source, limit)
+  const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
+  const cache = new TokenCache(source, {
     ...CACHE_OPTIONS,
     onRefresh: (event) => refreshes.push(event),
     ...options,
@@ -58,23 +84,42 @@ export function setUp({ behaviour = {}, ...options }: SetUpOptions = {}) {
 
 export const MAX_WAITING = 384
 export const MAX_CONCURRENT = 32
+/** What one identity may have of them. */
+export const MAX_OF_IDENTITY = 24
 export const TIMEOUT_MS = 8000
+
+/** What the caches of a process share. */
+export function createProcess() {
+  return {
+    budget: createAttemptBudget(systemClock),
+    throttles: createThrottles(),
+    limit: createExchangeLimit({
+      maxConcurrent: MAX_CONCURRENT,
+      maxQueued: MAX_WAITING,
+      timeoutMs: TIMEOUT_MS,
+    }),
+  }
+}
 
 /** The same with the limits of a sidecar. */
 export function setUpLimited({
   maxEntries = 100,
   random = () => 0.5,
-}: { maxEntries?: number; random?: () => number } = {}) {
+  shared = createProcess(),
+}: {
+  maxEntries?: number
+  random?: () => number
+  shared?: ReturnType<typeof createProcess>
+} = {}) {
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
-  const shared = shareIdentityFailures(entra.source, systemClock)
+  const { budget, throttles, limit } = shared
   const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
-  const limit = { maxConcurrent: MAX_CONCURRENT, maxQueued: MAX_WAITING, timeoutMs: TIMEOUT_MS }
-  const cache = new TokenCache(retryExchanges(shared, options), {
+  const attempt = createAttempt(entra.source, limit, throttles)
+  const cache = new TokenCache(poolAttempts(attempt, { ...options, budget }), {
     ...CACHE_OPTIONS,
     ...options,
     maxEntries,
-    limit: createExchangeLimit(limit),
     onExchange: (event) => exchanges.push(event),
   })
   return { entra, cache, get: cache.createGet(MAX_WAITING), exchanges }

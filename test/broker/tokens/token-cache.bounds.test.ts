@@ -3,6 +3,7 @@ import { ask, askFor, slowest } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import {
   MAX_CONCURRENT,
+  MAX_OF_IDENTITY,
   MAX_WAITING,
   MINUTE_MS,
   range,
@@ -57,7 +58,7 @@ describe('a caller that asks for 1000 resources', () => {
     entra.behave({ latencyMs: 100 })
     const flood = range(COUNT).map((index) => ask(get, other(index)))
     await vi.advanceTimersByTimeAsync(0)
-    expect(entra.exchanges).toHaveLength(MAX_CONCURRENT)
+    expect(entra.exchanges).toHaveLength(MAX_OF_IDENTITY)
     await vi.advanceTimersByTimeAsync(11_000)
     const failed = (await Promise.all(flood)).filter(({ ok }) => !ok)
     expect(failed).toHaveLength(COUNT - MAX_WAITING)

@@ -2,10 +2,18 @@ import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
 import { systemClock } from '../../../src/broker/tokens/clock.ts'
-import { retryExchanges } from '../../../src/broker/tokens/attempts.ts'
+import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
-import { CACHE_OPTIONS, HOUR_MS, jump, MINUTE_MS, TIMEOUT_MS, useFakeTime } from './setup.ts'
+import {
+  CACHE_OPTIONS,
+  createAttempt,
+  HOUR_MS,
+  jump,
+  MINUTE_MS,
+  TIMEOUT_MS,
+  useFakeTime,
+} from './setup.ts'
 import { specification } from './specification.ts'
 
 type Spec = ReturnType<typeof specification>
@@ -141,9 +149,10 @@ test('the cache meets its specification in every order of events', async () => {
       failures = []
       const spec = specification()
       const entra = createScriptedEntra()
-      const retried = retryExchanges(entra.source, {
+      const retried = poolAttempts(createAttempt(entra.source), {
         clock: systemClock,
         timeoutMs: TIMEOUT_MS,
+        budget: createAttemptBudget(systemClock),
         random: () => r,
       })
       const cache = new TokenCache(spec.watch(retried), {

@@ -178,6 +178,7 @@ describe('the time limit', () => {
     const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs })
     const { entra, get } = setUp({ timeoutMs, limit, behaviour: { latencyMs: 4000 } })
     void ask(get, other(1))
+    await vi.advanceTimersByTimeAsync(0)
     entra.behave({ latencyMs: 30_000 })
     const caller = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(2 * timeoutMs - 1)
@@ -285,6 +286,7 @@ describe('a rotated projected token', () => {
     entra.behave({ latencyMs: 100 })
     const count = entra.exchanges.length
     cache.assertionRotated(tokenFile)
+    await vi.advanceTimersByTimeAsync(0)
     expect(entra.exchanges).toHaveLength(count + 1)
     const answer = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(100)
