@@ -125,6 +125,23 @@ describe.skipIf(chromium === '')('the status page in a browser', () => {
     },
   )
 
+  test('folds the lists on a phone, so that the problems are on its first screens', async () => {
+    await visit(FAILING, VIEWS.phone, async (page) => {
+      const { height } = VIEWS.phone.viewport
+      const list = page.locator('#tokens table')
+      expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThan(4 * height)
+      expect(await list.isVisible()).toBe(false)
+      await page.locator('#tokens summary').click()
+      expect(await list.isVisible()).toBe(true)
+    })
+  })
+
+  test('shows the lists on a wide screen', async () => {
+    await visit(FAILING, VIEWS.light, async (page) => {
+      expect(await page.locator('#tokens table').isVisible()).toBe(true)
+    })
+  })
+
   test('escapes hostile names', async () => {
     await visit(hostile(), VIEWS.light, async (page, { messages, requests }) => {
       expect(await page.locator('script, img, svg[onload], b').count()).toBe(0)

@@ -2,6 +2,7 @@
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import type { AssertionClaims, ErrorCode } from '../../lib/errors.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import type { Assertion } from './assertion.ts'
 
 /** One AADSTS code, explained. */
@@ -214,6 +215,11 @@ export const AADSTS_TABLE: ReadonlyMap<number | undefined, AadstsEntry> = new Ma
 /** Returns the entry of exactly this AADSTS number; undefined for an unknown one, and for none. */
 export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
   return AADSTS_TABLE.get(aadsts)
+}
+
+/** Returns the URL of the section about this AADSTS number; undefined for an unknown one, and for none. */
+export function findAadstsUrl(aadsts?: number): string | undefined {
+  return AADSTS_TABLE.has(aadsts) ? `${DOCS_URL}/aadsts.html#aadsts${aadsts}` : undefined
 }
 
 /** Returns true for the codes of an identity without a federated credential that matches the assertion. */

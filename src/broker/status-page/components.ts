@@ -16,6 +16,22 @@ export function renderSection(name: string, content: Html): Html {
   </section>`
 }
 
+/**
+ * Renders a section that is folded on a phone, with the number of its rows. A wide screen shows its content, if the browser can
+ * (`::details-content`, 2025); elsewhere a click unfolds it.
+ */
+export function renderFolded(name: string, content: Html, count?: number): Html {
+  return html`<section id="${name}" aria-labelledby="${name}-title">
+    <details>
+      <summary>
+        <h2 id="${name}-title">${formatLabel(name)}</h2>
+        ${count !== undefined && html`<span class="quiet">${count}</span>`}
+      </summary>
+      ${content}
+    </details>
+  </section>`
+}
+
 /** Renders a table whose first column names the row. On a phone, the cells have the labels of their columns. */
 export function renderTable(columns: readonly string[], rows: readonly Row[], now: string): Html {
   if (rows.length === 0) return html`<p class="quiet">None.</p>`
@@ -71,8 +87,9 @@ function renderValue(value: Value, now: string): Html {
   return INSTANT.test(text) ? renderTime(text, now) : renderText(text)
 }
 
-/** Formats the name of a member: `nextAttemptAt` is `Next attempt`. */
+/** Formats the name of a member: `nextAttemptAt` is `Next attempt`, `aadsts` is `AADSTS`. */
 function formatLabel(name: string): string {
+  if (name === 'aadsts') return 'AADSTS'
   const words = name.replace(/(?<=.)At$/, '')
   return capitalize(words.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
 }

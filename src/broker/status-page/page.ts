@@ -3,6 +3,7 @@ import { formatWorkload, type StatusDocument } from '../telemetry/status-schema.
 import {
   capitalize,
   renderFacts,
+  renderFolded,
   renderSection,
   renderTable,
   renderText,
@@ -53,7 +54,7 @@ function renderSidecar(status: StatusDocument): Html {
   const { workload, build, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds } = status
   const { host } = workload
   const facts = { host, startedAt, clockSkewSeconds, logLevel, allowsUnlistedClientIds, ...build }
-  return renderSection('sidecar', renderFacts(facts, status.generatedAt))
+  return renderFolded('sidecar', renderFacts(facts, status.generatedAt))
 }
 
 type ListName =
@@ -96,11 +97,11 @@ function renderLists(status: StatusDocument): readonly Html[] {
     settings,
   }
   return Object.entries(COLUMNS).map(([name, columns]) => {
-    const rows = lists[name]?.map((row) => ({
+    const rows = (lists[name] ?? []).map((row) => ({
       ...row,
       failure: row.failure && renderRowFailure(row.failure, status),
     }))
-    return renderSection(name, renderTable(columns, rows ?? [], status.generatedAt))
+    return renderFolded(name, renderTable(columns, rows, status.generatedAt), rows.length)
   })
 }
 

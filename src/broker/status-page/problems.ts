@@ -1,6 +1,7 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
 import { removeTraceIds } from '../../lib/describe-error.ts'
 import { DOCS_URL } from '../../lib/version.ts'
+import { findAadstsUrl } from '../exchange/aadsts.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { capitalize, renderFacts, renderSection, renderText } from './components.ts'
 import { type Html, html } from './html.ts'
@@ -18,12 +19,12 @@ export function renderProblems(status: StatusDocument, pod?: string): Html {
 
 function renderProblem(problem: Problem, status: StatusDocument): Html {
   const { summary, failure, explanation, ...facts } = problem
-  const { code: _code, message: _message, fix: _fix, ...ids } = failure ?? {}
+  const { code: _code, message: _message, fix: _fix, aadsts, ...ids } = failure ?? {}
   return html`<div class="problem ${findTone(problem, status)}">
     <h3>${renderText(capitalize(summary))}</h3>
     ${explanation && html`<p>${renderText(capitalize(explanation))}.</p>`}
     ${failure && renderFailure(failure, summary)}
-    ${renderFacts({ ...facts, ...ids }, status.generatedAt)}
+    ${renderFacts({ ...facts, aadsts: renderAadsts(aadsts), ...ids }, status.generatedAt)}
   </div>`
 }
 
@@ -51,6 +52,13 @@ function renderFailure({ code, message, fix }: Failure, summary?: string): Html 
 function renderCode(code: string): Html {
   const url = `${DOCS_URL}/troubleshooting.html#${code}`
   return html`<a class="tag failing" href="${url}">${renderText(code)}</a>`
+}
+
+/** Renders an AADSTS number, as a link to its section if there is one; undefined: there is no number. */
+function renderAadsts(aadsts: number | undefined): Html | undefined {
+  const url = findAadstsUrl(aadsts)
+  if (url !== undefined) return html`<a href="${url}">${aadsts}</a>`
+  return aadsts === undefined ? undefined : html`${aadsts}`
 }
 
 /** Renders the next step: `wimds doctor`. `pod` has no sidecar to run it in. */

@@ -29,7 +29,16 @@ table{width:100%;border-collapse:collapse}
 th,td{text-align:left;vertical-align:top;padding:.4rem .8rem .4rem 0;border-top:1px solid var(--line)}
 th[scope=col]{border:0}
 th{font-weight:500}
+summary{cursor:pointer}
+summary h2{display:inline-block}
+@media (min-width:52rem){
+@supports selector(details::details-content){
+details::details-content{content-visibility:visible}
+summary{list-style:none;pointer-events:none}
+}
+}
 @media (max-width:52rem){
+summary h2{margin:.5rem 0}
 tr:first-child{position:absolute;width:1px;height:1px;overflow:hidden;white-space:nowrap;clip-path:inset(50%)}
 table,tbody,tr,th,td{display:block}
 tr{padding:.4rem 0;border-top:1px solid var(--line)}

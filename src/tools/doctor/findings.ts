@@ -2,7 +2,7 @@
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { explainAadsts } from '../../broker/exchange/aadsts.ts'
+import { explainAadsts, findAadstsUrl } from '../../broker/exchange/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 
@@ -80,7 +80,7 @@ function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
     code,
     problem: scrub(problem),
     ...(fix !== undefined && { fix: scrub(fix) }),
-    url: `${DOCS_URL}/troubleshooting.html#${code}`,
+    url: findAadstsUrl(aadsts) ?? `${DOCS_URL}/troubleshooting.html#${code}`,
     ...(aadsts !== undefined && { aadsts }),
     ...(explained !== undefined && { explanation: explained.explanation }),
   }

@@ -82,5 +82,12 @@ test('a failure has its code as a link, and its message and the ids of Entra ID 
   const markup = markupOf({ ...FAILURE, failure })
   expect(markup).toMatch(/<a [^>]*href="https:[^"]*\/troubleshooting\.html#internal"/)
   expect(textOf(markup)).toContain('internal AADSTS7: no Fix: wait.')
-  expect(textOf(markup)).toContain('Aadsts 7 Entra trace id t')
+  expect(textOf(markup)).toContain('AADSTS 7 Entra trace id t')
+})
+
+test('an AADSTS code that the documentation explains links to its section', () => {
+  const failure = { code: 'federated_credential_not_found', message: 'no', aadsts: 700213 }
+  expect(markupOf({ ...FAILURE, failure })).toMatch(
+    /<a href="https:[^"]*\/aadsts\.html#aadsts700213">700213</,
+  )
 })
