@@ -9,7 +9,6 @@ import {
 } from '../../lib/args.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
@@ -17,7 +16,7 @@ import { checkHere } from './checks.ts'
 import { createReport, listChecks, type Sections } from './doctor-report.ts'
 import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
-import type { PodName } from './pod/pod-check.ts'
+import { parsePodTarget, type PodTarget } from './pod/pod-target.ts'
 
 const ELSEWHERE = 'From another machine, with its kubectl'
 
@@ -25,7 +24,8 @@ export const DOCTOR = {
   name: 'doctor',
   group: 'Find problems',
   summary: 'find out why there is no token, and how to fix it',
-  description: `Run it in the container of a sidecar, or from your machine with --pod for a pod, or with --pre before an installation.
+  arguments: { usage: '[POD]' },
+  description: `Run it in the container of a sidecar, or from your machine for a pod, or with --pre before an installation. POD is the name of a pod or of its workload, also as NAMESPACE/NAME, or as KIND/NAME such as deploy/orders.
 
 It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
@@ -43,8 +43,8 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
     'no-exchange': { help: 'do not attempt a token exchange' },
     pod: {
-      value: 'NAMESPACE/POD',
-      help: 'check this pod from outside, and run doctor in the container of its sidecar, or read its status in the broker of its node',
+      value: 'POD',
+      help: 'the same as the argument POD: check this pod from outside, and run doctor in the container of its sidecar, or read its status in the broker of its node',
       group: ELSEWHERE,
     },
     pre: {
@@ -52,8 +52,9 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
       group: ELSEWHERE,
     },
     namespace: {
+      short: 'n',
       value: 'NAME',
-      help: 'with --pre: the namespace (default: the current one of the kubeconfig)',
+      help: 'the namespace of the pod, or with --pre of injected pods (default: the current one of the kubeconfig)',
       group: ELSEWHERE,
     },
     issuer: {
@@ -80,8 +81,8 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
   },
   examples: [
     'kubectl exec POD -c wimds -- wimds doctor',
-    'wimds doctor --pod shop/orders-6d4cf56db6-x2x8p',
-    'wimds doctor --pre --namespace shop --mode loopback',
+    'wimds doctor deploy/orders -n shop',
+    'wimds doctor --pre -n shop --mode loopback',
   ],
   exitCodes: {
     0: 'every check passed, is not needed, or was left out by a flag',
@@ -103,13 +104,10 @@ type DoctorFlags = Flags<FlagName>
  * made. Throws `UsageError`, and `ConfigError` for settings that `--pre` cannot use.
  */
 export async function doctor(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, DOCTOR.flags)
-  const pod = flags.value('pod')
-  const target = parsePodName(pod)
-  const problems = [...flags.problems, ...findConflicts(flags)]
-  if (pod !== undefined && target === undefined) {
-    problems.push(`--pod must be NAMESPACE/POD, not ${JSON.stringify(pod)}`)
-  }
+  const flags = parseFlags(args, DOCTOR.flags, 1)
+  const problems = [...flags.problems]
+  const target = parseTarget(flags, problems)
+  problems.push(...findConflicts(flags))
   if (problems.length > 0) throw new UsageError(problems)
   const { title, sections } = await runChecks(flags, target, io)
   const report = createReport(sections)
@@ -125,24 +123,42 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 /** Returns a sentence for each flag that has no meaning among the others. */
 function findConflicts(flags: DoctorFlags): string[] {
   const isPre = flags.has('pre')
+  const isOfPod = flags.has('pod') || flags.positionals.length > 0
   const limit = (names: readonly FlagName[], isMet: boolean, scope: string) =>
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
     ...findConflict(flags, ['pod', 'pre']),
-    ...limit(['namespace', 'issuer', 'image', 'redirect-image', 'gate-image'], isPre, '--pre'),
-    ...limit(['context'], isPre || flags.has('pod'), '--pre and --pod'),
-    ...(flags.value('mode') === 'node' && !isPre && !flags.has('pod')
+    ...(isPre && !flags.has('pod') && isOfPod ? ['a pod or --pre, not both'] : []),
+    ...limit(['issuer', 'image', 'redirect-image', 'gate-image'], isPre, '--pre'),
+    ...limit(['namespace', 'context'], isPre || isOfPod, '--pre and a pod'),
+    ...(flags.value('mode') === 'node' && !isPre && !isOfPod
       ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
       : []),
     ...limit(SIDECAR_FLAGS, !isPre, 'checks of a sidecar, without --pre'),
   ]
 }
 
-/** Parses `NAMESPACE/POD` or `POD`; undefined if it is neither. */
-function parsePodName(text: string | undefined): PodName | undefined {
-  const [, namespace, name] = /^(?:([^/]*)\/)?([^/]*)$/.exec(text ?? '') ?? []
-  if (name === undefined || !isDnsSubdomain(name)) return undefined
-  return namespace === undefined || isDnsLabel(namespace) ? { namespace, name } : undefined
+/** Returns the pod that is named, by --pod or as an argument. */
+function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefined {
+  const [argument] = flags.positionals
+  const text = flags.value('pod') ?? argument
+  if (text === undefined) return undefined
+  if (flags.has('pod') && argument !== undefined) {
+    problems.push(`--pod and ${argument} both name a pod: give one`)
+  }
+  const target = parsePodTarget(text)
+  const given = flags.value('namespace')
+  if (target === undefined) {
+    problems.push(
+      `${JSON.stringify(text)} must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders or deploy/orders`,
+    )
+    return undefined
+  }
+  const { namespace = given } = target
+  if (namespace !== given && given !== undefined) {
+    problems.push(`${text} and --namespace ${given} name different namespaces: give one`)
+  }
+  return { ...target, namespace }
 }
 
 interface Checks {
@@ -153,7 +169,7 @@ interface Checks {
 /** Runs the checks of this machine, of a pod, or of a cluster. */
 async function runChecks(
   flags: DoctorFlags,
-  target: PodName | undefined,
+  target: PodTarget | undefined,
   { env, signal }: CommandIo,
 ): Promise<Checks> {
   if (target === undefined && !flags.has('pre')) {
@@ -173,7 +189,10 @@ async function runChecks(
     const args = SIDECAR_FLAGS.filter(flags.has).map((name) => `--${name}`)
     const forwardPort = createPortForward({ env, signal, context })
     const sections = await checkPod({ kubectl, forwardPort, target, mode, args })
-    return { title: `Pod ${flags.value('pod')}`, sections }
+    return {
+      title: `Pod ${namespace === undefined ? '' : `${namespace}/`}${sections.pod ?? ''}`,
+      sections,
+    }
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(env)

@@ -16,7 +16,7 @@ interface Refusal {
   readonly fix: string
 }
 
-type Explain = (name: string, mode: RoutingMode) => Refusal
+type Explain = (name: string, mode: RoutingMode | undefined) => Refusal
 
 const IMAGES =
   'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image)'
@@ -81,12 +81,15 @@ const REFUSALS: readonly (readonly [RegExp, Explain])[] = [
 ]
 
 /** Returns what refuses the object; undefined if kubectl failed for another reason. */
-export function findRefusal({ stderr }: KubectlResult, mode: RoutingMode): Refusal | undefined {
+export function findRefusal(
+  { stderr }: Pick<KubectlResult, 'stderr'>,
+  mode?: RoutingMode,
+): Refusal | undefined {
   for (const [pattern, explain] of REFUSALS) {
     const [found, name = ''] = pattern.exec(stderr) ?? []
     if (found !== undefined) return explain(name, mode)
   }
-  return /\((?:Forbidden|Invalid|BadRequest)\)|denied/.test(stderr)
+  return /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/.test(stderr)
     ? { code: 'pod_not_admitted', by: 'the API server', fix: 'correct what it names' }
     : undefined
 }
@@ -95,7 +98,7 @@ export function findRefusal({ stderr }: KubectlResult, mode: RoutingMode): Refus
 export function judgeDryRun(
   result: KubectlResult,
   what: string,
-  mode: RoutingMode,
+  mode: RoutingMode | undefined,
   ...details: string[]
 ): Outcome {
   if (result.code === 0) return passed('is admitted (dry run)', ...details)

@@ -13,8 +13,6 @@ interface NodeAgentOptions {
   readonly kubectl: Kubectl
   readonly forwardPort: ForwardPort
   readonly cluster: ClusterPod
-  /** The name of the pod. */
-  readonly name: string
   /** True if its gate has ended: the broker has answered for the pod. */
   readonly isServed: boolean
 }
@@ -59,8 +57,8 @@ const Events = z.object({ items: z.array(z.looseObject({ message: z.nullish(z.st
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<NodeAgentCheck> {
   const agent = await findAgent(options)
   if ('outcome' in agent) return { ...agent, status: NOT_SERVED }
-  const { cluster, name, isServed, forwardPort } = options
-  const pod = `${cluster.namespace}/${name}`
+  const { cluster, isServed, forwardPort } = options
+  const pod = `${cluster.namespace}/${cluster.name}`
   const status = isServed ? await readServedStatus(forwardPort, { ...agent, pod }) : 'unserved'
   if (status === 'unserved') {
     return { outcome: await explainUnserved(agent, options), status: NOT_SERVED }
@@ -121,8 +119,9 @@ async function findAgent({
 
 async function explainUnserved(
   { subject, object }: Agent,
-  { kubectl, cluster, name }: NodeAgentOptions,
+  { kubectl, cluster }: NodeAgentOptions,
 ): Promise<Outcome> {
+  const { namespace, name } = cluster
   const reason = await readLastEvent(kubectl, name)
   const { state, lastState } = findStatus(cluster, GATE) ?? {}
   const started = state?.running ?? state?.terminated ?? lastState?.terminated
@@ -130,7 +129,7 @@ async function explainUnserved(
     return failed({
       code: 'pod_not_routed',
       problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
-      fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod --namespace ${cluster.namespace} ${name}`,
+      fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod --namespace ${namespace} ${name}`,
     })
   }
   return failed({

@@ -7,6 +7,7 @@ import { createFinding, failed, type Fault, notChecked, passed } from '../findin
 import type { Kubectl, KubectlResult } from '../kubectl.ts'
 import { checkAppVariables } from './app-variables.ts'
 import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
+import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
 import { checkServedPod, leaveOutServedPod } from './served-pod-check.ts'
 import {
@@ -16,22 +17,16 @@ import {
   findRedirectContainer,
   findSidecarContainer,
   findStatus,
-  parseClusterPod,
 } from './pod-object.ts'
+import type { PodTarget } from './pod-target.ts'
 import type { ForwardPort } from './port-forward.ts'
 import { checkProxy } from './proxy-check.ts'
-
-export interface PodName {
-  /** Undefined: the current namespace of the kubeconfig. */
-  readonly namespace: string | undefined
-  readonly name: string
-}
 
 interface PodOptions {
   /** Runs in the namespace of the pod. */
   readonly kubectl: Kubectl
   readonly forwardPort: ForwardPort
-  readonly target: PodName
+  readonly target: PodTarget
   /** Undefined: the one of the pod's injection. */
   readonly mode: RoutingMode | undefined
   /** More arguments of doctor inside. */
@@ -41,8 +36,8 @@ interface PodOptions {
 /** Returns the checks of the pod. A check that fails is reported, not thrown. */
 export async function checkPod(options: PodOptions): Promise<Sections> {
   const { kubectl, target, args } = options
-  const { namespace, name } = target
-  const report: Sections = { namespace, pod: name, checks: [] }
+  const { namespace } = target
+  const report: Sections = { namespace, pod: target.name, checks: [] }
   const add = (...finding: Parameters<typeof createFinding>) =>
     report.checks.push(createFinding(...finding))
   const stop = (reason: string) => {
@@ -51,14 +46,16 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
     return report
   }
 
-  const cluster = await readPod(kubectl, target)
+  const cluster = await findPod(kubectl, target)
   if ('code' in cluster) {
     add('pod', failed(cluster))
     return stop('the pod was not read')
   }
-  const { pod, status } = cluster
-  add('pod', passed(`exists, in phase ${status.phase ?? 'Unknown'}`))
-  const logs = (container: string) => formatLogsCommand(target, cluster, container)
+  const { pod, name, status } = cluster
+  report.pod = name
+  const subject = name === target.name ? undefined : name
+  add('pod', passed(`exists, in phase ${status.phase ?? 'Unknown'}`), subject)
+  const logs = (container: string) => formatLogsCommand({ namespace, name }, cluster, container)
   const exec = (each: string, ...words: readonly string[]) =>
     kubectl(['exec', name, `--container=${each}`, '--', ...words])
   const gate = findGate(pod)
@@ -69,7 +66,6 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
     const { outcome, status: served } = await checkNodeAgent({
       ...options,
       cluster,
-      name,
       isServed: state.status === 'ok',
     })
     add('node_agent', outcome)
@@ -103,25 +99,9 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   return report
 }
 
-async function readPod(
-  kubectl: Kubectl,
-  { namespace, name }: PodName,
-): Promise<ClusterPod | Fault> {
-  const { stdout, stderr, fault } = await kubectl(['get', 'pod', name, '--output=json'])
-  const cluster = parseClusterPod(stdout)
-  if (cluster !== undefined) return cluster
-  if (!stderr.includes('(NotFound)')) return fault
-  const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
-  return {
-    code: 'pod_not_found',
-    problem: `there is no pod ${name} in ${place}`,
-    fix: 'give --pod NAMESPACE/POD with the name of a pod, not of its Deployment (kubectl get pods --all-namespaces), and check the context (kubectl config current-context)',
-  }
-}
-
 /** Returns the command that prints the log of a container, for a fix. */
 function formatLogsCommand(
-  { namespace, name }: PodName,
+  { namespace, name }: Pick<PodTarget, 'namespace' | 'name'>,
   cluster: ClusterPod,
   container: string,
 ): string {

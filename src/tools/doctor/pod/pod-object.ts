@@ -34,7 +34,7 @@ export const ContainerStatus = z.looseObject({
   lastState: z.optional(State),
 })
 
-const Metadata = z.looseObject({ namespace: text })
+const Metadata = z.looseObject({ name: z.string(), namespace: text })
 
 const Spec = z.looseObject({ nodeName: text })
 
@@ -53,6 +53,7 @@ export type ContainerStatus = z.infer<typeof ContainerStatus>
 
 export interface ClusterPod {
   readonly pod: Pod
+  readonly name: string
   readonly namespace: string
   /** Undefined until it is scheduled. */
   readonly node: string | undefined
@@ -61,12 +62,17 @@ export interface ClusterPod {
 
 /** Returns the pod; undefined if the text is none. */
 export function parseClusterPod(json: string): ClusterPod | undefined {
-  const value = parseJson(json)
+  return readClusterPod(parseJson(json))
+}
+
+/** Returns the pod; undefined if the object is none. */
+export function readClusterPod(value: unknown): ClusterPod | undefined {
   const pod = parsePod(value, [])
   const parsed = z.object({ metadata: Metadata, spec: Spec, status: Status }).safeParse(value)
   if (pod === undefined || !parsed.success) return undefined
   const { metadata, spec, status } = parsed.data
-  return { pod, namespace: metadata.namespace ?? 'default', node: spec.nodeName, status }
+  const { name, namespace = 'default' } = metadata
+  return { pod, name, namespace, node: spec.nodeName, status }
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */

@@ -8,6 +8,7 @@ const RUNNING = { running: {} }
 
 const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
   pod: { spec: { containers: [] } },
+  name: 'orders',
   namespace: 'shop',
   node,
   status: { initContainerStatuses: [{ name: 'wimds-gate', state: RUNNING }] },
@@ -44,7 +45,7 @@ async function check(
   using fake = fakeKubectl([answer('get pods', pods), answer('get events', events)])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
-  const options = { kubectl, forwardPort, cluster, name: 'orders', isServed }
+  const options = { kubectl, forwardPort, cluster, isServed }
   const { outcome, status } = await checkNodeAgent(options)
   return { outcome, status, calls: await fake.calls() }
 }

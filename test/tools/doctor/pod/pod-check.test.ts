@@ -347,7 +347,7 @@ test.each([
   ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
 ])('explains a pod without a sidecar %s', async (_, annotations, fix) => {
   const spec = { containers: [{ name: 'app' }] }
-  const pod = { metadata: { annotations }, spec, status: { phase: 'Running' } }
+  const pod = { metadata: { name: 'orders', annotations }, spec, status: { phase: 'Running' } }
   const { failures, fixes } = await check([{ call: GET, stdout: JSON.stringify(pod) }])
   expect(failures).toEqual(['sidecar_container: pod_not_injected'])
   expect(fixes).toMatch(fix)
@@ -362,8 +362,11 @@ test.each([
   expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
 })
 
-test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', ''])('rejects the name %j', async (name) => {
-  const { code, stderr } = await runDoctor([`--pod=${name}`])
-  expect(code).toBe(64)
-  expect(stderr).toContain('--pod must be NAMESPACE/POD')
-})
+test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', '', 'svc/orders/x'])(
+  'rejects the name %j',
+  async (name) => {
+    const { code, stderr } = await runDoctor([`--pod=${name}`])
+    expect(code).toBe(64)
+    expect(stderr).toContain('must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders')
+  },
+)

@@ -1,0 +1,108 @@
+/** Finds the pod that the user names, by its own name or by that of its workload. */
+import * as z from 'zod/mini'
+import { scrubAndTruncate } from '../../../lib/scrub.ts'
+import { findRefusal } from '../dry-run.ts'
+import type { Fault } from '../findings.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
+import { type ClusterPod, parseClusterPod, readClusterPod } from './pod-object.ts'
+import { type PodTarget, WORKLOADS } from './pod-target.ts'
+
+/** Returns the pod; of a workload, one that is not ready, and else the newest. */
+export async function findPod(
+  kubectl: Kubectl,
+  { namespace, kind, name }: PodTarget,
+): Promise<ClusterPod | Fault> {
+  if (kind === undefined) {
+    const { stdout, stderr, fault } = await kubectl(['get', 'pod', name, '--output=json'])
+    const pod = parseClusterPod(stdout)
+    if (pod !== undefined) return pod
+    if (!stderr.includes('(NotFound)')) return fault
+  }
+  const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
+  const kinds = kind ?? WORKLOADS
+  const workload = await readWorkload(kubectl, kinds, name)
+  const pod = workload && (await readPodOf(kubectl, workload))
+  if (pod !== undefined) return pod
+  return (
+    (await explainCreation(kubectl, name)) ?? {
+      code: 'pod_not_found',
+      problem:
+        workload === undefined
+          ? `there is no pod and no workload ${name} in ${place}`
+          : `the ${workload.kind} ${name} in ${place} has no pod`,
+      fix: 'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)',
+    }
+  )
+}
+
+const Workload = z.object({
+  kind: z.string(),
+  spec: z.object({
+    selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
+  }),
+})
+const Workloads = z.union([z.object({ items: z.array(Workload) }), Workload])
+
+async function readWorkload(kubectl: Kubectl, kinds: string, name: string) {
+  const args = ['get', kinds, name, '--ignore-not-found', '--output=json']
+  // kubectl prints one object where it finds one.
+  const found = parseOutput(Workloads, await kubectl(args))
+  return found !== undefined && 'items' in found ? found.items[0] : found
+}
+
+const Pods = z.object({ items: z.array(z.unknown()) })
+const Order = z.looseObject({
+  metadata: z.looseObject({ creationTimestamp: z.optional(z.string()) }),
+  status: z.looseObject({
+    conditions: z.optional(z.array(z.looseObject({ type: z.string(), status: z.string() }))),
+  }),
+})
+
+async function readPodOf(
+  kubectl: Kubectl,
+  { spec }: z.infer<typeof Workload>,
+): Promise<ClusterPod | undefined> {
+  const labels = Object.entries(spec.selector.matchLabels).map((pair) => pair.join('='))
+  if (labels.length === 0) return undefined
+  const args = ['get', 'pods', `--selector=${labels.join(',')}`, '--output=json']
+  const { items } = parseOutput(Pods, await kubectl(args)) ?? { items: [] }
+  const sorted = items.toSorted((a, b) => createOrder(b).localeCompare(createOrder(a)))
+  return sorted.map(readClusterPod).find((pod) => pod !== undefined)
+}
+
+/** Returns the key to sort by, of which the largest is diagnosed. */
+function createOrder(pod: unknown): string {
+  const { data } = Order.safeParse(pod)
+  const ready = data?.status.conditions?.find(({ type }) => type === 'Ready')?.status
+  return `${ready === 'True' ? 0 : 1} ${data?.metadata.creationTimestamp ?? ''}`
+}
+
+const Events = z.object({
+  items: z.array(
+    z.looseObject({
+      message: z.nullish(z.string()),
+      involvedObject: z.looseObject({ name: z.optional(z.string()) }),
+    }),
+  ),
+})
+
+/** Returns why the pods of this name cannot be created, by the last event of their workload; undefined if there is none. */
+async function explainCreation(kubectl: Kubectl, name: string): Promise<Fault | undefined> {
+  const args = ['get', 'events', '--field-selector=reason=FailedCreate', '--output=json']
+  const { items } = parseOutput(Events, await kubectl([...args, '--sort-by=.lastTimestamp'])) ?? {
+    items: [],
+  }
+  const event = items.findLast(({ involvedObject: { name: owner = '' } }) =>
+    [`${owner}-`.startsWith(`${name}-`), name.startsWith(`${owner}-`)].includes(true),
+  )
+  const message = event?.message ?? ''
+  const refusal = findRefusal({ stderr: message })
+  if (message === '' || refusal === undefined) return undefined
+  const { code, by, fix } = refusal
+  const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), 600)
+  return {
+    code,
+    problem: `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`,
+    fix,
+  }
+}

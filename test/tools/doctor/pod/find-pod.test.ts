@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest'
+import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
+import { findPod } from '../../../../src/tools/doctor/pod/find-pod.ts'
+import { parsePodTarget } from '../../../../src/tools/doctor/pod/pod-target.ts'
+import { runDoctor } from '../run-doctor.ts'
+import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
+
+const NOT_FOUND: KubectlAnswer = {
+  call: 'get pod orders',
+  code: 1,
+  stderr: 'Error from server (NotFound): pods "orders" not found',
+}
+const deployment = {
+  kind: 'Deployment',
+  spec: { selector: { matchLabels: { app: 'orders', tier: 'web' } } },
+}
+const podOf = (name: string, isReady: boolean, creationTimestamp: string) => ({
+  metadata: { name, namespace: 'shop', creationTimestamp },
+  spec: { containers: [{ name: 'app' }] },
+  status: { conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }] },
+})
+const answer = (call: string, document: object): KubectlAnswer => ({
+  call,
+  stdout: JSON.stringify(document),
+})
+const failedCreate = (name: string, message: string) =>
+  answer('get events', { items: [{ involvedObject: { name }, message }] })
+
+async function find(text: string, ...answers: readonly KubectlAnswer[]) {
+  const target = parsePodTarget(text)
+  if (target === undefined) throw new Error(`no target: ${text}`)
+  using fake = fakeKubectl(answers)
+  const kubectl = createKubectl({ env: fake.env, signal: new AbortController().signal })
+  const found = await findPod(kubectl, target)
+  return { found, calls: await fake.calls() }
+}
+
+const PODS = [
+  podOf('orders-ready-old', true, '2026-01-01T00:00:00Z'),
+  podOf('orders-waiting', false, '2026-01-02T00:00:00Z'),
+  podOf('orders-ready', true, '2026-01-03T00:00:00Z'),
+]
+
+test.each([
+  ['deploy/orders', 'get deployments orders', 'orders-waiting', PODS],
+  ['shop/orders', 'get deployments,statefulsets,', 'orders-waiting', PODS],
+  ['deploy/orders', 'get deployments orders', 'orders-ready', PODS.filter((_, at) => at !== 1)],
+])('finds a pod of %s, first one that is not ready', async (text, call, name, items) => {
+  const workload = text === 'shop/orders' ? { kind: 'List', items: [deployment] } : deployment
+  const { found, calls } = await find(
+    text,
+    NOT_FOUND,
+    answer(call, workload),
+    answer('get pods --selector=app=orders,tier=web', { items }),
+  )
+  expect(found).toMatchObject({ name, namespace: 'shop' })
+  expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
+})
+
+test('names the dead webhook by which no pod can be created', async () => {
+  const message =
+    'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'
+  const none = answer('get pods --selector', { items: [] })
+  const events = failedCreate('orders-6d4cf56db6', message)
+  for (const answers of [[answer('get deployments orders', deployment), none], [NOT_FOUND]]) {
+    const text = answers.length === 1 ? 'orders' : 'deploy/orders'
+    const { found } = await find(text, ...answers, events)
+    expect(found).toMatchObject({
+      code: 'webhook_unavailable',
+      problem: expect.stringMatching(
+        /^the pods of orders cannot be created: the unreachable admission webhook pods\.wimds\.io refuses them: Internal error .*no endpoints/,
+      ),
+    })
+  }
+})
+
+test.each([
+  ['another workload', failedCreate('billing-6d4cf56db6', 'Error creating: denied')],
+  ['a reason that is not a refusal', failedCreate('orders-6d4cf56db6', 'Error creating: timeout')],
+])('says that a workload has no pod, and nothing by an event of %s', async (_, events) => {
+  const none = answer('get pods --selector', { items: [] })
+  const { found } = await find('deploy/orders', answer('get deployments', deployment), none, events)
+  expect(found).toMatchObject({
+    code: 'pod_not_found',
+    problem: 'the Deployment orders in the current namespace has no pod',
+  })
+})
+
+test.each([
+  [['orders', '-n', 'shop'], '--namespace=shop get pod orders'],
+  [['shop/orders'], '--namespace=shop get pod orders'],
+  [['--pod', 'orders', '--namespace', 'shop'], '--namespace=shop get pod orders'],
+  [['deploy/orders', '-n', 'shop'], '--namespace=shop get deployments orders'],
+])('doctor takes %j', async (args, call) => {
+  using fake = fakeKubectl([NOT_FOUND])
+  const { code } = await runDoctor(args, fake.env)
+  expect(code).toBe(1)
+  const [first] = await fake.calls()
+  expect(first).toMatch(new RegExp(`^${call} `))
+})
+
+test.each([
+  [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
+  [['orders', '--pod=billing'], '--pod and orders both name a pod: give one'],
+  [['orders', '--pre'], 'a pod or --pre, not both'],
+  [['a', 'b'], 'unexpected argument b'],
+])('doctor rejects %j', async (args, message) => {
+  const { code, stderr } = await runDoctor(args)
+  expect(code).toBe(64)
+  expect(stderr).toContain(message)
+})

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { parsePodTarget } from '../../../../src/tools/doctor/pod/pod-target.ts'
+
+test.each([
+  ['orders', {}],
+  ['shop/orders', { namespace: 'shop' }],
+  ['pod/orders', {}],
+  ['deploy/orders', { kind: 'deployments' }],
+  ['sts/orders', { kind: 'statefulsets' }],
+  ['shop/deployment/orders', { namespace: 'shop', kind: 'deployments' }],
+])('parses %s as kubectl does', (text, expected) => {
+  const none = { namespace: undefined, kind: undefined }
+  expect(parsePodTarget(text)).toEqual({ ...none, ...expected, name: 'orders' })
+})
+
+test.each(['', 'a/b/c', 'deploy/', 'shop/svc/orders', '../orders', 'deploy/a/b'])(
+  'rejects %j',
+  (text) => {
+    expect(parsePodTarget(text)).toBeUndefined()
+  },
+)
