@@ -77,8 +77,8 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
     if (found !== undefined) return found
     throw new BrokerError(
       'identity_not_found',
-      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities)}`,
-      'correct the request, or add the identity to the identities file',
+      `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities, selector.by)}`,
+      `correct the request, or set the ${PARAMETER[selector.by]} of the identity in the identities file`,
     )
   }
 }
@@ -175,8 +175,18 @@ const PARAMETER = {
 
 const MAX_LISTED = 5
 
-function formatIdentities(identities: readonly Identity[]): string {
-  return formatList(identities.map(({ name, clientId }) => `${name} (client id ${clientId})`))
+/** Formats the names of the identities, each with its id of the kind that a request named. */
+function formatIdentities(
+  identities: readonly Identity[],
+  by: keyof typeof PARAMETER = 'clientId',
+): string {
+  return formatList(
+    identities.map(({ name, [by]: id }) =>
+      id === undefined
+        ? `${name} (no ${PARAMETER[by]})`
+        : `${name} (${PARAMETER[by]} ${printable(id)})`,
+    ),
+  )
 }
 
 function formatList(items: readonly string[]): string {

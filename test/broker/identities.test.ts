@@ -66,7 +66,15 @@ const ORDERS_AND_BILLING = `orders (client id ${ORDERS.clientId}), billing (clie
 
 test('a rejection names the request and the configuration', () => {
   expect(rejection(() => createIdentityResolver(both)(OTHER))).toBe(
-    `no identity of this sidecar has the client id ${UNKNOWN}; configured: ${ORDERS_AND_BILLING}. Fix: correct the request, or add the identity to the identities file`,
+    `no identity of this sidecar has the client id ${UNKNOWN}; configured: ${ORDERS_AND_BILLING}. Fix: correct the request, or set the client id of the identity in the identities file`,
+  )
+  const identities = [
+    { ...ORDERS, objectId: BILLING.clientId },
+    { ...BILLING, objectId: undefined },
+  ]
+  const byObjectId = createIdentityResolver({ identities })
+  expect(rejection(() => byObjectId({ by: 'objectId', value: UNKNOWN }))).toContain(
+    `has the object id ${UNKNOWN}; configured: orders (object id ${BILLING.clientId}), billing (no object id). Fix:`,
   )
   const ambiguous = createIdentityResolver({ identities: [ORDERS, BILLING] })
   expect(rejection(() => ambiguous({ by: 'default' }))).toBe(
@@ -135,7 +143,7 @@ test('a rejection is bounded and printable, whatever was asked for and is config
   )
   expect(message).toMatch(/^[\x20-\x7e]+$/)
   expect(message).not.toContain('<')
-  expect(message).toContain('app-4 (client id')
+  expect(message).toContain('app-4 (resource id')
   expect(message).toContain(', and 495 more. Fix:')
   expect(message.length).toBeLessThan(800)
 })

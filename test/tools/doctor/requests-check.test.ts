@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
+import { createIdentityResolver } from '../../../src/broker/identities.ts'
 import { describeRequests } from '../../../src/tools/doctor/requests-check.ts'
+import { observe, reply } from '../../broker/telemetry/observed.ts'
+import { ORDERS } from '../../fixtures/parts.ts'
 import { aStatus } from '../../fixtures/status.ts'
+import { thrown } from '../../broker/dialects/thrown-code.ts'
 
 type RequestsDocument = Parameters<typeof describeRequests>[0]
 
@@ -95,6 +99,24 @@ test.each<[string, Failed, Partial<RequestsDocument>, boolean]>([
           ],
         },
   ])
+})
+
+const UNKNOWN = '99999999-9999-4999-8999-999999999999'
+
+test('log, status and doctor name the requested id and the known ones', () => {
+  const observed = observe()
+  const resolve = createIdentityResolver({ identities: [ORDERS] })
+  const error = thrown(() => resolve({ by: 'clientId', value: UNKNOWN }))
+  observed.onReply(reply({ status: 400, error }))
+  const named = `has the client id ${UNKNOWN}; configured: orders (client id ${ORDERS.clientId})`
+  expect(observed.lines).toMatchObject([
+    { event: 'request_rejected', message: expect.stringContaining(named) },
+  ])
+  const document = observed.document([])
+  expect(document.failedRequests[0]?.failure.message).toContain(named)
+  const [finding] = describeRequests(document)
+  expect(finding?.status).toBe('failed')
+  expect(JSON.stringify(finding)).toContain(named)
 })
 
 test('tells requests with different wrong resources apart', () => {
