@@ -96,15 +96,17 @@ type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => P
 interface Rendered extends Omit<TokenAnswer, 'query' | 'token'> {
   readonly dialect: Dialect
   readonly query: string
-  readonly body: string | undefined
-  readonly userAgent: string | undefined
+  readonly userAgent: string
   readonly reply: PreparedReply
 }
 
+/** Characters of a query and a user agent that are kept with a reply; a caller chooses them. */
+const MAX_KEPT = 1024
+
 /**
- * Creates a renderer that remembers the last reply of each token. The same request within the same second
- * gets the same reply. Measured alone: 4.3 µs per cached request where a bare server needs 14.5; without it, the bar of
- * 1.5 times the bare server's is exceeded.
+ * Creates a renderer that remembers the last reply of each token, for as long as the token. The same request within the same
+ * second gets the same reply, unless it has a body or is long. Measured alone: 4.3 µs per cached request where a bare server
+ * needs 14.5; without it, the bar of 1.5 times the bare server's is exceeded.
  */
 export function memoizedRenderer(): Render {
   const last = new WeakMap<AccessToken, Rendered>()
@@ -112,13 +114,15 @@ export function memoizedRenderer(): Render {
   return (dialect, answer, request) => {
     const { token, identity, expiresIn, expiresOn } = answer
     const { query, body } = request
-    const userAgent = request.headers['user-agent']
+    const { 'user-agent': userAgent = '' } = request.headers
+    if (body !== undefined || query.length + userAgent.length > MAX_KEPT) {
+      return prepareReply(dialect.render(answer, request))
+    }
     const cached = last.get(token)
     if (
       cached?.expiresIn === expiresIn &&
       cached.expiresOn === expiresOn &&
       cached.query === query &&
-      cached.body === body &&
       cached.identity === identity &&
       cached.dialect === dialect &&
       cached.userAgent === userAgent
@@ -126,7 +130,7 @@ export function memoizedRenderer(): Render {
       return cached.reply
     }
     const reply = prepareReply(dialect.render(answer, request))
-    last.set(token, { dialect, identity, expiresIn, expiresOn, query, body, userAgent, reply })
+    last.set(token, { dialect, identity, expiresIn, expiresOn, query, userAgent, reply })
     return reply
   }
 }
