@@ -21,20 +21,23 @@ function isOpaque(run: string): boolean {
   return !run.split(/[-_.=]+/).every((word) => WORD.test(word))
 }
 
+/** Characters that control a terminal or the order of others, such as U+202E. Lines and tabs stay. */
+const CONTROLS = /(?![\t\n\r])[\p{Cc}\p{Cf}]/gu
+
 /** `//user:password@` */
 const PASSWORD_IN_URL = /\/\/[^\s/@:]*:[^\s/@]*@/g
 
 /**
  * Redacts everything in a foreign text with the shape of a token, and the passwords of URLs. A name of any length, a
  * GUID, a resource id and a digest in lower case have another shape. A server may echo
- * the assertion, and its text is put into logs and errors. The result is well-formed UTF-16, because
- * strict JSON parsers reject half of a surrogate pair.
+ * the assertion, and its text is put into logs and errors. Replaces control characters. The result is well-formed UTF-16,
+ * because strict JSON parsers reject half of a surrogate pair.
  */
 export function scrub(text: string): string {
   let scrubbed = text.replace(LONG_RUN, (run) => (isOpaque(run) ? REDACTED : run))
   // The optional part before `eyJ` takes most of the time.
   if (scrubbed.includes('eyJ')) scrubbed = scrubbed.replace(JWT, REDACTED)
-  return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).toWellFormed()
+  return scrubbed.replace(PASSWORD_IN_URL, `//${REDACTED}@`).replace(CONTROLS, '?').toWellFormed()
 }
 
 /** More than is ever printed; bounds the time of `scrub`. */

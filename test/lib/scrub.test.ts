@@ -21,6 +21,7 @@ test.each([
     'connect http://[redacted]@proxy:3128 failed, not https://[::1]:443/a@b',
   ],
   [`cut ${'aB1'.repeat(8)}.${'bC2'.repeat(10)}… off`, 'cut [redacted]… off'],
+  ['a\u202eb\u001b[31m\u200d\u0085\tc\n', 'a?b?[31m??\tc\n'],
 ])('scrub redacts %j', (text, expected) => {
   expect(scrub(text)).toBe(expected)
 })

@@ -1,7 +1,7 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { firstItems } from '../../lib/printable.ts'
+import { firstItems, toLine } from '../../lib/printable.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { TENANT_ID } from '../../kubernetes/service-account.ts'
@@ -169,9 +169,10 @@ function joinTruncated(reasons: readonly string[]): string {
   return firstItems(reasons, MAX_REASONS).map(truncate).join('; ')
 }
 
-/** Reasons repeat names and annotations, which can have any length. */
+/** Reasons repeat names and annotations, which can be any text of any length. */
 function truncate(text: string): string {
-  return text.length > MAX_REASON_LENGTH ? `${text.slice(0, MAX_REASON_LENGTH)}…` : text
+  const line = toLine(text)
+  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
 }
 
 function deny(code: number, message: string): object {

@@ -104,6 +104,20 @@ test('says how to leave a pod out where the namespace asks for injection', async
   )
 })
 
+test('a rejection and a warning have no character that changes the order of others', async () => {
+  const mode = {
+    ...POD,
+    metadata: { annotations: { ...POD.metadata.annotations, 'wimds.io/mode': 'a\u202eb' } },
+  }
+  const rejected = await responseTo(request({ object: mode }))
+  expect(rejected.response.status?.message).toContain('a?b')
+  const unknown = {
+    ...POD,
+    metadata: { annotations: { ...POD.metadata.annotations, 'wimds.io/a\u202eb': '' } },
+  }
+  expect(JSON.stringify((await responseTo(request({ object: unknown }))).response)).toContain('a?b')
+})
+
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
 
 test.each([

@@ -48,6 +48,12 @@ test('writes an event for each pod and message, and not for every attempt', asyn
   ])
 })
 
+test('writes no character that changes the order of others', async () => {
+  await using events = await setUp()
+  await events.write('a', 'the setting "a\u202eb" is not valid')
+  expect(events.written()).toEqual([['a', 'the setting "a?b" is not valid']])
+})
+
 test('writes the event of a failure that lasts again before the cluster has deleted it', async () => {
   await using events = await setUp()
   await events.write('a', MISSING)
