@@ -119,5 +119,8 @@ function findTool() {
 function run(tool, args) {
   process.stdout.write(`\n${tool} ${args.join(' ')}\n`)
   const { status } = spawnSync(tool, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
-  if (status !== 0) throw new Error(`${tool} ${args[0]} failed (exit code ${status})`)
+  if (status === 0) return
+  throw new Error(
+    `${tool} ${args[0]} failed (exit code ${status}). Fix: see its output; if docker.io cannot be reached, append -- --build-arg BUILD_IMAGE=MIRROR/node:24-bookworm-slim`,
+  )
 }

@@ -119,7 +119,7 @@ async function retryFor<T>(
       leftMs -= performance.now() - startedAt + delayMs
       if (!mayPass(error) || leftMs < 0) throw error
       const seconds = Math.ceil(delayMs / 1000)
-      printLine(`${error.code}: ${error.message} The next attempt is in ${seconds} s.`)
+      printLine(`${error.code}: ${error.message}; the next attempt is in ${seconds} s`)
       await pause(delayMs)
     }
   }

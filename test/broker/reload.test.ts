@@ -39,6 +39,12 @@ const identities = (...entries: readonly string[]) =>
 const start = (env: Readonly<Record<string, string>> = {}) =>
   startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
 
+/** Copies a file over a polled one, so that no read gets a part of it. */
+async function copyAtOnce(from: string, to: string): Promise<void> {
+  await copyFile(from, `${to}.new`)
+  await rename(`${to}.new`, to)
+}
+
 /** Status, and the client id of the token or what went wrong. */
 async function ask(port: number, query: string): Promise<string> {
   const { status, body } = await roundTrip(port, request(`${TOKEN}${query}`))
@@ -165,7 +171,7 @@ test('applies a change when another file that kept it from being read is back', 
   await rm(caFile)
   await writeFile(file, identities(invoices))
   await expect.poll(failures).toHaveLength(1)
-  await copyFile(simulator.caFile, caFile)
+  await copyAtOnce(simulator.caFile, caFile)
   await expect.poll(asOther).toBe(`200 ${OTHER.clientId}`)
   expect(failures()).toHaveLength(1)
 })
@@ -282,7 +288,7 @@ test('parses an invalid file again only when it has changed, and a valid one unt
   await writeFile(file, identities(orders()))
   await expect.poll(pollAgain).toHaveLength(2)
   expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
-  await copyFile(simulator.caFile, caFile)
+  await copyAtOnce(simulator.caFile, caFile)
   await expect.poll(pollAgain).toHaveLength(3)
   expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
   close()

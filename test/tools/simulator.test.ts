@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { Agent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { simulate } from '../../src/tools/simulator/simulate.ts'
@@ -43,6 +43,13 @@ async function exchange(env: NodeJS.Dict<string>, assertion?: string, ca?: strin
     await agent.close()
   }
 }
+
+test('writes paths that a shell in another folder can use, for a folder named by a relative path', async () => {
+  await using simulator = await startSimulate(relative('', directory.path))
+  const { AZURE_FEDERATED_TOKEN_FILE, WIMDS_CA_FILE } = simulator.env
+  expect(AZURE_FEDERATED_TOKEN_FILE).toBe(join(directory.path, 'token', 'azure-identity-token'))
+  expect(WIMDS_CA_FILE).toBe(join(directory.path, 'ca.crt'))
+})
 
 test('writes the environment of a sidecar and prints no token', async () => {
   const { env, io, stop } = await start()

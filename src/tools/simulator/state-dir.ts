@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { describeFileError, errorCode } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 
@@ -14,11 +14,13 @@ const PID_FILE = 'simulator.pid'
  * Creates the folder, or a temporary one, and locks it. `close` unlocks it, or removes a temporary one. Throws an error
  * with path, reason and fix if it cannot be created, or a running process has locked it.
  */
-export async function openStateDir(path: string | undefined) {
-  if (path === undefined) {
+export async function openStateDir(dir: string | undefined) {
+  if (dir === undefined) {
     const temporary = await mkdtemp(join(tmpdir(), 'wimds-simulator-'))
     return { path: temporary, close: () => rm(temporary, { recursive: true, force: true }) }
   }
+  // The file of settings is for shells in other folders.
+  const path = resolve(dir)
   await createFolder(path)
   const lock = join(path, PID_FILE)
   const owner = await readOwner(lock)
