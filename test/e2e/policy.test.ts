@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { AUTHORITY, TENANT_ID } from './support/entra.ts'
-import { IMAGES, NETNS_DIRECTORY } from './support/environment.ts'
+import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { uninstallAgent } from './support/node-agent.ts'
@@ -148,9 +148,8 @@ describe('injection.by policy', () => {
     const enforce = 'pod-security.kubernetes.io/enforce=restricted'
     await kubectl(['label', 'namespace', NAMESPACE, enforce, '--overwrite'])
     objectsBefore = await listObjects()
-    const directory = NETNS_DIRECTORY && `--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`
     const values = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'
-    await installChart(CHART, undefined, [values, directory ?? []].flat())
+    await installChart(CHART, undefined, [values])
     await cluster.namespace.create(ACCOUNT, { ...ACCOUNT, metadata: { name: 'late' } })
     await labelled.create(ACCOUNT)
     await kubectl(

@@ -22,9 +22,6 @@ export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || undefined
 /** A command that ends the machine of a node, whose name is its last argument; undefined: no node is lost. */
 export const LOSE_NODE = env['LOSE_NODE'] || undefined
 
-/** The directory of network namespaces, if it is not the usual one of the container runtime. */
-export const NETNS_DIRECTORY = env['NETNS_DIRECTORY'] || undefined
-
 /** The path of the cluster's CA in pods. */
 export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
 

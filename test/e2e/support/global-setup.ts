@@ -3,18 +3,17 @@ import { stringify } from 'yaml'
 import { AROUND, ENTRA_HOST } from './around.ts'
 import { createServerCertificate } from './certificate.ts'
 import { connectToEntra, TENANT_ID } from './entra.ts'
-import { CLUSTER_CA_IN_PODS, IMAGES, NETNS_DIRECTORY } from './environment.ts'
+import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { eventually } from './eventually.ts'
 import { clusterIssuer } from './issuer.ts'
 import { type TestNamespace, testNamespace } from './namespace.ts'
 import { uninstallAgent } from './node-agent.ts'
-import { runOnNode, schedulableNodes } from './nodes.ts'
+import { schedulableNodes } from './nodes.ts'
 import { findCloud, METADATA_SERVICE } from './real-imds.ts'
 import { kubectl } from './run.ts'
 
 export default async function globalSetup(): Promise<() => Promise<void>> {
   const around = await testNamespace(AROUND)
-  if (NETNS_DIRECTORY !== undefined) await shareMounts(around, NETNS_DIRECTORY, '/var/lib/kubelet')
   await startEntra(around)
   if ((await findCloud()) === undefined) await startMetadataService(around)
   return async () => {
@@ -22,18 +21,6 @@ export default async function globalSetup(): Promise<() => Promise<void>> {
     // Pods on a node that is lost never go.
     await kubectl(['delete', 'namespace', AROUND, '--wait=false'])
   }
-}
-
-/** Shares mounts of the nodes with pods: they may not be where a node runs in a mount namespace. */
-async function shareMounts(
-  around: TestNamespace,
-  ...directories: readonly string[]
-): Promise<void> {
-  const scripts = directories.map(
-    (directory) =>
-      `mount --make-rshared "$(df -P ${directory} | tail -1 | tr -s " " | cut -d" " -f6)"`,
-  )
-  for (const node of await schedulableNodes()) await runOnNode(around, node, scripts.join(' && '))
 }
 
 const API = 'https://kubernetes.default.svc'

@@ -1,17 +1,13 @@
 /** The node agent of the chart, without its webhook. */
 import { CHART, helm, imageValues, RELEASE } from './chart.ts'
 import { AUTHORITY } from './entra.ts'
-import { NETNS_DIRECTORY } from './environment.ts'
 import { kubectl } from './run.ts'
 
 const AGENT = `daemonset/${RELEASE}-node-agent`
 const NAMESPACE = 'wimds-node-agent'
 
 /** The flags of helm that enable the agent. */
-export const AGENT_VALUES = [
-  '--set=nodeAgent.enabled=true',
-  ...(NETNS_DIRECTORY === undefined ? [] : [`--set=nodeAgent.netnsDirectory=${NETNS_DIRECTORY}`]),
-]
+export const AGENT_VALUES = ['--set=nodeAgent.enabled=true']
 
 /** Renders the agent's objects alone. */
 async function renderAgent(values: readonly string[] = []): Promise<string> {
