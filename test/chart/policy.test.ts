@@ -84,6 +84,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'ClusterRole wimds-node-agent',
       'ClusterRoleBinding wimds-node-agent',
       'DaemonSet wimds-node-agent',
+      'Job wimds-uninstall',
       'MutatingAdmissionPolicy wimds',
       'MutatingAdmissionPolicyBinding wimds',
       'Namespace wimds-node-agent',

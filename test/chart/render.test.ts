@@ -397,6 +397,31 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       })
     })
 
+    test('has the SELinux options of the values', async () => {
+      const options = { ...enabled, 'nodeAgent.seLinuxOptions': { type: 'spc_t' } }
+      expect(specOf(await render('DaemonSet', options))).toMatchObject({
+        containers: [{ securityContext: { seLinuxOptions: { type: 'spc_t' } } }],
+      })
+    })
+
+    test('lets an uninstall fail while pods need the agent, unless the values say otherwise', async () => {
+      const checksOf = async (values: object) => {
+        const Check = z.object({
+          metadata: z.object({
+            annotations: z.object({ 'helm.sh/hook': z.literal('pre-delete') }),
+          }),
+          spec: z.object({ template: z.object({ spec: z.unknown() }) }),
+        })
+        const jobs = (await renderAll('Job', values)).map((job) => Check.safeParse(job).data)
+        return jobs.flatMap((job) => job?.spec.template.spec ?? [])
+      }
+      const args = ['node-agent', '--uninstall-check']
+      expect(await checksOf(enabled)).toEqual([
+        expect.objectContaining({ containers: [expect.objectContaining({ args })] }),
+      ])
+      expect(await checksOf({ ...enabled, 'nodeAgent.uninstallCheck': false })).toEqual([])
+    })
+
     test('passes on what the values say of it, by the names of the webhook’s', async () => {
       const affinity = { nodeAffinity: { a: 1 } }
       const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0 } }

@@ -36,6 +36,9 @@ export const NODE_AGENT = {
       value: 'TENANT_ID',
       help: 'the tenant of pods that a policy has injected, if the ServiceAccount has no annotation azure.workload.identity/tenant-id',
     },
+    'uninstall-check': {
+      help: 'only look for pods that an uninstall of the agent would leave without tokens; the exit code is 1 if there are any',
+    },
     'admin-listen': {
       value: 'HOST:PORT',
       help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
@@ -56,7 +59,8 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   const flags = parseFlags(args, NODE_AGENT.flags)
   const problems = [...flags.problems]
   const nodeName = flags.value('node-name') ?? env['NODE_NAME'] ?? ''
-  if (nodeName === '') {
+  const isUninstallCheck = flags.has('uninstall-check')
+  if (nodeName === '' && !isUninstallCheck) {
     problems.push(
       'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec.nodeName',
     )
@@ -66,6 +70,7 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   const defaultTenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
   if (problems.length > 0) throw new UsageError(problems)
   return {
+    isUninstallCheck,
     nodeName,
     cniResultsDirectory: flags.value('cni-results-directory') ?? '/var/lib/cni/results',
     bundlesDirectory:

@@ -21,6 +21,7 @@ import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
+import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { BrokerProcess, startBroker } from './broker-process.ts'
 
@@ -36,6 +37,7 @@ const TOO_LARGE =
 /** Serves until the signal. Throws `UsageError` and `ConfigError`. */
 export async function nodeAgent(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseNodeAgentOptions(args, io.env)
+  if (options.isUninstallCheck) return await checkUninstall(io)
   const { nodeName, adminListen } = options
   const { signal } = io
   const api = connectToApiServer(signal)

@@ -84,18 +84,21 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
   }
 }
 
+type ListOptions = Pick<PodWatchOptions, 'api' | 'onPod'> &
+  Partial<Pick<PodWatchOptions, 'nodeName' | 'onTooLarge' | 'onListed'>>
+
 /**
- * Reports every pod and returns the resource version of the list, which is not older than the given one. The cache of
- * the API server has the pods by node: etcd would read all pods of the cluster, as Kubernetes does for a `limit`. So
- * there are no pages.
+ * Reports every pod, of the node or of the cluster, and returns the resource version of the list, which is not older
+ * than the given one. The cache of the API server has the pods by node: etcd would read all pods of the cluster, as
+ * Kubernetes does for a `limit`. So there are no pages.
  */
-async function listPods(
-  { api, nodeName, onPod, onTooLarge, onListed }: PodWatchOptions,
-  oldest: string,
+export async function listPods(
+  { api, nodeName, onPod, onTooLarge, onListed }: ListOptions,
+  oldest = ANY_VERSION,
 ): Promise<string> {
   const uids = new Set<string>()
   const call = {
-    action: `list the pods of the node ${nodeName}`,
+    action: `list the pods of ${nodeName === undefined ? 'the cluster' : `the node ${nodeName}`}`,
     path: createPath(nodeName, createListParameters(oldest)),
     timeoutMs: LIST_TIMEOUT_MS,
     idleMs: LIST_IDLE_MS,
@@ -116,13 +119,13 @@ async function listPods(
       onTooLarge: (head) => {
         const { pod } = parseHead(head)
         uids.add(pod.uid)
-        onTooLarge(pod)
+        onTooLarge?.(pod)
       },
     })
     if (latest === undefined) throw new Error('the answer is not a list of pods')
     return latest
   })
-  onListed(uids)
+  onListed?.(uids)
   return version
 }
 
@@ -175,8 +178,14 @@ async function followPods(
   })
 }
 
-function createPath(nodeName: string, parameters: Readonly<Record<string, string>>): string {
-  const query = new URLSearchParams({ fieldSelector: `spec.nodeName=${nodeName}`, ...parameters })
+function createPath(
+  nodeName: string | undefined,
+  parameters: Readonly<Record<string, string>>,
+): string {
+  const query = new URLSearchParams({
+    ...(nodeName !== undefined && { fieldSelector: `spec.nodeName=${nodeName}` }),
+    ...parameters,
+  })
   return `/api/v1/pods?${query.toString()}`
 }
 

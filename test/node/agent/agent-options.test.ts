@@ -5,6 +5,7 @@ import { captureIo, exitCode } from '../../tools/capture.ts'
 
 test('has defaults for all but the name of the node, which NODE_NAME may have', () => {
   expect(parseNodeAgentOptions([], { NODE_NAME: 'node-1' })).toEqual({
+    isUninstallCheck: false,
     nodeName: 'node-1',
     cniResultsDirectory: '/var/lib/cni/results',
     bundlesDirectory: '/run/containerd/io.containerd.runtime.v2.task/k8s.io',
@@ -30,6 +31,7 @@ test('takes every option', () => {
     '--broker-admin-listen=[::]:9001',
   ]
   expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
+    isUninstallCheck: false,
     nodeName: 'node-2',
     cniResultsDirectory: '/cni/results',
     bundlesDirectory: '/bundles',
