@@ -39,7 +39,11 @@ const unknownIn = (text: string, names: RegExp, isKnown: (name: string) => boole
 const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean]>> = {
   settings: [
     /\bWIMDS_[A-Z0-9_]*[A-Z0-9]\b(?!_)/g,
-    (name) => name in Settings.shape || GATE.includes(`getenv("${name}")`),
+    (name) =>
+      name in Settings.shape ||
+      GATE.includes(`getenv("${name}")`) ||
+      // Variables of the gate for the agent.
+      TEMPLATES.includes(`['${name}', `),
   ],
   'variables of SDKs': [
     /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,

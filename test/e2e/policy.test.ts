@@ -5,7 +5,6 @@ import { z } from 'zod'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
 import { AUTHORITY, TENANT_ID } from './support/entra.ts'
-import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import type { TestNamespace } from './support/namespace.ts'
 import { uninstallAgent } from './support/node-agent.ts'
@@ -76,52 +75,36 @@ const ownMounts = (pod: z.infer<typeof Pod>) =>
 const settingsOf = (pod: z.infer<typeof Pod>) =>
   Object.fromEntries((gateOf(pod).env ?? []).map(({ name, value }) => [name, value]))
 
-/** Another policy. The API server runs policies in any order, which changes with each of them. */
-const otherPolicy = (name: string, reinvocationPolicy: string, expression: string) =>
-  [
-    {
-      kind: 'MutatingAdmissionPolicy',
-      spec: {
-        failurePolicy: 'Fail',
-        reinvocationPolicy,
-        matchConstraints: {
-          objectSelector: { matchLabels: { mutated: name } },
-          resourceRules: [
-            { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
-          ],
-        },
-        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+/** A policy that adds a container before the gate. */
+const PREPEND = [
+  {
+    kind: 'MutatingAdmissionPolicy',
+    spec: {
+      failurePolicy: 'Fail',
+      reinvocationPolicy: 'Never',
+      matchConstraints: {
+        objectSelector: { matchLabels: { mutated: 'prepend' } },
+        resourceRules: [
+          { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
+        ],
       },
+      mutations: [
+        {
+          patchType: 'JSONPatch',
+          jsonPatch: {
+            expression:
+              '[JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{name: "mesh", image: "mesh"}}]',
+          },
+        },
+      ],
     },
-    { kind: 'MutatingAdmissionPolicyBinding', spec: { policyName: `zz-${name}` } },
-  ].map((object) => ({
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    metadata: { name: `zz-${name}` },
-    ...object,
-  }))
-/** The path of the gate in a list of init containers that is not empty. */
-const GATE_PATH =
-  '"/spec/initContainers/" + string(object.spec.initContainers.map(each, each.name).indexOf("wimds-gate"))'
-const HAS_GATE = 'object.spec.initContainers.exists(each, each.name == "wimds-gate")'
-const OTHER_POLICIES = [
-  ...otherPolicy(
-    'prepend',
-    'Never',
-    '[JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{name: "mesh", image: "mesh"}}]',
-  ),
-  ...otherPolicy(
-    'replace',
-    'IfNeeded',
-    `${HAS_GATE} ? [JSONPatch{op: "replace", path: ${GATE_PATH} + "/image", value: "other"}] : []`,
-  ),
-  ...otherPolicy(
-    'remove',
-    'IfNeeded',
-    `${HAS_GATE} ? [JSONPatch{op: "remove", path: ${GATE_PATH}}] : []`,
-  ),
-]
-/** A pod with an init container, which one of these policies changes. */
-const mutatedBy = (mutated: string) => optedIn({ labels: { mutated }, initScript: 'true' })
+  },
+  { kind: 'MutatingAdmissionPolicyBinding', spec: { policyName: 'zz-prepend' } },
+].map((object) => ({
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  metadata: { name: 'zz-prepend' },
+  ...object,
+}))
 
 const annotated = (name: string, value: string) => ({
   annotations: { [`wimds.io/${name}`]: value },
@@ -130,11 +113,6 @@ const forProxy = (name: string, value: string) => ({
   annotations: { [`azure.workload.identity/${name}`]: value },
 })
 const onWindows = (prefix: string) => ({ spec: { nodeSelector: { [`${prefix}/os`]: 'windows' } } })
-const withVolume = (name: string) => ({ spec: { volumes: [{ name, emptyDir: {} }] } })
-const withEnv = (name: string, value: string) => ({ container: { env: [{ name, value }] } })
-const withGate = (changes: object) => ({
-  spec: { initContainers: [{ name: GATE, image: IMAGES.gate, ...changes }] },
-})
 
 describe('injection.by policy', () => {
   needMutatingPolicies()
@@ -152,14 +130,11 @@ describe('injection.by policy', () => {
     await installChart(CHART, undefined, [values])
     await cluster.namespace.create(ACCOUNT, { ...ACCOUNT, metadata: { name: 'late' } })
     await labelled.create(ACCOUNT)
-    await kubectl(
-      ['create', '--filename=-'],
-      OTHER_POLICIES.map((each) => stringify(each)).join('---\n'),
-    )
+    await kubectl(['create', '--filename=-'], PREPEND.map((each) => stringify(each)).join('---\n'))
   })
   afterAll(async () => {
     if (objectsBefore === undefined) return
-    const names = OTHER_POLICIES.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+    const names = PREPEND.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
     await kubectl(['delete', '--ignore-not-found', ...names])
   })
 
@@ -267,104 +242,54 @@ describe('injection.by policy', () => {
     expect(gateOf(whole).resources).toEqual({})
   })
 
-  const PORT =
-    'wimds cannot be injected: the annotation wimds.io/port must be a whole number from 1024 to 65535, not "80"'
-  const NO_CA =
-    'no ca-secret. Fix: remove the annotation, or install wimds with injection.by=webhook'
-  const NO_NAME = 'the annotation wimds.io/config-map must be the name of a ConfigMap, not ""'
-  const NO_LIST =
-    'the annotation wimds.io/prefetch must be a comma-separated list of resources, not ""'
-  const TAKEN = 'the container app declares port 64169, on which the node agent would listen'
-  const ARC =
-    'sets IMDS_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable'
-  const MOUNT = { container: { volumeMounts: [{ name: 'wimds-token', mountPath: '/token' }] } }
-  const NOT_OURS = 'wimds-gate is not that of the chart'
-  const rejected: readonly (readonly [string, Parts, string])[] = [
-    ['an unknown annotation', annotated('prot', '1'), 'wimds.io/prot is unknown'],
-    ['a malformed opt-in', annotated('inject', 'maybe'), 'must be true or false'],
-    ['a port that is none', annotated('port', '80'), PORT],
-    ['no port of the proxy', forProxy('proxy-sidecar-port', 'a'), 'proxy-sidecar-port must be'],
-    ['no expiration', forProxy('service-account-token-expiration', '1h'), 'from 3600 to 86400'],
-    ['another mode', annotated('mode', 'nft'), 'mode nft is not allowed here'],
-    ['a CA of its own', annotated('ca-secret', 'ca'), NO_CA],
-    ['credentials of SDKs', annotated('sdk-credentials', 'managed-identity'), 'no sdk-credentials'],
-    ['a port with a zero before it', annotated('port', '09000'), 'from 1024 to 65535'],
-    ['an empty ConfigMap name', annotated('config-map', ''), NO_NAME],
-    ['an empty prefetch', annotated('prefetch', ''), NO_LIST],
-    ['Windows', onWindows('kubernetes.io'), 'runs on Windows'],
-    ['Windows by its earlier label', onWindows('beta.kubernetes.io'), 'runs on Windows'],
-    ['a reserved name', withVolume('wimds-ca'), 'a volume wimds-ca, a reserved'],
-    ['a volume of that name', withVolume('wimds-token'), 'volume wimds-token, a reserved name'],
-    ['the port of the agent', { container: { ports: [{ containerPort: 64169 }] } }, TAKEN],
-    ['a token proxy', withEnv('AZURE_KUBERNETES_TOKEN_PROXY', 'x'), 'identity bindings'],
-    ['Azure Arc', withEnv('IMDS_ENDPOINT', 'x'), ARC],
-    ['a proxy', withEnv('HTTP_PROXY', 'http://p'), 'does not contain 169.254.169.254'],
-    ['a mount of the token', MOUNT, 'the container app mounts the volume wimds-token'],
-    ['a gate with a command', withGate({ command: ['true'] }), NOT_OURS],
-    ['a gate that goes on', withGate({ restartPolicy: 'Always' }), NOT_OURS],
-    ['another image of a gate', withGate({ image: 'mine' }), NOT_OURS],
-  ]
-  test.each(rejected)('rejects %s', async (_, parts, message) => {
-    await expect(admit(optedIn(parts), labelled)).rejects.toThrow(message)
+  test.each([
+    ['hostNetwork', { spec: { hostNetwork: true } }],
+    ['Windows', onWindows('kubernetes.io')],
+    ['Windows by its earlier label', onWindows('beta.kubernetes.io')],
+  ])('leaves a pod with %s as it is', async (_, parts) => {
+    expect(namesOf(await admit(optedIn(parts)))).toEqual([])
   })
 
-  test('rejects a gate with another login host than the chart has', async () => {
-    const injected = await injectedPods('node', [ACCOUNT], [optedIn()])
-    expect(injected).toContain(AUTHORITY)
-    const other = injected.replaceAll(AUTHORITY, 'https://login.microsoftonline.us')
-    await expect(admit(other)).rejects.toThrow('wimds-gate is not that of the chart')
-  })
-
-  test('rejects hostNetwork and names the label of the namespace', async () => {
-    const spec = { hostNetwork: true }
-    const pod = appPod({ name: 'host', account: 'app', script: STAY, spec })
-    await expect(admit(pod, labelled)).rejects.toThrow(
-      /as the label wimds.io\/inject of the namespace asks .*: the pod uses hostNetwork/,
+  test('the event of a pod that cannot be served names what is wrong', async () => {
+    const invalid = [
+      ['port', annotated('port', '80'), 'is "127.0.0.1:80", not an address with a port'],
+      ['mode', annotated('mode', 'nft'), 'the annotation wimds.io/mode is "nft"'],
+      ['unknown', annotated('prot', '1'), 'does not have these annotations: wimds.io/prot'],
+      ['prefetch', annotated('prefetch', 'no resource'), 'WIMDS_PREFETCH'],
+    ] as const
+    await cluster.namespace.create(
+      ...invalid.map(([name, parts]) =>
+        appPod({
+          name,
+          account: 'app',
+          script: STAY,
+          annotations: { ...OPT_IN, ...parts.annotations },
+        }),
+      ),
     )
-  })
-
-  test('names no label of a namespace that has none', async () => {
-    const pod = appPod({ name: 'plain', account: 'app', script: STAY, ...annotated('prot', '1') })
-    await expect(admit(pod)).rejects.toThrow(
-      'wimds cannot be injected: the annotation wimds.io/prot is unknown',
-    )
-  })
-
-  test('admits what skip-containers excepts, and a proxy with NO_PROXY', async () => {
-    const excepted = {
-      ...annotated('skip-containers', 'other;app'),
-      ...withEnv('IMDS_ENDPOINT', 'x'),
+    for (const [name, , message] of invalid) {
+      const events = `events --field-selector=reason=WimdsNotRouted,involvedObject.name=${name}`
+      const said = await eventually(`the event of ${name} says so`, async () => {
+        const messages = await cluster.namespace.field(events, '{.items[*].message}')
+        return messages.includes(message) ? messages : undefined
+      })
+      expect(said).toContain('Fix: ')
     }
-    expect(namesOf(await admit(optedIn(excepted)))).toEqual([GATE])
-    const env = [
-      { name: 'https_proxy', value: 'http://p' },
-      { name: 'no_proxy', value: 'a,169.254.169.254' },
-    ]
-    expect(namesOf(await admit(optedIn({ container: { env } })))).toEqual([GATE])
+    await cluster.namespace.kubectl(['delete', 'pod', '--now', ...invalid.map(([name]) => name)])
   })
 
-  test('admits what the webhook admits: empty variables, and spaces around an annotation', async () => {
+  test('reads an annotation without the spaces around it, as the webhook does', async () => {
     const annotations = { 'wimds.io/inject': ' true', 'wimds.io/port': '64170 ' }
-    const env = ['IMDS_ENDPOINT', 'HTTP_PROXY'].map((name) => ({ name, value: '' }))
-    const pod = await admit(optedIn({ annotations, container: { env } }))
+    const pod = await admit(optedIn({ annotations }))
     expect(settingsOf(pod)['WIMDS_LISTEN']).toBe('127.0.0.1:64170')
   })
 
   test('moves the gate before a container that another policy adds', async () => {
-    const pod = await admit(mutatedBy('prepend'), labelled)
-    expect(namesOf(pod)).toEqual([GATE, 'mesh', 'init'])
-  })
-
-  test('rejects an image of the gate that another policy sets', async () => {
-    await expect(admit(mutatedBy('replace'), labelled)).rejects.toThrow(
-      'wimds-gate is not that of the chart',
+    const pod = await admit(
+      optedIn({ labels: { mutated: 'prepend' }, initScript: 'true' }),
+      labelled,
     )
-  })
-
-  test('admits no pod whose gate another policy removes, unless it is added again', async () => {
-    const pod = admit(mutatedBy('remove'), labelled)
-    const outcome = await pod.then((admitted) => namesOf(admitted).join(), String)
-    expect(outcome).toMatch(/^wimds-gate,init$|wimds-gate is missing, or not the first/)
+    expect(namesOf(pod)).toEqual([GATE, 'mesh', 'init'])
   })
 
   test('leaves a running pod alone whose metadata changes', async () => {

@@ -64,9 +64,12 @@ export function createPodRouter(options: RouteOptions): RoutePod {
   const { findSettings, readSandboxes } = options
   return async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
-    // First of all: a pod that has ended has no other failure.
+    const invalid =
+      problem === undefined ? undefined : new RouteFailure('settings_invalid', problem)
+    // An ending pod without a sandbox has ended, which is no failure of its settings.
+    if (invalid !== undefined && !pod.isEnding) throw invalid
     const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), uid)
-    if (problem !== undefined) throw new RouteFailure('settings_invalid', problem)
+    if (invalid !== undefined) throw invalid
     const runtime = findRuntimeProblem(runtimeClass)
     if (runtime !== undefined) throw new RouteFailure('runtime_not_supported', runtime)
     const namespace = ignoreEnded(() => openSync(path, 'r'))

@@ -76,17 +76,19 @@ const Pod = z.object({
 const MAX_SETTINGS_BYTES = 32_768
 
 const PORT = /:(\d{1,5})(?:,|$)/
+/** Lower ports are for servers of the pod. */
+const MIN_PORT = 1024
 
 /**
- * Returns the pod; undefined for one that is not of mode `node`, or has the network of its node. The settings come from
- * the gate's variables: unlike annotations, they cannot be changed in a pod that exists.
+ * Returns the pod; undefined for one without a gate. The settings come from the gate's variables: unlike annotations, they
+ * cannot be changed in a pod that exists.
  */
 export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const { data } = Pod.safeParse(value)
   if (data === undefined) return undefined
   const { metadata, spec, status } = data
   const gate = spec.initContainers?.find(({ name }) => name === GATE)
-  if (gate === undefined || spec.hostNetwork === true) return undefined
+  if (gate === undefined) return undefined
   // Of a variable that is set twice, the kubelet takes the last one.
   const env = Object.fromEntries(
     (gate.env ?? []).flatMap((entry) => (entry.value == null ? [] : [[entry.name, entry.value]])),
@@ -112,14 +114,31 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     runtimeClass: spec.runtimeClassName ?? undefined,
     problem: isTooLarge
       ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
-      : findPortProblem(listen, port),
+      : findGateProblem(spec, env, port),
   }
 }
 
-/** A gate that was written by hand may have any value. */
-function findPortProblem(listen: string, port: number): string | undefined {
-  if (port >= 1 && port <= 65_535) return undefined
-  return `the variable WIMDS_LISTEN of the container ${GATE} is ${quote(listen)}, not an address with a port. Fix: inject the pod again`
+/**
+ * Returns why a gate cannot be served: a policy copies annotations into its variables unchecked, and a gate that was written
+ * by hand may have any value.
+ */
+function findGateProblem(
+  { hostNetwork }: z.infer<typeof Pod>['spec'],
+  env: RoutedPod['env'],
+  port: number,
+): string | undefined {
+  const { WIMDS_LISTEN: listen = '', WIMDS_MODE: mode, WIMDS_OTHER_ANNOTATIONS: others } = env
+  if (hostNetwork === true) {
+    return 'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or the gate'
+  }
+  if (mode && mode !== 'node') {
+    return `the annotation wimds.io/mode is ${quote(mode)}, and policies inject only mode node. Fix: set it to node, or install wimds with injection.by=webhook`
+  }
+  if (others) {
+    return `injection by policy does not have these annotations: ${others}. Fix: remove them from the pod template, or install wimds with injection.by=webhook`
+  }
+  if (port >= MIN_PORT && port <= 65_535) return undefined
+  return `the variable WIMDS_LISTEN of the container ${GATE} is ${quote(listen)}, not an address with a port from ${MIN_PORT} to 65535. Fix: correct the annotation wimds.io/port, and create the pod again`
 }
 
 /**

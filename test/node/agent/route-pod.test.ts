@@ -288,10 +288,10 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   })
 
   test('does not route a pod whose settings are too large', async () => {
-    const pod = routedPod({ env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] })
-    // It may have ended.
-    expect((await failureOf(createRouter()(pod))).reason).toBe('namespace_not_found')
-    keep({ namespacePath: '/proc/self/ns/net' })
+    const parts = { env: [{ name: 'WIMDS_PREFETCH', value: 'x'.repeat(40_000) }] }
+    const pod = routedPod(parts)
+    const ending = routedPod({ ...parts, deletionTimestamp: '2026-01-01T00:00:00Z' })
+    expect((await failureOf(createRouter()(ending))).reason).toBe('namespace_not_found')
     const failure = await failureOf(createRouter()(pod))
     expect(failure.reason).toBe('settings_invalid')
     expect(failure.message).toContain('more than 32768. Fix: shorten its settings')

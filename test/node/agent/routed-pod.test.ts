@@ -68,11 +68,35 @@ test('keeps none of the settings of a gate that has too many', () => {
 
 test.each([
   ['127.0.0.1:99999', 'is "127.0.0.1:99999"'],
+  ['127.0.0.1:80', 'is "127.0.0.1:80", not an address with a port from 1024'],
   ['', 'is ""'],
 ])('says why a pod is not served whose gate has the address "%s"', (listen, reason) => {
   const { problem } = parseRoutedPod(nodeModePod({ listen })) ?? {}
   expect(problem).toContain(`the variable WIMDS_LISTEN of the container wimds-gate ${reason}`)
-  expect(problem).toContain('Fix: inject the pod again')
+  expect(problem).toContain('Fix: correct the annotation wimds.io/port')
+})
+
+test.each([
+  ['WIMDS_MODE', 'nft', 'the annotation wimds.io/mode is "nft"'],
+  [
+    'WIMDS_OTHER_ANNOTATIONS',
+    'wimds.io/ca-secret, wimds.io/prot',
+    'does not have these annotations: wimds.io/ca-secret, wimds.io/prot',
+  ],
+])('says why a pod is not served whose policy has set %s to "%s"', (name, value, reason) => {
+  const { problem } = parseRoutedPod(nodeModePod({ env: [{ name, value }] })) ?? {}
+  expect(problem).toContain(reason)
+  expect(problem).toContain('Fix: ')
+})
+
+test('serves a pod whose policy has left the mode and other annotations empty', () => {
+  const env = ['WIMDS_MODE', 'WIMDS_OTHER_ANNOTATIONS'].map((name) => ({ name, value: '' }))
+  expect(parseRoutedPod(nodeModePod({ env }))?.problem).toBeUndefined()
+})
+
+test('says why a pod is not served that has the network of the node', () => {
+  const pod = parseRoutedPod(nodeModePod({ spec: { hostNetwork: true } }))
+  expect(pod?.problem).toContain('Fix: remove hostNetwork')
 })
 
 /** Reads a pod whose gate mounts a token with this audience. */
@@ -118,7 +142,6 @@ test.each([
 
 test.each([
   ['of another mode', nodeModePod({ spec: { initContainers: [{ name: 'wimds' }] } })],
-  ['with the network of the node', nodeModePod({ spec: { hostNetwork: true } })],
   ['without a gate', nodeModePod({ spec: { initContainers: [] } })],
   ['that is no pod', 'garbage'],
 ])('ignores a pod %s', (_, pod) => {
