@@ -1,21 +1,15 @@
-// Brings the rules and the dashboard of the examples into charts/wimds: copies, since a chart can read only files of
-// its own folder, and the parts of values.schema.json that name the alerts and the choices of the webhook's flags.
+// Writes the parts of the chart's values.schema.json that name the alerts and the choices of the webhook's flags.
 // `node scripts/chart-files.mjs [DIRECTORY]`; a test compares them.
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { format } from 'prettier'
 import { parse } from 'yaml'
 import { WEBHOOK } from '../src/injection/webhook/webhook-options.ts'
 
 const directory = process.argv[2] ?? 'charts/wimds'
-const examples = 'examples/observability'
 // That of templates/prometheus-rule.yaml, which replaces the first one of an expr.
 const THRESHOLD = / (>=|<=|>|<) (0\.[0-9]+|[1-9][0-9.]*)/
 
-for (const name of ['rules.yaml', 'dashboard.json']) {
-  copyFileSync(`${examples}/${name}`, `${directory}/files/${name}`)
-}
-
-const { groups } = parse(readFileSync(`${examples}/rules.yaml`, 'utf8'))
+const { groups } = parse(readFileSync(`${directory}/files/rules.yaml`, 'utf8'))
 const alerts = groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined)
 const names = alerts.map(({ alert }) => alert)
 const withThreshold = alerts.filter(({ expr }) => THRESHOLD.test(expr)).map(({ alert }) => alert)

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
-import { EXAMPLES, Rules } from '../observability/queries.ts'
+import { DASHBOARD, EXAMPLES, RULES, Rules } from '../observability/queries.ts'
 import { hasPrometheus, promtool } from '../prometheus/tools.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -149,8 +149,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   describe('prometheusRule', () => {
-    test('has the rules of the example, with the node agent’s where there is one', async () => {
-      const { groups } = Rules.parse(parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8')))
+    test('has the rules of its file, with the node agent’s where there is one', async () => {
+      const { groups } = Rules.parse(parse(await readFile(RULES, 'utf8')))
       const withAgent = await render('PrometheusRule', 'prometheusRule.enabled=true', AGENT)
       expect(withAgent).toMatchObject([{ metadata: { name: 'wimds' } }])
       expect(withAgent[0]?.['spec']).toEqual({ groups })
@@ -296,14 +296,14 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   describe('dashboard', () => {
-    test('has the dashboard of the example, and the label by which Grafana’s sidecar finds it', async () => {
+    test('has the dashboard of its file, and the label by which Grafana’s sidecar finds it', async () => {
       const [configMap] = await render('ConfigMap', 'dashboard.enabled=true')
       const labels = { grafana_dashboard: '1' }
       expect(configMap?.metadata).toMatchObject({ name: 'wimds-dashboard', labels })
       const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(configMap)
-      const example = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')
+      const file = await readFile(DASHBOARD, 'utf8')
       expect(Object.keys(data)).toEqual(['wimds.json'])
-      expect(data['wimds.json']?.trim()).toBe(example.trim())
+      expect(data['wimds.json']?.trim()).toBe(file.trim())
     })
 
     test('is in the namespace and has the annotations that are given', async () => {

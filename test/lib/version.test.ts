@@ -34,8 +34,8 @@ test('links in the chart and in the examples lead to this version, too', async (
     expect.arrayContaining([
       'charts/wimds/Chart.yaml',
       'charts/wimds/README.md',
+      'charts/wimds/files/rules.yaml',
       'charts/wimds/templates/NOTES.txt',
-      'examples/observability/rules.yaml',
       'src/lib/version.ts',
     ]),
   )

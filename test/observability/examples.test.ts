@@ -11,6 +11,7 @@ import {
   dashboardPanels,
   dashboardQueries,
   documentedQueries,
+  DASHBOARD,
   EXAMPLES,
   exposedSeries,
   knownNames,
@@ -79,7 +80,7 @@ describe('the dashboard', () => {
 
   test('conforms to the types that Grafana publishes', async () => {
     const types = fileURLToPath(import.meta.resolve('./grafana.ts'))
-    const text = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')
+    const text = await readFile(DASHBOARD, 'utf8')
     await mkdir('coverage', { recursive: true })
     // Inside the project, so that Grafana's package is found. A literal must not have unknown fields.
     await using directory = await mkdtempDisposable('coverage/dashboard-')
@@ -134,7 +135,7 @@ describe('the dashboard', () => {
 
   test('declares the variables that its queries use', async () => {
     const { templating } = await dashboard()
-    const text = await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')
+    const text = await readFile(DASHBOARD, 'utf8')
     const used = new Set([...text.matchAll(/\$\{?([a-z]+)\}?/g)].map(([, name]) => name))
     expect(templating.list.map(({ name }) => name)).toEqual(expect.arrayContaining([...used]))
   })

@@ -8,6 +8,8 @@ import { createWebhookMetrics } from '../../src/injection/webhook/webhook-metric
 import { aMetricsRegistry } from '../broker/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
+export const RULES = 'charts/wimds/files/rules.yaml'
+export const DASHBOARD = 'charts/wimds/files/dashboard.json'
 
 const Rule = z.looseObject({
   record: z.string().optional(),
@@ -50,13 +52,13 @@ const Dashboard = z.object({
 })
 
 export async function rules() {
-  const { groups } = Rules.parse(parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8')))
+  const { groups } = Rules.parse(parse(await readFile(RULES, 'utf8')))
   return groups.flatMap((group) => group.rules)
 }
 
 /** Returns the dashboard as it is written: a collapsed row has its panels. */
 export async function dashboard() {
-  return Dashboard.parse(JSON.parse(await readFile(`${EXAMPLES}/dashboard.json`, 'utf8')))
+  return Dashboard.parse(JSON.parse(await readFile(DASHBOARD, 'utf8')))
 }
 
 /** Returns all panels of the dashboard but its rows, also the panels of collapsed rows. */

@@ -6,14 +6,14 @@ import { requestToken, type Sidecar, startSidecar } from '../../src/tools/demo/s
 import { report } from '../../src/tools/report/report.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
-import { EXAMPLES } from '../observability/queries.ts'
+import { RULES } from '../observability/queries.ts'
 import { type Prometheus, startPrometheus, until } from './server.ts'
 import { hasPrometheus } from './tools.ts'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
 
 /** Returns the rules of the examples with short intervals. */
 async function fastRules(): Promise<string> {
-  const rules = parse(await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+  const rules = parse(await readFile(RULES, 'utf8'))
   for (const group of rules.groups) {
     group.interval = '1s'
     for (const rule of group.rules) if ('for' in rule) rule.for = '2s'

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { documentedQueries, EXAMPLES } from '../observability/queries.ts'
+import { documentedQueries, EXAMPLES, RULES } from '../observability/queries.ts'
 import { hasPrometheus, promtool } from './tools.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
 describe.skipIf(!hasPrometheus())('promtool', () => {
   test('accepts the rules, and their tests pass', async () => {
-    expect(await promtool(['check', 'rules', `${EXAMPLES}/rules.yaml`])).toMatchObject({
+    expect(await promtool(['check', 'rules', RULES])).toMatchObject({
       isOk: true,
     })
     expect(await promtool(['test', 'rules', `${EXAMPLES}/rules.test.yaml`])).toMatchObject({
@@ -35,7 +35,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     }
     using directory = createFolder()
     const file = directory.write('prometheus.yaml', stringify(config))
-    directory.write('rules.yaml', await readFile(`${EXAMPLES}/rules.yaml`, 'utf8'))
+    directory.write('rules.yaml', await readFile(RULES, 'utf8'))
     expect(await promtool(['check', 'config', file])).toMatchObject({ isOk: true })
   })
 })

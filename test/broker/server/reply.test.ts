@@ -29,6 +29,8 @@ test.each<[string, Partial<WireRequest>, number]>([
   let rendered = 0
   const dialect = { ...imds, render: () => createJsonReply(200, { rendered: (rendered += 1) }) }
   const render = memoizedRenderer()
-  for (const _time of [1, 2]) render(dialect, ANSWER, { headers: {}, query: '', ...given })
+  const wire = { headers: {}, query: '', ...given }
+  render(dialect, ANSWER, wire)
+  render(dialect, ANSWER, wire)
   expect(rendered).toBe(expected)
 })
