@@ -9,7 +9,7 @@ import { VERSION } from '../../lib/version.ts'
  */
 export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed' | 'skipped'
 
-/** The names of the checks: of a sidecar, of a pod from outside, and before an installation. */
+/** The names of the checks: of a sidecar, of a pod from outside, before an installation, and of an installation. */
 export type CheckName =
   | 'settings'
   | 'sidecar'
@@ -34,6 +34,11 @@ export type CheckName =
   | 'signing_keys'
   | 'injected_pod'
   | 'webhook_configuration'
+  | 'installation'
+  | 'webhook'
+  | 'webhook_certificate'
+  | 'injected_pods'
+  | 'images'
 
 /** About twice the report of the largest identities file, with a failure for each identity. */
 const MAX_REPORT_LENGTH = 8 * 1024 * 1024

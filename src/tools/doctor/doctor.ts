@@ -25,7 +25,7 @@ export const DOCTOR = {
   group: 'Find problems',
   summary: 'find out why there is no token, and how to fix it',
   arguments: { usage: '[POD]' },
-  description: `Run it in the container of a sidecar, or from your machine for a pod, or with --pre before an installation. POD is the name of a pod or of its workload, also as NAMESPACE/NAME, or as KIND/NAME such as deploy/orders.
+  description: `Run it in the container of a sidecar, or from your machine for a pod, with --pre before an installation, or with --cluster for an installation. POD is the name of a pod or of its workload, also as NAMESPACE/NAME, or as KIND/NAME such as deploy/orders.
 
 It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token, the connectivity to Entra ID and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.
 
@@ -49,6 +49,10 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     },
     pre: {
       help: 'check, before an installation, the issuer, the API server, and whether a namespace admits injected pods',
+      group: ELSEWHERE,
+    },
+    cluster: {
+      help: 'check the installation of the chart, and whether all pods that are to be injected are',
       group: ELSEWHERE,
     },
     namespace: {
@@ -83,6 +87,7 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     'kubectl exec POD -c wimds -- wimds doctor',
     'wimds doctor deploy/orders -n shop',
     'wimds doctor --pre -n shop --mode loopback',
+    'wimds doctor --cluster',
   ],
   exitCodes: {
     0: 'every check passed, is not needed, or was left out by a flag',
@@ -123,18 +128,27 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 /** Returns a sentence for each flag that has no meaning among the others. */
 function findConflicts(flags: DoctorFlags): string[] {
   const isPre = flags.has('pre')
+  const isOfCluster = flags.has('cluster')
   const isOfPod = flags.has('pod') || flags.positionals.length > 0
   const limit = (names: readonly FlagName[], isMet: boolean, scope: string) =>
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
-    ...findConflict(flags, ['pod', 'pre']),
-    ...(isPre && !flags.has('pod') && isOfPod ? ['a pod or --pre, not both'] : []),
+    ...findConflict(flags, ['pod', 'pre', 'cluster']),
+    ...(['pre', 'cluster'] as const)
+      .filter((name) => flags.has(name) && flags.positionals.length > 0)
+      .map((name) => `a pod or --${name}, not both`),
     ...limit(['issuer', 'image', 'redirect-image', 'gate-image'], isPre, '--pre'),
-    ...limit(['namespace', 'context'], isPre || isOfPod, '--pre and a pod'),
+    ...limit(['namespace'], isPre || isOfPod, '--pre and a pod'),
+    ...limit(['context'], isPre || isOfCluster || isOfPod, '--pre, --cluster and a pod'),
+    ...limit(['mode'], !isOfCluster, 'checks without --cluster'),
     ...(flags.value('mode') === 'node' && !isPre && !isOfPod
       ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
       : []),
-    ...limit(SIDECAR_FLAGS, !isPre, 'checks of a sidecar, without --pre'),
+    ...limit(
+      SIDECAR_FLAGS,
+      !isPre && !isOfCluster,
+      'checks of a sidecar, without --pre and --cluster',
+    ),
   ]
 }
 
@@ -172,7 +186,7 @@ async function runChecks(
   target: PodTarget | undefined,
   { env, signal }: CommandIo,
 ): Promise<Checks> {
-  if (target === undefined && !flags.has('pre')) {
+  if (target === undefined && !flags.has('pre') && !flags.has('cluster')) {
     const mode = SIDECAR_MODES.find((each) => each === flags.value('mode'))
     const skipSidecar = flags.has('no-sidecar')
     const skipExchange = flags.has('no-exchange')
@@ -193,6 +207,10 @@ async function runChecks(
       title: `Pod ${namespace === undefined ? '' : `${namespace}/`}${sections.pod ?? ''}`,
       sections,
     }
+  }
+  if (flags.has('cluster')) {
+    const { checkCluster } = await import('./cluster/cluster-check.ts')
+    return { title: 'The installation of wimds', sections: await checkCluster(kubectl) }
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(env)

@@ -11,12 +11,14 @@ export function tryToCreate(kubectl: Kubectl, object: object): Promise<KubectlRe
 
 /** What refuses an object, and what to do. */
 interface Refusal {
+  /** Of the policy or the webhook; empty if it has none. */
+  readonly name: string
   readonly code: 'pod_not_admitted' | 'webhook_unavailable'
   readonly by: string
   readonly fix: string
 }
 
-type Explain = (name: string, mode: RoutingMode | undefined) => Refusal
+type Explain = (name: string, mode: RoutingMode | undefined) => Omit<Refusal, 'name'>
 
 const IMAGES =
   'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image)'
@@ -62,10 +64,15 @@ const explainAccount: Explain = (name) => ({
   fix: `create the ServiceAccount ${name} in the namespace; Kubernetes creates that of a new namespace within seconds`,
 })
 
+/** The names of the webhooks of wimds. */
+export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
+
 const explainUnavailable: Explain = (name) => ({
   code: 'webhook_unavailable',
   by: `the unreachable admission webhook ${name}`,
-  fix: `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
+  fix: OWN_WEBHOOK.test(name)
+    ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
+    : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
 })
 
 /** By what kube-apiserver writes; the first group is the name. */
@@ -87,10 +94,10 @@ export function findRefusal(
 ): Refusal | undefined {
   for (const [pattern, explain] of REFUSALS) {
     const [found, name = ''] = pattern.exec(stderr) ?? []
-    if (found !== undefined) return explain(name, mode)
+    if (found !== undefined) return { name, ...explain(name, mode) }
   }
   return /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/.test(stderr)
-    ? { code: 'pod_not_admitted', by: 'the API server', fix: 'correct what it names' }
+    ? { name: '', code: 'pod_not_admitted', by: 'the API server', fix: 'correct what it names' }
     : undefined
 }
 

@@ -34,6 +34,10 @@ export const DOCTOR_CODES = [
   'pod_not_admitted',
   'webhook_not_admitted',
   'webhook_unavailable',
+  // Of an installation
+  'not_installed',
+  'webhook_not_ready',
+  'webhook_certificate_invalid',
 ] as const
 
 type FaultCode = ErrorCode | (typeof DOCTOR_CODES)[number]

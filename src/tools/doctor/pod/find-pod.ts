@@ -21,10 +21,14 @@ export async function findPod(
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
   const kinds = kind ?? WORKLOADS
   const workload = await readWorkload(kubectl, kinds, name)
+  // Its pods of before are no answer.
+  const failure = workload?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
+  const refused = explainCreation(name, failure?.message)
+  if (refused !== undefined) return refused
   const pod = workload && (await readPodOf(kubectl, workload))
   if (pod !== undefined) return pod
   return (
-    (await explainCreation(kubectl, name)) ?? {
+    explainCreation(name, await readCreationEvent(kubectl, name)) ?? {
       code: 'pod_not_found',
       problem:
         workload === undefined
@@ -40,7 +44,16 @@ const Workload = z.object({
   spec: z.object({
     selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
   }),
+  status: z.optional(
+    z.object({
+      conditions: z.optional(
+        z.array(z.looseObject({ type: z.string(), message: z.optional(z.string()) })),
+      ),
+    }),
+  ),
 })
+const MAX_REASON = 600
+
 const Workloads = z.union([z.object({ items: z.array(Workload) }), Workload])
 
 async function readWorkload(kubectl: Kubectl, kinds: string, name: string) {
@@ -86,23 +99,25 @@ const Events = z.object({
   ),
 })
 
-/** Returns why the pods of this name cannot be created, by the last event of their workload; undefined if there is none. */
-async function explainCreation(kubectl: Kubectl, name: string): Promise<Fault | undefined> {
+/** Returns why the last pod of this name could not be created; undefined if there is no such event. */
+async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string | undefined> {
   const args = ['get', 'events', '--field-selector=reason=FailedCreate', '--output=json']
   const { items } = parseOutput(Events, await kubectl([...args, '--sort-by=.lastTimestamp'])) ?? {
     items: [],
   }
-  const event = items.findLast(({ involvedObject: { name: owner = '' } }) =>
-    [`${owner}-`.startsWith(`${name}-`), name.startsWith(`${owner}-`)].includes(true),
+  const event = items.findLast(
+    ({ involvedObject: { name: owner = '' } }) =>
+      `${owner}-`.startsWith(`${name}-`) || name.startsWith(`${owner}-`),
   )
-  const message = event?.message ?? ''
+  return event?.message ?? undefined
+}
+
+/** Returns the fault of pods that cannot be created, by what their controller reports; undefined if nothing refuses them. */
+function explainCreation(name: string, message = ''): Fault | undefined {
   const refusal = findRefusal({ stderr: message })
-  if (message === '' || refusal === undefined) return undefined
+  if (refusal === undefined) return undefined
   const { code, by, fix } = refusal
-  const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), 600)
-  return {
-    code,
-    problem: `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`,
-    fix,
-  }
+  const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), MAX_REASON)
+  const problem = `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`
+  return { code, problem, fix }
 }

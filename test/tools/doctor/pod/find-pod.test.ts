@@ -57,6 +57,21 @@ test.each([
   expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
 })
 
+test('names what refuses the new pods of a workload that has old ones', async () => {
+  const message =
+    'pods "orders-" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1'
+  const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] }
+  const { found } = await find(
+    'deploy/orders',
+    answer('get deployments orders', { ...deployment, status }),
+    answer('get pods --selector', { items: PODS }),
+  )
+  expect(found).toMatchObject({
+    code: 'pod_not_admitted',
+    problem: expect.stringContaining('the ResourceQuota team refuses them'),
+  })
+})
+
 test('names the dead webhook by which no pod can be created', async () => {
   const message =
     'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'

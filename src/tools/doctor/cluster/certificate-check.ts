@@ -1,0 +1,92 @@
+/** Checks the certificate of the webhook: the CA that its configuration names, and the certificate that its replicas have. */
+import { X509Certificate } from 'node:crypto'
+import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+import { type ClusterState, type Deployment, isRead } from './cluster-state.ts'
+
+const DAY_MS = 86_400_000
+/** The webhook renews its own earlier. */
+const SOON_MS = 7 * DAY_MS
+
+/** Reads of the Secret only the certificate, if the user may. */
+export async function checkCertificate(
+  { configuration, deployment }: ClusterState,
+  kubectl: Kubectl,
+  now = Date.now(),
+): Promise<Outcome> {
+  if (configuration === undefined) return notNeeded('there is no webhook')
+  if (!isRead(configuration)) return notChecked(configuration.unread)
+  const bundles = configuration.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '')
+  const [bundle = ''] = bundles ?? []
+  const authorities = parseCertificates(Buffer.from(bundle, 'base64').toString())
+  if (authorities.length === 0) {
+    return fail(
+      `the MutatingWebhookConfiguration ${configuration.metadata.name} has no CA certificate`,
+    )
+  }
+  if (bundles?.some((each) => each !== bundle)) {
+    return fail('the webhooks of its configuration have different CA certificates')
+  }
+  const valid = authorities.filter((each) => each.validToDate.getTime() > now)
+  if (valid.length === 0)
+    return fail(`its CA certificate has expired at ${formatEnd(authorities[0])}`)
+  const leaf =
+    deployment === undefined || !isRead(deployment)
+      ? undefined
+      : await readLeaf(deployment, kubectl)
+  if (leaf === undefined) {
+    return passed(
+      `its CA is valid until ${formatEnd(valid[0])}`,
+      'its own certificate was not read',
+    )
+  }
+  const end = leaf.validToDate.getTime()
+  if (end <= now) return fail(`it has expired at ${formatEnd(leaf)}`)
+  if (!valid.some((each) => leaf.checkIssued(each) && leaf.verify(each.publicKey))) {
+    return fail('it is not issued by the CA that the configuration names')
+  }
+  return {
+    ...passed(`valid until ${formatEnd(leaf)}, by the CA that the configuration names`),
+    warnings: end - now < SOON_MS ? ['it ends within a week, and should have been renewed'] : [],
+  }
+}
+
+function fail(problem: string): Outcome {
+  return failed({
+    code: 'webhook_certificate_invalid',
+    problem,
+    fix: 'see why it is not renewed in the log of the webhook, and with certificates.source cert-manager or secret in its Certificate or Secret; the CA is then certificates.caBundle of the chart',
+  })
+}
+
+function formatEnd(certificate: X509Certificate | undefined): string {
+  return certificate?.validToDate.toISOString() ?? ''
+}
+
+/** Returns the certificates of a PEM text. */
+function parseCertificates(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----/g) ?? []
+  return blocks.flatMap((block) => {
+    try {
+      return new X509Certificate(block)
+    } catch {
+      return []
+    }
+  })
+}
+
+async function readLeaf(
+  { metadata, spec }: Deployment,
+  kubectl: Kubectl,
+): Promise<X509Certificate | undefined> {
+  const { containers, volumes = [] } = spec.template.spec
+  const args = containers.flatMap(({ args: each = [] }) => each)
+  const own = args.flatMap((arg) => /^--secret=(.+)$/.exec(arg)?.[1] ?? [])
+  const mounted = volumes.find(({ name }) => name === 'tls')?.secret?.secretName
+  const name = own[0] ?? mounted
+  if (name === undefined) return undefined
+  const output = String.raw`--output=jsonpath={.data.tls\.crt}`
+  const scope = `--namespace=${metadata.namespace ?? 'default'}`
+  const { code, stdout } = await kubectl(['get', 'secret', name, scope, output])
+  return code === 0 ? parseCertificates(Buffer.from(stdout, 'base64').toString())[0] : undefined
+}

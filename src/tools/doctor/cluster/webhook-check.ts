@@ -1,0 +1,77 @@
+/** Checks that the API server reaches the webhook, by the dry run of a pod that is to be injected. */
+import * as z from 'zod/mini'
+import { SIDECAR } from '../../../kubernetes/pod.ts'
+import { findRefusal, judgeDryRun, OWN_WEBHOOK, tryToCreate } from '../dry-run.ts'
+import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
+import { type ClusterState, isRead } from './cluster-state.ts'
+
+const Created = z.object({
+  spec: z.object({ initContainers: z.optional(z.array(z.object({ name: z.string() }))) }),
+})
+
+/** Creates nothing. A rejection by the webhook itself shows that it answers. */
+export async function checkWebhook(
+  { configuration }: ClusterState,
+  kubectl: Kubectl,
+): Promise<Outcome> {
+  if (configuration === undefined) return notNeeded('there is no webhook')
+  if (!isRead(configuration)) return notChecked(configuration.unread)
+  const [webhook] = configuration.webhooks ?? []
+  const service = webhook?.clientConfig.service
+  if (service === undefined) return notChecked('the configuration names no Service')
+  const { namespace } = service
+  const result = await tryToCreate(kubectl, createSample(namespace, `${service.name}-test`))
+  const { name = '', code } = findRefusal(result) ?? {}
+  if (result.code === 0) {
+    const { spec } = parseOutput(Created, result) ?? {}
+    if (spec?.initContainers?.some((each) => each.name === SIDECAR) === true) {
+      return passed(`injects a pod in the namespace ${namespace} (dry run)`)
+    }
+    if (webhook?.failurePolicy !== 'Ignore') {
+      return notChecked(`it reviews no pod of the namespace ${namespace}`)
+    }
+    return failed({
+      code: 'webhook_unavailable',
+      problem: `the API server admits a pod of the namespace ${namespace} that asks for a sidecar without one: it does not reach the webhook, and failurePolicy is Ignore`,
+      fix: REACH,
+    })
+  }
+  // By its own name, it has answered.
+  if (code === 'pod_not_admitted' && OWN_WEBHOOK.test(name)) {
+    return passed('answers the API server')
+  }
+  const outcome = judgeDryRun(result, 'a pod that asks for a sidecar', undefined)
+  const { failure } = outcome
+  if (failure === undefined) return outcome
+  return failure.code === 'webhook_unavailable' && OWN_WEBHOOK.test(name)
+    ? failed({ code: 'webhook_unavailable', problem: failure.problem, fix: REACH })
+    : notChecked(failure.problem)
+}
+
+const REACH =
+  'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready; for "x509" see the check of the certificate'
+
+/** Returns a pod of the ServiceAccount of `helm test`, which has an identity that does not exist. */
+function createSample(namespace: string, serviceAccountName: string): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'wimds-doctor',
+      namespace,
+      annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': 'env' },
+    },
+    spec: {
+      serviceAccountName,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'app',
+          image: 'wimds-doctor',
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        },
+      ],
+    },
+  }
+}

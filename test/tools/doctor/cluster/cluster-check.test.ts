@@ -1,0 +1,322 @@
+/** `wimds doctor --cluster` before a table of kubectl. */
+import { describe, expect, test } from 'vitest'
+import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
+import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
+import { diagnose, runDoctor } from '../run-doctor.ts'
+
+const authority = await createCertificateAuthority()
+const other = await createCertificateAuthority()
+const issue = (validMs?: number) =>
+  authority.issue({ names: ['wimds.wimds-system.svc'], ...(validMs && { validMs }) })
+const { certPem } = await issue()
+
+const encode = (text: string) => Buffer.from(text).toString('base64')
+const IMAGE = 'ghcr.io/wimds/wimds:0.2.0'
+const GATE_IMAGE = 'ghcr.io/wimds/wimds-gate:0.2.0'
+
+interface Cluster {
+  readonly ready?: number
+  readonly caPem?: string
+  readonly failurePolicy?: string
+  readonly certificate?: string
+  readonly dryRun?: Omit<KubectlAnswer, 'call'>
+  readonly agents?: object
+  readonly pods?: readonly object[]
+  readonly namespaces?: Readonly<Record<string, object>>
+  /** Before the others. */
+  readonly answers?: readonly KubectlAnswer[]
+}
+
+const list = (call: string, items: readonly object[]): KubectlAnswer => ({
+  call,
+  stdout: JSON.stringify({ items }),
+})
+
+const INJECTED = { spec: { initContainers: [{ name: 'wimds' }] } }
+
+/** Returns the answers of a cluster where everything is right, but for these changes. */
+function answersOf({
+  ready = 2,
+  caPem = authority.caPem,
+  failurePolicy = 'Fail',
+  certificate = certPem,
+  dryRun = { stdout: JSON.stringify(INJECTED) },
+  agents,
+  pods = [],
+  namespaces = {},
+  answers = [],
+}: Cluster): KubectlAnswer[] {
+  const serverVersion = { gitVersion: 'v1.34.4', major: '1', minor: '34' }
+  const service = { name: 'wimds', namespace: 'wimds-system' }
+  const clientConfig = { service, caBundle: encode(caPem) }
+  const webhooks = ['pods.wimds.io', 'namespace.pods.wimds.io'].map((name) => ({
+    name,
+    failurePolicy,
+    clientConfig,
+  }))
+  const args = ['--secret=wimds-tls', `--image=${IMAGE}`, `--gate-image=${GATE_IMAGE}`]
+  const deployment = {
+    metadata: { ...service, labels: { 'app.kubernetes.io/version': '0.2.0' } },
+    spec: { replicas: 2, template: { spec: { containers: [{ args }] } } },
+    status: { readyReplicas: ready },
+  }
+  const daemonSet = { metadata: { name: 'agents' }, status: agents }
+  return [
+    ...answers,
+    { call: 'version', stdout: JSON.stringify({ serverVersion }) },
+    list('get mutatingwebhookconfigurations', [
+      { metadata: { name: 'of-others' }, webhooks: [{ name: 'a.b.c', clientConfig: {} }] },
+      { metadata: { name: 'wimds' }, webhooks },
+    ]),
+    list('get deployments --namespace=wimds-system', [deployment]),
+    { call: 'get secret wimds-tls --namespace=wimds-system', stdout: encode(certificate) },
+    { call: 'create --dry-run=server', ...dryRun },
+    list('get daemonsets', agents === undefined ? [] : [daemonSet]),
+    list('get pods --all-namespaces', pods),
+    list(
+      'get namespaces',
+      Object.entries(namespaces).map(([name, labels]) => ({ metadata: { name, labels } })),
+    ),
+  ]
+}
+
+async function check(cluster: Cluster = {}) {
+  using fake = fakeKubectl(answersOf(cluster))
+  const diagnosis = await diagnose(['--cluster'], fake.env)
+  return { ...diagnosis, calls: await fake.calls() }
+}
+
+interface PodChanges {
+  readonly namespace?: string
+  readonly annotations?: object
+  readonly labels?: object
+  readonly injected?: 'wimds' | 'wimds-gate'
+  readonly image?: string
+  readonly node?: string
+  readonly phase?: string
+  readonly isReady?: boolean
+}
+
+const pod = (name: string, changes: PodChanges = {}) => {
+  const { namespace = 'shop', annotations = {}, labels = {}, injected, node = 'node-1' } = changes
+  const { image = injected === 'wimds' ? IMAGE : GATE_IMAGE, phase, isReady = true } = changes
+  return {
+    metadata: { name, namespace, annotations, labels },
+    spec: {
+      nodeName: node,
+      containers: [{ name: 'app' }],
+      initContainers: injected === undefined ? [] : [{ name: injected, image }],
+    },
+    status: { phase, conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }] },
+  }
+}
+const ASKS = { 'wimds.io/inject': 'true' }
+const AGENT = { 'app.kubernetes.io/component': 'node-agent' }
+const agent = (node: string, isReady: boolean) =>
+  pod(`agent-${node}`, { namespace: 'agents', labels: AGENT, node, isReady })
+
+test('passes for an installation that is well, and changes nothing', async () => {
+  const pods = [pod('orders', { annotations: ASKS, injected: 'wimds' })]
+  const { code, report, calls } = await check({ pods })
+  expect(report.checks.map(({ check: name, status }) => `${name}: ${status}`)).toEqual([
+    'api_server: ok',
+    'installation: ok',
+    'webhook: ok',
+    'webhook_certificate: ok',
+    'node_agent: not_needed',
+    'injected_pods: ok',
+    'images: ok',
+  ])
+  expect(code).toBe(0)
+  const writes = calls.filter((call) => !/^(?:get|version) /.test(call))
+  expect(writes).toEqual([expect.stringMatching(/^create --dry-run=server /)])
+  // Not the key.
+  const secrets = calls.filter((call) => call.includes('secret'))
+  expect(secrets).toEqual([expect.stringMatching(/=jsonpath=\{\.data\.tls\\\.crt\}$/)])
+})
+
+const failing = (text: string) => ({ code: 1, stderr: `Error from server ${text}` })
+const UNREACHABLE = `(InternalError): Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds-system.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"`
+
+test.each<[string, Cluster, string, RegExp, RegExp]>([
+  [
+    'without the chart',
+    { answers: [list('get mutatingwebhookconfigurations', [])] },
+    'installation: not_installed',
+    /neither the webhook of wimds nor a node agent/,
+    /install the chart/,
+  ],
+  [
+    'with a configuration that an uninstall left over',
+    { answers: [list('get deployments', [])] },
+    'installation: webhook_not_ready',
+    /wimds is left over: its Deployment does not exist/,
+    /kubectl delete mutatingwebhookconfiguration wimds/,
+  ],
+  [
+    'without a ready replica',
+    { ready: 0 },
+    'installation: webhook_not_ready',
+    /^version 0\.2\.0, 0 of 2 replicas of wimds-system\/wimds are ready$/,
+    /kubectl describe pods -n wimds-system/,
+  ],
+  [
+    'whose webhook the API server does not reach',
+    { dryRun: failing(UNREACHABLE) },
+    'webhook: webhook_unavailable',
+    /webhook pods\.wimds\.io refuses .*no endpoints available/,
+    /let the API server reach the port of the webhook/,
+  ],
+  [
+    'whose webhook the API server does without',
+    { dryRun: { stdout: '{"spec":{}}' }, failurePolicy: 'Ignore' },
+    'webhook: webhook_unavailable',
+    /without one: it does not reach the webhook, and failurePolicy is Ignore$/,
+    /let the API server reach/,
+  ],
+  [
+    'whose configuration has no CA',
+    { caPem: '' },
+    'webhook_certificate: webhook_certificate_invalid',
+    /^the MutatingWebhookConfiguration wimds has no CA certificate$/,
+    /certificates\.caBundle/,
+  ],
+  [
+    'whose configuration has another CA',
+    { caPem: other.caPem },
+    'webhook_certificate: webhook_certificate_invalid',
+    /^it is not issued by the CA that the configuration names$/,
+    /see why it is not renewed/,
+  ],
+  [
+    'whose certificate has expired',
+    { certificate: (await issue(-1)).certPem },
+    'webhook_certificate: webhook_certificate_invalid',
+    /^it has expired at 20/,
+    /see why it is not renewed/,
+  ],
+  [
+    'with a pod that asks for a sidecar and has none',
+    { pods: [pod('orders', { annotations: ASKS })] },
+    'injected_pods: pod_not_injected',
+    /have none: shop\/orders$/,
+    /kubectl rollout restart/,
+  ],
+  [
+    'with a pod without a sidecar in a namespace with the label',
+    { pods: [pod('orders')], namespaces: { shop: ASKS } },
+    'injected_pods: pod_not_injected',
+    /have none: shop\/orders$/,
+    /kubectl rollout restart/,
+  ],
+  [
+    'with a pod of mode node whose agent is not ready',
+    {
+      agents: { desiredNumberScheduled: 2, numberReady: 1 },
+      pods: [
+        agent('node-1', true),
+        agent('node-2', false),
+        pod('served', { injected: 'wimds-gate' }),
+        pod('lost', { injected: 'wimds-gate', node: 'node-2' }),
+      ],
+    },
+    'node_agent: node_agent_not_running',
+    /^no agent is ready on node-2, where pods need one: shop\/lost$/,
+    /until it is back/,
+  ],
+  [
+    'with a pod of mode node after the agents were uninstalled',
+    { pods: [pod('lost', { injected: 'wimds-gate' })] },
+    'node_agent: node_agent_not_running',
+    /^no agent is ready on node-1, where pods need one: shop\/lost$/,
+    /until it is back/,
+  ],
+])('fails for an installation %s', async (_, cluster, failure, problem, fix) => {
+  const { code, failures, problems, fixes } = await check(cluster)
+  expect({ code, failures }).toEqual({ code: 1, failures: [failure] })
+  expect(problems[0]?.problem).toMatch(problem)
+  expect(fixes).toMatch(fix)
+})
+
+test('passes a webhook that rejects the pod itself: it has answered', async () => {
+  const denied = '(Forbidden): admission webhook "pods.wimds.io" denied the request: no tenant'
+  const { find } = await check({ dryRun: failing(denied) })
+  expect(find('webhook')).toMatchObject([{ status: 'ok', details: ['answers the API server'] }])
+})
+
+test.each([
+  ['another webhook refuses the pod', failing(`: admission webhook "x.y" denied the request: no`)],
+  ['it does not review this namespace', { stdout: '{"spec":{}}' }],
+])('does not judge the webhook if %s', async (_, dryRun) => {
+  const { find, code } = await check({ dryRun })
+  expect(find('webhook')).toMatchObject([{ status: 'not_checked' }])
+  expect(code).toBe(2)
+})
+
+test('lists the pods that need the agents', async () => {
+  const agents = { desiredNumberScheduled: 1, numberReady: 1 }
+  const pods = [agent('node-1', true), pod('orders', { injected: 'wimds-gate' })]
+  const { find } = await check({ agents, pods })
+  expect(find('node_agent')).toMatchObject([
+    { details: ['1 of 1 agents are ready', 'pods of mode node need them: shop/orders'] },
+  ])
+})
+
+describe('the check of pods', () => {
+  test('leaves out those that have ended, opted out, or belong to the chart', async () => {
+    const pods = [
+      pod('ended', { annotations: ASKS, phase: 'Succeeded' }),
+      pod('out', { annotations: { 'wimds.io/inject': 'false' } }),
+      pod('webhook', { labels: { 'app.kubernetes.io/component': 'webhook' } }),
+      pod('elsewhere', { namespace: 'plain' }),
+    ]
+    const { code, find } = await check({ pods, namespaces: { shop: ASKS, plain: {} } })
+    expect(code).toBe(0)
+    expect(find('injected_pods')[0]?.warnings).toEqual([
+      'the namespace shop has the label, and no injected pod',
+    ])
+  })
+
+  test('warns of sidecars with another image than the webhook injects', async () => {
+    const old = 'ghcr.io/wimds/wimds:0.1.0'
+    const pods = [
+      pod('current', { injected: 'wimds' }),
+      pod('old', { injected: 'wimds', image: old }),
+    ]
+    const { find } = await check({ pods })
+    expect(find('images')).toMatchObject([
+      {
+        status: 'ok',
+        details: ['1 of 2 have the image that the webhook injects'],
+        warnings: [`${old}, where the webhook injects ${IMAGE} and ${GATE_IMAGE}: shop/old`],
+      },
+    ])
+  })
+})
+
+test('says which lists may not be read', async () => {
+  const forbidden = { code: 1, stderr: 'Error from server (Forbidden): pods is forbidden: no' }
+  const answers = [{ call: 'get pods', ...forbidden, stdout: '{"items":[]}' }]
+  const { find, code } = await check({ answers })
+  for (const name of ['node_agent', 'injected_pods', 'images'] as const) {
+    expect(find(name)).toMatchObject([{ status: 'not_checked', reason: 'pods is forbidden: no' }])
+  }
+  expect(code).toBe(2)
+})
+
+test('says that the own certificate of the webhook was not read', async () => {
+  const { find, code } = await check({ answers: [{ call: 'get secret', ...failing('no') }] })
+  expect(code).toBe(0)
+  expect(find('webhook_certificate')[0]?.details).toContain('its own certificate was not read')
+})
+
+test.each([
+  [['--cluster', '--pre'], '--pre or --cluster, not both'],
+  [['--cluster', 'orders'], 'a pod or --cluster, not both'],
+  [['--cluster', '--mode=env'], '--mode is only for checks without --cluster'],
+  [['--cluster', '-n', 'a'], '--namespace is only for --pre and a pod'],
+])('rejects %j', async (args, message) => {
+  const { code, stderr } = await runDoctor(args)
+  expect(code).toBe(64)
+  expect(stderr).toContain(message)
+})
