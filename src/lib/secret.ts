@@ -23,7 +23,7 @@ export class Secret {
     return this.#value
   }
 
-  /** Returns whether both hold the same value. Its duration depends on them: not for what a caller sends. */
+  /** Returns whether both hold the same value. Not constant-time: do not compare what a caller sends. */
   equals(other: Secret): boolean {
     return this.#value === other.#value
   }

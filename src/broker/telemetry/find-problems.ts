@@ -46,10 +46,7 @@ export function findProblems(sources: ProblemSources): Problem[] {
   ].toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
 }
 
-/**
- * Returns the key to sort by, with which comes first what fails requests now, the longest first; then what will when a
- * cached token expires, the next one first.
- */
+/** Returns a key that sorts the problems of failing requests first, the oldest first; then the others by the expiry of their token. */
 function createSortKey({ servedUntil = '', withoutToken, failingSince = '' }: Problem): string {
   return `${withoutToken === undefined ? servedUntil : ''} ${failingSince}`
 }

@@ -107,8 +107,8 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
 }
 
 /**
- * Lets the handler answer the connections of the server. Above the cap the one with the most replies is closed after the
- * reply that it waits for, since all may be of one peer, a proxy; at twice the cap it is closed at once.
+ * Lets the handler answer the connections of the server. Above the cap, closes the connection with the most replies after its
+ * reply; at twice the cap, at once. All connections may be of one peer, a proxy, so peers are not counted.
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
