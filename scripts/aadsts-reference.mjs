@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { AADSTS_TABLE } from '../src/broker/exchange/aadsts.ts'
+import { AADSTS_TABLE } from '../src/broker/aadsts.ts'
 import { ERROR_KINDS } from '../src/lib/errors.ts'
 
 /** What Entra ID writes after the number, shortened, where it is known: people search for it. */
@@ -53,7 +53,7 @@ function formatPage() {
   const numbers = [...AADSTS_TABLE.keys()].toSorted((a, b) => a - b)
   return `# AADSTS codes of Entra ID
 
-<!-- Written by npm run docs:aadsts from src/broker/exchange/aadsts.ts; edit that. -->
+<!-- Written by npm run docs:aadsts from src/broker/aadsts.ts; edit that. -->
 
 The codes that wimds explains, with the fix. ISSUER, SUBJECT and AUDIENCE are the claims \`iss\`, \`sub\` and \`aud\` of the
 projected token. [\`wimds doctor\`](doctor.md) prints the fix with their values, and for a missing federated credential the whole
@@ -63,7 +63,8 @@ ${numbers.map((number) => formatSection(number, AADSTS_TABLE.get(number))).join(
 `
 }
 
-function formatSection(number, { code, explanation, fix }) {
+function formatSection(number, entry) {
+  const { code, explanation, fix } = entry
   const message = MESSAGES[number]
   const says = message === undefined ? '' : `Entra ID says: “${message}”.`
   const command = /create a federated credential/.test(fix) ? CREATE : ''
@@ -77,8 +78,17 @@ Fix: ${formatFix(fix)}.
 
 ${command}
 
-Code of wimds: [\`${code}\`](troubleshooting.md#${code}), ${ERROR_KINDS[code].permanent ? 'a rejection' : 'temporary'}. In the log: \`"aadsts":${number}\`.
+Code of wimds: [\`${code}\`](troubleshooting.md#${code}), ${formatDuration(entry)}. In the log: \`"aadsts":${number}\`.
 `
+}
+
+/** Says whether the rejection passes by itself. */
+function formatDuration({ code, passesWithinMinutes: minutes }) {
+  if (minutes === 0) return 'which lasts until something is changed'
+  if (minutes === Infinity) return 'which may pass by itself'
+  return ERROR_KINDS[code].permanent
+    ? `temporary for ${minutes} minutes, since what is missing may be new; then a rejection`
+    : `temporary: a change takes up to ${minutes} minutes to reach Entra ID`
 }
 
 /** Writes the claims of the assertion as placeholders. */

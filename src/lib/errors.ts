@@ -67,7 +67,7 @@ export const ERROR_KINDS = {
   entra_redirected: temporary('exchange'),
   entra_host_not_allowed: permanent('exchange'),
 
-  // Rejections of Entra ID (src/broker/exchange/aadsts.ts maps AADSTS codes to these)
+  // Rejections of Entra ID (src/broker/aadsts.ts maps AADSTS codes to these)
   federated_credential_not_found: permanent('exchange'),
   federated_credential_mismatch: permanent('exchange'),
   assertion_refused: permanent('exchange'),
@@ -148,16 +148,10 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   /** The assertion that Entra ID rejected. */
   readonly assertion?: AssertionClaims | undefined
   /**
-   * Epoch milliseconds until which an error with a permanent code may pass by itself, such as a federated
-   * credential that has not reached all of Entra ID. Until then the error is temporary, with status 503.
+   * Whether the same request cannot succeed until the configuration is changed, where it differs from the code: a federated
+   * credential may not have reached all of Entra ID yet; an issuer may be internal to the cluster.
    */
-  readonly temporaryUntil?: number | undefined
-  /** True for an error with a temporary code that stays until the configuration is changed. */
-  readonly needsChange?: boolean
-  /** True for the error of an earlier exchange, which is thrown without another one. */
-  readonly isRepeated?: boolean
-  /** True for the error of another identity's exchange, whose token would be the assertion. */
-  readonly isOfAssertion?: boolean
+  readonly isPermanent?: boolean
   /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
   readonly isProbe?: boolean
 }
@@ -170,10 +164,8 @@ export class BrokerError extends Error {
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
   readonly assertion: AssertionClaims | undefined
-  readonly temporaryUntil: number | undefined
-  readonly needsChange: boolean
-  readonly isRepeated: boolean
-  readonly isOfAssertion: boolean
+  /** True if the same request cannot succeed until the configuration is changed. */
+  readonly isPermanent: boolean
   readonly isProbe: boolean
 
   readonly #options: BrokerErrorOptions
@@ -190,10 +182,7 @@ export class BrokerError extends Error {
     this.retryAfterMs = given.retryAfterMs
     this.entra = given.entra
     this.assertion = given.assertion
-    this.temporaryUntil = given.temporaryUntil
-    this.needsChange = given.needsChange ?? false
-    this.isRepeated = given.isRepeated ?? false
-    this.isOfAssertion = given.isOfAssertion ?? false
+    this.isPermanent = given.isPermanent ?? ERROR_KINDS[code].permanent
     this.isProbe = given.isProbe ?? false
     this.#options = given
   }
@@ -202,10 +191,7 @@ export class BrokerError extends Error {
   with({
     problem = this.problem,
     ...changes
-  }: { problem?: string } & Pick<
-    BrokerErrorOptions,
-    'retryAfterMs' | 'temporaryUntil' | 'isRepeated' | 'isOfAssertion'
-  >): BrokerError {
+  }: { problem?: string } & Pick<BrokerErrorOptions, 'retryAfterMs' | 'isPermanent'>): BrokerError {
     return new BrokerError(this.code, problem, { ...this.#options, ...changes })
   }
 
@@ -213,30 +199,12 @@ export class BrokerError extends Error {
     return ERROR_KINDS[this.code].source
   }
 
-  /** True if the same request cannot succeed until the configuration is changed. */
-  get isPermanent(): boolean {
-    return (
-      this.temporaryUntil === undefined && (this.needsChange || ERROR_KINDS[this.code].permanent)
-    )
-  }
-
   /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
-    if (this.temporaryUntil !== undefined) return 503
-    return this.needsChange ? 400 : ERROR_KINDS[this.code].status
+    const { permanent: isCodePermanent, status } = ERROR_KINDS[this.code]
+    if (this.isPermanent === isCodePermanent) return status
+    return this.isPermanent ? 400 : 503
   }
-}
-
-/** AADSTS codes of a missing application or service principal, and of a credential with another audience. */
-const MISSING_CODES = new Set([700011, 700016, 7000229, 700212])
-
-/**
- * Returns true for the rejection of a federated credential, an application or a service principal that may be new: it
- * takes minutes to reach all nodes of Entra ID (E8).
- */
-export function mayBePropagating({ code, entra, needsChange }: BrokerError): boolean {
-  if (needsChange) return false
-  return code === 'federated_credential_not_found' || MISSING_CODES.has(entra?.aadsts ?? 0)
 }
 
 /** Returns a `BrokerError` unchanged, and any other error as `internal`, without details of its cause. */

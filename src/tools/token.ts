@@ -1,15 +1,10 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../broker/config/config.ts'
 import { duration } from '../broker/config/parsers.ts'
+import { findGraceMs } from '../broker/aadsts.ts'
 import type { TokenAnswer } from '../broker/dialects/dialect.ts'
 import { imds } from '../broker/dialects/imds.ts'
-import {
-  type BrokerError,
-  formatProblem,
-  mayBePropagating,
-  toBrokerError,
-  UsageError,
-} from '../lib/errors.ts'
+import { type BrokerError, formatProblem, toBrokerError, UsageError } from '../lib/errors.ts'
 import {
   createIdentityResolver,
   requireAllowedResource,
@@ -127,14 +122,14 @@ async function retryFor<T>(
 
 /** Returns true if the same exchange may succeed later without a change. */
 function mayPass(error: BrokerError): boolean {
-  return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || mayBePropagating(error)
+  return (!error.isPermanent && !NEEDS_CHANGE.has(error.code)) || findGraceMs(error) > 0
 }
 
 /** The codes of failures that are temporary for a sidecar and stay so until a setting or a volume is changed. */
 const NEEDS_CHANGE = new Set(['entra_tls', 'assertion_malformed', 'assertion_audience'])
 
 function formatAdvice(error: BrokerError): string | undefined {
-  if (mayBePropagating(error)) {
+  if (findGraceMs(error) > 0) {
     return 'if the federated credential or the application was created minutes ago, run it again in 30 s, or with --wait 10m'
   }
   if (!mayPass(error)) return undefined

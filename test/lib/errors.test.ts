@@ -30,13 +30,13 @@ test('a BrokerError has the status and the permanence of its code', () => {
   expect(error).toMatchObject({ status: 400, isPermanent: true })
 })
 
-test('a BrokerError with temporaryUntil is temporary, with status 503', () => {
-  const error = new BrokerError('federated_credential_not_found', 'x', { temporaryUntil: 1 })
+test('a BrokerError with a permanent code that may pass is temporary, with status 503', () => {
+  const error = new BrokerError('federated_credential_not_found', 'x', { isPermanent: false })
   expect(error).toMatchObject({ status: 503, isPermanent: false })
 })
 
-test('a BrokerError that needs a change is permanent, with status 400', () => {
-  const error = new BrokerError('issuer_unreachable', 'x', { needsChange: true })
+test('a BrokerError with a temporary code that needs a change is permanent, with status 400', () => {
+  const error = new BrokerError('issuer_unreachable', 'x', { isPermanent: true })
   expect(error).toMatchObject({ status: 400, isPermanent: true })
   expect(error.with({ problem: 'y' })).toMatchObject({ status: 400, isPermanent: true })
 })
@@ -51,7 +51,7 @@ test('a copy of a BrokerError has the same details, but for the changes', () => 
     fix: 'try again',
     cause: 1,
     retryAfterMs: 5,
-    temporaryUntil: 7,
+    isPermanent: false,
     entra: { aadsts: 700213 },
     assertion: { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] },
   }

@@ -7,7 +7,7 @@ import {
   isInternalIssuer,
   PUBLIC_ISSUER_FIX,
 } from '../../lib/internal-issuer.ts'
-import { DEFAULT_FIXES, explainAadsts, formatFix, isCredentialCode } from './aadsts.ts'
+import { type AadstsEntry, DEFAULT_FIXES, explainAadsts, formatFix } from '../aadsts.ts'
 import type { Assertion } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
@@ -55,7 +55,8 @@ export function parseEntraError(
     errorUri: toShortText(body.error_uri),
   }
   const entraTime = response.date ?? now
-  const isTimeError = aadsts === 700024
+  const entry = explainAadsts(aadsts)
+  const isTimeError = entry?.dependsOn === 'time'
   const isRotated = assertion.isOfEntra !== true
   const isExpired = assertion.expiresAt <= entraTime
   const skewMs = now - entraTime
@@ -75,9 +76,9 @@ export function parseEntraError(
   const known =
     isTimeError && !isRotated
       ? toDefault('entra_unavailable')
-      : (explainAadsts(aadsts) ?? toDefault(findCode(response, body.error)))
+      : (entry ?? toDefault(findCode(response, body.error)))
   const answer = description === '' ? formatResponse(response, known.code) : description
-  if (!viaTokenProxy && isRotated && isExplainedByIssuer(known.code, aadsts, assertion)) {
+  if (!viaTokenProxy && isRotated && isExplainedByIssuer(entry, assertion)) {
     return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
       answer: endSentence(answer),
       entra,
@@ -97,17 +98,13 @@ function toShortText(member: string | undefined): string | undefined {
   return member === undefined ? undefined : scrubAndTruncate(member, MAX_ID)
 }
 
-/** AADSTS codes of an issuer whose keys Entra ID has read: it is not internal. */
-const KEYS_WERE_READ = new Set<number | undefined>([7000272, 900612])
-
 /** Returns true for a rejection that lasts as long as the issuer of the assertion is internal to the cluster. */
 function isExplainedByIssuer(
-  code: ErrorCode,
-  aadsts: number | undefined,
+  entry: AadstsEntry | undefined,
   { issuer }: Pick<Assertion, 'issuer'>,
 ): boolean {
-  const isOfIssuer = code === 'issuer_unreachable' && !KEYS_WERE_READ.has(aadsts)
-  return (isOfIssuer || isCredentialCode(code)) && isInternalIssuer(issuer)
+  const { dependsOn } = entry ?? {}
+  return (dependsOn === 'issuer' || dependsOn === 'credential') && isInternalIssuer(issuer)
 }
 
 /** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
@@ -119,7 +116,7 @@ export function createInternalIssuerError(
   return new BrokerError('issuer_unreachable', problem, {
     fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
     entra,
-    needsChange: true,
+    isPermanent: true,
   })
 }
 

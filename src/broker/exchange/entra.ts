@@ -77,22 +77,16 @@ async function postWithPermit(
   const { tokenFile } = request.identity
   const assertion = managed ?? (await readWithin(tokenFile, parts))
   try {
-    return await post(request, assertion, parts)
+    return await postAndReport(request, assertion, parts)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    if (!REJECTED_ASSERTIONS.has(error.code) || managed !== undefined) throw error
+    // Only then is the assertion at fault: it may have been rotated, or read while it was written.
+    if (!error.code.startsWith('assertion_') || managed !== undefined) throw error
     const rotated = await readWithin(tokenFile, parts)
     if (rotated.secret.equals(assertion.secret)) throw error
-    return post(request, rotated, parts)
+    return postAndReport(request, rotated, parts)
   }
 }
-
-/** The assertion is at fault: it may have been rotated, or read while it was written. */
-const REJECTED_ASSERTIONS: ReadonlySet<ErrorCode> = new Set([
-  'assertion_refused',
-  'assertion_expired',
-  'assertion_not_yet_valid',
-])
 
 function requireTime({ aborted, reason }: AbortSignal): void {
   if (!aborted) return
@@ -154,7 +148,7 @@ async function readWithin(path: string, { readAssertion, signal }: Parts): Promi
 }
 
 /** Posts the assertion, and reports the outcome. */
-async function post(
+async function postAndReport(
   request: TokenRequest,
   assertion: Assertion,
   parts: Parts,

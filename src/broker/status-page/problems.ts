@@ -1,7 +1,7 @@
 /** The problems of the status page: each fault once, with the tokens that it concerns and its fix. */
 import { removeTraceIds } from '../../lib/describe-error.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { findAadstsUrl } from '../exchange/aadsts.ts'
+import { findAadstsUrl } from '../aadsts.ts'
 import type { StatusDocument } from '../telemetry/status-schema.ts'
 import { capitalize, renderFacts, renderSection, renderText } from './components.ts'
 import { type Html, html } from './html.ts'

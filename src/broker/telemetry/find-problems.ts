@@ -2,7 +2,7 @@
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { scrub } from '../../lib/scrub.ts'
-import { explainAadsts } from '../exchange/aadsts.ts'
+import { explainAadsts } from '../aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'

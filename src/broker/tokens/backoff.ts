@@ -2,8 +2,9 @@
  * The delays after a failed exchange: when the cache retries by itself, and how long callers get the cached failure. With
  * full jitter: a delay is between 0 and the longest of its policy. Pure: no clock is read, no timer is set.
  */
-import { type BrokerError, mayBePropagating } from '../../lib/errors.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
+import { findGraceMs, isPropagating } from '../aadsts.ts'
 
 const SECOND_MS = 1000
 
@@ -65,7 +66,7 @@ export function computeNegativeTtlMs(
 
 /** Returns true if the cache retries by itself: the failure may pass, or the missing credential may be created late. */
 export function isRetried(error: BrokerError): boolean {
-  return !error.isPermanent || mayBePropagating(error)
+  return !error.isPermanent || findGraceMs(error) > 0
 }
 
 /** Returns true if an exchange with a rotated projected token may succeed after this error. */
@@ -77,9 +78,4 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   if (error.isPermanent && (hasToken || !isRetried(error))) return PERMANENT
   if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
-}
-
-/** Returns true for a rejection that ends when a change has reached all of Entra ID. */
-function isPropagating(error: BrokerError): boolean {
-  return mayBePropagating(error) || error.code === 'issuer_unreachable'
 }

@@ -1,7 +1,8 @@
 /** Failures that concern all resources of an identity: it is throttled, or its credential is missing. */
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
-import { type BrokerError, mayBePropagating, toBrokerError } from '../../lib/errors.ts'
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { findGraceMs } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 import { createIdentityKey } from './cache-entry.ts'
@@ -20,11 +21,6 @@ interface Refusal {
   readonly assertion: BrokerError['assertion']
 }
 
-/**
- * A missing credential is temporary for this long. The propagation of a new one took about two minutes where it was
- * measured (E8), and clients with long retries look hung until the final answer.
- */
-const GRACE_MS = 3 * 60_000
 /** The least recently used one is forgotten: a request may name any client id. */
 const MAX_IDENTITIES = 1000
 
@@ -69,13 +65,14 @@ export function shareIdentityFailures(clock: Clock, throttles: Throttles): Share
       const wallOffset = readWallOffset(clock)
       throttles.set(key, { error, until: now + retryAfterMs, wallOffset })
     }
-    if (!mayBePropagating(error)) return error
+    const graceMs = findGraceMs(error)
+    if (graceMs === 0) return error
     const last = refusals.get(key)
     const isSame = last !== undefined && isDeepStrictEqual(last.assertion, assertion)
     const refusal = isSame ? last : { since: now, assertion }
     refusals.set(key, refusal)
-    const graceMs = refusal.since + GRACE_MS - now
-    return graceMs > 0 ? withGrace(error, clock.wall() + graceMs) : error
+    const leftMs = refusal.since + graceMs - now
+    return leftMs > 0 ? withGrace(error, clock.wall() + leftMs) : error
   }
 
   return async (identity, prepare, post) => {
@@ -93,8 +90,8 @@ export function shareIdentityFailures(clock: Clock, throttles: Throttles): Share
 }
 
 /** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */
-function withGrace(error: BrokerError, temporaryUntil: number): BrokerError {
-  const time = new Date(temporaryUntil).toISOString().slice(11, 16)
+function withGrace(error: BrokerError, until: number): BrokerError {
+  const time = new Date(until).toISOString().slice(11, 16)
   const problem = `${error.problem}; until ${time} UTC wimds answers with a temporary 503`
-  return error.with({ problem, temporaryUntil, retryAfterMs: undefined })
+  return error.with({ problem, isPermanent: false, retryAfterMs: undefined })
 }

@@ -15,7 +15,7 @@ import { ENABLE_OIDC_ISSUER, isInternalIssuer } from '../../lib/internal-issuer.
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { ALGORITHM_FIX } from '../../broker/exchange/aadsts.ts'
+import { ALGORITHM_FIX } from '../../broker/aadsts.ts'
 import { createInternalIssuerError } from '../../broker/exchange/entra-errors.ts'
 import type { Config } from '../../broker/config/config.ts'
 import type { Finding } from './doctor-report.ts'

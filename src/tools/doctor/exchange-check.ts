@@ -7,7 +7,6 @@ import {
   toBrokerError,
 } from '../../lib/errors.ts'
 import type { Config } from '../../broker/config/config.ts'
-import { isCredentialCode } from '../../broker/exchange/aadsts.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { systemClock, toWallTimes } from '../../broker/tokens/clock.ts'
@@ -95,13 +94,15 @@ async function checkExchange(
 
 /** Codes by which Entra ID rejects the projected token or its issuer. */
 const REJECTIONS: ReadonlySet<ErrorCode> = new Set([
+  'federated_credential_not_found',
+  'federated_credential_mismatch',
   'assertion_refused',
   'assertion_not_yet_valid',
   'issuer_unreachable',
 ])
 
 function isOfToken({ source, code }: BrokerError): boolean {
-  return source === 'assertion' || isCredentialCode(code) || REJECTIONS.has(code)
+  return source === 'assertion' || REJECTIONS.has(code)
 }
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'

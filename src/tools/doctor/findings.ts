@@ -2,7 +2,7 @@
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import { explainAadsts, findAadstsUrl } from '../../broker/exchange/aadsts.ts'
+import { explainAadsts, findAadstsUrl } from '../../broker/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import type { CheckName, Failure, Finding } from './doctor-report.ts'
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
-import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/exchange/aadsts.ts'
+import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/aadsts.ts'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createBrokerMetrics, WorkloadMetrics } from '../../../src/node/broker/broker-metrics.ts'
 import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'

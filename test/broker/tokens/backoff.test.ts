@@ -1,22 +1,20 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { type ErrorCode } from '../../../src/lib/errors.ts'
 import {
   computeNegativeTtlMs,
   computeRetryDelayMs,
   mayRecoverWithNewAssertion,
 } from '../../../src/broker/tokens/backoff.ts'
+import { createEntraError } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from './setup.ts'
 
 const highest = () => 1 - Number.EPSILON
 const lowest = () => 0
 const half = () => 0.5
 
-const createError = (code: ErrorCode, retryAfterMs?: number) =>
-  new BrokerError(code, 'failed', retryAfterMs === undefined ? {} : { retryAfterMs })
-const propagating = new BrokerError('federated_credential_not_found', 'not found', {
-  temporaryUntil: 0,
-})
+const createError = createEntraError
+const propagating = createError('federated_credential_not_found').with({ isPermanent: false })
 
 const attempt = (failures: number, tokenTtlMs = 0) => ({ failures, tokenTtlMs })
 

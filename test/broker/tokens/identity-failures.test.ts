@@ -95,7 +95,7 @@ describe('a federated credential that is not found', () => {
 
   test('has no grace if the issuer is internal to the cluster', async () => {
     const entra = createRejecting('issuer_unreachable', 700212)
-    expect(await getError(createCache({ ...entra, needsChange: true }).get)).toMatchObject(
+    expect(await getError(createCache({ ...entra, isPermanent: true }).get)).toMatchObject(
       PERMANENT,
     )
   })
@@ -180,7 +180,7 @@ describe('a throttled identity', () => {
 interface Rejecting {
   readonly code: ErrorCode
   readonly aadsts: number
-  readonly needsChange?: boolean
+  readonly isPermanent?: boolean
   assertion: AssertionClaims | undefined
 }
 
@@ -191,9 +191,10 @@ function createRejecting(code: ErrorCode, aadsts: number, assertion?: AssertionC
 /** Creates a cache of an Entra ID that rejects every exchange. */
 function createCache(entra: Rejecting) {
   const reject = () => {
-    const { code, aadsts, assertion, needsChange = false } = entra
-    const options = { fix: 'create it', entra: { aadsts }, assertion, needsChange }
-    return Promise.reject(new BrokerError(code, 'no', options))
+    const { code, aadsts, assertion, isPermanent } = entra
+    const options = { fix: 'create it', entra: { aadsts }, assertion }
+    const error = new BrokerError(code, 'no', options)
+    return Promise.reject(isPermanent === undefined ? error : error.with({ isPermanent }))
   }
   const attempt = createAttempt(reject)
   const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})

@@ -13,6 +13,21 @@ export const VAULT: CacheRequest = createCacheRequest(ORDERS, 'https://vault.tes
 export const other = (name: string | number): CacheRequest =>
   createCacheRequest(ORDERS, `https://resource-${name}.test/.default`)
 
+/** The AADSTS numbers by which Entra ID rejects with these codes. */
+const AADSTS: Partial<Record<ErrorCode, number>> = {
+  federated_credential_not_found: 700213,
+  issuer_unreachable: 501661,
+}
+
+/** Creates an error of Entra ID. */
+export function createEntraError(error: ErrorCode, retryAfterMs?: number): BrokerError {
+  const aadsts = AADSTS[error]
+  return new BrokerError(error, `scripted failure: ${error}`, {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(aadsts !== undefined && { entra: { aadsts } }),
+  })
+}
+
 export interface Behaviour {
   /** How long an answer takes. */
   readonly latencyMs?: number
@@ -54,11 +69,7 @@ export function createScriptedEntra(first: Behaviour = {}): ScriptedEntra {
     if (latencyMs > 0) await sleep(latencyMs, undefined, { signal }).catch(() => undefined)
     running.set(scope, (running.get(scope) ?? 0) - 1)
     if (signal.aborted) throw new BrokerError('entra_timeout', 'no response in time')
-    if (error !== undefined) {
-      throw new BrokerError(error, `scripted failure: ${error}`, {
-        ...(retryAfterMs !== undefined && { retryAfterMs }),
-      })
-    }
+    if (error !== undefined) throw createEntraError(error, retryAfterMs)
     return {
       secret: new Secret(text),
       lifetime: createLifetime(startedAt, lifetimeMs, systemClock),

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import {
-  BrokerError,
-  ERROR_KINDS,
-  type ErrorCode,
-  mayBePropagating,
-} from '../../../src/lib/errors.ts'
-import { AADSTS_TABLE, explainAadsts, formatFix } from '../../../src/broker/exchange/aadsts.ts'
+import { BrokerError, ERROR_KINDS, type ErrorCode } from '../../src/lib/errors.ts'
+import { AADSTS_TABLE, explainAadsts, findGraceMs, formatFix } from '../../src/broker/aadsts.ts'
 
 const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['federated_credential_not_found', [70021, 700211, 700213, 7002137, 70025]],
@@ -14,13 +9,13 @@ const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['assertion_refused', [700027, 900384, 7000216, 7000218]],
   ['assertion_not_yet_valid', [700024]],
   ['issuer_unreachable', [7000272, 50166, 501661, 90061, 900612]],
-  ['policy_refused', [700222, 700226, 700231, 700236, 700223, 700238, 7002381, 53003]],
+  ['policy_refused', [700222, 700226, 700229, 700231, 700236, 700223, 700238, 7002381, 53003]],
   ['policy_refused', [50002, 500021, 500022]],
-  ['application_refused', [700011, 700016, 7000229, 7000112, 100007]],
+  ['application_refused', [700011, 700016, 7000229, 7000112, 700025, 90099, 100007]],
   ['tenant_refused', [90002, 900021, 900023, 90038, 900382, 900432, 50049, 5000224, 5000225]],
-  ['resource_refused', [50001, 500011, 500014, 501051, 70011, 1002012]],
+  ['resource_refused', [50001, 500011, 500014, 501051, 501461, 70011, 1002012]],
   ['entra_throttled', [90055, 50196]],
-  ['entra_unavailable', [90033, 50033, 90006, 90012, 90024, 90090, 50000]],
+  ['entra_unavailable', [90033, 50033, 50087, 90006, 90012, 90024, 90090, 90091, 50000]],
 ]
 const TABLE = CODES.flatMap(([code, numbers]) => numbers.map((number) => [number, code] as const))
 
@@ -49,12 +44,17 @@ describe('explainAadsts', () => {
         // The issuer can be reached, and publishes the key.
         7000272, 50166, 501661, 90061, 900612,
         // Entra ID recovers.
-        90055, 50196, 90033, 50033, 90006, 90012, 90024, 90090, 50000,
+        90055, 50196, 90033, 50033, 50087, 90006, 90012, 90024, 90090, 90091, 50000,
       ]),
     )
     expect(findNumbers(isMissing)).toEqual(
       new Set([70021, 700211, 700212, 700213, 7002137, 70025, 700011, 700016, 7000229]),
     )
+  })
+
+  test.each([...AADSTS_TABLE])('says how long AADSTS%i may last, as its code does', (_, entry) => {
+    expect(entry.passesWithinMinutes > 0 || ERROR_KINDS[entry.code].permanent).toBe(true)
+    expect(entry.passesWithinMinutes < Infinity || !ERROR_KINDS[entry.code].permanent).toBe(true)
   })
 
   test.each([
@@ -83,7 +83,9 @@ function isTemporary(number: number): boolean {
 
 function isMissing(number: number): boolean {
   const { code = 'internal' } = explainAadsts(number) ?? {}
-  return mayBePropagating(new BrokerError(code, 'no', { entra: { aadsts: number } }))
+  const graceMs = findGraceMs(new BrokerError(code, 'no', { entra: { aadsts: number } }))
+  expect([0, 3 * 60_000]).toContain(graceMs)
+  return graceMs > 0
 }
 
 describe('formatFix', () => {

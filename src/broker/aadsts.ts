@@ -1,18 +1,47 @@
-/** Explains the AADSTS codes that an exchange can meet (E6). */
-import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-import type { AssertionClaims, ErrorCode } from '../../lib/errors.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { DOCS_URL } from '../../lib/version.ts'
-import type { Assertion } from './assertion.ts'
+/** The AADSTS codes that an exchange can meet (E6): what each means, whether it passes, and how to fix it. */
+import { DEFAULT_AUDIENCE } from '../lib/clouds.ts'
+import {
+  type AssertionClaims,
+  type BrokerError,
+  ERROR_KINDS,
+  type ErrorCode,
+} from '../lib/errors.ts'
+import { scrubAndTruncate } from '../lib/scrub.ts'
+import { DOCS_URL } from '../lib/version.ts'
 
-/** One AADSTS code, explained. */
-interface AadstsEntry {
+/** One AADSTS code: all that wimds knows of it. Whoever acts on a code asks its entry. */
+export interface AadstsEntry {
   readonly code: ErrorCode
+  /**
+   * Minutes within which the rejection may pass although nobody changes anything; 0: only a change ends it; Infinity: it may
+   * pass at any time. A rejection with a permanent code is temporary for so long.
+   */
+  readonly passesWithinMinutes: number
+  /** What Entra ID rejects, or what it depends on: `issuer` for documents that it cannot read, `keys` for their content. */
+  readonly dependsOn:
+    | 'credential'
+    | 'assertion'
+    | 'time'
+    | 'issuer'
+    | 'keys'
+    | 'policy'
+    | 'application'
+    | 'tenant'
+    | 'resource'
+    | 'service'
   /** One sentence without a full stop. */
   readonly explanation: string
   /** An instruction without a full stop. `{issuer}`, `{subject}` and `{audience}` stand for the claims of the assertion. */
   readonly fix: string
 }
+
+/**
+ * A new credential or application takes minutes to reach all nodes of Entra ID, two where it was measured (E8). Not longer,
+ * since clients with long retries look hung until the final answer.
+ */
+const PROPAGATION_MINUTES = 3
+/** A new issuer or key takes up to half an hour (E8). */
+const ISSUER_MINUTES = 30
 
 export const ALGORITHM_FIX =
   'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
@@ -27,24 +56,60 @@ export const DEFAULT_FIXES = {
     'look up the AADSTS code, if the message has one, at https://login.microsoftonline.com/error',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
-/** Creates entries of one error code; `commonFix` is the fix of an entry without one of its own. */
-const entriesOf =
-  (code: ErrorCode, commonFix = '') =>
-  (explanation: string, fix = commonFix): AadstsEntry => ({ code, explanation, fix })
+type Kind = Pick<AadstsEntry, 'code' | 'dependsOn'> & Partial<AadstsEntry>
 
-const notFound = entriesOf('federated_credential_not_found')
-const mismatch = entriesOf('federated_credential_mismatch')
-const assertion = entriesOf('assertion_refused')
-const unreadableIssuer = entriesOf('issuer_unreachable')
-const policy = entriesOf('policy_refused')
-const application = entriesOf('application_refused')
-const resource = entriesOf('resource_refused')
-const tenant = entriesOf(
-  'tenant_refused',
-  'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
-)
-const throttled = entriesOf('entra_throttled', DEFAULT_FIXES.entra_throttled)
-const unavailable = entriesOf('entra_unavailable', DEFAULT_FIXES.entra_unavailable)
+/** Creates entries of one kind; a fix of the kind is that of an entry without one of its own. */
+const entriesOf =
+  ({ fix: commonFix = '', passesWithinMinutes = 0, ...kind }: Kind) =>
+  (explanation: string, fix = commonFix): AadstsEntry => ({
+    ...kind,
+    passesWithinMinutes,
+    explanation,
+    fix,
+  })
+
+const notFound = entriesOf({
+  code: 'federated_credential_not_found',
+  dependsOn: 'credential',
+  passesWithinMinutes: PROPAGATION_MINUTES,
+})
+const MISMATCH: Kind = { code: 'federated_credential_mismatch', dependsOn: 'credential' }
+const mismatch = entriesOf(MISMATCH)
+const newMismatch = entriesOf({ ...MISMATCH, passesWithinMinutes: PROPAGATION_MINUTES })
+const assertion = entriesOf({ code: 'assertion_refused', dependsOn: 'assertion' })
+const ISSUER: Kind = {
+  code: 'issuer_unreachable',
+  dependsOn: 'issuer',
+  passesWithinMinutes: ISSUER_MINUTES,
+}
+const unreadable = entriesOf(ISSUER)
+const keys = entriesOf({ ...ISSUER, dependsOn: 'keys' })
+const policy = entriesOf({ code: 'policy_refused', dependsOn: 'policy' })
+const APPLICATION: Kind = { code: 'application_refused', dependsOn: 'application' }
+const application = entriesOf(APPLICATION)
+const newApplication = entriesOf({ ...APPLICATION, passesWithinMinutes: PROPAGATION_MINUTES })
+const resource = entriesOf({ code: 'resource_refused', dependsOn: 'resource' })
+const tenant = entriesOf({
+  code: 'tenant_refused',
+  dependsOn: 'tenant',
+  fix: 'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
+})
+const SERVICE = { dependsOn: 'service', passesWithinMinutes: Infinity } as const
+const throttled = entriesOf({
+  ...SERVICE,
+  code: 'entra_throttled',
+  fix: DEFAULT_FIXES.entra_throttled,
+})
+const unavailable = entriesOf({
+  ...SERVICE,
+  code: 'entra_unavailable',
+  fix: DEFAULT_FIXES.entra_unavailable,
+})
+
+const AUDIENCE: readonly [explanation: string, fix: string] = [
+  'no federated credential of the identity has the audience of the assertion',
+  `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
+]
 
 /** By the numbers that an entry explains. */
 const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
@@ -57,10 +122,8 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'no federated credential of the identity has the issuer of the assertion',
     'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
-  '700212 7002121': mismatch(
-    'no federated credential of the identity has the audience of the assertion',
-    `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
-  ),
+  700212: newMismatch(...AUDIENCE),
+  7002121: mismatch(...AUDIENCE),
   '700213 7002137': notFound(
     'no federated credential of the identity has the subject of the assertion',
     'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
@@ -81,6 +144,8 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   700024: {
     code: 'assertion_not_yet_valid',
+    passesWithinMinutes: Infinity,
+    dependsOn: 'time',
     explanation: 'the current time is not between the nbf and exp of the assertion',
     fix: 'check the clocks of the node and of the control plane, and that the kubelet rotates the projected token file',
   },
@@ -94,7 +159,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   5002727: assertion(
     'the type (typ) in the header of the assertion is not JWT',
-    'point AZURE_FEDERATED_TOKEN_FILE at the projected service-account token, which has none',
+    'point AZURE_FEDERATED_TOKEN_FILE at the projected service-account token, whose header has no typ',
   ),
   5002730: assertion('the signing algorithm of the assertion does not fit its key', ALGORITHM_FIX),
   5002738: assertion('Entra ID does not support the signing algorithm', ALGORITHM_FIX),
@@ -112,15 +177,15 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
 
   // The issuer, as Entra ID sees it
-  7000272: unreadableIssuer(
+  7000272: keys(
     'the key that signed the assertion is not among the keys that the issuer publishes',
     'publish the cluster’s current signing key in its JWKS; Entra ID may take 30 minutes to see a new one',
   ),
-  '50166 501661 90061': unreadableIssuer(
+  '50166 501661 90061': unreadable(
     'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
     'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
   ),
-  900612: unreadableIssuer(
+  900612: keys(
     'the keys that the cluster’s issuer publishes cannot be parsed',
     'fix the JWKS document of the issuer',
   ),
@@ -132,6 +197,10 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   700231: policy(
     'a token that was obtained by federation is not allowed as assertion',
+    'use the projected token of a Kubernetes cluster',
+  ),
+  700229: policy(
+    'a token of Entra ID that was issued for a user is not allowed as assertion',
     'use the projected token of a Kubernetes cluster',
   ),
   '700222 700236': policy(
@@ -156,15 +225,23 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
 
   // The application and its tenant
-  '700011 700016': application(
+  '700011 700016': newApplication(
     'the application is not known in the tenant',
     'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
   ),
-  7000229: application(
+  7000229: newApplication(
     'the application has no service principal in the tenant',
     'create it with az ad sp create --id CLIENT_ID',
   ),
   7000112: application('the application is disabled', 'enable it in Entra ID'),
+  700025: application(
+    'the application is registered as a public client, which may not send an assertion',
+    'set “Allow public client flows” of its registration to No (isFallbackPublicClient: false), or use a managed identity',
+  ),
+  90099: application(
+    'the application has not been authorized in the tenant, whose administrators are those of a partner',
+    'have an administrator of the tenant consent to the application',
+  ),
   100007: application(
     'the regional endpoints of Entra ID serve managed identities and applications of Microsoft only',
     'unset AZURE_REGIONAL_AUTHORITY_NAME, or use a managed identity',
@@ -193,6 +270,10 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'the identity has no role for this resource, and the resource requires one',
     'assign an app role of the resource to the identity',
   ),
+  501461: resource(
+    'the resource has acceptMappedClaims, and its identifier is neither its application id nor in a verified domain of the tenant',
+    'request the GUID of the resource, or give it an identifier in a verified domain',
+  ),
   '70011 1002012': resource(
     'the scope is not valid',
     'request the application id URI or GUID of the resource',
@@ -201,7 +282,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   // Errors of Entra ID itself
   90055: throttled('the tenant sends too many requests'),
   50196: throttled('the client repeats the same request too often'),
-  '90033 50033 90006 90024 90090': unavailable('Entra ID has a transient error'),
+  '90033 50033 50087 90006 90024 90090 90091': unavailable('Entra ID has a transient error'),
   90012: unavailable('the request timed out within Entra ID'),
   50000: unavailable('Entra ID could not issue the token'),
 }
@@ -222,9 +303,25 @@ export function findAadstsUrl(aadsts?: number): string | undefined {
   return AADSTS_TABLE.has(aadsts) ? `${DOCS_URL}/aadsts.html#aadsts${aadsts}` : undefined
 }
 
-/** Returns true for the codes of an identity without a federated credential that matches the assertion. */
-export function isCredentialCode(code: ErrorCode): boolean {
-  return code === 'federated_credential_not_found' || code === 'federated_credential_mismatch'
+/** Returns the entry of an error of Entra ID; undefined if it has another code, as for an issuer that explains it. */
+function findEntry({ code, entra }: BrokerError): AadstsEntry | undefined {
+  const entry = explainAadsts(entra?.aadsts)
+  return entry?.code === code ? entry : undefined
+}
+
+/** Returns true for a rejection that ends when a change has reached all of Entra ID. */
+export function isPropagating(error: BrokerError): boolean {
+  const minutes = findEntry(error)?.passesWithinMinutes ?? 0
+  return minutes > 0 && minutes < Infinity
+}
+
+/**
+ * Returns how long a rejection with a permanent code may pass by itself, in milliseconds: the credential, the application or
+ * the service principal may be new. Otherwise 0.
+ */
+export function findGraceMs(error: BrokerError): number {
+  const isPermanent = ERROR_KINDS[error.code].permanent
+  return isPermanent ? (findEntry(error)?.passesWithinMinutes ?? 0) * 60_000 : 0
 }
 
 const MAX_CLAIM = 300
@@ -235,10 +332,15 @@ const CHAINED_FIX =
 
 /** Returns the fix of an entry with the values of this assertion. */
 export function formatFix(
-  { code, fix }: Pick<AadstsEntry, 'code' | 'fix'>,
-  { issuer, subject, audience, isOfEntra = false }: AssertionClaims & Pick<Assertion, 'isOfEntra'>,
+  { dependsOn, fix }: Pick<AadstsEntry, 'fix'> & Partial<AadstsEntry>,
+  {
+    issuer,
+    subject,
+    audience,
+    isOfEntra = false,
+  }: AssertionClaims & { readonly isOfEntra?: boolean },
 ): string {
-  const isChained = isOfEntra && isCredentialCode(code)
+  const isChained = isOfEntra && dependsOn === 'credential'
   const claims: Readonly<Record<string, string>> = {
     issuer,
     subject,
