@@ -8,10 +8,8 @@ import { readWholeFile } from '../../lib/files.ts'
 import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import type { SidecarMode } from '../../lib/sidecar-interface.ts'
 import { createInstance, type InstanceDocument } from '../metadata/instance.ts'
 import { normalizeResource } from '../../lib/resource.ts'
-import type { Secret } from '../../lib/secret.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
 import {
   type IdentitiesFile,
@@ -25,61 +23,13 @@ import {
   findIncompleteSettings,
   findUnknownSettings,
   createConfigError,
-  type LogLevel,
   type ParsedSettings,
   parseSettings,
   withDefaults,
 } from './settings.ts'
 
 /** The checked configuration of a command. Times are in milliseconds. */
-export interface Config {
-  readonly listen: readonly Address[]
-  /** Empty: no admin server. */
-  readonly adminListen: readonly Address[]
-  /** Host names allowed in addition to the link-local and loopback ones. */
-  readonly allowedHosts: readonly string[]
-  readonly maxConnections: number
-  readonly directory: IdentityDirectory
-  /** The identities file as it was read, if there is one. */
-  readonly identitiesFile?: { readonly path: string; readonly text: string } | undefined
-  /** The tenant of the default identity, or of identities that name none. */
-  readonly tenantId: string
-  /** Whether the process runs in a pod, for the command on the status page. */
-  readonly isInPod: boolean
-  /** Every projected token file that an exchange may read. */
-  readonly tokenFiles: readonly string[]
-  readonly cacheSize: number
-  readonly exchange: {
-    readonly timeoutMs: number
-    readonly maxConcurrent: number
-    readonly audience?: string | undefined
-    readonly proxy?: { readonly url: Secret; readonly noProxy: string } | undefined
-    /** The Azure region whose token endpoint to use. */
-    readonly region?: string | undefined
-    readonly tokenProxy?: TokenProxySettings | undefined
-    /** The certificates of WIMDS_CA_FILE. */
-    readonly extraCa?: TrustedCertificates | undefined
-  }
-  /** The secret of the App Service endpoint; undefined: the endpoint is off. */
-  readonly identityHeader?: Secret | undefined
-  /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
-  readonly readyAfterPrefetch: boolean
-  /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
-  readonly mode?: SidecarMode | undefined
-  /** The document of `/metadata/instance`. */
-  readonly instance: InstanceDocument | undefined
-  /** Paths that are forwarded to the real metadata service; empty: none. */
-  readonly passThrough: readonly string[]
-  readonly log: {
-    readonly level: LogLevel
-    readonly format: 'auto' | 'json' | 'text'
-    /** Log each token that a client library gets for the first time. */
-    readonly auditsTokens: boolean
-  }
-  readonly shutdown: { readonly drainMs: number; readonly timeoutMs: number }
-  /** Valid settings that are most likely errors; to be logged once. */
-  readonly warnings: readonly string[]
-}
+export type Config = Readonly<ReturnType<typeof createConfig>>
 
 /** PEM certificates to trust; the file that they were read from is read again when it changes. */
 export interface TrustedCertificates {
@@ -116,7 +66,7 @@ export async function loadConfig(
 }
 
 /** The configuration that needs no identity. */
-export type ProcessConfig = Pick<Config, 'exchange' | 'log' | 'shutdown' | 'maxConnections'>
+export type ProcessConfig = Readonly<ReturnType<typeof createProcessConfig>>
 
 /** Reads how this process reaches the internet, logs and ends, without an identity. Throws a `ConfigError`. */
 export async function loadProcessConfig(env: Environment): Promise<ProcessConfig> {
@@ -221,30 +171,39 @@ const UNVERIFIED_TLS = {
   fix: 'remove it, and set WIMDS_CA_FILE for a private CA',
 }
 
+/** Creates the configuration: each setting is in it once, and its type follows from here. */
 function createConfig(
   settings: ParsedSettings,
   { identities, instance, ...certificates }: Files,
   env: Environment,
-): Config {
+) {
   const directory = createDirectory(identities?.entries, settings)
   return {
     listen: settings.WIMDS_LISTEN,
+    /** Empty: no admin server. */
     adminListen: settings.WIMDS_ADMIN_LISTEN,
+    /** Host names allowed in addition to the link-local and loopback ones. */
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
     ...createProcessConfig(settings, certificates),
     directory,
+    /** The identities file as it was read, if there is one. */
     identitiesFile: identities && { path: identities.path, text: identities.text },
+    /** The tenant of the default identity, or of identities that name none. */
     tenantId:
       directory.defaultIdentity?.tenantId ??
       settings.AZURE_TENANT_ID ??
       directory.identities[0]?.tenantId ??
       '',
-    // The kubelet sets this variable in every container.
+    /** For the command on the status page. The kubelet sets this variable in every container. */
     isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
+    /** Every projected token file that an exchange may read. */
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
     cacheSize: settings.WIMDS_CACHE_SIZE,
+    /** The secret of the App Service endpoint; undefined: the endpoint is off. */
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
+    /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
     mode: settings.WIMDS_MODE,
+    /** The document of `/metadata/instance`. */
     instance: createInstance(instance, {
       azEnvironment: findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
       location: settings.WIMDS_INSTANCE_REGION,
@@ -252,16 +211,16 @@ function createConfig(
       subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,
       resourceGroupName: settings.WIMDS_INSTANCE_RESOURCE_GROUP,
     }),
+    /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
+    /** Paths that are forwarded to the real metadata service; empty: none. */
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],
+    /** Valid settings that are most likely errors; to be logged once. */
     warnings: findWarnings(env),
   }
 }
 
-function createProcessConfig(
-  settings: ParsedSettings,
-  { extraCa, tokenProxyCa }: Certificates,
-): ProcessConfig {
+function createProcessConfig(settings: ParsedSettings, { extraCa, tokenProxyCa }: Certificates) {
   const { HTTPS_PROXY: proxyUrl = settings.https_proxy, NO_PROXY = settings.no_proxy } = settings
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxyUrl } = settings
   return {
@@ -270,17 +229,20 @@ function createProcessConfig(
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       audience: settings.WIMDS_AUDIENCE,
+      /** The Azure region whose token endpoint to use. */
       region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
       tokenProxy:
         tokenProxyUrl === undefined
           ? undefined
           : { url: tokenProxyUrl, sniName: settings.AZURE_KUBERNETES_SNI_NAME, ca: tokenProxyCa },
+      /** The certificates of WIMDS_CA_FILE. */
       extraCa,
       proxy: proxyUrl && { url: proxyUrl, noProxy: NO_PROXY ?? '' },
     },
     log: {
       level: settings.WIMDS_LOG_LEVEL,
       format: settings.WIMDS_LOG_FORMAT,
+      /** Log each token that a client library gets for the first time. */
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },

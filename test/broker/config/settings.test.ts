@@ -1,6 +1,8 @@
-/** docs/configuration.md documents every setting, with its default or a valid example. */
+/** docs/configuration.md documents every setting, with its default or a valid example; each is read. */
+import { globSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/broker/config/config.ts'
 import { parseIdentities } from '../../../src/broker/config/identities-file.ts'
 import { DEFAULTS, Settings } from '../../../src/broker/config/settings.ts'
 
@@ -48,4 +50,32 @@ test('has a valid identities file', async () => {
   const { entries, problems } = await parseIdentities(example, { tokenFile: '/token' })
   expect(problems).toEqual([])
   expect(entries.map(({ name }) => name)).toEqual(['orders', 'partner'])
+})
+
+/** Returns the code of these files of src/. */
+const readSources = (pattern: string, exclude: string[] = []) =>
+  globSync(`src/${pattern}`, { exclude })
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n')
+
+test('the configuration has each setting', () => {
+  const code = readSources('broker/config/{config,directory}.ts')
+  const isRead = (name: string) =>
+    new RegExp(
+      `settings\\.${name}\\b|\\b${name}\\b[^{}]*\\} = settings\\b|read\\('${name}'\\)`,
+    ).test(code)
+  expect(Object.keys(Settings.shape).filter((name) => !isRead(name))).toEqual([])
+})
+
+test('each value of the configuration is read', async () => {
+  const { exchange, log, shutdown, ...config } = await loadConfig({
+    AZURE_TENANT_ID: 'contoso.example',
+    AZURE_FEDERATED_TOKEN_FILE: '/token',
+  })
+  const names = [config, exchange, log, shutdown].flatMap((values) => Object.keys(values))
+  const code = readSources('**/*.ts', ['src/broker/config/*'])
+  const isRead = (name: string) =>
+    new RegExp(`\\.${name}\\b|\\{[^{}]*\\b${name}\\b[^{}]*\\}(?: =|: )`).test(code)
+  expect(names.length).toBeGreaterThan(25)
+  expect(names.filter((name) => !isRead(name))).toEqual([])
 })

@@ -50,7 +50,8 @@ function connect(proxyPort?: number) {
   const proxy = { url: new Secret(`http://127.0.0.1:${proxyPort}`), noProxy: '' }
   const { dispatcher } = createExchangeDispatchers({
     extraCa: { file, pem: oldCa.caPem },
-    ...(proxyPort !== undefined && { proxy }),
+    tokenProxy: undefined,
+    proxy: proxyPort === undefined ? undefined : proxy,
   })
   resources.defer(() => dispatcher.destroy())
   return sendBy(dispatcher, proxyPort === undefined ? undefined : 'login.entra.example')
