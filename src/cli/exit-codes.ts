@@ -1,4 +1,4 @@
-/** The exit codes of the command line. */
+/** The exit codes of the command line. A command returns 0, 1 or 2; errors of usage and signals are handled in `cli.ts`. */
 import { EXIT_NOT_CHECKED } from '../lib/command.ts'
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */

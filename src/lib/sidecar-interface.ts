@@ -12,7 +12,7 @@ export const DEFAULT_ADMIN_PORT = 9169
 /** The uid of the user `wimds` of the images. */
 export const DEFAULT_UID = 1501
 
-/** The paths at which the sidecar answers token requests, by protocol. */
+/** The paths at which the sidecar answers token requests, by protocol. `app.ts` of its server takes other spellings of them. */
 export const TOKEN_PATHS = {
   imds: '/metadata/identity/oauth2/token',
   /** Served only with the secret `WIMDS_IDENTITY_HEADER`. */

@@ -8,6 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
+import { findFirst } from '../../lib/find-first.ts'
 
 /** No dialect and no document reads a longer body. */
 export const MAX_BODY_BYTES = 65_536
@@ -170,16 +171,6 @@ export class ConnectionLimiter {
     this.#open.delete(socket)
     socket.destroy()
   }
-}
-
-/** Returns the value that would be the first after sorting; undefined if there is none. */
-export function findFirst<T>(
-  values: readonly T[],
-  compare: (one: T, other: T) => number,
-): T | undefined {
-  let first = values[0]
-  for (const value of values) if (first === undefined || compare(value, first) < 0) first = value
-  return first
 }
 
 /**

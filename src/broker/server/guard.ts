@@ -1,4 +1,7 @@
-/** The checks of every request, whatever its dialect, before anything is parsed. Pure. */
+/**
+ * The checks of every request, whatever its dialect, before anything is parsed. Pure. The header `Metadata` is required by
+ * the dialect, `imds.ts`.
+ */
 import type { IncomingMessage } from 'node:http'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems, printable } from '../../lib/printable.ts'

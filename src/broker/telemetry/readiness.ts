@@ -1,4 +1,7 @@
-/** Readiness: whether the sidecar has had a projected token, for `/readyz`. */
+/**
+ * Readiness: whether the sidecar has had a projected token, for `/readyz`. The probes by which its pod waits for that are in
+ * `containers.ts` of the injector.
+ */
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { scrub } from '../../lib/scrub.ts'

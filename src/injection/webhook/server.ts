@@ -2,13 +2,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { findFirst } from '../../lib/find-first.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   type ChooseVictim,
   type Connection,
   CONNECTION_TIMEOUTS,
   ConnectionLimiter,
-  findFirst,
   hasInflightRequest,
 } from '../../broker/server/connections.ts'
 import { sendJson } from '../../broker/server/send.ts'
