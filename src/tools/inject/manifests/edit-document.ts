@@ -14,6 +14,7 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import { parseJsonObject } from '../../../lib/json.ts'
+import { keepLines } from './keep-lines.ts'
 
 export type Key = string | number
 
@@ -197,10 +198,21 @@ function createKeys(list: readonly Named[]): string[] {
   })
 }
 
-/** Prints the document in the style of its text: JSON, the indentation, the line breaks. */
-export function printDocument(document: Document, text: string): string {
-  const printed =
-    parseJsonObject(text) === undefined ? printYaml(document, text) : printJson(document, text)
+/**
+ * Returns a function that prints the document once it is edited: with the lines of its text that the edits do not
+ * concern, and as a whole in the style of its text, which is right for any text.
+ */
+export function createPrinter(document: Document, text: string): () => string[] {
+  if (parseJsonObject(text) !== undefined) return () => [finish(printJson(document, text), text)]
+  const before = printYaml(document, text)
+  return () => {
+    const after = printYaml(document, text)
+    return [keepLines(text, before, after), finish(after, text)]
+  }
+}
+
+/** Returns what was printed with the end, the mark and the line breaks of the text. */
+function finish(printed: string, text: string): string {
   const ended = text.endsWith('\n') ? printed : printed.trimEnd()
   const marked = text.startsWith('\uFEFF') ? `\uFEFF${ended}` : ended
   return text.includes('\r\n') ? marked.replaceAll('\n', '\r\n') : marked

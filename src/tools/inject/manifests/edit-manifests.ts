@@ -10,10 +10,10 @@ import {
   readData,
 } from './documents.ts'
 import {
+  createPrinter,
   DocumentEditor,
   type Edit,
   type Key,
-  printDocument,
   UneditableError,
 } from './edit-document.ts'
 import {
@@ -172,9 +172,11 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
   const results = located.map((each) => editObject(each, source, editor, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
+  const print = edits.length === 0 ? () => [text] : createPrinter(document, text)
   for (const edit of edits) edit()
-  const edited = edits.length === 0 ? text : printDocument(document, text)
-  if (edits.length > 0 && !parsesTo(edited, applyChanges(data, changes))) {
+  const expected = applyChanges(data, changes)
+  const edited = print().find((each) => edits.length === 0 || parsesTo(each, expected))
+  if (edited === undefined) {
     const message = 'it cannot be edited safely. Fix: write it in plain block style without aliases'
     const place = String(source.firstLine)
     return { ...UNREAD, text, problems: [formatDocumentProblem(file, { place, message })] }
