@@ -20,9 +20,9 @@ export function formatAccountProblem(annotation: string, account: string, proble
   return `the annotation ${annotation} of the ServiceAccount ${account} ${problem}. Fix: correct the annotation`
 }
 
-/** Annotations alone can have 256 KiB; the rest of the metadata is small. */
+/** Annotations can have 256 KiB; the rest of the metadata is small. */
 const MAX_ACCOUNT_BYTES = 1024 * 1024
-/** The metadata alone: a ServiceAccount may list thousands of Secrets. */
+/** Only the metadata: a ServiceAccount may list thousands of Secrets. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
 const ServiceAccount = z.object({

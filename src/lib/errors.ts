@@ -170,7 +170,7 @@ export class BrokerError extends Error {
 
   readonly #options: BrokerErrorOptions
 
-  /** `options` may be the fix alone. */
+  /** `options` may be only the fix. */
   constructor(code: ErrorCode, problem: string, options: string | BrokerErrorOptions = {}) {
     const given = typeof options === 'string' ? { fix: options } : options
     const { cause, fix } = given

@@ -38,7 +38,7 @@ export function isLocalHost(host: string): boolean {
 
 /** Returns true for a loopback address. An IPv4-mapped address counts as IPv4. */
 export function isLoopback(address: string): boolean {
-  // By its text: the first list of a process takes a millisecond, and each start checks an IPv4 address.
+  // Compares text: the first BlockList of a process takes a millisecond, and each start checks an IPv4 address.
   if (isIPv4(address)) return address.startsWith('127.')
   if (!isIPv6(address)) return false
   const list = new BlockList()

@@ -88,7 +88,7 @@ function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
   return { sets: names.filter(isVariableSet), format }
 }
 
-/** Parses the settings alone: an application's container has no projected token for `loadConfig`. */
+/** Parses only the settings: an application's container has no projected token for `loadConfig`. */
 function readSettings(environment: CommandIo['env']): ParsedSettings {
   const { settings, problems } = parseSettings(environment)
   if (settings === undefined) throw createConfigError(problems)

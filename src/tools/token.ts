@@ -47,7 +47,7 @@ export const TOKEN = {
       short: 'o',
       value: 'FORMAT',
       choices: ['text', 'json', 'imds'],
-      help: 'text (the default): the token alone; json: a document with a schemaVersion; imds: the response of the IMDS endpoint',
+      help: 'text (the default): only the token; json: a document with a schemaVersion; imds: the response of the IMDS endpoint',
     },
     'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
   },

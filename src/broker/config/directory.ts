@@ -5,7 +5,7 @@ import type { IdentityEntry } from './identities-file.ts'
 import type { ParsedSettings } from './settings.ts'
 
 /**
- * Creates the directory. The identities file alone lists the identities and the default; without one (`listed` is
+ * Creates the directory. Only the identities file lists the identities and the default; without one (`listed` is
  * undefined) the environment describes one identity, and other client ids are allowed by default.
  */
 export function createDirectory(

@@ -23,7 +23,7 @@ type FormatPlace = (offset: number) => string
 /** Parses one document. Problems have the form `LINE:COLUMN: …`. */
 export async function parseYaml(text: string): Promise<ParsedYaml> {
   // Loaded on demand: most sidecars have no YAML file. A bundle has the names of this CommonJS package in
-  // `default` alone.
+  // only `default`.
   const { default: yaml } = await import('yaml')
   const lines = new yaml.LineCounter()
   const formatPlace = (offset: number) => {

@@ -35,7 +35,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     let uid: number | undefined
     if (needsUid(identity, query.resource)) {
       uid = await findPeerUid(request.socket)
-      // A reload may have replaced the identity meanwhile.
+      // A reload may have replaced the identity since then.
       identity = identities.resolve(query.selector)
     }
     asked.identity = identity

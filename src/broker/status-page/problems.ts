@@ -34,7 +34,7 @@ function findTone({ failure, servedUntil, withoutToken }: Problem, { state }: St
   return servedUntil === undefined || withoutToken !== undefined ? 'failing' : 'degraded'
 }
 
-/** Renders the failure of a row: its code alone if a problem above has its fix. */
+/** Renders the failure of a row: only its code if a problem above has its fix. */
 export function renderRowFailure(failure: Failure, { problems }: StatusDocument): Html {
   const { code, fix } = failure
   const isExplained = problems.some(({ failure: of }) => of?.code === code && of.fix === fix)

@@ -29,7 +29,7 @@ export const StatusSchema = z.object({
   startedAt: instant,
   /**
    * starting: not ready, in most cases because no valid projected token has been read yet. ready: nothing
-   * fails. degraded: something fails, while another token is cached or Entra ID refuses a resource alone.
+   * fails. degraded: something fails, while another token is cached, or Entra ID refuses only a resource.
    * failing: no token is cached and none can be obtained, because no exchange succeeds, no projected token is
    * valid, or no identity is configured.
    */
@@ -53,7 +53,7 @@ export const StatusSchema = z.object({
       failingSince: z.optional(instant),
       /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
       servedUntil: z.optional(instant),
-      /** The tokens that are not cached, if others are: requests for them fail meanwhile. */
+      /** The tokens that are not cached, if others are. Requests for them fail. */
       withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
       /** When the next exchange is due; in the past: at the next request. */
       nextAttemptAt: z.optional(instant),

@@ -60,7 +60,7 @@ export function computeDigest(entry: EnvVar): string {
   return createHash('sha256').update(value).digest('base64url').slice(0, 8)
 }
 
-/** Returns why a pod without a record is left alone: it has a sidecar or gate. Undefined for any other. */
+/** Returns why a pod without a record is not changed: it has a sidecar or gate. Undefined for any other. */
 export function findUnrecorded(pod: Pod): string | undefined {
   const found = allContainers(pod).find(({ name }) => name === SIDECAR || name === GATE)
   return found !== undefined && readRecord(pod) === undefined

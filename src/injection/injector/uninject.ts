@@ -18,7 +18,7 @@ import {
 
 /**
  * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
- * or map that injection alone had filled is dropped.
+ * or map that only injection had filled is dropped.
  */
 export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
   const restore = (container: Container) =>

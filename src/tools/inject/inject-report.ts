@@ -36,7 +36,7 @@ export function reportManifests(
   return 0
 }
 
-/** Returns a line for each object that is injected or left alone on purpose; none with `--quiet`. */
+/** Returns a line for each object that is injected or unchanged on purpose; none with `--quiet`. */
 export function formatObjects(
   objects: readonly ObjectReport[],
   flags: Pick<Flags<'quiet'>, 'has'>,

@@ -7,7 +7,7 @@ export function parseForPeople<T>(schema: z.ZodType<T>, value: unknown) {
   return schema.safeParse(value, { error: describeIssue })
 }
 
-/** Formats `[0].kind: must be …`; of the value as a whole the message alone. */
+/** Formats `[0].kind: must be …`; of the value as a whole only the message. */
 export function formatIssue({ path, message }: z.core.$ZodIssue): string {
   return path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`
 }

@@ -45,7 +45,7 @@ export interface PlannedIdentity {
   readonly credentials: readonly PlannedCredential[]
   /** Of the same issuer, and needed by nothing in the input. */
   readonly extra: readonly ExistingCredential[]
-  /** How many credentials the identity has in the end; without a list of the existing ones, the planned ones alone. */
+  /** How many credentials the identity has in the end; without a list of the existing ones, only the planned ones. */
   readonly count: number
   readonly isCompared: boolean
   readonly isOverLimit: boolean
@@ -149,7 +149,7 @@ function checkResourceId(
 
 /**
  * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim, so
- * without a list of namespaces it is believed of one namespace alone.
+ * without a list of namespaces it is believed of only one namespace.
  */
 function selectAllowed(
   needs: readonly Need[],

@@ -36,11 +36,11 @@ export interface ManifestFile {
 
 /** The change to each workload. */
 export interface ManifestOperation {
-  /** Why an object is skipped whose pods are left alone. */
+  /** Why an object is skipped whose pods are not changed. */
   readonly skipped: string
   /** Pod templates of kinds that are not known. */
   readonly templatePaths: readonly TemplatePath[]
-  /** Returns true if the object is left alone, whatever its pod template is. */
+  /** Returns true if the object is not changed, whatever its pod template is. */
   readonly isOptedOut?: (object: LocatedObject) => boolean
   /** True: objects that cannot be edited are left as they are, with a warning. */
   readonly keepsRejected?: boolean | undefined
