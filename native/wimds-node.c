@@ -3,6 +3,7 @@
  * pod alone, and starts the broker without the agent's powers.
  *
  *   wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...
+ *   wimds-node send-socket CHANNEL SOCKET
  *   wimds-node read-files ROOT
  *   wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...
  *
@@ -16,6 +17,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,6 +35,9 @@
 
 enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
 
+/* A pod's settings have 32 KiB at most, which JSON may write with twice as many bytes, or six times. */
+enum { MAX_MESSAGE = 262144 };
+
 /* Prints the message, with the system's error if `number` is one, and ends the process. */
 __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, const char *format, ...) {
   va_list arguments;
@@ -48,6 +53,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
 static _Noreturn void fail_usage(void) {
   fprintf(stderr,
           "usage: wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...\n"
+          "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
@@ -94,8 +100,9 @@ static int listen_in_namespace(unsigned port) {
   return listener;
 }
 
-static void send_socket(int channel, int listener) {
-  struct iovec text = {.iov_base = (void *)HANDLE_MESSAGE, .iov_len = sizeof HANDLE_MESSAGE - 1};
+/* Sends the text, and the socket with its first byte. The channel may be one that never blocks. */
+static void send_socket(int channel, int listener, const char *bytes, size_t count) {
+  struct iovec text = {.iov_base = (void *)bytes, .iov_len = count};
   union {
     char bytes[CMSG_SPACE(sizeof listener)];
     struct cmsghdr alignment;
@@ -107,7 +114,16 @@ static void send_socket(int channel, int listener) {
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(sizeof listener);
   memcpy(CMSG_DATA(rights), &listener, sizeof listener);
-  if (sendmsg(channel, &message, MSG_NOSIGNAL) != (ssize_t)text.iov_len) fail(errno, "cannot send the socket");
+  while (text.iov_len > 0) {
+    ssize_t sent = sendmsg(channel, &message, MSG_NOSIGNAL);
+    struct pollfd room = {.fd = channel, .events = POLLOUT};
+    if (sent < 0 && errno == EAGAIN && poll(&room, 1, -1) == 1) continue;
+    if (sent < 0) fail(errno, "cannot send the socket");
+    text.iov_base = (char *)text.iov_base + sent;
+    text.iov_len -= (size_t)sent;
+    message.msg_control = NULL;
+    message.msg_controllen = 0;
+  }
 }
 
 /* Waits until the parent has the socket or has ended. Its answer is NODE_HANDLE_ACK, or NACK without a free descriptor. */
@@ -151,8 +167,19 @@ static int open_socket(unsigned port, char **arguments) {
     *arguments = NULL;
     if (!run_program(program)) return PROGRAM_FAILED;
   }
-  send_socket(channel, listener);
+  send_socket(channel, listener, HANDLE_MESSAGE, sizeof HANDLE_MESSAGE - 1);
   wait_for_receipt(channel);
+  return 0;
+}
+
+/* send-socket */
+
+/* Sends the message of standard input over one descriptor, with another one. */
+static int send_message(int channel, int listener) {
+  static char message[MAX_MESSAGE];
+  size_t count = fread(message, 1, sizeof message, stdin);
+  if (count == 0 || count == sizeof message) fail(0, "the message is empty or too long");
+  send_socket(channel, listener, message, count);
   return 0;
 }
 
@@ -328,6 +355,8 @@ int main(int argc, char **argv) {
     if (argc > 3 && (strcmp(argv[3], "--") != 0 || strcmp(argv[argc - 1], "--") == 0)) fail_usage();
     return open_socket(parse_number(argv[2], 65535), argv + 3);
   }
+  if (argc == 4 && strcmp(command, "send-socket") == 0)
+    return send_message((int)parse_number(argv[2], 1 << 20), (int)parse_number(argv[3], 1 << 20));
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
   if (strcmp(command, "run-broker") == 0) return run_broker(argv + 2, argc - 2);
   fail_usage();

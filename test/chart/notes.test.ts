@@ -64,12 +64,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(notes).toContain(
       'rollout status daemonset/wimds-node-agent --namespace wimds-node-agent',
     )
-    expect(notes).toContain('Prometheus does not scrape the node agent or its broker')
-    const agent = '--set=nodeAgent.adminListen=[::]:9441'
-    expect(await renderNotes(...flags, agent)).toContain('does not scrape')
-    const broker = '--set=nodeAgent.brokerAdminListen=[::]:9442'
-    const reachable = await renderNotes(...flags, agent, broker)
+    expect(notes).toContain('Prometheus does not scrape the node agent, which listens on 127.0')
+    const reachable = await renderNotes(...flags, '--set=nodeAgent.adminListen=[::]:9441')
     expect(reachable).not.toContain('does not scrape')
+    expect(reachable).not.toContain('brokerAdminListen')
+    const old = await renderNotes(...flags, '--set=nodeAgent.brokerAdminListen=[::]:9442')
+    expect(old).toContain('NOTE: nodeAgent.brokerAdminListen has no effect')
   })
 
   test('the notes name no webhook where policies inject', async () => {

@@ -90,27 +90,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       const { selector } = WithSelector.parse(daemonSet).spec
       expect(agent?.['spec']).toMatchObject({
         namespaceSelector: { matchNames: ['wimds-node-agent'] },
-        podMetricsEndpoints: [{ port: 'admin', relabelings }],
+        podMetricsEndpoints: [{ port: 'admin', honorLabels: true, relabelings }],
         selector,
       })
       expect(webhook?.['spec']).not.toMatchObject({ selector })
-    })
-
-    test('scrapes the port of the broker too, if it listens there', async () => {
-      const broker = 'nodeAgent.brokerAdminListen=[::]:9442'
-      const values = ['podMonitor.enabled=true', AGENT, broker]
-      const portsOf = async (...more: readonly string[]) => {
-        const [, , agent] = await render('PodMonitor', ...values, ...more)
-        return agent?.['spec']
-      }
-      expect(await portsOf()).toMatchObject({
-        podMetricsEndpoints: [{ port: 'broker-admin', honorLabels: true }],
-      })
-      expect(await portsOf(REACHABLE)).toMatchObject({
-        podMetricsEndpoints: [{ port: 'admin' }, { port: 'broker-admin' }],
-      })
-      const { ports = [] } = await agentContainer(REACHABLE, broker)
-      expect(ports.at(-1)).toEqual({ name: 'broker-admin', containerPort: 9442 })
     })
 
     test('has the group and the limits of Azure Monitor’s managed Prometheus if the values say so', async () => {

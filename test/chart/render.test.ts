@@ -269,7 +269,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       ],
     ),
     ['nodeAgent.adminListen=127.0.0.1:99999', '"127.0.0.1:99999" has no port from 1 to 65535'],
-    ['nodeAgent.adminListen=[::]:9442', 'brokerAdminListen 127.0.0.1:9442 have the same port'],
+    ['nodeAgent.brokers=pod', '/nodeAgent/brokers'],
+    ['nodeAgent.maxBrokers=0', '/nodeAgent/maxBrokers'],
+    ['nodeAgent.brokerUids=0-7', '/nodeAgent/brokerUids'],
+    [
+      'nodeAgent.enabled=true,injection.env.WIMDS_CA_FILE=/var/ca.pem',
+      'WIMDS_CA_FILE "/var/ca.pem" is a file that the brokers of mode node cannot read',
+    ],
     ['nodeAgent.kubeletDirectory=var/lib/kubelet', '/nodeAgent/kubeletDirectory'],
     ['imagePullSecrets[0].nam=x', '/imagePullSecrets/0'],
   ])('rejects %s', async (values = '', message = '') => {

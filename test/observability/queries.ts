@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { createBrokerMetrics, WorkloadMetrics } from '../../src/node/broker/broker-metrics.ts'
 import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../src/injection/webhook/webhook-metrics.ts'
+import { IDLE_NODE } from '../node/agent/pods.ts'
 import { aMetricsRegistry } from '../broker/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
@@ -126,23 +126,13 @@ export function namesIn(query: string): string[] {
   ].map(([name]) => name)
 }
 
-const NO_WORKLOADS = {
-  countPods: () => [],
-  sources: () => [],
-  droppedLines: new Map<string, number>(),
-}
-
 /** Returns the labels of every series that a sidecar, a webhook, a node agent or its broker exposes, by name. */
 export async function exposedSeries(): Promise<ReadonlyMap<string, readonly string[]>> {
   const series = new Map<string, readonly string[]>()
   const registries = [
     aMetricsRegistry(),
     createWebhookMetrics(() => 0, new Map()).registry,
-    createNodeAgentMetrics(
-      { counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 },
-      new Map(),
-    ).registry,
-    createBrokerMetrics(NO_WORKLOADS, new WorkloadMetrics()).registry,
+    createNodeAgentMetrics(IDLE_NODE).registry,
   ]
   for (const registry of registries) {
     for (const { name, type } of await registry.getMetricsAsJSON()) {

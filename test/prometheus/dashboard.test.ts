@@ -6,6 +6,10 @@ import { stringify } from 'yaml'
 import { requestToken, type Sidecar, startSidecar } from '../../src/tools/demo/sidecar.ts'
 import { webhook } from '../../src/injection/webhook/webhook.ts'
 import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
+import { createNodeScrape } from '../../src/node/agent/broker-metrics.ts'
+import type { BrokerList } from '../../src/node/agent/namespace-broker.ts'
+import { createLogger } from '../../src/broker/telemetry/logger.ts'
+import { routedPod } from '../node/agent/pods.ts'
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
@@ -48,17 +52,20 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
   return { port: Number(/"listening".*"port":(\d+)/.exec(io.out())?.[1]), adminPort }
 }
 
-/** Starts the admin server of a node agent, whose pods the test routes. */
-async function startNodeAgent() {
-  const metrics = createNodeAgentMetrics(
-    {
-      counts: () => ({ routed: 3, pending: 1 }),
-      longestPendingMs: () => 40_000,
-    },
-    new Map(),
-  )
+const SILENT = createLogger({ level: 'silent', format: 'json', out: { write: () => true } })
+
+/** Starts the admin server of a node agent with this broker. */
+async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
+  const brokers = { all: () => [broker] }
+  const reconciler = {
+    counts: () => ({ routed: 3, pending: 1 }),
+    longestPendingMs: () => 40_000,
+    list: () => broker.pods.map((pod) => ({ pod, error: undefined })),
+  }
+  const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: new Map() })
   metrics.onSync(true)
-  const server = await openAdminPort({ scrape: metrics.scrape, readiness: () => ({ ready: true }) })
+  const scrape = createNodeScrape({ own: metrics.registry, brokers, log: SILENT })
+  const server = await openAdminPort({ scrape, readiness: () => ({ ready: true }) })
   return { ...server, metrics }
 }
 
@@ -77,7 +84,6 @@ async function reviewPod(port: number): Promise<void> {
 interface Ports {
   readonly webhook: number
   readonly agent: number
-  readonly broker: number
 }
 
 const scraping = (sidecar: Sidecar, ports: Ports) =>
@@ -103,7 +109,7 @@ const scraping = (sidecar: Sidecar, ports: Ports) =>
             labels: { cluster: 'west', namespace: 'wimds', pod: 'wimds-1', container: 'webhook' },
           },
           {
-            targets: [`127.0.0.1:${ports.agent}`, `127.0.0.1:${ports.broker}`],
+            targets: [`127.0.0.1:${ports.agent}`],
             labels: {
               cluster: 'west',
               namespace: 'wimds-node-agent',
@@ -123,15 +129,17 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using sidecar = await startSidecar('dist/wimds.js', simulator)
     await using _ = await startApiServer()
     const { port, adminPort } = await startWebhook()
-    await using agent = await startNodeAgent()
     await using cluster = await createCluster()
     await using broker = cluster.start()
-    const servedPort = await broker.serve(cluster.podOf('orders'))
-    const brokerPort = await broker.adminPort()
+    const pod = cluster.podOf('orders')
+    const servedPort = await broker.serve(pod)
+    const { uid, namespace, name, serviceAccount } = pod
+    const pods = [{ ...routedPod({ uid, name }), namespace, serviceAccount }]
+    await using agent = await startNodeAgent({ pid: 1, pods, ask: (about) => broker.ask(about) })
     using directory = createFolder()
     const config = directory.write(
       'prometheus.yaml',
-      scraping(sidecar, { webhook: adminPort, agent: agent.port, broker: brokerPort }),
+      scraping(sidecar, { webhook: adminPort, agent: agent.port }),
     )
     await using prometheus = await startPrometheus(config, directory.path)
 
@@ -161,7 +169,6 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       sidecar.adminOrigin,
       `http://127.0.0.1:${adminPort}`,
       `http://127.0.0.1:${agent.port}`,
-      `http://127.0.0.1:${brokerPort}`,
     ]) {
       const answer = await fetch(`${target}/metrics`)
       expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')

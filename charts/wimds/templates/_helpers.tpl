@@ -93,19 +93,17 @@ but for those by which objects select the pods.
 {{- $octet := `(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])` -}}
 {{- $hostname := `([A-Za-z0-9_-]+[.])*[A-Za-z_][A-Za-z0-9_-]*` -}}
 {{- $host := printf `(%s([.]%s){3}|%s|\[[0-9A-Fa-f:]+\])` $octet $octet $hostname -}}
-{{- range $name := list "adminListen" "brokerAdminListen" -}}
-{{- $address := get $.Values.nodeAgent $name -}}
+{{- $address := .Values.nodeAgent.adminListen -}}
 {{- if not (regexMatch (printf `^%s:[0-9]{1,5}$` $host) $address) -}}
-{{- fail (printf "nodeAgent.%s %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" $name $address) -}}
+{{- fail (printf "nodeAgent.adminListen %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" $address) -}}
 {{- end -}}
 {{- $port := splitList ":" $address | last | int -}}
 {{- if or (lt $port 1) (gt $port 65535) -}}
-{{- fail (printf "nodeAgent.%s %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" $name $address) -}}
+{{- fail (printf "nodeAgent.adminListen %q has no port from 1 to 65535. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441" $address) -}}
 {{- end -}}
-{{- end -}}
-{{- with .Values.nodeAgent -}}
-{{- if eq (splitList ":" .adminListen | last) (splitList ":" .brokerAdminListen | last) -}}
-{{- fail (printf "nodeAgent.adminListen %s and nodeAgent.brokerAdminListen %s have the same port. Fix: set one of them to another port" .adminListen .brokerAdminListen) -}}
+{{- with (.Values.injection.env | default dict).WIMDS_CA_FILE -}}
+{{- if and $.Values.nodeAgent.enabled (not (regexMatch `^/etc/(ssl|wimds)/` .)) -}}
+{{- fail (printf "injection.env.WIMDS_CA_FILE %q is a file that the brokers of mode node cannot read. Fix: use injection.ca, or a path below /etc/ssl or /etc/wimds" .) -}}
 {{- end -}}
 {{- end -}}
 {{- $uid := include "wimds.text" .Values.injection.uid -}}

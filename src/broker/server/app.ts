@@ -17,13 +17,8 @@ import { type Clock, systemClock } from '../tokens/clock.ts'
 /** Answers the requests of a pod, which come over these sockets. */
 export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>
 
-/**
- * Creates the application. Each pod has its own sockets and its own cap on connections; `schedule` decides when its requests
- * are answered, by default at once.
- */
-export function createMetadataPort(
-  schedule: (answer: RequestListener) => RequestListener = (answer) => answer,
-): ListenForPod {
+/** Creates the application. Each pod has its own sockets and its own cap on connections. */
+export function createMetadataPort(): ListenForPod {
   const pods = new WeakMap<Socket, Pod>()
   const app = createMetadataApp({
     findPod: ({ socket }) => {
@@ -39,7 +34,7 @@ export function createMetadataPort(
       pods.set(request.socket, pod)
       app.routing(request, response)
     }
-    return listen(schedule(answer), sockets, { maxConnections: pod.maxConnections })
+    return listen(answer, sockets, { maxConnections: pod.maxConnections })
   }
 }
 

@@ -72,7 +72,8 @@ export interface CollectedMetric {
   readonly help: string
   readonly labelNames?: readonly string[]
   /** Called at each scrape. Returns the samples, or the value of a metric without labels; undefined: not known. */
-  readonly collect: () => readonly Sample[] | number | undefined | Promise<number>
+  readonly collect: () =>
+    readonly Sample[] | number | undefined | Promise<readonly Sample[] | number>
 }
 
 /** Registers metrics that are read at each scrape, in this order. */

@@ -6,20 +6,25 @@ import {
   Histogram,
   registerBuildInfo,
   registerCollected,
-  scrapeRegistry,
   toSamples,
 } from '../../broker/telemetry/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
+import { countPods } from './node-status.ts'
+import type { BrokerList } from './namespace-broker.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Creates the metrics in a new registry. The reconciler and the log's dropped lines, by event, are read at each scrape. */
-export function createNodeAgentMetrics(
-  reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs'>,
-  droppedLines: ReadonlyMap<string, number>,
-) {
+interface Sources {
+  readonly reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs' | 'list'>
+  readonly brokers: BrokerList
+  /** Log lines dropped since the start, by event. */
+  readonly droppedLines: ReadonlyMap<string, number>
+}
+
+/** Creates the metrics in a new registry. The sources are read at each scrape. */
+export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: Sources) {
   const registry = createRegistry()
   const registers = [registry]
   registerCollected(registry, [
@@ -35,6 +40,19 @@ export function createNodeAgentMetrics(
       type: 'gauge',
       help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
       collect: () => reconciler.longestPendingMs() / 1000,
+    },
+    {
+      name: 'wimds_node_agent_brokers',
+      type: 'gauge',
+      help: 'Broker processes of the node that run.',
+      collect: () => brokers.all().filter(({ pid }) => pid !== undefined).length,
+    },
+    {
+      name: 'wimds_node_broker_pods',
+      type: 'gauge',
+      help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
+      labelNames: ['state'],
+      collect: async () => toSamples('state', await countPods({ node: '', reconciler, brokers })),
     },
     describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error']),
   ])
@@ -53,7 +71,7 @@ export function createNodeAgentMetrics(
   for (const reason of ROUTE_FAILURE_REASONS) failures.inc({ reason }, 0)
   const brokerEnds = new Counter({
     name: 'wimds_node_agent_broker_restarts_total',
-    help: 'How often the broker has ended and was started again.',
+    help: 'How often a broker has ended and was started again.',
     registers,
   })
   const synced = new Gauge({
@@ -69,6 +87,5 @@ export function createNodeAgentMetrics(
     onBrokerEnd: () => brokerEnds.inc(),
     /** Takes whether the pods of the node could be read. */
     onSync: (isSynced: boolean) => synced.set(isSynced ? 1 : 0),
-    scrape: () => scrapeRegistry(registry),
   }
 }

@@ -1,6 +1,8 @@
 /** Parses the flags of `wimds node-agent`. */
-import { type Address, address, tenant } from '../../broker/config/parsers.ts'
+import { type Address, address, quote, tenant } from '../../broker/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
+import { BROKERS } from './brokers.ts'
+import type { UidRange } from './broker-uids.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
@@ -9,7 +11,7 @@ export const NODE_AGENT = {
   group: 'Run in a cluster',
   summary: 'serve the pods of mode node on this node (DaemonSet)',
   description:
-    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts the broker, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
+    'Watches the pods of its node, opens a socket in the network namespace of each pod that was injected in mode node, and redirects 169.254.169.254:80 to it. Starts a broker for each namespace, a process without rights, which answers on these sockets: it exchanges projected tokens for access tokens. The gate, an init container of each of these pods, waits until the broker serves the pod. Needs uid 0, capabilities, and the tools wimds-node, nft and ip; the chart charts/wimds installs it.',
   flags: {
     'node-name': { value: 'NAME', help: 'the node (default $NODE_NAME)' },
     'cni-results-directory': {
@@ -41,11 +43,24 @@ export const NODE_AGENT = {
     },
     'admin-listen': {
       value: 'HOST:PORT',
-      help: 'address for /healthz, /readyz and /metrics (default 127.0.0.1:9441)',
+      help: 'address for /healthz, /readyz, /metrics and /status (default 127.0.0.1:9441)',
+    },
+    brokers: {
+      value: 'FOR',
+      choices: BROKERS,
+      help: 'namespace (the default): a broker process for each namespace; or node: one for all pods, if one team owns them',
+    },
+    'max-brokers': {
+      value: 'NUMBER',
+      help: 'namespaces whose pods are served at the same time (default 16)',
+    },
+    'broker-uids': {
+      value: 'FIRST-LAST',
+      help: 'the uids of brokers, which nothing else on the node may have (default 60000000-60000999)',
     },
     'broker-admin-listen': {
       value: 'HOST:PORT',
-      help: "the broker's, with the status of all pods (default 127.0.0.1:9442)",
+      help: 'has no effect: --admin-listen has the status of all pods. A later version rejects it',
     },
   },
 } as const satisfies CommandDeclaration
@@ -68,7 +83,19 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   const adminListen =
     parseSettingFlag(flags, 'admin-listen', address, problems) ?? DEFAULT_ADMIN_LISTEN
   const defaultTenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
-  if (problems.length > 0) throw new UsageError(problems)
+  const brokers = flags.value('max-brokers') ?? '16'
+  const maxBrokers = /^[1-9]\d{0,3}$/.test(brokers) ? Number(brokers) : undefined
+  if (maxBrokers === undefined) {
+    problems.push(`--max-brokers is ${quote(brokers)}. Fix: set a number from 1 to 9999`)
+  }
+  const range = flags.value('broker-uids') ?? '60000000-60000999'
+  const uidRange = parseRange(range)
+  if (uidRange === undefined) {
+    problems.push(`--broker-uids is ${quote(range)}. Fix: set two uids, such as 60000000-60000999`)
+  }
+  if (problems.length > 0 || maxBrokers === undefined || uidRange === undefined) {
+    throw new UsageError(problems)
+  }
   return {
     isUninstallCheck,
     nodeName,
@@ -81,7 +108,20 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
     defaultTenantId,
     adminListen,
-    /** Which the broker parses. */
-    brokerAdminListen: flags.value('broker-admin-listen') ?? '127.0.0.1:9442',
+    brokers: BROKERS.find((each) => each === flags.value('brokers')) ?? 'namespace',
+    maxBrokers,
+    uidRange,
+    warnings:
+      flags.value('broker-admin-listen') === undefined
+        ? []
+        : [
+            '--broker-admin-listen has no effect. Fix: remove it, in the chart nodeAgent.brokerAdminListen',
+          ],
   }
+}
+
+/** Parses `FIRST-LAST`; undefined if it is not a range of uids that are not root's. */
+function parseRange(text: string): UidRange | undefined {
+  const [, first = 0, last = 0] = (/^(\d{1,9})-(\d{1,9})$/.exec(text) ?? []).map(Number)
+  return first > 0 && first <= last ? { first, last } : undefined
 }

@@ -20,16 +20,26 @@ import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
+import { createPeerUidLookup } from '../../broker/server/peer-uid.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
-import { BrokerProcess, startBroker } from './broker-process.ts'
+import { createNodeScrape } from './broker-metrics.ts'
+import { startBroker } from './broker-process.ts'
+import { BrokerUids } from './broker-uids.ts'
+import { Brokers, createBrokerNames } from './brokers.ts'
+import { createNodeRoutes } from './node-routes.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
 const PROC = '/proc'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
+/** Each is a short child process. */
+const MAX_CONCURRENT_TOOLS = 4
+/** A heap ends before the memory of the container, whose end would be the agent's, too. */
+const MAX_HEAP_MIB = { namespace: 96, node: 160 }
 
 const TOO_LARGE =
   'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
@@ -46,17 +56,26 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
   const writeEvent = createPodEvents({ api, nodeName, onError })
   const agent = createAgent({ options, io, log, api, onError, writeEvent })
-  const { reconciler, metrics, broker } = agent
+  const { reconciler, metrics, brokers } = agent
+  for (const message of options.warnings) log.warn('config_warning', { message })
+
+  const findPeerUid = createPeerUidLookup()
+  const { first, last } = options.uidRange
+  const isBroker = (uid = 0) => uid >= first && uid <= last
 
   let isListed = false
   let isReady = false
   const adminParts: AdminParts = {
-    scrape: metrics.scrape,
+    scrape: agent.scrape,
     readiness: () => {
+      const reason = findReason(isListed, agent)
       // For good: what comes later does not depend on the agent that this one replaces.
-      isReady ||= isListed && reconciler.isSettled()
-      return { ready: isReady, reasons: isReady ? [] : [findReason(isListed)] }
+      isReady ||= reason === undefined
+      return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
     },
+    // Brokers have the network of the agent, and the status names all namespaces.
+    isRefused: async (socket) => isBroker(await findPeerUid(socket)),
+    loopbackRoutes: createNodeRoutes({ node: nodeName, reconciler, brokers }),
   }
   const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
     io,
@@ -68,7 +87,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
-  broker.start()
+  reportErrors(() => brokers.start(), onError)
   agent.restore()
   await watchPods({
     api,
@@ -95,17 +114,23 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     },
   })
   reconciler.close()
-  await broker.stop()
+  await brokers.stop()
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')
   return 0
 }
 
-const findReason = (isListed: boolean) =>
-  isListed
-    ? 'the pods of the node are not served yet'
-    : 'the pods of the node have not been listed yet'
+/** Returns why the agent is not ready; undefined if it is. */
+function findReason(
+  isListed: boolean,
+  { proof, reconciler }: ReturnType<typeof createAgent>,
+): string | undefined {
+  const { isGiven, failure } = proof
+  if (!isGiven) return `no broker has started${failure === '' ? ' yet' : `: ${failure}`}`
+  if (!isListed) return 'the pods of the node have not been listed yet'
+  return reconciler.isSettled() ? undefined : 'the pods of the node are not served yet'
+}
 
 interface AgentParts {
   readonly options: NodeAgentOptions
@@ -120,22 +145,28 @@ interface AgentParts {
 function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts) {
   const tools = { path: io.env['PATH'], signal: io.signal }
   const readSandboxes = createSandboxReader(options)
-  const files = new PodFiles({ helper: HELPER, directory: options.kubeletPodsDirectory })
-  const saved = new SavedPods(options.stateDirectory)
-  const { defaultTenantId } = options
-  const findSettings = createSettingsReader({ api, saved, defaultTenantId })
-  const parts = { findSettings, readSandboxes, helper: HELPER, tools }
+  const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
+  const files = new PodFiles({ helper: HELPER, directory: kubeletPodsDirectory })
+  const saved = new SavedPods(stateDirectory)
   const reconciler = new Reconciler({
-    route: createPodRouter(parts),
+    route: createPodRouter({
+      findSettings: createSettingsReader({ api, saved, defaultTenantId }),
+      prepare: (pod) => brokers.prepare(pod),
+      readSandboxes,
+      kubeletPodsDirectory,
+      helper: HELPER,
+      tools,
+      limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
+    }),
     onRoute: (pod, { socket, env }) => {
       const served = { ...pod, env }
-      broker.serve(served, socket)
+      brokers.serve(served, socket)
       reportErrors(() => saved.write(served), onError)
     },
-    onClose: (uid) => broker.close(uid),
-    onEnd: (uid) => {
-      broker.close(uid)
-      reportErrors(() => saved.remove(uid), onError)
+    onClose: (pod) => brokers.close(pod),
+    onEnd: (pod) => {
+      brokers.close(pod)
+      reportErrors(() => saved.remove(pod.uid), onError)
     },
     onFailure: (pod, error) => {
       const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
@@ -143,20 +174,27 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       metrics.onFailure(reason)
       log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
       void writeEvent(pod, message)
-      broker.addWaiting(pod, message)
     },
   })
-  const metrics = createNodeAgentMetrics(reconciler, log.dropped)
-  const broker = new BrokerProcess({
-    start: () =>
+  /** Whether a broker has started, with the settings of the node; else why not. */
+  const proof = { isGiven: false, failure: '' }
+  const nameBroker = createBrokerNames(options.brokers)
+  const isUsed = (name: string) => saved.read().some((pod) => nameBroker(pod) === name)
+  const brokers = new Brokers({
+    uids: new BrokerUids({ range: options.uidRange, stateDirectory, isUsed }),
+    nameBroker,
+    maxBrokers,
+    helper: HELPER,
+    start: (uid) =>
       startBroker({
         helper: HELPER,
+        uid,
         hidden: findMountPoints(options),
-        adminListen: options.brokerAdminListen,
+        maxHeapMiB: MAX_HEAP_MIB[options.brokers],
         env: io.env,
       }),
-    onReady: () => reconciler.start(),
     readFile: (pod, path) => files.read(pod, path),
+    onReady: () => (proof.isGiven = true),
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)
       reconciler.onServing(pod.uid)
@@ -168,12 +206,15 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       })
     },
     onRefused: (pod, problem) => reconciler.onRefused(pod.uid, problem),
-    onEnd: (how) => {
+    onEnd: (pods, message, failures) => {
+      proof.failure = message
       metrics.onBrokerEnd()
-      reconciler.onBrokerEnd()
-      log.warn('broker_ended', { message: `the broker has ended: ${how}. It is started again` })
+      reconciler.onBrokerEnd(pods)
+      log.warn('broker_ended', { message })
+      if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
     },
   })
+  const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>
     reportErrors(() => {
       if (!reconciler.isLooking()) return
@@ -182,11 +223,18 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       reconciler.look()
     }, onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
-  /** Adds the pods that an earlier agent has served. */
-  const restore = () => {
-    for (const pod of saved.read()) reconciler.add(pod)
+  return {
+    reconciler,
+    brokers,
+    files,
+    metrics,
+    proof,
+    scrape: createNodeScrape({ own: metrics.registry, brokers, log }),
+    /** Adds the pods that an earlier agent has served. */
+    restore: () => {
+      for (const pod of saved.read()) reconciler.add(pod)
+    },
   }
-  return { reconciler, broker, files, metrics, restore }
 }
 
 /** Runs it, and reports what it throws: the pod is served in any case. */
@@ -198,11 +246,13 @@ function reportErrors(run: () => void, onError: (error: unknown) => void): void 
   }
 }
 
-/** Returns the agent's directories that are mounts: the broker does not see them. */
+/** Returns what is mounted for the agent only: brokers do not see it. */
 function findMountPoints(options: NodeAgentOptions): string[] {
   const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
   const points = new Set(mounts.map((line) => line.split(' ')[4]))
   return [
+    '/dev/shm',
+    '/dev/termination-log',
     API_ACCESS_DIRECTORY,
     options.kubeletPodsDirectory,
     options.stateDirectory,

@@ -1,6 +1,5 @@
 /** Keeps the pods of the node routed: one attempt at a time per pod, with backoff after failures. */
 import { backoffMs } from '../../lib/retry.ts'
-import { createSemaphore } from '../../lib/semaphore.ts'
 import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import { parseRoutedPod, type RoutedPod } from './routed-pod.ts'
 
@@ -9,9 +8,9 @@ interface ReconcilerOptions {
   /** Called with each new route of a pod, which replaces its earlier one. */
   readonly onRoute: (pod: RoutedPod, route: Route) => void
   /** Called when the route of a pod is no longer its own. */
-  readonly onClose: (uid: string) => void
+  readonly onClose: (pod: RoutedPod) => void
   /** Called when a pod has ended or was deleted, and its sandbox is gone. */
-  readonly onEnd: (uid: string) => void
+  readonly onEnd: (pod: RoutedPod) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
 }
 
@@ -26,13 +25,13 @@ interface Entry {
   /** Whether an attempt runs, or waits for its turn. */
   isScheduled: boolean
   failures: number
+  /** Why the last attempt failed; undefined once one has not. */
+  error: unknown
   /** How often its sandbox has been looked for without success. */
   polls: number
   retry: NodeJS.Timeout | undefined
 }
 
-/** Each attempt is a short child process, which runs the tools. */
-const MAX_CONCURRENT = 4
 /**
  * How often the sandbox of a new pod is looked for, where no change of the sandboxes is reported: it comes at once, or
  * later if the pod waits for a volume.
@@ -48,19 +47,9 @@ const SANDBOX_GRACE_MS = 10_000
 export class Reconciler {
   readonly #options: ReconcilerOptions
   readonly #entries = new Map<string, Entry>()
-  readonly #limit = createSemaphore({ maxConcurrent: MAX_CONCURRENT })
-  readonly #started = Promise.withResolvers<void>()
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
-  }
-
-  /**
-   * Lets pods be routed. Before, no broker takes them: a socket of this agent would take connections from the agent that
-   * it replaces, and let them wait.
-   */
-  start(): void {
-    this.#started.resolve()
   }
 
   /** Takes a pod as the API server sends it. */
@@ -79,6 +68,7 @@ export class Reconciler {
       answer: undefined,
       isScheduled: false,
       failures: 0,
+      error: undefined,
       polls: 0,
       retry: undefined,
     }
@@ -131,12 +121,19 @@ export class Reconciler {
     this.#onFailure(entry, entry.answer)
   }
 
-  /** Counts all pods as pending until the next broker serves them. */
-  onBrokerEnd(): void {
-    for (const entry of this.#entries.values()) {
+  /** Counts these pods as pending until the next broker serves them. */
+  onBrokerEnd(pods: readonly RoutedPod[]): void {
+    for (const { uid } of pods) {
+      const entry = this.#entries.get(uid)
+      if (entry === undefined) continue
       if (!isPending(entry)) entry.pendingSince = performance.now()
       entry.answer = undefined
     }
+  }
+
+  /** Returns all pods, with the error of the last attempt if it failed. */
+  list(): readonly { readonly pod: RoutedPod; readonly error: unknown }[] {
+    return [...this.#entries.values()]
   }
 
   counts(): { readonly routed: number; readonly pending: number } {
@@ -158,10 +155,11 @@ export class Reconciler {
     return Math.max(0, ...times)
   }
 
-  /** Returns true when every pod that can be served is. */
+  /** Returns true when every pod that can be served is, and none fails since the agent's own settings are wrong. */
   isSettled(): boolean {
     return [...this.#entries.values()].every(
-      ({ answer, failures, polls }) => answer !== undefined || failures > 0 || polls > 0,
+      ({ answer, failures, polls, error }) =>
+        answer !== undefined || polls > 0 || (failures > 0 && !isOfAgent(error)),
     )
   }
 
@@ -173,7 +171,7 @@ export class Reconciler {
   #schedule(entry: Entry): void {
     if (entry.isScheduled) return
     entry.isScheduled = true
-    void this.#started.promise.then(() => this.#limit(() => this.#attempt(entry)))
+    void this.#attempt(entry)
   }
 
   async #attempt(entry: Entry): Promise<void> {
@@ -192,6 +190,7 @@ export class Reconciler {
         return
       }
       entry.failures = 0
+      entry.error = undefined
       if (entry.pod.isEnding) this.#retryAfter(entry, END_POLL_MS)
     } catch (error) {
       if (this.#entries.get(pod.uid) !== entry) return
@@ -209,7 +208,7 @@ export class Reconciler {
     const { onRoute, onClose } = this.#options
     if (entry.route !== undefined) {
       entry.pendingSince = performance.now()
-      onClose(entry.pod.uid)
+      onClose(entry.pod)
     }
     entry.answer = undefined
     entry.route = route
@@ -222,7 +221,7 @@ export class Reconciler {
     // It has ended: no failure.
     if (isMissing && pod.isEnding) {
       this.#entries.delete(pod.uid)
-      this.#options.onEnd(pod.uid)
+      this.#options.onEnd(pod)
     } else if (isMissing && isSandboxExpected(entry)) {
       entry.polls += 1
       if (!pod.hasAddress) entry.pendingSince = performance.now()
@@ -230,6 +229,7 @@ export class Reconciler {
       this.#retryAfter(entry, Math.min(delayMs, MAX_SANDBOX_POLL_MS))
     } else {
       entry.failures += 1
+      entry.error = error
       this.#options.onFailure(pod, error)
       this.#retryAfter(entry, backoffMs(entry.failures))
     }
@@ -253,6 +253,10 @@ function stopRetry(entry: Entry): void {
 function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }
+
+/** The agent with these settings would fail for other pods, too. */
+const isOfAgent = (error: unknown) =>
+  error instanceof RouteFailure && error.reason === 'kubelet_directory'
 
 /** Returns true while its sandbox is polled; an attempt that failed is repeated with backoff. */
 const isLooking = ({ retry, failures }: Entry) => retry !== undefined && failures === 0

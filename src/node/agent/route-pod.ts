@@ -1,10 +1,12 @@
 /** Routes one pod: opens a socket in its network namespace, and loads the redirect of mode `loopback` to it. */
 import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { createSteps } from '../../redirect/apply.ts'
 import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
 import type { RunOptions } from '../../redirect/run-tool.ts'
 import { findRuntimeProblem } from '../../kubernetes/pod.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
 import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
@@ -15,6 +17,9 @@ export const ROUTE_FAILURE_REASONS = [
   'namespace_ambiguous',
   'node_namespace',
   'runtime_not_supported',
+  'kubelet_directory',
+  'broker_failed',
+  'too_many_brokers',
   'socket_failed',
   'tool_failed',
   'settings_invalid',
@@ -46,11 +51,20 @@ export interface Route {
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
+  /**
+   * Resolves when the broker of the pod runs. Before, a socket would take connections from the agent that this one
+   * replaces, and let them wait. Throws a `RouteFailure`.
+   */
+  readonly prepare: (pod: RoutedPod) => Promise<void>
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
+  /** With a directory for each pod of the node, named by its UID. */
+  readonly kubeletPodsDirectory: string
   /** The program that opens sockets. */
   readonly helper: string
   readonly tools: RunOptions
+  /** Limits how many of them run at the same time. */
+  readonly limitTools: Semaphore
 }
 
 /** Pods that wait for their sandboxes share what was read so recently. */
@@ -85,8 +99,11 @@ export function createPodRouter(options: RouteOptions): RoutePod {
           `${path} is the network of the node agent, which is never changed. Fix: remove hostNetwork from the pod`,
         )
       }
+      requireKubeletDirectory(options.kubeletPodsDirectory, uid)
       const env = await findSettings(pod)
-      const socket = await routeNamespace(pod.port, namespace, options)
+      await options.prepare(pod)
+      const open = () => routeNamespace(pod.port, namespace, options)
+      const socket = await options.limitTools(open)
       return { namespace: status.ino, socket, env }
     } finally {
       closeSync(namespace)
@@ -114,6 +131,15 @@ const createNotFound = (uid: string) =>
     'namespace_not_found',
     `the container runtime has no record of a network namespace of the pod with UID ${uid}. Fix: set the values nodeAgent.cniResultsDirectory, nodeAgent.containerdDirectory and nodeAgent.netnsDirectory of the chart to the directories of the node's runtime`,
   )
+
+/** Throws a `RouteFailure` if the kubelet has no directory of a pod that has a sandbox: it has another directory. */
+function requireKubeletDirectory(directory: string, uid: string): void {
+  if (ignoreEnded(() => statSync(join(directory, uid))) !== undefined) return
+  throw new RouteFailure(
+    'kubelet_directory',
+    `${directory} of the agent has no directory of the pod with UID ${uid}, whose sandbox runs. Fix: set nodeAgent.kubeletDirectory to the kubelet's directory of this node (k0s: /var/lib/k0s/kubelet; MicroK8s: /var/snap/microk8s/common/var/lib/kubelet)`,
+  )
+}
 
 function isOwnNamespace({ dev, ino }: Stats): boolean {
   const own = statSync('/proc/self/ns/net')

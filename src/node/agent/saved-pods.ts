@@ -35,7 +35,7 @@ export class SavedPods {
   /** Writes a complete file or none. Throws an error with path, reason and fix if the directory cannot be created. */
   write(pod: RoutedPod): void {
     const path = this.#path(pod.uid)
-    this.#createDirectory()
+    createDirectory(this.#directory)
     const temporary = `${path}.${process.pid}`
     writeFileSync(temporary, JSON.stringify(pod), { mode: 0o600 })
     renameSync(temporary, path)
@@ -45,19 +45,22 @@ export class SavedPods {
     rmSync(this.#path(uid), { force: true })
   }
 
-  /** Creates the directory, without its parents. Node's `recursive` never returns in /proc, where mkdir fails with ENOENT. */
-  #createDirectory(): void {
-    try {
-      mkdirSync(this.#directory, { mode: 0o700 })
-    } catch (error) {
-      if (errorCode(error) === 'EEXIST') return
-      const { problem } = describeFileError(this.#directory, error, 'create')
-      const fix = 'create it, or choose another directory by --state-directory'
-      throw new Error(formatProblem({ problem, fix }), { cause: error })
-    }
-  }
-
   #path(uid: string): string {
     return join(this.#directory, `${uid}.json`)
+  }
+}
+
+/**
+ * Creates the directory, if it does not exist. Throws an error with path, reason and fix. It creates no parents: Node's
+ * `recursive` never returns in /proc, where mkdir fails with ENOENT.
+ */
+export function createDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return
+    const { problem } = describeFileError(path, error, 'create')
+    const fix = 'create it, or choose another directory by --state-directory'
+    throw new Error(formatProblem({ problem, fix }), { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The messages between node agent and broker, over Node's IPC channel. The agent sends the listening socket of a pod as
- * the handle of `serve`.
+ * The messages between node agent and broker. Each is a line of JSON, as Node's IPC channel has them: the broker uses that
+ * channel, and the agent reads it itself, since Node's reader has no limit. The listening socket of a pod comes with `serve`.
  */
 import * as z from 'zod/mini'
 
@@ -17,20 +17,24 @@ const ServedPod = z.object({
   contents: z.optional(z.string()),
 })
 
+/** What the agent asks a broker: its metrics, the state of its pods, or the status document of one of them. */
+const Question = z.discriminatedUnion('about', [
+  z.object({ about: z.literal('metrics') }),
+  z.object({ about: z.literal('pods') }),
+  /** The same, without problems and tokens: it costs little however many there are. */
+  z.object({ about: z.literal('states') }),
+  z.object({ about: z.literal('pod'), uid: z.string() }),
+])
+
 /** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [
   /** Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. */
   z.object({ type: z.literal('serve'), pod: ServedPod }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
-  /** List this pod, which is not served, with the reason. It may be repeated, until the pod is served or closed. */
-  z.object({
-    type: z.literal('waiting'),
-    pod: z.omit(ServedPod, { env: true, contents: true }),
-    problem: z.string(),
-  }),
   /** Answer, to show that the broker does not hang. */
   z.object({ type: z.literal('ping') }),
+  z.object({ type: z.literal('ask'), id: z.number(), question: Question }),
   /** The answer to `read`: the file's text, or else the code of a system error such as ENOENT. */
   z.object({
     type: z.literal('file'),
@@ -44,7 +48,11 @@ export const AgentMessage = z.discriminatedUnion('type', [
 export const BrokerMessage = z.discriminatedUnion('type', [
   /** It has started, and takes pods. */
   z.object({ type: z.literal('ready') }),
+  /** It ends, since the settings of the node are invalid. */
+  z.object({ type: z.literal('invalid'), problem: z.string() }),
   z.object({ type: z.literal('pong') }),
+  /** A part of the answer to `ask`; the JSON of all parts is the answer. */
+  z.object({ type: z.literal('answer'), id: z.number(), text: z.string(), isLast: z.boolean() }),
   /** Read a file of the pod's gate, by its path in that container. */
   z.object({ type: z.literal('read'), id: z.number(), uid: z.string(), path: z.string() }),
   /** The pod's socket accepts requests. */
@@ -58,11 +66,41 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   }),
 ])
 
+/**
+ * The answer about metrics: for each group of pods that share tokens its samples, as the name of the metric, the labels and
+ * the value. The agent adds namespace and service account.
+ */
+export const MetricsAnswer = z.array(
+  z.object({
+    /** One of its pods. */
+    uid: z.string(),
+    /** A digest of what distinguishes the group from others. */
+    settings: z.string(),
+    samples: z.array(z.tuple([z.string(), z.record(z.string(), z.string()), z.number()])),
+  }),
+)
+
+/** The states of a pod, from the worst to the best. The agent adds `waiting`. */
+export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
+
+/** The answer about pods. */
+export const PodsAnswer = z.array(
+  z.object({
+    uid: z.string(),
+    /** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */
+    state: z.enum(POD_STATES),
+    /** The first problem, with its fix if it has one. */
+    problem: z.optional(z.string()),
+    cachedTokens: z.optional(z.number()),
+  }),
+)
+
 export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
-/** A pod that the agent cannot route, and why. */
-export type WaitingPod = Extract<AgentMessage, { type: 'waiting' }>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
+export type Question = z.infer<typeof Question>
+export type MetricsAnswer = z.infer<typeof MetricsAnswer>
+export type PodsAnswer = z.infer<typeof PodsAnswer>
 
 /** Returns `NAMESPACE/NAME`. */
 export function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {

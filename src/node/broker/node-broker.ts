@@ -1,29 +1,22 @@
-/** `wimds node-broker`: answers the pods of a node whose sockets the node agent sends. */
+/** `wimds node-broker`: answers the pods whose sockets the node agent sends. */
 import { once } from 'node:events'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { loadProcessConfig, type ProcessConfig } from '../../broker/config/config.ts'
-import { type Address, address } from '../../broker/config/parsers.ts'
 import { createExchangeStack } from '../../broker/exchange-stack.ts'
-import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
 import { createMetadataPort, type ListenForPod } from '../../broker/server/app.ts'
 import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
-import { openPorts } from '../../broker/server/open-ports.ts'
 import { errorFields } from '../../broker/telemetry/describe.ts'
 import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
-import { createExchangeLimit } from '../../broker/tokens/exchange-limit.ts'
-import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { VERSION } from '../../lib/version.ts'
-import { createBrokerMetrics, WorkloadMetrics } from './broker-metrics.ts'
+import { createAnswer } from './answers.ts'
 import { AgentMessage, type BrokerMessage } from './messages.ts'
-import { createFairTurns, limitRate, type Rate } from './fair-turns.ts'
-import { createNodeRoutes } from './node-routes.ts'
-import { countPods } from './node-status.ts'
-import { countNamespaceExchanges, readPodLimits, selectNodeSettings } from './pod-config.ts'
+import { readPodLimits, selectNodeSettings } from './pod-config.ts'
 import { RemoteFiles } from './remote-files.ts'
-import type { Workload } from './workload.ts'
 import { Workloads } from './workloads.ts'
 
 /** Less than the agent waits for the end of the broker. */
@@ -32,72 +25,38 @@ const MAX_CLOSE_MS = 10_000
 const QUIET_MS = 5
 const MAX_ACCEPT_MS = 1000
 
-/** Of the exchanges of a namespace: one that fails takes 3 ms of the event loop. */
-const EXCHANGE_RATE: Rate = { burst: 40, intervalMs: 25 }
-
-const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9442 }
+/** The agent takes no longer messages than 256 KiB; JSON may write a character in six bytes. */
+const MAX_PART_CHARS = 32 * 1024
 
 export const NODE_BROKER = {
   name: 'node-broker',
   group: 'Run in a cluster',
-  summary: 'answer the pods of mode node on this node (started by node-agent)',
+  summary: 'answer the pods of mode node of a namespace (started by node-agent)',
   description:
-    'Answers the token requests of the pods of mode node on its node, by exchanges of their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, the gate ends, an init container before the application. The variables of serve that do not belong to a pod apply to all of them, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES.',
-  flags: {
-    'admin-listen': {
-      value: 'HOST:PORT',
-      help: 'address for /healthz, /readyz, /metrics and /status (default 127.0.0.1:9442)',
-    },
-  },
-  exitCodes: { 0: 'shut down, or the node agent has ended', 1: 'the address cannot be bound' },
+    'Answers the token requests of the pods of mode node of one namespace on its node, by exchanges of their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, the gate ends, an init container before the application. The variables of serve that do not belong to a pod apply to all of them, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES.',
+  flags: {},
+  exitCodes: { 0: 'shut down, or the node agent has ended' },
 } as const satisfies CommandDeclaration
 
 /** Serves until the signal or the end of the node agent. Throws `UsageError` and `ConfigError`. */
 export async function nodeBroker(args: readonly string[], io: CommandIo): Promise<number> {
-  const adminListen = parseOptions(args)
+  requireAgent(args)
   const agentEnded = once(process, 'disconnect')
-  const env = selectNodeSettings(io.env)
-  const config = await loadProcessConfig(env)
-  const limits = readPodLimits(io.env)
-  const log = createNodeLog(config, io)
-  const files = new RemoteFiles(send)
-  const exchanges = createExchangeStack(config)
-  const ofNamespace = countNamespaceExchanges(config.exchange.maxConcurrent)
-  const parts = {
-    env,
-    limits,
-    files,
-    exchanges,
-    createNamespaceLimit: () =>
-      limitRate(
-        createExchangeLimit({ ...config.exchange, maxConcurrent: ofNamespace }),
-        EXCHANGE_RATE,
-      ),
-    listen: createPodPort(),
-    log,
-    send,
-  }
-  const metrics = new WorkloadMetrics()
-  const workloads = new Workloads(parts, (ended) => {
-    void metrics.onEnd(toSource(ended), workloads.all().map(toSource))
+  const { config, workloads, files, log } = await start(io).catch(async (error: unknown) => {
+    // Else the channel would keep the process alive.
+    await send({ type: 'invalid', problem: errorMessage(error) })
+    process.disconnect()
+    throw error
   })
-  const adminParts = createAdminParts(workloads, metrics, log, io.env['NODE_NAME'] ?? 'node')
-  const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
-    io,
-    log,
-    program: 'wimds node-broker',
-    setBy: '--admin-listen',
-  })
-  if (admin === undefined) return 1
-  log.info('listening', { version: VERSION, ...admin.addresses[0] })
+  log.info('listening', { version: VERSION })
   process.on('message', (message: unknown, socket: unknown) => {
     try {
-      onMessage(AgentMessage.parse(message), socket, workloads, files)
+      onMessage(AgentMessage.parse(message), socket, { workloads, files, log })
     } catch (error) {
       log.error('node_broker_error', errorFields(error))
     }
   })
-  send({ type: 'ready' })
+  void send({ type: 'ready' })
 
   // Without an agent nothing is drained: the next broker serves the pods.
   const closeMs = await Promise.race([
@@ -106,16 +65,39 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   ])
   // WIMDS_DRAIN is for a sidecar, which other containers of its pod outlive.
   log.info('draining')
-  await Promise.all([workloads.closeAll(closeMs), admin.close(closeMs)])
+  await workloads.closeAll(closeMs)
   log.info('shutdown_complete')
   // Idle connections to Entra ID would keep the process for a while.
   if (closeMs === 0) process.exit(0)
   return 0
 }
 
+type Started = Awaited<ReturnType<typeof start>>
+
+/** Reads the settings of the node. Throws a `ConfigError`. */
+async function start(io: CommandIo) {
+  const env = selectNodeSettings(io.env)
+  const config = await loadProcessConfig(env)
+  const limits = readPodLimits(io.env)
+  const log = createNodeLog(config, io)
+  const files = new RemoteFiles((message) => void send(message))
+  const exchanges = createExchangeStack(config)
+  const listen = createPodPort()
+  const parts = {
+    env,
+    limits,
+    files,
+    exchanges,
+    listen,
+    log,
+    send: (each: BrokerMessage) => void send(each),
+  }
+  return { config, files, log, workloads: new Workloads(parts) }
+}
+
 /** Creates what listens for pods, and at shutdown accepts the connections that wait before it closes a socket. */
 function createPodPort(): ListenForPod {
-  const listenForPod = createMetadataPort(createFairTurns())
+  const listenForPod = createMetadataPort()
   return async (pod, sockets) => {
     const listener = await listenForPod(pod, sockets)
     return {
@@ -139,22 +121,32 @@ async function acceptWaiting({ accepted }: Listener): Promise<void> {
   } while (accepted() > before && performance.now() < deadline)
 }
 
-/** Returns the address of the admin port. Throws a `UsageError`. */
-function parseOptions(args: readonly string[]): Address {
-  const flags = parseFlags(args, NODE_BROKER.flags)
-  const problems = [...flags.problems]
-  const adminListen = parseSettingFlag(flags, 'admin-listen', address, problems)
+/** Throws a `UsageError` for arguments, and without a channel to the agent. */
+function requireAgent(args: readonly string[]): void {
+  const problems = [...parseFlags(args, NODE_BROKER.flags).problems]
   if (!process.connected) {
     problems.push(
       'there is no channel to a node agent. Fix: start wimds node-agent, which starts this',
     )
   }
   if (problems.length > 0) throw new UsageError(problems)
-  return adminListen ?? DEFAULT_ADMIN_LISTEN
 }
 
-function send(message: BrokerMessage): void {
-  if (process.connected) process.send?.(message)
+/** Resolves when the message is sent, or cannot be. */
+function send(message: BrokerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve())
+    else resolve()
+  })
+}
+
+async function sendAnswer(id: number, answer: object): Promise<void> {
+  const text = JSON.stringify(answer)
+  for (let from = 0; from < text.length; from += MAX_PART_CHARS) {
+    const end = from + MAX_PART_CHARS
+    const isLast = end >= text.length
+    await send({ type: 'answer', id, text: text.slice(from, end), isLast })
+  }
 }
 
 function createNodeLog({ log: { level, format } }: ProcessConfig, io: CommandIo): ProcessLog {
@@ -167,43 +159,22 @@ function createNodeLog({ log: { level, format } }: ProcessConfig, io: CommandIo)
   })
 }
 
-function createAdminParts(
-  workloads: Workloads,
-  metrics: WorkloadMetrics,
-  log: ProcessLog,
-  node: string,
-): AdminParts {
-  const all = () => workloads.all()
-  const state = {
-    countPods: () => countPods(workloads),
-    sources: () => all().map(toSource),
-    droppedLines: log.dropped,
-  }
-  return {
-    readiness: () => ({ ready: true }),
-    scrape: createBrokerMetrics(state, metrics).scrape,
-    loopbackRoutes: createNodeRoutes({ node, workloads }),
-  }
-}
-
 function onMessage(
   message: AgentMessage,
   socket: unknown,
-  workloads: Workloads,
-  files: RemoteFiles,
+  { workloads, files, log }: Pick<Started, 'workloads' | 'files' | 'log'>,
 ): void {
-  if (message.type === 'ping') send({ type: 'pong' })
+  if (message.type === 'ping') void send({ type: 'pong' })
   else if (message.type === 'file') files.onAnswer(message)
-  else if (message.type === 'waiting') workloads.addWaiting(message)
   else if (message.type === 'close') void workloads.close(message.uid, 0)
-  else if (isSocket(socket)) workloads.serve(message.pod, socket)
+  else if (message.type === 'ask') {
+    void createAnswer(message.question, workloads, log.dropped).then((answer) =>
+      sendAnswer(message.id, answer),
+    )
+  } else if (isSocket(socket)) workloads.serve(message.pod, socket)
   else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)
 }
 
 function isSocket(value: unknown): value is SocketHandle {
   return typeof value === 'object' && value !== null && 'fd' in value
-}
-
-function toSource({ namespace, serviceAccount, broker }: Workload) {
-  return { namespace, serviceAccount, registry: broker?.telemetry.registry }
 }

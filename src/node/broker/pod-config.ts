@@ -37,11 +37,6 @@ const MAX_FILE_BYTES = 16_384
 /** Each is read again and again, by message. */
 const MAX_TOKEN_FILES = 16
 
-/** A workload has this share of the exchanges that the node may make at the same time. */
-const EXCHANGES_SHARE = 1 / 8
-/** All workloads of a namespace have this share together. */
-const NAMESPACE_SHARE = 1 / 4
-
 /** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
 export function selectPodSettings(env: Environment): Environment {
   return select(env, (name) => POD_SETTINGS.has(name) && name !== OF_AGENT)
@@ -70,11 +65,6 @@ export function readPodLimits(env: Environment): PodLimits {
   }
 }
 
-/** Returns how many exchanges a namespace may make at the same time, of all that the node may make. */
-export function countNamespaceExchanges(maxConcurrent: number): number {
-  return Math.max(1, Math.floor(maxConcurrent * NAMESPACE_SHARE))
-}
-
 /** Reads the configuration of a pod, by the function that reads a sidecar's. Throws a `ConfigError`. */
 export async function loadPodConfig(
   { env, limits }: { readonly env: Environment; readonly limits: PodLimits },
@@ -85,15 +75,7 @@ export async function loadPodConfig(
   const config = await loadConfig(env, content ?? readText)
   const problems = [...findHostProblems(config, limits), ...findSizeProblems(config)]
   if (problems.length > 0) throw createConfigError(problems)
-  const { exchange, maxConnections } = config
-  return {
-    ...config,
-    maxConnections: Math.min(maxConnections, limits.maxConnections),
-    exchange: {
-      ...exchange,
-      maxConcurrent: Math.max(1, Math.floor(exchange.maxConcurrent * EXCHANGES_SHARE)),
-    },
-  }
+  return { ...config, maxConnections: Math.min(config.maxConnections, limits.maxConnections) }
 }
 
 /** Reads an identities file once. Throws if it is large: to parse it would keep all pods of the node waiting. */

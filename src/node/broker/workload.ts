@@ -14,7 +14,6 @@ import type { ListenForPod } from '../../broker/server/app.ts'
 import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
 import type { ProcessLog } from '../../broker/telemetry/logger.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
-import { createExchangeLimit, nestLimits } from '../../broker/tokens/exchange-limit.ts'
 import {
   BrokerError,
   ConfigError,
@@ -22,20 +21,17 @@ import {
   type Problem,
   toBrokerError,
 } from '../../lib/errors.ts'
-import type { Semaphore } from '../../lib/semaphore.ts'
 import type { BrokerMessage, ServedPod } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
 
-/** The parts that all workloads of a node share. */
+/** The parts that all workloads of the broker share. */
 export interface NodeParts {
   /** The settings of the node. */
   readonly env: Environment
   readonly limits: PodLimits
   readonly files: RemoteFiles
   readonly exchanges: ExchangeStack
-  /** Creates the limit of the exchanges of a namespace. */
-  readonly createNamespaceLimit: () => Semaphore
   readonly listen: ListenForPod
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
@@ -70,8 +66,6 @@ export function createWorkloadKey(pod: ServedPod): string {
 export class Workload {
   readonly namespace: string
   readonly serviceAccount: string
-  /** Limits the exchanges of all workloads of the namespace together. */
-  readonly namespaceLimit: Semaphore
   readonly #node: NodeParts
   readonly #env: Environment
   readonly #log: ProcessLog
@@ -82,11 +76,9 @@ export class Workload {
   #isStarted = false
   #stopWatching = () => {}
 
-  /** `sibling` is another workload of the namespace. */
-  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts, sibling?: Workload) {
+  constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts) {
     this.namespace = namespace
     this.serviceAccount = serviceAccount
-    this.namespaceLimit = sibling?.namespaceLimit ?? node.createNamespaceLimit()
     this.#node = node
     this.#env = { ...node.env, ...selectPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
     this.#log = withFields(node.log, { namespace, serviceAccount })
@@ -95,6 +87,10 @@ export class Workload {
   /** The pods in the order in which they came. */
   get pods(): readonly ServedPod[] {
     return [...this.#pods.values()].map(({ pod }) => pod)
+  }
+
+  has(uid: string): boolean {
+    return this.#pods.has(uid)
   }
 
   get broker(): Broker | undefined {
@@ -141,20 +137,13 @@ export class Workload {
     this.#isStarted = true
     const config = await this.#load()
     if (config === undefined) return
-    const exchanges = {
-      ...this.#node.exchanges,
-      limit: nestLimits(
-        createExchangeLimit(config.exchange),
-        nestLimits(this.namespaceLimit, this.#node.exchanges.limit),
-      ),
-    }
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
     const readAssertion = this.#createAssertionReader(config.exchange.audience)
     const broker = createBroker({
       config,
       readAssertion,
       assertionPolling: ASSERTION_POLLING,
-      exchanges,
+      exchanges: this.#node.exchanges,
       log: this.#log,
     })
     this.#broker = broker

@@ -51,7 +51,7 @@ export function formatMinute(instant: string): string {
 
 const SIDECAR_FIXES: Fixes = {
   connect: `make the sidecar's admin port, by default ${DEFAULT_ADMIN_PORT}, reachable from here, such as by kubectl port-forward pod/POD ${DEFAULT_ADMIN_PORT}, and name it by --url`,
-  format: `give the URL of a sidecar's admin port, by default http://127.0.0.1:${DEFAULT_ADMIN_PORT}, or of the broker of a node with a pod: http://127.0.0.1:9442/?pod=NAMESPACE/POD`,
+  format: `give the URL of a sidecar's admin port, by default http://127.0.0.1:${DEFAULT_ADMIN_PORT}, or of the node agent with a pod: http://127.0.0.1:9441/?pod=NAMESPACE/POD`,
 }
 
 const Vector = z.object({

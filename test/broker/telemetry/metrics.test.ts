@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/aadsts.ts'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
-import { createBrokerMetrics, WorkloadMetrics } from '../../../src/node/broker/broker-metrics.ts'
 import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'
 import { computeExpiry } from '../../../src/broker/tokens/clock.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
@@ -17,6 +16,7 @@ import {
   TOKEN_FILE,
   VAULT,
 } from './observed.ts'
+import { IDLE_NODE } from '../../node/agent/pods.ts'
 import { parseSamples } from './scraped.ts'
 
 type Observed = ReturnType<typeof observe>
@@ -249,25 +249,15 @@ describe('state metrics', () => {
   })
 })
 
-const aNodeAgentRegistry = () =>
-  createNodeAgentMetrics(
-    { counts: () => ({ routed: 0, pending: 0 }), longestPendingMs: () => 0 },
-    new Map(),
-  ).registry
+const aNodeAgentRegistry = () => createNodeAgentMetrics(IDLE_NODE).registry
 
 const PROCESS_METRIC = /^(?:process|nodejs)_/
-
-function aBrokerRegistry() {
-  const state = { countPods: () => [], sources: () => [], droppedLines: new Map<string, number>() }
-  return createBrokerMetrics(state, new WorkloadMetrics()).registry
-}
 
 describe('docs/metrics.md', () => {
   test.each([
     ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
     ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0, new Map()).registry],
     ['the node agent', '## Metrics of the node agent', aNodeAgentRegistry()],
-    ['the node broker', '## Metrics of the node broker', aBrokerRegistry()],
   ])('lists the metrics of %s', async (_, heading, registry) => {
     const page = await readFile('docs/metrics.md', 'utf8')
     const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
+import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
+import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
 import { REDIRECT_DEFAULTS } from '../../../src/redirect/ruleset.ts'
@@ -39,8 +40,10 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   closeSync(namespace)
   let log = ''
   let hasEnded = false
-  const broker = new BrokerProcess({
+  const broker = new NamespaceBroker(0, {
     start: () => spawnBroker(env, (text) => (log += text)),
+    helper,
+    limitStarts: (work) => work(),
     onReady: () => {},
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},
@@ -59,7 +62,6 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     mounts: [],
   }
   broker.serve(pod, socket)
-  broker.start()
   return {
     hasEnded: () => hasEnded,
     output: () => log,
@@ -71,10 +73,9 @@ function spawnBroker(
   env: Readonly<Record<string, string>>,
   onOutput: (text: string) => void,
 ): ChildProcess {
-  const child = spawn(process.execPath, [BUILT_CLI, 'node-broker', '--admin-listen=127.0.0.1:0'], {
-    env: { ...env, NODE_NAME: 'node-1' },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    serialization: 'json',
+  const child = spawn(process.execPath, [BUILT_CLI, 'node-broker'], {
+    env: { ...env, ...CHANNEL_ENV },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', onOutput)

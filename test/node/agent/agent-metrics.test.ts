@@ -3,13 +3,15 @@ import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts
 
 test('reads the pods and the longest wait at each scrape, in seconds', async () => {
   let pending = 1
-  const metrics = createNodeAgentMetrics(
-    {
+  const metrics = createNodeAgentMetrics({
+    reconciler: {
       counts: () => ({ routed: 3, pending }),
       longestPendingMs: () => pending * 1500,
+      list: () => [],
     },
-    new Map([['pod_not_routed', 7]]),
-  )
+    brokers: { all: () => [{ pid: 1, pods: [], ask: () => Promise.resolve(undefined) }] },
+    droppedLines: new Map([['pod_not_routed', 7]]),
+  })
   const scrape = async () => (await metrics.registry.metrics()).split('\n')
   expect(await scrape()).toEqual(
     expect.arrayContaining([
@@ -17,6 +19,7 @@ test('reads the pods and the longest wait at each scrape, in seconds', async () 
       'wimds_node_agent_pods{state="pending"} 1',
       'wimds_node_agent_longest_pending_seconds 1.5',
       'wimds_log_lines_dropped_total{event="pod_not_routed"} 7',
+      'wimds_node_agent_brokers 1',
     ]),
   )
   pending = 0

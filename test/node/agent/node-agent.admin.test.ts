@@ -1,5 +1,7 @@
 /** The command in this process, with an API server of this test. It has no pods to route. */
+import { writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nodeAgent } from '../../../src/node/agent/node-agent.ts'
 import { createFolder } from '../../fixtures/folder.ts'
@@ -11,12 +13,18 @@ import { captureIo } from '../../tools/capture.ts'
 
 const LIST = 'GET /api/v1/pods'
 
+const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
+/** In the place of `wimds-node`: starts the broker with the rights of this test. */
+const RUN_BROKER = `#!/bin/sh\nexec ${process.execPath} --no-warnings ${CLI} node-broker\n`
+
 /** Starts the agent until the end of the test, and returns how to call its admin port. */
-async function startAgent() {
+async function startAgent(helper = RUN_BROKER) {
   const shutdown = new AbortController()
-  const io = { ...captureIo(), signal: shutdown.signal }
-  const port = await freePort()
   const state = createFolder()
+  writeFileSync(state.file('wimds-node'), helper, { mode: 0o755 })
+  const env = { PATH: `${state.path}:${process.env['PATH']}` }
+  const io = { ...captureIo(env), signal: shutdown.signal }
+  const port = await freePort()
   const flags = [
     '--node-name=node-1',
     `--admin-listen=127.0.0.1:${port}`,
@@ -30,6 +38,7 @@ async function startAgent() {
   })
   const call = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
   return {
+    text: async (path: string) => (await call(path)).text(),
     status: async (path: string) => (await call(path)).status,
     sample: async (name: string) => parseSamples(await (await call('/metrics')).text()).get(name),
     log: io.out,
@@ -54,7 +63,7 @@ test('says when it cannot read the pods of its node, and stays alive and ready',
       timeout: 60_000,
     })
   await reaches(1)
-  expect(await status('/readyz')).toBe(200)
+  await expect.poll(() => status('/readyz'), { timeout: 60_000 }).toBe(200)
   watch?.destroy()
   await reaches(0)
   expect(log()).toContain('node_agent_error')
@@ -69,6 +78,21 @@ test('is alive and not ready before the first list, whatever the API server does
   expect(await status('/healthz')).toBe(200)
   expect(await status('/readyz')).toBe(503)
   expect(await sample('wimds_node_agent_synced')).toBe(0)
+})
+
+test('is not ready while no broker can start, and logs why', async () => {
+  await using _ = await startApiServer({
+    [LIST]: (response) => answer(response, 200, { metadata: { resourceVersion: '7' }, items: [] }),
+  })
+  const { text, log } = await startAgent('#!/bin/sh\nexit 9\n')
+  await vi.waitFor(() => expect(log()).toContain('"broker_ended"'), { timeout: 60_000 })
+  expect(log()).toContain('the broker of the node does not run: it has ended with 9')
+  expect(JSON.parse(await text('/readyz'))).toEqual({
+    ready: false,
+    reasons: [
+      expect.stringContaining('no broker has started: the broker of the node does not run'),
+    ],
+  })
 })
 
 test('exits when its port is taken', async () => {

@@ -17,7 +17,7 @@ import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namesp
 import { ACCOUNTS, createCluster } from '../broker/setup.ts'
 import { type Knowledge, Report } from './attacker.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
-import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
+import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 
 const REQUESTS = Number(process.env['ATTACK_REQUESTS'] ?? 1000)
@@ -28,7 +28,7 @@ const ADDRESSES = ['10.9.0.2', '10.9.0.3', '10.9.0.4', '10.9.0.5']
 /** A client of no identity, and of that which all service accounts may use. */
 const CLIENT_IDS = [ORDERS.clientId, '99999999-9999-4999-8999-999999999999']
 /** The uids of attackers: root, an app, a sidecar, the broker. */
-const UIDS = ['0', '1000', '1501', '1502']
+const UIDS = ['0', '1000', '1501', '60000000']
 /** A step is made after so many requests. */
 const REQUESTS_PER_STEP = 500
 /** For how long a claim of a namespace stands. */
@@ -195,8 +195,7 @@ describe.skipIf(reason !== undefined)('agent and broker', () => {
         await replace(thief)
       },
       async () => {
-        const broker = findBroker(agent().pid)
-        if (broker !== undefined) process.kill(broker, 'SIGKILL')
+        for (const broker of findBrokers(agent().pid)) process.kill(broker, 'SIGKILL')
       },
       async () => {
         await agent().kill()

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
-import { findBroker, startAgent, startApi, TestNode } from './test-node.ts'
+import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent: ${reason}\n`)
@@ -50,13 +50,23 @@ const answeredUid = (pod: PodNetwork) =>
     pod.exec('curl', '-s', '-m', '20', 'http://169.254.169.254/readyz'),
   )?.[1]
 
-/** Reads the pods on the page of the broker. */
-async function readNodePods({ events }: ReturnType<typeof startAgent>): Promise<unknown> {
-  // The agent's own line has the node.
-  const listening = events().find(({ event, node: name }) => event === 'listening' && !name)
-  const response = await fetch(`http://127.0.0.1:${String(listening?.['port'])}/status.json`)
+/** Reads a page of the agent. */
+async function readAdmin({ events }: ReturnType<typeof startAgent>, path: string) {
+  // Brokers have no port.
+  const listening = events().find(({ event, port }) => event === 'listening' && port)
+  return fetch(`http://127.0.0.1:${String(listening?.['port'])}${path}`)
+}
+
+async function readNodePods(agent: ReturnType<typeof startAgent>): Promise<unknown> {
+  const response = await readAdmin(agent, '/status.json')
   return z.object({ pods: z.array(z.unknown()) }).parse(await response.json()).pods
 }
+
+const uidOf = (pid: number) =>
+  /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+
+const TOKEN_URL =
+  'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
 const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset')
 
@@ -102,15 +112,76 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using _ = await startApi(servedPod())
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
-    const broker = findBroker(agent.pid) ?? 0
+    const [broker = 0] = findBrokers(agent.pid)
     const status = readFileSync(`/proc/${broker}/status`, 'utf8')
-    expect(status).toMatch(/^Uid:\t1502\t1502\t1502\t1502$/m)
+    expect(status).toMatch(/^Uid:\t60000000\t60000000\t60000000\t60000000$/m)
     expect(status).toMatch(/^CapEff:\t0+$/m)
     expect(status).toMatch(/^CapBnd:\t0+$/m)
     expect(status).toMatch(/^NoNewPrivs:\t1$/m)
     process.kill(broker, 'SIGKILL')
     expect(answeredUid(pod)).toBe(UID)
     await agent.logged('broker_ended')
+  }, 120_000)
+
+  test('each namespace has a broker with a uid of its own, and the agent has the metrics and pages of all', async () => {
+    using first = await keptNetwork('first', '10.9.0.2')
+    using second = await keptNetwork('second', '10.9.0.3')
+    const ofOther = servedPod({ uid: 'second' })
+    const other = { ...ofOther, metadata: { ...ofOther.metadata, namespace: 'other' } }
+    await using _ = await startApi(servedPod({ uid: 'first' }), other)
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed', 2)
+    const brokers = findBrokers(agent.pid)
+    expect(new Set(brokers.map(uidOf))).toEqual(new Set(['60000000', '60000001']))
+    for (const [network, uid] of [
+      [first, 'first'],
+      [second, 'second'],
+    ] as const) {
+      expect(answeredUid(network)).toBe(uid)
+      // There is no token, so this fails.
+      network.exec('curl', '-s', '-m', '20', '-H', 'Metadata: true', TOKEN_URL)
+    }
+    const metrics = await (await readAdmin(agent, '/metrics')).text()
+    for (const namespace of ['shop', 'other']) {
+      expect(metrics).toMatch(
+        new RegExp(
+          `^wimds_requests_total\\{protocol="imds",.*namespace="${namespace}",service_account="orders",.*\\} 1$`,
+          'm',
+        ),
+      )
+    }
+    expect(metrics.match(/^# TYPE wimds_requests_total/gm)).toHaveLength(1)
+    expect(metrics).toContain('wimds_node_agent_brokers 2')
+    expect(await readNodePods(agent)).toMatchObject([
+      { uid: 'second', namespace: 'other' },
+      { uid: 'first', namespace: 'shop' },
+    ])
+    const page = await (await readAdmin(agent, '/status.json?pod=other/app')).json()
+    expect(page).toMatchObject({ failedRequests: [{ count: 1 }] })
+    expect(await (await readAdmin(agent, '/status.json?pod=shop/none')).text()).toContain(
+      'the pod shop/none is not served"',
+    )
+    const [broker = 0] = brokers
+    process.kill(broker, 'SIGKILL')
+    await agent.logged('broker_ended')
+    await agent.logged('pod_routed', 3)
+    expect(findBrokers(agent.pid)).toContain(brokers[1])
+  }, 120_000)
+
+  test('the admin port has no answer for a broker', async () => {
+    await using api = await startApi()
+    await using agent = startAgent(node)
+    await api.waitForWatch()
+    const port = String(agent.events().find(({ port: found }) => found)?.['port'])
+    const ask = (uid: string) =>
+      spawnSync('setpriv', [
+        `--reuid=${uid}`,
+        'curl',
+        '-s',
+        `http://127.0.0.1:${port}/status.json`,
+      ]).stdout.toString()
+    expect(ask('60000007')).toBe('{"error":"this program may not ask here"}')
+    expect(ask('1000')).toContain('"pods":[]')
   }, 120_000)
 
   test('serves a deleted pod until its sandbox is gone', async () => {

@@ -106,3 +106,14 @@ export function sandboxBundle(uid: string, path: string) {
     },
   }
 }
+
+/** A node without pods, for its metrics. */
+export const IDLE_NODE = {
+  reconciler: {
+    counts: () => ({ routed: 0, pending: 0 }),
+    longestPendingMs: () => 0,
+    list: () => [],
+  },
+  brokers: { all: () => [] },
+  droppedLines: new Map<string, number>(),
+}

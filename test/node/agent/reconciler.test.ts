@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Reconciler } from '../../../src/node/agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
-import { nodeModePod } from './pods.ts'
+import { nodeModePod, routedPod } from './pods.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -19,12 +19,11 @@ const notFound = () =>
   Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
 
 /** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
-function setUp(attempt?: (pod: RoutedPod) => Promise<void>, { hasBroker = true } = {}) {
+function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
   const runtime = { hasSandbox: true }
   const find = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
   const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
-  const onClose = vi.fn<(uid: string) => void>()
-  const onEnd = vi.fn<(uid: string) => void>()
+  const [onClose, onEnd] = [vi.fn<(uid: string) => void>(), vi.fn<(uid: string) => void>()]
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? find)
   const sandbox = { namespace: 1 }
@@ -38,11 +37,10 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>, { hasBroker = true }
       return { ...sandbox, socket, env: {} }
     },
     onRoute,
-    onClose,
-    onEnd,
+    onClose: ({ uid }) => onClose(uid),
+    onEnd: ({ uid }) => onEnd(uid),
     onFailure,
   })
-  if (hasBroker) reconciler.start()
   const add = (parts: Parameters<typeof nodeModePod>[0] = {}) => {
     const pod = nodeModePod(parts)
     reconciler.onPod(pod.metadata.uid, pod)
@@ -67,16 +65,6 @@ test('routes a pod once, and counts it as routed when the broker serves it', asy
   reconciler.onServing(UID)
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled()).toBe(true)
-})
-
-test('routes no pod before a broker takes it', async () => {
-  const { add, onRoute, reconciler } = setUp(undefined, { hasBroker: false })
-  await add()
-  expect(onRoute).not.toHaveBeenCalled()
-  expect(reconciler.isSettled()).toBe(false)
-  reconciler.start()
-  await settle()
-  expect(onRoute).toHaveBeenCalledTimes(1)
 })
 
 test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
@@ -133,7 +121,7 @@ test('all pods wait for the next broker when one has ended', async () => {
   reconciler.onServing(UID)
   await vi.advanceTimersByTimeAsync(60_000)
   expect(reconciler.longestPendingMs()).toBe(0)
-  reconciler.onBrokerEnd()
+  reconciler.onBrokerEnd([routedPod()])
   await vi.advanceTimersByTimeAsync(500)
   expect(reconciler.longestPendingMs()).toBe(500)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
@@ -310,18 +298,6 @@ test('sees a change that comes during an attempt', async () => {
   expect(calls.mock.lastCall?.[0].hasAddress).toBe(true)
 })
 
-test('makes four attempts at the same time at most', async () => {
-  const { add, attempts, calls } = setUpSlow()
-  for (const number of Array.from({ length: 30 }).keys()) void add({ uid: `pod-${number}` })
-  await settle()
-  expect(calls).toHaveBeenCalledTimes(4)
-  while (attempts.length > 0) {
-    attempts.shift()?.()
-    await settle()
-  }
-  expect(new Set(calls.mock.calls.map(([{ uid }]) => uid)).size).toBe(30)
-})
-
 test('reports no failure of a pod that is deleted before it has a sandbox', async () => {
   const { add, onFailure, reconciler, calls } = setUp(notFound)
   await add({ uid: 'pod-1' })
@@ -331,6 +307,22 @@ test('reports no failure of a pod that is deleted before it has a sandbox', asyn
   expect(calls).toHaveBeenCalledTimes(2)
   expect(onFailure).not.toHaveBeenCalled()
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 0 })
+})
+
+const failWith = (reason: 'kubelet_directory' | 'tool_failed') => () =>
+  Promise.reject(new RouteFailure(reason, 'it failed'))
+
+test('is not settled while a pod fails by the settings of the agent', async () => {
+  for (const [reason, isSettled] of [
+    ['kubelet_directory', false],
+    ['tool_failed', true],
+  ] as const) {
+    const { add, reconciler } = setUp(failWith(reason))
+    await add()
+    expect([reason, reconciler.isSettled()]).toEqual([reason, isSettled])
+    expect(reconciler.list()).toMatchObject([{ pod: { uid: UID }, error: { reason } }])
+    reconciler.close()
+  }
 })
 
 test('takes a pod that a list does not have as deleted', async () => {

@@ -20,13 +20,15 @@ if (reason !== undefined) process.stderr.write(`skipped test/node/agent: ${reaso
 let netns: Folder
 let cniResults: Folder
 let bundles: Folder
+let kubelet: Folder
 beforeEach(() => {
+  kubelet = createFolder()
   netns = createFolder()
   cniResults = createFolder()
   bundles = createFolder()
 })
 afterEach(() => {
-  for (const folder of [netns, cniResults, bundles]) folder[Symbol.dispose]()
+  for (const folder of [netns, cniResults, bundles, kubelet]) folder[Symbol.dispose]()
 })
 
 const UID = nodeModePod().metadata.uid
@@ -38,10 +40,12 @@ function keep({ namespacePath }: Pick<PodNetwork, 'namespacePath'>, uid = UID): 
   record(path, uid)
 }
 function record(path: string, uid: string): void {
+  mkdirSync(kubelet.file(uid), { recursive: true })
   cniResults.write(`kindnet-${(sandboxes += 1)}-eth0`, cniResult(uid, path))
 }
 /** Records a sandbox as the CNI library of containerd 1.7 does for azure-vnet, which reports no namespace. */
 function recordByAzure(uid: string, containerId: string): void {
+  mkdirSync(kubelet.file(uid), { recursive: true })
   const { result, ...rest } = cniResult(uid, '')
   const interfaces = [{ name: 'eth0' }]
   const cached = { ...rest, containerId, result: { ...result, interfaces } }
@@ -65,15 +69,22 @@ afterEach(() => {
 
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
+const createParts = (path = process.env['PATH']) => ({
+  findSettings,
+  prepare: () => Promise.resolve(),
+  kubeletPodsDirectory: kubelet.path,
+  helper: compiledHelper(),
+  tools: { path, signal },
+  limitTools: <T>(work: () => Promise<T>) => work(),
+})
+
 function createRouter(path = process.env['PATH']) {
   const readSandboxes = createSandboxReader({
     cniResultsDirectory: cniResults.path,
     bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
   })
-  const tools = { path, signal }
-  const helper = compiledHelper()
-  const router = createPodRouter({ findSettings, readSandboxes, helper, tools })
+  const router = createPodRouter({ ...createParts(path), readSandboxes })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await router(pod, previous)
     if (route !== previous) routes.push(route)
@@ -272,6 +283,15 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
       annotations: { ...bundle.annotations, ...annotations },
     })
     expect((await failureOf(createRouter()(routedPod()))).reason).toBe('namespace_not_found')
+  })
+
+  test('names the directory of the kubelet if that has none of a pod whose sandbox runs', async () => {
+    using _ = await keptNetwork()
+    rmSync(kubelet.file(UID), { recursive: true })
+    const failure = await failureOf(createRouter()(routedPod()))
+    expect(failure.reason).toBe('kubelet_directory')
+    expect(failure.message).toContain(`${kubelet.path} of the agent has no directory of the pod`)
+    expect(failure.message).toContain('Fix: set nodeAgent.kubeletDirectory')
   })
 
   test('refuses its own network', async () => {

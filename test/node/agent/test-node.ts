@@ -33,6 +33,7 @@ export class TestNode implements Disposable {
     const path = join(this.netns, name)
     rmSync(path, { force: true })
     symlinkSync(namespacePath, path)
+    mkdirSync(join(this.pods, uid), { recursive: true })
     writeFileSync(join(this.results, uid), JSON.stringify(cniResult(uid, path)))
   }
 
@@ -138,7 +139,6 @@ export function startAgent(node: TestNode, { env, certificates }: AgentOptions =
     `--bundles-directory=${node.bundles}`,
     `--state-directory=${node.state}`,
     `--kubelet-pods-directory=${node.pods}`,
-    '--broker-admin-listen=127.0.0.1:0',
     '--admin-listen=127.0.0.1:0',
   ]
   const [program = '', ...args] = argv
@@ -184,12 +184,12 @@ export function startAgent(node: TestNode, { env, certificates }: AgentOptions =
   }
 }
 
-/** Returns the process of the agent's broker; undefined if there is none at this moment. */
-export function findBroker(agent: number): number | undefined {
+/** Returns the broker processes of the agent at this moment. */
+export function findBrokers(agent: number): number[] {
   const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')
-  const broker = children.find((pid) =>
-    // The other children are tools, which may end at any moment.
-    ignoreEnded(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.includes('node-broker'),
-  )
-  return broker === undefined ? undefined : Number(broker)
+  // The other children are tools, which may end at any moment.
+  return children.filter(isBroker).map(Number)
 }
+
+const isBroker = (pid: string) =>
+  ignoreEnded(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.includes('node-broker')

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { BrokerMessage, type ServedPod } from '../../../src/node/broker/messages.ts'
+import { BrokerMessage, type Question, type ServedPod } from '../../../src/node/broker/messages.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
@@ -45,8 +45,12 @@ export class TestAgent implements AsyncDisposable {
   readonly #readFile: ReadFile
   readonly #pods = new Map<string, { pod: ServedPod; socket: ReturnType<typeof openSocket> }>()
   #broker: ChildProcess
-  /** The messages of the broker, but for those that ask for files. */
+  readonly #answers: Extract<BrokerMessage, { type: 'answer' }>[] = []
+  #lastId = 0
+  /** The messages of the broker about its pods. */
   readonly messages: PodMessage[] = []
+  /** What it says of settings of the node that are invalid. */
+  invalid = ''
   /** The log of the broker. */
   readonly log: Record<string, unknown>[] = []
 
@@ -82,12 +86,6 @@ export class TestAgent implements AsyncDisposable {
     return waitFor(() => this.messages.find(matches))
   }
 
-  /** Tells of a pod that could not be routed. */
-  addWaiting({ uid, namespace, name, serviceAccount }: ServedPod, problem: string): void {
-    const pod = { uid, namespace, name, serviceAccount }
-    this.#broker.send({ type: 'waiting', pod, problem })
-  }
-
   closePod(uid: string): void {
     this.#pods.get(uid)?.socket.close()
     this.#pods.delete(uid)
@@ -105,10 +103,19 @@ export class TestAgent implements AsyncDisposable {
     }
   }
 
-  /** Waits for the address of the admin port. */
-  async adminPort(): Promise<number> {
-    const { port } = await waitFor(() => this.log.findLast(({ event }) => event === 'listening'))
-    return Number(port)
+  /** Returns the broker's answer. */
+  async ask(question: Question): Promise<unknown> {
+    const id = (this.#lastId += 1)
+    this.#broker.send({ type: 'ask', id, question })
+    await waitFor(() => this.#answers.find((each) => each.id === id && each.isLast))
+    const parts = this.#answers.filter((each) => each.id === id)
+    return JSON.parse(parts.map(({ text }) => text).join(''))
+  }
+
+  /** Waits for the end of the broker. Returns its exit code. */
+  async ended(): Promise<number | null> {
+    if (this.#broker.exitCode === null) await once(this.#broker, 'exit')
+    return this.#broker.exitCode
   }
 
   /** Ends the broker by a signal, or by closing its channel. Returns its exit code. */
@@ -130,8 +137,8 @@ export class TestAgent implements AsyncDisposable {
   }
 
   #start(): ChildProcess {
-    const broker = spawn(process.execPath, [CLI, 'node-broker', '--admin-listen', '127.0.0.1:0'], {
-      env: { NODE_NO_WARNINGS: '1', NODE_NAME: 'node-1', ...this.#env },
+    const broker = spawn(process.execPath, [CLI, 'node-broker'], {
+      env: { NODE_NO_WARNINGS: '1', ...this.#env },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
       serialization: 'json',
     })
@@ -144,6 +151,14 @@ export class TestAgent implements AsyncDisposable {
 
   #onMessage(broker: ChildProcess, message: BrokerMessage): void {
     if (message.type === 'ready' || message.type === 'pong') return
+    if (message.type === 'invalid') {
+      this.invalid = message.problem
+      return
+    }
+    if (message.type === 'answer') {
+      this.#answers.push(message)
+      return
+    }
     if (message.type !== 'read') {
       this.messages.push(message)
       return
@@ -157,7 +172,10 @@ export class TestAgent implements AsyncDisposable {
 }
 
 /** A message about a pod. */
-type PodMessage = Exclude<BrokerMessage, { readonly type: 'ready' | 'pong' }>
+type PodMessage = Exclude<
+  BrokerMessage,
+  { readonly type: 'ready' | 'pong' | 'invalid' | 'answer' | 'read' }
+>
 
 const isOf = (message: PodMessage, uid: string) => message.uid === uid
 

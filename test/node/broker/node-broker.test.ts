@@ -4,16 +4,11 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
-import type { TestAgent } from './agent.ts'
+import { MetricsAnswer, PodsAnswer } from '../../../src/node/broker/messages.ts'
 import { ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
 const cluster = await createCluster()
 afterAll(() => cluster[Symbol.asyncDispose]())
-
-async function fetchAdmin(agent: TestAgent, path: string): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${await agent.adminPort()}${path}`)
-  return response.text()
-}
 
 describe('pods of one service account', () => {
   test('share one exchange, and each answers for itself', async () => {
@@ -130,9 +125,8 @@ describe('invalid settings', () => {
       fix: 'set AZURE_CLIENT_ID',
     })
     expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)
-    const status = JSON.parse(await fetchAdmin(agent, '/status.json'))
-    expect(status.pods).toMatchObject([
-      { name: pod.name, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
+    expect(await agent.ask({ about: 'pods' })).toMatchObject([
+      { uid: pod.uid, state: 'invalid', problem: expect.stringContaining('set AZURE_CLIENT_ID') },
       { state: 'ready', cachedTokens: 1 },
     ])
   })
@@ -231,9 +225,14 @@ test('an identities file is read by message, and again when it changes', async (
     problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
     fix: expect.stringContaining('add the key identities.yaml to the ConfigMap'),
   })
-  expect(await fetchAdmin(agent, `/status.json?pod=shop/${pod.name}`)).toContain(
-    `the pod shop/${pod.name} is not served: WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml`,
-  )
+  expect(await agent.ask({ about: 'pods' })).toEqual([
+    {
+      uid: pod.uid,
+      state: 'invalid',
+      problem: expect.stringContaining('WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml'),
+      cachedTokens: 0,
+    },
+  ])
   file = identities(ORDERS.clientId)
   await agent.until(({ type }) => type === 'serving')
   expect(await tokenOf(port)).toMatch(/^eyJ/)
@@ -242,54 +241,13 @@ test('an identities file is read by message, and again when it changes', async (
   expect((await ask(port)).body).toMatchObject({ error: 'unauthorized_client' })
 })
 
-test('a pod that floods does not keep its neighbours from their tokens', async () => {
-  await using agent = cluster.start()
-  const hostile = await agent.serve(cluster.podOf('orders', { WIMDS_MAX_CONNECTIONS: '65535' }))
-  const neighbours = await Promise.all(
-    ['billing', 'orders'].map((each) => agent.serve(cluster.podOf(each))),
-  )
-  await tokenOf(neighbours[0] ?? 0)
-  await using stack = new AsyncDisposableStack()
-  for (const index of Array.from({ length: 600 }, (_, at) => at)) {
-    const connection = stack.use(await openConnection(hostile))
-    if (index % 2 === 0) {
-      connection.write(request(`${TOKEN}/${index}`))
-    } else {
-      connection.write(
-        'POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\nContent-Length: 60000\r\n\r\nresource=',
-      )
-    }
-  }
-  for (const port of neighbours) expect(await tokenOf(port)).toMatch(/^eyJ/)
-  // A resource of the neighbour that is not cached yet.
-  const { status } = await ask(neighbours[0] ?? 0, `${TOKEN}/other`)
-  expect(status).toBe(400)
-})
-
 /** Lets the exchanges of this test hang. */
 function hangExchanges(): void {
   cluster.simulator.faults.add({ kind: 'hang' })
   onTestFinished(() => cluster.simulator.faults.clear())
 }
 
-test('the pods of one namespace do not use all exchanges of the node', async () => {
-  await using agent = cluster.start(cluster.readOwnToken, { WIMDS_MAX_EXCHANGES: '8' })
-  const hostile = await Promise.all(
-    Array.from({ length: 8 }, (_, at) =>
-      agent.serve(cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: `${at}.test` })),
-    ),
-  )
-  cluster.simulator.log.clear()
-  hangExchanges()
-  void Promise.allSettled(hostile.map(tokenOf))
-  await waitFor(() => cluster.simulator.exchanges() === 2 || undefined)
-  const other = { ...cluster.podOf('orders'), namespace: 'other' }
-  const { body } = await ask(await agent.serve(other))
-  expect(body.error_description).toContain('the pod runs as system:serviceaccount:other')
-  expect(cluster.simulator.exchanges()).toBe(2)
-})
-
-test('the exchanges of all namespaces share the limit of the node', async () => {
+test('the exchanges of all pods share one limit', async () => {
   // An exchange waits for 6 s: the other pod has as long for its request.
   const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_EXCHANGE_TIMEOUT: '12s' }
   await using agent = cluster.start(cluster.readOwnToken, limits)
@@ -303,75 +261,56 @@ test('the exchanges of all namespaces share the limit of the node', async () => 
   expect(body.error_description).toContain('too many exchanges with Entra ID are running')
 })
 
-test('the admin port has the metrics by service account, and the page of each pod', async () => {
+test('answers with the metrics of each group of pods, with their state, and with the document of one', async () => {
   await using agent = cluster.start()
   const pods = [
     cluster.podOf('orders'),
     cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'a.test' }),
+    cluster.podOf('orders'),
     cluster.podOf('billing'),
   ]
   for (const pod of pods) await tokenOf(await agent.serve(pod))
-  const metrics = await fetchAdmin(agent, '/metrics')
-  expect(metrics).toContain('wimds_node_broker_pods{state="ready"} 3')
-  expect(metrics).toContain('wimds_node_broker_workloads 3')
-  expect(metrics).toContain(
-    'wimds_requests_total{namespace="shop",service_account="orders",protocol="imds",code="ok",client="none"} 2',
+  const groups = MetricsAnswer.parse(await agent.ask({ about: 'metrics' }))
+  const counts = groups.map(({ uid, samples }) => [
+    uid,
+    samples.find(([name, { code }]) => name === 'wimds_requests_total' && code === 'ok')?.[2],
+  ])
+  expect(counts).toEqual([
+    [pods[0]?.uid, 2],
+    [pods[1]?.uid, 1],
+    [pods[3]?.uid, 1],
+  ])
+  expect(new Set(groups.map(({ settings }) => settings)).size).toBe(3)
+  const lines = groups.map(({ samples }) =>
+    samples.filter(([name]) => name === 'wimds_log_lines_dropped_total'),
   )
-  expect(metrics).toContain('wimds_tokens_cached{namespace="shop",service_account="billing"} 1')
-  expect(metrics.match(/^# TYPE wimds_requests_total/gm)).toHaveLength(1)
-  expect(await fetchAdmin(agent, '/readyz')).toBe('{"ready":true}')
-  const document = JSON.parse(await fetchAdmin(agent, `/status.json?pod=shop/${pods[2]?.name}`))
-  expect(document).toMatchObject({
+  expect(lines.map(({ length }) => length > 0)).toEqual([true, false, false])
+  const states = PodsAnswer.parse(await agent.ask({ about: 'pods' }))
+  expect(states.map(({ state, cachedTokens }) => [state, cachedTokens])).toEqual(
+    pods.map(() => ['ready', 1]),
+  )
+  expect(await agent.ask({ about: 'pod', uid: pods[3]?.uid ?? '' })).toMatchObject({
     state: 'ready',
     workload: { namespace: 'shop', serviceAccount: 'billing' },
   })
-  expect(await fetchAdmin(agent, '/status.json?pod=shop/none')).toContain(
-    'the pod shop/none is not served"',
+  expect(await agent.ask({ about: 'pod', uid: 'none' })).toEqual({})
+})
+
+test('an answer longer than a message comes in parts', async () => {
+  await using agent = cluster.start()
+  const pods = Array.from({ length: 8 }, (_, at) =>
+    cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: `${at}.test` }),
   )
+  for (const pod of pods) await tokenOf(await agent.serve(pod))
+  const groups = MetricsAnswer.parse(await agent.ask({ about: 'metrics' }))
+  expect(JSON.stringify(groups).length).toBeGreaterThan(32_768)
+  expect(groups).toHaveLength(8)
 })
 
-test('the page of a pod is found by its UID, and the page of the newest pod by its name', async () => {
-  await using agent = cluster.start()
-  const name = 'orders-0'
-  const old = { ...cluster.podOf('orders', { WIMDS_ALLOWED_HOSTS: 'old.test' }), name }
-  const current = { ...cluster.podOf('orders'), name }
-  // Its workload is older than the workload of the old pod.
-  const sibling = cluster.podOf('orders')
-  for (const pod of [sibling, old, current]) await agent.serve(pod)
-  // With a new socket it is as old as before.
-  await agent.serve(old)
-  const list = await fetchAdmin(agent, '/status')
-  for (const { uid } of [old, current]) {
-    expect(list).toContain(`<a href="/status?pod=${uid}">`)
-    const page = await fetchAdmin(agent, `/status?pod=${uid}`)
-    expect(page).toContain(`<a href="/status.json?pod=${uid}">`)
-    const document = await fetchAdmin(agent, `/status.json?pod=${uid}`)
-    expect([uid, document.includes('old.test')]).toEqual([uid, uid === old.uid])
-  }
-  expect(await fetchAdmin(agent, `/status.json?pod=shop/${name}`)).not.toContain('old.test')
-})
-
-test('the page of the node begins with the pods that wait for the agent, until they are served or closed', async () => {
-  await using agent = cluster.start()
-  const [served, waiting] = [cluster.podOf('orders'), cluster.podOf('billing')]
-  await agent.serve(served)
-  agent.addWaiting(waiting, 'two namespaces. Fix: delete the pod')
-  const readPods = async () => {
-    const { pods } = JSON.parse(await fetchAdmin(agent, '/status.json'))
-    return pods.map(({ name, state }: Record<string, unknown>) => [name, state])
-  }
-  const listed = [waiting.name, 'waiting']
-  await expect.poll(readPods).toEqual([listed, [served.name, 'ready']])
-  const page = await fetchAdmin(agent, '/status')
-  expect(page).toContain('2 pods, the worst waiting')
-  expect(page).toContain('two namespaces. Fix: delete the pod')
-  expect(page).not.toContain(`/status?pod=${waiting.uid}`)
-  expect(await fetchAdmin(agent, '/metrics')).toContain('wimds_node_broker_pods{state="waiting"} 1')
-  agent.closePod(waiting.uid)
-  await expect.poll(readPods).toEqual([[served.name, 'ready']])
-  agent.addWaiting(waiting, 'two namespaces')
-  await agent.serve(waiting)
-  expect(await readPods()).not.toContainEqual(listed)
+test('with invalid settings of the node it says so, and exits at once', async () => {
+  await using agent = cluster.start(undefined, { WIMDS_CA_FILE: '/nowhere' })
+  expect(await agent.ended()).toBe(64)
+  expect(agent.invalid).toContain('/nowhere')
 })
 
 test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {

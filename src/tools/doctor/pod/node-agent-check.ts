@@ -27,8 +27,8 @@ interface NodeAgentCheck {
 const CONTAINER = 'wimds-node-agent'
 const SELECTOR = '--selector=app.kubernetes.io/component=node-agent'
 const MAX_MESSAGE = 600
-/** Where the broker listens by default. */
-const BROKER_PORT = 9442
+/** Where the agent listens by default. */
+const ADMIN_PORT = 9441
 const NOT_SERVED = { reason: 'the pod is not served' }
 
 const Metadata = z.looseObject({
@@ -73,7 +73,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<NodeAge
 interface Agent {
   readonly namespace: string
   readonly name: string
-  /** The admin port of its broker. */
+  /** The port with the status of its pods. */
   readonly port: number
   /** For a sentence. */
   readonly subject: string
@@ -114,7 +114,7 @@ async function findAgent({
     })
     return { outcome }
   }
-  return { namespace, name, subject, object, port: findBrokerPort(agent.spec) }
+  return { namespace, name, subject, object, port: findStatusPort(agent.spec) }
 }
 
 async function explainUnserved(
@@ -180,10 +180,12 @@ function findAgentStatus({ status }: AgentPod) {
   return status.containerStatuses?.find(({ name }) => name === CONTAINER)
 }
 
-function findBrokerPort(spec: z.infer<typeof PodTemplate>): number {
+/** Returns the port of the agent or, of one before version 0.2 of the chart, of its broker. */
+function findStatusPort(spec: z.infer<typeof PodTemplate>): number {
   const args = findContainer(spec)?.args ?? []
-  const [, port] = args.flatMap((arg) => /^--broker-admin-listen=.*:(\d+)$/.exec(arg) ?? [])
-  return port === undefined ? BROKER_PORT : Number(port)
+  const findPort = (flag: RegExp) => args.flatMap((arg) => flag.exec(arg)?.[1] ?? [])[0]
+  const port = findPort(/^--broker-admin-listen=.*:(\d+)$/) ?? findPort(/^--admin-listen=.*:(\d+)$/)
+  return port === undefined ? ADMIN_PORT : Number(port)
 }
 
 /** Returns the list of `kubectl get`, or why it could not be read. */

@@ -56,7 +56,7 @@ test('passes for an agent that runs, and says why the status of the pod was not 
     status: 'ok',
     details: [
       'the node agent wimds-node-agent/wimds-node-agent-x on the node node-1 runs',
-      'status of its pods: kubectl port-forward --namespace wimds-node-agent wimds-node-agent-x 9442, and open http://127.0.0.1:9442/status',
+      'status of its pods: kubectl port-forward --namespace wimds-node-agent wimds-node-agent-x 9441, and open http://127.0.0.1:9441/status',
     ],
   })
   expect(status).toEqual({ reason: FORBIDDEN })

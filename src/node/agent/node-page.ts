@@ -2,7 +2,7 @@
 import { html } from '../../broker/status-page/html.ts'
 import { renderSection, renderTable, renderText } from '../../broker/status-page/components.ts'
 import { type Page, renderShell } from '../../broker/status-page/shell.ts'
-import { formatPod } from './messages.ts'
+import { formatPod } from '../broker/messages.ts'
 import type { NodeStatus, PodStatus } from './node-status.ts'
 
 const COLUMNS = ['pod', 'serviceAccount', 'state', 'cachedTokens', 'problem']

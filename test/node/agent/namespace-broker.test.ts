@@ -1,8 +1,9 @@
-/** The broker's child process, with a program of this test that answers with the name of the pod. */
+/** The broker of a namespace, with a program of this test that answers with the name of the pod. */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
+import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
+import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -18,6 +19,7 @@ const PROGRAM = `
     if (message.type === 'file') files.get(message.id)(message.text ?? message.code)
     if (message.type !== 'serve') return
     const { uid, name, env } = message.pod
+    if (env.FATAL) process.exit(8)
     if (env.BROKEN) return process.send({ type: 'failed', uid, problem: 'BROKEN is set', fix: 'remove it' })
     const server = require('node:http').createServer((request, response) => {
       if (request.url === '/exit') process.exit(7)
@@ -34,36 +36,44 @@ const PROGRAM = `
 
 interface BrokerOptions {
   readonly pingMs?: number
+  readonly idleMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly program?: string
+  readonly script?: string
 }
 
 /** Starts a broker until the end of the test. */
-function startBroker({ pingMs, failures = 0, program = process.execPath }: BrokerOptions = {}) {
-  const onReady = vi.fn<() => void>()
+function startBroker(options: BrokerOptions = {}) {
+  const { program = process.execPath, script = PROGRAM } = options
+  let { failures = 0 } = options
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
-  const onEnd = vi.fn<(how: string) => void>()
+  const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
+  const onIdle = vi.fn<() => void>()
   const pids: number[] = []
-  const broker = new BrokerProcess({
-    ...(pingMs !== undefined && { pingMs }),
+  const broker = new NamespaceBroker(0, {
+    ...options,
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
-      const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
-      const child = spawn(program, ['-e', PROGRAM], { stdio: [...stdio] })
+      const child = spawn(program, ['-e', script], {
+        env: { ...process.env, ...CHANNEL_ENV },
+        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+      })
       pids.push(child.pid ?? 0)
       return child
     },
-    onReady,
+    helper: compiledHelper(),
+    limitStarts: (work) => work(),
+    onReady: () => {},
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     onServing,
     onRefused,
     onEnd,
   })
+  broker.assign('of the namespace shop', onIdle)
   onTestFinished(() => broker.stop())
-  broker.start()
-  return { broker, onReady, onServing, onRefused, onEnd, pids }
+  return { broker, onServing, onRefused, onEnd, onIdle, pids }
 }
 
 /** Opens a socket in the network of this process. */
@@ -91,16 +101,18 @@ test('serves pods on their sockets, and their files to it', async () => {
 })
 
 test('a broker that ends is replaced, and connections wait for the next one', async () => {
-  const { broker, onReady, onServing, onEnd, pids } = startBroker()
+  const { broker, onServing, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
   broker.serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
-  expect(onEnd).toHaveBeenCalledWith('SIGKILL')
-  expect(onReady).toHaveBeenCalledTimes(2)
+  const message = 'the broker of the namespace shop does not run: it has ended with SIGKILL'
+  const pods = [routedPod()]
+  expect(onEnd).toHaveBeenCalledWith(pods, expect.stringContaining(message), 1)
   await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
   await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
+  expect(onEnd).toHaveBeenLastCalledWith(pods, expect.stringContaining('ended with 7'), 2)
   expect(await ask(url)).toBe(`app by ${pids[2]}`)
 })
 
@@ -127,17 +139,48 @@ test('a broker that hangs is replaced', async () => {
   const answer = await ask(url)
   expect(answer).toBe(`app by ${pids.at(-1)}`)
   expect(pids.length).toBeGreaterThan(1)
-  expect(onEnd).toHaveBeenCalledWith('SIGKILL')
+  expect(onEnd.mock.calls[0]?.[1]).toContain('it did not answer')
 })
 
 test('a broker that cannot be started now is started again', async () => {
-  const { onReady, onEnd } = startBroker({ failures: 1 })
-  expect(onEnd).toHaveBeenCalledWith('spawn ENOMEM')
-  await vi.waitUntil(() => onReady.mock.calls.length === 1, { timeout: 60_000 })
+  const { broker, onEnd } = startBroker({ failures: 1 })
+  expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM')
+  await broker.ready()
+})
+
+test('the problem of the settings is the reason why a broker does not run', async () => {
+  const script = `process.send({ type: 'invalid', problem: 'WIMDS_CA_FILE: cannot read it' }, () => process.exit(64))`
+  const { broker, onEnd } = startBroker({ script })
+  await expect(broker.ready()).rejects.toThrow('does not run: WIMDS_CA_FILE: cannot read it')
+  expect(onEnd).toHaveBeenCalled()
+})
+
+test('a pod after whose message two brokers have ended is set aside, and the others are served', async () => {
+  const { broker, onServing, onRefused } = startBroker()
+  const [bad, good] = [await openPort(), await openPort()]
+  const fatal = routedPod({ uid: 'a', env: [{ name: 'FATAL', value: '1' }] })
+  broker.serve(fatal, bad.socket)
+  broker.serve(routedPod({ uid: 'b' }), good.socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onRefused).toHaveBeenCalledWith(
+    fatal,
+    expect.stringContaining('2 brokers have ended when they got this pod'),
+  )
+  expect(await ask(good.url)).toMatch(/^app by /)
+})
+
+test('a broker without pods is idle after a while, and one with a pod is not', async () => {
+  const { broker, onServing, onIdle } = startBroker({ idleMs: 200 })
+  const { socket } = await openPort()
+  broker.serve(routedPod(), socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onIdle).not.toHaveBeenCalled()
+  broker.close(routedPod().uid)
+  await vi.waitUntil(() => onIdle.mock.calls.length === 1, { timeout: 60_000 })
 })
 
 test('is stopped at once when its program is missing', async () => {
-  const { broker, onEnd } = startBroker({ program: '/no/such/program' })
+  const { broker } = startBroker({ program: '/no/such/program' })
   await broker.stop()
-  expect(onEnd).not.toHaveBeenCalled()
+  expect(broker.pid).toBeUndefined()
 })

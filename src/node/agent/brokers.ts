@@ -1,0 +1,114 @@
+/** The brokers of a node: one for each namespace that has pods of mode `node` here, or one for all of them. */
+import { randomUUID } from 'node:crypto'
+import { createSemaphore } from '../../lib/semaphore.ts'
+import type { BrokerUids } from './broker-uids.ts'
+import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
+import type { ListeningSocket } from './open-socket.ts'
+import { RouteFailure } from './route-pod.ts'
+import type { RoutedPod } from './routed-pod.ts'
+
+/** Whether each namespace of the node has a broker, or the node has one. */
+export const BROKERS = ['namespace', 'node'] as const
+
+interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
+  readonly uids: BrokerUids
+  readonly nameBroker: (pod: RoutedPod) => string
+  readonly maxBrokers: number
+}
+
+const MAX_STARTS = 4
+/** A broker that has had no pod for so long makes room for another namespace. */
+const MIN_IDLE_MS = 10_000
+
+/** Returns the function that names the broker of a pod. */
+export function createBrokerNames(brokers: (typeof BROKERS)[number]) {
+  return ({ namespace }: Pick<RoutedPod, 'namespace'>) =>
+    brokers === 'node' ? 'of all pods' : `of the namespace ${namespace}`
+}
+
+export class Brokers {
+  readonly #options: BrokersOptions
+  readonly #parts: BrokerParts
+  readonly #brokers = new Map<string, NamespaceBroker>()
+  /** Has no pods yet. */
+  #spare: NamespaceBroker | undefined
+  #isStopped = false
+
+  constructor(options: BrokersOptions) {
+    this.#options = options
+    this.#parts = { ...options, limitStarts: createSemaphore({ maxConcurrent: MAX_STARTS }) }
+  }
+
+  /** Starts a broker that proves the settings of the node. The first namespace gets it. */
+  start(): void {
+    const uid = this.#options.uids.claim(`spare ${randomUUID()}`)
+    this.#spare = new NamespaceBroker(uid, this.#parts)
+  }
+
+  all(): readonly NamespaceBroker[] {
+    return [...this.#brokers.values(), ...(this.#spare === undefined ? [] : [this.#spare])]
+  }
+
+  /** Resolves when the broker of the pod runs. Throws a `RouteFailure`. */
+  async prepare(pod: RoutedPod): Promise<void> {
+    const broker = this.#find(pod)
+    broker.expect()
+    await broker.ready()
+  }
+
+  serve(pod: RoutedPod, socket: ListeningSocket): void {
+    this.#find(pod).serve(pod, socket)
+  }
+
+  close(pod: RoutedPod): void {
+    this.#brokers.get(this.#options.nameBroker(pod))?.close(pod.uid)
+  }
+
+  /** Ends all brokers, which answer what they have received. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await Promise.all(this.all().map((broker) => broker.stop()))
+  }
+
+  #find(pod: RoutedPod): NamespaceBroker {
+    const { nameBroker, maxBrokers } = this.#options
+    const name = nameBroker(pod)
+    const found = this.#brokers.get(name)
+    if (found !== undefined) return found
+    if (this.#brokers.size >= maxBrokers) this.#makeRoom()
+    const broker = this.#takeSpare(name) ?? this.#create(name)
+    this.#brokers.set(name, broker)
+    broker.assign(name, () => this.#end(name))
+    return broker
+  }
+
+  #takeSpare(name: string): NamespaceBroker | undefined {
+    const spare = this.#spare
+    this.#spare = undefined
+    if (spare !== undefined) this.#options.uids.rename(spare.uid, name)
+    return spare
+  }
+
+  #create(name: string): NamespaceBroker {
+    if (this.#isStopped) throw new RouteFailure('broker_failed', 'the agent ends')
+    return new NamespaceBroker(this.#options.uids.claim(name), this.#parts)
+  }
+
+  #makeRoom(): void {
+    const idle = [...this.#brokers].find(([, { idleMs }]) => idleMs > MIN_IDLE_MS)
+    if (idle !== undefined) {
+      this.#end(idle[0])
+      return
+    }
+    throw new RouteFailure(
+      'too_many_brokers',
+      `the pods of ${this.#brokers.size} namespaces are served on this node, which is the limit. Fix: raise nodeAgent.maxBrokers`,
+    )
+  }
+
+  #end(name: string): void {
+    const broker = this.#brokers.get(name)
+    this.#brokers.delete(name)
+    void broker?.stop()
+  }
+}

@@ -1,0 +1,287 @@
+/** Keeps the broker of a namespace running, and its pods served. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChildProcess } from 'node:child_process'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { formatProblem } from '../../lib/errors.ts'
+import { backoffMs } from '../../lib/retry.ts'
+import type { Semaphore } from '../../lib/semaphore.ts'
+import type { BrokerMessage, Question } from '../broker/messages.ts'
+import { BrokerProcess } from './broker-process.ts'
+import type { ListeningSocket } from './open-socket.ts'
+import type { FileResult } from './pod-files.ts'
+import { RouteFailure } from './route-pod.ts'
+import type { RoutedPod } from './routed-pod.ts'
+
+export interface BrokerParts {
+  /** Starts a process with a channel as its fourth descriptor. */
+  readonly start: (uid: number) => ChildProcess
+  /** The program `wimds-node`. */
+  readonly helper: string
+  /** Limits how many brokers start at the same time. */
+  readonly limitStarts: Semaphore
+  /** Reads a file by its path in the pod's gate. */
+  readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
+  /** Called when a process takes pods. */
+  readonly onReady: () => void
+  /** Called when the broker answers on the socket of a pod. */
+  readonly onServing: (pod: RoutedPod) => void
+  /** Called when the broker does not serve a pod. */
+  readonly onRefused: (pod: RoutedPod, problem: string) => void
+  /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
+  readonly onEnd: (pods: readonly RoutedPod[], how: string, failures: number) => void
+  /** Only tests have others. */
+  readonly pingMs?: number
+  readonly idleMs?: number
+}
+
+/** What others read of the brokers of a node. */
+export interface BrokerList {
+  readonly all: () => readonly Pick<NamespaceBroker, 'pods' | 'ask' | 'pid'>[]
+}
+
+interface Served {
+  readonly pod: RoutedPod
+  readonly socket: ListeningSocket
+  /** The process that has it. */
+  sentTo: BrokerProcess | undefined
+  /** How many processes have ended before they answered for it. */
+  ends: number
+}
+
+/** A broker that has run for so long has started well. */
+const HEALTHY_AFTER_MS = 60_000
+const START_TIMEOUT_MS = 30_000
+const MAX_RESTART_MS = 5000
+/** How long a broker without pods goes on: the next pod of its namespace may come soon. */
+const IDLE_MS = 5 * 60_000
+/** A pod is no longer sent after it has ended so many brokers. */
+const MAX_ENDS = 2
+/** Such as after EAGAIN, as the node is at this moment. */
+const RESEND_MS = 1000
+
+/**
+ * Each new process gets all pods, one after the other; connections wait in their sockets until then. After an end it is
+ * started again at once, and with backoff if that does not last.
+ */
+export class NamespaceBroker {
+  readonly #parts: BrokerParts
+  readonly #pods = new Map<string, Served>()
+  readonly #uid: number
+  #name = 'of the node'
+  #process: BrokerProcess | undefined
+  #ready = createReady()
+  #isReady = false
+  /** The pod that was sent, and has no answer yet. */
+  #awaited: { readonly uid: string; readonly resolve: () => void } | undefined
+  /** The process to which pods are being sent. */
+  #sendsTo: BrokerProcess | undefined
+  #restart: NodeJS.Timeout | undefined
+  #idle: NodeJS.Timeout | undefined
+  /** Since when it has no pods, on the clock of `performance.now()`. */
+  #idleSince = performance.now()
+  /** The problem of the settings that the last process has reported. */
+  #problem: string | undefined
+  #failures = 0
+  #isStopped = false
+
+  constructor(uid: number, parts: BrokerParts) {
+    this.#uid = uid
+    this.#parts = parts
+    void this.#start()
+  }
+
+  get uid(): number {
+    return this.#uid
+  }
+
+  get pods(): readonly RoutedPod[] {
+    return [...this.#pods.values()].map(({ pod }) => pod)
+  }
+
+  /** The process identifier; undefined while none runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  /** Resolves when it takes pods. Rejects with a `RouteFailure` if the process ends before. */
+  ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  /** Gives a spare broker its name. `onIdle` is called when it has had no pod for some minutes. */
+  assign(name: string, onIdle: () => void): void {
+    this.#name = name
+    this.#idle = setTimeout(() => {
+      if (this.#pods.size === 0) onIdle()
+    }, this.#parts.idleMs ?? IDLE_MS)
+  }
+
+  /** Lets it live on: a pod is about to come. */
+  expect(): void {
+    this.#idleSince = performance.now()
+    this.#idle?.refresh()
+  }
+
+  serve(pod: RoutedPod, socket: ListeningSocket): void {
+    this.#pods.set(pod.uid, { pod, socket, sentTo: undefined, ends: 0 })
+    void this.#sendPods()
+  }
+
+  /** Ends the pod's connections, and closes its socket. */
+  close(uid: string): void {
+    this.#pods.get(uid)?.socket.close()
+    if (!this.#pods.delete(uid)) return
+    if (this.#awaited?.uid === uid) this.#awaited.resolve()
+    void this.#process?.send({ type: 'close', uid })
+    if (this.#pods.size === 0) this.expect()
+  }
+
+  /** Returns the answer of the process; undefined if there is none. */
+  async ask(question: Question): Promise<unknown> {
+    return this.#isReady ? this.#process?.ask(question) : undefined
+  }
+
+  kill(reason: string): void {
+    this.#process?.kill(reason)
+  }
+
+  /** Closes all sockets and lets the broker answer what it has received. Resolves when it has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#restart)
+    clearTimeout(this.#idle)
+    for (const { socket } of this.#pods.values()) socket.close()
+    this.#pods.clear()
+    await this.#process?.stop()
+  }
+
+  /** For how long it has had no pod and expected none, in milliseconds. */
+  get idleMs(): number {
+    return this.#pods.size === 0 ? performance.now() - this.#idleSince : 0
+  }
+
+  #start(): Promise<void> {
+    return this.#parts.limitStarts(async () => {
+      if (this.#isStopped) return
+      const { start, helper, pingMs } = this.#parts
+      const startedAt = performance.now()
+      const onEnd = (how: string) => this.#onEnd(startedAt, how)
+      let started: BrokerProcess
+      try {
+        const onMessage = (message: BrokerMessage) => this.#onMessage(started, message)
+        started = new BrokerProcess(start(this.#uid), { helper, pingMs, onMessage, onEnd })
+      } catch (error) {
+        // Such as ENOMEM, as the node is at this moment.
+        onEnd(errorMessage(error))
+        return
+      }
+      this.#process = started
+      const reason = `it was not ready after ${START_TIMEOUT_MS / 1000} s`
+      const timeout = setTimeout(() => started.kill(reason), START_TIMEOUT_MS)
+      await this.#ready.promise.catch(() => {})
+      clearTimeout(timeout)
+    })
+  }
+
+  /** Starts the next process: at once, and with backoff if this one did not last. */
+  #onEnd(startedAt: number, how: string): void {
+    this.#process = undefined
+    this.#isReady = false
+    const reason = this.#problem ?? how
+    this.#problem = undefined
+    this.#setAside(reason)
+    this.#ready.reject(new RouteFailure('broker_failed', this.#explain(reason)))
+    this.#ready = createReady()
+    if (this.#isStopped) return
+    if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#failures = 0
+    const delayMs = this.#failures === 0 ? 0 : Math.min(backoffMs(this.#failures), MAX_RESTART_MS)
+    this.#failures += 1
+    this.#restart = setTimeout(() => void this.#start(), delayMs)
+    this.#parts.onEnd(this.pods, this.#explain(reason), this.#failures)
+  }
+
+  #explain(reason: string): string {
+    return `the broker ${this.#name} does not run: ${reason}. It is started again`
+  }
+
+  /** Keeps the pod after whose message processes have ended from the next one. */
+  #setAside(reason: string): void {
+    const served = this.#pods.get(this.#awaited?.uid ?? '')
+    this.#awaited?.resolve()
+    this.#awaited = undefined
+    if (served === undefined) return
+    served.ends += 1
+    if (served.ends < MAX_ENDS) return
+    const problem = `${served.ends} brokers have ended when they got this pod, the last one: ${reason}`
+    const fix = 'correct the settings and identities file of the pod, and create it again'
+    this.#parts.onRefused(served.pod, formatProblem({ problem, fix }))
+  }
+
+  async #onMessage(child: BrokerProcess, message: BrokerMessage): Promise<void> {
+    if (child !== this.#process) return
+    if (message.type === 'ready') {
+      this.#isReady = true
+      this.#ready.resolve()
+      this.#parts.onReady()
+      void this.#sendPods()
+    } else if (message.type === 'invalid') {
+      this.#problem = message.problem
+    } else if (message.type === 'read') {
+      const pod = this.#pods.get(message.uid)?.pod
+      const { id, path } = message
+      const result = pod === undefined ? { code: 'ENOENT' } : await this.#parts.readFile(pod, path)
+      await child.send({ type: 'file', id, ...result })
+    } else if (message.type === 'serving' || message.type === 'failed') {
+      this.#onAnswer(message)
+    }
+  }
+
+  #onAnswer(message: Extract<BrokerMessage, { type: 'serving' | 'failed' }>): void {
+    const { uid } = message
+    if (this.#awaited?.uid === uid) this.#awaited.resolve()
+    const pod = this.#pods.get(uid)?.pod
+    if (pod === undefined) return
+    if (message.type === 'serving') this.#parts.onServing(pod)
+    else this.#parts.onRefused(pod, formatProblem(message))
+  }
+
+  /** Sends the pods that the process does not have, each after the answer for the one before. */
+  async #sendPods(): Promise<void> {
+    const child = this.#process
+    if (child === undefined || !this.#isReady || this.#sendsTo === child) return
+    this.#sendsTo = child
+    for (;;) {
+      const next = [...this.#pods.values()].find(
+        ({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS,
+      )
+      if (next === undefined || child !== this.#process) break
+      await this.#send(child, next)
+    }
+    if (this.#sendsTo === child) this.#sendsTo = undefined
+  }
+
+  async #send(child: BrokerProcess, served: Served): Promise<void> {
+    const { uid, namespace, name, serviceAccount, env, contents } = served.pod
+    const pod = { uid, namespace, name, serviceAccount, env, contents }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    served.sentTo = child
+    this.#awaited = { uid, resolve }
+    try {
+      await child.sendSocket({ type: 'serve', pod }, served.socket)
+    } catch {
+      this.#awaited = undefined
+      await sleep(RESEND_MS)
+      served.sentTo = undefined
+      return
+    }
+    await promise
+    if (this.#awaited?.uid === uid) this.#awaited = undefined
+  }
+}
+
+/** Creates a promise whose rejection nobody has to handle. */
+function createReady() {
+  const ready = Promise.withResolvers<void>()
+  ready.promise.catch(() => {})
+  return ready
+}

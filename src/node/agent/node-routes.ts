@@ -1,0 +1,52 @@
+/** The routes of the agent's admin port for people on loopback: the status of the node and of each pod. */
+import type { ServerResponse } from 'node:http'
+import type { Routes } from '../../broker/server/admin.ts'
+import { findParameter, redirectToStatus, sendJson, sendPage } from '../../broker/server/send.ts'
+import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import { formatPod } from '../broker/messages.ts'
+import { createNodeStatus, type NodeParts } from './node-status.ts'
+
+/** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, like the page of a sidecar. */
+export function createNodeRoutes(parts: NodeParts): Routes {
+  /** Returns the pod that the query names, and its document; sends an error if there is none. */
+  async function findServed(query: string, response: ServerResponse) {
+    const found = parts.brokers
+      .all()
+      .flatMap((broker) => broker.pods.map((pod) => ({ pod, broker })))
+      // The newest: its predecessor of the same name may still be served.
+      .findLast(({ pod }) => [pod.uid, formatPod(pod)].includes(query))
+    const answer = await found?.broker.ask({ about: 'pod', uid: found.pod.uid })
+    const { data: document } = StatusSchema.safeParse(answer)
+    if (found !== undefined && document !== undefined) return { pod: found.pod, document }
+    const { pods } = await createNodeStatus(parts)
+    const listed = pods.findLast((pod) => [pod.uid, formatPod(pod)].includes(query))
+    const reason = listed?.problem === undefined ? '' : `: ${listed.problem}`
+    sendJson(response, 404, { error: `the pod ${query} is not served${reason}` })
+    return undefined
+  }
+
+  return {
+    '/': redirectToStatus,
+    '/status': async (request, response) => {
+      const query = findParameter(request, 'pod')
+      if (query === undefined) {
+        const { renderNodePage } = await import('./node-page.ts')
+        sendPage(request, response, renderNodePage(await createNodeStatus(parts)))
+        return
+      }
+      const served = await findServed(query, response)
+      if (served === undefined) return
+      const { pod, document } = served
+      const { renderPage } = await import('../../broker/status-page/page.ts')
+      sendPage(request, response, renderPage(document, { name: formatPod(pod), uid: pod.uid }))
+    },
+    '/status.json': async (request, response) => {
+      const query = findParameter(request, 'pod')
+      const document =
+        query === undefined
+          ? await createNodeStatus(parts)
+          : (await findServed(query, response))?.document
+      if (document !== undefined) sendJson(response, 200, document)
+    },
+  }
+}

@@ -1,0 +1,83 @@
+/** What the broker answers to the questions of the agent. */
+import { createHash } from 'node:crypto'
+import type { Registry, Sample } from '../../broker/telemetry/prometheus.ts'
+import { describeDroppedLines, REPEATING_EVENTS } from '../../broker/telemetry/state-metrics.ts'
+import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
+import { formatProblem } from '../../lib/errors.ts'
+import type { MetricsAnswer, PodsAnswer, Question } from './messages.ts'
+import { createWorkloadKey, type Workload } from './workload.ts'
+import type { Workloads } from './workloads.ts'
+
+type MetricSample = MetricsAnswer[number]['samples'][number]
+
+const OF_PROCESS: ReadonlySet<string> = new Set([
+  'wimds_build_info',
+  'wimds_log_lines_dropped_total',
+])
+
+/** Returns the answer, which the agent parses. `dropped`: log lines of the process, by event. */
+export async function createAnswer(
+  question: Question,
+  workloads: Workloads,
+  dropped: ReadonlyMap<string, number>,
+): Promise<object> {
+  if (question.about === 'pod') return workloads.find(question.uid)?.document() ?? {}
+  if (question.about === 'pods') {
+    return workloads.all().flatMap((each) => describePods(each, describeState(each)))
+  }
+  if (question.about === 'states') {
+    return workloads.all().flatMap((each) => describePods(each, { state: findState(each) }))
+  }
+  const [first, ...others] = (await Promise.all(workloads.all().map(readGroup))).flat()
+  if (first === undefined) return []
+  // The process has one log.
+  const { name, collect } = describeDroppedLines(dropped, REPEATING_EVENTS)
+  const lines = await collect()
+  const ofLog = Array.isArray(lines) ? lines.map((sample) => toTuple(name, sample)) : []
+  return [{ ...first, samples: [...first.samples, ...ofLog] }, ...others]
+}
+
+function describePods({ pods }: Workload, state: Omit<PodsAnswer[number], 'uid'>): PodsAnswer {
+  return pods.map(({ uid }) => ({ uid, ...state }))
+}
+
+const findState = ({ broker, problem }: Workload) =>
+  broker?.telemetry.state() ?? (problem === undefined ? 'starting' : 'invalid')
+
+function describeState(workload: Workload): Omit<PodsAnswer[number], 'uid'> {
+  const document = workload.document()
+  const { problem } = workload
+  if (document !== undefined) return describeDocument(document)
+  const state = findState(workload)
+  return { state, ...(problem !== undefined && { problem: formatProblem(problem) }) }
+}
+
+function describeDocument({ state, tokens, problems: [first] }: StatusDocument) {
+  const cachedTokens = tokens.filter(({ cached }) => cached !== undefined).length
+  const fix = first?.failure?.fix
+  const problem = first && formatProblem({ problem: first.summary, fix })
+  return { state, cachedTokens, ...(problem !== undefined && { problem }) }
+}
+
+/** Returns the metrics of a workload, unless it has answered nothing yet. */
+async function readGroup({ pods: [pod], broker }: Workload): Promise<MetricsAnswer> {
+  if (pod === undefined || broker === undefined) return []
+  const digest = createHash('sha256').update(createWorkloadKey(pod)).digest('hex')
+  const samples = await readSamples(broker.telemetry.registry)
+  return [{ uid: pod.uid, settings: digest.slice(0, 8), samples }]
+}
+
+/** Reads the metrics of the registry, without those of the process. */
+async function readSamples(registry: Registry): Promise<MetricsAnswer[number]['samples']> {
+  const metrics = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('wimds_') && !OF_PROCESS.has(name))
+    .flatMap(({ name }) => registry.getSingleMetric(name) ?? [])
+  const read = await Promise.all(metrics.map((metric) => metric.get()))
+  return read.flatMap(({ name, values }) => values.map((sample: Sample) => toTuple(name, sample)))
+}
+
+function toTuple(name: string, { metricName = name, labels, value }: Sample): MetricSample {
+  const texts = Object.entries(labels).map(([label, text]) => [label, String(text)])
+  return [metricName, Object.fromEntries(texts), value]
+}
