@@ -37,7 +37,13 @@ export function formatScript(settings: RedirectSettings, action: Action): string
     .join('')
 }
 
-/** Returns the tools to run for an action, in their order. */
+/**
+ * Returns the tools to run for an action, in their order.
+ *
+ * Mode loopback has a route to `lo`, not an address on it. An address would be one of the pod for its network too: the
+ * kernel answers ARP requests for it, so a neighbour that looks for the metadata service on its own link would find this
+ * pod. There is no IPv6 counterpart: the redirect has no IPv6 address that neighbour discovery could find.
+ */
 export function createSteps(settings: RedirectSettings, action: Action): Step[] {
   const rules: Step = { argv: ['nft', '-f', '-'], input: createRules(settings, action) }
   if (action === 'await') return [rules]
@@ -46,11 +52,10 @@ export function createSteps(settings: RedirectSettings, action: Action): Step[] 
     const route: Step = { argv: ['ip', 'route', 'get', settings.metadataIp] }
     return action === 'remove' ? [rules] : [route, rules]
   }
-  const address = `${settings.metadataIp}/32`
+  const route = [`${settings.metadataIp}/32`, 'dev', 'lo'] as const
   return action === 'remove'
-    ? [rules, { argv: ['ip', 'address', 'flush', 'dev', 'lo', 'to', address] }]
-    : // Scope host: the address is never the source of a packet that leaves the pod.
-      [{ argv: ['ip', 'address', 'replace', address, 'dev', 'lo', 'scope', 'host'] }, rules]
+    ? [rules, { argv: ['ip', 'route', 'flush', 'exact', ...route] }]
+    : [{ argv: ['ip', 'route', 'replace', ...route, 'src', '127.0.0.1'] }, rules]
 }
 
 function createRules(settings: RedirectSettings, action: Action): string {

@@ -6,7 +6,7 @@ export const REDIRECT_MODES = ['loopback', 'nft'] as const
 type RedirectMode = (typeof REDIRECT_MODES)[number]
 
 export interface RedirectSettings {
-  /** `loopback` also adds the metadata address to `lo`; `nft` leaves the node's IMDS reachable. */
+  /** `loopback` also routes the metadata address to `lo`; `nft` leaves the node's IMDS reachable. */
   readonly mode: RedirectMode
   /** The sidecar's port on 127.0.0.1. */
   readonly port: number
@@ -42,11 +42,13 @@ export const REMOVE_TABLE = `table ip ${TABLE}\ndelete table ip ${TABLE}\n`
  *
  * Nat applies to new connections only. A packet that still has the metadata address after the nat hook
  * belongs to a connection opened before the rule: `reject_direct` resets it, so that its client opens a
- * new one, which reaches the sidecar.
+ * new one, which reaches the sidecar. In mode `loopback` it refuses the other ports of the address too, where
+ * otherwise the kernel drops the packet and the caller waits.
  */
 export function createRuleset(settings: RedirectSettings): string {
-  const { exemptUid, port } = settings
-  const target = formatTarget(settings)
+  const { exemptUid, metadataIp, metadataPort, mode, port } = settings
+  const toAddress = `ip daddr ${metadataIp}`
+  const target = `${toAddress} tcp dport ${metadataPort}`
   const exempt = exemptUid === undefined ? [] : [`    meta skuid ${exemptUid} accept`]
   // Not `skuid ${exemptUid} accept`: a packet without an owner, such as the last one of a connection
   // that the exempt uid has closed, matches no uid and has to pass.
@@ -60,7 +62,9 @@ export function createRuleset(settings: RedirectSettings): string {
     '  }',
     '  chain reject_direct {',
     '    type filter hook output priority 0; policy accept;',
-    `    ${others}${target} reject with tcp reset`,
+    ...(mode === 'loopback'
+      ? [`    ${toAddress} meta l4proto tcp reject with tcp reset`, `    ${toAddress} reject`]
+      : [`    ${others}${target} reject with tcp reset`]),
     '  }',
     '}',
     '',
@@ -81,8 +85,4 @@ export function createRestartRule({ port }: Pick<RedirectSettings, 'port'>): str
     `add rule ${chain} tcp sport ${port} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
     '',
   ].join('\n')
-}
-
-function formatTarget({ metadataIp, metadataPort }: RedirectSettings): string {
-  return `ip daddr ${metadataIp} tcp dport ${metadataPort}`
 }

@@ -115,12 +115,42 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     expect(() => pod.fetchMetadata()).toThrow(/./)
   })
 
-  test('a second run leaves the same rules and one address, and another port replaces the rule', async () => {
+  test.each(['loopback', 'nft'])(
+    'no neighbour reaches the pod by the address in mode %s',
+    async (mode) => {
+      using pod = await podNetwork()
+      pod.neighbour('ip', 'address', 'flush', 'to', '169.254.169.254/32')
+      pod.neighbour('ip', 'route', 'add', '169.254.169.254/32', 'dev', 'eth0')
+      await pod.serve('127.0.0.1', 8000, 'sidecar')
+      await pod.serve('0.0.0.0', 80, 'a service that is no metadata service')
+      await run(pod, '--mode', mode)
+      expect(pod.fetchMetadata()).toBe('sidecar')
+
+      const ask = () => pod.neighbour('curl', '-s', '-m', '10', 'http://169.254.169.254/')
+      expect(ask).toThrow(/./)
+      expect(pod.neighbour('ip', 'neighbour')).toContain('169.254.169.254 dev eth0 FAILED')
+      // The pod does not take packets for the address either.
+      const [link] = JSON.parse(pod.exec('ip', '-json', 'link', 'show', 'dev', 'eth0'))
+      const permanent = ['lladdr', link.address, 'dev', 'eth0']
+      pod.neighbour('ip', 'neighbour', 'replace', '169.254.169.254', ...permanent)
+      expect(() => pod.neighbour('curl', '-s', '-m', '2', 'http://169.254.169.254/')).toThrow(/./)
+    },
+  )
+
+  test('loopback mode refuses the other ports of the address', async () => {
     using pod = await podNetwork()
     await run(pod)
-    const first = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    const client = pod.script(`
+      require('node:net').connect(81, '169.254.169.254').on('error', ({ code }) => console.log(code))`)
+    expect(await client.output).toBe('ECONNREFUSED')
+  })
+
+  test('a second run leaves the same rules and routes, and another port replaces the rule', async () => {
+    using pod = await podNetwork()
     await run(pod)
-    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(first)
+    const first = pod.exec('nft', 'list', 'ruleset') + routes(pod)
+    await run(pod)
+    expect(pod.exec('nft', 'list', 'ruleset') + routes(pod)).toBe(first)
     await run(pod, '--port', '8123')
     expect(pod.exec('nft', 'list', 'ruleset').match(/redirect to :\d+/g)).toEqual([
       'redirect to :8123',
@@ -187,10 +217,10 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
   test('--undo removes its own rules alone, and succeeds twice', async () => {
     using pod = await podNetwork()
     pod.exec('nft', 'table ip mesh { }')
-    const before = pod.exec('nft', 'list', 'ruleset') + addresses(pod)
+    const before = pod.exec('nft', 'list', 'ruleset') + routes(pod)
     await run(pod)
     await run(pod, '--undo')
-    expect(pod.exec('nft', 'list', 'ruleset') + addresses(pod)).toBe(before)
+    expect(pod.exec('nft', 'list', 'ruleset') + routes(pod)).toBe(before)
     await run(pod, '--undo')
     expect(pod.fetchMetadata()).toBe('real imds')
   })
@@ -210,6 +240,6 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
   })
 })
 
-function addresses(pod: PodNetwork): string {
-  return pod.exec('ip', 'address', 'show', 'dev', 'lo')
+function routes(pod: PodNetwork): string {
+  return pod.exec('ip', 'route', 'show', 'table', 'all')
 }

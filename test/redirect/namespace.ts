@@ -24,6 +24,8 @@ export interface PodNetwork extends Disposable {
   readonly path: string
   /** Runs a command in the pod's namespace and returns what it prints. */
   readonly exec: (...argv: string[]) => string
+  /** Runs a command in the node's namespace, which is the pod's neighbour, and returns what it prints. */
+  readonly neighbour: (...argv: string[]) => string
   /** Returns the body that a new connection of `uid` to 169.254.169.254:80 gets. */
   readonly fetchMetadata: (uid?: number) => string
   /**
@@ -92,11 +94,16 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 
   const owned = cleanup.move()
-  const exec = (...argv: string[]) => execFileSync(IP, ['netns', 'exec', pod, ...argv]).toString()
+  const execIn =
+    (namespace: string) =>
+    (...argv: string[]) =>
+      execFileSync(IP, ['netns', 'exec', namespace, ...argv]).toString()
+  const exec = execIn(pod)
   return {
     namespacePath: `/var/run/netns/${pod}`,
     path: `${bin.path}:/usr/bin:/bin`,
     exec,
+    neighbour: execIn(node),
     fetchMetadata: (uid = 0) =>
       exec(
         'setpriv',

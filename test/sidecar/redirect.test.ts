@@ -8,7 +8,7 @@ import { runCommand } from '../tools/capture.ts'
 const run = (args: readonly string[], env?: Readonly<Record<string, string>>) =>
   runCommand(redirect, args, env)
 
-const LOOPBACK_SCRIPT = `ip address replace 169.254.169.254/32 dev lo scope host
+const LOOPBACK_SCRIPT = `ip route replace 169.254.169.254/32 dev lo src 127.0.0.1
 nft -f - <<'END'
 table ip wimds
 delete table ip wimds
@@ -19,7 +19,8 @@ table ip wimds {
   }
   chain reject_direct {
     type filter hook output priority 0; policy accept;
-    ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset
+    ip daddr 169.254.169.254 meta l4proto tcp reject with tcp reset
+    ip daddr 169.254.169.254 reject
   }
 }
 END
@@ -54,7 +55,7 @@ describe('wimds redirect --dry-run', () => {
   test('prints the removal with --undo', async () => {
     expect((await run(['--undo', '--dry-run'])).out).toBe(
       `nft -f - <<'END'\ntable ip wimds\ndelete table ip wimds\nEND\n` +
-        'ip address flush dev lo to 169.254.169.254/32\n',
+        'ip route flush exact 169.254.169.254/32 dev lo\n',
     )
   })
 

@@ -115,8 +115,7 @@ const fetchFrom = (pod: PodNetwork) =>
     fetch('http://169.254.169.254/').then((answer) => answer.text()).then(console.log)
   `).output
 
-const rulesOf = (pod: PodNetwork) =>
-  pod.exec('nft', 'list', 'ruleset') + pod.exec('ip', 'address', 'show', 'dev', 'lo')
+const rulesOf = (pod: PodNetwork) => pod.exec('nft', 'list', 'ruleset') + pod.exec('ip', 'route')
 
 describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('routes the namespace of this pod, and no other one', async () => {
