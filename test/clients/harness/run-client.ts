@@ -3,7 +3,7 @@ import { MODES, type ModeName } from './modes.ts'
 import { runProcess, type Command } from './run-process.ts'
 import { pathOnly } from './sandbox.ts'
 import type { Stack } from './stack.ts'
-import { findProblem } from './token-check.ts'
+import { findDetected, findProblem } from './token-check.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 
 export interface ClientRun {
@@ -13,14 +13,16 @@ export interface ClientRun {
   readonly variant: string
   readonly resource: string
   readonly mode: ModeName
+  /** True for a detector, which finds no machine and gets no token. */
+  readonly detects?: boolean
   /** Additional variables. */
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Returns undefined when the client got the right token, otherwise the problem. */
+/** Returns undefined when the client got the right token, or the detector found no machine, otherwise the problem. */
 export async function runClient(
   stack: Stack,
-  { command, variant, resource, mode, env }: ClientRun,
+  { command, variant, resource, mode, detects, env }: ClientRun,
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
   // Clients store tokens and profiles in the home folder.
@@ -35,5 +37,6 @@ export async function runClient(
       ...env,
     },
   })
+  if (detects === true) return findDetected(outcome)
   return await findProblem(outcome, { identity, resource }, stack.keys)
 }

@@ -1,4 +1,4 @@
-/** Validates the token that a client returned to its application. */
+/** Validates what a client returned to its application: a token, or what it found out about the machine. */
 import { jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import type { TestIdentity } from './identities.ts'
@@ -13,19 +13,22 @@ export interface ExpectedToken {
 /** A client may compute its expiry from `expires_in`. */
 const EXPIRY_TOLERANCE_SECONDS = 60
 
-/** The one line that every driver prints on stdout. */
+/** The one line that a driver prints on stdout. */
 const Line = z.object({ token: z.string(), expiresOn: z.number().nullish() })
+
+/** The line of a detector's driver. */
+const Detected = z.object({ attributes: z.record(z.string(), z.unknown()) })
 
 /** Returns undefined for the right token, otherwise the problem, without the token. */
 export async function findProblem(
-  { exitCode, stdout, stderr }: Outcome,
+  outcome: Outcome,
   { identity, resource }: ExpectedToken,
   keys: JWTVerifyGetKey,
 ): Promise<string | undefined> {
-  if (exitCode !== 0) return `exit code ${exitCode}: ${excerpt(stderr || stdout)}`
-  if (!stdout.startsWith('{')) return `stdout begins with: ${stdout.split('\n', 1).join('')}`
+  const problem = findFailure(outcome)
+  if (problem !== undefined) return problem
   try {
-    const { token, expiresOn } = Line.parse(JSON.parse(stdout))
+    const { token, expiresOn } = Line.parse(JSON.parse(outcome.stdout))
     const { payload } = await jwtVerify(token, keys, { audience: resource })
     if (payload['appid'] !== identity.clientId) return `the token is of ${String(payload['appid'])}`
     const { exp = 0 } = payload
@@ -35,6 +38,20 @@ export async function findProblem(
   } catch (error) {
     return error instanceof Error ? error.message : 'not a token'
   }
+}
+
+/** Returns undefined when a detector found no machine, otherwise what it found. */
+export function findDetected(outcome: Outcome): string | undefined {
+  const problem = findFailure(outcome)
+  if (problem !== undefined) return problem
+  const found = JSON.stringify(Detected.parse(JSON.parse(outcome.stdout)).attributes)
+  return found === '{}' ? undefined : `the detector found ${found}`
+}
+
+function findFailure({ exitCode, stdout, stderr }: Outcome): string | undefined {
+  if (exitCode !== 0) return `exit code ${exitCode}: ${excerpt(stderr || stdout)}`
+  if (!stdout.startsWith('{')) return `stdout begins with: ${stdout.split('\n', 1).join('')}`
+  return undefined
 }
 
 /** Returns the first and last lines: the reason is before the stack in some runtimes, after it in others. */

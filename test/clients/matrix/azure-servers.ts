@@ -61,7 +61,7 @@ export async function startAzureServers(azurite: string | undefined) {
 
 /**
  * Starts a server that answers each request with a bearer token: storage hosts with an empty container,
- * Resource Manager with one subscription. `GET /last-token` returns the last token, for clients that do
+ * Resource Manager with one subscription, which has no resources. `GET /last-token` returns the last token, for clients that do
  * not return theirs.
  */
 async function startRecorder(cert: string, key: string): Promise<AsyncDisposable> {
@@ -86,8 +86,9 @@ async function startRecorder(cert: string, key: string): Promise<AsyncDisposable
     }
     lastToken = token
     const isStorage = headers.host !== ARM
+    const value = url?.includes('/providers/') === true ? [] : [subscription]
     response.writeHead(200, { 'content-type': isStorage ? 'application/xml' : 'application/json' })
-    response.end(isStorage ? EMPTY_CONTAINER : JSON.stringify({ value: [subscription] }))
+    response.end(isStorage ? EMPTY_CONTAINER : JSON.stringify({ value }))
   })
   server.listen(443, RECORDER)
   await once(server, 'listening')

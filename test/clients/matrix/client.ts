@@ -19,6 +19,8 @@ export interface Client {
   readonly hostOption?: string
   /** The modes that the client supports. */
   readonly modes: readonly ModeName[]
+  /** True for a program that reads the instance document and gets no token: it has to find no machine of Azure. */
+  readonly detects?: true
   /** Servers that the client calls with its token. */
   readonly needs?: readonly ('azure' | 'blob-storage')[]
 }

@@ -49,4 +49,32 @@ export const GO_CLIENTS: readonly Client[] = [
     command: program('docs-sample'),
     modes: ['system'],
   },
+  {
+    ...current,
+    name: 'VictoriaMetrics azure_sd_configs',
+    version: '1.151.0',
+    command: program('victoriametrics'),
+    resource: 'https://management.azure.com',
+    modes: ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
+    needs: ['azure'],
+  },
+  {
+    // It sends client_id= when none is configured, as releases from 2.48 to 3.0 do.
+    language: 'Go',
+    workspace: 'go-prometheus',
+    name: 'Prometheus azure_sd_configs',
+    version: '3.0.1',
+    command: program('prometheus'),
+    resource: 'https://management.core.windows.net/',
+    modes: ['system', 'client-id', 'app-service-2019', 'cloud-shell'],
+    needs: ['azure'],
+  },
+  {
+    ...current,
+    name: 'OpenTelemetry azurevm.ResourceDetector',
+    version: '0.19.0',
+    command: program('opentelemetry'),
+    modes: ['system'],
+    detects: true,
+  },
 ]

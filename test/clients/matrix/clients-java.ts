@@ -22,7 +22,7 @@ export const JAVA_CLIENTS: readonly Client[] = [
   {
     ...java,
     name: 'msal4j ManagedIdentityApplication',
-    version: '1.23.1',
+    version: '1.26.1',
     workspace: 'java-current',
     variant: 'msal4j',
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
@@ -71,5 +71,13 @@ export const JAVA_CLIENTS: readonly Client[] = [
     workspace: 'java-mssql',
     resource: 'https://database.windows.net',
     modes: ['system', 'client-id', 'host-override'],
+  },
+  {
+    ...java,
+    name: 'OpenTelemetry AzureVmResourceProvider',
+    version: '1.59.0-alpha',
+    workspace: 'java-opentelemetry',
+    modes: ['system'],
+    detects: true,
   },
 ]

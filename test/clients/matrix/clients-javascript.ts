@@ -70,4 +70,13 @@ export const JAVASCRIPT_CLIENTS: readonly Client[] = [
     modes: ['system', 'host-override'],
     needs: ['blob-storage'],
   },
+  {
+    ...javascript,
+    name: 'OpenTelemetry azureVmDetector',
+    version: '0.31.0',
+    workspace: 'js-pinned',
+    command: pinned('opentelemetry'),
+    modes: ['system'],
+    detects: true,
+  },
 ]

@@ -67,4 +67,12 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     modes: ['system', 'host-override'],
     needs: ['blob-storage'],
   },
+  {
+    ...current,
+    name: 'OpenTelemetry AzureVMResourceDetector',
+    version: '0.3.0',
+    command: script('opentelemetry'),
+    modes: ['system'],
+    detects: true,
+  },
 ]

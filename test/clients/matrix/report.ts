@@ -19,7 +19,8 @@ const INTRODUCTION = `# Compatibility
 
 Each client is the published package at the version shown, with its modes. Each mode ran in its own process, against the built
 sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right signature,
-audience and identity and, if the client reports one, the right expiry. ✗ marks a mode that failed.
+audience and identity and, if the client reports one, the right expiry. OpenTelemetry's detectors of virtual machines get no
+token; they passed if they reported no machine, since none is configured. ✗ marks a mode that failed.
 
 The modes, with the set of variables of \`wimds env --for\` in parentheses:
 

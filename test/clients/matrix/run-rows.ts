@@ -53,6 +53,7 @@ export const runRow = (
     variant: client.variant ?? 'managed',
     resource: client.resource ?? RESOURCE,
     mode,
+    detects: client.detects ?? false,
     env: { ...env, WIMDS_TEST_TENANT_ID: stack.simulator.tenantId },
   })
 

@@ -27,11 +27,13 @@ export const WORKSPACES = {
   'az-current': pip('az-current', 'azure-cli==2.91.0'),
   'go-current': go('go/current'),
   'go-legacy': go('go/legacy'),
+  'go-prometheus': go('go/prometheus'),
   'java-current': maven('java/current'),
   'java-azure-identity-1.2': maven('java/azure-identity-1.2'),
   'java-msi-credentials': maven('java/msi-credentials'),
   'java-abfs': maven('java/abfs'),
   'java-mssql': maven('java/mssql'),
+  'java-opentelemetry': maven('java/opentelemetry'),
   rust: cargo('rust'),
   // A self-contained program of 150 MB in an npm package; no .NET SDK is needed.
   dotnet: npm('dotnet', 'linux-x64'),

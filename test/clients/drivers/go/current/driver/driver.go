@@ -3,7 +3,9 @@ package driver
 
 import (
 	"encoding/json"
+	"io"
 	"log"
+	"net/http"
 	"os"
 )
 
@@ -25,6 +27,25 @@ func Print(token string, expiresOn int64, err error) {
 	}
 	line := map[string]any{"token": token, "expiresOn": expiresOn}
 	if err := json.NewEncoder(os.Stdout).Encode(line); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// PrintLast writes the last token that a simulated Azure server got, for programs that do not return theirs.
+func PrintLast(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := http.Get(os.Getenv("WIMDS_TEST_LAST_TOKEN_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	token, err := io.ReadAll(response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{"token": string(token)}); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -1,0 +1,51 @@
+// Package driver is what every Go driver shares: its arguments, and the line it prints.
+package driver
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"os"
+)
+
+// Arguments are VARIANT RESOURCE [KIND ID].
+type Arguments struct {
+	Variant, Resource, Kind, ID string
+}
+
+// Parse reads the command line.
+func Parse() Arguments {
+	argv := append(os.Args[1:], "", "", "", "")
+	return Arguments{Variant: argv[0], Resource: argv[1], Kind: argv[2], ID: argv[3]}
+}
+
+// Print writes the token and its expiry (epoch seconds), or ends the program on an error.
+func Print(token string, expiresOn int64, err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+	line := map[string]any{"token": token, "expiresOn": expiresOn}
+	if err := json.NewEncoder(os.Stdout).Encode(line); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// PrintLast writes the last token that a simulated Azure server got, for programs that do not return theirs.
+func PrintLast(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := http.Get(os.Getenv("WIMDS_TEST_LAST_TOKEN_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	token, err := io.ReadAll(response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{"token": string(token)}); err != nil {
+		log.Fatal(err)
+	}
+}
