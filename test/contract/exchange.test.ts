@@ -50,6 +50,6 @@ test('answers probes and documents at once while Entra hangs', async () => {
     get('/readyz', { headers: { Metadata: undefined } }),
   ]
   const replies = await Promise.all(probes)
-  expect(replies.map(({ status }) => status)).toEqual([400, 400, 403, 404, 200])
+  expect(replies.map(({ status }) => status)).toEqual([400, 400, 403, 403, 200])
   expect(waiting.isClosed()).toBe(false)
 })

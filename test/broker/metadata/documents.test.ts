@@ -156,14 +156,15 @@ test('rejects a single value without format=text', async () => {
 })
 
 test.each(['compute/location', 'compute/subscriptionId', 'compute', ''])(
-  'returns 404 for %s while nothing is known, and no body that a client takes for the value',
+  'returns 403 for %s as JSON while nothing is known, and 404 without a body as text',
   async (path) => {
     const url = `/metadata/instance/${path}?api-version=2021-02-01`
     const nothing = parts()
     const text = await get(`${url}&format=text`, { metadata: 'true' }, nothing)
     expect([text.statusCode, text.body, text.headers['content-length']]).toEqual([404, '', '0'])
     const json = await get(url, { metadata: 'true' }, nothing)
-    expect([json.statusCode, json.body]).toEqual([404, '{"error":"Not found"}'])
+    expect(json.statusCode).toBe(403)
+    expect(json.body).toMatch(/^\{"error":"Forbidden\. .* Fix: set WIMDS_INSTANCE_FILE /)
   },
 )
 
