@@ -14,7 +14,7 @@ import { createGuard } from './server/guard.ts'
 import type { Pod, PodIdentities } from './server/pod.ts'
 import { createAppServiceDialects } from './dialects/app-service.ts'
 import { cloudShell } from './dialects/cloud-shell.ts'
-import { imds } from './dialects/imds.ts'
+import { imds, imdsOfAnyVersion } from './dialects/imds.ts'
 import { createPassThrough } from './metadata/pass-through.ts'
 import type { ProcessLog } from './telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
@@ -151,12 +151,20 @@ function describeIdentities({ directory, tenantId }: Config): PodIdentities {
 
 /** Returns what all pods of the configuration have in common. */
 function describePod(
-  { maxConnections, allowedHosts, listen, identityHeader, instance, passThrough }: Config,
+  {
+    maxConnections,
+    allowedHosts,
+    isAnyApiVersionAllowed,
+    listen,
+    identityHeader,
+    instance,
+    passThrough,
+  }: Config,
   { readiness, onReply }: Telemetry,
 ) {
   const listenHosts = listen.map(({ host }) => formatUrlHost(host))
   const dialects = [
-    imds,
+    isAnyApiVersionAllowed ? imdsOfAnyVersion : imds,
     cloudShell,
     ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
   ]

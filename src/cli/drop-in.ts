@@ -58,6 +58,8 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   const settings = {
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: 'off',
+    // That proxy does not read it, so applications behind it may send another one or none.
+    WIMDS_ANY_API_VERSION: 'true',
     WIMDS_LOG_LEVEL: logLevel,
   }
   return serve([], { ...io, env: { ...settings, ...io.env } })

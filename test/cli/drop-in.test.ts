@@ -4,6 +4,9 @@ import { expect, test } from 'vitest'
 import { dropIn } from '../../src/cli/drop-in.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { VERSION } from '../../src/lib/version.ts'
+import { createSidecarSettings } from '../../src/tools/simulator/environment.ts'
+import { createSimulator } from '../../src/tools/simulator/simulator.ts'
+import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
 import { freePort } from '../support/free-port.ts'
 import { captureIo } from '../tools/capture.ts'
@@ -52,6 +55,21 @@ test('serves on the port of the flag, without an admin port, at the level of tha
   await expect(running).rejects.toThrow(
     expect.objectContaining({ message: expect.not.stringMatching(/LISTEN|LOG_LEVEL/) }),
   )
+})
+
+test('answers token requests of any api-version, as that proxy does', async () => {
+  await using simulator = await createSimulator()
+  const port = await freePort()
+  const ending = new AbortController()
+  const io = { ...captureIo(createSidecarSettings(simulator)), signal: ending.signal }
+  const running = dropIn([`--proxy-port=${port}`], io)
+  expect(await dropIn(['--probe', `--proxy-port=${port}`], captureIo())).toBe(0)
+  for (const version of ['', '&api-version=2017-09-01', '&api-version=2017-12-01']) {
+    const path = `/metadata/identity/oauth2/token?resource=https://vault.azure.net${version}`
+    expect((await roundTrip(port, request(path))).status).toBe(200)
+  }
+  ending.abort()
+  expect(await running).toBe(0)
 })
 
 test.each([

@@ -184,6 +184,8 @@ function createConfig(
     adminListen: settings.WIMDS_ADMIN_LISTEN,
     /** Host names allowed in addition to the link-local and loopback ones. */
     allowedHosts: settings.WIMDS_ALLOWED_HOSTS ?? [],
+    /** True: token requests to IMDS may have any api-version, or none. */
+    isAnyApiVersionAllowed: settings.WIMDS_ANY_API_VERSION,
     ...createProcessConfig(settings, certificates),
     directory,
     /** The identities file as it was read, if there is one. */

@@ -48,6 +48,7 @@ export const Settings = z.object({
   WIMDS_LISTEN_ON_NETWORK: z.prefault(flag, 'false'),
   WIMDS_ADMIN_LISTEN: z.prefault(addressesOrOff, `[::]:${DEFAULT_ADMIN_PORT}`),
   WIMDS_ALLOWED_HOSTS: z.optional(hosts),
+  WIMDS_ANY_API_VERSION: z.prefault(flag, 'false'),
   WIMDS_MAX_CONNECTIONS: z.prefault(integer({ min: 1, max: 65_535 }), '512'),
   WIMDS_IDENTITY_HEADER: z.optional(headerSecret),
   WIMDS_CA_FILE: z.optional(z.string()),

@@ -12,17 +12,20 @@ import {
 import { findOAuthError, formatDescription } from './error-body.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
+/** The first api-version of the token endpoint; every later date is accepted (R9). */
+const FIRST_API_VERSION = '2018-02-01'
+
 export const imds = {
   name: 'imds',
   path: TOKEN_PATHS.imds,
   methods: ['GET'],
-  parse,
+  parse: createParse(FIRST_API_VERSION),
   render,
   renderError,
 } satisfies Dialect
 
-/** The first api-version of the token endpoint; every later date is accepted (R9). */
-const FIRST_API_VERSION = '2018-02-01'
+/** IMDS as the azure-workload-identity proxy answers it: with any api-version, or none. */
+export const imdsOfAnyVersion: Dialect = { ...imds, parse: createParse(undefined) }
 
 /** Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). */
 export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
@@ -36,19 +39,21 @@ export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>)
   }
 }
 
-function parse(request: WireRequest): TokenQuery {
-  requireMetadataHeader(request)
-  if (last?.text !== request.query) last = { text: request.query, query: parseQuery(request.query) }
-  return last.query
+function createParse(firstVersion: string | undefined): Dialect['parse'] {
+  // The last query, since an application repeats it. Without it a cached request took 1.52 times the bare server (bar 1.5).
+  let last: { readonly text: string; readonly query: TokenQuery } | undefined
+  return (request) => {
+    requireMetadataHeader(request)
+    const { query: text } = request
+    if (last?.text !== text) last = { text, query: parseQuery(text, firstVersion) }
+    return last.query
+  }
 }
 
-/** The last query, since an application repeats it. Without it a cached request took 1.52 times the bare server (bar 1.5). */
-let last: { readonly text: string; readonly query: TokenQuery } | undefined
-
-function parseQuery(text: string): TokenQuery {
+function parseQuery(text: string, firstVersion: string | undefined): TokenQuery {
   const parameters = parseParameters(text)
   // Old SDKs probe with an empty query (R6).
-  requireApiVersion(parameters, FIRST_API_VERSION, parameters.size === 0)
+  if (firstVersion !== undefined) requireApiVersion(parameters, firstVersion, parameters.size === 0)
   return {
     resource: parseResource(parameters),
     selector: parseSelector(parameters),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { imds } from '../../../src/broker/dialects/imds.ts'
+import { imds, imdsOfAnyVersion } from '../../../src/broker/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { computeExpiry } from '../../../src/broker/tokens/clock.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
@@ -45,6 +45,17 @@ test.each([
 ])('rejects the api-version %j', (version) => {
   expect(thrownCode(() => parse(`resource=x&api-version=${version}`))).toBe('api_version_invalid')
 })
+
+test.each(['', 'api-version=', 'api-version=2017-09-01', 'api-version=latest'])(
+  'accepts %j in place of the azure-workload-identity proxy, which ignores it',
+  (version) => {
+    const query = `${version}&resource=x`
+    expect(imdsOfAnyVersion.parse({ query, headers: { metadata: 'true' } }).resource).toBe('x')
+    expect(thrownCode(() => imdsOfAnyVersion.parse({ query, headers: {} }))).toBe(
+      'metadata_header_missing',
+    )
+  },
+)
 
 test.each([
   ['', VALID, 'metadata header not specified', 'send the header Metadata: true'],
