@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
 import { type AssertionClaims, BrokerError } from '../../lib/errors.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
 import { Secret } from '../../lib/secret.ts'
@@ -95,6 +96,25 @@ export async function readAssertion(path: string, readFile = readTokenFile): Pro
   return parseAssertion(text, path)
 }
 
+/** A federated credential has at most so many characters in each of its three values. */
+const MAX_CLAIM = 600
+/** Projected tokens have one audience. */
+const MAX_AUDIENCES = 5
+
+/** Returns claims of a size that an error may keep: those of a token may have 64 KiB. */
+export function truncateClaims({ issuer, subject, audience }: AssertionClaims): AssertionClaims {
+  return {
+    issuer: issuer.slice(0, MAX_CLAIM),
+    subject: subject.slice(0, MAX_CLAIM),
+    audience: audience.slice(0, MAX_AUDIENCES).map((each) => each.slice(0, MAX_CLAIM)),
+  }
+}
+
+/** Formats the audiences of a token for an error. */
+export function formatAudience(audience: readonly string[]): string {
+  return scrubAndTruncate(audience.slice(0, MAX_AUDIENCES).join(', '), MAX_CLAIM)
+}
+
 /**
  * Throws `assertion_audience` for a token without the audience of WIMDS_AUDIENCE, and for a token of
  * the Kubernetes API, which its receiver could use against the cluster: it leaves the pod only if
@@ -108,7 +128,7 @@ export function requireAudience(
   if (audience !== undefined && !assertion.audience.includes(audience)) {
     throw new BrokerError(
       'assertion_audience',
-      `the projected token in ${path} has the audience ${assertion.audience.join(', ')}, but WIMDS_AUDIENCE is ${audience}`,
+      `the projected token in ${path} has the audience ${formatAudience(assertion.audience)}, but WIMDS_AUDIENCE is ${audience}`,
       `correct WIMDS_AUDIENCE, or set the audience of the projected volume to ${audience}`,
     )
   }
@@ -116,8 +136,8 @@ export function requireAudience(
   if (apiAudience !== undefined && apiAudience !== audience) {
     throw new BrokerError(
       'assertion_audience',
-      `the token in ${path} has the audience ${apiAudience}: it is a credential for the Kubernetes API and is not sent to Entra ID`,
-      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to ${apiAudience} if the federated credential has that audience`,
+      `the token in ${path} has the audience ${formatAudience([apiAudience])}: it is a credential for the Kubernetes API and is not sent to Entra ID`,
+      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to it if the federated credential has that audience`,
     )
   }
 }
@@ -195,12 +215,23 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
     throw new BrokerError(
       'assertion_unreadable',
       `the projected token file ${path} cannot be read: ${reason === 'EFTYPE' ? 'not a regular file' : reason}`,
-      {
-        fix: 'check that it is a regular file and that the user of the sidecar may read it',
-        cause: error,
-      },
+      { fix: FIXES_BY_REASON[reason] ?? 'check the file system of the node', cause: error },
     )
   }
+}
+
+const REGULAR_FILE_FIX = 'set AZURE_FEDERATED_TOKEN_FILE to the file, not to its directory'
+const RIGHTS_FIX =
+  'let the user of the sidecar read it: set fsGroup in the securityContext of the pod'
+const OPEN_FILES_FIX =
+  'raise the limit of open files of the container runtime, or lower WIMDS_MAX_CONNECTIONS'
+const FIXES_BY_REASON: Readonly<Record<string, string>> = {
+  EFTYPE: REGULAR_FILE_FIX,
+  EISDIR: REGULAR_FILE_FIX,
+  EACCES: RIGHTS_FIX,
+  EPERM: RIGHTS_FIX,
+  EMFILE: OPEN_FILES_FIX,
+  ENFILE: OPEN_FILES_FIX,
 }
 
 /** Errors do not repeat the text: it may be a credential of another kind. */

@@ -1,6 +1,12 @@
 /** Maps the error responses of Entra ID, the token proxy and intercepting proxies to error codes. */
 import * as z from 'zod/mini'
-import { BrokerError, endSentence, type EntraDetails, type ErrorCode } from '../../lib/errors.ts'
+import {
+  BrokerError,
+  endSentence,
+  type EntraDetails,
+  ERROR_KINDS,
+  type ErrorCode,
+} from '../../lib/errors.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
   describeInternalIssuer,
@@ -8,7 +14,7 @@ import {
   PUBLIC_ISSUER_FIX,
 } from '../../lib/internal-issuer.ts'
 import { type AadstsEntry, DEFAULT_FIXES, explainAadsts, formatFix } from '../aadsts.ts'
-import type { Assertion } from './assertion.ts'
+import { type Assertion, formatAudience, truncateClaims } from './assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from './clock-skew.ts'
 import { parseHttpDate, type TokenEndpointResponse } from './token-endpoint.ts'
 import { type Destination, ENTRA, TOKEN_PROXY } from './transport-errors.ts'
@@ -84,12 +90,13 @@ export function parseEntraError(
       entra,
     })
   }
-  const { issuer, subject, audience } = assertion
   const retryAfterMs = parseRetryAfter(String(response.headers['retry-after'] ?? ''), entraTime)
-  return new BrokerError(known.code, answer.replace(/\.$/, ''), {
+  const isAsked = retryAfterMs !== undefined && !ERROR_KINDS[known.code].permanent
+  const asked = isAsked ? `; Entra ID asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : ''
+  return new BrokerError(known.code, `${answer.replace(/\.$/, '')}${asked}`, {
     fix: formatFix(known, assertion),
     entra,
-    assertion: { issuer, subject, audience },
+    assertion: truncateClaims(assertion),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
 }
@@ -156,7 +163,7 @@ export function parseTokenProxyError(
   if (status === 403) {
     return new BrokerError(
       'token_proxy_forbidden',
-      `${answered}: ${assertion.subject} may not use the managed identity ${clientId}`,
+      `${answered}: ${scrubAndTruncate(assertion.subject, MAX_REASON)} may not use the managed identity ${clientId}`,
       `create a ClusterRole with the verb use-managed-identity on the resource ${clientId} of the API group cid.wi.aks.azure.com, and bind the service account to it; wimds doctor prints both`,
     )
   }
@@ -166,7 +173,7 @@ export function parseTokenProxyError(
     }
     return new BrokerError(
       'assertion_refused',
-      `${answered}: it does not accept the projected token with the audience ${assertion.audience.join(', ')}`,
+      `${answered}: it does not accept the projected token with the audience ${formatAudience(assertion.audience)}`,
       'use the token that the AKS webhook projects for identity bindings, with the audience api://AKSIdentityBinding; for direct federation set exchangeVia: entra in the identities file',
     )
   }

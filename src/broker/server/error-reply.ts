@@ -43,6 +43,12 @@ function toHttpError(thrown: unknown): BrokerError | undefined {
 const ERROR_HEADER = 'X-Wimds-Error'
 
 /**
+ * The longest Retry-After of a reply, in seconds. Azure's clients sleep for what it says, without a word; a caller that comes
+ * earlier gets the cached failure and does not reach Entra ID, whose own Retry-After the token cache keeps.
+ */
+const MAX_RETRY_AFTER = 10
+
+/**
  * Adds the headers of every error. The body becomes ASCII: messages of Entra ID hold other characters,
  * and old clients read bodies by the charset of their platform.
  */
@@ -50,7 +56,8 @@ function prepareError(reply: Reply, error: BrokerError, methods: readonly string
   const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
   if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
   if (!error.isPermanent) {
-    headers['Retry-After'] = String(Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000)))
+    const seconds = Math.ceil((error.retryAfterMs ?? 0) / 1000)
+    headers['Retry-After'] = String(Math.min(MAX_RETRY_AFTER, Math.max(1, seconds)))
   }
   return prepareReply({
     ...reply,

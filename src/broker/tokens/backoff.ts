@@ -4,6 +4,7 @@
  */
 import type { BrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
+import { MIN_TTL_MS } from './clock.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
 
 const SECOND_MS = 1000
@@ -33,8 +34,8 @@ export interface FailedExchange {
 
 /**
  * Returns after how many milliseconds the cache retries by itself. It waits for Retry-After, but not after
- * a permanent failure, so that a fix takes effect. It retries at the end of the cached token's lifetime at the latest,
- * when callers begin to wait. `random` returns [0, 1).
+ * a permanent failure, so that a fix takes effect. It retries when the cached token is no longer served at the latest: callers
+ * begin to wait. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
@@ -44,7 +45,7 @@ export function computeRetryDelayMs(
   const hasToken = tokenTtlMs > 0
   const backoffMs = maxBackoffMs(selectPolicy(error, hasToken), failures) * random()
   if (error.isPermanent && !hasToken) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoffMs)
-  const delayMs = hasToken ? Math.min(tokenTtlMs, backoffMs) : backoffMs
+  const delayMs = hasToken ? Math.min(tokenTtlMs - MIN_TTL_MS, backoffMs) : backoffMs
   const retryAfterMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
   return Math.max(MIN_RETRY_MS, delayMs, jitterRetryAfter(retryAfterMs, random))
 }

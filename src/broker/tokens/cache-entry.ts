@@ -114,10 +114,11 @@ export class Entry {
   }
 
   /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
-  fail(error: BrokerError): Failure {
+  fail(error: BrokerError, isSameExchange = false): Failure {
     const { failure: last, ttlMs: tokenTtlMs } = this
+    const before = { last, tokenTtlMs, isSameExchange }
     this.#token = this.token
-    this.failure = new Failure(error, { last, tokenTtlMs }, this.#clock, this.#random)
+    this.failure = new Failure(error, before, this.#clock, this.#random)
     return this.failure
   }
 

@@ -98,11 +98,11 @@ export class Exchanges {
 
   /**
    * Starts the refresh, or the retry after a failure, unless it is running: in the background, unless the token expired
-   * while the machine slept. Its failure is recorded in the entry.
+   * while the machine slept, or the process stood still: callers wait for it. Its failure is recorded in the entry.
    */
   refresh(entry: Entry): void {
     if (this.find(entry) !== undefined) return
-    const isBackground = entry.failure !== undefined || entry.ttlMs > 0
+    const isBackground = entry.ttlMs > 0 || entry.failure?.isStale === false
     this.start(entry, { isBackground, isUnasked: true }).token.catch(() => {})
   }
 
@@ -147,8 +147,9 @@ export class Exchanges {
       const isReplaced = !isSameExchange(request.identity, successor.request.identity)
       if (isReplaced && mayRecoverWithNewAssertion(error))
         return this.#run(successor, options, answer)
+      const isLate = this.find(entry)?.isBackground === true && options.isBackground !== true
       this.#flights.delete(entry.key)
-      throw this.#fail(successor, error)
+      throw this.#fail(successor, error, isLate)
     }
     this.#flights.delete(entry.key)
     this.#succeed(this.#findSuccessor(entry), token)
@@ -194,15 +195,15 @@ export class Exchanges {
     this.schedule(entry)
   }
 
-  /** Records a failure, and returns the error for the callers that wait. */
-  #fail(entry: Entry, error: BrokerError): BrokerError {
+  /** Records a failure, and returns the error for the callers that wait; `isLate`: they have had one of this exchange. */
+  #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
     const { request, ttlMs: ttl } = entry
     if (error.code === 'overloaded' && ttl === 0 && !entry.isPrefetched) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.isEmpty) this.#store.remove(entry)
       return error
     }
-    const failure = entry.fail(error)
+    const failure = entry.fail(error, isLate)
     if (ttl > 0) this.#options.onRefresh({ request, error, ttlMs: ttl })
     this.schedule(entry)
     return error.with({ retryAfterMs: failure.ttlMs })

@@ -107,10 +107,13 @@ export class TokenCache {
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
-  #isFailureCached(entry: Entry, { ttlMs: negativeTtlMs, isRetryDue }: Failure): boolean {
-    if (negativeTtlMs > 0) return true
+  #isFailureCached(entry: Entry, failure: Failure): boolean {
+    if (failure.ttlMs > 0) return true
+    // Callers had a token until now: they wait for the exchange that says how it is.
+    if (failure.isUnseen) return false
     // Its timer is late. After the machine slept it is not, and the failure is too old for the caller.
-    if (entry.timer !== undefined && isRetryDue) this.#exchanges.refresh(entry)
+    const isLate = entry.timer !== undefined && failure.isRetryDue && !failure.isStale
+    if (isLate) this.#exchanges.refresh(entry)
     return this.#exchanges.find(entry)?.isBackground === true
   }
 

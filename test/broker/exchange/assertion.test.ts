@@ -5,6 +5,7 @@ import {
   createAssertionReader,
   hasUnexpectedAudience,
 } from '../../../src/broker/exchange/assertion.ts'
+import { toBrokerError } from '../../../src/lib/errors.ts'
 import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -70,7 +71,8 @@ test('returns an expired token: the local clock does not decide', async () => {
 
 describe('fails with a code and a fix when the file is', () => {
   const NOT_MOUNTED = /mount a projected/u
-  const NOT_REGULAR = /cannot be read: not a regular file\. Fix: check that it is/u
+  const NOT_REGULAR =
+    /cannot be read: not a regular file\. Fix: set AZURE_FEDERATED_TOKEN_FILE to the file/u
   const CLAIM = /iss, sub, aud and exp/u
 
   test.each<[string, string, () => unknown, RegExp]>([
@@ -94,14 +96,21 @@ describe('fails with a code and a fix when the file is', () => {
     })
   })
 
-  test('not permitted to be read: assertion_unreadable', async () => {
-    const denied = Object.assign(new Error('permission denied'), { code: 'EACCES' })
-    const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
-    await expect(read(path)).rejects.toMatchObject({
-      code: 'assertion_unreadable',
-      message: expect.stringMatching(/EACCES.*may read it/u),
-    })
-  })
+  test.each([
+    ['EACCES', /cannot be read: EACCES\. Fix: let the user of the sidecar read it/u],
+    ['EMFILE', /cannot be read: EMFILE\. Fix: raise the limit of open files/u],
+    ['EIO', /cannot be read: EIO\. Fix: check the file system/u],
+  ])(
+    'not to be read because of %s: assertion_unreadable, with a fix for that',
+    async (code, fix) => {
+      const denied = Object.assign(new Error('no'), { code })
+      const read = createAssertionReader({ readFile: () => Promise.reject(denied) })
+      await expect(read(path)).rejects.toMatchObject({
+        code: 'assertion_unreadable',
+        message: expect.stringMatching(fix),
+      })
+    },
+  )
 
   test('a token without the audience of WIMDS_AUDIENCE: assertion_audience', async () => {
     await writeFile(path, jwt({ ...CLAIMS, aud: 'https://kubernetes.default.svc' }))
@@ -158,6 +167,14 @@ test('does not repeat the content of a wrong file in the error', async () => {
   await expect(createAssertionReader()(path)).rejects.not.toMatchObject({
     message: expect.stringContaining('hunter2'),
   })
+})
+
+test('keeps no more of long audiences in the error than a credential may have', async () => {
+  const aud = Array.from({ length: 40 }, () => `https://kubernetes.default.svc/${'a'.repeat(1000)}`)
+  await writeFile(path, jwt({ ...CLAIMS, aud }))
+  const error = await createAssertionReader({ audience: 'another' })(path).catch(toBrokerError)
+  expect(error).toMatchObject({ code: 'assertion_audience' })
+  expect(String(error).length).toBeLessThan(1500)
 })
 
 test('rejects a huge file after reading its beginning', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type BrokerError, toBrokerError } from '../../../src/lib/errors.ts'
 import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
+import { parseEntraError } from '../../../src/broker/exchange/entra-errors.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 
@@ -53,6 +54,35 @@ test.each(['It is over. Timestamp: 2025-07-01 23:32:51Z', 'It is over.', 'Is it 
     expect((await rejection()).message).toMatch(/\w[.?] Fix: have/)
   },
 )
+
+test('keeps no more of the claims of a token than a credential may have', async () => {
+  const subject = 'a'.repeat(40_000)
+  const error = parseEntraError(
+    {
+      status: 401,
+      headers: {},
+      text: '',
+      date: NOW,
+      json: { error: 'invalid_client', error_codes: [700213] },
+    },
+    {
+      issuer: `https://issuer.test/${subject}`,
+      subject,
+      audience: Array(1000).fill('b'),
+      expiresAt: NOW + MINUTE_MS,
+    },
+    NOW,
+  )
+  expect(error.code).toBe('federated_credential_not_found')
+  expect(JSON.stringify([error.message, error.assertion]).length).toBeLessThan(4000)
+})
+
+test('says for how long Entra ID asks to wait', async () => {
+  simulator.faults.add({ kind: 'throttled', retryAfterSeconds: 3600 })
+  const { message, retryAfterMs } = await rejection()
+  expect(message).toMatch(/; Entra ID asks to wait 3000 s\. Fix: wait/)
+  expect(retryAfterMs).toBe(50 * MINUTE_MS)
+})
 
 test('truncates the error and the ids of a response', async () => {
   const long = 'x '.repeat(2000)

@@ -42,6 +42,13 @@ test.each([
   expect(headers['retry-after']).toBe(retryAfter)
 })
 
+test('replies with a Retry-After of 10 s at most, for which a client sleeps', async () => {
+  const error = new BrokerError('entra_throttled', 'x', { retryAfterMs: 3_600_000 })
+  const { headers, body } = await ask(failingWith(error))
+  expect(headers['retry-after']).toBe('10')
+  expect(body).toContain('Temporarily throttled, too many requests')
+})
+
 test('gives each reply a request id of its own, also one that was rendered before', async () => {
   await using app = createMetadataApp(parts())
   const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))

@@ -29,7 +29,12 @@ describe('computeRetryDelayMs', () => {
     ['30 s for an issuer out of reach', createError('issuer_unreachable'), attempt(99), 30],
     ['300 s for a permanent failure', createError('policy_refused'), attempt(99, 1e9), 300],
     ['300 s for one without a token', createError('policy_refused'), attempt(99), 300],
-    ['the lifetime of the token', createError('entra_unavailable'), attempt(99, 7000), 7],
+    [
+      'the time for which the token is served',
+      createError('entra_unavailable'),
+      attempt(99, 7000),
+      6.5,
+    ],
   ])('is capped at %s', (_, error, failed, seconds) => {
     expect(computeRetryDelayMs(error, failed, highest)).toBeCloseTo(seconds * SECOND_MS, 3)
   })

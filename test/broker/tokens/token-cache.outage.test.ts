@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
-import { ask, askFor, slowest, textsOf } from './callers.ts'
+import { type Answer, ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS, setUp, useFakeTime } from './setup.ts'
+import { HOUR_MS, MINUTE_MS, range, SECOND_MS, setUp, useFakeTime } from './setup.ts'
 
 useFakeTime()
 
@@ -65,17 +65,39 @@ describe('while a valid token is cached', () => {
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(5 * MINUTE_MS)
   })
 
-  test('and then expires in the outage, callers get the failure at once', async () => {
+  test('and then expires in the outage, callers wait for one more exchange, then get its failure at once', async () => {
     const { entra, get } = setUp()
     await ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(1)
     await ask(get, VAULT)
     entra.behave({ error: 'entra_timeout', latencyMs: 8000 })
-    await askFor(get, { forMs: HOUR_MS, everyMs: 1000 })
+    await askFor(get, { forMs: HOUR_MS - 2000, everyMs: 1000 })
+    const first: Promise<Answer>[] = []
+    for (const _ of range(20)) {
+      first.push(ask(get, VAULT))
+      await vi.advanceTimersByTimeAsync(1000)
+    }
+    expect(slowest(await Promise.all(first))).toBeLessThanOrEqual(8000)
     const answers = await askFor(get, { forMs: MINUTE_MS, everyMs: 1000 })
     expect(textsOf(answers)).toEqual(['entra_timeout'])
     expect(slowest(answers)).toBe(0)
   })
+
+  test.each([0, 0.3, 0.6, 0.9, 0.999])(
+    'and Entra ID is back when it ends, no caller gets a failure (jitter %d)',
+    async (random) => {
+      const { entra, get } = setUp({ random: () => random })
+      entra.behave({ lifetimeMs: 10 * MINUTE_MS })
+      await ask(get, VAULT)
+      entra.behave({ error: 'entra_unavailable' })
+      const before = await askFor(get, { forMs: 10 * MINUTE_MS - 1000, everyMs: 1000 })
+      expect(before.every(({ ok }) => ok)).toBe(true)
+      entra.behave({ latencyMs: 2000 })
+      const after = await askFor(get, { forMs: 10_000, everyMs: 100 })
+      expect(after.every(({ ok }) => ok)).toBe(true)
+      expect(slowest(after)).toBeLessThanOrEqual(2000)
+    },
+  )
 })
 
 describe('while no token is cached', () => {
@@ -109,17 +131,23 @@ describe('while no token is cached', () => {
     },
   )
 
-  test('a caller for whom the timer of the retry is late starts it, and does not wait', async () => {
+  test.each([
+    ['half a second late starts it, and does not wait', 500, false],
+    ['a minute late, as after a stop of the process, waits for it', MINUTE_MS, true],
+  ])('a caller for whom the timer of the retry is %s', async (_, late, waits) => {
     let lateMs = 0
     const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
-    const { entra, get } = setUp({ clock })
+    const { entra, get } = setUp({ clock, random: () => 0 })
     entra.behave({ error: 'entra_unreachable' })
     await ask(get, VAULT)
     entra.behave({ latencyMs: 100 })
-    lateMs = MINUTE_MS
-    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unreachable', tookMs: 0 })
-    expect(entra.exchanges).toHaveLength(2)
+    lateMs = late
+    const answer = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(100)
+    expect(await answer).toMatchObject(
+      waits ? { ok: true, tookMs: 100 } : { text: 'entra_unreachable', tookMs: 0 },
+    )
+    expect(entra.exchanges).toHaveLength(2)
     expect((await ask(get, VAULT)).ok).toBe(true)
   })
 
@@ -129,6 +157,30 @@ describe('while no token is cached', () => {
     await askFor(get, { forMs: 10 * MINUTE_MS, everyMs: 2000 })
     await vi.advanceTimersByTimeAsync(HOUR_MS)
     expect((await ask(get, VAULT)).retryAfterMs).toBeLessThanOrEqual(1000)
+  })
+
+  test('a caller after a stop of the process waits for the retry, although its timer was first', async () => {
+    let lateMs = 0
+    const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
+    const { entra, get } = setUp({ clock, random: () => 0 })
+    entra.behave({ error: 'entra_unreachable' })
+    await ask(get, VAULT)
+    entra.behave({ latencyMs: 100 })
+    lateMs = MINUTE_MS
+    await vi.advanceTimersByTimeAsync(250)
+    expect(entra.exchanges).toHaveLength(2)
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(await answer).toMatchObject({ ok: true })
+  })
+
+  test('an exchange that outlasts the limit of its callers counts as one failure', async () => {
+    const { entra, cache, get } = setUp({ timeoutMs: 8000 })
+    entra.behave({ latencyMs: MINUTE_MS })
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(16_000)
+    expect(await answer).toMatchObject({ text: 'entra_timeout', tookMs: 8000 })
+    expect(cache.entries()[0]?.failure?.count).toBe(1)
   })
 
   test('a failure keeps the time of the first one until an exchange succeeds', async () => {
