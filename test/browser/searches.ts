@@ -21,7 +21,10 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'Multiple user assigned identities exist': ['troubleshooting.html#identity_ambiguous'],
   'unable to verify the first certificate': ['troubleshooting.html#entra_tls'],
   'address already in use': ['troubleshooting.html#listen_failed'],
-  'failed calling webhook': ['webhook.html#when-it-fails'],
+  'failed calling webhook': [
+    'webhook.html#when-it-fails',
+    'troubleshooting.html#webhook_unavailable',
+  ],
   'violates PodSecurity': ['troubleshooting.html#pod_not_admitted'],
   CrashLoopBackOff: [
     'troubleshooting.html#sidecar_not_running',
@@ -49,5 +52,5 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'wimds.io/mode': ['kubernetes.html#injection-at-admission'],
   limitations: ['#limitations'],
   windows: ['#limitations'],
-  'audit log': ['logs.html#audit-trail'],
+  'audit log': ['logs.html#audit-log'],
 }
