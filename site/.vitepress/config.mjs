@@ -33,7 +33,7 @@ export default defineConfig({
         text: REF === 'main' ? `after ${VERSION}` : VERSION,
         items: [
           { text: 'Changes', link: '/changelog' },
-          { text: 'Versions', link: posix.dirname(DOCS_URL) + '/' },
+          { text: 'Versions', link: posix.dirname(DOCS_URL) + '/versions.html' },
         ],
       },
     ],
