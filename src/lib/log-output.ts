@@ -27,26 +27,34 @@ export function createLogOutput({ stdout }: Pick<CommandIo, 'stdout'>): LogOutpu
     }
   }
   const fd = Number(stdout.fd)
-  let buffered = Buffer.alloc(0)
+  const lines: Buffer[] = []
+  let bytes = 0
   let isFull = false
   let timer: NodeJS.Timeout | undefined
 
+  /** Writes line by line: a pipe that several processes share keeps the lines whole, up to 4096 bytes. */
   const flush = () => {
     clearTimeout(timer)
     try {
-      while (buffered.length > 0) buffered = buffered.subarray(writeSync(fd, buffered))
+      for (let line = lines[0]; line !== undefined; line = lines[0]) {
+        const written = writeSync(fd, line)
+        bytes -= written
+        if (written < line.length) lines[0] = line.subarray(written)
+        else lines.shift()
+      }
       isFull = false
     } catch {
       timer = setTimeout(flush, RETRY_MS).unref()
     }
   }
   return {
-    write: (line) => {
-      if (buffered.length > 0) flush()
-      const bytes = Buffer.from(line)
-      isFull ||= buffered.length > 0 && buffered.length + bytes.length > MAX_BUFFERED
+    write: (text) => {
+      if (bytes > 0) flush()
+      const line = Buffer.from(text)
+      isFull ||= bytes > 0 && bytes + line.length > MAX_BUFFERED
       if (isFull) return false
-      buffered = Buffer.concat([buffered, bytes])
+      lines.push(line)
+      bytes += line.length
       flush()
       return true
     },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, constants, openSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -11,13 +13,12 @@ const SCRIPT = join(import.meta.dirname, 'write-lines.ts')
 /** More than a pipe and the buffer take. */
 const MANY = 4000
 
-/** Starts a process that runs the script. */
-function start(program: string, args: readonly string[]) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+/** Starts a process that runs the script. Its standard output is this descriptor, or else a pipe. */
+function start(program: string, args: readonly string[], fd: number | 'pipe' = 'pipe') {
+  const child = spawn(program, args, { stdio: ['ignore', fd, 'inherit', 'ipc'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  assert(child.stdout !== null)
   return {
-    stdout: child.stdout,
+    stdout: child.stdout ?? new Socket(),
     disconnect: () => child.disconnect(),
     /**
      * Lets the process write lines, or delete a file. Resolves to the number of lines that it has dropped until then;
@@ -54,6 +55,29 @@ test('lines flow again after a stalled reader reads again, and each dropped one 
   expect(next).toMatchObject({ event: 'token_obtained', number: MANY + 1 })
   expect(stalled).toMatchObject({ level: 'warn', event: 'log_output_stalled', count: dropped })
   expect(others.map(({ number }) => number)).toEqual(others.map((_, index) => MANY + 2 + index))
+})
+
+test('lines of two processes that share a pipe stay whole', async () => {
+  using folder = createFolder()
+  const path = folder.file('pipe')
+  execFileSync('mkfifo', [path])
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  const processes = [1, 2].map(() => start(process.execPath, [SCRIPT], fd))
+  const dropped = await Promise.all(processes.map(({ ask }) => ask(MANY)))
+  const reader = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) })
+  onTestFinished(() => {
+    reader.destroy()
+    closeSync(fd)
+  })
+
+  let count = dropped.reduce<number>((sum, each = 0) => sum + MANY - each, 0)
+  expect(count).toBeLessThan(2 * MANY)
+  for await (const line of createInterface({ input: reader })) {
+    expect(parse(line)).toMatchObject({ event: 'token_obtained' })
+    count -= 1
+    if (count === 0) break
+  }
+  expect(count).toBe(0)
 })
 
 test('lines flow again after a full disk was freed, and each dropped one is counted', async ({
