@@ -107,11 +107,6 @@ export class ConnectionLimiter {
    * accepted socket of a request's socket, which TLS replaces.
    */
   attach(server: Server, handler: RequestListener, findSocket = (socket: Socket) => socket): void {
-    const endReply = (socket: Socket) => this.#endReply(findSocket(socket))
-    /** The one listener of all replies: a closure for each request would cost more than the rest of this. */
-    function onClose(this: ServerResponse): void {
-      endReply(this.req.socket)
-    }
     server.on('connection', (socket: Socket) => this.#add(socket))
     server.on('request', (request, response: ServerResponse) => {
       const socket = findSocket(request.socket)
@@ -123,7 +118,7 @@ export class ConnectionLimiter {
         socket.destroy()
         return
       }
-      response.on('close', onClose)
+      response.on('close', () => this.#endReply(socket))
       pending.push(response)
       handler(request, response)
     })
