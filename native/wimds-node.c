@@ -15,13 +15,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +329,63 @@ static void drop_privileges(unsigned uid) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
 }
 
+/* What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel. */
+static const unsigned DENIED[] = {
+    SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
+    SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
+    SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_open_by_handle_at,
+    SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
+    SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
+    SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
+};
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+enum {
+  DENIED_COUNT = sizeof DENIED / sizeof *DENIED,
+  /* Calls of x32, which have the architecture of x86-64. */
+  X32 = 0x40000000,
+  NEW_NAMESPACES =
+      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
+};
+
+/* The first argument is an int or a set of flags in the lower half; both architectures are little-endian. */
+#define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
+#define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+#define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
+#define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
+
+/*
+ * Filters the system calls of this process and of all that it starts. clone3 fails as if it did not exist, since its flags
+ * are in memory, where no filter can read them: the C library then calls clone. Of sockets, those of Unix and IP remain; a
+ * netlink socket fails as if the family did not exist, which the look-up of names takes.
+ */
+static void filter_calls(void) {
+  struct sock_filter filter[32 + 2 * DENIED_COUNT] = {
+      LOAD(arch), IS(ARCHITECTURE, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS),
+      LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1), FAIL(ENOSYS),
+      IS(SYS_clone3, 0, 1), FAIL(ENOSYS),
+  };
+  unsigned short count = 8;
+  for (int i = 0; i < DENIED_COUNT; i++) {
+    filter[count++] = (struct sock_filter)IS(DENIED[i], 0, 1);
+    filter[count++] = (struct sock_filter)FAIL(EPERM);
+  }
+  const struct sock_filter end[] = {
+      IS(SYS_clone, 0, 4), LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 0, 1), FAIL(EPERM),
+      RETURN(SECCOMP_RET_ALLOW),
+      IS(SYS_socket, 0, 5), LOAD(args[0]), IS(AF_UNIX, 3, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
+      RETURN(SECCOMP_RET_ALLOW),
+  };
+  memcpy(filter + count, end, sizeof end);
+  struct sock_fprog program = {.len = (unsigned short)(count + sizeof end / sizeof *end), .filter = filter};
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) fail(errno, "cannot filter system calls");
+}
+
 /* Becomes PROGRAM, with no descriptor but the standard ones and the channel. */
 static int run_broker(char **arguments, int count) {
   int end = 1;
@@ -345,6 +406,7 @@ static int run_broker(char **arguments, int count) {
   if (channel > 3) close_range(3, (unsigned)channel - 1, 0);
   close_range((unsigned)channel + 1, ~0U, 0);
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
+  filter_calls();
   execv(program[0], program);
   fail(errno, "%s", program[0]);
 }

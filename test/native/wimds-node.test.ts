@@ -1,5 +1,12 @@
 /** The program of the node agent, with real namespaces, directories and processes. */
-import { execFileSync, fork, spawn, type ChildProcess, type SendHandle } from 'node:child_process'
+import {
+  execFileSync,
+  fork,
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type SendHandle,
+} from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -239,6 +246,46 @@ describe.skipIf(lacksCalls)('read-files', () => {
   })
 })
 
+const DENIED = [
+  'unshare',
+  'setns',
+  'mount',
+  'umount2',
+  'open_tree',
+  'move_mount',
+  'fsopen',
+  'ptrace',
+  'process_vm_readv',
+  'process_vm_writev',
+  'pidfd_getfd',
+  'bpf',
+  'perf_event_open',
+  'open_by_handle_at',
+  'keyctl',
+  'io_uring_setup',
+]
+
+/** Prints the error of each call, or OK. */
+const CALLS = `
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define TRY(name, call) do { errno = 0; printf("%s %s\\n", name, (call) < 0 ? strerrorname_np(errno) : "OK"); } while (0)
+int main(void) {
+  ${DENIED.map((name) => `TRY("${name}", syscall(SYS_${name}, 0, 0, 0, 0, 0, 0));`).join('\n  ')}
+  TRY("clone", syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0));
+  TRY("clone3", syscall(SYS_clone3, 0, 0));
+#ifdef __x86_64__
+  TRY("x32", syscall(0x40000000 | SYS_getpid));
+#endif
+  ${['NETLINK', 'PACKET', 'INET', 'INET6', 'UNIX'].map((family) => `TRY("AF_${family}", socket(AF_${family}, SOCK_DGRAM, 0));`).join('\n  ')}
+}`
+
 describe.skipIf(lacksCalls)('run-broker', () => {
   const host = directory.file('host')
   const file = directory.file('open')
@@ -285,6 +332,50 @@ describe.skipIf(lacksCalls)('run-broker', () => {
         'request: {"to":{"is":"ready"}}',
       ]),
     )
+  })
+
+  test('leaves the broker no call that reaches other namespaces, processes or the kernel', async () => {
+    const tries = directory.write('calls.c', CALLS)
+    const calls = directory.file('calls')
+    expect(spawnSync('gcc', ['-o', calls, tries]).stderr.toString()).toBe('')
+    chmodSync(calls, 0o755)
+    const { stdout } = await waitForEnd(start(calls))
+    expect(
+      Object.fromEntries(
+        stdout
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' ')),
+      ),
+    ).toEqual({
+      ...Object.fromEntries(DENIED.map((name) => [name, 'EPERM'])),
+      clone: 'EPERM',
+      clone3: 'ENOSYS',
+      ...(process.arch === 'x64' && { x32: 'ENOSYS' }),
+      AF_NETLINK: 'EAFNOSUPPORT',
+      AF_PACKET: 'EAFNOSUPPORT',
+      AF_INET: 'OK',
+      AF_INET6: 'OK',
+      AF_UNIX: 'OK',
+    })
+  })
+
+  test('lets Node resolve names, start threads and serve', async () => {
+    const script = `
+      const { Worker } = require('node:worker_threads')
+      require('node:dns').lookup('localhost', (error, address) => {
+        const server = require('node:http').createServer((_, response) => response.end('served'))
+        server.listen(0, '127.0.0.1', async () => {
+          const reply = await fetch('http://127.0.0.1:' + server.address().port)
+          new Worker('process.stdout.write("thread ")', { eval: true }).once('exit', async () => {
+            console.log(error ?? 'resolved', await reply.text())
+            process.exit()
+          })
+        })
+      })`
+    const path = directory.write('threads.cjs', script)
+    const { stdout } = await waitForEnd(start(`exec ${process.execPath} ${path}`))
+    expect(stdout).toBe('thread resolved served\n')
   })
 
   test('ends the broker with the agent', async () => {
