@@ -111,6 +111,8 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     brokers: BROKERS.find((each) => each === flags.value('brokers')) ?? 'namespace',
     maxBrokers,
     uidRange,
+    /** Of the container. */
+    memoryLimitBytes: Number(env['MEMORY_LIMIT'] ?? '') || undefined,
     warnings:
       flags.value('broker-admin-listen') === undefined
         ? []

@@ -25,6 +25,7 @@ import { createPeerUidLookup } from '../../broker/server/peer-uid.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
+import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
 import { startBroker } from './broker-process.ts'
 import { BrokerUids } from './broker-uids.ts'
@@ -40,6 +41,7 @@ const CLOSE_TIMEOUT_MS = 1000
 const MAX_CONCURRENT_TOOLS = 4
 /** A heap ends before the memory of the container, whose end would be the agent's, too. */
 const MAX_HEAP_MIB = { namespace: 96, node: 160 }
+const MAX_BROKER_BYTES = { namespace: 160 * 1024 * 1024, node: Infinity }
 
 const TOO_LARGE =
   'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
@@ -213,6 +215,12 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
       log.warn('broker_ended', { message })
       if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
     },
+  })
+  watchMemory({
+    all: () => brokers.all(),
+    maxBytes: MAX_BROKER_BYTES[options.brokers],
+    limitBytes: options.memoryLimitBytes,
+    signal: io.signal,
   })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>

@@ -17,6 +17,7 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     brokers: 'namespace',
     maxBrokers: 16,
     uidRange: { first: 60_000_000, last: 60_000_999 },
+    memoryLimitBytes: undefined,
     warnings: [],
   })
 })
@@ -36,7 +37,7 @@ test('takes every option', () => {
     '--max-brokers=100',
     '--broker-uids=7000-7999',
   ]
-  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
+  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1', MEMORY_LIMIT: '1048576' })).toEqual({
     isUninstallCheck: false,
     nodeName: 'node-2',
     cniResultsDirectory: '/cni/results',
@@ -49,6 +50,7 @@ test('takes every option', () => {
     brokers: 'node',
     maxBrokers: 100,
     uidRange: { first: 7000, last: 7999 },
+    memoryLimitBytes: 1_048_576,
     warnings: [expect.stringContaining('--broker-admin-listen has no effect')],
   })
 })
