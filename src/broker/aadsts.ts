@@ -303,6 +303,11 @@ export function findAadstsUrl(aadsts?: number): string | undefined {
   return AADSTS_TABLE.has(aadsts) ? `${DOCS_URL}/aadsts.html#aadsts${aadsts}` : undefined
 }
 
+/** Returns true for a rejection that counts as temporary, since what is missing may be new. */
+export function isInGrace(error: BrokerError): boolean {
+  return !error.isPermanent && findGraceMs(error) > 0
+}
+
 /** Returns the entry of an error of Entra ID; undefined if it has another code, as for an issuer that explains it. */
 function findEntry({ code, entra }: BrokerError): AadstsEntry | undefined {
   const entry = explainAadsts(entra?.aadsts)

@@ -126,10 +126,8 @@ function createCache(
   const { timeoutMs, region } = config.exchange
   const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
   const clock = systemClock
-  const { limit } = exchanges
   const source = exchanges.createSource({
     readAssertion,
-    limit,
     onSkew,
     onAttempt,
     region,

@@ -4,7 +4,6 @@
  */
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
-import type { Semaphore } from '../lib/semaphore.ts'
 import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
 import { systemClock } from './tokens/clock.ts'
 import { countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
@@ -14,7 +13,7 @@ import { setMemoryFlags } from './v8-settings.ts'
 
 interface SourceOptions extends Pick<
   ExchangeOptions,
-  'readAssertion' | 'region' | 'limit' | 'onSkew' | 'onAttempt'
+  'readAssertion' | 'region' | 'onSkew' | 'onAttempt'
 > {
   /** How long a caller waits, in milliseconds. */
   readonly timeoutMs: number
@@ -23,8 +22,6 @@ interface SourceOptions extends Pick<
 export interface ExchangeStack {
   /** Creates the source of a token cache. If loading MSAL or the transport fails, so does every request. */
   readonly createSource: (options: SourceOptions) => TokenSource
-  /** Limits the POSTs of a process together. */
-  readonly limit: Semaphore
 }
 
 /** Loading blocks the event loop: the ports and the first probe go first. */
@@ -42,7 +39,7 @@ export function createExchangeStack({
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   function createSource({ timeoutMs, ...options }: SourceOptions): TokenSource {
-    const parts = { ...options, clock, share: shareIdentityFailures(clock, throttles) }
+    const parts = { ...options, clock, limit, share: shareIdentityFailures(clock, throttles) }
     let source: Promise<TokenSource> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange)
@@ -56,7 +53,7 @@ export function createExchangeStack({
     return async (...request) => (await loadOnce())(...request)
   }
 
-  return { createSource, limit }
+  return { createSource }
 }
 
 async function loadExchange(exchange: ProcessConfig['exchange']) {

@@ -4,6 +4,7 @@
  */
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
+import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './backoff.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
@@ -183,15 +184,17 @@ const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
 
 /**
  * Returns the delay before the next attempt in milliseconds, at most `leftMs`; undefined if the error is not worth
- * one, or if it would come too late. A 429 without Retry-After is not worth one: Entra ID usually requests 60 s (E5).
+ * one, or if it would come too late. Another node of Entra ID may know a credential that is new (E8). A 429 without Retry-After is not worth one: Entra ID usually requests 60 s (E5).
  */
 function computeDelayMs(
-  { code, retryAfterMs = 0 }: BrokerError,
+  error: BrokerError,
   attempts: number,
   leftMs: number,
   random: () => number,
 ): number | undefined {
-  const isTransient = TRANSIENT_CODES.has(code) || (code === 'entra_throttled' && retryAfterMs > 0)
+  const { code, retryAfterMs = 0 } = error
+  const isShortThrottle = code === 'entra_throttled' && retryAfterMs > 0
+  const isTransient = TRANSIENT_CODES.has(code) || isShortThrottle || isInGrace(error)
   if (!isTransient || retryAfterMs > leftMs) return undefined
   const delayMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
   return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))

@@ -44,11 +44,6 @@ export function createExchangeLimit({
   })
 }
 
-/** Returns a limit in which a call needs a permit of both: of `own` first, then of `shared`. */
-export function nestLimits(own: Semaphore, shared: Semaphore): Semaphore {
-  return (work, options) => own(() => shared(work, options), options)
-}
-
 /** Creates the error of a request that finds no capacity, which `setting` limits. */
 export function createOverloadedError(reason: string, setting: string): BrokerError {
   return new BrokerError('overloaded', reason, {

@@ -1,5 +1,7 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
@@ -37,6 +39,7 @@ export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges
   readonly #clock: Clock
+  readonly #timeoutMs: number
   readonly #onResult: (result: CacheResult) => void
 
   constructor(source: TokenSource, options: TokenCacheOptions) {
@@ -44,6 +47,7 @@ export class TokenCache {
     this.#store = new EntryStore(maxEntries, clock, random)
     this.#exchanges = new Exchanges(source, this.#store, options)
     this.#clock = clock
+    this.#timeoutMs = options.timeoutMs
     this.#onResult = onResult
   }
 
@@ -88,13 +92,16 @@ export class TokenCache {
   /** Answers a caller without a token: throws the cached failure at once, or waits for an exchange. */
   async #waitForToken(
     entry: Entry,
-    request: TokenRequest,
+    request: CacheRequest,
     createSignal: (() => AbortSignal) | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
     const { failure } = entry
     if (failure !== undefined && this.#isFailureCached(entry, failure)) {
       this.#onResult('negative_hit')
+      if (request.bypassCache === true && isInGrace(failure.error) && !waiting.isFull) {
+        return waiting.wait(this.#outlastGrace(entry, failure), createSignal)
+      }
       throw failure.error.with({ retryAfterMs: failure.ttlMs })
     }
     if (waiting.isFull) {
@@ -104,6 +111,28 @@ export class TokenCache {
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
     const { token } = this.#exchanges.start(entry, { correlationId: request.correlationId })
     return waiting.wait(token, createSignal)
+  }
+
+  /**
+   * Answers a caller that bypasses the cache while what is missing may be new: waits for the next retries, as long as a caller
+   * waits. Hadoop ABFS gives up after six tries, within 2 s if each is answered at once.
+   */
+  async #outlastGrace(entry: Entry, first: Failure): Promise<AccessToken> {
+    const endsAt = this.#clock.monotonic() + this.#timeoutMs
+    let failure = first
+    while (isInGrace(failure.error)) {
+      const leftMs = endsAt - this.#clock.monotonic()
+      const untilRetryMs = failure.msUntilRetry
+      await sleep(Math.max(0, Math.min(leftMs, untilRetryMs)), undefined, { ref: false })
+      if (untilRetryMs > leftMs) break
+      // Its timer may have made the retry.
+      if (entry.failure === failure) {
+        await this.#exchanges.start(entry, { isBackground: true }).token.catch(() => {})
+      }
+      if (entry.token !== undefined) return entry.token
+      failure = entry.failure ?? failure
+    }
+    throw failure.error.with({ retryAfterMs: failure.ttlMs })
   }
 
   /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */

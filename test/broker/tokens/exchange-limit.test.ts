@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { createExchangeLimit, nestLimits } from '../../../src/broker/tokens/exchange-limit.ts'
+import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
@@ -38,13 +38,9 @@ test('the third of two concurrent exchanges waits', async () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-const limitTo = (maxConcurrent: number) => createExchangeLimit({ maxConcurrent, timeoutMs: 10_000 })
-
-test.each([
-  ['its own limit', 1, 9],
-  ['a limit that caches share', 9, 1],
-])('a refresh goes before the exchanges of callers at %s', async (_, own, shared) => {
-  const { entra, get } = setUp({ limit: nestLimits(limitTo(own), limitTo(shared)) })
+test('a refresh goes before the exchanges of callers', async () => {
+  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: 10_000 })
+  const { entra, get } = setUp({ limit })
   await ask(get, VAULT)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
   entra.behave({ latencyMs: 100 })
