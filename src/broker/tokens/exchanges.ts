@@ -126,7 +126,7 @@ export class Exchanges {
       const timeout = new BrokerError(
         'entra_timeout',
         `Entra ID issued no token within ${timeoutMs / 1000} s`,
-        'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar',
+        'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar or the node agent',
       )
       throw this.#fail(this.#findSuccessor(entry), answer.error ?? timeout)
     } finally {

@@ -39,6 +39,8 @@ export type CheckName =
   | 'webhook_certificate'
   | 'injected_pods'
   | 'images'
+  | 'local_redirect'
+  | 'application'
 
 /** About twice the report of the largest identities file, with a failure for each identity. */
 const MAX_REPORT_LENGTH = 8 * 1024 * 1024

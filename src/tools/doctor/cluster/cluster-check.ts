@@ -6,6 +6,7 @@ import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
+import { checkLocalRedirect } from '../local-redirect-check.ts'
 import { checkVersion } from '../pre/cluster-checks.ts'
 import { checkCertificate } from './certificate-check.ts'
 import {
@@ -27,6 +28,7 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ['node_agent', checkAgents],
   ['injected_pods', checkInjectedPods],
   ['images', checkImages],
+  ['local_redirect', (_, kubectl) => checkLocalRedirect(kubectl)],
 ]
 
 /** Returns the checks. A check that fails is reported, not thrown. */

@@ -1,5 +1,5 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
-import { GATE, REDIRECT } from '../../../kubernetes/pod.ts'
+import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
@@ -65,6 +65,25 @@ export function checkInitContainer(
   }
   const { state, fix } = explain(cluster, container, kubectlLogs)
   return failed({ code, problem: `the init container ${container} ${state}`, fix })
+}
+
+/** Returns the failure of an application that ends again and again; undefined if none does. */
+export function checkApplication(
+  cluster: ClusterPod,
+  apps: readonly Container[],
+  kubectlLogs: (container: string) => string,
+): Outcome | undefined {
+  const crashing = apps.find(
+    ({ name }) => findStatus(cluster, name)?.state?.waiting?.reason === 'CrashLoopBackOff',
+  )
+  if (crashing === undefined) return undefined
+  const { name } = crashing
+  const { exitCode, reason, message } = findStatus(cluster, name)?.lastState?.terminated ?? {}
+  return failed({
+    code: 'application_crashes',
+    problem: `the container ${name} ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`,
+    fix: `see why in its log: ${kubectlLogs(name)}. If an address is in use, wimds listens on that port in the pod: choose another by the annotation wimds.io/port or wimds.io/admin-port`,
+  })
 }
 
 function isUnstarted(status: ContainerStatus | undefined): boolean {

@@ -1,6 +1,7 @@
 /** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
 import * as z from 'zod/mini'
 import { GATE } from '../../../kubernetes/pod.ts'
+import { parseJson } from '../../../lib/json.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
@@ -79,6 +80,7 @@ interface Agent {
   readonly subject: string
   /** For a command of kubectl. */
   readonly object: string
+  readonly isReady: boolean
 }
 
 /** Finds the agent on the node of the pod; returns an outcome if none runs there. */
@@ -114,36 +116,46 @@ async function findAgent({
     })
     return { outcome }
   }
-  return { namespace, name, subject, object, port: findStatusPort(agent.spec) }
+  const { ready: isReady = false } = status
+  return { namespace, name, subject, object, isReady, port: findStatusPort(agent.spec) }
 }
 
 async function explainUnserved(
-  { subject, object }: Agent,
+  agent: Agent,
   { kubectl, cluster }: NodeAgentOptions,
 ): Promise<Outcome> {
   const { namespace, name } = cluster
+  const { subject, object, isReady } = agent
   const reason = await readLastEvent(kubectl, name)
   const { state, lastState } = findStatus(cluster, GATE) ?? {}
   const started = state?.running ?? state?.terminated ?? lastState?.terminated
-  if (reason === '' && started === undefined) {
+  if (isReady && reason === '' && started === undefined) {
     return failed({
       code: 'pod_not_routed',
       problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
       fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod --namespace ${namespace} ${name}`,
     })
   }
-  return failed({
-    code: 'pod_not_routed',
-    ...(reason === ''
-      ? {
-          problem: `${subject} runs, and does not serve the pod yet`,
-          fix: `see its log: kubectl logs ${object}. A pod whose sandbox has just been created is served within seconds`,
-        }
-      : {
-          problem: `${subject} cannot serve the pod: ${reason}`,
-          fix: `see also its log: kubectl logs ${object}`,
-        }),
-  })
+  if (reason !== '') {
+    return failed({
+      code: 'pod_not_routed',
+      problem: `${subject} cannot serve the pod: ${reason}`,
+      fix: `see also its log: kubectl logs ${object}`,
+    })
+  }
+  const complaint = await readComplaint(kubectl, agent)
+  const said = complaint === '' ? '' : `; its log says: ${complaint}`
+  return isReady
+    ? failed({
+        code: 'pod_not_routed',
+        problem: `${subject} runs, and does not serve the pod yet${said}`,
+        fix: `see its log: kubectl logs ${object}. A pod whose sandbox has just been created is served within seconds`,
+      })
+    : failed({
+        code: 'node_agent_not_running',
+        problem: `${subject} is not ready, so it serves no new pod${said}`,
+        fix: `see why: kubectl logs ${object}, and kubectl describe pod ${object}`,
+      })
 }
 
 /** Returns why the agent could not serve the pod; empty if it has not said. */
@@ -152,6 +164,24 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   const events = await getAll(kubectl, Events, ['events', '--sort-by=.lastTimestamp', ofPod])
   const message = typeof events === 'string' ? undefined : events.items.at(-1)?.message
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
+}
+
+/** The warnings and errors of a log. */
+const Complaint = z.looseObject({
+  level: z.enum(['warn', 'error', 'fatal']),
+  event: z.optional(z.string()),
+  message: z.optional(z.string()),
+})
+
+/** Returns the last warning or error in the log of the agent, such as that it may not list pods; empty if there is none. */
+async function readComplaint(kubectl: Kubectl, { namespace, name }: Agent): Promise<string> {
+  const of = [`--namespace=${namespace}`, `--container=${CONTAINER}`, '--tail=200']
+  const { stdout } = await kubectl(['logs', name, ...of])
+  const complaints = stdout.split('\n').flatMap((line) => {
+    const { data } = Complaint.safeParse(parseJson(line))
+    return data?.message ?? data?.event ?? []
+  })
+  return scrubAndTruncate(complaints.at(-1) ?? '', MAX_MESSAGE)
 }
 
 /** Returns the agent to ask, of two during a rollout. In this order: it runs, is not being deleted, is ready, is newer. */

@@ -1,17 +1,18 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
-import type { Pod } from '../../../kubernetes/pod.ts'
+import type { Container, Pod } from '../../../kubernetes/pod.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { parseReport, type Sections } from '../doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, passed } from '../findings.ts'
 import type { Kubectl, KubectlResult } from '../kubectl.ts'
 import { checkAppVariables } from './app-variables.ts'
-import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
+import { checkApplication, checkInitContainer, checkSidecarContainer } from './container-state.ts'
 import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
 import { checkServedPod, leaveOutServedPod } from './served-pod-check.ts'
 import {
   type ClusterPod,
+  findAppContainers,
   findGate,
   findMode,
   findRedirectContainer,
@@ -58,8 +59,13 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const logs = (container: string) => formatLogsCommand({ namespace, name }, cluster, container)
   const exec = (each: string, ...words: readonly string[]) =>
     kubectl(['exec', name, `--container=${each}`, '--', ...words])
+  const addApplication = (own: Container) => {
+    const application = checkApplication(cluster, findAppContainers(pod, own), logs)
+    if (application !== undefined) add('application', application)
+  }
   const gate = findGate(pod)
   if (gate !== undefined) {
+    addApplication(gate)
     const state = checkInitContainer(cluster, 'gate', logs(gate.name))
     add('gate', state)
     add('sdk_variables', checkAppVariables(pod, gate, 'node'))
@@ -84,6 +90,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const redirect = findRedirectContainer(pod)
   const container = checkSidecarContainer(cluster, sidecar.name, logs(sidecar.name))
   add('sidecar_container', container)
+  addApplication(sidecar)
   if (redirect !== undefined) {
     add('redirect', checkInitContainer(cluster, 'redirect', logs(redirect.name)))
   }

@@ -8,6 +8,7 @@ import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
+import { checkLocalRedirect } from '../local-redirect-check.ts'
 import { checkAdmission, checkVersion, checkWebhookAdmission } from './cluster-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
@@ -43,6 +44,9 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
         ...(await checkOwnIssuer()),
         createFinding('injected_pod', admission, `mode ${mode}, ${place}`),
         createFinding('webhook_configuration', webhook),
+        ...(mode === 'env'
+          ? []
+          : [createFinding('local_redirect', await checkLocalRedirect(kubectl))]),
       ],
     }
   }

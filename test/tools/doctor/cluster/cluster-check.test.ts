@@ -63,6 +63,11 @@ function answersOf({
   const daemonSet = { metadata: { name: 'agents' }, status: agents }
   return [
     ...answers,
+    {
+      call: 'get ciliumlocalredirectpolicies',
+      code: 1,
+      stderr: `error: the server doesn't have a resource type "ciliumlocalredirectpolicies"`,
+    },
     { call: 'version', stdout: JSON.stringify({ serverVersion }) },
     list('get mutatingwebhookconfigurations', [
       { metadata: { name: 'of-others' }, webhooks: [{ name: 'a.b.c', clientConfig: {} }] },
@@ -126,6 +131,7 @@ test('passes for an installation that is well, and changes nothing', async () =>
     'node_agent: not_needed',
     'injected_pods: ok',
     'images: ok',
+    'local_redirect: not_needed',
   ])
   expect(code).toBe(0)
   const writes = calls.filter((call) => !/^(?:get|version) /.test(call))

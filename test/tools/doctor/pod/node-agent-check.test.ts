@@ -17,13 +17,15 @@ const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
 const metadata = { namespace: 'wimds-node-agent', name: 'wimds-node-agent-x' }
 const volumes = [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }]
 const agentSpec = { containers: [{ name: 'wimds-node-agent' }], volumes }
-const agentPod = (state: object) => ({
+const agentPod = (state: object, ready = true) => ({
   metadata,
   spec: agentSpec,
-  status: { containerStatuses: [{ name: 'wimds-node-agent', state }] },
+  status: { containerStatuses: [{ name: 'wimds-node-agent', state, ready }] },
 })
 
 interface Cluster {
+  /** What the agent logs. */
+  readonly log?: string
   readonly pods?: readonly object[] | string
   readonly events?: readonly object[]
 }
@@ -39,10 +41,14 @@ const forwardPort = async () => FORBIDDEN
 
 /** Runs the check with these answers of kubectl. */
 async function check(
-  { pods = [], events = [] }: Cluster,
+  { pods = [], events = [], log = '' }: Cluster,
   { cluster = waitingPod(), isServed = false } = {},
 ) {
-  using fake = fakeKubectl([answer('get pods', pods), answer('get events', events)])
+  using fake = fakeKubectl([
+    answer('get pods', pods),
+    answer('get events', events),
+    { call: 'logs wimds-node-agent-x --namespace=wimds-node-agent', stdout: log },
+  ])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
   const options = { kubectl, forwardPort, cluster, isServed }
@@ -123,10 +129,7 @@ test.each([
     [other, asked],
   ]) {
     const { outcome } = await check({ pods })
-    expect(outcome.failure).toMatchObject({
-      code: 'pod_not_routed',
-      problem: expect.stringContaining('the node agent wimds-node-agent/asked '),
-    })
+    expect(outcome.failure?.problem).toContain('the node agent wimds-node-agent/asked ')
   }
 })
 
@@ -187,4 +190,19 @@ test.each<[string, Cluster, ClusterPod]>([
 ])('is not checked if %s', async (_, cluster, pod) => {
   const { outcome } = await check(cluster, { cluster: pod })
   expect(outcome).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
+})
+
+test.each([
+  [
+    'may not list pods',
+    '{"level":"error","event":"pods_unread","message":"the agent may not list pods (403)"}',
+    /is not ready, so it serves no new pod; its log says: the agent may not list pods \(403\)$/,
+  ],
+  ['says nothing', '{"level":"info","event":"ready"}\nno JSON', /serves no new pod$/],
+])('says of an agent that is not ready why: it %s', async (_, log, problem) => {
+  const { outcome } = await check({ pods: [agentPod(RUNNING, false)], log })
+  expect(outcome.failure).toMatchObject({
+    code: 'node_agent_not_running',
+    problem: expect.stringMatching(problem),
+  })
 })

@@ -362,6 +362,25 @@ test.each([
   expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
 })
 
+test.each(['env', 'node'] as const)(
+  'names an application that crashes in mode %s',
+  async (mode) => {
+    const waiting = { waiting: { reason: 'CrashLoopBackOff' } }
+    const lastState = { terminated: { exitCode: 1, reason: 'Error', message: 'EADDRINUSE :64169' } }
+    const status = { containerStatuses: [{ name: 'app', state: waiting, lastState }] }
+    const { failures, find } = await check([getPod({ mode, status }), await answerInside()])
+    expect(failures).toContain('application: application_crashes')
+    expect(find('application')[0]?.failure).toMatchObject({
+      problem: expect.stringContaining(
+        'app ends again and again, with exit code 1 (Error: EADDRINUSE',
+      ),
+      fix: expect.stringMatching(
+        /kubectl logs --namespace shop orders -c app --previous\. .*wimds\.io\/port/,
+      ),
+    })
+  },
+)
+
 test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', '', 'svc/orders/x'])(
   'rejects the name %j',
   async (name) => {

@@ -42,6 +42,7 @@ async function cluster(): Promise<KubectlAnswer[]> {
     await documentOf(published, KEYS),
     { call: 'get namespace shop', stdout: JSON.stringify({ metadata: { labels } }) },
     { call: 'create --dry-run=server', stdout: '{}' },
+    { call: 'get ciliumlocalredirectpolicies', stdout: '{"items":[]}' },
   ]
 }
 
@@ -68,6 +69,7 @@ test('passes for a cluster that is ready, and changes nothing in it', async () =
     'signing_keys: ok',
     'injected_pod: ok',
     'webhook_configuration: ok',
+    'local_redirect: ok',
   ])
   expect(report).toMatchObject({ ok: true, schemaVersion: 1 })
   expect(code).toBe(0)
@@ -315,7 +317,7 @@ test.each([
   const answers = [{ call: 'version', stdout: JSON.stringify({ serverVersion }) }]
   const { statuses } = await check({ answers })
   expect(statuses[0]).toBe(`api_server: ${status}`)
-  expect(statuses).toHaveLength(5)
+  expect(statuses).toHaveLength(6)
 })
 
 test.each([
