@@ -93,7 +93,10 @@ function requireTime({ aborted, reason }: AbortSignal): void {
   throw new BrokerError(
     'entra_timeout',
     'the time limit of the exchange passed before Entra ID was asked',
-    { fix: 'raise the CPU limit of the sidecar or the node agent, or WIMDS_EXCHANGE_TIMEOUT', cause: reason },
+    {
+      fix: 'raise the CPU limit of the sidecar or the node agent, or WIMDS_EXCHANGE_TIMEOUT',
+      cause: reason,
+    },
   )
 }
 
