@@ -230,6 +230,18 @@ test('an identities file is read, and an identity for some uids is refused', asy
   expect((await cluster.reply('uids')).status).toBe(400)
 })
 
+test('a pod in a user namespace is served', async ({ skip }) => {
+  const runtime = '{.items[0].status.nodeInfo.containerRuntimeVersion}'
+  const version = await kubectl(['get', 'nodes', '-o', `jsonpath=${runtime}`])
+  skip(!/containerd:\/\/[2-9]/.test(version), `hostUsers: false needs containerd 2, not ${version}`)
+  const pod = appPod({ name: 'users', account: 'one', initScript: curl(TOKEN_PATH), script: STAY })
+  await create({ ...pod, spec: { ...pod.spec, hostUsers: false } })
+  await cluster.namespace.ready('users')
+  const { status, body } = await cluster.reply('users', 'init')
+  expect(status).toBe(200)
+  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENTS.one)
+})
+
 test('thirty replicas at once get their token at the first try, with one exchange per node', async () => {
   const issued = await cluster.entra.issued()
   const names = Array.from({ length: 30 }, (_, index) => `many-${index}`)
