@@ -15,6 +15,8 @@ const EXISTING = 'docs/tasks/existing-workload.md'
 const NAMESPACE = 'docs/tasks/namespace.md'
 const UPGRADE = 'docs/tasks/upgrade.md'
 const UNINSTALL = 'docs/tasks/uninstall.md'
+const INSTALL = 'docs/install.md'
+const NODE_AGENT = 'docs/node-agent.md'
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const ARM = 'https://management.azure.com'
 
@@ -124,6 +126,34 @@ test('an uninstall frees the workloads of a labelled namespace', async () => {
   await reader.run(UNINSTALL, 'opt-out')
   await eventually('no pod has a sidecar', async () => {
     expect(await reader.run(UNINSTALL, 'check-pods')).toBe('')
+    return true
+  })
+  await reader.run(UNINSTALL, 'uninstall')
+  expect(await reader.run(UNINSTALL, 'check-webhook')).toBe('')
+})
+
+test('the pages of the installation, the node agent, the upgrade and the uninstall work in this order', async () => {
+  await reader.run(INSTALL, 'chart')
+  await reader.run(NODE_AGENT, 'install')
+  await reader.run(EXISTING, 'annotate')
+  await reader.run(NODE_AGENT, 'mode')
+  const rolledOut = () =>
+    kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
+  await rolledOut()
+  await eventually('every pod of the Deployment has the gate', async () => {
+    expect(await initContainersOf('--selector=app=orders')).toBe('wimds-gate')
+    return true
+  })
+  await reader.run(UPGRADE, 'diff')
+  await reader.run(UPGRADE, 'upgrade')
+  await reader.run(UPGRADE, 'undo')
+  await rolledOut()
+  await expect(reader.run(UNINSTALL, 'uninstall')).rejects.toThrow('wimds-uninstall')
+  const log = await kubectl(['logs', 'job/wimds-uninstall', '--namespace=wimds-node-agent'])
+  expect(log).toMatch(/these pods would get no tokens any more \(\d\): shop\/orders-/)
+  await reader.run(UNINSTALL, 'opt-out')
+  await eventually('no pod has a gate', async () => {
+    expect(await initContainersOf('--selector=app=orders')).toBe('')
     return true
   })
   await reader.run(UNINSTALL, 'uninstall')

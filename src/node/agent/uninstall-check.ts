@@ -25,7 +25,7 @@ export async function checkUninstall(io: CommandIo): Promise<number> {
   printError(
     io,
     'wimds node-agent',
-    `${left.length} pods would get no tokens any more: ${names}. Fix: give their workloads another mode and replace the pods; to uninstall now, set nodeAgent.uninstallCheck=false, or use helm uninstall --no-hooks`,
+    `these pods would get no tokens any more (${left.length}): ${names}. Fix: give their workloads another mode and replace the pods; to uninstall now, set nodeAgent.uninstallCheck=false, or use helm uninstall --no-hooks`,
   )
   return 1
 }

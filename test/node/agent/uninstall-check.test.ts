@@ -30,7 +30,7 @@ test('fails with the names of the pods that need the agent', async () => {
   const pods = Array.from({ length: 25 }, (_, at) => nodeModePod({ uid: `${at}`, name: `p${at}` }))
   const { code, err } = await check(sidecarPod, ...pods)
   expect(code).toBe(1)
-  expect(err).toContain('25 pods would get no tokens any more: shop/p0, shop/p1,')
+  expect(err).toContain('these pods would get no tokens any more (25): shop/p0, shop/p1,')
   expect(err).toContain('shop/p19, …. Fix: ')
   expect(err).not.toContain('shop/s')
 })
