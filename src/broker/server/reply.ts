@@ -105,8 +105,8 @@ const MAX_KEPT = 1024
 
 /**
  * Creates a renderer that remembers the last reply of each token, for as long as the token. The same request within the same
- * second gets the same reply, unless it has a body or is long. Measured alone: 4.3 µs per cached request where a bare server
- * needs 14.5; without it, the bar of 1.5 times the bare server's is exceeded.
+ * second gets the same reply, unless it has a body or is long. Measured alone: without it a cached request takes 12 % more
+ * CPU.
  */
 export function memoizedRenderer(): Render {
   const last = new WeakMap<AccessToken, Rendered>()

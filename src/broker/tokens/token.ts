@@ -68,7 +68,7 @@ export type Attempt = (
 
 /**
  * Returns a token or throws a `BrokerError`. `createSignal` is called for a caller that waits: its signal ends only this
- * waiting, not the exchange. Measured alone: a signal for each cached request costs 0.9 µs where a bare server needs 13.5.
+ * waiting, not the exchange. Measured alone: with a signal for each request a cached one takes 45 % more CPU.
  */
 export type GetToken = (
   request: CacheRequest,
