@@ -27,6 +27,8 @@ const FILES = [
   ...SOURCES,
 ]
 const SOURCE = textOf(SOURCES)
+/** It has the variables of programs, with their sources. */
+const RECIPES = textOf(['scripts/recipes.yaml'])
 const GATE = textOf(['native/gate.c'])
 const SCRIPTS: object = JSON.parse(textOf(['package.json'])).scripts
 const TEMPLATES = textOf(filesBelow('charts', /\.(?:yaml|tpl|txt)$/))
@@ -47,7 +49,7 @@ const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean
   ],
   'variables of SDKs': [
     /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,
-    (name) => new RegExp(`\\b${name}\\b`).test(SOURCE),
+    (name) => new RegExp(`\\b${name}\\b`).test(SOURCE + RECIPES),
   ],
   annotations: [/\bwimds\.io\/[a-z-]*[a-z]/g, isAnnotation],
   'annotations of AKS': [

@@ -5,6 +5,7 @@ import { runNode } from '../fixtures/run-program.ts'
 test.each([
   ['docs/aadsts.md', 'aadsts-reference'],
   ['docs/cli.md', 'cli-reference'],
+  ['docs/recipes', 'recipes'],
   ['the first part of docs/security.md', 'sidecar-contents'],
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {
   const { code, stderr } = await runNode([`scripts/${script}.mjs`, '--check'])

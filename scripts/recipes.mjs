@@ -1,0 +1,87 @@
+// Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check it writes nothing, and
+// exits with 1 if a page is not current.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { parse } from 'yaml'
+
+const folder = fileURLToPath(new URL('../docs/recipes/', import.meta.url))
+const recipes = parse(readFileSync(new URL('recipes.yaml', import.meta.url), 'utf8'))
+const pages = new Map([
+  ['README.md', formatIndex()],
+  ...recipes.map((recipe) => [`${recipe.id}.md`, formatRecipe(recipe)]),
+])
+const options = await resolveConfig(`${folder}README.md`)
+const stale = readdirSync(folder).filter((name) => !pages.has(name))
+for (const [name, page] of pages) {
+  const text = await format(page, { ...options, parser: 'markdown' })
+  if (!process.argv.includes('--check')) writeFileSync(folder + name, text)
+  else if (read(folder + name) !== text) stale.push(name)
+}
+if (stale.length > 0) {
+  process.stderr.write(`docs/recipes: ${stale.join(', ')} not current. Fix: npm run docs:recipes\n`)
+  process.exitCode = 1
+}
+
+function formatIndex() {
+  const items = recipes.map(({ id, title }) => `- [${title}](${id}.md)`)
+  return `# Recipes by program
+
+${formatOrigin()}
+
+What to set in programs that get tokens from a managed identity, after [the workload](../tasks/existing-workload.md) has one. For
+SDKs, see [compatibility](../compatibility.md).
+
+${items.join('\n')}
+`
+}
+
+function formatRecipe({ title, text, set, settings, works, fails, ...origin }) {
+  const rows = settings.map(([name, value]) => `| ${formatName(name)} | ${value} |`)
+  return `# ${title} with workload identity on Kubernetes
+
+${formatOrigin()}
+
+${text}
+
+| setting | value |
+|---|---|
+| [routing mode](../kubernetes.md#routing-modes) | ${formatModes(set)} |
+${rows.join('\n')}
+
+It works when ${works}. If not, ${fails === undefined ? '' : `${fails}; `}[\`wimds doctor\`](../doctor.md) names the cause and the fix.
+
+${formatTest(origin)} Before: [prepare the workload](../tasks/existing-workload.md).
+`
+}
+
+function formatOrigin() {
+  return '<!-- Written by npm run docs:recipes from scripts/recipes.yaml; edit that. -->'
+}
+
+/** Names the modes, and for mode env the set of variables. */
+function formatModes(set) {
+  if (set === undefined) return '`loopback`, `nft` or `node`'
+  const how = set === 'an option' ? 'the option below' : `[\`${set}\`](../sdk-variables.md)`
+  return `any; \`env\` with ${how}`
+}
+
+/** Marks the names of settings as code: the first word, and others that begin like it. */
+function formatName(name) {
+  if (name === 'user name') return name
+  return name.replaceAll(/^[\w.-]+|\bAZURE_\w+/g, '`$&`')
+}
+
+function formatTest({ client, library, notRun }) {
+  if (client !== undefined) return `Tested: [${client}](../compatibility.md).`
+  if (library !== undefined) return `Tested by its library: [${library}](../compatibility.md).`
+  return `Not tested: ${notRun}.`
+}
+
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
