@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -144,6 +145,9 @@ static void wait_for_receipt(int channel) {
     fail(0, "the agent did not get the socket. Fix: raise its limit of open files");
 }
 
+/* nft reads all rules of the namespace, and the pod may have made as many as it likes. */
+static const struct rlimit PROGRAM_MEMORY = {134217728, 134217728};
+
 /* Runs a program to its end, with this process's standard streams. Returns whether it succeeded. */
 static bool run_program(char **program) {
   int status = 0;
@@ -152,6 +156,7 @@ static bool run_program(char **program) {
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent) _exit(FAILED);
+    if (setrlimit(RLIMIT_AS, &PROGRAM_MEMORY) != 0) fail(errno, "cannot limit the memory of %s", program[0]);
     execvp(program[0], program);
     fail(errno, "cannot execute %s", program[0]);
   }

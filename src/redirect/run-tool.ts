@@ -62,6 +62,9 @@ export function explainFailure(stderr: string, end: string): string {
   if (lacksRights(message)) {
     return `${message}\n(it needs uid 0 and the capability NET_ADMIN)`
   }
+  if (OUT_OF_MEMORY.test(message)) {
+    return `${message}\n(nft reads all rules of the network, which has too many: remove those that the pod has made)`
+  }
   if (
     /operation not supported|protocol not supported|address family not supported/i.test(message)
   ) {
@@ -72,6 +75,9 @@ export function explainFailure(stderr: string, end: string): string {
   }
   return message
 }
+
+/** nft under a limit of memory. */
+const OUT_OF_MEMORY = /memory allocation failure|cannot allocate memory/i
 
 /** Returns true for the message of a tool that lacks a capability or uid 0. */
 export function lacksRights(message: string): boolean {

@@ -293,6 +293,20 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(failure.message).toContain('Fix: set nodeAgent.kubeletDirectory')
   })
 
+  test('a pod that has made very many nftables rules fails alone, and its event says so', async () => {
+    using pod = await keptNetwork()
+    const rules = Array.from(
+      { length: 12 },
+      (_, at) => `add rule ip NAME c ip daddr 10.0.0.${at} tcp dport { 80, 443 } counter accept`,
+    )
+    const table = ['add table ip NAME', 'add chain ip NAME c', ...rules].join('\n')
+    const tables = Array.from({ length: 400 }, (_, at) => table.replaceAll('NAME', `t${at}`))
+    pod.exec('sh', '-c', `nft -f ${kubelet.write('many', tables.join('\n'))}`)
+    const failure = await failureOf(createRouter()(routedPod()))
+    expect(failure.reason).toBe('tool_failed')
+    expect(failure.message).toContain('too many: remove those that the pod has made')
+  })
+
   test('refuses its own network', async () => {
     keep({ namespacePath: '/proc/self/ns/net' })
     const failure = await failureOf(createRouter()(routedPod()))
