@@ -27,7 +27,12 @@ export class PodFiles {
   async read(pod: Pick<RoutedPod, 'uid' | 'mounts'>, path: string): Promise<FileResult> {
     const beneath = findPath(pod.mounts, path)
     if (beneath === undefined) return { code: 'ENOENT' }
-    this.#reader ??= this.#start()
+    try {
+      this.#reader ??= this.#start()
+    } catch {
+      // Such as ENOMEM, as the node is at this moment.
+      return { code: 'EIO' }
+    }
     return this.#reader.request(`${pod.uid} ${beneath}\n`)
   }
 

@@ -20,10 +20,11 @@ export class SavedPods {
 
   /** Returns the pods of all files that an agent has written. */
   read(): RoutedPod[] {
-    const names = ignoreEnded(() => readdirSync(this.#directory)) ?? []
-    return names.flatMap((name) =>
-      name.endsWith('.json') ? (this.find(name.replace(/\.json$/, '')) ?? []) : [],
-    )
+    const entries = ignoreEnded(() => readdirSync(this.#directory, { withFileTypes: true })) ?? []
+    return entries.flatMap((entry) => {
+      const uid = entry.isFile() && /^(.+)\.json$/.exec(entry.name)?.[1]
+      return uid ? (this.find(uid) ?? []) : []
+    })
   }
 
   /** Returns the pod; undefined if no agent has written it. */

@@ -60,8 +60,12 @@ test('a volume with a link that leads out of the pod is not followed', async () 
   expect(await files.read(pod, `${TOKEN_DIRECTORY}/link`)).toEqual({ code: 'EXDEV' })
 })
 
-test('reports a helper that cannot be started, and starts it for the next request', async () => {
-  const { files, pod } = setUp('/nonexistent/wimds-node')
+test.each([
+  ['that is missing', '/nonexistent/wimds-node'],
+  // As spawn does without memory.
+  ['for which spawn throws', '\0'],
+])('reports a helper %s, and starts it for the next request', async (_, helper) => {
+  const { files, pod } = setUp(helper)
   for (let count = 0; count < 2; count += 1) {
     expect(await files.read(pod, `${TOKEN_DIRECTORY}/token`)).toEqual({ code: 'EIO' })
   }

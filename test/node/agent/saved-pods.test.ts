@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SavedPods } from '../../../src/node/agent/saved-pods.ts'
@@ -33,6 +33,7 @@ test('reads nothing where no agent has been, and skips what no agent has written
   saved.write(podWith('a'))
   writeFileSync(join(directory, 'half.json'), '{"uid":"half"')
   writeFileSync(join(directory, 'other.json'), '{"uid":"other"}')
+  mkdirSync(join(directory, 'directory.json'))
   writeFileSync(join(directory, 'b.json.42'), JSON.stringify(podWith('b')))
   expect(saved.read()).toEqual([podWith('a')])
 })
