@@ -60,12 +60,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   test('the notes say when Prometheus cannot scrape the node agent', async () => {
     const flags = ['--set=nodeAgent.enabled=true,podMonitor.enabled=true']
-    const notes = await renderNotes(...flags)
+    const notes = await renderNotes(...flags, '--set=nodeAgent.adminListen=127.0.0.1:9441')
     expect(notes).toContain(
       'rollout status daemonset/wimds-node-agent --namespace wimds-node-agent',
     )
     expect(notes).toContain('Prometheus does not scrape the node agent, which listens on 127.0')
-    const reachable = await renderNotes(...flags, '--set=nodeAgent.adminListen=[::]:9441')
+    const reachable = await renderNotes(...flags)
     expect(reachable).not.toContain('does not scrape')
     expect(reachable).not.toContain('brokerAdminListen')
     const old = await renderNotes(...flags, '--set=nodeAgent.brokerAdminListen=[::]:9442')

@@ -68,11 +68,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
     test.each([
       [['podMonitor.sidecars=false'], ['wimds']],
-      // Its node agent listens on loopback alone.
-      [[AGENT], ['wimds', 'wimds-sidecars']],
+      [[AGENT], ['wimds', 'wimds-sidecars', 'wimds-node-agent']],
       [
-        [AGENT, REACHABLE],
-        ['wimds', 'wimds-sidecars', 'wimds-node-agent'],
+        [AGENT, 'nodeAgent.adminListen=127.0.0.1:9441'],
+        ['wimds', 'wimds-sidecars'],
       ],
     ])('with %j scrapes %j', async (values, expected) => {
       const monitors = await render('PodMonitor', 'podMonitor.enabled=true', ...values)
@@ -81,7 +80,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
     test('scrapes the port of the node agent, and labels it by its node', async () => {
       const [webhook, , agent] = await render('PodMonitor', ...ALL_MONITORS)
-      const { ports } = await agentContainer(REACHABLE)
+      const { ports } = await agentContainer('podMonitor.enabled=true')
       expect(ports).toEqual([{ name: 'admin', containerPort: 9441 }])
       const relabelings = [
         { sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node' },
@@ -128,6 +127,41 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
           metricRelabelings: [drop],
         })),
       )
+    })
+  })
+
+  describe('the NetworkPolicy of the node agents', () => {
+    const WithPolicy = z.object({ metadata: z.looseObject({}), spec: z.looseObject({}) })
+    const policyOf = async (...values: readonly string[]) => {
+      const policies = await render('NetworkPolicy', AGENT, ...values)
+      const found = policies.find(({ metadata }) => metadata.name === 'wimds-node-agent')
+      return found && WithPolicy.parse(found)
+    }
+
+    test('admits nobody while they listen on loopback', async () => {
+      const { spec, metadata } = (await policyOf()) ?? {}
+      expect(metadata).toMatchObject({ namespace: 'wimds-node-agent' })
+      expect(spec).toMatchObject({ policyTypes: ['Ingress'] })
+      expect(spec).not.toHaveProperty('ingress')
+    })
+
+    test('admits the pods of Prometheus where it scrapes them, or the peers that the values name', async () => {
+      const scraped = await policyOf('podMonitor.enabled=true')
+      const podSelector = { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } }
+      const ports = [{ port: 'admin' }]
+      expect(scraped?.spec['ingress']).toEqual([
+        { ports, from: [{ namespaceSelector: {}, podSelector }] },
+      ])
+      const peer = { ipBlock: { cidr: '10.0.0.0/8' } }
+      const flag = `--set-json=nodeAgent.scrapers=${JSON.stringify([peer])}`
+      const named = await policyOf(REACHABLE, flag)
+      expect(named?.spec['ingress']).toEqual([{ ports, from: [peer] }])
+      const nobody = await policyOf(REACHABLE, '--set-json=nodeAgent.scrapers=[]')
+      expect(nobody?.spec).not.toHaveProperty('ingress')
+    })
+
+    test('is left out with the others', async () => {
+      expect(await policyOf('networkPolicy.enabled=false')).toBeUndefined()
     })
   })
 

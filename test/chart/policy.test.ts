@@ -77,6 +77,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'MutatingAdmissionPolicy wimds',
       'MutatingAdmissionPolicyBinding wimds',
       'Namespace wimds-node-agent',
+      'NetworkPolicy wimds-node-agent',
+      'PodMonitor wimds-node-agent',
       'PodMonitor wimds-sidecars',
       'ServiceAccount wimds-node-agent',
       'ServiceAccount wimds-test',

@@ -93,7 +93,7 @@ but for those by which objects select the pods.
 {{- $octet := `(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])` -}}
 {{- $hostname := `([A-Za-z0-9_-]+[.])*[A-Za-z_][A-Za-z0-9_-]*` -}}
 {{- $host := printf `(%s([.]%s){3}|%s|\[[0-9A-Fa-f:]+\])` $octet $octet $hostname -}}
-{{- $address := .Values.nodeAgent.adminListen -}}
+{{- $address := include "wimds.nodeAgentAdmin" . -}}
 {{- if not (regexMatch (printf `^%s:[0-9]{1,5}$` $host) $address) -}}
 {{- fail (printf "nodeAgent.adminListen %q is not an address and a port. Fix: set it to ADDRESS:PORT, such as 127.0.0.1:9441 or [::]:9441" $address) -}}
 {{- end -}}
@@ -266,6 +266,9 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Whether an address is not that of the loopback interface of the pod that listens on it. */}}
+{{- define "wimds.nodeAgentAdmin" -}}
+{{ .Values.nodeAgent.adminListen | default (ternary "[::]:9441" "127.0.0.1:9441" .Values.podMonitor.enabled) }}
+{{- end -}}
 {{- define "wimds.isReachable" -}}
 {{- if not (regexMatch `^(127\.|localhost:|\[::1\]:)` .) }}true{{ end -}}
 {{- end -}}
