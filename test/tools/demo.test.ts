@@ -14,6 +14,13 @@ test('the demo explains each step, and with --keep runs until shutdown', async (
     expect(io.out()).toContain(text)
   }
   expect(io.out()).toContain('Demo completed')
+  expect(io.out()).toMatch(/\nNext, [^]*wimds doctor --pre /)
+  const [, ...fourth] = /\n4\. ([^]+?)\n\nDemo completed/.exec(io.out())?.[1]?.split('\n') ?? []
+  expect(fourth).toEqual([
+    expect.stringMatching(/^ {3}It gets no token/),
+    expect.stringMatching(/^ {3}→ 503: AADSTS700213: .*'system:serviceaccount:shop:orders'$/),
+    expect.stringMatching(/^ {5}Fix: create a federated credential .*orders$/),
+  ])
   expect(io.out() + io.err()).not.toMatch(/eyJ[\w-]{10,}/)
   const page = await fetch(/Status page +(\S+)/.exec(io.out())?.[1] ?? '')
   expect(page.headers.get('content-type')).toContain('text/html')

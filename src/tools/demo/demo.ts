@@ -65,6 +65,7 @@ export async function demo(
     const fetchSecret = () => runApplication(application, simulator, sidecar)
     await runSteps({ simulator, sidecar, fetchSecret, print })
     print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
+    print(NEXT)
     if (flags.has('keep')) {
       print(formatKeepText(sidecar))
       await untilShutdown(io)
@@ -75,6 +76,14 @@ export async function demo(
     return 1
   }
 }
+
+const NEXT = `
+Next, with your own cluster and manifests; neither changes anything:
+
+  wimds doctor --pre                    says whether the cluster can run it
+  wimds inject -o diff deployment.yaml  shows what would be added to the manifest
+
+To install it: ${DOCS_URL}/install.html`
 
 function formatKeepText({ tokenUrl, adminOrigin }: Sidecar): string {
   const query = 'api-version=2018-02-01&resource=https://vault.azure.net'

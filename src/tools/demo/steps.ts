@@ -1,5 +1,4 @@
 /** The steps of the demo. Each one does something real, checks the result and prints it. */
-import { removeTraceIds } from '../../lib/describe-error.ts'
 import { BILLING } from '../simulator/defaults.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { requestToken, type Sidecar } from './sidecar.ts'
@@ -60,11 +59,14 @@ async function rotateKeys({ simulator, sidecar, print }: DemoParts): Promise<voi
 
 async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void> {
   print('4. The application requests an identity without a federated credential for this pod.')
-  print('   It gets no token, but an error that says why, and the fix.')
+  print('   It gets no token, but an error that says why, and the fix:')
   const reply = await requestToken(sidecar, { resource: VAULT, client_id: BILLING.clientId })
   expect(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
   expect(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)
-  print(`   → ${reply.status}: ${removeTraceIds(reply.error)}`)
+  const [rejection] = /^[^.]+/.exec(reply.error) ?? []
+  const [, fix] = /Fix: ([^,;]+)/.exec(reply.error) ?? []
+  print(`   → ${reply.status}: ${rejection}`)
+  print(`     Fix: ${fix}`)
 }
 
 function expectExchanges(simulator: Simulator, expected: number): void {
