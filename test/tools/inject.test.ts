@@ -655,6 +655,20 @@ function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }
 
+test('takes files and the namespace as kubectl does', async () => {
+  const account = SERVICE_ACCOUNT
+  const pod = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: orders}
+spec: {serviceAccountName: orders, containers: [{name: app}]}
+`
+  const path = file('one.yaml', account)
+  const { code, out, err } = await run(['-f', path, '-f', '-', '-n', 'shop'], pod)
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toContain(`value: ${CLIENT}`)
+})
+
 test('reads the manifests of a directory and below it', async () => {
   file('tree/base/account.yml', SERVICE_ACCOUNT)
   file('tree/notes.txt', 'kind: [')

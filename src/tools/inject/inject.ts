@@ -9,7 +9,7 @@ import { type Flags, parseFlags } from '../../lib/args.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
-import { INJECT, parseInjectOptions } from './options.ts'
+import { INJECT, listFiles, parseInjectOptions } from './options.ts'
 import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
 
 export { INJECT } from './options.ts'
@@ -21,7 +21,7 @@ export { INJECT } from './options.ts'
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags, Infinity)
   const options = parseInjectOptions(flags)
-  const { files, problems: unreadable } = await readManifests(flags.positionals, io)
+  const { files, problems: unreadable } = await readManifests(listFiles(flags), io)
   const injected = injectManifests(files, options)
   const { objects } = injected
   const failures = [...unreadable, ...injected.problems]

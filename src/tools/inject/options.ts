@@ -11,6 +11,14 @@ import { guid, tenant } from '../../broker/config/parsers.ts'
 import type { ManifestOptions } from './manifests/inject-manifests.ts'
 import type { TemplatePath } from './manifests/workloads.ts'
 
+/** As kubectl has it. */
+export const FILENAME = {
+  short: 'f',
+  value: 'FILE',
+  isRepeatable: true,
+  help: 'the same as an argument FILE',
+} as const
+
 export const INJECT = {
   name: 'inject',
   group: 'Prepare manifests',
@@ -34,7 +42,8 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       value: 'ID',
       help: 'tenant id (default: from the ServiceAccount in the same input)',
     },
-    namespace: { value: 'NAME', help: 'namespace of objects that name none' },
+    filename: FILENAME,
+    namespace: { short: 'n', value: 'NAME', help: 'namespace of objects that name none' },
     'kubernetes-version': {
       value: 'VERSION',
       help: 'version of the cluster (default: 1.29 or newer)',
@@ -72,10 +81,18 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
 
 type InjectFlags = Flags<keyof typeof INJECT.flags>
 
+/** Returns the files that are named, by flags and arguments. */
+export function listFiles({
+  positionals,
+  values,
+}: Pick<Flags<'filename'>, 'positionals' | 'values'>): readonly string[] {
+  return [...values('filename'), ...positionals]
+}
+
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
 export function parseInjectOptions(flags: InjectFlags): ManifestOptions {
   const problems = [...flags.problems]
-  if (flags.positionals.length === 0) problems.push('name a manifest, or - for standard input')
+  if (listFiles(flags).length === 0) problems.push('name a manifest, or - for standard input')
   const settings = {
     ...parseInjectionSettings(flags, problems),
     clientId: parseSettingFlag(flags, 'client-id', guid, problems),

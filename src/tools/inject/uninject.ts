@@ -4,10 +4,10 @@ import { uninjectManifests } from './manifests/inject-manifests.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
-import { INJECT, parseTemplatePaths } from './options.ts'
+import { INJECT, listFiles, parseTemplatePaths } from './options.ts'
 import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
 
-const { path, output, quiet } = INJECT.flags
+const { filename, path, output, quiet } = INJECT.flags
 
 export const UNINJECT = {
   name: 'uninject',
@@ -19,7 +19,7 @@ export const UNINJECT = {
 Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that was edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.
 
 FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input.`,
-  flags: { path, output, quiet },
+  flags: { filename, path, output, quiet },
   examples: [
     'wimds uninject deployment.yaml | kubectl apply -f -',
     'kubectl get deployment orders -o yaml | wimds uninject -o diff -',
@@ -34,10 +34,10 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
 export async function uninject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, UNINJECT.flags, Infinity)
   const usage = [...flags.problems]
-  if (flags.positionals.length === 0) usage.push('name a manifest, or - for standard input')
+  if (listFiles(flags).length === 0) usage.push('name a manifest, or - for standard input')
   const templatePaths = parseTemplatePaths(flags, usage)
   if (usage.length > 0) throw new UsageError(usage)
-  const { files, problems: unreadable } = await readManifests(flags.positionals, io)
+  const { files, problems: unreadable } = await readManifests(listFiles(flags), io)
   const uninjected = uninjectManifests(files, templatePaths)
   const problems = [...unreadable, ...uninjected.problems]
   const lines = formatObjects(uninjected.objects, flags)

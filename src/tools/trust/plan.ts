@@ -163,11 +163,16 @@ function selectAllowed(
   )
   const [{ clientId } = { clientId: '' }] = needs
   if (refused.length > 0) {
-    report.error(
-      clientId,
-      `is claimed from ${allowed === undefined ? 'several namespaces' : 'namespaces that are not allowed'}: ${refused.toSorted().join(', ')}; no credential for them is in the output`,
-      `correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`,
-    )
+    const names = refused.toSorted().join(', ')
+    const fix = `correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`
+    const consequence = 'no credential for them is in the output'
+    if (allowed === undefined) {
+      report.error(clientId, `is claimed from several namespaces: ${names}; ${consequence}`, fix)
+    } else {
+      // It has been decided: anyone who may create a ServiceAccount could make the plan fail for ever.
+      const problem = `is claimed from namespaces that are not allowed: ${names}; ${consequence}`
+      report.warning(clientId, problem, fix)
+    }
   }
   return needs.filter(({ namespace }) => isAllowed(namespace))
 }

@@ -26,7 +26,7 @@ import { formatAzScript } from './output/az.ts'
 import { formatJson } from './output/json.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
-import { parseTemplatePaths } from '../inject/options.ts'
+import { FILENAME, listFiles, parseTemplatePaths } from '../inject/options.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 
@@ -53,7 +53,8 @@ export const TRUST = {
     check: {
       help: 'for a pipeline: exits with 1 unless every credential exists as needed; requires --existing',
     },
-    namespace: { value: 'NAME', help: 'namespace of objects that name none' },
+    filename: FILENAME,
+    namespace: { short: 'n', value: 'NAME', help: 'namespace of objects that name none' },
     path: {
       value: 'KIND=PATH',
       isRepeatable: true,
@@ -115,7 +116,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   const flags = parseFlags(args, TRUST.flags, Infinity)
   const { options, templatePaths } = await parseOptions(flags)
   const problems: string[] = []
-  const manifests = await readManifests(flags.positionals, io)
+  const manifests = await readManifests(listFiles(flags), io)
   const inventory = await readInventory(flags, io, problems)
   problems.unshift(...manifests.problems)
   printError(io, 'wimds trust', ...problems)
@@ -157,7 +158,7 @@ async function parseOptions(
   flags: TrustFlags,
 ): Promise<{ options: TrustOptions; templatePaths: TemplatePath[] }> {
   const problems = [...flags.problems]
-  if (flags.positionals.length === 0)
+  if (listFiles(flags).length === 0)
     problems.push('name a manifest or a directory, or - for standard input')
   if (flags.has('check') && !flags.has('existing'))
     problems.push('--check compares with the credentials that exist: pass --existing')

@@ -122,7 +122,7 @@ test('plans nothing for a namespace that is not allowed, also if no other claims
     allowed: new Map([[ORDERS, ['shop']]]),
   })
   expect(identities).toEqual([])
-  expect(findings).toMatchObject([{ severity: 'error', object: ORDERS }])
+  expect(findings).toMatchObject([{ severity: 'warning', object: ORDERS }])
 })
 
 const claimId = (clientId: string, namespace: string) => [
