@@ -41,6 +41,15 @@ describe('wimds serve', () => {
     )
   })
 
+  test('answers 200 after a connection on which nothing comes, and then a 503', async () => {
+    await using sidecar = await startServe(environmentOf(simulator))
+    simulator.faults.set([
+      { kind: 'hang', times: 1 },
+      { kind: 'unavailable', times: 1 },
+    ])
+    expect((await roundTrip(sidecar.port, request(TOKEN))).status).toBe(200)
+  })
+
   test('does not exchange for another resource while one waits for the end of a Retry-After', async () => {
     await using sidecar = await startServe(environmentOf(simulator))
     simulator.log.clear()
