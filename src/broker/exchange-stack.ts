@@ -4,9 +4,9 @@
  */
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
-import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
+import { poolAttempts } from './tokens/attempts.ts'
 import { systemClock } from './tokens/clock.ts'
-import { countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
+import { createAttemptBudget, countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
 import { createThrottles, shareIdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
 import { setMemoryFlags } from './v8-settings.ts'

@@ -8,7 +8,8 @@ import { watchAssertions } from '../../src/broker/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/broker/exchange/entra.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { createAttemptBudget, poolAttempts } from '../../src/broker/tokens/attempts.ts'
+import { poolAttempts } from '../../src/broker/tokens/attempts.ts'
+import { createAttemptBudget } from '../../src/broker/tokens/exchange-limit.ts'
 import type { RefreshEvent } from '../../src/broker/tokens/exchanges.ts'
 import {
   createThrottles,

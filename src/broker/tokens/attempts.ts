@@ -7,6 +7,7 @@ import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './clock.ts'
 import { jitterRetryAfter } from './backoff.ts'
+import type { AttemptBudget } from './exchange-limit.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
 
 interface PoolOptions {
@@ -198,31 +199,4 @@ function computeDelayMs(
   if (!isTransient || retryAfterMs > leftMs) return undefined
   const delayMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
   return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))
-}
-
-/** Takes an extra attempt for this exchange; returns false if none is left. */
-export type AttemptBudget = (request: Pick<TokenRequest, 'isUnasked'>) => boolean
-
-/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
-const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
-
-/**
- * Creates the budget of extra attempts of a process: ten in any minute for callers, and ten for the exchanges that no caller
- * asked for, so that these leave a cold start its attempts.
- */
-export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): AttemptBudget {
-  const takeForCaller = createWindow(clock)
-  const takeUnasked = createWindow(clock)
-  return ({ isUnasked = false }) => (isUnasked ? takeUnasked() : takeForCaller())
-}
-
-function createWindow(clock: Pick<Clock, 'monotonic'>): () => boolean {
-  let spentAt: readonly number[] = []
-  return () => {
-    const now = clock.monotonic()
-    spentAt = spentAt.filter((at) => at > now - 60_000)
-    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
-    spentAt = [...spentAt, now]
-    return true
-  }
 }

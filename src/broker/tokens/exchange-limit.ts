@@ -1,6 +1,11 @@
-/** How many POSTs to Entra ID run at the same time. Those in the background do not wait behind those for callers. */
+/**
+ * How much a process asks of Entra ID: how many POSTs run at the same time, where those in the background do not wait behind
+ * those for callers; and how many attempts are extra ones.
+ */
 import { BrokerError } from '../../lib/errors.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
+import type { Clock } from './clock.ts'
+import type { TokenRequest } from './token.ts'
 
 /**
  * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
@@ -50,4 +55,31 @@ export function createOverloadedError(reason: string, setting: string): BrokerEr
     fix: `retry, or raise ${setting}`,
     retryAfterMs: 1000,
   })
+}
+
+/** Takes an extra attempt for this exchange; returns false if none is left. */
+export type AttemptBudget = (request: Pick<TokenRequest, 'isUnasked'>) => boolean
+
+/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
+const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
+
+/**
+ * Creates the budget of extra attempts of a process: ten in any minute for callers, and ten for the exchanges that no caller
+ * asked for, so that these leave a cold start its attempts.
+ */
+export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): AttemptBudget {
+  const takeForCaller = createWindow(clock)
+  const takeUnasked = createWindow(clock)
+  return ({ isUnasked = false }) => (isUnasked ? takeUnasked() : takeForCaller())
+}
+
+function createWindow(clock: Pick<Clock, 'monotonic'>): () => boolean {
+  let spentAt: readonly number[] = []
+  return () => {
+    const now = clock.monotonic()
+    spentAt = spentAt.filter((at) => at > now - 60_000)
+    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
+    spentAt = [...spentAt, now]
+    return true
+  }
 }

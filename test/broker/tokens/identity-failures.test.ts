@@ -30,6 +30,17 @@ const REPORTS = createCacheRequest(
 const TEMPORARY = { isPermanent: false, status: 503 }
 const PERMANENT = { isPermanent: true, status: 400 }
 
+/** Six tries, each right after the answer of the one before, as Hadoop ABFS makes them. */
+async function tryAsAbfs(get: GetToken) {
+  const answers: Answer[] = []
+  while (answers.length < 6 && answers.at(-1)?.ok !== true) {
+    const answer = ask(get, { ...VAULT, bypassCache: true })
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+    answers.push(await answer)
+  }
+  return answers
+}
+
 describe('a federated credential that is not found', () => {
   const NOT_FOUND = { error: 'federated_credential_not_found', retryAfterMs: HOUR_MS } as const
   const asking = { forMs: 4 * MINUTE_MS, everyMs: 5000 }
@@ -109,17 +120,6 @@ describe('a federated credential that is not found', () => {
       retryAfterMs: expect.toSatisfy((ms: number) => ms <= 1000),
     })
   })
-
-  /** Six tries, each right after the answer of the one before, as Hadoop ABFS makes them. */
-  async function tryAsAbfs(get: GetToken) {
-    const answers: Answer[] = []
-    while (answers.length < 6 && answers.at(-1)?.ok !== true) {
-      const answer = ask(get, { ...VAULT, bypassCache: true })
-      await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
-      answers.push(await answer)
-    }
-    return answers
-  }
 
   test('holds callers that bypass the cache for 8 s each, until the credential is there', async () => {
     const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS })

@@ -1,8 +1,11 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/broker/tokens/clock.ts'
-import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
-import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
+import { poolAttempts } from '../../../src/broker/tokens/attempts.ts'
+import {
+  createAttemptBudget,
+  createExchangeLimit,
+} from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent, RefreshEvent } from '../../../src/broker/tokens/exchanges.ts'
 import {
   createThrottles,
