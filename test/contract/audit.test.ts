@@ -59,7 +59,7 @@ test('WIMDS_AUDIT_LOG logs each client library that gets a token for the first t
 test('an exchange that no trace comes with has a new correlation id, also where it is rejected', async () => {
   await using simulator = await createSimulator()
   await using sidecar = await startServe(environmentOf(simulator))
-  simulator.faults.add({ kind: 'aadsts', code: 700016 })
+  simulator.faults.add({ kind: 'aadsts', code: 7000112 })
   for (const resource of ['https://vault.azure.net', 'https://storage.azure.com']) {
     await roundTrip(sidecar.port, request(TOKEN.replace('https://vault.azure.net', resource)))
   }
