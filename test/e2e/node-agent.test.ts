@@ -121,7 +121,7 @@ const REFUSED = '7 000'
 
 test('a broker that is killed loses at most the requests in flight, and none is refused', async () => {
   const outcomes = await outcomesDuring('killed', async () => {
-    const kill = 'kill -9 $(pgrep -f "wimds.js node-broker" | tail -1)'
+    const kill = 'pkill -9 -f "[w]imds.js node-broker"'
     await runOnNode(privileged, await nodeOf('killed'), kill)
   })
   const { [ANSWERED]: answered = 0, ...others } = outcomes

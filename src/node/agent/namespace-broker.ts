@@ -32,6 +32,7 @@ export interface BrokerParts {
   /** Only tests have others. */
   readonly pingMs?: number
   readonly idleMs?: number
+  readonly answerMs?: number
 }
 
 /** What others read of the brokers of a node. */
@@ -56,6 +57,8 @@ const MAX_RESTART_MS = 5000
 const IDLE_MS = 5 * 60_000
 /** A pod is no longer sent after it has ended so many brokers. */
 const MAX_ENDS = 2
+/** Longer than until a broker that hangs is ended. The next pod does not wait for ever behind one without an answer. */
+const ANSWER_MS = 90_000
 /** Such as after EAGAIN, as the node is at this moment. */
 const RESEND_MS = 1000
 
@@ -274,7 +277,9 @@ export class NamespaceBroker {
       served.sentTo = undefined
       return
     }
+    const timeout = setTimeout(resolve, this.#parts.answerMs ?? ANSWER_MS)
     await promise
+    clearTimeout(timeout)
     if (this.#awaited?.uid === uid) this.#awaited = undefined
   }
 }

@@ -20,6 +20,7 @@ const PROGRAM = `
     if (message.type !== 'serve') return
     const { uid, name, env } = message.pod
     if (env.FATAL) process.exit(8)
+    if (env.SILENT) return
     if (env.BROKEN) return process.send({ type: 'failed', uid, problem: 'BROKEN is set', fix: 'remove it' })
     const server = require('node:http').createServer((request, response) => {
       if (request.url === '/exit') process.exit(7)
@@ -37,6 +38,7 @@ const PROGRAM = `
 interface BrokerOptions {
   readonly pingMs?: number
   readonly idleMs?: number
+  readonly answerMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly program?: string
@@ -167,6 +169,17 @@ test('a pod after whose message two brokers have ended is set aside, and the oth
     expect.stringContaining('2 brokers have ended when they got this pod'),
   )
   expect(await ask(good.url)).toMatch(/^app by /)
+})
+
+test('a pod for which the broker has no answer does not keep the next one waiting for ever', async () => {
+  const { broker, onServing, onRefused } = startBroker({ answerMs: 300 })
+  const [first, second] = [await openPort(), await openPort()]
+  const env = [{ name: 'SILENT', value: '1' }]
+  broker.serve(routedPod({ uid: 'a', env }), first.socket)
+  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  expect(await ask(second.url)).toMatch(/^app by /)
+  expect(onRefused).not.toHaveBeenCalled()
 })
 
 test('a broker without pods is idle after a while, and one with a pod is not', async () => {
