@@ -21,7 +21,8 @@ export const SEARCH = {
       /** Returns identifiers such as `wimds.io/mode` and `AADSTS700213` as a whole, and their parts. */
       tokenize: (text) =>
         (text.match(/[\p{L}\p{N}]+(?:[-_./:][\p{L}\p{N}]+)*/gu) ?? []).flatMap((word) => {
-          const parts = word.split(/[-_./:]|(?<=AADSTS)/i)
+          // An address and the name of a host are only whole words.
+          const parts = /\..*\./.test(word) ? [word] : word.split(/[-_./:]|(?<=AADSTS)/i)
           return parts.length > 1 ? [word, ...parts] : parts
         }),
     },

@@ -43,7 +43,12 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'aad-pod-identity': ['migrating.html#from-aad-pod-identity'],
   'network policy': ['tasks/restricted-clusters.html#network-policy-for-default-deny-egress'],
   'air gapped': ['install.html#air-gapped-clusters'],
-  prometheus: ['observability.html', 'observability.html#with-the-prometheus-operator'],
+  prometheus: [
+    'observability.html',
+    'observability.html#with-the-prometheus-operator',
+    'recipes/prometheus.html',
+  ],
+  pgbackrest: ['recipes/pgbackrest.html'],
   'grafana dashboard': ['observability.html#the-grafana-dashboard'],
   // A name, or a question
   'env mode': ['kubernetes.html#routing-modes', 'tasks/roll-out.html#choose-the-mode'],
