@@ -86,19 +86,19 @@ Push them:
       ? ''
       : ` \\
     --set image.tag=${tag} --set redirectImage.tag=${tag} --set clusterImage.tag=${tag} --set gateImage.tag=${tag}`
+  const flags =
+    tag === VERSION
+      ? `--image-registry ${registry}`
+      : `--image ${images.sidecar}:${tag} --redirect-image ${images.redirect}:${tag}`
   return `${pushing}
 Install the webhook:
 
   helm install wimds ${chart} --namespace wimds --create-namespace \\
-    --set image.repository=${images.sidecar} \\
-    --set redirectImage.repository=${images.redirect} \\
-    --set clusterImage.repository=${images.cluster} \\
-    --set gateImage.repository=${images.gate}${tagValue}
+    --set global.imageRegistry=${registry}${tagValue}
 
 Or inject by hand:
 
-  wimds inject --image ${images.sidecar}:${tag} \\
-    --redirect-image ${images.redirect}:${tag} deployment.yaml | kubectl apply -f -
+  wimds inject ${flags} deployment.yaml | kubectl apply -f -
 `
 }
 

@@ -55,8 +55,6 @@ function formatDefault(node) {
 }
 
 const schema = JSON.parse(read('values.schema.json'))
-// Helm puts it there; the chart has no such value.
-delete schema.properties.global
 const text = read('values.yaml')
 const sections = [...text.matchAll(/^# @section -- (.+)$/gm)].map(({ 1: title, index }) => ({
   title,

@@ -6,3 +6,6 @@ export const VERSION = '0.1.0'
  * released. A test compares it with CHANGELOG.md; docs/releasing.md has the command that changes it.
  */
 export const DOCS_URL = 'https://wimds.github.io/wimds/main'
+
+/** Whether this version is a release, whose images are in the public registry. */
+export const IS_RELEASED = !DOCS_URL.endsWith('/main')

@@ -34,7 +34,7 @@ function findPaths(yaml: string): string[] {
 /** The values that policies accept, with all below them: they have a use without the webhook, or leave something out. */
 const ACCEPTED = [
   'nameOverride fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
-  'image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
+  'global extraObjects image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
   'injection.by injection.mode injection.tenantId injection.imagePullPolicy injection.uid injection.audience',
   'injection.ca injection.env injection.instance',
   // What can be left out.

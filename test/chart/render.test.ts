@@ -257,6 +257,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['resources.limits.memory=abc', 'resources.limits.memory "abc" is not a quantity'],
     ['nodeAgent.resources.requests.cpu=1 core', 'cpu "1 core" is not a quantity'],
     ['prometheusRule.runbookUrl=abc', 'prometheusRule.runbookUrl "abc" is not a URL'],
+    ...['https://r.example', 'r.example/', 'r.example/Acme'].map((registry) => [
+      `global.imageRegistry=${registry}`,
+      `global.imageRegistry "${registry}" is not a registry`,
+    ]),
     ['image.repository=Acme/wimds', 'image.repository "Acme/wimds" is not the name of an image'],
     ['redirectImage.repository=r.example:5000/redirect:1', 'without tag and digest'],
     ['image.tag=a b', 'image.tag "a b" is not a tag'],
@@ -281,6 +285,20 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   ])('rejects %s', async (values = '', message = '') => {
     const flag = values.startsWith('--') ? values : `--set=${values}`
     await expect(template(flag)).rejects.toThrow(message)
+  })
+
+  test('takes all images from one registry, but one that has a repository of its own', async () => {
+    const output = await template(
+      '--set=global.imageRegistry=r.example:5000/a,gateImage.repository=other.example/gate',
+      '--set=nodeAgent.enabled=true,image.tag=next',
+    )
+    const images = output.match(/\S+(?:wimds[a-z-]*|gate):(?:next|\d+\.\d+\.\d+)$/gm)
+    expect([...new Set(images)].toSorted()).toEqual([
+      `--gate-image=other.example/gate:${CHART_VERSION}`,
+      '--image=r.example:5000/a/wimds:next',
+      `--redirect-image=r.example:5000/a/wimds-redirect:${CHART_VERSION}`,
+      `r.example:5000/a/wimds-cluster:${CHART_VERSION}`,
+    ])
   })
 
   test.each([
@@ -630,8 +648,39 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(output).toContain("'system:serviceaccount:default:mine'")
   })
 
+  test('passes on what the values say of Service, ServiceAccount and NetworkPolicy', async () => {
+    const from = [{ ipBlock: { cidr: '10.0.0.0/28' } }]
+    const values = {
+      'service.annotations.owner': 'platform',
+      'service.labels.team': 'shop',
+      'service.ipFamilyPolicy': 'PreferDualStack',
+      'service.ipFamilies': ['IPv6', 'IPv4'],
+      'serviceAccount.labels.team': 'shop',
+      'networkPolicy.ingress': [{ ports: [{ port: 'https' }], from }],
+    }
+    expect(await render('Service', values)).toMatchObject({
+      metadata: { annotations: { owner: 'platform' }, labels: { team: 'shop' } },
+      spec: { ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6', 'IPv4'] },
+    })
+    const [account] = await renderAll('ServiceAccount', values)
+    expect(account).toMatchObject({ metadata: { labels: { team: 'shop' } } })
+    expect(await render('NetworkPolicy', values)).toMatchObject({
+      spec: { ingress: [{ ports: [{ port: 'https' }], from }] },
+    })
+  })
+
+  test('renders objects of the user, and the templates in their texts', async () => {
+    const metadata = { name: 'mine', labels: {} }
+    const text = 'kind: Other\nmetadata: {name: {{ .Release.Name }}-other, labels: {}}\n'
+    const values = { extraObjects: [{ kind: 'Mine', metadata }, text] }
+    expect(await render('Mine', values)).toEqual({ kind: 'Mine', metadata })
+    expect(await render('Other', values)).toMatchObject({ metadata: { name: 'wimds-other' } })
+  })
+
   test('passes on what the values say of the Deployment', async () => {
     const rendered = await render('Deployment', {
+      strategy: { rollingUpdate: { maxSurge: 0 } },
+      'livenessProbe.timeoutSeconds': 20,
       'deploymentAnnotations.owner': 'platform',
       revisionHistoryLimit: 0,
       priorityClassName: 'p',
@@ -641,7 +690,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     })
     expect(rendered).toMatchObject({
       metadata: { annotations: { owner: 'platform' } },
-      spec: { revisionHistoryLimit: 0 },
+      spec: { revisionHistoryLimit: 0, strategy: { rollingUpdate: { maxSurge: 0 } } },
+    })
+    expect(specOf(rendered)).toMatchObject({
+      containers: [{ livenessProbe: { timeoutSeconds: 20, periodSeconds: 10 } }],
     })
     expect(specOf(rendered)).toMatchObject({
       priorityClassName: 'p',

@@ -2,12 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { Settings } from '../../src/broker/config/settings.ts'
-import { INJECTION_DEFAULTS } from '../../src/injection/injector/injection-settings.ts'
+import {
+  INJECTION_DEFAULTS,
+  PUBLIC_REGISTRY,
+} from '../../src/injection/injector/injection-settings.ts'
 import { parseAnnotations } from '../../src/injection/injector/annotations.ts'
 import type { Pod } from '../../src/kubernetes/pod.ts'
-import { VERSION } from '../../src/lib/version.ts'
 import { PAGES, readPage, ROOT } from './pages.ts'
 
 const filesBelow = (folder: string, ending: RegExp) =>
@@ -81,19 +82,11 @@ test('docs/kubernetes.md has a row for each annotation, and none for another', (
 })
 
 test('docs/install.md has the names of a release, which the chart and the injector use', () => {
-  const { image, redirectImage, gateImage } = INJECTION_DEFAULTS
-  const published = readPage('docs/install.md').split('\n## Once published\n')[1] ?? ''
-  const values: unknown = parse(textOf(['charts/wimds/values.yaml']))
-  for (const [name, key] of [
-    [image.replace(`:${VERSION}`, ''), 'image'],
-    [redirectImage.replace(`:${VERSION}`, ''), 'redirectImage'],
-    [gateImage.replace(`:${VERSION}`, ''), 'gateImage'],
-  ] as const) {
-    expect(values).toMatchObject({ [key]: { repository: name } })
-    expect(published).toContain(`\`${name}\``)
-  }
+  const published = readPage('docs/install.md')
+  expect(published).toContain(`oci://${PUBLIC_REGISTRY}/charts/wimds `)
+  expect(textOf(['charts/wimds/templates/_helpers.tpl'])).toContain(`default "${PUBLIC_REGISTRY}"`)
   const { name }: { name: string } = JSON.parse(textOf(['package.json']))
-  expect(published).toContain(`npm install --global ${name}\``)
+  expect(published).toContain(`npm install --global --prefix ~/.local ${name}\n`)
 })
 
 /** Annotations of pods, and labels of namespaces, which the chart's templates select by. */

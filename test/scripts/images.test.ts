@@ -54,8 +54,8 @@ test.each([
     ),
   )
   expect(stdout).toContain(`images -- --registry ${HOST} --push`)
-  expect(stdout).toContain(`--set image.repository=${HOST}/wimds`)
-  expect(stdout).toContain(`wimds inject --image ${HOST}/wimds:${version}`)
+  expect(stdout).toContain(`--set global.imageRegistry=${HOST}\n`)
+  expect(stdout).toContain(`wimds inject --image-registry ${HOST} deployment.yaml`)
   expect(status).toBe(0)
 })
 
@@ -72,6 +72,7 @@ test.each([
     Object.values(TARGETS).map((name) => `${tool} push ${compression}${HOST}/${name}:next`),
   )
   expect(stdout).toContain('--set image.tag=next --set redirectImage.tag=next')
+  expect(stdout).toContain(`wimds inject --image ${HOST}/wimds:next --redirect-image ${HOST}/`)
   expect(stdout).not.toContain('Push them')
 })
 

@@ -7,6 +7,7 @@ test.each([
   ['docs/cli.md', 'cli-reference'],
   ['docs/recipes', 'recipes'],
   ['the first part of docs/security.md', 'sidecar-contents'],
+  ['what pages say while nothing is published', 'published'],
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {
   const { code, stderr } = await runNode([`scripts/${script}.mjs`, '--check'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

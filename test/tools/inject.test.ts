@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { inject } from '../../src/tools/inject/inject.ts'
 import { SET_BY_INJECTION } from '../../src/injection/injector/injection-flags.ts'
+import { VERSION } from '../../src/lib/version.ts'
 import { runCommand } from './capture.ts'
 import { createFolder } from '../fixtures/folder.ts'
 
@@ -494,12 +495,20 @@ describe('wimds inject says what the input lacks', () => {
 describe('wimds inject warns once of images that are not published', () => {
   const pods = `${POD}---\n${POD}`
   test.each([
-    ['both', [], /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* --image and --redirect-image/],
-    ['one that no flag names', IMAGES.slice(0, 1), /wimds-redirect:[\d.]+ is .* --redirect-image/],
+    ['both', [], /wimds:[\d.]+ and \S+wimds-redirect:[\d.]+ are .* --image-registry/],
+    ['one that no flag names', IMAGES.slice(0, 1), /wimds-redirect:[\d.]+ is .* --image-registry/],
   ])('%s', async (_, flags, expected) => {
     const { err } = await runAsGiven(['--quiet', ...IDENTITY, ...flags, '-'], pods)
     expect(err).toMatch(/^wimds inject: warning: .* not published yet\. Fix: .*\n$/)
     expect(err).toMatch(expected)
+  })
+
+  test('and not of those of another registry', async () => {
+    const flags = ['--quiet', ...IDENTITY, '--image-registry=r.example:5000/a']
+    const { err, out } = await runAsGiven([...flags, '-'], pods)
+    expect(err).toBe('')
+    expect(out).toContain(`image: r.example:5000/a/wimds:${VERSION}\n`)
+    expect(out).toContain(`image: r.example:5000/a/wimds-redirect:${VERSION}\n`)
   })
 
   test('and not where nothing is injected', async () => {

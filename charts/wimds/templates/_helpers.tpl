@@ -77,12 +77,18 @@ but for those by which objects select the pods.
 {{- if not (regexMatch `^[a-z]` $fullname) -}}
 {{- fail (printf "the objects would have the name %s, and that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
 {{- end -}}
+{{- $registry := `^([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` -}}
+{{- with (.Values.global | default dict).imageRegistry -}}
+{{- if not (regexMatch $registry .) -}}
+{{- fail (printf "global.imageRegistry %q is not a registry. Fix: set it to HOST[:PORT][/PATH] with the path in lower case, such as example.azurecr.io" .) -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "image" "redirectImage" "gateImage" "clusterImage" -}}
 {{- with get $.Values $name -}}
-{{- if not (regexMatch `^(\S+/)?[^\s/:@]+$` .repository) -}}
+{{- if not (regexMatch `^((\S+/)?[^\s/:@]+)?$` (.repository | default "")) -}}
 {{- fail (printf "%s.repository %q is not the name of an image without tag and digest. Fix: set them by %s.tag and %s.digest" $name .repository $name $name) -}}
 {{- end -}}
-{{- if not (regexMatch `^(([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` .repository) -}}
+{{- if not (regexMatch `^((([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?$` (.repository | default "")) -}}
 {{- fail (printf "%s.repository %q is not the name of an image. Fix: set it to HOST/PATH with the path in lower case, such as ghcr.io/wimds/wimds" $name .repository) -}}
 {{- end -}}
 {{- if not (regexMatch `^([0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?$` (.tag | default "")) -}}
@@ -195,13 +201,14 @@ but for those by which objects select the pods.
 {{- mulf (trimSuffix $unit $text | float64) (get $factors $unit) -}}
 {{- end -}}
 
-{{/* image: dict "image" … "chart" … */}}
+{{/* An image by the name of its value: list "redirectImage" $ */}}
 {{- define "wimds.image" -}}
-{{- if .image.digest -}}
-{{ .image.repository }}@{{ .image.digest }}
-{{- else -}}
-{{ .image.repository }}:{{ .image.tag | default .chart.AppVersion }}
-{{- end -}}
+{{- $value := first . -}}
+{{- $root := last . -}}
+{{- $image := get $root.Values $value -}}
+{{- $name := trimSuffix "-" (printf "wimds-%s" (trimSuffix "image" (lower $value))) -}}
+{{- $image.repository | default (printf "%s/%s" (($root.Values.global | default dict).imageRegistry | default "ghcr.io/wimds") $name) -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 
 {{- define "wimds.tlsSecret" -}}
@@ -242,7 +249,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 containers:
   - name: test
-    image: {{ include "wimds.image" (dict "image" .Values.clusterImage "chart" .Chart) }}
+    image: {{ include "wimds.image" (list "clusterImage" .) }}
     imagePullPolicy: {{ .Values.clusterImage.pullPolicy }}
     resources: {{- toYaml .Values.resources | nindent 6 }}
     securityContext: {{- toYaml .Values.securityContext | nindent 6 }}

@@ -8,15 +8,18 @@ import {
 } from '../../lib/args.ts'
 import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
+import { IS_RELEASED } from '../../lib/version.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { choice, createSchema, matching, quote, reject } from '../../broker/config/parsers.ts'
 import { findUnknownSettings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
 import { findSettingProblems } from './rejections.ts'
 import {
+  imagesIn,
   INJECTION_DEFAULTS,
   type InjectionSettings,
   NATIVE_SIDECARS_SINCE,
+  PUBLIC_REGISTRY,
   PULL_POLICIES,
   SHARED_SETTINGS,
 } from './injection-settings.ts'
@@ -25,20 +28,25 @@ export const INJECTION_GROUP = 'Injection'
 
 /** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
 export const INJECTION_FLAGS = {
+  'image-registry': {
+    value: 'REGISTRY',
+    group: INJECTION_GROUP,
+    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; this version is not published yet'})`,
+  },
   image: {
     value: 'IMAGE',
     group: INJECTION_GROUP,
-    help: "the sidecar's image (default ghcr.io/wimds/wimds of this version; none is published yet)",
+    help: "the sidecar's image (default REGISTRY/wimds of this version)",
   },
   'redirect-image': {
     value: 'IMAGE',
     group: INJECTION_GROUP,
-    help: "the init container's image (default ghcr.io/wimds/wimds-redirect of this version)",
+    help: "the init container's image (default REGISTRY/wimds-redirect of this version)",
   },
   'gate-image': {
     value: 'IMAGE',
     group: INJECTION_GROUP,
-    help: "the init container's image in mode node (default ghcr.io/wimds/wimds-gate of this version)",
+    help: "the init container's image in mode node (default REGISTRY/wimds-gate of this version)",
   },
   'image-pull-policy': {
     value: 'POLICY',
@@ -96,12 +104,13 @@ export function parseInjectionSettings(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
     )
   }
+  const images = imagesIn(read('image-registry', registryName) ?? PUBLIC_REGISTRY)
   return {
     ...defaults,
     mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
-    image: read('image', imageName) ?? defaults.image,
-    redirectImage: read('redirect-image', imageName) ?? defaults.redirectImage,
-    gateImage: read('gate-image', imageName) ?? defaults.gateImage,
+    image: read('image', imageName) ?? images.image,
+    redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
+    gateImage: read('gate-image', imageName) ?? images.gateImage,
     imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
     sidecarEnv,
     ca,
@@ -111,7 +120,11 @@ export function parseInjectionSettings(
   }
 }
 
-/** May be a placeholder, such as `${REGISTRY}/wimds`. */
+/** Both may be placeholders, such as `${REGISTRY}` and `${REGISTRY}/wimds`. */
+const registryName = matching(
+  /^(?!https?:)\S*[^\s/]$/,
+  'of the form HOST[:PORT][/PATH], such as example.azurecr.io',
+)
 const imageName = matching(/^\S+$/, 'the name of an image')
 
 /** The alternative to a variable that injection sets. The chart has the same names (injection.env). */

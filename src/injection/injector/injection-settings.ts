@@ -96,12 +96,19 @@ export interface InjectionSettings {
   readonly injectByDefault: boolean
 }
 
-const REGISTRY = 'ghcr.io/wimds'
+export const PUBLIC_REGISTRY = 'ghcr.io/wimds'
+
+/** Returns the images of this version in a registry, which may have a path. */
+export function imagesIn(registry: string) {
+  return {
+    image: `${registry}/wimds:${VERSION}`,
+    redirectImage: `${registry}/wimds-redirect:${VERSION}`,
+    gateImage: `${registry}/wimds-gate:${VERSION}`,
+  }
+}
 
 export const INJECTION_DEFAULTS: InjectionSettings = {
-  image: `${REGISTRY}/wimds:${VERSION}`,
-  redirectImage: `${REGISTRY}/wimds-redirect:${VERSION}`,
-  gateImage: `${REGISTRY}/wimds-gate:${VERSION}`,
+  ...imagesIn(PUBLIC_REGISTRY),
   mode: 'loopback',
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,

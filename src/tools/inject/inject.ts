@@ -2,11 +2,11 @@
 import { findUnknownVariables } from '../../injection/injector/injection-flags.ts'
 import { readRecord } from '../../injection/injector/injection-record.ts'
 import { allContainers } from '../../kubernetes/pod.ts'
-import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.ts'
+import { imagesIn, PUBLIC_REGISTRY } from '../../injection/injector/injection-settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { type Flags, parseFlags } from '../../lib/args.ts'
-import { DOCS_URL } from '../../lib/version.ts'
+import { DOCS_URL, IS_RELEASED } from '../../lib/version.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { readManifests } from '../manifest-files.ts'
 import { INJECT, listFiles, parseInjectOptions } from './options.ts'
@@ -32,7 +32,7 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const warnings = [
     ...injected.warnings,
     ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
-    ...findUnpublishedImages(injected, flags),
+    ...findUnpublishedImages(injected),
     ...(failures.length === 0 ? findNothing(injected) : []),
   ]
   const lines = [
@@ -63,22 +63,13 @@ function findWaitingPods({ pods }: EditedManifests): string[] {
   ]
 }
 
-/** Warns of the default images where a pod has got them: images of this version are not published. */
-function findUnpublishedImages(
-  { pods }: EditedManifests,
-  flags: Pick<Flags<keyof typeof INJECT.flags>, 'has'>,
-): string[] {
-  const { image, redirectImage, gateImage } = INJECTION_DEFAULTS
+/** Warns of the public images where a pod has got them and this version is not a release. */
+function findUnpublishedImages({ pods }: EditedManifests): string[] {
+  if (IS_RELEASED) return []
   const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
-  const used = (
-    [
-      ['image', image],
-      ['redirect-image', redirectImage],
-      ['gate-image', gateImage],
-    ] as const
-  ).filter(([flag, name]) => !flags.has(flag) && images.has(name))
+  const used = Object.values(imagesIn(PUBLIC_REGISTRY)).filter((image) => images.has(image))
   if (used.length === 0) return []
-  const names = used.map(([, name]) => name).join(' and ')
-  const fix = `build your own (${DOCS_URL}/install.html) and pass ${used.map(([flag]) => `--${flag}`).join(' and ')}`
-  return [`warning: ${names} ${used.length === 1 ? 'is' : 'are'} not published yet. Fix: ${fix}`]
+  const verb = used.length === 1 ? 'is' : 'are'
+  const fix = `build your own (${DOCS_URL}/install.html) and pass --image-registry`
+  return [`warning: ${used.join(' and ')} ${verb} not published yet. Fix: ${fix}`]
 }

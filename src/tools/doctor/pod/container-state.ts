@@ -136,7 +136,7 @@ const IMAGES: Readonly<Record<string, readonly [value: string, flag: string]>> =
 function findWaitingFix(reason: string, container: string): string {
   if (/Image|Registry/.test(reason)) {
     const [value, flag] = IMAGES[container] ?? ['image', '--image']
-    return `correct the image (values ${value}.repository and ${value}.tag of the chart, ${flag} of wimds inject), push it to that registry, or give the pod an imagePullSecret`
+    return `correct the image (values global.imageRegistry, ${value}.repository and ${value}.tag of the chart, --image-registry and ${flag} of wimds inject), push it to that registry, or give the pod an imagePullSecret`
   }
   return /^Create|^RunContainerError$/.test(reason) ? CREATE_FIX : WAIT
 }

@@ -1,0 +1,27 @@
+// Says on the pages that lead with the published way that nothing is published yet, as long as CHANGELOG.md has no version
+// that is released. With `--check` it changes nothing, and fails where a page would change.
+import { readFileSync, writeFileSync } from 'node:fs'
+
+const NOTICES = {
+  'README.md':
+    '> **Not published yet**: [build from a checkout](docs/install.md#from-a-checkout), with your registry.',
+  'docs/install.md':
+    '> **Not published yet**: [build from a checkout](#from-a-checkout), with your registry.',
+  'charts/wimds/README.md':
+    '> **Not published yet**:\n> [build from a checkout](https://wimds.github.io/wimds/main/install.html#from-a-checkout), with\n> your registry.',
+  'docs/verify-a-release.md': '> **Not published yet.**',
+  'SECURITY.md': '> **Not published yet**: the branch `main` gets them.',
+}
+const PLACE = /(<!-- unless published -->\n)[^]*?(<!-- until here -->)/
+
+const isPublished = /^## \d/m.test(readFileSync('CHANGELOG.md', 'utf8'))
+for (const [page, notice] of Object.entries(NOTICES)) {
+  const text = readFileSync(page, 'utf8')
+  if (!PLACE.test(text)) throw new Error(`${page} has no line <!-- unless published -->`)
+  const changed = text.replace(PLACE, `$1${isPublished ? '' : `\n${notice}\n\n`}$2`)
+  if (changed === text) continue
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`${page} is not current. Fix: node scripts/published.mjs\n`)
+    process.exitCode = 1
+  } else writeFileSync(page, changed)
+}
