@@ -28,6 +28,7 @@ COPY scripts/image-root.sh /
 # so does this layer, whatever else is released.
 RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
   && strip --strip-all -o /base/nodejs/bin/node /usr/local/bin/node \
+  && node --version >/base/nodejs/version \
   && if [ -e /usr/local/LICENSE ]; then cp /usr/local/LICENSE /base/nodejs/; fi \
   && /image-root.sh /base ca-certificates /etc/os-release /etc/debian_version \
     $(ldd /base/nodejs/bin/node | grep -o '/[^ )]*') \

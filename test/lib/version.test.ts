@@ -42,22 +42,39 @@ test('links in the chart and in the examples lead to this version, too', async (
   for (const [path, found] of refs) expect([path, [...found]]).toEqual([path, [REF]])
 })
 
-test('the commands of docs/releasing.md change all of them, and change them back', async () => {
-  const commands = (await readFile('docs/releasing.md', 'utf8')).match(/^ *grep -rlE .*$/gm) ?? []
-  const [toTag = '', toMain = ''] = REF === 'main' ? commands : commands.toReversed()
-  expect(commands).toHaveLength(2)
+test('scripts/release/version.sh makes a release, and begins the next version', async () => {
   using directory = createFolder()
-  for (const name of ['src', 'charts', 'examples']) {
+  const names = [
+    'src',
+    'charts',
+    'examples',
+    'docs',
+    'scripts',
+    'package.json',
+    'package-lock.json',
+  ]
+  for (const name of [...names, 'README.md', 'SECURITY.md', 'CHANGELOG.md']) {
     await cp(name, directory.file(name), { recursive: true })
   }
-  const refsAfter = async (command: string) => {
-    await promisify(execFile)('sh', ['-ec', command], { cwd: directory.path })
-    const refs = await linkedRefs(directory.path)
-    expect(refs.size).toBeGreaterThan(8)
-    return new Set([...refs.values()].flatMap((found) => [...found]))
+  const become = (version: string) =>
+    promisify(execFile)('scripts/release/version.sh', [version], { cwd: directory.path })
+  const refs = async () =>
+    new Set([...(await linkedRefs(directory.path)).values()].flatMap((found) => [...found]))
+  const read = (name: string) => readFile(directory.file(name), 'utf8')
+
+  await become('0.97.0')
+  expect(await refs()).toEqual(new Set(['v0.97.0']))
+  for (const name of ['package.json', 'package-lock.json', 'src/lib/version.ts']) {
+    expect([name, await read(name)]).toEqual([name, expect.stringContaining('0.97.0')])
   }
-  expect(await refsAfter(toTag)).toEqual(new Set([REF === 'main' ? 'v0.2.0' : 'main']))
-  expect(await refsAfter(toMain)).toEqual(new Set([REF === 'main' ? 'main' : 'v0.2.0']))
+  expect((await read('charts/wimds/Chart.yaml')).match(/0\.97\.0$/gm)).toHaveLength(6)
+  expect(await read('CHANGELOG.md')).toMatch(/^## 0\.97\.0, \d{4}-\d\d-\d\d$/m)
+  expect(await read('README.md')).not.toContain('Not published yet')
+
+  await become('main')
+  expect(await refs()).toEqual(new Set(['main']))
+  expect(await read('CHANGELOG.md')).toMatch(/^## Unreleased\n\n## 0\.97\.0/m)
+  await expect(become('0.2')).rejects.toThrow('0.2 is not a version. Fix: ')
 })
 
 test('the changelog begins with the unreleased changes, or with this version', () => {

@@ -1,0 +1,5 @@
+#!/bin/sh
+# base.sh: prints the base image of the Dockerfile by its digest of now.
+set -eu
+image=$(sed -n 's/^ARG BUILD_IMAGE=//p' Dockerfile)
+skopeo inspect --no-tags --format '{{.Name}}@{{.Digest}}' "docker://${1:-$image}"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# release.sh REGISTRY [ARCHITECTURE...]: builds this version and publishes it in a registry, as publish.sh says. Another
+# architecture than this machine's needs qemu. NPM_REGISTRY: also publishes the npm package there.
+set -euo pipefail
+registry=$1
+shift
+if [ "$#" -eq 0 ]; then set -- amd64; fi
+if [ -z "${BUILD_IMAGE:-}" ]; then BUILD_IMAGE=$(scripts/release/base.sh); fi
+export BUILD_IMAGE
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+npm run --silent package
+mkdir "$built/package"
+cp artifacts/wimds-*.tgz "$built/package/"
+for architecture in "$@"; do
+  for target in sidecar redirect cluster gate; do
+    mkdir "$built/$target-$architecture"
+    scripts/release/image.sh "$target" "$architecture" "$built/$target-$architecture/image.tar"
+  done
+done
+ARCHITECTURES=$* scripts/release/publish.sh "$registry" "$built" ${NPM_REGISTRY:+"$NPM_REGISTRY"}
