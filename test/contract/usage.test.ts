@@ -33,9 +33,9 @@ test.each(await declareAll())(
 )
 
 test.each(COMMANDS)('wimds %s prints every problem of its arguments', async (name, command) => {
-  // Two problems for each command: these lack their argument.
+  // Two problems for each command: these lack their argument, and doctor takes one.
   const lacksArgument = ['inject', 'uninject', 'token', 'node-agent'].includes(name)
-  const args = lacksArgument ? ['--frob'] : ['--frob', 'now']
+  const args = ['--frob', ...(lacksArgument ? [] : ['now']), ...(name === 'doctor' ? ['then'] : [])]
   const { code, out, err } = await runCommand(command, args)
   expect({ code, out }).toEqual({ code: 64, out: '' })
   const line = String.raw`wimds ${name}: .+\n`

@@ -198,8 +198,11 @@ async function postAndParse(
   }
   if (response.status === 200) return parseToken(response, assertion, startedAt, clock, route)
   const isProxied = proxied !== undefined
-  throw (
+  const error =
     (isProxied ? parseTokenProxyError(response, assertion, clientId, now) : undefined) ??
     parseEntraError(response, assertion, now, isProxied)
-  )
+  // Entra's text has the subject and not the identity, which the application may have chosen.
+  throw error.code.startsWith('federated_credential_')
+    ? error.with({ problem: `${error.problem} (client id ${clientId})` })
+    : error
 }

@@ -98,7 +98,9 @@ test('names the client id of an application that asks for its own, and each reso
   const resources = ['https://vault.azure.net', 'https://storage.azure.com']
   for (const resource of resources) {
     const query = `&resource=${resource}&client_id=${BILLING.clientId}`
-    await fetch(`${url}${query}`, { headers: { metadata: 'true', 'user-agent': 'curl/8.5.0' } })
+    const headers = { metadata: 'true', 'user-agent': 'curl/8.5.0' }
+    const reply = await fetch(`${url}${query}`, { headers })
+    expect(await reply.text()).toContain(`(client id ${BILLING.clientId})`)
   }
   const env = {
     WIMDS_LISTEN: `127.0.0.1:${other.port}`,
