@@ -179,7 +179,7 @@ test('prints the commands that create a missing federated credential', async () 
       code: 'federated_credential_not_found',
       aadsts: 700213,
       explanation: expect.stringContaining('subject'),
-      url: expect.stringMatching(/troubleshooting\.html#federated_credential_not_found$/),
+      url: expect.stringMatching(/aadsts\.html#aadsts700213$/),
     },
   })
   const [search, managedIdentity, application] = exchange?.commands ?? []
