@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Socket } from 'node:net'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { createToolEnv } from '../../redirect/run-tool.ts'
 import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
@@ -21,7 +22,7 @@ const BURST = 8192
 const MESSAGES_PER_SECOND = 400
 const SEND_SOCKET_TIMEOUT_MS = 10_000
 
-/** A broker has sent what no broker sends. */
+/** A broker has sent what no broker sends, or what could not be handled. */
 class ChannelError extends Error {}
 
 /**
@@ -73,8 +74,8 @@ export class BrokerChannel {
     try {
       await this.#readAll(onMessage)
     } catch (error) {
-      if (error instanceof ChannelError) return error.message
-      if (!this.#stream.destroyed) throw error
+      // Others are of the stream, whose end is the end of the broker.
+      return error instanceof ChannelError ? error.message : undefined
     }
     return undefined
   }
@@ -85,7 +86,7 @@ export class BrokerChannel {
       allow(1 + line.length / 1024)
       const value = parseJson(line.toString())
       const { data: message } = BrokerMessage.safeParse(value)
-      if (message !== undefined) await onMessage(message)
+      if (message !== undefined) await handle(message, onMessage)
       // Node's receipt for a socket.
       else if (!/"cmd":"NODE_HANDLE_/.test(line.toString('utf8', 0, 64))) {
         throw new ChannelError('it sent a message of no known type')
@@ -116,6 +117,23 @@ export class BrokerChannel {
       child.stdin?.on('error', () => {})
       child.stdin?.end(`${JSON.stringify(text)}\n`)
     })
+  }
+}
+
+/** Calls the handler. Throws a `ChannelError` with the reason if that fails. */
+async function handle(
+  message: BrokerMessage,
+  onMessage: (message: BrokerMessage) => void | Promise<void>,
+): Promise<void> {
+  try {
+    await onMessage(message)
+  } catch (error) {
+    throw new ChannelError(
+      `its message ${message.type} could not be handled: ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 

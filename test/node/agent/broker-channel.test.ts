@@ -74,6 +74,16 @@ test('messages are read one after the other, when the one before has been handle
 
 const count = () => readdirSync('/proc/self/fd').length
 
+test('a message that cannot be handled ends the reading, with the reason', async () => {
+  const { misuse } = await readAll(
+    `process.send({ type: 'ready' }); setTimeout(() => {}, 60_000)`,
+    () => {
+      throw new Error('no memory')
+    },
+  )
+  expect(misuse).toBe('its message ready could not be handled: no memory')
+})
+
 test('descriptors that it sends do not reach this process', async () => {
   const before = count()
   let most = 0
