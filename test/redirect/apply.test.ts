@@ -137,6 +137,14 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     },
   )
 
+  test('loopback mode redirects a pod that has the address itself', async () => {
+    using pod = await podNetwork()
+    pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')
+    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await run(pod)
+    expect(pod.fetchMetadata()).toBe('sidecar')
+  })
+
   test('loopback mode refuses the other ports of the address', async () => {
     using pod = await podNetwork()
     await run(pod)

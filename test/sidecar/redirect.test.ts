@@ -19,8 +19,9 @@ table ip wimds {
   }
   chain reject_direct {
     type filter hook output priority 0; policy accept;
-    ip daddr 169.254.169.254 meta l4proto tcp reject with tcp reset
-    ip daddr 169.254.169.254 reject
+    ip daddr 169.254.169.254 tcp dport 80 reject with tcp reset
+    ct direction original ip daddr 169.254.169.254 meta l4proto tcp reject with tcp reset
+    ct direction original ip daddr 169.254.169.254 reject
   }
 }
 END
