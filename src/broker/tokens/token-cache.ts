@@ -130,7 +130,9 @@ export class TokenCache {
         await this.#exchanges.start(entry, { isBackground: true }).token.catch(() => {})
       }
       if (entry.token !== undefined) return entry.token
-      failure = entry.failure ?? failure
+      // Evicted: another entry has the outcome.
+      if (entry.failure === undefined || entry.failure === failure) break
+      failure = entry.failure
     }
     throw failure.error.with({ retryAfterMs: failure.ttlMs })
   }

@@ -130,6 +130,17 @@ describe('a federated credential that is not found', () => {
     expect(entra.exchanges.length).toBeLessThan(15)
   })
 
+  test('makes no more exchanges for a caller whose key was evicted', async () => {
+    const { entra, get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS, maxEntries: 1 })
+    await ask(get, VAULT)
+    const held = ask(get, { ...VAULT, bypassCache: true })
+    await ask(get, REPORTS)
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+    expect(await held).toMatchObject({ text: NOT_FOUND.error })
+    expect(entra.exchanges.length).toBeLessThan(12)
+  })
+
   test('answers callers that bypass the cache at once after the grace', async () => {
     const { get } = setUp({ behaviour: NOT_FOUND, timeoutMs: TIMEOUT_MS })
     await askFor(get, asking)
