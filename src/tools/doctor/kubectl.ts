@@ -31,7 +31,8 @@ export interface KubectlOptions {
 
 /** A doctor inside the pod may wait for Entra ID several times. */
 const TIMEOUT_MS = 120_000
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+/** The pods of a large cluster. */
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 const MAX_REASON = 500
 
 /** Creates the function that runs it. Each call ends after two minutes. */
