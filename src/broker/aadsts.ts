@@ -56,55 +56,37 @@ export const DEFAULT_FIXES = {
     'look up the AADSTS code, if the message has one, at https://login.microsoftonline.com/error',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
-type Kind = Pick<AadstsEntry, 'code' | 'dependsOn'> & Partial<AadstsEntry>
-
-/** Creates entries of one kind; a fix of the kind is that of an entry without one of its own. */
+/** Creates entries of one kind; `commonFix` is the fix of an entry without one of its own. */
 const entriesOf =
-  ({ fix: commonFix = '', passesWithinMinutes = 0, ...kind }: Kind) =>
+  (code: ErrorCode, dependsOn: AadstsEntry['dependsOn'], passesWithinMinutes = 0, commonFix = '') =>
   (explanation: string, fix = commonFix): AadstsEntry => ({
-    ...kind,
+    code,
     passesWithinMinutes,
+    dependsOn,
     explanation,
     fix,
   })
 
-const notFound = entriesOf({
-  code: 'federated_credential_not_found',
-  dependsOn: 'credential',
-  passesWithinMinutes: PROPAGATION_MINUTES,
-})
-const MISMATCH: Kind = { code: 'federated_credential_mismatch', dependsOn: 'credential' }
-const mismatch = entriesOf(MISMATCH)
-const newMismatch = entriesOf({ ...MISMATCH, passesWithinMinutes: PROPAGATION_MINUTES })
-const assertion = entriesOf({ code: 'assertion_refused', dependsOn: 'assertion' })
-const ISSUER: Kind = {
-  code: 'issuer_unreachable',
-  dependsOn: 'issuer',
-  passesWithinMinutes: ISSUER_MINUTES,
-}
-const unreadable = entriesOf(ISSUER)
-const keys = entriesOf({ ...ISSUER, dependsOn: 'keys' })
-const policy = entriesOf({ code: 'policy_refused', dependsOn: 'policy' })
-const APPLICATION: Kind = { code: 'application_refused', dependsOn: 'application' }
-const application = entriesOf(APPLICATION)
-const newApplication = entriesOf({ ...APPLICATION, passesWithinMinutes: PROPAGATION_MINUTES })
-const resource = entriesOf({ code: 'resource_refused', dependsOn: 'resource' })
-const tenant = entriesOf({
-  code: 'tenant_refused',
-  dependsOn: 'tenant',
-  fix: 'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
-})
-const SERVICE = { dependsOn: 'service', passesWithinMinutes: Infinity } as const
-const throttled = entriesOf({
-  ...SERVICE,
-  code: 'entra_throttled',
-  fix: DEFAULT_FIXES.entra_throttled,
-})
-const unavailable = entriesOf({
-  ...SERVICE,
-  code: 'entra_unavailable',
-  fix: DEFAULT_FIXES.entra_unavailable,
-})
+const notFound = entriesOf('federated_credential_not_found', 'credential', PROPAGATION_MINUTES)
+const mismatch = entriesOf('federated_credential_mismatch', 'credential')
+const newMismatch = entriesOf('federated_credential_mismatch', 'credential', PROPAGATION_MINUTES)
+const assertion = entriesOf('assertion_refused', 'assertion')
+const notInTime = entriesOf('assertion_not_yet_valid', 'time', Infinity)
+const unreadable = entriesOf('issuer_unreachable', 'issuer', ISSUER_MINUTES)
+const keys = entriesOf('issuer_unreachable', 'keys', ISSUER_MINUTES)
+const policy = entriesOf('policy_refused', 'policy')
+const application = entriesOf('application_refused', 'application')
+const newApplication = entriesOf('application_refused', 'application', PROPAGATION_MINUTES)
+const resource = entriesOf('resource_refused', 'resource')
+const tenant = entriesOf(
+  'tenant_refused',
+  'tenant',
+  0,
+  'check AZURE_TENANT_ID (annotation azure.workload.identity/tenant-id of the ServiceAccount; recreate the pods after a change) or tenantId in the identities file, and AZURE_AUTHORITY_HOST',
+)
+const { entra_throttled: throttledFix, entra_unavailable: unavailableFix } = DEFAULT_FIXES
+const throttled = entriesOf('entra_throttled', 'service', Infinity, throttledFix)
+const unavailable = entriesOf('entra_unavailable', 'service', Infinity, unavailableFix)
 
 const AUDIENCE: readonly [explanation: string, fix: string] = [
   'no federated credential of the identity has the audience of the assertion',
@@ -142,13 +124,10 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'the projected token is valid for longer than Entra ID allows (25 hours)',
     'mount a projected volume with expirationSeconds from 3600 to 86400 instead of the default service-account token',
   ),
-  700024: {
-    code: 'assertion_not_yet_valid',
-    passesWithinMinutes: Infinity,
-    dependsOn: 'time',
-    explanation: 'the current time is not between the nbf and exp of the assertion',
-    fix: 'check the clocks of the node and of the control plane, and that the kubelet rotates the projected token file',
-  },
+  700024: notInTime(
+    'the current time is not between the nbf and exp of the assertion',
+    'check the clocks of the node and of the control plane, and that the kubelet rotates the projected token file',
+  ),
   50027: assertion(
     'the assertion is not a well-formed JWT',
     'point AZURE_FEDERATED_TOKEN_FILE at the projected service-account token',
