@@ -1,0 +1,55 @@
+/** What the agent takes of the metrics that a broker sends, which may be hostile. */
+import { expect, test } from 'vitest'
+import { createLogger } from '../../../src/broker/telemetry/logger.ts'
+import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
+import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
+import { IDLE_NODE, routedPod } from './pods.ts'
+
+const log = createLogger({ level: 'silent', format: 'json', out: { write: () => true } })
+const SETTINGS = '0123abcd'
+
+/** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
+async function scrapeWith(answer: unknown): Promise<string[]> {
+  const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
+  const broker = { pid: 1, pods: [routedPod({ uid: 'a' })], ask: () => Promise.resolve(answer) }
+  const { body } = await createNodeScrape({ own, brokers: { all: () => [broker] }, log })()
+  return body.split('\n')
+}
+
+const group = (samples: unknown, more: object = {}) => [
+  { uid: 'a', settings: SETTINGS, samples, ...more },
+]
+const isOfWimds = (line: string) => line.startsWith('wimds_')
+const isOfBroker = (line: string) => line.includes(`settings="${SETTINGS}"`)
+
+test('a sample gets the namespace and service account of the pod', async () => {
+  const labels = { protocol: 'imds', code: 'ok', client: 'none' }
+  const lines = await scrapeWith(group([['wimds_requests_total', labels, 7]]))
+  expect(lines.filter(isOfBroker)).toEqual([
+    `wimds_requests_total{protocol="imds",code="ok",client="none",namespace="shop",service_account="orders",settings="${SETTINGS}"} 7`,
+  ])
+})
+
+test.each([
+  ['a metric that no broker has', group([['wimds_made_up', {}, 1]])],
+  ['a metric of the agent', group([['wimds_node_agent_pods', { state: 'routed' }, 1]])],
+  ['a label that the metric does not have', group([['wimds_ready', { namespace: 'other' }, 1]])],
+  ['a long label', group([['wimds_assertion_readable', { file: 'x'.repeat(300) }, 1]])],
+  ['a pod of another broker', group([['wimds_ready', {}, 1]], { uid: 'b' })],
+  ['settings that are no digest', group([['wimds_ready', {}, 1]], { settings: 'x"} 1\n' })],
+  ['a value that is no number', group([['wimds_ready', {}, 'many']])],
+  ['no answer', undefined],
+  ['no list', { samples: 7 }],
+])('%s is left out', async (_, answer) => {
+  const [lines, without] = [await scrapeWith(answer), await scrapeWith([])]
+  expect(lines.filter(isOfWimds)).toEqual(without.filter(isOfWimds))
+})
+
+test('a series that is sent twice is written once, and so is a metric of agent and broker', async () => {
+  const dropped = ['wimds_log_lines_dropped_total', { event: 'request_rejected' }, 3]
+  const lines = await scrapeWith(group([['wimds_ready', {}, 1], ['wimds_ready', {}, 0], dropped]))
+  expect(lines.filter((line) => line.startsWith('wimds_ready{'))).toHaveLength(1)
+  expect(lines.filter((line) => /^# TYPE wimds_log_lines_dropped_total/.test(line))).toHaveLength(1)
+  expect(lines.join('\n')).toMatch(/dropped_total\{event="request_rejected",.*\} 3/)
+  expect(lines.join('\n')).toContain('wimds_log_lines_dropped_total{event="pod_not_routed"} 0')
+})
