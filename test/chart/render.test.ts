@@ -372,6 +372,18 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(pod.metadata.labels).toMatchObject({ ...selector.matchLabels, ...version })
   })
 
+  /** Returns the specifications of the pods that a deletion of the release starts first. */
+  const checksOf = async (values: object) => {
+    const Check = z.object({
+      metadata: z.object({
+        annotations: z.object({ 'helm.sh/hook': z.literal('pre-delete') }),
+      }),
+      spec: z.object({ template: z.object({ spec: z.unknown() }) }),
+    })
+    const jobs = (await renderAll('Job', values)).map((job) => Check.safeParse(job).data)
+    return jobs.flatMap((job) => job?.spec.template.spec ?? [])
+  }
+
   describe('the node agent', () => {
     const enabled = { 'nodeAgent.enabled': true }
 
@@ -429,16 +441,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     })
 
     test('lets an uninstall fail while pods need the agent, unless the values say otherwise', async () => {
-      const checksOf = async (values: object) => {
-        const Check = z.object({
-          metadata: z.object({
-            annotations: z.object({ 'helm.sh/hook': z.literal('pre-delete') }),
-          }),
-          spec: z.object({ template: z.object({ spec: z.unknown() }) }),
-        })
-        const jobs = (await renderAll('Job', values)).map((job) => Check.safeParse(job).data)
-        return jobs.flatMap((job) => job?.spec.template.spec ?? [])
-      }
       const args = ['node-agent', '--uninstall-check']
       expect(await checksOf(enabled)).toEqual([
         expect.objectContaining({ containers: [expect.objectContaining({ args })] }),

@@ -132,13 +132,14 @@ test('an uninstall frees the workloads of a labelled namespace', async () => {
   expect(await reader.run(UNINSTALL, 'check-webhook')).toBe('')
 })
 
+const rolledOut = () =>
+  kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
+
 test('the pages of the installation, the node agent, the upgrade and the uninstall work in this order', async () => {
   await reader.run(INSTALL, 'chart')
   await reader.run(NODE_AGENT, 'install')
   await reader.run(EXISTING, 'annotate')
   await reader.run(NODE_AGENT, 'mode')
-  const rolledOut = () =>
-    kubectl(['rollout', 'status', 'deployment/orders', '--namespace=shop', '--timeout=2m'])
   await rolledOut()
   await eventually('every pod of the Deployment has the gate', async () => {
     expect(await initContainersOf('--selector=app=orders')).toBe('wimds-gate')

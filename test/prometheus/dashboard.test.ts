@@ -133,8 +133,13 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using broker = cluster.start()
     const pod = cluster.podOf('orders')
     const servedPort = await broker.serve(pod)
-    const { uid, namespace, name, serviceAccount } = pod
-    const pods = [{ ...routedPod({ uid, name }), namespace, serviceAccount }]
+    const pods = [
+      {
+        ...routedPod({ uid: pod.uid, name: pod.name }),
+        namespace: pod.namespace,
+        serviceAccount: pod.serviceAccount,
+      },
+    ]
     await using agent = await startNodeAgent({ pid: 1, pods, ask: (about) => broker.ask(about) })
     using directory = createFolder()
     const config = directory.write(

@@ -43,6 +43,11 @@ interface Script {
   readonly kill: () => void
 }
 
+const execIn =
+  (namespace: string) =>
+  (...argv: string[]) =>
+    execFileSync(IP, ['netns', 'exec', namespace, ...argv]).toString()
+
 const SERVER = (host: string, port: number, body: string) => `
   require('node:http').createServer((request, response) => response.end(${JSON.stringify(body)}))
     .listen(${port}, ${JSON.stringify(host)}, () => console.log('listening'))`
@@ -94,10 +99,6 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 
   const owned = cleanup.move()
-  const execIn =
-    (namespace: string) =>
-    (...argv: string[]) =>
-      execFileSync(IP, ['netns', 'exec', namespace, ...argv]).toString()
   const exec = execIn(pod)
   return {
     namespacePath: `/var/run/netns/${pod}`,

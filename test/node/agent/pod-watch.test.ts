@@ -171,15 +171,15 @@ describe('a pod above 4 MiB', () => {
   })
 
   test('is named and skipped in a watch, until it is deleted', async () => {
-    const event = (type: string) => {
-      const object = { kind: 'Pod', apiVersion: 'v1', metadata }
-      return `{"type":"${type}","object":${withValue(object)}}\n`
-    }
+    const object = withValue({ kind: 'Pod', apiVersion: 'v1', metadata })
+    const [added = '', deleted = ''] = ['ADDED', 'DELETED'].map(
+      (type) => `{"type":"${type}","object":${object}}\n`,
+    )
     const { seen, errors } = await setUp({
       lists: [list(['a'])],
       watches: [
         (response) => {
-          for (const text of [event('ADDED'), changed('ADDED', 'b'), event('DELETED')]) {
+          for (const text of [added, changed('ADDED', 'b'), deleted]) {
             response.write(text)
           }
         },

@@ -60,7 +60,7 @@ const Placement = z.looseObject({
   }),
 })
 
-export type Configuration = z.infer<typeof Configuration>
+type Configuration = z.infer<typeof Configuration>
 export type Deployment = z.infer<typeof Deployment>
 
 /** A pod of the cluster. */

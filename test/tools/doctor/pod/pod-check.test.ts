@@ -365,9 +365,9 @@ test.each([
 test.each(['env', 'node'] as const)(
   'names an application that crashes in mode %s',
   async (mode) => {
-    const waiting = { waiting: { reason: 'CrashLoopBackOff' } }
+    const state = waiting('CrashLoopBackOff')
     const lastState = { terminated: { exitCode: 1, reason: 'Error', message: 'EADDRINUSE :64169' } }
-    const status = { containerStatuses: [{ name: 'app', state: waiting, lastState }] }
+    const status = { containerStatuses: [{ name: 'app', state, lastState }] }
     const { failures, find } = await check([getPod({ mode, status }), await answerInside()])
     expect(failures).toContain('application: application_crashes')
     expect(find('application')[0]?.failure).toMatchObject({
