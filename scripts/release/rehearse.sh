@@ -7,7 +7,8 @@
 # ${XDG_CACHE_HOME:-~/.cache}/wimds-release; everything else is in one folder, which is removed, and in namespaces, which
 # end with it.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+# What it calls in other namespaces stays where it is.
+if [ "${1:-}" != --call ]; then cd "$(dirname "$0")/../.."; fi
 
 REGISTRY=127.77.0.1 NPM=127.77.0.2 INTERNAL=127.77.0.3
 # The addresses of the registries in the cluster's network.
@@ -159,9 +160,9 @@ stop_registry() {
   kill "$registry_pid"
   wait "$registry_pid" 2>/dev/null || true
 }
-# await WHAT COMMAND...: waits until the command succeeds, for a minute.
+# await WHAT COMMAND...: waits until the command succeeds, for two minutes.
 await() {
-  local what=$1 until=$((SECONDS + 60))
+  local what=$1 until=$((SECONDS + 120))
   shift
   until "$@" >"$work/await" 2>&1; do
     if [ "$SECONDS" -ge "$until" ]; then die "$what does not answer: $(cat "$work/await")"; fi
