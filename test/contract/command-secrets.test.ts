@@ -115,6 +115,7 @@ test('wimds report does not print a token in a response', async () => {
 
 test('wimds redirect does not print a token that a tool prints', async () => {
   using tools = createFolder()
+  tools.write('ip', '#!/bin/sh\n', 0o755)
   tools.write('nft', `#!/bin/sh\necho "${JWT}" >&2; exit 1\n`, 0o755)
   const text = await captureOutput(redirect, ['--mode=nft'], { PATH: tools.path })
   expect(text).toBe('wimds redirect: nft -f -: [redacted]\n')

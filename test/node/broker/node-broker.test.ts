@@ -230,7 +230,6 @@ test('an identities file is read by message, and again when it changes', async (
       uid: pod.uid,
       state: 'invalid',
       problem: expect.stringContaining('WIMDS_CONFIG: cannot read /etc/wimds/identities.yaml'),
-      cachedTokens: 0,
     },
   ])
   file = identities(ORDERS.clientId)
