@@ -11,7 +11,8 @@ import {
   type Selector,
 } from '../broker/identities.ts'
 import { isGuid } from '../lib/grammars.ts'
-import { computeExpiry, systemClock, toWallTimes } from '../broker/tokens/clock.ts'
+import { systemClock } from '../broker/tokens/clock.ts'
+import { computeExpiry, toWallTimes } from '../broker/tokens/lifetime.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'

@@ -4,7 +4,7 @@
  */
 import type { BrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
-import { MIN_TTL_MS } from './clock.ts'
+import { MIN_TTL_MS } from './lifetime.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
 
 const SECOND_MS = 1000

@@ -7,7 +7,8 @@ import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
-import { type Clock, MIN_TTL_MS, ttlMs } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
 
 type Outcome =

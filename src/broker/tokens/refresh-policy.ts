@@ -1,5 +1,5 @@
 /** When to refresh a token. Pure: no clock is read, no timer is set. */
-import { MIN_TTL_MS } from './clock.ts'
+import { MIN_TTL_MS } from './lifetime.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60_000

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
-import type { Lifetime } from './clock.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** A request for an access token. */
 export interface TokenRequest {

@@ -9,7 +9,8 @@ import {
 import type { Config } from '../../broker/config/config.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
-import { systemClock, toWallTimes } from '../../broker/tokens/clock.ts'
+import { systemClock } from '../../broker/tokens/clock.ts'
+import { toWallTimes } from '../../broker/tokens/lifetime.ts'
 import { toScope } from '../../lib/resource.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
 import {

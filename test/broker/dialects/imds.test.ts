@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { imds, imdsOfAnyVersion } from '../../../src/broker/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
-import { computeExpiry } from '../../../src/broker/tokens/clock.ts'
+import { computeExpiry } from '../../../src/broker/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { thrown, thrownCode } from './thrown-code.ts'
 

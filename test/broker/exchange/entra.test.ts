@@ -13,7 +13,7 @@ import {
   createThrottles,
   shareIdentityFailures,
 } from '../../../src/broker/tokens/identity-failures.ts'
-import { ttlMs } from '../../../src/broker/tokens/clock.ts'
+import { ttlMs } from '../../../src/broker/tokens/lifetime.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 import { movedClock } from './moved-clock.ts'

@@ -4,7 +4,7 @@ import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/aadsts.ts'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'
-import { computeExpiry } from '../../../src/broker/tokens/clock.ts'
+import { computeExpiry } from '../../../src/broker/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import {
   aMetricsRegistry,

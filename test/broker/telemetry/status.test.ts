@@ -7,7 +7,7 @@ import { describeSettings } from '../../../src/broker/config/settings.ts'
 import { type StatusDocument, StatusSchema } from '../../../src/broker/telemetry/status-schema.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
 import { aStatus } from '../../fixtures/status.ts'
-import { toWallTimes } from '../../../src/broker/tokens/clock.ts'
+import { toWallTimes } from '../../../src/broker/tokens/lifetime.ts'
 import type { CacheEntry } from '../../../src/broker/tokens/cache-entry.ts'
 import {
   cached,

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { Clock } from '../../../src/broker/tokens/clock.ts'
 import {
-  type Clock,
   computeExpiry,
   createLifetime,
   toWallTimes,
   ttlMs,
-} from '../../../src/broker/tokens/clock.ts'
+} from '../../../src/broker/tokens/lifetime.ts'
 import { HOUR_MS, MINUTE_MS } from './setup.ts'
 
 const at = (wall: number, monotonic: number): Clock => ({
