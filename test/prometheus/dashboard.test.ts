@@ -193,7 +193,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
       ),
     ).toEqual({
       cluster: ['west'],
-      namespace: ['shop', 'wimds-node-agent'],
+      namespace: ['shop'],
       pod: ['agent-1', 'orders-1'],
       system: ['wimds', 'wimds-node-agent'],
     })

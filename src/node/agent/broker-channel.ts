@@ -173,8 +173,8 @@ function createAllowance(): (count: number) => void {
 
 /** Returns the descriptor of a stream or handle, which Node's types do not have. */
 function findDescriptor(value: object): number {
-  const handle: unknown = Reflect.get(value, '_handle') ?? value
-  const fd: unknown = typeof handle === 'object' && handle !== null && Reflect.get(handle, 'fd')
+  const owner: unknown = Reflect.get(value, '_handle') ?? value
+  const fd: unknown = typeof owner === 'object' && owner !== null && Reflect.get(owner, 'fd')
   if (typeof fd !== 'number' || fd < 0) throw new Error('the socket is closed')
   return fd
 }
