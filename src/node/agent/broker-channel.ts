@@ -1,6 +1,5 @@
 /** The channel between the agent and a broker. The agent reads no more of it than it allows, whatever the broker sends. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Socket } from 'node:net'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -17,9 +16,10 @@ export const CHANNEL_ENV = {
 
 /** The longest message of a broker: it divides long answers. */
 const MAX_MESSAGE_BYTES = 256 * 1024
-/** A broker may send so many messages at once and so many in a second; a message of n KiB counts as 1 + n. */
+/** A broker may send so many messages at once and so many in a second. Each KiB, and each read of the channel, counts as one. */
 const BURST = 8192
 const MESSAGES_PER_SECOND = 400
+const MAX_PARTS = 256
 const SEND_SOCKET_TIMEOUT_MS = 10_000
 
 /** A broker has sent what no broker sends, or what could not be handled. */
@@ -47,16 +47,9 @@ export class BrokerChannel {
 
   /** Resolves when the message is sent, or the channel has ended. */
   async send(message: AgentMessage): Promise<void> {
-    await this.#enqueue(async () => {
-      if (this.#stream.write(`${JSON.stringify(message)}\n`)) return
-      const ended = new AbortController()
-      const { signal } = ended
-      await Promise.race([
-        once(this.#stream, 'drain', { signal }),
-        once(this.#stream, 'close', { signal }),
-      ])
-      ended.abort()
-    })
+    const line = `${JSON.stringify(message)}\n`
+    // An error is the end of the broker, too.
+    await this.#enqueue(() => new Promise((resolve) => this.#stream.write(line, () => resolve())))
   }
 
   /** Sends the message with the socket. Throws if that fails. */
@@ -81,9 +74,7 @@ export class BrokerChannel {
   }
 
   async #readAll(onMessage: (message: BrokerMessage) => void | Promise<void>): Promise<void> {
-    const allow = createAllowance()
-    for await (const line of readLines(this.#stream)) {
-      allow(1 + line.length / 1024)
+    for await (const line of readLines(this.#stream, createAllowance())) {
       const value = parseJson(line.toString())
       const { data: message } = BrokerMessage.safeParse(value)
       if (message !== undefined) await handle(message, onMessage)
@@ -137,13 +128,18 @@ async function handle(
   }
 }
 
-/** Returns the lines of the stream, without their ends. Throws for one that is too long. */
-async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/** Returns the lines of the stream, without their ends. Throws for one that is too long, or if `allow` throws. */
+async function* readLines(
+  stream: AsyncIterable<Buffer>,
+  allow: (count: number) => void,
+): AsyncGenerator<Buffer> {
   let parts: Buffer[] = []
   let size = 0
   for await (const chunk of stream) {
+    allow(1 + chunk.length / 1024)
     let start = 0
     for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
+      allow(1)
       yield Buffer.concat([...parts, chunk.subarray(start, end)])
       parts = []
       size = 0
@@ -151,6 +147,8 @@ async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
     }
     parts.push(chunk.subarray(start))
     size += chunk.length - start
+    // Parts of a byte would take hundreds of bytes each.
+    if (parts.length === MAX_PARTS) parts = [Buffer.concat(parts)]
     if (size > MAX_MESSAGE_BYTES) {
       throw new ChannelError(`it sent a message of more than ${MAX_MESSAGE_BYTES} bytes`)
     }

@@ -1,6 +1,7 @@
 /** The channel to a broker that is hostile: a program of this test sends what no broker sends. */
-import { spawn } from 'node:child_process'
+import { ChildProcess, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { BrokerChannel, CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
 import type { BrokerMessage } from '../../../src/node/broker/messages.ts'
@@ -112,4 +113,27 @@ test.each([
 ])('a line with %s ends the reading', async (_, line) => {
   const script = `require('node:fs').writeSync(3, ${JSON.stringify(`${line}\n`)}); setTimeout(() => {}, 60_000)`
   expect((await readAll(script)).misuse).toBe('it sent a message of no known type')
+})
+
+test('a message in single bytes counts as many messages', async () => {
+  const stream = new Socket()
+  const child = Object.assign(new ChildProcess(), { stdio: [null, null, null, stream, null] })
+  const reading = new BrokerChannel(child, '/nonexistent').read(() => {})
+  while (!stream.destroyed) {
+    stream.push('x')
+    await new Promise(setImmediate)
+  }
+  expect(await reading).toBe('it sent more than 400 messages or KiB a second')
+})
+
+test('a broker that ends without reading what was sent is no failure of the agent', async () => {
+  const child = spawn('sleep', ['60'], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
+  const channel = new BrokerChannel(child, compiledHelper())
+  const sent = channel.send({ type: 'file', id: 1, text: 'x'.repeat(4 * MIB) })
+  const reading = channel.read(() => {})
+  await new Promise(setImmediate)
+  child.kill('SIGKILL')
+  await expect(sent).resolves.toBeUndefined()
+  expect(await reading).toBeUndefined()
+  await expect(channel.send({ type: 'ping' })).resolves.toBeUndefined()
 })
