@@ -66,17 +66,30 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   }),
 ])
 
+/** Returns the schema of a list. It stops at the first wrong element: zod would describe each of a million in memory. */
+const list = <T>(element: z.ZodMiniType<T>) =>
+  z.custom<readonly T[]>(
+    (value) => Array.isArray(value) && value.every((each) => element.safeParse(each).success),
+  )
+
+const Labels = z.custom<Readonly<Record<string, string>>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((text) => typeof text === 'string'),
+)
+
 /**
  * The answer about metrics: for each group of pods that share tokens its samples, as the name of the metric, the labels and
  * the value. The agent adds namespace and service account.
  */
-export const MetricsAnswer = z.array(
+export const MetricsAnswer = list(
   z.object({
     /** One of its pods. */
     uid: z.string(),
     /** A digest of what distinguishes the group from others. */
     settings: z.string(),
-    samples: z.array(z.tuple([z.string(), z.record(z.string(), z.string()), z.number()])),
+    samples: list(z.tuple([z.string(), Labels, z.number()])),
   }),
 )
 
@@ -84,7 +97,7 @@ export const MetricsAnswer = z.array(
 export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
 /** The answer about pods. */
-export const PodsAnswer = z.array(
+export const PodsAnswer = list(
   z.object({
     uid: z.string(),
     /** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */

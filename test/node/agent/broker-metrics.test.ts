@@ -40,6 +40,7 @@ test.each([
   ['a value that is no number', group([['wimds_ready', {}, 'many']])],
   ['no answer', undefined],
   ['no list', { samples: 7 }],
+  ['a label that is no text', group([['wimds_ready', { file: 7 }, 1]])],
 ])('%s is left out', async (_, answer) => {
   const [lines, without] = [await scrapeWith(answer), await scrapeWith([])]
   expect(lines.filter(isOfWimds)).toEqual(without.filter(isOfWimds))
@@ -54,4 +55,22 @@ test('a series that is sent twice is written once, and so is a metric of agent a
   ).toHaveLength(1)
   expect(lines.join('\n')).toMatch(/dropped_total\{event="request_rejected",.*\} 3/)
   expect(lines.join('\n')).toContain('wimds_log_lines_dropped_total{event="pod_not_routed"} 0')
+})
+
+test('a series whose labels come in another order is the same', async () => {
+  const labels = { protocol: 'imds', code: 'ok', client: 'none' }
+  const reversed = { client: 'none', code: 'ok', protocol: 'imds' }
+  const samples = [labels, reversed].map((each) => ['wimds_requests_total', each, 1])
+  expect((await scrapeWith(group(samples))).filter(isOfBroker)).toHaveLength(1)
+})
+
+test.each([
+  ['groups', (wrong: unknown[]) => wrong],
+  ['samples', (wrong: unknown[]) => group(wrong)],
+  ['labels', (wrong: unknown[]) => group([['wimds_ready', { ...wrong }, 1]])],
+])('a million wrong %s do not fill the memory', async (_, create) => {
+  const answer = create(Array(1_000_000).fill(0))
+  const before = process.memoryUsage().heapUsed
+  await scrapeWith(answer)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024)
 })
