@@ -25,7 +25,7 @@ interface PostOptions {
   readonly route: Route
   /** Host and port that the assertion may be sent to. */
   readonly allowedHost: string
-  /** The assertion that is sent, which is redacted in the response unless that is a token. */
+  /** The sent assertion; redacted from error responses. */
   readonly assertion: Secret
   /** Ends the request; its reason `TimeoutError` becomes `entra_timeout`. */
   readonly signal: AbortSignal
