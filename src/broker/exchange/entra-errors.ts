@@ -90,14 +90,14 @@ export function parseEntraError(
       entra,
     })
   }
-  const retryAfterMs = parseRetryAfter(String(response.headers['retry-after'] ?? ''), entraTime)
-  const isAsked = retryAfterMs !== undefined && !ERROR_KINDS[known.code].permanent
-  const asked = isAsked ? `; Entra ID asks to wait ${Math.ceil(retryAfterMs / 1000)} s` : ''
+  const askedMs = parseRetryAfter(String(response.headers['retry-after'] ?? ''), entraTime)
+  const isAsked = askedMs !== undefined && !ERROR_KINDS[known.code].permanent
+  const asked = isAsked ? `; Entra ID asks to wait ${Math.ceil(askedMs / 1000)} s` : ''
   return new BrokerError(known.code, `${answer.replace(/\.$/, '')}${asked}`, {
     fix: formatFix(known, assertion),
     entra,
     assertion: truncateClaims(assertion),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(askedMs !== undefined && { retryAfterMs: Math.min(askedMs, MAX_RETRY_AFTER_MS) }),
   })
 }
 
@@ -219,13 +219,13 @@ function parseAadsts(description: string): number | undefined {
 }
 
 /**
- * Returns the milliseconds of a Retry-After header in seconds or as HTTP date, 50 minutes at most;
- * undefined if there is none. A date is compared with Entra's clock.
+ * Returns the milliseconds of a Retry-After header in seconds or as HTTP date; undefined if there is none.
+ * A date is compared with Entra's clock.
  */
 function parseRetryAfter(header: string, entraTime: number): number | undefined {
   const value = header.trim()
   const ms = /^\d+$/.test(value)
     ? Number(value) * 1000
     : (parseHttpDate(value) ?? entraTime) - entraTime
-  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : undefined
+  return ms > 0 ? ms : undefined
 }

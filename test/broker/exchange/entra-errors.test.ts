@@ -80,7 +80,7 @@ test('keeps no more of the claims of a token than a credential may have', async 
 test('says for how long Entra ID asks to wait', async () => {
   simulator.faults.add({ kind: 'throttled', retryAfterSeconds: 3600 })
   const { message, retryAfterMs } = await rejection()
-  expect(message).toMatch(/; Entra ID asks to wait 3000 s\. Fix: wait/)
+  expect(message).toMatch(/; Entra ID asks to wait 3600 s\. Fix: wait/)
   expect(retryAfterMs).toBe(50 * MINUTE_MS)
 })
 
