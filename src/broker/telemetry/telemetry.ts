@@ -45,7 +45,9 @@ export function createTelemetry(sources: TelemetrySources) {
   const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
   const onRejected = (failed: FailedRequest) => {
     const { protocol, client, error, asked } = failed
-    const kind = [protocol, error.code, client.library, asked && describeAsked(asked)]
+    // Only the problem has the object id or resource id of an unknown identity.
+    const unknown = asked?.identity === undefined && asked !== undefined ? error.problem : undefined
+    const kind = [protocol, error.code, client.library, asked && describeAsked(asked), unknown]
     failedRequests.add(JSON.stringify(kind), failed)
   }
   const replies = createReplies({ log, auditsTokens, now: clock.monotonic, onRejected })

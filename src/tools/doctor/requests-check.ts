@@ -82,11 +82,15 @@ export function describeRequests(document: RequestsDocument): Finding[] {
   return [...failures, createFinding('requests', others)]
 }
 
-/** Joins the requests with one identity, resource and code; the latest comes first and has the message. */
+/**
+ * Joins the requests with one identity, resource and code; the latest comes first and has the message. Only the message
+ * has the object id or resource id of an unknown identity.
+ */
 function groupRequests(requests: readonly FailedRequests[]) {
-  const groups = Map.groupBy(requests, ({ failure, clientId, resource }) =>
-    JSON.stringify([failure.code, clientId, resource]),
-  )
+  const groups = Map.groupBy(requests, ({ failure, clientId, resource }) => {
+    const { code, message } = failure
+    return JSON.stringify([code, clientId ?? (resource && message), resource])
+  })
   return [...groups.values()].flatMap((group) => {
     const [latest] = group
     if (latest === undefined) return []

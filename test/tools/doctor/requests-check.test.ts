@@ -134,3 +134,17 @@ test('tells requests with different wrong resources apart', () => {
     ]),
   )
 })
+
+test.each(['objectId', 'resourceId'] as const)('tells requests by unknown %ss apart', (by) => {
+  const observed = observe()
+  const resolve = createIdentityResolver({ identities: [ORDERS] })
+  const ids = [UNKNOWN, UNKNOWN.replaceAll('9', '8')]
+  for (const value of ids) {
+    const selector = { by, value }
+    const asked = { query: { selector, resource: 'https://a.test' } }
+    observed.onReply(reply({ status: 400, error: thrown(() => resolve(selector)), asked }))
+  }
+  const findings = describeRequests(observed.document([]))
+  const problems = findings.map(({ failure }) => failure?.problem)
+  expect(problems).toEqual(ids.map((id) => expect.stringContaining(id)).toReversed())
+})
