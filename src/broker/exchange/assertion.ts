@@ -101,18 +101,22 @@ const MAX_CLAIM = 600
 /** Projected tokens have one audience. */
 const MAX_AUDIENCES = 5
 
-/** Returns claims of a size that an error may keep: those of a token may have 64 KiB. */
+/** Returns claims of a size that may be kept and shown: those of a token may have 64 KiB. */
 export function truncateClaims({ issuer, subject, audience }: AssertionClaims): AssertionClaims {
   return {
     issuer: issuer.slice(0, MAX_CLAIM),
     subject: subject.slice(0, MAX_CLAIM),
-    audience: audience.slice(0, MAX_AUDIENCES).map((each) => each.slice(0, MAX_CLAIM)),
+    audience: truncateAudience(audience),
   }
+}
+
+function truncateAudience(audience: readonly string[]): readonly string[] {
+  return audience.slice(0, MAX_AUDIENCES).map((each) => each.slice(0, MAX_CLAIM))
 }
 
 /** Formats the audiences of a token for an error. */
 export function formatAudience(audience: readonly string[]): string {
-  return scrubAndTruncate(audience.slice(0, MAX_AUDIENCES).join(', '), MAX_CLAIM)
+  return scrubAndTruncate(truncateAudience(audience).join(', '), MAX_CLAIM)
 }
 
 /**

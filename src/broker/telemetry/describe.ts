@@ -1,9 +1,10 @@
 /** Describes errors, resources and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { toLine } from '../../lib/printable.ts'
 import { scrub } from '../../lib/scrub.ts'
 import type { Asked } from '../server/reply.ts'
-import type { Assertion } from '../exchange/assertion.ts'
+import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
 import { toResource } from '../../lib/resource.ts'
 
@@ -38,9 +39,15 @@ function describeCause({ code, cause }: BrokerError): string | undefined {
   return code === 'internal' ? scrub(String(cause.stack)) : errorMessage(cause)
 }
 
-/** Returns the claims of a projected token. */
-export function describeClaims({ issuer, subject, audience, expiresAt }: Assertion) {
-  return { issuer, subject, audience: [...audience], expiresAt: new Date(expiresAt).toISOString() }
+/** Returns the claims of a projected token, each in a line. They are not scrubbed: they are compared with a credential. */
+export function describeClaims(assertion: Assertion) {
+  const { issuer, subject, audience } = truncateClaims(assertion)
+  return {
+    issuer: toLine(issuer),
+    subject: toLine(subject),
+    audience: audience.map(toLine),
+    expiresAt: new Date(assertion.expiresAt).toISOString(),
+  }
 }
 
 /** Returns the resource of a scope, or the resource. */

@@ -9,6 +9,7 @@ import {
   hasUnexpectedAudience,
   readAssertion,
   requireAudience,
+  truncateClaims,
 } from '../../broker/exchange/assertion.ts'
 import { DEFAULT_AUDIENCE, findAudience, findCloud } from '../../lib/clouds.ts'
 import { ENABLE_OIDC_ISSUER, isInternalIssuer } from '../../lib/internal-issuer.ts'
@@ -56,10 +57,8 @@ export async function checkAssertion(
 }
 
 /** Returns the claims, one line each. */
-export function listClaims(
-  { issuer, subject, audience }: AssertionClaims,
-  expiresAt: string,
-): string[] {
+export function listClaims(claims: AssertionClaims, expiresAt: string): string[] {
+  const { issuer, subject, audience } = truncateClaims(claims)
   return [
     `expires at ${expiresAt}`,
     `issuer    ${issuer}`,

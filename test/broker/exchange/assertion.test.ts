@@ -119,6 +119,8 @@ describe('fails with a code and a fix when the file is', () => {
       code: 'assertion_audience',
       message: expect.stringContaining('set the audience of the projected volume'),
     })
+    await writeFile(path, jwt({ ...CLAIMS, aud: 'x'.repeat(20_000) }))
+    await expect(read(path)).rejects.toThrow(/has the audience x{600}, but/)
     await writeFile(path, jwt(CLAIMS))
     await expect(read(path)).resolves.toMatchObject({ audience: CLAIMS.aud })
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
-import { errorFields } from '../../../src/broker/telemetry/describe.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { describeClaims, errorFields } from '../../../src/broker/telemetry/describe.ts'
 
 describe('errorFields', () => {
   test('has the ids for a support ticket', () => {
@@ -41,5 +42,26 @@ describe('errorFields', () => {
       message: expect.not.stringContaining('x is not'),
       cause: expect.stringMatching(/x is not a function\n\s+at /),
     })
+  })
+})
+
+describe('describeClaims', () => {
+  const claims = {
+    secret: new Secret('an assertion'),
+    issuer: 'https://issuer.test',
+    subject: 'system:serviceaccount:shop:orders',
+    audience: ['api://AzureADTokenExchange'],
+    expiresAt: 0,
+  }
+
+  test('has each claim in a line, without characters that change the order of others', () => {
+    const assertion = { ...claims, subject: 'system:\u202eevil\n', audience: ['a\u2066b'] }
+    expect(describeClaims(assertion)).toMatchObject({ subject: 'system:?evil ', audience: ['a?b'] })
+  })
+
+  test('truncates claims of 64 KiB', () => {
+    const long = 'x'.repeat(65_536)
+    const assertion = { ...claims, issuer: long, subject: long, audience: Array(9).fill(long) }
+    expect(JSON.stringify(describeClaims(assertion)).length).toBeLessThan(5000)
   })
 })
