@@ -5,8 +5,6 @@ import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { imagesIn, PUBLIC_REGISTRY } from '../../src/injection/injector/injection-settings.ts'
-import { VERSION } from '../../src/lib/version.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 
@@ -100,17 +98,3 @@ test.each([`${CHART}/README.md`, `${CHART}/Chart.yaml`, `${CHART}/templates/NOTE
 
 const REPOSITORY =
   /https:\/\/(?:github\.com\/wimds\/wimds\/blob|raw\.githubusercontent\.com\/wimds\/wimds)\/[^/]+\/([\w./-]+)/g
-
-test('the chart and its application have the version of the package', async () => {
-  const { version, appVersion } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
-  expect([version, appVersion]).toEqual([VERSION, VERSION])
-})
-
-test('Chart.yaml lists the images of the public registry', async () => {
-  const { annotations } = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8'))
-  const listed: { image: string }[] = parse(annotations['artifacthub.io/images'])
-  const cluster = `${PUBLIC_REGISTRY}/wimds-cluster:${VERSION}`
-  expect(listed.map((each) => each.image).toSorted()).toEqual(
-    [...Object.values(imagesIn(PUBLIC_REGISTRY)), cluster].toSorted(),
-  )
-})
