@@ -320,7 +320,11 @@ static void detach(char **directories, int count) {
     if (umount2(directories[i], MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fail(errno, "cannot detach %s", directories[i]);
 }
 
+/* Of all processes with the uid: a broker of Node has about twelve, and that of a second agent has the same uid. */
+static const struct rlimit BROKER_THREADS = {64, 64};
+
 static void drop_privileges(unsigned uid) {
+  if (setrlimit(RLIMIT_NPROC, &BROKER_THREADS) != 0) fail(errno, "cannot limit the threads of the broker");
   for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
     if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
       fail(errno, "cannot drop capability %lu from the bounding set. Fix: give the agent SETPCAP", capability);
@@ -342,6 +346,9 @@ static const unsigned DENIED[] = {
     SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
+#ifdef SYS_fork
+    SYS_fork, SYS_vfork,
+#endif
 };
 
 #if defined(__x86_64__)
@@ -361,13 +368,15 @@ enum {
 /* The first argument is an int or a set of flags in the lower half; both architectures are little-endian. */
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+#define HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
 #define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
 
 /*
- * Filters the system calls of this process and of all that it starts. clone3 fails as if it did not exist, since its flags
- * are in memory, where no filter can read them: the C library then calls clone. Of sockets, those of Unix and IP remain; a
- * netlink socket fails as if the family did not exist, which the look-up of names takes.
+ * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
+ * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
+ * can read them: the C library then calls clone. Of sockets, those of Unix and IP remain; a netlink socket fails as if the
+ * family did not exist, which the look-up of names takes.
  */
 static void filter_calls(void) {
   struct sock_filter filter[32 + 2 * DENIED_COUNT] = {
@@ -381,9 +390,10 @@ static void filter_calls(void) {
     filter[count++] = (struct sock_filter)FAIL(EPERM);
   }
   const struct sock_filter end[] = {
-      IS(SYS_clone, 0, 4), LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 0, 1), FAIL(EPERM),
+      IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
-      IS(SYS_socket, 0, 5), LOAD(args[0]), IS(AF_UNIX, 3, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
+      IS(SYS_socket, 1, 0), IS(SYS_socketpair, 0, 5),
+      LOAD(args[0]), IS(AF_UNIX, 3, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
       RETURN(SECCOMP_RET_ALLOW),
   };
   memcpy(filter + count, end, sizeof end);
