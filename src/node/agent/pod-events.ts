@@ -14,15 +14,17 @@ interface PodEventsOptions {
 
 /** An API server deletes events after an hour by default, and a failure that lasts should have one. */
 const REPEAT_AFTER_MS = 30 * 60_000
-const MAX_KNOWN_EVENTS = 1000
+const MAX_KNOWN_PODS = 1000
+/** Messages of a pod in that time: a broker that was taken over can make up any number. */
+const MAX_MESSAGES_PER_POD = 10
 
 /** The API server rejects longer messages. */
 const MAX_MESSAGE = 1024
 
 /**
- * Creates a function that writes a warning, once in half an hour for each pod and message: attempts that fail for the
- * same reason would fill the API server with the same event. A failure to write it is reported; the next attempt then
- * writes it.
+ * Creates a function that writes a warning, once in half an hour for each pod and message, and for ten messages of a pod:
+ * attempts that fail for the same reason would fill the API server with the same event. A failure to write it is reported;
+ * the next attempt then writes it.
  */
 export function createPodEvents({
   api,
@@ -30,8 +32,8 @@ export function createPodEvents({
   onError,
   now = () => performance.now(),
 }: PodEventsOptions) {
-  const written = new LRUCache<string, true>({
-    max: MAX_KNOWN_EVENTS,
+  const writtenOf = new LRUCache<string, Set<string>>({
+    max: MAX_KNOWN_PODS,
     ttl: REPEAT_AFTER_MS,
     ttlResolution: 0,
     perf: { now },
@@ -39,9 +41,9 @@ export function createPodEvents({
 
   return async ({ namespace, name, uid }: PodName, text: string): Promise<void> => {
     const message = scrubAndTruncate(text, MAX_MESSAGE)
-    const key = `${uid} ${message}`
-    if (written.has(key)) return
-    written.set(key, true)
+    const written = writtenOf.get(uid) ?? new Set()
+    if (written.has(message) || written.size === MAX_MESSAGES_PER_POD) return
+    writtenOf.set(uid, written.add(message), { noUpdateTTL: true })
     const time = new Date()
     const body = {
       metadata: { generateName: 'wimds-node-agent-' },
@@ -61,7 +63,7 @@ export function createPodEvents({
       body,
     }
     await api.call(call, z.unknown()).catch((error: unknown) => {
-      written.delete(key)
+      written.delete(message)
       onError(error)
     })
   }

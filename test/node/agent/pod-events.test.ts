@@ -84,3 +84,14 @@ test('reports an event that could not be written, and writes it at the next atte
     ['a', MISSING],
   ])
 })
+
+test('writes few events of a pod whose broker makes up messages', async () => {
+  await using events = await setUp()
+  for (let at = 0; at < 50; at += 1) await events.write('a', `problem ${at}`)
+  await events.write('b', MISSING)
+  expect(events.written()).toHaveLength(11)
+  expect(events.written().at(-1)).toEqual(['b', MISSING])
+  events.pass(HALF_AN_HOUR_MS + 1)
+  await events.write('a', 'problem 50')
+  expect(events.written().at(-1)).toEqual(['a', 'problem 50'])
+})
