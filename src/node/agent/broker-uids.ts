@@ -14,7 +14,7 @@ interface UidsOptions {
   readonly range: UidRange
   /** The directory of the state of the node's agents. */
   readonly stateDirectory: string
-  /** Returns true if a broker with this name may run, of this agent or of another one. */
+  /** Returns true if another agent may have a broker with this name. */
   readonly isUsed: (name: string) => boolean
 }
 
@@ -28,15 +28,15 @@ export class BrokerUids {
     this.#directory = join(options.stateDirectory, 'uids')
   }
 
-  /** Returns the uid of the broker with this name. Throws if all uids are in use. */
-  claim(name: string): number {
+  /** Returns the uid of the broker with this name. `own`: those of the agent's brokers. Throws if all uids are in use. */
+  claim(name: string, own: ReadonlySet<number>): number {
     const { range, stateDirectory, isUsed } = this.#options
     createDirectory(stateDirectory)
     createDirectory(this.#directory)
     for (;;) {
       const claims = this.#read()
-      const own = claims.find((claim) => claim.name === name)
-      if (own !== undefined) return own.uid
+      const earlier = claims.find((claim) => claim.name === name)
+      if (earlier !== undefined) return earlier.uid
       const taken = new Set(claims.map(({ uid }) => uid))
       let uid = range.first
       while (taken.has(uid)) uid += 1
@@ -45,7 +45,7 @@ export class BrokerUids {
         // Another agent has just claimed it.
         continue
       }
-      const unused = claims.find((claim) => !isUsed(claim.name))
+      const unused = claims.find((claim) => !own.has(claim.uid) && !isUsed(claim.name))
       if (unused === undefined) {
         throw new Error(
           `all uids from ${range.first} to ${range.last} are in use. Fix: set a larger range by --broker-uids`,
@@ -58,6 +58,8 @@ export class BrokerUids {
   /** Gives the uid to the broker with that name. */
   rename(uid: number, name: string): void {
     const temporary = `${this.#path(uid)}.${process.pid}`
+    // Of an agent that was killed: in a container all have the same process identifier.
+    rmSync(temporary, { force: true })
     symlinkSync(name, temporary)
     renameSync(temporary, this.#path(uid))
   }

@@ -32,6 +32,7 @@ export class Brokers {
   readonly #brokers = new Map<string, NamespaceBroker>()
   /** Has no pods yet. */
   #spare: NamespaceBroker | undefined
+  readonly #ending = new Set<NamespaceBroker>()
   #isStopped = false
 
   constructor(options: BrokersOptions) {
@@ -41,8 +42,7 @@ export class Brokers {
 
   /** Starts a broker that proves the settings of the node. The first namespace gets it. */
   start(): void {
-    const uid = this.#options.uids.claim(`spare ${randomUUID()}`)
-    this.#spare = new NamespaceBroker(uid, this.#parts)
+    this.#spare = this.#create(`spare ${randomUUID()}`)
   }
 
   all(): readonly NamespaceBroker[] {
@@ -67,7 +67,7 @@ export class Brokers {
   /** Ends all brokers, which answer what they have received. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    await Promise.all(this.all().map((broker) => broker.stop()))
+    await Promise.all([...this.all(), ...this.#ending].map((broker) => broker.stop()))
   }
 
   #find(pod: RoutedPod): NamespaceBroker {
@@ -84,14 +84,15 @@ export class Brokers {
 
   #takeSpare(name: string): NamespaceBroker | undefined {
     const spare = this.#spare
-    this.#spare = undefined
     if (spare !== undefined) this.#options.uids.rename(spare.uid, name)
+    this.#spare = undefined
     return spare
   }
 
   #create(name: string): NamespaceBroker {
     if (this.#isStopped) throw new RouteFailure('broker_failed', 'the agent ends')
-    return new NamespaceBroker(this.#options.uids.claim(name), this.#parts)
+    const uids = new Set([...this.all(), ...this.#ending].map(({ uid }) => uid))
+    return new NamespaceBroker(this.#options.uids.claim(name, uids), this.#parts)
   }
 
   #makeRoom(): void {
@@ -108,7 +109,9 @@ export class Brokers {
 
   #end(name: string): void {
     const broker = this.#brokers.get(name)
+    if (broker === undefined) return
     this.#brokers.delete(name)
-    void broker?.stop()
+    this.#ending.add(broker)
+    void broker.stop().then(() => this.#ending.delete(broker))
   }
 }

@@ -18,6 +18,8 @@ interface NodeOptions {
   readonly maxBrokers?: number
   readonly idleMs?: number
   readonly script?: string
+  /** How many uids there are. */
+  readonly size?: number
 }
 
 /** Creates the brokers of a node, until the end of the test. */
@@ -25,6 +27,7 @@ function setUp({
   brokers: kind = 'namespace',
   maxBrokers = 2,
   script = PROGRAM,
+  size = 1000,
   ...more
 }: NodeOptions = {}) {
   const folder = createFolder()
@@ -33,9 +36,9 @@ function setUp({
   const brokers = new Brokers({
     ...more,
     uids: new BrokerUids({
-      range: { first: 7000, last: 7999 },
+      range: { first: 7000, last: 6999 + size },
       stateDirectory: folder.file('state'),
-      isUsed: () => true,
+      isUsed: () => false,
     }),
     nameBroker,
     maxBrokers,
@@ -71,6 +74,15 @@ test('the first namespace gets the spare broker, and each further one a process 
   await brokers.prepare(podOf('b'))
   expect(uids).toEqual([7000, 7001])
   expect(new Set(brokers.all().map(({ pid }) => pid)).size).toBe(2)
+})
+
+test('no broker gets the uid of another one that runs, though it has no pods yet', async () => {
+  const { brokers, uids } = setUp({ size: 2, maxBrokers: 3 })
+  brokers.start()
+  await brokers.prepare(podOf('a'))
+  await brokers.prepare(podOf('b'))
+  await expect(brokers.prepare(podOf('c'))).rejects.toThrow('all uids from 7000 to 7001 are in use')
+  expect(uids).toEqual([7000, 7001])
 })
 
 test('all namespaces have one broker if the node is to have one', async () => {
