@@ -26,7 +26,7 @@ export const REDIRECT = {
     mode: {
       value: 'MODE',
       choices: REDIRECT_MODES,
-      help: "loopback (the default) also adds 169.254.169.254 to lo, so that the node's IMDS is out of reach; nft only redirects",
+      help: "loopback (the default) also routes 169.254.169.254 to lo, so that the node's IMDS is out of reach; nft only redirects",
     },
     port: { value: 'PORT', help: `the sidecar's port (default ${DEFAULT_PORT}, or $PROXY_PORT)` },
     uid: {
