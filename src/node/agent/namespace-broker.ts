@@ -155,12 +155,14 @@ export class NamespaceBroker {
     clearTimeout(this.#idle)
     for (const { socket } of this.#pods.values()) socket.close()
     this.#pods.clear()
+    const reason = `the broker ${this.#name} has been ended`
+    this.#ready.reject(new RouteFailure('broker_failed', reason))
     await this.#process?.stop()
   }
 
-  /** For how long it has had no pod and expected none, in milliseconds. */
+  /** For how long it has been ready without a pod, and expected none, in milliseconds. */
   get idleMs(): number {
-    return this.#pods.size === 0 ? performance.now() - this.#idleSince : 0
+    return this.#isReady && this.#pods.size === 0 ? performance.now() - this.#idleSince : 0
   }
 
   #start(): Promise<void> {
@@ -223,6 +225,7 @@ export class NamespaceBroker {
   async #onMessage(child: BrokerProcess, message: BrokerMessage): Promise<void> {
     if (child !== this.#process) return
     if (message.type === 'ready') {
+      if (!this.#isReady) this.#idleSince = performance.now()
       this.#isReady = true
       this.#ready.resolve()
       this.#parts.onReady()
@@ -272,15 +275,15 @@ export class NamespaceBroker {
     try {
       await child.sendSocket({ type: 'serve', pod }, served.socket)
     } catch {
-      this.#awaited = undefined
+      if (this.#awaited?.resolve === resolve) this.#awaited = undefined
       await sleep(RESEND_MS)
-      served.sentTo = undefined
+      if (served.sentTo === child) served.sentTo = undefined
       return
     }
     const timeout = setTimeout(resolve, this.#parts.answerMs ?? ANSWER_MS)
     await promise
     clearTimeout(timeout)
-    if (this.#awaited?.uid === uid) this.#awaited = undefined
+    if (this.#awaited?.resolve === resolve) this.#awaited = undefined
   }
 }
 

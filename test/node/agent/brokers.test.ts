@@ -103,6 +103,24 @@ test('a pod of one namespace too many is refused, until a broker has ended that 
   await brokers.prepare(podOf('b'))
 })
 
+test('a broker that is still starting for its pod makes no room for another namespace', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { brokers } = setUp({ maxBrokers: 5, script: 'process.on("message", () => {})' })
+  const waiting = ['a', 'b', 'c', 'd', 'e'].map((each) => brokers.prepare(podOf(each)))
+  for (const each of waiting) each.catch(() => {})
+  vi.advanceTimersByTime(20_000)
+  await expect(brokers.prepare(podOf('f'))).rejects.toMatchObject({ reason: 'too_many_brokers' })
+})
+
+test('a pod fails whose broker ends before it was started', async () => {
+  const { brokers } = setUp({ maxBrokers: 5, script: 'process.on("message", () => {})' })
+  const waiting = ['a', 'b', 'c', 'd', 'e'].map((each) => brokers.prepare(podOf(each)))
+  const results = Promise.allSettled(waiting)
+  await brokers.stop()
+  expect((await results).map(({ status }) => status)).toEqual(Array(5).fill('rejected'))
+})
+
 test('a pod whose broker does not start fails with the reason', async () => {
   const { brokers } = setUp({ script: 'process.exit(3)' })
   await expect(brokers.prepare(podOf('a'))).rejects.toMatchObject({
