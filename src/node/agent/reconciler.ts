@@ -211,8 +211,16 @@ export class Reconciler {
       onClose(entry.pod)
     }
     entry.answer = undefined
-    entry.route = route
-    if (route !== undefined) onRoute(entry.pod, route)
+    entry.route = undefined
+    if (route === undefined) return
+    try {
+      onRoute(entry.pod, route)
+      entry.route = route
+    } catch (error) {
+      // It would take connections that no process accepts.
+      route.socket.close()
+      throw error
+    }
   }
 
   #onFailure(entry: Entry, error: unknown): void {

@@ -347,3 +347,16 @@ test('closes a socket that comes after the end', async () => {
   expect(close).toHaveBeenCalledTimes(1)
   expect(onRoute).not.toHaveBeenCalled()
 })
+
+test('a route that nothing serves is closed, and the pod is routed again', async () => {
+  const { add, onRoute, onFailure, close } = setUp()
+  onRoute.mockImplementationOnce(() => {
+    throw new Error('no uid is left')
+  })
+  await add()
+  expect(onFailure).toHaveBeenCalledOnce()
+  expect(close).toHaveBeenCalledOnce()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(onRoute).toHaveBeenCalledTimes(2)
+  expect(close).toHaveBeenCalledOnce()
+})
