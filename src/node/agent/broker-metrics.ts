@@ -96,7 +96,8 @@ async function addSamples(
     for (const [metricName, labels, value] of samples) {
       const family = families.get(metricName) ?? families.get(metricName.replace(OF_HISTOGRAM, ''))
       if (family === undefined || !areLabelsOf(family, labels)) continue
-      const key = JSON.stringify([metricName, settings, Object.entries(labels).toSorted()])
+      const values = [...family.labelNames, 'le'].map((name) => labels[name])
+      const key = JSON.stringify([metricName, settings, values])
       // Prometheus takes no scrape in which a series is twice.
       if (seen.has(key) || seen.size === MAX_SAMPLES) continue
       seen.add(key)

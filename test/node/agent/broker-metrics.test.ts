@@ -67,7 +67,7 @@ test('a series whose labels come in another order is the same', async () => {
 test.each([
   ['groups', (wrong: unknown[]) => wrong],
   ['samples', (wrong: unknown[]) => group(wrong)],
-  ['labels', (wrong: unknown[]) => group([['wimds_ready', { ...wrong }, 1]])],
+  ['labels', (wrong: unknown[]) => group([['wimds_ready', Object.assign({}, wrong), 1]])],
 ])('a million wrong %s do not fill the memory', async (_, create) => {
   const answer = create(Array(1_000_000).fill(0))
   const before = process.memoryUsage().heapUsed
