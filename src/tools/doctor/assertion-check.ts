@@ -6,6 +6,7 @@ import {
   type Assertion,
   createExpiredError,
   findApiAudience,
+  formatAudience,
   hasUnexpectedAudience,
   readAssertion,
   requireAudience,
@@ -178,6 +179,6 @@ function findAudienceWarnings(
   if (isExpected) return []
   const usual = expected.size > 0 ? [...expected].join(' or ') : DEFAULT_AUDIENCE
   return [
-    `its audience is ${assertion.audience.join(', ')}, and the usual one is ${usual}: correct it in the projected volume, or set WIMDS_AUDIENCE to it if the federated credential has it on purpose`,
+    `its audience is ${formatAudience(assertion.audience)}, and the usual one is ${usual}: correct it in the projected volume, or set WIMDS_AUDIENCE to it if the federated credential has it on purpose`,
   ]
 }

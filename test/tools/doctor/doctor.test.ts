@@ -307,6 +307,13 @@ test('connects to the token proxy with its CA and name, and prints the ClusterRo
   })
 })
 
+test('truncates the claims of a token', async () => {
+  await simulator.rotateToken({ audience: 'a'.repeat(20_000) })
+  const { find } = await check()
+  await simulator.rotateToken()
+  expect(JSON.stringify(find('projected_token')).length).toBeLessThan(4000)
+})
+
 test('checks both endpoints of a pod with identity bindings and direct federation', async () => {
   const folder = dirname(simulator.caFile)
   await simulator.rotateToken({ audience: 'api://AKSIdentityBinding' })
