@@ -93,8 +93,9 @@ test('the changes of the chart are of the changelog of its version', async () =>
 })
 
 test('the metadata of the repository has the fields that Artifact Hub knows', async () => {
-  z.strictObject({
+  const Repository = z.strictObject({
     repositoryID: z.uuid().optional(),
     owners: z.array(z.strictObject({ name: z.string(), email: z.email() })),
-  }).parse(await read('charts/artifacthub-repo.yml'))
+  })
+  expect(Repository.safeParse(await read('charts/artifacthub-repo.yml')).error).toBeUndefined()
 })
