@@ -254,7 +254,7 @@ verify() {
   follow verify-a-release.md signatures 2>"$work/verify.log" || die "$(tail -n 5 "$work/verify.log")"
   ok 'signatures, provenance and SBOMs are verified'
 
-  git clone --quiet --branch "v$latest" "$source" again
+  git -c advice.detachedHead=false clone --quiet --branch "v$latest" "$source" again
   cd again
   source=$PWD in_namespaces build again follow verify-a-release.md images >"$work/again.log" 2>&1 || die "$(tail -n 20 "$work/again.log")"
   ok 'the images are built again, and are the same'
@@ -475,6 +475,9 @@ main() {
   for name in registry.example npm.example registry.internal; do certify "$name"; done
   printf '%s\n' '127.0.0.1 localhost' "$REGISTRY registry.example" "$NPM npm.example" "$INTERNAL registry.internal" >"$work/hosts"
   cat /etc/ssl/certs/ca-certificates.crt "$work/ca.crt" >"$work/bundle.crt"
+  # Where buildah and skopeo keep what they know of blobs.
+  mkdir -p /var/lib/containers "$work/containers"
+  mount --bind "$work/containers" /var/lib/containers
   mount --bind "$work/hosts" /etc/hosts
   mount --bind "$work/bundle.crt" /etc/ssl/certs/ca-certificates.crt
   export HOME=$work/home TMPDIR=$work/tmp NODE_EXTRA_CA_CERTS=$work/bundle.crt
