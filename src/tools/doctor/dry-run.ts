@@ -4,8 +4,12 @@ import { failed, type Fault, notChecked, type Outcome, passed } from './findings
 import type { Kubectl, KubectlResult } from './kubectl.ts'
 
 /** Creates nothing. The result has the object as it would be stored. */
-export function tryToCreate(kubectl: Kubectl, object: object): Promise<KubectlResult> {
-  const args = ['create', '--dry-run=server', '--output=json', '--filename=-']
+export function tryToCreate(
+  kubectl: Kubectl,
+  object: object,
+  ...flags: string[]
+): Promise<KubectlResult> {
+  const args = ['create', '--dry-run=server', '--output=json', '--filename=-', ...flags]
   return kubectl(args, JSON.stringify(object))
 }
 

@@ -9,6 +9,7 @@ import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, notChecked } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import { checkLocalRedirect } from '../local-redirect-check.ts'
+import { AGENT_NAMESPACE, checkAgentAdmission } from './agent-check.ts'
 import { checkAdmission, checkVersion, checkWebhookAdmission } from './cluster-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
@@ -37,12 +38,14 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
     const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
     const settings = { ...INJECTION_DEFAULTS, ...images, mode }
     const admission = await checkAdmission({ kubectl, namespace, settings })
+    const agent = mode === 'node' ? [await checkAgentAdmission(kubectl, settings.gateImage)] : []
     const webhook = await checkWebhookAdmission(kubectl, mode)
     return {
       checks: [
         createFinding('api_server', version),
         ...(await checkOwnIssuer()),
         createFinding('injected_pod', admission, `mode ${mode}, ${place}`),
+        ...agent.map((each) => createFinding('node_agent', each, `namespace ${AGENT_NAMESPACE}`)),
         createFinding('webhook_configuration', webhook),
         ...(mode === 'env'
           ? []

@@ -1,4 +1,5 @@
 /** `wimds doctor --pre` before a table of kubectl and an issuer behind a proxy. */
+import { readFile } from 'node:fs/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
@@ -96,7 +97,8 @@ test.each([
   ['loopback', ['wimds', 'wimds-redirect']],
   ['node', ['wimds-gate']],
 ])('asks for a pod that is injected in mode %s', async (mode, names) => {
-  using fake = fakeKubectl([WEBHOOK_OK, ...(await cluster())])
+  const agent = { call: '"name":"wimds-node-agent"', stdout: '{}' }
+  using fake = fakeKubectl([WEBHOOK_OK, agent, ...(await cluster())])
   await runDoctor(['--pre', '--namespace=shop', `--mode=${mode}`], { ...env, ...fake.env })
   const pod = await fake.inputOf('create --dry-run=server')
   expect(JSON.parse(pod)).toMatchObject({
@@ -265,6 +267,80 @@ test('says that a pod without the injection would be refused, too', async () => 
   const { find } = await check({ answers })
   expect(find('injected_pod')[0]?.details).toContain(
     'the same pod without the injection is refused, too',
+  )
+})
+
+describe('the rights of the node agent', () => {
+  const IN_ITS_NAMESPACE = '--filename=- --namespace=wimds-node-agent'
+  const AGENT = '"name":"wimds-node-agent"'
+  const NO_NAMESPACE: KubectlAnswer = {
+    call: IN_ITS_NAMESPACE,
+    code: 1,
+    stderr:
+      'Error from server (NotFound): error when creating "STDIN": namespaces "wimds-node-agent" not found\n',
+  }
+  const flags = ['--mode=node', '--gate-image=contoso.azurecr.io/gate:1']
+
+  test('are those of the chart, in its namespace', async () => {
+    using fake = fakeKubectl([{ call: IN_ITS_NAMESPACE, stdout: '{}' }, ...(await cluster())])
+    const args = ['--pre', '--namespace=shop', ...flags]
+    const { find } = await diagnose(args, { ...env, ...fake.env })
+    expect(find('node_agent')).toMatchObject([
+      { status: 'ok', subject: 'namespace wimds-node-agent' },
+    ])
+    const pod = JSON.parse(await fake.inputOf(IN_ITS_NAMESPACE))
+    const [container] = pod.spec.containers
+    expect(container.image).toBe('contoso.azurecr.io/gate:1')
+    const chart = await readFile('charts/wimds/templates/node-agent.yaml', 'utf8')
+    expect(chart).toContain(`add: [${container.securityContext.capabilities.add.join(', ')}]`)
+    expect(chart).toContain('runAsUser: 0')
+    expect(chart).toContain('path: {{ .kubeletDirectory }}/pods')
+    expect(chart).not.toMatch(/privileged: true|hostPID|hostNetwork/)
+  })
+
+  test.each([
+    [
+      '(Forbidden): CREATING pods "a" is forbidden: violates PodSecurity "restricted:latest": no',
+      /^the Pod Security level restricted:latest refuses a pod with the rights of the node agent: /,
+    ],
+    [
+      '(Forbidden): CREATING admission webhook "validation.gatekeeper.sh" denied the request: [a] HostPath volumes are forbidden',
+      /^the admission webhook validation\.gatekeeper\.sh refuses a pod with the rights of the node agent: .*HostPath/,
+    ],
+  ])('fail where the API server answers %j', async (text, problem) => {
+    const { failures, problems, fixes } = await check({
+      answers: [refuse(IN_ITS_NAMESPACE, text)],
+      flags,
+    })
+    expect(failures).toEqual(['node_agent: pod_not_admitted'])
+    expect(problems[0]?.problem).toMatch(problem)
+    expect(fixes).toMatch(/^label that namespace .*=privileged, or exempt it .*--excluded-ns, with/)
+  })
+
+  test.each([
+    ['a policy', '(Forbidden): CREATING admission webhook "a" denied the request: no', 1],
+    [
+      'Pod Security',
+      '(Forbidden): CREATING pods "a" is forbidden: violates PodSecurity "baseline:latest": no',
+      0,
+    ],
+  ])(
+    'are not checked without that namespace, where %s refuses them elsewhere',
+    async (_, text, named) => {
+      const { find, failures } = await check({
+        answers: [NO_NAMESPACE, refuse(AGENT, text)],
+        flags,
+      })
+      const [finding] = find('node_agent')
+      expect(finding).toMatchObject({
+        status: 'not_checked',
+        reason: expect.stringMatching(
+          /^there is no namespace wimds-node-agent\..*enforce=privileged/,
+        ),
+      })
+      expect(finding?.details).toHaveLength(named)
+      expect(failures).toEqual([])
+    },
   )
 })
 
