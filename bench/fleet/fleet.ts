@@ -3,8 +3,8 @@
  * Time is simulated: pods do not depend on each other, so each is followed through its day in turn.
  */
 import { BrokerError } from '../../src/lib/errors.ts'
-import { computeRetryDelayMs } from '../../src/broker/tokens/backoff.ts'
-import { computeRefreshDelayMs } from '../../src/broker/tokens/refresh-policy.ts'
+import { computeRetryDelayMs } from '../../src/broker/tokens/failure.ts'
+import { computeRefreshDelayMs } from '../../src/broker/tokens/lifetime.ts'
 import { seeded } from './random.ts'
 
 export interface TokenKind {

@@ -1,5 +1,5 @@
 /** The fleet scenarios of docs/performance.md and their numbers. */
-import { computeRefreshDelayMs } from '../../src/broker/tokens/refresh-policy.ts'
+import { computeRefreshDelayMs } from '../../src/broker/tokens/lifetime.ts'
 import { formatValue, percentile } from '../figures.ts'
 import { markdown } from '../table.ts'
 import {

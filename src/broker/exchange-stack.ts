@@ -7,7 +7,7 @@ import type { ExchangeOptions } from './exchange/entra.ts'
 import { poolAttempts } from './tokens/attempts.ts'
 import { systemClock } from './tokens/clock.ts'
 import { createAttemptBudget, countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
-import { createThrottles, shareIdentityFailures } from './tokens/identity-failures.ts'
+import { createThrottles, IdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
 import { setMemoryFlags } from './v8-settings.ts'
 
@@ -39,7 +39,7 @@ export function createExchangeStack({
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   function createSource({ timeoutMs, ...options }: SourceOptions): TokenSource {
-    const parts = { ...options, clock, limit, share: shareIdentityFailures(clock, throttles) }
+    const parts = { ...options, clock, limit, failures: new IdentityFailures(clock, throttles) }
     let source: Promise<TokenSource> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange)

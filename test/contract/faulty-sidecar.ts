@@ -11,10 +11,7 @@ import { createSimulator, type Simulator } from '../../src/tools/simulator/simul
 import { poolAttempts } from '../../src/broker/tokens/attempts.ts'
 import { createAttemptBudget } from '../../src/broker/tokens/exchange-limit.ts'
 import type { RefreshEvent } from '../../src/broker/tokens/exchanges.ts'
-import {
-  createThrottles,
-  shareIdentityFailures,
-} from '../../src/broker/tokens/identity-failures.ts'
+import { createThrottles, IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
 import type { Attempt } from '../../src/broker/tokens/token.ts'
 import { movedClock } from '../broker/exchange/moved-clock.ts'
@@ -61,8 +58,8 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       detour === undefined ? dispatch(options, handler) : detour.dispatch(options, handler),
   )
   const readAssertion = createAssertionReader()
-  const share = shareIdentityFailures(clock, createThrottles())
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, share })
+  const failures = new IdentityFailures(clock, createThrottles())
+  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, failures })
   let limitMs: number | undefined
   const limited: Attempt = (original, signal, onStep) => {
     const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]

@@ -1,19 +1,17 @@
-/** The exchange: projected token → client assertion → POST to the token endpoint → access token. */
-import { findAudience, formatTokenIssuer, resolveAuthority } from '../../lib/clouds.ts'
+/** An attempt to exchange a client assertion for an access token: projected token → POST to the token endpoint → access token. */
+import { findAudience, resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
-import type { Identity } from '../identities.ts'
 import { createIdentityKey } from '../tokens/cache-entry.ts'
 import type { Clock } from '../tokens/clock.ts'
-import { toWallTimes } from '../tokens/lifetime.ts'
-import type { ShareFailures } from '../tokens/identity-failures.ts'
+import type { IdentityFailures } from '../tokens/identity-failures.ts'
 import type { AccessToken, Attempt, TokenRequest } from '../tokens/token.ts'
+import { parseToken, toAssertion } from './access-token.ts'
 import { type Assertion, type AssertionReader, usesTokenProxy } from './assertion.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
 import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
-import { postWithMsal } from './msal.ts'
-import { parseToken, postForm, readTokenIds } from './token-endpoint.ts'
+import { postAssertion } from './token-endpoint.ts'
 import { ENTRA, withPeer } from './transport-errors.ts'
 
 export interface ExchangeOptions extends ExchangeDispatchers {
@@ -22,19 +20,17 @@ export interface ExchangeOptions extends ExchangeDispatchers {
   /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
   readonly region?: string | undefined
   /** Limits the POSTs; undefined: nothing does. */
-  readonly limit?: Semaphore | undefined
-  /** Shares the failures of each identity; undefined: each exchange asks Entra ID. */
-  readonly share?: ShareFailures
+  readonly limit?: Semaphore
+  /** The failures that exchanges share; undefined: each one asks Entra ID. */
+  readonly failures?: IdentityFailures
   /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
   readonly onSkew?: (skewMs: number) => void
-  /** Receives the outcome of each request to Entra ID; an exchange makes one or more. */
+  /** Receives the outcome of each POST; an attempt makes one or more. */
   readonly onAttempt?: (code: ErrorCode | 'ok') => void
 }
 
-/** The options, and what one exchange has of its own. */
+/** The options, and what one attempt has of its own. */
 interface Parts extends ExchangeOptions {
-  readonly limit: Semaphore
-  readonly share: ShareFailures
   readonly signal: AbortSignal
   readonly onStep: Parameters<Attempt>[2]
 }
@@ -46,25 +42,19 @@ interface Parts extends ExchangeOptions {
  * now; `tokens/attempts.ts` repeats what may pass within seconds. The signal is the only time limit, from reading the
  * assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
-export function createEntraExchange({
-  limit = (work) => work(),
-  share = async (_, prepare, post) => post(await prepare()),
-  ...options
-}: ExchangeOptions): Attempt {
-  return (request, signal, onStep) =>
-    exchange(request, { ...options, limit, share, signal, onStep })
+export function createEntraExchange(options: ExchangeOptions): Attempt {
+  return (request, signal, onStep) => attempt(request, { ...options, signal, onStep })
 }
 
-async function exchange(request: TokenRequest, parts: Parts): Promise<AccessToken> {
-  const { share, limit, signal } = parts
+async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken> {
+  const { failures, limit = (work) => work(), signal } = parts
   const { identity, isBackground: isUrgent = false } = request
   requireTime(signal)
-  const options = { isUrgent, key: createIdentityKey(identity) }
-  return share(
-    identity,
-    () => obtainManagedToken(request, parts),
-    (managed) => limit(() => postWithPermit(request, managed, parts), options),
-  )
+  failures?.requireUnthrottled(identity)
+  const managed = await obtainManagedToken(request, parts)
+  const permit = { isUrgent, key: createIdentityKey(identity) }
+  const postLimited = () => limit(() => postWithPermit(request, managed, parts), permit)
+  return failures === undefined ? postLimited() : failures.record(identity, postLimited)
 }
 
 /** Posts the assertion, `managed` or else the projected token, which a rejection may have made it read again. */
@@ -111,7 +101,7 @@ async function obtainManagedToken(
   if (managed === undefined) return undefined
   const audience = findAudience(managed.authorityHost)
   const scope = `${audience}/.default`
-  const token = await exchange({ ...request, identity: managed, scope }, parts).catch(
+  const token = await attempt({ ...request, identity: managed, scope }, parts).catch(
     (thrown: unknown) => {
       const error = toBrokerError(thrown)
       const problem = `the token of ${managed.name}, which is the assertion of ${identity.name}: ${error.problem}`
@@ -119,24 +109,6 @@ async function obtainManagedToken(
     },
   )
   return toAssertion(token, managed, audience, parts.clock)
-}
-
-/** Returns the token of a managed identity as assertion. It has the tenant's GUID, also where the configuration has a domain. */
-function toAssertion(
-  { secret, lifetime }: AccessToken,
-  { authorityHost, tenantId, objectId = '' }: Identity,
-  audience: string,
-  clock: Clock,
-): Assertion {
-  const { iss, oid } = readTokenIds(secret)
-  return {
-    secret,
-    issuer: iss ?? formatTokenIssuer(authorityHost, tenantId),
-    subject: oid ?? objectId,
-    audience: [audience],
-    expiresAt: toWallTimes(lifetime, clock).expiresAt,
-    isOfEntra: true,
-  }
 }
 
 /** Reads the projected token within the time limit, even on a file system that hangs. */
@@ -160,23 +132,20 @@ async function postAndReport(
   const { signal, onStep, onAttempt } = parts
   onStep('sent')
   try {
-    const token = await postAndParse(request, assertion, parts)
+    const token = await post(request, assertion, parts)
     onAttempt?.('ok')
     return token
   } catch (error) {
-    if (!isAbandoned(signal)) onAttempt?.(toBrokerError(error).code)
+    // Another attempt has made this one superfluous, and no time limit has ended it.
+    const isAbandoned = signal.reason instanceof Error && signal.reason.name === 'AbortError'
+    if (!isAbandoned) onAttempt?.(toBrokerError(error).code)
     throw error
   } finally {
     onStep('answered')
   }
 }
 
-/** Returns true for an attempt that another one has made superfluous, and that no time limit has ended. */
-function isAbandoned({ aborted, reason }: AbortSignal): boolean {
-  return aborted && reason instanceof Error && reason.name === 'AbortError'
-}
-
-async function postAndParse(
+async function post(
   request: TokenRequest,
   assertion: Assertion,
   { clock, dispatcher, tokenProxy, region, onSkew, signal }: Parts,
@@ -186,18 +155,18 @@ async function postAndParse(
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
   const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
   const route: Route = proxied ?? { dispatcher, destination }
-  const sent = { route, allowedHost: authority.tokenHost, assertion: assertion.secret, signal }
   const startedAt = clock.monotonic()
-  const response = await postWithMsal(request, authority, assertion, (url, form) =>
-    postForm(url, form, sent),
-  )
+  const sent = { route, assertion: assertion.secret, signal }
+  const response = await postAssertion(request, authority, sent)
   const durationMs = clock.monotonic() - startedAt
   const now = clock.wall()
   // Only a response with JSON is Entra's. A Date header has whole seconds, so half a second is added.
   if (response.json !== undefined && response.date !== undefined) {
     onSkew?.(now - durationMs / 2 - (response.date + 500))
   }
-  if (response.status === 200) return parseToken(response, assertion, startedAt, clock, route)
+  if (response.status === 200) {
+    return parseToken(response, assertion, { startedAt, clock }, route.destination)
+  }
   const isProxied = proxied !== undefined
   const error =
     (isProxied ? parseTokenProxyError(response, assertion, clientId, now) : undefined) ??

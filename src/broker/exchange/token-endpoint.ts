@@ -1,22 +1,24 @@
 /**
- * The token endpoint: posts the assertion, and parses the token. It has one allowed host, a size cap, no redirects, and as
- * time limit the signal of `tokens/exchanges.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects with
- * the assertion in the body and has no time limit (E4).
+ * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap, no redirects, and
+ * as time limit the signal of `tokens/exchanges.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects
+ * with the assertion in the body and has no time limit (E4).
  */
+import {
+  ConfidentialClientApplication,
+  type INetworkModule,
+  type NetworkRequestOptions,
+} from '@azure/msal-node'
 import type { Dispatcher } from 'undici'
-import * as z from 'zod/mini'
+import type { Authority } from '../../lib/clouds.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { readBody } from '../../lib/read-body.ts'
-import { Secret } from '../../lib/secret.ts'
-import type { Clock } from '../tokens/clock.ts'
-import { createLifetime } from '../tokens/lifetime.ts'
-import type { AccessToken } from '../tokens/token.ts'
-import { type Assertion, decodeClaims } from './assertion.ts'
+import type { Secret } from '../../lib/secret.ts'
+import type { TokenRequest } from '../tokens/token.ts'
 import type { Route } from './dispatcher.ts'
 import { type Destination, toTransportError } from './transport-errors.ts'
 
-export interface PostedForm {
+interface PostedForm {
   readonly headers: Record<string, string>
   readonly body: string
 }
@@ -48,6 +50,58 @@ const MAX_BODY_BYTES = 262_144
 /** Entra's longest errors have less than 10 kB. The rest is ignored, since redaction blocks the event loop. */
 const MAX_ERROR_LENGTH = 16_384
 
+/**
+ * Posts the assertion. Returns the response, from which the caller reads success and failure; throws a `BrokerError` for a
+ * request without one. Each POST has its own client of MSAL, which costs next to nothing: a client that is kept has throttle
+ * records that answer instead of Entra ID, and a second cache (E4).
+ */
+export async function postAssertion(
+  { identity, scope, correlationId }: TokenRequest,
+  authority: Authority,
+  sent: Pick<PostOptions, 'route' | 'assertion' | 'signal'>,
+): Promise<TokenEndpointResponse> {
+  let response: Promise<TokenEndpointResponse> | undefined
+  const networkClient: INetworkModule = {
+    sendGetRequestAsync: rejectGet,
+    // oxlint-disable-next-line no-unnecessary-type-parameters -- MSAL's interface
+    sendPostRequestAsync: async <T>(
+      url: string,
+      { headers = {}, body = '' }: NetworkRequestOptions = {},
+    ) => {
+      response = postForm(url, { headers, body }, { ...sent, allowedHost: authority.tokenHost })
+      const { status, json } = await response
+      // oxlint-disable-next-line no-unsafe-type-assertion -- MSAL's interface; a copy, since MSAL writes into it
+      return { status, headers: {}, body: { ...json } as T }
+    },
+  }
+  const msal = new ConfidentialClientApplication({
+    auth: {
+      clientId: identity.clientId,
+      authority: authority.url,
+      knownAuthorities: [authority.host],
+      authorityMetadata: authority.metadata,
+      clientAssertion: sent.assertion.reveal(),
+    },
+    system: { networkClient },
+  })
+  const acquired = msal.acquireTokenByClientCredential({
+    scopes: [scope],
+    skipCache: true,
+    ...(correlationId !== undefined && { correlationId }),
+    // Otherwise MSAL_FORCE_REGION in the environment sends the assertion to another host (E3).
+    azureRegion: 'DisableMsalForceRegion',
+  })
+  // Once the request is sent, the response says more than MSAL's error.
+  await acquired.catch((error: unknown) => response ?? Promise.reject(error))
+  if (response !== undefined) return response
+  throw new BrokerError('internal', 'MSAL sent no request', 'report this as a bug of wimds')
+}
+
+/** Throws: MSAL has the metadata of its authority, so it has nothing to fetch (E3). */
+function rejectGet(url: string): never {
+  throw new BrokerError('internal', `MSAL sent an unexpected GET to ${new URL(url).pathname}`)
+}
+
 /** Sends a POST. Throws a `BrokerError`, also for a request without a response. */
 export async function postForm(
   url: string,
@@ -62,16 +116,16 @@ export async function postForm(
       'report this as a bug of wimds',
     )
   }
-  const path = `${pathname}${search}`
+  const sent = {
+    origin,
+    path: `${pathname}${search}`,
+    method: 'POST',
+    headers,
+    body,
+    signal,
+  } as const
   try {
-    const response = await dispatcher.request({
-      origin,
-      path,
-      method: 'POST',
-      headers,
-      body,
-      signal,
-    })
+    const response = await dispatcher.request(sent)
     return await readResponse(response, assertion, destination)
   } catch (error) {
     throw error instanceof BrokerError ? error : toTransportError(error, destination)
@@ -112,57 +166,4 @@ async function readResponse(
 export function parseHttpDate(text: string): number | undefined {
   const ms = Date.parse(text)
   return new Date(ms).toUTCString() === text && !Number.isNaN(ms) ? ms : undefined
-}
-
-/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
-const MAX_LIFETIME_SECONDS = 31_536_000
-
-/** Microsoft's issuers have less than 100 characters. */
-const MAX_ISSUER = 300
-
-/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
-const TokenBody = z.object({
-  access_token: z.string().check(z.minLength(1)),
-  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
-  refresh_in: z.catch(z.optional(z.coerce.number().check(z.positive())), undefined),
-})
-
-/**
- * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
- * `entra_bad_response` if there is none: MSAL takes that for success (E4).
- */
-export function parseToken(
-  { json }: TokenEndpointResponse,
-  { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
-  startedAt: number,
-  clock: Clock,
-  route: Route,
-): AccessToken {
-  const { data } = TokenBody.safeParse(json)
-  if (data === undefined) {
-    throw new BrokerError(
-      'entra_bad_response',
-      `the request to ${route.destination.name} got 200 without a usable token`,
-      route.destination.wrongServerFix,
-    )
-  }
-  const secret = new Secret(data.access_token)
-  const { uti, oid } = readTokenIds(secret)
-  return {
-    secret,
-    lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
-    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
-    audit: { uti, oid, issuer, subject },
-  }
-}
-
-const TokenIds = z.object({
-  uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
-  oid: z.catch(z.optional(z.guid()), undefined),
-  iss: z.catch(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
-})
-
-/** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */
-export function readTokenIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
-  return decodeClaims(TokenIds, secret.reveal()) ?? {}
 }

@@ -1,13 +1,13 @@
 /**
  * The attempts of an exchange that callers wait for, so that a cold start survives a transient failure. The delays after a
- * failed exchange, of all attempts, are in `backoff.ts`.
+ * failed exchange, of all attempts, are in `failure.ts`.
  */
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './clock.ts'
-import { jitterRetryAfter } from './backoff.ts'
 import type { AttemptBudget } from './exchange-limit.ts'
+import { jitterRetryAfter } from './failure.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
 
 interface PoolOptions {
@@ -64,10 +64,8 @@ class Pool {
   #isSent = false
   #isOver = false
   #error: BrokerError | undefined
-  /** Runs from the POST of the latest attempt to its answer. */
-  #silence: NodeJS.Timeout | undefined
-  /** The delay after an answer. */
-  #retry: NodeJS.Timeout | undefined
+  /** Starts the next attempt: after the `silence` of the latest one since its POST, or some time after an `answer`. */
+  #next: { readonly after: 'silence' | 'answer'; readonly timer: NodeJS.Timeout } | undefined
 
   constructor(attempt: Attempt, exchange: PooledExchange) {
     this.#attempt = attempt
@@ -88,7 +86,7 @@ class Pool {
   }
 
   #start(): void {
-    this.#clearTimers()
+    this.#cancelNext()
     const { clock, request, signal } = this.#exchange
     const running = { startedAt: clock.monotonic(), abort: new AbortController() }
     this.#count += 1
@@ -96,19 +94,23 @@ class Pool {
     this.#running.add(running)
     this.#attempt(request, AbortSignal.any([running.abort.signal, signal]), (step) => {
       if (step === 'sent') this.#isSent = true
-      if (running === this.#latest) this.#watchSilence(step === 'sent')
+      if (running !== this.#latest || this.#next?.after === 'answer') return
+      this.#cancelNext()
+      if (step === 'sent') this.#startAfter('silence', SILENT_MS)
     }).then(
       (token) => this.#end(() => this.#outcome.resolve(token)),
       (thrown: unknown) => this.#onError(running, toBrokerError(thrown)),
     )
   }
 
-  #watchSilence(isSilent: boolean): void {
-    clearTimeout(this.#silence)
-    if (!isSilent || this.#retry !== undefined) return
-    this.#silence = setTimeout(() => {
-      if (this.#leftMs >= MIN_ATTEMPT_MS && this.#mayStart()) this.#start()
-    }, SILENT_MS)
+  /** Starts the next attempt after the delay; after a silence only if it has the time, and the budget allows it. */
+  #startAfter(after: 'silence' | 'answer', delayMs: number): void {
+    this.#cancelNext()
+    const start = () => {
+      const isDue = after === 'answer' || (this.#leftMs >= MIN_ATTEMPT_MS && this.#mayStart())
+      if (isDue) this.#start()
+    }
+    this.#next = { after, timer: setTimeout(start, delayMs) }
   }
 
   /** Takes another attempt from the budget. If nothing was sent, the next attempt is the first request. */
@@ -120,7 +122,6 @@ class Pool {
   #onError(failed: Running, error: BrokerError): void {
     this.#running.delete(failed)
     if (this.#isOver) return
-    if (failed === this.#latest) clearTimeout(this.#silence)
     if (isAnswer(error)) {
       this.#error = error
       this.#exchange.onAnswer(error)
@@ -139,14 +140,13 @@ class Pool {
     const { clock, random = Math.random } = this.#exchange
     const nextTakesMs = Math.max(clock.monotonic() - startedAt, MIN_ATTEMPT_MS)
     const delayMs = computeDelayMs(error, this.#count, this.#leftMs - nextTakesMs, random)
-    if (delayMs === undefined || this.#retry !== undefined || !this.#mayStart()) return
-    clearTimeout(this.#silence)
-    this.#retry = setTimeout(() => this.#start(), delayMs)
+    const isPending = this.#next?.after === 'answer'
+    if (delayMs !== undefined && !isPending && this.#mayStart()) this.#startAfter('answer', delayMs)
   }
 
   /** Ends the exchange with its error if no attempt runs or will start. */
   readonly #endIfIdle = (): void => {
-    const willStart = this.#retry !== undefined && !this.#exchange.signal.aborted
+    const willStart = this.#next?.after === 'answer' && !this.#exchange.signal.aborted
     if (this.#running.size > 0 || willStart) return
     this.#end(() => this.#outcome.reject(this.#error))
   }
@@ -154,7 +154,7 @@ class Pool {
   #end(settle: () => void): void {
     settle()
     this.#isOver = true
-    this.#clearTimers()
+    this.#cancelNext()
     const { clock, signal } = this.#exchange
     signal.removeEventListener('abort', this.#endIfIdle)
     for (const { startedAt, abort } of this.#running) {
@@ -164,10 +164,9 @@ class Pool {
     }
   }
 
-  #clearTimers(): void {
-    clearTimeout(this.#silence)
-    clearTimeout(this.#retry)
-    this.#retry = undefined
+  #cancelNext(): void {
+    clearTimeout(this.#next?.timer)
+    this.#next = undefined
   }
 }
 
@@ -184,8 +183,9 @@ const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Returns the delay before the next attempt in milliseconds, at most `leftMs`; undefined if the error is not worth
- * one, or if it would come too late. Another node of Entra ID may know a credential that is new (E8). A 429 without Retry-After is not worth one: Entra ID usually requests 60 s (E5).
+ * Returns the delay before the next attempt in milliseconds, at most `leftMs`; undefined if the error is not worth one, or
+ * if it would come too late. Another node of Entra ID may know a credential that is new (E8). A 429 without Retry-After is
+ * not worth one: Entra ID usually requests 60 s (E5).
  */
 function computeDelayMs(
   error: BrokerError,

@@ -3,11 +3,9 @@ import { LRUCache } from 'lru-cache'
 import type { BrokerError } from '../../lib/errors.ts'
 import { toScope } from '../../lib/resource.ts'
 import type { Identity } from '../identities.ts'
-import { isRetried } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { Failure } from './failure.ts'
-import { computeRefreshDelayMs } from './refresh-policy.ts'
+import { computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { Failure, isRetried } from './failure.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
 /** Creates a request to the token cache. */

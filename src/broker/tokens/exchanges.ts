@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { startDeadline, untilAborted } from '../../lib/deadline.ts'
-import { isRetried, mayRecoverWithNewAssertion } from './backoff.ts'
+import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
 import type { Clock } from './clock.ts'
 import { MIN_TTL_MS, ttlMs } from './lifetime.ts'

@@ -1,7 +1,12 @@
-/** The failed exchanges of a key since its last token: their backoff, and how long callers get the cached failure. */
+/**
+ * The failed exchanges of a key since its last token: when the cache retries by itself, and how long callers get the cached
+ * failure. With full jitter: a delay is between 0 and the longest of its policy.
+ */
 import type { BrokerError } from '../../lib/errors.ts'
-import { computeNegativeTtlMs, computeRetryDelayMs } from './backoff.ts'
+import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
+import { findGraceMs, isPropagating } from '../aadsts.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
+import { MIN_TTL_MS } from './lifetime.ts'
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
@@ -85,4 +90,78 @@ export class Failure {
     this.#cachedUntil = this.#clock.monotonic()
     this.#retryAt = this.#cachedUntil
   }
+}
+
+const SECOND_MS = 1000
+
+/** No token is cached: recovery must be noticed within seconds. */
+const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
+/** Callers have a valid token: a failing Entra ID is spared. */
+const WITH_TOKEN: BackoffPolicy = { baseMs: 2 * SECOND_MS, capMs: 60 * SECOND_MS }
+/** A change in Entra ID takes minutes to reach all of its nodes (E8). */
+const PROPAGATION: BackoffPolicy = { baseMs: SECOND_MS, capMs: 30 * SECOND_MS }
+/** Retries fail until an operator changes the configuration. */
+const PERMANENT: BackoffPolicy = { baseMs: 30 * SECOND_MS, capMs: 300 * SECOND_MS }
+
+const MIN_RETRY_MS = 250
+/** A permanent failure is cached for this long at most, so that a fix takes effect soon. */
+const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
+/** Added to Retry-After at most, so that clients with the same value do not return together. */
+const RETRY_AFTER_JITTER = 0.2
+
+/** The inputs of the delay after a failed exchange. */
+export interface FailedExchange {
+  /** Failed exchanges of this key in a row, this one included. */
+  readonly failures: number
+  /** Time to live of the cached token in milliseconds; 0 without one. */
+  readonly tokenTtlMs: number
+}
+
+/**
+ * Returns after how many milliseconds the cache retries by itself. It waits for Retry-After, but not after
+ * a permanent failure, so that a fix takes effect. It retries when the cached token is no longer served at the latest: callers
+ * begin to wait. `random` returns [0, 1).
+ */
+export function computeRetryDelayMs(
+  error: BrokerError,
+  { failures, tokenTtlMs }: FailedExchange,
+  random: () => number,
+): number {
+  const hasToken = tokenTtlMs > 0
+  const backoffMs = maxBackoffMs(selectPolicy(error, hasToken), failures) * random()
+  if (error.isPermanent && !hasToken) return Math.max(PERMANENT_NEGATIVE_TTL_MS, backoffMs)
+  const delayMs = hasToken ? Math.min(tokenTtlMs - MIN_TTL_MS, backoffMs) : backoffMs
+  const retryAfterMs = error.isPermanent ? 0 : (error.retryAfterMs ?? 0)
+  return Math.max(MIN_RETRY_MS, delayMs, jitterRetryAfter(retryAfterMs, random))
+}
+
+/** Adds jitter to the milliseconds of a Retry-After. */
+export function jitterRetryAfter(retryAfterMs: number, random: () => number): number {
+  return retryAfterMs * (1 + RETRY_AFTER_JITTER * random())
+}
+
+/** Returns for how many milliseconds a failure is cached: callers get it at once, without an exchange. */
+export function computeNegativeTtlMs(
+  error: BrokerError,
+  retryDelayMs: number,
+  random: () => number,
+): number {
+  if (!error.isPermanent) return retryDelayMs
+  return Math.min(retryDelayMs, PERMANENT_NEGATIVE_TTL_MS * (1 - random() / 4))
+}
+
+/** Returns true if the cache retries by itself: the failure may pass, or the missing credential may be created late. */
+export function isRetried(error: BrokerError): boolean {
+  return !error.isPermanent || findGraceMs(error) > 0
+}
+
+/** Returns true if an exchange with a rotated projected token may succeed after this error. */
+export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
+  return error.isPermanent || error.source === 'assertion' || isPropagating(error)
+}
+
+function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
+  if (error.isPermanent && (hasToken || !isRetried(error))) return PERMANENT
+  if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
+  return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }

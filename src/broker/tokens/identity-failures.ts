@@ -32,60 +32,59 @@ export function createThrottles(): Throttles {
 }
 
 /**
- * Makes one step of an exchange: `prepare` obtains what `post` sends for this identity. Its failure is of another identity,
- * or of the projected token, and so is not shared.
+ * The failures that all exchanges of an identity share. All exchanges of a process share the throttles; those of one service
+ * account share the grace, since another account has another credential.
  */
-export type ShareFailures = <T>(
-  identity: Identity,
-  prepare: () => Promise<T>,
-  post: (prepared: T) => Promise<AccessToken>,
-) => Promise<AccessToken>
+export class IdentityFailures {
+  readonly #clock: Clock
+  readonly #throttles: Throttles
+  readonly #refusals = new LRUCache<string, Refusal>({ max: MAX_IDENTITIES })
 
-/**
- * Creates what shares the failures of an identity between its exchanges. Throws `entra_throttled` without an exchange
- * until Retry-After ends. A rejection of something that may be new is temporary during one grace, which begins with the
- * first one; the next grace begins only after a token, or for another assertion. All exchanges of a process share the
- * throttles; those of one service account share the grace, since another account has another credential.
- */
-export function shareIdentityFailures(clock: Clock, throttles: Throttles): ShareFailures {
-  const refusals = new LRUCache<string, Refusal>({ max: MAX_IDENTITIES })
+  constructor(clock: Clock, throttles: Throttles) {
+    this.#clock = clock
+    this.#throttles = throttles
+  }
 
-  function requireUnthrottled(key: string): void {
-    const throttle = throttles.get(key)
+  /** Throws `entra_throttled` until the last Retry-After of the identity ends. */
+  requireUnthrottled(identity: Identity): void {
+    const throttle = this.#throttles.get(createIdentityKey(identity))
     if (throttle === undefined) return
-    const retryAfterMs = throttle.until - readAwakeTime(throttle.wallOffset, clock)
+    const retryAfterMs = throttle.until - readAwakeTime(throttle.wallOffset, this.#clock)
     if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs })
   }
 
+  /**
+   * Settles as the POST for this identity does, and records its failure. A rejection of something that may be new is
+   * temporary during one grace, which begins with the first one; the next grace begins only after a token, or for another
+   * assertion.
+   */
+  async record(identity: Identity, post: () => Promise<AccessToken>): Promise<AccessToken> {
+    const key = createIdentityKey(identity)
+    try {
+      const token = await post()
+      this.#refusals.delete(key)
+      return token
+    } catch (thrown) {
+      throw this.#recordError(key, toBrokerError(thrown))
+    }
+  }
+
   /** Returns the error for callers. */
-  function record(key: string, error: BrokerError): BrokerError {
-    const now = clock.monotonic()
+  #recordError(key: string, error: BrokerError): BrokerError {
+    const now = this.#clock.monotonic()
     const { code, retryAfterMs, assertion } = error
     if (code === 'entra_throttled' && retryAfterMs !== undefined) {
-      const wallOffset = readWallOffset(clock)
-      throttles.set(key, { error, until: now + retryAfterMs, wallOffset })
+      const wallOffset = readWallOffset(this.#clock)
+      this.#throttles.set(key, { error, until: now + retryAfterMs, wallOffset })
     }
     const graceMs = findGraceMs(error)
     if (graceMs === 0) return error
-    const last = refusals.get(key)
+    const last = this.#refusals.get(key)
     const isSame = last !== undefined && isDeepStrictEqual(last.assertion, assertion)
     const refusal = isSame ? last : { since: now, assertion }
-    refusals.set(key, refusal)
+    this.#refusals.set(key, refusal)
     const leftMs = refusal.since + graceMs - now
-    return leftMs > 0 ? withGrace(error, clock.wall() + leftMs) : error
-  }
-
-  return async (identity, prepare, post) => {
-    const key = createIdentityKey(identity)
-    requireUnthrottled(key)
-    const prepared = await prepare()
-    try {
-      const token = await post(prepared)
-      refusals.delete(key)
-      return token
-    } catch (thrown) {
-      throw record(key, toBrokerError(thrown))
-    }
+    return leftMs > 0 ? withGrace(error, this.#clock.wall() + leftMs) : error
   }
 }
 

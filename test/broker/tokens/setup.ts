@@ -7,10 +7,7 @@ import {
   createExchangeLimit,
 } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent, RefreshEvent } from '../../../src/broker/tokens/exchanges.ts'
-import {
-  createThrottles,
-  shareIdentityFailures,
-} from '../../../src/broker/tokens/identity-failures.ts'
+import { createThrottles, IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'
 import { createIdentityKey } from '../../../src/broker/tokens/cache-entry.ts'
 import type { Attempt, TokenRequest } from '../../../src/broker/tokens/token.ts'
@@ -59,7 +56,7 @@ export function createAttempt(
   limit: Semaphore = (work) => work(),
   throttles = createThrottles(),
 ): Attempt {
-  const share = shareIdentityFailures(systemClock, throttles)
+  const failures = new IdentityFailures(systemClock, throttles)
   return async (request, signal, onStep) => {
     const { identity, isBackground: isUrgent = false } = request
     const work = () => {
@@ -67,7 +64,8 @@ export function createAttempt(
       return post(request, signal).finally(() => onStep('answered'))
     }
     const postLimited = () => limit(work, { isUrgent, key: createIdentityKey(identity) })
-    return share(identity, async () => {}, postLimited)
+    failures.requireUnthrottled(identity)
+    return failures.record(identity, postLimited)
   }
 }
 

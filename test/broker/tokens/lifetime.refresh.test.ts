@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { computeRefreshDelayMs } from '../../../src/broker/tokens/refresh-policy.ts'
+import { computeRefreshDelayMs } from '../../../src/broker/tokens/lifetime.ts'
 import { HOUR_MS, MINUTE_MS } from './setup.ts'
 
 /** A token with this lifetime, and with this refresh_in if it is given. */

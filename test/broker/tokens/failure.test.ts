@@ -5,7 +5,7 @@ import {
   computeNegativeTtlMs,
   computeRetryDelayMs,
   mayRecoverWithNewAssertion,
-} from '../../../src/broker/tokens/backoff.ts'
+} from '../../../src/broker/tokens/failure.ts'
 import { createEntraError } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from './setup.ts'
 
