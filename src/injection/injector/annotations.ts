@@ -1,6 +1,15 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
-import { choice, createSchema, flag, integer, matching } from '../../broker/config/parsers.ts'
+import {
+  choice,
+  createSchema,
+  flag,
+  integer,
+  matching,
+  paths,
+  proxyUrl,
+  resources as listOfResources,
+} from '../../broker/config/parsers.ts'
 import { DEFAULT_NODE_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
@@ -20,7 +29,23 @@ export const PREFIX = 'wimds.io/'
 const AZWI_PREFIX = 'azure.workload.identity/'
 
 const port = integer({ min: 1024, max: 65_535 })
-const NOT_EMPTY = /./s
+
+/** Creates the schema of a text that is valid for another schema, and stays text. */
+function textOf(schema: z.ZodMiniType) {
+  return createSchema((text) => {
+    const problem = schema.safeParse(text).error?.issues[0]
+    if (problem !== undefined) throw new Error(problem.message)
+    return text
+  })
+}
+
+/** A URL without a user. The error does not repeat it, since it may contain a password. */
+const withoutUser = createSchema((url) => {
+  if (!url.includes('@')) return url
+  throw new Error(
+    `must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${PREFIX}https-proxy-secret`,
+  )
+})
 
 /** The annotations of wimds by their names after the prefix, with the schemas of their values. */
 const ANNOTATIONS = {
@@ -30,12 +55,12 @@ const ANNOTATIONS = {
   port,
   'admin-port': port,
   'config-map': configMapName,
-  prefetch: matching(NOT_EMPTY, 'a comma-separated list of resources'),
-  'pass-through': matching(NOT_EMPTY, 'a comma-separated list of paths'),
+  prefetch: textOf(listOfResources),
+  'pass-through': textOf(paths),
   'identity-header-secret': objectKey('Secret', 'identity-header'),
-  'https-proxy': matching(NOT_EMPTY, 'the URL of a proxy'),
+  'https-proxy': z.pipe(withoutUser, textOf(proxyUrl)),
   'https-proxy-secret': objectKey('Secret', 'https-proxy'),
-  'no-proxy': matching(NOT_EMPTY, 'a comma-separated list of hosts'),
+  'no-proxy': matching(/./s, 'a comma-separated list of hosts'),
   'sdk-credentials': choice('managed-identity'),
   // Separated by commas or, as azure-workload-identity does it, by semicolons.
   'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
@@ -50,11 +75,7 @@ export type PodOptions = ReturnType<typeof parseAnnotations>
 /** Parses the annotations; settings that they do not override have the operator's value. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
   const annotations = pod.metadata?.annotations ?? {}
-  const problems = [
-    ...findUnknownAnnotations(annotations),
-    ...findConflicts(annotations),
-    ...findPassword(annotations),
-  ]
+  const problems = [...findUnknownAnnotations(annotations), ...findConflicts(annotations)]
 
   function parse<T>(key: string, schema: z.ZodMiniType<T>): T | undefined {
     const value = annotations[key]
@@ -157,13 +178,4 @@ function findConflicts(annotations: Readonly<Record<string, string>>): string[] 
   return ALTERNATIVES.map((names) => names.map((name) => PREFIX + name))
     .filter((keys) => keys.every((key) => annotations[key] !== undefined))
     .map((keys) => `the annotations ${keys.join(' and ')} are both set. Fix: remove one`)
-}
-
-/** Returns a problem for a proxy URL with a user. It does not repeat the value, which may contain a password. */
-function findPassword(annotations: Readonly<Record<string, string>>): string[] {
-  const key = `${PREFIX}https-proxy`
-  if (annotations[key]?.includes('@') !== true) return []
-  return [
-    `the annotation ${key} must not contain a user or a password, since annotations are no secrets. Fix: put the URL into a Secret, and name that in ${key}-secret`,
-  ]
 }

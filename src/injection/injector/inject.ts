@@ -8,7 +8,7 @@ import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-
 import { createPlan, type Plan } from './injection-plan.ts'
 import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
-import { findRejections, findWarnings } from './rejections.ts'
+import { checkPod } from './rejections.ts'
 import type { InjectionSettings } from './injection-settings.ts'
 import { removeInjection } from './uninject.ts'
 
@@ -74,8 +74,9 @@ export function inject({
   const record = readRecord(pod)
   const original = record === undefined ? pod : removeInjection(pod, record)
   const plan = createPlan(original, serviceAccount, options, settings)
+  const { rejections, warnings } = checkPod(original, plan)
   const reasons = [
-    ...findRejections(original, plan),
+    ...rejections,
     ...(requiresMode && options.keepsEarlierMode
       ? [
           `the pod was injected in mode ${plan.settings.mode}, and the mode is to be ${settings.mode}. Fix: set the annotation wimds.io/mode: ${settings.mode}, or leave --mode out`,
@@ -92,7 +93,7 @@ export function inject({
     const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
     return { kind: 'rejected', reasons: [reason] }
   }
-  return { kind: 'injected', pod: injected, patch, warnings: findWarnings(original, plan) }
+  return { kind: 'injected', pod: injected, patch, warnings }
 }
 
 /** Warns of annotations on a pod that does not opt in; not on one that `wimds inject` has injected. */

@@ -9,11 +9,9 @@ import {
 import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { IS_RELEASED } from '../../lib/version.ts'
-import { formatProblem } from '../../lib/errors.ts'
 import { choice, createSchema, matching, quote, reject } from '../../broker/config/parsers.ts'
-import { findUnknownSettings } from '../../broker/config/settings.ts'
+import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
-import { findSettingProblems } from './rejections.ts'
 import {
   imagesIn,
   INJECTION_DEFAULTS,
@@ -92,7 +90,7 @@ export function parseInjectionSettings(
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(
-    ...findSettingProblems(sidecarEnv).map((problem) => `--env ${formatProblem(problem)}`),
+    ...sidecarEnv.flatMap(findValueProblems),
     ...findConflict(flags, ['ca-config-map', 'ca-secret']),
   )
   const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
@@ -152,6 +150,14 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
   // The value may be a secret, so the message does not repeat it.
   problems.push('--env must be NAME=VALUE')
   return []
+}
+
+/** Validates a setting by itself. An empty one counts as unset, and a value with $(NAME) is not known yet. */
+function findValueProblems({ name, value }: EnvVar): string[] {
+  if (typeof value !== 'string' || value === '' || value.includes('$(')) return []
+  const schemas: Readonly<Record<string, z.ZodMiniType>> = Settings.shape
+  const issues = schemas[name]?.safeParse(value).error?.issues ?? []
+  return issues.map(({ message }) => `--env ${name}: ${message}`)
 }
 
 /** The numbers of runAsUser, without root. */

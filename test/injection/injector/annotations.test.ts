@@ -68,7 +68,10 @@ describe('a malformed annotation is rejected', () => {
     ['config-map', 'My_Map', 'the name of a ConfigMap, not "My_Map"'],
     ['ca-config-map', 'ca/../x', 'NAME or NAME/KEY of a ConfigMap'],
     ['ca-secret', 'Shop:ca', 'NAME or NAME/KEY of a Secret, not "Shop:ca"'],
-    ['https-proxy', 'ftp://proxy', 'would not start with HTTPS_PROXY'],
+    ['prefetch', 'https://a https://b', 'the annotation wimds.io/prefetch must be a resource'],
+    ['prefetch', 'https://a,', 'has an empty item'],
+    ['pass-through', '/metadata/identity', 'cannot be forwarded'],
+    ['https-proxy', 'ftp://proxy', 'must be an http:// or https:// proxy'],
     ['https-proxy', ' ', 'must be the URL of a proxy'],
   ])('wimds.io/%s: %j', (name, value, reason) => {
     const reasons = reasonsFor(pod({ [`wimds.io/${name}`]: value }))

@@ -192,11 +192,7 @@ describe('mode node rejects', () => {
       { sidecarEnv: [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: elsewhere }] },
     ],
     ['WIMDS_INSTANCE_REGION comes from elsewhere', pod(), { sidecarEnv: [region] }],
-    [
-      'the broker would not serve the pod with WIMDS_PREFETCH: must be a resource',
-      pod({ 'wimds.io/prefetch': 'foo bar' }),
-      {},
-    ],
+    ['wimds.io/prefetch must be a resource', pod({ 'wimds.io/prefetch': 'foo bar' }), {}],
     ['the runtime class kata-qemu', pod({}, { runtimeClassName: 'kata-qemu' }), {}],
     ['port 64169, on which the node agent would listen. Fix: set the', pod({}, port), {}],
   ])('a pod, since %s', (reason, given, more) => {

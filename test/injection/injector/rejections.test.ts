@@ -321,31 +321,37 @@ describe('a pod is rejected with a fix for', () => {
   })
 })
 
-test.each([
-  ['prefetch', 'https://a https://b', 'WIMDS_PREFETCH: must be a resource'],
-  ['pass-through', '/metadata/identity', 'cannot be forwarded'],
-])('a pod whose wimds.io/%s its sidecar would not start with is refused', (name, value, reason) => {
-  expect(reasonsFor(pod({ ...nft, [`wimds.io/${name}`]: value })).join()).toContain(reason)
-})
+describe('an id that is malformed', () => {
+  const NAMES = ['azure.workload.identity/client-id', 'azure.workload.identity/tenant-id'] as const
 
-test('a client id that a container gives is not blamed on the ServiceAccount', () => {
-  const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: 'orders' })
-  const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
-  const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
-  expect(inject(own)).toMatchObject({
-    reasons: ['the sidecar would not start with AZURE_CLIENT_ID: must be a GUID, not "orders"'],
+  test.each(NAMES)('is rejected as the annotation %s of the ServiceAccount', (name) => {
+    const serviceAccount = { ...SERVICE_ACCOUNT, [name]: 'common' }
+    expect(inject({ ...request(pod()), serviceAccount })).toMatchObject({
+      reasons: [
+        expect.stringMatching(
+          `^the annotation ${name} of the ServiceAccount default must .*"common".* Fix: correct the`,
+        ),
+      ],
+    })
   })
-})
 
-test('a variable with $(NAME), or an empty one, is not validated', () => {
-  const sidecarEnv = [
-    { name: 'REGION', value: 'westeurope' },
-    { name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: '$(REGION)' },
-    { name: 'WIMDS_LOG_LEVEL', value: '' },
-  ]
-  expect(inject(request(pod({}), { sidecarEnv })).kind).toBe('injected')
-  const wrong = [{ name: 'AZURE_REGIONAL_AUTHORITY_NAME', value: 'West Europe' }]
-  expect(inject(request(pod({}), { sidecarEnv: wrong })).kind).toBe('rejected')
+  test('is rejected as the variable of a container if that has given it', () => {
+    const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: 'orders' })
+    const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
+    const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
+    expect(inject(own)).toMatchObject({
+      reasons: [
+        'the variable AZURE_CLIENT_ID of a container must be a GUID, not "orders". Fix: correct it',
+      ],
+    })
+  })
+
+  test('is not checked while it has $(NAME), which the kubelet replaces', () => {
+    const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: '$(ID)' })
+    const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
+    const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
+    expect(inject(own).kind).toBe('injected')
+  })
 })
 
 const warningsOf = (name: string, value: string, more = {}) =>

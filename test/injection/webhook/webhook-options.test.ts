@@ -106,10 +106,13 @@ test('reports all problems of the flags', async () => {
   }
 })
 
-test('accepts a value of --env that only the pod knows', () => {
-  const { settings } = parseWebhookOptions(['--env=WIMDS_LOG_LEVEL=$(LEVEL)'])
-  expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value: '$(LEVEL)' }])
-})
+test.each(['$(LEVEL)', ''])(
+  'accepts the value "%s" of --env, which only the pod knows or is none',
+  (value) => {
+    const { settings } = parseWebhookOptions([`--env=WIMDS_LOG_LEVEL=${value}`])
+    expect(settings.sidecarEnv).toEqual([{ name: 'WIMDS_LOG_LEVEL', value }])
+  },
+)
 
 test.each([
   ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
