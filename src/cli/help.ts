@@ -88,7 +88,7 @@ function formatHelp(command: CommandDeclaration): string {
 }
 
 /** Every command has it; the command line answers it. */
-const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help' }
+const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help', group: 'Flags' }
 
 /** Returns `wimds probe [FLAGS]`. */
 export function formatUsage({ name, flags, ...command }: CommandDeclaration): string {
@@ -119,7 +119,8 @@ type Row = readonly [first: string, second: string]
 
 /** Lists the flags by their headings. */
 function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, readonly Row[]> {
-  const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => group ?? 'Flags')
+  let heading = 'Flags'
+  const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => (heading = group ?? heading))
   return new Map(
     [...groups].map(([group, entries]) => [
       group,

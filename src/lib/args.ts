@@ -30,7 +30,7 @@ export interface FlagDeclaration {
   /** True if the value is a list, separated by commas. */
   readonly isList?: true
   readonly isRepeatable?: true
-  /** The heading under which help texts list the flag. */
+  /** The heading under which help texts list this flag and those after it; before the first one it is `Flags`. */
   readonly group?: string
 }
 

@@ -22,55 +22,45 @@ import {
   SHARED_SETTINGS,
 } from './injection-settings.ts'
 
-export const INJECTION_GROUP = 'Injection'
-
 /** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
 export const INJECTION_FLAGS = {
   'image-registry': {
     value: 'REGISTRY',
-    group: INJECTION_GROUP,
+    group: 'Injection',
     help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; this version is not published yet'})`,
   },
   image: {
     value: 'IMAGE',
-    group: INJECTION_GROUP,
     help: "the sidecar's image (default REGISTRY/wimds of this version)",
   },
   'redirect-image': {
     value: 'IMAGE',
-    group: INJECTION_GROUP,
     help: "the init container's image (default REGISTRY/wimds-redirect of this version)",
   },
   'gate-image': {
     value: 'IMAGE',
-    group: INJECTION_GROUP,
     help: "the init container's image in mode node (default REGISTRY/wimds-gate of this version)",
   },
   'image-pull-policy': {
     value: 'POLICY',
     choices: PULL_POLICIES,
-    group: INJECTION_GROUP,
     help: 'pull policy of these images (default: that of Kubernetes)',
   },
   env: {
     value: 'NAME=VALUE',
-    group: INJECTION_GROUP,
     isRepeatable: true,
     help: 'a variable for the sidecar that injection does not set',
   },
   'ca-config-map': {
     value: 'NAME[/KEY]',
-    group: INJECTION_GROUP,
     help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
   },
-  'ca-secret': { value: 'NAME[/KEY]', group: INJECTION_GROUP, help: 'the same from a Secret' },
+  'ca-secret': { value: 'NAME[/KEY]', help: 'the same from a Secret' },
   'always-set-no-proxy': {
-    group: INJECTION_GROUP,
     help: 'set NO_PROXY in every container; without the flag only where a variable or envFrom may set a proxy',
   },
   uid: {
     value: 'UID|none',
-    group: INJECTION_GROUP,
     help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
   },
 } as const satisfies FlagDeclarations

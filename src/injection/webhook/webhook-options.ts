@@ -10,14 +10,8 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import {
-  INJECTION_FLAGS,
-  INJECTION_GROUP,
-  parseInjectionSettings,
-} from '../injector/injection-flags.ts'
+import { INJECTION_FLAGS, parseInjectionSettings } from '../injector/injection-flags.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
-
-const CERTIFICATE = 'Its own certificate, which the replicas share in a Secret'
 
 export const WEBHOOK = {
   name: 'webhook',
@@ -41,27 +35,23 @@ export const WEBHOOK = {
     },
     namespace: {
       value: 'NAME',
-      group: CERTIFICATE,
+      group: 'Its own certificate, which the replicas share in a Secret',
       help: 'namespace of the Service and the Secret (default wimds)',
     },
     service: {
       value: 'NAME',
-      group: CERTIFICATE,
       help: 'the Service that the API server calls (default wimds-webhook)',
     },
     secret: {
       value: 'NAME',
-      group: CERTIFICATE,
       help: 'the Secret for the certificate (default wimds-webhook-tls)',
     },
     configuration: {
       value: 'NAME',
-      group: CERTIFICATE,
       help: 'the MutatingWebhookConfiguration to write the CA into (default wimds)',
     },
     'certificate-lifetime': {
       value: 'DURATION',
-      group: CERTIFICATE,
       help: 'lifetime of the certificate, which is rotated when a third is left (default 2160h)',
     },
     'cert-dir': {
@@ -72,46 +62,39 @@ export const WEBHOOK = {
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      group: INJECTION_GROUP,
+      group: 'Injection',
       help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
     },
     'allowed-modes': {
       value: 'LIST',
       choices: ROUTING_MODES,
       isList: true,
-      group: INJECTION_GROUP,
       help: `modes that pods may choose, separated by commas (default: ${ROUTING_MODES.join(',')})`,
     },
     'allow-pass-through': {
-      group: INJECTION_GROUP,
       help: 'allow the annotation wimds.io/pass-through',
     },
     ...INJECTION_FLAGS,
     'tenant-id': {
       value: 'ID',
-      group: INJECTION_GROUP,
       help: 'tenant id for ServiceAccounts without one',
     },
     audience: {
       value: 'AUDIENCE',
-      group: INJECTION_GROUP,
       help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
     },
-    'cpu-request': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU request" },
-    'cpu-limit': { value: 'QUANTITY', group: INJECTION_GROUP, help: "the sidecar's CPU limit" },
+    'cpu-request': { value: 'QUANTITY', help: "the sidecar's CPU request" },
+    'cpu-limit': { value: 'QUANTITY', help: "the sidecar's CPU limit" },
     'memory-request': {
       value: 'QUANTITY',
-      group: INJECTION_GROUP,
       help: "the sidecar's memory request",
     },
     'memory-limit': {
       value: 'QUANTITY',
-      group: INJECTION_GROUP,
       help: "the sidecar's memory limit",
     },
     'kubernetes-version': {
       value: 'VERSION',
-      group: INJECTION_GROUP,
       help: "version of the cluster (default: the API server's version)",
     },
   },

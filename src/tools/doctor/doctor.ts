@@ -18,8 +18,6 @@ import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
 import { parsePodTarget, type PodTarget } from './pod/pod-target.ts'
 
-const ELSEWHERE = 'From another machine, with its kubectl'
-
 export const DOCTOR = {
   name: 'doctor',
   group: 'Find problems',
@@ -45,43 +43,36 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     pod: {
       value: 'POD',
       help: 'the same as the argument POD: check this pod from outside, and run doctor in the container of its sidecar, or read its status in the broker of its node',
-      group: ELSEWHERE,
+      group: 'From another machine, with its kubectl',
     },
     pre: {
       help: 'check, before an installation, the issuer, the API server, and whether a namespace admits injected pods',
-      group: ELSEWHERE,
     },
     cluster: {
       help: 'check the installation of the chart, and whether all pods that are to be injected are',
-      group: ELSEWHERE,
     },
     namespace: {
       short: 'n',
       value: 'NAME',
       help: 'the namespace of the pod, or with --pre of injected pods (default: the current one of the kubeconfig)',
-      group: ELSEWHERE,
     },
     issuer: {
       value: 'URL',
       help: 'with --pre: the issuer (default: the one that the API server names)',
-      group: ELSEWHERE,
     },
     image: {
       value: 'IMAGE',
       help: "with --pre: the sidecar's image, as in wimds inject",
-      group: ELSEWHERE,
     },
     'redirect-image': {
       value: 'IMAGE',
       help: "with --pre: the init container's image",
-      group: ELSEWHERE,
     },
     'gate-image': {
       value: 'IMAGE',
       help: "with --pre: the init container's image in mode node",
-      group: ELSEWHERE,
     },
-    context: { value: 'NAME', help: 'the context of the kubeconfig', group: ELSEWHERE },
+    context: { value: 'NAME', help: 'the context of the kubeconfig' },
   },
   examples: [
     'kubectl exec POD -c wimds -- wimds doctor',

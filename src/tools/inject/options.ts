@@ -33,21 +33,8 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       choices: ROUTING_MODES,
       help: `env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
     },
-    ...INJECTION_FLAGS,
-    'client-id': {
-      value: 'ID',
-      help: 'client id (default: from the ServiceAccount in the same input)',
-    },
-    'tenant-id': {
-      value: 'ID',
-      help: 'tenant id (default: from the ServiceAccount in the same input)',
-    },
     filename: FILENAME,
     namespace: { short: 'n', value: 'NAME', help: 'namespace of objects that name none' },
-    'kubernetes-version': {
-      value: 'VERSION',
-      help: 'version of the cluster (default: 1.29 or newer)',
-    },
     path: {
       value: 'KIND=PATH',
       isRepeatable: true,
@@ -68,6 +55,19 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     quiet: {
       short: 'q',
       help: 'print problems and warnings, and not what was done to each object',
+    },
+    ...INJECTION_FLAGS,
+    'client-id': {
+      value: 'ID',
+      help: 'client id (default: from the ServiceAccount in the same input)',
+    },
+    'tenant-id': {
+      value: 'ID',
+      help: 'tenant id (default: from the ServiceAccount in the same input)',
+    },
+    'kubernetes-version': {
+      value: 'VERSION',
+      help: 'version of the cluster (default: 1.29 or newer)',
     },
   },
   examples: [
