@@ -25,8 +25,6 @@ export interface AdminParts {
   /** Returns the body of `/readyz`; its status is 200 or 503. */
   readonly readiness: () => { readonly ready: boolean }
   readonly scrape: () => Promise<Exposition>
-  /** Returns true for a connection that gets no answer but an error. */
-  readonly isRefused?: (socket: Socket) => Promise<boolean>
   /** Further routes, only for requests over loopback. */
   readonly loopbackRoutes?: Routes
 }
@@ -83,8 +81,7 @@ function createHandler(parts: AdminParts): RequestListener {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const route = isRead ? routes.get(request.url?.split('?', 1)[0] ?? '') : undefined
-    if ((await parts.isRefused?.(request.socket)) === true) sendJson(response, 403, REFUSED)
-    else if (route === undefined) sendJson(response, 404, { error: notFound })
+    if (route === undefined) sendJson(response, 404, { error: notFound })
     else await route(request, response)
   }
 
@@ -131,8 +128,6 @@ function formatPaths(loopbackRoutes: Routes): string {
   const paths = '/healthz, /readyz, /metrics'
   return local.length === 0 ? paths : `${paths}; from loopback ${local.join(', ')}`
 }
-
-const REFUSED = { error: 'this program may not ask here' }
 
 const LOOPBACK_ONLY =
   'only from loopback. Fix: use kubectl port-forward, and localhost or a loopback address as the host'

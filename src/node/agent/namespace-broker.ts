@@ -13,6 +13,8 @@ import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface BrokerParts {
+  /** Awaited before each start. If it throws, that counts as the end of the process. */
+  readonly beforeStart: () => Promise<void>
   /** Starts a process with a channel as its fourth descriptor. */
   readonly start: (uid: number) => ChildProcess
   /** The program `wimds-node`. */
@@ -167,12 +169,13 @@ export class NamespaceBroker {
 
   #start(): Promise<void> {
     return this.#parts.limitStarts(async () => {
-      if (this.#isStopped) return
-      const { start, helper, pingMs } = this.#parts
+      const { beforeStart, start, helper, pingMs } = this.#parts
       const startedAt = performance.now()
       const onEnd = (how: string) => this.#onEnd(startedAt, how)
       let started: BrokerProcess
       try {
+        await beforeStart()
+        if (this.#isStopped) return
         const onMessage = (message: BrokerMessage) => this.#onMessage(started, message)
         started = new BrokerProcess(start(this.#uid), { helper, pingMs, onMessage, onEnd })
       } catch (error) {

@@ -21,12 +21,12 @@ import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
-import { createPeerUidLookup } from '../../broker/server/peer-uid.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
+import { denyBrokers } from './broker-network.ts'
 import { startBroker } from './broker-process.ts'
 import { BrokerUids } from './broker-uids.ts'
 import { Brokers, createBrokerNames } from './brokers.ts'
@@ -57,13 +57,12 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
   const writeEvent = createPodEvents({ api, nodeName, onError })
-  const agent = createAgent({ options, io, log, api, onError, writeEvent })
+  let { port: adminPort } = adminListen
+  const denyNetwork = () =>
+    denyBrokers({ uids: options.uidRange, adminPort }, { path: io.env['PATH'], signal })
+  const agent = createAgent({ options, io, log, api, onError, writeEvent, denyNetwork })
   const { reconciler, metrics, brokers } = agent
   for (const message of options.warnings) log.warn('config_warning', { message })
-
-  const findPeerUid = createPeerUidLookup()
-  const { first, last } = options.uidRange
-  const isBroker = (uid = 0) => uid >= first && uid <= last
 
   let isListed = false
   let isReady = false
@@ -75,8 +74,6 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       isReady ||= reason === undefined
       return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
     },
-    // Brokers have the network of the agent, and the status names all namespaces.
-    isRefused: async (socket) => isBroker(await findPeerUid(socket)),
     loopbackRoutes: createNodeRoutes({ node: nodeName, reconciler, brokers }),
   }
   const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
@@ -86,6 +83,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
   if (admin === undefined) return 1
+  adminPort = admin.addresses[0]?.port ?? adminPort
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
@@ -141,10 +139,11 @@ interface AgentParts {
   readonly api: ApiServer
   readonly onError: (error: unknown) => void
   readonly writeEvent: (pod: PodName, message: string) => Promise<void>
+  readonly denyNetwork: () => Promise<void>
 }
 
 /** Creates what routes pods and what serves them, and connects the two. */
-function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts) {
+function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }: AgentParts) {
   const tools = { path: io.env['PATH'], signal: io.signal }
   const readSandboxes = createSandboxReader(options)
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
@@ -187,6 +186,7 @@ function createAgent({ options, io, log, api, onError, writeEvent }: AgentParts)
     nameBroker,
     maxBrokers,
     helper: HELPER,
+    beforeStart: denyNetwork,
     start: (uid) =>
       startBroker({
         helper: HELPER,

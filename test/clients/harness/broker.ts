@@ -44,6 +44,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     start: () => spawnBroker(env, (text) => (log += text)),
     helper,
     limitStarts: (work) => work(),
+    beforeStart: async () => {},
     onReady: () => {},
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},

@@ -51,6 +51,7 @@ function setUp({
       })
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
+    beforeStart: async () => {},
     onReady: () => {},
     onServing: () => {},
     onRefused: () => {},

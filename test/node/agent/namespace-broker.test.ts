@@ -66,6 +66,7 @@ function startBroker(options: BrokerOptions = {}) {
       return child
     },
     helper: compiledHelper(),
+    beforeStart: async () => {},
     limitStarts: (work) => work(),
     onReady: () => {},
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),

@@ -22,6 +22,8 @@ async function startAgent(helper = RUN_BROKER) {
   const shutdown = new AbortController()
   const state = createFolder()
   writeFileSync(state.file('wimds-node'), helper, { mode: 0o755 })
+  // The rules of brokers are not for the network of the machine.
+  writeFileSync(state.file('nft'), '#!/bin/sh\n', { mode: 0o755 })
   const env = { PATH: `${state.path}:${process.env['PATH']}` }
   const io = { ...captureIo(env), signal: shutdown.signal }
   const port = await freePort()

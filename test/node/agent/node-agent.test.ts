@@ -168,20 +168,28 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(findBrokers(agent.pid)).toContain(brokers[1])
   }, 120_000)
 
-  test('the admin port has no answer for a broker', async () => {
-    await using api = await startApi()
-    await using agent = startAgent(node)
-    await api.waitForWatch()
+  test('a broker can connect neither to the admin port nor to the metadata service of the node', async () => {
+    using network = await podNetwork()
+    await using _ = await startApi()
+    await using agent = startAgent(node, { network })
+    await agent.brokerStarted()
     const port = String(agent.events().find(({ port: found }) => found)?.['port'])
-    const ask = (uid: string) =>
-      spawnSync('setpriv', [
-        `--reuid=${uid}`,
-        'curl',
-        '-s',
-        `http://127.0.0.1:${port}/status.json`,
-      ]).stdout.toString()
-    expect(ask('60000007')).toBe('{"error":"this program may not ask here"}')
-    expect(ask('1000')).toContain('"pods":[]')
+    /** Returns the exit code of curl: 7 if the connection is refused. */
+    const connect = (uid: number, url: string) =>
+      network
+        .exec('sh', '-c', `setpriv --reuid=${uid} curl -s -m 20 -o /dev/null ${url}; echo $?`)
+        .trim()
+    network.exec('ip', 'address', 'add', '168.63.129.16/32', 'dev', 'lo')
+    for (const served of [53, 80]) await network.serve('168.63.129.16', served, '')
+    for (const [url, answer] of [
+      [`http://127.0.0.1:${port}/healthz`, '7'],
+      ['http://169.254.169.254/', '7'],
+      ['http://168.63.129.16/', '7'],
+      // The name server of Azure.
+      ['http://168.63.129.16:53/', '0'],
+    ] as const) {
+      expect([url, connect(60_000_007, url), connect(1000, url)]).toEqual([url, answer, '0'])
+    }
   }, 120_000)
 
   test('serves a deleted pod until its sandbox is gone', async () => {
@@ -279,10 +287,13 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('SIGKILL in the middle of a rule leaves no part of the table, and the next agent completes it', async () => {
     using pod = await keptNetwork()
-    await using _ = await startApi(servedPod())
+    await using api = await startApi()
     const started = join(node.bin, 'started')
-    replaceNft(`[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
     await using killed = startAgent(node)
+    await killed.brokerStarted()
+    replaceNft(`[ "$1" = -f ] && echo $$ > ${started} && exec sleep 600; exec $tool "$@"`)
+    api.set(servedPod())
+    await api.send('ADDED', servedPod())
     await vi.waitUntil(() => existsSync(started) && readFileSync(started).length > 0, {
       timeout: 60_000,
     })
@@ -329,6 +340,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using api = await startApi()
     await using agent = startAgent(node)
     await api.waitForWatch()
+    await agent.brokerStarted()
     limit.fill(agent.pid)
     await api.send('ADDED', servedPod())
     await vi.waitUntil(() => api.messages.length > 0, { timeout: 60_000 })

@@ -114,6 +114,8 @@ interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What /etc/ssl is for the agent, with the CA of a test. */
   readonly certificates?: string
+  /** The network of the agent, by default the machine's. */
+  readonly network?: Pick<PodNetwork, 'namespacePath'>
 }
 
 /** Gives the command another /etc/ssl, where the broker may read files. New namespaces of pods stay visible. */
@@ -127,8 +129,9 @@ const WITH_CERTIFICATES = [
 ]
 
 /** Starts the agent of a node. */
-export function startAgent(node: TestNode, { env, certificates }: AgentOptions = {}) {
+export function startAgent(node: TestNode, { env, certificates, network }: AgentOptions = {}) {
   const argv = [
+    ...(network === undefined ? [] : ['nsenter', `--net=${network.namespacePath}`, '--']),
     ...(certificates === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
     process.execPath,
     BUILT_CLI,
@@ -159,13 +162,16 @@ export function startAgent(node: TestNode, { env, certificates }: AgentOptions =
       .slice(0, -1)
       .map((line): Record<string, unknown> => JSON.parse(line))
   const countOf = (name: string) => events().filter(({ event }) => event === name).length
+  const logged = (name: string, count = 1) =>
+    vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 })
   return {
     pid: child.pid ?? 0,
     events,
     countOf,
     /** Waits until so many such events were logged. */
-    logged: (name: string, count = 1) =>
-      vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 }),
+    logged,
+    /** Waits for the first broker, which listens after the agent. */
+    brokerStarted: () => logged('listening', 2),
     async kill() {
       child.kill('SIGKILL')
       await once(child, 'exit')
