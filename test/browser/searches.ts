@@ -36,7 +36,7 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   upgrade: ['tasks/upgrade.html'],
   uninstall: ['tasks/uninstall.html'],
   'helm values': ['chart.html#values'],
-  'AKS Automatic': ['tasks/restricted-clusters.html'],
+  'AKS Automatic': ['tasks/aks-automatic.html'],
   openshift: ['tasks/openshift.html'],
   istio: ['tasks/service-mesh.html'],
   'argo cd': ['tasks/gitops.html'],

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
-import { startAgent } from './support/node-agent.ts'
+import { inAgentNamespace, startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
 import {
   appPod,
@@ -143,6 +143,29 @@ describe('before an installation', () => {
       details: expect.arrayContaining(['its Pod Security level is restricted']),
     })
     expect(await restricted.kubectl(['get', 'pods', '--output=name'])).toBe('')
+  })
+
+  test('asks whether the namespace of the node agent admits its rights', async () => {
+    const label = (level: string) =>
+      inAgentNamespace([
+        ...['label', 'namespace', 'wimds-node-agent', '--overwrite'],
+        `pod-security.kubernetes.io/enforce=${level}`,
+      ])
+    expect((await before(NAMESPACE, 'node')).get('node_agent')).toMatchObject({ status: 'ok' })
+    try {
+      for (const level of ['baseline', 'restricted']) {
+        await label(level)
+        expect((await before(NAMESPACE, 'node')).get('node_agent')).toMatchObject({
+          status: 'failed',
+          failure: {
+            code: 'pod_not_admitted',
+            problem: expect.stringMatching(new RegExp(`"${level}:latest".*hostPath`)),
+          },
+        })
+      }
+    } finally {
+      await label('privileged')
+    }
   })
 
   test('finds that Entra ID cannot reach the issuer of this cluster', async () => {

@@ -33,7 +33,7 @@ export async function checkAgentAdmission(kubectl: Kubectl, image: string): Prom
 const WHAT = 'a pod with the rights of the node agent'
 const FIX = `label that namespace ${PRIVILEGED}, or exempt it from the policy that is named (on AKS: az aks safeguards update --excluded-ns, with this namespace and all that are excluded already); if it is about images, pass that of your registry (--gate-image)`
 
-/** Returns a pod of what policies refuse in the chart's agent: its rights, a directory of the node, and its tolerations. */
+/** Returns a pod with the rights of the chart's agent and a directory of the node. */
 function createAgentPod(image: string) {
   const securityContext = {
     runAsUser: 0,
@@ -52,7 +52,6 @@ function createAgentPod(image: string) {
     metadata: { name: 'wimds-doctor', annotations: { 'wimds.io/inject': 'false' } },
     spec: {
       containers: [{ name: 'wimds-node-agent', image, resources, securityContext }],
-      tolerations: [{ operator: 'Exists' }],
       volumes: [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }],
     },
   }
