@@ -5,6 +5,8 @@ set -euo pipefail
 target=$1 architecture=$2 archive=$3
 : "${BUILD_IMAGE:?is not set. Fix: set it to docker.io/library/node@sha256:...}"
 label=org.opencontainers.image
+# buildah does not compare labels when it takes an image from its cache: the gate would keep those of the version before.
+buildah rmi "wimds-release:$target-$architecture" >/dev/null 2>&1 || true
 # A time of its own for each file or commit would make each layer another one with each release.
 buildah build --layers --identity-label=false --timestamp 0 --target "$target" --platform "linux/$architecture" \
   --build-arg "BUILD_IMAGE=$BUILD_IMAGE" \
