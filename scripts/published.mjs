@@ -1,7 +1,9 @@
 // Says on the pages that lead with the published way that nothing is published yet, as long as CHANGELOG.md has no version
 // that is released. With `--check` it changes nothing, and fails where a page would change.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { posix } from 'node:path'
 
+/** The pages with a sentence of their own. */
 const NOTICES = {
   'README.md':
     '> **Not published yet**: [build from a checkout](docs/install.md#from-a-checkout), with your registry.',
@@ -9,8 +11,18 @@ const NOTICES = {
     '> **Not published yet**: [build from a checkout](#from-a-checkout), with your registry.',
   'charts/wimds/README.md':
     '> **Not published yet**:\n> [build from a checkout](https://wimds.github.io/wimds/main/install.html#from-a-checkout), with\n> your registry.',
+  'docs/tasks/quick-start-aks.md':
+    '> **Not published yet**: also do the steps [from a checkout](#from-a-checkout).',
   'docs/verify-a-release.md': '> **Not published yet.**',
   'SECURITY.md': '> **Not published yet**: the branch `main` gets them.',
+}
+/** Every other page with a command that installs from where wimds is published. */
+const COMMAND =
+  /^ *(?:helm .*oci:\/\/ghcr\.io|(?:sudo )?npm install .* wimds$|(?:url|repoURL): .*ghcr\.io)/m
+for (const page of globSync('{docs,examples}/**/*.md')) {
+  if (NOTICES[page] !== undefined || !COMMAND.test(readFileSync(page, 'utf8'))) continue
+  const install = posix.relative(posix.dirname(page), 'docs/install.md')
+  NOTICES[page] = `> **Not published yet**: install [from a checkout](${install}#from-a-checkout).`
 }
 const PLACE = /(<!-- unless published -->\n)[^]*?(<!-- until here -->)/
 

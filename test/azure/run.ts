@@ -61,6 +61,9 @@ async function main(chosen: Options): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   using folder = createFolder()
   const replacements = {
+    // The pages install what is published.
+    'oci://ghcr.io/wimds/charts/wimds':
+      './artifacts/charts/wimds-*.tgz --set "global.imageRegistry=$REGISTRY"',
     'wimds-try': group,
     'LOCATION=westeurope': `LOCATION=${chosen.location}`,
     '--resource-group shop --cluster-name prod':

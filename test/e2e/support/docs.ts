@@ -16,8 +16,9 @@ export interface Reader extends Disposable {
 }
 
 /**
- * Creates a shell for the commands. `helm install` and `helm upgrade` get the tag of the images under test and
- * the address and CA of the simulated Entra ID; nothing else of a command is changed but the application's image.
+ * Creates a shell for the commands. The chart is the one of this checkout; `helm install` and `helm upgrade` get the
+ * registry and tag of the images under test, and the address and CA of the simulated Entra ID. Nothing else of a command
+ * is changed but the application's image.
  */
 export async function createReader(clientId: string): Promise<Reader> {
   const [, registry = 'docker.io/library', tag] = /^(?:(.+)\/)?wimds:([\w.-]+)$/.exec(
@@ -29,6 +30,7 @@ export async function createReader(clientId: string): Promise<Reader> {
   const { path: directory, file, write, [Symbol.dispose]: remove } = createFolder()
   const helm = (await run('bash', ['-c', 'command -v helm'])).stdout.trim()
   const values = [
+    `global.imageRegistry=${registry}`,
     `image.tag=${tag}`,
     `redirectImage.tag=${tag}`,
     `clusterImage.tag=${tag}`,
@@ -55,7 +57,9 @@ export async function createReader(clientId: string): Promise<Reader> {
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`)
   return {
     async run(page, name) {
-      const commands = findCommands(page, name).replaceAll(CURL_IMAGE, IMAGES.around)
+      const commands = findCommands(page, name)
+        .replaceAll(CURL_IMAGE, IMAGES.around)
+        .replaceAll('oci://ghcr.io/wimds/charts/wimds', archive)
       const lines = ['set -euo pipefail', `cd '${directory}'`, ...exports, commands].join('\n')
       return (await run('bash', ['-c', lines])).stdout
     },
