@@ -1,4 +1,5 @@
-/** Recognizes client libraries and their versions by User-Agents. */
+/** Recognizes client libraries and their versions by User-Agents, and counts their requests. */
+import type { IncomingHttpHeaders } from 'node:http'
 
 /**
  * The libraries by their ids in metrics. The first match counts, since an SDK's request also names the library that it
@@ -57,4 +58,47 @@ export function recognizeClient(agent: string): Pick<SeenClient, 'library' | 've
     return { library, version: VERSION.test(version) ? version : '' }
   }
   return { library: 'other', version: '' }
+}
+
+interface CountedClient extends SeenClient {
+  requests: number
+  lastSeenAt: number
+}
+
+/** Callers choose these headers, so the number and length of the values are bounded. */
+const MAX_CACHED_HEADERS = 256
+const MAX_AGENT_LENGTH = 512
+const MAX_CLIENTS = 100
+
+/** Creates an empty inventory of clients. */
+export function createClientInventory() {
+  /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
+  const byHeaders = new Map<string, CountedClient>()
+  const byLibrary = new Map<string, CountedClient>()
+  return {
+    findClient: (headers: IncomingHttpHeaders): CountedClient => {
+      const agent = formatAgent(headers)
+      const cached = byHeaders.get(agent)
+      if (cached !== undefined) return cached
+      const { library, version: sent } = recognizeClient(agent)
+      const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
+      const version = isKnown ? sent : 'other'
+      const key = `${library} ${version}`
+      const client = byLibrary.get(key) ?? { library, version, requests: 0, lastSeenAt: 0 }
+      byLibrary.set(key, client)
+      if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
+      if (agent.length <= MAX_AGENT_LENGTH) byHeaders.set(agent, client)
+      return client
+    },
+    /** Returns every client so far, the latest first. */
+    clients: (): readonly SeenClient[] =>
+      [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
+  }
+}
+
+/** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
+function formatAgent(headers: IncomingHttpHeaders): string {
+  const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
+  const agent = sent.slice(0, MAX_AGENT_LENGTH)
+  return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
 }

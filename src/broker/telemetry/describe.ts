@@ -6,6 +6,7 @@ import { scrub } from '../../lib/scrub.ts'
 import type { Asked } from '../server/reply.ts'
 import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/clock.ts'
+import type { TokenRequest } from '../tokens/token.ts'
 import { toResource } from '../../lib/resource.ts'
 
 /** Returns code, problem, fix and Entra ID's ids. */
@@ -64,6 +65,11 @@ export function describeAsked({ query: { selector, resource }, identity }: Asked
     ...(clientId !== undefined && { clientId }),
     resource: describeResource(resource),
   }
+}
+
+/** Returns identity, client id and scope of a request to the token cache. Callers choose the scope, so it is scrubbed. */
+export function describeRequest({ identity, scope }: TokenRequest) {
+  return { identity: identity.name, clientId: identity.clientId, scope: scrub(scope) }
 }
 
 /** Formats an instant of the monotonic clock, by the wall clock as it is set now. */

@@ -99,7 +99,7 @@ function findAssertionProblem(
  * Returns why a projected token cannot be used, and since when on the monotonic clock; undefined if it can. Entra's
  * clock says whether it has expired, as far as it is known.
  */
-export function findAssertionFailure(
+function findAssertionFailure(
   file: string,
   state: AssertionState,
   { clock, skewMs = 0 }: Pick<ProblemSources, 'clock' | 'skewMs'>,

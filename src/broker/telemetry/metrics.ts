@@ -4,7 +4,6 @@
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
-import type { Clock } from '../tokens/clock.ts'
 import {
   Counter,
   createRegistry,
@@ -15,7 +14,6 @@ import {
   type Registry,
   scrapeRegistry,
   toSamples,
-  toUnixTime,
 } from './prometheus.ts'
 import { type Replies, REQUEST_DURATION } from './replies.ts'
 import { describeState, type StateSources } from './state-metrics.ts'
@@ -34,7 +32,7 @@ export function createMetrics({ replies, ...sources }: Sources) {
   const registry = createRegistry()
   registerReplies(registry, replies)
   const exchanges = registerExchanges(registry)
-  const onReload = registerReloads(registry, sources.clock)
+  const onReload = registerReloads(registry)
   registerCollected(registry, describeState({ ...sources, clients: replies.clients }))
   registerBuildInfo(registry, 'wimds_build_info')
   return { registry, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
@@ -102,22 +100,12 @@ function registerExchanges(registry: Registry) {
 }
 
 /** Returns the function that records a later reading of the configuration; the first one succeeded. */
-function registerReloads(registry: Registry, { wall }: Clock) {
-  const registers = [registry]
+function registerReloads(registry: Registry): (isSuccess: boolean) => void {
   const successful = new Gauge({
     name: 'wimds_config_last_reload_successful',
     help: 'Whether the last reading of the configuration succeeded.',
-    registers,
+    registers: [registry],
   })
-  const readAt = new Gauge({
-    name: 'wimds_config_last_reload_success_timestamp_seconds',
-    help: 'When the configuration in force was read, in Unix time.',
-    registers,
-  })
-  const onReload = (isSuccess: boolean) => {
-    successful.set(Number(isSuccess))
-    if (isSuccess) readAt.set(toUnixTime(wall()))
-  }
-  onReload(true)
-  return onReload
+  successful.set(1)
+  return (isSuccess) => successful.set(Number(isSuccess))
 }

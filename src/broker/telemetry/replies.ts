@@ -1,10 +1,10 @@
 /** The telemetry of replies: how many, how long they took, and to which clients. */
-import type { IncomingHttpHeaders } from 'node:http'
+import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { AccessToken } from '../tokens/token.ts'
-import { recognizeClient, type SeenClient } from './clients.ts'
-import { logRejection, logServedToken } from './log-events.ts'
+import { createClientInventory, type SeenClient } from './clients.ts'
+import { describeAsked, describeFailure, describeRequest, errorFields } from './describe.ts'
 import type { Logger } from './logger.ts'
 import type { Sample } from './prometheus.ts'
 import type { FailedRequest } from './status.ts'
@@ -15,8 +15,8 @@ interface RepliesOptions {
   readonly auditsTokens: boolean
   /** The monotonic clock. */
   readonly now: () => number
-  /** Called for each reply with an error. */
-  readonly onRejected: (request: FailedRequest) => void
+  /** Called for each reply with an error. Those of the same kind differ only in texts that callers or Entra ID choose. */
+  readonly onRejected: (kind: string, request: FailedRequest) => void
 }
 
 export type Replies = ReturnType<typeof createReplies>
@@ -62,56 +62,54 @@ export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOpt
       counts.set(kind, replies)
       observe(protocol, status, durationMs / 1000)
       if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
-        logServedToken(log, event, served, client)
+        log.info('token_served', {
+          ...describeRequest(served.request),
+          protocol,
+          client: formatClient(client),
+          correlationId: served.request.correlationId,
+          ...served.token.audit,
+        })
       }
       if (error === undefined) return
-      onRejected({ protocol, client, error, asked })
-      logRejection(log, event, error, client)
+      const described = asked && describeAsked(asked)
+      const failure = describeFailure(error)
+      // Only the problem has the object id or resource id of an unknown identity.
+      const unknown = asked && asked.identity === undefined ? error.problem : undefined
+      onRejected(JSON.stringify([kind, described, unknown]), {
+        protocol,
+        client: client.library,
+        clientVersion: client.version,
+        ...described,
+        failure,
+      })
+      log[chooseRejectionLevel(error)]('request_rejected', {
+        protocol,
+        status,
+        client: formatClient(client),
+        ...described,
+        ...errorFields(error),
+      })
     },
   }
 }
 
-interface CountedClient extends SeenClient {
-  requests: number
-  lastSeenAt: number
+function formatClient({ library, version }: SeenClient): string {
+  return version === '' ? library : `${library}/${version}`
 }
 
-/** Callers choose these headers, so the number and length of the values are bounded. */
-const MAX_CACHED_HEADERS = 256
-const MAX_AGENT_LENGTH = 512
-const MAX_CLIENTS = 100
+/** Errors that probes of client libraries are meant to get (R6, R7): every client start causes some. */
+const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
+  'metadata_header_missing',
+  'not_found',
+  'imdsv2_not_supported',
+])
 
-/** Creates an empty inventory of clients. */
-function createClientInventory() {
-  /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
-  const byHeaders = new Map<string, CountedClient>()
-  const byLibrary = new Map<string, CountedClient>()
-  return {
-    findClient: (headers: IncomingHttpHeaders): CountedClient => {
-      const agent = formatAgent(headers)
-      const cached = byHeaders.get(agent)
-      if (cached !== undefined) return cached
-      const { library, version: sent } = recognizeClient(agent)
-      const isKnown = byLibrary.has(`${library} ${sent}`) || byLibrary.size < MAX_CLIENTS
-      const version = isKnown ? sent : 'other'
-      const key = `${library} ${version}`
-      const client = byLibrary.get(key) ?? { library, version, requests: 0, lastSeenAt: 0 }
-      byLibrary.set(key, client)
-      if (byHeaders.size >= MAX_CACHED_HEADERS) byHeaders.clear()
-      if (agent.length <= MAX_AGENT_LENGTH) byHeaders.set(agent, client)
-      return client
-    },
-    /** Returns every client so far, the latest first. */
-    clients: (): readonly SeenClient[] =>
-      [...byLibrary.values()].toSorted((a, b) => b.lastSeenAt - a.lastSeenAt),
-  }
-}
-
-/** Joins the User-Agent and the two headers of MSAL: `node msal.js.node/2.6.4`. */
-function formatAgent(headers: IncomingHttpHeaders): string {
-  const { 'user-agent': sent = '', 'x-client-sku': sku, 'x-client-ver': version } = headers
-  const agent = sent.slice(0, MAX_AGENT_LENGTH)
-  return sku ? `${agent} ${String(sku)}/${String(version)}` : agent
+/** Returns the log level for a rejection with this error. */
+export function chooseRejectionLevel({ code, isProbe }: BrokerError): keyof Logger {
+  if (code === 'internal') return 'error'
+  if (isProbe || PROBE_ERRORS.has(code)) return 'debug'
+  // Exchanges and projected tokens that fail are logged when they do.
+  return isOfExchange(code) ? 'info' : 'warn'
 }
 
 /** The name of the histogram. */
@@ -120,51 +118,47 @@ export const REQUEST_DURATION = 'wimds_request_duration_seconds'
 const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity]
 const OUTCOMES = ['success', 'client_error', 'server_error'] as const
 
-/** The replies of one protocol with one outcome. */
-interface Durations {
-  readonly labels: Sample['labels']
-  /** Each counts the values up to its bound, in seconds. */
-  readonly buckets: readonly { readonly bound: number; count: number }[]
-  sum: number
-}
-
 /** Creates a histogram by protocol and outcome. The series of the protocol `imds` start at 0. */
 function createHistogram() {
-  const series = new Map<string, Durations>()
+  const series = new Map<string, ReturnType<typeof createSeries>>()
 
-  function findSeries(protocol: string, outcome: (typeof OUTCOMES)[number]): Durations {
+  function findSeries(protocol: string, outcome: (typeof OUTCOMES)[number]) {
     const key = `${protocol} ${outcome}`
-    const found = series.get(key)
-    if (found !== undefined) return found
-    const buckets = REQUEST_BOUNDS.map((bound) => ({ bound, count: 0 }))
-    const created = { labels: { protocol, outcome }, buckets, sum: 0 }
-    series.set(key, created)
-    return created
+    const found = series.get(key) ?? createSeries({ protocol, outcome })
+    series.set(key, found)
+    return found
   }
 
   for (const outcome of OUTCOMES) findSeries('imds', outcome)
   return {
     observe: (protocol: string, status: number, seconds: number) => {
       const outcome = status < 400 ? 'success' : status < 500 ? 'client_error' : 'server_error'
-      const durations = findSeries(protocol, outcome)
-      for (const bucket of durations.buckets) if (seconds <= bucket.bound) bucket.count += 1
-      durations.sum += seconds
+      const { buckets, sum, count } = findSeries(protocol, outcome)
+      for (const { bound, sample } of buckets) if (seconds <= bound) sample.value += 1
+      sum.value += seconds
+      count.value += 1
     },
-    durations: (): readonly Sample[] => [...series.values()].flatMap(toSamples),
+    durations: (): readonly Sample[] =>
+      [...series.values()].flatMap(({ buckets, sum, count }) => [
+        ...buckets.map(({ sample }) => sample),
+        sum,
+        count,
+      ]),
   }
 }
 
-function toSamples({ labels, buckets, sum }: Durations): Sample[] {
-  const count = buckets.at(-1)?.count ?? 0
-  return [
-    ...buckets.map(({ bound, count: value }) => ({
-      metricName: `${REQUEST_DURATION}_bucket`,
-      labels: { le: bound === Infinity ? '+Inf' : bound, ...labels },
-      value,
-    })),
-    { metricName: `${REQUEST_DURATION}_sum`, labels, value: sum },
-    { metricName: `${REQUEST_DURATION}_count`, labels, value: count },
-  ]
+/** Creates the samples of one series. A bucket counts the values up to its bound, in seconds. */
+function createSeries(labels: Sample['labels']) {
+  const create = (suffix: string, own: Sample['labels'] = {}) => ({
+    metricName: `${REQUEST_DURATION}_${suffix}`,
+    labels: { ...own, ...labels },
+    value: 0,
+  })
+  const buckets = REQUEST_BOUNDS.map((bound) => ({
+    bound,
+    sample: create('bucket', { le: bound === Infinity ? '+Inf' : bound }),
+  }))
+  return { buckets, sum: create('sum'), count: create('count') }
 }
 
 /** Creates a filter that returns true once for each pair of token and client. */

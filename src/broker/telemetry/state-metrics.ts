@@ -94,7 +94,6 @@ function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
 }
 
 function describeTokens({ entries, directory, clock }: StateSources): CollectedMetric[] {
-  const cached = () => entries().filter(({ token }) => token !== undefined)
   const failing = () => entries().filter(({ failure }) => failure !== undefined)
   return [
     {
@@ -111,12 +110,6 @@ function describeTokens({ entries, directory, clock }: StateSources): CollectedM
         }
         return toSamples('identity', failures)
       },
-    },
-    {
-      name: 'wimds_tokens_cached',
-      type: 'gauge',
-      help: 'Access tokens in the cache.',
-      collect: () => cached().length,
     },
     {
       name: 'wimds_tokens_failing',

@@ -4,24 +4,15 @@ import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
-import type { BrokerError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/scrub.ts'
-import type { Asked } from '../server/reply.ts'
-import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { Clock } from '../tokens/clock.ts'
 import { toWallTimes } from '../tokens/lifetime.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
-import {
-  describeAsked,
-  describeClaims,
-  describeFailure,
-  describeResource,
-  formatInstant,
-} from './describe.ts'
+import { describeClaims, describeFailure, describeResource, formatInstant } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
-import { findAssertionFailure, findProblems } from './find-problems.ts'
+import { findProblems } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 /** One or more events of the same kind. */
@@ -32,17 +23,8 @@ export interface Past<T> {
   readonly count: number
 }
 
-export interface PastExchange extends Pick<ExchangeEvent, 'request' | 'durationMs'> {
-  /** Undefined if it succeeded. */
-  readonly error: BrokerError | undefined
-}
-
-export interface FailedRequest {
-  readonly protocol: string
-  readonly client: SeenClient
-  readonly error: BrokerError
-  readonly asked: Asked | undefined
-}
+export type PastExchange = Omit<StatusDocument['exchanges'][number], 'at' | 'count'>
+export type FailedRequest = Omit<StatusDocument['failedRequests'][number], 'lastAt' | 'count'>
 
 interface StatusSources {
   /** On the monotonic clock. */
@@ -70,7 +52,7 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt, clock),
-    state: findState(sources),
+    state: findState(sources, problems),
     problems,
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
@@ -78,8 +60,16 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
     tokens: entries.map((entry) => describeToken(entry, clock)),
-    exchanges: sources.exchanges.map((past) => describeExchange(past, clock)),
-    failedRequests: sources.failedRequests.map((failed) => describeFailedRequest(failed, clock)),
+    exchanges: sources.exchanges.map(({ latest, at, count }) => ({
+      at: formatInstant(at, clock),
+      count,
+      ...latest,
+    })),
+    failedRequests: sources.failedRequests.map(({ latest, at, count }) => ({
+      lastAt: formatInstant(at, clock),
+      count,
+      ...latest,
+    })),
     clients: sources.clients.map((client) => describeClient(client, clock)),
     settings: sources.settings,
     warnings: [
@@ -89,26 +79,16 @@ export function createStatusDocument(sources: StatusSources): StatusDocument {
   }
 }
 
-/** Returns the state as the schema defines it, without the problems, which explain it. */
+/** Returns the state as the schema defines it. */
 export function findState(
-  sources: Pick<
-    StatusSources,
-    'readiness' | 'entries' | 'assertions' | 'config' | 'clock' | 'skewMs'
-  >,
+  { readiness, entries }: Pick<StatusSources, 'readiness' | 'entries'>,
+  problems: StatusDocument['problems'],
 ): StatusDocument['state'] {
-  const { readiness, entries, assertions, config } = sources
   if (!readiness.ready) return 'starting'
-  const hasToken = entries.some(({ token }) => token !== undefined)
-  const codes = [
-    ...[...assertions].flatMap(
-      ([file, state]) => findAssertionFailure(file, state, sources)?.error.code ?? [],
-    ),
-    ...(config.directory.identities.length === 0 && !hasToken ? ['identity_not_found'] : []),
-    ...entries.flatMap(({ failure }) => failure?.error.code ?? []),
-  ]
-  if (codes.length === 0) return 'ready'
+  if (problems.length === 0) return 'ready'
   // A resource that Entra ID refuses says nothing about the tokens for others.
-  return hasToken || codes.every((code) => code === 'resource_refused') ? 'degraded' : 'failing'
+  const areRefusals = problems.every(({ failure }) => failure?.code === 'resource_refused')
+  return areRefusals || entries.some(({ token }) => token !== undefined) ? 'degraded' : 'failing'
 }
 
 /** The page shows the names in a command, so nothing else than a name in Kubernetes matches. */
@@ -165,36 +145,6 @@ function describeToken(
     nextAttemptAt: formatInstant(nextAttemptAt, clock),
     consecutiveFailures: failure?.count ?? 0,
     failure: failure && describeFailure(failure.error),
-  }
-}
-
-function describeExchange(
-  { at, count, latest: { request, durationMs, error } }: Past<PastExchange>,
-  clock: Clock,
-): StatusDocument['exchanges'][number] {
-  const { identity, scope } = request
-  return {
-    at: formatInstant(at, clock),
-    count,
-    identity: identity.name,
-    resource: describeResource(scope),
-    durationMs: Math.round(durationMs),
-    failure: error && describeFailure(error),
-  }
-}
-
-function describeFailedRequest(
-  { at, count, latest: { protocol, client, error, asked } }: Past<FailedRequest>,
-  clock: Clock,
-): StatusDocument['failedRequests'][number] {
-  return {
-    lastAt: formatInstant(at, clock),
-    count,
-    protocol,
-    client: client.library,
-    clientVersion: client.version,
-    ...(asked && describeAsked(asked)),
-    failure: describeFailure(error),
   }
 }
 

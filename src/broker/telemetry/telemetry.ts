@@ -1,13 +1,22 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
+import type { BrokerError } from '../../lib/errors.ts'
+import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import type { Clock } from '../tokens/clock.ts'
+import { toWallTimes } from '../tokens/lifetime.ts'
 import type { ExchangeEvent, RefreshEvent } from '../tokens/exchanges.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
-import { describeAsked } from './describe.ts'
-import { logAssertion, logExchange, logRefreshFailure } from './log-events.ts'
-import type { ProcessLog } from './logger.ts'
+import {
+  describeClaims,
+  describeFailure,
+  describeRequest,
+  describeResource,
+  errorFields,
+} from './describe.ts'
+import { findProblems } from './find-problems.ts'
+import type { Logger, ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createReplies } from './replies.ts'
@@ -43,14 +52,12 @@ export function createTelemetry(sources: TelemetrySources) {
   const startedAt = clock.monotonic()
   const exchanges = createHistory<PastExchange>(20, clock.monotonic)
   const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
-  const onRejected = (failed: FailedRequest) => {
-    const { protocol, client, error, asked } = failed
-    // Only the problem has the object id or resource id of an unknown identity.
-    const unknown = asked?.identity === undefined && asked !== undefined ? error.problem : undefined
-    const kind = [protocol, error.code, client.library, asked && describeAsked(asked), unknown]
-    failedRequests.add(JSON.stringify(kind), failed)
-  }
-  const replies = createReplies({ log, auditsTokens, now: clock.monotonic, onRejected })
+  const replies = createReplies({
+    log,
+    auditsTokens,
+    now: clock.monotonic,
+    onRejected: failedRequests.add,
+  })
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
@@ -83,11 +90,15 @@ export function createTelemetry(sources: TelemetrySources) {
     },
     onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
-      const { request, durationMs, outcome } = event
-      const error = outcome.ok ? undefined : outcome.error
-      const kind = JSON.stringify([request.identity.clientId, request.scope, error?.code])
-      // Without its token, which must not outlive the cache entry.
-      exchanges.add(kind, { request, durationMs, error })
+      const { request, outcome } = event
+      const { identity, scope } = request
+      const failure = outcome.ok ? undefined : describeFailure(outcome.error)
+      exchanges.add(JSON.stringify([identity.clientId, scope, failure?.code]), {
+        identity: identity.name,
+        resource: describeResource(scope),
+        durationMs: Math.round(event.durationMs),
+        failure,
+      })
       logExchange(log, event, clock)
     },
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
@@ -101,7 +112,10 @@ export function createTelemetry(sources: TelemetrySources) {
     onSkew,
     readiness: readiness.check,
     /** Returns the state of the status document. */
-    state: () => findState(describeState()),
+    state: () => {
+      const sources = describeState()
+      return findState(sources, findProblems(sources))
+    },
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({
@@ -113,6 +127,61 @@ export function createTelemetry(sources: TelemetrySources) {
         logLevel: log.level,
         settings,
       }),
+  }
+}
+
+/** Logs `token_obtained` or `exchange_failed`. */
+function logExchange(
+  log: Logger,
+  { request, outcome, durationMs }: ExchangeEvent,
+  clock: Clock,
+): void {
+  const fields = {
+    ...describeRequest(request),
+    durationMs: Math.round(durationMs),
+    correlationId: request.correlationId,
+  }
+  if (outcome.ok) {
+    const { lifetime, audit } = outcome.token
+    const expiresAt = new Date(toWallTimes(lifetime, clock).expiresAt).toISOString()
+    log.info('token_obtained', { ...fields, expiresAt, ...audit })
+  } else {
+    log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
+  }
+}
+
+/** Logs `refresh_failed`, at level `error` if the failure is permanent. */
+function logRefreshFailure(
+  log: Logger,
+  { request, ttlMs }: RefreshEvent,
+  error: BrokerError,
+): void {
+  log[error.isPermanent ? 'error' : 'warn']('refresh_failed', {
+    ...describeRequest(request),
+    ...errorFields(error),
+    tokenLeftSeconds: Math.floor(ttlMs / 1000),
+  })
+}
+
+/**
+ * Logs `assertion_loaded` or `assertion_failed`; `assertion_audience_unexpected` where no audience is
+ * configured that the assertion has been checked against.
+ */
+function logAssertion(
+  log: Logger,
+  file: string,
+  state: AssertionState,
+  configuredAudience: string | undefined,
+): void {
+  if (!state.ok) {
+    log.warn('assertion_failed', { file, ...errorFields(state.error) })
+    return
+  }
+  const fields = { file, ...describeClaims(state.assertion) }
+  if (configuredAudience === undefined && hasUnexpectedAudience(state.assertion)) {
+    log.warn('assertion_audience_unexpected', fields)
+  } else {
+    log.info('assertion_loaded', fields)
   }
 }
 

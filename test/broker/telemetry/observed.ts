@@ -35,6 +35,7 @@ interface Given {
   readonly directory?: Config['directory']
   readonly level?: 'debug' | 'info'
   readonly clock?: Clock
+  readonly audience?: string | undefined
 }
 
 /** Creates telemetry of these states; `lines` are what it logs. */
@@ -49,6 +50,7 @@ export function observe(given: Given = {}) {
   })
   const telemetry = createTelemetry({
     config: () => ({ directory, warnings: [], isInPod: true }),
+    audience: given.audience,
     log,
     clock,
     entries: () => entries,

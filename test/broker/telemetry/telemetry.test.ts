@@ -5,11 +5,7 @@ import { imds } from '../../../src/broker/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import {
-  logAssertion,
-  logRefreshFailure,
-  chooseRejectionLevel,
-} from '../../../src/broker/telemetry/log-events.ts'
+import { chooseRejectionLevel } from '../../../src/broker/telemetry/replies.ts'
 import { thrown } from '../dialects/thrown-code.ts'
 import { NOW, ORDERS } from '../../fixtures/parts.ts'
 import { observe } from './observed.ts'
@@ -22,17 +18,17 @@ const assertionFor = (audience: string): Assertion => ({
   expiresAt: NOW,
 })
 
-describe('logAssertion', () => {
+describe('onAssertion', () => {
   test.each([
     ['the expected audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
     ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
     ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
   ])('logs %s', (_, audience, configured, level, event) => {
-    const { log, lines } = observe()
+    const { onAssertion, lines } = observe({ audience: configured })
     const assertion = assertionFor(audience)
-    logAssertion(log, '/token', { ok: true, assertion }, configured)
+    onAssertion('/token', { ok: true, assertion })
     const { secret: _secret, ...claims } = assertion
-    expect(lines).toEqual([
+    expect(lines.filter(({ file }) => file === '/token')).toEqual([
       {
         level,
         event,
@@ -45,21 +41,21 @@ describe('logAssertion', () => {
   })
 
   test('logs why a token cannot be read', () => {
-    const { log, lines } = observe()
+    const { onAssertion, lines } = observe()
     const error = new BrokerError('assertion_empty', 'it is empty')
-    logAssertion(log, '/token', { ok: false, error, since: 0 }, undefined)
+    onAssertion('/token', { ok: false, error, since: 0 })
     const fields = { file: '/token', code: 'assertion_empty', message: 'it is empty' }
-    expect(lines).toMatchObject([{ level: 'warn', event: 'assertion_failed', ...fields }])
+    expect(lines[0]).toMatchObject({ level: 'warn', event: 'assertion_failed', ...fields })
   })
 })
 
 test.each([
   ['entra_unavailable', 'warn'],
   ['federated_credential_not_found', 'error'],
-] as const)('logRefreshFailure logs %s at level %s', (code, level) => {
-  const { log, lines } = observe()
+] as const)('onRefresh logs %s at level %s', (code, level) => {
+  const { onRefresh, lines } = observe()
   const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
-  logRefreshFailure(log, { request, ttlMs: 61_999 }, new BrokerError(code, 'why'))
+  onRefresh({ request, ttlMs: 61_999, error: new BrokerError(code, 'why') })
   expect(lines).toMatchObject([
     { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
   ])
