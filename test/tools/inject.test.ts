@@ -253,7 +253,10 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
 `
     const { code, out, err } = await run([...IDENTITY, '-'], source)
     expect(code).toBe(0)
-    expect(out).toContain(`wimds.io/injected: '{"mode":"loopback"}'`)
+    expect(parse(out)).toHaveProperty(
+      ['spec', 'jobTemplate', 'spec', 'template', 'metadata', 'annotations', 'wimds.io/injected'],
+      '{"mode":"loopback"}',
+    )
     expect(err).toContain(
       'warning: the annotation wimds.io/mode of the workload itself has no effect. Fix: move it to spec.jobTemplate.spec.template.metadata.annotations',
     )
@@ -675,7 +678,7 @@ spec: {serviceAccountName: orders, containers: [{name: app}]}
   const path = file('one.yaml', account)
   const { code, out, err } = await run(['-f', path, '-f', '-', '-n', 'shop'], pod)
   expect({ code, err }).toEqual({ code: 0, err: '' })
-  expect(out).toContain(`value: ${CLIENT}`)
+  expect(out).toContain(`"value":"${CLIENT}"`)
 })
 
 test('reads the manifests of a directory and below it', async () => {

@@ -69,30 +69,13 @@ function parseOne(text: string, firstLine: number): ParsedDocument {
   return { text, firstLine, document, data: undefined, problem, findLine }
 }
 
-/** Parses one document, whose unquoted values are printed as they were written. */
 export function parseYamlDocument(text: string, lineCounter = new LineCounter()): Document {
   return parseDocument(text, {
-    compat: 'yaml-1.1',
-    customTags: (tags) => tags.map(keepSource),
     lineCounter,
     logLevel: 'error',
     merge: true,
     prettyErrors: false,
   })
-}
-
-/** Makes a tag print a value as it was written: 0644 is another number for kubectl than for YAML 1.2. */
-function keepSource(tag: Tags[number]): Tags[number] {
-  if (typeof tag !== 'object' || tag.collection !== undefined) return tag
-  const { stringify } = tag
-  if (stringify === undefined) return tag
-  return {
-    ...tag,
-    stringify: (item, ...context) =>
-      item.type === 'PLAIN' && item.source?.includes('\n') === false
-        ? item.source
-        : stringify(item, ...context),
-  }
 }
 
 /** The library searches the whole document for the anchor of each alias. */

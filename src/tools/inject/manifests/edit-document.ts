@@ -1,4 +1,4 @@
-/** Edits values of a YAML document so that their comments, anchors and quotes survive, and prints it. */
+/** Finds the changes of a document's text that change its value: all other text, with its comments, stays as it is. */
 import { isDeepStrictEqual } from 'node:util'
 import {
   type Document,
@@ -6,15 +6,17 @@ import {
   isCollection,
   isMap,
   isNode,
+  isPair,
   isScalar,
   isSeq,
+  Lexer,
   type Node,
+  type Pair,
+  stringify,
   visit,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
-import { parseJsonObject } from '../../../lib/json.ts'
-import { keepLines } from './keep-lines.ts'
 
 export type Key = string | number
 
@@ -32,17 +34,38 @@ export class UneditableError extends Error {
   }
 }
 
-/** Makes one change to the document. */
-export type Edit = () => void
+/** The text that replaces a part of another one, between two offsets. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** Returns the text with the edits. Of edits with one start, the first one comes first. */
+export function applyEdits(text: string, edits: readonly Edit[]): string {
+  let next = 0
+  const parts = edits
+    .toSorted((one, other) => one.start - other.start)
+    .flatMap((edit) => {
+      const kept = text.slice(next, edit.start)
+      next = Math.max(next, edit.end)
+      return [kept, edit.text]
+    })
+  return [...parts, text.slice(next)].join('')
+}
 
 type JsonObject = Readonly<Record<string, unknown>>
 /** An element of a list that its name identifies, such as a container. */
 type Named = JsonObject & { readonly name: string }
+type Member = Pair<Node, Node | null>
 
 interface Place {
   readonly node: Node
   readonly path: readonly Key[]
-  readonly replace: (node: Node) => void
+  /** True if it is inside brackets or braces. */
+  readonly isInFlow: boolean
+  /** The pair whose value it is; undefined for an element and the document. */
+  readonly pair?: Member | undefined
 }
 
 const EXPLODE = "or pass the output of yq 'explode(.)'"
@@ -51,11 +74,15 @@ const WRITE_OUT = `write the value out there, ${EXPLODE}`
 /** Finds the edits of one document. */
 export class DocumentEditor {
   readonly #document: Document
+  readonly #text: string
+  readonly #style: ReturnType<typeof findStyle>
   /** The anchors that aliases name: what they mark is written once and used in several places. */
   readonly #shared = new Set<string>()
 
-  constructor(document: Document) {
+  constructor(document: Document, text: string) {
     this.#document = document
+    this.#text = text
+    this.#style = findStyle(text)
     visit(document, { Alias: (_, { source }) => void this.#shared.add(source) })
   }
 
@@ -64,28 +91,28 @@ export class DocumentEditor {
    * change would fall into an alias, an anchor that is used elsewhere, or a merge key.
    */
   findEdits(path: readonly Key[], before: unknown, after: unknown): Edit[] {
-    const root = this.#toPlace(this.#document.contents, [], () => {})
+    const root = this.#toPlace(this.#document.contents, { path: [], isInFlow: false })
     const place = path.reduce((above, key) => this.#findMember(above, key), root)
-    return this.#edit(place, before, after)
+    return isDeepStrictEqual(before, after) ? [] : this.#edit(place, before, after)
   }
 
-  #findMember({ node, path: above }: Place, key: Key): Place {
-    const path = [...above, key]
-    if (isSeq(node)) {
-      const index = Number(key)
-      return this.#toPlace(node.items[index], path, (value) => (node.items[index] = value))
+  #findMember({ node, path: above, isInFlow }: Place, key: Key): Place {
+    const place = {
+      path: [...above, key],
+      isInFlow: isInFlow || (isCollection(node) && node.flow === true),
     }
-    const pair = isMap(node)
-      ? node.items.find((each) => isScalar(each.key) && String(each.key.value) === String(key))
-      : undefined
-    if (pair === undefined) {
-      throw new UneditableError(`${path.join('.')} comes from a merge key (<<)`, node, WRITE_OUT)
-    }
-    return this.#toPlace(pair.value, path, (value) => (pair.value = value))
+    if (isSeq(node)) return this.#toPlace(node.items[Number(key)], place)
+    const pair = isMap(node) ? findPair(node, key) : undefined
+    if (pair !== undefined) return this.#toPlace(pair.value, { ...place, pair })
+    throw new UneditableError(
+      `${place.path.join('.')} comes from a merge key (<<)`,
+      node,
+      WRITE_OUT,
+    )
   }
 
-  #toPlace(value: unknown, path: readonly Key[], replace: Place['replace']): Place {
-    const name = path.join('.')
+  #toPlace(value: unknown, place: Omit<Place, 'node'>): Place {
+    const name = place.path.join('.')
     if (isAlias(value)) {
       throw new UneditableError(`${name} is the alias *${value.source}`, value, WRITE_OUT)
     }
@@ -94,89 +121,238 @@ export class DocumentEditor {
       const problem = `${name} has the anchor &${node.anchor}, used elsewhere too,`
       throw new UneditableError(problem, node, `write both values out, ${EXPLODE}`)
     }
-    return { node, path, replace }
+    return { ...place, node }
+  }
+
+  #editMember(place: Place, key: Key, old: unknown, value: unknown): Edit[] {
+    return isDeepStrictEqual(old, value) ? [] : this.#edit(this.#findMember(place, key), old, value)
   }
 
   #edit(place: Place, old: unknown, value: unknown): Edit[] {
-    if (isDeepStrictEqual(old, value)) return []
-    const { node, replace } = place
-    if (isMap(node) && node.items.length > 0 && isObject(old) && isObject(value)) {
-      return this.#editMap(place, node, old, value)
+    const { node } = place
+    if (isMap(node) && isObject(old) && isObject(value)) {
+      if (Object.keys(old).some((key) => Object.hasOwn(value, key))) {
+        return this.#editMap(place, node, old, value)
+      }
     }
     if (isSeq(node) && isNamedList(old) && isNamedList(value)) {
       return this.#editList(place, node, old, value)
     }
-    return [() => replace(this.#createNode(value, node))]
+    return [this.#replace(place, value)]
   }
 
   #editMap(place: Place, map: YAMLMap, old: JsonObject, value: JsonObject): Edit[] {
     const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
     for (const key of removed) this.#findMember(place, key)
+    const pairs = map.items.filter(isMember)
+    const isKept = ({ key }: Member) => !(isScalar(key) && removed.includes(String(key.value)))
+    const { changed = [], added = [] } = Object.groupBy(Object.entries(value), ([key]) =>
+      Object.hasOwn(old, key) ? 'changed' : 'added',
+    )
+    const last = pairs.findLast(isKept)
     return [
-      ...removed.map((key) => () => removePair(map, key)),
-      ...Object.entries(value).flatMap(([key, member]) => {
-        if (!Object.hasOwn(old, key)) return [() => map.set(key, this.#createNode(member))]
-        if (isDeepStrictEqual(old[key], member)) return []
-        return this.#edit(this.#findMember(place, key), old[key], member)
-      }),
+      ...this.#remove(map, pairs, isKept),
+      ...changed.flatMap(([key, member]) => this.#editMember(place, key, old[key], member)),
+      ...added.map(([key, member]) => this.#insert(place, map, last, { [key]: member })),
     ]
   }
 
   #editList(place: Place, list: YAMLSeq, old: readonly Named[], value: readonly Named[]): Edit[] {
     const oldKeys = createKeys(old)
-    const newKeys = createKeys(value)
-    const indexes = newKeys.map((key) => oldKeys.indexOf(key))
-    const edits = indexes.flatMap((index, at) =>
-      index === -1 || isDeepStrictEqual(old[index], value[at])
-        ? []
-        : this.#edit(this.#findMember(place, index), old[index], value[at]),
-    )
-    if (isDeepStrictEqual(oldKeys, newKeys)) return edits
-    const arrange = () => {
-      const items = list.items
-      const [first] = items
-      // The parser takes the comment of the first element for one of the list.
-      if (isNode(first) && indexes[0] !== 0 && list.commentBefore != null) {
-        first.commentBefore = list.commentBefore
-        list.commentBefore = null
+    const nodes = list.items.filter(isNode)
+    let last = -1
+    // The place of each element before; -1: it is new, or has changed places with the one before it.
+    const places = createKeys(value).map((key) => {
+      const index = oldKeys.indexOf(key)
+      if (index <= last) return -1
+      last = index
+      return index
+    })
+    if (last === -1) return [this.#replace(place, value)]
+    return [
+      ...this.#remove(list, nodes, (node) => places.includes(nodes.indexOf(node))),
+      ...places.flatMap((index, at) => {
+        if (index !== -1) return this.#editMember(place, index, old[index], value[at])
+        const before = Math.max(-1, ...places.slice(0, at))
+        return [this.#insert(place, list, nodes[before], [value[at]])]
+      }),
+    ]
+  }
+
+  /** Returns the edits that remove the items that are not kept. One is. */
+  #remove<T extends Node | Member>(
+    collection: YAMLMap | YAMLSeq,
+    items: readonly T[],
+    isKept: (item: T) => boolean,
+  ): Edit[] {
+    const column = this.#findColumn(findStart(collection))
+    return items.flatMap((item, index) => {
+      if (isKept(item)) return []
+      const [before, next] = [items[index - 1], items[index + 1]]
+      const start = findStart(item)
+      const isFirst = !items.slice(0, index).some(isKept)
+      if (collection.flow) {
+        return isFirst && next !== undefined
+          ? [{ start, end: findStart(next), text: '' }]
+          : [{ start: findEnd(before ?? item), end: findEnd(item), text: '' }]
       }
-      list.items = indexes.map((index, at) =>
-        index === -1 ? this.#createNode(value[at]) : items[index],
-      )
-    }
-    return [...edits, arrange]
-  }
-
-  /** Creates a node with the comments of the one that it replaces. */
-  #createNode(value: unknown, old?: Node): Node {
-    const node: Node = this.#document.createNode(value, { aliasDuplicateObjects: false })
-    if (old === undefined) return node
-    const { comment, commentBefore, spaceBefore } = old
-    Object.assign(node, { commentBefore, spaceBefore })
-    if (isScalar(node) && isScalar(old) && old.type !== undefined) node.type = old.type
-    if (isCollection(node)) node.commentBefore ??= comment ?? null
-    else node.comment = comment ?? null
-    return node
-  }
-}
-
-/** Removes a pair, and gives the comments in it to the next pair or to the map. */
-function removePair(map: YAMLMap, key: string): void {
-  const index = map.items.findIndex((each) => isScalar(each.key) && String(each.key.value) === key)
-  const [removed] = map.items.splice(index, 1)
-  const next = map.items[index]?.key
-  const comments: (string | null | undefined)[] = []
-  for (const node of [removed?.key, removed?.value].filter(isNode)) {
-    visit(node, {
-      Node: (_, { commentBefore, comment }) => void comments.push(commentBefore, comment),
+      // The first key of an element is in the line of its dash.
+      const isBehindDash = this.#text.slice(this.#findLine(start), start).trim() !== ''
+      if (isPair(item) && next !== undefined && isBehindDash) {
+        return [{ start, end: findStart(next), text: '' }]
+      }
+      const end = this.#endLine(findEnd(item))
+      const comments = isPair(item) ? findComments(this.#text.slice(start, end)) : []
+      const above = this.#endLine(this.#findLine(start) - 1)
+      return [{ start: above, end, text: this.#toLines(comments, column) }]
     })
   }
-  comments.push(isNode(next) ? next.commentBefore : map.comment)
-  const joined = comments.filter((each) => each != null).join('\n')
-  if (joined === '') return
-  if (isNode(next)) next.commentBefore = joined
-  else map.comment = joined
+
+  /** Returns the edit that adds a map of one pair, or a list of one element, behind the item, or else in front of all. */
+  #insert(
+    { isInFlow }: Place,
+    collection: YAMLMap | YAMLSeq,
+    before: Node | Member | undefined,
+    value: object,
+  ): Edit {
+    const [first] = collection.items
+    const start = findStart(collection)
+    if (!isInFlow && !collection.flow) {
+      const at = this.#endLine(before === undefined ? this.#findLead(start) : findEnd(before))
+      const text = this.#printBlock(value, this.#findColumn(start))
+      return { start: at, end: at, text }
+    }
+    const lead = this.#text.slice(start + 1, findStart(first))
+    const separator = lead.includes('\n') ? `,${lead}` : ', '
+    // JSON is YAML, too.
+    const printed = JSON.stringify(value).slice(1, -1)
+    const at = before === undefined ? findStart(first) : findEnd(before)
+    return {
+      start: at,
+      end: at,
+      text: before === undefined ? printed + separator : separator + printed,
+    }
+  }
+
+  /** Returns the edit that writes another value, and keeps the comments of the old one. */
+  #replace({ node, pair, isInFlow }: Place, value: unknown): Edit {
+    const [start, end] = getRange(node)
+    const isFilled = typeof value === 'object' && value !== null && Object.keys(value).length > 0
+    if (isInFlow || pair === undefined) {
+      const type = isScalar(node) && node.type === 'QUOTE_SINGLE' ? node.type : 'QUOTE_DOUBLE'
+      const text = printScalar(value, type)
+      return { start, end, text: this.#text[start - 1] === ':' ? ` ${text}` : text }
+    }
+    if (!isFilled && isScalar(node) && start < end && !node.type?.startsWith('BLOCK')) {
+      return { start, end, text: printScalar(value, node.type) }
+    }
+    const column = this.#findColumn(findStart(pair))
+    const from = getRange(pair.key)[1]
+    const to = this.#endLine(findEnd(pair))
+    const [comment, ...others] = findComments(this.#text.slice(from, to))
+    const words = [':', ...(isFilled ? [] : [printScalar(value)]), ...(comment ? [comment] : [])]
+    const { indent, indentSeq } = this.#style
+    const inner = column + (Array.isArray(value) && !indentSeq ? 0 : indent)
+    const lines = this.#toLines(others, column) + (isFilled ? this.#printBlock(value, inner) : '')
+    return { start: from, end: to, text: words.join(' ') + lines }
+  }
+
+  /** Returns lines at the column, each behind a line break. */
+  #printBlock(value: unknown, column: number): string {
+    const { indent, indentSeq } = this.#style
+    const printed = stringify(value, { ...OPTIONS, indent, indentSeq })
+    return this.#toLines(printed.trimEnd().split('\n'), column)
+  }
+
+  #toLines(lines: readonly string[], column: number): string {
+    const { eol } = this.#style
+    return lines.map((line) => eol + (line === '' ? '' : ' '.repeat(column) + line)).join('')
+  }
+
+  #findLine(offset: number): number {
+    return this.#text.lastIndexOf('\n', offset - 1) + 1
+  }
+
+  #findColumn(offset: number): number {
+    return offset - this.#findLine(offset)
+  }
+
+  /** Returns an offset in the line above the first element, and above the comments in front of it. */
+  #findLead(offset: number): number {
+    const end = this.#findLine(offset) - 1
+    const line = this.#text.slice(this.#findLine(end), end)
+    return end > 0 && /^\s*(?:#|$)/.test(line) ? this.#findLead(end) : end
+  }
+
+  /** Returns the end of the line, before its line break. A block scalar ends behind it. */
+  #endLine(offset: number): number {
+    const from = this.#text[offset - 1] === '\n' ? offset - 1 : offset
+    const at = this.#text.indexOf('\n', from)
+    const end = at === -1 ? this.#text.length : at
+    return this.#text[end - 1] === '\r' ? end - 1 : end
+  }
 }
+
+const OPTIONS = { aliasDuplicateObjects: false, compat: 'yaml-1.1', lineWidth: 0 } as const
+
+/** Finds how the text is written, for what is added to it. */
+function findStyle(text: string) {
+  const [, key, dash] =
+    /^( *)(?:- )?containers:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- /m.exec(text) ?? []
+  return {
+    eol: text.includes('\r\n') ? '\r\n' : '\n',
+    indent: /^( +)[^\s#-]/m.exec(text)?.[1]?.length ?? 2,
+    indentSeq: key === undefined || dash === undefined || dash.length > key.length,
+  }
+}
+
+/** Returns the value in one line, a text in quotes of the type if it has any. */
+function printScalar(value: unknown, type?: string): string {
+  if (typeof value !== 'string') return JSON.stringify(value)
+  if (value.includes('\n') || type === 'QUOTE_DOUBLE') return JSON.stringify(value)
+  if (type === 'QUOTE_SINGLE') return `'${value.replaceAll("'", "''")}'`
+  return stringify(value, OPTIONS).trimEnd()
+}
+
+function findPair(map: YAMLMap, key: Key): Member | undefined {
+  return map.items
+    .filter(isMember)
+    .find((each) => isScalar(each.key) && String(each.key.value) === String(key))
+}
+
+function isMember(pair: Pair): pair is Member {
+  return isNode(pair.key)
+}
+
+function getRange(node: Node): readonly [start: number, end: number] {
+  const [start, end] = node.range ?? [0, 0]
+  return [start, end]
+}
+
+function findStart(item: unknown): number {
+  const node = isPair(item) ? item.key : item
+  return isNode(node) ? getRange(node)[0] : 0
+}
+
+/** Returns the end of what was written for the item, without a comment behind it. */
+function findEnd(item: unknown): number {
+  if (isPair(item)) {
+    const isWritten = isNode(item.value) && getRange(item.value)[0] < getRange(item.value)[1]
+    return findEnd(isWritten ? item.value : item.key)
+  }
+  if (isCollection(item) && item.flow !== true && item.items.length > 0)
+    return findEnd(item.items.at(-1))
+  return isNode(item) ? getRange(item)[1] : 0
+}
+
+/** Returns the comments in a part of a document. */
+function findComments(text: string): string[] {
+  const lexemes = [...new Lexer().lex(text)]
+  return lexemes.filter((each, index) => each.startsWith('#') && lexemes[index - 1] !== SCALAR)
+}
+
+/** The lexer puts it before a scalar. */
+const SCALAR = '\u001F'
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -196,53 +372,4 @@ function createKeys(list: readonly Named[]): string[] {
     counts.set(name, count + 1)
     return `${count} ${name}`
   })
-}
-
-/**
- * Returns a function that prints the document once it is edited: with the lines of its text that the edits do not
- * concern, and as a whole in the style of its text, which is right for any text.
- */
-export function createPrinter(document: Document, text: string): () => string[] {
-  if (parseJsonObject(text) !== undefined) return () => [finish(printJson(document, text), text)]
-  const before = printYaml(document, text)
-  return () => {
-    const after = printYaml(document, text)
-    return [keepLines(text, before, after), finish(after, text)]
-  }
-}
-
-/** Returns what was printed with the end, the mark and the line breaks of the text. */
-function finish(printed: string, text: string): string {
-  const ended = text.endsWith('\n') ? printed : printed.trimEnd()
-  const marked = text.startsWith('\uFEFF') ? `\uFEFF${ended}` : ended
-  return text.includes('\r\n') ? marked.replaceAll('\n', '\r\n') : marked
-}
-
-function printYaml(document: Document, text: string): string {
-  const [, key, dash] =
-    /^( *)(?:- )?containers:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- /m.exec(text) ?? []
-  return document.toString({
-    flowCollectionPadding: /\{ \S/.test(text),
-    indent: /^( +)[^\s#-]/m.exec(text)?.[1]?.length ?? 2,
-    indentSeq: key === undefined || dash === undefined || dash.length > key.length,
-    lineWidth: 0,
-  })
-}
-
-declare global {
-  interface JSON {
-    /** Returns an object that `stringify` prints as the text. TypeScript does not declare it yet. */
-    rawJSON(text: string): object
-  }
-}
-
-/** Prints JSON whose numbers are as they were written: a large integer would lose digits, 1.0 its fraction. */
-function printJson(document: Document, text: string): string {
-  visit(document, {
-    Scalar: (_, node) => {
-      if (typeof node.value === 'number' && node.source !== undefined)
-        node.value = JSON.rawJSON(node.source)
-    },
-  })
-  return `${JSON.stringify(document, null, /^\s*\{\r?\n([ \t]+)/.exec(text)?.[1])}\n`
 }

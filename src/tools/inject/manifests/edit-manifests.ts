@@ -10,7 +10,7 @@ import {
   readData,
 } from './documents.ts'
 import {
-  createPrinter,
+  applyEdits,
   DocumentEditor,
   type Edit,
   type Key,
@@ -168,15 +168,12 @@ function editDocument(source: SourceDocument, context: Context): DocumentResult 
   if (source.problem !== undefined) {
     return { ...UNREAD, text, problems: [formatDocumentProblem(file, source.problem)] }
   }
-  const editor = new DocumentEditor(document)
+  const editor = new DocumentEditor(document, text)
   const results = located.map((each) => editObject(each, source, editor, context))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
-  const print = edits.length === 0 ? () => [text] : createPrinter(document, text)
-  for (const edit of edits) edit()
-  const expected = applyChanges(data, changes)
-  const edited = print().find((each) => edits.length === 0 || parsesTo(each, expected))
-  if (edited === undefined) {
+  const edited = applyEdits(text, edits)
+  if (edits.length > 0 && !parsesTo(edited, applyChanges(data, changes))) {
     const message = 'it cannot be edited safely. Fix: write it in plain block style without aliases'
     const place = String(source.firstLine)
     return { ...UNREAD, text, problems: [formatDocumentProblem(file, { place, message })] }

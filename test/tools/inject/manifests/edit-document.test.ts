@@ -1,7 +1,11 @@
 /** What a changed document keeps. */
-import { expect, test } from 'vitest'
-import { parse } from 'yaml'
-import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import { diffLines } from 'diff'
+import { describe, expect, test } from 'vitest'
+import { parse, parseDocument } from 'yaml'
+import {
+  injectManifests,
+  uninjectManifests,
+} from '../../../../src/tools/inject/manifests/inject-manifests.ts'
 import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 function inject(source: string): string {
@@ -128,4 +132,97 @@ const NUMBERS = `{
 test('keeps the numbers of JSON as they were written', () => {
   const lines = inject(NUMBERS).split('\n')
   expect(NUMBERS.split('\n').filter((line) => /\d/.test(line) && !lines.includes(line))).toEqual([])
+})
+
+/** Lists at two indentations, long texts over several lines, and quotes of each kind. */
+const CHART = `---
+# Source: shop/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: "orders"
+  labels:
+    app.kubernetes.io/name:   orders   # aligned by hand
+  annotations: {checksum/config:  abc}
+spec:
+  selector:
+    matchExpressions:
+    - {key: app, operator: In, values: [orders]}
+  template:
+    metadata:
+      annotations:
+          example.com/deep: 'four'
+          example.com/text: "a text
+            over two lines"
+      labels:
+        app: orders
+    spec:
+      tolerations:
+      - key: a
+        operator: Exists
+
+      initContainers:
+      - name: migrate
+        image: migrate
+        args:
+        - --all
+      containers:
+        - name: app
+          image: app:1
+          command: ["sh", "-c",
+                    "run"]
+          args:
+          - --plain text
+            over two lines
+          -   --far
+          env:
+            - name: A
+              value: >-
+                folded
+                text
+            # the last one
+            - name: HTTP_PROXY
+              value: http://proxy.test
+          volumeMounts:
+          - {name: data,   mountPath: /data}
+        - name: other
+          image: other
+      volumes:
+      # of data
+      - name: data
+        emptyDir: {}
+`
+
+const FILES = [
+  ['of a chart', CHART],
+  ['with line breaks of Windows', CHART.replaceAll('\n', '\r\n')],
+  ['without an end of line', CHART.trimEnd()],
+  [
+    'without lists to extend',
+    CHART.replace(/ {6}initContainers[^]*?(?= {6}containers)/, '').replace(/ {6}volumes[^]*/, ''),
+  ],
+] as const
+
+const changesOf = (before: string, after: string) =>
+  diffLines(before, after, { ignoreNewlineAtEof: true })
+
+describe.each(FILES)('a manifest %s', (_, source) => {
+  const injected = inject(source)
+
+  test('keeps each line but those that change', () => {
+    const removed = changesOf(source, injected).filter((change) => change.removed)
+    expect(removed.map(({ value }) => value.trim())).toEqual([])
+    expect(injected).toContain('http://proxy.test')
+    expect(parse(injected)).toMatchObject({
+      spec: { template: { metadata: { annotations: { 'wimds.io/injected': expect.anything() } } } },
+    })
+    expect(parseDocument(injected, { uniqueKeys: true }).errors).toEqual([])
+  })
+
+  test('gets back its lines when it is uninjected', () => {
+    const { files } = uninjectManifests([{ name: 'chart.yaml', source: injected }])
+    expect(
+      changesOf(source, files[0]?.result ?? '').filter(({ added, removed }) => added || removed),
+    ).toEqual([])
+  })
 })
