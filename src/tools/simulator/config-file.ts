@@ -4,7 +4,7 @@ import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
-import { formatIssue, parseForPeople } from './describe-issue.ts'
+import { formatIssue } from './format-issue.ts'
 import {
   ApplicationSchema,
   type DirectoryInput,
@@ -84,7 +84,7 @@ async function parseFile(path: string): Promise<ConfigFile> {
       yaml.problems.map(({ problem, fix }) => ({ problem: `${path}:${problem}`, fix })),
     )
   }
-  const { data, error } = parseForPeople(ConfigFile, yaml.content ?? {})
+  const { data, error } = ConfigFile.safeParse(yaml.content ?? {})
   if (data !== undefined) return data
   throw new ConfigError(
     error.issues.map((issue) => {
@@ -118,26 +118,17 @@ function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput 
 
 /** Returns a route to each issuer. Throws a `ConfigError` for a file that cannot be read. */
 async function openExternalIssuers(issuers: ConfigFile['issuers']) {
-  const authorities = await Promise.all(
-    issuers.map(async ({ caFile }) =>
-      caFile === undefined ? undefined : await readNamedFile(caFile),
-    ),
-  )
-  const networks = issuers.map(({ bearerTokenFile }, index) => {
-    const bearerToken =
-      bearerTokenFile === undefined
-        ? undefined
-        : async () => (await readWholeFile(bearerTokenFile)).trim()
-    return createNetworkFetch({ caPem: authorities[index], bearerToken })
-  })
-  const routes = new Map<string, IssuerRoute>(
-    networks.map(({ fetchText }, index) => {
-      const { issuer = '', discoveryUrl, jwksUrl } = issuers[index] ?? {}
-      return [issuer, { fetchText, discoveryUrl, jwksUrl }]
-    }),
-  )
-  const close = async () => {
-    await Promise.all(networks.map((network) => network.close()))
+  const routes = new Map<string, IssuerRoute>()
+  const closers: (() => Promise<void>)[] = []
+  for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
+    const { fetchText, close } = createNetworkFetch({
+      caPem: caFile === undefined ? undefined : await readNamedFile(caFile),
+      ...(bearerTokenFile !== undefined && {
+        bearerToken: async () => (await readWholeFile(bearerTokenFile)).trim(),
+      }),
+    })
+    routes.set(issuer, { fetchText, discoveryUrl, jwksUrl })
+    closers.push(close)
   }
-  return { routes, close }
+  return { routes, close: async () => void (await Promise.all(closers.map((close) => close()))) }
 }

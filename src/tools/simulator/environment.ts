@@ -2,7 +2,7 @@
 import { quoteForShell } from '../shell.ts'
 import type { Simulator } from './simulator.ts'
 
-/** Returns the settings of a sidecar that uses this simulator's Entra ID, without its token proxy. */
+/** Returns the settings of a sidecar that uses this simulator's Entra ID. */
 export function createSidecarSettings(simulator: Simulator) {
   return {
     AZURE_TENANT_ID: simulator.tenantId,
@@ -14,8 +14,8 @@ export function createSidecarSettings(simulator: Simulator) {
 }
 
 /**
- * Formats the settings of `wimds serve` as shell assignments, one per line. With a token proxy, they
- * route exchanges to it. `ownCertificate` is false when Entra ID serves a given certificate.
+ * Formats the settings of `wimds serve` as shell assignments, one per line. `ownCertificate` is false when Entra ID
+ * serves a given certificate.
  */
 export function formatEnvironment(simulator: Simulator, ownCertificate: boolean): string {
   const { WIMDS_CA_FILE, ...settings } = createSidecarSettings(simulator)
@@ -26,11 +26,6 @@ export function formatEnvironment(simulator: Simulator, ownCertificate: boolean)
     // Nothing else scrapes it either.
     WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
     ...(ownCertificate && { WIMDS_CA_FILE }),
-    ...(simulator.tokenProxy && {
-      AZURE_KUBERNETES_TOKEN_PROXY: simulator.tokenProxy.url,
-      AZURE_KUBERNETES_SNI_NAME: simulator.tokenProxy.sniName,
-      AZURE_KUBERNETES_CA_FILE: simulator.caFile,
-    }),
   }
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)

@@ -33,8 +33,7 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
   }
 }
 
-const ADDRESS_FIX =
-  'choose another address by --listen, --issuer-listen, --vault-listen or --token-proxy-listen'
+const ADDRESS_FIX = 'choose another address by --listen, --issuer-listen or --vault-listen'
 
 /** Returns true if an address cannot be bound, or its name cannot be resolved. */
 function isOfAddress(error: unknown): boolean {
@@ -78,12 +77,11 @@ function formatSummary(simulator: Simulator, envFile: string, everySeconds: numb
     ({ clientId, name, federatedCredentials }) =>
       `  ${clientId}  ${name}: ${federatedCredentials.map(({ subject }) => subject).join(', ') || 'no federated credential'}`,
   )
-  const { tokenProxy } = simulator
   return `The simulator is ready.
   Entra ID     ${simulator.authorityHost}
   issuer       ${simulator.issuer.issuer}
   vault        ${simulator.vaultUrl}
-${tokenProxy ? `  token proxy  ${tokenProxy.url}\n` : ''}  CA           ${simulator.caFile}
+  CA           ${simulator.caFile}
   token        ${simulator.tokenFile} (rotated every ${everySeconds} s)
 Applications of tenant ${simulator.tenantId} and the subjects of their federated credentials:
 ${applications.join('\n')}

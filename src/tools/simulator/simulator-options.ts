@@ -32,10 +32,6 @@ export const SIMULATE = {
     },
     'issuer-listen': { value: 'HOST:PORT', help: 'address of the token issuer, over TLS' },
     'vault-listen': { value: 'HOST:PORT', help: 'address of the key vault, over TLS' },
-    'token-proxy-listen': {
-      value: 'HOST:PORT',
-      help: 'also the token proxy of identity bindings, over TLS; the environment then routes exchanges to it (default: no token proxy)',
-    },
     host: {
       value: 'NAME',
       isRepeatable: true,
@@ -98,7 +94,6 @@ function parseListen(
     entra: parseSettingFlag(flags, 'listen', address, problems) ?? {},
     issuer: parseSettingFlag(flags, 'issuer-listen', address, problems) ?? {},
     vault: parseSettingFlag(flags, 'vault-listen', address, problems) ?? {},
-    tokenProxy: parseSettingFlag(flags, 'token-proxy-listen', address, problems),
   }
 }
 

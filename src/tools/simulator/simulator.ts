@@ -1,4 +1,4 @@
-/** Starts the simulated cluster issuer, Entra ID, vault and token proxy, connected to each other. */
+/** Starts the simulated cluster issuer, Entra ID and vault, connected to each other. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
@@ -16,7 +16,6 @@ import { createOrigins, type Listen, type Origins } from './http/origins.ts'
 import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { failToCreate, openStateDir } from './state-dir.ts'
-import { createTokenProxy, TOKEN_PROXY_SNI_NAME } from './token-proxy.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
 
 export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> {
@@ -40,8 +39,6 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
     readonly entra?: Listen
     readonly issuer?: Listen
     readonly vault?: Listen
-    /** Default: no token proxy. */
-    readonly tokenProxy?: Listen | undefined
   }
   /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
   readonly names?: readonly string[]
@@ -64,8 +61,6 @@ export interface Simulator extends AsyncDisposable {
   readonly authorityHost: string
   /** Origin of the vault. */
   readonly vaultUrl: string
-  /** The token proxy of identity bindings, if the options have an address for it. */
-  readonly tokenProxy: TokenProxySettings | undefined
   /** The CA that issued the servers' certificates, as PEM and as a file. */
   readonly caPem: string
   readonly caFile: string
@@ -89,13 +84,6 @@ export interface Simulator extends AsyncDisposable {
   writeToken(text: string): Promise<void>
   /** Stops all servers and ends their connections. Safe to call twice. */
   close(): Promise<void>
-}
-
-interface TokenProxySettings {
-  /** The value for AZURE_KUBERNETES_TOKEN_PROXY. */
-  readonly url: string
-  /** The only name in its certificate: the value for AZURE_KUBERNETES_SNI_NAME. */
-  readonly sniName: string
 }
 
 type Closer = () => Promise<void>
@@ -128,7 +116,7 @@ async function build(
   const stateDir = await openStateDir(options.stateDir)
   closers.unshift(() => stateDir.close())
   const { dispatcher } = origins
-  const { caPem, tokenProxy, ...at } = await openOrigins(origins, options)
+  const { caPem, ...at } = await openOrigins(origins, options)
   const caFile = join(stateDir.path, 'ca.crt')
   await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
@@ -168,7 +156,6 @@ async function build(
     clientId: first?.clientId ?? ORDERS.clientId,
     authorityHost: at.entra.url,
     vaultUrl: at.vault.url,
-    tokenProxy,
     caPem,
     caFile,
     tokenFile: tokenFile.path,
@@ -186,7 +173,7 @@ async function build(
   }
 }
 
-/** Opens the origins of all servers. Only the token proxy is mounted yet. */
+/** Opens the origins of all servers. */
 async function openOrigins(
   origins: Origins,
   { listen = {}, names = [], addresses = [], tls }: SimulatorOptions,
@@ -200,18 +187,7 @@ async function openOrigins(
   const issuer = await origins.open('issuer', { ...listen.issuer, tls: own })
   const entra = await origins.open('entra', { ...listen.entra, tls: tls ?? own, publicName })
   const vault = await origins.open('vault', { ...listen.vault, tls: tls ?? own, publicName })
-  let tokenProxy: TokenProxySettings | undefined
-  if (listen.tokenProxy !== undefined) {
-    const proxyTls = await authority.issue({ names: [TOKEN_PROXY_SNI_NAME] })
-    const proxy = await origins.open('token-proxy', {
-      ...listen.tokenProxy,
-      tls: proxyTls,
-      publicName,
-    })
-    proxy.mount(createTokenProxy({ authorityHost: entra.url, dispatcher: origins.dispatcher }))
-    tokenProxy = { url: proxy.url, sniName: TOKEN_PROXY_SNI_NAME }
-  }
-  return { issuer, entra, vault, tokenProxy, caPem: authority.caPem }
+  return { issuer, entra, vault, caPem: authority.caPem }
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

@@ -7,7 +7,7 @@ import { createTokenProxyDispatcher } from '../../../src/broker/exchange/dispatc
 import { TOKEN_PROXY, withPeer } from '../../../src/broker/exchange/transport-errors.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
-import { createTokenProxy } from '../../../src/tools/simulator/token-proxy.ts'
+import { createTokenProxy } from '../../fixtures/token-proxy.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { systemClock } from '../../../src/broker/tokens/clock.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'

@@ -1,7 +1,7 @@
 /** The control endpoints, with which a test in any language changes and observes the simulator. */
 import type { z } from 'zod'
 import { parseJson } from '../../../lib/json.ts'
-import { formatIssue, parseForPeople } from '../describe-issue.ts'
+import { formatIssue } from '../format-issue.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
@@ -73,7 +73,7 @@ function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route
     const text = await request.text()
     const json = parseJson(text === '' ? '{}' : text)
     if (json === undefined) return createJsonResponse(400, { error: 'the body is not JSON' })
-    const { data, error } = parseForPeople(schema, json)
+    const { data, error } = schema.safeParse(json)
     if (error !== undefined) {
       return createJsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
     }

@@ -28,8 +28,6 @@ export const ApplicationSchema = z.strictObject({
   /** ARM id of a managed identity: `xms_mirid`. */
   resourceId: z.string().optional(),
   federatedCredentials: z.array(FederatedCredentialSchema).max(20).default([]),
-  /** Id of a conditional-access policy that blocks this application (AADSTS53003). */
-  blockedByPolicy: z.guid().optional(),
 })
 
 const TenantSchema = z.strictObject({

@@ -20,8 +20,6 @@ export class EntraError extends Error {
 interface ErrorOverrides {
   readonly status?: number | undefined
   readonly error?: string | undefined
-  /** Additional members of the body. */
-  readonly extra?: Readonly<Record<string, unknown>>
 }
 
 interface ErrorContext {
@@ -56,7 +54,6 @@ export function createErrorResponse(
     trace_id: traceId,
     correlation_id: correlationId,
     error_uri: `${new URL(request.url).origin}/error?code=${code}`,
-    ...overrides.extra,
   }
   return createJsonResponse(
     overrides.status ?? entry.status,

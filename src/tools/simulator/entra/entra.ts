@@ -62,7 +62,6 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     })
     const identifier = parseResourceScope(scope)
     const resource = requireResource(directory, tenant, identifier)
-    if (application.blockedByPolicy) throw createPolicyError(application.blockedByPolicy)
 
     const selected = selectLifetime(application, isCaeCapable, random)
     const lifetime = {
@@ -130,13 +129,3 @@ function requireResource(directory: Directory, tenant: Tenant, identifier: strin
   }
   return resource
 }
-
-const createPolicyError = (policy: string): EntraError =>
-  new EntraError(53003, undefined, {
-    extra: {
-      suberror: 'message_only',
-      claims: JSON.stringify({
-        access_token: { capolids: { essential: true, values: [policy] } },
-      }),
-    },
-  })

@@ -31,46 +31,13 @@ const CLOCK_TOLERANCE_SECONDS = 300
 const RESOURCE = 'https://vault.azure.net'
 
 /** Creates the handler of `GET /secrets/{name}[/{version}]`, with the statuses of Key Vault's errors. */
-export function createVault({
-  secrets,
-  tenantId,
-  authorityHost,
-  fetchText,
-  now,
-}: VaultOptions): Handler {
+export function createVault(options: VaultOptions): Handler {
+  const { secrets, tenantId, authorityHost, now } = options
   const challenge = `Bearer authorization="${authorityHost}/${tenantId}", resource="${RESOURCE}"`
   const version = randomUUID().replaceAll('-', '')
   const createdAt = Math.floor(now() / 1000)
-
   const unauthorized = (message: string) =>
-    createJsonResponse(
-      401,
-      { error: { code: 'Unauthorized', message } },
-      { 'www-authenticate': challenge },
-    )
-
-  /** Returns the claims of a valid token, or the error text of an invalid one. */
-  async function validateToken(token: string): Promise<JWTPayload | string> {
-    const { status, text } = await fetchText(`${authorityHost}/${tenantId}/discovery/v2.0/keys`)
-    if (status !== 200) throw new Error(`the key set of ${authorityHost} answered ${status}`)
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        createLocalJWKSet(KeySet.parse(JSON.parse(text))),
-        {
-          algorithms: ['RS256'],
-          issuer: [formatV1Issuer(tenantId), formatV2Issuer(authorityHost, tenantId)],
-          audience: [RESOURCE, `${RESOURCE}/`],
-          requiredClaims: ['exp'],
-          currentDate: new Date(now()),
-          clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        },
-      )
-      return payload
-    } catch (error) {
-      return `Error validating token: ${errorMessage(error)}`
-    }
-  }
+    fail(401, 'Unauthorized', message, { 'www-authenticate': challenge })
 
   return async (request) => {
     const { origin, pathname } = new URL(request.url)
@@ -78,46 +45,50 @@ export function createVault({
     if (token === undefined) {
       return unauthorized('AKV10000: Request is missing a Bearer or PoP token.')
     }
-    const claims = await validateToken(token)
+    const claims = await validateToken(token, options)
     if (typeof claims === 'string') return unauthorized(claims)
 
     const name = /^\/secrets\/([\w-]+)(?:\/\w*)?$/u.exec(pathname)?.[1]
-    if (name === undefined || request.method !== 'GET') {
-      return failure(404, 'NotFound', 'This vault only supports GET /secrets/{name}.')
+    const secret = name === undefined ? undefined : secrets.get(name)
+    if (name === undefined || secret === undefined) {
+      const problem = `A secret with (name/id) ${name} was not found in this key vault.`
+      return fail(404, 'SecretNotFound', problem)
     }
     const clientId = String(claims['appid'] ?? claims['azp'])
-    const secret = secrets.get(name)
-    if (secret && !secret.allowedClientIds.includes(clientId)) {
-      return failure(
-        403,
-        'Forbidden',
-        `The user, group or application 'appid=${clientId};oid=${String(claims['oid'])}' does not have secrets get permission on key vault '${new URL(origin).host}'.`,
-        'AccessDenied',
-      )
+    if (!secret.allowedClientIds.includes(clientId)) {
+      const caller = `'appid=${clientId};oid=${String(claims['oid'])}'`
+      const problem = `The user, group or application ${caller} does not have secrets get permission on key vault '${new URL(origin).host}'.`
+      return fail(403, 'Forbidden', problem)
     }
-    if (!secret) {
-      return failure(
-        404,
-        'SecretNotFound',
-        `A secret with (name/id) ${name} was not found in this key vault.`,
-      )
-    }
-    const id = `${origin}/secrets/${name}/${version}`
-    return createJsonResponse(200, createSecretBody(id, secret.value, createdAt))
+    return createJsonResponse(200, {
+      value: secret.value,
+      id: `${origin}/secrets/${name}/${version}`,
+      attributes: { enabled: true, created: createdAt, updated: createdAt },
+    })
   }
 }
 
-/** Creates the body of a secret. `createdAt` is in Unix time. */
-function createSecretBody(id: string, value: string, createdAt: number) {
-  const recovery = { recoveryLevel: 'Recoverable+Purgeable', recoverableDays: 90 }
-  return {
-    value,
-    id,
-    attributes: { enabled: true, created: createdAt, updated: createdAt, ...recovery },
+/** Returns the claims of a valid token, or the error text of an invalid one. */
+async function validateToken(
+  token: string,
+  { tenantId, authorityHost, fetchText, now }: VaultOptions,
+): Promise<JWTPayload | string> {
+  const { text } = await fetchText(`${authorityHost}/${tenantId}/discovery/v2.0/keys`)
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(KeySet.parse(JSON.parse(text))), {
+      algorithms: ['RS256'],
+      issuer: [formatV1Issuer(tenantId), formatV2Issuer(authorityHost, tenantId)],
+      audience: [RESOURCE, `${RESOURCE}/`],
+      requiredClaims: ['exp'],
+      currentDate: new Date(now()),
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    })
+    return payload
+  } catch (error) {
+    return `Error validating token: ${errorMessage(error)}`
   }
 }
 
-const failure = (status: number, code: string, message: string, inner?: string): Response =>
-  createJsonResponse(status, {
-    error: { code, message, ...(inner === undefined ? {} : { innererror: { code: inner } }) },
-  })
+function fail(status: number, code: string, message: string, headers = {}): Response {
+  return createJsonResponse(status, { error: { code, message } }, headers)
+}

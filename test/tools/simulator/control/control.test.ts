@@ -28,35 +28,23 @@ describe('a control endpoint', () => {
   })
 
   test.each([
-    [
-      [{ kind: 'typo' }],
-      '[0].kind: must be one of status, throttled, unavailable, hang, reset, aadsts, delay, slow-body, lifetime, clock, not "typo"',
-    ],
-    [
-      [{}],
-      expect.stringMatching(/^\[0\]\.kind: is missing; it must be one of status, throttled, /),
-    ],
-    [{ kind: 'hang' }, 'must be a list'],
-    [[{ kind: 'delay' }], '[0].ms: is missing'],
-    [[{ kind: 'delay', ms: 1e12 }], '[0].ms: must be at most 2147483647, not 1000000000000'],
-    [[{ kind: 'status', status: 99.5 }], '[0].status: must be a whole number'],
-    [
-      [{ kind: 'clock', offsetMs: -1e16 }],
-      '[0].offsetMs: must be at least -100000000000000, not -10000000000000000',
-    ],
+    [[{ kind: 'typo' }], /^\[0\]\.kind: .* Expected 'status' \| 'throttled' \| /],
+    [[{}], /^\[0\]\.kind: .* Expected 'status' \| 'throttled' \| /],
+    [{ kind: 'hang' }, /expected array/],
+    [[{ kind: 'delay' }], /^\[0\]\.ms: .*expected number/],
+    [[{ kind: 'delay', ms: 1e12 }], /^\[0\]\.ms: .*<=2147483647/],
+    [[{ kind: 'status', status: 99.5 }], /^\[0\]\.status: .*expected int/],
+    [[{ kind: 'clock', offsetMs: -1e16 }], /^\[0\]\.offsetMs: .*>=-100000000000000$/],
     [
       [{ kind: 'hang', times: 0, target: 'vaults', clientId: 'x' }],
-      '[0].target: must be one of token, metadata, issuer, vault, not "vaults"; [0].clientId: must be a GUID, not "x"; [0].times: must be more than 0, not 0',
+      /^\[0\]\.target: .*"token"\|"metadata"\|"issuer"\|"vault"; \[0\]\.clientId: Invalid GUID; \[0\]\.times: .*>0$/,
     ],
-    [
-      [{ kind: 'hang', tims: 1 }],
-      '[0]: has no member "tims"; its members are kind, target, clientId, times',
-    ],
+    [[{ kind: 'hang', tims: 1 }], /^\[0\]: Unrecognized key: "tims"$/],
   ])('answers %j with 400, the error and the allowed values', async (body, error) => {
     await using simulator = await startSimulator()
     expect(await control(simulator, 'PUT', 'faults', body)).toEqual({
       status: 400,
-      body: { error },
+      body: { error: expect.stringMatching(error) },
     })
   })
 

@@ -68,18 +68,6 @@ describe('a change of the directory', () => {
     expect(formatFailure(await exchange(simulator))).toBe('400 unauthorized_client 700016')
   })
 
-  test('blocks an application by a policy, which the claims of the error name', async () => {
-    await using simulator = await startSimulator()
-    const policy = 'cccccccc-cccc-4ccc-8ccc-cccccccccccc'
-    findOrders(simulator).application.blockedByPolicy = policy
-    const outcome = await exchange(simulator)
-    expect(formatFailure(outcome)).toBe('400 invalid_grant 53003')
-    expect(outcome.body['suberror']).toBe('message_only')
-    expect(JSON.parse(String(outcome.body['claims']))).toEqual({
-      access_token: { capolids: { essential: true, values: [policy] } },
-    })
-  })
-
   test('adds a second federated credential, which matches', async () => {
     await using simulator = await startSimulator()
     await simulator.rotateToken({ serviceAccount: 'orders-v2' })

