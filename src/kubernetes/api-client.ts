@@ -5,8 +5,7 @@ import type * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
-import { sendRequest } from '../lib/send-request.ts'
-import type { Dispatcher } from '../lib/undici.ts'
+import { type Dispatcher, sendRequest } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { type KubeConfig, loadKubeConfig } from './kube-config.ts'
@@ -28,7 +27,10 @@ interface StreamCall extends ApiCall {
   readonly idleMs?: number
 }
 
-/** Each call throws a `ClusterError`: after its time limit, at the shutdown, and for a status other than 2xx. */
+/**
+ * Each call throws an error of one line, without the answer of the API server: after its time limit, at the shutdown, and
+ * for a status other than 2xx.
+ */
 export interface ApiServer {
   /** Returns the answer, which has to be JSON that matches the schema. */
   readonly call: <T>(
@@ -86,7 +88,7 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
       await answer.body.dump()
       throw new StatusError(answer.statusCode)
     } catch (error) {
-      throw new ClusterError(action, error)
+      throw new Error(`cannot ${action}: ${describeFailure(error)}`, { cause: error })
     }
   }
 
@@ -112,14 +114,15 @@ function decode({ headers, body }: Dispatcher.ResponseData): AsyncIterable<Uint8
 
 /** Returns true if no byte has come for `idleMs`. */
 export const isSilence = (error: unknown) =>
-  error instanceof ClusterError &&
+  error instanceof Error &&
   ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'].includes(errorCode(error.cause) ?? '')
 
 const CONTENT_TYPES = { POST: 'application/json', PATCH: 'application/json-patch+json' }
 
 /** Returns true if the API server answered with one of these statuses. */
 export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof ClusterError && statuses.includes(error.status ?? 0)
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof StatusError && statuses.includes(cause.status)
 }
 
 /** Resolves with undefined if the API server answered 404. */
@@ -129,16 +132,6 @@ export async function ifFound<T>(answer: Promise<T>): Promise<T | undefined> {
   } catch (error) {
     if (hasStatus(error, 404)) return undefined
     throw error
-  }
-}
-
-/** A call failed. The message has one line, without the answer of the API server. */
-class ClusterError extends Error {
-  readonly status: number | undefined
-
-  constructor(action: string, cause: unknown) {
-    super(`cannot ${action}: ${describeFailure(cause)}`, { cause })
-    this.status = cause instanceof StatusError ? cause.status : undefined
   }
 }
 

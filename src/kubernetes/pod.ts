@@ -137,8 +137,12 @@ export function getServiceAccountName(spec: {
   readonly serviceAccountName?: unknown
   readonly serviceAccount?: unknown
 }): string {
-  const names = [spec.serviceAccountName, spec.serviceAccount]
-  return names.find((name): name is string => typeof name === 'string' && name !== '') ?? 'default'
+  return findText(spec.serviceAccountName, spec.serviceAccount) ?? 'default'
+}
+
+/** Returns the first value that is a text and not empty. */
+export function findText(...values: readonly unknown[]): string | undefined {
+  return values.find((value): value is string => typeof value === 'string' && value !== '')
 }
 
 /** Returns true if the kubelet may set variables that are not known here. */

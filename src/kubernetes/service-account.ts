@@ -2,8 +2,8 @@
 import * as z from 'zod/mini'
 import { type ApiServer, ifFound } from './api-client.ts'
 
-/** The annotations of the pod's ServiceAccount. */
-export type ServiceAccountAnnotations = Readonly<Record<string, string>>
+/** Annotations of a pod's ServiceAccount. */
+export type ServiceAccountAnnotations = Readonly<Record<string, string | undefined>>
 
 /** The annotations of a ServiceAccount that name its identity. */
 export const CLIENT_ID = 'azure.workload.identity/client-id'
@@ -22,11 +22,17 @@ export function formatAccountProblem(annotation: string, account: string, proble
 
 /** Annotations can have 256 KiB; the rest of the metadata is small. */
 const MAX_ACCOUNT_BYTES = 1024 * 1024
+/** Longer than any GUID or domain name. Many pods may wait with their annotations in memory. */
+const MAX_LENGTH = 256
 /** Only the metadata: a ServiceAccount may list thousands of Secrets. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 
 const ServiceAccount = z.object({
-  metadata: z.object({ annotations: z.nullish(z.record(z.string(), z.string())) }),
+  metadata: z.object({
+    annotations: z.nullish(
+      z.object({ [CLIENT_ID]: z.optional(z.string()), [TENANT_ID]: z.optional(z.string()) }),
+    ),
+  }),
 })
 
 interface Account {
@@ -36,11 +42,17 @@ interface Account {
   readonly timeoutMs?: number
 }
 
-/** Returns the annotations; undefined if there is no such account. Throws what the client of the API server throws. */
+/** The two annotations that name an identity, or why they cannot be used. */
+export type AccountResult =
+  | { readonly annotations: ServiceAccountAnnotations }
+  /** Completes "the ServiceAccount NAMESPACE/NAME …". */
+  | { readonly problem: string }
+
+/** Reads the annotations. Throws what the client of the API server throws. */
 export async function readServiceAccount(
   api: ApiServer,
   { namespace, name, ...limits }: Account,
-): Promise<ServiceAccountAnnotations | undefined> {
+): Promise<AccountResult> {
   const call = {
     action: 'read it',
     path: `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`,
@@ -49,5 +61,12 @@ export async function readServiceAccount(
     ...limits,
   }
   const account = await ifFound(api.call(call, ServiceAccount))
-  return account && (account.metadata.annotations ?? {})
+  if (account === undefined) return { problem: 'does not exist. Fix: create it' }
+  const annotations = account.metadata.annotations ?? {}
+  const [long] =
+    Object.entries(annotations).find(([, value = '']) => value.length > MAX_LENGTH) ?? []
+  if (long === undefined) return { annotations }
+  return {
+    problem: `has an annotation ${long} of more than ${MAX_LENGTH} characters. Fix: correct it`,
+  }
 }

@@ -4,12 +4,12 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { firstItems, toLine } from '../../lib/printable.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { TENANT_ID } from '../../kubernetes/service-account.ts'
+import { type AccountResult, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { inject, type Injection } from '../injector/inject.ts'
-import { getServiceAccountName } from '../../kubernetes/pod.ts'
+import { findText, getServiceAccountName } from '../../kubernetes/pod.ts'
 import type { InjectionSettings } from '../injector/injection-settings.ts'
 import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
-import type { ServiceAccountLookup, ServiceAccountResult } from './service-accounts.ts'
+import type { ServiceAccountLookup } from './service-accounts.ts'
 
 const API_VERSION = 'admission.k8s.io/v1'
 
@@ -26,17 +26,9 @@ const AdmissionReview = z.object({
 })
 type AdmissionRequest = z.infer<typeof AdmissionReview>['request']
 
-/** The only field that is read before the pod as a whole is parsed. */
-const PodAccount = z.object({
-  spec: z.object({
-    serviceAccountName: z.nullish(z.string()),
-    serviceAccount: z.nullish(z.string()),
-  }),
-})
-
-const PodNames = z.object({
-  metadata: z.object({ name: z.nullish(z.string()), generateName: z.nullish(z.string()) }),
-})
+/** The fields that are read before the pod as a whole is parsed. */
+const Fields = z.nullish(z.record(z.string(), z.unknown()))
+const PodSubject = z.object({ metadata: Fields, spec: Fields })
 
 export interface AdmissionOptions {
   readonly settings: InjectionSettings
@@ -94,13 +86,13 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
     return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
   }
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
-  let account: ServiceAccountResult
+  let account: AccountResult
   try {
     // Any other text could change the path of the look-up.
     account =
       isDnsLabel(namespace) && isDnsSubdomain(name)
         ? await options.lookUpServiceAccount(namespace, name)
-        : { problem: 'has no valid name; correct spec.serviceAccountName' }
+        : { problem: 'has no valid name. Fix: correct spec.serviceAccountName' }
   } catch (error) {
     const reason = errorMessage(error)
     const message = `wimds could not read the ServiceAccount ${namespace}/${name} (${reason}); create the pod again`
@@ -129,13 +121,14 @@ function parseRequest(body: unknown): AdmissionRequest {
 
 function parseSubject(body: unknown) {
   const { uid, kind, operation, namespace = '', object } = parseRequest(body)
-  const { name, generateName } = PodNames.safeParse(object).data?.metadata ?? {}
+  const { metadata, spec } = PodSubject.safeParse(object).data ?? {}
+  const pod = findText(metadata?.['name'], metadata?.['generateName']) ?? ''
   return {
     uid,
     isNewPod: kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE',
     namespace,
-    name: getServiceAccountName(PodAccount.safeParse(object).data?.spec ?? {}),
-    subject: { namespace: toPrintable(namespace), pod: toPrintable(name || generateName || '') },
+    name: getServiceAccountName(spec ?? {}),
+    subject: { namespace: toPrintable(namespace), pod: toPrintable(pod) },
   }
 }
 

@@ -1,26 +1,12 @@
 /** Looks up the ServiceAccounts of reviewed pods: coalesced and bounded. */
+import type { ApiServer } from '../../kubernetes/api-client.ts'
+import { type AccountResult, readServiceAccount } from '../../kubernetes/service-account.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
-import {
-  ACCOUNT_ANNOTATIONS,
-  type ServiceAccountAnnotations,
-} from '../../kubernetes/service-account.ts'
 import { Overloaded } from './review-queue.ts'
 
-/** The annotations of a ServiceAccount that a review needs, or why they cannot be used. */
-export type ServiceAccountResult =
-  | { readonly annotations: ServiceAccountAnnotations }
-  /** Completes "the ServiceAccount NAMESPACE/NAME …". */
-  | { readonly problem: string }
-
 /** Throws `Overloaded`, and what the API server's client throws. */
-export type ServiceAccountLookup = (
-  namespace: string,
-  name: string,
-) => Promise<ServiceAccountResult>
-
-/** Reads the annotations from the API server, within a time limit; undefined if there is no such account. */
-type Read = (namespace: string, name: string) => Promise<ServiceAccountAnnotations | undefined>
+export type ServiceAccountLookup = (namespace: string, name: string) => Promise<AccountResult>
 
 /** Calls of the API server at the same time, and the look-ups that wait for one. */
 const LIMITS = {
@@ -30,12 +16,12 @@ const LIMITS = {
   maxWaitMs: 2000,
 }
 
-/** Longer than any GUID or domain name. */
-const MAX_VALUE_LENGTH = 256
+/** Milliseconds of a call, within a review for which the chart allows five seconds. */
+const CALL_MS = 2500
 
 /** Creates the look-up. Every review reads its account again, so a changed annotation applies at once. */
-export function createServiceAccountLookup(read: Read): ServiceAccountLookup {
-  const share = createSingleFlight<ServiceAccountResult>()
+export function createServiceAccountLookup(api: ApiServer): ServiceAccountLookup {
+  const share = createSingleFlight<AccountResult>()
   const limit = createSemaphore({
     ...LIMITS,
     createError: (reason) =>
@@ -45,24 +31,9 @@ export function createServiceAccountLookup(read: Read): ServiceAccountLookup {
           : 'the ServiceAccount could not be looked up in time',
       ),
   })
-  const lookUp = async (namespace: string, name: string) =>
-    pickAnnotations(await read(namespace, name))
-  // No part of a name has a slash.
-  return (namespace, name) =>
-    share(`${namespace}/${name}`, () => limit(() => lookUp(namespace, name)))
-}
-
-/** Returns the annotations that name an identity; no other is kept. */
-function pickAnnotations(annotations: ServiceAccountAnnotations | undefined): ServiceAccountResult {
-  if (annotations === undefined) return { problem: 'does not exist; create it first' }
-  const picked: Record<string, string> = {}
-  for (const name of ACCOUNT_ANNOTATIONS.values()) {
-    const value = annotations[name]
-    if (value === undefined) continue
-    if (value.length > MAX_VALUE_LENGTH) {
-      return { problem: `has an annotation ${name} of more than ${MAX_VALUE_LENGTH} characters` }
-    }
-    picked[name] = value
+  return (namespace, name) => {
+    const read = () => readServiceAccount(api, { namespace, name, timeoutMs: CALL_MS })
+    // No part of a name has a slash.
+    return share(`${namespace}/${name}`, () => limit(read))
   }
-  return { annotations: picked }
 }

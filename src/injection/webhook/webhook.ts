@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
 import { NATIVE_SIDECARS_SINCE } from '../injector/injection-settings.ts'
-import { readServiceAccount } from '../../kubernetes/service-account.ts'
-import { type AdmissionOptions, createReviews } from './admission.ts'
+import { createReviews } from './admission.ts'
 import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
 import {
   type CertificateMaterial,
@@ -35,8 +34,6 @@ export { WEBHOOK } from './webhook-options.ts'
 const CLOSE_TIMEOUT_MS = 1000
 const PORT_SETTINGS =
   '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'
-/** Milliseconds of the look-up of a ServiceAccount, within a review for which the chart allows five seconds. */
-const LOOKUP_MS = 2500
 
 /** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
@@ -50,17 +47,10 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   for (const message of findUnknownVariables(options.settings.sidecarEnv)) {
     log.warn('config_warning', { message })
   }
-  const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
-  const hasServed = await serveReviews(options, { io, log, onError })
+  const hasServed = await serveReviews(options, io, log)
   if (!hasServed) return 1
   log.info('shutdown_complete')
   return 0
-}
-
-interface Environment {
-  readonly io: CommandIo
-  readonly log: ProcessLog
-  readonly onError: (error: unknown) => void
 }
 
 /**
@@ -69,9 +59,11 @@ interface Environment {
  */
 async function serveReviews(
   options: WebhookOptions,
-  { io, log, onError }: Environment,
+  io: CommandIo,
+  log: ProcessLog,
 ): Promise<boolean> {
   const { clientCaFile } = options
+  const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
   const calls = new AbortController()
   // Before anything is bound: both may throw a `ConfigError`.
   const api = connectToApiServer(calls.signal)
@@ -101,7 +93,11 @@ async function serveReviews(
     if (hasNativeSidecars === undefined) return true
     const server = createReviewServer({
       requiresClientCertificate: clientCa !== undefined,
-      reviews: createReviews(createAdmissionOptions(options, api, hasNativeSidecars)),
+      reviews: createReviews({
+        settings: { ...options.settings, hasNativeSidecars },
+        lookUpServiceAccount: createServiceAccountLookup(api),
+        defaultTenantId: options.defaultTenantId,
+      }),
       draining: draining.signal,
       onReview: metrics.onReview,
       log,
@@ -152,20 +148,6 @@ function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
     ...(hasCertificate ? [] : ['there is no certificate yet']),
   ]
   return { ready: reasons.length === 0, reasons }
-}
-
-function createAdmissionOptions(
-  { settings, defaultTenantId }: WebhookOptions,
-  api: ApiServer,
-  hasNativeSidecars: boolean,
-): AdmissionOptions {
-  return {
-    settings: { ...settings, hasNativeSidecars },
-    lookUpServiceAccount: createServiceAccountLookup((namespace, name) =>
-      readServiceAccount(api, { namespace, name, timeoutMs: LOOKUP_MS }),
-    ),
-    defaultTenantId,
-  }
 }
 
 /** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */

@@ -39,7 +39,7 @@ async function readIdentity(
 ): Promise<RoutedPod['env']> {
   const account = `${namespace}/${name}`
   const reading = readServiceAccount(api, { namespace, name })
-  const annotations = await reading.catch((error: unknown) => {
+  const result = await reading.catch((error: unknown) => {
     // The agent has this right only where policies inject.
     const fix = hasStatus(error, 403)
       ? '. Fix: create the pod again, or set injection.by=policy'
@@ -50,13 +50,12 @@ async function readIdentity(
       error,
     )
   })
-  if (annotations === undefined) {
-    const message = `the ServiceAccount ${account} does not exist. Fix: create it`
-    throw new RouteFailure('settings_invalid', message)
+  if ('problem' in result) {
+    throw new RouteFailure('settings_invalid', `the ServiceAccount ${account} ${result.problem}`)
   }
   const identity: Record<string, string> = {}
   for (const [variable, annotation] of ACCOUNT_ANNOTATIONS) {
-    const value = annotations[annotation]
+    const value = result.annotations[annotation]
     if (value) identity[variable] = value
   }
   if (defaultTenantId !== undefined) identity['AZURE_TENANT_ID'] ??= defaultTenantId

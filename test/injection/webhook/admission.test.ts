@@ -136,7 +136,7 @@ test.each([
   },
 )
 
-const findNothing = () => Promise.resolve({ problem: 'does not exist' })
+const findNothing = () => Promise.resolve({ problem: 'does not exist. Fix: create it' })
 const failLookUp = () => Promise.reject(new Error('the API server answered 500'))
 const returnAnnotations = (annotations: Record<string, string>) => () =>
   Promise.resolve({ annotations })

@@ -9,7 +9,7 @@ import { errorMessage } from '../../../lib/describe-error.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJsonObject } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
-import { sendRequest } from '../../../lib/send-request.ts'
+import { sendRequest } from '../../../lib/undici.ts'
 
 /** A JSON object, or why there is none. */
 type FetchResult =
