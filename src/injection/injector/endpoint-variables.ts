@@ -1,12 +1,10 @@
 /** Finds the variables of an app's container that do not lead its SDKs to the sidecar. */
-import { isDeepStrictEqual } from 'node:util'
-import * as z from 'zod/mini'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { formatListenAddress } from './app-environment.ts'
 import type { Plan } from './injection-plan.ts'
-import { type Container, type EnvVar, findVariable, getLiteralValue } from '../../kubernetes/pod.ts'
+import { type Container, findVariable, getLiteralValue } from '../../kubernetes/pod.ts'
 
 /** The variables whose value is the address of an endpoint (R21), with the paths that it may have. */
 const ENDPOINT_PATHS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
@@ -31,7 +29,7 @@ export interface SidecarEndpoint {
 /** Returns true if a variable of the container leads SDKs to the sidecar. */
 export function leadsToSidecar(container: Container, endpoint: SidecarEndpoint): boolean {
   return [...ENDPOINT_PATHS.keys()].some((name) =>
-    isOneOf(findValues(name, endpoint), getLiteralValue(findVariable(container, name))),
+    findValues(name, endpoint).includes(normalize(getLiteralValue(findVariable(container, name)))),
   )
 }
 
@@ -57,13 +55,15 @@ function findOrigins(address: string): string[] {
 }
 
 /**
- * Returns true if the URL is one of the values, but for letter case and slashes, as the sidecar routes it (R11). Compares
- * the text: SDKs differ in how they parse an unusual URL, such as one with a backslash, and the kubelet replaces `$(NAME)`,
- * which may end the user of a URL and begin another host.
+ * Returns the URL without letter case and repeated slashes, as the sidecar routes it (R11). Compare only the text: SDKs
+ * differ in how they parse an unusual URL, such as one with a backslash, and the kubelet replaces `$(NAME)`, which may end the
+ * user of a URL and begin another host.
  */
-function isOneOf(values: readonly string[], url = ''): boolean {
-  const text = url.toLowerCase().replaceAll(/(?<!:)\/{2,}/g, '/')
-  return values.includes(text.replace(/\/$/, ''))
+function normalize(url = ''): string {
+  return url
+    .toLowerCase()
+    .replaceAll(/(?<!:)\/{2,}/g, '/')
+    .replace(/\/$/, '')
 }
 
 /** A variable by which the SDKs of a container get no token of the sidecar. */
@@ -77,77 +77,33 @@ interface EndpointProblem {
   readonly text: string
 }
 
-/** Returns the container's variables that select an endpoint, and neither lead to the sidecar nor are its secret. */
+/** Returns the container's variables that select an endpoint and do not lead to the sidecar. */
 export function findEndpointProblems(container: Container, plan: Plan): EndpointProblem[] {
-  const problems = new Map<string, string | undefined>(
-    [...ENDPOINT_PATHS.keys()].map((name) => [name, findAddressProblem(name, container, plan)]),
-  )
-  for (const [name, endpoint] of ENDPOINTS_OF_SECRETS) {
-    // The endpoint has the problem.
-    if (problems.get(endpoint) !== undefined) continue
-    problems.set(name, findSecretProblem(findVariable(container, name), plan.identityHeader))
-  }
-  return [...problems].flatMap(([name, problem]) => {
-    if (problem === undefined) return []
-    const isUnsupported = Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
+  const { mode } = plan.settings
+  return [...ENDPOINT_PATHS.keys()].flatMap((name) => {
+    const problem = findProblem(name, container, plan)
+    const isRejected = mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
     const text = `the container ${container.name} sets ${name}${problem}`
-    return [{ isRejected: plan.settings.mode === 'env' || isUnsupported, text }]
+    return problem === undefined ? [] : [{ isRejected, text }]
   })
 }
 
-const NO_SECRET =
-  ', and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret'
-
-function findAddressProblem(name: string, container: Container, plan: Plan): string | undefined {
+function findProblem(name: string, container: Container, plan: Plan): string | undefined {
   const { mode, port } = plan.settings
   const present = findVariable(container, name)
   const value = getLiteralValue(present)
   // SDKs take an empty variable for none, and then ask the metadata address.
   if (present === undefined || (value === '' && mode !== 'env')) return undefined
-  const listen = [formatListenAddress(port)]
-  const values = findValues(name, { listen, mode, hasIdentityHeader: true })
-  if (isOneOf(values, value)) {
-    const hasIdentityHeader = plan.identityHeader !== undefined
-    const served = findValues(name, { listen, mode, hasIdentityHeader })
-    return isOneOf(served, value) ? undefined : NO_SECRET
+  const listen = formatListenAddress(port)
+  const values = findValues(name, { listen: [listen], mode, hasIdentityHeader: true })
+  if (values.includes(normalize(value))) {
+    const hasAnswer =
+      plan.identityHeader !== undefined || !normalize(value).endsWith(TOKEN_PATHS.appService)
+    return hasAnswer
+      ? undefined
+      : ', and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret'
   }
-  const own = values.filter(
-    (each) => each.includes(listen.join()) && !each.endsWith(TOKEN_PATHS.imds),
-  )
+  const own = values.filter((each) => each.includes(listen) && !each.endsWith(TOKEN_PATHS.imds))
   const alternatives = own.length === 0 ? '' : `, set it to ${own.join(' or ')}`
   return `, and SDKs that read it never ask the sidecar. Fix: remove the variable${alternatives}, or list the container in wimds.io/skip-containers`
 }
-
-/** The variables with a secret, each with the variable of its endpoint. */
-const ENDPOINTS_OF_SECRETS = [
-  ['IDENTITY_HEADER', 'IDENTITY_ENDPOINT'],
-  ['MSI_SECRET', 'MSI_ENDPOINT'],
-] as const
-
-function findSecretProblem(
-  secret: EnvVar | undefined,
-  identityHeader: EnvVar | undefined,
-): string | undefined {
-  if (secret === undefined) return undefined
-  if (identityHeader === undefined) return NO_SECRET
-  return isOtherSecret(secret, identityHeader)
-    ? ' to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
-    : undefined
-}
-
-/**
- * Returns true if two variables surely have different values. Values from Secrets and with `$(NAME)` are not known here, but
- * two Secrets hardly have the same one.
- */
-function isOtherSecret(one: EnvVar, other: EnvVar): boolean {
-  const [value, otherValue] = [one, other].map(getLiteralValue)
-  if (value !== undefined && otherValue !== undefined) {
-    return value !== otherValue && !`${value}${otherValue}`.includes('$(')
-  }
-  const [key, otherKey] = [one, other].map((entry) => SecretVariable.safeParse(entry).data)
-  return key !== undefined && otherKey !== undefined && !isDeepStrictEqual(key, otherKey)
-}
-
-const SecretVariable = z.object({
-  valueFrom: z.object({ secretKeyRef: z.object({ name: z.string(), key: z.string() }) }),
-})

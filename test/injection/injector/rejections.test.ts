@@ -231,34 +231,6 @@ describe('a pod is rejected with a fix for', () => {
       const given = pod({ ...env, ...annotations }, withVariables(values))
       expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
     })
-
-    const OTHER_SECRET =
-      'the container app sets MSI_SECRET to another secret than that of the sidecar. Fix: take both from one key of one Secret, which wimds.io/identity-header-secret names'
-
-    test.each([
-      ['another Secret', { name: 'other', key: 'identity-header' }, [OTHER_SECRET]],
-      ['the same Secret', { optional: false, key: 'identity-header', name: 'header' }, []],
-    ])('by a reference to %s', (_, secretKeyRef, reasons) => {
-      const variables = [
-        { name: 'MSI_ENDPOINT', value: `${TOKENS}/` },
-        { name: 'MSI_SECRET', valueFrom: { secretKeyRef } },
-      ]
-      const given = pod({ ...env, ...header }, container({ env: variables }))
-      expect(reasonsFor(given)).toEqual(reasons)
-    })
-
-    test('unless the operator gives the sidecar another value', () => {
-      const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'theirs' }]
-      const reasons = (value: string) =>
-        reasonsFor(pod(env, withVariables({ IDENTITY_HEADER: value })), {
-          sidecarEnv,
-        })
-      expect(reasons('mine')).toEqual([
-        expect.stringContaining('sets IDENTITY_HEADER to another secret'),
-      ])
-      expect(reasons('theirs')).toEqual([])
-      expect(reasons('$(THEIRS)')).toEqual([])
-    })
   })
 
   test.each([
