@@ -4,13 +4,18 @@ import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
-import { findUnrecorded, formatRecord, INJECTED, readRecord } from './injection-record.ts'
+import {
+  findUnrecorded,
+  formatRecord,
+  INJECTED,
+  readRecord,
+  removeInjection,
+} from './injection-record.ts'
 import { createPlan, type Plan } from './injection-plan.ts'
 import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'
 import { type Container, parsePod, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
 import { checkPod } from './rejections.ts'
 import type { InjectionSettings } from './injection-settings.ts'
-import { removeInjection } from './uninject.ts'
 
 export interface InjectionRequest {
   /** A pod, or a workload's pod template, as parsed from JSON or YAML. */

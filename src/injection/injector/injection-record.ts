@@ -1,4 +1,4 @@
-/** The record of an injection: an annotation that says what it changed, by which it is removed and repeated. */
+/** The record of an injection: an annotation that says what it changed, by which it is repeated and removed. */
 import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
@@ -10,6 +10,9 @@ import {
   findVariable,
   GATE,
   getLiteralValue,
+  isInjected,
+  isReservedVolume,
+  parsePod,
   type Pod,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
@@ -24,7 +27,7 @@ const InjectionRecord = z.object({
   /** The changes by container and variable. */
   env: z.optional(z.record(z.string(), z.record(z.string(), Change))),
 })
-export type InjectionRecord = z.infer<typeof InjectionRecord>
+type InjectionRecord = z.infer<typeof InjectionRecord>
 
 /** Returns the record; undefined for a pod that this version did not inject. */
 export function readRecord({ metadata }: Pod): InjectionRecord | undefined {
@@ -55,7 +58,7 @@ function findChanges(before: Container, after: Container) {
 }
 
 /** Returns a short digest of the value, which shows whether it was edited since. A list of hosts can be long. */
-export function computeDigest(entry: EnvVar): string {
+function computeDigest(entry: EnvVar): string {
   const value = getLiteralValue(entry) ?? ''
   return createHash('sha256').update(value).digest('base64url').slice(0, 8)
 }
@@ -66,4 +69,100 @@ export function findUnrecorded(pod: Pod): string | undefined {
   return found !== undefined && readRecord(pod) === undefined
     ? `the pod has a container ${found.name} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
     : undefined
+}
+
+/**
+ * Returns the pod without what the record says that injection added. A variable that was edited since stays. A list
+ * or map that only injection had filled is dropped.
+ */
+export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
+  const restore = (container: Container) =>
+    reduce(container, 'env', (env) =>
+      env.flatMap((entry) => {
+        const change = findChange(record, container, entry)
+        if (change === undefined || change.isEdited) return [entry]
+        return change.before === null ? [] : [{ ...entry, value: change.before }]
+      }),
+    )
+  const clean = (list: Container[]) => list.filter((each) => !isInjected(each)).map(restore)
+  const cleaned = { ...pod.spec, containers: clean(pod.spec.containers) }
+  const spec = reduce(reduce(cleaned, 'initContainers', clean), 'volumes', (volumes) =>
+    volumes.filter((volume) => !isReservedVolume(volume)),
+  )
+  return reduce({ ...pod, spec }, 'metadata', (metadata) =>
+    reduce(metadata, 'annotations', (annotations) => {
+      const { [INJECTED]: _, ...others } = annotations
+      return others
+    }),
+  )
+}
+
+/** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
+function findChange(
+  { env = {} }: InjectionRecord,
+  container: Container,
+  entry: EnvVar,
+): { readonly before: string | null; readonly isEdited: boolean } | undefined {
+  const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
+  const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
+  if (change === undefined) return undefined
+  const [before, after] = change
+  return { before, isEdited: after !== null && computeDigest(entry) !== after }
+}
+
+/** Returns the object with less in a member, and without the member if nothing is left in it. */
+function reduce<T extends object, K extends keyof T>(
+  object: T,
+  name: K,
+  change: (member: NonNullable<T[K]>) => T[K],
+): T {
+  const { [name]: member, ...others } = object
+  if (member == null || isEmpty(member)) return object
+  const left = change(member)
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the members that are dropped are optional
+  return isEmpty(left) ? (others as unknown as T) : { ...object, [name]: left }
+}
+
+function isEmpty(value: unknown): boolean {
+  return Object.keys(value ?? {}).length === 0
+}
+
+export type Uninjection =
+  | { readonly kind: 'uninjected'; readonly pod: Pod; readonly warnings: readonly string[] }
+  /** The pod has not been injected. */
+  | { readonly kind: 'skipped' }
+  /** It is malformed, or has a sidecar without a record. */
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
+
+/** Removes what injection added to a pod or pod template, by its record. Pure. The author's own annotations stay. */
+export function uninject(value: unknown): Uninjection {
+  const problems: string[] = []
+  const pod = parsePod(value, problems)
+  if (pod === undefined) return { kind: 'rejected', reasons: problems }
+  const unrecorded = findUnrecorded(pod)
+  if (unrecorded !== undefined) return { kind: 'rejected', reasons: [unrecorded] }
+  const record = readRecord(pod)
+  if (record === undefined) return { kind: 'skipped' }
+  const warnings = findWarnings(pod, record)
+  return { kind: 'uninjected', pod: removeInjection(pod, record), warnings }
+}
+
+function findWarnings(pod: Pod, record: InjectionRecord): string[] {
+  const edited = allContainers(pod).flatMap((container) =>
+    (container.env ?? [])
+      .filter((entry) => findChange(record, container, entry)?.isEdited)
+      .map(({ name }) => `${name} of ${container.name}`),
+  )
+  return [
+    ...(edited.length === 0
+      ? []
+      : [
+          `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
+        ]),
+    ...(pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
+      ? [
+          'the annotation wimds.io/inject stays, by which the webhook injects the pods again. Fix: delete it',
+        ]
+      : []),
+  ]
 }

@@ -1,7 +1,7 @@
 /** Injects the workloads of manifests, and removes what injection added. */
 import { inject } from '../../../injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
-import { uninject } from '../../../injection/injector/uninject.ts'
+import { uninject } from '../../../injection/injector/injection-record.ts'
 import { type EditedManifests, editManifests, type ManifestFile } from './edit-manifests.ts'
 import {
   getApiGroup,
