@@ -1,4 +1,4 @@
-/** Rotates the certificate of a running TLS server; clients trust a new one before it is served. */
+/** Rotates the certificate of a running TLS server, and the CAs of its clients; clients trust a new one before it is served. */
 import { createPause, type Pause, retry } from '../../lib/retry.ts'
 import type { CertificateMaterial } from './certificates.ts'
 
@@ -13,8 +13,10 @@ interface RotationOptions {
   readonly getCertificate: (served: CertificateMaterial | undefined) => Promise<CertificateMaterial>
   /** Absent if another program publishes the CA. */
   readonly publishCa?: PublishCa | undefined
+  /** Reads the CAs of client certificates, PEM. Absent: callers need none. */
+  readonly readClientCa?: (() => Promise<string>) | undefined
   /** Serves the certificate from the next handshake on. */
-  readonly serve: (material: CertificateMaterial) => void
+  readonly serve: (material: CertificateMaterial, clientCa: string | undefined) => void
   readonly onError: (error: unknown) => void
   readonly pause?: Pause
 }
@@ -31,6 +33,7 @@ export type CertificateRotation = ReturnType<typeof startCertificateRotation>
 export function startCertificateRotation({
   getCertificate,
   publishCa,
+  readClientCa,
   serve,
   onError,
   ...options
@@ -39,15 +42,32 @@ export function startCertificateRotation({
   const { signal } = shutdown
   const { pause = createPause(signal) } = options
   let served: CertificateMaterial | undefined
+  let clientCa: string | undefined
+
+  /** Returns the CAs in force while their file cannot be used. */
+  async function findClientCa(): Promise<string | undefined> {
+    try {
+      return await readClientCa?.()
+    } catch (error) {
+      if (clientCa === undefined) throw error
+      onError(error)
+      return clientCa
+    }
+  }
 
   /** Returns a function that waits for a change of what was published, if it can. */
   async function check() {
     const wanted = await getCertificate(served)
     const waitForChange = await publishCa?.(wanted.caPem)
-    if (wanted.certPem !== served?.certPem) {
-      if (publishCa !== undefined && served !== undefined) await pause(PROPAGATION_DELAY_MS)
-      serve(wanted)
+    const isOther = wanted.certPem !== served?.certPem
+    if (isOther && publishCa !== undefined && served !== undefined) {
+      await pause(PROPAGATION_DELAY_MS)
+    }
+    const wantedClientCa = await findClientCa()
+    if (isOther || wantedClientCa !== clientCa) {
+      serve(wanted, wantedClientCa)
       served = wanted
+      clientCa = wantedClientCa
     }
     return waitForChange
   }

@@ -1,8 +1,10 @@
 /** The webhook's TLS certificate: created by a replica and shared by all of them, or mounted. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
+import { ConfigError } from '../../lib/errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
-import { splitCertificates } from '../../lib/pem.ts'
+import { readNamedFile } from '../../lib/named-file.ts'
+import { isCertificates, splitCertificates } from '../../lib/pem.ts'
 import { createCertificateAuthority } from '../../lib/x509.ts'
 
 /** The key and certificate of a TLS server, and the CAs that its clients have to trust. All PEM. */
@@ -71,6 +73,19 @@ export async function readMountedCertificate(directory: string): Promise<Certifi
   )
   if (!certPem || !keyPem) throw new Error(`tls.crt or tls.key in ${directory} is empty`)
   return { certPem, keyPem, caPem: '' }
+}
+
+/**
+ * Reads the CAs of client certificates. Throws a `ConfigError` unless there is one: with an empty text Node would trust its
+ * own roots, and with any other no caller.
+ */
+export async function readClientCa(file: string): Promise<string> {
+  const pem = await readNamedFile(file)
+  if (isCertificates(pem)) return pem
+  throw new ConfigError({
+    problem: `${file} holds no valid PEM certificates`,
+    fix: "write the CA certificates of the API server's client certificate into it",
+  })
 }
 
 /** Returns when the certificate expires, in epoch milliseconds. */

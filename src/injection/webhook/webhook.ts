@@ -9,6 +9,7 @@ import {
   type CertificateMaterial,
   ensureCertificate,
   parseExpiry,
+  readClientCa,
   readMountedCertificate,
 } from './certificates.ts'
 import { createCertificateStore } from './certificate-store.ts'
@@ -25,7 +26,6 @@ import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { findUnknownVariables } from '../injector/injection-flags.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
-import { loadClientCa } from './client-ca.ts'
 import { parseWebhookOptions, type WebhookOptions } from './webhook-options.ts'
 
 export { WEBHOOK } from './webhook-options.ts'
@@ -67,7 +67,8 @@ async function serveReviews(
   const calls = new AbortController()
   // Before anything is bound: both may throw a `ConfigError`.
   const api = connectToApiServer(calls.signal)
-  const clientCa = clientCaFile === undefined ? undefined : await loadClientCa(clientCaFile, log)
+  const clientCa = clientCaFile === undefined ? undefined : () => readClientCa(clientCaFile)
+  await clientCa?.()
   const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
   const draining = new AbortController()
   let rotation: CertificateRotation | undefined
@@ -105,21 +106,15 @@ async function serveReviews(
     })
     const bound = await openPorts(bind(server, options.listen), ports)
     if (bound === undefined) return false
-    const setCertificate = (material: CertificateMaterial) =>
-      serveCertificate(server, material, clientCa?.pem())
     rotation = startCertificateRotation({
       ...createCertificateSource(options, api),
       onError,
-      serve: (material) => {
-        setCertificate(material)
+      readClientCa: clientCa,
+      serve: (material, clientCaPem) => {
+        serveCertificate(server, material, clientCaPem)
         const expiresAt = new Date(parseExpiry(material.certPem)).toISOString()
         log.info('certificate_loaded', { expiresAt })
       },
-    })
-    const { served } = rotation
-    clientCa?.watch(() => {
-      const material = served()
-      if (material !== undefined) setCertificate(material)
     })
     log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
 
@@ -136,7 +131,6 @@ async function serveReviews(
     return true
   } finally {
     calls.abort()
-    clientCa?.close()
     await admin?.close(CLOSE_TIMEOUT_MS)
   }
 }

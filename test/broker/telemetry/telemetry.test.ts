@@ -112,7 +112,6 @@ describe('docs/logs.md', () => {
         ...findEvents([
           'src/injection/webhook/webhook.ts',
           'src/injection/webhook/server.ts',
-          'src/injection/webhook/client-ca.ts',
           'src/broker/server/open-ports.ts',
         ]),
         ...OF_THE_LOGGER,
