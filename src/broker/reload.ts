@@ -3,7 +3,7 @@ import { type Config, loadConfig } from './config/config.ts'
 import { type ReadText, readIdentitiesText } from './config/identities-file.ts'
 import type { Environment } from './config/settings.ts'
 import { ConfigError, toBrokerError } from '../lib/errors.ts'
-import { watchFile } from '../lib/watch-file.ts'
+import { watchFile } from './watch-file.ts'
 import { errorFields } from './telemetry/describe.ts'
 import type { Logger } from './telemetry/logger.ts'
 

@@ -653,7 +653,7 @@ spec:
       `wimds inject: --env must not have ${name}, which injection sets. Fix: use ${fix}\n`,
     ]),
     [['--env=TOKEN', '-'], '--env must be NAME=VALUE'],
-    [['--uid=0', '-'], '--uid must be a whole number from 1 to 2147483647, or none, not "0"'],
+    [['--uid=0', '-'], '--uid must be a whole number from 1 to 2147483647, not "0"'],
     [['--kubernetes-version=new', '-'], 'must look like 1.29'],
     [['--uid=0', '--mode=x', '-'], '--mode x'],
   ])('bad usage: %j', async (args, message) => {

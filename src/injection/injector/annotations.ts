@@ -10,7 +10,7 @@ import {
   proxyUrl,
   resources as listOfResources,
 } from '../../broker/config/parsers.ts'
-import { DEFAULT_NODE_PORT } from '../../lib/sidecar-interface.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_NODE_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
 import type { Pod } from '../../kubernetes/pod.ts'
@@ -106,8 +106,8 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
       mode,
       port:
         read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
-        (mode === 'node' ? DEFAULT_NODE_PORT : defaults.port),
-      adminPort: read('admin-port') ?? defaults.adminPort,
+        (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
+      adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
       resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
       // In mode node exchanges leave from the node, with its CA.
       ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),

@@ -6,10 +6,9 @@ import {
   type Flags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { parseWholeNumber } from '../../lib/grammars.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { IS_RELEASED } from '../../lib/version.ts'
-import { choice, createSchema, matching, quote, reject } from '../../broker/config/parsers.ts'
+import { choice, createSchema, integer, matching, quote } from '../../broker/config/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
 import {
@@ -151,11 +150,7 @@ function findValueProblems({ name, value }: EnvVar): string[] {
 }
 
 /** The numbers of runAsUser, without root. */
-const uid = createSchema((text) => {
-  const { min, max } = { min: 1, max: 2_147_483_647 }
-  const parsed = parseWholeNumber(text, { min, max })
-  return parsed ?? reject(text, `a whole number from ${min} to ${max}, or none`)
-})
+const uid = integer({ min: 1, max: 2_147_483_647 })
 
 /** True for a version with native sidecars. */
 const nativeSidecars = createSchema((text) => {

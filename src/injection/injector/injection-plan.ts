@@ -64,7 +64,7 @@ export function createPlan(
 function createServeEnv(
   serviceAccount: ServiceAccountAnnotations,
   options: PodOptions,
-  settings: InjectionSettings,
+  settings: InjectionSettings & PodOptions['settings'],
   token: FederatedToken,
 ): EnvVar[] {
   const { configMap, prefetch, passThrough, identityHeaderSecret } = options

@@ -1,13 +1,7 @@
 /** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
-import {
-  DEFAULT_ADMIN_PORT,
-  DEFAULT_PORT,
-  DEFAULT_UID,
-  ROUTING_MODES,
-  type RoutingMode,
-} from '../../lib/sidecar-interface.ts'
+import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import { VERSION } from '../../lib/version.ts'
 import { choice, createSchema, reject } from '../../broker/config/parsers.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
@@ -72,10 +66,6 @@ export interface InjectionSettings {
   readonly gateImage: string
   /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
   readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
-  /** The sidecar's port on 127.0.0.1; mode node has another default. */
-  readonly port: number
-  /** The port of health, metrics and status, on the pod's addresses. */
-  readonly adminPort: number
   /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
   readonly uid: number | undefined
   readonly resources: ResourceSettings
@@ -113,8 +103,6 @@ export const INJECTION_DEFAULTS: InjectionSettings = {
   allowedModes: ROUTING_MODES,
   allowPassThrough: true,
   imagePullPolicy: undefined,
-  port: DEFAULT_PORT,
-  adminPort: DEFAULT_ADMIN_PORT,
   uid: DEFAULT_UID,
   resources: DEFAULT_RESOURCES,
   sidecarEnv: [],

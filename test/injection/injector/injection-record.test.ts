@@ -140,7 +140,6 @@ describe('a sidecar without a record of this version', () => {
 test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([
   ['native sidecars', { hasNativeSidecars: false }, {}],
   ['classic sidecars', {}, { hasNativeSidecars: false }],
-  ['another port', {}, { port: 8100 }],
 ])('with %s by the settings it is injected like a new pod', (_, before, now) => {
   expect(unordered(injected(injected(pod(), before), now))).toEqual(unordered(injected(pod(), now)))
 })

@@ -10,7 +10,7 @@ import {
   type Pod,
 } from '../../../kubernetes/pod.ts'
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
-import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
+import { DEFAULT_PORT, type RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import { findAppContainers } from './pod-object.ts'
 
@@ -58,7 +58,7 @@ function listNames(apps: readonly Container[]): string {
 /** Returns the addresses that the sidecar listens on. */
 function findListenAddresses(sidecar: Container): string[] {
   const listen = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))
-  return (listen ?? formatListenAddress(INJECTION_DEFAULTS.port)).split(',')
+  return (listen ?? formatListenAddress(DEFAULT_PORT)).split(',')
 }
 
 /** Returns false if the sidecar serves no App Service endpoint. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { watchFile } from '../../src/lib/watch-file.ts'
+import { watchFile } from '../../src/broker/watch-file.ts'
 
 const INTERVAL_MS = 2000
 
