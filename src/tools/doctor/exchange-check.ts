@@ -1,11 +1,6 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
-import {
-  type AssertionClaims,
-  type BrokerError,
-  type ErrorCode,
-  toBrokerError,
-} from '../../lib/errors.ts'
+import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import type { Config } from '../../broker/config/config.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
@@ -13,12 +8,6 @@ import { systemClock } from '../../broker/tokens/clock.ts'
 import { toWallTimes } from '../../broker/tokens/lifetime.ts'
 import { toScope } from '../../lib/resource.ts'
 import type { DirectExchange } from '../direct-exchange.ts'
-import {
-  createCredentialName,
-  formatManagedIdentityId,
-  parseManagedIdentityId,
-} from '../managed-identity.ts'
-import { formatCommand } from '../shell.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import { type Commands, createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
@@ -121,8 +110,8 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
 }
 
 /**
- * Returns the commands that fix a failed exchange; none for a projected token that fails. A chained identity needs a
- * credential for its managed identity's token, and none if that identity failed.
+ * Returns the commands that fix a failed exchange; none for a projected token that fails or goes to the token proxy. A
+ * chained identity needs a credential for its managed identity's token, and none if that identity failed.
  */
 function createCommands(
   { code, assertion: rejected }: BrokerError,
@@ -134,78 +123,8 @@ function createCommands(
   if (assertion === undefined) return []
   const claims = rejected ?? assertion
   if (identity.assertionFrom === undefined) {
-    if (isViaTokenProxy(identity, exchange, assertion)) {
-      return BINDING_CODES.has(code) ? createBindingCommands(identity, assertion) : []
-    }
+    if (isViaTokenProxy(identity, exchange, assertion)) return []
   } else if (claims.subject === assertion.subject) return []
   const hasOwnAudience = exchange.audience !== undefined
   return createCredentialCommands({ code, identity, claims, hasOwnAudience })
-}
-
-/** The errors of the token proxy without an identity binding, or without the right to use it. */
-const BINDING_CODES = new Set([
-  'federated_credential_not_found',
-  'federated_credential_mismatch',
-  'token_proxy_forbidden',
-])
-
-/** Returns the commands for an exchange through the token proxy of AKS identity bindings. */
-function createBindingCommands(
-  { name, clientId, resourceId }: Identity,
-  claims: AssertionClaims,
-): Commands {
-  const id = parseManagedIdentityId(resourceId ?? '')
-  const create = {
-    words: 'az aks identity-binding create',
-    flags: [
-      ['resource-group', 'RESOURCE_GROUP'],
-      ['cluster-name', 'CLUSTER'],
-      ['name', id?.name ?? 'IDENTITY_NAME'],
-      ['managed-identity-resource-id', id ? formatManagedIdentityId(id) : 'IDENTITY_RESOURCE_ID'],
-    ],
-  } as const
-  return [
-    {
-      purpose: `Allow the service account to use the identity ${name}`,
-      command: createBindingRoles(clientId, claims),
-    },
-    {
-      purpose: 'Create its identity binding, unless there is one',
-      command: formatCommand(create),
-    },
-  ]
-}
-
-/** Returns the command that allows the service account of these claims to use an identity through the token proxy. */
-function createBindingRoles(
-  clientId: string,
-  { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
-): string {
-  const [namespace = 'NAMESPACE', account = 'SERVICEACCOUNT'] = subject
-    .replace(/^system:serviceaccount:/, '')
-    .split(':')
-  const name = `use-identity-${clientId}`
-  return `kubectl apply -f - <<'EOF'
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: ${name}
-rules:
-  - apiGroups: [cid.wi.aks.azure.com]
-    resources: [${clientId}]
-    verbs: [use-managed-identity]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: ${name}-${createCredentialName(issuer, subject)}
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: ${name}
-subjects:
-  - kind: ServiceAccount
-    name: ${JSON.stringify(account)}
-    namespace: ${JSON.stringify(namespace)}
-EOF`
 }

@@ -1,6 +1,6 @@
 /** Runs kubectl with the kubeconfig of the user, for the checks of a cluster from outside. */
 import { execFile, type ExecFileException } from 'node:child_process'
-import type * as z from 'zod/mini'
+import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Fault } from './findings.ts'
@@ -79,6 +79,27 @@ export function parseOutput<T>(
   { code, stdout }: KubectlResult,
 ): T | undefined {
   return code === 0 ? schema.safeParse(parseJson(stdout)).data : undefined
+}
+
+/** Why objects were not read, in the words of kubectl. */
+export interface Unread {
+  readonly unread: string
+}
+
+/** Returns false for what was not read. */
+export function isRead<T>(value: T): value is Exclude<T, Unread> {
+  return typeof value !== 'object' || value === null || !('unread' in value)
+}
+
+/** Gets the items of a list. */
+export async function getItems<T>(
+  kubectl: Kubectl,
+  schema: z.ZodMiniType<T>,
+  ...args: readonly string[]
+): Promise<T[] | Unread> {
+  const result = await kubectl(['get', ...args, '--output=json'])
+  const list = parseOutput(z.object({ items: z.array(schema) }), result)
+  return list === undefined ? { unread: result.reason } : list.items
 }
 
 type Explained = Pick<KubectlResult, 'reason' | 'fault'>

@@ -3,31 +3,27 @@ import * as z from 'zod/mini'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'
-import { type Kubectl, parseOutput } from './kubectl.ts'
+import { getItems, isRead, type Kubectl } from './kubectl.ts'
 
-const Policies = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({ name: z.string(), namespace: z.optional(z.string()) }),
-      spec: z.looseObject({
-        redirectFrontend: z.optional(
-          z.looseObject({ addressMatcher: z.optional(z.looseObject({ ip: z.string() })) }),
-        ),
-      }),
-    }),
-  ),
+const Policy = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.optional(z.string()) }),
+  spec: z.looseObject({
+    redirectFrontend: z.optional(
+      z.looseObject({ addressMatcher: z.optional(z.looseObject({ ip: z.string() })) }),
+    ),
+  }),
 })
 
 /** Returns a failure for a CiliumLocalRedirectPolicy of that address: it rewrites connect() in every pod. */
 export async function checkLocalRedirect(kubectl: Kubectl): Promise<Outcome> {
-  const args = ['get', 'ciliumlocalredirectpolicies', '--all-namespaces', '--output=json']
-  const result = await kubectl(args)
-  if (/doesn't have a resource type/.test(result.stderr)) {
-    return notNeeded('the cluster has no CiliumLocalRedirectPolicies')
+  const kind = 'ciliumlocalredirectpolicies'
+  const policies = await getItems(kubectl, Policy, kind, '--all-namespaces')
+  if (!isRead(policies)) {
+    return policies.unread.includes("doesn't have a resource type")
+      ? notNeeded('the cluster has no CiliumLocalRedirectPolicies')
+      : notChecked(policies.unread)
   }
-  const policies = parseOutput(Policies, result)
-  if (policies === undefined) return notChecked(result.reason)
-  const found = policies.items.filter(
+  const found = policies.filter(
     ({ spec }) => spec.redirectFrontend?.addressMatcher?.ip === METADATA_IP,
   )
   if (found.length === 0) return passed(`no CiliumLocalRedirectPolicy is for ${METADATA_IP}`)

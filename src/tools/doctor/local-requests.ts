@@ -1,37 +1,43 @@
 /** Requests to servers of this machine. */
 import type * as z from 'zod/mini'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { type GetOptions, sendGet } from '../../lib/send-get.ts'
 
-interface LocalReply {
-  readonly status: number
+/** An answer, or why there was none. */
+export interface LocalReply<T> {
+  /** The HTTP status; undefined: there was no answer. */
+  readonly status?: number
   /** The `Server` header; empty if there is none. */
-  readonly server: string
-  /** The parsed body; undefined if it is not JSON. */
-  readonly json: unknown
+  readonly server?: string
+  /** The parts of the body that the schema has; undefined if it is something else. */
+  readonly data?: T | undefined
+  readonly error?: string
 }
 
+const TIMEOUT_MS = 5000
 /** The longest status document that is read. */
 const MAX_STATUS_BYTES = 16 * 1024 * 1024
-const STATUS_TIMEOUT_MS = 10_000
 
-/** Sends a GET to a server of this machine. Throws what `sendGet` throws. */
-export async function getLocal(url: string, options: GetOptions): Promise<LocalReply> {
-  const { status, headers, body } = await sendGet(url, options)
-  return { status, server: [headers['server'] ?? ''].flat().join(', '), json: parseJson(body) }
-}
-
-/**
- * Gets the status document of a sidecar, or of a pod in the broker of its node: the parts that the schema has. They are
- * undefined if the reply is something else. Throws what `sendGet` throws.
- */
-export async function getStatusDocument<T>(
+/** Sends a GET to a server of this machine. */
+export async function getLocal<T>(
   url: string,
   schema: z.ZodMiniType<T>,
-): Promise<{ readonly status: number; readonly data: T | undefined }> {
-  const { status, json } = await getLocal(url, {
-    timeoutMs: STATUS_TIMEOUT_MS,
-    maxBytes: MAX_STATUS_BYTES,
-  })
-  return { status, data: schema.safeParse(json).data }
+  options: Partial<GetOptions> = {},
+): Promise<LocalReply<T>> {
+  try {
+    const { status, headers, body } = await sendGet(url, { timeoutMs: TIMEOUT_MS, ...options })
+    const server = [headers['server'] ?? ''].flat().join(', ')
+    return { status, server, data: schema.safeParse(parseJson(body)).data }
+  } catch (error) {
+    return { error: errorMessage(error) }
+  }
+}
+
+/** Gets the status document of a sidecar, or of a pod in the broker of its node. */
+export function getStatusDocument<T>(
+  url: string,
+  schema: z.ZodMiniType<T>,
+): Promise<LocalReply<T>> {
+  return getLocal(url, schema, { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES })
 }

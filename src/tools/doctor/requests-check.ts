@@ -2,7 +2,6 @@
 import * as z from 'zod/mini'
 import type { Address } from '../../broker/config/parsers.ts'
 import { formatProblem, isOfExchange } from '../../lib/errors.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
 import { getStatusDocument } from './local-requests.ts'
@@ -40,12 +39,11 @@ export async function checkRequests(
     return [createFinding('requests', { status: admin.status, reason, details: [] })]
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
-  try {
-    const { status, data } = await getStatusDocument(url, RequestsSchema)
-    return data === undefined ? leaveOut(`${url} answered ${status}`) : describeRequests(data)
-  } catch (error) {
-    return leaveOut(`${url} does not answer (${errorMessage(error)})`)
-  }
+  const { status, data, error } = await getStatusDocument(url, RequestsSchema)
+  if (data !== undefined) return describeRequests(data)
+  return leaveOut(
+    error === undefined ? `${url} answered ${status}` : `${url} does not answer (${error})`,
+  )
 }
 
 function leaveOut(reason: string): Finding[] {

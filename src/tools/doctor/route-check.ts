@@ -1,5 +1,5 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
-import { errorMessage } from '../../lib/describe-error.ts'
+import * as z from 'zod/mini'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { getLocal } from './local-requests.ts'
 import type { SidecarMode } from '../../lib/sidecar-interface.ts'
@@ -55,6 +55,8 @@ interface RouteTarget {
   readonly detail: string
 }
 
+const Readiness = z.object({ instanceId: z.string() })
+
 /**
  * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
  * service acts on. Each process draws its id at random.
@@ -63,30 +65,22 @@ async function findRouteTarget({
   instanceId,
   origin = METADATA_ORIGIN,
 }: RouteOptions): Promise<RouteTarget> {
-  try {
-    const headers = { Metadata: 'true' }
-    const url = `${origin}/readyz`
-    const { status, server, json } = await getLocal(url, { headers, timeoutMs: TIMEOUT_MS })
-    const found = findInstanceId(json)
-    if (found === undefined) {
-      const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
-      return {
-        leadsTo: 'another_service',
-        detail: `reaches another metadata service, such as that of the node (it answered ${status}${name})`,
-      }
+  const options = { headers: { Metadata: 'true' }, timeoutMs: TIMEOUT_MS }
+  const {
+    status,
+    server = '',
+    data,
+    error,
+  } = await getLocal(`${origin}/readyz`, Readiness, options)
+  if (error !== undefined) return { leadsTo: 'nothing', detail: `gets no answer (${error})` }
+  if (data === undefined) {
+    const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
+    return {
+      leadsTo: 'another_service',
+      detail: `reaches another metadata service, such as that of the node (it answered ${status}${name})`,
     }
-    return found === instanceId
-      ? { leadsTo: 'sidecar', detail: 'reaches this sidecar' }
-      : { leadsTo: 'another_service', detail: 'reaches another instance of wimds' }
-  } catch (error) {
-    return { leadsTo: 'nothing', detail: `gets no answer (${errorMessage(error)})` }
   }
-}
-
-/** Returns the instance id in the body of /readyz; undefined in the body of another program. */
-function findInstanceId(json: unknown): string | undefined {
-  const isObject = typeof json === 'object' && json !== null
-  return isObject && 'instanceId' in json && typeof json.instanceId === 'string'
-    ? json.instanceId
-    : undefined
+  return data.instanceId === instanceId
+    ? { leadsTo: 'sidecar', detail: 'reaches this sidecar' }
+    : { leadsTo: 'another_service', detail: 'reaches another instance of wimds' }
 }

@@ -1,9 +1,8 @@
 /** Checks that the sidecar on this machine listens and is ready. */
 import * as z from 'zod/mini'
-import { errorMessage } from '../../lib/describe-error.ts'
 import { formatUrlHost } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
-import { getLocal } from './local-requests.ts'
+import { getLocal, type LocalReply } from './local-requests.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Address } from '../../broker/config/parsers.ts'
 import type { Finding } from './doctor-report.ts'
@@ -16,7 +15,6 @@ interface SidecarCheck {
   readonly instanceId: string | undefined
 }
 
-const TIMEOUT_MS = 5000
 const MAX_REASON = 300
 
 /** The body of /readyz, of both ports. */
@@ -34,9 +32,9 @@ export async function checkSidecar(
   adminListen: readonly Address[],
 ): Promise<SidecarCheck> {
   const ports = await readPorts(listen)
-  const sidecars = ports.flatMap(({ readiness }) => readiness ?? [])
+  const sidecars = ports.flatMap(({ data }) => data ?? [])
   const { admin, reasons } = await checkAdminPorts(adminListen, sidecars.length > 0)
-  const broken = ports.find(({ readiness }) => readiness?.ready !== true)
+  const broken = ports.find(({ data }) => data?.ready !== true)
   return {
     sidecar:
       broken === undefined
@@ -47,33 +45,21 @@ export async function checkSidecar(
   }
 }
 
-interface Port {
+interface Port extends LocalReply<z.infer<typeof Readiness>> {
   readonly address: string
-  /** Undefined: no sidecar answered. */
-  readonly readiness?: z.infer<typeof Readiness> | undefined
-  /** The HTTP status of the answer; undefined: there was none. */
-  readonly status?: number
-  /** Why there was no answer. */
-  readonly error?: string
 }
 
 function readPorts(addresses: readonly Address[]): Promise<Port[]> {
   return Promise.all(
     addresses.map(async (each) => {
       const address = formatLocalAddress(each)
-      const url = `http://${address}/readyz`
-      try {
-        const { status, json } = await getLocal(url, { timeoutMs: TIMEOUT_MS })
-        return { address, status, readiness: Readiness.safeParse(json).data }
-      } catch (error) {
-        return { address, error: errorMessage(error) }
-      }
+      return { address, ...(await getLocal(`http://${address}/readyz`, Readiness)) }
     }),
   )
 }
 
 /** Explains a port of WIMDS_LISTEN without a ready sidecar. */
-function explainPort({ address, readiness, status, error }: Port, reasons: string[]): Fault {
+function explainPort({ address, data: readiness, status, error }: Port, reasons: string[]): Fault {
   if (readiness !== undefined) {
     const reason =
       reasons.length === 0 ? '' : `: ${scrubAndTruncate(reasons.join('; '), MAX_REASON)}`
@@ -115,11 +101,11 @@ async function checkAdminPorts(
     return { admin: createFinding('admin_port', outcome), reasons: [] }
   }
   const ports = await readPorts(adminListen)
-  const broken = ports.find(({ readiness }) => readiness?.reasons === undefined)
+  const broken = ports.find(({ data }) => data?.reasons === undefined)
   if (broken === undefined) {
     return {
       admin: createFinding('admin_port', passed('answers'), listAddresses(ports)),
-      reasons: ports.flatMap(({ readiness }) => readiness?.reasons ?? []),
+      reasons: ports.flatMap(({ data }) => data?.reasons ?? []),
     }
   }
   const { address, status, error } = broken

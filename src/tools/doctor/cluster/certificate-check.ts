@@ -1,8 +1,9 @@
 /** Checks the certificate of the webhook: the CA that its configuration names, and the certificate that its replicas have. */
 import { X509Certificate } from 'node:crypto'
+import { isCertificates, splitCertificates } from '../../../lib/pem.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import type { Kubectl } from '../kubectl.ts'
-import { type ClusterState, type Deployment, isRead } from './cluster-state.ts'
+import { isRead, type Kubectl } from '../kubectl.ts'
+import type { ClusterState, Deployment } from './cluster-state.ts'
 
 const DAY_MS = 86_400_000
 /** The webhook renews its own earlier. */
@@ -18,7 +19,7 @@ export async function checkCertificate(
   if (!isRead(configuration)) return notChecked(configuration.unread)
   const bundles = configuration.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '')
   const [bundle = ''] = bundles ?? []
-  const authorities = parseCertificates(Buffer.from(bundle, 'base64').toString())
+  const authorities = parseCertificates(bundle)
   if (authorities.length === 0) {
     return fail(
       `the MutatingWebhookConfiguration ${configuration.metadata.name} has no CA certificate`,
@@ -30,10 +31,8 @@ export async function checkCertificate(
   const valid = authorities.filter((each) => each.validToDate.getTime() > now)
   if (valid.length === 0)
     return fail(`its CA certificate has expired at ${formatEnd(authorities[0])}`)
-  const leaf =
-    deployment === undefined || !isRead(deployment)
-      ? undefined
-      : await readLeaf(deployment, kubectl)
+  const isKnown = deployment !== undefined && isRead(deployment)
+  const leaf = isKnown ? await readLeaf(deployment, kubectl) : undefined
   if (leaf === undefined) {
     return passed(
       `its CA is valid until ${formatEnd(valid[0])}`,
@@ -63,16 +62,10 @@ function formatEnd(certificate: X509Certificate | undefined): string {
   return certificate?.validToDate.toISOString() ?? ''
 }
 
-/** Returns the certificates of a PEM text. */
-function parseCertificates(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----/g) ?? []
-  return blocks.flatMap((block) => {
-    try {
-      return new X509Certificate(block)
-    } catch {
-      return []
-    }
-  })
+/** Returns the certificates of a PEM text in Base64; none if one cannot be parsed. */
+function parseCertificates(base64: string): X509Certificate[] {
+  const pem = Buffer.from(base64, 'base64').toString()
+  return isCertificates(pem) ? splitCertificates(pem).map((each) => new X509Certificate(each)) : []
 }
 
 async function readLeaf(
@@ -88,5 +81,5 @@ async function readLeaf(
   const output = String.raw`--output=jsonpath={.data.tls\.crt}`
   const scope = `--namespace=${metadata.namespace ?? 'default'}`
   const { code, stdout } = await kubectl(['get', 'secret', name, scope, output])
-  return code === 0 ? parseCertificates(Buffer.from(stdout, 'base64').toString())[0] : undefined
+  return code === 0 ? parseCertificates(stdout)[0] : undefined
 }

@@ -5,17 +5,12 @@ import { allContainers, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import type { Kubectl } from '../kubectl.ts'
+import { isRead, type Kubectl } from '../kubectl.ts'
 import { checkLocalRedirect } from '../local-redirect-check.ts'
+import type { ClusterPod } from '../pod-object.ts'
 import { checkVersion } from '../pre/cluster-checks.ts'
 import { checkCertificate } from './certificate-check.ts'
-import {
-  type ClusterState,
-  type Deployment,
-  isRead,
-  type PlacedPod,
-  readClusterState,
-} from './cluster-state.ts'
+import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
 import { checkWebhook } from './webhook-check.ts'
 
 type Check = (state: ClusterState, kubectl: Kubectl) => Outcome | Promise<Outcome>
@@ -155,15 +150,15 @@ function checkImages({ pods, deployment }: ClusterState): Outcome {
   if (!isRead(pods)) return notChecked(pods.unread)
   const args = deployment.spec.template.spec.containers.flatMap(({ args: each = [] }) => each)
   const expected = args.flatMap((arg) => /^--(?:gate-)?image=(.+)$/.exec(arg)?.[1] ?? [])
-  const images = pods.flatMap(({ pod, title }) =>
-    allContainers(pod)
+  const images = pods.flatMap((pod) =>
+    allContainers(pod.pod)
       .filter(isSidecar)
-      .map((container) => ({ title, image: String(container['image']) })),
+      .map((container) => ({ pod, image: String(container['image']) })),
   )
   const others = images.filter(({ image }) => !expected.includes(image))
   const warnings = [...Map.groupBy(others, ({ image }) => image)].map(
     ([image, group]) =>
-      `${image}, where the webhook injects ${expected.join(' and ')}: ${list(group)}`,
+      `${image}, where the webhook injects ${expected.join(' and ')}: ${list(group.map(({ pod }) => pod))}`,
   )
   return {
     ...passed(
@@ -173,9 +168,7 @@ function checkImages({ pods, deployment }: ClusterState): Outcome {
   }
 }
 
-function list(pods: readonly Pick<PlacedPod, 'title'>[]): string {
-  return firstItems(
-    pods.map(({ title }) => title),
-    10,
-  ).join(', ')
+function list(pods: readonly Pick<ClusterPod, 'namespace' | 'name'>[]): string {
+  const titles = pods.map(({ namespace, name }) => `${namespace}/${name}`)
+  return firstItems(titles, 10).join(', ')
 }

@@ -1,8 +1,8 @@
 /** Reads the objects of an installation, and the pods that it is for. */
 import * as z from 'zod/mini'
-import { parsePod, type Pod } from '../../../kubernetes/pod.ts'
 import { OWN_WEBHOOK } from '../dry-run.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
+import { getItems, isRead, type Kubectl, type Unread } from '../kubectl.ts'
+import { type ClusterPod, getPods, OF_AGENT } from '../pod-object.ts'
 
 const Labels = z.optional(z.record(z.string(), z.string()))
 const Metadata = z.looseObject({
@@ -50,34 +50,8 @@ const DaemonSet = z.looseObject({
     numberReady: z.number(),
   }),
 })
-const Namespace = z.looseObject({ metadata: Metadata })
-const Placement = z.looseObject({
-  metadata: Metadata,
-  spec: z.looseObject({ nodeName: z.optional(z.string()) }),
-  status: z.looseObject({
-    phase: z.optional(z.string()),
-    conditions: z.optional(z.array(z.looseObject({ type: z.string(), status: z.string() }))),
-  }),
-})
-
 type Configuration = z.infer<typeof Configuration>
 export type Deployment = z.infer<typeof Deployment>
-
-/** A pod of the cluster. */
-export interface PlacedPod {
-  readonly pod: Pod
-  readonly namespace: string
-  /** `NAMESPACE/NAME`. */
-  readonly title: string
-  readonly node: string | undefined
-  readonly labels: Readonly<Record<string, string>>
-  readonly isReady: boolean
-}
-
-/** Why a list could not be read. */
-export interface Unread {
-  readonly unread: string
-}
 
 export interface ClusterState {
   /** Of the webhook of wimds; undefined: there is none. */
@@ -89,30 +63,16 @@ export interface ClusterState {
   /** The labels of each namespace. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>> | Unread
   /** Those that have not ended. */
-  readonly pods: readonly PlacedPod[] | Unread
-}
-
-export function isRead<T>(value: T): value is Exclude<T, Unread> {
-  return typeof value !== 'object' || value === null || !('unread' in value)
+  readonly pods: readonly ClusterPod[] | Unread
 }
 
 /** Reads all of it with the rights of the user. */
 export async function readClusterState(kubectl: Kubectl): Promise<ClusterState> {
-  const list = async <T>(schema: z.ZodMiniType<T>, ...args: readonly string[]) => {
-    const result = await kubectl(['get', ...args, '--output=json'])
-    const found = parseOutput(z.object({ items: z.array(schema) }), result)
-    return found === undefined ? { unread: result.reason } : found.items
-  }
   const [configurations, daemonSets, namespaces, pods] = await Promise.all([
-    list(Configuration, 'mutatingwebhookconfigurations'),
-    list(
-      DaemonSet,
-      'daemonsets',
-      '--all-namespaces',
-      '--selector=app.kubernetes.io/component=node-agent',
-    ),
-    list(Namespace, 'namespaces'),
-    list(z.unknown(), 'pods', '--all-namespaces'),
+    getItems(kubectl, Configuration, 'mutatingwebhookconfigurations'),
+    getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
+    getItems(kubectl, z.looseObject({ metadata: Metadata }), 'namespaces'),
+    getPods(kubectl, '--all-namespaces'),
   ])
   const configuration = isRead(configurations)
     ? configurations.find(({ webhooks }) => webhooks?.some(({ name }) => OWN_WEBHOOK.test(name)))
@@ -122,7 +82,8 @@ export async function readClusterState(kubectl: Kubectl): Promise<ClusterState> 
       ? configuration.webhooks?.[0]?.clientConfig.service
       : undefined
   const deployments =
-    service && (await list(Deployment, 'deployments', `--namespace=${service.namespace}`))
+    service &&
+    (await getItems(kubectl, Deployment, 'deployments', `--namespace=${service.namespace}`))
   return {
     configuration,
     deployment:
@@ -133,26 +94,8 @@ export async function readClusterState(kubectl: Kubectl): Promise<ClusterState> 
     namespaces: isRead(namespaces)
       ? new Map(namespaces.map(({ metadata: { name, labels = {} } }) => [name, labels]))
       : namespaces,
-    pods: isRead(pods) ? pods.flatMap(placePod) : pods,
+    pods: isRead(pods)
+      ? pods.filter(({ status: { phase = '' } }) => !/^(?:Succeeded|Failed)$/.test(phase))
+      : pods,
   }
-}
-
-function placePod(value: unknown): PlacedPod[] {
-  const pod = parsePod(value, [])
-  const { data } = Placement.safeParse(value)
-  if (pod === undefined || data === undefined) return []
-  const { metadata, spec, status } = data
-  if (status.phase === 'Succeeded' || status.phase === 'Failed') return []
-  const { name, namespace = 'default', labels = {} } = metadata
-  const ready = status.conditions?.find(({ type }) => type === 'Ready')
-  return [
-    {
-      pod,
-      namespace,
-      title: `${namespace}/${name}`,
-      node: spec.nodeName,
-      labels,
-      isReady: ready?.status === 'True',
-    },
-  ]
 }

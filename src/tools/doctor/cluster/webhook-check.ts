@@ -3,8 +3,8 @@ import * as z from 'zod/mini'
 import { SIDECAR } from '../../../kubernetes/pod.ts'
 import { findRefusal, judgeDryRun, OWN_WEBHOOK, tryToCreate } from '../dry-run.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { type ClusterState, isRead } from './cluster-state.ts'
+import { isRead, type Kubectl, parseOutput } from '../kubectl.ts'
+import type { ClusterState } from './cluster-state.ts'
 
 const Created = z.object({
   spec: z.object({ initContainers: z.optional(z.array(z.object({ name: z.string() }))) }),

@@ -12,7 +12,7 @@ import {
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import { DEFAULT_PORT, type RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { findAppContainers } from './pod-object.ts'
+import { findAppContainers } from '../pod-object.ts'
 
 /**
  * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. A single

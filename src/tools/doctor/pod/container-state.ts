@@ -3,7 +3,7 @@ import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
-import { type ClusterPod, type ContainerStatus, findStatus } from './pod-object.ts'
+import { type ClusterPod, type ContainerStatus, findStatus } from '../pod-object.ts'
 
 const MAX_MESSAGE = 600
 

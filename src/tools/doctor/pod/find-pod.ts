@@ -3,8 +3,8 @@ import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { findRefusal } from '../dry-run.ts'
 import type { Fault } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { type ClusterPod, parseClusterPod, readClusterPod } from './pod-object.ts'
+import { getItems, isRead, type Kubectl, parseOutput } from '../kubectl.ts'
+import { type ClusterPod, getPods, readClusterPod } from '../pod-object.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
 /** Returns the pod; of a workload, one that is not ready, and else the newest. */
@@ -13,10 +13,10 @@ export async function findPod(
   { namespace, kind, name }: PodTarget,
 ): Promise<ClusterPod | Fault> {
   if (kind === undefined) {
-    const { stdout, stderr, fault } = await kubectl(['get', 'pod', name, '--output=json'])
-    const pod = parseClusterPod(stdout)
+    const result = await kubectl(['get', 'pod', name, '--output=json'])
+    const pod = readClusterPod(parseOutput(z.unknown(), result))
     if (pod !== undefined) return pod
-    if (!stderr.includes('(NotFound)')) return fault
+    if (!result.stderr.includes('(NotFound)')) return result.fault
   }
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
   const kinds = kind ?? WORKLOADS
@@ -63,49 +63,29 @@ async function readWorkload(kubectl: Kubectl, kinds: string, name: string) {
   return found !== undefined && 'items' in found ? found.items[0] : found
 }
 
-const Pods = z.object({ items: z.array(z.unknown()) })
-const Order = z.looseObject({
-  metadata: z.looseObject({ creationTimestamp: z.optional(z.string()) }),
-  status: z.looseObject({
-    conditions: z.optional(z.array(z.looseObject({ type: z.string(), status: z.string() }))),
-  }),
-})
-
 async function readPodOf(
   kubectl: Kubectl,
   { spec }: z.infer<typeof Workload>,
 ): Promise<ClusterPod | undefined> {
   const labels = Object.entries(spec.selector.matchLabels).map((pair) => pair.join('='))
   if (labels.length === 0) return undefined
-  const args = ['get', 'pods', `--selector=${labels.join(',')}`, '--output=json']
-  const { items } = parseOutput(Pods, await kubectl(args)) ?? { items: [] }
-  const sorted = items.toSorted((a, b) => createOrder(b).localeCompare(createOrder(a)))
-  return sorted.map(readClusterPod).find((pod) => pod !== undefined)
+  const pods = await getPods(kubectl, `--selector=${labels.join(',')}`)
+  if (!isRead(pods)) return undefined
+  const order = ({ isReady, createdAt }: ClusterPod) => `${isReady ? 0 : 1} ${createdAt}`
+  return pods.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
 }
 
-/** Returns the key to sort by, of which the largest is diagnosed. */
-function createOrder(pod: unknown): string {
-  const { data } = Order.safeParse(pod)
-  const ready = data?.status.conditions?.find(({ type }) => type === 'Ready')?.status
-  return `${ready === 'True' ? 0 : 1} ${data?.metadata.creationTimestamp ?? ''}`
-}
-
-const Events = z.object({
-  items: z.array(
-    z.looseObject({
-      message: z.nullish(z.string()),
-      involvedObject: z.looseObject({ name: z.optional(z.string()) }),
-    }),
-  ),
+const CreationEvent = z.looseObject({
+  message: z.nullish(z.string()),
+  involvedObject: z.looseObject({ name: z.optional(z.string()) }),
 })
 
 /** Returns why the last pod of this name could not be created; undefined if there is no such event. */
 async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string | undefined> {
-  const args = ['get', 'events', '--field-selector=reason=FailedCreate', '--output=json']
-  const { items } = parseOutput(Events, await kubectl([...args, '--sort-by=.lastTimestamp'])) ?? {
-    items: [],
-  }
-  const event = items.findLast(
+  const args = ['--field-selector=reason=FailedCreate', '--sort-by=.lastTimestamp']
+  const events = await getItems(kubectl, CreationEvent, 'events', ...args)
+  if (!isRead(events)) return undefined
+  const event = events.findLast(
     ({ involvedObject: { name: owner = '' } }) =>
       `${owner}-`.startsWith(`${name}-`) || name.startsWith(`${owner}-`),
   )

@@ -4,9 +4,9 @@ import { GATE } from '../../../kubernetes/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
+import { getItems, isRead, type Kubectl } from '../kubectl.ts'
 import { type ServedStatus, readServedStatus } from './served-pod-check.ts'
-import { type ClusterPod, ContainerStatus, findStatus } from './pod-object.ts'
+import { type ClusterPod, findStatus, getPods, OF_AGENT } from '../pod-object.ts'
 import type { ForwardPort } from './port-forward.ts'
 
 interface NodeAgentOptions {
@@ -24,35 +24,14 @@ interface NodeAgentCheck {
   readonly status: ServedStatus | { readonly reason: string }
 }
 
-/** The chart's name for the container, and the label of its objects. */
+/** The chart's name for the container. */
 const CONTAINER = 'wimds-node-agent'
-const SELECTOR = '--selector=app.kubernetes.io/component=node-agent'
 const MAX_MESSAGE = 600
 /** Where the agent listens by default. */
 const ADMIN_PORT = 9441
 const NOT_SERVED = { reason: 'the pod is not served' }
 
-const Metadata = z.looseObject({
-  namespace: z.string(),
-  name: z.string(),
-  creationTimestamp: z.optional(z.string()),
-  deletionTimestamp: z.optional(z.string()),
-})
-const PodTemplate = z.looseObject({
-  containers: z.array(z.looseObject({ name: z.string(), args: z.optional(z.array(z.string())) })),
-  volumes: z.optional(z.array(z.looseObject({ hostPath: z.optional(z.unknown()) }))),
-})
-const Agents = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: Metadata,
-      spec: PodTemplate,
-      status: z.looseObject({ containerStatuses: z.optional(z.array(ContainerStatus)) }),
-    }),
-  ),
-})
-type AgentPod = z.infer<typeof Agents>['items'][number]
-const Events = z.object({ items: z.array(z.looseObject({ message: z.nullish(z.string()) })) })
+const Event = z.looseObject({ message: z.nullish(z.string()) })
 
 /** Returns whether the agent of its node serves the pod, and why not. */
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<NodeAgentCheck> {
@@ -90,23 +69,21 @@ async function findAgent({
 }: NodeAgentOptions): Promise<Agent | Pick<NodeAgentCheck, 'outcome'>> {
   if (node === undefined) return { outcome: notChecked('the pod has no node yet') }
   const onNode = `--field-selector=spec.nodeName=${node}`
-  const agents = await getAll(kubectl, Agents, ['pods', '--all-namespaces', SELECTOR, onNode])
-  if (typeof agents === 'string') {
-    return { outcome: notChecked(`the agents were not read: ${agents}`) }
-  }
-  const agent = chooseAgent(agents.items.filter(({ spec }) => isAgent(spec)))
+  const pods = await getPods(kubectl, '--all-namespaces', OF_AGENT, onNode)
+  if (!isRead(pods)) return { outcome: notChecked(`the agents were not read: ${pods.unread}`) }
+  const agent = chooseAgent(pods.filter(isAgent))
   if (agent === undefined) {
     const outcome = failed({
       code: 'node_agent_missing',
       problem: `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`,
-      fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${SELECTOR}. Or choose another mode: the annotation wimds.io/mode`,
+      fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${OF_AGENT}. Or choose another mode: the annotation wimds.io/mode`,
     })
     return { outcome }
   }
-  const { namespace, name } = agent.metadata
+  const { namespace, name } = agent
   const object = `--namespace ${namespace} ${name}`
   const subject = `the node agent ${namespace}/${name} on the node ${node}`
-  const status = findAgentStatus(agent)
+  const status = findStatus(agent, CONTAINER)
   if (status?.state?.running === undefined) {
     const { reason = 'no status yet' } = status?.state?.waiting ?? status?.state?.terminated ?? {}
     const outcome = failed({
@@ -117,7 +94,7 @@ async function findAgent({
     return { outcome }
   }
   const { ready: isReady = false } = status
-  return { namespace, name, subject, object, isReady, port: findStatusPort(agent.spec) }
+  return { namespace, name, subject, object, isReady, port: findStatusPort(agent) }
 }
 
 async function explainUnserved(
@@ -161,8 +138,8 @@ async function explainUnserved(
 /** Returns why the agent could not serve the pod; empty if it has not said. */
 async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   const ofPod = `--field-selector=involvedObject.name=${pod},reason=WimdsNotRouted`
-  const events = await getAll(kubectl, Events, ['events', '--sort-by=.lastTimestamp', ofPod])
-  const message = typeof events === 'string' ? undefined : events.items.at(-1)?.message
+  const events = await getItems(kubectl, Event, 'events', '--sort-by=.lastTimestamp', ofPod)
+  const message = isRead(events) ? events.at(-1)?.message : undefined
   return scrubAndTruncate(message ?? '', MAX_MESSAGE)
 }
 
@@ -185,45 +162,29 @@ async function readComplaint(kubectl: Kubectl, { namespace, name }: Agent): Prom
 }
 
 /** Returns the agent to ask, of two during a rollout. In this order: it runs, is not being deleted, is ready, is newer. */
-function chooseAgent(agents: readonly AgentPod[]): AgentPod | undefined {
-  const order = (agent: AgentPod) => {
-    const { creationTimestamp = '', deletionTimestamp } = agent.metadata
-    const { state, ready = false } = findAgentStatus(agent) ?? {}
-    const flags = [state?.running !== undefined, deletionTimestamp === undefined, ready]
-    return [...flags.map(Number), creationTimestamp].join(' ')
+function chooseAgent(agents: readonly ClusterPod[]): ClusterPod | undefined {
+  const order = (agent: ClusterPod) => {
+    const { state, ready = false } = findStatus(agent, CONTAINER) ?? {}
+    const flags = [state?.running !== undefined, !agent.isBeingDeleted, ready]
+    return [...flags.map(Number), agent.createdAt].join(' ')
   }
   return agents.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
 }
 
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */
-function isAgent(spec: z.infer<typeof PodTemplate>): boolean {
-  return (
-    findContainer(spec) !== undefined && spec.volumes?.some(({ hostPath }) => hostPath) === true
-  )
+function isAgent(agent: ClusterPod): boolean {
+  const { volumes } = agent.pod.spec
+  return findContainer(agent) !== undefined && volumes?.some((each) => each['hostPath']) === true
 }
 
-function findContainer({ containers }: z.infer<typeof PodTemplate>) {
-  return containers.find(({ name }) => name === CONTAINER)
-}
-
-function findAgentStatus({ status }: AgentPod) {
-  return status.containerStatuses?.find(({ name }) => name === CONTAINER)
+function findContainer({ pod }: ClusterPod) {
+  return pod.spec.containers.find(({ name }) => name === CONTAINER)
 }
 
 /** Returns the port of the agent or, of one before version 0.2 of the chart, of its broker. */
-function findStatusPort(spec: z.infer<typeof PodTemplate>): number {
-  const args = findContainer(spec)?.args ?? []
+function findStatusPort(agent: ClusterPod): number {
+  const args = [findContainer(agent)?.['args'] ?? []].flat().map(String)
   const findPort = (flag: RegExp) => args.flatMap((arg) => flag.exec(arg)?.[1] ?? [])[0]
   const port = findPort(/^--broker-admin-listen=.*:(\d+)$/) ?? findPort(/^--admin-listen=.*:(\d+)$/)
   return port === undefined ? ADMIN_PORT : Number(port)
-}
-
-/** Returns the list of `kubectl get`, or why it could not be read. */
-async function getAll<T>(
-  kubectl: Kubectl,
-  schema: z.ZodMiniType<T>,
-  args: readonly string[],
-): Promise<T | string> {
-  const result = await kubectl(['get', ...args, '--output=json'])
-  return parseOutput(schema, result) ?? result.reason
 }

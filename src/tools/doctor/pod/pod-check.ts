@@ -18,7 +18,7 @@ import {
   findRedirectContainer,
   findSidecarContainer,
   findStatus,
-} from './pod-object.ts'
+} from '../pod-object.ts'
 import type { PodTarget } from './pod-target.ts'
 import type { ForwardPort } from './port-forward.ts'
 import { checkProxy } from './proxy-check.ts'

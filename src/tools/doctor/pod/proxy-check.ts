@@ -5,7 +5,7 @@ import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
 import { failed, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { findAppContainers } from './pod-object.ts'
+import { findAppContainers } from '../pod-object.ts'
 
 /**
  * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns

@@ -1,6 +1,5 @@
 /** Checks a pod of mode node by its status document, which the broker of its node has. */
 import * as z from 'zod/mini'
-import { errorMessage } from '../../../lib/describe-error.ts'
 import { type StatusDocument, StatusSchema } from '../../../broker/telemetry/status-schema.ts'
 import { createExpiredError } from '../../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
@@ -52,13 +51,9 @@ export async function readServedStatus(
   if (typeof forwarded === 'string') return { reason: forwarded }
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
-  try {
-    const { status, data } = await getStatusDocument(url, Document)
-    if (status === 404) return 'unserved'
-    return data ?? { reason: `it answered ${status}, and no status of this version` }
-  } catch (error) {
-    return { reason: errorMessage(error) }
-  }
+  const { status, data, error } = await getStatusDocument(url, Document)
+  if (status === 404) return 'unserved'
+  return data ?? { reason: error ?? `it answered ${status}, and no status of this version` }
 }
 
 /** The checks that are made by the document. */

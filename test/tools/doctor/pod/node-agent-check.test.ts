@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
 import { checkNodeAgent } from '../../../../src/tools/doctor/pod/node-agent-check.ts'
-import type { ClusterPod } from '../../../../src/tools/doctor/pod/pod-object.ts'
+import type { ClusterPod } from '../../../../src/tools/doctor/pod-object.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 
 const RUNNING = { running: {} }
@@ -10,7 +10,11 @@ const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
   pod: { spec: { containers: [] } },
   name: 'orders',
   namespace: 'shop',
+  labels: {},
   node,
+  isReady: false,
+  isBeingDeleted: false,
+  createdAt: '',
   status: { initContainerStatuses: [{ name: 'wimds-gate', state: RUNNING }] },
 })
 

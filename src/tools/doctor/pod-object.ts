@@ -11,9 +11,9 @@ import {
   type Pod,
   REDIRECT,
   SIDECAR,
-} from '../../../kubernetes/pod.ts'
-import { parseJson } from '../../../lib/json.ts'
-import { type RoutingMode, SIDECAR_MODES } from '../../../lib/sidecar-interface.ts'
+} from '../../kubernetes/pod.ts'
+import { getItems, isRead, type Kubectl, type Unread } from './kubectl.ts'
+import { type RoutingMode, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
 
@@ -25,18 +25,13 @@ const State = z.looseObject({
   ),
 })
 
-export const ContainerStatus = z.looseObject({
+const ContainerStatus = z.looseObject({
   name: z.string(),
   restartCount: z.optional(z.number()),
-  started: z.optional(z.boolean()),
   ready: z.optional(z.boolean()),
   state: z.optional(State),
   lastState: z.optional(State),
 })
-
-const Metadata = z.looseObject({ name: z.string(), namespace: text })
-
-const Spec = z.looseObject({ nodeName: text })
 
 const Status = z.object({
   phase: text,
@@ -51,28 +46,64 @@ const Status = z.object({
 
 export type ContainerStatus = z.infer<typeof ContainerStatus>
 
+const ClusterObject = z.object({
+  metadata: z.looseObject({
+    name: z.string(),
+    namespace: text,
+    labels: z.optional(z.record(z.string(), z.string())),
+    creationTimestamp: text,
+    deletionTimestamp: text,
+  }),
+  spec: z.looseObject({ nodeName: text }),
+  status: Status,
+})
+
+/** A pod of the cluster. */
 export interface ClusterPod {
   readonly pod: Pod
   readonly name: string
   readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
   /** Undefined until it is scheduled. */
   readonly node: string | undefined
+  readonly isReady: boolean
+  readonly isBeingDeleted: boolean
+  /** In the order of time; empty if it is not known. */
+  readonly createdAt: string
   readonly status: z.infer<typeof Status>
-}
-
-/** Returns the pod; undefined if the text is none. */
-export function parseClusterPod(json: string): ClusterPod | undefined {
-  return readClusterPod(parseJson(json))
 }
 
 /** Returns the pod; undefined if the object is none. */
 export function readClusterPod(value: unknown): ClusterPod | undefined {
   const pod = parsePod(value, [])
-  const parsed = z.object({ metadata: Metadata, spec: Spec, status: Status }).safeParse(value)
-  if (pod === undefined || !parsed.success) return undefined
-  const { metadata, spec, status } = parsed.data
-  const { name, namespace = 'default' } = metadata
-  return { pod, name, namespace, node: spec.nodeName, status }
+  const { data } = ClusterObject.safeParse(value)
+  if (pod === undefined || data === undefined) return undefined
+  const { metadata, spec, status } = data
+  const { name, namespace = 'default', labels = {}, creationTimestamp: createdAt = '' } = metadata
+  const ready = status.conditions?.find(({ type }) => type === 'Ready')
+  return {
+    pod,
+    name,
+    namespace,
+    labels,
+    node: spec.nodeName,
+    isReady: ready?.status === 'True',
+    isBeingDeleted: metadata.deletionTimestamp !== undefined,
+    createdAt,
+    status,
+  }
+}
+
+/** Selects the objects of the node agent, by the label of the chart. */
+export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
+
+/** Gets pods with the rights of the user. */
+export async function getPods(
+  kubectl: Kubectl,
+  ...args: readonly string[]
+): Promise<ClusterPod[] | Unread> {
+  const items = await getItems(kubectl, z.unknown(), 'pods', ...args)
+  return isRead(items) ? items.flatMap((item) => readClusterPod(item) ?? []) : items
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */
