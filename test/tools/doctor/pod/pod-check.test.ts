@@ -272,7 +272,10 @@ describe('a pod of mode node', () => {
     const args = ['node-agent', '--broker-admin-listen=[::]:9999']
     const agent = {
       metadata: { namespace: 'wimds-node-agent', name: 'x' },
-      spec: { containers: [{ name: 'wimds-node-agent', args }], volumes: [{ name: 'pods', hostPath: {} }] },
+      spec: {
+        containers: [{ name: 'wimds-node-agent', args }],
+        volumes: [{ name: 'pods', hostPath: {} }],
+      },
       status: { containerStatuses: [{ name: 'wimds-node-agent', state: RUNNING }] },
     }
     return [
