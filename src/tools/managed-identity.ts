@@ -1,5 +1,6 @@
-/** The ARM resource id of a user-assigned managed identity, and the names of federated credentials. */
+/** Managed identities and their federated credentials, as Azure and its command line name them. */
 import { createHash } from 'node:crypto'
+import { quoteForShell } from './shell.ts'
 
 export interface ManagedIdentityId {
   readonly subscription: string
@@ -46,4 +47,49 @@ export function createCredentialName(issuer: string, subject: string): string {
   const prefix = ['wimds', ...words].join('-').slice(0, MAX_LENGTH - HASH_LENGTH - 1)
   const hash = createHash('sha256').update(`${issuer}\n${subject}`).digest('hex')
   return `${prefix.replace(/-+$/, '')}-${hash.slice(0, HASH_LENGTH)}`
+}
+
+/** Returns the flags of the Azure CLI that name the identity. */
+export function formatIdentityFlags({
+  name,
+  resourceGroup,
+  subscription,
+}: ManagedIdentityId): string {
+  return `--identity-name ${quoteForShell(name)} --resource-group ${quoteForShell(resourceGroup)} --subscription ${quoteForShell(subscription)}`
+}
+
+interface Credential {
+  readonly name: string
+  readonly issuer: string
+  readonly subject: string
+  readonly audience: string
+}
+
+/** Returns the parts of the command that writes a credential. The flags name the managed identity or the application. */
+export function formatWrite(
+  verb: 'create' | 'update',
+  { kind, flags }: { readonly kind: 'managed-identity' | 'application'; readonly flags: string },
+  { name, issuer, subject, audience }: Credential,
+): string[] {
+  if (kind === 'managed-identity') {
+    return [
+      `az identity federated-credential ${verb}`,
+      `--name ${quoteForShell(name)}`,
+      flags,
+      `--issuer ${quoteForShell(issuer)}`,
+      `--subject ${quoteForShell(subject)}`,
+      `--audiences ${quoteForShell(audience)}`,
+    ]
+  }
+  const credential = { issuer, subject, audiences: [audience] }
+  // A name cannot be changed.
+  const [id, parameters] =
+    verb === 'update'
+      ? [` --federated-credential-id ${quoteForShell(name)}`, credential]
+      : ['', { name, ...credential }]
+  return [
+    `az ad app federated-credential ${verb}`,
+    flags + id,
+    `--parameters ${quoteForShell(JSON.stringify(parameters))}`,
+  ]
 }

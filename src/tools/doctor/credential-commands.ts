@@ -4,8 +4,13 @@ import type { AssertionClaims } from '../../lib/errors.ts'
 import { hasUnexpectedAudience } from '../../broker/exchange/assertion.ts'
 import type { Identity } from '../../broker/identities.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
-import { createCredentialName, parseManagedIdentityId } from '../managed-identity.ts'
-import { formatCommand, isPlainWord, namesFileForAz, type ShellCommand } from '../shell.ts'
+import {
+  createCredentialName,
+  formatIdentityFlags,
+  formatWrite,
+  parseManagedIdentityId,
+} from '../managed-identity.ts'
+import { isPlainWord, namesFileForAz, quoteForShell } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
 
 export type Commands = NonNullable<Finding['commands']>
@@ -76,21 +81,14 @@ function findIdentityName({ name, clientId, resourceId }: Rejected['identity']):
 }
 
 function listCredentials({ name, clientId, resourceId }: Rejected['identity']): Commands {
-  const table = ['output', 'table'] as const
   return [
     {
       purpose: `List the federated credentials of ${name}, a managed identity`,
-      command: formatCommand({
-        words: 'az identity federated-credential list',
-        flags: [...createIdentityFlags(resourceId), table],
-      }),
+      command: `az identity federated-credential list ${formatFlags(resourceId)} --output table`,
     },
     {
       purpose: 'or of an application registration',
-      command: formatCommand({
-        words: 'az ad app federated-credential list',
-        flags: [['id', clientId], table],
-      }),
+      command: `az ad app federated-credential list --id ${quoteForShell(clientId)} --output table`,
     },
   ]
 }
@@ -104,44 +102,28 @@ function canCreateCredential({ issuer, subject, audience }: AssertionClaims): bo
 }
 
 function createCredential(
-  { name: identityName, clientId, resourceId }: Rejected['identity'],
+  { name, clientId, resourceId }: Rejected['identity'],
   { issuer, subject, audience: [audience = DEFAULT_AUDIENCE] }: AssertionClaims,
 ): Commands {
-  const name = createCredentialName(issuer, subject)
-  const parameters = JSON.stringify({ name, issuer, subject, audiences: [audience] })
+  const credential = { name: createCredentialName(issuer, subject), issuer, subject, audience }
+  const create = (kind: 'managed-identity' | 'application', flags: string) =>
+    formatWrite('create', { kind, flags }, credential).join(' ')
   return [
     {
-      purpose: `Create the federated credential of ${identityName}, a managed identity`,
-      command: formatCommand({
-        words: 'az identity federated-credential create',
-        flags: [
-          ['name', name],
-          ...createIdentityFlags(resourceId),
-          ['issuer', issuer],
-          ['subject', subject],
-          ['audiences', audience],
-        ],
-      }),
+      purpose: `Create the federated credential of ${name}, a managed identity`,
+      command: create('managed-identity', formatFlags(resourceId)),
     },
     {
       purpose: 'or of an application registration',
-      command: formatCommand({
-        words: 'az ad app federated-credential create',
-        flags: [
-          ['id', clientId],
-          ['parameters', parameters],
-        ],
-      }),
+      command: create('application', `--id ${quoteForShell(clientId)}`),
     },
   ]
 }
 
-/** Returns the flags that select a managed identity, with placeholders if its resource id is not configured. */
-function createIdentityFlags(resourceId: string | undefined): ShellCommand['flags'] {
-  const id = parseManagedIdentityId(resourceId ?? '')
-  return [
-    ['identity-name', id?.name ?? 'IDENTITY_NAME'],
-    ['resource-group', id?.resourceGroup ?? 'RESOURCE_GROUP'],
-    ...(id === undefined ? [] : [['subscription', id.subscription] as const]),
-  ]
+/** Returns the flags that name a managed identity, with placeholders if its resource id is not configured. */
+function formatFlags(resourceId = ''): string {
+  const id = parseManagedIdentityId(resourceId)
+  return id === undefined
+    ? '--identity-name IDENTITY_NAME --resource-group RESOURCE_GROUP'
+    : formatIdentityFlags(id)
 }

@@ -1,7 +1,6 @@
 /** Reads what exists in Azure from the JSON that `az … list` prints. */
 import { basename } from 'node:path'
 import * as z from 'zod/mini'
-import { formatProblem } from '../../lib/errors.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { parseJson } from '../../lib/json.ts'
 import {
@@ -65,45 +64,23 @@ const Application = z.pipe(
 
 const ListedIdentity = z.union([ManagedIdentity, Application])
 
-/**
- * Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file of another kind.
- */
+/** Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file or an element of another kind. */
 export function parseIdentityList({ name, source }: JsonFile, problems: string[]): KnownIdentity[] {
   const items = z.array(z.unknown()).safeParse(parseJson(source)).data
   if (items === undefined) {
     problems.push(
-      formatProblem({
-        problem: `${name}: is not the output of az identity list or az ad app list with -o json`,
-        fix: `az identity list -o json > ${quoteForShell(name)}`,
-      }),
+      `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
+    )
+  }
+  return (items ?? []).flatMap((item, index) => {
+    const known = ListedIdentity.safeParse(item).data
+    if (known !== undefined) return [known]
+    problems.push(
+      `${name}: element ${index} has neither the clientId and id of a managed identity nor the appId of an application. Fix: pass the output of az identity list or az ad app list as it is`,
     )
     return []
-  }
-  return items.flatMap((item, index) => {
-    const known = ListedIdentity.safeParse(item).data
-    if (known === undefined) {
-      problems.push(
-        formatProblem({
-          problem: `${name}: element ${index} is neither a managed identity nor an application: ${describeItem(item)}`,
-          fix: `pass the output of az identity list or az ad app list as it is`,
-        }),
-      )
-      return []
-    }
-    return [known]
   })
 }
-
-/** Says which member of the element is wrong. */
-function describeItem(item: unknown): string {
-  const { clientId, appId = clientId, id } = parseRecord(item)
-  if (appId === undefined) return 'it has no clientId and no appId'
-  if (typeof appId !== 'string' || !isGuid(appId)) return `${JSON.stringify(appId)} is no client id`
-  return `${JSON.stringify(id)} is no resource id of a managed identity`
-}
-
-const parseRecord = (value: unknown) =>
-  z.record(z.string(), z.unknown()).safeParse(value).data ?? {}
 
 const Credential = z.object({
   id: z.optional(z.string()),
@@ -121,10 +98,7 @@ export function parseExistingLists({ name, source }: JsonFile, problems: string[
   const parsed = z.array(Credential).safeParse(parseJson(source))
   if (!parsed.success) {
     problems.push(
-      formatProblem({
-        problem: `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json`,
-        fix: `write that output to it`,
-      }),
+      `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`,
     )
     return []
   }

@@ -1,8 +1,6 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost, guid } from '../../broker/config/parsers.ts'
-import { BrokerError, ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
-import { scrub } from '../../lib/scrub.ts'
-import { readAssertion } from '../../broker/exchange/assertion.ts'
+import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import type { TemplatePath } from '../inject/manifests/workloads.ts'
 import {
@@ -11,7 +9,6 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { errorCode, errorMessage } from '../../lib/describe-error.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsLabel } from '../../lib/object-names.ts'
@@ -42,7 +39,7 @@ export const TRUST = {
   flags: {
     issuer: {
       value: 'URL|FILE',
-      help: "issuer of the cluster's tokens, or a file with it: a projected token, or the output of kubectl get --raw /.well-known/openid-configuration; required",
+      help: "issuer of the cluster's tokens, or a file with the output of kubectl get --raw /.well-known/openid-configuration; required",
     },
     output: {
       short: 'o',
@@ -221,29 +218,15 @@ async function readIssuer(
 }
 
 async function readIssuerFile(path: string, problems: string[]): Promise<string | undefined> {
-  try {
-    const document = parseJsonObject(await readNamedFile(path))
-    if (document === undefined) return (await readAssertion(path)).issuer
-    if (typeof document['issuer'] === 'string') return document['issuer']
-    problems.push(`--issuer: ${path} is a JSON document without issuer`)
-  } catch (error) {
-    const isMissing = error instanceof ConfigError && errorCode(error.cause) === 'ENOENT'
-    problems.push(
-      formatProblem({
-        setting: '--issuer',
-        problem: isMissing ? `${path} is neither an https URL nor a file` : describeProblem(error),
-        fix: 'pass the URL of the issuer, its discovery document, or a projected token',
-      }),
-    )
-  }
+  const text = await readNamedFile(path).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+  })
+  const issuer = parseJsonObject(text ?? '')?.['issuer']
+  if (typeof issuer === 'string') return issuer
+  problems.push(
+    `--issuer: ${path} is neither an https URL nor a discovery document. Fix: pass the URL of the issuer, or a file with the output of kubectl get --raw /.well-known/openid-configuration`,
+  )
   return undefined
-}
-
-/** Returns the message of an error without its fix. */
-function describeProblem(error: unknown): string {
-  if (error instanceof BrokerError) return scrub(error.problem)
-  if (!(error instanceof ConfigError)) return errorMessage(error)
-  return error.problems.map(({ problem }) => scrub(problem)).join('; ')
 }
 
 async function readInventory(

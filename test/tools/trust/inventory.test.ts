@@ -43,15 +43,9 @@ test('reads az identity list and az ad app list', () => {
 
 test.each([
   [{ not: 'a list' }, 'is not the output of az identity list'],
-  [
-    [{ clientId: 'x' }],
-    'element 0 is neither a managed identity nor an application: "x" is no client id',
-  ],
-  [[MANAGED, { name: 'x' }], 'element 1 is neither .*: it has no clientId and no appId'],
-  [
-    [{ ...MANAGED, id: '/x' }],
-    'element 0 is neither .*: "/x" is no resource id of a managed identity',
-  ],
+  [[{ clientId: 'x' }], 'element 0 has neither the clientId and id of a managed identity'],
+  [[MANAGED, { name: 'x' }], 'element 1 has neither .* nor the appId of an application'],
+  [[{ ...MANAGED, id: '/x' }], 'element 0 has neither '],
 ])('rejects another list of identities: %j', (content, problem) => {
   const { problems } = parse(parseIdentityList, content)
   expect(problems).toEqual([expect.stringMatching(`^list\\.json: ${problem}.*Fix: `)])

@@ -1,4 +1,5 @@
 /** Formats the plan as a shell script of `az` commands. */
+import { formatIdentityFlags, formatWrite } from '../../managed-identity.ts'
 import { quoteForShell } from '../../shell.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { ExistingCredential } from '../inventory.ts'
@@ -51,35 +52,16 @@ function formatIdentity(identity: PlannedIdentity): string[] {
     ...writes.flatMap((credential, index) => [
       ...(index === 0 ? [] : pause),
       `# For ${toLine(credential.sources.join(', '))}`,
-      formatWrite(credential, identity).join(' \\\n  '),
+      formatCommand(credential, identity),
     ]),
     ...identity.extra.flatMap((credential) => formatExtra(credential, identity)),
   ]
 }
 
-/** Returns the lines of the command. */
-function formatWrite(credential: PlannedCredential, identity: PlannedIdentity): string[] {
-  const { name, issuer, subject, audience, state } = credential
-  const [verb, id] = state === 'different' ? ['update', formatId(name)] : ['create', '']
-  const target = formatTarget(identity)
-  if (identity.kind === 'application') {
-    // A name cannot be changed.
-    const named = state === 'different' ? {} : { name }
-    const parameters = JSON.stringify({ ...named, issuer, subject, audiences: [audience] })
-    return [
-      `az ad app federated-credential ${verb}`,
-      target + id,
-      `--parameters ${quoteForShell(parameters)} --output none`,
-    ]
-  }
-  return [
-    `az identity federated-credential ${verb}`,
-    `--name ${quoteForShell(name)}`,
-    target,
-    `--issuer ${quoteForShell(issuer)}`,
-    `--subject ${quoteForShell(subject)}`,
-    `--audiences ${quoteForShell(audience)} --output none`,
-  ]
+function formatCommand(credential: PlannedCredential, identity: PlannedIdentity): string {
+  const verb = credential.state === 'different' ? 'update' : 'create'
+  const target = { kind: identity.kind, flags: formatTarget(identity) }
+  return `${formatWrite(verb, target, credential).join(' \\\n  ')} --output none`
 }
 
 /** Returns true for a managed identity whose name is not known. */
@@ -90,16 +72,9 @@ function needsLookup({ kind, id }: PlannedIdentity): boolean {
 /** Returns the flags that name the identity. */
 function formatTarget({ kind, id, clientId }: PlannedIdentity): string {
   if (kind === 'application') return `--id ${clientId}`
-  if (id === undefined) return '--identity-name "$name" --resource-group "$group"'
-  const [name, group, subscription] = [id.name, id.resourceGroup, id.subscription].map(
-    quoteForShell,
-  )
-  return `--identity-name ${name} --resource-group ${group} --subscription ${subscription}`
-}
-
-/** Returns the flag that names a credential of an application. */
-function formatId(name: string): string {
-  return ` --federated-credential-id ${quoteForShell(name)}`
+  return id === undefined
+    ? '--identity-name "$name" --resource-group "$group"'
+    : formatIdentityFlags(id)
 }
 
 /** Returns a comment: only the user knows whether the input had every workload of the cluster. */
@@ -109,7 +84,7 @@ function formatExtra(credential: ExistingCredential, identity: PlannedIdentity):
   const lookup = needsLookup(identity) ? `find_identity ${identity.clientId} && ` : ''
   const command =
     identity.kind === 'application'
-      ? `az ad app federated-credential delete ${target}${formatId(name)}`
+      ? `az ad app federated-credential delete ${target} --federated-credential-id ${quoteForShell(name)}`
       : `${lookup}az identity federated-credential delete ${target} --name ${quoteForShell(name)}`
   return [
     `# The input does not need the credential for ${toLine(subject)}. To delete it:`,
