@@ -1,19 +1,18 @@
 /** Starts the simulated cluster issuer, Entra ID and vault, connected to each other. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Dispatcher } from 'undici'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
-import { countExchanges, createExchangeLog, type ExchangeLog } from './control/exchange-log.ts'
+import { countExchanges, createExchangeLog } from './control/exchange-log.ts'
 import { DEFAULT_SECRETS, createDefaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
-import { DirectorySchema, type Directory, type DirectoryInput } from './entra/directory.ts'
+import { DirectorySchema, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
-import { createFaults, type FaultInput, type Faults, type FaultTarget } from './faults/faults.ts'
+import { createFaults, type FaultInput, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
 import { createFetchText } from './http/fetch-text.ts'
 import { createOrigins, type Listen, type Origins } from './http/origins.ts'
-import { createIssuer, type ClusterIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
+import { createIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { failToCreate, openStateDir } from './state-dir.ts'
 import { createVault, type VaultSecret } from './vault/vault.ts'
@@ -53,38 +52,7 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
   readonly sleep?: (ms: number) => Promise<void>
 }
 
-export interface Simulator extends AsyncDisposable {
-  /** Tenant and client id of the directory's first application. Default: orders. */
-  readonly tenantId: string
-  readonly clientId: string
-  /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
-  readonly authorityHost: string
-  /** Origin of the vault. */
-  readonly vaultUrl: string
-  /** The CA that issued the servers' certificates, as PEM and as a file. */
-  readonly caPem: string
-  readonly caFile: string
-  /** The projected token: the value for AZURE_FEDERATED_TOKEN_FILE. */
-  readonly tokenFile: string
-  readonly issuer: ClusterIssuer
-  /** The directory of Entra ID. A change applies from the next request on. */
-  readonly directory: Directory
-  readonly secrets: Map<string, VaultSecret>
-  /** Faults of all servers: `simulator.faults.add({ kind: 'throttled', times: 1 })`. */
-  readonly faults: Faults
-  /** Requests and outcomes of all servers, without tokens. */
-  readonly log: ExchangeLog
-  /** Returns how many exchanges the log has. The attempts of an exchange have one correlation id, and count once. */
-  exchanges(): number
-  /** An undici dispatcher that reaches the servers without DNS and accepts their certificates. */
-  readonly dispatcher: Dispatcher
-  /** Signs a new projected token and replaces the file, as the kubelet does. */
-  rotateToken(claims?: ProjectedTokenClaims): Promise<void>
-  /** Replaces the file's content with any text, such as a truncated token. */
-  writeToken(text: string): Promise<void>
-  /** Stops all servers and ends their connections. Safe to call twice. */
-  close(): Promise<void>
-}
+export type Simulator = Awaited<ReturnType<typeof createSimulator>>
 
 type Closer = () => Promise<void>
 
@@ -92,7 +60,7 @@ type Closer = () => Promise<void>
  * Starts a simulator and writes its files and a first token that is valid for an hour. It connects
  * to nothing but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
  */
-export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+export async function createSimulator(options: SimulatorOptions = {}) {
   const origins = createOrigins(options.ports ?? true)
   const closers: Closer[] = [() => origins.close()]
   const close = async (): Promise<void> => {
@@ -111,7 +79,7 @@ async function build(
   origins: Origins,
   closers: Closer[],
   close: Closer,
-): Promise<Simulator> {
+) {
   const { now = Date.now } = options
   const stateDir = await openStateDir(options.stateDir)
   closers.unshift(() => stateDir.close())
@@ -152,22 +120,34 @@ async function build(
   at.entra.mount(withControl(entraWithFaults, { faults, log, directory, rotateToken }))
 
   return {
+    /** Tenant and client id of the directory's first application. Default: orders. */
     tenantId,
     clientId: first?.clientId ?? ORDERS.clientId,
+    /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
     authorityHost: at.entra.url,
     vaultUrl: at.vault.url,
+    /** The CA that issued the servers' certificates, as PEM and as a file. */
     caPem,
     caFile,
+    /** The projected token: the value for AZURE_FEDERATED_TOKEN_FILE. */
     tokenFile: tokenFile.path,
     issuer,
+    /** The directory of Entra ID. A change applies from the next request on. */
     directory,
     secrets,
+    /** Faults of all servers: `simulator.faults.add({ kind: 'throttled', times: 1 })`. */
     faults,
+    /** Requests and outcomes of all servers, without tokens. */
     log,
+    /** Returns how many exchanges the log has. The attempts of an exchange have one correlation id, and count once. */
     exchanges: () => countExchanges(log.entries()),
+    /** An undici dispatcher that reaches the servers without DNS and accepts their certificates. */
     dispatcher,
+    /** Signs a new projected token and replaces the file, as the kubelet does. */
     rotateToken,
-    writeToken: (text) => tokenFile.write(text),
+    /** Replaces the file's content with any text, such as a truncated token. */
+    writeToken: (text: string) => tokenFile.write(text),
+    /** Stops all servers and ends their connections. Safe to call twice. */
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -71,8 +71,11 @@ async function readPodOf(
   if (labels.length === 0) return undefined
   const pods = await getPods(kubectl, `--selector=${labels.join(',')}`)
   if (!isRead(pods)) return undefined
-  const order = ({ isReady, createdAt }: ClusterPod) => `${isReady ? 0 : 1} ${createdAt}`
-  return pods.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
+  return pods.toSorted((a, b) => formatOrder(b).localeCompare(formatOrder(a)))[0]
+}
+
+function formatOrder({ isReady, createdAt }: ClusterPod): string {
+  return `${isReady ? 0 : 1} ${createdAt}`
 }
 
 const CreationEvent = z.looseObject({

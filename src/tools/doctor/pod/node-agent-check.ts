@@ -163,12 +163,13 @@ async function readComplaint(kubectl: Kubectl, { namespace, name }: Agent): Prom
 
 /** Returns the agent to ask, of two during a rollout. In this order: it runs, is not being deleted, is ready, is newer. */
 function chooseAgent(agents: readonly ClusterPod[]): ClusterPod | undefined {
-  const order = (agent: ClusterPod) => {
-    const { state, ready = false } = findStatus(agent, CONTAINER) ?? {}
-    const flags = [state?.running !== undefined, !agent.isBeingDeleted, ready]
-    return [...flags.map(Number), agent.createdAt].join(' ')
-  }
-  return agents.toSorted((a, b) => order(b).localeCompare(order(a)))[0]
+  return agents.toSorted((a, b) => formatOrder(b).localeCompare(formatOrder(a)))[0]
+}
+
+function formatOrder(agent: ClusterPod): string {
+  const { state, ready = false } = findStatus(agent, CONTAINER) ?? {}
+  const flags = [state?.running !== undefined, !agent.isBeingDeleted, ready]
+  return [...flags.map(Number), agent.createdAt].join(' ')
 }
 
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */

@@ -1,13 +1,5 @@
 /** Parses the documents of a manifest, each for itself. */
-import {
-  type Document,
-  isCollection,
-  isNode,
-  LineCounter,
-  parseDocument,
-  type Tags,
-  visit,
-} from 'yaml'
+import { type Document, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml'
 
 export interface ParsedDocument {
   /** Its own text. */

@@ -1,12 +1,7 @@
 /** Creates access tokens with the claims of version 1 or 2, and the token response. */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { Application, Resource, Tenant } from './directory.ts'
-
-export interface TokenSigner {
-  readonly jwk: JWK
-  sign(claims: Readonly<Record<string, unknown>>, version: 1 | 2): Promise<string>
-}
 
 export interface Grant {
   readonly tenant: Tenant
@@ -26,13 +21,13 @@ export interface Grant {
 const BACKDATED_SECONDS = 300
 
 /** Creates a signer with a new RS256 key. Its key id has the form of a certificate thumbprint. */
-export async function createTokenSigner(): Promise<TokenSigner> {
+export async function createTokenSigner() {
   const { publicKey, privateKey } = await generateKeyPair('RS256')
   const jwk = await exportJWK(publicKey)
   const kid = createHash('sha1').update(JSON.stringify(jwk)).digest('base64url')
   return {
     jwk: { ...jwk, use: 'sig', alg: 'RS256', kid, x5t: kid },
-    sign: (claims, version) =>
+    sign: (claims: Readonly<Record<string, unknown>>, version: 1 | 2) =>
       new SignJWT(claims)
         .setProtectedHeader({
           typ: 'JWT',

@@ -75,38 +75,32 @@ export type Effects = { readonly [Kind in ChangeKind]?: Extract<Fault, { kind: K
 const CHANGES = ['delay', 'slow-body', 'lifetime', 'clock'] as const
 type ChangeKind = (typeof CHANGES)[number]
 
-export interface Faults {
-  /** Appends faults. Throws a ZodError for an invalid one. */
-  add(...faults: readonly FaultInput[]): void
-  /** Replaces all faults. */
-  set(faults: readonly FaultInput[]): void
-  clear(): void
-  /** Returns the remaining faults, with `times` as the number of requests left. */
-  list(): readonly Fault[]
-  /** Returns the faults for one request and counts them as used. */
-  take(target: FaultTarget, clientId: string | undefined): Effects
-}
+export type Faults = ReturnType<typeof createFaults>
 
 const parse = (faults: readonly FaultInput[]) =>
   FaultsSchema.parse(faults).map((fault) => ({ fault, left: fault.times ?? Infinity }))
 
 /** Creates an empty list of faults. */
-export function createFaults(): Faults {
+export function createFaults() {
   let active: { fault: Fault; left: number }[] = []
 
   return {
-    add(...faults) {
+    /** Appends faults. Throws a ZodError for an invalid one. */
+    add(...faults: readonly FaultInput[]): void {
       active = [...active, ...parse(faults)]
     },
-    set(faults) {
+    /** Replaces all faults. */
+    set(faults: readonly FaultInput[]): void {
       active = parse(faults)
     },
-    clear() {
+    clear(): void {
       active = []
     },
-    list: () =>
+    /** Returns the remaining faults, with `times` as the number of requests left. */
+    list: (): Fault[] =>
       active.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
-    take(target, clientId) {
+    /** Returns the faults for one request and counts them as used. */
+    take(target: FaultTarget, clientId: string | undefined): Effects {
       const effects: Record<string, Fault> = {}
       for (const entry of active) {
         const { fault } = entry

@@ -1,5 +1,5 @@
 /** Starts the simulated servers on ports and gives each one an origin. */
-import { Agent, buildConnector, type Dispatcher } from 'undici'
+import { Agent, buildConnector } from 'undici'
 import { toLocalHost } from '../../local-host.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
 import type { Server } from './handler.ts'
@@ -11,34 +11,24 @@ export interface Listen {
   readonly port?: number
 }
 
-/** An origin that exists before its server does, because servers name each other's URLs. */
-interface Origin {
-  readonly url: string
-  /** Sets the server. Requests before that are answered with 503. */
-  mount(server: Server): void
-}
-
 interface OriginOptions extends Listen {
   readonly tls: IssuedCertificate
   /** Host name in the URL. Default: the address. */
   readonly publicName?: string | undefined
 }
 
-export interface Origins {
-  open(name: string, options: OriginOptions): Promise<Origin>
-  /** Reaches all origins by their URLs. */
-  readonly dispatcher: Dispatcher
-  close(): Promise<void>
-}
+export type Origins = ReturnType<typeof createOrigins>
 
 /** Creates origins with ports, or with names such as `https://entra.test` for `dispatcher` only. */
-export function createOrigins(ports: boolean): Origins {
+export function createOrigins(ports: boolean) {
   const addresses = new Map<string, Required<Listen>>()
   const dispatcher = createLocalDispatcher(addresses)
   const closers = [() => dispatcher.destroy()]
   return {
+    /** Reaches all origins by their URLs. */
     dispatcher,
-    async open(name, { publicName, ...options }) {
+    /** Opens an origin before its server exists, because servers name each other's URLs. Until then it answers 503. */
+    async open(name: string, { publicName, ...options }: OriginOptions) {
       let mounted = answerUnavailable
       const running = await serve((request) => mounted(request), options)
       closers.push(() => running.close())
@@ -48,7 +38,7 @@ export function createOrigins(ports: boolean): Origins {
       addresses.set(new URL(url).host, { host: local, port: running.port })
       return {
         url,
-        mount: (server) => {
+        mount: (server: Server) => {
           mounted = server
         },
       }

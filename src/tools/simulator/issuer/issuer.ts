@@ -20,21 +20,6 @@ export const ProjectedTokenSchema = z
   .partial()
 export type ProjectedTokenClaims = z.infer<typeof ProjectedTokenSchema>
 
-export interface ClusterIssuer {
-  /** The exact `iss`, which a federated credential must have. */
-  readonly issuer: string
-  /** Serves the discovery document and the key set. */
-  readonly handler: Handler
-  sign(claims?: ProjectedTokenClaims): Promise<Secret>
-  /**
-   * Signs with a new key from now on and returns its id. Older keys stay published, so their tokens
-   * stay valid. With `published: false` the new key is not published (AADSTS7000272).
-   */
-  rotateKey(options?: { readonly published?: boolean | undefined }): Promise<string>
-  /** Removes every key except the current one from the key set. */
-  retireOldKeys(): void
-}
-
 interface SigningKey {
   readonly kid: string
   readonly privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey']
@@ -42,10 +27,7 @@ interface SigningKey {
 }
 
 /** Creates an issuer with one new RS256 key. `issuer` is the exact `iss`; the documents are under its path. */
-export async function createIssuer(
-  issuer: string,
-  now: () => number = Date.now,
-): Promise<ClusterIssuer> {
+export async function createIssuer(issuer: string, now: () => number = Date.now) {
   const base = issuer.replace(/\/$/u, '')
   const path = new URL(issuer).pathname.replace(/\/$/u, '')
   let current = await createKey()
@@ -55,24 +37,32 @@ export async function createIssuer(
     [`${path}/.well-known/openid-configuration`, () => createDiscoveryDocument(issuer, base)],
     [`${path}/openid/v1/jwks`, () => ({ keys: published })],
   ])
+  /** Serves the discovery document and the key set. */
+  const handler: Handler = async (request) => {
+    const document = documents.get(new URL(request.url).pathname)
+    if (!document || request.method !== 'GET') {
+      return createJsonResponse(404, { kind: 'Status', status: 'Failure', code: 404 })
+    }
+    return createJsonResponse(200, document(), { 'cache-control': 'public, max-age=3600' })
+  }
 
   return {
+    /** The exact `iss`, which a federated credential must have. */
     issuer,
-    handler: async (request) => {
-      const document = documents.get(new URL(request.url).pathname)
-      if (!document || request.method !== 'GET') {
-        return createJsonResponse(404, { kind: 'Status', status: 'Failure', code: 404 })
-      }
-      return createJsonResponse(200, document(), { 'cache-control': 'public, max-age=3600' })
-    },
-    sign: (claims = {}) => sign(current, issuer, claims, now()),
-    async rotateKey({ published: isPublished = true } = {}) {
+    handler,
+    sign: (claims: ProjectedTokenClaims = {}) => sign(current, issuer, claims, now()),
+    /**
+     * Signs with a new key from now on and returns its id. Older keys stay published, so their tokens stay valid. With
+     * `published: false` the new key is not published (AADSTS7000272).
+     */
+    async rotateKey({ published: isPublished = true } = {}): Promise<string> {
       const next = await createKey()
       if (isPublished) published = [next.jwk, ...published]
       current = next
       return next.kid
     },
-    retireOldKeys() {
+    /** Removes every key except the current one from the key set. */
+    retireOldKeys(): void {
       published = published.filter(({ kid }) => kid === current.kid)
     },
   }

@@ -5,7 +5,7 @@ import { inject } from '../../../../src/injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
 import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
 import { serve } from '../../../../src/tools/simulator/http/serve.ts'
-import { createIssuer, type ClusterIssuer } from '../../../../src/tools/simulator/issuer/issuer.ts'
+import { createIssuer } from '../../../../src/tools/simulator/issuer/issuer.ts'
 import { connectProxy } from '../../../broker/exchange/connect-proxy.ts'
 import { createFolder } from '../../../fixtures/folder.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
@@ -28,7 +28,10 @@ const caFile = resources.use(createFolder()).write('ca.crt', authority.caPem)
 const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, WIMDS_CA_FILE: caFile }
 
 /** Returns the answer with what the API server says of itself at a path. */
-async function documentOf(issuer: ClusterIssuer, call: string): Promise<KubectlAnswer> {
+async function documentOf(
+  issuer: Awaited<ReturnType<typeof createIssuer>>,
+  call: string,
+): Promise<KubectlAnswer> {
   const url = new URL(call.slice(1), ISSUER)
   return { call, stdout: await (await issuer.handler(new Request(url))).text() }
 }
