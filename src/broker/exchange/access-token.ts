@@ -8,8 +8,8 @@ import type { Clock } from '../tokens/clock.ts'
 import { createLifetime, toWallTimes } from '../tokens/lifetime.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { type Assertion, decodeClaims } from './assertion.ts'
+import type { Route } from './dispatcher.ts'
 import type { TokenEndpointResponse } from './token-endpoint.ts'
-import type { Destination } from './transport-errors.ts'
 
 /** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
 const MAX_LIFETIME_SECONDS = 31_536_000
@@ -29,10 +29,11 @@ export function parseToken(
   { json }: TokenEndpointResponse,
   { issuer, subject }: Pick<Assertion, 'issuer' | 'subject'>,
   { startedAt, clock }: { readonly startedAt: number; readonly clock: Clock },
-  { name, wrongServerFix }: Destination,
+  { findDestination }: Route,
 ): AccessToken {
   const { data } = TokenBody.safeParse(json)
   if (data === undefined) {
+    const { name, wrongServerFix } = findDestination()
     const problem = `the request to ${name} got 200 without a usable token`
     throw new BrokerError('entra_bad_response', problem, wrongServerFix)
   }

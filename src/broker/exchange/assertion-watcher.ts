@@ -33,19 +33,10 @@ interface WatcherOptions {
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
 
-/** A watcher that polls until it is closed. */
-export interface AssertionWatcher {
-  /** State by file; empty before the first poll. */
-  readonly states: ReadonlyMap<string, AssertionState>
-  /** Polls all files now; resolves when each file without a read inflight has been read. */
-  readonly poll: () => Promise<void>
-  readonly close: () => void
-}
-
 const POLLING: AssertionPolling = { pollMs: 2000, initialPollMs: 200 }
 
-/** Polls, because not every file system reports the kubelet's symlink swap as a change. */
-export function watchAssertions(options: WatcherOptions): AssertionWatcher {
+/** Polls until it is closed, because not every file system reports the kubelet's symlink swap as a change. */
+export function watchAssertions(options: WatcherOptions) {
   const { files, read, clock, polling = POLLING, onChange } = options
   const states = new Map<string, AssertionState>()
   const inflight = new Set<string>()
@@ -78,7 +69,9 @@ export function watchAssertions(options: WatcherOptions): AssertionWatcher {
   }
 
   return {
+    /** State by file; empty before the first poll. */
     states,
+    /** Polls all files now; resolves when each file without a read inflight has been read. */
     poll,
     close: () => {
       isClosed = true
@@ -97,7 +90,6 @@ function toFailure(
 }
 
 function isSameState(a: AssertionState | undefined, b: AssertionState): boolean {
-  if (a === undefined || a.ok !== b.ok) return false
-  if (a.ok && b.ok) return a.assertion.secret.equals(b.assertion.secret)
-  return !a.ok && !b.ok && a.error.code === b.error.code
+  if (a?.ok === true) return b.ok && a.assertion.secret.equals(b.assertion.secret)
+  return a !== undefined && !b.ok && a.error.code === b.error.code
 }

@@ -1,10 +1,12 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { Dispatcher } from 'undici'
-import type { Config, TokenProxySettings } from '../config/config.ts'
+import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
+import { startDeadline, untilAborted } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { followCertificates } from './ca-file.ts'
-import { Agent, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
+import { readWholeFile } from '../../lib/files.ts'
+import { isCertificates } from '../../lib/pem.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
+import { Agent, Dispatcher, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
 import {
   createProxyDestination,
   type Destination,
@@ -38,10 +40,10 @@ interface DispatcherOptions {
   readonly connectTimeoutMs?: number
 }
 
-/** The dispatcher of a request, and the server that it connects to. */
+/** The dispatcher of a request, and the server that it connects to, which only its errors name. */
 export interface Route {
   readonly dispatcher: Dispatcher
-  readonly destination: Destination
+  readonly findDestination: () => Destination
 }
 
 /** The dispatchers of a configuration. Nothing is connected before a request is sent. */
@@ -64,7 +66,7 @@ export function createExchangeDispatchers({
     ),
     tokenProxy: tokenProxy && {
       dispatcher: createTokenProxyDispatcher(tokenProxy),
-      destination: withPeer(TOKEN_PROXY, tokenProxy.url),
+      findDestination: () => withPeer(TOKEN_PROXY, tokenProxy.url),
     },
   }
 }
@@ -159,4 +161,45 @@ function createContext(extraCa: string): SecureContext {
   const secureContext = createSecureContext()
   secureContext.context.addCACert(extraCa)
   return secureContext
+}
+
+/** How long a request waits for the file of its CAs, whose file system may hang, in milliseconds. */
+const READ_TIMEOUT_MS = 1000
+
+/**
+ * Creates a dispatcher for these certificates, which change when a CA is rotated. It reads their file before each request, and creates another dispatcher when
+ * they have changed. Connections that were trusted by the former ones finish their requests and get no new ones. While the
+ * file cannot be read in time, or has no certificates, the last good ones stay in use.
+ */
+export function followCertificates(
+  { file, pem }: Partial<TrustedCertificates> = {},
+  create: (pem?: string) => Dispatcher,
+  readFile: (path: string) => Promise<string> = readWholeFile,
+): Dispatcher {
+  const first = create(pem)
+  if (file === undefined) return first
+  const share = createSingleFlight<string>()
+  let current = { pem, dispatcher: first }
+
+  /** Never rejects: the last good certificates stay in use. */
+  async function reload(path: string): Promise<Dispatcher> {
+    const deadline = startDeadline(READ_TIMEOUT_MS)
+    const read = share(path, () => readFile(path))
+    const next = await untilAborted(read, deadline.signal).catch(() => current.pem)
+    deadline.clear()
+    if (next !== undefined && next !== current.pem && isCertificates(next)) {
+      current.dispatcher.close().catch(() => {})
+      current = { pem: next, dispatcher: create(next) }
+    }
+    return current.dispatcher
+  }
+
+  return Object.assign(new Dispatcher(), {
+    dispatch: (...request: Parameters<Dispatcher['dispatch']>) => {
+      void reload(file).then((dispatcher) => dispatcher.dispatch(...request))
+      return true
+    },
+    close: () => current.dispatcher.close(),
+    destroy: () => current.dispatcher.destroy(),
+  })
 }

@@ -153,8 +153,8 @@ async function post(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
-  const route: Route = proxied ?? { dispatcher, destination }
+  const findDestination = () => withPeer(ENTRA, `https://${authority.tokenHost}`)
+  const route: Route = proxied ?? { dispatcher, findDestination }
   const startedAt = clock.monotonic()
   const sent = { route, assertion: assertion.secret, signal }
   const response = await postAssertion(request, authority, sent)
@@ -165,7 +165,7 @@ async function post(
     onSkew?.(now - durationMs / 2 - (response.date + 500))
   }
   if (response.status === 200) {
-    return parseToken(response, assertion, { startedAt, clock }, route.destination)
+    return parseToken(response, assertion, { startedAt, clock }, route)
   }
   const isProxied = proxied !== undefined
   const error =

@@ -106,7 +106,7 @@ function rejectGet(url: string): never {
 export async function postForm(
   url: string,
   { headers, body }: PostedForm,
-  { route: { dispatcher, destination }, allowedHost, assertion, signal }: PostOptions,
+  { route: { dispatcher, findDestination }, allowedHost, assertion, signal }: PostOptions,
 ): Promise<TokenEndpointResponse> {
   const { origin, host, protocol, pathname, search } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -126,9 +126,9 @@ export async function postForm(
   } as const
   try {
     const response = await dispatcher.request(sent)
-    return await readResponse(response, assertion, destination)
+    return await readResponse(response, assertion, findDestination)
   } catch (error) {
-    throw error instanceof BrokerError ? error : toTransportError(error, destination)
+    throw error instanceof BrokerError ? error : toTransportError(error, findDestination())
   }
 }
 
@@ -136,23 +136,23 @@ export async function postForm(
 async function readResponse(
   { statusCode: status, headers, body }: Dispatcher.ResponseData,
   assertion: Secret,
-  { name, wrongServerFix }: Destination,
+  findDestination: () => Destination,
 ): Promise<TokenEndpointResponse> {
   if (status >= 300 && status < 400) {
     // Destroying a body emits an error, which ends the process if nothing listens.
     body.on('error', () => {}).destroy()
+    const { name, wrongServerFix } = findDestination()
     throw new BrokerError(
       'entra_redirected',
       `the request to ${name} got a redirect (${status}), which would send the assertion to another host and is not followed`,
       wrongServerFix,
     )
   }
-  const createError = () =>
-    new BrokerError(
-      'entra_bad_response',
-      `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`,
-      wrongServerFix,
-    )
+  const createError = () => {
+    const { name, wrongServerFix } = findDestination()
+    const problem = `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`
+    return new BrokerError('entra_bad_response', problem, wrongServerFix)
+  }
   const received = await readBody(body, MAX_BODY_BYTES, createError)
   const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
   const date = parseHttpDate(String(headers['date'] ?? ''))

@@ -431,7 +431,7 @@ describe('a chained identity', () => {
     })
     const source = createTestExchange({
       dispatcher: simulator.dispatcher,
-      tokenProxy: { dispatcher, destination: TOKEN_PROXY },
+      tokenProxy: { dispatcher, findDestination: () => TOKEN_PROXY },
       clock,
     })
     const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const

@@ -4,10 +4,10 @@ import { rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
 import { Agent, type Dispatcher, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { followCertificates } from '../../../src/broker/exchange/ca-file.ts'
 import {
   createEntraDispatcher,
   createExchangeDispatchers,
+  followCertificates,
 } from '../../../src/broker/exchange/dispatcher.ts'
 import { type CertificateAuthority, createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
