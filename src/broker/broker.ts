@@ -24,7 +24,7 @@ import { TokenCache } from './tokens/token-cache.ts'
 import { toResource } from '../lib/resource.ts'
 import { createCacheRequest } from './tokens/cache-entry.ts'
 import type { CacheRequest, TokenRequest } from './tokens/token.ts'
-import type { ExchangeStack } from './exchange-stack.ts'
+import type { CreateSource } from './exchange-stack.ts'
 
 interface BrokerSources {
   readonly config: Config
@@ -32,7 +32,7 @@ interface BrokerSources {
   readonly readAssertion: AssertionReader
   /** Undefined: as fits files of the own pod. */
   readonly assertionPolling?: AssertionPolling
-  readonly exchanges: ExchangeStack
+  readonly createSource: CreateSource
   readonly log: ProcessLog
 }
 
@@ -118,25 +118,15 @@ export function createBroker(sources: BrokerSources): Broker {
   }
 }
 
-/** Creates the cache of the tokens that Entra ID issues. */
 function createCache(
-  { config, readAssertion, exchanges }: BrokerSources,
-  telemetry: Telemetry,
+  { config, readAssertion, createSource }: BrokerSources,
+  { onExchange, onSkew, onAttempt, onCacheResult, onRefresh }: Telemetry,
 ): TokenCache {
   const { timeoutMs, region } = config.exchange
-  const { onExchange, onSkew, onAttempt, onCacheResult, onRefresh } = telemetry
-  const clock = systemClock
-  const source = exchanges.createSource({
-    readAssertion,
-    onSkew,
-    onAttempt,
-    region,
-    timeoutMs,
-  })
-  return new TokenCache(source, {
+  return new TokenCache(createSource({ readAssertion, onSkew, onAttempt, region, timeoutMs }), {
     maxEntries: config.cacheSize,
     timeoutMs,
-    clock,
+    clock: systemClock,
     onResult: onCacheResult,
     onExchange,
     onRefresh,
@@ -148,30 +138,20 @@ function describeIdentities({ directory, tenantId }: Config): PodIdentities {
 }
 
 /** Returns what all pods of the configuration have in common. */
-function describePod(
-  {
-    maxConnections,
-    allowedHosts,
-    isAnyApiVersionAllowed,
-    listen,
-    identityHeader,
-    instance,
-    passThrough,
-  }: Config,
-  { readiness, onReply }: Telemetry,
-) {
-  const listenHosts = listen.map(({ host }) => formatUrlHost(host))
+function describePod(config: Config, { readiness, onReply }: Telemetry) {
+  const { maxConnections, instance, identityHeader, passThrough: prefixes } = config
+  const listenHosts = config.listen.map(({ host }) => formatUrlHost(host))
   const dialects = [
-    isAnyApiVersionAllowed ? imdsOfAnyVersion : imds,
+    config.isAnyApiVersionAllowed ? imdsOfAnyVersion : imds,
     cloudShell,
     ...(identityHeader === undefined ? [] : createAppServiceDialects(identityHeader)),
   ]
   return {
     maxConnections,
-    guard: createGuard([...allowedHosts, ...listenHosts]),
+    guard: createGuard([...config.allowedHosts, ...listenHosts]),
     dialects: Map.groupBy(dialects, ({ path }) => path),
     instance,
-    passThrough: createPassThrough({ prefixes: passThrough }),
+    passThrough: createPassThrough({ prefixes }),
     isReady: () => readiness().ready,
     onReply,
   }

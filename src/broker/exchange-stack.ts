@@ -19,26 +19,24 @@ interface SourceOptions extends Pick<
   readonly timeoutMs: number
 }
 
-export interface ExchangeStack {
-  /** Creates the source of a token cache. If loading MSAL or the transport fails, so does every request. */
-  readonly createSource: (options: SourceOptions) => TokenSource
-}
+/** Creates the source of a token cache. If loading MSAL or the transport fails, so does every request. */
+export type CreateSource = (options: SourceOptions) => TokenSource
 
 /** Loading blocks the event loop: the ports and the first probe go first. */
 const PRELOAD_DELAY_MS = 50
 
-/** Creates the stack of a process. It is loaded by the first exchange, or soon after the first source is created. */
+/** Creates what all exchanges of a process share. It is loaded by the first exchange, or soon after the first source is created. */
 export function createExchangeStack({
   exchange,
   maxConnections,
-}: Pick<ProcessConfig, 'exchange' | 'maxConnections'>): ExchangeStack {
+}: Pick<ProcessConfig, 'exchange' | 'maxConnections'>): CreateSource {
   const limit = createExchangeLimit({ ...exchange, maxQueued: countWaiting(maxConnections) })
   const clock = systemClock
   const budget = createAttemptBudget(clock)
   const throttles = createThrottles()
   let loaded: ReturnType<typeof loadExchange> | undefined
 
-  function createSource({ timeoutMs, ...options }: SourceOptions): TokenSource {
+  return ({ timeoutMs, ...options }) => {
     const parts = { ...options, clock, limit, failures: new IdentityFailures(clock, throttles) }
     let source: Promise<TokenSource> | undefined
     const load = async () => {
@@ -52,8 +50,6 @@ export function createExchangeStack({
     setTimeout(() => void loadOnce().catch(() => {}), PRELOAD_DELAY_MS).unref()
     return async (...request) => (await loadOnce())(...request)
   }
-
-  return { createSource }
 }
 
 async function loadExchange(exchange: ProcessConfig['exchange']) {

@@ -1,24 +1,12 @@
 /** Exponential backoff with jitter for calls that are repeated until they succeed. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export interface BackoffPolicy {
-  readonly baseMs: number
-  readonly capMs: number
-}
-
-const DEFAULT: BackoffPolicy = { baseMs: 1000, capMs: 30_000 }
-
-/** Returns the longest delay after so many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
-export function maxBackoffMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
-  return Math.min(capMs, baseMs * 2 ** (failures - 1))
-}
-
 /**
  * Returns the delay in milliseconds after so many failures in a row: between half and all of a time that
  * doubles from 1 s to 30 s. `random` returns [0, 1); it keeps replicas from retrying at the same moment.
  */
 export function backoffMs(failures: number, random: () => number = Math.random): number {
-  return maxBackoffMs(DEFAULT, failures) * (1 - random() / 2)
+  return Math.min(30_000, 1000 * 2 ** (failures - 1)) * (1 - random() / 2)
 }
 
 /** Resolves after that many milliseconds, or at once when the pause is aborted. */

@@ -35,8 +35,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
   const readAssertion = createAssertionReader(config.exchange)
-  const exchanges = createExchangeStack(config)
-  const broker = createBroker({ config, readAssertion, exchanges, log })
+  const createSource = createExchangeStack(config)
+  const broker = createBroker({ config, readAssertion, createSource, log })
   const { telemetry } = broker
   const adminParts: AdminParts = {
     readiness: () => {

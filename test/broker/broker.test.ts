@@ -34,7 +34,7 @@ test('warns of a failed reload until one succeeds, and of the settings', async (
   const broker = createBroker({
     config,
     readAssertion: createAssertionReader(),
-    exchanges: createExchangeStack(config),
+    createSource: createExchangeStack(config),
     log,
   })
   const warnings = () => broker.telemetry.document([]).warnings
@@ -56,7 +56,7 @@ test('limits the exchanges that run and wait, after their callers have hung up t
   const broker = createBroker({
     config,
     readAssertion: () => new Promise(() => {}),
-    exchanges: createExchangeStack(config),
+    createSource: createExchangeStack(config),
     log,
   })
   const pod = broker.createPod({ findPeerUid: createPeerUidLookup(), instanceId: '1' })
@@ -109,7 +109,7 @@ test('serves pods on sockets and assertions that are given, each with its own id
   const broker = createBroker({
     config,
     readAssertion,
-    exchanges: createExchangeStack(config),
+    createSource: createExchangeStack(config),
     log,
   })
   const own = { findPeerUid: createPeerUidLookup() }

@@ -10,12 +10,13 @@ import { cloudShell } from './cloud-shell.ts'
 import {
   createJsonReply,
   type Dialect,
+  findOAuthError,
+  formatDescription,
   type Reply,
   type TokenAnswer,
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
-import { findOAuthError, formatDescription } from './error-body.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 const HEADER_2019 = 'x-identity-header'

@@ -4,11 +4,12 @@ import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import {
   createJsonReply,
   type Dialect,
+  findOAuthError,
+  formatDescription,
   type Reply,
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
-import { findOAuthError, formatDescription } from './error-body.ts'
 import { imds, requireMetadataHeader } from './imds.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 

@@ -4,12 +4,13 @@ import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import {
   createJsonReply,
   type Dialect,
+  findOAuthError,
+  formatDescription,
   type Reply,
   type TokenAnswer,
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
-import { findOAuthError, formatDescription } from './error-body.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 /** The first api-version of the token endpoint; every later date is accepted (R9). */

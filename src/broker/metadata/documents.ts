@@ -1,7 +1,11 @@
 /** The IMDS documents other than tokens: instance, versions, identity/info and scheduledevents. */
-import { createJsonReply, type Reply, type WireRequest } from '../dialects/dialect.ts'
+import {
+  createJsonReply,
+  formatDescription,
+  type Reply,
+  type WireRequest,
+} from '../dialects/dialect.ts'
 import { requireMetadataHeader } from '../dialects/imds.ts'
-import { formatDescription } from '../dialects/error-body.ts'
 import { isApiVersion, type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'

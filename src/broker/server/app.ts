@@ -1,17 +1,18 @@
 /** The application of the metadata ports, which all pods share: guard → token route or document → error reply. */
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { type FastifyInstance } from 'fastify'
-import { createJsonReply } from '../dialects/dialect.ts'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { createJsonReply, type Reply } from '../dialects/dialect.ts'
+import { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { MAX_BODY_BYTES } from './connections.ts'
-import { addDocuments } from './document-route.ts'
+import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
 import { createPathError } from './guard.ts'
 import { listen, type Listener, type ListenTarget } from './listen.ts'
 import type { Pod } from './pod.ts'
 import { prepareReply, sendReply } from './reply.ts'
-import { addTokenRoute } from './token-route.ts'
+import { addTokenRoute, toWireRequest } from './token-route.ts'
 import { type Clock, systemClock } from '../tokens/clock.ts'
 
 /** Answers the requests of a pod, which come over these sockets. */
@@ -38,7 +39,6 @@ export function createMetadataPort(): ListenForPod {
   }
 }
 
-/** The parts that all pods share. */
 export interface MetadataParts {
   /** Returns the pod whose socket the request came over. */
   readonly findPod: (request: IncomingMessage) => Pod
@@ -98,4 +98,36 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   return app
+}
+
+type DocumentRequest = FastifyRequest<{ Params: { '*'?: string } }>
+
+/** Adds the documents, and forwards the paths of the pass-through. */
+function addDocuments(app: FastifyInstance): void {
+  app.setNotFoundHandler(
+    forwardOr(() => {
+      throw new BrokerError('not_found', 'Not found')
+    }),
+  )
+  for (const { path, answer } of METADATA_DOCUMENTS) {
+    app.get(
+      path,
+      forwardOr((request) =>
+        answer(toWireRequest(request), {
+          rest: request.params['*'] ?? '',
+          tenantId: request.pod.identities.tenantId,
+          instance: request.pod.instance,
+        }),
+      ),
+    )
+  }
+}
+
+/** Creates a handler that sends the real service's reply, or the reply of `answer` if the path is not forwarded. */
+function forwardOr(answer: (request: DocumentRequest) => Reply) {
+  return async (request: DocumentRequest, reply: FastifyReply): Promise<void> => {
+    const forwarded = await request.pod.passThrough(request.raw)
+    const protocol = forwarded === undefined ? 'document' : 'pass-through'
+    sendReply(request, reply, prepareReply(forwarded ?? answer(request)), { protocol })
+  }
 }

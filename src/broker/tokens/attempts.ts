@@ -3,11 +3,10 @@
  * failed exchange, of all attempts, are in `failure.ts`.
  */
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './clock.ts'
 import type { AttemptBudget } from './exchange-limit.ts'
-import { jitterRetryAfter } from './failure.ts'
+import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
 
 interface PoolOptions {

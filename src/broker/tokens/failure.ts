@@ -3,7 +3,6 @@
  * failure. With full jitter: a delay is between 0 and the longest of its policy.
  */
 import type { BrokerError } from '../../lib/errors.ts'
-import { type BackoffPolicy, maxBackoffMs } from '../../lib/retry.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 import { MIN_TTL_MS } from './lifetime.ts'
@@ -94,6 +93,16 @@ export class Failure {
 
 const SECOND_MS = 1000
 
+export interface BackoffPolicy {
+  readonly baseMs: number
+  readonly capMs: number
+}
+
+/** Returns the longest delay after so many failures in a row: `baseMs` × 2ⁿ⁻¹, at most `capMs`. Jitter shortens it. */
+export function maxBackoffMs({ baseMs, capMs }: BackoffPolicy, failures: number): number {
+  return Math.min(capMs, baseMs * 2 ** (failures - 1))
+}
+
 /** No token is cached: recovery must be noticed within seconds. */
 const WITHOUT_TOKEN: BackoffPolicy = { baseMs: SECOND_MS, capMs: 8 * SECOND_MS }
 /** Callers have a valid token: a failing Entra ID is spared. */
@@ -109,22 +118,15 @@ const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
 /** Added to Retry-After at most, so that clients with the same value do not return together. */
 const RETRY_AFTER_JITTER = 0.2
 
-/** The inputs of the delay after a failed exchange. */
-export interface FailedExchange {
-  /** Failed exchanges of this key in a row, this one included. */
-  readonly failures: number
-  /** Time to live of the cached token in milliseconds; 0 without one. */
-  readonly tokenTtlMs: number
-}
-
 /**
- * Returns after how many milliseconds the cache retries by itself. It waits for Retry-After, but not after
+ * Returns after how many milliseconds the cache retries by itself after so many failed exchanges in a row; `tokenTtlMs` is
+ * the time to live of the cached token, 0 without one. It waits for Retry-After, but not after
  * a permanent failure, so that a fix takes effect. It retries when the cached token is no longer served at the latest: callers
  * begin to wait. `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
-  { failures, tokenTtlMs }: FailedExchange,
+  { failures, tokenTtlMs }: { readonly failures: number; readonly tokenTtlMs: number },
   random: () => number,
 ): number {
   const hasToken = tokenTtlMs > 0

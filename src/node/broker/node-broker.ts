@@ -81,13 +81,13 @@ async function start(io: CommandIo) {
   const limits = readPodLimits(io.env)
   const log = createNodeLog(config, io)
   const files = new RemoteFiles((message) => void send(message))
-  const exchanges = createExchangeStack(config)
+  const createSource = createExchangeStack(config)
   const listen = createPodPort()
   const parts = {
     env,
     limits,
     files,
-    exchanges,
+    createSource,
     listen,
     log,
     send: (each: BrokerMessage) => void send(each),

@@ -8,7 +8,7 @@ import {
   createAssertionReader,
 } from '../../broker/exchange/assertion.ts'
 import { type Broker, createBroker } from '../../broker/broker.ts'
-import type { ExchangeStack } from '../../broker/exchange-stack.ts'
+import type { CreateSource } from '../../broker/exchange-stack.ts'
 import { watchIdentities } from '../../broker/reload.ts'
 import type { ListenForPod } from '../../broker/server/app.ts'
 import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
@@ -31,7 +31,7 @@ export interface NodeParts {
   readonly env: Environment
   readonly limits: PodLimits
   readonly files: RemoteFiles
-  readonly exchanges: ExchangeStack
+  readonly createSource: CreateSource
   readonly listen: ListenForPod
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
@@ -143,7 +143,7 @@ export class Workload {
       config,
       readAssertion,
       assertionPolling: ASSERTION_POLLING,
-      exchanges: this.#node.exchanges,
+      createSource: this.#node.createSource,
       log: this.#log,
     })
     this.#broker = broker
