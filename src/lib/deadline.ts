@@ -1,13 +1,14 @@
 /** Time limits for asynchronous work. */
 
-/** Starts a time limit, at which the signal aborts with a `TimeoutError`; `clear` stops its timer. */
-export function startDeadline(ms: number) {
+/** Does the work with a signal that aborts with a `TimeoutError` after that many milliseconds. */
+export async function withDeadline<T>(
+  ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController()
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('The time limit has passed', 'TimeoutError')),
-    ms,
-  )
-  return { signal: controller.signal, clear: () => clearTimeout(timer) }
+  const error = new DOMException('The time limit has passed', 'TimeoutError')
+  const timer = setTimeout(() => controller.abort(error), ms)
+  return work(controller.signal).finally(() => clearTimeout(timer))
 }
 
 /** Settles as `work` does, or rejects with the signal's reason if it aborts first. Does not stop the work. */

@@ -5,7 +5,7 @@ import {
   type ExchangeDispatchers,
 } from '../broker/exchange/dispatcher.ts'
 import { createEntraExchange } from '../broker/exchange/entra.ts'
-import { startDeadline } from '../lib/deadline.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../broker/tokens/clock.ts'
 import type { AccessToken, TokenRequest } from '../broker/tokens/token.ts'
 import type { Config } from '../broker/config/config.ts'
@@ -32,14 +32,7 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
     region,
   })
   return {
-    exchange: async (request) => {
-      const deadline = startDeadline(timeoutMs)
-      try {
-        return await exchange(request, deadline.signal, () => {})
-      } finally {
-        deadline.clear()
-      }
-    },
+    exchange: (request) => withDeadline(timeoutMs, (signal) => exchange(request, signal, () => {})),
     dispatchers,
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {

@@ -23,7 +23,7 @@ import { parseYaml, type Path } from './yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072
-/** A file of another kind has a problem in each line, more than people read. Reading ends after one more. */
+/** A file of another kind has a problem in each line, more than people read. */
 const MAX_PROBLEMS = 20
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
@@ -53,19 +53,8 @@ const uid = z.number().check(
   }),
 )
 
-/** Creates the schema of a list. Cuts it behind the first items that are not valid, once they are too many. */
-function list<T>(item: z.ZodMiniType<T>, minLength = 1) {
-  const cut = (values: unknown[]): unknown[] => {
-    let invalid = 0
-    const last = values.findIndex((value) => {
-      if (!item.safeParse(value).success) invalid += 1
-      return invalid > MAX_PROBLEMS
-    })
-    return last === -1 ? values : values.slice(0, last + 1)
-  }
-  const values = z.pipe(z.array(z.unknown()), z.transform(cut))
-  return z.pipe(values, z.array(item).check(z.minLength(minLength)))
-}
+const list = <T>(item: z.ZodMiniType<T>, minLength = 1) =>
+  z.array(item).check(z.minLength(minLength))
 
 const IdentityEntry = z.strictObject({
   name: z.optional(name),

@@ -71,12 +71,12 @@ export function createAssertionReader({
     await sleep(REREAD_DELAY_MS)
     return readFile(path)
   }
-  const readChecked = async (path: string) => {
-    const assertion = await readAssertion(path, readTwice)
-    requireAudience(assertion, path, audience)
-    return assertion
-  }
-  return (path) => share(path, () => readChecked(path))
+  return (path) =>
+    share(path, async () => {
+      const assertion = await readAssertion(path, readTwice)
+      requireAudience(assertion, path, audience)
+      return assertion
+    })
 }
 
 /**
@@ -201,9 +201,7 @@ export function createExpiredError(
   )
 }
 
-async function readTokenFile(path: string): Promise<string> {
-  return readRegularFile(path, MAX_TOKEN_BYTES + 1)
-}
+const readTokenFile = (path: string) => readRegularFile(path, MAX_TOKEN_BYTES + 1)
 
 async function read(path: string, readFile: (path: string) => Promise<string>): Promise<string> {
   try {

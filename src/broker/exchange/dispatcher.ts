@@ -1,7 +1,7 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
-import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
@@ -183,10 +183,9 @@ export function followCertificates(
 
   /** Never rejects: the last good certificates stay in use. */
   async function reload(path: string): Promise<Dispatcher> {
-    const deadline = startDeadline(READ_TIMEOUT_MS)
     const read = share(path, () => readFile(path))
-    const next = await untilAborted(read, deadline.signal).catch(() => current.pem)
-    deadline.clear()
+    const inTime = withDeadline(READ_TIMEOUT_MS, (signal) => untilAborted(read, signal))
+    const next = await inTime.catch(() => current.pem)
     if (next !== undefined && next !== current.pem && isCertificates(next)) {
       current.dispatcher.close().catch(() => {})
       current = { pem: next, dispatcher: create(next) }

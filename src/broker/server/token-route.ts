@@ -92,19 +92,15 @@ export function findCorrelationId(headers: IncomingHttpHeaders): string | undefi
   return typeof requestId === 'string' && isGuid(requestId) ? requestId.toLowerCase() : undefined
 }
 
-/** Version, trace id, parent id and flags; later versions may add more. */
-const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
-const ALL_ZEROS = /^0+$/
+/** Version, trace id, parent id and flags. Version 00 has no more than these 55 characters, later ones may. */
+const TRACEPARENT =
+  /^(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/
 
 /**
  * Returns the trace id of a `traceparent` header as the GUID that Entra ID calls client-request-id;
  * undefined for a header that is absent or invalid (W3C Trace Context, sections 3.2 and 4.3).
  */
 function parseTraceparent(header: string | string[] | undefined): string | undefined {
-  if (typeof header !== 'string') return undefined
-  const [, version, traceId = '', parentId = '', rest] = TRACEPARENT.exec(header) ?? []
-  if (version === undefined || version === 'ff') return undefined
-  if (version === '00' && rest !== undefined) return undefined
-  if (ALL_ZEROS.test(traceId) || ALL_ZEROS.test(parentId)) return undefined
-  return traceId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const [, traceId] = TRACEPARENT.exec(String(header)) ?? []
+  return traceId?.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

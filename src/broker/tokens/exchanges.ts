@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
 import type { Clock } from './clock.ts'
@@ -117,12 +117,11 @@ export class Exchanges {
     answer: Answer,
   ): Promise<AccessToken> {
     const { timeoutMs } = this.#options
-    const deadline = startDeadline(timeoutMs)
     try {
-      return await untilAborted(outcome, deadline.signal)
+      return await withDeadline(timeoutMs, (signal) => untilAborted(outcome, signal))
     } catch (error) {
       const flight = this.find(entry)
-      if (error !== deadline.signal.reason || flight === undefined) return await outcome
+      if (error instanceof BrokerError || flight === undefined) return await outcome
       flight.isBackground = true
       const timeout = new BrokerError(
         'entra_timeout',
@@ -130,8 +129,6 @@ export class Exchanges {
         'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar or the node agent',
       )
       throw this.#fail(this.#findSuccessor(entry), answer.error ?? timeout)
-    } finally {
-      deadline.clear()
     }
   }
 
@@ -160,14 +157,15 @@ export class Exchanges {
   /** Makes an exchange and reports it. The signal of its time limit ends it. */
   async #exchange(request: TokenRequest, answer: Answer): Promise<AccessToken> {
     const { clock, timeoutMs, onExchange } = this.#options
-    const deadline = startDeadline(request.isBackground === true ? timeoutMs : 2 * timeoutMs)
     const startedAt = clock.monotonic()
     const onAnswer = (error: BrokerError) => void (answer.error = error)
-    const outcome = await this.#source(request, deadline.signal, onAnswer).then(
+    const limitMs = request.isBackground === true ? timeoutMs : 2 * timeoutMs
+    const outcome = await withDeadline(limitMs, (signal) =>
+      this.#source(request, signal, onAnswer),
+    ).then(
       (token): Outcome => ({ ok: true, token }),
       (thrown: unknown): Outcome => ({ ok: false, error: toBrokerError(thrown) }),
     )
-    deadline.clear()
     onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
     if (!outcome.ok) throw outcome.error
     return outcome.token

@@ -1,6 +1,6 @@
 /** The token cache: how a request is answered. Its exchanges, refreshes and failures are in `exchanges.ts`. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startDeadline, untilAborted } from '../../lib/deadline.ts'
+import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
@@ -164,14 +164,9 @@ export class TokenCache {
   ): Promise<AccessToken> {
     const flight = this.#exchanges.start(entry, { correlationId, isBackground: true })
     const waitedMs = this.#clock.monotonic() - flight.startedAt
-    const deadline = startDeadline(MAX_REPLACE_WAIT_MS - waitedMs)
-    try {
-      return await untilAborted(flight.token, deadline.signal)
-    } catch {
-      return ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : await flight.token
-    } finally {
-      deadline.clear()
-    }
+    return withDeadline(MAX_REPLACE_WAIT_MS - waitedMs, (signal) =>
+      untilAborted(flight.token, signal),
+    ).catch(() => (ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : flight.token))
   }
 
   /** Keeps the tokens of these requests, and of no others, refreshed. Resolves when each has been attempted once. */
