@@ -46,8 +46,6 @@ export interface Broker {
   readonly prefetch: () => Promise<void>
   /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
   readonly applyConfig: (next: Config) => void
-  /** Reports a reload; `problem` says why the new identities file is not in use. */
-  readonly onReload: (problem: string | undefined) => void
   readonly close: () => void
 }
 
@@ -58,15 +56,11 @@ export function createBroker(sources: BrokerSources): Broker {
   // A reload replaces them.
   let current = config
   const identities = describeIdentities(config)
-  let reloadProblem: string | undefined
 
   const telemetry = createTelemetry({
     audience: exchange.audience,
     auditsTokens: config.log.auditsTokens,
-    config: () =>
-      reloadProblem === undefined
-        ? current
-        : { ...current, warnings: [...current.warnings, reloadProblem] },
+    config: () => current,
     log,
     clock: systemClock,
     entries: () => cache.entries(),
@@ -106,10 +100,6 @@ export function createBroker(sources: BrokerSources): Broker {
       cache.updateIdentities(createIdentityFinder(next.directory))
       void assertions.poll()
       void prefetch()
-    },
-    onReload: (problem) => {
-      telemetry.onReload(problem === undefined)
-      reloadProblem = problem
     },
     close: () => {
       assertions.close()

@@ -66,7 +66,13 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     sleep(MAX_FIRST_POLL_MS, undefined, { ref: false }),
   ])
   void broker.prefetch()
-  const stopWatching = watchIdentities({ config, env: io.env, log, ...broker })
+  const stopWatching = watchIdentities({
+    config,
+    env: io.env,
+    log,
+    applyConfig: broker.applyConfig,
+    onReload: telemetry.onReload,
+  })
 
   await untilShutdown(io)
   const { drainMs, timeoutMs } = config.shutdown

@@ -42,10 +42,10 @@ test('warns of a failed reload until one succeeds, and of the settings', async (
   expect(ofSettings).toContain('NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect')
   expect(others).toEqual([])
   for (const problem of ['the first', 'the second']) {
-    broker.onReload(problem)
+    broker.telemetry.onReload(problem)
     expect(warnings()).toEqual([ofSettings, problem])
   }
-  broker.onReload(undefined)
+  broker.telemetry.onReload(undefined)
   expect(warnings()).toEqual([ofSettings])
   broker.close()
 })

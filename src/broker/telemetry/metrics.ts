@@ -7,7 +7,6 @@ import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import {
   Counter,
   createRegistry,
-  Gauge,
   Histogram,
   registerBuildInfo,
   registerCollected,
@@ -32,10 +31,9 @@ export function createMetrics({ replies, ...sources }: Sources) {
   const registry = createRegistry()
   registerReplies(registry, replies)
   const exchanges = registerExchanges(registry)
-  const onReload = registerReloads(registry)
   registerCollected(registry, describeState({ ...sources, clients: replies.clients }))
   registerBuildInfo(registry, 'wimds_build_info')
-  return { registry, ...exchanges, onReload, scrape: () => scrapeRegistry(registry) }
+  return { registry, ...exchanges, scrape: () => scrapeRegistry(registry) }
 }
 
 function registerReplies(registry: Registry, replies: Replies): void {
@@ -97,15 +95,4 @@ function registerExchanges(registry: Registry) {
     /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
     onAttempt: (code: ErrorCode | 'ok') => attempts.inc({ code }),
   }
-}
-
-/** Returns the function that records a later reading of the configuration; the first one succeeded. */
-function registerReloads(registry: Registry): (isSuccess: boolean) => void {
-  const successful = new Gauge({
-    name: 'wimds_config_last_reload_successful',
-    help: 'Whether the last reading of the configuration succeeded.',
-    registers: [registry],
-  })
-  successful.set(1)
-  return (isSuccess) => successful.set(Number(isSuccess))
 }

@@ -12,17 +12,10 @@ interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly onReady: () => void
 }
 
-/** Why a sidecar is not ready. */
-interface UnreadyReason {
-  /** One sentence. */
-  readonly summary: string
-  /** The projected token that cannot be read; undefined: something else is awaited. */
-  readonly file?: string
-}
-
 export interface ReadinessState {
   readonly ready: boolean
-  readonly reasons: readonly UnreadyReason[]
+  /** Why it is not ready, each in a sentence; with the file of a projected token that cannot be read. */
+  readonly reasons: readonly { readonly summary: string; readonly file?: string }[]
 }
 
 /**
@@ -30,8 +23,7 @@ export interface ReadinessState {
  * failing exchange takes no application out of service. A token that looks expired counts: the local clock may be
  * wrong, and Entra ID decides.
  */
-export function createReadiness(options: ReadinessOptions) {
-  const { assertions, readyAfterPrefetch, onReady } = options
+export function createReadiness({ assertions, readyAfterPrefetch, onReady }: ReadinessOptions) {
   let hasToken = false
   let isPrefetched = !readyAfterPrefetch
   let isReported = false
@@ -63,7 +55,7 @@ export function createReadiness(options: ReadinessOptions) {
   }
 }
 
-function describeAssertions(states: ReadonlyMap<string, AssertionState>): UnreadyReason[] {
+function describeAssertions(states: ReadonlyMap<string, AssertionState>) {
   if (states.size === 0) return [{ summary: 'the projected token has not been read yet' }]
   return [...states].flatMap(([file, state]) =>
     state.ok ? [] : { summary: scrub(state.error.message), file },

@@ -17,6 +17,8 @@ export interface StateSources {
   /** Returns how far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
   readonly skewMs: () => number | undefined
   readonly isReady: () => boolean
+  /** Returns whether the last reading of the configuration succeeded. */
+  readonly isReloaded: () => boolean
   readonly entries: () => readonly CacheEntry[]
   readonly assertions: () => ReadonlyMap<string, AssertionState>
   /** Log lines dropped since the start, by event. */
@@ -31,6 +33,12 @@ const OTHER = 'other'
 /** Returns the metrics in the order of docs/metrics.md. */
 export function describeState(sources: StateSources): CollectedMetric[] {
   return [
+    {
+      name: 'wimds_config_last_reload_successful',
+      type: 'gauge',
+      help: 'Whether the last reading of the configuration succeeded.',
+      collect: () => Number(sources.isReloaded()),
+    },
     ...describeClients(sources),
     ...describeTokens(sources),
     ...describeAssertions(sources),

@@ -52,6 +52,7 @@ export function createTelemetry(sources: TelemetrySources) {
   const startedAt = clock.monotonic()
   const exchanges = createHistory<PastExchange>(20, clock.monotonic)
   const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
+  let reloadProblem: string | undefined
   const replies = createReplies({
     log,
     auditsTokens,
@@ -68,12 +69,16 @@ export function createTelemetry(sources: TelemetrySources) {
     skewMs,
     replies,
     isReady: () => readiness.check().ready,
+    isReloaded: () => reloadProblem === undefined,
     droppedLines: log.dropped,
   })
 
   const describeState = () => ({
     clock,
-    config: config(),
+    config: {
+      ...config(),
+      warnings: [...config().warnings, ...(reloadProblem ? [reloadProblem] : [])],
+    },
     readiness: readiness.check(),
     entries: entries(),
     assertions: assertions(),
@@ -105,6 +110,10 @@ export function createTelemetry(sources: TelemetrySources) {
     onAssertion: (file: string, state: AssertionState) => {
       logAssertion(log, file, state, audience)
       readiness.check()
+    },
+    /** Reports a reload; `problem` says why the new identities file is not in use. */
+    onReload: (problem: string | undefined) => {
+      reloadProblem = problem
     },
     /** Called when every resource of WIMDS_PREFETCH has been requested once. */
     onPrefetched: readiness.onPrefetched,

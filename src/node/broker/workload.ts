@@ -156,7 +156,8 @@ export class Workload {
       load: this.#loadConfig,
       readText: this.#read,
       log: this.#log,
-      ...broker,
+      applyConfig: broker.applyConfig,
+      onReload: broker.telemetry.onReload,
     })
     for (const served of this.#pods.values()) void this.#listen(served, broker)
   }

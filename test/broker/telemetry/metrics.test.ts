@@ -227,10 +227,10 @@ describe('state metrics', () => {
 
   test('say whether the last reload succeeded', async () => {
     const observed = observe()
-    observed.onReload(false)
+    observed.onReload('why')
     const samples = await scrape(observed)
     expect(samples.get('wimds_config_last_reload_successful')).toBe(0)
-    observed.onReload(true)
+    observed.onReload(undefined)
     expect((await scrape(observed)).get('wimds_config_last_reload_successful')).toBe(1)
   })
 
