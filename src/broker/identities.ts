@@ -37,12 +37,10 @@ export interface Identity {
 /** The limits of the use of an identity. */
 type Restricted = Pick<Identity, 'name' | 'resources' | 'allowedUids'>
 
-/** How a request names its identity. */
 export type Selector =
   | { readonly by: 'default' }
   | { readonly by: 'clientId' | 'objectId' | 'resourceId'; readonly value: string }
 
-/** The configured identities. */
 export interface IdentityDirectory {
   readonly identities: readonly Identity[]
   /** Used without a selector; a single identity is the default, as on a VM with one user-assigned identity. */
@@ -111,7 +109,6 @@ function findForbidding(identity: Identity, resource: string): Restricted | unde
   )
 }
 
-/** Returns whether the limits allow the resource. */
 export function isAllowedResource(identity: Identity, resource: string): boolean {
   return findForbidding(identity, resource) === undefined
 }

@@ -122,7 +122,6 @@ async function readFiles(
   return { identities, ...certificates, instance }
 }
 
-/** Reads the certificates that exchanges trust. */
 async function readCertificates(
   settings: ParsedSettings,
   problems: Problem[],
@@ -205,7 +204,6 @@ function createConfig(
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
     /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
     mode: settings.WIMDS_MODE,
-    /** The document of `/metadata/instance`. */
     instance: createInstance(instance, {
       azEnvironment: findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
       location: settings.WIMDS_INSTANCE_REGION,
@@ -231,13 +229,11 @@ function createProcessConfig(settings: ParsedSettings, { extraCa, tokenProxyCa }
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
       maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       audience: settings.WIMDS_AUDIENCE,
-      /** The Azure region whose token endpoint to use. */
       region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
       tokenProxy:
         tokenProxyUrl === undefined
           ? undefined
           : { url: tokenProxyUrl, sniName: settings.AZURE_KUBERNETES_SNI_NAME, ca: tokenProxyCa },
-      /** The certificates of WIMDS_CA_FILE. */
       extraCa,
       proxy: proxyUrl && { url: proxyUrl, noProxy: NO_PROXY ?? '' },
     },

@@ -194,7 +194,6 @@ function toProblems(issue: z.core.$ZodIssue): EntryProblem[] {
   return [{ path, text: issue.code === 'too_small' ? 'must not be empty' : issue.message }]
 }
 
-/** Finds conflicts between entries that are each valid. */
 function findConflicts(
   entries: readonly IdentityEntry[],
   defaults: IdentityDefaults,

@@ -55,7 +55,6 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
   }
 }
 
-/** Finds a repeated key or an alias. */
 function findStructureProblem(
   document: Yaml.Document,
   { visit, isScalar }: Pick<typeof Yaml, 'visit' | 'isScalar'>,

@@ -4,7 +4,6 @@ import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors
 import type { Identity, Selector } from '../identities.ts'
 import type { AccessToken } from '../tokens/token.ts'
 
-/** A request as it came over the wire. */
 export interface WireRequest {
   /** The query string without its `?`, still encoded. */
   readonly query: string
@@ -32,7 +31,6 @@ export interface TokenAnswer {
   readonly expiresOn: number
 }
 
-/** A reply as it goes over the wire. */
 export interface Reply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -53,7 +51,6 @@ export function createJsonReply(
  * Several dialects may share a path; the first whose `matches` returns true handles the request.
  */
 export interface Dialect {
-  /** The protocol's name in metrics and logs. */
   readonly name: string
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]

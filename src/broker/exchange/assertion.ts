@@ -114,7 +114,6 @@ function truncateAudience(audience: readonly string[]): readonly string[] {
   return audience.slice(0, MAX_AUDIENCES).map((each) => each.slice(0, MAX_CLAIM))
 }
 
-/** Formats the audiences of a token for an error. */
 export function formatAudience(audience: readonly string[]): string {
   return scrubAndTruncate(truncateAudience(audience).join(', '), MAX_CLAIM)
 }

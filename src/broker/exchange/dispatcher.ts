@@ -48,13 +48,11 @@ export interface Route {
 
 /** The dispatchers of a configuration. Nothing is connected before a request is sent. */
 export interface ExchangeDispatchers {
-  /** Sends requests to Entra ID. */
   readonly dispatcher: Dispatcher
   /** The way to the token proxy of identity bindings; undefined: there is none. */
   readonly tokenProxy?: Route | undefined
 }
 
-/** Creates the dispatchers of a configuration. */
 export function createExchangeDispatchers({
   proxy,
   tokenProxy,

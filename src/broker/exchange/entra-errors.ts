@@ -205,7 +205,6 @@ function findCode(
   return 'entra_request_rejected'
 }
 
-/** Formats a response without an error description. */
 function formatResponse({ status, text }: TokenEndpointResponse, code: ErrorCode): string {
   const body = scrubAndTruncate(text, MAX_EXCERPT).replace(/\s+/g, ' ').trim()
   const answered = `the token endpoint answered ${status}${body === '' ? '' : ` ${JSON.stringify(body)}`}`

@@ -29,7 +29,6 @@ export interface ExchangeOptions extends ExchangeDispatchers {
   readonly onAttempt?: (code: ErrorCode | 'ok') => void
 }
 
-/** The options, and what one attempt has of its own. */
 interface Parts extends ExchangeOptions {
   readonly signal: AbortSignal
   readonly onStep: Parameters<Attempt>[2]
@@ -123,7 +122,6 @@ async function readWithin(path: string, { readAssertion, signal }: Parts): Promi
   })
 }
 
-/** Posts the assertion, and reports the outcome. */
 async function postAndReport(
   request: TokenRequest,
   assertion: Assertion,

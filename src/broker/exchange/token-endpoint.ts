@@ -33,7 +33,6 @@ interface PostOptions {
   readonly signal: AbortSignal
 }
 
-/** A response of the token endpoint. */
 export interface TokenEndpointResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>

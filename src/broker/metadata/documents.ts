@@ -12,22 +12,17 @@ import { findInstancePart, type InstanceDocument, selectInstanceVersion } from '
 
 /** The parts of a document that are not in the request. */
 interface DocumentContext {
-  /** The part of the path that `/*` matched. */
   readonly rest: string
-  /** The tenant of the caller's default identity. */
   readonly tenantId: string
   readonly instance: InstanceDocument | undefined
 }
 
-/** A document: its path and the function that answers requests for it. */
 export interface MetadataDocument {
   /** Ends with `/*` if the rest of the path is part of the request. */
   readonly path: string
-  /** Throws `BrokerError`s. */
   readonly answer: (request: WireRequest, context: DocumentContext) => Reply
 }
 
-/** All documents. */
 export const METADATA_DOCUMENTS: readonly MetadataDocument[] = [
   { path: '/metadata/instance', answer: answerInstance },
   { path: '/metadata/instance/*', answer: answerInstance },
@@ -89,7 +84,6 @@ function parseRequest(request: WireRequest, firstVersion: string): Parameters {
   return parameters
 }
 
-/** The first version of `/metadata/identity/info`. */
 const FIRST_INFO_VERSION = '2018-02-01'
 
 /** The api-versions of the instance family, as the real service lists them (R23). */

@@ -18,7 +18,6 @@ import { redirectToStatus, sendJson, sendPage, sendText } from './send.ts'
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
-/** Routes by their paths. */
 export type Routes = Readonly<Record<string, Route>>
 
 export interface AdminParts {

@@ -62,12 +62,10 @@ function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
 }
 
-/** An open connection. */
 export interface Connection {
   readonly socket: Socket
   /** The replies that have not ended: the one that is being answered, and at most a written one before it. */
   readonly pending: ServerResponse[]
-  /** Replies that have ended. */
   replies: number
   /** When it was opened or its last reply ended, by a logical clock. */
   idleSince: number

@@ -19,7 +19,6 @@ export interface ListenOptions {
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
 }
 
-/** Servers that listen. */
 export interface Listener {
   /** The bound addresses, with the port that a 0 became. */
   readonly addresses: readonly Address[]
@@ -42,7 +41,6 @@ export interface SocketHandle {
   readonly close: () => void
 }
 
-/** An address to bind, or a socket. */
 export type ListenTarget = Address | SocketHandle
 
 /** Listens on every target, or on none. Throws the error of `listen`, such as EADDRINUSE. */
@@ -92,7 +90,6 @@ export async function bind(server: TcpServer, target: ListenTarget): Promise<Add
   return { host: bound.address, port: bound.port }
 }
 
-/** A server with or without TLS. */
 type Closable = Pick<Server, 'close' | 'closeAllConnections'>
 
 /** Stops accepting, and closes every connection after `timeoutMs` at the latest. */

@@ -16,7 +16,6 @@ export interface PodIdentities {
 }
 
 export interface Pod {
-  /** Open connections at most. */
   readonly maxConnections: number
   readonly guard: Guard
   /** The dialects that it is answered in, by their paths. */
@@ -32,13 +31,11 @@ export interface Pod {
   readonly isReady: () => boolean
   /** Identifies it on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string
-  /** Called after each reply. */
   readonly onReply: (event: ReplyEvent) => void
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The pod whose socket the request came over. */
     readonly pod: Pod
   }
 }

@@ -23,13 +23,11 @@ export interface Asked {
   identity?: Identity
 }
 
-/** A token, and the request that it answers. */
 export interface ServedToken {
   readonly request: TokenRequest
   readonly token: AccessToken
 }
 
-/** One answered request. */
 export interface ReplyEvent {
   /** The name of a dialect, `document`, `pass-through` or `none`. */
   readonly protocol: string
@@ -39,9 +37,7 @@ export interface ReplyEvent {
   readonly error?: BrokerError | undefined
   /** Undefined for a request of no token, or of one that cannot be parsed. */
   readonly asked?: Asked | undefined
-  /** The token in the reply; undefined if there is none. */
   readonly served?: ServedToken | undefined
-  /** The headers of the request. */
   readonly headers: IncomingHttpHeaders
 }
 

@@ -1,12 +1,10 @@
 /** Answers of the servers that do not use Fastify. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
-/** Answers with JSON. */
 export function sendJson(response: ServerResponse, status: number, body: object): void {
   sendText(response, status, { 'Content-Type': 'application/json' }, JSON.stringify(body))
 }
 
-/** Answers with a text. */
 export function sendText(
   response: ServerResponse,
   status: number,
@@ -32,7 +30,6 @@ export function sendPage(
   sendText(response, 200, { ...headers, ...(isReloaded && { Refresh: '10' }) }, body)
 }
 
-/** Redirects to the status page. */
 export function redirectToStatus(_request: unknown, response: ServerResponse): void {
   sendText(response, 302, { Location: '/status' }, '')
 }

@@ -8,7 +8,6 @@ export interface Row {
   readonly [name: string]: Value
 }
 
-/** Renders a section. */
 export function renderSection(name: string, content: Html): Html {
   return html`<section id="${name}" aria-labelledby="${name}-title">
     <h2 id="${name}-title">${formatLabel(name)}</h2>
@@ -94,7 +93,6 @@ function formatLabel(name: string): string {
   return capitalize(words.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
 }
 
-/** Returns the text with its first letter in upper case. */
 export function capitalize(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

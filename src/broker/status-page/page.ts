@@ -20,7 +20,6 @@ const STATES: Readonly<Record<StatusDocument['state'], string>> = {
   failing: 'Failing: no token',
 }
 
-/** A pod of mode node. */
 interface PodOfNode {
   /** `NAMESPACE/NAME`, which a deleted pod may share with the one that replaces it. */
   readonly name: string

@@ -48,7 +48,6 @@ function renderFailure({ code, message, fix }: Failure, summary?: string): Html 
   ${fix && html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`
 }
 
-/** Renders a code as a link to its troubleshooting. */
 function renderCode(code: string): Html {
   const url = `${DOCS_URL}/troubleshooting.html#${code}`
   return html`<a class="tag failing" href="${url}">${renderText(code)}</a>`

@@ -8,7 +8,6 @@ import { STYLE } from './style.ts'
 export type Page = ReturnType<typeof renderShell>
 
 interface Frame {
-  /** The heading. */
   readonly name: string
   readonly generatedAt: string
   /** The state, which decides the colour, and its title. */
@@ -19,7 +18,6 @@ interface Frame {
   readonly query: string
 }
 
-/** Renders a page. */
 export function renderShell({ name, generatedAt, state, title, content, query }: Frame) {
   const { markup } = html`<!doctype html>
     <html lang="en">

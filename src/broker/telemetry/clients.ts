@@ -35,7 +35,6 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['wget', /^Wget\/(\S+)/i],
 ]
 
-/** One client library in one version. */
 export interface SeenClient {
   /** `none` for a client without a User-Agent, `other` for an unknown one. */
   readonly library: string
@@ -70,7 +69,6 @@ const MAX_CACHED_HEADERS = 256
 const MAX_AGENT_LENGTH = 512
 const MAX_CLIENTS = 100
 
-/** Creates an empty inventory of clients. */
 export function createClientInventory() {
   /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
   const byHeaders = new Map<string, CountedClient>()

@@ -14,7 +14,6 @@ export interface Logger {
   readonly error: Write
 }
 
-/** The log of a process. */
 export interface ProcessLog extends Logger {
   readonly level: LogLevel
   /** Lines dropped since the start, by the rate limit or by the output, by event. */
@@ -120,13 +119,11 @@ function escapeInvisible(json: string): string {
   )
 }
 
-/** The window of the rate limit. */
 const WINDOW_MS = 10_000
 /** Lines of one key that are allowed within a window. */
 const BURST = 10
 /** Keys in a window. Callers may choose some of them. */
 const MAX_KEYS = 50
-/** The key that all further ones share. */
 const OTHER = 'other'
 
 /**

@@ -87,12 +87,10 @@ function registerExchanges(registry: Registry) {
   })
   for (const code of ATTEMPT_CODES) attempts.inc({ code }, 0)
   return {
-    /** Counts an exchange that was made while a token was cached. */
     onRefresh: (isSuccess: boolean) =>
       refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
     onExchange: ({ durationMs, outcome }: ExchangeEvent) =>
       duration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
-    /** Counts one request to Entra ID, by error code or `ok`; an exchange makes one or more. */
     onAttempt: (code: ErrorCode | 'ok') => attempts.inc({ code }),
   }
 }

@@ -12,7 +12,6 @@ import { VERSION } from '../../lib/version.ts'
 
 export { Counter, Gauge, Histogram, Registry }
 
-/** The reply to `GET /metrics`. */
 export interface Exposition {
   readonly contentType: string
   readonly body: string
@@ -93,7 +92,6 @@ export function toSamples(label: string, values: Iterable<readonly [string, numb
   return [...values].map(([name, value]) => ({ labels: { [label]: name }, value }))
 }
 
-/** Converts epoch milliseconds to Unix time. */
 export function toUnixTime(ms: number): number {
   return Math.round(ms / 1000)
 }

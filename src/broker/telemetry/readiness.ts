@@ -8,7 +8,6 @@ import { scrub } from '../../lib/scrub.ts'
 
 interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
   readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Called once, when the sidecar becomes ready. */
   readonly onReady: () => void
 }
 

@@ -112,7 +112,6 @@ export function chooseRejectionLevel({ code, isProbe }: BrokerError): keyof Logg
   return isOfExchange(code) ? 'info' : 'warn'
 }
 
-/** The name of the histogram. */
 export const REQUEST_DURATION = 'wimds_request_duration_seconds'
 /** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
 const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity]

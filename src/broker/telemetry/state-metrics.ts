@@ -30,7 +30,6 @@ export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed', 'refresh
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
-/** Returns the metrics in the order of docs/metrics.md. */
 export function describeState(sources: StateSources): CollectedMetric[] {
   return [
     {

@@ -30,7 +30,6 @@ import {
 import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
-  /** Returns the configuration in force. */
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
   /** The audience that assertions have been checked against; undefined: none is configured. */
   readonly audience?: string | undefined
@@ -38,15 +37,12 @@ interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
   readonly clock: Clock
-  /** Returns the state of the token cache. */
   readonly entries: () => readonly CacheEntry[]
-  /** Returns the state of each projected token file. */
   readonly assertions: () => ReadonlyMap<string, AssertionState>
 }
 
 export type Telemetry = ReturnType<typeof createTelemetry>
 
-/** Creates the telemetry of a sidecar. */
 export function createTelemetry(sources: TelemetrySources) {
   const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
@@ -120,7 +116,6 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
-    /** Returns the state of the status document. */
     state: () => {
       const sources = describeState()
       return findState(sources, findProblems(sources))

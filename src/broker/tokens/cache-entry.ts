@@ -183,7 +183,6 @@ export class EntryStore {
     return entry ?? new Entry(request, this.#clock, this.#random)
   }
 
-  /** Returns the entry of a key. */
   peek(key: string): Entry | undefined {
     return this.#prefetched.get(key) ?? this.#others.peek(key)
   }

@@ -44,7 +44,6 @@ export interface ExchangesOptions {
   readonly onRefresh: (event: RefreshEvent) => void
 }
 
-/** An exchange that is running. */
 interface Flight {
   readonly token: Promise<AccessToken>
   /** On the monotonic clock. */
@@ -77,7 +76,6 @@ export class Exchanges {
     this.#options = options
   }
 
-  /** Returns the running exchange of a key. */
   find({ key }: Entry): Flight | undefined {
     return this.#flights.get(key)
   }

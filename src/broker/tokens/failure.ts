@@ -23,7 +23,6 @@ interface Before {
 }
 
 export class Failure {
-  /** The latest error. */
   readonly error: BrokerError
   /** Failed exchanges in a row. */
   readonly count: number

@@ -69,7 +69,6 @@ export class IdentityFailures {
     }
   }
 
-  /** Returns the error for callers. */
   #recordError(key: string, error: BrokerError): BrokerError {
     const now = this.#clock.monotonic()
     const { code, retryAfterMs, assertion } = error

@@ -1,7 +1,6 @@
 /** The lifetime of a token: when it expires after a clock was set, when it is refreshed, and what replies say of it. */
 import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
 
-/** The lifetime of a token. */
 export interface Lifetime {
   /** When the token was requested, on the monotonic clock. */
   readonly startsAt: number

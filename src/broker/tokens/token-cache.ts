@@ -204,7 +204,6 @@ export class TokenCache {
     }
   }
 
-  /** Stops all refreshes and retries. */
   close(): void {
     for (const entry of this.#store.all()) this.#store.remove(entry)
   }

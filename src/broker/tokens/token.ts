@@ -5,7 +5,6 @@ import type { BrokerError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Lifetime } from './lifetime.ts'
 
-/** A request for an access token. */
 export interface TokenRequest {
   readonly identity: Identity
   /** The scope that Entra ID is asked for, such as `https://vault.azure.net/.default`. */
@@ -40,7 +39,6 @@ interface TokenAudit {
   readonly subject: string
 }
 
-/** An access token. */
 export interface AccessToken {
   readonly secret: Secret
   readonly lifetime: Lifetime
