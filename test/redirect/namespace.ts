@@ -40,7 +40,7 @@ export interface PodNetwork extends Disposable {
 interface Script {
   readonly firstLine: Promise<string>
   readonly output: Promise<string>
-  readonly kill: () => void
+  readonly kill: (signal?: NodeJS.Signals) => void
 }
 
 const execIn =
@@ -94,7 +94,7 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
     child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()))
     const output = new Promise<string>((done) => child.on('close', () => done(printed.trim())))
     void output.then((text) => reject(new Error(text)))
-    return { firstLine, output, kill: () => child.kill('SIGKILL') }
+    return { firstLine, output, kill: (signal = 'SIGKILL') => child.kill(signal) }
   }
   await start(node, SERVER('169.254.169.254', 80, 'real imds')).firstLine
 

@@ -62,6 +62,9 @@ function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
 }
 
+/** A client sends its first request at once, and takes a connection that is closed without a byte for an error. */
+const FIRST_REQUEST_MS = 1000
+
 export interface Connection {
   readonly socket: Socket
   /** The replies that have not ended: the one that is being answered, and at most a written one before it. */
@@ -88,6 +91,7 @@ export class ConnectionLimiter {
   readonly #open = new Map<Socket, Connection>()
   /** A logical clock: increases with each opened connection and each ended reply. */
   #now = 0
+  #isDraining = false
   /** How many connections have been accepted, the closed ones included. */
   accepted = 0
 
@@ -117,14 +121,20 @@ export class ConnectionLimiter {
         return
       }
       response.on('close', () => this.#endReply(socket))
+      if (this.#isDraining) response.shouldKeepAlive = false
       pending.push(response)
       handler(request, response)
     })
   }
 
-  /** Closes idle connections now, and the others after their reply. */
+  /** Closes idle connections now, and the others after their reply. A new one has a second to send its first request. */
   drain(): void {
-    for (const connection of this.#open.values()) this.closeAfterReply(connection)
+    this.#isDraining = true
+    const isNew = ({ replies, pending }: Connection) => replies === 0 && pending.length === 0
+    for (const connection of this.open) if (!isNew(connection)) this.closeAfterReply(connection)
+    setTimeout(() => {
+      for (const connection of this.open.filter(isNew)) this.#close(connection)
+    }, FIRST_REQUEST_MS).unref()
   }
 
   /** Closes a connection, after the reply to a request that has arrived. */

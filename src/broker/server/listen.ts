@@ -1,5 +1,6 @@
 /** Lets HTTP servers listen and closes them: one for each address, and one cap on connections for all. */
 import { once } from 'node:events'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { RequestListener, Server } from 'node:http'
 import type { Server as TcpServer } from 'node:net'
 import type { Address } from '../config/parsers.ts'
@@ -22,9 +23,10 @@ export interface ListenOptions {
 export interface Listener {
   /** The bound addresses, with the port that a 0 became. */
   readonly addresses: readonly Address[]
-  /** Returns how many connections have been accepted. */
-  readonly accepted: () => number
-  /** Stops accepting, answers inflight requests, and after `timeoutMs` closes every connection. */
+  /**
+   * Accepts the connections that wait, and no more. Answers their requests and those in flight, and after `timeoutMs` closes
+   * every connection.
+   */
   readonly close: (timeoutMs: number) => Promise<void>
 }
 
@@ -33,6 +35,10 @@ export interface Listener {
  * The kernel lowers the number to its own limit.
  */
 const BACKLOG = 4096
+
+/** A socket to which no connection comes for so long has none that waits. */
+const QUIET_MS = 5
+const MAX_ACCEPT_MS = 1000
 
 /** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
 export interface SocketHandle {
@@ -64,13 +70,24 @@ export async function listen(
   }
   return {
     addresses: bound,
-    accepted: () => limiter.accepted,
     close: async (timeoutMs) => {
+      if (timeoutMs > 0) await acceptWaiting(limiter)
       const closed = servers.map((server) => closeServer(server, timeoutMs))
       limiter.drain()
       await Promise.all(closed)
     },
   }
+}
+
+/** Waits until no connection comes: Node accepts one in each turn, and to close the socket would reset the others. */
+async function acceptWaiting(limiter: ConnectionLimiter): Promise<void> {
+  const deadline = performance.now() + MAX_ACCEPT_MS
+  let before: number
+  do {
+    before = limiter.accepted
+    await sleep(QUIET_MS)
+    await nextTurn()
+  } while (limiter.accepted > before && performance.now() < deadline)
 }
 
 /**

@@ -1,10 +1,9 @@
 /** `wimds node-broker`: answers the pods whose sockets the node agent sends. */
 import { once } from 'node:events'
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { loadProcessConfig, type ProcessConfig } from '../../broker/config/config.ts'
 import { createExchangeStack } from '../../broker/exchange-stack.ts'
-import { createMetadataPort, type ListenForPod } from '../../broker/server/app.ts'
-import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
+import { createMetadataPort } from '../../broker/server/app.ts'
+import type { SocketHandle } from '../../broker/server/listen.ts'
 import { errorFields } from '../../broker/telemetry/describe.ts'
 import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
@@ -21,10 +20,6 @@ import { Workloads } from './workloads.ts'
 
 /** Less than the agent waits for the end of the broker. */
 const MAX_CLOSE_MS = 10_000
-/** A socket to which no connection comes for so long has none that waits. */
-const QUIET_MS = 5
-const MAX_ACCEPT_MS = 1000
-
 /** The agent takes no longer messages than 256 KiB; JSON may write a character in six bytes. */
 const MAX_PART_CHARS = 32 * 1024
 
@@ -82,7 +77,7 @@ async function start(io: CommandIo) {
   const log = createNodeLog(config, io)
   const files = new RemoteFiles((message) => void send(message))
   const createSource = createExchangeStack(config)
-  const listen = createPodPort()
+  const listen = createMetadataPort()
   const parts = {
     env,
     limits,
@@ -93,32 +88,6 @@ async function start(io: CommandIo) {
     send: (each: BrokerMessage) => void send(each),
   }
   return { config, files, log, workloads: new Workloads(parts) }
-}
-
-/** Creates what listens for pods, and at shutdown accepts the connections that wait before it closes a socket. */
-function createPodPort(): ListenForPod {
-  const listenForPod = createMetadataPort()
-  return async (pod, sockets) => {
-    const listener = await listenForPod(pod, sockets)
-    return {
-      ...listener,
-      close: async (timeoutMs) => {
-        if (timeoutMs > 0) await acceptWaiting(listener)
-        await listener.close(timeoutMs)
-      },
-    }
-  }
-}
-
-/** Waits until no connection comes: Node accepts one in each turn, and to close the socket would reset the others. */
-async function acceptWaiting({ accepted }: Listener): Promise<void> {
-  const deadline = performance.now() + MAX_ACCEPT_MS
-  let before: number
-  do {
-    before = accepted()
-    await sleep(QUIET_MS)
-    await nextTurn()
-  } while (accepted() > before && performance.now() < deadline)
 }
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */
