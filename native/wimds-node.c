@@ -89,6 +89,13 @@ enum { NAMESPACE = 4, BACKLOG = 4096 };
 static const char HANDLE_MESSAGE[] = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":\"socket\"}\n";
 
 /*
+ * Selects the second of the sockets that share the port, or the only one: new connections come to an agent's successor, and
+ * the kernel resets none when the first socket is closed.
+ */
+static struct sock_filter SECOND_SOCKET[] = {BPF_STMT(BPF_RET | BPF_K, 1)};
+static const struct sock_fprog SELECT_SOCKET = {.len = 1, .filter = SECOND_SOCKET};
+
+/*
  * Returns a socket that listens on 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
  * The sockets of two agents, during an upgrade, and of one that has just ended can share the port.
  */
@@ -100,7 +107,8 @@ static int listen_in_namespace(unsigned port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
-      bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, BACKLOG) != 0)
+      bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, BACKLOG) != 0 ||
+      setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &SELECT_SOCKET, sizeof SELECT_SOCKET) != 0)
     fail(errno, "cannot listen on 127.0.0.1:%u", port);
   return listener;
 }
