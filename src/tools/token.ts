@@ -1,18 +1,16 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../broker/config/config.ts'
-import { duration } from '../broker/config/parsers.ts'
+import { duration, guid } from '../broker/config/parsers.ts'
 import { findGraceMs } from '../broker/aadsts.ts'
-import type { TokenAnswer } from '../broker/dialects/dialect.ts'
-import { imds } from '../broker/dialects/imds.ts'
-import { type BrokerError, formatProblem, toBrokerError, UsageError } from '../lib/errors.ts'
+import { type BrokerError, toBrokerError, UsageError } from '../lib/errors.ts'
 import {
   createIdentityResolver,
   requireAllowedResource,
   type Selector,
 } from '../broker/identities.ts'
-import { isGuid } from '../lib/grammars.ts'
 import { systemClock } from '../broker/tokens/clock.ts'
-import { computeExpiry, toWallTimes } from '../broker/tokens/lifetime.ts'
+import type { AccessToken } from '../broker/tokens/token.ts'
+import { toWallTimes } from '../broker/tokens/lifetime.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
@@ -20,6 +18,8 @@ import {
   type CommandDeclaration,
   findConflict,
   type Flags,
+  isJsonOutput,
+  OUTPUT_FLAGS,
   parseFlags,
   parseSettingFlag,
 } from '../lib/args.ts'
@@ -38,18 +38,11 @@ export const TOKEN = {
       value: 'ID',
       help: 'the identity with this client id instead of the default one',
     },
-    'object-id': { value: 'ID', help: 'the identity with this object id' },
-    'resource-id': { value: 'ID', help: 'the identity with this Azure resource id' },
     wait: {
       value: 'DURATION',
       help: 'how long to retry failures that may be temporary, such as 5m: an outage, or a new federated credential (default: one attempt)',
     },
-    output: {
-      short: 'o',
-      value: 'FORMAT',
-      choices: ['text', 'json', 'imds'],
-      help: 'text (the default): only the token; json: a document with a schemaVersion; imds: the response of the IMDS endpoint',
-    },
+    ...OUTPUT_FLAGS,
     'curl-config': { help: 'print a line for curl, which keeps the token out of process lists' },
   },
   examples: ['curl --config <(wimds token https://vault.azure.net --curl-config) URL'],
@@ -69,24 +62,21 @@ export async function token(
   io: CommandIo,
   { pause = createPause(io.signal) }: TokenOptions = {},
 ): Promise<number> {
-  rejectResourceFlag(args)
   const flags = parseFlags(args, TOKEN.flags, 1)
-  const { waitMs, ...query } = parseOptions(flags)
+  const { waitMs, resource, selector } = parseOptions(flags)
   const config = await loadConfig(io.env)
   await using direct = createDirectExchange(config)
   const printLine = (line: string) => printError(io, 'wimds token', line)
   try {
-    const identity = createIdentityResolver(config.directory)(query.selector)
-    requireAllowedResource(identity, query.resource)
-    const request = { identity, scope: toScope(query.resource) }
+    const identity = createIdentityResolver(config.directory)(selector)
+    requireAllowedResource(identity, resource)
+    const request = { identity, scope: toScope(resource) }
     const obtained = await retryFor(waitMs, () => direct.exchange(request), pause, printLine)
-    const answer = {
-      query,
-      identity,
-      token: obtained,
-      ...computeExpiry(obtained.lifetime, systemClock),
-    }
-    io.stdout.write(`${formatAnswer(answer, flags)}\n`)
+    const text = obtained.secret.reveal()
+    const printed = flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
+    const { clientId } = identity
+    const document = () => formatDocument(text, { resource, clientId }, obtained.lifetime)
+    io.stdout.write(`${isJsonOutput(flags) ? document() : printed}\n`)
     return 0
   } catch (thrown) {
     const error = toBrokerError(thrown)
@@ -138,51 +128,20 @@ function formatAdvice(error: BrokerError): string | undefined {
   return `this failure may pass: run it again in ${seconds} s, or with --wait 5m`
 }
 
-/** Throws a `UsageError` for `--resource`, as `az account get-access-token` has it; it resembles `--resource-id`. */
-function rejectResourceFlag(args: readonly string[]): void {
-  const at = args.findIndex((arg) => /^--resource(?:=|$)/.test(arg))
-  if (at === -1) return
-  const [, resource = args[at + 1] ?? 'RESOURCE'] = args[at]?.split(/=(.*)/s) ?? []
-  throw new UsageError([
-    {
-      problem: '--resource is not a flag of this command',
-      fix: `the resource is an argument: wimds token ${resource}`,
-    },
-  ])
-}
-
 const WAIT = duration({ min: '1s', max: '1h' })
-
-/** The flags that select an identity, and what they select it by. */
-const SELECTORS = [
-  ['client-id', 'clientId'],
-  ['object-id', 'objectId'],
-  ['resource-id', 'resourceId'],
-] as const
-
-/** The flags that choose what is printed. */
-const OUTPUTS = ['output', 'curl-config'] as const
 
 function parseOptions(flags: TokenFlags) {
   const [resource] = flags.positionals
-  const selectors = SELECTORS.filter(([flag]) => flags.has(flag)).map(
-    ([flag, by]) => ({ flag, by, value: flags.value(flag) ?? '' }) as const,
-  )
   const problems = [...flags.problems]
   const waitMs = parseSettingFlag(flags, 'wait', WAIT, problems) ?? 0
+  const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
   problems.push(
     ...findResourceProblems(resource),
-    ...findConflict(flags, OUTPUTS),
-    ...(selectors.length < 2 ? [] : ['give one of --client-id, --object-id and --resource-id']),
-    ...selectors.flatMap(({ flag, by, value }) => {
-      if (value === '') return [`--${flag} is empty`]
-      return by === 'resourceId' || isGuid(value)
-        ? []
-        : [`--${flag} must be a GUID, not "${value}"`]
-    }),
+    ...findConflict(flags, ['output', 'curl-config']),
   )
   if (resource === undefined || problems.length > 0) throw new UsageError(problems)
-  const selector: Selector = selectors[0] ?? { by: 'default' }
+  const selector: Selector =
+    clientId === undefined ? { by: 'default' } : { by: 'clientId', value: clientId }
   return { resource, selector, waitMs }
 }
 
@@ -190,30 +149,22 @@ function findResourceProblems(resource: string | undefined): string[] {
   if (resource === undefined) return ['name a resource, such as https://vault.azure.net']
   if (isResource(resource)) return []
   return [
-    formatProblem({
-      problem: `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters`,
-      fix: 'name one such as https://vault.azure.net',
-    }),
+    `the resource "${resource}" is not a URI or GUID of at most 2048 ASCII characters. Fix: name one such as https://vault.azure.net`,
   ]
 }
 
-function formatAnswer(answer: TokenAnswer, flags: TokenFlags): string {
-  const format = flags.value('output')
-  if (format === 'imds') return imds.render(answer).body
-  const text = answer.token.secret.reveal()
-  if (format === 'json') return formatDocument(answer, text)
-  return flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
-}
-
 /** Formats the document of `-o json`, which holds the token as every other output does. */
-function formatDocument({ identity, query, token: obtained }: TokenAnswer, text: string): string {
-  const { obtainedAt, expiresAt } = toWallTimes(obtained.lifetime, systemClock)
+function formatDocument(
+  accessToken: string,
+  about: { readonly resource: string; readonly clientId: string },
+  lifetime: AccessToken['lifetime'],
+): string {
+  const { obtainedAt, expiresAt } = toWallTimes(lifetime, systemClock)
   const document = {
     schemaVersion: 1,
-    accessToken: text,
+    accessToken,
     tokenType: 'Bearer',
-    resource: query.resource,
-    clientId: identity.clientId,
+    ...about,
     obtainedAt: new Date(obtainedAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),
   }

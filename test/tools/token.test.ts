@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { token } from '../../src/tools/token.ts'
-import { BILLING, ORDERS } from '../../src/tools/simulator/defaults.ts'
+import { BILLING, ORDERS, TENANT_ID } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { captureIo } from './capture.ts'
@@ -27,12 +27,6 @@ test('prints only the token', async () => {
   expect(decodeJwt(out.trim())).toMatchObject({ aud: VAULT, appid: ORDERS.clientId })
 })
 
-test('says that the resource is an argument', async () => {
-  await expect(run(`--resource=${VAULT}`)).rejects.toThrow(
-    /^--resource is not a flag .* Fix: .*: wimds token https:\/\/vault\.azure\.net$/,
-  )
-})
-
 test('prints a document with -o json', async () => {
   const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
   expect(document).toEqual({
@@ -46,11 +40,6 @@ test('prints a document with -o json', async () => {
   })
   const { exp = 0 } = decodeJwt(document.accessToken)
   expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(5)
-})
-
-test('prints the IMDS response with -o imds', async () => {
-  const { out } = await run(VAULT, '-o', 'imds')
-  expect(JSON.parse(out)).toMatchObject({ client_id: ORDERS.clientId, token_type: 'Bearer' })
 })
 
 test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
@@ -142,23 +131,19 @@ test('--wait outlasts the propagation of a federated credential', async () => {
   expect(err).toContain('federated_credential_not_found')
 })
 
-test('fails for an identity that is not configured', async () => {
-  const { code, err } = await run(VAULT, '--object-id', ORDERS.objectId)
+test('fails for a client id that Entra ID does not know', async () => {
+  const { code, err } = await run(VAULT, '--client-id', TENANT_ID)
   expect(code).toBe(1)
-  expect(err).toContain('identity_not_found')
+  expect(err).toContain('application_refused')
 })
 
 test.each([
   [[], 'name a resource'],
+  [[`--resource=${VAULT}`], 'name a resource'],
   [[VAULT, 'more'], 'unexpected argument more'],
   [[VAULT, '--wait', 'soon'], '--wait must be a duration such as'],
   [[VAULT, '-o', 'json', '--curl-config'], '--output or --curl-config, not both'],
   [[VAULT, '--client-id', 'me'], '--client-id must be a GUID, not "me"'],
-  [[VAULT, '--object-id', ''], '--object-id is empty'],
-  [
-    [VAULT, '--client-id', ORDERS.clientId, '--object-id', ORDERS.objectId],
-    'give one of --client-id, --object-id and --resource-id',
-  ],
   [['a resource'], 'the resource "a resource" is not a URI or GUID'],
 ])('rejects %j as bad usage', async (args, message) => {
   await expect(run(...args)).rejects.toThrow(message)

@@ -30,9 +30,6 @@ It checks the settings, the sidecar on this machine, the route to it, the reques
 Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists the checks.`,
   flags: {
     ...OUTPUT_FLAGS,
-    verbose: {
-      help: 'also print the settings that have their default, and the failed checks if nothing is set',
-    },
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
@@ -108,9 +105,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const { title, sections } = await runChecks(flags, target, io)
   const report = createReport(sections)
   io.stdout.write(
-    isJsonOutput(flags)
-      ? `${JSON.stringify(report, null, 2)}\n`
-      : formatReport(report, { title, isVerbose: flags.has('verbose') }),
+    isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, title),
   )
   if (report.ok) return 0
   return listChecks(report).some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED

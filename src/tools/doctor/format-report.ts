@@ -16,23 +16,17 @@ const WARN = '!'
 /** Neither passed nor failed. */
 const NOT_CHECKED = '–'
 
-interface FormatOptions {
-  readonly title: string
-  /** Also prints the settings that have their default, and the checks where nothing is set. */
-  readonly isVerbose: boolean
-}
-
-/** Returns the report as text that ends with a newline. */
-export function formatReport(report: DoctorReport, { title, isVerbose }: FormatOptions): string {
+/** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
+export function formatReport(report: DoctorReport, title: string): string {
   const { inside } = report
   const checks = listChecks(report)
   const isServing = checks.some(({ check, status }) => check === 'sidecar' && status === 'ok')
   const sections =
-    !isVerbose && isUnconfigured(report) && !isServing
-      ? [`${title}\n`, WHERE_TO_RUN, HOW_TO_SEE_ALL]
+    isUnconfigured(report) && !isServing
+      ? [`${title}\n`, WHERE_TO_RUN]
       : [
-          ...formatSections(report, title, isVerbose),
-          ...(inside ? formatSections(inside, describeOrigin(inside), isVerbose) : []),
+          ...formatSections(report, title),
+          ...(inside ? formatSections(inside, describeOrigin(inside)) : []),
           formatVerdict(checks),
         ]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
@@ -44,22 +38,19 @@ function describeOrigin({ version }: DoctorReport): string {
 }
 
 /** Returns the sections of the report of one machine; empty texts among them. */
-function formatSections(report: DoctorReport, title: string, isVerbose: boolean): string[] {
+function formatSections(report: DoctorReport, title: string): string[] {
   const { checks, settings } = report
   const lines = checks.flatMap(formatFinding)
   // Several checks can have one fix.
   const commands = [...new Set(checks.flatMap(formatCommands))]
   if (settings === undefined) return [formatSection(title, lines), ...commands]
-  const { changed = [], defaults = [] } = Object.groupBy(settings, ({ source }) =>
-    source === 'default' ? 'defaults' : 'changed',
-  )
+  const changed = settings.filter(({ source }) => source !== 'default')
   return [
     `${toLine(title)}\n`,
     isUnconfigured(report) ? WHERE_TO_RUN : '',
     formatSection('Settings', formatSettings(changed)),
     formatSection('Checks', lines),
     ...commands,
-    isVerbose ? formatSection('Default settings', formatSettings(defaults)) : '',
   ]
 }
 
@@ -76,8 +67,6 @@ const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
   wimds doctor --pod NAMESPACE/POD   checks an injected pod
 To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html
 `
-
-const HOW_TO_SEE_ALL = 'Without them the checks fail; --verbose prints each.\n'
 
 function formatSettings(settings: NonNullable<DoctorReport['settings']>): string[] {
   const width = Math.max(...settings.map(({ name }) => name.length))

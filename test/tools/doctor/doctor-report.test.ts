@@ -38,7 +38,7 @@ const REPORT: DoctorReport = {
 /** Formats it as `doctor --pod` does, for people and as JSON. */
 function format(inside: DoctorReport): string {
   const report = createReport({ pod: 'p', checks: [], inside })
-  return formatReport(report, { title: 'Pod p', isVerbose: true }) + JSON.stringify(report)
+  return formatReport(report, 'Pod p') + JSON.stringify(report)
 }
 
 test('keeps every member of a report', () => {
