@@ -5,7 +5,7 @@
  *   wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node send-socket CHANNEL SOCKET
  *   wimds-node read-files ROOT
- *   wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...
+ *   wimds-node run-broker UID PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
  *
  * Errors are a line on standard error and the exit code 1, or 2 if a program of open-socket failed; wrong arguments have
  * the code 64.
@@ -60,7 +60,7 @@ static _Noreturn void fail_usage(void) {
           "usage: wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...\n"
           "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
-          "       wimds-node run-broker UID DIRECTORY... -- PROGRAM ARGUMENT...\n");
+          "       wimds-node run-broker UID PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
 }
 
@@ -346,7 +346,10 @@ static void drop_privileges(unsigned uid) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
 }
 
-/* What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel. */
+/*
+ * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel, and
+ * memory that is no process's own.
+ */
 static const unsigned DENIED[] = {
     SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
     SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
@@ -354,6 +357,7 @@ static const unsigned DENIED[] = {
     SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
+    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open,
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,
 #endif
@@ -369,6 +373,8 @@ enum {
   DENIED_COUNT = sizeof DENIED / sizeof *DENIED,
   /* Calls of x32, which have the architecture of x86-64. */
   X32 = 0x40000000,
+  /* Without SOCK_CLOEXEC and SOCK_NONBLOCK. */
+  SOCKET_TYPE = 0xf,
   NEW_NAMESPACES =
       CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 };
@@ -379,15 +385,18 @@ enum {
 #define HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
 #define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
+/* A connection by Fast Open, which Landlock does not see. */
+#define DENY_FASTOPEN(call, flags) \
+  IS(call, 0, 4), LOAD(flags), HAS(MSG_FASTOPEN, 0, 1), FAIL(EOPNOTSUPP), RETURN(SECCOMP_RET_ALLOW)
 
 /*
  * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
  * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
- * can read them: the C library then calls clone. Of sockets, those of Unix and IP remain; a netlink socket fails as if the
- * family did not exist, which the look-up of names takes.
+ * can read them: the C library then calls clone. Of sockets, those of Unix, TCP and UDP remain; a netlink socket fails as if
+ * the family did not exist, which the look-up of names takes.
  */
 static void filter_calls(void) {
-  struct sock_filter filter[32 + 2 * DENIED_COUNT] = {
+  struct sock_filter filter[64 + 2 * DENIED_COUNT] = {
       LOAD(arch), IS(ARCHITECTURE, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS),
       LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1), FAIL(ENOSYS),
       IS(SYS_clone3, 0, 1), FAIL(ENOSYS),
@@ -400,8 +409,12 @@ static void filter_calls(void) {
   const struct sock_filter end[] = {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
-      IS(SYS_socket, 1, 0), IS(SYS_socketpair, 0, 5),
-      LOAD(args[0]), IS(AF_UNIX, 3, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
+      DENY_FASTOPEN(SYS_sendto, args[3]), DENY_FASTOPEN(SYS_sendmsg, args[2]), DENY_FASTOPEN(SYS_sendmmsg, args[3]),
+      IS(SYS_socket, 1, 0), IS(SYS_socketpair, 0, 15),
+      LOAD(args[0]), IS(AF_UNIX, 13, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
+      LOAD(args[2]), IS(0, 3, 0), IS(IPPROTO_TCP, 2, 0), IS(IPPROTO_UDP, 1, 0), FAIL(EPROTONOSUPPORT),
+      LOAD(args[1]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE), IS(SOCK_STREAM, 2, 0), IS(SOCK_DGRAM, 1, 0),
+      FAIL(ESOCKTNOSUPPORT),
       RETURN(SECCOMP_RET_ALLOW),
   };
   memcpy(filter + count, end, sizeof end);
@@ -409,16 +422,49 @@ static void filter_calls(void) {
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) fail(errno, "cannot filter system calls");
 }
 
+/* The interface of Landlock, of which the headers of the build may lack the newer parts. */
+enum {
+  LANDLOCK_VERSION = 1,
+  RULE_NET_PORT = 2,
+  BIND_TCP = 1,
+  CONNECT_TCP = 2,
+  /* All rights to a file but to execute, read and list. */
+  CHANGE_FILES = 0x7ff2,
+  ABSTRACT_SOCKETS_AND_SIGNALS = 3,
+  HAS_NETWORK = 4,
+  HAS_SCOPES = 6,
+};
+
+/*
+ * Allows this process TCP connections to the ports only, and none from outside; to change no file; and, since Linux 6.12, no
+ * signal or abstract socket of another process. Kernels before 6.7 cannot, and some runtimes deny the call.
+ */
+static void restrict_reach(char *ports) {
+  long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+  if (version < HAS_NETWORK) return;
+  uint64_t denied[] = {CHANGE_FILES, BIND_TCP | CONNECT_TCP, ABSTRACT_SOCKETS_AND_SIGNALS};
+  size_t size = version < HAS_SCOPES ? 2 * sizeof *denied : sizeof denied;
+  int rules = (int)syscall(SYS_landlock_create_ruleset, denied, size, 0);
+  if (rules < 0) fail(errno, "cannot create the rules of the broker");
+  for (char *port = strtok(ports, ","); port != NULL; port = strtok(NULL, ",")) {
+    uint64_t rule[] = {CONNECT_TCP, parse_number(port, 65535)};
+    if (syscall(SYS_landlock_add_rule, rules, RULE_NET_PORT, rule, 0) != 0)
+      fail(errno, "cannot allow the broker port %s", port);
+  }
+  if (syscall(SYS_landlock_restrict_self, rules, 0) != 0) fail(errno, "cannot restrict the broker");
+  close(rules);
+}
+
 /* Becomes PROGRAM, with no descriptor but the standard ones and the channel. */
 static int run_broker(char **arguments, int count) {
-  int end = 1;
+  int end = 2;
   while (end < count && strcmp(arguments[end], "--") != 0) end++;
-  if (end + 1 >= count) fail_usage();
+  if (end + 1 >= count || *arguments[1] < '0' || *arguments[1] > '9') fail_usage();
   unsigned uid = parse_number(arguments[0], 999999999);
   int channel = find_channel();
   char **program = arguments + end + 1;
   pid_t parent = getppid();
-  detach(arguments + 1, end - 1);
+  detach(arguments + 2, end - 2);
   drop_privileges(uid);
   /*
    * After the change of user, which resets it. The kernel sends the signal with the rights of the parent: between users
@@ -429,6 +475,7 @@ static int run_broker(char **arguments, int count) {
   if (channel > 3) close_range(3, (unsigned)channel - 1, 0);
   close_range((unsigned)channel + 1, ~0U, 0);
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
+  restrict_reach(arguments[1]);
   filter_calls();
   execv(program[0], program);
   fail(errno, "%s", program[0]);

@@ -8,7 +8,16 @@ import {
   type SendHandle,
 } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -265,12 +274,20 @@ const DENIED = [
   'open_by_handle_at',
   'keyctl',
   'io_uring_setup',
+  'memfd_create',
+  'memfd_secret',
+  'shmget',
+  'semget',
+  'msgget',
+  'mq_open',
 ]
 
 /** Prints the error of each call, or OK. */
 const CALLS = `
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -285,7 +302,22 @@ int main(void) {
   TRY("clone3", syscall(SYS_clone3, 0, 0));
   TRY("child", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
   TRY("fork", fork());
+  printf("landlock %ld\\n", syscall(SYS_landlock_create_ruleset, 0, 0, 1));
+  struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  TRY("bind", bind(socket(AF_INET, SOCK_STREAM, 0), (void *)&own, sizeof own));
+  own.sin_port = htons(4);
+  TRY("allowed", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&own, sizeof own));
+  own.sin_port = htons(5);
+  TRY("port", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&own, sizeof own));
+  TRY("file", open("/tmp/wimds-of-a-broker", O_CREAT | O_WRONLY, 0600));
   TRY("vfork", vfork());
+  TRY("fastopen", sendto(socket(AF_INET, SOCK_STREAM, 0), "", 1, MSG_FASTOPEN, (void *)&own, sizeof own));
+  TRY("SCTP", socket(AF_INET, SOCK_SEQPACKET, 0));
+  TRY("DCCP", socket(AF_INET6, SOCK_DCCP, 0));
+  TRY("SMC", socket(AF_INET, SOCK_STREAM, 256));
+  TRY("MPTCP", socket(AF_INET6, SOCK_STREAM, 262));
+  TRY("TCP", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+  TRY("UDP", socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP));
   TRY("socketpair", socketpair(AF_TIPC, SOCK_STREAM, 0, (int[2]){0}));
 #ifdef __x86_64__
   TRY("x32", syscall(0x40000000 | SYS_getpid));
@@ -316,7 +348,17 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   /** Starts a shell in place of the broker, where \`host\` is a mounted directory with a file. */
   function start(script: string, uid = '1501', directories = [host]) {
     const mount = `mount -t tmpfs none ${host} && touch ${host}/secret && exec "$@"`
-    const broker = [program, 'run-broker', uid, ...directories, '--', '/bin/sh', '-c', script]
+    const broker = [
+      program,
+      'run-broker',
+      uid,
+      '4,443',
+      ...directories,
+      '--',
+      '/bin/sh',
+      '-c',
+      script,
+    ]
     return spawn('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...broker], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', openSync(file, 'r')],
     })
@@ -350,21 +392,33 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     expect(spawnSync('gcc', ['-o', calls, tries]).stderr.toString()).toBe('')
     chmodSync(calls, 0o755)
     const { stdout } = await waitForEnd(start(`exec ${calls}`))
-    expect(
-      Object.fromEntries(
-        stdout
-          .trim()
-          .split('\n')
-          .map((line) => line.split(' ')),
-      ),
-    ).toEqual({
+    rmSync('/tmp/wimds-of-a-broker', { force: true })
+    const { landlock, ...results } = Object.fromEntries(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')),
+    )
+    const hasLandlock = Number(landlock) >= 4
+    expect(results).toEqual({
       ...Object.fromEntries(DENIED.map((name) => [name, 'EPERM'])),
       clone: 'EPERM',
       clone3: 'ENOSYS',
       child: 'EPERM',
       fork: 'EPERM',
       vfork: 'EPERM',
+      bind: hasLandlock ? 'EACCES' : 'OK',
+      port: hasLandlock ? 'EACCES' : 'ECONNREFUSED',
+      file: hasLandlock ? 'EACCES' : 'OK',
+      allowed: 'ECONNREFUSED',
       socketpair: 'EAFNOSUPPORT',
+      fastopen: 'EOPNOTSUPP',
+      SCTP: 'ESOCKTNOSUPPORT',
+      DCCP: 'ESOCKTNOSUPPORT',
+      SMC: 'EPROTONOSUPPORT',
+      MPTCP: 'EPROTONOSUPPORT',
+      TCP: 'OK',
+      UDP: 'OK',
       ...(process.arch === 'x64' && { x32: 'ENOSYS' }),
       AF_NETLINK: 'EAFNOSUPPORT',
       AF_PACKET: 'EAFNOSUPPORT',
@@ -374,27 +428,32 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     })
   })
 
-  test('lets Node resolve names, start threads and serve', async () => {
+  test('lets Node resolve names, start threads and serve on a socket that it gets', async () => {
     const script = `
       const { Worker } = require('node:worker_threads')
-      require('node:dns').lookup('localhost', (error, address) => {
-        const server = require('node:http').createServer((_, response) => response.end('served'))
-        server.listen(0, '127.0.0.1', async () => {
-          const reply = await fetch('http://127.0.0.1:' + server.address().port)
-          new Worker('process.stdout.write("thread ")', { eval: true }).once('exit', async () => {
-            console.log(error ?? 'resolved', await reply.text())
-            process.exit()
-          })
-        })
-      })`
+      const server = require('node:http').createServer((_, response) =>
+        require('node:dns').lookup('localhost', (error) =>
+          new Worker('', { eval: true }).once('exit', (code) =>
+            response.end([error ?? 'resolved', 'thread', code].join(' ')))))
+      process.once('message', (_, socket) => server.listen(socket))`
     const path = directory.write('threads.cjs', script)
-    const { stdout } = await waitForEnd(start(`exec ${process.execPath} ${path}`))
-    expect(stdout).toBe('thread resolved served\n')
+    const broker = start(`exec ${process.execPath} ${path}`)
+    const server = createServer()
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const address = server.address()
+    await new Promise((resolve) => broker.send('socket', server, resolve))
+    // This process would accept the connection.
+    await once(server.close(), 'close')
+    const port = typeof address === 'object' ? address?.port : undefined
+    const reply = await fetch(`http://127.0.0.1:${port}`)
+    expect(await reply.text()).toBe('resolved thread 0')
+    broker.kill('SIGKILL')
+    await once(broker, 'close')
   })
 
   test('ends the broker with the agent', async () => {
     const script = 'echo started; exec sleep 1000'
-    const run = `"$0" run-broker 1501 -- /bin/sh -c '${script}' & wait`
+    const run = `"$0" run-broker 1501 443 -- /bin/sh -c '${script}' & wait`
     const agent = spawn('sh', ['-c', run, program], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { NODE_CHANNEL_FD: '3' },
@@ -418,9 +477,13 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   test.each(['SETUID', 'SETGID', 'SETPCAP'])('names the missing capability %s', async (name) => {
     const drop = `-${name.toLowerCase()}`
     const limit = ['--inh-caps', drop, '--bounding-set', drop]
-    const broker = spawn('setpriv', [...limit, program, 'run-broker', '1501', '--', '/bin/true'], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    })
+    const broker = spawn(
+      'setpriv',
+      [...limit, program, 'run-broker', '1501', '443', '--', '/bin/true'],
+      {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      },
+    )
     const { code, stderr } = await waitForEnd(broker)
     expect(stderr).toContain(`Fix: give the agent ${name}: Operation not permitted\n`)
     expect(code).toBe(1)
@@ -429,10 +492,11 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   test.each([
     [[]],
     [['1501']],
-    [['1501', '/x', '--']],
-    [['0', '--', '/bin/true']],
-    [['root', '--', '/bin/true']],
-    [['1501', '/x', '/bin/true']],
+    [['1501', '443', '/x', '--']],
+    [['1501', '--', '/bin/true']],
+    [['0', '443', '--', '/bin/true']],
+    [['root', '443', '--', '/bin/true']],
+    [['1501', '443', '/x', '/bin/true']],
   ])('refuses the arguments %j', async (args) => {
     expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({ code: 64 })
   })

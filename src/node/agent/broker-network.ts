@@ -1,4 +1,5 @@
-/** Denies brokers what they reach in the network of the agent, which they share: its admin port, and the node's identity. */
+/** What brokers reach in the network of the agent, which they share: not its admin port, and not the node's identity. */
+import { type Environment, parseSettings } from '../../broker/config/settings.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import type { UidRange } from './broker-uids.ts'
@@ -14,6 +15,26 @@ const METADATA_SERVICES = {
   ip6: ['fd00:ec2::254', 'fd20:ce::254'],
 } as const
 
+const DNS_PORT = 53
+const HTTPS_PORT = 443
+const HTTP_PORT = 80
+
+/**
+ * Returns the ports to which brokers connect: of name servers, of Entra ID, and of the node's proxy and authority host. Where
+ * the kernel has Landlock, it refuses all others. A broker reports settings that are invalid itself.
+ */
+export function findBrokerPorts(env: Environment): number[] {
+  const { settings } = parseSettings(env)
+  const proxy = settings?.HTTPS_PROXY ?? settings?.https_proxy
+  const urls = [settings?.AZURE_AUTHORITY_HOST, proxy?.reveal()].flatMap((url) => url ?? [])
+  return [DNS_PORT, HTTPS_PORT, ...urls.map((url) => findPort(new URL(url)))]
+}
+
+function findPort({ port, protocol }: URL): number {
+  if (port !== '') return Number(port)
+  return protocol === 'https:' ? HTTPS_PORT : HTTP_PORT
+}
+
 const TABLE = 'inet wimds_brokers'
 
 /** Loads the rules for the processes with these uids, in place of earlier ones. Throws an error with the message of nft. */
@@ -26,7 +47,7 @@ function createRules({ uids: { first, last }, adminPort }: DeniedNetwork): strin
   const services = Object.entries(METADATA_SERVICES).map(
     // Some of these are name servers as well.
     ([family, addresses]) =>
-      `    ${family} daddr { ${addresses.join(', ')} } meta l4proto { tcp, udp } th dport != 53 reject`,
+      `    ${family} daddr { ${addresses.join(', ')} } meta l4proto { tcp, udp } th dport != ${DNS_PORT} reject`,
   )
   return [
     `table ${TABLE}`,

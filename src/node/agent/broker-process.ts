@@ -135,6 +135,8 @@ interface BrokerCommand {
   readonly helper: string
   /** Its user and group. */
   readonly uid: number
+  /** The ports to which it may connect by TCP. */
+  readonly ports: readonly number[]
   /** The directories of the node, and what else the broker does not see. */
   readonly hidden: readonly string[]
   readonly maxHeapMiB: number
@@ -142,7 +144,8 @@ interface BrokerCommand {
 }
 
 /** Starts a broker with a uid of its own, no capability and Node's permission model. */
-export function startBroker({ helper, uid, hidden, maxHeapMiB, env }: BrokerCommand): ChildProcess {
+export function startBroker(command: BrokerCommand): ChildProcess {
+  const { helper, uid, ports, hidden, maxHeapMiB, env } = command
   const [, script = ''] = process.argv
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
   const argv = [
@@ -156,7 +159,7 @@ export function startBroker({ helper, uid, hidden, maxHeapMiB, env }: BrokerComm
     script,
     'node-broker',
   ]
-  return spawn(helper, ['run-broker', `${uid}`, ...hidden, '--', ...argv], {
+  return spawn(helper, ['run-broker', `${uid}`, ports.join(','), ...hidden, '--', ...argv], {
     env: { ...env, ...CHANNEL_ENV },
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   })

@@ -26,7 +26,7 @@ import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
-import { denyBrokers } from './broker-network.ts'
+import { denyBrokers, findBrokerPorts } from './broker-network.ts'
 import { startBroker } from './broker-process.ts'
 import { BrokerUids } from './broker-uids.ts'
 import { Brokers, createBrokerNames } from './brokers.ts'
@@ -191,6 +191,7 @@ function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }
       startBroker({
         helper: HELPER,
         uid,
+        ports: findBrokerPorts(io.env),
         hidden: findMountPoints(options),
         maxHeapMiB: MAX_HEAP_MIB[options.brokers],
         env: io.env,

@@ -41,6 +41,7 @@ interface BrokerOptions {
   readonly answerMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
+  readonly beforeStart?: () => Promise<void>
   readonly program?: string
   readonly script?: string
 }
@@ -55,6 +56,7 @@ function startBroker(options: BrokerOptions = {}) {
   const onIdle = vi.fn<() => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker(0, {
+    beforeStart: async () => {},
     ...options,
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
@@ -66,7 +68,6 @@ function startBroker(options: BrokerOptions = {}) {
       return child
     },
     helper: compiledHelper(),
-    beforeStart: async () => {},
     limitStarts: (work) => work(),
     onReady: () => {},
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
@@ -147,8 +148,17 @@ test('a broker that hangs is replaced', async () => {
 
 test('a broker that cannot be started now is started again', async () => {
   const { broker, onEnd } = startBroker({ failures: 1 })
-  expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM')
+  await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM'))
   await broker.ready()
+})
+
+test('no broker starts before its network is denied', async () => {
+  const beforeStart = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('no nf_tables'))
+  const { broker, onEnd, pids } = startBroker({ beforeStart })
+  await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('no nf_tables'))
+  await broker.ready()
+  expect(beforeStart).toHaveBeenCalledTimes(2)
+  expect(pids).toHaveLength(1)
 })
 
 test('the problem of the settings is the reason why a broker does not run', async () => {
