@@ -25,6 +25,8 @@ export CRI=${CRI:-containerd:2.1.9} NETNS_STATE=0
 export CLUSTER_HOME=${CLUSTER_HOME:-$HOME/.cache/cluster-kit}
 export cache=${cache:-${XDG_CACHE_HOME:-$HOME/.cache}/wimds-release}
 programs=$cache/bin
+# `npm run` sets it to its Node. For the kit it is a number.
+unset NODE
 # Without a transparency log.
 VERIFY_OPTIONS='--insecure-ignore-tlog'
 pods=0
