@@ -44,6 +44,8 @@ ${formatOrigin()}
 
 ${text}
 
+First [let the workload use the identity](../tasks/existing-workload.md), then set:
+
 | setting | value |
 |---|---|
 | [routing mode](../kubernetes.md#routing-modes) | ${formatModes(set)} |
@@ -51,7 +53,7 @@ ${rows.join('\n')}
 
 It works when ${works}. If not, ${fails === undefined ? '' : `${fails}; `}[\`wimds doctor\`](../doctor.md) names the cause and the fix.
 
-${formatTest(origin)} Before: [prepare the workload](../tasks/existing-workload.md).
+${formatTest(origin)}
 `
 }
 

@@ -20,7 +20,11 @@ export default defineConfig({
   cacheDir: 'node_modules/.cache',
   ignoreDeadLinks: 'localhostLinks',
   rewrites: findPlace,
-  head: [['link', { rel: 'icon', href: `${base}icon.svg` }]],
+  head: [
+    ['link', { rel: 'icon', href: `${base}icon.svg` }],
+    // A command that is wider than the page is wrapped, so that its end can be read; it is copied as one line.
+    ['style', {}, '.vp-doc .language-sh code { white-space: pre-wrap; overflow-wrap: anywhere }'],
+  ],
   markdown: {
     anchor: { slugify },
     languageAlias: { promql: 'sql' },
@@ -30,7 +34,7 @@ export default defineConfig({
     logo: '/icon.svg',
     nav: [
       {
-        text: REF === 'main' ? `after ${VERSION}` : VERSION,
+        text: REF === 'main' ? 'main (not released)' : VERSION,
         items: [
           { text: 'Changes', link: '/changelog' },
           { text: 'Versions', link: posix.dirname(DOCS_URL) + '/versions.html' },

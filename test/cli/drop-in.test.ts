@@ -61,7 +61,8 @@ test('answers token requests of any api-version, as that proxy does', async () =
   await using simulator = await createSimulator()
   const port = await freePort()
   const ending = new AbortController()
-  const io = { ...captureIo(createSidecarSettings(simulator)), signal: ending.signal }
+  const env = { ...createSidecarSettings(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' }
+  const io = { ...captureIo(env), signal: ending.signal }
   const running = dropIn([`--proxy-port=${port}`], io)
   expect(await dropIn(['--probe', `--proxy-port=${port}`], captureIo())).toBe(0)
   for (const version of ['', '&api-version=2017-09-01', '&api-version=2017-12-01']) {

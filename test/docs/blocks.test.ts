@@ -91,6 +91,7 @@ test('the commands with which the pages try wimds install it and return a token,
       // dist/ is built already, and other tests use it now.
       npm_config_ignore_scripts: 'true',
       WIMDS_LISTEN: `127.0.0.1:${port}`,
+      WIMDS_EXCHANGE_TIMEOUT: '60s',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,

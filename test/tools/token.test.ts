@@ -39,7 +39,8 @@ test('prints a document with -o json', async () => {
     expiresAt: expect.stringMatching(/Z$/),
   })
   const { exp = 0 } = decodeJwt(document.accessToken)
-  expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(5)
+  // The exchange, whose duration is the difference, may be slow on a busy machine.
+  expect(Math.abs(Date.parse(document.expiresAt) / 1000 - exp)).toBeLessThan(90)
 })
 
 test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
