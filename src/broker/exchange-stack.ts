@@ -2,6 +2,7 @@
  * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
  * connections, the limit of POSTs, the budget of extra attempts, and the throttled identities.
  */
+import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import { poolAttempts } from './tokens/attempts.ts'
@@ -9,7 +10,6 @@ import { systemClock } from './tokens/clock.ts'
 import { createAttemptBudget, countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
 import { createThrottles, IdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
-import { setMemoryFlags } from './v8-settings.ts'
 
 interface SourceOptions extends Pick<
   ExchangeOptions,
@@ -60,4 +60,27 @@ async function loadExchange(exchange: ProcessConfig['exchange']) {
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('./exchange/entra.ts')
   return { dispatchers, createEntraExchange }
+}
+
+/** Node's own modules that an exchange uses and that take a millisecond to compile. */
+const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
+
+/**
+ * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. Call it once the
+ * sidecar listens and before the exchange is loaded: V8 rejects compiled code that was cached under other
+ * flags, Node's own modules included. Those that are needed later are loaded first, or they take 20 ms more.
+ */
+function setMemoryFlags(): void {
+  for (const name of NODE_MODULES) process.getBuiltinModule(`node:${name}`)
+  // One exchange runs undici's HTTP parser long enough for V8 to optimize it, on a thread whose arena
+  // keeps 10 MB afterwards. At a few answers an hour the first compilation is fast enough.
+  setFlagsFromString('--wasm-tiering-budget=1000000000')
+  // V8's middle compiler makes a request no cheaper here, and its threads' arenas keep 10 to 20 MB.
+  setFlagsFromString('--no-maglev')
+  // V8 makes room for garbage when many new objects live on for a while, as thousands of connections
+  // do that are closed for others. The room is never returned, so a flood would cost 100 MB until the process ends.
+  setFlagsFromString('--semi-space-growth-factor=1')
+  setFlagsFromString('--heap-growing-percent=50')
+  // With a young generation of one megabyte, waking other threads costs more than they save.
+  setFlagsFromString('--no-parallel-scavenge')
 }

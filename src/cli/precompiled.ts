@@ -1,10 +1,10 @@
 /** Loads `wimds serve`: from one script and its compiled code if the build has written them, else from source. */
+import { createHook } from 'node:async_hooks'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { Command } from '../lib/command.ts'
-import { keepTickShape } from '../broker/v8-settings.ts'
 
 type Exports = Readonly<Record<string, Command>>
 type CommonJsModule = (
@@ -33,4 +33,24 @@ export async function loadServe(): Promise<Command> {
   const { serve } = module.exports
   if (serve === undefined) throw new Error(`${filename} does not export serve`)
   return serve
+}
+
+/** The object that `keepTickShape` keeps. */
+let keptTick: object | undefined
+
+/**
+ * Keeps one of the objects in which `process.nextTick` stores a callback, for the life of the process, and
+ * returns it. When V8 collects garbage while none exists, as it does some seconds after a start, it drops
+ * their hidden class, and from then on every `nextTick` creates its object in the general, slow way. Measured alone:
+ * without it a cached request takes 7 % more CPU; `--no-memory-reducer` does the same for 3.5 MiB.
+ */
+export function keepTickShape(): object | undefined {
+  const hook = createHook({
+    init: (_id, type, _triggerId, resource) => {
+      if (type === 'TickObject') keptTick = resource
+    },
+  }).enable()
+  process.nextTick(() => undefined)
+  hook.disable()
+  return keptTick
 }

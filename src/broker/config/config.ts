@@ -5,7 +5,7 @@ import { formatProblem, type Problem } from '../../lib/errors.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError } from '../../lib/describe-error.ts'
 import { readWholeFile } from '../../lib/files.ts'
-import { formatUrlHost, isLocalHost, removeBrackets } from '../../lib/hosts.ts'
+import { isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { createInstance, type InstanceDocument } from '../metadata/instance.ts'
@@ -17,7 +17,6 @@ import {
   readIdentitiesText,
   type ReadText,
 } from './identities-file.ts'
-import type { Address } from './parsers.ts'
 import {
   type Environment,
   findIncompleteSettings,
@@ -247,29 +246,15 @@ function createProcessConfig(settings: ParsedSettings, { extraCa, tokenProxyCa }
   }
 }
 
-/**
- * Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK, since every caller that reaches the sidecar gets tokens,
- * and addresses for both servers.
- */
+/** Rejects addresses on the network without WIMDS_LISTEN_ON_NETWORK: every caller that reaches the sidecar gets tokens. */
 function findListenProblems(settings: ParsedSettings): Problem[] {
-  const { WIMDS_LISTEN: listen, WIMDS_ADMIN_LISTEN: adminListen } = settings
-  const remote = settings.WIMDS_LISTEN_ON_NETWORK
-    ? []
-    : listen.filter(({ host }) => !isLocalHost(host))
-  const isRepeated = ({ host, port }: Address) =>
-    port !== 0 && listen.some((each) => each.host === host && each.port === port)
-  return [
-    ...remote.map(({ host }) => ({
-      setting: 'WIMDS_LISTEN',
-      problem: `${host} is reachable from the network, and so would be the tokens`,
-      fix: 'use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true',
-    })),
-    ...adminListen.filter(isRepeated).map(({ host, port }) => ({
-      setting: 'WIMDS_ADMIN_LISTEN',
-      problem: `${formatUrlHost(host)}:${port} is an address of WIMDS_LISTEN too`,
-      fix: 'use another port for one of the two',
-    })),
-  ]
+  if (settings.WIMDS_LISTEN_ON_NETWORK) return []
+  const remote = settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host))
+  return remote.map(({ host }) => ({
+    setting: 'WIMDS_LISTEN',
+    problem: `${host} is reachable from the network, and so would be the tokens`,
+    fix: 'use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true',
+  }))
 }
 
 /** Checks WIMDS_PREFETCH against the default identity, whose allow-list may be in the file. */

@@ -82,7 +82,7 @@ export const authorityHost = createSchema((text) => {
 export const address = createSchema(parseAddress)
 
 /** Comma-separated `host:port` pairs; IPv6 addresses in brackets. */
-export const addresses = createSchema((text) => splitList(text).map(parseAddress))
+export const addresses = listOf(parseAddress)
 
 /** The same, or `off` for none. */
 export const addressesOrOff = createSchema((text) =>
@@ -163,20 +163,16 @@ export const serverName = createSchema((text) => {
 
 export const resource = createSchema(parseResource)
 
-/** Comma-separated resources. */
-export const resources = createSchema((text) => splitList(text).map(parseResource))
+export const resources = listOf(parseResource)
 
 /** Comma-separated hosts without ports; IPv6 addresses in brackets. */
-export const hosts = createSchema((text) => splitList(text).map(parseHost))
+export const hosts = listOf(parseHost)
 
 /** Comma-separated path prefixes to forward to the real metadata service. */
-export const paths = createSchema((text) => {
-  const prefixes = splitList(text)
-  for (const prefix of prefixes) {
-    const problem = findPrefixProblem(prefix)
-    if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
-  }
-  return prefixes
+export const paths = listOf((prefix) => {
+  const problem = findPrefixProblem(prefix)
+  if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
+  return prefix
 })
 
 /** Creates the schema of a duration with its unit (`500ms`, `10s`, `5m`, `1h`), in milliseconds. */
@@ -214,6 +210,11 @@ export function choice<const T extends string>(...allowed: readonly T[]) {
     (text): T =>
       allowed.find((word) => word === text) ?? reject(text, `one of ${allowed.join(', ')}`),
   )
+}
+
+/** Creates the schema of a list with commas. */
+function listOf<T>(parse: (item: string) => T) {
+  return createSchema((text) => splitList(text).map(parse))
 }
 
 function splitList(text: string): string[] {

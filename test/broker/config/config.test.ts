@@ -132,15 +132,6 @@ describe('the environment', () => {
     },
   )
 
-  test('rejects an address for both the application and the admin port', async () => {
-    const env = { WIMDS_LISTEN: '127.0.0.1:8000,[::1]:8001', WIMDS_ADMIN_LISTEN: '[::1]:8001' }
-    expect(await loadProblems(env)).toEqual([
-      'WIMDS_ADMIN_LISTEN: [::1]:8001 is an address of WIMDS_LISTEN too. Fix: use another port for one of the two',
-    ])
-    const any = { WIMDS_LISTEN: '127.0.0.1:0', WIMDS_ADMIN_LISTEN: '127.0.0.1:0' }
-    expect(await loadProblems(any)).toEqual([])
-  })
-
   test('accepts listen addresses by name, IPv4 and IPv6', async () => {
     const { listen } = await load({ WIMDS_LISTEN: 'localhost:1, 127.1:2, [::1]:3' })
     expect(listen.map(({ host }) => host)).toEqual(['localhost', '127.1', '::1'])

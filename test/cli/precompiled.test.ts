@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 
-const SETTINGS = JSON.stringify(new URL('../../src/broker/v8-settings.ts', import.meta.url).href)
+const SETTINGS = JSON.stringify(new URL('../../src/cli/precompiled.ts', import.meta.url).href)
 /** Prints whether the objects of nextTick have the hidden class of the kept one after a collection of garbage. */
 const SCRIPT = `
   import { createHook } from 'node:async_hooks'
