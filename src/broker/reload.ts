@@ -3,7 +3,6 @@ import { type Config, loadConfig } from './config/config.ts'
 import { type ReadText, readIdentitiesText } from './config/identities-file.ts'
 import type { Environment } from './config/settings.ts'
 import { ConfigError, toBrokerError } from '../lib/errors.ts'
-import { watchFile } from './watch-file.ts'
 import { errorFields } from './telemetry/describe.ts'
 import type { Logger } from './telemetry/logger.ts'
 
@@ -22,8 +21,11 @@ interface ReloadOptions {
   readonly onReload: (problem: string | undefined) => void
 }
 
+const POLL_MS = 2000
+
 /**
- * Starts to watch the identities file, if there is one. Returns the function that stops it. A reload that fails is
+ * Starts to watch the identities file, if there is one. Returns the function that stops it. It polls, because a ConfigMap is
+ * replaced by swapping its `..data` link, which does not change the link at the file's own path. A reload that fails is
  * tried again at each poll, since another file that it reads may be the cause, unless the identities file itself is
  * invalid: parsing a large one takes about a second.
  */
@@ -38,9 +40,22 @@ export function watchIdentities({
 }: ReloadOptions): () => void {
   if (identitiesFile === undefined) return () => {}
   const { path, text } = identitiesFile
-
+  let last: string | undefined = text
   let lastMessage: string | undefined
+  let isDone = true
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
 
+  async function poll(): Promise<void> {
+    const content = readText(path)
+    const current = await content.catch(() => undefined)
+    const isDue = current !== last || !isDone
+    last = current
+    if (isDue && !isClosed) isDone = await reload(content)
+    if (!isClosed) timer = setTimeout(() => void poll(), POLL_MS).unref()
+  }
+
+  /** Returns whether the content needs no other attempt. */
   async function reload(content: Promise<string>): Promise<boolean> {
     try {
       const next = await load(env, () => content)
@@ -64,7 +79,9 @@ export function watchIdentities({
     }
   }
 
-  const watch = watchFile({ path, text, readText, onChange: reload })
-  void watch.poll()
-  return watch.close
+  void poll()
+  return () => {
+    isClosed = true
+    clearTimeout(timer)
+  }
 }

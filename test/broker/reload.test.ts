@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { watchIdentities } from '../../src/broker/reload.ts'
 import type { Environment } from '../../src/broker/config/settings.ts'
+import { ConfigError } from '../../src/lib/errors.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { createLogger } from '../../src/broker/telemetry/logger.ts'
 import { StatusSchema } from '../../src/broker/telemetry/status-schema.ts'
@@ -306,4 +307,30 @@ test('logs an unexpected failure of a reload with its cause, not as a fault of t
     cause: expect.stringMatching(/TypeError: directory is undefined\n +at /),
   })
   expect(problem).toMatch(/in use: wimds failed unexpectedly\. Fix: see the cause/)
+})
+
+test('reads each change once, also an error of reading, until it is stopped', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let text: string | undefined = 'a'
+  const read: (string | undefined)[] = []
+  const close = watchIdentities({
+    config: { identitiesFile: { path: file, text } },
+    env: {},
+    readText: async () => text ?? Promise.reject(new Error('ENOENT')),
+    load: async (_, readText) => {
+      read.push(await readText(file).catch(() => undefined))
+      // The file is at fault, and not another one that it names.
+      throw new ConfigError({ setting: 'WIMDS_CONFIG', problem: 'is not valid' })
+    },
+    log: createLogger({ level: 'silent', format: 'json', out: { write: () => true } }),
+    applyConfig: () => {},
+    onReload: () => {},
+  })
+  await vi.advanceTimersByTimeAsync(6000)
+  for (text of ['b', undefined, 'b']) await vi.advanceTimersByTimeAsync(6000)
+  close()
+  text = 'c'
+  await vi.advanceTimersByTimeAsync(6000)
+  expect(read).toEqual(['b', undefined, 'b'])
 })
