@@ -14,7 +14,7 @@ export async function serveStatus(document: StatusDocument): Promise<Served> {
   let current = document
   const { port, ...server } = await openAdminPort({
     readiness: () => ({ ready: true }),
-    scrape: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
+    scrape: () => Promise.resolve(''),
     loopbackRoutes: createStatusRoutes(() => current),
   })
   const origin = `http://localhost:${port}`

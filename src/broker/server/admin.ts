@@ -9,7 +9,6 @@ import type { Socket } from 'node:net'
 import type { Address } from '../config/parsers.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isLoopback } from '../../lib/hosts.ts'
-import type { Exposition } from '../telemetry/prometheus.ts'
 import { findFirst } from '../../lib/find-first.ts'
 import type { ChooseVictim } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
@@ -23,7 +22,8 @@ export type Routes = Readonly<Record<string, Route>>
 export interface AdminParts {
   /** Returns the body of `/readyz`; its status is 200 or 503. */
   readonly readiness: () => { readonly ready: boolean }
-  readonly scrape: () => Promise<Exposition>
+  /** Returns the metrics in Prometheus's text format. */
+  readonly scrape: () => Promise<string>
   /** Further routes, only for requests over loopback. */
   readonly loopbackRoutes?: Routes
 }
@@ -53,6 +53,8 @@ const chooseOfLargestPeer: ChooseVictim = (open) => {
   )
 }
 
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
 /** Creates the handler. HEAD is answered as GET; Node leaves out the body. */
 function createHandler(parts: AdminParts): RequestListener {
   const { readiness, loopbackRoutes = {} } = parts
@@ -70,8 +72,7 @@ function createHandler(parts: AdminParts): RequestListener {
     [
       '/metrics',
       async (_request, response) => {
-        const { contentType, body } = await scrape()
-        sendText(response, 200, { 'Content-Type': contentType }, body)
+        sendText(response, 200, { 'Content-Type': METRICS_TYPE }, await scrape())
       },
     ],
   ])
@@ -96,8 +97,8 @@ function createHandler(parts: AdminParts): RequestListener {
 const MAX_SCRAPE_AGE_MS = 1000
 
 /** Returns `scrape` with one call at a time, whose result all callers get until it is a second old. Failures are not cached. */
-export function shareScrapes(scrape: () => Promise<Exposition>): () => Promise<Exposition> {
-  let latest: Promise<Exposition> | undefined
+export function shareScrapes(scrape: () => Promise<string>): () => Promise<string> {
+  let latest: Promise<string> | undefined
   const forget = () => (latest = undefined)
   return () => {
     if (latest === undefined) {

@@ -11,7 +11,6 @@ import {
   registerBuildInfo,
   registerCollected,
   type Registry,
-  scrapeRegistry,
   toSamples,
 } from './prometheus.ts'
 import { type Replies, REQUEST_DURATION } from './replies.ts'
@@ -33,7 +32,7 @@ export function createMetrics({ replies, ...sources }: Sources) {
   const exchanges = registerExchanges(registry)
   registerCollected(registry, describeState({ ...sources, clients: replies.clients }))
   registerBuildInfo(registry, 'wimds_build_info')
-  return { registry, ...exchanges, scrape: () => scrapeRegistry(registry) }
+  return { registry, ...exchanges, scrape: () => registry.metrics() }
 }
 
 function registerReplies(registry: Registry, replies: Replies): void {

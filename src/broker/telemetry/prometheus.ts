@@ -12,11 +12,6 @@ import { VERSION } from '../../lib/version.ts'
 
 export { Counter, Gauge, Histogram, Registry }
 
-export interface Exposition {
-  readonly contentType: string
-  readonly body: string
-}
-
 /** prom-client's default metrics that cost nothing between two scrapes and read `/proc/self/fd` at most. */
 const PROCESS_METRICS = [cpuTotal, startTime, openFileDescriptors, heapSize]
 
@@ -94,9 +89,4 @@ export function toSamples(label: string, values: Iterable<readonly [string, numb
 
 export function toUnixTime(ms: number): number {
   return Math.round(ms / 1000)
-}
-
-/** Returns the metrics of the registry in Prometheus's text format. */
-export async function scrapeRegistry(registry: Registry): Promise<Exposition> {
-  return { contentType: registry.contentType, body: await registry.metrics() }
 }

@@ -4,7 +4,6 @@ import {
   Histogram,
   registerBuildInfo,
   registerCollected,
-  scrapeRegistry,
 } from '../../broker/telemetry/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
 import { OUTCOMES } from './admission.ts'
@@ -46,6 +45,6 @@ export function createWebhookMetrics(
     registry,
     onReview: ({ outcome, durationMs }: ReviewEvent) =>
       reviewDuration.observe({ outcome }, durationMs / 1000),
-    scrape: () => scrapeRegistry(registry),
+    scrape: () => registry.metrics(),
   }
 }

@@ -1,12 +1,7 @@
 /** The metrics of the brokers. What a broker sends is taken as far as it is a metric of a broker, with its labels. */
 import { createTelemetry } from '../../broker/telemetry/telemetry.ts'
 import type { ProcessLog } from '../../broker/telemetry/logger.ts'
-import {
-  type Exposition,
-  Registry,
-  type Sample,
-  scrapeRegistry,
-} from '../../broker/telemetry/prometheus.ts'
+import { Registry, type Sample } from '../../broker/telemetry/prometheus.ts'
 import { systemClock } from '../../broker/tokens/clock.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
@@ -38,7 +33,7 @@ interface NodeMetrics {
 /** Creates the function that reads the metrics of the agent and of all brokers. */
 export function createNodeScrape({ own, brokers, log }: NodeMetrics) {
   let known: Promise<readonly Omit<Family, 'values'>[]> | undefined
-  return async (): Promise<Exposition> => {
+  return async (): Promise<string> => {
     known ??= describeMetrics(log)
     const families = new Map<string, Family>()
     for (const family of await known) families.set(family.name, { ...family, values: [] })
@@ -56,7 +51,7 @@ export function createNodeScrape({ own, brokers, log }: NodeMetrics) {
       const get = async () => ({ name, ...family })
       registry.registerMetric({ name, labelNames: [...labelNames], get })
     }
-    return scrapeRegistry(registry)
+    return registry.metrics()
   }
 }
 

@@ -8,7 +8,6 @@ import {
   createStatusRoutes,
   isFromLoopback,
 } from '../../../src/broker/server/admin.ts'
-import type { Exposition } from '../../../src/broker/telemetry/prometheus.ts'
 import { openAdminPort } from '../../fixtures/admin.ts'
 import { type Connection, openConnection, request } from '../../fixtures/connection.ts'
 import { aStatus } from '../../fixtures/status.ts'
@@ -26,7 +25,7 @@ async function start(given: Partial<AdminParts> = {}, host = '127.0.0.1') {
   const parts: AdminParts = {
     loopbackRoutes: createStatusRoutes(aStatus),
     readiness: () => ({ ready: true, reasons: [] }),
-    scrape: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+    scrape: () => Promise.resolve('up 1\n'),
     ...given,
   }
   const server = await openAdminPort(parts, host)
@@ -80,7 +79,7 @@ describe('from any address', () => {
     const { send } = await start()
     const reply = await send({ path: '/metrics', ...anywhere })
     expect(reply.text).toBe('up 1\n')
-    expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4')
+    expect(reply.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
   })
 
   test('HEAD returns the head of GET', async () => {
@@ -95,9 +94,7 @@ test('an error is answered with its message, and the next request as usual', asy
   let fails = true
   const { send } = await start({
     scrape: () =>
-      fails
-        ? Promise.reject(new Error('a metric has no value'))
-        : Promise.resolve({ contentType: 'text/plain', body: '' }),
+      fails ? Promise.reject(new Error('a metric has no value')) : Promise.resolve(''),
   })
   const reply = await send({ path: '/metrics' })
   expect(reply).toMatchObject({ status: 500, text: '{"error":"a metric has no value"}' })
@@ -107,7 +104,7 @@ test('an error is answered with its message, and the next request as usual', asy
 
 /** Opens a port whose scrapes wait until `release`, and its connections until the end of the test. */
 async function startBusy() {
-  const { promise: exposition, resolve } = Promise.withResolvers<Exposition>()
+  const { promise: exposition, resolve } = Promise.withResolvers<string>()
   const { port } = await start({ scrape: () => exposition })
   const stack = new AsyncDisposableStack()
   onTestFinished(() => stack.disposeAsync())
@@ -121,7 +118,7 @@ async function startBusy() {
     for (let index = 0; index < count; index += 1) busy.push(await open('127.0.0.1', '/metrics'))
     return busy
   }
-  return { open, openBusy, release: () => resolve({ contentType: 'text/plain', body: 'up 1\n' }) }
+  return { open, openBusy, release: () => resolve('up 1\n') }
 }
 
 describe('64 connections of 127.0.0.1 wait for a scrape', () => {

@@ -20,7 +20,7 @@ import { IDLE_NODE } from '../../node/agent/pods.ts'
 import { parseSamples } from './scraped.ts'
 
 type Observed = ReturnType<typeof observe>
-const scrape = async (observed: Observed) => parseSamples((await observed.scrape()).body)
+const scrape = async (observed: Observed) => parseSamples(await observed.scrape())
 
 const requests = (code: string, client: string) =>
   `wimds_requests_total{protocol="imds",code="${code}",client="${client}"}`
@@ -176,7 +176,7 @@ describe('token metrics', () => {
   test('escape names of the configuration', async () => {
     const identity = { ...ORDERS, name: 'a"b\\c\nd', prefetch: ['https://vault.azure.net'] }
     const entries = [cached({ request: { identity, scope: VAULT } })]
-    const { body } = await observe({ entries, directory: { identities: [identity] } }).scrape()
+    const body = await observe({ entries, directory: { identities: [identity] } }).scrape()
     expect(body).toContain(String.raw`identity="a\"b\\c\nd"`)
   })
 })

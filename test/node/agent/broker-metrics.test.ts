@@ -12,7 +12,7 @@ const SETTINGS = '0123abcd'
 async function scrapeWith(answer: unknown): Promise<string[]> {
   const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
   const broker = { pid: 1, pods: [routedPod({ uid: 'a' })], ask: () => Promise.resolve(answer) }
-  const { body } = await createNodeScrape({ own, brokers: { all: () => [broker] }, log })()
+  const body = await createNodeScrape({ own, brokers: { all: () => [broker] }, log })()
   return body.split('\n')
 }
 
