@@ -9,11 +9,11 @@ import { suggest } from './suggest.ts'
 
 /** The headings of `wimds help`, in its order. */
 export const GROUPS = [
-  'Run in a cluster',
+  'Try without Azure',
   'Prepare manifests',
   'Find problems',
   'Use in shells and scripts',
-  'Try without Azure',
+  'Run in a cluster',
   'About this program',
 ] as const
 
