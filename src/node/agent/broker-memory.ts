@@ -1,5 +1,6 @@
 /** Bounds the memory of brokers, which a heap limit does not: bodies and tokens are outside the heap. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { NamespaceBroker } from './namespace-broker.ts'
 import { ignoreEnded } from './sandboxes.ts'
 
@@ -10,8 +11,11 @@ interface MemoryOptions {
   /** Of the container; undefined: it has no limit. */
   readonly limitBytes: number | undefined
   readonly signal: AbortSignal
+  readonly onError: (error: unknown) => void
   /** Returns the bytes that a process has of its own. */
   readonly readBytes?: (pid: number) => number
+  /** Returns the bytes of the container. */
+  readonly readContainer?: () => number
 }
 
 const INTERVAL_MS = 1000
@@ -19,29 +23,37 @@ const INTERVAL_MS = 1000
 const MAX_SHARE = 0.9
 
 /**
- * Ends a broker that has more than its limit, and the largest one when agent and brokers together are near the limit of the
- * container, until the signal.
+ * Ends a broker that has more than its limit, and the largest one when the container is near its limit, until the signal.
+ * Reports a failed read, such as one without a free descriptor.
  */
 export function watchMemory(options: MemoryOptions): void {
-  const { all, maxBytes, limitBytes = Infinity, signal, readBytes = readOwnBytes } = options
+  const { signal, onError } = options
   const timer = setInterval(() => {
-    const used = all()
-      .flatMap((broker) =>
-        broker.pid === undefined ? [] : { broker, bytes: readBytes(broker.pid) },
-      )
-      .toSorted((a, b) => b.bytes - a.bytes)
-    for (const { broker, bytes } of used) {
-      if (bytes > maxBytes) broker.kill(`it had ${format(bytes)}, more than ${format(maxBytes)}`)
+    try {
+      endLargest(options)
+    } catch (error) {
+      onError(error)
     }
-    const total = used.reduce((sum, { bytes }) => sum + bytes, readBytes(process.pid))
-    const [largest] = used
-    if (largest === undefined || total <= limitBytes * MAX_SHARE) return
-    const bytes = format(largest.bytes)
-    largest.broker.kill(
-      `it had the most memory, ${bytes}, when agent and brokers had ${format(total)} of ${format(limitBytes)}. Fix: raise nodeAgent.resources.limits.memory`,
-    )
   }, INTERVAL_MS)
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+}
+
+function endLargest(options: MemoryOptions): void {
+  const { all, maxBytes, limitBytes = Infinity } = options
+  const { readBytes = readOwnBytes, readContainer = readContainerBytes } = options
+  const used = all()
+    .flatMap((broker) => (broker.pid === undefined ? [] : { broker, bytes: readBytes(broker.pid) }))
+    .toSorted((a, b) => b.bytes - a.bytes)
+  for (const { broker, bytes } of used) {
+    if (bytes > maxBytes) broker.kill(`it had ${format(bytes)}, more than ${format(maxBytes)}`)
+  }
+  const ofProcesses = used.reduce((sum, { bytes }) => sum + bytes, readBytes(process.pid))
+  const total = Math.max(ofProcesses, readContainer())
+  const [largest] = used
+  if (largest === undefined || total <= limitBytes * MAX_SHARE) return
+  largest.broker.kill(
+    `it had the most memory, ${format(largest.bytes)}, when the container had ${format(total)} of ${format(limitBytes)}. Fix: raise nodeAgent.resources.limits.memory`,
+  )
 }
 
 const format = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`
@@ -49,5 +61,37 @@ const format = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`
 /** Files that are mapped are shared with other brokers, and can be dropped. */
 function readOwnBytes(pid: number): number {
   const status = ignoreEnded(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? ''
-  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+  return 1024 * (readField(status, 'RssAnon:') + readField(status, 'RssShmem:'))
 }
+
+/** The files of a container's cgroup, version 2 and 1, and in `memory.stat` what the kernel can drop, of which `shared` it cannot. */
+const CGROUPS = [
+  {
+    usage: 'memory.current',
+    stat: 'memory.stat',
+    droppable: ['file', 'slab_reclaimable'],
+    shared: 'shmem',
+  },
+  {
+    usage: 'memory/memory.usage_in_bytes',
+    stat: 'memory/memory.stat',
+    droppable: ['total_cache'],
+    shared: 'total_shmem',
+  },
+]
+
+/** Returns the bytes that the container has, such as buffers of sockets, which are of no process; 0 without a cgroup. */
+export function readContainerBytes(directory = '/sys/fs/cgroup'): number {
+  for (const { usage, stat, droppable, shared } of CGROUPS) {
+    const bytes = ignoreEnded(() => readFileSync(join(directory, usage), 'utf8'))
+    if (bytes === undefined) continue
+    const fields = readFileSync(join(directory, stat), 'utf8')
+    const dropped = droppable.reduce((sum, name) => sum + readField(fields, name), 0)
+    return Number(bytes) - dropped + readField(fields, shared)
+  }
+  return 0
+}
+
+/** Reads `NAME NUMBER` from the lines of a file of the kernel; 0 if it has no such line. */
+const readField = (text: string, name: string) =>
+  Number(new RegExp(`^${name}\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)

@@ -222,6 +222,7 @@ function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }
     maxBytes: MAX_BROKER_BYTES[options.brokers],
     limitBytes: options.memoryLimitBytes,
     signal: io.signal,
+    onError,
   })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>

@@ -1,5 +1,9 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { createFolder } from '../../fixtures/folder.ts'
+import { hasNoCompiler } from '../../fixtures/native.ts'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { watchMemory } from '../../../src/node/agent/broker-memory.ts'
+import { readContainerBytes, watchMemory } from '../../../src/node/agent/broker-memory.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -10,8 +14,11 @@ afterEach(() => {
 
 const MIB = 1024 * 1024
 
-/** Watches brokers that have so many MiB, and an agent that has 40. Returns why brokers were ended, by their position. */
-function setUp(sizes: (number | undefined)[], limitMiB?: number) {
+/**
+ * Watches brokers that have so many MiB, and an agent that has 40, in a container with `container.mib`. Returns why brokers
+ * were ended, by their position.
+ */
+function setUp(sizes: (number | undefined)[], limitMiB?: number, container = { mib: 0 }) {
   const ended: [number, string][] = []
   const stopped = new AbortController()
   onTestFinished(() => stopped.abort())
@@ -24,6 +31,8 @@ function setUp(sizes: (number | undefined)[], limitMiB?: number) {
     maxBytes: 100 * MIB,
     limitBytes: limitMiB === undefined ? undefined : limitMiB * MIB,
     signal: stopped.signal,
+    onError: (error) => ended.push([-1, String(error)]),
+    readContainer: () => container.mib * MIB,
     readBytes: (pid) => (pid === process.pid ? 40 : (sizes[pid - 1000] ?? 0)) * MIB,
   })
   return ended
@@ -50,10 +59,89 @@ test('the largest broker is ended when all have nine tenths of the limit of the 
     [
       1,
       expect.stringContaining(
-        'it had the most memory, 80 MiB, when agent and brokers had 181 MiB of 200 MiB',
+        'it had the most memory, 80 MiB, when the container had 181 MiB of 200 MiB',
       ),
     ],
   ])
+})
+
+test('the largest broker is ended when the container has memory that no process has', () => {
+  const container = { mib: 180 }
+  const ended = setUp([30, 20], 200, container)
+  vi.advanceTimersByTime(1000)
+  expect(ended).toEqual([])
+  container.mib = 181
+  vi.advanceTimersByTime(1000)
+  expect(ended).toEqual([[0, expect.stringContaining('when the container had 181 MiB of 200 MiB')]])
+})
+
+test('a failed read is reported, and the next one a second later counts', () => {
+  const sizes = [30]
+  const ended = setUp(sizes)
+  const fail = () => {
+    throw new Error('EMFILE')
+  }
+  Object.defineProperty(sizes, '0', { get: fail, configurable: true })
+  vi.advanceTimersByTime(1000)
+  expect(ended).toEqual([[-1, 'Error: EMFILE']])
+  Object.defineProperty(sizes, '0', { value: 101 })
+  vi.advanceTimersByTime(1000)
+  expect(ended).toEqual([expect.anything(), [0, 'it had 101 MiB, more than 100 MiB']])
+})
+
+test.each([
+  ['memory.current', 'memory.stat', 'anon 5\nfile 60\nshmem 7\nslab_reclaimable 8\nslab 9\n'],
+  [
+    'memory/memory.usage_in_bytes',
+    'memory/memory.stat',
+    'cache 1\ntotal_cache 68\ntotal_shmem 7\n',
+  ],
+])(
+  'what the container has without files that can be dropped is read from %s',
+  (usage, stat, text) => {
+    using cgroup = createFolder()
+    cgroup.write(usage, '100\n')
+    cgroup.write(stat, text)
+    expect(readContainerBytes(cgroup.path)).toBe(39)
+  },
+)
+
+test('without a cgroup nothing is known of the container', () => {
+  using cgroup = createFolder()
+  expect(readContainerBytes(cgroup.path)).toBe(0)
+})
+
+test.skipIf(hasNoCompiler)('memory that a process shares counts as its own', async () => {
+  using folder = createFolder()
+  const source = `
+    #include <stdio.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    #include <unistd.h>
+    int main(void) {
+      size_t size = 50 << 20;
+      memset(mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 1, size);
+      puts("ready");
+      fflush(stdout);
+      pause();
+    }`
+  const program = folder.file('shares')
+  spawnSync('gcc', ['-o', program, folder.write('shares.c', source)])
+  const child = spawn(program)
+  await once(child.stdout, 'data')
+  const ended: string[] = []
+  const stopped = new AbortController()
+  watchMemory({
+    all: () => [{ pid: child.pid, kill: (reason) => ended.push(reason) }],
+    maxBytes: 40 * MIB,
+    limitBytes: undefined,
+    signal: stopped.signal,
+    onError: () => {},
+  })
+  vi.advanceTimersByTime(1000)
+  stopped.abort()
+  child.kill()
+  expect(ended).toEqual(['it had 50 MiB, more than 40 MiB'])
 })
 
 test('what this process has is read from the kernel', () => {
@@ -67,6 +155,7 @@ test('what this process has is read from the kernel', () => {
     maxBytes: MIB,
     limitBytes: undefined,
     signal,
+    onError: () => {},
   })
   vi.advanceTimersByTime(1000)
   expect(ended).toEqual([expect.stringMatching(/^it had \d{2,3} MiB, more than 1 MiB$/)])
