@@ -1,4 +1,5 @@
 /** Parses JSON from outside, which may be malformed. */
+import * as z from 'zod/mini'
 
 /** Returns the parsed value; undefined if the text is not JSON. */
 export function parseJson(text: string): unknown {
@@ -14,4 +15,11 @@ export function parseJsonObject(text: string): Readonly<Record<string, unknown>>
   const value = parseJson(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   return { ...value }
+}
+
+/** Returns the schema of a list. It stops at the first wrong element: zod would describe each of a million in memory. */
+export function listOf<T extends z.ZodMiniType>(element: T) {
+  return z.custom<z.input<T>[]>(
+    (value) => Array.isArray(value) && value.every((each) => element.safeParse(each).success),
+  )
 }

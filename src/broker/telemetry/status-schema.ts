@@ -1,8 +1,12 @@
 /** The schema of `/status.json`, which docs/status.schema.json publishes. */
 import * as z from 'zod/mini'
+import { listOf } from '../../lib/json.ts'
 
 const instant = z.iso.datetime()
 const count = z.int().check(z.nonnegative())
+/** The first schema stops at the first wrong element, the second one drops unknown fields and is published. */
+export const list = <T extends z.ZodMiniType>(element: T) =>
+  z.pipe(listOf(element), z.array(element))
 
 /** Why something failed; docs/troubleshooting.md lists the codes. */
 const Failure = z.object({
@@ -38,7 +42,7 @@ export const StatusSchema = z.object({
    * Why the state is not ready: first what fails requests now, the longest first, then what will when a cached
    * token expires, the next one first.
    */
-  problems: z.array(
+  problems: list(
     z.object({
       /** One sentence without a full stop. */
       summary: z.string(),
@@ -46,7 +50,7 @@ export const StatusSchema = z.object({
       identity: z.optional(z.string()),
       clientId: z.optional(z.string()),
       /** Absent: all. */
-      resources: z.optional(z.array(z.string())),
+      resources: z.optional(list(z.string())),
       /** Failed exchanges in a row, of the token with the most. */
       consecutiveFailures: z.optional(count),
       /** When the first of these exchanges, or reading the projected token, failed. */
@@ -54,7 +58,7 @@ export const StatusSchema = z.object({
       /** When the first of the cached tokens that it concerns expires; absent: none is cached. */
       servedUntil: z.optional(instant),
       /** The tokens that are not cached, if others are. Requests for them fail. */
-      withoutToken: z.optional(z.array(z.object({ identity: z.string(), resource: z.string() }))),
+      withoutToken: z.optional(list(z.object({ identity: z.string(), resource: z.string() }))),
       /** When the next exchange is due; in the past: at the next request. */
       nextAttemptAt: z.optional(instant),
       failure: z.optional(Failure),
@@ -65,7 +69,7 @@ export const StatusSchema = z.object({
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
   /** How far the local clock is ahead of Entra ID's; absent before the first exchange. */
   clockSkewSeconds: z.optional(z.number()),
-  identities: z.array(
+  identities: list(
     z.object({
       name: z.string(),
       clientId: z.string(),
@@ -76,12 +80,12 @@ export const StatusSchema = z.object({
       tokenFile: z.optional(z.string()),
       isDefault: z.boolean(),
       /** Absent: any. */
-      resources: z.optional(z.array(z.string())),
+      resources: z.optional(list(z.string())),
     }),
   ),
   /** Whether requests may name client ids that are not among the identities. */
   allowsUnlistedClientIds: z.boolean(),
-  assertions: z.array(
+  assertions: list(
     z.object({
       file: z.string(),
       /** Absent when it cannot be read. */
@@ -89,14 +93,14 @@ export const StatusSchema = z.object({
         z.object({
           issuer: z.string(),
           subject: z.string(),
-          audience: z.array(z.string()),
+          audience: list(z.string()),
           expiresAt: instant,
         }),
       ),
       failure: z.optional(Failure),
     }),
   ),
-  tokens: z.array(
+  tokens: list(
     z.object({
       identity: z.string(),
       clientId: z.string(),
@@ -108,7 +112,7 @@ export const StatusSchema = z.object({
       failure: z.optional(Failure),
     }),
   ),
-  exchanges: z.array(
+  exchanges: list(
     z.object({
       /** When the latest ended. */
       at: instant,
@@ -120,7 +124,7 @@ export const StatusSchema = z.object({
       failure: z.optional(Failure),
     }),
   ),
-  failedRequests: z.array(
+  failedRequests: list(
     z.object({
       lastAt: instant,
       count,
@@ -136,7 +140,7 @@ export const StatusSchema = z.object({
       failure: Failure,
     }),
   ),
-  clients: z.array(
+  clients: list(
     z.object({
       client: z.string(),
       version: z.string(),
@@ -144,7 +148,7 @@ export const StatusSchema = z.object({
       lastSeenAt: instant,
     }),
   ),
-  settings: z.array(
+  settings: list(
     z.object({
       name: z.string(),
       /** [redacted] for a credential. */
@@ -152,7 +156,7 @@ export const StatusSchema = z.object({
       source: z.enum(['environment', 'default']),
     }),
   ),
-  warnings: z.array(z.string()),
+  warnings: list(z.string()),
 })
 
 export type StatusDocument = z.infer<typeof StatusSchema>

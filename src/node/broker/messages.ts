@@ -3,6 +3,7 @@
  * channel, and the agent reads it itself, since Node's reader has no limit. The listening socket of a pod comes with `serve`.
  */
 import * as z from 'zod/mini'
+import { listOf } from '../../lib/json.ts'
 
 /** A pod that the agent has proved to own the network namespace of its socket. */
 const ServedPod = z.object({
@@ -66,12 +67,6 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   }),
 ])
 
-/** Returns the schema of a list. It stops at the first wrong element: zod would describe each of a million in memory. */
-const list = <T>(element: z.ZodMiniType<T>) =>
-  z.custom<readonly T[]>(
-    (value) => Array.isArray(value) && value.every((each) => element.safeParse(each).success),
-  )
-
 const Labels = z.custom<Readonly<Record<string, string>>>(
   (value) =>
     typeof value === 'object' &&
@@ -83,13 +78,13 @@ const Labels = z.custom<Readonly<Record<string, string>>>(
  * The answer about metrics: for each group of pods that share tokens its samples, as the name of the metric, the labels and
  * the value. The agent adds namespace and service account.
  */
-export const MetricsAnswer = list(
+export const MetricsAnswer = listOf(
   z.object({
     /** One of its pods. */
     uid: z.string(),
     /** A digest of what distinguishes the group from others. */
     settings: z.string(),
-    samples: list(z.tuple([z.string(), Labels, z.number()])),
+    samples: listOf(z.tuple([z.string(), Labels, z.number()])),
   }),
 )
 
@@ -97,7 +92,7 @@ export const MetricsAnswer = list(
 export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
 /** The answer about pods. */
-export const PodsAnswer = list(
+export const PodsAnswer = listOf(
   z.object({
     uid: z.string(),
     /** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */

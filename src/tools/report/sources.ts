@@ -4,7 +4,7 @@ import { errorCode } from '../../lib/describe-error.ts'
 import { readBody } from '../../lib/read-body.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { formatWorkload, StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import { formatWorkload, list, StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import type { Sighting } from './rows.ts'
 
 const TIMEOUT_MS = 10_000
@@ -23,8 +23,8 @@ const { shape } = StatusSchema
 const SidecarDocument = z.object({
   workload: z.pick(shape.workload, { host: true, namespace: true, serviceAccount: true }),
   startedAt: shape.startedAt,
-  clients: z.array(
-    z.pick(shape.clients.def.element, {
+  clients: list(
+    z.pick(shape.clients.def.out.def.element, {
       client: true,
       version: true,
       requests: true,
