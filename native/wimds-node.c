@@ -5,7 +5,7 @@
  *   wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node send-socket CHANNEL SOCKET
  *   wimds-node read-files ROOT
- *   wimds-node run-broker UID PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
+ *   wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
  *
  * Errors are a line on standard error and the exit code 1, or 2 if a program of open-socket failed; wrong arguments have
  * the code 64.
@@ -60,7 +60,7 @@ static _Noreturn void fail_usage(void) {
           "usage: wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...\n"
           "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
-          "       wimds-node run-broker UID PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
+          "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
 }
 
@@ -328,7 +328,28 @@ static void detach(char **directories, int count) {
     if (umount2(directories[i], MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fail(errno, "cannot detach %s", directories[i]);
 }
 
-/* Of all processes with the uid: a broker of Node has about twelve, and that of a second agent has the same uid. */
+/* Where the parent puts the file of locks, after the channel. */
+enum { UID_LOCKS = 4 };
+
+/*
+ * Returns the first uid of the range that no other process has, by a lock on the byte of that number. The lock is of the open
+ * file, not of this process: it ends when the parent closes the file or has ended. So the brokers of two agents on a node,
+ * during an upgrade, have different uids.
+ */
+static unsigned claim_uid(char *range) {
+  char *dash = strchr(range, '-');
+  if (dash == NULL) fail_usage();
+  *dash = '\0';
+  unsigned first = parse_number(range, 999999999), last = parse_number(dash + 1, 999999999);
+  for (unsigned uid = first; uid <= last; uid++) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = uid, .l_len = 1};
+    if (fcntl(UID_LOCKS, F_OFD_SETLK, &lock) == 0) return uid;
+    if (errno != EAGAIN && errno != EACCES) fail(errno, "cannot claim uid %u", uid);
+  }
+  fail(0, "all uids from %u to %u are in use. Fix: set a larger range by --broker-uids", first, last);
+}
+
+/* Of all processes with the uid: a broker of Node has about twelve. */
 static const struct rlimit BROKER_THREADS = {64, 64};
 
 static void drop_privileges(unsigned uid) {
@@ -348,7 +369,8 @@ static void drop_privileges(unsigned uid) {
 
 /*
  * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel, and
- * memory that is no process's own.
+ * memory that is no process's own. execve remains, as this process becomes the broker by it: another program of the image
+ * would have the same filter, user and limits, and there is no file that a broker could write and execute.
  */
 static const unsigned DENIED[] = {
     SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
@@ -357,7 +379,7 @@ static const unsigned DENIED[] = {
     SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
-    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open,
+    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_socketpair,
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,
 #endif
@@ -388,12 +410,16 @@ enum {
 /* A connection by Fast Open, which Landlock does not see. */
 #define DENY_FASTOPEN(call, flags) \
   IS(call, 0, 4), LOAD(flags), HAS(MSG_FASTOPEN, 0, 1), FAIL(EOPNOTSUPP), RETURN(SECCOMP_RET_ALLOW)
+/* A broker that no longer follows the agent's end would keep a uid that the next broker gets. */
+#define DENY_OUTLIVING \
+  IS(SYS_prctl, 0, 4), LOAD(args[0]), IS(PR_SET_PDEATHSIG, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
 
 /*
  * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
  * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
- * can read them: the C library then calls clone. Of sockets, those of Unix, TCP and UDP remain; a netlink socket fails as if
- * the family did not exist, which the look-up of names takes.
+ * can read them: the C library then calls clone. Of sockets, those of TCP and UDP remain: the abstract names of Unix sockets
+ * are those of the node, whose network the agent has. Others fail as if the family did not exist, which the look-up of names
+ * takes.
  */
 static void filter_calls(void) {
   struct sock_filter filter[64 + 2 * DENIED_COUNT] = {
@@ -410,8 +436,8 @@ static void filter_calls(void) {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
       DENY_FASTOPEN(SYS_sendto, args[3]), DENY_FASTOPEN(SYS_sendmsg, args[2]), DENY_FASTOPEN(SYS_sendmmsg, args[3]),
-      IS(SYS_socket, 1, 0), IS(SYS_socketpair, 0, 15),
-      LOAD(args[0]), IS(AF_UNIX, 13, 0), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
+      DENY_OUTLIVING,
+      IS(SYS_socket, 0, 14), LOAD(args[0]), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
       LOAD(args[2]), IS(0, 3, 0), IS(IPPROTO_TCP, 2, 0), IS(IPPROTO_UDP, 1, 0), FAIL(EPROTONOSUPPORT),
       LOAD(args[1]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE), IS(SOCK_STREAM, 2, 0), IS(SOCK_DGRAM, 1, 0),
       FAIL(ESOCKTNOSUPPORT),
@@ -460,7 +486,7 @@ static int run_broker(char **arguments, int count) {
   int end = 2;
   while (end < count && strcmp(arguments[end], "--") != 0) end++;
   if (end + 1 >= count || *arguments[1] < '0' || *arguments[1] > '9') fail_usage();
-  unsigned uid = parse_number(arguments[0], 999999999);
+  unsigned uid = claim_uid(arguments[0]);
   int channel = find_channel();
   char **program = arguments + end + 1;
   pid_t parent = getppid();

@@ -280,6 +280,8 @@ const DENIED = [
   'semget',
   'msgget',
   'mq_open',
+  'execveat',
+  'socketpair',
 ]
 
 /** Prints the error of each call, or OK. */
@@ -292,6 +294,7 @@ const CALLS = `
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -318,7 +321,8 @@ int main(void) {
   TRY("MPTCP", socket(AF_INET6, SOCK_STREAM, 262));
   TRY("TCP", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   TRY("UDP", socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP));
-  TRY("socketpair", socketpair(AF_TIPC, SOCK_STREAM, 0, (int[2]){0}));
+  TRY("death signal", prctl(PR_SET_PDEATHSIG, 0));
+  TRY("thread name", prctl(PR_SET_NAME, "broker"));
 #ifdef __x86_64__
   TRY("x32", syscall(0x40000000 | SYS_getpid));
 #endif
@@ -345,13 +349,17 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     read -r request <&3
     echo "request: $request"`
 
+  let opened = 0
+  /** Opens a file of locks, which this process keeps open: a new one, unless it has a name. */
+  const openLocks = (name = `locks-${(opened += 1)}`) => openSync(directory.file(name), 'a')
+
   /** Starts a shell in place of the broker, where \`host\` is a mounted directory with a file. */
-  function start(script: string, uid = '1501', directories = [host]) {
+  function start(script: string, uids = '1501-1501', directories = [host], locks = openLocks()) {
     const mount = `mount -t tmpfs none ${host} && touch ${host}/secret && exec "$@"`
     const broker = [
       program,
       'run-broker',
-      uid,
+      uids,
       '4,443',
       ...directories,
       '--',
@@ -360,7 +368,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       script,
     ]
     return spawn('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...broker], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', openSync(file, 'r')],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', locks],
     })
   }
 
@@ -397,7 +405,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       stdout
         .trim()
         .split('\n')
-        .map((line) => line.split(' ')),
+        .map((line) => line.split(/ (?=\S+$)/)),
     )
     const hasLandlock = Number(landlock) >= 4
     expect(results).toEqual({
@@ -411,7 +419,8 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       port: hasLandlock ? 'EACCES' : 'ECONNREFUSED',
       file: hasLandlock ? 'EACCES' : 'OK',
       allowed: 'ECONNREFUSED',
-      socketpair: 'EAFNOSUPPORT',
+      'death signal': 'EPERM',
+      'thread name': 'OK',
       fastopen: 'EOPNOTSUPP',
       SCTP: 'ESOCKTNOSUPPORT',
       DCCP: 'ESOCKTNOSUPPORT',
@@ -424,8 +433,26 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       AF_PACKET: 'EAFNOSUPPORT',
       AF_INET: 'OK',
       AF_INET6: 'OK',
-      AF_UNIX: 'OK',
+      AF_UNIX: 'EAFNOSUPPORT',
     })
+  })
+
+  test('gives the broker a uid that no other broker has, until the file of its lock is closed', async () => {
+    const printUid = `
+      while read -r line; do case $line in Uid:*) echo $line; esac; done < /proc/$$/status`
+    const run = async (locks: number) =>
+      waitForEnd(start(printUid, '1501-1502', [host], locks)).then(({ stdout, stderr }) =>
+        (stdout + stderr).trim().split('\t').at(-1),
+      )
+    const [first, second, third] = [openLocks('same'), openLocks('same'), openLocks('same')]
+    expect([await run(first), await run(second), await run(third)]).toEqual([
+      expect.stringMatching(/ 1501$/),
+      expect.stringMatching(/ 1502$/),
+      'wimds-node: all uids from 1501 to 1502 are in use. Fix: set a larger range by --broker-uids',
+    ])
+    closeSync(first)
+    expect(await run(third)).toMatch(/ 1501$/)
+    for (const locks of [second, third]) closeSync(locks)
   })
 
   test('lets Node resolve names, start threads and serve on a socket that it gets', async () => {
@@ -453,12 +480,12 @@ describe.skipIf(lacksCalls)('run-broker', () => {
 
   test('ends the broker with the agent', async () => {
     const script = 'echo started; exec sleep 1000'
-    const run = `"$0" run-broker 1501 443 -- /bin/sh -c '${script}' & wait`
+    const run = `"$0" run-broker 1501-1501 443 -- /bin/sh -c '${script}' & wait`
     const agent = spawn('sh', ['-c', run, program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit', 'ignore', openLocks()],
       env: { NODE_CHANNEL_FD: '3' },
     })
-    await once(agent.stdout, 'data')
+    await once(agent.stdout ?? agent, 'data')
     agent.kill('SIGKILL')
     // Its standard output is closed when the last process that has it has ended.
     await once(agent, 'close')
@@ -469,7 +496,9 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     ['/usr', 'Invalid argument'],
     ['/no', 'No such file or directory'],
   ])('does not start the broker with %s, which is no mount', async (path, problem) => {
-    const { code, stdout, stderr } = await waitForEnd(start('echo started', '1501', [host, path]))
+    const { code, stdout, stderr } = await waitForEnd(
+      start('echo started', '1501-1501', [host, path]),
+    )
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(`wimds-node: cannot detach ${path}: ${problem}\n`)
   })
@@ -479,9 +508,9 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     const limit = ['--inh-caps', drop, '--bounding-set', drop]
     const broker = spawn(
       'setpriv',
-      [...limit, program, 'run-broker', '1501', '443', '--', '/bin/true'],
+      [...limit, program, 'run-broker', '1501-1501', '443', '--', '/bin/true'],
       {
-        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc', openLocks()],
       },
     )
     const { code, stderr } = await waitForEnd(broker)
@@ -491,12 +520,13 @@ describe.skipIf(lacksCalls)('run-broker', () => {
 
   test.each([
     [[]],
-    [['1501']],
-    [['1501', '443', '/x', '--']],
-    [['1501', '--', '/bin/true']],
-    [['0', '443', '--', '/bin/true']],
-    [['root', '443', '--', '/bin/true']],
-    [['1501', '443', '/x', '/bin/true']],
+    [['1501-1501']],
+    [['1501-1501', '443', '/x', '--']],
+    [['1501-1501', '--', '/bin/true']],
+    [['1501', '443', '--', '/bin/true']],
+    [['0-1501', '443', '--', '/bin/true']],
+    [['root-root', '443', '--', '/bin/true']],
+    [['1501-1501', '443', '/x', '/bin/true']],
   ])('refuses the arguments %j', async (args) => {
     expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({ code: 64 })
   })

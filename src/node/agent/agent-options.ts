@@ -2,7 +2,6 @@
 import { type Address, address, quote, tenant } from '../../broker/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { BROKERS } from './brokers.ts'
-import type { UidRange } from './broker-uids.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
@@ -64,6 +63,12 @@ export const NODE_AGENT = {
     },
   },
 } as const satisfies CommandDeclaration
+
+/** The first and the last uid of brokers. */
+export interface UidRange {
+  readonly first: number
+  readonly last: number
+}
 
 export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 

@@ -2,7 +2,7 @@
 import { type Environment, parseSettings } from '../../broker/config/settings.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
-import type { UidRange } from './broker-uids.ts'
+import type { UidRange } from './agent-options.ts'
 
 interface DeniedNetwork {
   readonly uids: UidRange

@@ -1,11 +1,14 @@
 /** A broker: a child process without rights, which gets the sockets of pods and answers on them. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { dirname } from 'node:path'
+import { closeSync, openSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
+import type { UidRange } from './agent-options.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
 import type { ListeningSocket } from './open-socket.ts'
+import { createDirectory } from './saved-pods.ts'
 
 interface BrokerProcessOptions {
   /** The program `wimds-node`. */
@@ -133,8 +136,10 @@ export class BrokerProcess {
 interface BrokerCommand {
   /** The helper's program, which takes the rights away. */
   readonly helper: string
-  /** Its user and group. */
-  readonly uid: number
+  /** Its user and group are one of these, which no other broker of the node has. */
+  readonly uids: UidRange
+  /** The directory of the state of the node's agents. */
+  readonly stateDirectory: string
   /** The ports to which it may connect by TCP. */
   readonly ports: readonly number[]
   /** The directories of the node, and what else the broker does not see. */
@@ -143,9 +148,12 @@ interface BrokerCommand {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** Starts a broker with a uid of its own, no capability and Node's permission model. */
+/**
+ * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock of a
+ * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
+ */
 export function startBroker(command: BrokerCommand): ChildProcess {
-  const { helper, uid, ports, hidden, maxHeapMiB, env } = command
+  const { helper, uids, stateDirectory, ports, hidden, maxHeapMiB, env } = command
   const [, script = ''] = process.argv
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
   const argv = [
@@ -159,8 +167,16 @@ export function startBroker(command: BrokerCommand): ChildProcess {
     script,
     'node-broker',
   ]
-  return spawn(helper, ['run-broker', `${uid}`, ports.join(','), ...hidden, '--', ...argv], {
+  const range = `${uids.first}-${uids.last}`
+  createDirectory(stateDirectory)
+  using cleanup = new DisposableStack()
+  const locks = cleanup.adopt(openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600), closeSync)
+  const child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
     env: { ...env, ...CHANNEL_ENV },
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', locks],
   })
+  if (child.pid === undefined) return child
+  const claim = cleanup.move()
+  child.once('exit', () => claim.dispose())
+  return child
 }

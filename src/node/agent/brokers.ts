@@ -1,7 +1,5 @@
 /** The brokers of a node: one for each namespace that has pods of mode `node` here, or one for all of them. */
-import { randomUUID } from 'node:crypto'
 import { createSemaphore } from '../../lib/semaphore.ts'
-import type { BrokerUids } from './broker-uids.ts'
 import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import { RouteFailure } from './route-pod.ts'
@@ -11,7 +9,6 @@ import type { RoutedPod } from './routed-pod.ts'
 export const BROKERS = ['namespace', 'node'] as const
 
 interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
-  readonly uids: BrokerUids
   readonly nameBroker: (pod: RoutedPod) => string
   readonly maxBrokers: number
 }
@@ -42,7 +39,7 @@ export class Brokers {
 
   /** Starts a broker that proves the settings of the node. The first namespace gets it. */
   start(): void {
-    this.#spare = this.#create(`spare ${randomUUID()}`)
+    this.#spare = this.#create()
   }
 
   all(): readonly NamespaceBroker[] {
@@ -76,23 +73,16 @@ export class Brokers {
     const found = this.#brokers.get(name)
     if (found !== undefined) return found
     if (this.#brokers.size >= maxBrokers) this.#makeRoom()
-    const broker = this.#takeSpare(name) ?? this.#create(name)
+    const broker = this.#spare ?? this.#create()
+    this.#spare = undefined
     this.#brokers.set(name, broker)
     broker.assign(name, () => this.#end(name))
     return broker
   }
 
-  #takeSpare(name: string): NamespaceBroker | undefined {
-    const spare = this.#spare
-    if (spare !== undefined) this.#options.uids.rename(spare.uid, name)
-    this.#spare = undefined
-    return spare
-  }
-
-  #create(name: string): NamespaceBroker {
+  #create(): NamespaceBroker {
     if (this.#isStopped) throw new RouteFailure('broker_failed', 'the agent ends')
-    const uids = new Set([...this.all(), ...this.#ending].map(({ uid }) => uid))
-    return new NamespaceBroker(this.#options.uids.claim(name, uids), this.#parts)
+    return new NamespaceBroker(this.#parts)
   }
 
   #makeRoom(): void {

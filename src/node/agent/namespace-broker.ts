@@ -16,7 +16,7 @@ export interface BrokerParts {
   /** Awaited before each start. If it throws, that counts as the end of the process. */
   readonly beforeStart: () => Promise<void>
   /** Starts a process with a channel as its fourth descriptor. */
-  readonly start: (uid: number) => ChildProcess
+  readonly start: () => ChildProcess
   /** The program `wimds-node`. */
   readonly helper: string
   /** Limits how many brokers start at the same time. */
@@ -71,7 +71,6 @@ const RESEND_MS = 1000
 export class NamespaceBroker {
   readonly #parts: BrokerParts
   readonly #pods = new Map<string, Served>()
-  readonly #uid: number
   #name = 'of the node'
   #process: BrokerProcess | undefined
   #ready = createReady()
@@ -89,14 +88,9 @@ export class NamespaceBroker {
   #failures = 0
   #isStopped = false
 
-  constructor(uid: number, parts: BrokerParts) {
-    this.#uid = uid
+  constructor(parts: BrokerParts) {
     this.#parts = parts
     void this.#start()
-  }
-
-  get uid(): number {
-    return this.#uid
   }
 
   get pods(): readonly RoutedPod[] {
@@ -177,7 +171,7 @@ export class NamespaceBroker {
         await beforeStart()
         if (this.#isStopped) return
         const onMessage = (message: BrokerMessage) => this.#onMessage(started, message)
-        started = new BrokerProcess(start(this.#uid), { helper, pingMs, onMessage, onEnd })
+        started = new BrokerProcess(start(), { helper, pingMs, onMessage, onEnd })
       } catch (error) {
         // Such as ENOMEM, as the node is at this moment.
         onEnd(errorMessage(error))

@@ -28,7 +28,6 @@ import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
 import { denyBrokers, findBrokerPorts } from './broker-network.ts'
 import { startBroker } from './broker-process.ts'
-import { BrokerUids } from './broker-uids.ts'
 import { Brokers, createBrokerNames } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
 
@@ -179,18 +178,16 @@ function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }
   })
   /** Whether a broker has started, with the settings of the node; else why not. */
   const proof = { isGiven: false, failure: '' }
-  const nameBroker = createBrokerNames(options.brokers)
-  const isUsed = (name: string) => saved.read().some((pod) => nameBroker(pod) === name)
   const brokers = new Brokers({
-    uids: new BrokerUids({ range: options.uidRange, stateDirectory, isUsed }),
-    nameBroker,
+    nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
     helper: HELPER,
     beforeStart: denyNetwork,
-    start: (uid) =>
+    start: () =>
       startBroker({
         helper: HELPER,
-        uid,
+        uids: options.uidRange,
+        stateDirectory,
         ports: findBrokerPorts(io.env),
         hidden: findMountPoints(options),
         maxHeapMiB: MAX_HEAP_MIB[options.brokers],

@@ -40,7 +40,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   closeSync(namespace)
   let log = ''
   let hasEnded = false
-  const broker = new NamespaceBroker(0, {
+  const broker = new NamespaceBroker({
     start: () => spawnBroker(env, (text) => (log += text)),
     helper,
     limitStarts: (work) => work(),

@@ -78,10 +78,12 @@ test('the largest broker is ended when the container has memory that no process 
 test('a failed read is reported, and the next one a second later counts', () => {
   const sizes = [30]
   const ended = setUp(sizes)
-  const fail = () => {
-    throw new Error('EMFILE')
-  }
-  Object.defineProperty(sizes, '0', { get: fail, configurable: true })
+  Object.defineProperty(sizes, '0', {
+    get: () => {
+      throw new Error('EMFILE')
+    },
+    configurable: true,
+  })
   vi.advanceTimersByTime(1000)
   expect(ended).toEqual([[-1, 'Error: EMFILE']])
   Object.defineProperty(sizes, '0', { value: 101 })

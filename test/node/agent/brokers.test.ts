@@ -2,9 +2,7 @@
 import { spawn } from 'node:child_process'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
-import { BrokerUids } from '../../../src/node/agent/broker-uids.ts'
 import { Brokers, createBrokerNames } from '../../../src/node/agent/brokers.ts'
-import { createFolder } from '../../fixtures/folder.ts'
 import { routedPod } from './pods.ts'
 
 const PROGRAM = `
@@ -18,8 +16,6 @@ interface NodeOptions {
   readonly maxBrokers?: number
   readonly idleMs?: number
   readonly script?: string
-  /** How many uids there are. */
-  readonly size?: number
 }
 
 /** Creates the brokers of a node, until the end of the test. */
@@ -27,24 +23,17 @@ function setUp({
   brokers: kind = 'namespace',
   maxBrokers = 2,
   script = PROGRAM,
-  size = 1000,
   ...more
 }: NodeOptions = {}) {
-  const folder = createFolder()
-  const uids: number[] = []
+  let starts = 0
   const nameBroker = createBrokerNames(kind)
   const brokers = new Brokers({
     ...more,
-    uids: new BrokerUids({
-      range: { first: 7000, last: 6999 + size },
-      stateDirectory: folder.file('state'),
-      isUsed: () => false,
-    }),
     nameBroker,
     maxBrokers,
     helper: '/nonexistent',
-    start: (uid) => {
-      uids.push(uid)
+    start: () => {
+      starts += 1
       return spawn(process.execPath, ['-e', script], {
         env: { ...process.env, ...CHANNEL_ENV },
         stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
@@ -57,40 +46,28 @@ function setUp({
     onRefused: () => {},
     onEnd: () => {},
   })
-  onTestFinished(async () => {
-    await brokers.stop()
-    folder[Symbol.dispose]()
-  })
-  return { brokers, uids }
+  onTestFinished(() => brokers.stop())
+  return { brokers, starts: () => starts }
 }
 
 const podOf = (namespace: string) => ({ ...routedPod({ uid: namespace }), namespace })
 
-test('the first namespace gets the spare broker, and each further one a process with its own uid', async () => {
-  const { brokers, uids } = setUp()
+test('the first namespace gets the spare broker, and each further one a process of its own', async () => {
+  const { brokers, starts } = setUp()
   brokers.start()
   await brokers.prepare(podOf('a'))
-  expect(uids).toEqual([7000])
+  expect(starts()).toBe(1)
   await brokers.prepare(podOf('a'))
   await brokers.prepare(podOf('b'))
-  expect(uids).toEqual([7000, 7001])
+  expect(starts()).toBe(2)
   expect(new Set(brokers.all().map(({ pid }) => pid)).size).toBe(2)
 })
 
-test('no broker gets the uid of another one that runs, though it has no pods yet', async () => {
-  const { brokers, uids } = setUp({ size: 2, maxBrokers: 3 })
-  brokers.start()
-  await brokers.prepare(podOf('a'))
-  await brokers.prepare(podOf('b'))
-  await expect(brokers.prepare(podOf('c'))).rejects.toThrow('all uids from 7000 to 7001 are in use')
-  expect(uids).toEqual([7000, 7001])
-})
-
 test('all namespaces have one broker if the node is to have one', async () => {
-  const { brokers, uids } = setUp({ brokers: 'node', maxBrokers: 1 })
+  const { brokers, starts } = setUp({ brokers: 'node', maxBrokers: 1 })
   brokers.start()
   for (const namespace of ['a', 'b', 'c']) await brokers.prepare(podOf(namespace))
-  expect(uids).toEqual([7000])
+  expect(starts()).toBe(1)
 })
 
 test('a pod of one namespace too many is refused, until a broker has ended that has no pods', async () => {

@@ -55,7 +55,7 @@ function startBroker(options: BrokerOptions = {}) {
   const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
   const onIdle = vi.fn<() => void>()
   const pids: number[] = []
-  const broker = new NamespaceBroker(0, {
+  const broker = new NamespaceBroker({
     beforeStart: async () => {},
     ...options,
     start: () => {
