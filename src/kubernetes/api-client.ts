@@ -7,8 +7,12 @@ import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { type Dispatcher, sendRequest } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
-import { type Credentials, readCredentials } from './credentials.ts'
-import { type KubeConfig, loadKubeConfig } from './kube-config.ts'
+import {
+  type Credentials,
+  type KubeConfig,
+  loadKubeConfig,
+  readCredentials,
+} from './credentials.ts'
 
 interface ApiCall {
   /** Completes "cannot …" in the message of an error. */
@@ -47,10 +51,10 @@ export interface ApiServer {
 /** An API server accepts no larger object than 3 MiB. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
-/** Reads the configuration of this pod, or the configuration in KUBECONFIG. Throws `ConfigError` if there is neither. */
+/** Connects to the API server of this pod's cluster, or the one in KUBECONFIG. Throws `ConfigError` if there is neither. */
 export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
   const config = loadKubeConfig(process.env)
-  const { server } = config.cluster
+  const server = config.cluster.server.replace(/\/$/, '')
   const getCredentials = createCredentials(config)
 
   async function send<T>(

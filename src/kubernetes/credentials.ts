@@ -1,13 +1,91 @@
-/** Reads the credentials for the API server: a token, a certificate, or what a plugin prints. */
-import { execFile } from 'node:child_process'
+/** Finds the API server of this pod's cluster, or the one in KUBECONFIG, and reads the credentials for it. */
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { dirname, resolve } from 'node:path'
+import { parse } from 'yaml'
 import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
-import { parseJson } from '../lib/json.ts'
-import { Agent, type Dispatcher, ProxyAgent } from '../lib/undici.ts'
-import { type KubeConfig, optionalText } from './kube-config.ts'
+import { ConfigError } from '../lib/errors.ts'
+import { formatUrlHost } from '../lib/hosts.ts'
+import { Agent, type Dispatcher } from '../lib/undici.ts'
+import { API_ACCESS_DIRECTORY } from './pod.ts'
+
+const Text = z.optional(z.string())
+
+const Cluster = z.object({
+  server: z.string(),
+  'certificate-authority': Text,
+  'certificate-authority-data': Text,
+  'insecure-skip-tls-verify': z.optional(z.boolean()),
+})
+
+const User = z.object({
+  token: Text,
+  tokenFile: Text,
+  'client-certificate': Text,
+  'client-certificate-data': Text,
+  'client-key': Text,
+  'client-key-data': Text,
+})
+
+const KubeConfigFile = z.object({
+  'current-context': z.string(),
+  contexts: z.array(
+    z.object({ name: z.string(), context: z.object({ cluster: z.string(), user: Text }) }),
+  ),
+  clusters: z.array(z.object({ name: z.string(), cluster: Cluster })),
+  users: z.optional(z.array(z.object({ name: z.string(), user: User }))),
+})
+
+/** The fields of a kubeconfig file that are used: a webhook and an agent have no credential plugin and no proxy. */
+export interface KubeConfig {
+  readonly cluster: z.infer<typeof Cluster>
+  readonly user: z.infer<typeof User>
+  /** Relative paths are below it. */
+  readonly directory: string
+}
+
+/** Reads the file that KUBECONFIG names, or else finds the cluster of this pod. Throws a `ConfigError` if it cannot. */
+export function loadKubeConfig(env: NodeJS.ProcessEnv): KubeConfig {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
+  if (env['KUBECONFIG']) return readKubeConfig(env['KUBECONFIG'])
+  if (host) {
+    const server = `https://${formatUrlHost(host)}:${port}`
+    return {
+      cluster: { server, 'certificate-authority': 'ca.crt' },
+      user: { tokenFile: 'token' },
+      directory: API_ACCESS_DIRECTORY,
+    }
+  }
+  throw new ConfigError({
+    problem: 'no Kubernetes cluster: this is not a pod, and KUBECONFIG names no file',
+    fix: 'run it by the chart charts/wimds, or set KUBECONFIG',
+  })
+}
+
+function readKubeConfig(path: string): KubeConfig {
+  try {
+    const file = KubeConfigFile.safeParse(
+      parse(readFileSync(path, 'utf8'), { prettyErrors: false }),
+    )
+    if (!file.success) {
+      throw new Error(`${file.error.issues[0]?.path.join('.')} is missing or has the wrong type`)
+    }
+    const { 'current-context': current, contexts, clusters, users } = file.data
+    const context = contexts.find(({ name }) => name === current)?.context
+    const cluster = clusters.find(({ name }) => name === context?.cluster)?.cluster
+    if (cluster === undefined) throw new Error(`the context ${current} has no cluster`)
+    const user = users?.find(({ name }) => name === context?.user)?.user ?? {}
+    return { cluster, user, directory: dirname(path) }
+  } catch (error) {
+    // A further line of a YAML error quotes the file, which has credentials.
+    const [line = ''] = errorMessage(error).split('\n')
+    throw new ConfigError({
+      problem: `cannot read the kubeconfig file: ${line}`,
+      fix: 'correct the file that KUBECONFIG names',
+    })
+  }
+}
 
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>
@@ -15,76 +93,28 @@ export interface Credentials {
   readonly dispatcher: Dispatcher
 }
 
-/** Reads the certificates and the token, or runs the credential plugin. */
-export async function readCredentials(config: KubeConfig): Promise<Credentials> {
-  const { cluster, user, directory } = config
-  const read = (path: string) => readFile(resolve(directory, path), 'utf8')
-  async function readPem(
-    source: Readonly<Record<string, unknown>>,
-    name: string,
-  ): Promise<string | undefined> {
-    const [data, path] = [source[`${name}-data`], source[name]]
-    if (typeof data === 'string') return Buffer.from(data, 'base64').toString()
-    return typeof path === 'string' ? read(path) : undefined
+/** Reads the certificates and the token. */
+export async function readCredentials({
+  cluster,
+  user,
+  directory,
+}: KubeConfig): Promise<Credentials> {
+  const read = async (path: string | undefined, data?: string) => {
+    if (data !== undefined) return Buffer.from(data, 'base64').toString()
+    return path === undefined ? undefined : await readFile(resolve(directory, path), 'utf8')
   }
-
-  const plugin = user.exec && (await runPlugin(user.exec, directory))
-  const fileToken = user.tokenFile === undefined ? user.token : (await read(user.tokenFile)).trim()
-  const token = plugin?.token ?? fileToken
-  const ca = await readPem(cluster, 'certificate-authority')
-  const cert = plugin?.clientCertificateData ?? (await readPem(user, 'client-certificate'))
-  const key = plugin?.clientKeyData ?? (await readPem(user, 'client-key'))
+  const token = (await read(user.tokenFile))?.trim() ?? user.token
   const connect = {
     // An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts down, and by chance
     // with --goaway-chance), and undici fails those requests.
     allowH2: false,
     rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
-    servername: cluster['tls-server-name'],
-    ca,
-    cert,
-    key,
+    ca: await read(cluster['certificate-authority'], cluster['certificate-authority-data']),
+    cert: await read(user['client-certificate'], user['client-certificate-data']),
+    key: await read(user['client-key'], user['client-key-data']),
   }
-  const tls = Object.fromEntries(
-    Object.entries(connect).filter(([, setting]) => setting !== undefined),
-  )
-  const proxy = cluster['proxy-url']
   return {
     headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    dispatcher: proxy
-      ? new ProxyAgent({ uri: proxy, requestTls: tls })
-      : new Agent({ connect: tls }),
+    dispatcher: new Agent({ connect }),
   }
-}
-
-const ExecCredential = z.object({
-  status: z.object({
-    token: optionalText,
-    clientCertificateData: optionalText,
-    clientKeyData: optionalText,
-  }),
-})
-
-/** A plugin may ask Entra ID, and must not wait for a person. */
-const PLUGIN_TIMEOUT_MS = 30_000
-
-/** Throws what the plugin writes to standard error. Its output, which has the token, is in no message. */
-async function runPlugin(
-  { apiVersion, command, args, env }: NonNullable<KubeConfig['user']['exec']>,
-  directory: string,
-) {
-  const info = { apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
-  const variables = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
-  const options = {
-    env: { ...process.env, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    timeout: PLUGIN_TIMEOUT_MS,
-  }
-  const program = command.includes('/') ? resolve(directory, command) : command
-  const running = promisify(execFile)(program, args ?? [], options)
-  running.child.stdin?.end()
-  const { stdout } = await running.catch((error: Error & { stderr?: string }) => {
-    throw new Error(error.stderr?.trim() || errorMessage(error), { cause: error })
-  })
-  const { success, data } = ExecCredential.safeParse(parseJson(stdout))
-  if (!success) throw new Error(`the credential plugin ${command} did not print an ExecCredential`)
-  return data.status
 }

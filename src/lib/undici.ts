@@ -8,7 +8,6 @@ import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 export { default as Agent } from 'undici/lib/dispatcher/agent.js'
 export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js'
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
-export { default as ProxyAgent } from 'undici/lib/dispatcher/proxy-agent.js'
 export { Dispatcher }
 
 // As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.

@@ -258,7 +258,7 @@ test('calls at the same time succeed at an API server that ends HTTP/2 connectio
     }),
   )
   await writeKubeConfig({
-    server: `https://127.0.0.1:${server.port}`,
+    server: `https://127.0.0.1:${server.port}/`,
     'certificate-authority-data': Buffer.from(authority.caPem).toString('base64'),
   })
   const api = connect()
@@ -266,33 +266,21 @@ test('calls at the same time succeed at an API server that ends HTTP/2 connectio
   expect(answers).toEqual(answers.map(() => ({ name: '1.1' })))
 })
 
-test('an error of a credential plugin has one line, without what may be a token', async () => {
-  const token = `eyJ${'x'.repeat(40)}`
-  const args = ['-c', `echo "it failed with ${token}" >&2; echo more >&2; exit 1`]
-  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args }
-  await writeKubeConfig({ server: 'https://127.0.0.1:1' }, [{ name: 'one', user: { exec } }])
-  const message = await read(connect()).catch(messageOf)
-  expect(message).toBe('cannot read it: it failed with [redacted]')
-})
-
 test('an error in the kubeconfig file does not quote the file, which has credentials', async () => {
   await writeConfigFile('users:\n  - user: {token: a-very-secret-token\n')
   expect(connect).toThrow(
-    /^cannot read the kubeconfig file: [^\n]+\. Fix: correct the file that KUBECONFIG names, or else ~\/\.kube\/config$/,
+    /^cannot read the kubeconfig file: [^\n]+\. Fix: correct the file that KUBECONFIG names$/,
   )
   expect(connect).not.toThrow('secret')
 })
 
 /** Sets KUBECONFIG to a file with this cluster until the end of the test. */
-async function writeKubeConfig(
-  cluster: object,
-  users: readonly object[] = [{ name: 'one', user: { token: 'a-token' } }],
-): Promise<void> {
+async function writeKubeConfig(cluster: object): Promise<void> {
   const config = {
     'current-context': 'here',
     contexts: [{ name: 'here', context: { cluster: 'here', user: 'one' } }],
     clusters: [{ name: 'here', cluster }],
-    users,
+    users: [{ name: 'one', user: { token: 'a-token' } }],
   }
   await writeConfigFile(JSON.stringify(config))
 }
