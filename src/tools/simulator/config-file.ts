@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
-import { readWholeFile } from '../../lib/files.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
 import { formatIssue } from './format-issue.ts'
 import {
@@ -14,7 +13,7 @@ import {
 import type { IssuerRoute } from './entra/issuer-keys.ts'
 import { KNOWN_RESOURCES } from './entra/known-resources.ts'
 import { FaultsSchema } from './faults/faults.ts'
-import { createNetworkFetch } from './http/fetch-text.ts'
+import { createFetchText, createIssuerDispatcher } from './http/fetch-text.ts'
 import { ProjectedTokenSchema } from './issuer/issuer.ts'
 import { createDefaultDirectory, TENANT_ID } from './defaults.ts'
 import type { SimulatorOptions } from './simulator.ts'
@@ -51,28 +50,27 @@ const ConfigFile = DirectorySchema.extend({
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
-export interface FileSettings {
-  readonly simulator: SimulatorOptions
-  /** Closes the connections to external issuers. */
-  close(): Promise<void>
-}
-
 /**
  * Reads and validates the file; without a path, returns the defaults. Throws a ConfigError that lists
  * every problem, or names the first referenced file that cannot be read.
  */
-export async function readConfigFile(path: string | undefined): Promise<FileSettings> {
-  const data = path === undefined ? ConfigFile.parse({}) : await parseFile(path)
-  const { routes, close } = await openExternalIssuers(data.issuers)
+export async function readConfigFile(path: string | undefined): Promise<SimulatorOptions> {
+  const { issuers, secrets, projectedToken, faults, ...directory } =
+    path === undefined ? ConfigFile.parse({}) : await parseFile(path)
+  const externalIssuers = new Map<string, IssuerRoute>()
+  for (const { issuer, caFile, bearerTokenFile, ...urls } of issuers) {
+    const dispatcher = createIssuerDispatcher(caFile && (await readNamedFile(caFile)))
+    externalIssuers.set(issuer, {
+      ...urls,
+      fetchText: createFetchText(dispatcher, bearerTokenFile),
+    })
+  }
   return {
-    simulator: {
-      directory: (issuer) => createDirectoryInput(data, issuer),
-      externalIssuers: routes,
-      secrets: data.secrets,
-      projectedToken: data.projectedToken,
-      faults: data.faults,
-    },
-    close,
+    directory: (issuer) => createDirectoryInput(directory, issuer),
+    externalIssuers,
+    secrets,
+    projectedToken,
+    faults,
   }
 }
 
@@ -96,7 +94,10 @@ async function parseFile(path: string): Promise<ConfigFile> {
 }
 
 /** Adds the known resources, the simulator's issuer and the first tenant. */
-function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput {
+function createDirectoryInput(
+  file: Pick<ConfigFile, keyof DirectoryInput>,
+  issuer: string,
+): DirectoryInput {
   const defaults = createDefaultDirectory(issuer)
   const { tenants = defaults.tenants, resources, unknownResources } = file
   const tenantId = tenants[0]?.id ?? TENANT_ID
@@ -114,21 +115,4 @@ function createDirectoryInput(file: ConfigFile, issuer: string): DirectoryInput 
     resources: [...KNOWN_RESOURCES, ...resources],
     unknownResources,
   }
-}
-
-/** Returns a route to each issuer. Throws a `ConfigError` for a file that cannot be read. */
-async function openExternalIssuers(issuers: ConfigFile['issuers']) {
-  const routes = new Map<string, IssuerRoute>()
-  const closers: (() => Promise<void>)[] = []
-  for (const { issuer, caFile, bearerTokenFile, discoveryUrl, jwksUrl } of issuers) {
-    const { fetchText, close } = createNetworkFetch({
-      caPem: caFile === undefined ? undefined : await readNamedFile(caFile),
-      ...(bearerTokenFile !== undefined && {
-        bearerToken: async () => (await readWholeFile(bearerTokenFile)).trim(),
-      }),
-    })
-    routes.set(issuer, { fetchText, discoveryUrl, jwksUrl })
-    closers.push(close)
-  }
-  return { routes, close: async () => void (await Promise.all(closers.map((close) => close()))) }
 }

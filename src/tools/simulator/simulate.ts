@@ -6,8 +6,8 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
 import { formatEnvironment } from './environment.ts'
-import { createSimulator, type Simulator } from './simulator.ts'
-import { readSimulateOptions, SIMULATE, type SimulateOptions } from './simulator-options.ts'
+import { createSimulator, type Simulator, type SimulatorOptions } from './simulator.ts'
+import { readSimulateOptions, SIMULATE } from './simulator-options.ts'
 import { ENV_FILE } from './state-dir.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 
@@ -28,8 +28,6 @@ export async function simulate(args: readonly string[], io: CommandIo): Promise<
     const fix = isOfAddress(error) ? `. Fix: ${ADDRESS_FIX}` : ''
     printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
     return 1
-  } finally {
-    await options.close()
   }
 }
 
@@ -44,9 +42,9 @@ function isOfAddress(error: unknown): boolean {
   )
 }
 
-async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
-  await using simulator = await createSimulator(options.simulator)
-  const lifetimeSeconds = options.simulator.projectedToken?.lifetimeSeconds ?? 3600
+async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
+  await using simulator = await createSimulator(options)
+  const lifetimeSeconds = options.projectedToken?.lifetimeSeconds ?? 3600
   const everySeconds = Math.ceil(
     Math.min(lifetimeSeconds * ROTATE_AFTER_FRACTION, MAX_TIMER_SECONDS),
   )
@@ -61,7 +59,7 @@ async function run(options: SimulateOptions, io: CommandIo): Promise<number> {
   }, everySeconds * 1000)
   const envFile = join(simulator.caFile, '..', ENV_FILE)
   try {
-    await writeFile(envFile, formatEnvironment(simulator, options.simulator.tls === undefined))
+    await writeFile(envFile, formatEnvironment(simulator, options.tls === undefined))
     io.stdout.write(formatSummary(simulator, envFile, everySeconds))
     await untilShutdown(io)
     return 0

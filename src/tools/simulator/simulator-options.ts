@@ -56,13 +56,11 @@ export const SIMULATE = {
 
 type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
 
-export type SimulateOptions = Awaited<ReturnType<typeof readSimulateOptions>>
-
 /**
- * Reads the options from the `--config` file and the flags; `close` ends the connections to external issuers. Throws a
- * UsageError with every problem in the flags and in the named files.
+ * Reads the options from the `--config` file and the flags. Throws a UsageError with every problem in the flags and in the
+ * named files.
  */
-export async function readSimulateOptions(flags: SimulateFlags) {
+export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulatorOptions> {
   const problems = [...flags.problems]
   const listen = parseListen(flags, problems)
   const tls = await readCertificate(flags, problems)
@@ -71,19 +69,15 @@ export async function readSimulateOptions(flags: SimulateFlags) {
     problems.push(`--host must be a name or address, without port, not ${JSON.stringify(host)}`)
   }
   const file = await collectErrors(problems, () => readConfigFile(flags.value('config')))
-  if (problems.length > 0 || file === undefined) {
-    await file?.close()
-    throw new UsageError(problems)
-  }
-  const simulator = {
-    ...file.simulator,
+  if (problems.length > 0) throw new UsageError(problems)
+  return {
+    ...file,
     names: hosts.filter((host) => isIP(host) === 0),
     addresses: hosts.filter((host) => isIP(host) !== 0),
     listen,
     stateDir: flags.value('dir'),
     tls,
   }
-  return { simulator, close: () => file.close() }
 }
 
 function parseListen(

@@ -47,9 +47,6 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
   /** In force from the start. */
   readonly faults?: readonly FaultInput[]
   readonly now?: () => number
-  readonly random?: () => number
-  /** Waits for a `delay` fault. */
-  readonly sleep?: (ms: number) => Promise<void>
 }
 
 export type Simulator = Awaited<ReturnType<typeof createSimulator>>
@@ -113,7 +110,7 @@ async function build(
   const faults = createFaults()
   faults.set(options.faults ?? [])
   const log = createExchangeLog()
-  const injection = { ...options, faults, log, now }
+  const injection = { faults, log, now }
   at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
   at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
   const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })

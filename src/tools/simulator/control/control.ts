@@ -5,7 +5,7 @@ import { formatIssue } from '../format-issue.ts'
 import { DirectorySchema, type Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
-import { createJsonResponse, type Server } from '../http/handler.ts'
+import { createJsonResponse, type Handler } from '../http/handler.ts'
 import { type ProjectedTokenClaims, ProjectedTokenSchema } from '../issuer/issuer.ts'
 
 interface ControlledParts {
@@ -18,14 +18,14 @@ interface ControlledParts {
 type Route = (request: Request) => Promise<Response> | Response
 
 /**
- * Wraps a server with the control endpoints under `/simulator/`. They have no access control, return
+ * Wraps a handler with the control endpoints under `/simulator/`. They have no access control, return
  * no token, are not logged, and no fault applies to them:
  * - `GET | PUT | POST | DELETE /simulator/faults`: PUT replaces, POST adds; an array of faults
  * - `GET | DELETE /simulator/requests`: counters and the last exchanges
  * - `GET | PUT /simulator/directory`: tenants, applications and resources
  * - `POST /simulator/token`: writes a new projected token with these claims
  */
-export function withControl(next: Server, controlled: ControlledParts): Server {
+export function withControl(next: Handler, controlled: ControlledParts): Handler {
   const { faults, log, directory, rotateToken } = controlled
   const requests = () =>
     createJsonResponse(200, { counters: log.counters(), requests: log.entries() })

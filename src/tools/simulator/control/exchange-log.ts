@@ -26,20 +26,21 @@ const MAX_ENTRIES = 1000
 /** Creates a log of the last exchanges, with counts of all. */
 export function createExchangeLog() {
   let entries: LoggedExchange[] = []
-  let counts = createCounts()
+  let counters = createCounters()
   return {
     record(exchange: LoggedExchange): void {
       entries.push(exchange)
       if (entries.length > MAX_ENTRIES) entries.shift()
-      count(counts, exchange)
+      counters.byTarget[exchange.target] += 1
+      if (exchange.target === 'token' && exchange.outcome === 200) counters.issued += 1
     },
     /** Returns the last exchanges, oldest first. */
     entries: (): readonly LoggedExchange[] => entries,
     /** Returns the counts since the last `clear`, including entries that the log no longer has. */
-    counters: () => ({ ...counts, byTarget: { ...counts.byTarget } }),
+    counters: () => counters,
     clear(): void {
       entries = []
-      counts = createCounts()
+      counters = createCounters()
     },
   }
 }
@@ -50,14 +51,8 @@ export function countExchanges(entries: readonly LoggedExchange[]): number {
   return new Set(tokens.map(({ correlationId }) => correlationId ?? Symbol('none'))).size
 }
 
-const createCounts = () => ({
+const createCounters = () => ({
   byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 } satisfies Record<FaultTarget, number>,
   /** Token requests answered with 200. */
   issued: 0,
 })
-
-function count(counts: ReturnType<typeof createCounts>, exchange: LoggedExchange): void {
-  const { target, outcome } = exchange
-  counts.byTarget[target] += 1
-  if (target === 'token' && outcome === 200) counts.issued += 1
-}

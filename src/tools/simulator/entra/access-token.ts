@@ -1,6 +1,5 @@
 /** Creates access tokens with the claims of version 1 or 2, and the token response. */
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import type { Application, Resource, Tenant } from './directory.ts'
 
 export interface Grant {
@@ -19,25 +18,6 @@ export interface Grant {
 
 /** `iat` and `nbf` are this far in the past, as in recorded tokens. */
 const BACKDATED_SECONDS = 300
-
-/** Creates a signer with a new RS256 key. Its key id has the form of a certificate thumbprint. */
-export async function createTokenSigner() {
-  const { publicKey, privateKey } = await generateKeyPair('RS256')
-  const jwk = await exportJWK(publicKey)
-  const kid = createHash('sha1').update(JSON.stringify(jwk)).digest('base64url')
-  return {
-    jwk: { ...jwk, use: 'sig', alg: 'RS256', kid, x5t: kid },
-    sign: (claims: Readonly<Record<string, unknown>>, version: 1 | 2) =>
-      new SignJWT(claims)
-        .setProtectedHeader({
-          typ: 'JWT',
-          alg: 'RS256',
-          ...(version === 1 ? { x5t: kid } : {}),
-          kid,
-        })
-        .sign(privateKey),
-  }
-}
 
 /** Returns the issuer of version 1 tokens, the same for every login host of the public cloud. */
 export const formatV1Issuer = (tenantId: string): string => `https://sts.windows.net/${tenantId}/`
@@ -99,14 +79,10 @@ interface Lifetime {
  * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity and
  * for an application whose client can handle claims challenges; for others a random 60 to 90 minutes.
  */
-export function selectLifetime(
-  { kind }: Application,
-  isCaeCapable: boolean,
-  random: () => number,
-): Lifetime {
+export function selectLifetime({ kind }: Application, isCaeCapable: boolean): Lifetime {
   return kind === 'managed-identity' || isCaeCapable
     ? { expiresInSeconds: 86_399, refreshInSeconds: 43_199 }
-    : { expiresInSeconds: 3_599 + Math.floor(random() * 1_801), refreshInSeconds: undefined }
+    : { expiresInSeconds: 3_599 + randomInt(1_801), refreshInSeconds: undefined }
 }
 
 /** Creates the JSON of a success. */

@@ -72,6 +72,14 @@ export function findCorrelationId(request: Request, form?: URLSearchParams): str
   return sent.find((id) => z.guid().safeParse(id).success) ?? undefined
 }
 
+/** Returns the AADSTS code of an error response; undefined for any other response. */
+export function readAadsts({ headers }: Response): number | undefined {
+  return Number(headers.get(TELEMETRY)?.split(',')[1]) || undefined
+}
+
+/** Version, error, suberror, age of the refresh token and ring, for the telemetry of MSAL. */
+const TELEMETRY = 'x-ms-clitelem'
+
 /** Headers of every response of the token endpoint, on success and on failure. */
 export const createTokenHeaders = (
   traceId: string,
@@ -85,8 +93,7 @@ export const createTokenHeaders = (
   'x-content-type-options': 'nosniff',
   p3p: 'CP="DSP CUR OTPi IND OTRi ONL FIN"',
   'x-ms-request-id': traceId,
-  // Version, error, suberror, age of the refresh token and ring, for the telemetry of MSAL.
-  'x-ms-clitelem': `1,${code},0,,`,
+  [TELEMETRY]: `1,${code},0,,`,
   'x-ms-ests-server': '2.1.0.0 - SIM ProdSlices',
   'set-cookie': 'x-ms-gateway-slice=estsfd; path=/; secure; samesite=none; httponly',
   date: new Date(now).toUTCString(),

@@ -3,12 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Effects } from '../faults/faults.ts'
 import type { FetchText } from '../http/fetch-text.ts'
 import { createJsonResponse } from '../http/handler.ts'
-import {
-  createAccessTokenClaims,
-  createTokenResponseBody,
-  createTokenSigner,
-  selectLifetime,
-} from './access-token.ts'
+import { createAccessTokenClaims, createTokenResponseBody, selectLifetime } from './access-token.ts'
 import {
   createUnknownResource,
   findResource,
@@ -21,6 +16,7 @@ import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
 import { parseTokenRequest, parseTokenRoute, readForm } from './token-request.ts'
 import { validateAssertion } from './validate-assertion.ts'
+import { createSigningKey } from '../signing-key.ts'
 
 export interface EntraOptions {
   /** Read at each request, so that changes apply at once. */
@@ -30,7 +26,6 @@ export interface EntraOptions {
   /** Issuers with other routes, by their exact `iss`. */
   readonly externalIssuers?: ReadonlyMap<string, IssuerRoute>
   readonly now: () => number
-  readonly random?: () => number
 }
 
 /** A handler that accepts the effects of faults. Without effects it answers as Entra ID does. */
@@ -41,8 +36,9 @@ export type EntraHandler = (request: Request, effects?: Effects) => Promise<Resp
  * responses have the origin of the request.
  */
 export async function createEntra(options: EntraOptions): Promise<EntraHandler> {
-  const { directory, fetchText, externalIssuers, now: clock, random = Math.random } = options
-  const signer = await createTokenSigner()
+  const { directory, fetchText, externalIssuers, now: clock } = options
+  // Its id has the form of a certificate thumbprint.
+  const key = await createSigningKey('sha1')
 
   async function issueToken(
     tenantName: string,
@@ -51,7 +47,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     effects: Effects,
     now: number,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { answer, lifetime: forcedLifetime } = effects
+    const { answer, lifetime: forced } = effects
     if (answer?.kind === 'aadsts') throw new EntraError(answer.code, answer.text, answer)
     const parsed = parseTokenRequest(directory, tenantName, request.method, form)
     const { tenant, application, isCaeCapable, scope } = parsed
@@ -63,18 +59,17 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const identifier = parseResourceScope(scope)
     const resource = requireResource(directory, tenant, identifier)
 
-    const selected = selectLifetime(application, isCaeCapable, random)
+    const selected = selectLifetime(application, isCaeCapable)
     const lifetime = {
-      expiresInSeconds: forcedLifetime?.expiresInSeconds ?? selected.expiresInSeconds,
-      refreshInSeconds: forcedLifetime
-        ? forcedLifetime.refreshInSeconds
-        : selected.refreshInSeconds,
+      expiresInSeconds: forced?.expiresInSeconds ?? selected.expiresInSeconds,
+      refreshInSeconds: (forced ?? selected).refreshInSeconds,
     }
     const { origin } = new URL(request.url)
     const { expiresInSeconds } = lifetime
     const subject = { tenant, application, resource, identifier }
     const grant = { ...subject, origin, now, expiresInSeconds, isCaeCapable }
-    const accessToken = await signer.sign(createAccessTokenClaims(grant), resource.tokenVersion)
+    const header = { typ: 'JWT', x5t: resource.tokenVersion === 1 ? key.kid : undefined }
+    const accessToken = await key.sign(createAccessTokenClaims(grant), header)
     return createTokenResponseBody(accessToken, lifetime)
   }
 
@@ -83,7 +78,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const now = clock() + (effects.clock?.offsetMs ?? 0)
     const tenantName = parseTokenRoute(pathname)
     if (tenantName === undefined)
-      return answerMetadataRequest(request, { directory, jwk: signer.jwk, now })
+      return answerMetadataRequest(request, { directory, jwk: { ...key.jwk, x5t: key.kid }, now })
     const form = await readForm(request)
     try {
       const body = await issueToken(tenantName, request, form, effects, now)

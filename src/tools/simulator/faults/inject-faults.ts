@@ -1,10 +1,14 @@
 /** Applies faults to the requests of a simulated server and logs each request. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
 import type { ExchangeLog } from '../control/exchange-log.ts'
-import { createErrorResponse, EntraError, findCorrelationId } from '../entra/entra-error.ts'
+import {
+  createErrorResponse,
+  EntraError,
+  findCorrelationId,
+  readAadsts,
+} from '../entra/entra-error.ts'
 import { readForm } from '../entra/token-request.ts'
-import { isSocketFault, type Server, type SocketFault } from '../http/handler.ts'
+import type { Handler } from '../http/handler.ts'
 import type { Effects, Faults, FaultTarget } from './faults.ts'
 
 interface Injection {
@@ -12,36 +16,45 @@ interface Injection {
   readonly log: ExchangeLog
   readonly findTarget: (request: Request) => FaultTarget
   readonly now: () => number
-  readonly sleep?: (ms: number) => Promise<void>
 }
 
 /** Wraps a handler with faults. The handler gets the effects that only it can apply. */
 export function withFaults(
   handler: (request: Request, effects: Effects) => Promise<Response>,
-  { faults, log, findTarget, now, sleep = sleepUnreferenced }: Injection,
-): Server {
+  { faults, log, findTarget, now }: Injection,
+): Handler {
   return async (request) => {
     const startedAt = now()
     const target = findTarget(request)
     const form = await readForm(request.clone())
     const clientId = form.get('client_id') ?? undefined
     const effects = faults.take(target, clientId)
+    const { answer } = effects
+    const record = (outcome: number | 'hang' | 'reset', aadsts?: number): void =>
+      log.record({
+        at: new Date(startedAt).toISOString(),
+        target,
+        method: request.method,
+        path: new URL(request.url).pathname,
+        clientId,
+        resource: form.get('scope') ?? form.get('resource') ?? undefined,
+        correlationId: findCorrelationId(request, form),
+        outcome,
+        aadsts,
+        durationMs: now() - startedAt,
+      })
     if (effects.delay) await sleep(effects.delay.ms)
-    const replacement = createReplacement(request, effects, now())
-    const reply = replacement ?? (await handler(request, effects))
-    log.record({
-      at: new Date(startedAt).toISOString(),
-      target,
-      method: request.method,
-      path: new URL(request.url).pathname,
-      clientId,
-      resource: form.get('scope') ?? form.get('resource') ?? undefined,
-      correlationId: findCorrelationId(request, form),
-      outcome: selectOutcome(reply, effects),
-      aadsts: isSocketFault(reply) ? undefined : await readAadsts(reply),
-      durationMs: now() - startedAt,
-    })
-    return isSocketFault(reply) ? reply : applyBodyFault(reply, effects)
+    if (answer?.kind === 'hang') {
+      record('hang')
+      return new Promise(() => {})
+    }
+    if (answer?.kind === 'reset' && answer.when === 'before-answer') {
+      record('reset')
+      throw new Error('simulated reset')
+    }
+    const reply = createReplacement(request, effects, now()) ?? (await handler(request, effects))
+    record(answer?.kind === 'reset' ? 'reset' : reply.status, readAadsts(reply))
+    return applyBodyFault(reply, effects)
   }
 }
 
@@ -56,24 +69,16 @@ function createReplacement(
   request: Request,
   { answer }: Effects,
   now: number,
-): Response | SocketFault | undefined {
-  if (answer === undefined) return undefined
-  switch (answer.kind) {
-    case 'aadsts':
-      return undefined
-    case 'hang':
-      return { socket: 'hang' }
-    case 'reset':
-      return answer.when === 'mid-body' ? undefined : { socket: 'reset' }
-    case 'throttled': {
-      const retryAfter = String(answer.retryAfterSeconds)
-      const headers = { 'content-type': 'text/plain', 'retry-after': retryAfter }
-      return new Response('Too Many Requests', { status: 429, headers })
-    }
-    case 'unavailable':
-      return createErrorResponse(new EntraError(90033), { request, now })
-    case 'status':
+): Response | undefined {
+  if (answer?.kind === 'throttled') {
+    const retryAfter = String(answer.retryAfterSeconds)
+    const headers = { 'content-type': 'text/plain', 'retry-after': retryAfter }
+    return new Response('Too Many Requests', { status: 429, headers })
   }
+  if (answer?.kind === 'unavailable') {
+    return createErrorResponse(new EntraError(90033), { request, now })
+  }
+  if (answer?.kind !== 'status') return undefined
   const { status, body, contentType, headers } = answer
   if (BODYLESS.has(status)) return new Response(null, { status, headers })
   return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
@@ -90,7 +95,7 @@ function applyBodyFault(reply: Response, { answer, 'slow-body': slow }: Effects)
   if (!slow) return reply
   return replaceBody(reply, async function* chunks(body) {
     for (let offset = 0; offset < body.length; offset += slow.chunkBytes) {
-      if (offset > 0) await sleepUnreferenced(slow.everyMs)
+      if (offset > 0) await sleep(slow.everyMs)
       yield body.subarray(offset, offset + slow.chunkBytes)
     }
   })
@@ -101,31 +106,10 @@ function replaceBody(
   generate: (body: Uint8Array) => AsyncGenerator<Uint8Array>,
 ): Response {
   const stream = async function* stream() {
-    yield* generate(new Uint8Array(await response.arrayBuffer()))
+    yield* generate(await response.bytes())
   }
   return new Response(ReadableStream.from(stream()), response)
 }
 
-function selectOutcome(
-  reply: Response | SocketFault,
-  { answer }: Effects,
-): number | 'hang' | 'reset' {
-  if (isSocketFault(reply)) return reply.socket
-  return answer?.kind === 'reset' ? 'reset' : reply.status
-}
-
-const ErrorBody = z.object({ error_codes: z.array(z.int()).min(1) })
-
-/** Reads the AADSTS code from a copy of an error's body. */
-async function readAadsts(reply: Response): Promise<number | undefined> {
-  const isJson = reply.headers.get('content-type')?.startsWith('application/json') ?? false
-  if (reply.status < 400 || !isJson) return undefined
-  const body: unknown = await reply
-    .clone()
-    .json()
-    .catch(() => undefined)
-  return ErrorBody.safeParse(body).data?.error_codes[0]
-}
-
 /** Sleeps without keeping the process alive. */
-const sleepUnreferenced = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })
+const sleep = (ms: number): Promise<void> => delay(ms, undefined, { ref: false })

@@ -2,7 +2,7 @@
 import { Agent, buildConnector } from 'undici'
 import { toLocalHost } from '../../local-host.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
-import type { Server } from './handler.ts'
+import type { Handler } from './handler.ts'
 import { serve } from './serve.ts'
 
 /** The address of one server. Default: a free port of 127.0.0.1. */
@@ -31,15 +31,15 @@ export function createOrigins(ports: boolean) {
     async open(name: string, { publicName, ...options }: OriginOptions) {
       let mounted = answerUnavailable
       const running = await serve((request) => mounted(request), options)
-      closers.push(() => running.close())
+      closers.push(() => running[Symbol.asyncDispose]())
       const host = publicName === undefined ? running.url : `https://${publicName}:${running.port}`
       const url = ports ? host : `https://${name}.test`
       const local = toLocalHost(options.host ?? '127.0.0.1')
       addresses.set(new URL(url).host, { host: local, port: running.port })
       return {
         url,
-        mount: (server: Server) => {
-          mounted = server
+        mount: (handler: Handler) => {
+          mounted = handler
         },
       }
     },
@@ -65,4 +65,4 @@ function createLocalDispatcher(addresses: ReadonlyMap<string, Required<Listen>>)
   })
 }
 
-const answerUnavailable: Server = async () => new Response(null, { status: 503 })
+const answerUnavailable: Handler = async () => new Response(null, { status: 503 })

@@ -1,9 +1,10 @@
 /** The OIDC issuer of a Kubernetes cluster: it signs projected service account tokens. */
-import { createHash, randomUUID } from 'node:crypto'
-import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose'
+import { randomUUID } from 'node:crypto'
+import type { JWK } from 'jose'
 import { z } from 'zod'
 import { Secret } from '../../../lib/secret.ts'
 import { createJsonResponse, type Handler } from '../http/handler.ts'
+import { createSigningKey, type SigningKey } from '../signing-key.ts'
 
 /** Claims of a projected token. Default: a pod of the service account shop/orders. */
 export const ProjectedTokenSchema = z
@@ -19,12 +20,6 @@ export const ProjectedTokenSchema = z
   })
   .partial()
 export type ProjectedTokenClaims = z.infer<typeof ProjectedTokenSchema>
-
-interface SigningKey {
-  readonly kid: string
-  readonly privateKey: Awaited<ReturnType<typeof generateKeyPair>>['privateKey']
-  readonly jwk: JWK
-}
 
 /** Creates an issuer with one new RS256 key. `issuer` is the exact `iss`; the documents are under its path. */
 export async function createIssuer(issuer: string, now: () => number = Date.now) {
@@ -77,6 +72,9 @@ const createDiscoveryDocument = (issuer: string, base: string) => ({
   id_token_signing_alg_values_supported: ['RS256'],
 })
 
+/** The uids of the objects that a token names, which stay across rotations, as in a cluster. */
+const UIDS = { node: randomUUID(), pod: randomUUID(), serviceAccount: randomUUID() }
+
 async function sign(
   key: SigningKey,
   issuer: string,
@@ -93,49 +91,19 @@ async function sign(
     jti: randomUUID(),
     'kubernetes.io': {
       namespace,
-      node: { name: 'node-1', uid: deriveUid('node', 'node-1') },
-      pod: { name: `${serviceAccount}-0`, uid: deriveUid('pod', namespace, serviceAccount) },
+      node: { name: 'node-1', uid: UIDS.node },
+      pod: { name: `${serviceAccount}-0`, uid: UIDS.pod },
       serviceaccount: {
         name: serviceAccount,
-        uid: deriveUid('serviceaccount', namespace, serviceAccount),
+        uid: UIDS.serviceAccount,
       },
     },
     nbf: iat,
     sub: `system:serviceaccount:${namespace}:${serviceAccount}`,
     ...request.claims,
   }
-  const header = { alg: 'RS256', kid: key.kid, ...request.header }
-  return new Secret(
-    await new SignJWT(removeUndefined(claims))
-      .setProtectedHeader({ ...removeUndefined(header), alg: 'RS256' })
-      .sign(key.privateKey),
-  )
+  return new Secret(await key.sign(claims, request.header))
 }
 
-/** Creates a key. Its id is the SHA-256 of the public key's DER form, as kube-apiserver's. */
-async function createKey(): Promise<SigningKey> {
-  const { publicKey, privateKey } = await generateKeyPair('RS256')
-  const der = await crypto.subtle.exportKey('spki', publicKey)
-  const kid = createHash('sha256').update(new Uint8Array(der)).digest('base64url')
-  const { kty, n, e } = await exportJWK(publicKey)
-  if (kty === undefined || n === undefined || e === undefined) {
-    throw new TypeError('an RSA public key has a modulus and an exponent')
-  }
-  return { kid, privateKey, jwk: { use: 'sig', kty, kid, alg: 'RS256', n, e } }
-}
-
-/** Derives a stable uid, so that an object keeps it across rotations, as in a cluster. */
-function deriveUid(...parts: readonly string[]): string {
-  const hex = createHash('sha256').update(parts.join('/')).digest('hex')
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    `4${hex.slice(13, 16)}`,
-    `8${hex.slice(17, 20)}`,
-    hex.slice(20, 32),
-  ].join('-')
-}
-
-/** Removes the members whose value is `undefined`. */
-const removeUndefined = (members: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+/** Creates a key with an id of the form that kube-apiserver's keys have. */
+const createKey = (): Promise<SigningKey> => createSigningKey('sha256')
