@@ -18,7 +18,7 @@ import { imds, imdsOfAnyVersion } from './dialects/imds.ts'
 import { createPassThrough } from './metadata/pass-through.ts'
 import type { ProcessLog } from './telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
-import { systemClock } from './tokens/clock.ts'
+import { systemClock } from './tokens/lifetime.ts'
 import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource } from '../lib/resource.ts'
@@ -110,7 +110,7 @@ export function createBroker(sources: BrokerSources): Broker {
 
 function createCache(
   { config, readAssertion, createSource }: BrokerSources,
-  { onExchange, onSkew, onAttempt, onCacheResult, onRefresh }: Telemetry,
+  { onExchange, onSkew, onAttempt, onCacheResult }: Telemetry,
 ): TokenCache {
   const { timeoutMs, region } = config.exchange
   return new TokenCache(createSource({ readAssertion, onSkew, onAttempt, region, timeoutMs }), {
@@ -119,7 +119,6 @@ function createCache(
     clock: systemClock,
     onResult: onCacheResult,
     onExchange,
-    onRefresh,
   })
 }
 

@@ -1,14 +1,14 @@
 /**
  * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
- * connections, the limit of POSTs, the budget of extra attempts, and the throttled identities.
+ * connections, the limit of POSTs, the budget of extra attempts, and the failures of identities.
  */
 import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import { poolAttempts } from './tokens/attempts.ts'
-import { systemClock } from './tokens/clock.ts'
+import { systemClock } from './tokens/lifetime.ts'
 import { createAttemptBudget, countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
-import { createThrottles, IdentityFailures } from './tokens/identity-failures.ts'
+import { IdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
 
 interface SourceOptions extends Pick<
@@ -33,11 +33,11 @@ export function createExchangeStack({
   const limit = createExchangeLimit({ ...exchange, maxQueued: countWaiting(maxConnections) })
   const clock = systemClock
   const budget = createAttemptBudget(clock)
-  const throttles = createThrottles()
+  const failures = new IdentityFailures(clock)
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   return ({ timeoutMs, ...options }) => {
-    const parts = { ...options, clock, limit, failures: new IdentityFailures(clock, throttles) }
+    const parts = { ...options, clock, limit, failures }
     let source: Promise<TokenSource> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange)

@@ -6,7 +6,7 @@ import {
 } from '../broker/exchange/dispatcher.ts'
 import { createEntraExchange } from '../broker/exchange/entra.ts'
 import { withDeadline } from '../lib/deadline.ts'
-import { systemClock } from '../broker/tokens/clock.ts'
+import { systemClock } from '../broker/tokens/lifetime.ts'
 import type { AccessToken, TokenRequest } from '../broker/tokens/token.ts'
 import type { Config } from '../broker/config/config.ts'
 

@@ -8,9 +8,8 @@ import {
   requireAllowedResource,
   type Selector,
 } from '../broker/identities.ts'
-import { systemClock } from '../broker/tokens/clock.ts'
+import { systemClock, toWallTimes } from '../broker/tokens/lifetime.ts'
 import type { AccessToken } from '../broker/tokens/token.ts'
-import { toWallTimes } from '../broker/tokens/lifetime.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'

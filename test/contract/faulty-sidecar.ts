@@ -10,8 +10,8 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { poolAttempts } from '../../src/broker/tokens/attempts.ts'
 import { createAttemptBudget } from '../../src/broker/tokens/exchange-limit.ts'
-import type { RefreshEvent } from '../../src/broker/tokens/exchanges.ts'
-import { createThrottles, IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
+import type { ExchangeEvent } from '../../src/broker/tokens/exchanges.ts'
+import { IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
 import type { Attempt } from '../../src/broker/tokens/token.ts'
 import { movedClock } from '../broker/exchange/moved-clock.ts'
@@ -34,7 +34,7 @@ export interface FaultySidecar extends AsyncDisposable {
   /** Error codes of the replies, in their order. */
   readonly codes: readonly string[]
   /** The refreshes of cached tokens, in their order. */
-  readonly refreshes: readonly RefreshEvent[]
+  readonly refreshes: readonly ExchangeEvent[]
   readonly ask: () => Promise<Reply>
   /** Sends requests to Entra ID through `dispatcher`. Returns the function that ends it. */
   readonly reroute: (dispatcher: Dispatcher) => () => void
@@ -58,7 +58,7 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
       detour === undefined ? dispatch(options, handler) : detour.dispatch(options, handler),
   )
   const readAssertion = createAssertionReader()
-  const failures = new IdentityFailures(clock, createThrottles())
+  const failures = new IdentityFailures(clock)
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock, failures })
   let limitMs: number | undefined
   const limited: Attempt = (original, signal, onStep) => {
@@ -71,9 +71,11 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
     budget: createAttemptBudget(clock),
     random,
   })
-  const refreshes: RefreshEvent[] = []
-  const onRefresh = (event: RefreshEvent) => refreshes.push(event)
-  const cache = new TokenCache(retried, { ...CACHE_OPTIONS, clock, random, onRefresh })
+  const refreshes: ExchangeEvent[] = []
+  const onExchange = (event: ExchangeEvent) => {
+    if (event.cachedTtlMs > 0) refreshes.push(event)
+  }
+  const cache = new TokenCache(retried, { ...CACHE_OPTIONS, clock, random, onExchange })
   onFailure.defer(() => cache.close())
   const watch = watchAssertions({
     files: () => [simulator.tokenFile],

@@ -1,6 +1,6 @@
 /** Polls the projected token files, and reports when a token appears, is rotated or fails. */
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
-import type { Clock } from '../tokens/clock.ts'
+import type { Clock } from '../tokens/lifetime.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'
 
 /** The last result of reading one projected token file. */

@@ -1,5 +1,5 @@
 /** How far the clock of this machine is from the clock of Entra ID. */
-import { type Clock, readWallOffset } from '../tokens/clock.ts'
+import { type Clock, readWallOffset } from '../tokens/lifetime.ts'
 
 /** Above it, Entra ID and resources may reject tokens as expired or not yet valid. */
 const MAX_SKEW_MS = 300_000

@@ -13,7 +13,7 @@ import { listen, type Listener, type ListenTarget } from './listen.ts'
 import type { Pod } from './pod.ts'
 import { prepareReply, sendReply } from './reply.ts'
 import { addTokenRoute, toWireRequest } from './token-route.ts'
-import { type Clock, systemClock } from '../tokens/clock.ts'
+import { type Clock, systemClock } from '../tokens/lifetime.ts'
 
 /** Answers the requests of a pod, which come over these sockets. */
 export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>

@@ -130,7 +130,6 @@ export class ConnectionLimiter {
   /** Closes idle connections now, and the others after their reply. A new one has a second to send its first request. */
   drain(): void {
     this.#isDraining = true
-    const isNew = ({ replies, pending }: Connection) => replies === 0 && pending.length === 0
     for (const connection of this.open) if (!isNew(connection)) this.closeAfterReply(connection)
     setTimeout(() => {
       for (const connection of this.open.filter(isNew)) this.#close(connection)
@@ -174,6 +173,10 @@ export class ConnectionLimiter {
     this.#open.delete(socket)
     socket.destroy()
   }
+}
+
+function isNew({ replies, pending }: Connection): boolean {
+  return replies === 0 && pending.length === 0
 }
 
 /**

@@ -5,7 +5,7 @@ import { toLine } from '../../lib/printable.ts'
 import { scrub } from '../../lib/scrub.ts'
 import type { Asked } from '../server/reply.ts'
 import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
-import { type Clock, toWallTime } from '../tokens/clock.ts'
+import { type Clock, toWallTime } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import { toResource } from '../../lib/resource.ts'
 

@@ -86,10 +86,10 @@ function registerExchanges(registry: Registry) {
   })
   for (const code of ATTEMPT_CODES) attempts.inc({ code }, 0)
   return {
-    onRefresh: (isSuccess: boolean) =>
-      refreshes.inc({ outcome: isSuccess ? 'success' : 'failure' }),
-    onExchange: ({ durationMs, outcome }: ExchangeEvent) =>
-      duration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000),
+    onExchange: ({ durationMs, outcome, cachedTtlMs }: ExchangeEvent) => {
+      duration.observe({ code: outcome.ok ? 'ok' : outcome.error.code }, durationMs / 1000)
+      if (cachedTtlMs > 0) refreshes.inc({ outcome: outcome.ok ? 'success' : 'failure' })
+    },
     onAttempt: (code: ErrorCode | 'ok') => attempts.inc({ code }),
   }
 }

@@ -3,8 +3,7 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
-import { type Clock, toWallTime } from '../tokens/clock.ts'
-import { toWallTimes } from '../tokens/lifetime.ts'
+import { type Clock, toWallTime, toWallTimes } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
@@ -26,7 +25,7 @@ export interface StateSources {
 }
 
 /** The events that callers or Entra ID can repeat without limit. */
-export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed', 'refresh_failed']
+export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 

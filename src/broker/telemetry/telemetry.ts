@@ -1,12 +1,10 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
-import type { BrokerError } from '../../lib/errors.ts'
 import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
-import type { Clock } from '../tokens/clock.ts'
-import { toWallTimes } from '../tokens/lifetime.ts'
-import type { ExchangeEvent, RefreshEvent } from '../tokens/exchanges.ts'
+import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
+import type { ExchangeEvent } from '../tokens/exchanges.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import {
   describeClaims,
@@ -85,10 +83,6 @@ export function createTelemetry(sources: TelemetrySources) {
     ...metrics,
     onReply: replies.onReply,
     onCacheResult: replies.onCacheResult,
-    onRefresh: (event: RefreshEvent) => {
-      metrics.onRefresh(event.error === undefined)
-      if (event.error !== undefined) logRefreshFailure(log, event, event.error)
-    },
     onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
       const { request, outcome } = event
@@ -117,8 +111,8 @@ export function createTelemetry(sources: TelemetrySources) {
     onSkew,
     readiness: readiness.check,
     state: () => {
-      const sources = describeState()
-      return findState(sources, findProblems(sources))
+      const now = describeState()
+      return findState(now, findProblems(now))
     },
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
@@ -134,10 +128,10 @@ export function createTelemetry(sources: TelemetrySources) {
   }
 }
 
-/** Logs `token_obtained` or `exchange_failed`. */
+/** Logs `token_obtained` or `exchange_failed`: at level `error` if the cached token will expire unless the cause is fixed. */
 function logExchange(
   log: Logger,
-  { request, outcome, durationMs }: ExchangeEvent,
+  { request, outcome, durationMs, cachedTtlMs }: ExchangeEvent,
   clock: Clock,
 ): void {
   const fields = {
@@ -149,21 +143,14 @@ function logExchange(
     const { lifetime, audit } = outcome.token
     const expiresAt = new Date(toWallTimes(lifetime, clock).expiresAt).toISOString()
     log.info('token_obtained', { ...fields, expiresAt, ...audit })
-  } else {
-    log.warn('exchange_failed', { ...fields, ...errorFields(outcome.error) })
+    return
   }
-}
-
-/** Logs `refresh_failed`, at level `error` if the failure is permanent. */
-function logRefreshFailure(
-  log: Logger,
-  { request, ttlMs }: RefreshEvent,
-  error: BrokerError,
-): void {
-  log[error.isPermanent ? 'error' : 'warn']('refresh_failed', {
-    ...describeRequest(request),
+  const { error } = outcome
+  const isRefresh = cachedTtlMs > 0
+  log[isRefresh && error.isPermanent ? 'error' : 'warn']('exchange_failed', {
+    ...fields,
     ...errorFields(error),
-    tokenLeftSeconds: Math.floor(ttlMs / 1000),
+    ...(isRefresh && { tokenLeftSeconds: Math.floor(cachedTtlMs / 1000) }),
   })
 }
 

@@ -4,7 +4,7 @@
  */
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { isInGrace } from '../aadsts.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from './lifetime.ts'
 import type { AttemptBudget } from './exchange-limit.ts'
 import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
@@ -114,8 +114,7 @@ class Pool {
 
   /** Takes another attempt from the budget. If nothing was sent, the next attempt is the first request. */
   #mayStart(): boolean {
-    const { budget, request } = this.#exchange
-    return this.#count < MAX_ATTEMPTS && (!this.#isSent || budget(request))
+    return this.#count < MAX_ATTEMPTS && (!this.#isSent || this.#exchange.budget())
   }
 
   #onError(failed: Running, error: BrokerError): void {

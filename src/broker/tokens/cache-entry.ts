@@ -1,10 +1,8 @@
 /** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
-import { LRUCache } from 'lru-cache'
 import type { BrokerError } from '../../lib/errors.ts'
 import { toScope } from '../../lib/resource.ts'
 import type { Identity } from '../identities.ts'
-import type { Clock } from './clock.ts'
-import { computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { type Clock, computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Failure, isRetried } from './failure.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
 
@@ -54,7 +52,7 @@ export class Entry {
   readonly key: string
   /** The part that all requests of the key have in common. */
   request: TokenRequest
-  /** Its token is refreshed whether or not callers ask for it. The store sets this. */
+  /** Its token is refreshed whether or not callers ask for it, and it is never evicted. */
   isPrefetched = false
   /** When a caller last asked for it, on the monotonic clock. */
   lastUsedAt = -Infinity
@@ -157,60 +155,57 @@ export class Entry {
   }
 }
 
-/** The entries by key. Prefetched ones stay; of the others the least recently used is evicted. */
+/** The entries by key, the least recently used first. */
 export class EntryStore {
-  readonly #prefetched = new Map<string, Entry>()
-  readonly #others: LRUCache<string, Entry>
+  readonly #entries = new Map<string, Entry>()
+  readonly #maxEntries: number
   readonly #clock: Clock
   readonly #random: () => number
 
-  /** `maxEntries` does not count the prefetched ones. `random` returns [0, 1), for jitter. */
+  /** `maxEntries` does not count the prefetched ones, which stay. `random` returns [0, 1), for jitter. */
   constructor(maxEntries: number, clock: Clock, random: () => number) {
+    this.#maxEntries = maxEntries
     this.#clock = clock
     this.#random = random
-    this.#others = new LRUCache({
-      max: maxEntries,
-      dispose: (entry) => {
-        // Otherwise it moves to the prefetched ones.
-        if (!entry.isPrefetched) entry.clearTimer()
-      },
-    })
   }
 
   /** Returns the entry of a request, and counts as a use of it. A new one is not in the store until it is added. */
   use(request: CacheRequest): Entry {
-    const entry = this.#prefetched.get(request.key) ?? this.#others.get(request.key)
-    return entry ?? new Entry(request, this.#clock, this.#random)
+    const { key } = request
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return new Entry(request, this.#clock, this.#random)
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return entry
   }
 
   peek(key: string): Entry | undefined {
-    return this.#prefetched.get(key) ?? this.#others.peek(key)
+    return this.#entries.get(key)
   }
 
-  /** Adds an entry, unless it is there already. */
+  /** Adds an entry, unless its key is there already. */
   add(entry: Entry): void {
-    if (this.peek(entry.key) === undefined) this.#others.set(entry.key, entry)
+    if (this.#entries.has(entry.key)) return
+    this.#entries.set(entry.key, entry)
+    this.evict()
   }
 
-  /** Sets whether the entry is prefetched. Adds it if it is not there. */
-  setPrefetched(entry: Entry, isPrefetched: boolean): void {
-    entry.isPrefetched = isPrefetched
-    if (isPrefetched) {
-      this.#prefetched.set(entry.key, entry)
-      this.#others.delete(entry.key)
-    } else {
-      this.#prefetched.delete(entry.key)
-      this.#others.set(entry.key, entry)
-    }
+  /** Removes the least recently used entries above the limit. */
+  evict(): void {
+    if (this.#entries.size <= this.#maxEntries) return
+    const others = this.all().filter(({ isPrefetched }) => !isPrefetched)
+    const surplus = Math.max(0, others.length - this.#maxEntries)
+    for (const entry of others.slice(0, surplus)) this.remove(entry)
   }
 
   /** Removes an entry, and stops its timer. */
   remove(entry: Entry): void {
-    if (this.#prefetched.delete(entry.key)) entry.clearTimer()
-    else this.#others.delete(entry.key)
+    this.#entries.delete(entry.key)
+    entry.isPrefetched = false
+    entry.clearTimer()
   }
 
-  /** Returns the state of the keys, the prefetched ones first. Removes failures that are over and that nobody asks for. */
+  /** Returns the state of the keys. Removes failures that are over and that nobody asks for. */
   describe(): readonly CacheEntry[] {
     return this.all().flatMap((entry) => {
       const state = entry.describe()
@@ -220,8 +215,7 @@ export class EntryStore {
     })
   }
 
-  /** Returns all entries, the prefetched ones first. */
   all(): readonly Entry[] {
-    return [...this.#prefetched.values(), ...this.#others.values()]
+    return [...this.#entries.values()]
   }
 }

@@ -4,8 +4,7 @@
  */
 import { BrokerError } from '../../lib/errors.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
-import type { Clock } from './clock.ts'
-import type { TokenRequest } from './token.ts'
+import type { Clock } from './lifetime.ts'
 
 /**
  * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
@@ -57,23 +56,14 @@ export function createOverloadedError(reason: string, setting: string): BrokerEr
   })
 }
 
-/** Takes an extra attempt for this exchange; returns false if none is left. */
-export type AttemptBudget = (request: Pick<TokenRequest, 'isUnasked'>) => boolean
+/** Takes an extra attempt; returns false if none is left. */
+export type AttemptBudget = () => boolean
 
 /** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
 const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
 
-/**
- * Creates the budget of extra attempts of a process: ten in any minute for callers, and ten for the exchanges that no caller
- * asked for, so that these leave a cold start its attempts.
- */
+/** Creates the budget of extra attempts of a process. */
 export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): AttemptBudget {
-  const takeForCaller = createWindow(clock)
-  const takeUnasked = createWindow(clock)
-  return ({ isUnasked = false }) => (isUnasked ? takeUnasked() : takeForCaller())
-}
-
-function createWindow(clock: Pick<Clock, 'monotonic'>): () => boolean {
   let spentAt: readonly number[] = []
   return () => {
     const now = clock.monotonic()

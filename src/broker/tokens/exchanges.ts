@@ -7,8 +7,7 @@ import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
-import type { Clock } from './clock.ts'
-import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
 
 type Outcome =
@@ -21,15 +20,8 @@ export interface ExchangeEvent {
   /** From the first attempt to the end of the last one. */
   readonly durationMs: number
   readonly outcome: Outcome
-}
-
-/** The outcome of an exchange that was made while a token was cached. */
-export interface RefreshEvent {
-  readonly request: TokenRequest
-  /** Undefined: the refresh succeeded. */
-  readonly error?: BrokerError
-  /** Time to live of the token that is cached now, in milliseconds. */
-  readonly ttlMs: number
+  /** Time to live of the token that is cached without this exchange, in milliseconds; 0: none is. */
+  readonly cachedTtlMs: number
 }
 
 export interface ExchangesOptions {
@@ -41,7 +33,6 @@ export interface ExchangesOptions {
   readonly clock: Clock
   /** Called after each exchange, with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
-  readonly onRefresh: (event: RefreshEvent) => void
 }
 
 interface Flight {
@@ -52,7 +43,7 @@ interface Flight {
   isBackground: boolean
 }
 
-type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground' | 'isUnasked'>
+type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
 
 /** What Entra ID has answered so far to an exchange that goes on. */
 interface Answer {
@@ -102,7 +93,7 @@ export class Exchanges {
   refresh(entry: Entry): void {
     if (this.find(entry) !== undefined) return
     const isBackground = entry.ttlMs > 0 || entry.failure?.isStale === false
-    this.start(entry, { isBackground, isUnasked: true }).token.catch(() => {})
+    this.start(entry, { isBackground }).token.catch(() => {})
   }
 
   /**
@@ -135,7 +126,7 @@ export class Exchanges {
     const { request } = entry
     let token: AccessToken
     try {
-      token = await this.#exchange({ ...request, ...options }, answer)
+      token = await this.#exchange(entry, { ...request, ...options }, answer)
       this.#requireUnexpired(token)
     } catch (thrown) {
       const error = toBrokerError(thrown)
@@ -148,12 +139,14 @@ export class Exchanges {
       throw this.#fail(successor, error, isLate)
     }
     this.#flights.delete(entry.key)
-    this.#succeed(this.#findSuccessor(entry), token)
+    const current = this.#findSuccessor(entry)
+    current.succeed(token)
+    this.schedule(current)
     return token
   }
 
   /** Makes an exchange and reports it. The signal of its time limit ends it. */
-  async #exchange(request: TokenRequest, answer: Answer): Promise<AccessToken> {
+  async #exchange(entry: Entry, request: TokenRequest, answer: Answer): Promise<AccessToken> {
     const { clock, timeoutMs, onExchange } = this.#options
     const startedAt = clock.monotonic()
     const onAnswer = (error: BrokerError) => void (answer.error = error)
@@ -164,7 +157,9 @@ export class Exchanges {
       (token): Outcome => ({ ok: true, token }),
       (thrown: unknown): Outcome => ({ ok: false, error: toBrokerError(thrown) }),
     )
-    onExchange({ request, durationMs: clock.monotonic() - startedAt, outcome })
+    const durationMs = clock.monotonic() - startedAt
+    const { ttlMs: cachedTtlMs } = this.#findSuccessor(entry)
+    onExchange({ request, durationMs, outcome, cachedTtlMs })
     if (!outcome.ok) throw outcome.error
     return outcome.token
   }
@@ -184,24 +179,14 @@ export class Exchanges {
     )
   }
 
-  #succeed(entry: Entry, token: AccessToken): void {
-    const isRefresh = entry.ttlMs > 0
-    const { request } = entry
-    entry.succeed(token)
-    if (isRefresh) this.#options.onRefresh({ request, ttlMs: entry.ttlMs })
-    this.schedule(entry)
-  }
-
   /** Records a failure, and returns the error for the callers that wait; `isLate`: they have had one of this exchange. */
   #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
-    const { request, ttlMs: ttl } = entry
-    if (error.code === 'overloaded' && ttl === 0 && !entry.isPrefetched) {
+    if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
       // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
       if (entry.isEmpty) this.#store.remove(entry)
       return error
     }
     const failure = entry.fail(error, isLate)
-    if (ttl > 0) this.#options.onRefresh({ request, error, ttlMs: ttl })
     this.schedule(entry)
     return error.with({ retryAfterMs: failure.ttlMs })
   }
@@ -215,7 +200,7 @@ export class Exchanges {
     failure.endBackoff()
     if (entry.ttlMs > 0) this.schedule(entry)
     // Callers without a token wait for it: the cached failure may be over.
-    else if (willRetry) this.start(entry, { isUnasked: true }).token.catch(() => {})
+    else if (willRetry) this.start(entry, {}).token.catch(() => {})
     else entry.clearTimer()
   }
 

@@ -4,8 +4,7 @@
  */
 import type { BrokerError } from '../../lib/errors.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
-import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
-import { MIN_TTL_MS } from './lifetime.ts'
+import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
 /** A failure this long after the last one was due for a retry begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
@@ -30,8 +29,7 @@ export class Failure {
   readonly since: number
   /** True if callers had a token, so that none has waited for an exchange. */
   readonly isUnseen: boolean
-  readonly #clock: Clock
-  readonly #wallOffset: number
+  readonly #clock: Pick<Clock, 'monotonic'>
   #cachedUntil: number
   #retryAt: number
 
@@ -39,7 +37,7 @@ export class Failure {
   constructor(
     error: BrokerError,
     { last, tokenTtlMs, isSameExchange }: Before,
-    clock: Clock,
+    clock: Pick<Clock, 'monotonic'>,
     random: () => number,
   ) {
     const now = clock.monotonic()
@@ -53,35 +51,26 @@ export class Failure {
     this.#cachedUntil = now + computeNegativeTtlMs(error, retryDelayMs, random)
     this.#retryAt = now + retryDelayMs
     this.#clock = clock
-    this.#wallOffset = readWallOffset(clock)
   }
 
   /** The milliseconds until the cache retries by itself, if the key is in use. */
   get msUntilRetry(): number {
-    return this.#retryAt - readAwakeTime(this.#wallOffset, this.#clock)
-  }
-
-  /** True once the retry is due, the time not counted in which the machine slept. */
-  get isRetryDue(): boolean {
-    return this.#retryAt <= this.#clock.monotonic()
+    return this.#retryAt - this.#clock.monotonic()
   }
 
   /** True if the retry is due for so long that the failure says nothing about now. */
   get isStale(): boolean {
-    return this.#retryAt + MAX_LATE_MS <= this.#clock.monotonic()
+    return this.msUntilRetry <= -MAX_LATE_MS
   }
 
-  /**
-   * For how many milliseconds callers without a token still get it (negative cache). A wall clock that is set forward
-   * ends that early, once.
-   */
+  /** For how many milliseconds callers without a token still get it (negative cache). */
   get ttlMs(): number {
-    return Math.max(0, this.#cachedUntil - readAwakeTime(this.#wallOffset, this.#clock))
+    return Math.max(0, this.#cachedUntil - this.#clock.monotonic())
   }
 
   /** True once another failure would begin a new streak. */
   get isOver(): boolean {
-    return this.#clock.monotonic() - this.#retryAt >= STREAK_RESET_MS
+    return this.msUntilRetry <= -STREAK_RESET_MS
   }
 
   endBackoff(): void {

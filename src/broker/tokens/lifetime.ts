@@ -1,5 +1,30 @@
-/** The lifetime of a token: when it expires after a clock was set, when it is refreshed, and what replies say of it. */
-import { type Clock, readAwakeTime, readWallOffset } from './clock.ts'
+/**
+ * The two clocks, and the lifetime of a token by both: when it expires after a clock was set, when it is refreshed, and what
+ * replies say of it.
+ */
+
+export interface Clock {
+  /** Epoch milliseconds. Jumps when the clock is set; runs on while the machine sleeps. */
+  readonly wall: () => number
+  /** Milliseconds from an arbitrary start. Never jumps; may stand still while the machine sleeps. */
+  readonly monotonic: () => number
+}
+
+/** The clocks of this machine. */
+export const systemClock: Clock = {
+  wall: () => Date.now(),
+  monotonic: () => performance.now(),
+}
+
+/** Returns how far the wall clock is ahead of the monotonic clock: it changes when the clock is set or the machine sleeps. */
+export function readWallOffset({ wall, monotonic }: Clock): number {
+  return wall() - monotonic()
+}
+
+/** Returns an instant of the monotonic clock in epoch milliseconds, by the wall clock as it is set now. */
+export function toWallTime(at: number, clock: Clock): number {
+  return at + readWallOffset(clock)
+}
 
 export interface Lifetime {
   /** When the token was requested, on the monotonic clock. */
@@ -13,6 +38,9 @@ export interface Lifetime {
 /** A token with less time to live counts as expired. */
 export const MIN_TTL_MS = 500
 
+/** The two clocks drift apart by less than this; a larger difference means that one was set. */
+const MAX_DRIFT_MS = 500
+
 /** Creates the lifetime of a token that has just arrived. A clock that was set while it was requested does not matter. */
 export function createLifetime(startsAt: number, lengthMs: number, clock: Clock): Lifetime {
   return { startsAt, lengthMs, wallOffset: readWallOffset(clock) }
@@ -23,7 +51,9 @@ export function createLifetime(startsAt: number, lengthMs: number, clock: Clock)
  * still while the machine slept, must not make an expired token look valid.
  */
 export function ttlMs({ startsAt, lengthMs, wallOffset }: Lifetime, clock: Clock): number {
-  return startsAt + lengthMs - readAwakeTime(wallOffset, clock)
+  const now = clock.monotonic()
+  const byWall = clock.wall() - wallOffset
+  return startsAt + lengthMs - (now - byWall > MAX_DRIFT_MS ? now : byWall)
 }
 
 /** Returns when the lifetime began and when it ends, in epoch milliseconds by the wall clock as it is set now. */

@@ -4,12 +4,11 @@ import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
-import type { Clock } from './clock.ts'
-import { MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { createOverloadedError } from './exchange-limit.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import type { Failure } from './failure.ts'
-import { prefetchTokens } from './prefetch.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import {
   type AccessToken,
   type CacheRequest,
@@ -34,6 +33,9 @@ export interface TokenCacheOptions extends ExchangesOptions {
 const MIN_BYPASS_AGE_MS = 60_000
 /** Callers with a cached token wait for a new one until this long after its exchange started. */
 const MAX_REPLACE_WAIT_MS = 2000
+
+/** First exchanges of prefetched tokens that are made at the same time. */
+const MAX_PREFETCHING = 16
 
 /** A cache of the tokens of a source. */
 export class TokenCache {
@@ -143,8 +145,8 @@ export class TokenCache {
     if (failure.ttlMs > 0) return true
     // Callers had a token until now: they wait for the exchange that says how it is.
     if (failure.isUnseen) return false
-    // Its timer is late. After the machine slept it is not, and the failure is too old for the caller.
-    const isLate = entry.timer !== undefined && failure.isRetryDue && !failure.isStale
+    // Its timer is late. If the process stood still, the failure is too old for the caller.
+    const isLate = entry.timer !== undefined && failure.msUntilRetry <= 0 && !failure.isStale
     if (isLate) this.#exchanges.refresh(entry)
     return this.#exchanges.find(entry)?.isBackground === true
   }
@@ -169,9 +171,30 @@ export class TokenCache {
     ).catch(() => (ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : flight.token))
   }
 
-  /** Keeps the tokens of these requests, and of no others, refreshed. Resolves when each has been attempted once. */
-  prefetch(requests: readonly CacheRequest[]): Promise<void> {
-    return prefetchTokens(requests, this.#store, this.#exchanges)
+  /**
+   * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them. Resolves when each
+   * has been attempted once; a failure is retried as every other.
+   */
+  async prefetch(requests: readonly CacheRequest[]): Promise<void> {
+    const wanted = new Map(requests.map((request) => [request.key, request]))
+    const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
+    const entries = [...wanted.values()].map((request) => {
+      const entry = this.#store.use(request)
+      entry.request = { identity: request.identity, scope: request.scope }
+      entry.isPrefetched = true
+      this.#store.add(entry)
+      const isIdle = this.#exchanges.find(entry) === undefined
+      if (isIdle && !entry.isEmpty) this.#exchanges.schedule(entry)
+      return entry
+    })
+    for (const entry of this.#store.all()) entry.isPrefetched = wanted.has(entry.key)
+    this.#store.evict()
+    const exchangeFirst = async (entry: Entry) => {
+      // Another list may have replaced this one.
+      if (!entry.isPrefetched || !entry.isEmpty) return
+      await this.#exchanges.start(entry, {}).token.catch(() => {})
+    }
+    await Promise.all(entries.map((entry) => limit(() => exchangeFirst(entry))))
   }
 
   /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */

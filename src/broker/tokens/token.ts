@@ -16,8 +16,6 @@ export interface TokenRequest {
    * repeats it, so it has one attempt and the time of one, and its POST goes first at the exchange limit.
    */
   readonly isBackground?: boolean
-  /** Set by the cache: no caller has asked for it, so it takes none of the extra attempts of callers. */
-  readonly isUnasked?: boolean
 }
 
 /** A caller's request to the token cache. `createCacheRequest` creates it. */

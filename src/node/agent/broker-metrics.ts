@@ -2,7 +2,7 @@
 import { createTelemetry } from '../../broker/telemetry/telemetry.ts'
 import type { ProcessLog } from '../../broker/telemetry/logger.ts'
 import { Registry, type Sample } from '../../broker/telemetry/prometheus.ts'
-import { systemClock } from '../../broker/tokens/clock.ts'
+import { systemClock } from '../../broker/tokens/lifetime.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
 

@@ -6,7 +6,7 @@ import {
   watchAssertions,
 } from '../../../src/broker/exchange/assertion-watcher.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 
 const FILE = '/var/run/token'
 const anAssertion = (text: string): Assertion => ({

@@ -9,7 +9,7 @@ import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createTokenProxy } from '../../fixtures/token-proxy.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { identityOf } from '../../fixtures/identity.ts'
 

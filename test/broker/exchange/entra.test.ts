@@ -9,7 +9,7 @@ import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
-import { createThrottles, IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/broker/tokens/lifetime.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { identityOf } from '../../fixtures/identity.ts'
@@ -55,7 +55,7 @@ const createSharing = () =>
   createTestExchange({
     dispatcher: simulator.dispatcher,
     clock,
-    failures: new IdentityFailures(clock, createThrottles()),
+    failures: new IdentityFailures(clock),
   })
 
 const failure = (source: TestExchange): Promise<BrokerError> =>

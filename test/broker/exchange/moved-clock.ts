@@ -1,5 +1,5 @@
 /** A running clock that a test can change. */
-import { systemClock, type Clock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock, type Clock } from '../../../src/broker/tokens/lifetime.ts'
 
 interface MovedClock extends Clock {
   /** Returns the true time in epoch milliseconds: the clock of Entra ID. */

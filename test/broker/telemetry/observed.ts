@@ -8,7 +8,7 @@ import { Secret } from '../../../src/lib/secret.ts'
 import { createLogger } from '../../../src/broker/telemetry/logger.ts'
 import { createTelemetry } from '../../../src/broker/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../../src/broker/tokens/cache-entry.ts'
-import type { Clock } from '../../../src/broker/tokens/clock.ts'
+import type { Clock } from '../../../src/broker/tokens/lifetime.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { aToken, frozenClock, NOW, ORDERS } from '../../fixtures/parts.ts'
 
@@ -90,6 +90,7 @@ export const exchange = (overrides: Partial<ExchangeEvent> = {}): ExchangeEvent 
   request: { identity: orders, scope: VAULT },
   durationMs: 120,
   outcome: { ok: true, token: aToken() },
+  cachedTtlMs: 0,
   ...overrides,
 })
 

@@ -7,8 +7,8 @@ import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { chooseRejectionLevel } from '../../../src/broker/telemetry/replies.ts'
 import { thrown } from '../dialects/thrown-code.ts'
-import { NOW, ORDERS } from '../../fixtures/parts.ts'
-import { observe } from './observed.ts'
+import { NOW } from '../../fixtures/parts.ts'
+import { exchange, observe } from './observed.ts'
 
 const assertionFor = (audience: string): Assertion => ({
   secret: new Secret('an assertion'),
@@ -50,16 +50,20 @@ describe('onAssertion', () => {
 })
 
 test.each([
-  ['entra_unavailable', 'warn'],
-  ['federated_credential_not_found', 'error'],
-] as const)('onRefresh logs %s at level %s', (code, level) => {
-  const { onRefresh, lines } = observe()
-  const request = { identity: ORDERS, scope: 'https://vault.azure.net/.default' }
-  onRefresh({ request, ttlMs: 61_999, error: new BrokerError(code, 'why') })
-  expect(lines).toMatchObject([
-    { level, event: 'refresh_failed', identity: 'orders', code, tokenLeftSeconds: 61 },
-  ])
-})
+  ['entra_unavailable', 0, 'warn', undefined],
+  ['federated_credential_not_found', 0, 'warn', undefined],
+  ['entra_unavailable', 61_999, 'warn', 61],
+  ['federated_credential_not_found', 999, 'error', 0],
+] as const)(
+  'onExchange logs %s with %i ms of a cached token left at level %s',
+  (code, cachedTtlMs, level, tokenLeftSeconds) => {
+    const { onExchange, lines } = observe()
+    const outcome = { ok: false, error: new BrokerError(code, 'why') } as const
+    onExchange(exchange({ outcome, cachedTtlMs }))
+    expect(lines).toMatchObject([{ level, event: 'exchange_failed', identity: 'orders', code }])
+    expect(lines[0]?.['tokenLeftSeconds']).toBe(tokenLeftSeconds)
+  },
+)
 
 test.each<[ErrorCode, string]>([
   ['metadata_header_missing', 'debug'],

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { poolAttempts } from '../../../src/broker/tokens/attempts.ts'
 import { createAttemptBudget } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { Attempt } from '../../../src/broker/tokens/token.ts'
@@ -272,19 +272,6 @@ test('the caches of a process share its ten extra attempts a minute', async () =
   await vi.advanceTimersByTimeAsync(2500)
   const posts = await Promise.all(counts)
   expect(posts.reduce((sum, count) => sum + count, 0)).toBe(15 + 10)
-})
-
-test('prefetched resources leave callers their extra attempts', async () => {
-  const { entra, cache, get } = setUpLimited()
-  entra.behave({ error: 'entra_unavailable' })
-  void cache.prefetch(range(5).map((name) => other(name)))
-  await vi.advanceTimersByTimeAsync(3000)
-  entra.behave({})
-  await vi.advanceTimersByTimeAsync(20_000)
-  entra.behave({ error: 'entra_unavailable' }, {})
-  const answer = ask(get, VAULT)
-  await vi.advanceTimersByTimeAsync(2000)
-  expect(await answer).toMatchObject({ ok: true })
 })
 
 test('a process makes ten retries and hedges a minute, whatever the number of keys', async () => {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { EntryStore, FAILURE_WINDOW_MS } from '../../../src/broker/tokens/cache-entry.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { VAULT } from './scripted-entra.ts'
 import { MINUTE_MS, useFakeTime } from './setup.ts'
@@ -33,7 +33,7 @@ test('a failure that is asked for, or whose token is prefetched, stays in the st
   vi.advanceTimersByTime(60 * MINUTE_MS)
   entry.lastUsedAt = systemClock.monotonic()
   expect(store.describe()).toHaveLength(1)
-  store.setPrefetched(entry, true)
+  entry.isPrefetched = true
   vi.advanceTimersByTime(60 * MINUTE_MS)
   expect(store.describe()).toHaveLength(1)
 })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Clock } from '../../../src/broker/tokens/clock.ts'
 import {
+  type Clock,
   computeExpiry,
   createLifetime,
   toWallTimes,

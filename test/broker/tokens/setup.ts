@@ -1,13 +1,13 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { poolAttempts } from '../../../src/broker/tokens/attempts.ts'
 import {
   createAttemptBudget,
   createExchangeLimit,
 } from '../../../src/broker/tokens/exchange-limit.ts'
-import type { ExchangeEvent, RefreshEvent } from '../../../src/broker/tokens/exchanges.ts'
-import { createThrottles, IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
+import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
+import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'
 import { createIdentityKey } from '../../../src/broker/tokens/cache-entry.ts'
 import type { Attempt, TokenRequest } from '../../../src/broker/tokens/token.ts'
@@ -42,7 +42,6 @@ export const CACHE_OPTIONS: TokenCacheOptions = {
   random: () => 0.5,
   onResult: () => {},
   onExchange: () => {},
-  onRefresh: () => {},
 }
 
 interface SetUpOptions extends Partial<TokenCacheOptions> {
@@ -54,9 +53,8 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
 export function createAttempt(
   post: ScriptedEntra['source'],
   limit: Semaphore = (work) => work(),
-  throttles = createThrottles(),
+  failures = new IdentityFailures(systemClock),
 ): Attempt {
-  const failures = new IdentityFailures(systemClock, throttles)
   return async (request, signal, onStep) => {
     const { identity, isBackground: isUrgent = false } = request
     const work = () => {
@@ -72,12 +70,14 @@ export function createAttempt(
 /** A cache directly on a scripted Entra ID. */
 export function setUp({ behaviour = {}, limit, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
-  const refreshes: RefreshEvent[] = []
+  const refreshes: ExchangeEvent[] = []
   const attempt = createAttempt(entra.source, limit)
   const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
   const cache = new TokenCache(source, {
     ...CACHE_OPTIONS,
-    onRefresh: (event) => refreshes.push(event),
+    onExchange: (event) => {
+      if (event.cachedTtlMs > 0) refreshes.push(event)
+    },
     ...options,
   })
   return { entra, cache, get: cache.createGet(Infinity), refreshes }
@@ -93,7 +93,7 @@ export const TIMEOUT_MS = 8000
 export function createProcess() {
   return {
     budget: createAttemptBudget(systemClock),
-    throttles: createThrottles(),
+    failures: new IdentityFailures(systemClock),
     limit: createExchangeLimit({
       maxConcurrent: MAX_CONCURRENT,
       maxQueued: MAX_WAITING,
@@ -114,9 +114,9 @@ export function setUpLimited({
 } = {}) {
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
-  const { budget, throttles, limit } = shared
+  const { budget, failures, limit } = shared
   const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
-  const attempt = createAttempt(entra.source, limit, throttles)
+  const attempt = createAttempt(entra.source, limit, failures)
   const cache = new TokenCache(poolAttempts(attempt, { ...options, budget }), {
     ...CACHE_OPTIONS,
     ...options,

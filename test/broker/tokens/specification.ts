@@ -9,12 +9,10 @@ import type {
 } from '../../../src/broker/tokens/token.ts'
 import type { Answer } from './callers.ts'
 
-/** One exchange of one key. Instants are on the monotonic clock, unless they say so. */
+/** One exchange of one key. Instants are on the monotonic clock. */
 interface Exchange {
   readonly startedAt: number
-  readonly startedAtWall: number
   endedAt?: number
-  endedAtWall?: number
   token?: AccessToken
   /**
    * The token had expired when the clock was set, or its key was removed: the cache may have dropped it, even if it
@@ -83,7 +81,7 @@ export function specification(): Specification {
       const history = historyOf(request)
       // Single flight.
       expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
-      const exchange: Exchange = { startedAt: now(), startedAtWall: Date.now() }
+      const exchange: Exchange = { startedAt: now() }
       history.push(exchange)
       try {
         const token = await source(request, signal)
@@ -96,7 +94,6 @@ export function specification(): Specification {
         throw thrown
       } finally {
         exchange.endedAt = now()
-        exchange.endedAtWall = Date.now()
       }
     }
   }
@@ -114,9 +111,7 @@ export function specification(): Specification {
     }
     const last = history.at(-1)
     const isExchangeDue =
-      last?.error === undefined ||
-      now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error) ||
-      Date.now() - (last.endedAtWall ?? Date.now()) > maxNegativeTtl(last.error)
+      last?.error === undefined || now() - (last.endedAt ?? now()) > maxNegativeTtl(last.error)
     return { request, askedAt: now(), owed, maxWaitMs, isExchangeDue }
   }
 
@@ -150,12 +145,11 @@ export function specification(): Specification {
   function checkBackoff(): void {
     for (const [scope, history] of histories) {
       for (const [index, exchange] of history.entries()) {
-        const { startedAt, endedAt = now(), endedAtWall = Date.now(), error } = exchange
+        const { startedAt, endedAt = now(), error } = exchange
         const next = history[index + 1]
         if (next === undefined) continue
         const isBetween = (at: number) => startedAt <= at && at <= next.startedAt
-        // By the clock that says more: the machine may have slept.
-        const gap = Math.max(next.startedAt - endedAt, next.startedAtWall - endedAtWall)
+        const gap = next.startedAt - endedAt
         const isRotated = rotations.some(isBetween)
         const isJump = jumps.some(isBetween)
         const isBypassed = bypassedAt.get(scope)?.some(isBetween) ?? false

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
-import { systemClock } from '../../../src/broker/tokens/clock.ts'
+import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { poolAttempts } from '../../../src/broker/tokens/attempts.ts'
 import { createAttemptBudget } from '../../../src/broker/tokens/exchange-limit.ts'
 import { ask } from './callers.ts'

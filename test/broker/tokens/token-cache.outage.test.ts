@@ -28,8 +28,8 @@ describe('while a valid token is cached', () => {
     expect(entra.exchanges.length).toBeGreaterThan(3)
     expect(entra.exchanges.length).toBeLessThan(70)
     expect(refreshes.length).toBeGreaterThanOrEqual(entra.exchanges.length - 2)
-    expect(refreshes[0]).toMatchObject({ error: { code: error } })
-    expect(refreshes[0]?.ttlMs).toBeGreaterThan(29 * MINUTE_MS)
+    expect(refreshes[0]).toMatchObject({ outcome: { error: { code: error } } })
+    expect(refreshes[0]?.cachedTtlMs).toBeGreaterThan(29 * MINUTE_MS)
   })
 
   test('a failed refresh is retried until a lifetime after the last request', async () => {

@@ -80,14 +80,23 @@ describe('a prefetched resource', () => {
     expect(await prefetched).toBe(requests.length)
   })
 
-  test('is attempted again while callers take all exchanges', async () => {
+  test('is retried after callers took all exchanges', async () => {
     const { entra, cache, get } = setUpLimited()
     entra.behave({ latencyMs: 6000 })
     for (const name of range(3 * MAX_CONCURRENT)) void ask(get, other(name))
-    const isExchanged = () => entra.exchanges.some(({ request }) => request.scope === VAULT.scope)
-    const prefetched = cache.prefetch([VAULT]).then(isExchanged)
+    void cache.prefetch([VAULT])
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
-    expect(await prefetched).toBe(true)
+    expect(await ask(get, VAULT)).toMatchObject({ ok: true, tookMs: 0 })
+  })
+
+  test('is not exchanged once another list has replaced its own', async () => {
+    const { entra, cache } = setUpLimited()
+    entra.behave({ latencyMs: 1000 })
+    void cache.prefetch(range(20).map((name) => other(name)))
+    await vi.advanceTimersByTimeAsync(500)
+    void cache.prefetch([])
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(entra.exchanges).toHaveLength(16)
   })
 
   test('is never evicted', async () => {
