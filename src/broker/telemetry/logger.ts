@@ -110,7 +110,7 @@ function formatValue(value: unknown): string {
 const INVISIBLE = /(?!\n)[\p{C}\p{Zl}\p{Zp}]/gu
 
 /** Escapes the invisible characters of JSON that JSON itself does not escape, such as U+202E. */
-function escapeInvisible(json: string): string {
+export function escapeInvisible(json: string): string {
   return json.replace(INVISIBLE, (character) =>
     character
       .split('')

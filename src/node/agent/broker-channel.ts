@@ -5,6 +5,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { createToolEnv } from '../../redirect/run-tool.ts'
 import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
+import { Misuse, readLines } from './broker-lines.ts'
 import type { ListeningSocket } from './open-socket.ts'
 
 /** The broker's descriptor of the channel, which Node there takes from the environment. */
@@ -14,16 +15,7 @@ export const CHANNEL_ENV = {
   NODE_CHANNEL_SERIALIZATION_MODE: 'json',
 }
 
-/** The longest message of a broker: it divides long answers. */
-const MAX_MESSAGE_BYTES = 256 * 1024
-/** A broker may send so many messages at once and so many in a second. Each KiB, and each read of the channel, counts as one. */
-const BURST = 8192
-const MESSAGES_PER_SECOND = 400
-const MAX_PARTS = 256
 const SEND_SOCKET_TIMEOUT_MS = 10_000
-
-/** A broker has sent what no broker sends, or what could not be handled. */
-class ChannelError extends Error {}
 
 /**
  * Sends and receives messages. A message is handled before the next one is read, so a broker that sends too fast waits in
@@ -61,28 +53,15 @@ export class BrokerChannel {
    * Passes on the messages until the channel ends. Returns what no broker sends: too long messages, too many, or unknown
    * ones; undefined if the broker has ended.
    */
-  async read(
-    onMessage: (message: BrokerMessage) => void | Promise<void>,
-  ): Promise<string | undefined> {
-    try {
-      await this.#readAll(onMessage)
-    } catch (error) {
-      // Others are of the stream, whose end is the end of the broker.
-      return error instanceof ChannelError ? error.message : undefined
-    }
-    return undefined
-  }
-
-  async #readAll(onMessage: (message: BrokerMessage) => void | Promise<void>): Promise<void> {
-    for await (const line of readLines(this.#stream, createAllowance())) {
-      const value = parseJson(line.toString())
-      const { data: message } = BrokerMessage.safeParse(value)
+  read(onMessage: (message: BrokerMessage) => void | Promise<void>): Promise<string | undefined> {
+    return readLines(this.#stream, async (line) => {
+      const { data: message } = BrokerMessage.safeParse(parseJson(line))
       if (message !== undefined) await handle(message, onMessage)
       // Node's receipt for a socket.
-      else if (!/"cmd":"NODE_HANDLE_/.test(line.toString('utf8', 0, 64))) {
-        throw new ChannelError('it sent a message of no known type')
+      else if (!/"cmd":"NODE_HANDLE_/.test(line.slice(0, 64))) {
+        throw new Misuse('it sent a message of no known type')
       }
-    }
+    })
   }
 
   #enqueue(step: () => Promise<void>): Promise<void> {
@@ -111,7 +90,7 @@ export class BrokerChannel {
   }
 }
 
-/** Calls the handler. Throws a `ChannelError` with the reason if that fails. */
+/** Calls the handler. Throws a `Misuse` with the reason if that fails. */
 async function handle(
   message: BrokerMessage,
   onMessage: (message: BrokerMessage) => void | Promise<void>,
@@ -119,53 +98,9 @@ async function handle(
   try {
     await onMessage(message)
   } catch (error) {
-    throw new ChannelError(
-      `its message ${message.type} could not be handled: ${errorMessage(error)}`,
-      {
-        cause: error,
-      },
-    )
-  }
-}
-
-/** Returns the lines of the stream, without their ends. Throws for one that is too long, or if `allow` throws. */
-async function* readLines(
-  stream: AsyncIterable<Buffer>,
-  allow: (count: number) => void,
-): AsyncGenerator<Buffer> {
-  let parts: Buffer[] = []
-  let size = 0
-  for await (const chunk of stream) {
-    allow(1 + chunk.length / 1024)
-    let start = 0
-    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
-      allow(1)
-      yield Buffer.concat([...parts, chunk.subarray(start, end)])
-      parts = []
-      size = 0
-      start = end + 1
-    }
-    parts.push(chunk.subarray(start))
-    size += chunk.length - start
-    // Parts of a byte would take hundreds of bytes each.
-    if (parts.length === MAX_PARTS) parts = [Buffer.concat(parts)]
-    if (size > MAX_MESSAGE_BYTES) {
-      throw new ChannelError(`it sent a message of more than ${MAX_MESSAGE_BYTES} bytes`)
-    }
-  }
-}
-
-/** Creates the function that counts messages, and throws for one too many. */
-function createAllowance(): (count: number) => void {
-  let left = BURST
-  let countedAt = performance.now()
-  return (count) => {
-    const now = performance.now()
-    left = Math.min(BURST, left + ((now - countedAt) / 1000) * MESSAGES_PER_SECOND) - count
-    countedAt = now
-    if (left < 0) {
-      throw new ChannelError(`it sent more than ${MESSAGES_PER_SECOND} messages or KiB a second`)
-    }
+    throw new Misuse(`its message ${message.type} could not be handled: ${errorMessage(error)}`, {
+      cause: error,
+    })
   }
 }
 

@@ -7,6 +7,7 @@ import { parseJson } from '../../lib/json.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
 import type { UidRange } from './agent-options.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
+import { readLines } from './broker-lines.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import { createDirectory } from './saved-pods.ts'
 
@@ -15,6 +16,8 @@ interface BrokerProcessOptions {
   readonly helper: string
   /** Handles a message of the broker, but for answers. The next one is read when it is handled. */
   readonly onMessage: (message: BrokerMessage) => void | Promise<void>
+  /** Handles a line that the broker prints. */
+  readonly onLine: (line: string) => void
   /** Called once, with the reason, when the broker has ended, or could not be started. */
   readonly onEnd: (how: string) => void
   /** Only tests have another. */
@@ -51,14 +54,17 @@ export class BrokerProcess {
     this.#options = options
     this.#channel = new BrokerChannel(child, options.helper)
     const pings = setInterval(() => this.#ping(), options.pingMs ?? PING_MS)
-    child.once('exit', (code, killedBy) =>
+    child.once('close', (code, killedBy) =>
       this.#ended.resolve(this.#reason ?? `it has ended with ${String(killedBy ?? code)}`),
     )
     child.on('error', (error) => {
       if (child.pid === undefined) this.#ended.resolve(errorMessage(error))
     })
     void this.#awaitEnd(pings)
-    void this.#readMessages()
+    void this.#endMisuse(this.#channel.read((message) => this.#onMessage(message)))
+    for (const output of [child.stdout, child.stderr]) {
+      if (output !== null) void this.#endMisuse(readLines(output, options.onLine))
+    }
   }
 
   /** Undefined if it could not be started. */
@@ -107,8 +113,8 @@ export class BrokerProcess {
     this.#options.onEnd(how)
   }
 
-  async #readMessages(): Promise<void> {
-    const misuse = await this.#channel.read((message) => this.#onMessage(message))
+  async #endMisuse(reading: Promise<string | undefined>): Promise<void> {
+    const misuse = await reading
     if (misuse !== undefined) this.kill(misuse)
   }
 
@@ -173,7 +179,7 @@ export function startBroker(command: BrokerCommand): ChildProcess {
   const locks = cleanup.adopt(openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600), closeSync)
   const child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
     env: { ...env, ...CHANNEL_ENV },
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe', locks],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
   })
   if (child.pid === undefined) return child
   const claim = cleanup.move()

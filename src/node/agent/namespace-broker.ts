@@ -1,8 +1,10 @@
 /** Keeps the broker of a namespace running, and its pods served. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChildProcess } from 'node:child_process'
+import { escapeInvisible } from '../../broker/telemetry/logger.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
+import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { BrokerMessage, Question } from '../broker/messages.ts'
@@ -23,6 +25,8 @@ export interface BrokerParts {
   readonly limitStarts: Semaphore
   /** Reads a file by its path in the pod's gate. */
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
+  /** Writes a line of the log. */
+  readonly write: (line: string) => void
   /** Called when a process takes pods. */
   readonly onReady: () => void
   /** Called when the broker answers on the socket of a pod. */
@@ -47,6 +51,8 @@ interface Served {
   readonly socket: ListeningSocket
   /** The process that has it. */
   sentTo: BrokerProcess | undefined
+  /** Whether that process has said that it serves the pod. */
+  isServing: boolean
   /** How many processes have ended before they answered for it. */
   ends: number
 }
@@ -61,6 +67,8 @@ const IDLE_MS = 5 * 60_000
 const MAX_ENDS = 2
 /** Longer than until a broker that hangs is ended. The next pod does not wait for ever behind one without an answer. */
 const ANSWER_MS = 90_000
+/** How the errors of the helper begin, which becomes the broker. */
+const HELPER_FAILED = 'wimds-node: '
 /** Such as after EAGAIN, as the node is at this moment. */
 const RESEND_MS = 1000
 
@@ -122,7 +130,7 @@ export class NamespaceBroker {
   }
 
   serve(pod: RoutedPod, socket: ListeningSocket): void {
-    this.#pods.set(pod.uid, { pod, socket, sentTo: undefined, ends: 0 })
+    this.#pods.set(pod.uid, { pod, socket, sentTo: undefined, isServing: false, ends: 0 })
     void this.#sendPods()
   }
 
@@ -171,7 +179,8 @@ export class NamespaceBroker {
         await beforeStart()
         if (this.#isStopped) return
         const onMessage = (message: BrokerMessage) => this.#onMessage(started, message)
-        started = new BrokerProcess(start(), { helper, pingMs, onMessage, onEnd })
+        const onLine = (line: string) => this.#onLine(line)
+        started = new BrokerProcess(start(), { helper, pingMs, onMessage, onLine, onEnd })
       } catch (error) {
         // Such as ENOMEM, as the node is at this moment.
         onEnd(errorMessage(error))
@@ -183,6 +192,25 @@ export class NamespaceBroker {
       await this.#ready.promise.catch(() => {})
       clearTimeout(timeout)
     })
+  }
+
+  /**
+   * Writes what the process prints with the name of the broker, which no other line has: a broker that was taken over can print
+   * lines like those of the agent and of other brokers.
+   */
+  #onLine(line: string): void {
+    if (line.startsWith(HELPER_FAILED)) this.#problem = line
+    const {
+      level = 'warn',
+      time = new Date(),
+      ...fields
+    } = parseJsonObject(line) ?? {
+      event: 'broker_output',
+      message: line,
+    }
+    const broker = this.#name
+    const written = JSON.stringify({ level, time, ...fields, broker })
+    this.#parts.write(`${escapeInvisible(written)}\n`)
   }
 
   /** Starts the next process: at once, and with backoff if this one did not last. */
@@ -235,17 +263,22 @@ export class NamespaceBroker {
       const result = pod === undefined ? { code: 'ENOENT' } : await this.#parts.readFile(pod, path)
       await child.send({ type: 'file', id, ...result })
     } else if (message.type === 'serving' || message.type === 'failed') {
-      this.#onAnswer(message)
+      this.#onAnswer(child, message)
     }
   }
 
-  #onAnswer(message: Extract<BrokerMessage, { type: 'serving' | 'failed' }>): void {
-    const { uid } = message
+  /** Takes answers for a pod until one says that it is served: others would be counted again. */
+  #onAnswer(
+    child: BrokerProcess,
+    message: Extract<BrokerMessage, { type: 'serving' | 'failed' }>,
+  ): void {
+    const { uid, type } = message
+    const served = this.#pods.get(uid)
+    if (served?.sentTo !== child || served.isServing) return
     if (this.#awaited?.uid === uid) this.#awaited.resolve()
-    const pod = this.#pods.get(uid)?.pod
-    if (pod === undefined) return
-    if (message.type === 'serving') this.#parts.onServing(pod)
-    else this.#parts.onRefused(pod, formatProblem(message))
+    served.isServing = type === 'serving'
+    if (type === 'serving') this.#parts.onServing(served.pod)
+    else this.#parts.onRefused(served.pod, formatProblem(message))
   }
 
   /** Sends the pods that the process does not have, each after the answer for the one before. */
@@ -268,6 +301,7 @@ export class NamespaceBroker {
     const pod = { uid, namespace, name, serviceAccount, env, contents }
     const { promise, resolve } = Promise.withResolvers<void>()
     served.sentTo = child
+    served.isServing = false
     this.#awaited = { uid, resolve }
     try {
       await child.sendSocket({ type: 'serve', pod }, served.socket)

@@ -19,7 +19,7 @@ import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
 import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
-import { createLogOutput } from '../../lib/log-output.ts'
+import { createLogOutput, type LogOutput } from '../../lib/log-output.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
@@ -59,7 +59,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   let { port: adminPort } = adminListen
   const denyNetwork = () =>
     denyBrokers({ uids: options.uidRange, adminPort }, { path: io.env['PATH'], signal })
-  const agent = createAgent({ options, io, log, api, onError, writeEvent, denyNetwork })
+  const agent = createAgent({ options, io, out, log, api, onError, writeEvent, denyNetwork })
   const { reconciler, metrics, brokers } = agent
   for (const message of options.warnings) log.warn('config_warning', { message })
 
@@ -134,6 +134,7 @@ function findReason(
 interface AgentParts {
   readonly options: NodeAgentOptions
   readonly io: CommandIo
+  readonly out: LogOutput
   readonly log: ProcessLog
   readonly api: ApiServer
   readonly onError: (error: unknown) => void
@@ -142,7 +143,8 @@ interface AgentParts {
 }
 
 /** Creates what routes pods and what serves them, and connects the two. */
-function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }: AgentParts) {
+function createAgent({ options, io, out, log, ...parts }: AgentParts) {
+  const { api, onError, writeEvent, denyNetwork } = parts
   const tools = { path: io.env['PATH'], signal: io.signal }
   const readSandboxes = createSandboxReader(options)
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
@@ -194,6 +196,7 @@ function createAgent({ options, io, log, api, onError, writeEvent, denyNetwork }
         env: io.env,
       }),
     readFile: (pod, path) => files.read(pod, path),
+    write: (line) => out.write(line),
     onReady: () => (proof.isGiven = true),
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)

@@ -1,11 +1,11 @@
 /** `wimds node-broker`: answers the pods whose sockets the node agent sends. */
 import { once } from 'node:events'
-import { loadProcessConfig, type ProcessConfig } from '../../broker/config/config.ts'
+import { loadProcessConfig } from '../../broker/config/config.ts'
 import { createExchangeStack } from '../../broker/exchange-stack.ts'
 import { createMetadataPort } from '../../broker/server/app.ts'
 import type { SocketHandle } from '../../broker/server/listen.ts'
 import { errorFields } from '../../broker/telemetry/describe.ts'
-import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import { createLogger } from '../../broker/telemetry/logger.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -74,7 +74,14 @@ async function start(io: CommandIo) {
   const env = selectNodeSettings(io.env)
   const config = await loadProcessConfig(env)
   const limits = readPodLimits(io.env)
-  const log = createNodeLog(config, io)
+  const { level } = config.log
+  const log = createLogger({
+    level,
+    // The agent reads it.
+    format: 'json',
+    out: createLogOutput(io),
+    limitBy: 'namespace',
+  })
   const files = new RemoteFiles((message) => void send(message))
   const createSource = createExchangeStack(config)
   const listen = createMetadataPort()
@@ -116,16 +123,6 @@ async function sendAnswer(id: number, answer: object): Promise<void> {
     const isLast = end >= text.length
     await send({ type: 'answer', id, text: text.slice(from, end), isLast })
   }
-}
-
-function createNodeLog({ log: { level, format } }: ProcessConfig, io: CommandIo): ProcessLog {
-  const out = createLogOutput(io)
-  return createLogger({
-    level,
-    format: format === 'text' ? 'text' : 'json',
-    out,
-    limitBy: 'namespace',
-  })
 }
 
 function onMessage(

@@ -41,7 +41,8 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   let log = ''
   let hasEnded = false
   const broker = new NamespaceBroker({
-    start: () => spawnBroker(env, (text) => (log += text)),
+    start: () => spawnBroker(env),
+    write: (line) => (log += line),
     helper,
     limitStarts: (work) => work(),
     beforeStart: async () => {},
@@ -70,16 +71,9 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   }
 }
 
-function spawnBroker(
-  env: Readonly<Record<string, string>>,
-  onOutput: (text: string) => void,
-): ChildProcess {
-  const child = spawn(process.execPath, [BUILT_CLI, 'node-broker'], {
+function spawnBroker(env: Readonly<Record<string, string>>): ChildProcess {
+  return spawn(process.execPath, [BUILT_CLI, 'node-broker'], {
     env: { ...env, ...CHANNEL_ENV },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', onOutput)
-  }
-  return child
 }

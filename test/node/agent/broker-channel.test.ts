@@ -42,7 +42,7 @@ const MIB = 1024 * 1024
 test('a gigabyte without an end of a line ends the reading, and does not fill the memory', async () => {
   const script = `${WRITE_ALL} for (let at = 0; at < 1024; at += 1) writeAll(Buffer.alloc(${MIB}, 'x'))`
   const { misuse, grownBytes } = await readAll(script)
-  expect(misuse).toBe('it sent a message of more than 262144 bytes')
+  expect(misuse).toBe('it sent a line of more than 262144 bytes')
   expect(grownBytes).toBeLessThan(64 * MIB)
 })
 
@@ -55,7 +55,7 @@ test.each([
 ])('a flood of %s ends the reading', async (_, message) => {
   const script = `${WRITE_ALL} const line = Buffer.from((${message}).repeat(64)); for (;;) writeAll(line)`
   const { misuse, grownBytes } = await readAll(script)
-  expect(misuse).toBe('it sent more than 400 messages or KiB a second')
+  expect(misuse).toBe('it sent more than 400 lines or KiB a second')
   expect(grownBytes).toBeLessThan(128 * MIB)
 })
 
@@ -123,7 +123,7 @@ test('a message in single bytes counts as many messages', async () => {
     stream.push('x')
     await new Promise(setImmediate)
   }
-  expect(await reading).toBe('it sent more than 400 messages or KiB a second')
+  expect(await reading).toBe('it sent more than 400 lines or KiB a second')
 })
 
 test('a broker that ends without reading what was sent is no failure of the agent', async () => {

@@ -41,6 +41,7 @@ function setUp({
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
     beforeStart: async () => {},
+    write: () => {},
     onReady: () => {},
     onServing: () => {},
     onRefused: () => {},

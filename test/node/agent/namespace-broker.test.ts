@@ -54,6 +54,7 @@ function startBroker(options: BrokerOptions = {}) {
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
   const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
   const onIdle = vi.fn<() => void>()
+  const write = vi.fn<(line: string) => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker({
     beforeStart: async () => {},
@@ -62,7 +63,7 @@ function startBroker(options: BrokerOptions = {}) {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
       const child = spawn(program, ['-e', script], {
         env: { ...process.env, ...CHANNEL_ENV },
-        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       })
       pids.push(child.pid ?? 0)
       return child
@@ -70,6 +71,7 @@ function startBroker(options: BrokerOptions = {}) {
     helper: compiledHelper(),
     limitStarts: (work) => work(),
     onReady: () => {},
+    write,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     onServing,
     onRefused,
@@ -77,7 +79,7 @@ function startBroker(options: BrokerOptions = {}) {
   })
   broker.assign('of the namespace shop', onIdle)
   onTestFinished(() => broker.stop())
-  return { broker, onServing, onRefused, onEnd, onIdle, pids }
+  return { broker, onServing, onRefused, onEnd, onIdle, pids, write }
 }
 
 /** Opens a socket in the network of this process. */
@@ -135,6 +137,28 @@ test('closes the socket of a pod that has ended, and says which settings the bro
   })
 })
 
+test('a pod is served once, however often the broker says so, and again by the next broker', async () => {
+  const script = `
+    process.on('message', ({ type, pod, uid, id }) => {
+      if (type === 'ask') process.send({ type: 'answer', id, text: '{}', isLast: true })
+      if (type !== 'serve') return
+      process.send({ type: 'serving', uid: 'b' })
+      for (let at = 0; at < 3; at += 1) process.send({ type: 'serving', uid: pod.uid })
+      process.send({ type: 'failed', uid: pod.uid, problem: 'BROKEN' })
+    })
+    process.send({ type: 'ready' })`
+  const { broker, onServing, onRefused, pids } = startBroker({ script })
+  const { socket } = await openPort()
+  broker.serve(routedPod({ uid: 'a' }), socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  // The answer comes after all these messages.
+  expect(await broker.ask({ about: 'pods' })).toEqual({})
+  expect(onServing).toHaveBeenCalledTimes(1)
+  expect(onRefused).not.toHaveBeenCalled()
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
+})
+
 test('a broker that hangs is replaced', async () => {
   const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
   const { socket, url } = await openPort()
@@ -168,6 +192,44 @@ test('the problem of the settings is the reason why a broker does not run', asyn
   expect(onEnd).toHaveBeenCalled()
 })
 
+test('what a broker prints is logged as lines of that broker, whatever it claims', async () => {
+  const lines = [
+    '{"level":"info","event":"pod_routed","namespace":"bank","broker":"of the namespace bank"}',
+    'no JSON, \u202e reversed',
+    '[1]',
+  ]
+  const script = `process.stdout.write(${JSON.stringify(`${lines.join('\n')}\n`)}); process.stderr.write('last\\n')`
+  const { write, onEnd } = startBroker({ script })
+  await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
+  const written = write.mock.calls.slice(0, 4).flat()
+  expect(written.join('')).toContain('\\u202e')
+  const broker = 'of the namespace shop'
+  const [time, level, event] = [expect.any(String), 'warn', 'broker_output']
+  expect(written.map((line): unknown => JSON.parse(line))).toEqual(
+    expect.arrayContaining([
+      { level: 'info', time, event: 'pod_routed', namespace: 'bank', broker },
+      { level, time, event, message: lines[1], broker },
+      { level, time, event, message: lines[2], broker },
+      { level, time, event, message: 'last', broker },
+    ]),
+  )
+})
+
+test.each([
+  ['a line without an end', `for (;;) require('node:fs').writeSync(1, 'x'.repeat(65536))`],
+  ['too many lines', `for (;;) require('node:fs').writeSync(2, 'x\\n'.repeat(65536))`],
+])('a broker that prints %s is ended', async (_, script) => {
+  const { onEnd } = startBroker({ script })
+  await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
+  expect(onEnd.mock.calls[0]?.[1]).toMatch(/it sent (?:a line of|more than)/)
+})
+
+test('an error of the helper is the reason why a broker does not run', async () => {
+  const script = `process.stderr.write('wimds-node: all uids are in use\\n'); process.exitCode = 1`
+  const { broker } = startBroker({ script })
+  await expect(broker.ready()).rejects.toThrow('does not run: wimds-node: all uids are in use')
+})
+
 test('a pod after whose message two brokers have ended is set aside, and the others are served', async () => {
   const { broker, onServing, onRefused } = startBroker()
   const [bad, good] = [await openPort(), await openPort()]
@@ -194,8 +256,8 @@ test('a pod for which the broker has no answer does not keep the next one waitin
 })
 
 test('a broker without pods is idle after a while, and one with a pod is not', async () => {
-  const { broker, onServing, onIdle } = startBroker({ idleMs: 200 })
   const { socket } = await openPort()
+  const { broker, onServing, onIdle } = startBroker({ idleMs: 200 })
   broker.serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onIdle).not.toHaveBeenCalled()

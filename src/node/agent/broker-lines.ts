@@ -1,0 +1,63 @@
+/** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
+
+const MAX_LINE_BYTES = 256 * 1024
+/** A broker may send so many lines at once and so many in a second. Each KiB, and each read, counts as one. */
+const BURST = 8192
+const LINES_PER_SECOND = 400
+const MAX_PARTS = 256
+
+/** A broker has sent what no broker sends, or what could not be handled. */
+export class Misuse extends Error {}
+
+/**
+ * Passes on the lines of the stream, without their ends, until it ends. A line is handled before the next one is read, so a
+ * broker that sends too fast waits in the kernel. Returns what no broker does: lines that are too long or too many, or what
+ * `onLine` throws as a `Misuse`; undefined if the broker has ended.
+ */
+export async function readLines(
+  stream: AsyncIterable<Buffer>,
+  onLine: (line: string) => void | Promise<void>,
+): Promise<string | undefined> {
+  try {
+    for await (const line of splitLines(stream)) await onLine(line.toString())
+  } catch (error) {
+    // Others are of the stream, whose end is the end of the broker.
+    return error instanceof Misuse ? error.message : undefined
+  }
+  return undefined
+}
+
+async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const allow = createAllowance()
+  let parts: Buffer[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    allow(1 + chunk.length / 1024)
+    let start = 0
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
+      allow(1)
+      yield Buffer.concat([...parts, chunk.subarray(start, end)])
+      parts = []
+      size = 0
+      start = end + 1
+    }
+    parts.push(chunk.subarray(start))
+    size += chunk.length - start
+    // Parts of a byte would take hundreds of bytes each.
+    if (parts.length === MAX_PARTS) parts = [Buffer.concat(parts)]
+    if (size > MAX_LINE_BYTES)
+      throw new Misuse(`it sent a line of more than ${MAX_LINE_BYTES} bytes`)
+  }
+}
+
+/** Creates the function that counts lines, and throws for one too many. */
+function createAllowance(): (count: number) => void {
+  let left = BURST
+  let countedAt = performance.now()
+  return (count) => {
+    const now = performance.now()
+    left = Math.min(BURST, left + ((now - countedAt) / 1000) * LINES_PER_SECOND) - count
+    countedAt = now
+    if (left < 0) throw new Misuse(`it sent more than ${LINES_PER_SECOND} lines or KiB a second`)
+  }
+}
