@@ -50,7 +50,8 @@ const Volume = z.looseObject({
 
 const Texts = z.nullish(z.record(z.string(), z.string('must be a string. Fix: put it in quotes')))
 
-const Pod = z.looseObject({
+/** The schema that `parsePod` applies. */
+export const Pod = z.looseObject({
   metadata: z.nullish(z.looseObject({ annotations: Texts, labels: Texts })),
   spec: z.looseObject({
     containers: z.array(Container).check(z.minLength(1, 'must not be empty. Fix: add a container')),

@@ -54,6 +54,46 @@ type ReportedFailure = StatusDocument['failedRequests'][number]['failure']
 /** The result of a check, without its name. */
 export type Outcome = Omit<Finding, 'check' | 'subject'>
 
+/** Ends a check with this outcome, from any depth of its calls. */
+export class CheckEnd extends Error {
+  readonly outcome: Outcome
+
+  constructor(outcome: Outcome) {
+    super(outcome.reason ?? outcome.failure?.problem)
+    this.outcome = outcome
+  }
+}
+
+/** Ends a check as failed. */
+export function endAsFailed(fault: Fault): never {
+  throw new CheckEnd(failed(fault))
+}
+
+/** Ends a check as not made. */
+export function endUnmade(reason: string, ...details: string[]): never {
+  throw new CheckEnd(notChecked(reason, ...details))
+}
+
+/** Returns what the work returns, or the `CheckEnd` that it throws. */
+export async function catchEnd<T>(work: () => T | Promise<T>): Promise<T | CheckEnd> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof CheckEnd) return error
+    throw error
+  }
+}
+
+/** Runs a check and names its outcome. */
+export async function runCheck(
+  check: CheckName,
+  run: () => Outcome | Promise<Outcome>,
+  subject?: string,
+): Promise<Finding> {
+  const result = await catchEnd(run)
+  return createFinding(check, result instanceof CheckEnd ? result.outcome : result, subject)
+}
+
 /** Names the outcome of a check; an empty list of warnings or commands is left out. */
 export function createFinding(
   check: CheckName,

@@ -3,7 +3,7 @@ import { execFile, type ExecFileException } from 'node:child_process'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import type { Fault } from './findings.ts'
+import { CheckEnd, type Fault, notChecked, notNeeded } from './findings.ts'
 
 /** The output of kubectl, and the fault if it is of no use. */
 export interface KubectlResult {
@@ -81,25 +81,22 @@ export function parseOutput<T>(
   return code === 0 ? schema.safeParse(parseJson(stdout)).data : undefined
 }
 
-/** Why objects were not read, in the words of kubectl. */
-export interface Unread {
-  readonly unread: string
-}
-
-/** Returns false for what was not read. */
-export function isRead<T>(value: T): value is Exclude<T, Unread> {
-  return typeof value !== 'object' || value === null || !('unread' in value)
-}
-
-/** Gets the items of a list. */
+/**
+ * Gets the objects of a kind. If they cannot be read, ends the check as not made, in the words of kubectl; as not needed if
+ * the cluster has no such kind.
+ */
 export async function getItems<T>(
   kubectl: Kubectl,
   schema: z.ZodMiniType<T>,
+  kind: string,
   ...args: readonly string[]
-): Promise<T[] | Unread> {
-  const result = await kubectl(['get', ...args, '--output=json'])
+): Promise<T[]> {
+  const result = await kubectl(['get', kind, ...args, '--output=json'])
   const list = parseOutput(z.object({ items: z.array(schema) }), result)
-  return list === undefined ? { unread: result.reason } : list.items
+  if (list !== undefined) return list.items
+  const { reason } = result
+  const isUnknown = reason.includes("doesn't have a resource type")
+  throw new CheckEnd(isUnknown ? notNeeded(`the cluster has no ${kind}`) : notChecked(reason))
 }
 
 type Explained = Pick<KubectlResult, 'reason' | 'fault'>

@@ -7,12 +7,11 @@ import {
   GATE,
   getLiteralValue,
   isInjected,
-  parsePod,
-  type Pod,
+  Pod,
   REDIRECT,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
-import { getItems, isRead, type Kubectl, type Unread } from './kubectl.ts'
+import { getItems, type Kubectl } from './kubectl.ts'
 import { type RoutingMode, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
@@ -46,64 +45,66 @@ const Status = z.object({
 
 export type ContainerStatus = z.infer<typeof ContainerStatus>
 
-const ClusterObject = z.object({
+const labels = z.nullish(z.record(z.string(), z.string()))
+
+const ClusterPod = z.extend(Pod, {
   metadata: z.looseObject({
     name: z.string(),
-    namespace: text,
-    labels: z.optional(z.record(z.string(), z.string())),
-    creationTimestamp: text,
+    namespace: z._default(z.string(), 'default'),
+    annotations: labels,
+    labels,
+    creationTimestamp: z._default(z.string(), ''),
     deletionTimestamp: text,
   }),
-  spec: z.looseObject({ nodeName: text }),
+  spec: z.extend(Pod.shape.spec, { nodeName: text }),
   status: Status,
 })
 
-/** A pod of the cluster. */
-export interface ClusterPod {
-  readonly pod: Pod
-  readonly name: string
-  readonly namespace: string
-  readonly labels: Readonly<Record<string, string>>
-  /** Undefined until it is scheduled. */
-  readonly node: string | undefined
-  readonly isReady: boolean
-  readonly isBeingDeleted: boolean
-  /** In the order of time; empty if it is not known. */
-  readonly createdAt: string
-  readonly status: z.infer<typeof Status>
-}
+/** A pod of the cluster. Its node is undefined until it is scheduled. */
+export type ClusterPod = z.infer<typeof ClusterPod>
 
 /** Returns the pod; undefined if the object is none. */
 export function readClusterPod(value: unknown): ClusterPod | undefined {
-  const pod = parsePod(value, [])
-  const { data } = ClusterObject.safeParse(value)
-  if (pod === undefined || data === undefined) return undefined
-  const { metadata, spec, status } = data
-  const { name, namespace = 'default', labels = {}, creationTimestamp: createdAt = '' } = metadata
-  const ready = status.conditions?.find(({ type }) => type === 'Ready')
-  return {
-    pod,
-    name,
-    namespace,
-    labels,
-    node: spec.nodeName,
-    isReady: ready?.status === 'True',
-    isBeingDeleted: metadata.deletionTimestamp !== undefined,
-    createdAt,
-    status,
-  }
+  return ClusterPod.safeParse(value).data
+}
+
+/** Returns true if the kubelet reports the pod as ready. */
+export function isReady({ status }: ClusterPod): boolean {
+  return status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true
+}
+
+/** Returns the pod of which the first flag is true, then the second, and so on; of several the newest. */
+export function chooseNewest(
+  pods: readonly ClusterPod[],
+  getFlags: (pod: ClusterPod) => readonly boolean[],
+): ClusterPod | undefined {
+  const format = (pod: ClusterPod) =>
+    [...getFlags(pod).map(Number), pod.metadata.creationTimestamp].join(' ')
+  return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
+}
+
+/** Returns `NAMESPACE/NAME`. */
+export function formatPod({ metadata }: Pick<ClusterPod, 'metadata'>): string {
+  return `${metadata.namespace}/${metadata.name}`
 }
 
 /** Selects the objects of the node agent, by the label of the chart. */
 export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 
-/** Gets pods with the rights of the user. */
-export async function getPods(
-  kubectl: Kubectl,
-  ...args: readonly string[]
-): Promise<ClusterPod[] | Unread> {
+/** Gets pods with the rights of the user. Ends the check as not made if they cannot be read. */
+export async function getPods(kubectl: Kubectl, ...args: readonly string[]): Promise<ClusterPod[]> {
   const items = await getItems(kubectl, z.unknown(), 'pods', ...args)
-  return isRead(items) ? items.flatMap((item) => readClusterPod(item) ?? []) : items
+  return items.flatMap((item) => readClusterPod(item) ?? [])
+}
+
+/** Runs a command in a container of the pod. */
+export function execInPod(
+  kubectl: Kubectl,
+  { metadata }: ClusterPod,
+  container: string,
+  command: readonly string[],
+): ReturnType<Kubectl> {
+  return kubectl(['exec', metadata.name, `--container=${container}`, '--', ...command])
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */
@@ -144,8 +145,15 @@ export function findRedirectContainer(pod: Pod): Container | undefined {
   return pod.spec.initContainers?.find(({ name }) => name === REDIRECT)
 }
 
-/** Returns the status of a container; undefined before the kubelet has one. */
-export function findStatus({ status }: ClusterPod, name: string): ContainerStatus | undefined {
+/** Returns the status of a container; empty before the kubelet has one. */
+export function findStatus({ status }: ClusterPod, name: string): Partial<ContainerStatus> {
   const { initContainerStatuses = [], containerStatuses = [] } = status
-  return [...initContainerStatuses, ...containerStatuses].find((each) => each.name === name)
+  return [...initContainerStatuses, ...containerStatuses].find((each) => each.name === name) ?? {}
+}
+
+/** Returns the command that prints the log of a container, of the run before if it ends again and again. */
+export function formatLogs(pod: ClusterPod, container: string): string {
+  const { name, namespace } = pod.metadata
+  const isCrashing = findStatus(pod, container).state?.waiting?.reason === 'CrashLoopBackOff'
+  return `kubectl logs --namespace ${namespace} ${name} -c ${container}${isCrashing ? ' --previous' : ''}`
 }

@@ -10,7 +10,7 @@ import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
+import { createFinding, failed, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
 /** The parts of a status document that are read; the others may have the form of another version. */

@@ -1,22 +1,19 @@
 /** Checks the certificate of the webhook: the CA that its configuration names, and the certificate that its replicas have. */
 import { X509Certificate } from 'node:crypto'
 import { isCertificates, splitCertificates } from '../../../lib/pem.ts'
-import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { isRead, type Kubectl } from '../kubectl.ts'
-import type { ClusterState, Deployment } from './cluster-state.ts'
+import { failed, notNeeded, type Outcome, passed } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+import type { ClusterState } from './cluster-state.ts'
 
 const DAY_MS = 86_400_000
 /** The webhook renews its own earlier. */
 const SOON_MS = 7 * DAY_MS
 
 /** Reads of the Secret only the certificate, if the user may. */
-export async function checkCertificate(
-  { configuration, deployment }: ClusterState,
-  kubectl: Kubectl,
-  now = Date.now(),
-): Promise<Outcome> {
+export async function checkCertificate(state: ClusterState, kubectl: Kubectl): Promise<Outcome> {
+  const configuration = await state.getConfiguration()
   if (configuration === undefined) return notNeeded('there is no webhook')
-  if (!isRead(configuration)) return notChecked(configuration.unread)
+  const now = Date.now()
   const bundles = configuration.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '')
   const [bundle = ''] = bundles ?? []
   const authorities = parseCertificates(bundle)
@@ -31,8 +28,7 @@ export async function checkCertificate(
   const valid = authorities.filter((each) => each.validToDate.getTime() > now)
   if (valid.length === 0)
     return fail(`its CA certificate has expired at ${formatEnd(authorities[0])}`)
-  const isKnown = deployment !== undefined && isRead(deployment)
-  const leaf = isKnown ? await readLeaf(deployment, kubectl) : undefined
+  const leaf = await readLeaf(state, kubectl)
   if (leaf === undefined) {
     return passed(
       `its CA is valid until ${formatEnd(valid[0])}`,
@@ -68,10 +64,14 @@ function parseCertificates(base64: string): X509Certificate[] {
   return isCertificates(pem) ? splitCertificates(pem).map((each) => new X509Certificate(each)) : []
 }
 
+/** Returns the certificate of the replicas; undefined if it cannot be read. */
 async function readLeaf(
-  { metadata, spec }: Deployment,
+  { getDeployment }: ClusterState,
   kubectl: Kubectl,
 ): Promise<X509Certificate | undefined> {
+  const deployment = await getDeployment()
+  if (deployment === undefined) return undefined
+  const { metadata, spec } = deployment
   const { containers, volumes = [] } = spec.template.spec
   const args = containers.flatMap(({ args: each = [] }) => each)
   const own = args.flatMap((arg) => /^--secret=(.+)$/.exec(arg)?.[1] ?? [])

@@ -1,14 +1,13 @@
 /** Checks an installation of wimds, with all pods that use it: one function for each check. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
-import { allContainers, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
+import { allContainers, type Container, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
-import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { isRead, type Kubectl } from '../kubectl.ts'
-import { checkLocalRedirect } from '../local-redirect-check.ts'
-import type { ClusterPod } from '../pod-object.ts'
-import { checkVersion } from '../pre/cluster-checks.ts'
+import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
+import { failed, notNeeded, type Outcome, passed, runCheck } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
+import { type ClusterPod, findGate, formatPod, isReady } from '../pod-object.ts'
 import { checkCertificate } from './certificate-check.ts'
 import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
 import { checkWebhook } from './webhook-check.ts'
@@ -28,24 +27,19 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
 
 /** Returns the checks. A check that fails is reported, not thrown. */
 export async function checkCluster(kubectl: Kubectl): Promise<Sections> {
-  const version = await checkVersion(kubectl)
-  const server = createFinding('api_server', version)
-  if (version.status === 'failed' && version.failure?.code !== 'kubernetes_version') {
-    const unreached = notChecked('the cluster cannot be reached')
-    return { checks: [server, ...CHECKS.map(([name]) => createFinding(name, unreached))] }
-  }
-  const state = await readClusterState(kubectl)
-  const findings = CHECKS.map(async ([name, check]) =>
-    createFinding(name, await check(state, kubectl)),
+  const server = await checkVersion(kubectl)
+  const state = readClusterState(kubectl)
+  const findings = CHECKS.map(([name, check]) =>
+    runCheck(name, () => (isReached(server) ? check(state, kubectl) : UNREACHED)),
   )
   return { checks: [server, ...(await Promise.all(findings))] }
 }
 
 /** Checks that the chart is installed, and that the replicas of its webhook are ready. */
-function checkInstallation({ configuration, deployment, daemonSets }: ClusterState): Outcome {
-  if (!isRead(configuration)) return notChecked(configuration.unread)
+async function checkInstallation(state: ClusterState): Promise<Outcome> {
+  const configuration = await state.getConfiguration()
   if (configuration === undefined) {
-    if (!isRead(daemonSets)) return notChecked(daemonSets.unread)
+    const daemonSets = await state.getDaemonSets()
     return daemonSets.length > 0
       ? passed('by an admission policy, without a webhook')
       : failed({
@@ -54,16 +48,14 @@ function checkInstallation({ configuration, deployment, daemonSets }: ClusterSta
           fix: 'install the chart; if manifests are injected by wimds inject, nothing needs to be installed',
         })
   }
-  if (deployment !== undefined && !isRead(deployment)) return notChecked(deployment.unread)
+  const deployment = await state.getDeployment()
+  if (deployment !== undefined) return checkReplicas(deployment)
   const { name } = configuration.metadata
-  if (deployment === undefined) {
-    return failed({
-      code: 'webhook_not_ready',
-      problem: `the MutatingWebhookConfiguration ${name} is left over: its Deployment does not exist`,
-      fix: `install the chart again, or kubectl delete mutatingwebhookconfiguration ${name}`,
-    })
-  }
-  return checkReplicas(deployment)
+  return failed({
+    code: 'webhook_not_ready',
+    problem: `the MutatingWebhookConfiguration ${name} is left over: its Deployment does not exist`,
+    fix: `install the chart again, or kubectl delete mutatingwebhookconfiguration ${name}`,
+  })
 }
 
 function checkReplicas({ metadata, spec, status }: Deployment): Outcome {
@@ -78,15 +70,14 @@ function checkReplicas({ metadata, spec, status }: Deployment): Outcome {
 }
 
 /** Checks that every node with a pod of mode node has an agent that is ready. */
-function checkAgents({ daemonSets, pods }: ClusterState): Outcome {
-  if (!isRead(daemonSets)) return notChecked(daemonSets.unread)
-  if (!isRead(pods)) return notChecked(pods.unread)
-  const served = pods.filter(({ pod }) => pod.spec.initContainers?.some(isGate))
+async function checkAgents(state: ClusterState): Promise<Outcome> {
+  const [daemonSets, pods] = await Promise.all([state.getDaemonSets(), state.getPods()])
+  const served = pods.filter(findGate)
   if (daemonSets.length === 0 && served.length === 0) return notNeeded('no pod is of mode node')
-  const agents = pods.filter(({ labels }) => labels['app.kubernetes.io/component'] === 'node-agent')
-  const ready = new Set(agents.filter(({ isReady }) => isReady).map(({ node }) => node))
-  const lost = served.filter(({ node }) => node !== undefined && !ready.has(node))
-  const nodes = new Set(lost.flatMap(({ node }) => node ?? []))
+  const agents = pods.filter((pod) => findComponent(pod) === 'node-agent')
+  const ready = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))
+  const lost = served.filter(({ spec: { nodeName } }) => nodeName && !ready.has(nodeName))
+  const nodes = new Set(lost.flatMap(({ spec }) => spec.nodeName ?? []))
   const need =
     served.length === 0 ? 'no pod needs them' : `pods of mode node need them: ${list(served)}`
   if (nodes.size > 0) {
@@ -112,24 +103,33 @@ function checkAgents({ daemonSets, pods }: ClusterState): Outcome {
   }
 }
 
-const isGate = ({ name }: { readonly name: string }) => name === GATE
-const isSidecar = ({ name }: { readonly name: string }) => name === SIDECAR || name === GATE
+/** Returns the component of the chart that the pod is. */
+function findComponent({ metadata: { labels } }: ClusterPod): string | undefined {
+  return labels?.['app.kubernetes.io/component']
+}
+
+/** Returns the containers that an injection adds for tokens: sidecars and gates. */
+function findInjected(pod: ClusterPod): Container[] {
+  return allContainers(pod).filter(({ name }) => name === SIDECAR || name === GATE)
+}
 
 /** Checks that each pod that is to be injected is. */
-function checkInjectedPods({ pods, namespaces }: ClusterState): Outcome {
-  if (!isRead(pods)) return notChecked(pods.unread)
-  if (!isRead(namespaces)) return notChecked(namespaces.unread)
-  const isLabelled = (name: string) => namespaces.get(name)?.['wimds.io/inject'] === 'true'
-  const wanted = pods.filter(({ pod, namespace, labels }) => {
-    const { inject = isLabelled(namespace) } = parseAnnotations(pod, INJECTION_DEFAULTS)
-    return inject && !OWN.has(labels['app.kubernetes.io/component'] ?? '')
-  })
-  const missing = wanted.filter(({ pod }) => !allContainers(pod).some(isSidecar))
-  const injected = pods.filter(({ pod }) => allContainers(pod).some(isSidecar))
-  const empty = [...namespaces.keys()].filter(
-    (name) => isLabelled(name) && !injected.some(({ namespace }) => namespace === name),
+async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
+  const [pods, namespaces] = await Promise.all([state.getPods(), state.getNamespaces()])
+  const { injected = [], others = [] } = Object.groupBy(pods, (pod) =>
+    findInjected(pod).length > 0 ? 'injected' : 'others',
   )
-  const warnings = empty.map((name) => `the namespace ${name} has the label, and no injected pod`)
+  const missing = others.filter((pod) => {
+    const { inject = namespaces.get(pod.metadata.namespace) } = parseAnnotations(
+      pod,
+      INJECTION_DEFAULTS,
+    )
+    return inject === true && !OWN.has(findComponent(pod) ?? '')
+  })
+  const used = new Set(injected.map(({ metadata }) => metadata.namespace))
+  const warnings = [...namespaces].flatMap(([name, isLabelled]) =>
+    isLabelled && !used.has(name) ? `the namespace ${name} has the label, and no injected pod` : [],
+  )
   const count = `${injected.length} injected`
   if (missing.length === 0) return { ...passed(count), warnings }
   const fault = {
@@ -144,16 +144,13 @@ function checkInjectedPods({ pods, namespaces }: ClusterState): Outcome {
 const OWN = new Set(['webhook', 'node-agent', 'test'])
 
 /** Warns of sidecars with another image than the webhook injects now. */
-function checkImages({ pods, deployment }: ClusterState): Outcome {
+async function checkImages(state: ClusterState): Promise<Outcome> {
+  const [deployment, pods] = await Promise.all([state.getDeployment(), state.getPods()])
   if (deployment === undefined) return notNeeded('there is no webhook to compare them with')
-  if (!isRead(deployment)) return notChecked(deployment.unread)
-  if (!isRead(pods)) return notChecked(pods.unread)
   const args = deployment.spec.template.spec.containers.flatMap(({ args: each = [] }) => each)
   const expected = args.flatMap((arg) => /^--(?:gate-)?image=(.+)$/.exec(arg)?.[1] ?? [])
   const images = pods.flatMap((pod) =>
-    allContainers(pod.pod)
-      .filter(isSidecar)
-      .map((container) => ({ pod, image: String(container['image']) })),
+    findInjected(pod).map((container) => ({ pod, image: String(container['image']) })),
   )
   const others = images.filter(({ image }) => !expected.includes(image))
   const warnings = [...Map.groupBy(others, ({ image }) => image)].map(
@@ -168,7 +165,6 @@ function checkImages({ pods, deployment }: ClusterState): Outcome {
   }
 }
 
-function list(pods: readonly Pick<ClusterPod, 'namespace' | 'name'>[]): string {
-  const titles = pods.map(({ namespace, name }) => `${namespace}/${name}`)
-  return firstItems(titles, 10).join(', ')
+function list(pods: readonly ClusterPod[]): string {
+  return firstItems(pods.map(formatPod), 10).join(', ')
 }

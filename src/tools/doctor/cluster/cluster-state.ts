@@ -1,14 +1,13 @@
-/** Reads the objects of an installation, and the pods that it is for. */
+/** Reads the objects of an installation, and the pods that it is for, each when the first check needs it. */
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
-import { getItems, isRead, type Kubectl, type Unread } from '../kubectl.ts'
-import { type ClusterPod, getPods, OF_AGENT } from '../pod-object.ts'
+import { getItems, type Kubectl } from '../kubectl.ts'
+import { getPods, OF_AGENT } from '../pod-object.ts'
 
-const Labels = z.optional(z.record(z.string(), z.string()))
 const Metadata = z.looseObject({
   name: z.string(),
   namespace: z.optional(z.string()),
-  labels: Labels,
+  labels: z.optional(z.record(z.string(), z.string())),
 })
 
 const Webhook = z.looseObject({
@@ -44,58 +43,57 @@ const Deployment = z.looseObject({
   status: z.looseObject({ readyReplicas: z.optional(z.number()) }),
 })
 const DaemonSet = z.looseObject({
-  metadata: Metadata,
   status: z.looseObject({
     desiredNumberScheduled: z.number(),
     numberReady: z.number(),
   }),
 })
-type Configuration = z.infer<typeof Configuration>
 export type Deployment = z.infer<typeof Deployment>
+export type ClusterState = ReturnType<typeof readClusterState>
 
-export interface ClusterState {
-  /** Of the webhook of wimds; undefined: there is none. */
-  readonly configuration: Configuration | Unread | undefined
-  /** The webhook's. */
-  readonly deployment: Deployment | Unread | undefined
-  /** The node agents'. */
-  readonly daemonSets: readonly z.infer<typeof DaemonSet>[] | Unread
-  /** The labels of each namespace. */
-  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>> | Unread
-  /** Those that have not ended. */
-  readonly pods: readonly ClusterPod[] | Unread
+/** Reads with the rights of the user. Each function ends the check as not made if its objects cannot be read. */
+export function readClusterState(kubectl: Kubectl) {
+  /** Returns the configuration of the webhook; undefined: there is none. */
+  const getConfiguration = once(async () => {
+    const configurations = await getItems(kubectl, Configuration, 'mutatingwebhookconfigurations')
+    return configurations.find(({ webhooks }) =>
+      webhooks?.some(({ name }) => OWN_WEBHOOK.test(name)),
+    )
+  })
+  return {
+    getConfiguration,
+    /** Returns the webhook's; undefined: there is none. */
+    getDeployment: once(async () => {
+      const service = (await getConfiguration())?.webhooks?.[0]?.clientConfig.service
+      if (service === undefined) return undefined
+      const scope = `--namespace=${service.namespace}`
+      const deployments = await getItems(kubectl, Deployment, 'deployments', scope)
+      return deployments.find(({ metadata }) => metadata.name === service.name)
+    }),
+    /** Returns those of the node agent. */
+    getDaemonSets: once(() =>
+      getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
+    ),
+    /** Returns the names of all namespaces, and whether the label asks for the injection of their pods. */
+    getNamespaces: once(async () => {
+      const namespaces = await getItems(kubectl, z.object({ metadata: Metadata }), 'namespaces')
+      return new Map(
+        namespaces.map(({ metadata: { name, labels } }) => [
+          name,
+          labels?.['wimds.io/inject'] === 'true',
+        ]),
+      )
+    }),
+    /** Returns those that have not ended. */
+    getPods: once(async () => {
+      const pods = await getPods(kubectl, '--all-namespaces')
+      return pods.filter(({ status: { phase = '' } }) => !/^(?:Succeeded|Failed)$/.test(phase))
+    }),
+  }
 }
 
-/** Reads all of it with the rights of the user. */
-export async function readClusterState(kubectl: Kubectl): Promise<ClusterState> {
-  const [configurations, daemonSets, namespaces, pods] = await Promise.all([
-    getItems(kubectl, Configuration, 'mutatingwebhookconfigurations'),
-    getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
-    getItems(kubectl, z.looseObject({ metadata: Metadata }), 'namespaces'),
-    getPods(kubectl, '--all-namespaces'),
-  ])
-  const configuration = isRead(configurations)
-    ? configurations.find(({ webhooks }) => webhooks?.some(({ name }) => OWN_WEBHOOK.test(name)))
-    : configurations
-  const service =
-    configuration !== undefined && isRead(configuration)
-      ? configuration.webhooks?.[0]?.clientConfig.service
-      : undefined
-  const deployments =
-    service &&
-    (await getItems(kubectl, Deployment, 'deployments', `--namespace=${service.namespace}`))
-  return {
-    configuration,
-    deployment:
-      deployments !== undefined && isRead(deployments)
-        ? deployments.find(({ metadata }) => metadata.name === service?.name)
-        : deployments,
-    daemonSets,
-    namespaces: isRead(namespaces)
-      ? new Map(namespaces.map(({ metadata: { name, labels = {} } }) => [name, labels]))
-      : namespaces,
-    pods: isRead(pods)
-      ? pods.filter(({ status: { phase = '' } }) => !/^(?:Succeeded|Failed)$/.test(phase))
-      : pods,
-  }
+/** Returns a function that reads at its first call, and returns the same to all callers. */
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined
+  return () => (result ??= read())
 }

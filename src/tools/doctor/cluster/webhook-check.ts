@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { SIDECAR } from '../../../kubernetes/pod.ts'
 import { findRefusal, judgeDryRun, OWN_WEBHOOK, tryToCreate } from '../dry-run.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
-import { isRead, type Kubectl, parseOutput } from '../kubectl.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
 import type { ClusterState } from './cluster-state.ts'
 
 const Created = z.object({
@@ -11,12 +11,9 @@ const Created = z.object({
 })
 
 /** Creates nothing. A rejection by the webhook itself shows that it answers. */
-export async function checkWebhook(
-  { configuration }: ClusterState,
-  kubectl: Kubectl,
-): Promise<Outcome> {
+export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outcome> {
+  const configuration = await state.getConfiguration()
   if (configuration === undefined) return notNeeded('there is no webhook')
-  if (!isRead(configuration)) return notChecked(configuration.unread)
   const [webhook] = configuration.webhooks ?? []
   const service = webhook?.clientConfig.service
   if (service === undefined) return notChecked('the configuration names no Service')

@@ -2,8 +2,9 @@
 import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
-import { failed, notChecked, type Outcome, passed } from '../findings.ts'
-import { type ClusterPod, type ContainerStatus, findStatus } from '../pod-object.ts'
+import type { Finding } from '../doctor-report.ts'
+import { createFinding, failed, notChecked, type Outcome, passed } from '../findings.ts'
+import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
 
 const MAX_MESSAGE = 600
 
@@ -14,22 +15,20 @@ interface Reason {
 }
 
 /** Returns `ok` for a running sidecar, and else what the status says and how to fix it. */
-export function checkSidecarContainer(
-  cluster: ClusterPod,
-  container: string,
-  kubectlLogs: string,
-): Outcome {
-  const status = findStatus(cluster, container)
-  if (status?.state?.running !== undefined) {
-    const restarts = status.restartCount ?? 0
-    return passed(
-      `${container} is running${restarts === 0 ? '' : `, after ${restarts} restarts`}`,
-      ...describeLastEnd(status),
-    )
+export function checkSidecarContainer(pod: ClusterPod, container: string): Outcome {
+  const { state, lastState, restartCount = 0 } = findStatus(pod, container)
+  if (state?.running === undefined) {
+    const { state: found, fix } = explain(pod, container)
+    const problem = `the container ${container} ${found}`
+    return failed({ code: 'sidecar_not_running', problem, fix })
   }
-  const { state, fix } = explain(cluster, container, kubectlLogs)
-  const problem = `the container ${container} ${state}`
-  return failed({ code: 'sidecar_not_running', problem, fix })
+  const restarts = restartCount === 0 ? '' : `, after ${restartCount} restarts`
+  const end = lastState?.terminated
+  const details =
+    end === undefined
+      ? []
+      : [`it ended before with exit code ${formatExit(end)} (${end.reason ?? 'no reason'})`]
+  return passed(`${container} is running${restarts}`, ...details)
 }
 
 /** The init containers of injection that are checked, by the check. */
@@ -47,71 +46,57 @@ const INIT_CONTAINERS = {
 } as const
 
 /** Returns whether the init container of the redirect, or the gate of mode node, has completed. */
-export function checkInitContainer(
-  cluster: ClusterPod,
-  check: keyof typeof INIT_CONTAINERS,
-  kubectlLogs: string,
-): Outcome {
+export function checkInitContainer(pod: ClusterPod, check: keyof typeof INIT_CONTAINERS): Outcome {
   const { container, code, waits } = INIT_CONTAINERS[check]
-  const status = findStatus(cluster, container)
-  const end = status?.state?.terminated
-  if (end?.exitCode === 0) return passed(`${container} has completed`)
-  if (status?.state?.running !== undefined) {
+  const { state = {}, lastState } = findStatus(pod, container)
+  const { running, waiting, terminated } = state
+  if (terminated?.exitCode === 0) return passed(`${container} has completed`)
+  if (running !== undefined) {
     return notChecked(`${container} is still running: it waits ${waits}`)
   }
-  const hasFailed = end ?? status?.lastState?.terminated
-  if (hasFailed === undefined && isUnstarted(status)) {
+  const hasFailed = terminated !== undefined || lastState?.terminated !== undefined
+  if (!hasFailed && UNSTARTED.has(waiting?.reason)) {
     return notChecked(`${container} has not started yet`)
   }
-  const { state, fix } = explain(cluster, container, kubectlLogs)
-  return failed({ code, problem: `the init container ${container} ${state}`, fix })
+  const { state: found, fix } = explain(pod, container)
+  return failed({ code, problem: `the init container ${container} ${found}`, fix })
 }
 
-/** Returns the failure of an application that ends again and again; undefined if none does. */
-export function checkApplication(
-  cluster: ClusterPod,
-  apps: readonly Container[],
-  kubectlLogs: (container: string) => string,
-): Outcome | undefined {
+const UNSTARTED: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'PodInitializing',
+  'ContainerCreating',
+])
+
+/** Returns the failure of an application that ends again and again; nothing if none does. */
+export function checkApplication(pod: ClusterPod, apps: readonly Container[]): Finding[] {
   const crashing = apps.find(
-    ({ name }) => findStatus(cluster, name)?.state?.waiting?.reason === 'CrashLoopBackOff',
+    ({ name }) => findStatus(pod, name).state?.waiting?.reason === 'CrashLoopBackOff',
   )
-  if (crashing === undefined) return undefined
+  if (crashing === undefined) return []
   const { name } = crashing
-  const { exitCode, reason, message } = findStatus(cluster, name)?.lastState?.terminated ?? {}
-  return failed({
+  const end = findStatus(pod, name).lastState?.terminated ?? {}
+  const outcome = failed({
     code: 'application_crashes',
-    problem: `the container ${name} ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`,
-    fix: `see why in its log: ${kubectlLogs(name)}. If an address is in use, wimds listens on that port in the pod: choose another by the annotation wimds.io/port or wimds.io/admin-port`,
+    problem: `the container ${name} ${formatEnds(end)}`,
+    fix: `see why in its log: ${formatLogs(pod, name)}. If an address is in use, wimds listens on that port in the pod: choose another by the annotation wimds.io/port or wimds.io/admin-port`,
   })
+  return [createFinding('application', outcome)]
 }
 
-function isUnstarted(status: ContainerStatus | undefined): boolean {
-  const reason = status?.state?.waiting?.reason
-  return reason === undefined || reason === 'PodInitializing' || reason === 'ContainerCreating'
-}
-
-function describeLastEnd({ lastState }: ContainerStatus): string[] {
-  const end = lastState?.terminated
-  if (end === undefined) return []
-  const { exitCode, reason = 'no reason' } = end
-  return [`it ended before with exit code ${exitCode ?? 'unknown'} (${reason})`]
-}
-
-function explain(cluster: ClusterPod, container: string, kubectlLogs: string): Reason {
-  const { status: pod } = cluster
-  const status = findStatus(cluster, container)
-  const waiting = status?.state?.waiting
-  const end = status?.state?.terminated ?? status?.lastState?.terminated
-  const { phase, conditions = [] } = pod
+function explain(pod: ClusterPod, container: string): Reason {
+  const { phase, conditions = [], reason: ofPod, message } = pod.status
+  const { state, lastState } = findStatus(pod, container)
+  const waiting = state?.waiting
+  const end = state?.terminated ?? lastState?.terminated
   if (phase === 'Succeeded' || (phase === 'Failed' && waiting === undefined)) {
     return {
-      state: `has ended with the pod (${join(phase, pod.reason, pod.message)})`,
+      state: `has ended with the pod (${join(phase, ofPod, message)})`,
       fix: 'run doctor while the pod is running; for a Job, add a sleep to its application',
     }
   }
   const unscheduled = conditions.find(
-    ({ type, status: value }) => type === 'PodScheduled' && value === 'False',
+    ({ type, status }) => type === 'PodScheduled' && status === 'False',
   )
   if (unscheduled !== undefined) {
     return {
@@ -120,11 +105,13 @@ function explain(cluster: ClusterPod, container: string, kubectlLogs: string): R
     }
   }
   if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
-    return explainEnd(container, end, kubectlLogs)
+    return { state: formatEnds(end), fix: findEndFix(container, end, formatLogs(pod, container)) }
   }
   const reason = waiting?.reason ?? 'no status yet'
-  const state = `is waiting (${join(reason, waiting?.message)})`
-  return { state, fix: findWaitingFix(reason, container) }
+  return {
+    state: `is waiting (${join(reason, waiting?.message)})`,
+    fix: findWaitingFix(reason, container),
+  }
 }
 
 /** The value of the chart and the flag of `wimds inject` for the images other than the sidecar's. */
@@ -149,20 +136,24 @@ const WAIT =
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
-function explainEnd(
-  container: string,
-  { exitCode, reason, message }: End,
-  kubectlLogs: string,
-): Reason {
-  const state = `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
+function formatEnds(end: End): string {
+  return `ends again and again, with exit code ${formatExit(end)} (${join(end.reason, end.message)})`
+}
+
+function formatExit({
+  exitCode = 'unknown',
+}: Omit<End, 'exitCode'> & { exitCode?: unknown }): string {
+  return String(exitCode)
+}
+
+function findEndFix(container: string, { exitCode, reason, message = '' }: End, logs: string) {
   if (reason === 'OOMKilled') {
-    const fix = 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart'
-    return { state, fix }
+    return 'raise the memory limit: the annotation wimds.io/memory-limit, or the chart'
   }
-  if (container === REDIRECT && lacksRights(message ?? '')) return { state, fix: RIGHTS_FIX }
+  if (container === REDIRECT && lacksRights(message)) return RIGHTS_FIX
   return exitCode === 64
-    ? { state, fix: `correct the settings that its log names: ${kubectlLogs}` }
-    : { state, fix: `see why in its log: ${kubectlLogs}` }
+    ? `correct the settings that its log names: ${logs}`
+    : `see why in its log: ${logs}`
 }
 
 const RIGHTS_FIX =

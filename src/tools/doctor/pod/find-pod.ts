@@ -2,41 +2,37 @@
 import * as z from 'zod/mini'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { findRefusal } from '../dry-run.ts'
-import type { Fault } from '../findings.ts'
-import { getItems, isRead, type Kubectl, parseOutput } from '../kubectl.ts'
-import { type ClusterPod, getPods, readClusterPod } from '../pod-object.ts'
+import { catchEnd, CheckEnd, endAsFailed } from '../findings.ts'
+import { getItems, type Kubectl, parseOutput } from '../kubectl.ts'
+import { chooseNewest, type ClusterPod, getPods, isReady, readClusterPod } from '../pod-object.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
-/** Returns the pod; of a workload, one that is not ready, and else the newest. */
+/** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */
 export async function findPod(
   kubectl: Kubectl,
   { namespace, kind, name }: PodTarget,
-): Promise<ClusterPod | Fault> {
+): Promise<ClusterPod> {
   if (kind === undefined) {
     const result = await kubectl(['get', 'pod', name, '--output=json'])
     const pod = readClusterPod(parseOutput(z.unknown(), result))
     if (pod !== undefined) return pod
-    if (!result.stderr.includes('(NotFound)')) return result.fault
+    if (!result.stderr.includes('(NotFound)')) endAsFailed(result.fault)
   }
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
-  const kinds = kind ?? WORKLOADS
-  const workload = await readWorkload(kubectl, kinds, name)
+  const workload = await readWorkload(kubectl, kind ?? WORKLOADS, name)
   // Its pods of before are no answer.
   const failure = workload?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
-  const refused = explainCreation(name, failure?.message)
-  if (refused !== undefined) return refused
+  rejectRefused(name, failure?.message)
   const pod = workload && (await readPodOf(kubectl, workload))
   if (pod !== undefined) return pod
-  return (
-    explainCreation(name, await readCreationEvent(kubectl, name)) ?? {
-      code: 'pod_not_found',
-      problem:
-        workload === undefined
-          ? `there is no pod and no workload ${name} in ${place}`
-          : `the ${workload.kind} ${name} in ${place} has no pod`,
-      fix: 'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)',
-    }
-  )
+  rejectRefused(name, await readCreationEvent(kubectl, name))
+  const problem =
+    workload === undefined
+      ? `there is no pod and no workload ${name} in ${place}`
+      : `the ${workload.kind} ${name} in ${place} has no pod`
+  const fix =
+    'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)'
+  endAsFailed({ code: 'pod_not_found', problem, fix })
 }
 
 const Workload = z.object({
@@ -70,12 +66,7 @@ async function readPodOf(
   const labels = Object.entries(spec.selector.matchLabels).map((pair) => pair.join('='))
   if (labels.length === 0) return undefined
   const pods = await getPods(kubectl, `--selector=${labels.join(',')}`)
-  if (!isRead(pods)) return undefined
-  return pods.toSorted((a, b) => formatOrder(b).localeCompare(formatOrder(a)))[0]
-}
-
-function formatOrder({ isReady, createdAt }: ClusterPod): string {
-  return `${isReady ? 0 : 1} ${createdAt}`
+  return chooseNewest(pods, (pod) => [!isReady(pod)])
 }
 
 const CreationEvent = z.looseObject({
@@ -86,8 +77,8 @@ const CreationEvent = z.looseObject({
 /** Returns why the last pod of this name could not be created; undefined if there is no such event. */
 async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string | undefined> {
   const args = ['--field-selector=reason=FailedCreate', '--sort-by=.lastTimestamp']
-  const events = await getItems(kubectl, CreationEvent, 'events', ...args)
-  if (!isRead(events)) return undefined
+  const events = await catchEnd(() => getItems(kubectl, CreationEvent, 'events', ...args))
+  if (events instanceof CheckEnd) return undefined
   const event = events.findLast(
     ({ involvedObject: { name: owner = '' } }) =>
       `${owner}-`.startsWith(`${name}-`) || name.startsWith(`${owner}-`),
@@ -95,12 +86,12 @@ async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string
   return event?.message ?? undefined
 }
 
-/** Returns the fault of pods that cannot be created, by what their controller reports; undefined if nothing refuses them. */
-function explainCreation(name: string, message = ''): Fault | undefined {
+/** Ends the check if the message of a controller says that something refuses its pods. */
+function rejectRefused(name: string, message = ''): void {
   const refusal = findRefusal({ stderr: message })
-  if (refusal === undefined) return undefined
+  if (refusal === undefined) return
   const { code, by, fix } = refusal
   const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), MAX_REASON)
   const problem = `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`
-  return { code, problem, fix }
+  endAsFailed({ code, problem, fix })
 }

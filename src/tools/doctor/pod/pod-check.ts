@@ -1,24 +1,31 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
-import type { Container, Pod } from '../../../kubernetes/pod.ts'
+import type { Container } from '../../../kubernetes/pod.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
-import { parseReport, type Sections } from '../doctor-report.ts'
-import { createFinding, failed, type Fault, notChecked, passed } from '../findings.ts'
+import { type Finding, parseReport, type Sections } from '../doctor-report.ts'
+import {
+  catchEnd,
+  CheckEnd,
+  createFinding,
+  failed,
+  type Fault,
+  notChecked,
+  passed,
+} from '../findings.ts'
 import type { Kubectl, KubectlResult } from '../kubectl.ts'
-import { checkAppVariables } from './app-variables.ts'
-import { checkApplication, checkInitContainer, checkSidecarContainer } from './container-state.ts'
-import { findPod } from './find-pod.ts'
-import { checkNodeAgent } from './node-agent-check.ts'
-import { checkServedPod, leaveOutServedPod } from './served-pod-check.ts'
 import {
   type ClusterPod,
+  execInPod,
   findAppContainers,
   findGate,
   findMode,
   findRedirectContainer,
   findSidecarContainer,
-  findStatus,
 } from '../pod-object.ts'
+import { checkAppVariables } from './app-variables.ts'
+import { checkApplication, checkInitContainer, checkSidecarContainer } from './container-state.ts'
+import { findPod } from './find-pod.ts'
+import { checkNodeAgent } from './node-agent-check.ts'
 import type { PodTarget } from './pod-target.ts'
 import type { ForwardPort } from './port-forward.ts'
 import { checkProxy } from './proxy-check.ts'
@@ -36,91 +43,81 @@ interface PodOptions {
 
 /** Returns the checks of the pod. A check that fails is reported, not thrown. */
 export async function checkPod(options: PodOptions): Promise<Sections> {
-  const { kubectl, target, args } = options
+  const { kubectl, target } = options
   const { namespace } = target
-  const report: Sections = { namespace, pod: target.name, checks: [] }
-  const add = (...finding: Parameters<typeof createFinding>) =>
-    report.checks.push(createFinding(...finding))
-  const stop = (reason: string) => {
-    // The check stands for all checks inside the pod.
-    add('doctor_inside', notChecked(reason))
-    return report
+  const pod = await catchEnd(() => findPod(kubectl, target))
+  if (pod instanceof CheckEnd) {
+    const checks = [createFinding('pod', pod.outcome), leaveOutInside('the pod was not read')]
+    return { namespace, pod: target.name, checks }
   }
-
-  const cluster = await findPod(kubectl, target)
-  if ('code' in cluster) {
-    add('pod', failed(cluster))
-    return stop('the pod was not read')
-  }
-  const { pod, name, status } = cluster
-  report.pod = name
-  const subject = name === target.name ? undefined : name
-  add('pod', passed(`exists, in phase ${status.phase ?? 'Unknown'}`), subject)
-  const logs = (container: string) => formatLogsCommand({ namespace, name }, cluster, container)
-  const exec = (each: string, ...words: readonly string[]) =>
-    kubectl(['exec', name, `--container=${each}`, '--', ...words])
-  const addApplication = (own: Container) => {
-    const application = checkApplication(cluster, findAppContainers(pod, own), logs)
-    if (application !== undefined) add('application', application)
-  }
+  const { name } = pod.metadata
+  const phase = passed(`exists, in phase ${pod.status.phase ?? 'Unknown'}`)
+  const found = createFinding('pod', phase, name === target.name ? undefined : name)
   const gate = findGate(pod)
-  if (gate !== undefined) {
-    addApplication(gate)
-    const state = checkInitContainer(cluster, 'gate', logs(gate.name))
-    add('gate', state)
-    add('sdk_variables', checkAppVariables(pod, gate, 'node'))
-    const { outcome, status: served } = await checkNodeAgent({
-      ...options,
-      cluster,
-      isServed: state.status === 'ok',
-    })
-    add('node_agent', outcome)
-    const proxy = await checkProxy(pod, gate, 'node', exec)
-    if (proxy !== undefined) add('application_proxy', proxy)
-    const isRead = !('reason' in served)
-    report.checks.push(...(isRead ? checkServedPod(served) : leaveOutServedPod(served.reason)))
-    return report
-  }
-  const sidecar = findSidecarContainer(pod)
-  if (sidecar === undefined) {
-    add('sidecar_container', failed(explainMissingSidecar(pod)))
-    return stop('the pod has no sidecar')
-  }
-  const mode = options.mode ?? findMode(pod)
-  const redirect = findRedirectContainer(pod)
-  const container = checkSidecarContainer(cluster, sidecar.name, logs(sidecar.name))
-  add('sidecar_container', container)
-  addApplication(sidecar)
-  if (redirect !== undefined) {
-    add('redirect', checkInitContainer(cluster, 'redirect', logs(redirect.name)))
-  }
-  add('sdk_variables', checkAppVariables(pod, sidecar, mode))
-  if (container.status !== 'ok') return stop(`the container ${sidecar.name} is not running`)
-  const proxy = await checkProxy(pod, sidecar, mode, exec)
-  if (proxy !== undefined) add('application_proxy', proxy)
-  const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
-  const result = await exec(sidecar.name, ...command)
-  const inside = parseReport(result.stdout)
-  if (inside !== undefined) return { ...report, inside }
-  add('doctor_inside', failed(explainExec(result, sidecar.name)))
-  return report
+  const { checks, inside } =
+    gate === undefined
+      ? await checkPodWithSidecar(pod, options)
+      : { checks: await checkPodOfNode(pod, gate, options) }
+  return { namespace, pod: name, checks: [found, ...checks], ...(inside && { inside }) }
 }
 
-/** Returns the command that prints the log of a container, for a fix. */
-function formatLogsCommand(
-  { namespace, name }: Pick<PodTarget, 'namespace' | 'name'>,
-  cluster: ClusterPod,
-  container: string,
-): string {
-  const scope = namespace === undefined ? '' : ` --namespace ${namespace}`
-  const { waiting } = findStatus(cluster, container)?.state ?? {}
-  const previous = waiting?.reason === 'CrashLoopBackOff' ? ' --previous' : ''
-  return `kubectl logs${scope} ${name} -c ${container}${previous}`
+/** Checks a pod of mode node, which has no sidecar. */
+async function checkPodOfNode(
+  pod: ClusterPod,
+  gate: Container,
+  options: PodOptions,
+): Promise<Finding[]> {
+  const state = checkInitContainer(pod, 'gate')
+  const apps = findAppContainers(pod, gate)
+  return [
+    ...checkApplication(pod, apps),
+    createFinding('gate', state),
+    createFinding('sdk_variables', checkAppVariables(pod, gate, 'node')),
+    ...(await checkProxy(pod, apps, 'node', options.kubectl)),
+    ...(await checkNodeAgent({ ...options, pod, isServed: state.status === 'ok' })),
+  ]
+}
+
+async function checkPodWithSidecar(
+  pod: ClusterPod,
+  { kubectl, mode = findMode(pod), args }: PodOptions,
+): Promise<Pick<Sections, 'checks' | 'inside'>> {
+  const sidecar = findSidecarContainer(pod)
+  if (sidecar === undefined) {
+    const missing = createFinding('sidecar_container', failed(explainMissingSidecar(pod)))
+    return { checks: [missing, leaveOutInside('the pod has no sidecar')] }
+  }
+  const container = checkSidecarContainer(pod, sidecar.name)
+  const apps = findAppContainers(pod, sidecar)
+  const checks = [
+    createFinding('sidecar_container', container),
+    ...checkApplication(pod, apps),
+    ...(findRedirectContainer(pod) === undefined
+      ? []
+      : [createFinding('redirect', checkInitContainer(pod, 'redirect'))]),
+    createFinding('sdk_variables', checkAppVariables(pod, sidecar, mode)),
+  ]
+  if (container.status !== 'ok') {
+    const reason = `the container ${sidecar.name} is not running`
+    return { checks: [...checks, leaveOutInside(reason)] }
+  }
+  checks.push(...(await checkProxy(pod, apps, mode, kubectl)))
+  const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
+  const result = await execInPod(kubectl, pod, sidecar.name, command)
+  const inside = parseReport(result.stdout)
+  if (inside !== undefined) return { checks, inside }
+  const unread = failed(explainExec(result, sidecar.name))
+  return { checks: [...checks, createFinding('doctor_inside', unread)] }
+}
+
+/** Returns the check that stands for all checks inside the pod. */
+function leaveOutInside(reason: string): Finding {
+  return createFinding('doctor_inside', notChecked(reason))
 }
 
 /** Explains it by the annotations, which say whether the sidecar was requested. */
-function explainMissingSidecar({ metadata }: Pod): Fault {
-  const annotations = Object.keys(metadata?.annotations ?? {})
+function explainMissingSidecar({ metadata }: ClusterPod): Fault {
+  const annotations = Object.keys(metadata.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))
   return asks === undefined
     ? {

@@ -1,43 +1,45 @@
 /** Checks whether the application sends its token requests to an HTTP proxy, such as one that its image sets. */
-import type { Container, Pod } from '../../../kubernetes/pod.ts'
+import type { Container } from '../../../kubernetes/pod.ts'
 import { METADATA_IP } from '../../../lib/hosts.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
-import { failed, type Outcome, passed } from '../findings.ts'
+import type { Finding } from '../doctor-report.ts'
+import { createFinding, failed, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { findAppContainers } from '../pod-object.ts'
+import { type ClusterPod, execInPod } from '../pod-object.ts'
 
 /**
- * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns
- * undefined if none could be read, as in an image without that program.
+ * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns no finding
+ * if none could be read, as in an image without that program.
  */
 export async function checkProxy(
-  pod: Pod,
-  sidecar: Container,
+  pod: ClusterPod,
+  apps: readonly Container[],
   mode: RoutingMode | undefined,
-  exec: (container: string, ...command: readonly string[]) => ReturnType<Kubectl>,
-): Promise<Outcome | undefined> {
-  const initial = new Set(pod.spec.initContainers?.map(({ name }) => name))
-  const apps = findAppContainers(pod, sidecar).filter(({ name }) => !initial.has(name))
+  kubectl: Kubectl,
+): Promise<Finding[]> {
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const results = await Promise.all(
-    apps.map(async ({ name }) => ({ name, ...(await exec(name, 'env')) })),
+    apps
+      .filter((app) => pod.spec.containers.includes(app))
+      .map(async ({ name }) => ({ name, ...(await execInPod(kubectl, pod, name, ['env'])) })),
   )
   const read = results.filter(({ code }) => code === 0)
-  if (read.length === 0) return undefined
+  if (read.length === 0) return []
   const proxied = read.flatMap(({ name, stdout }) => {
     const proxy = findProxy(stdout, host)
     return proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`
   })
-  if (proxied.length === 0) {
-    return passed(`no token request goes to a proxy: ${read.map(({ name }) => name).join(', ')}`)
-  }
-  return failed({
-    code: 'token_request_proxied',
-    problem: proxied.join('; '),
-    fix: `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
-  })
+  const outcome =
+    proxied.length === 0
+      ? passed(`no token request goes to a proxy: ${read.map(({ name }) => name).join(', ')}`)
+      : failed({
+          code: 'token_request_proxied',
+          problem: proxied.join('; '),
+          fix: `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
+        })
+  return [createFinding('application_proxy', outcome)]
 }
 
 /** Returns the name of the variable by which requests to the host go to a proxy; undefined if there is none. */

@@ -10,6 +10,7 @@ import type { Finding } from '../doctor-report.ts'
 import { checkClock } from '../exchange-check.ts'
 import {
   createFinding,
+  endUnmade,
   failed,
   notChecked,
   type Outcome,
@@ -32,7 +33,7 @@ const Document = z.pick(StatusSchema, {
   settings: true,
 })
 
-export type ServedStatus = z.infer<typeof Document>
+type ServedStatus = z.infer<typeof Document>
 
 /** The admin port of a broker, and a pod of its node as `NAMESPACE/NAME`. */
 interface StatusAddress {
@@ -42,18 +43,20 @@ interface StatusAddress {
   readonly pod: string
 }
 
-/** Returns the document; `unserved` if the broker does not serve the pod, else why it could not be read. */
+/**
+ * Returns the document; undefined if the broker does not serve the pod. Ends the check as not made if it cannot be read.
+ */
 export async function readServedStatus(
   forwardPort: ForwardPort,
   { pod, ...broker }: StatusAddress,
-): Promise<ServedStatus | 'unserved' | { readonly reason: string }> {
+): Promise<ServedStatus | undefined> {
   const forwarded = await forwardPort(broker)
-  if (typeof forwarded === 'string') return { reason: forwarded }
+  if (typeof forwarded === 'string') endUnmade(forwarded)
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
   const { status, data, error } = await getStatusDocument(url, Document)
-  if (status === 404) return 'unserved'
-  return data ?? { reason: error ?? `it answered ${status}, and no status of this version` }
+  if (data !== undefined || status === 404) return data
+  endUnmade(error ?? `it answered ${status}, and no status of this version`)
 }
 
 /** The checks that are made by the document. */
@@ -77,8 +80,8 @@ export function checkServedPod(status: ServedStatus): Finding[] {
 }
 
 /** Returns them where the document was not read. */
-export function leaveOutServedPod(reason: string): Finding[] {
-  return CHECKS.map((check) => createFinding(check, notChecked(reason)))
+export function leaveOutServedPod(outcome: Outcome): Finding[] {
+  return CHECKS.map((check) => createFinding(check, outcome))
 }
 
 function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {

@@ -2,21 +2,17 @@
 import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
+import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
 import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
 import { usesProxy } from '../connectivity.ts'
-import { errorMessage } from '../../../lib/describe-error.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
-import { parseJsonObject } from '../../../lib/json.ts'
+import { parseJson } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
 import { sendRequest } from '../../../lib/undici.ts'
 
-/** A JSON object, or why there is none. */
-type FetchResult =
-  | { readonly ok: true; readonly json: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly reason: string }
-
-export type FetchDocument = (url: URL) => Promise<FetchResult>
+/** Fetches a JSON document of this schema. Throws an error whose message is the reason if it cannot be used. */
+export type FetchDocument = <T>(url: URL, schema: z.ZodMiniType<T>) => Promise<T>
 
 type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
 
@@ -28,39 +24,28 @@ const MAX_BYTES = 1_048_576
  * reach and Entra ID cannot; through a proxy, which resolves the name itself, it cannot tell.
  */
 export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument {
-  return async (url) => {
-    const dispatcher = createEntraDispatcher({
-      proxy,
-      extraCa: extraCa?.pem,
-    })
+  return async (url, schema) => {
+    const dispatcher = createEntraDispatcher({ proxy, extraCa: extraCa?.pem })
     try {
       const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
-      const address = isDirect ? await findPrivateAddress(url.hostname) : undefined
-      if (address !== undefined) {
-        return fail(`the address ${address} of its host is not public`)
-      }
-      return await get(url, dispatcher)
+      if (isDirect) await requirePublicAddress(url.hostname)
+      const document = schema.safeParse(parseJson(await get(url, dispatcher)))
+      if (!document.success) throw new Error('it answered with another kind of document')
+      return document.data
     } catch (error) {
-      return fail(describe(error))
+      throw findCause(error)
     } finally {
       await dispatcher.destroy()
     }
   }
 }
 
-async function get(url: URL, dispatcher: Dispatcher): Promise<FetchResult> {
+async function get(url: URL, dispatcher: Dispatcher): Promise<string> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const { statusCode, body } = await sendRequest(url, { dispatcher, signal })
   const text = await readBody(body, MAX_BYTES, () => new Error('the document is too large'))
-  if (statusCode !== 200) return fail(`it answered ${statusCode}`)
-  const json = parseJsonObject(text)
-  return json === undefined
-    ? fail('it answered something else than a JSON object')
-    : { ok: true, json }
-}
-
-function fail(reason: string): FetchResult {
-  return { ok: false, reason }
+  if (statusCode !== 200) throw new Error(`it answered ${statusCode}`)
+  return text
 }
 
 /** Addresses that Entra ID cannot reach (RFC 6890). */
@@ -84,16 +69,15 @@ for (const [network, bits] of [
   PRIVATE.addSubnet(network, bits, 'ipv6')
 }
 
-async function findPrivateAddress(hostname: string): Promise<string | undefined> {
+async function requirePublicAddress(hostname: string): Promise<void> {
   const found = await lookup(removeBrackets(hostname), { all: true })
-  return found
-    .map(({ address }) => address)
-    .find((address) => PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4'))
+  const address = found
+    .map((each) => each.address)
+    .find((each) => PRIVATE.check(each, isIP(each) === 6 ? 'ipv6' : 'ipv4'))
+  if (address !== undefined) throw new Error(`the address ${address} of its host is not public`)
 }
 
-/** Returns the message of the innermost cause. */
-function describe(error: unknown): string {
-  return error instanceof Error && error.cause instanceof Error
-    ? describe(error.cause)
-    : errorMessage(error)
+/** Returns the innermost cause. */
+function findCause(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? findCause(error.cause) : error
 }

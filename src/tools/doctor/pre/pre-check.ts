@@ -5,12 +5,16 @@ import {
 } from '../../../injection/injector/injection-settings.ts'
 import type { Config } from '../../../broker/config/config.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
+import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
-import { createFinding, notChecked } from '../findings.ts'
+import { createFinding, notChecked, type Outcome, runCheck } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { checkLocalRedirect } from '../local-redirect-check.ts'
-import { AGENT_NAMESPACE, checkAgentAdmission } from './agent-check.ts'
-import { checkAdmission, checkVersion, checkWebhookAdmission } from './cluster-checks.ts'
+import {
+  AGENT_NAMESPACE,
+  checkAdmission,
+  checkAgentAdmission,
+  checkWebhookAdmission,
+} from './admission-checks.ts'
 import { createDocumentFetch } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
 
@@ -31,42 +35,35 @@ interface PreOptions {
 /** Returns the checks. A check that fails is reported, not thrown. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
   const { kubectl, network, mode = INJECTION_DEFAULTS.mode, images, namespace, issuer } = options
-  const version = await checkVersion(kubectl)
-  const checkOwnIssuer = () =>
-    checkIssuer({ kubectl, fetchDocument: createDocumentFetch(network), issuer })
-  if (version.status === 'ok' || version.failure?.code === 'kubernetes_version') {
-    const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
-    const settings = { ...INJECTION_DEFAULTS, ...images, mode }
-    const admission = await checkAdmission({ kubectl, namespace, settings })
-    const agent = mode === 'node' ? [await checkAgentAdmission(kubectl, settings.gateImage)] : []
-    const webhook = await checkWebhookAdmission(kubectl, mode)
-    return {
-      checks: [
-        createFinding('api_server', version),
-        ...(await checkOwnIssuer()),
-        createFinding('injected_pod', admission, `mode ${mode}, ${place}`),
-        ...agent.map((each) => createFinding('node_agent', each, `namespace ${AGENT_NAMESPACE}`)),
-        createFinding('webhook_configuration', webhook),
-        ...(mode === 'env'
-          ? []
-          : [createFinding('local_redirect', await checkLocalRedirect(kubectl))]),
-      ],
-    }
-  }
-  const reason = 'the cluster cannot be reached'
-  const leaveOut = (check: CheckName) => createFinding(check, notChecked(reason))
-  // With --issuer its check needs no cluster, and that there is none is no failure.
-  const { problem = reason } = version.failure ?? {}
-  const [server, ofIssuer] =
-    issuer === undefined
-      ? [version, [leaveOut('issuer')]]
-      : [notChecked(problem), await checkOwnIssuer()]
-  return {
-    checks: [
-      createFinding('api_server', server),
-      ...ofIssuer,
-      leaveOut('injected_pod'),
-      leaveOut('webhook_configuration'),
-    ],
-  }
+  const settings = { ...INJECTION_DEFAULTS, ...images, mode }
+  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
+  const server = await checkVersion(kubectl)
+  const isUp = isReached(server)
+  const check = async (name: CheckName, run: () => Promise<Outcome>, subject?: string) => [
+    await runCheck(name, isUp ? run : () => UNREACHED, subject),
+  ]
+  const checks = [
+    // With --issuer its check needs no cluster, and that there is none is no failure.
+    isUp || issuer === undefined
+      ? server
+      : createFinding('api_server', notChecked(server.failure?.problem ?? '')),
+    ...(isUp || issuer !== undefined
+      ? await checkIssuer({ kubectl, fetchDocument: createDocumentFetch(network), issuer })
+      : [createFinding('issuer', UNREACHED)]),
+    ...(await check(
+      'injected_pod',
+      () => checkAdmission({ kubectl, namespace, settings }),
+      `mode ${mode}, ${place}`,
+    )),
+    ...(mode === 'node'
+      ? await check(
+          'node_agent',
+          () => checkAgentAdmission(kubectl, settings.gateImage),
+          `namespace ${AGENT_NAMESPACE}`,
+        )
+      : []),
+    ...(await check('webhook_configuration', () => checkWebhookAdmission(kubectl, mode))),
+    ...(mode === 'env' ? [] : await check('local_redirect', () => checkLocalRedirect(kubectl))),
+  ]
+  return { checks }
 }

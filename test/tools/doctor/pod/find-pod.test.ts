@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { catchEnd, CheckEnd } from '../../../../src/tools/doctor/findings.ts'
 import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
 import { findPod } from '../../../../src/tools/doctor/pod/find-pod.ts'
 import { parsePodTarget } from '../../../../src/tools/doctor/pod/pod-target.ts'
@@ -31,7 +32,8 @@ async function find(text: string, ...answers: readonly KubectlAnswer[]) {
   if (target === undefined) throw new Error(`no target: ${text}`)
   using fake = fakeKubectl(answers)
   const kubectl = createKubectl({ env: fake.env, signal: new AbortController().signal })
-  const found = await findPod(kubectl, target)
+  const pod = await catchEnd(() => findPod(kubectl, target))
+  const found = pod instanceof CheckEnd ? pod.outcome.failure : pod.metadata
   return { found, calls: await fake.calls() }
 }
 

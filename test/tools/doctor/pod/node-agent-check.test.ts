@@ -6,21 +6,15 @@ import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 
 const RUNNING = { running: {} }
 
-const waitingPod = (node: string | undefined = 'node-1'): ClusterPod => ({
-  pod: { spec: { containers: [] } },
-  name: 'orders',
-  namespace: 'shop',
-  labels: {},
-  node,
-  isReady: false,
-  isBeingDeleted: false,
-  createdAt: '',
+const waitingPod = (): ClusterPod => ({
+  metadata: { name: 'orders', namespace: 'shop', creationTimestamp: '' },
+  spec: { containers: [], nodeName: 'node-1' },
   status: { initContainerStatuses: [{ name: 'wimds-gate', state: RUNNING }] },
 })
 
 const metadata = { namespace: 'wimds-node-agent', name: 'wimds-node-agent-x' }
 const volumes = [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }]
-const agentSpec = { containers: [{ name: 'wimds-node-agent' }], volumes }
+const agentSpec = { nodeName: 'node-1', containers: [{ name: 'wimds-node-agent' }], volumes }
 const agentPod = (state: object, ready = true) => ({
   metadata,
   spec: agentSpec,
@@ -46,7 +40,7 @@ const forwardPort = async () => FORBIDDEN
 /** Runs the check with these answers of kubectl. */
 async function check(
   { pods = [], events = [], log = '' }: Cluster,
-  { cluster = waitingPod(), isServed = false } = {},
+  { pod = waitingPod(), isServed = false } = {},
 ) {
   using fake = fakeKubectl([
     answer('get pods', pods),
@@ -55,21 +49,23 @@ async function check(
   ])
   const { signal } = new AbortController()
   const kubectl = createKubectl({ env: fake.env, signal })
-  const options = { kubectl, forwardPort, cluster, isServed }
-  const { outcome, status } = await checkNodeAgent(options)
-  return { outcome, status, calls: await fake.calls() }
+  const options = { kubectl, forwardPort, pod, isServed }
+  const [outcome, ...others] = await checkNodeAgent(options)
+  if (outcome === undefined) throw new Error('no finding')
+  return { outcome, others, calls: await fake.calls() }
 }
 
 test('passes for an agent that runs, and says why the status of the pod was not read', async () => {
-  const { outcome, status } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
+  const { outcome, others } = await check({ pods: [agentPod(RUNNING)] }, { isServed: true })
   expect(outcome).toEqual({
+    check: 'node_agent',
     status: 'ok',
     details: [
       'the node agent wimds-node-agent/wimds-node-agent-x on the node node-1 runs',
       'status of its pods: kubectl port-forward --namespace wimds-node-agent wimds-node-agent-x 9441, and open http://127.0.0.1:9441/status',
     ],
   })
-  expect(status).toEqual({ reason: FORBIDDEN })
+  expect(new Set(others.map(({ reason }) => reason))).toEqual(new Set([FORBIDDEN]))
 })
 
 const OTHER = { ...agentPod(RUNNING), spec: { containers: [{ name: 'node-agent' }], volumes } }
@@ -167,8 +163,8 @@ test('leads to the log of an agent that has said nothing', async () => {
 /** Checks a pod that is not served, whose gate has these states. */
 async function checkGate(states: object) {
   const status = { initContainerStatuses: [{ name: 'wimds-gate', ...states }] }
-  const cluster = { ...waitingPod(), status }
-  return (await check({ pods: [agentPod(RUNNING)] }, { cluster })).outcome.failure
+  const pod = { ...waitingPod(), status }
+  return (await check({ pods: [agentPod(RUNNING)] }, { pod })).outcome.failure
 }
 
 test('leads to the events of a pod whose gate has not started', async () => {
@@ -190,9 +186,9 @@ test('does not say that a gate has not started which is started again', async ()
 
 test.each<[string, Cluster, ClusterPod]>([
   ['its agents may not be listed', { pods: 'Error from server (Forbidden): no' }, waitingPod()],
-  ['it has no node', {}, { ...waitingPod(), node: undefined }],
+  ['it has no node', {}, { ...waitingPod(), spec: { containers: [] } }],
 ])('is not checked if %s', async (_, cluster, pod) => {
-  const { outcome } = await check(cluster, { cluster: pod })
+  const { outcome } = await check(cluster, { pod })
   expect(outcome).toMatchObject({ status: 'not_checked', reason: expect.any(String) })
 })
 

@@ -28,7 +28,7 @@ function clusterPod(changes: PodChanges = {}): string {
     pod: {
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name: 'orders', annotations: { 'wimds.io/inject': 'true' } },
+      metadata: { name: 'orders', namespace: 'shop', annotations: { 'wimds.io/inject': 'true' } },
       spec: { containers: [{ name: 'app', image: 'app' }] },
     },
     serviceAccount: { 'azure.workload.identity/tenant-id': served.simulator.tenantId },
@@ -294,8 +294,8 @@ describe('a pod of mode node', () => {
       ['pod', 'ok'],
       ['gate', 'ok'],
       ['sdk_variables', 'not_needed'],
-      ['node_agent', 'ok'],
       ['application_proxy', 'ok'],
+      ['node_agent', 'ok'],
       ['identity', 'ok'],
       ['projected_token', 'ok'],
       ['clock', 'ok'],

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
 import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
-import { checkLocalRedirect } from '../../../src/tools/doctor/local-redirect-check.ts'
+import { checkLocalRedirect } from '../../../src/tools/doctor/cluster-checks.ts'
+import { runCheck } from '../../../src/tools/doctor/findings.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
 
 async function check(answer: Omit<KubectlAnswer, 'call'>) {
   using fake = fakeKubectl([
     { call: 'get ciliumlocalredirectpolicies --all-namespaces', ...answer },
   ])
-  return await checkLocalRedirect(
-    createKubectl({ env: fake.env, signal: new AbortController().signal }),
-  )
+  const kubectl = createKubectl({ env: fake.env, signal: new AbortController().signal })
+  return await runCheck('local_redirect', () => checkLocalRedirect(kubectl))
 }
 
 const policiesOf = (ip: string) => ({

@@ -1,0 +1,73 @@
+/** Checks of a cluster, before an installation and of one. */
+import * as z from 'zod/mini'
+import { NATIVE_SIDECARS_SINCE } from '../../injection/injector/injection-settings.ts'
+import { METADATA_IP } from '../../lib/hosts.ts'
+import { firstItems } from '../../lib/printable.ts'
+import type { Finding } from './doctor-report.ts'
+import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
+import { getItems, type Kubectl, parseOutput } from './kubectl.ts'
+
+/** The minor version of Kubernetes 1 from which on the chart can be installed. */
+const SUPPORTED_SINCE = 27
+
+const Version = z.object({
+  serverVersion: z.object({ gitVersion: z.string(), minor: z.string() }),
+})
+
+/** Returns whether the version of the API server is supported, and what an old one lacks. */
+export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
+  const result = await kubectl(['version', '--output=json'])
+  const { serverVersion } = parseOutput(Version, result) ?? {}
+  const outcome = serverVersion === undefined ? failed(result.fault) : judgeVersion(serverVersion)
+  return createFinding('api_server', outcome)
+}
+
+function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVersion']): Outcome {
+  const version = Number.parseInt(minor, 10)
+  if (version < SUPPORTED_SINCE) {
+    return failed({
+      code: 'kubernetes_version',
+      problem: `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
+      fix: 'upgrade the cluster',
+    })
+  }
+  return version < NATIVE_SIDECARS_SINCE
+    ? passed(
+        gitVersion,
+        `before 1.${NATIVE_SIDECARS_SINCE} there are no native sidecars: pods that run to completion, such as Jobs, cannot be injected`,
+      )
+    : passed(gitVersion)
+}
+
+/** Returns false if the API server did not answer `checkVersion`. */
+export function isReached({ failure }: Finding): boolean {
+  return failure === undefined || failure.code === 'kubernetes_version'
+}
+
+/** The outcome of the other checks if it did not. */
+export const UNREACHED = notChecked('the cluster cannot be reached')
+
+const Policy = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.optional(z.string()) }),
+  spec: z.looseObject({
+    redirectFrontend: z.optional(
+      z.looseObject({ addressMatcher: z.optional(z.looseObject({ ip: z.string() })) }),
+    ),
+  }),
+})
+
+/** Returns a failure for a CiliumLocalRedirectPolicy of the metadata address: it rewrites connect() in every pod. */
+export async function checkLocalRedirect(kubectl: Kubectl): Promise<Outcome> {
+  const kind = 'ciliumlocalredirectpolicies'
+  const policies = await getItems(kubectl, Policy, kind, '--all-namespaces')
+  const found = policies.filter(
+    ({ spec }) => spec.redirectFrontend?.addressMatcher?.ip === METADATA_IP,
+  )
+  if (found.length === 0) return passed(`no CiliumLocalRedirectPolicy is for ${METADATA_IP}`)
+  const names = found.map(({ metadata: { namespace = '', name } }) => `${namespace}/${name}`)
+  return failed({
+    code: 'route_to_other_service',
+    problem: `a CiliumLocalRedirectPolicy sends ${METADATA_IP} elsewhere, before any rule in a pod applies: ${firstItems(names).join(', ')}`,
+    fix: 'delete it, or choose mode env, in which SDKs ask the sidecar at 127.0.0.1',
+  })
+}
