@@ -1,4 +1,5 @@
 /** Keeps the pods that are routed on the node's disk, for an agent that starts while the API server is away. */
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeFileError, errorCode } from '../../lib/describe-error.ts'
@@ -37,7 +38,8 @@ export class SavedPods {
   write(pod: RoutedPod): void {
     const path = this.#path(pod.uid)
     createDirectory(this.#directory)
-    const temporary = `${path}.${process.pid}`
+    // In containers the agents of a node have the same process identifier.
+    const temporary = `${path}.${randomUUID()}`
     writeFileSync(temporary, JSON.stringify(pod), { mode: 0o600 })
     renameSync(temporary, path)
   }

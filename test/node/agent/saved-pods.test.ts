@@ -26,6 +26,15 @@ test('returns the pods that an earlier agent has written and not removed', () =>
   expect(readdirSync(directory)).toEqual(['a.json'])
 })
 
+test('does not touch the file that another agent of the node is writing', () => {
+  const { directory } = setUp()
+  // As both agents of an upgrade have process identifier 1 in their containers.
+  mkdirSync(join(directory, `a.json.${process.pid}`), { recursive: true })
+  const saved = new SavedPods(directory)
+  saved.write(podWith('a'))
+  expect(saved.read()).toEqual([podWith('a')])
+})
+
 test('reads nothing where no agent has been, and skips what no agent has written', () => {
   const { directory } = setUp()
   const saved = new SavedPods(directory)
