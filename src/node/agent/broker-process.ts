@@ -31,9 +31,12 @@ const PING_MS = 10_000
 const STOP_TIMEOUT_MS = 15_000
 const ANSWER_TIMEOUT_MS = 1000
 const MAX_ANSWER_CHARS = 4 * 1024 * 1024
+/** Lists, objects and their elements: the smallest take twenty times as much memory as text, and a row of a page more. */
+const MAX_ANSWER_VALUES = 256 * 1024
 
 interface Asked {
   text: string
+  values: number
   readonly resolve: (answer: unknown) => void
 }
 
@@ -84,7 +87,7 @@ export class BrokerProcess {
   async ask(question: Question): Promise<unknown> {
     const id = (this.#lastId += 1)
     const { promise, resolve } = Promise.withResolvers<unknown>()
-    this.#asked.set(id, { text: '', resolve })
+    this.#asked.set(id, { text: '', values: 0, resolve })
     const timer = setTimeout(resolve, ANSWER_TIMEOUT_MS, undefined)
     void this.send({ type: 'ask', id, question })
     const answer = await promise
@@ -134,7 +137,9 @@ export class BrokerProcess {
     const asked = this.#asked.get(id)
     if (asked === undefined) return
     asked.text += text
-    if (asked.text.length > MAX_ANSWER_CHARS) asked.resolve(undefined)
+    asked.values += text.match(/[,[{]/g)?.length ?? 0
+    const isTooLong = asked.text.length > MAX_ANSWER_CHARS || asked.values > MAX_ANSWER_VALUES
+    if (isTooLong) asked.resolve(undefined)
     else if (isLast) asked.resolve(parseJson(asked.text))
   }
 }

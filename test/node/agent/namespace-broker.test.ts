@@ -159,6 +159,30 @@ test('a pod is served once, however often the broker says so, and again by the n
   await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
 })
 
+test.each([
+  ['a list of 1000 lists', `'[' + '[],'.repeat(999) + '[]]'`, 1000],
+  ['a list of 300 000 lists', `'[' + '[],'.repeat(300_000) + '[]]'`, undefined],
+  ['300 000 lists in each other', `'['.repeat(300_000) + ']'.repeat(300_000)`, undefined],
+  ['a text of five million characters', `JSON.stringify(['x'.repeat(5_000_000)])`, undefined],
+])(
+  'of answers, %s is taken as far as it can be parsed in little memory',
+  async (_, text, length) => {
+    const script = `
+    process.on('message', ({ type, id }) => {
+      const text = ${text}
+      for (let at = 0; type === 'ask' && at < text.length; at += 200_000) {
+        const isLast = at + 200_000 >= text.length
+        process.send({ type: 'answer', id, text: text.slice(at, at + 200_000), isLast })
+      }
+    })
+    process.send({ type: 'ready' })`
+    const { broker } = startBroker({ script })
+    await broker.ready()
+    const answer = await broker.ask({ about: 'metrics' })
+    expect(Array.isArray(answer) ? answer.length : answer).toBe(length)
+  },
+)
+
 test('a broker that hangs is replaced', async () => {
   const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
   const { socket, url } = await openPort()
