@@ -7,11 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import {
-  createDefaultDirectory,
-  ORDERS,
-  TENANT_ID as TENANT,
-} from '../../src/tools/simulator/defaults.ts'
+import { ORDERS, TENANT_ID as TENANT } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -68,7 +64,7 @@ interface Faults {
 async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = createFolder()
   await using simulator = await createSimulator({
-    directory: (issuer) => ({ ...createDefaultDirectory(issuer), tenants: [{ id: TENANT }] }),
+    directory: { tenants: [{ id: TENANT }] },
   })
   const { file, write } = folder
   for (const serviceAccount of ['orders', 'default']) {

@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { KNOWN_RESOURCES } from '../../src/tools/simulator/entra/known-resources.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { findCommands, ROOT } from '../docs/pages.ts'
 import { BUILD_IMAGE, CLIENTS, CURRENT } from './support/clients.ts'
@@ -235,11 +234,10 @@ async function compareExchanges(reader: Reader, identifiers: Identifiers) {
   }
   const subject = 'system:serviceaccount:shop:orders'
   await using simulator = await createSimulator({
-    directory: (issuer) => ({
+    directory: {
       tenants: [{ id: tenantId }],
-      applications: [{ tenantId, clientId, federatedCredentials: [{ issuer, subject }] }],
-      resources: [...KNOWN_RESOURCES],
-    }),
+      applications: [{ clientId, federatedCredentials: [{ subject }] }],
+    },
   })
   const simulated: Federation = {
     ...federation,

@@ -1,21 +1,14 @@
 /** Reads the YAML file of `wimds simulate --config`: directory, external issuers and faults. */
+import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
 import { formatIssue } from './format-issue.ts'
-import {
-  ApplicationSchema,
-  type DirectoryInput,
-  DirectorySchema,
-  FederatedCredentialSchema,
-} from './entra/directory.ts'
+import { DirectorySchema } from './entra/directory.ts'
 import type { IssuerRoute } from './entra/issuer-keys.ts'
-import { KNOWN_RESOURCES } from './entra/known-resources.ts'
 import { FaultsSchema } from './faults/faults.ts'
-import { createFetchText, createIssuerDispatcher } from './http/fetch-text.ts'
 import { ProjectedTokenSchema } from './issuer/issuer.ts'
-import { createDefaultDirectory, TENANT_ID } from './defaults.ts'
 import type { SimulatorOptions } from './simulator.ts'
 
 /** An issuer outside the simulator, such as the API server of a test cluster. */
@@ -29,18 +22,7 @@ const ExternalIssuer = z.strictObject({
   jwksUrl: z.url().optional(),
 })
 
-/** An application of the file belongs to the first tenant, and trusts the simulator's issuer, unless it says. */
-const FileApplication = ApplicationSchema.extend({
-  tenantId: ApplicationSchema.shape.tenantId.optional(),
-  federatedCredentials: z
-    .array(FederatedCredentialSchema.partial({ issuer: true }))
-    .max(20)
-    .default([]),
-})
-
 const ConfigFile = DirectorySchema.extend({
-  tenants: DirectorySchema.shape.tenants.optional(),
-  applications: z.array(FileApplication).optional(),
   issuers: z.array(ExternalIssuer).default([]),
   secrets: z
     .record(z.string(), z.strictObject({ value: z.string(), allowedClientIds: z.array(z.guid()) }))
@@ -58,21 +40,30 @@ export async function readConfigFile(path: string | undefined): Promise<Simulato
   const { issuers, secrets, projectedToken, faults, ...directory } =
     path === undefined ? ConfigFile.parse({}) : await parseFile(path)
   const externalIssuers = new Map<string, IssuerRoute>()
-  for (const { issuer, caFile, bearerTokenFile, ...urls } of issuers) {
+  for (const { issuer, caFile, ...route } of issuers) {
     const dispatcher = createIssuerDispatcher(caFile && (await readNamedFile(caFile)))
-    externalIssuers.set(issuer, {
-      ...urls,
-      fetchText: createFetchText(dispatcher, bearerTokenFile),
-    })
+    externalIssuers.set(issuer, { ...route, dispatcher })
   }
   return {
-    directory: (issuer) => createDirectoryInput(directory, issuer),
+    directory,
     externalIssuers,
     secrets,
     projectedToken,
     faults,
   }
 }
+
+/** Creates a dispatcher that trusts this CA instead of Node's roots. Its idle connections do not keep the process alive. */
+const createIssuerDispatcher = (caPem: string | undefined): Dispatcher =>
+  new Agent({
+    maxResponseSize: 1_048_576,
+    connect: {
+      // An API server ends an HTTP/2 connection after an anonymous request (CVE-2023-44487), and undici fails
+      // the other requests on it.
+      allowH2: false,
+      ...(caPem !== undefined && { ca: caPem }),
+    },
+  })
 
 /** Parses the file. Throws a `ConfigError` with every problem and its place. */
 async function parseFile(path: string): Promise<ConfigFile> {
@@ -91,28 +82,4 @@ async function parseFile(path: string): Promise<ConfigFile> {
       return `${path}:${yaml.formatPlace(offset)}: ${formatIssue(issue)}`
     }),
   )
-}
-
-/** Adds the known resources, the simulator's issuer and the first tenant. */
-function createDirectoryInput(
-  file: Pick<ConfigFile, keyof DirectoryInput>,
-  issuer: string,
-): DirectoryInput {
-  const defaults = createDefaultDirectory(issuer)
-  const { tenants = defaults.tenants, resources, unknownResources } = file
-  const tenantId = tenants[0]?.id ?? TENANT_ID
-  const applications = file.applications?.map((application) => ({
-    ...application,
-    tenantId: application.tenantId ?? tenantId,
-    federatedCredentials: application.federatedCredentials.map((credential) => ({
-      ...credential,
-      issuer: credential.issuer ?? issuer,
-    })),
-  }))
-  return {
-    tenants,
-    applications: applications ?? defaults.applications.map((each) => ({ ...each, tenantId })),
-    resources: [...KNOWN_RESOURCES, ...resources],
-    unknownResources,
-  }
 }

@@ -1,6 +1,4 @@
-/** The default directory and vault: one tenant, three applications, one secret. */
-import type { DirectoryInput } from './entra/directory.ts'
-import { KNOWN_RESOURCES } from './entra/known-resources.ts'
+/** The ids of the default directory, and the default secrets: one tenant, three applications, one secret. */
 import type { VaultSecret } from './vault/vault.ts'
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
@@ -22,28 +20,6 @@ export const REPORTS = {
   clientId: '66666666-6666-4666-8666-666666666666',
   objectId: '88888888-8888-4888-8888-888888888888',
 } as const
-
-/** Returns the default directory, with federated credentials for this issuer. */
-export const createDefaultDirectory = (issuer: string) =>
-  ({
-    tenants: [{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }],
-    applications: [
-      {
-        ...ORDERS,
-        tenantId: TENANT_ID,
-        name: 'orders',
-        federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:orders' }],
-      },
-      {
-        ...BILLING,
-        tenantId: TENANT_ID,
-        name: 'billing',
-        federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:billing' }],
-      },
-      { ...REPORTS, tenantId: TENANT_ID, name: 'reports' },
-    ],
-    resources: [...KNOWN_RESOURCES],
-  }) satisfies DirectoryInput
 
 export const DEFAULT_SECRETS: Readonly<Record<string, VaultSecret>> = {
   'database-password': { value: 'correct-horse', allowedClientIds: [ORDERS.clientId] },

@@ -4,13 +4,12 @@ import { join } from 'node:path'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { countExchanges, createExchangeLog } from './control/exchange-log.ts'
-import { DEFAULT_SECRETS, createDefaultDirectory, ORDERS, TENANT_ID } from './defaults.ts'
-import { DirectorySchema, type DirectoryInput } from './entra/directory.ts'
+import { DEFAULT_SECRETS, ORDERS } from './defaults.ts'
+import { createDirectorySchema, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
 import { createFaults, type FaultInput, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
-import { createFetchText } from './http/fetch-text.ts'
 import { createOrigins, type Listen, type Origins } from './http/origins.ts'
 import { createIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
@@ -28,8 +27,7 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
    * temporary folder, removed on close.
    */
   readonly stateDir?: string | undefined
-  /** Builds the directory, given the issuer's URL. Default: the applications of defaults.ts. */
-  readonly directory?: (issuer: string) => DirectoryInput
+  readonly directory?: DirectoryInput
   /** Default: `database-password`, readable by the application orders only. */
   readonly secrets?: Readonly<Record<string, VaultSecret>> | undefined
   /** Default claims of projected tokens. */
@@ -51,58 +49,54 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
 
 export type Simulator = Awaited<ReturnType<typeof createSimulator>>
 
-type Closer = () => Promise<void>
-
 /**
  * Starts a simulator and writes its files and a first token that is valid for an hour. It connects
  * to nothing but its own servers and `externalIssuers`. Use it with `await using`, or call `close`.
  */
 export async function createSimulator(options: SimulatorOptions = {}) {
+  const stateDir = await openStateDir(options.stateDir)
   const origins = createOrigins(options.ports ?? true)
-  const closers: Closer[] = [() => origins.close()]
   const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).toReversed()) await closer()
+    await origins.close()
+    await stateDir.close()
   }
   try {
-    return await build(options, origins, closers, close)
+    const parts = await build(options, origins, stateDir.path)
+    return {
+      ...parts,
+      /** Stops all servers and ends their connections. Safe to call twice. */
+      close,
+      [Symbol.asyncDispose]: close,
+    }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function build(
-  options: SimulatorOptions,
-  origins: Origins,
-  closers: Closer[],
-  close: Closer,
-) {
+async function build(options: SimulatorOptions, origins: Origins, stateDir: string) {
   const { now = Date.now } = options
-  const stateDir = await openStateDir(options.stateDir)
-  closers.unshift(() => stateDir.close())
   const { dispatcher } = origins
   const { caPem, ...at } = await openOrigins(origins, options)
-  const caFile = join(stateDir.path, 'ca.crt')
+  const caFile = join(stateDir, 'ca.crt')
   await writeFile(caFile, caPem).catch(failToCreate(caFile))
 
   const issuer = await createIssuer(at.issuer.url, now)
-  const directory = DirectorySchema.parse(
-    (options.directory ?? createDefaultDirectory)(issuer.issuer),
-  )
+  const directorySchema = createDirectorySchema(issuer.issuer)
+  const directory = directorySchema.parse(options.directory ?? {})
   const [first] = directory.applications
-  const tenantId = first?.tenantId ?? directory.tenants[0]?.id ?? TENANT_ID
-  const fetchText = createFetchText(dispatcher)
-  const entra = await createEntra({ ...options, directory, fetchText, now })
+  const tenantId = first?.tenantId ?? directory.tenants[0].id
+  const entra = await createEntra({ ...options, directory, dispatcher, now })
   const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
   const vault = createVault({
     secrets,
     tenantId,
     authorityHost: at.entra.url,
-    fetchText,
+    dispatcher,
     now,
   })
 
-  const tokenFile = createProjectedTokenFile(join(stateDir.path, 'token'), now)
+  const tokenFile = createProjectedTokenFile(join(stateDir, 'token'), now)
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
     tokenFile.write((await issuer.sign({ ...options.projectedToken, ...claims })).reveal())
   await rotateToken()
@@ -114,7 +108,9 @@ async function build(
   at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
   at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
   const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })
-  at.entra.mount(withControl(entraWithFaults, { faults, log, directory, rotateToken }))
+  at.entra.mount(
+    withControl(entraWithFaults, { faults, log, directory, directorySchema, rotateToken }),
+  )
 
   return {
     /** Tenant and client id of the directory's first application. Default: orders. */
@@ -144,9 +140,6 @@ async function build(
     rotateToken,
     /** Replaces the file's content with any text, such as a truncated token. */
     writeToken: (text: string) => tokenFile.write(text),
-    /** Stops all servers and ends their connections. Safe to call twice. */
-    close,
-    [Symbol.asyncDispose]: close,
   }
 }
 

@@ -1,5 +1,4 @@
 /** The two identities of the matrix, in the directory of Entra ID and in the identities file. */
-import { KNOWN_RESOURCES } from '../../../src/tools/simulator/entra/known-resources.ts'
 import type { DirectoryInput } from '../../../src/tools/simulator/entra/directory.ts'
 
 export interface TestIdentity {
@@ -27,18 +26,16 @@ export const NAMED_IDENTITY: TestIdentity = {
   resourceId: formatResourceId('invoices'),
 }
 
-/** Creates a directory in which both identities have a federated credential for the simulated pod. */
-export const createDirectory = (issuer: string): DirectoryInput => ({
+/** A directory in which both identities have a federated credential for the simulated pod. */
+export const DIRECTORY: DirectoryInput = {
   tenants: [{ id: TENANT_ID }],
   applications: [DEFAULT_IDENTITY, NAMED_IDENTITY].map(({ name, clientId, objectId }) => ({
     name,
     clientId,
     objectId,
-    tenantId: TENANT_ID,
-    federatedCredentials: [{ issuer, subject: 'system:serviceaccount:shop:orders' }],
+    federatedCredentials: [{ subject: 'system:serviceaccount:shop:orders' }],
   })),
-  resources: [...KNOWN_RESOURCES],
-})
+}
 
 /** Formats the identities file, as JSON, which is YAML. */
 export const formatIdentitiesFile = (): string =>

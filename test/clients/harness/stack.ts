@@ -11,7 +11,7 @@ import { startChild } from '../../../src/tools/demo/sidecar.ts'
 import { createSidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { type RunningServer, startBroker } from './broker.ts'
-import { createDirectory, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
+import { DIRECTORY, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
 
 const READY_WITHIN_MS = 60_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
@@ -47,7 +47,7 @@ export async function startStack({
 }: StackOptions = {}): Promise<Stack> {
   await using onFailure = new AsyncDisposableStack()
   const folder = onFailure.use(createFolder())
-  const simulator = onFailure.use(await createSimulator({ directory: createDirectory }))
+  const simulator = onFailure.use(await createSimulator({ directory: DIRECTORY }))
   const identities = folder.write('identities.yaml', formatIdentitiesFile())
   const port = server === 'broker' ? DEFAULT_NODE_PORT : await freePort()
   const address = `127.0.0.1:${port}`

@@ -1,7 +1,6 @@
 /** Pods of a simulated cluster, whose service accounts all may use one application. */
 import { randomUUID } from 'node:crypto'
 import type { ServedPod } from '../../../src/node/broker/messages.ts'
-import { KNOWN_RESOURCES } from '../../../src/tools/simulator/entra/known-resources.ts'
 import { ORDERS, TENANT_ID } from '../../../src/tools/simulator/defaults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../../fixtures/connection.ts'
@@ -24,21 +23,17 @@ interface Cluster extends AsyncDisposable {
 
 export async function createCluster(): Promise<Cluster> {
   const simulator = await createSimulator({
-    directory: (issuer) => ({
-      tenants: [{ id: TENANT_ID, name: 'Contoso' }],
+    directory: {
       applications: [
         {
           ...ORDERS,
-          tenantId: TENANT_ID,
           federatedCredentials: ACCOUNTS.map((account) => ({
             name: account,
-            issuer,
             subject: `system:serviceaccount:shop:${account}`,
           })),
         },
       ],
-      resources: [...KNOWN_RESOURCES],
-    }),
+    },
   })
   const tokens = new Map<string, string>()
   for (const serviceAccount of ACCOUNTS) {

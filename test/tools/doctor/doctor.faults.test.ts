@@ -260,10 +260,10 @@ test('names the login host of another cloud', async () => {
   const host = 'login.microsoftonline.us'
   await using government = await createSimulator({
     names: [host],
-    directory: () => ({
+    directory: {
       tenants: [{ id: '77777777-7777-4777-8777-777777777777', name: 'Government' }],
       applications: [],
-    }),
+    },
   })
   const port = Number(new URL(government.authorityHost).port)
   await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { parseJson } from '../../../lib/json.ts'
 import { formatIssue } from '../format-issue.ts'
-import { DirectorySchema, type Directory } from '../entra/directory.ts'
+import type { Directory } from '../entra/directory.ts'
 import type { ExchangeLog } from './exchange-log.ts'
 import { FaultsSchema, type Faults } from '../faults/faults.ts'
 import { createJsonResponse, type Handler } from '../http/handler.ts'
@@ -12,6 +12,7 @@ interface ControlledParts {
   readonly faults: Faults
   readonly log: ExchangeLog
   readonly directory: Directory
+  readonly directorySchema: z.ZodType<Directory>
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
 
@@ -26,7 +27,7 @@ type Route = (request: Request) => Promise<Response> | Response
  * - `POST /simulator/token`: writes a new projected token with these claims
  */
 export function withControl(next: Handler, controlled: ControlledParts): Handler {
-  const { faults, log, directory, rotateToken } = controlled
+  const { faults, log, directory, directorySchema, rotateToken } = controlled
   const requests = () =>
     createJsonResponse(200, { counters: log.counters(), requests: log.entries() })
   const routes: Readonly<Record<string, Route>> = {
@@ -49,7 +50,7 @@ export function withControl(next: Handler, controlled: ControlledParts): Handler
       return requests()
     },
     'GET /simulator/directory': () => createJsonResponse(200, directory),
-    'PUT /simulator/directory': acceptJson(DirectorySchema, (changed) =>
+    'PUT /simulator/directory': acceptJson(directorySchema, (changed) =>
       Object.assign(directory, changed),
     ),
     'POST /simulator/token': acceptJson(ProjectedTokenSchema, async (claims) => {

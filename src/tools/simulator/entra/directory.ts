@@ -1,97 +1,117 @@
 /** The simulated Entra directory: tenants, applications with their credentials, and resources. */
 import { z } from 'zod'
+import { BILLING, ORDERS, REPORTS, TENANT_ID } from '../defaults.ts'
+import { KNOWN_RESOURCES, TOKEN_EXCHANGE } from './known-resources.ts'
 
-/** Application id URI and app id of the resource whose tokens are assertions themselves. */
-export const TOKEN_EXCHANGE = {
-  uri: 'api://AzureADTokenExchange',
-  appId: 'fb60f99c-7a34-4190-8149-302f77469936',
-} as const
+const Guid = z.guid().toLowerCase()
 
 /** Entra ID also accepts wrong values here; they fail at the exchange. */
-export const FederatedCredentialSchema = z.strictObject({
+const FederatedCredential = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/u, 'must have 3 to 120 letters, digits, - and _')
     .default('kubernetes'),
-  issuer: z.string().min(1).max(600),
+  /** Default: the simulator's. */
+  issuer: z.string().min(1).max(600).optional(),
   subject: z.string().min(1).max(600),
   audience: z.string().min(1).max(600).default(TOKEN_EXCHANGE.uri),
 })
 
-export const ApplicationSchema = z.strictObject({
-  clientId: z.guid(),
-  tenantId: z.guid(),
+const Application = z.strictObject({
+  clientId: Guid,
+  /** Default: the first tenant. */
+  tenantId: Guid.optional(),
   /** Object id of the service principal: `oid` and `sub` of its access tokens. */
   objectId: z.guid().optional(),
   name: z.string().default('application'),
   kind: z.enum(['application', 'managed-identity']).default('application'),
   /** ARM id of a managed identity: `xms_mirid`. */
   resourceId: z.string().optional(),
-  federatedCredentials: z.array(FederatedCredentialSchema).max(20).default([]),
+  federatedCredentials: z.array(FederatedCredential).max(20).default([]),
 })
 
-const TenantSchema = z.strictObject({
-  id: z.guid(),
+const Tenant = z.strictObject({
+  id: Guid,
   /** Shown in error texts in place of the id. */
   name: z.string().default('Simulated Tenant'),
-  domains: z.array(z.string()).default([]),
+  domains: z.array(z.string().toLowerCase()).default([]),
 })
 
-const ResourceSchema = z.strictObject({
+const Resource = z.strictObject({
   name: z.string(),
-  appId: z.guid(),
+  appId: Guid,
   /** Application id URIs, without `/.default`. `*` stands for any text; a trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.literal([1, 2]).default(1),
 })
 
-/** The directory as described in code and in a configuration file. */
+/** The directory as described in code, in a configuration file and by a control request. */
 export const DirectorySchema = z.strictObject({
-  tenants: z.array(TenantSchema).min(1),
-  applications: z.array(ApplicationSchema).default([]),
-  resources: z.array(ResourceSchema).default([]),
+  tenants: z
+    .tuple([Tenant], Tenant)
+    .prefault([{ id: TENANT_ID, name: 'Contoso', domains: ['contoso.onmicrosoft.com'] }]),
+  applications: z.array(Application).prefault([
+    { ...ORDERS, name: 'orders', federatedCredentials: [trustAccount('orders')] },
+    { ...BILLING, name: 'billing', federatedCredentials: [trustAccount('billing')] },
+    { ...REPORTS, name: 'reports' },
+  ]),
+  /** Those besides the known ones, over which they take precedence. */
+  resources: z.array(Resource).default([]),
   /** `reject`: AADSTS500011, as Entra ID. `issue`: a token for any resource, for load tests. */
   unknownResources: z.enum(['reject', 'issue']).default('reject'),
 })
 
-export type Application = z.infer<typeof ApplicationSchema>
-export type ResourceInput = z.input<typeof ResourceSchema>
-export type Tenant = z.infer<typeof TenantSchema>
-export type Resource = z.infer<typeof ResourceSchema>
+function trustAccount(name: string) {
+  return { subject: `system:serviceaccount:shop:${name}` }
+}
+
+/** Returns the schema of a directory. Adds this issuer and the first tenant where they are left out. */
+export const createDirectorySchema = (defaultIssuer: string) =>
+  DirectorySchema.transform(({ applications, ...directory }) => ({
+    ...directory,
+    applications: applications.map(({ tenantId, federatedCredentials, ...application }) => ({
+      ...application,
+      tenantId: tenantId ?? directory.tenants[0].id,
+      federatedCredentials: federatedCredentials.map(
+        ({ issuer = defaultIssuer, ...credential }) => ({
+          ...credential,
+          issuer,
+        }),
+      ),
+    })),
+  }))
+
 export type DirectoryInput = z.input<typeof DirectorySchema>
 /** The state of the simulated Entra ID. It may be changed while the simulator runs. */
-export type Directory = z.infer<typeof DirectorySchema>
+export type Directory = z.infer<ReturnType<typeof createDirectorySchema>>
+export type Application = Directory['applications'][number]
+export type Tenant = z.infer<typeof Tenant>
+export type Resource = z.infer<typeof Resource>
 
 /** Finds a tenant by id or verified domain, case-insensitively. */
-export function findTenant(directory: Directory, idOrDomain: string): Tenant | undefined {
-  const normalized = idOrDomain.toLowerCase()
-  return directory.tenants.find(
-    ({ id, domains }) =>
-      id.toLowerCase() === normalized ||
-      domains.some((domain) => domain.toLowerCase() === normalized),
-  )
+export function findTenant({ tenants }: Directory, idOrDomain: string): Tenant | undefined {
+  return tenants.find(({ id, domains }) => [id, ...domains].includes(idOrDomain.toLowerCase()))
 }
 
 /** Finds an application of this tenant by client id, case-insensitively. */
 export function findApplication(
-  directory: Directory,
+  { applications }: Directory,
   tenant: Tenant,
   clientId: string,
 ): Application | undefined {
-  return directory.applications.find(
+  return applications.find(
     (application) =>
-      application.tenantId.toLowerCase() === tenant.id.toLowerCase() &&
-      application.clientId.toLowerCase() === clientId.toLowerCase(),
+      application.tenantId === tenant.id && application.clientId === clientId.toLowerCase(),
   )
 }
 
 /** Finds a resource by identifier or app id. Ignores case and a trailing slash. */
 export function findResource(directory: Directory, identifier: string): Resource | undefined {
   const normalized = normalizeIdentifier(identifier)
-  return directory.resources.find(
+  return [...directory.resources, ...KNOWN_RESOURCES].find(
     ({ appId, identifiers }) =>
-      appId.toLowerCase() === normalized ||
+      appId === normalized ||
       identifiers.some((known) => matchesIdentifier(normalizeIdentifier(known), normalized)),
   )
 }

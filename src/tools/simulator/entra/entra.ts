@@ -1,7 +1,7 @@
 /** The simulated Microsoft Entra ID: a token endpoint that validates signatures and claims. */
 import { randomUUID } from 'node:crypto'
+import type { Dispatcher } from 'undici'
 import type { Effects } from '../faults/faults.ts'
-import type { FetchText } from '../http/fetch-text.ts'
 import { createJsonResponse } from '../http/handler.ts'
 import { createAccessTokenClaims, createTokenResponseBody, selectLifetime } from './access-token.ts'
 import {
@@ -21,8 +21,8 @@ import { createSigningKey } from '../signing-key.ts'
 export interface EntraOptions {
   /** Read at each request, so that changes apply at once. */
   readonly directory: Directory
-  /** Fetches the documents of issuers. */
-  readonly fetchText: FetchText
+  /** Reaches the issuers of the simulator. */
+  readonly dispatcher: Dispatcher
   /** Issuers with other routes, by their exact `iss`. */
   readonly externalIssuers?: ReadonlyMap<string, IssuerRoute>
   readonly now: () => number
@@ -36,7 +36,7 @@ export type EntraHandler = (request: Request, effects?: Effects) => Promise<Resp
  * responses have the origin of the request.
  */
 export async function createEntra(options: EntraOptions): Promise<EntraHandler> {
-  const { directory, fetchText, externalIssuers, now: clock } = options
+  const { directory, dispatcher, externalIssuers, now: clock } = options
   // Its id has the form of a certificate thumbprint.
   const key = await createSigningKey('sha1')
 
@@ -53,7 +53,7 @@ export async function createEntra(options: EntraOptions): Promise<EntraHandler> 
     const { tenant, application, isCaeCapable, scope } = parsed
     await validateAssertion(parsed.assertion, {
       application,
-      fetchKeys: (issuer) => fetchKeys(externalIssuers?.get(issuer) ?? { fetchText }, issuer),
+      fetchKeys: (issuer) => fetchKeys(externalIssuers?.get(issuer) ?? { dispatcher }, issuer),
       now,
     })
     const identifier = parseResourceScope(scope)

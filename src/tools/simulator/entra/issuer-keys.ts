@@ -1,7 +1,8 @@
 /** Fetches an issuer's signing keys: its discovery document, then its key set. */
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose'
+import { type Dispatcher, fetch } from 'undici'
 import { z } from 'zod'
-import type { FetchText } from '../http/fetch-text.ts'
+import { readWholeFile } from '../../../lib/files.ts'
 import { EntraError } from './entra-error.ts'
 
 export interface IssuerKeys {
@@ -11,12 +12,16 @@ export interface IssuerKeys {
 
 /** Where and how to fetch the documents of an issuer. */
 export interface IssuerRoute {
-  readonly fetchText: FetchText
+  readonly dispatcher: Dispatcher
+  /** File of the bearer token for an API server that requires one. It is read before each request. */
+  readonly bearerTokenFile?: string | undefined
   /** Default: the well-known path under the issuer. */
   readonly discoveryUrl?: string | undefined
   /** Default: the `jwks_uri` of the discovery document. */
   readonly jwksUrl?: string | undefined
 }
+
+const TIMEOUT_MS = 5_000
 
 const DiscoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url() })
 const KeySet = z.object({
@@ -25,13 +30,11 @@ const KeySet = z.object({
 
 /** Fetches the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
 export async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys> {
-  const { fetchText, discoveryUrl, jwksUrl } = route
+  const { discoveryUrl, jwksUrl } = route
   const wellKnown = `${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`
-  const discovery = DiscoveryDocument.safeParse(
-    await fetchJson(fetchText, discoveryUrl ?? wellKnown),
-  )
+  const discovery = DiscoveryDocument.safeParse(await fetchJson(route, discoveryUrl ?? wellKnown))
   if (!discovery.success || discovery.data.issuer !== issuer) throw new EntraError(501661)
-  const keySet = KeySet.safeParse(await fetchJson(fetchText, jwksUrl ?? discovery.data.jwks_uri))
+  const keySet = KeySet.safeParse(await fetchJson(route, jwksUrl ?? discovery.data.jwks_uri))
   if (!keySet.success) throw new EntraError(900612)
   const { keys } = keySet.data
   return {
@@ -40,10 +43,20 @@ export async function fetchKeys(route: IssuerRoute, issuer: string): Promise<Iss
   }
 }
 
-async function fetchJson(fetchText: FetchText, url: string): Promise<unknown> {
+async function fetchJson(
+  { dispatcher, bearerTokenFile }: IssuerRoute,
+  url: string,
+): Promise<unknown> {
   try {
-    const { status, text } = await fetchText(url)
-    if (status === 200) return JSON.parse(text)
+    const response = await fetch(url, {
+      dispatcher,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: bearerTokenFile
+        ? { authorization: `Bearer ${(await readWholeFile(bearerTokenFile)).trim()}` }
+        : {},
+    })
+    if (response.status === 200) return await response.json()
   } catch {
     // Entra ID has one error for unreachable, untrusted, too slow and not JSON.
   }

@@ -1,5 +1,10 @@
-/** The resources of the default directory. */
-import { type ResourceInput, TOKEN_EXCHANGE } from './directory.ts'
+/** The resources that every tenant knows, besides those of the directory. */
+
+/** Application id URI and app id of the resource whose tokens are assertions themselves. */
+export const TOKEN_EXCHANGE = {
+  uri: 'api://AzureADTokenExchange',
+  appId: 'fb60f99c-7a34-4190-8149-302f77469936',
+} as const
 
 /** Name, app id (from public lists) and identifiers; `*` stands for an account's name. */
 const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifiers: string[]])[] =
@@ -44,19 +49,24 @@ const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifi
     ['Microsoft Graph', '00000003-0000-0000-c000-000000000000', 'https://graph.microsoft.com'],
   ]
 
-/** Resources of the public cloud, and one custom API with version 2 tokens. A configuration file adds more. */
-export const KNOWN_RESOURCES: readonly ResourceInput[] = [
-  ...PUBLIC_CLOUD.map(([name, appId, ...identifiers]) => ({ name, appId, identifiers })),
+/** Resources of the public cloud, and one custom API with version 2 tokens. */
+export const KNOWN_RESOURCES = [
+  ...PUBLIC_CLOUD.map(([name, appId, ...identifiers]) => ({
+    name,
+    appId,
+    identifiers,
+    tokenVersion: 1 as const,
+  })),
   {
     name: 'Azure AD Token Exchange Endpoint',
     appId: TOKEN_EXCHANGE.appId,
     identifiers: [TOKEN_EXCHANGE.uri],
-    tokenVersion: 2,
+    tokenVersion: 2 as const,
   },
   {
     name: 'Orders API',
     appId: '77777777-7777-4777-8777-777777777777',
     identifiers: ['api://orders-api'],
-    tokenVersion: 2,
+    tokenVersion: 2 as const,
   },
 ]

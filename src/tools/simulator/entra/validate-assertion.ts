@@ -1,7 +1,8 @@
 /** Validates a client assertion against an application's federated credentials, as Entra ID does. */
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
-import { type Application, TOKEN_EXCHANGE } from './directory.ts'
+import type { Application } from './directory.ts'
+import { TOKEN_EXCHANGE } from './known-resources.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { EntraError } from './entra-error.ts'
 

@@ -1,10 +1,10 @@
 /** The simulated Key Vault: it validates signature and claims of the access token. */
 import { randomUUID } from 'node:crypto'
 import { createLocalJWKSet, jwtVerify, type JWTPayload } from 'jose'
+import { type Dispatcher, fetch } from 'undici'
 import { errorMessage } from '../../../lib/describe-error.ts'
 import { formatV1Issuer, formatV2Issuer } from '../entra/access-token.ts'
 import { createJsonResponse, type Handler } from '../http/handler.ts'
-import type { FetchText } from '../http/fetch-text.ts'
 
 /** A secret and the applications that may read it. */
 export interface VaultSecret {
@@ -20,7 +20,8 @@ interface VaultOptions {
   readonly tenantId: string
   /** Origin of the login host with the signing keys. */
   readonly authorityHost: string
-  readonly fetchText: FetchText
+  /** Reaches the login host. */
+  readonly dispatcher: Dispatcher
   readonly now: () => number
 }
 
@@ -69,11 +70,13 @@ export function createVault(options: VaultOptions): Handler {
 /** Returns the claims of a valid token, or the error text of an invalid one. */
 async function validateToken(
   token: string,
-  { tenantId, authorityHost, fetchText, now }: VaultOptions,
+  { tenantId, authorityHost, dispatcher, now }: VaultOptions,
 ): Promise<JWTPayload | string> {
-  const { text } = await fetchText(`${authorityHost}/${tenantId}/discovery/v2.0/keys`)
+  const url = `${authorityHost}/${tenantId}/discovery/v2.0/keys`
+  const response = await fetch(url, { dispatcher })
+  const keySet = await response.text()
   try {
-    const { payload } = await jwtVerify(token, createLocalJWKSet(JSON.parse(text)), {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(JSON.parse(keySet)), {
       algorithms: ['RS256'],
       issuer: [formatV1Issuer(tenantId), formatV2Issuer(authorityHost, tenantId)],
       audience: [RESOURCE, `${RESOURCE}/`],

@@ -13,6 +13,8 @@ const control = async (simulator: Simulator, method: string, path: string, body?
   return { status: response.status, body: await response.json() }
 }
 
+const ORDERS_ACCOUNT = { subject: 'system:serviceaccount:shop:orders' }
+
 describe('a control endpoint', () => {
   test('sets, adds, lists and clears faults', async () => {
     await using simulator = await startSimulator()
@@ -104,6 +106,9 @@ describe('a control endpoint', () => {
     expect(await control(simulator, 'PUT', 'directory', { tenants: [] })).toMatchObject({
       status: 400,
     })
+    const named = [{ clientId: simulator.clientId, federatedCredentials: [ORDERS_ACCOUNT] }]
+    await control(simulator, 'PUT', 'directory', { applications: named })
+    expect((await exchange(simulator)).status).toBe(200)
   })
 
   test('writes a projected token with the given claims', async () => {

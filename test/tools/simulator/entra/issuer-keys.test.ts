@@ -1,3 +1,4 @@
+import { MockAgent } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { exchange, formatFailure, startSimulator } from '../exchange.ts'
 
@@ -15,12 +16,13 @@ describe("the issuer's keys", () => {
     ['900612', { [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: 'none' } }],
     ['900612', { [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: [] } }],
   ])('fail the exchange with AADSTS%s for the documents %j', async (code, documents) => {
-    const fetchText = async (url: string) => {
-      const body = documents[new URL(url).pathname]
-      if (body === undefined) throw new Error('unreachable')
-      return { status: 200, text: typeof body === 'string' ? body : JSON.stringify(body) }
+    const dispatcher = new MockAgent()
+    dispatcher.disableNetConnect()
+    for (const [path, body] of Object.entries(documents)) {
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      dispatcher.get(ISSUER).intercept({ path }).reply(200, text)
     }
-    const externalIssuers = new Map([[ISSUER, { fetchText }]])
+    const externalIssuers = new Map([[ISSUER, { dispatcher }]])
     await using simulator = await startSimulator({ externalIssuers })
     expect(formatFailure(await exchange(simulator))).toBe(`400 invalid_request ${code}`)
   })
