@@ -1,4 +1,4 @@
-/** The figures that other pages quote are near the figures of docs/performance.md, which each run of the benchmark writes. */
+/** The figures that pages quote are those of docs/performance.md and docs/compatibility.md, which the benchmark and the clients write. */
 import { expect, test } from 'vitest'
 import { readPage } from './pages.ts'
 
@@ -22,6 +22,16 @@ test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
 ])('%s quotes %s within a fifth of the row %j', (page, quote, row, unit = 1) => {
   const quoted = Number(quote.exec(readPage(page))?.[1]) * unit
   expect(computeDeviation(quoted, readFigure(row))).toBeLessThan(0.2)
+})
+
+test.each<[page: string, quote: RegExp]>([
+  ['README.md', /tests run (\d+) published SDKs/],
+  ['README.md', /\[(\d+) clients\]\(docs.compatibility.md\)[^.]+: (\d+) combinations/],
+  ['docs/support.md', /(\d+) clients in seven languages, [^[]+\[(\d+) combinations\]/],
+])('%s quotes %s as docs/compatibility.md says', (page, quote) => {
+  const [, ...quoted] = quote.exec(readPage(page)) ?? []
+  const [, ...run] = /(\d+) clients in (\d+) rows/.exec(readPage('docs/compatibility.md')) ?? []
+  expect(quoted).toEqual(run.slice(0, Math.max(1, quoted.length)))
 })
 
 /** Returns by which share of the measured figure the quoted one differs. */
