@@ -57,7 +57,8 @@ function formatPage() {
 
 The codes that wimds explains, with the fix. ISSUER, SUBJECT and AUDIENCE are the claims \`iss\`, \`sub\` and \`aud\` of the
 projected token. [\`wimds doctor\`](doctor.md) prints the fix with their values, and for a missing federated credential the whole
-command.
+command. Other codes are in [Microsoft's list](https://learn.microsoft.com/entra/identity-platform/reference-error-codes); for them wimds
+reports [\`entra_request_rejected\`](troubleshooting.md#entra_request_rejected), with the text of Entra ID.
 
 ${numbers.map((number) => formatSection(number, AADSTS_TABLE.get(number))).join('\n')}
 `

@@ -27,10 +27,12 @@ export const SEARCH = {
         }),
     },
     searchOptions: {
-      boost: { title: 4, names: 2, titles: 1, text: 1 },
+      boost: { title: 3.5, names: 2, titles: 1, text: 1 },
       /** A code or an address means only itself. */
       fuzzy: (term) => (/\d|^.{0,4}$/.test(term) ? false : 0.2),
       prefix: (term) => term.length > 2,
+      /** What is typed counts most, the beginning of a word less, and a misspelt word least. */
+      weights: { prefix: 0.375, fuzzy: 0.1 },
       /** Words that every page has. */
       boostTerm: (term) =>
         /^(?:a|an|and|are|by|can|for|how|in|is|it|no|not|of|on|or|the|to|use|what|when|with|wimds)$/.test(
@@ -38,13 +40,24 @@ export const SEARCH = {
         )
           ? 0.1
           : 1,
-      /** A page goes before its sections, a page with explanations before a list of flags and values, and both before what only
-       * contributors read. */
-      boostDocument: (id, _, { titles }) => {
+      /**
+       * A page goes before its sections; a page with explanations before a list of flags and values, and before a recipe, of
+       * which each repeats the same words; what only contributors read comes last.
+       */
+      boostDocument: (id, term, { titles }) => {
         const [, page = ''] = /([^/]*)\.html/.exec(id) ?? []
-        if (/^(?:\d{4}-.*|architecture|changelog|contributing|documentation)$/.test(page))
+        // A code without a section leads to the page, and to no other code.
+        if (term === 'aadsts' && titles.length > 0) return 0.1
+        if (
+          /^\d{4}-|^(?:architecture|changelog|contributing|documentation|entra|protocol|releasing)$/.test(
+            page,
+          )
+        )
           return 0.2
-        return (titles.length === 0 ? 1.5 : 1) * (/^(?:chart|cli)$/.test(page) ? 0.6 : 1)
+        return (
+          (titles.length === 0 ? 1.8 : 1) *
+          (/^(?:chart|cli)$/.test(page) || id.includes('/recipes/') ? 0.4 : 1)
+        )
       },
     },
   },

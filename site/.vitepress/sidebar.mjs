@@ -1,11 +1,10 @@
-/** The sidebar: the headings and links of docs/README.md, and the decisions. */
+/** The sidebar: the headings and links of docs/README.md, and the pages of the recipes and the decisions. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { findTarget } from './links.mjs'
 
 const INDEX = new URL('../../docs/README.md', import.meta.url)
-const DECISIONS = new URL('../../docs/decisions/', import.meta.url)
 
-/** Returns a group of links for each section of the index, and one for the decisions, which is closed. */
+/** Returns a group of links for each section of the index, and one for each folder with many pages, which is closed. */
 export function readSidebar() {
   const groups = readFileSync(INDEX, 'utf8')
     .split(/^##? /m)
@@ -14,17 +13,21 @@ export function readSidebar() {
       const text = section.slice(0, section.indexOf('\n'))
       return { text, items: readLinks(section) }
     })
-  return [...groups, { text: 'Decisions', collapsed: true, items: listDecisions() }]
+  return [...groups, listFolder('Recipes', 'recipes'), listFolder('Decisions', 'decisions')]
 }
 
-/** Returns a link with the title of each page. */
-function listDecisions() {
-  return readdirSync(DECISIONS)
-    .filter((file) => /^\d/.test(file))
+/** Returns a group with the title of each page of a folder of docs/. */
+function listFolder(text, folder) {
+  const items = readdirSync(new URL(`${folder}/`, INDEX))
+    .filter((file) => file !== 'README.md')
     .map((file) => {
-      const [, text] = /^# (.+)$/m.exec(readFileSync(new URL(file, DECISIONS), 'utf8'))
-      return { text, link: `/decisions/${file}` }
+      const [, title] = /^# (.+)$/m.exec(readFileSync(new URL(`${folder}/${file}`, INDEX), 'utf8'))
+      return {
+        text: title.replace(' with workload identity on Kubernetes', ''),
+        link: `/${folder}/${file}`,
+      }
     })
+  return { text, collapsed: true, items }
 }
 
 function readLinks(section) {

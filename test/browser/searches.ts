@@ -31,6 +31,12 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
     'troubleshooting.html#a-pod-does-not-start',
   ],
   ImagePullBackOff: ['troubleshooting.html#a-pod-does-not-start'],
+  AADSTS50013: ['aadsts.html'],
+  EnvironmentCredential: ['troubleshooting.html#failed-to-acquire-a-token'],
+  '429 Too Many Requests': ['troubleshooting.html#entra_throttled'],
+  'ENOTFOUND login.microsoftonline.com': ['troubleshooting.html#entra_unreachable'],
+  'self signed certificate in certificate chain': ['troubleshooting.html#entra_tls'],
+  'no endpoints available for service "wimds"': ['troubleshooting.html#webhook_unavailable'],
   // A task
   install: ['install.html'],
   upgrade: ['tasks/upgrade.html'],
@@ -40,7 +46,7 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   openshift: ['tasks/openshift.html'],
   istio: ['tasks/service-mesh.html'],
   'argo cd': ['tasks/gitops.html'],
-  'aad-pod-identity': ['migrating.html#from-aad-pod-identity'],
+  'aad-pod-identity': ['migrating.html', 'migrating.html#from-aad-pod-identity'],
   'network policy': ['tasks/restricted-clusters.html#network-policy-for-default-deny-egress'],
   'air gapped': ['install.html#air-gapped-clusters'],
   prometheus: [
@@ -50,12 +56,15 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   ],
   pgbackrest: ['recipes/pgbackrest.html'],
   'grafana dashboard': ['observability.html#the-grafana-dashboard'],
+  'local development': ['simulator.html'],
   // A name, or a question
+  benchmark: ['performance.html', 'performance.html#method'],
+  'entra down': ['operations.html#during-an-outage-of-entra-id'],
   'env mode': ['kubernetes.html#routing-modes', 'tasks/roll-out.html#choose-the-mode'],
   'node agent': ['node-agent.html'],
   WIMDS_PREFETCH: ['configuration.html#identity-and-cloud'],
   'wimds.io/mode': ['kubernetes.html#injection-at-admission'],
   limitations: ['#limitations'],
-  windows: ['#limitations'],
+  windows: ['#limitations', 'support.html#sdks-and-programs'],
   'audit log': ['logs.html#audit-log'],
 }

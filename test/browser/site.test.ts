@@ -177,7 +177,7 @@ test('every answer to a search is a page, or a section of one', () => {
   expect(answers.filter((answer) => findFault(new URL(answer, `http://site${BASE}`)))).toEqual([])
 })
 
-test.skipIf(chromium === '')('finds what people type: nearly always first', async () => {
+test.skipIf(chromium === '')('finds what people type: nine of ten first', async () => {
   await visit(BASE, VIEWS.light, async (page) => {
     const input = await openSearch(page)
     const ranks = new Map<string, number>()
@@ -187,7 +187,8 @@ test.skipIf(chromium === '')('finds what people type: nearly always first', asyn
     }
     await page.screenshot({ path: 'coverage/screenshots/site-search.png' })
     expect([...ranks].filter(([, rank]) => rank < 1 || rank > 3)).toEqual([])
-    expect([...ranks].filter(([, rank]) => rank > 1).length).toBeLessThanOrEqual(4)
+    const later = [...ranks].filter(([, rank]) => rank > 1)
+    expect(later.length, JSON.stringify(later)).toBeLessThanOrEqual(ranks.size / 10)
     expect(ranks.size).toBeGreaterThanOrEqual(40)
   })
 })
