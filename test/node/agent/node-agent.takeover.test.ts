@@ -1,0 +1,125 @@
+/** A broker that was taken over: a program of this test in the place of the broker of one namespace, beside another one. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createFolder } from '../../fixtures/folder.ts'
+import { podNetwork, reasonToSkip } from '../../redirect/namespace.ts'
+import { compiledHelper } from './helper.ts'
+import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
+
+const reason = reasonToSkip()
+
+/** What a program reads of the agent and of the other broker once it has its first pod. Prints the results as a line. */
+const PROGRAM = `
+  const { openSync, readdirSync, readFileSync, readlinkSync } = require('node:fs')
+  const { spawnSync } = require('node:child_process')
+  const { victim, agent, hidden, victimUid, ownUid, token } = JSON.parse(readFileSync(__dirname + '/knowledge.json'))
+  const attempt = (run) => { try { return run() ?? 'done' } catch ({ code }) { return code } }
+  const answers = new Map()
+  const read = (id, uid) => new Promise((resolve) => {
+    answers.set(id, resolve)
+    process.send({ type: 'read', id, uid, path: '${TOKEN_DIRECTORY}/token' })
+  })
+  const linkOf = (fd) => attempt(() => readlinkSync('/proc/self/fd/' + fd))
+  async function attack() {
+    const results = {
+      signal: attempt(() => process.kill(victim, 0)),
+      signalOfAgent: attempt(() => process.kill(agent, 'SIGKILL')),
+      memory: attempt(() => openSync('/proc/' + victim + '/mem')),
+      environment: attempt(() => openSync('/proc/' + agent + '/environ')),
+      descriptors: attempt(() => readdirSync('/proc/' + victim + '/fd')),
+      root: attempt(() => readdirSync('/proc/' + agent + '/root')),
+      user: attempt(() => process.setuid(0)),
+      child: spawnSync(process.execPath).error?.code,
+      hidden: hidden.map((path) => attempt(() => readdirSync(path))),
+      file: attempt(() => readFileSync(token)),
+      open: readdirSync('/proc/self/fd').map(linkOf).filter((path) => path.startsWith('/') && !path.startsWith('/dev/')),
+      ownToken: await read(1, ownUid),
+      othersToken: await read(2, victimUid),
+    }
+    console.log(JSON.stringify({ event: 'takeover', results }))
+  }
+  process.on('message', ({ type, pod, id, text, code }) => {
+    if (type === 'ping') process.send({ type: 'pong' })
+    if (type === 'file') answers.get(id)(text ?? code)
+    if (type !== 'serve') return
+    // Without effect.
+    process.send({ type: 'failed', uid: victimUid, problem: 'an attack' })
+    attack()
+  })
+  process.send({ type: 'ready' })
+`
+
+test.skipIf(reason !== undefined)(
+  'a broker that was taken over reaches neither the agent nor another broker, and no file of another namespace',
+  async () => {
+    using node = new TestNode()
+    using mounts = new DisposableStack()
+    chmodSync(dirname(node.pods), 0o755)
+    const hidden = [node.pods, node.state, node.results, node.bundles, node.netns]
+    for (const path of hidden) {
+      execFileSync('mount', ['-t', 'tmpfs', 'none', path])
+      mounts.defer(() => execFileSync('umount', [path]))
+    }
+    using folder = createFolder()
+    chmodSync(folder.path, 0o755)
+    const program = folder.write('broker.cjs', PROGRAM)
+    // Paths have no spaces. The file is there when the second broker starts.
+    const knowledge = folder.file('knowledge.json')
+    rmSync(join(node.bin, 'wimds-node'))
+    const script = `
+      [ "$1" = run-broker ] && [ -e ${knowledge} ] || exec ${compiledHelper()} "$@"
+      all="$*"
+      exec ${compiledHelper()} \${all%% -- *} -- ${process.execPath} ${program}`
+    writeFileSync(join(node.bin, 'wimds-node'), `#!/bin/sh${script}\n`, { mode: 0o755 })
+    const tokenOf = (uid: string) =>
+      join(node.pods, uid, 'volumes/kubernetes.io~projected/wimds-token/token')
+    for (const uid of ['victim', 'own']) {
+      mkdirSync(dirname(tokenOf(uid)), { recursive: true })
+      writeFileSync(tokenOf(uid), `token of ${uid}`)
+    }
+    using victimNetwork = await podNetwork('10.9.0.2')
+    using ownNetwork = await podNetwork('10.9.0.3')
+    node.keep(victimNetwork, 'victim')
+    node.keep(ownNetwork, 'own')
+    const env = [
+      { name: 'AZURE_TENANT_ID', value: '22222222-2222-4222-8222-222222222222' },
+      { name: 'AZURE_CLIENT_ID', value: '11111111-1111-4111-8111-111111111111' },
+      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/token` },
+    ]
+    await using api = await startApi(nodeModePod({ uid: 'victim', env }))
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    const [victim] = findBrokers(agent.pid)
+    const [victimUid, ownUid, token] = ['victim', 'own', tokenOf('victim')]
+    const known = { victim, agent: agent.pid, hidden, victimUid, ownUid, token }
+    folder.write('knowledge.json', known)
+    const own = nodeModePod({ uid: 'own', env })
+    await api.send('ADDED', { ...own, metadata: { ...own.metadata, namespace: 'hostile' } })
+    await agent.logged('takeover')
+    const line = agent.events().find(({ event }) => event === 'takeover')
+    expect(line).toMatchObject({
+      broker: 'of the namespace hostile',
+      results: {
+        signal: 'EPERM',
+        signalOfAgent: 'EPERM',
+        memory: 'EACCES',
+        environment: 'EACCES',
+        descriptors: 'EACCES',
+        root: 'EACCES',
+        user: 'EPERM',
+        child: 'EPERM',
+        hidden: hidden.map(() => []),
+        file: 'ENOENT',
+        open: [],
+        ownToken: 'token of own',
+        othersToken: 'ENOENT',
+      },
+    })
+    expect(agent.events().filter(({ event }) => event === 'pod_not_routed')).toEqual([])
+    expect(findBrokers(agent.pid)).toContain(victim)
+  },
+  120_000,
+)
