@@ -100,6 +100,17 @@ export function isOfExchange(code: string): boolean {
   return source === 'exchange' || source === 'assertion'
 }
 
+/**
+ * The errors of requests by which client libraries detect IMDS (R6), or ask for what only the real service has, and do without
+ * it (R7). Every start of a client causes some.
+ */
+export const PROBE_ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
+  'metadata_header_missing',
+  'api_version_invalid',
+  'not_found',
+  'imdsv2_not_supported',
+])
+
 /** The claims by which Entra ID finds the federated credential for an assertion. */
 export interface AssertionClaims {
   readonly issuer: string
@@ -119,6 +130,8 @@ export interface EntraDetails {
   readonly timestamp?: string | undefined
   /** Entra's page about the error. */
   readonly errorUri?: string | undefined
+  /** The assertion that it rejected. */
+  readonly assertion?: AssertionClaims
 }
 
 /** A problem and its fix, both without a full stop. */
@@ -145,15 +158,11 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
   /** Milliseconds that the caller should wait before it retries. */
   readonly retryAfterMs?: number | undefined
   readonly entra?: EntraDetails | undefined
-  /** The assertion that Entra ID rejected. */
-  readonly assertion?: AssertionClaims | undefined
   /**
    * Whether the same request cannot succeed until the configuration is changed, where it differs from the code: a federated
    * credential may not have reached all of Entra ID yet; an issuer may be internal to the cluster.
    */
   readonly isPermanent?: boolean
-  /** True for a request by which client libraries detect IMDS, where the code alone does not tell. */
-  readonly isProbe?: boolean
 }
 
 /** An error with a code of the closed list. `message`, problem and fix, is for operators and contains no secret. */
@@ -163,10 +172,8 @@ export class BrokerError extends Error {
   readonly fix: string | undefined
   readonly retryAfterMs: number | undefined
   readonly entra: EntraDetails | undefined
-  readonly assertion: AssertionClaims | undefined
   /** True if the same request cannot succeed until the configuration is changed. */
   readonly isPermanent: boolean
-  readonly isProbe: boolean
 
   readonly #options: BrokerErrorOptions
 
@@ -181,9 +188,7 @@ export class BrokerError extends Error {
     this.fix = fix
     this.retryAfterMs = given.retryAfterMs
     this.entra = given.entra
-    this.assertion = given.assertion
     this.isPermanent = given.isPermanent ?? ERROR_KINDS[code].permanent
-    this.isProbe = given.isProbe ?? false
     this.#options = given
   }
 

@@ -53,8 +53,7 @@ function createParse(firstVersion: string | undefined): Dialect['parse'] {
 
 function parseQuery(text: string, firstVersion: string | undefined): TokenQuery {
   const parameters = parseParameters(text)
-  // Old SDKs probe with an empty query (R6).
-  if (firstVersion !== undefined) requireApiVersion(parameters, firstVersion, parameters.size === 0)
+  if (firstVersion !== undefined) requireApiVersion(parameters, firstVersion)
   return {
     resource: parseResource(parameters),
     selector: parseSelector(parameters),

@@ -91,17 +91,14 @@ export function parseResource(parameters: Parameters): string {
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/
 
 /** Throws `api_version_invalid` unless the version is a calendar date not before `first` (R9). */
-export function requireApiVersion(parameters: Parameters, first: string, isProbe = false): void {
+export function requireApiVersion(parameters: Parameters, first: string): void {
   const version = parameters.get('api-version') ?? ''
   if (isApiVersion(version, first)) return
   const problem =
     version === ''
       ? "Required query variable 'api-version' is missing"
       : `Query variable 'api-version' must be a date from ${first} on, not '${printable(version, 40)}'`
-  throw new BrokerError('api_version_invalid', problem, {
-    fix: `add api-version=${first}`,
-    isProbe,
-  })
+  throw new BrokerError('api_version_invalid', problem, `add api-version=${first}`)
 }
 
 /** Returns true for a calendar date not before `first`. */

@@ -96,8 +96,7 @@ export function parseEntraError(
   const asked = isAsked ? `; Entra ID asks to wait ${Math.ceil(askedMs / 1000)} s` : ''
   return new BrokerError(known.code, `${answer.replace(/\.$/, '')}${asked}`, {
     fix: formatFix(known, assertion),
-    entra,
-    assertion: truncateClaims(assertion),
+    entra: { ...entra, assertion: truncateClaims(assertion) },
     ...(askedMs !== undefined && { retryAfterMs: Math.min(askedMs, MAX_RETRY_AFTER_MS) }),
   })
 }

@@ -52,8 +52,7 @@ async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken
   failures?.requireUnthrottled(identity)
   const managed = await obtainManagedToken(request, parts)
   const permit = { isUrgent, key: createIdentityKey(identity) }
-  const postLimited = () => limit(() => postWithPermit(request, managed, parts), permit)
-  return failures === undefined ? postLimited() : failures.record(identity, postLimited)
+  return limit(() => postWithPermit(request, managed, parts), permit)
 }
 
 /** Posts the assertion, `managed` or else the projected token, which a rejection may have made it read again. */
@@ -127,10 +126,11 @@ async function postAndReport(
   assertion: Assertion,
   parts: Parts,
 ): Promise<AccessToken> {
-  const { signal, onStep, onAttempt } = parts
+  const { signal, failures, onStep, onAttempt } = parts
+  const work = () => post(request, assertion, parts)
   onStep('sent')
   try {
-    const token = await post(request, assertion, parts)
+    const token = await (failures?.record(request.identity, assertion, work) ?? work())
     onAttempt?.('ok')
     return token
   } catch (error) {

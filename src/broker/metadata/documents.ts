@@ -78,7 +78,6 @@ function parseRequest(request: WireRequest, firstVersion: string): Parameters {
     throw new BrokerError(
       'api_version_invalid',
       'Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds',
-      { isProbe: true },
     )
   }
   return parameters

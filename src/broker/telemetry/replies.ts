@@ -1,5 +1,5 @@
 /** The telemetry of replies: how many, how long they took, and to which clients. */
-import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors.ts'
+import { type ErrorCode, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import type { AccessToken } from '../tokens/token.ts'
@@ -82,7 +82,7 @@ export function createReplies({ log, auditsTokens, now, onRejected }: RepliesOpt
         ...described,
         failure,
       })
-      log[chooseRejectionLevel(error)]('request_rejected', {
+      log[chooseRejectionLevel(error.code)]('request_rejected', {
         protocol,
         status,
         client: formatClient(client),
@@ -97,17 +97,10 @@ function formatClient({ library, version }: SeenClient): string {
   return version === '' ? library : `${library}/${version}`
 }
 
-/** Errors that probes of client libraries are meant to get (R6, R7): every client start causes some. */
-const PROBE_ERRORS: ReadonlySet<ErrorCode> = new Set([
-  'metadata_header_missing',
-  'not_found',
-  'imdsv2_not_supported',
-])
-
-/** Returns the log level for a rejection with this error. */
-export function chooseRejectionLevel({ code, isProbe }: BrokerError): keyof Logger {
+/** Returns the log level of a rejection. */
+export function chooseRejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
-  if (isProbe || PROBE_ERRORS.has(code)) return 'debug'
+  if (PROBE_ERRORS.has(code)) return 'debug'
   // Exchanges and projected tokens that fail are logged when they do.
   return isOfExchange(code) ? 'info' : 'warn'
 }

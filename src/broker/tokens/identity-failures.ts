@@ -20,7 +20,7 @@ const MAX_IDENTITIES = 1000
 export class IdentityFailures {
   readonly #clock: Clock
   readonly #throttles = new LRUCache<string, Throttle>({ max: MAX_IDENTITIES })
-  /** When the first rejection since the credential worked came, on the monotonic clock. */
+  /** When the first rejection since a credential worked came, on the monotonic clock, by identity and subject. */
   readonly #rejectedSince = new LRUCache<string, number>({ max: MAX_IDENTITIES })
 
   constructor(clock: Clock) {
@@ -36,42 +36,38 @@ export class IdentityFailures {
   }
 
   /**
-   * Settles as the POST for this identity does, and records its failure. A rejection of something that may be new is
+   * Settles as the POST of this assertion does, and records its failure. A rejection of something that may be new is
    * temporary during one grace, which begins with the first one; the next grace begins only after a token, or for the
    * assertion of another service account, which has another credential.
    */
-  async record(identity: Identity, post: () => Promise<AccessToken>): Promise<AccessToken> {
+  async record(
+    identity: Identity,
+    { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
+    post: () => Promise<AccessToken>,
+  ): Promise<AccessToken> {
+    const credential = JSON.stringify([createIdentityKey(identity), issuer, subject])
     try {
       const token = await post()
-      this.#rejectedSince.delete(createCredentialKey(identity, token.audit))
+      this.#rejectedSince.delete(credential)
       return token
     } catch (thrown) {
-      throw this.#recordError(identity, toBrokerError(thrown))
+      throw this.#recordError(identity, credential, toBrokerError(thrown))
     }
   }
 
-  #recordError(identity: Identity, error: BrokerError): BrokerError {
+  #recordError(identity: Identity, credential: string, error: BrokerError): BrokerError {
     const now = this.#clock.monotonic()
-    const { code, retryAfterMs, assertion } = error
+    const { code, retryAfterMs } = error
     if (code === 'entra_throttled' && retryAfterMs !== undefined) {
       this.#throttles.set(createIdentityKey(identity), { error, until: now + retryAfterMs })
     }
     const graceMs = findGraceMs(error)
     if (graceMs === 0) return error
-    const key = createCredentialKey(identity, assertion)
-    const since = this.#rejectedSince.get(key) ?? now
-    this.#rejectedSince.set(key, since)
+    const since = this.#rejectedSince.get(credential) ?? now
+    this.#rejectedSince.set(credential, since)
     const leftMs = since + graceMs - now
     return leftMs > 0 ? withGrace(error, this.#clock.wall() + leftMs) : error
   }
-}
-
-/** Returns the key of the credential that an identity needs for assertions of this issuer and subject. */
-function createCredentialKey(
-  identity: Identity,
-  { issuer, subject }: Partial<AssertionClaims> = {},
-): string {
-  return JSON.stringify([createIdentityKey(identity), issuer, subject])
 }
 
 /** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */

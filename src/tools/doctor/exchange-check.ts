@@ -113,14 +113,14 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
  * chained identity needs a credential for its managed identity's token, and none if that identity failed.
  */
 function createCommands(
-  { code, assertion: rejected }: BrokerError,
+  { code, entra }: BrokerError,
   identity: Identity,
   { exchange }: Config,
   check: AssertionCheck | undefined,
 ): Commands {
   const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
   if (assertion === undefined) return []
-  const claims = rejected ?? assertion
+  const claims = entra?.assertion ?? assertion
   if (identity.assertionFrom === undefined) {
     if (isViaTokenProxy(identity, exchange, assertion)) return []
   } else if (claims.subject === assertion.subject) return []

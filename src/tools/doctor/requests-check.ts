@@ -1,7 +1,7 @@
 /** Checks which requests of applications the sidecar answered with an error. */
 import * as z from 'zod/mini'
 import type { Address } from '../../broker/config/parsers.ts'
-import { formatProblem, isOfExchange } from '../../lib/errors.ts'
+import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
 import { getStatusDocument } from './local-requests.ts'
@@ -114,21 +114,13 @@ function formatClient({ client, clientVersion }: FailedRequests): string {
   return clientVersion === '' ? name : `${name}/${clientVersion}`
 }
 
-/** SDKs send such requests to detect IMDS (R6), or ask for what only the real service has, and do without it (R7). */
-const HARMLESS = new Set([
-  'metadata_header_missing',
-  'api_version_invalid',
-  'not_found',
-  'imdsv2_not_supported',
-])
-
 function needsFix(request: FailedRequests, document: RequestsDocument): boolean {
   const { lastAt, clientId, resource, failure } = request
   const { generatedAt, tokens, assertions } = document
   const { code } = failure
   const ageMs = Date.parse(generatedAt) - Date.parse(lastAt)
   // Earlier failures are history: the document has a token that fails as long.
-  if (ageMs > FAILURE_WINDOW_MS || HARMLESS.has(code)) return false
+  if (ageMs > FAILURE_WINDOW_MS || PROBE_ERRORS.has(code)) return false
   if (!isOfExchange(code) || assertions.some((each) => each.failure?.code === code)) return true
   // A status of an earlier version does not say what the requests asked for.
   return tokens.some(

@@ -1,12 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { createAppServiceDialects } from '../../../src/broker/dialects/app-service.ts'
-import { imds } from '../../../src/broker/dialects/imds.ts'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { chooseRejectionLevel } from '../../../src/broker/telemetry/replies.ts'
-import { thrown } from '../dialects/thrown-code.ts'
 import { NOW } from '../../fixtures/parts.ts'
 import { exchange, observe } from './observed.ts'
 
@@ -68,6 +65,7 @@ test.each([
 test.each<[ErrorCode, string]>([
   ['metadata_header_missing', 'debug'],
   ['not_found', 'debug'],
+  ['api_version_invalid', 'debug'],
   ['entra_timeout', 'info'],
   ['federated_credential_not_found', 'info'],
   ['application_refused', 'info'],
@@ -76,24 +74,8 @@ test.each<[ErrorCode, string]>([
   ['resource_not_allowed', 'warn'],
   ['internal', 'error'],
 ])('chooseRejectionLevel of %s is %s', (code, level) => {
-  expect(chooseRejectionLevel(new BrokerError(code, 'why'))).toBe(level)
+  expect(chooseRejectionLevel(code)).toBe(level)
 })
-
-test.each([
-  ['imds', '', 'debug'],
-  ['imds', 'api-version=2018-02-01', 'warn'],
-  ['imds', 'resource=https://vault.azure.net', 'warn'],
-  ['app-service-2019', '', 'warn'],
-] as const)(
-  'chooseRejectionLevel of a request to %s with the query %j is %s',
-  (name, query, level) => {
-    const dialects = [imds, ...createAppServiceDialects(new Secret('s'))]
-    const dialect = dialects.find((each) => each.name === name)
-    const headers = { metadata: 'true', 'x-identity-header': 's' }
-    const error = thrown(() => dialect?.parse({ query, headers }))
-    expect(chooseRejectionLevel(error)).toBe(level)
-  },
-)
 
 /** Returns the events that these files log. */
 function findEvents(files: readonly string[]): string[] {

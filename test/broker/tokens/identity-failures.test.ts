@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { type AssertionClaims, BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
+import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
 import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import type { GetToken, TokenRequest } from '../../../src/broker/tokens/token.ts'
@@ -77,15 +77,13 @@ describe('a federated credential that is not found', () => {
   })
 
   test('gets another grace for an assertion with another subject, and none for a rotated one', async () => {
-    const claims = { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] }
-    const entra = createRejecting('federated_credential_not_found', 700213, claims)
+    const entra = createRejecting('federated_credential_not_found', 700213)
     const cache = createCache(entra)
     const { get } = cache
     await askFor(get, asking)
-    entra.assertion = structuredClone(claims)
     cache.assertionRotated(ORDERS.tokenFile)
     expect(await getError(get)).toMatchObject(PERMANENT)
-    entra.assertion = { ...claims, subject: 'c' }
+    entra.assertion.subject = 'c'
     cache.assertionRotated(ORDERS.tokenFile)
     expect(await getError(get)).toMatchObject(TEMPORARY)
   })
@@ -211,22 +209,22 @@ interface Rejecting {
   readonly code: ErrorCode
   readonly aadsts: number
   readonly isPermanent?: boolean
-  assertion: AssertionClaims | undefined
+  readonly assertion: { issuer: string; subject: string }
 }
 
-function createRejecting(code: ErrorCode, aadsts: number, assertion?: AssertionClaims): Rejecting {
-  return { code, aadsts, assertion }
+function createRejecting(code: ErrorCode, aadsts: number): Rejecting {
+  return { code, aadsts, assertion: { issuer: 'https://issuer.test', subject: 'a' } }
 }
 
 /** Creates a cache of an Entra ID that rejects every exchange. */
 function createCache(entra: Rejecting) {
   const reject = () => {
-    const { code, aadsts, assertion, isPermanent } = entra
-    const options = { fix: 'create it', entra: { aadsts }, assertion }
+    const { code, aadsts, isPermanent } = entra
+    const options = { fix: 'create it', entra: { aadsts } }
     const error = new BrokerError(code, 'no', options)
     return Promise.reject(isPermanent === undefined ? error : error.with({ isPermanent }))
   }
-  const attempt = createAttempt(reject)
+  const attempt = createAttempt(reject, undefined, undefined, entra.assertion)
   const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
   const cache = new TokenCache(source, { ...CACHE_OPTIONS, maxEntries: 9 })
   return Object.assign(cache, { get: cache.createGet(Infinity) })

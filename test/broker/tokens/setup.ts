@@ -54,16 +54,18 @@ export function createAttempt(
   post: ScriptedEntra['source'],
   limit: Semaphore = (work) => work(),
   failures = new IdentityFailures(systemClock),
+  assertion = { issuer: 'https://issuer.test', subject: 'a' },
 ): Attempt {
   return async (request, signal, onStep) => {
     const { identity, isBackground: isUrgent = false } = request
     const work = () => {
       onStep('sent')
-      return post(request, signal).finally(() => onStep('answered'))
+      return failures
+        .record(identity, assertion, () => post(request, signal))
+        .finally(() => onStep('answered'))
     }
-    const postLimited = () => limit(work, { isUrgent, key: createIdentityKey(identity) })
     failures.requireUnthrottled(identity)
-    return failures.record(identity, postLimited)
+    return limit(work, { isUrgent, key: createIdentityKey(identity) })
   }
 }
 
