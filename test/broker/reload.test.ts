@@ -40,10 +40,10 @@ const identities = (...entries: readonly string[]) =>
 const start = (env: Readonly<Record<string, string>> = {}) =>
   startServe({ ...environmentOf(simulator), WIMDS_CONFIG: file, ...env })
 
-/** Copies a file over a polled one, so that no read gets a part of it. */
-async function copyAtOnce(from: string, to: string): Promise<void> {
-  await copyFile(from, `${to}.new`)
-  await rename(`${to}.new`, to)
+/** Writes a file that is polled, so that no read gets a part of it. */
+async function writeAtOnce(path: string, content: string | Buffer): Promise<void> {
+  await writeFile(`${path}.new`, content)
+  await rename(`${path}.new`, path)
 }
 
 /** Status, and the client id of the token or what went wrong. */
@@ -54,7 +54,7 @@ async function ask(port: number, query: string): Promise<string> {
 }
 
 test('selects the identity by each of its ids', async () => {
-  await writeFile(file, identities(`${orders()}, default: true`, invoices))
+  await writeAtOnce(file, identities(`${orders()}, default: true`, invoices))
   await using sidecar = await start()
   const { port } = sidecar
   expect(await ask(port, VAULT)).toBe(`200 ${simulator.clientId}`)
@@ -70,7 +70,7 @@ test('selects the identity by each of its ids', async () => {
 })
 
 test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async () => {
-  await writeFile(file, identities(invoices))
+  await writeAtOnce(file, identities(invoices))
   await using sidecar = await start({ WIMDS_UNLISTED_CLIENT_IDS: 'allow' })
   expect(await ask(sidecar.port, `${VAULT}&client_id=${simulator.clientId}`)).toBe(
     `200 ${simulator.clientId}`,
@@ -78,7 +78,7 @@ test('accepts an unlisted client id with WIMDS_UNLISTED_CLIENT_IDS=allow', async
 })
 
 test('allows only the resources of an identity, in every spelling', async () => {
-  await writeFile(file, identities(`${orders()}, resources: [${VAULT}/]`))
+  await writeAtOnce(file, identities(`${orders()}, resources: [${VAULT}/]`))
   await using sidecar = await start()
   for (const resource of [VAULT, `${VAULT}/`, `${VAULT}/.default`, 'HTTPS://VAULT.AZURE.NET']) {
     expect(await ask(sidecar.port, resource)).toBe(`200 ${simulator.clientId}`)
@@ -91,7 +91,7 @@ test('allows only the resources of an identity, in every spelling', async () => 
 test('uses the token file and the authority of the identity', async () => {
   const token = join(dirname(simulator.caFile), 'own-token')
   await writeFile(token, await readFile(simulator.tokenFile))
-  await writeFile(
+  await writeAtOnce(
     file,
     identities(
       `${orders()}, tokenFile: ${token}, tenantId: ${simulator.tenantId}, authorityHost: "${simulator.authorityHost}"`,
@@ -106,7 +106,7 @@ test('uses the token file and the authority of the identity', async () => {
 })
 
 test('prefetches the resources of each identity', async () => {
-  await writeFile(file, identities(`${invoices}, prefetch: [${VAULT}]`))
+  await writeAtOnce(file, identities(`${invoices}, prefetch: [${VAULT}]`))
   simulator.log.clear()
   await using sidecar = await start({ WIMDS_READY_AFTER_PREFETCH: 'true' })
   const ready = async () => (await roundTrip(sidecar.port, request('/readyz'))).status
@@ -165,21 +165,21 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
 test('applies a change when another file that kept it from being read is back', async () => {
   const caFile = join(dirname(simulator.caFile), `${crypto.randomUUID()}.crt`)
   await copyFile(simulator.caFile, caFile)
-  await writeFile(file, identities(orders()))
+  await writeAtOnce(file, identities(orders()))
   await using sidecar = await start({ WIMDS_CA_FILE: caFile })
   const asOther = () => ask(sidecar.port, `${VAULT}&client_id=${OTHER.clientId}`)
   const failures = () => sidecar.events().filter(({ event }) => event === 'config_reload_failed')
   await rm(caFile)
-  await writeFile(file, identities(invoices))
+  await writeAtOnce(file, identities(invoices))
   await expect.poll(failures).toHaveLength(1)
-  await copyAtOnce(simulator.caFile, caFile)
+  await writeAtOnce(caFile, await readFile(simulator.caFile))
   await expect.poll(asOther).toBe(`200 ${OTHER.clientId}`)
   expect(failures()).toHaveLength(1)
 })
 
 test('applies new names and resources without a new exchange', async () => {
   const storage = 'https://storage.azure.com'
-  await writeFile(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
+  await writeAtOnce(file, identities(`${orders()}, prefetch: [${VAULT}, ${storage}]`))
   await using sidecar = await start()
   const local = (page: string) =>
     roundTrip(sidecar.adminPort, request(page, { headers: { Host: 'localhost' } }))
@@ -191,7 +191,7 @@ test('applies new names and resources without a new exchange', async () => {
   const exchanges = simulator.exchanges()
 
   const renamed = `  - {name: shop, clientId: ${simulator.clientId}`
-  await writeFile(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
+  await writeAtOnce(file, identities(`${renamed}, prefetch: [${VAULT}], resources: [${VAULT}]`))
   await expect.poll(tokens).toEqual([`${VAULT} as shop`])
   expect((await local('/metrics')).body).toMatch(
     /^wimds_token_expiry_timestamp_seconds\{identity="shop",resource="https:\/\/vault\.azure\.net"\}/m,
@@ -201,7 +201,7 @@ test('applies new names and resources without a new exchange', async () => {
 })
 
 test('applies a new tenant to /metadata/identity/info and to the same query', async () => {
-  await writeFile(file, identities(`${orders()}, tenantId: first.example`))
+  await writeAtOnce(file, identities(`${orders()}, tenantId: first.example`))
   await using sidecar = await start()
   const info = async () => {
     const path = '/metadata/identity/info?api-version=2018-02-01'
@@ -209,7 +209,7 @@ test('applies a new tenant to /metadata/identity/info and to the same query', as
   }
   expect(await info()).toBe('{"tenantId":"first.example"}')
   await ask(sidecar.port, VAULT)
-  await writeFile(file, identities(`${orders()}, tenantId: second.example`))
+  await writeAtOnce(file, identities(`${orders()}, tenantId: second.example`))
   await expect.poll(info).toBe('{"tenantId":"second.example"}')
   await ask(sidecar.port, VAULT)
   const [before, after] = simulator.log.entries().slice(-2)
@@ -248,7 +248,7 @@ function watch(applyConfig: () => void, settings: Environment = {}) {
 test('tries a reload that failed again, and reports the same failure once', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  await writeFile(file, identities(orders()))
+  await writeAtOnce(file, identities(orders()))
   let attempts = 0
   const { logged, problems, close } = watch(() => {
     attempts += 1
@@ -271,7 +271,7 @@ test('parses an invalid file again only when it has changed, and a valid one unt
   onTestFinished(() => void vi.useRealTimers())
   const caFile = `${file}.crt`
   await copyFile(simulator.caFile, caFile)
-  await writeFile(file, 'identities: []\n')
+  await writeAtOnce(file, 'identities: []\n')
   const { logged, close } = watch(() => {}, { WIMDS_CA_FILE: caFile })
   const pollAgain = async () => {
     await vi.advanceTimersByTimeAsync(2000)
@@ -286,17 +286,17 @@ test('parses an invalid file again only when it has changed, and a valid one unt
   }
   expect(logged).toHaveLength(1)
 
-  await writeFile(file, identities(orders()))
+  await writeAtOnce(file, identities(orders()))
   await expect.poll(pollAgain).toHaveLength(2)
   expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
-  await copyAtOnce(simulator.caFile, caFile)
+  await writeAtOnce(caFile, await readFile(simulator.caFile))
   await expect.poll(pollAgain).toHaveLength(3)
   expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
   close()
 })
 
 test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
-  await writeFile(file, identities(orders()))
+  await writeAtOnce(file, identities(orders()))
   const { logged, problem } = await reload(() => {
     throw new TypeError('directory is undefined')
   })

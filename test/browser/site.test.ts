@@ -188,7 +188,7 @@ test.skipIf(chromium === '')('finds what people type: nine of ten first', async 
     await page.screenshot({ path: 'coverage/screenshots/site-search.png' })
     expect([...ranks].filter(([, rank]) => rank < 1 || rank > 3)).toEqual([])
     const later = [...ranks].filter(([, rank]) => rank > 1)
-    expect(later.length, JSON.stringify(later)).toBeLessThanOrEqual(ranks.size / 10)
+    expect(later.slice(ranks.size / 10)).toEqual([])
     expect(ranks.size).toBeGreaterThanOrEqual(40)
   })
 })
