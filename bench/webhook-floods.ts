@@ -170,7 +170,6 @@ async function measure(name: string): Promise<string> {
     `--listen=127.0.0.1:${port}`,
     `--admin-listen=127.0.0.1:${adminPort}`,
     `--cert-dir=${directory.path}`,
-    '--kubernetes-version=1.34',
   ]
   // The process joins the cgroup before it starts Node, so V8 sizes its heap by the limit.
   const script = 'read -r _; exec "$@"'

@@ -59,7 +59,6 @@ export const Pod = z.looseObject({
     volumes: z.nullish(z.array(Volume)),
     serviceAccountName: z.nullish(z.string()),
     serviceAccount: z.nullish(z.string()),
-    restartPolicy: z.nullish(z.string()),
     hostNetwork: z.nullish(z.boolean()),
     nodeSelector: Texts,
     os: z.nullish(z.looseObject({ name: z.string() })),

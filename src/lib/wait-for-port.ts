@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * How long start hooks and init containers wait for the sidecar, in seconds. With a CPU limit of 10m a start takes 15 to
- * 60 s, and of thirty pods that start at once on a busy node the last one took 72 s. A classic sidecar whose hook gives
- * up does not delay the application.
+ * 60 s, and of thirty pods that start at once on a busy node the last one took 72 s.
  * native/wimds.c has the same for the start hook of the azure-workload-identity webhook.
  */
 export const START_WAIT_SECONDS = 300

@@ -41,12 +41,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(notes).not.toMatch(/daemonset|WARNING|NOTE:|podMonitor|\n\n\n/)
   })
 
-  test('the notes have no test, and say that the annotation has no effect, before Kubernetes 1.30', async () => {
-    const notes = await renderNotes('--kube-version=1.29.0')
-    expect(notes).not.toContain('helm test')
-    expect(notes).toContain('The annotation alone has no effect before Kubernetes 1.30')
-  })
-
   test('the notes offer metrics where the Prometheus operator is, until they are enabled', async () => {
     const operator = '--api-versions=monitoring.coreos.com/v1/PodMonitor'
     expect(await renderNotes(operator)).toContain('--set podMonitor.enabled=true')

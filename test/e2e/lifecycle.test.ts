@@ -71,36 +71,28 @@ const askFor = (mode: Mode) => {
 }
 
 describe('no container starts before a slow sidecar answers', () => {
-  const slowPods = (['native', 'classic'] as const).flatMap((kind) =>
-    WITH_SIDECAR.filter((mode) => kind === 'native' || mode !== 'nft').map((mode) => {
-      const name = `slow-${kind}-${mode}`
-      const containers = kind === 'native' ? ['init', 'app'] : ['app']
-      return { kind, mode, name, containers }
-    }),
-  )
+  const slowPods = WITH_SIDECAR.map((mode) => ({ mode, name: `slow-${mode}` }))
   // All at once: each takes some seconds at this limit.
   beforeAll(async () => {
-    const manifests = slowPods.map(({ kind, mode, name }) => {
+    const manifests = slowPods.map(({ mode, name }) => {
       const ask = askFor(mode)
       const slow = appPod({
         name,
         account: 'app',
         script: `${ask}; ${STAY}`,
-        // A classic sidecar starts after the init containers.
-        ...(kind === 'native' && { initScript: ask }),
+        initScript: ask,
         annotations: { 'wimds.io/cpu-limit': '50m' },
       })
-      const flags = kind === 'classic' ? ['--kubernetes-version=1.28'] : []
-      return injectedPods(mode, [ACCOUNT], [slow], flags)
+      return injectedPods(mode, [ACCOUNT], [slow])
     })
     await cluster.namespace.create(...(await Promise.all(manifests)))
   })
 
   test.each(slowPods)(
-    'mode $mode with a $kind sidecar',
-    async ({ name, containers }) => {
+    'mode $mode',
+    async ({ name }) => {
       await cluster.namespace.ready(name, 240)
-      for (const container of containers) {
+      for (const container of ['init', 'app']) {
         expect(await cluster.namespace.logs(name, container)).toBe('')
       }
       const counts = '{.status.initContainerStatuses[*].restartCount}'

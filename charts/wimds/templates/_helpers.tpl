@@ -222,15 +222,10 @@ but for those by which objects select the pods.
 {{- end -}}
 {{- end -}}
 
-{{/* Whether matchConditions and ValidatingAdmissionPolicies are stable in this version of Kubernetes. */}}
-{{- define "wimds.hasAdmissionCel" -}}
-{{- if semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
-{{- end -}}
-
 {{/* Whether the webhook injects pods of its own namespace that ask for it, so that there can be a test. */}}
 {{- define "wimds.hasTest" -}}
 {{- $isExcluded := or (has .Release.Namespace .Values.webhook.excludedNamespaces) .Values.webhook.namespaceSelector -}}
-{{- if and (include "wimds.hasAdmissionCel" .) (not $isExcluded) }}true{{ end -}}
+{{- if not $isExcluded }}true{{ end -}}
 {{- end -}}
 
 {{/* The specification of a pod of `helm test`, up to the arguments of its container. */}}

@@ -16,20 +16,24 @@ import {
 import { createResources, omitPodLevelResources } from './resources.ts'
 import type { ObjectKey } from './injection-settings.ts'
 
-/** Creates what injection puts before the pod's own init containers, and before its containers. */
+/**
+ * Creates the init containers that injection puts before the pod's own: the gate, or the native sidecar and those that end
+ * once it serves. These are the redirect, which mode env does not need, and one that waits for prefetched tokens if the pod
+ * has to (WIMDS_READY_AFTER_PREFETCH). Entra ID decides how long that takes, so it is no start hook, whose failure would end
+ * the sidecar.
+ */
 export function createContainers(
   pod: Pod,
   plan: Plan,
   mounts: readonly VolumeMount[],
-): { readonly initContainers: Container[]; readonly containers: Container[] } {
-  if (plan.settings.mode === 'node') {
-    return { initContainers: [createGate(pod, plan)], containers: [] }
-  }
-  const sidecar = createSidecar(pod, plan, mounts)
-  const initContainers = createInitContainers(pod, plan)
-  return plan.settings.hasNativeSidecars
-    ? { initContainers: [sidecar, ...initContainers], containers: [] }
-    : { initContainers, containers: [sidecar] }
+): Container[] {
+  const { mode } = plan.settings
+  if (mode === 'node') return [createGate(pod, plan)]
+  return [
+    createSidecar(pod, plan, mounts),
+    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
+    ...(waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
+  ]
 }
 
 /**
@@ -43,13 +47,14 @@ export function createContainers(
  */
 function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
   const { settings, sidecarEnv } = plan
+  const isAwaited = settings.mode !== 'env' || waitsForPrefetch(plan)
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
   const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
     ...createImage(SIDECAR, settings.image, plan),
     args: ['serve'],
-    ...(settings.hasNativeSidecars && { restartPolicy: 'Always' }),
-    ...(hasStartHook(plan) && { lifecycle: { postStart } }),
+    restartPolicy: 'Always',
+    ...(!isAwaited && { lifecycle: { postStart } }),
     env: [...sidecarEnv],
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     resources: createResources(pod, settings.resources),
@@ -86,37 +91,17 @@ function createGate(pod: Pod, plan: Plan): Container {
   }
 }
 
-/**
- * Creates the init containers that start after a native sidecar and end once it serves: the redirect, which mode env
- * does not need, and one that waits for prefetched tokens if the pod has to (WIMDS_READY_AFTER_PREFETCH). Entra ID
- * decides how long that takes, so it is no start hook, whose failure would end the sidecar.
- */
-function createInitContainers(pod: Pod, plan: Plan): Container[] {
-  const { mode, hasNativeSidecars } = plan.settings
-  return [
-    ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
-    ...(hasNativeSidecars && waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
-  ]
-}
-
-/** Returns true if no init container after the sidecar waits for it. */
-function hasStartHook(plan: Plan): boolean {
-  const { mode, hasNativeSidecars } = plan.settings
-  return !hasNativeSidecars || (mode === 'env' && !waitsForPrefetch(plan))
-}
-
 /** Creates the init container of the redirect. Adding rules needs root and NET_ADMIN, and nothing else. */
 function createRedirectContainer(pod: Pod, plan: Plan): Container {
   const { settings, hasPassThrough } = plan
-  const { mode, port, uid, redirectImage, hasNativeSidecars } = settings
+  const { mode, port, uid, redirectImage } = settings
   return {
     ...createImage(REDIRECT, redirectImage, plan),
     args: [
       'redirect',
       `--mode=${mode}`,
       `--port=${port}`,
-      // A classic sidecar starts after all init containers.
-      ...(hasNativeSidecars ? [`--wait=${START_WAIT_SECONDS}`] : []),
+      `--wait=${START_WAIT_SECONDS}`,
       ...(hasPassThrough ? ['--pass-through', `--uid=${uid}`] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',

@@ -120,18 +120,15 @@ function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined):
     plan.options.skipped.has(container.name)
       ? container
       : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
-  const added = createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess])
-  // First, so that the pod's own init containers have the sidecar and the route to it.
-  const initContainers = [
-    ...added.initContainers,
-    ...(pod.spec.initContainers ?? []).map(addEnvironment),
-  ]
-  const containers = [...added.containers, ...pod.spec.containers.map(addEnvironment)]
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
   const spec = {
     ...pod.spec,
-    containers,
-    ...((pod.spec.initContainers || initContainers.length > 0) && { initContainers }),
+    containers: pod.spec.containers.map(addEnvironment),
+    // First, so that the pod's own init containers have the sidecar and the route to it.
+    initContainers: [
+      ...createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess]),
+      ...(pod.spec.initContainers ?? []).map(addEnvironment),
+    ],
     ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
   }
   const record = formatRecord(mode, pod, { spec })

@@ -8,14 +8,13 @@ import {
 } from '../../lib/args.ts'
 import { DEFAULT_UID } from '../../lib/sidecar-interface.ts'
 import { IS_RELEASED } from '../../lib/version.ts'
-import { choice, createSchema, integer, matching, quote } from '../../broker/config/parsers.ts'
+import { choice, integer, matching } from '../../broker/config/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
 import {
   imagesIn,
   INJECTION_DEFAULTS,
   type InjectionSettings,
-  NATIVE_SIDECARS_SINCE,
   PUBLIC_REGISTRY,
   PULL_POLICIES,
   SHARED_SETTINGS,
@@ -64,7 +63,7 @@ export const INJECTION_FLAGS = {
   },
 } as const satisfies FlagDeclarations
 
-type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode' | 'kubernetes-version'
+type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode'
 
 /**
  * Returns the injector's settings, without those that override the ServiceAccount. If problems were added to the
@@ -103,7 +102,6 @@ export function parseInjectionSettings(
     ca,
     uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? defaults.uid),
     alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
-    hasNativeSidecars: read('kubernetes-version', nativeSidecars) ?? defaults.hasNativeSidecars,
   }
 }
 
@@ -151,13 +149,6 @@ function findValueProblems({ name, value }: EnvVar): string[] {
 
 /** The numbers of runAsUser, without root. */
 const uid = integer({ min: 1, max: 2_147_483_647 })
-
-/** True for a version with native sidecars. */
-const nativeSidecars = createSchema((text) => {
-  const [, minor] = /^v?1\.(\d+)(?:[.+-].*)?$/.exec(text) ?? []
-  if (minor === undefined) throw new Error(`must look like 1.29, not ${quote(text)}`)
-  return Number(minor) >= NATIVE_SIDECARS_SINCE
-})
 
 /** Returns a warning for each variable of `--env` that looks like a setting and is none. */
 export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {

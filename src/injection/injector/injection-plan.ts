@@ -24,9 +24,6 @@ export const CONFIG_DIRECTORY = '/etc/wimds'
 export const CA_DIRECTORY = '/etc/ssl/wimds'
 export const CA_FILE_NAME = 'ca.crt'
 
-/** A classic sidecar is stopped at the same time as its app, which may still need a token. */
-const CLASSIC_DRAIN = '10s'
-
 /** Creates the plan. `findRejections` decides whether it may be carried out. */
 export function createPlan(
   pod: Pod,
@@ -78,7 +75,6 @@ function createServeEnv(
     ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
     ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
-    ...toVariable('WIMDS_DRAIN', settings.hasNativeSidecars ? undefined : CLASSIC_DRAIN),
     ...settings.sidecarEnv,
     // Last: a pod's annotations override the operator's variables.
     ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),

@@ -37,9 +37,6 @@ function isKey(text: string): boolean {
   return text.length <= MAX_KEY_LENGTH && KEY.test(text) && text !== '.' && !text.startsWith('..')
 }
 
-/** The minor version of Kubernetes 1 that introduced native sidecars. */
-export const NATIVE_SIDECARS_SINCE = 29
-
 const CA_KEY = 'ca.crt'
 
 /** The values of flags and annotations of the same name. */
@@ -80,8 +77,6 @@ export interface InjectionSettings {
   readonly audience: string
   /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
   readonly alwaysSetsNoProxy: boolean
-  /** Whether the cluster supports native sidecars, as it does from `NATIVE_SIDECARS_SINCE` on. */
-  readonly hasNativeSidecars: boolean
   /** True: injects every pod that does not opt out. False: only pods that opt in. */
   readonly injectByDefault: boolean
 }
@@ -111,6 +106,5 @@ export const INJECTION_DEFAULTS: InjectionSettings = {
   tenantId: undefined,
   audience: DEFAULT_AUDIENCE,
   alwaysSetsNoProxy: false,
-  hasNativeSidecars: true,
   injectByDefault: false,
 }

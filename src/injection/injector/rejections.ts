@@ -75,12 +75,11 @@ function listFound(...texts: readonly (string | false)[]): string[] {
 const OS_LABELS = ['kubernetes.io/os', 'beta.kubernetes.io/os']
 
 function findUnsuitablePod(pod: Pod, { settings }: Plan): string[] {
-  const { hostNetwork, os, nodeSelector, restartPolicy } = pod.spec
+  const { hostNetwork, os, nodeSelector } = pod.spec
   const { mode, allowedModes } = settings
   const isWindows =
     os?.name === 'windows' || OS_LABELS.some((label) => nodeSelector?.[label] === 'windows')
   const hasAzwiProxy = allContainers(pod).some(({ name }) => /^azwi-proxy(?:-init)?$/.test(name))
-  const runsToCompletion = (restartPolicy ?? 'Always') !== 'Always'
   return listFound(
     hostNetwork === true &&
       'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"',
@@ -91,17 +90,9 @@ function findUnsuitablePod(pod: Pod, { settings }: Plan): string[] {
     !hasAzwiProxy &&
       isInjectedByAzwi(pod) &&
       'the Azure workload identity webhook would add azwi-proxy as well. Fix: remove the annotation azure.workload.identity/inject-proxy-sidecar',
-    hasClassicSidecar(settings) &&
-      runsToCompletion &&
-      'a pod that runs to completion would never complete with a sidecar before Kubernetes 1.29. Fix: upgrade the cluster',
     !allowedModes.includes(mode) &&
       `mode ${mode} is not allowed here. Fix: set wimds.io/mode to ${allowedModes.join(' or ')}`,
   )
-}
-
-/** Returns true if the sidecar is a container like the pod's own. */
-function hasClassicSidecar({ mode, hasNativeSidecars }: Plan['settings']): boolean {
-  return mode !== 'node' && !hasNativeSidecars
 }
 
 function findReservedNames(pod: Pod): string[] {
@@ -180,9 +171,6 @@ function findUnexpected(pod: Pod, { options, settings, sidecarEnv }: Plan): stri
       .filter((name) => !present.has(name))
       .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`),
     ...listFound(
-      hasClassicSidecar(settings) &&
-        (pod.spec.initContainers ?? []).length > 0 &&
-        'before Kubernetes 1.29 init containers run without the sidecar',
       options.configMap === undefined &&
         !hasClientId &&
         'no client id: every token request must name one',

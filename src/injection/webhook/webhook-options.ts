@@ -93,10 +93,6 @@ export const WEBHOOK = {
       value: 'QUANTITY',
       help: "the sidecar's memory limit",
     },
-    'kubernetes-version': {
-      value: 'VERSION',
-      help: "version of the cluster (default: the API server's version)",
-    },
   },
   exitCodes: { 0: 'shut down gracefully' },
 } as const satisfies CommandDeclaration
@@ -121,8 +117,6 @@ export function parseWebhookOptions(args: readonly string[]) {
     settings: parseSettings(flags, problems),
     /** The tenant of a ServiceAccount that names none. */
     defaultTenantId: parseSettingFlag(flags, 'tenant-id', tenant, problems),
-    /** True if the API server's version decides whether the cluster supports native sidecars. */
-    readsVersion: flags.value('kubernetes-version') === undefined,
     certificate: parseCertificate(flags, problems),
   }
   if (problems.length > 0) throw new UsageError(problems)

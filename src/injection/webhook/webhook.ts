@@ -1,8 +1,6 @@
 /** `wimds webhook`: serves the admission webhook until shutdown. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod/mini'
 import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
-import { NATIVE_SIDECARS_SINCE } from '../injector/injection-settings.ts'
 import { createReviews } from './admission.ts'
 import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
 import {
@@ -17,7 +15,6 @@ import { createWebhookMetrics } from './webhook-metrics.ts'
 import { createReviewServer, serveCertificate } from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { retry, type RetryOptions } from '../../lib/retry.ts'
 import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
 import { bind, closeServer, type Listener } from '../../broker/server/listen.ts'
 import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
@@ -85,17 +82,10 @@ async function serveReviews(
   try {
     admin = await openPorts(listenForAdmin(adminParts, [options.adminListen]), ports)
     if (admin === undefined) return false
-
-    // The API server may be unreachable for a long time.
-    const hasNativeSidecars = await Promise.race([
-      supportsNativeSidecars(options, api, { onError, signal: calls.signal }),
-      untilShutdown(io),
-    ])
-    if (hasNativeSidecars === undefined) return true
     const server = createReviewServer({
       requiresClientCertificate: clientCa !== undefined,
       reviews: createReviews({
-        settings: { ...options.settings, hasNativeSidecars },
+        settings: options.settings,
         lookUpServiceAccount: createServiceAccountLookup(api),
         defaultTenantId: options.defaultTenantId,
       }),
@@ -116,7 +106,7 @@ async function serveReviews(
         log.info('certificate_loaded', { expiresAt })
       },
     })
-    log.info('listening', { version: VERSION, ...bound, hasNativeSidecars })
+    log.info('listening', { version: VERSION, ...bound })
 
     await untilShutdown(io)
     // Not ready any more, but serving until every API server has noticed.
@@ -143,21 +133,6 @@ function checkReadiness(isDraining: boolean, hasCertificate: boolean) {
   ]
   return { ready: reasons.length === 0, reasons }
 }
-
-/** Returns true if the cluster has native sidecars. May wait for the API server, to read its version. */
-async function supportsNativeSidecars(
-  { readsVersion, settings }: WebhookOptions,
-  api: ApiServer,
-  repeat: RetryOptions,
-): Promise<boolean> {
-  if (!readsVersion) return settings.hasNativeSidecars
-  const call = { action: 'read the version of Kubernetes', path: '/version' }
-  const { minor } = await retry(() => api.call(call, Version), repeat)
-  return Number.parseInt(minor, 10) >= NATIVE_SIDECARS_SINCE
-}
-
-/** The minor version may be `31+`. */
-const Version = z.object({ minor: z.string().check(z.regex(/^\d/)) })
 
 function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer) {
   if (certificate.kind === 'mounted') {

@@ -1,6 +1,5 @@
 /** Checks of a cluster, before an installation and of one. */
 import * as z from 'zod/mini'
-import { NATIVE_SIDECARS_SINCE } from '../../injection/injector/injection-settings.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { firstItems } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
@@ -8,13 +7,13 @@ import { createFinding, failed, notChecked, type Outcome, passed } from './findi
 import { getItems, type Kubectl, parseOutput } from './kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
-const SUPPORTED_SINCE = 27
+const SUPPORTED_SINCE = 30
 
 const Version = z.object({
   serverVersion: z.object({ gitVersion: z.string(), minor: z.string() }),
 })
 
-/** Returns whether the version of the API server is supported, and what an old one lacks. */
+/** Returns whether the version of the API server is supported. */
 export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
   const result = await kubectl(['version', '--output=json'])
   const { serverVersion } = parseOutput(Version, result) ?? {}
@@ -31,12 +30,7 @@ function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVers
       fix: 'upgrade the cluster',
     })
   }
-  return version < NATIVE_SIDECARS_SINCE
-    ? passed(
-        gitVersion,
-        `before 1.${NATIVE_SIDECARS_SINCE} there are no native sidecars: pods that run to completion, such as Jobs, cannot be injected`,
-      )
-    : passed(gitVersion)
+  return passed(gitVersion)
 }
 
 /** Returns false if the API server did not answer `checkVersion`. */

@@ -65,10 +65,6 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
       value: 'ID',
       help: 'tenant id (default: from the ServiceAccount in the same input)',
     },
-    'kubernetes-version': {
-      value: 'VERSION',
-      help: 'version of the cluster (default: 1.29 or newer)',
-    },
   },
   examples: [
     'wimds inject --mode loopback deployment.yaml | kubectl apply -f -',

@@ -8,7 +8,6 @@ import { pods } from './arbitrary-pod.ts'
 const cases = fc.record({
   pod: pods,
   mode: fc.constantFrom(...ROUTING_MODES),
-  hasNativeSidecars: fc.boolean(),
 })
 
 test('injects every pod once, and keeps every field of its author and the order of lists', () => {

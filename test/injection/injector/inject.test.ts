@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'
-import { inject } from '../../../src/injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
 import { ROUTING_MODES, SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
@@ -13,7 +12,6 @@ import {
   injected,
   patchFor,
   pod,
-  request,
   type InjectedPod,
   type TestContainer,
   warningsFor,
@@ -340,11 +338,6 @@ describe('the containers after the sidecar', () => {
     })
     expect(sidecar).not.toHaveProperty('lifecycle')
   })
-
-  test('before Kubernetes 1.29 wait for prefetched tokens in the start hook', () => {
-    const lifecycle = hook('--port=8000', '--timeout=300')
-    expect(sidecarOf(pod(), { ...CLASSIC, sidecarEnv })).toMatchObject({ lifecycle })
-  })
 })
 
 describe('NO_PROXY', () => {
@@ -537,29 +530,6 @@ describe('the projected token', () => {
     for (const directory of [...READABLE, '/etc/ssl']) {
       expect(dockerfile).toContain(` --allow-fs-read=${directory} `)
     }
-  })
-})
-
-const CLASSIC = { hasNativeSidecars: false }
-
-describe('before Kubernetes 1.29', () => {
-  test('the sidecar is a container that drains, comes first, and delays those after it', () => {
-    const result = injected(pod(), CLASSIC)
-    expect(namesOf(result.spec.containers)).toEqual(['wimds', 'app'])
-    expect(initNamesOf(result)).toEqual(['wimds-redirect'])
-    const args = ['redirect', '--mode=loopback', '--port=8000']
-    expect(containerOf(result, 'wimds-redirect').args).toEqual(args)
-    const sidecar = containerOf(result, 'wimds')
-    expect(sidecar).not.toHaveProperty('restartPolicy')
-    const lifecycle = hook('--port=8000', '--timeout=300', '--listening')
-    expect(sidecar).toMatchObject({ lifecycle })
-    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_DRAIN: '10s' })
-    expect(patchFor(result, CLASSIC)).toEqual([])
-  })
-
-  test('init containers are warned of', () => {
-    const given = request(withSpec({ initContainers: [MIGRATE] }), CLASSIC)
-    expect(inject(given)).toMatchObject({ warnings: [expect.stringContaining('init containers')] })
   })
 })
 

@@ -1,6 +1,5 @@
 /** Mode node: the pod has a gate in place of a sidecar. */
 import { describe, expect, test } from 'vitest'
-import { inject } from '../../../src/injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
 import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
@@ -12,7 +11,6 @@ import {
   patchFor,
   pod,
   reasonsFor,
-  request,
   TENANT,
   warningsFor,
 } from './patched.ts'
@@ -114,12 +112,6 @@ describe('a pod of mode node', () => {
       requests: { cpu: '100m', memory: '32Mi' },
       limits: { cpu: '100m', memory: '32Mi' },
     })
-  })
-
-  test('needs no native sidecars, and may run to completion', () => {
-    const job = pod({}, { restartPolicy: 'Never', initContainers: [{ name: 'migrate' }] })
-    const injection = inject(request(job, { ...NODE, hasNativeSidecars: false }))
-    expect(injection).toMatchObject({ kind: 'injected', warnings: [] })
   })
 
   test.each(SIDECAR_MODES)('can be changed to mode %s and back', (mode) => {

@@ -250,14 +250,6 @@ describe('a pod is rejected with a fix for', () => {
     expect(reasons).toEqual([expect.stringContaining('needs a known uid')])
   })
 
-  test('a pod that runs to completion, before Kubernetes 1.29', () => {
-    const job = pod({}, { restartPolicy: 'Never' })
-    expect(reasonsFor(job)).toEqual([])
-    expect(reasonsFor(job, { hasNativeSidecars: false })).toEqual([
-      expect.stringContaining('would never complete with a sidecar before Kubernetes 1.29'),
-    ])
-  })
-
   test('a pod that the webhook of azure-workload-identity would inject as well', () => {
     const metadata = { labels: USE, annotations: { [PROXY]: 'false', 'wimds.io/inject': 'true' } }
     expect(reasonsFor({ ...pod(), metadata })).toEqual([

@@ -9,7 +9,6 @@ test('creates its own certificate by default, and injects as wimds inject does',
     listen: { host: '::', port: 8443 },
     adminListen: { host: '::', port: 9440 },
     drainMs: 5000,
-    readsVersion: true,
     certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
     settings: {
       mode: 'loopback',
@@ -46,7 +45,6 @@ test('parses every flag', () => {
     '--cpu-limit=2',
     '--memory-request=1Mi',
     '--memory-limit=2Mi',
-    '--kubernetes-version=1.28',
   ]
   expect(parseWebhookOptions(flags)).toMatchObject({
     listen: { host: '127.0.0.1', port: 1 },
@@ -54,7 +52,6 @@ test('parses every flag', () => {
     drainMs: 1000,
     clientCaFile: '/ca.crt',
     defaultTenantId: 'contoso.com',
-    readsVersion: false,
     certificate: { kind: 'mounted', directory: '/tls' },
     settings: {
       mode: 'nft',
@@ -70,7 +67,6 @@ test('parses every flag', () => {
       tenantId: undefined,
       uid: undefined,
       audience: 'api://x',
-      hasNativeSidecars: false,
       resources: { cpuRequest: '1', cpuLimit: '2', memoryRequest: '1Mi', memoryLimit: '2Mi' },
     },
   })

@@ -97,11 +97,10 @@ spec:
     },
   )
 
-  test('restores the mount of a CA and a configuration, and a classic sidecar', async () => {
+  test('restores the mount of a CA and a configuration', async () => {
     const annotations = `metadata: {annotations: {wimds.io/config-map: wimds}}`
     const source = DEPLOYMENT.replace('  template:\n', `  template:\n    ${annotations}\n`)
-    const flags = ['--ca-config-map', 'ca', '--kubernetes-version', '1.27']
-    const text = await injected(source, ...flags)
+    const text = await injected(source, '--ca-config-map', 'ca')
     expect(text).toContain('wimds-ca')
     expect((await run(uninject, ['-'], text)).out).toBe(source)
   })

@@ -395,8 +395,8 @@ test('finds a cluster that forbids mutating webhooks', async () => {
 })
 
 test.each([
-  ['v1.26.9', '26', 'failed'],
-  ['v1.28.3', '28+', 'ok'],
+  ['v1.29.9', '29', 'failed'],
+  ['v1.30.3', '30+', 'ok'],
 ])('judges the API server %s', async (gitVersion, minor, status) => {
   const serverVersion = { gitVersion, major: '1', minor }
   const answers = [{ call: 'version', stdout: JSON.stringify({ serverVersion }) }]

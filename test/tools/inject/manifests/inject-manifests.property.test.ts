@@ -42,7 +42,6 @@ const PRINTERS: readonly ((value: unknown) => string)[] = [
 const styles = fc.record({
   print: fc.constantFrom(...PRINTERS),
   mode: fc.constantFrom(...ROUTING_MODES),
-  hasNativeSidecars: fc.boolean(),
   alwaysSetsNoProxy: fc.boolean(),
   credentials: fc.constantFrom({}, { 'wimds.io/sdk-credentials': 'managed-identity' }),
 })
@@ -109,7 +108,7 @@ describe('for every manifest', { timeout: 120_000 }, () => {
   test('the text parses to the pod that the patch gives, also when it is injected again', () => {
     fc.assert(
       fc.property(cases, ({ pod, print, mode }) => {
-        const other = { port: 8123, image: 'wimds:other', hasNativeSidecars: false }
+        const other = { port: 8123, image: 'wimds:other' }
         const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
         const result = inject(print(object), { mode })
         const once = injected(pod, { mode, ...OPTIONS })
