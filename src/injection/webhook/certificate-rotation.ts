@@ -2,17 +2,14 @@
 import { createPause, type Pause, retry } from '../../lib/retry.ts'
 import type { CertificateMaterial } from './certificates.ts'
 
-/**
- * Makes the API servers trust these CA certificates. Called at every check, since others may undo it. Returns a function
- * that resolves when they may have, or after a while.
- */
-export type PublishCa = (caPem: string) => Promise<() => Promise<void>>
-
 interface RotationOptions {
   /** Returns the certificate to serve now. */
   readonly getCertificate: (served: CertificateMaterial | undefined) => Promise<CertificateMaterial>
-  /** Absent if another program publishes the CA. */
-  readonly publishCa?: PublishCa | undefined
+  /**
+   * Makes the API servers trust these CA certificates. Called at every check, since others may undo it. Absent if another
+   * program publishes the CA.
+   */
+  readonly publishCa?: ((caPem: string) => Promise<void>) | undefined
   /** Reads the CAs of client certificates, PEM. Absent: callers need none. */
   readonly readClientCa?: (() => Promise<string>) | undefined
   /** Serves the certificate from the next handshake on. */
@@ -21,15 +18,16 @@ interface RotationOptions {
   readonly pause?: Pause
 }
 
-const CHECK_INTERVAL_MS = 10_000
+/** No pod that opts in can be created while the CA is not published, so a check comes soon after others have undone that. */
+const CHECK_INTERVAL_MS = 2000
+/** Between checks that fail. */
+const MAX_BACKOFF_MS = 10_000
 /** From publishing to serving a new certificate: every API server has to read the configuration. */
 const PROPAGATION_DELAY_MS = 5000
-/** Between a change and the check that follows: two controllers that undo each other are slowed down. */
-const CHANGE_DELAY_MS = 300
 
 export type CertificateRotation = ReturnType<typeof startCertificateRotation>
 
-/** Checks now, and again after every change or interval. A failed check leaves the served certificate in place. */
+/** Checks now, and again after every interval. A failed check leaves the served certificate in place. */
 export function startCertificateRotation({
   getCertificate,
   publishCa,
@@ -55,10 +53,9 @@ export function startCertificateRotation({
     }
   }
 
-  /** Returns a function that waits for a change of what was published, if it can. */
-  async function check() {
+  async function check(): Promise<void> {
     const wanted = await getCertificate(served)
-    const waitForChange = await publishCa?.(wanted.caPem)
+    await publishCa?.(wanted.caPem)
     const isOther = wanted.certPem !== served?.certPem
     if (isOther && publishCa !== undefined && served !== undefined) {
       await pause(PROPAGATION_DELAY_MS)
@@ -69,24 +66,14 @@ export function startCertificateRotation({
       served = wanted
       clientCa = wantedClientCa
     }
-    return waitForChange
   }
 
   async function rotate(): Promise<void> {
+    const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))
     while (!signal.aborted) {
-      try {
-        const waitForChange = await retry(check, {
-          onError,
-          signal,
-          pause: (ms) => pause(Math.min(ms, CHECK_INTERVAL_MS)),
-        })
-        await waitForChange?.()
-        await pause(waitForChange === undefined ? CHECK_INTERVAL_MS : CHANGE_DELAY_MS)
-      } catch (error) {
-        // Changes cannot be watched.
-        if (!signal.aborted) onError(error)
-        await pause(CHECK_INTERVAL_MS)
-      }
+      // Fails only because of the shutdown.
+      await retry(check, { onError, signal, pause: backOff }).catch(() => {})
+      await pause(CHECK_INTERVAL_MS)
     }
   }
 

@@ -1,12 +1,13 @@
 /** Keeps the certificate of the replicas in a Secret, and publishes its CA in the webhook's configuration. */
 import * as z from 'zod/mini'
 import { type ApiServer, hasStatus, ifFound } from '../../kubernetes/api-client.ts'
-import type { PublishCa } from './certificate-rotation.ts'
 import type { CertificateMaterial, CertificateStore } from './certificates.ts'
 
 const Strings = z.nullish(z.record(z.string(), z.string()))
-const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
-const Secret = z.extend(Versioned, { data: Strings })
+const Secret = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  data: Strings,
+})
 
 /** The names of the objects that the replicas share. */
 interface CertificateNames {
@@ -19,7 +20,7 @@ interface CertificateNames {
 export function createCertificateStore(
   api: ApiServer,
   { namespace, secret: name, configuration }: CertificateNames,
-): CertificateStore & { readonly publishCa: PublishCa } {
+): CertificateStore {
   const title = `the Secret ${namespace}/${name}`
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
@@ -62,17 +63,13 @@ export function createCertificateStore(
         throw error
       }
     },
-    async publishCa(caPem) {
-      const resourceVersion = await writeCa(api, configuration, caPem)
-      return () => waitForChange(api, configuration, resourceVersion)
-    },
   }
 }
 
 const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations'
 
 const Configuration = z.object({
-  metadata: z.object({ name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+  metadata: z.object({ name: z.string(), uid: z.string() }),
   webhooks: z.nullish(
     z.array(
       z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.nullish(z.string()) }) }),
@@ -95,10 +92,10 @@ async function readOwner(api: ApiServer, configuration: string) {
   }
 }
 
-/** Writes the CA certificates into every webhook of the configuration that has others. Returns its resource version. */
-async function writeCa(api: ApiServer, name: string, caPem: string): Promise<string> {
+/** Writes the CA certificates into every webhook of the configuration that has others. */
+export async function publishCa(api: ApiServer, name: string, caPem: string): Promise<void> {
   const caBundle = encodeBase64(caPem)
-  const { metadata, webhooks } = await readConfiguration(api, name)
+  const { webhooks } = await readConfiguration(api, name)
   const body = (webhooks ?? []).flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === caBundle
       ? []
@@ -108,31 +105,10 @@ async function writeCa(api: ApiServer, name: string, caPem: string): Promise<str
           { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle },
         ],
   )
-  if (body.length === 0) return metadata.resourceVersion
+  if (body.length === 0) return
   const action = `write the caBundle of the MutatingWebhookConfiguration ${name}`
   const call = { action, method: 'PATCH' as const, path: `${CONFIGURATIONS}/${name}`, body }
-  return (await api.call(call, Versioned)).metadata.resourceVersion
-}
-
-/** The API server ends the watch after this many seconds. */
-const WATCH_SECONDS = 10
-
-/** Waits for a change since that version, or the end of the watch. Events are not parsed: the configuration is read again after any. */
-async function waitForChange(api: ApiServer, name: string, resourceVersion: string): Promise<void> {
-  const query = new URLSearchParams({
-    watch: 'true',
-    fieldSelector: `metadata.name=${name}`,
-    resourceVersion,
-    timeoutSeconds: `${WATCH_SECONDS}`,
-  })
-  const call = {
-    action: `watch the MutatingWebhookConfiguration ${name}`,
-    path: `${CONFIGURATIONS}?${query.toString()}`,
-    timeoutMs: (WATCH_SECONDS + 10) * 1000,
-  }
-  await api.stream(call, async (body) => {
-    for await (const _ of body) return
-  })
+  await api.call(call, z.unknown())
 }
 
 function parseSecret(data: z.infer<typeof Strings>): CertificateMaterial | undefined {

@@ -10,7 +10,7 @@ import {
   readClientCa,
   readMountedCertificate,
 } from './certificates.ts'
-import { createCertificateStore } from './certificate-store.ts'
+import { createCertificateStore, publishCa } from './certificate-store.ts'
 import { createWebhookMetrics } from './webhook-metrics.ts'
 import { createReviewServer, serveCertificate } from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
@@ -144,6 +144,6 @@ function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
       ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
-    publishCa: store.publishCa,
+    publishCa: (caPem: string) => publishCa(api, certificate.configuration, caPem),
   }
 }

@@ -1,16 +1,19 @@
 /** The certificate's Secret and the CA's configuration, in an API server that fails and has conflicts. */
 import { afterEach, describe, expect, test } from 'vitest'
 import { connectToApiServer } from '../../../src/kubernetes/api-client.ts'
-import { createCertificateStore } from '../../../src/injection/webhook/certificate-store.ts'
+import {
+  createCertificateStore,
+  publishCa,
+} from '../../../src/injection/webhook/certificate-store.ts'
 import {
   answer,
   CONFIGURATION,
   CONFIGURATION_UID,
   CREATE_SECRET,
+  PATCH_CONFIGURATION,
   PATCH_SECRET,
   READ_SECRET,
   startApiServer,
-  WATCH,
 } from '../../fixtures/api-server.ts'
 
 let calls = new AbortController()
@@ -75,21 +78,44 @@ describe('the certificate store', () => {
   })
 })
 
-const wait = async () => (await connect().publishCa('a'))()
+describe('publishCa', () => {
+  const CA = Buffer.from(MATERIAL.caPem).toString('base64')
 
-describe('waitForChange', () => {
-  test('resolves when the API server ends the watch', async () => {
-    await using api = await startApiServer()
-    const changed = wait()
-    await expect.poll(() => api.watches.length).toBe(1)
-    api.watches[0]?.end()
-    await changed
-  })
-
-  test('throws if the watch is refused', async () => {
-    await using _ = await startApiServer({ [WATCH]: (response) => answer(response, 403, {}) })
-    await expect(wait()).rejects.toThrow(
-      'cannot watch the MutatingWebhookConfiguration wimds: the API server answered 403',
+  test.each([
+    ['no webhook has it yet', [{}, {}], [0, 1]],
+    ['one has another', [{ caBundle: CA }, { caBundle: 'b3RoZXI=' }], [1]],
+  ])('writes the CA into the webhooks that lack it if %s', async (_, configs, written) => {
+    let patch = ''
+    await using _api = await startApiServer({
+      [CONFIGURATION]: (response) => answer(response, 200, configuration(configs)),
+      [PATCH_CONFIGURATION]: (response, _count, body) => {
+        patch = body
+        answer(response, 200, {})
+      },
+    })
+    await publishCa(connectToApiServer(calls.signal), 'wimds', MATERIAL.caPem)
+    expect(JSON.parse(patch)).toEqual(
+      written.flatMap((index) => [
+        { op: 'test', path: `/webhooks/${index}/name`, value: `webhook-${index}` },
+        { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: CA },
+      ]),
     )
   })
+
+  test('writes nothing where every webhook has the CA', async () => {
+    await using api = await startApiServer({
+      [CONFIGURATION]: (response) => answer(response, 200, configuration([{ caBundle: CA }])),
+    })
+    await publishCa(connectToApiServer(calls.signal), 'wimds', MATERIAL.caPem)
+    expect(api.calls(PATCH_CONFIGURATION)).toBe(0)
+  })
+})
+
+/** Returns the configuration with a webhook for each of these. */
+const configuration = (clientConfigs: readonly object[]) => ({
+  metadata: { name: 'wimds', uid: CONFIGURATION_UID },
+  webhooks: clientConfigs.map((clientConfig, index) => ({
+    name: `webhook-${index}`,
+    clientConfig,
+  })),
 })
