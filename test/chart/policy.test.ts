@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
-import { SET_BY_INJECTION } from '../../src/injection/injector/injection-flags.ts'
+import { SET_BY_INJECTION } from '../../src/injection/injector/injection-settings.ts'
 import { POD_SETTINGS } from '../../src/kubernetes/pod-settings.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 

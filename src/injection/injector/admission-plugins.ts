@@ -8,7 +8,7 @@ import {
   SIDECAR,
   type VolumeMount,
 } from '../../kubernetes/pod.ts'
-import { formatResources, type Resources } from './resources.ts'
+import { formatResources } from './resources.ts'
 
 /**
  * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
@@ -25,9 +25,9 @@ export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
 
 /**
  * Returns the injected pod with what admission plugins have set in the containers of an earlier call: they run
- * between the two calls and not again, and validate afterwards. Of the amounts of resources that LimitRanger has set,
- * those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier
- * injection can set no more than that.
+ * between the two calls and not again, and validate afterwards. Of a container of which LimitRanger has set amounts of
+ * resources, those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an
+ * earlier injection can set no more than that.
  */
 export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
   const earlier = new Map(allContainers(before).map((container) => [container.name, container]))
@@ -35,10 +35,16 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
   function keep(container: Container): Container {
     const old = isInjected(container) ? earlier.get(container.name) : undefined
     if (old === undefined) return container
+    const { resources } = container
     return {
       ...container,
       ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
-      resources: addLimitRangerAmounts(container.resources, before, old),
+      ...(hasDefaults(before, old) && {
+        resources: formatResources(
+          { ...old.resources?.requests, ...resources?.requests },
+          { ...old.resources?.limits, ...resources?.limits },
+        ),
+      }),
     }
   }
 
@@ -58,25 +64,9 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
  * app; cpu limit for init container wimds`.
  */
 const LIMIT_RANGER = 'kubernetes.io/limit-ranger'
-const RECORD = /^(.+) (request|limit) for (?:init )?container (\S+)$/
 
-/** Returns the resources with the amounts that LimitRanger has set in this container of the pod, and they do not have. */
-function addLimitRangerAmounts(resources: Resources, pod: Pod, old: Container): Resources {
-  const added: Record<'request' | 'limit', Record<string, string | number | undefined>> = {
-    request: {},
-    limit: {},
-  }
-  const [, records = ''] = pod.metadata?.annotations?.[LIMIT_RANGER]?.split(': ', 2) ?? []
-  for (const record of records.split('; ')) {
-    const [, kinds = '', amount, name] = RECORD.exec(record) ?? []
-    if (name !== old.name) continue
-    for (const kind of kinds.split(', ')) {
-      if (amount === 'request') added.request[kind] = old.resources?.requests?.[kind]
-      else added.limit[kind] = old.resources?.limits?.[kind]
-    }
-  }
-  return formatResources(
-    { ...added.request, ...resources?.requests },
-    { ...added.limit, ...resources?.limits },
-  )
+/** Returns true if LimitRanger has set an amount in this container of the pod. */
+function hasDefaults({ metadata }: Pod, { name }: Container): boolean {
+  const records = metadata?.annotations?.[LIMIT_RANGER]?.split('; ') ?? []
+  return records.some((record) => record.endsWith(` container ${name}`))
 }

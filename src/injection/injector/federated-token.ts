@@ -1,4 +1,4 @@
-/** Finds the projected service-account token in a pod: the volume of AKS, one of the pod's, or a new one. */
+/** Finds the projected service-account token in a pod: the one that a container names, or a new one. */
 import { posix } from 'node:path'
 import { isFederationAudience } from '../../lib/clouds.ts'
 import {
@@ -22,10 +22,6 @@ export const READABLE = ['/var/run/secrets', '/run/secrets'] as const
 /** The kubelet rotates the token at 80 % of this. Entra rejects one that is valid for longer than a day. */
 const EXPIRATION_SECONDS = 3600
 
-/** The names of the volume that the AKS webhook adds, before and since its release 1.6. */
-const AKS_VOLUME = /^azure-identity-token$|^azure-workload-identity-reserved-/
-const AKS_MOUNT_PATH = '/var/run/secrets/azure/tokens'
-
 /** The variables that the AKS webhook sets with the token; the sidecar gets them too. */
 const AKS_VARIABLES = [
   'AZURE_CLIENT_ID',
@@ -47,7 +43,7 @@ export function findFederatedToken(
   expirationSeconds = EXPIRATION_SECONDS,
 ) {
   const tokens = findTokens(pod)
-  const found = findNamedToken(pod, tokens) ?? findAksToken(tokens)
+  const found = findNamedToken(pod, tokens)
   const { file, mount } = found ?? mountWhole(TOKEN_VOLUME, TOKEN_FILE)
   const serviceAccountToken = { audience, expirationSeconds, path: TOKEN_FILE }
   const volume: Volume = { name: TOKEN_VOLUME, projected: { sources: [{ serviceAccountToken }] } }
@@ -102,15 +98,9 @@ function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
 }
 
 /** Mounts the whole volume where the sidecar's image may read. */
-function mountWhole(name: string, path: string, mountPath = MOUNT_PATH): Location {
-  return { file: posix.join(mountPath, path), mount: { name, mountPath, readOnly: true } }
-}
-
-/** Finds the volume of the AKS webhook by its name, if no container says where it is mounted. */
-function findAksToken(tokens: Tokens): Location | undefined {
-  const [volume, [token] = []] = [...tokens].find(([name]) => AKS_VOLUME.test(name)) ?? []
-  if (volume === undefined || token === undefined) return undefined
-  return mountWhole(volume, token.path, AKS_MOUNT_PATH)
+function mountWhole(name: string, path: string): Location {
+  const mount = { name, mountPath: MOUNT_PATH, readOnly: true }
+  return { file: posix.join(MOUNT_PATH, path), mount }
 }
 
 /**

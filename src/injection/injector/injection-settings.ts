@@ -1,9 +1,20 @@
-/** Settings of the injector, which the operator gives. A pod's annotations override some of them. */
+/**
+ * Settings of the injector. The operator gives them, by flags that `wimds inject` and `wimds webhook` share. A pod's
+ * annotations override some of them.
+ */
+import type * as z from 'zod/mini'
+import {
+  findConflict,
+  type FlagDeclarations,
+  type Flags,
+  parseSettingFlag,
+} from '../../lib/args.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { VERSION } from '../../lib/version.ts'
-import { choice, createSchema, reject } from '../../broker/config/parsers.ts'
+import { IS_RELEASED, VERSION } from '../../lib/version.ts'
+import { choice, createSchema, integer, matching, reject } from '../../broker/config/parsers.ts'
+import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
 import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
 
@@ -107,4 +118,140 @@ export const INJECTION_DEFAULTS: InjectionSettings = {
   audience: DEFAULT_AUDIENCE,
   alwaysSetsNoProxy: false,
   injectByDefault: false,
+}
+
+/** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
+export const INJECTION_FLAGS = {
+  'image-registry': {
+    value: 'REGISTRY',
+    group: 'Injection',
+    help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; this version is not published yet'})`,
+  },
+  image: {
+    value: 'IMAGE',
+    help: "the sidecar's image (default REGISTRY/wimds of this version)",
+  },
+  'redirect-image': {
+    value: 'IMAGE',
+    help: "the init container's image (default REGISTRY/wimds-redirect of this version)",
+  },
+  'gate-image': {
+    value: 'IMAGE',
+    help: "the init container's image in mode node (default REGISTRY/wimds-gate of this version)",
+  },
+  'image-pull-policy': {
+    value: 'POLICY',
+    choices: PULL_POLICIES,
+    help: 'pull policy of these images (default: that of Kubernetes)',
+  },
+  env: {
+    value: 'NAME=VALUE',
+    isRepeatable: true,
+    help: 'a variable for the sidecar that injection does not set',
+  },
+  'ca-config-map': {
+    value: 'NAME[/KEY]',
+    help: "a ConfigMap in the pod's namespace with CA certificates that the sidecar trusts (key ca.crt)",
+  },
+  'ca-secret': { value: 'NAME[/KEY]', help: 'the same from a Secret' },
+  'always-set-no-proxy': {
+    help: 'set NO_PROXY in every container; without the flag only where a variable or envFrom may set a proxy',
+  },
+  uid: {
+    value: 'UID|none',
+    help: `the sidecar's uid (default ${DEFAULT_UID}); none leaves it to the cluster`,
+  },
+} as const satisfies FlagDeclarations
+
+type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode'
+
+/**
+ * Returns the injector's settings, without those that override the ServiceAccount. If problems were added to the
+ * list, the result must not be used.
+ */
+export function parseInjectionSettings(
+  flags: Pick<Flags<InjectionFlag>, 'has' | 'value' | 'values'>,
+  problems: string[],
+): InjectionSettings {
+  const defaults = INJECTION_DEFAULTS
+  const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
+    parseSettingFlag(flags, name, schema, problems)
+  const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
+  problems.push(
+    ...sidecarEnv.flatMap(findValueProblems),
+    ...findConflict(flags, ['ca-config-map', 'ca-secret']),
+  )
+  const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
+    read(name, SHARED_SETTINGS[name]),
+  )
+  const ca = configMap ?? secret
+  if (ca !== undefined && sidecarEnv.some(({ name }) => name === 'WIMDS_CA_FILE')) {
+    problems.push(
+      '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
+    )
+  }
+  const images = imagesIn(read('image-registry', registryName) ?? PUBLIC_REGISTRY)
+  return {
+    ...defaults,
+    mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
+    image: read('image', imageName) ?? images.image,
+    redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
+    gateImage: read('gate-image', imageName) ?? images.gateImage,
+    imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
+    sidecarEnv,
+    ca,
+    uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? defaults.uid),
+    alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
+  }
+}
+
+/** Both may be placeholders, such as `${REGISTRY}` and `${REGISTRY}/wimds`. */
+const registryName = matching(
+  /^(?!https?:)\S*[^\s/]$/,
+  'of the form HOST[:PORT][/PATH], such as example.azurecr.io',
+)
+const imageName = matching(/^\S+$/, 'the name of an image')
+
+/** The alternative to a variable that injection sets. The chart has the same names (injection.env). */
+export const SET_BY_INJECTION: ReadonlyMap<string, string> = new Map([
+  [
+    'AZURE_CLIENT_ID',
+    'the annotation azure.workload.identity/client-id of the ServiceAccount, or --client-id of wimds inject',
+  ],
+  ['AZURE_TENANT_ID', '--tenant-id'],
+  ['AZURE_FEDERATED_TOKEN_FILE', 'AZURE_FEDERATED_TOKEN_FILE of a container of the pod'],
+  ['WIMDS_MODE', '--mode'],
+  ['WIMDS_LISTEN', 'the annotation wimds.io/port of the pod'],
+  ['WIMDS_ADMIN_LISTEN', 'the annotation wimds.io/admin-port of the pod'],
+  ['WIMDS_CONFIG', 'the annotation wimds.io/config-map of the pod'],
+])
+
+function parseVariable(entry: string, problems: string[]): EnvVar[] {
+  const [, name, value] = /^([-._a-zA-Z][-._a-zA-Z0-9]*)=([^]*)$/.exec(entry) ?? []
+  if (name !== undefined && value !== undefined) {
+    const instead = SET_BY_INJECTION.get(name)
+    if (instead === undefined) return [{ name, value }]
+    problems.push(`--env must not have ${name}, which injection sets. Fix: use ${instead}`)
+    return []
+  }
+  // The value may be a secret, so the message does not repeat it.
+  problems.push('--env must be NAME=VALUE')
+  return []
+}
+
+/** Validates a setting by itself. An empty one counts as unset, and a value with $(NAME) is not known yet. */
+function findValueProblems({ name, value }: EnvVar): string[] {
+  if (typeof value !== 'string' || value === '' || value.includes('$(')) return []
+  const schemas: Readonly<Record<string, z.ZodMiniType>> = Settings.shape
+  const issues = schemas[name]?.safeParse(value).error?.issues ?? []
+  return issues.map(({ message }) => `--env ${name}: ${message}`)
+}
+
+/** The numbers of runAsUser, without root. */
+const uid = integer({ min: 1, max: 2_147_483_647 })
+
+/** Returns a warning for each variable of `--env` that looks like a setting and is none. */
+export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
+  const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
+  return findUnknownSettings(env).map((text) => `--env: ${text}`)
 }

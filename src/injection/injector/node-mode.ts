@@ -4,8 +4,6 @@ import type { Plan } from './injection-plan.ts'
 import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
 
-const IDENTITY_HEADER_SECRET = 'identity-header-secret'
-
 /** Annotations without a counterpart for a single pod of mode node. */
 const OF_SIDECAR = [
   'admin-port',
@@ -14,32 +12,29 @@ const OF_SIDECAR = [
   'https-proxy',
   'https-proxy-secret',
   'no-proxy',
-  IDENTITY_HEADER_SECRET,
+  'identity-header-secret',
 ]
 const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
 
 const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
-const IDENTITY_HEADER = 'WIMDS_IDENTITY_HEADER'
 
 /** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
-export function findNodeModeProblems(pod: Pod, { settings, token, sidecarEnv }: Plan): string[] {
+export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
+  const { settings, options, token, sidecarEnv } = plan
   const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
   const otherMode = `set ${PREFIX}mode to ${others || 'a mode with a sidecar, once it is allowed'}`
   const runtime = findRuntimeProblem(pod.spec['runtimeClassName'])
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  const ofSidecar = findAnnotations(pod, OF_SIDECAR)
-  const unknown = sidecarEnv
-    .filter((entry) => POD_SETTINGS.has(entry.name) && !isKnown(entry))
-    // Comes from this annotation then, which is rejected by itself.
-    .filter(
-      ({ name }) =>
-        name !== IDENTITY_HEADER || !ofSidecar.includes(PREFIX + IDENTITY_HEADER_SECRET),
-    )
+  // An annotation that names the Secret of the header is rejected by itself.
+  const fromAnnotation = options.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
+  const unknown = sidecarEnv.filter(
+    (entry) => POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),
+  )
   return [
     ...(runtime === undefined ? [] : [runtime]),
-    ...ofSidecar.map(
+    ...findAnnotations(pod, OF_SIDECAR).map(
       (name) =>
         `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,
     ),

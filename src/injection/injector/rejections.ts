@@ -5,13 +5,14 @@ import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
 import {
+  findEndpointProblems,
   findOtherCredentials,
+  formatListenAddress,
   MANAGED_IDENTITY_ONLY,
   PRODUCTION_CREDENTIALS,
   SDK_CREDENTIALS,
   takesNoProxyFromElsewhere,
 } from './app-environment.ts'
-import { findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -37,9 +38,12 @@ interface Findings {
 /** Checks a pod without an earlier injection, and the plan for it. */
 export function checkPod(pod: Pod, plan: Plan): Findings {
   const { options, settings, hasPassThrough } = plan
-  const isNode = settings.mode === 'node'
+  const isNode = plan.settings.mode === 'node'
   const apps = allContainers(pod).filter(({ name }) => !options.skipped.has(name))
-  const endpoints = apps.flatMap((app) => findEndpointProblems(app, plan))
+  const { mode, port } = settings
+  const hasIdentityHeader = plan.identityHeader !== undefined
+  const endpoint = { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
+  const endpoints = apps.flatMap((app) => findEndpointProblems(app, endpoint))
   return {
     rejections: [
       ...options.problems,

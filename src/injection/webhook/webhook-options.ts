@@ -2,7 +2,6 @@
 import { address, duration, tenant } from '../../broker/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, overrideResources } from '../injector/resources.ts'
-import { type InjectionSettings, SHARED_SETTINGS } from '../injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
 import {
   type CommandDeclaration,
@@ -10,7 +9,12 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { INJECTION_FLAGS, parseInjectionSettings } from '../injector/injection-flags.ts'
+import {
+  INJECTION_FLAGS,
+  type InjectionSettings,
+  parseInjectionSettings,
+  SHARED_SETTINGS,
+} from '../injector/injection-settings.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 
 export const WEBHOOK = {

@@ -1,8 +1,11 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
-import { findUnknownVariables } from '../../injection/injector/injection-flags.ts'
 import { readRecord } from '../../injection/injector/injection-record.ts'
 import { allContainers } from '../../kubernetes/pod.ts'
-import { imagesIn, PUBLIC_REGISTRY } from '../../injection/injector/injection-settings.ts'
+import {
+  findUnknownVariables,
+  imagesIn,
+  PUBLIC_REGISTRY,
+} from '../../injection/injector/injection-settings.ts'
 import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
 import { injectManifests } from './manifests/inject-manifests.ts'
 import { parseFlags } from '../../lib/args.ts'

@@ -2,7 +2,7 @@
 import {
   INJECTION_FLAGS,
   parseInjectionSettings,
-} from '../../injection/injector/injection-flags.ts'
+} from '../../injection/injector/injection-settings.ts'
 import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'

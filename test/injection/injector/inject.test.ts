@@ -459,15 +459,6 @@ describe('the projected token', () => {
     expect(volumeMounts).toMatchObject([binding, direct])
   })
 
-  test('is found by the volume’s name alone', () => {
-    const volumes = [tokenVolume('azure-identity-token', ['azure-identity-token'])]
-    const result = injected(withSpec({ volumes }))
-    expect(result.spec.volumes).toEqual(volumes)
-    expect(envOf(result, 'wimds')).toMatchObject({
-      [TOKEN_FILE]: '/var/run/secrets/azure/tokens/azure-identity-token',
-    })
-  })
-
   test('gets a volume of the injector if the variable names a file that the pod does not project', () => {
     const result = injected(podOf({ env: variables({ [TOKEN_FILE]: '/etc/token' }) }))
     expect(namesOf(result.spec.volumes)).toEqual(['wimds-token'])

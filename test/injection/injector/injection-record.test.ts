@@ -246,7 +246,7 @@ describe('between two calls of the webhook', () => {
     },
   )
 
-  test('amounts that LimitRanger did not set are not kept', () => {
+  test('amounts of a container that LimitRanger did not change are not kept', () => {
     const once = injected(pod())
     const policy = { imagePullPolicy: 'Always' }
     expect(injected(changed(once, changes), {}, AT_ADMISSION)).toEqual(changed(once, policy))

@@ -1,7 +1,6 @@
 /** Checks whether the variables of the application's containers lead SDKs to the sidecar, which mode env needs. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
-import { formatListenAddress } from '../../../injection/injector/app-environment.ts'
-import { leadsToSidecar } from '../../../injection/injector/endpoint-variables.ts'
+import { formatListenAddress, leadsToSidecar } from '../../../injection/injector/app-environment.ts'
 import {
   type Container,
   findVariable,
