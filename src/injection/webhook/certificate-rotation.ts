@@ -68,8 +68,9 @@ export function startCertificateRotation({
     }
   }
 
+  const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))
+
   async function rotate(): Promise<void> {
-    const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))
     while (!signal.aborted) {
       // Fails only because of the shutdown.
       await retry(check, { onError, signal, pause: backOff }).catch(() => {})

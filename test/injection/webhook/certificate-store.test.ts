@@ -84,9 +84,9 @@ describe('publishCa', () => {
   test.each([
     ['no webhook has it yet', [{}, {}], [0, 1]],
     ['one has another', [{ caBundle: CA }, { caBundle: 'b3RoZXI=' }], [1]],
-  ])('writes the CA into the webhooks that lack it if %s', async (_, configs, written) => {
+  ])('writes the CA into the webhooks that lack it if %s', async (...[, configs, written]) => {
     let patch = ''
-    await using _api = await startApiServer({
+    await using _ = await startApiServer({
       [CONFIGURATION]: (response) => answer(response, 200, configuration(configs)),
       [PATCH_CONFIGURATION]: (response, _count, body) => {
         patch = body
