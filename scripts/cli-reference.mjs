@@ -3,11 +3,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { declareAll } from '../src/cli/commands.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
-import { formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
+import { declareAll, formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
 
 const commands = await declareAll()
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))

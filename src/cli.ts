@@ -1,8 +1,8 @@
 /** The command line: argv → one command → an exit code. */
 import { printError } from './lib/print-error.ts'
 import { EXIT_USAGE, SIGNAL_EXIT_CODES } from './cli/exit-codes.ts'
-import type { CommandIo } from './lib/command.ts'
-import { COMMANDS, HELP_COMMAND, isNotInstalled } from './cli/commands.ts'
+import type { Command, CommandIo } from './lib/command.ts'
+import { findCommand, isNotInstalled } from './cli/commands.ts'
 import { formatProblem } from './lib/errors.ts'
 import { exitWithError, formatCrash } from './cli/failures.ts'
 
@@ -24,30 +24,30 @@ const NOT_INSTALLED = {
 }
 
 /** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
-const loadDropIn = async () => (await import('./cli/drop-in.ts')).dropIn
+const dropIn: Command = async (args, io) => (await import('./cli/drop-in.ts')).dropIn(args, io)
+
+/** Explains the other commands, also one that is unknown. */
+const help: Command = async (args, io) => (await import('./cli/help.ts')).help(args, io)
 
 let isLongRunning = false
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name = 'help', ...args] = argv
   const isDropIn = name.startsWith('-')
+  const command = findCommand(name)
   try {
-    if (asksForHelp(argv)) return await (await HELP_COMMAND.load())(findHelpTopic(argv), io)
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+    if (asksForHelp(argv)) return await help(findHelpTopic(argv), io)
     isLongRunning = isDropIn || LONG_RUNNING.has(name)
-    if (isDropIn) return await (await loadDropIn())(argv, io)
-    // An unknown command is one that `help` cannot explain.
-    if (command === undefined) return await (await HELP_COMMAND.load())([name], io)
-    return await (
-      await command.load()
-    )(args, io)
+    if (isDropIn) return await dropIn(argv, io)
+    if (command === undefined) return await help(name === 'help' ? args : [name], io)
+    const execute = await command.load()
+    return await execute(args, io)
   } catch (error) {
     if (isNotInstalled(error)) {
       printError(io, `wimds ${name}`, formatProblem(NOT_INSTALLED))
       return EXIT_USAGE
     }
-    const isCommand = Object.hasOwn(COMMANDS, name) && name !== 'help'
-    return exitWithError(io, isCommand ? `wimds ${name}` : 'wimds', error)
+    return exitWithError(io, command === undefined ? 'wimds' : `wimds ${name}`, error)
   }
 }
 

@@ -1,4 +1,4 @@
-/** The commands, in the order of `wimds help`. Each is loaded when it is needed, so that none pays for another. */
+/** The commands but `help`, in its order. Each is loaded when it is needed, so that none pays for another. */
 import type { CommandDeclaration } from '../lib/args.ts'
 import type { Command } from '../lib/command.ts'
 
@@ -6,12 +6,6 @@ interface CommandEntry {
   readonly load: () => Promise<Command>
   /** Loads the flags and help texts. */
   readonly declare: () => Promise<CommandDeclaration>
-}
-
-/** Explains the others, also a command that is unknown. */
-export const HELP_COMMAND: CommandEntry = {
-  load: async () => (await import('./help.ts')).createHelp({ declare, declareAll }),
-  declare: async () => (await import('./help.ts')).HELP,
 }
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -34,7 +28,6 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   demo: entry(() => import('../tools/demo/demo.ts'), 'demo', 'DEMO'),
   simulate: entry(() => import('../tools/simulator/simulate.ts'), 'simulate', 'SIMULATE'),
   version: entry(() => import('./version-command.ts'), 'version', 'VERSION_COMMAND'),
-  help: HELP_COMMAND,
 }
 
 /** Returns the entry of a command: the names of the function and of its declaration in the module. */
@@ -49,22 +42,9 @@ function entry<Name extends string, Declaration extends string>(
   }
 }
 
-/** Loads the declaration of a command; undefined for an unknown one. */
-export async function declare(name: string): Promise<CommandDeclaration | undefined> {
-  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.declare() : undefined
-}
-
-/** Loads the declarations of the commands that are installed here, for help and docs/cli.md. */
-export async function declareAll(): Promise<readonly CommandDeclaration[]> {
-  const declarations = await Promise.all(
-    Object.values(COMMANDS).map(async (command) =>
-      command.declare().catch((error: unknown) => {
-        if (isNotInstalled(error)) return []
-        throw error
-      }),
-    ),
-  )
-  return declarations.flat()
+/** Returns the entry of a command; undefined for `help` and for an unknown one. */
+export function findCommand(name: string): CommandEntry | undefined {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 }
 
 /** Returns whether a module is missing: each image has the commands that it needs, and no others. */

@@ -2,7 +2,8 @@
 import { UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, type FlagDeclaration, GROUPS, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
-import { type Command, EXIT_NOT_CHECKED } from '../lib/command.ts'
+import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
+import { COMMANDS, findCommand, isNotInstalled } from './commands.ts'
 import { EXIT_CODES, EXIT_USAGE } from './exit-codes.ts'
 import { DROP_IN } from './drop-in.ts'
 
@@ -18,33 +19,35 @@ export const HELP = {
 
 type Commands = readonly CommandDeclaration[]
 
-interface CommandSource {
-  /** Returns undefined for an unknown command. */
-  readonly declare: (name: string) => Promise<CommandDeclaration | undefined>
-  readonly declareAll: () => Promise<Commands>
+/** Loads the declarations of the commands that are installed here. */
+export async function declareAll(): Promise<Commands> {
+  const declarations = await Promise.all(
+    Object.values(COMMANDS).map(async (command) =>
+      command.declare().catch((error: unknown) => {
+        if (isNotInstalled(error)) return []
+        throw error
+      }),
+    ),
+  )
+  return [...declarations.flat(), HELP]
 }
 
-/**
- * Creates the command. It explains the command that is named, or lists all, and returns 0. It throws a `UsageError` for
- * an unknown one.
- */
-export function createHelp({ declare, declareAll }: CommandSource): Command {
-  return async (args, { stdout }) => {
-    const { positionals, problems } = parseFlags(args, HELP.flags, 1)
-    const [name] = positionals
-    if (problems.length > 0) throw new UsageError(problems)
-    if (name === undefined) {
-      stdout.write(formatOverview(await declareAll()))
-      return 0
-    }
-    const command = await declare(name)
-    if (command === undefined) {
-      const names = (await declareAll()).map((each) => each.name)
-      throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
-    }
-    stdout.write(formatHelp(command))
+/** Explains the command that is named, or lists all, and returns 0. Throws a `UsageError` for an unknown one. */
+export async function help(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+  const { positionals, problems } = parseFlags(args, HELP.flags, 1)
+  const [name] = positionals
+  if (problems.length > 0) throw new UsageError(problems)
+  if (name === undefined) {
+    stdout.write(formatOverview(await declareAll()))
     return 0
   }
+  const command = name === HELP.name ? HELP : await findCommand(name)?.declare()
+  if (command === undefined) {
+    const names = (await declareAll()).map((each) => each.name)
+    throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
+  }
+  stdout.write(formatHelp(command))
+  return 0
 }
 
 function formatOverview(commands: Commands): string {

@@ -1,7 +1,7 @@
 /** The usage and the argument errors of every command. */
 import { expect, test } from 'vitest'
-import { COMMANDS as ENTRIES, declare, declareAll } from '../../src/cli/commands.ts'
-import { createHelp } from '../../src/cli/help.ts'
+import { COMMANDS as ENTRIES } from '../../src/cli/commands.ts'
+import { declareAll, help } from '../../src/cli/help.ts'
 import { Settings } from '../../src/broker/config/settings.ts'
 import type { Command } from '../../src/lib/command.ts'
 import { findPiece } from './secrets.ts'
@@ -9,13 +9,13 @@ import { captureIo, runCommand } from '../tools/capture.ts'
 
 const COMMANDS = await Promise.all(
   Object.entries(ENTRIES)
-    .filter(([name]) => name !== 'version' && name !== 'help')
+    .filter(([name]) => name !== 'version')
     .map(async ([name, { load }]): Promise<[string, Command]> => [name, await load()]),
 )
 
 test('wimds help serve lists the variables and their defaults', async () => {
   const io = captureIo({})
-  await createHelp({ declare, declareAll })(['serve'], io)
+  await help(['serve'], io)
   for (const name of Object.keys(Settings.shape)) expect(io.out()).toContain(`\n  ${name}`)
   expect(io.out()).toMatch(/ WIMDS_LOG_LEVEL +info\n/)
 })
@@ -24,7 +24,7 @@ test.each(await declareAll())(
   '$name has its usage, flags and exit codes explained',
   async (command) => {
     const io = captureIo()
-    expect(await createHelp({ declare, declareAll })([command.name], io)).toBe(0)
+    expect(await help([command.name], io)).toBe(0)
     expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
     for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
     expect(io.out()).toContain('-h, --help')
