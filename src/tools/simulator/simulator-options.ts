@@ -62,7 +62,11 @@ type SimulateFlags = Flags<keyof typeof SIMULATE.flags>
  */
 export async function readSimulateOptions(flags: SimulateFlags): Promise<SimulatorOptions> {
   const problems = [...flags.problems]
-  const listen = parseListen(flags, problems)
+  const listen = {
+    entra: parseSettingFlag(flags, 'listen', address, problems),
+    issuer: parseSettingFlag(flags, 'issuer-listen', address, problems),
+    vault: parseSettingFlag(flags, 'vault-listen', address, problems),
+  }
   const tls = await readCertificate(flags, problems)
   const hosts = flags.values('host')
   for (const host of hosts.filter((each) => !isHost(each))) {
@@ -77,17 +81,6 @@ export async function readSimulateOptions(flags: SimulateFlags): Promise<Simulat
     listen,
     stateDir: flags.value('dir'),
     tls,
-  }
-}
-
-function parseListen(
-  flags: SimulateFlags,
-  problems: string[],
-): NonNullable<SimulatorOptions['listen']> {
-  return {
-    entra: parseSettingFlag(flags, 'listen', address, problems) ?? {},
-    issuer: parseSettingFlag(flags, 'issuer-listen', address, problems) ?? {},
-    vault: parseSettingFlag(flags, 'vault-listen', address, problems) ?? {},
   }
 }
 

@@ -33,9 +33,9 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
   /** Default claims of projected tokens. */
   readonly projectedToken?: ProjectedTokenClaims
   readonly listen?: {
-    readonly entra?: Listen
-    readonly issuer?: Listen
-    readonly vault?: Listen
+    readonly entra?: Listen | undefined
+    readonly issuer?: Listen | undefined
+    readonly vault?: Listen | undefined
   }
   /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
   readonly names?: readonly string[]

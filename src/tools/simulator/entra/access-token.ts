@@ -1,10 +1,10 @@
 /** Creates access tokens with the claims of version 1 or 2, and the token response. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
-import type { Application, Resource, Tenant } from './directory.ts'
+import type { JWTPayload } from 'jose'
+import type { Resource } from './directory.ts'
+import type { TokenRequest } from './token-request.ts'
 
-export interface Grant {
-  readonly tenant: Tenant
-  readonly application: Application
+export interface Grant extends Pick<TokenRequest, 'tenant' | 'application' | 'isCaeCapable'> {
   readonly resource: Resource
   /** The requested resource identifier, without `/.default`; a trailing slash is kept. */
   readonly identifier: string
@@ -12,8 +12,12 @@ export interface Grant {
   readonly origin: string
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
+  readonly lifetime: Lifetime
+}
+
+interface Lifetime {
   readonly expiresInSeconds: number
-  readonly isCaeCapable: boolean
+  readonly refreshInSeconds?: number | undefined
 }
 
 /** `iat` and `nbf` are this far in the past, as in recorded tokens. */
@@ -26,75 +30,54 @@ export const formatV2Issuer = (origin: string, tenantId: string): string =>
   `${origin}/${tenantId}/v2.0`
 
 /** Creates the claims of an app-only access token. The resource determines their version. */
-export function createAccessTokenClaims(grant: Grant): Readonly<Record<string, unknown>> {
-  const { tenant, application, resource, identifier, origin, expiresInSeconds } = grant
+export function createAccessTokenClaims(grant: Grant): JWTPayload {
+  const { tenant, application, resource, identifier, origin, lifetime, isCaeCapable } = grant
+  const isV2 = resource.tokenVersion === 2
   const now = Math.floor(grant.now / 1000)
+  const issuer = isV2 ? formatV2Issuer(origin, tenant.id) : formatV1Issuer(tenant.id)
   const objectId = application.objectId ?? application.clientId
-  const times = {
+  return {
+    aud: isV2 ? resource.appId : identifier,
+    iss: issuer,
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
-    exp: now + expiresInSeconds,
-  }
-  const common = {
+    exp: now + lifetime.expiresInSeconds,
+    aio: randomUUID(),
+    ...(isV2
+      ? { azp: application.clientId, azpacr: '2' }
+      : { appid: application.clientId, appidacr: '2', idp: issuer, idtyp: 'app' }),
     oid: objectId,
     rh: '0.AAAA.',
     sub: objectId,
     tid: tenant.id,
     uti: randomBytes(16).toString('base64url'),
-    ...(grant.isCaeCapable ? { xms_cc: ['cp1'] } : {}),
-    ...(application.resourceId === undefined ? {} : { xms_mirid: application.resourceId }),
+    xms_cc: isCaeCapable ? ['cp1'] : undefined,
+    xms_mirid: application.resourceId,
+    ver: isV2 ? '2.0' : '1.0',
   }
-  if (resource.tokenVersion === 2) {
-    return {
-      aud: resource.appId,
-      iss: formatV2Issuer(origin, tenant.id),
-      ...times,
-      aio: randomUUID(),
-      azp: application.clientId,
-      azpacr: '2',
-      ...common,
-      ver: '2.0',
-    }
-  }
-  return {
-    aud: identifier,
-    iss: formatV1Issuer(tenant.id),
-    ...times,
-    aio: randomUUID(),
-    appid: application.clientId,
-    appidacr: '2',
-    idp: formatV1Issuer(tenant.id),
-    idtyp: 'app',
-    ...common,
-    ver: '1.0',
-  }
-}
-
-interface Lifetime {
-  readonly expiresInSeconds: number
-  readonly refreshInSeconds: number | undefined
 }
 
 /**
  * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity and
  * for an application whose client can handle claims challenges; for others a random 60 to 90 minutes.
  */
-export function selectLifetime({ kind }: Application, isCaeCapable: boolean): Lifetime {
-  return kind === 'managed-identity' || isCaeCapable
+export function selectLifetime({
+  application,
+  isCaeCapable,
+}: Pick<Grant, 'application' | 'isCaeCapable'>): Lifetime {
+  return application.kind === 'managed-identity' || isCaeCapable
     ? { expiresInSeconds: 86_399, refreshInSeconds: 43_199 }
-    : { expiresInSeconds: 3_599 + randomInt(1_801), refreshInSeconds: undefined }
+    : { expiresInSeconds: 3_599 + randomInt(1_801) }
 }
 
 /** Creates the JSON of a success. */
-export function createTokenResponseBody(
+export const createTokenResponseBody = (
   accessToken: string,
   { expiresInSeconds, refreshInSeconds }: Lifetime,
-): Readonly<Record<string, unknown>> {
-  return {
-    token_type: 'Bearer',
-    expires_in: expiresInSeconds,
-    ext_expires_in: expiresInSeconds,
-    ...(refreshInSeconds === undefined ? {} : { refresh_in: refreshInSeconds }),
-    access_token: accessToken,
-  }
-}
+) => ({
+  token_type: 'Bearer',
+  expires_in: expiresInSeconds,
+  ext_expires_in: expiresInSeconds,
+  refresh_in: refreshInSeconds,
+  access_token: accessToken,
+})

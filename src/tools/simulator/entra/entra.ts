@@ -14,7 +14,7 @@ import {
 import { createErrorResponse, EntraError, createTokenHeaders } from './entra-error.ts'
 import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
-import { parseTokenRequest, parseTokenRoute, readForm } from './token-request.ts'
+import { parseTokenRequest, parseTokenRoute, readForm, type TokenRequest } from './token-request.ts'
 import { validateAssertion } from './validate-assertion.ts'
 import { createSigningKey } from '../signing-key.ts'
 
@@ -28,60 +28,51 @@ export interface EntraOptions {
   readonly now: () => number
 }
 
-/** A handler that accepts the effects of faults. Without effects it answers as Entra ID does. */
-export type EntraHandler = (request: Request, effects?: Effects) => Promise<Response>
-
 /**
  * Creates the handler, with one new signing key for all tenants. URLs and version 2 issuers in its
- * responses have the origin of the request.
+ * responses have the origin of the request. Without effects of faults it answers as Entra ID does.
  */
-export async function createEntra(options: EntraOptions): Promise<EntraHandler> {
+export async function createEntra(options: EntraOptions) {
   const { directory, dispatcher, externalIssuers, now: clock } = options
   // Its id has the form of a certificate thumbprint.
   const key = await createSigningKey('sha1')
+  const jwk = { ...key.jwk, x5t: key.kid }
 
-  async function issueToken(
-    tenantName: string,
-    request: Request,
-    form: URLSearchParams,
-    effects: Effects,
-    now: number,
-  ): Promise<Readonly<Record<string, unknown>>> {
-    const { answer, lifetime: forced } = effects
-    if (answer?.kind === 'aadsts') throw new EntraError(answer.code, answer.text, answer)
-    const parsed = parseTokenRequest(directory, tenantName, request.method, form)
-    const { tenant, application, isCaeCapable, scope } = parsed
+  async function issueToken(parsed: TokenRequest, origin: string, now: number, effects: Effects) {
     await validateAssertion(parsed.assertion, {
-      application,
+      application: parsed.application,
       fetchKeys: (issuer) => fetchKeys(externalIssuers?.get(issuer) ?? { dispatcher }, issuer),
       now,
     })
-    const identifier = parseResourceScope(scope)
-    const resource = requireResource(directory, tenant, identifier)
-
-    const selected = selectLifetime(application, isCaeCapable)
-    const lifetime = {
-      expiresInSeconds: forced?.expiresInSeconds ?? selected.expiresInSeconds,
-      refreshInSeconds: (forced ?? selected).refreshInSeconds,
-    }
-    const { origin } = new URL(request.url)
-    const { expiresInSeconds } = lifetime
-    const subject = { tenant, application, resource, identifier }
-    const grant = { ...subject, origin, now, expiresInSeconds, isCaeCapable }
+    const identifier = parseResourceScope(parsed.scope)
+    const resource = requireResource(directory, parsed.tenant, identifier)
+    const selected = selectLifetime(parsed)
+    const { expiresInSeconds = selected.expiresInSeconds, refreshInSeconds } =
+      effects.lifetime ?? selected
+    const lifetime = { expiresInSeconds, refreshInSeconds }
+    const claims = createAccessTokenClaims({
+      ...parsed,
+      resource,
+      identifier,
+      origin,
+      now,
+      lifetime,
+    })
     const header = { typ: 'JWT', x5t: resource.tokenVersion === 1 ? key.kid : undefined }
-    const accessToken = await key.sign(createAccessTokenClaims(grant), header)
-    return createTokenResponseBody(accessToken, lifetime)
+    return createTokenResponseBody(await key.sign(claims, header), lifetime)
   }
 
-  return async (request, effects = {}) => {
-    const { pathname } = new URL(request.url)
+  return async (request: Request, effects: Effects): Promise<Response> => {
+    const { origin, pathname } = new URL(request.url)
     const now = clock() + (effects.clock?.offsetMs ?? 0)
     const tenantName = parseTokenRoute(pathname)
-    if (tenantName === undefined)
-      return answerMetadataRequest(request, { directory, jwk: { ...key.jwk, x5t: key.kid }, now })
+    if (tenantName === undefined) return answerMetadataRequest(request, { directory, jwk, now })
     const form = await readForm(request)
     try {
-      const body = await issueToken(tenantName, request, form, effects, now)
+      const { answer } = effects
+      if (answer?.kind === 'aadsts') throw new EntraError(answer.code, answer.text, answer)
+      const parsed = parseTokenRequest(directory, tenantName, request.method, form)
+      const body = await issueToken(parsed, origin, now, effects)
       return createJsonResponse(200, body, createTokenHeaders(randomUUID(), now))
     } catch (error) {
       if (!(error instanceof EntraError)) throw error
