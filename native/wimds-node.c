@@ -57,7 +57,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
 
 static _Noreturn void fail_usage(void) {
   fprintf(stderr,
-          "usage: wimds-node open-socket PORT [-- PROGRAM ARGUMENT...]...\n"
+          "usage: wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...\n"
           "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
@@ -96,10 +96,11 @@ static struct sock_filter SECOND_SOCKET[] = {BPF_STMT(BPF_RET | BPF_K, 1)};
 static const struct sock_fprog SELECT_SOCKET = {.len = 1, .filter = SECOND_SOCKET};
 
 /*
- * Returns a socket that listens on 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
- * The sockets of two agents, during an upgrade, and of one that has just ended can share the port.
+ * Returns a socket of 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
+ * The sockets of two agents, during an upgrade, and of one that has just ended can share the port. A socket that does not listen
+ * yet gets no connection. It joins the others later, and the kernel admits none with a filter of its own then.
  */
-static int listen_in_namespace(unsigned port) {
+static int open_in_namespace(unsigned port, bool listens) {
   if (setns(NAMESPACE, CLONE_NEWNET) != 0) fail(errno, "cannot enter the network namespace for port %u", port);
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int on = 1;
@@ -107,8 +108,9 @@ static int listen_in_namespace(unsigned port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
-      bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, BACKLOG) != 0 ||
-      setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &SELECT_SOCKET, sizeof SELECT_SOCKET) != 0)
+      bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+      (listens && (listen(listener, BACKLOG) != 0 ||
+                   setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &SELECT_SOCKET, sizeof SELECT_SOCKET) != 0)))
     fail(errno, "cannot listen on 127.0.0.1:%u", port);
   return listener;
 }
@@ -174,9 +176,9 @@ static bool run_program(char **program) {
 }
 
 /* Each of the arguments `--` begins a program, which runs in the namespace before the parent gets the socket. */
-static int open_socket(unsigned port, char **arguments) {
+static int open_socket(unsigned port, bool listens, char **arguments) {
   int channel = find_channel();
-  int listener = listen_in_namespace(port);
+  int listener = open_in_namespace(port, listens);
   for (bool has_more = *arguments != NULL; has_more;) {
     char **program = ++arguments;
     while (*arguments != NULL && strcmp(*arguments, "--") != 0) arguments++;
@@ -509,9 +511,10 @@ static int run_broker(char **arguments, int count) {
 
 int main(int argc, char **argv) {
   const char *command = argc > 2 ? argv[1] : "";
-  if (strcmp(command, "open-socket") == 0) {
+  bool listens = strcmp(command, "open-socket") == 0;
+  if (listens || strcmp(command, "bind-socket") == 0) {
     if (argc > 3 && (strcmp(argv[3], "--") != 0 || strcmp(argv[argc - 1], "--") == 0)) fail_usage();
-    return open_socket(parse_number(argv[2], 65535), argv + 3);
+    return open_socket(parse_number(argv[2], 65535), listens, argv + 3);
   }
   if (argc == 4 && strcmp(command, "send-socket") == 0)
     return send_message((int)parse_number(argv[2], 1 << 20), (int)parse_number(argv[3], 1 << 20));

@@ -170,7 +170,7 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
     async (port) => {
       const { code, stderr } = await runProgram(program, ['open-socket', port])
       expect(code).toBe(64)
-      expect(stderr).toContain('usage: wimds-node open-socket PORT [-- PROGRAM')
+      expect(stderr).toContain('usage: wimds-node open-socket|bind-socket PORT [-- PROGRAM')
     },
   )
 })

@@ -57,6 +57,11 @@ export class Brokers {
     this.#find(pod).serve(pod, socket)
   }
 
+  /** Lets all brokers serve the pods whose tokens they have not fetched yet. */
+  listen(): void {
+    for (const broker of this.all()) broker.listen()
+  }
+
   close(pod: RoutedPod): void {
     this.#brokers.get(this.#options.nameBroker(pod))?.close(pod.uid)
   }

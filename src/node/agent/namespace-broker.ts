@@ -7,7 +7,7 @@ import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
-import type { BrokerMessage, Question } from '../broker/messages.ts'
+import type { BrokerMessage, Question, TokenKey } from '../broker/messages.ts'
 import { BrokerProcess } from './broker-process.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import type { FileResult } from './pod-files.ts'
@@ -23,6 +23,8 @@ export interface BrokerParts {
   readonly helper: string
   /** Limits how many brokers start at the same time. */
   readonly limitStarts: Semaphore
+  /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
+  readonly keysOf: (uid: string) => TokenKey[] | undefined
   /** Reads a file by its path in the pod's gate. */
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
   /** Writes a line of the log. */
@@ -141,6 +143,11 @@ export class NamespaceBroker {
     if (this.#awaited?.uid === uid) this.#awaited.resolve()
     void this.#process?.send({ type: 'close', uid })
     if (this.#pods.size === 0) this.expect()
+  }
+
+  /** Lets it serve the pods whose tokens it has not fetched yet. */
+  listen(): void {
+    if (this.#isReady) void this.#process?.send({ type: 'listen' })
   }
 
   /** Returns the answer of the process; undefined if there is none. */
@@ -262,6 +269,8 @@ export class NamespaceBroker {
       const { id, path } = message
       const result = pod === undefined ? { code: 'ENOENT' } : await this.#parts.readFile(pod, path)
       await child.send({ type: 'file', id, ...result })
+    } else if (message.type === 'fetching') {
+      if (this.#awaited?.uid === message.uid) this.#awaited.resolve()
     } else if (message.type === 'serving' || message.type === 'failed') {
       this.#onAnswer(child, message)
     }
@@ -304,7 +313,7 @@ export class NamespaceBroker {
     served.isServing = false
     this.#awaited = { uid, resolve }
     try {
-      await child.sendSocket({ type: 'serve', pod }, served.socket)
+      await child.sendSocket({ type: 'serve', pod, keys: this.#parts.keysOf(uid) }, served.socket)
     } catch {
       if (this.#awaited?.resolve === resolve) this.#awaited = undefined
       await sleep(RESEND_MS)

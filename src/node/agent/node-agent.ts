@@ -30,6 +30,7 @@ import { denyBrokers, findBrokerPorts } from './broker-network.ts'
 import { startBroker } from './broker-process.ts'
 import { Brokers, createBrokerNames } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
+import { Succession } from './succession.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
@@ -60,7 +61,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const denyNetwork = () =>
     denyBrokers({ uids: options.uidRange, adminPort }, { path: io.env['PATH'], signal })
   const agent = createAgent({ options, io, out, log, api, onError, writeEvent, denyNetwork })
-  const { reconciler, metrics, brokers } = agent
+  const { reconciler, metrics, brokers, succession } = agent
   for (const message of options.warnings) log.warn('config_warning', { message })
 
   let isListed = false
@@ -87,6 +88,8 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat(PROC)
   reportErrors(() => brokers.start(), onError)
+  await succession.start()
+  if (succession.isWaiting) log.info('predecessor_found')
   agent.restore()
   await watchPods({
     api,
@@ -112,6 +115,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       onError(error)
     },
   })
+  succession.close()
   reconciler.close()
   await brokers.stop()
   agent.files.close()
@@ -123,12 +127,15 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
 /** Returns why the agent is not ready; undefined if it is. */
 function findReason(
   isListed: boolean,
-  { proof, reconciler }: ReturnType<typeof createAgent>,
+  { proof, reconciler, succession }: ReturnType<typeof createAgent>,
 ): string | undefined {
   const { isGiven, failure } = proof
   if (!isGiven) return `no broker has started${failure === '' ? ' yet' : `: ${failure}`}`
   if (!isListed) return 'the pods of the node have not been listed yet'
-  return reconciler.isSettled() ? undefined : 'the pods of the node are not served yet'
+  if (reconciler.isSettled()) return undefined
+  return succession.isWaiting
+    ? 'tokens that the earlier agent of the node holds have not been fetched yet'
+    : 'the pods of the node are not served yet'
 }
 
 interface AgentParts {
@@ -154,6 +161,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     route: createPodRouter({
       findSettings: createSettingsReader({ api, saved, defaultTenantId }),
       prepare: (pod) => brokers.prepare(pod),
+      listens: () => !succession.isWaiting,
       readSandboxes,
       kubeletPodsDirectory,
       helper: HELPER,
@@ -195,6 +203,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
         maxHeapMiB: MAX_HEAP_MIB[options.brokers],
         env: io.env,
       }),
+    keysOf: (uid) => succession.keysOf(uid),
     readFile: (pod, path) => files.read(pod, path),
     write: (line) => out.write(line),
     onReady: () => (proof.isGiven = true),
@@ -216,6 +225,12 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
       log.warn('broker_ended', { message })
       if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
     },
+  })
+  const succession = new Succession({
+    stateDirectory,
+    brokers,
+    onRelease: () => brokers.listen(),
+    onError,
   })
   watchMemory({
     all: () => brokers.all(),
@@ -239,6 +254,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     files,
     metrics,
     proof,
+    succession,
     scrape: createNodeScrape({ own: metrics.registry, brokers, log }),
     /** Adds the pods that an earlier agent has served. */
     restore: () => {

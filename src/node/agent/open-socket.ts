@@ -17,7 +17,9 @@ interface SocketOptions extends RunOptions {
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
-  /** The steps that the helper runs in the namespace, once the socket listens. All read the same standard input. */
+  /** False: the process that gets the socket lets it listen, and takes no connection from another socket before. */
+  readonly listens: boolean
+  /** The steps that the helper runs in the namespace, once it has the socket. All read the same standard input. */
   readonly steps?: readonly Step[]
 }
 
@@ -29,14 +31,15 @@ const TIMEOUT_MS = 10_000
 const PROGRAM_FAILED = 2
 
 /**
- * Opens a socket that listens on 127.0.0.1:`port` there, in one child of this process: each costs the node a fork of
+ * Opens a socket of 127.0.0.1:`port` there, in one child of this process: each costs the node a fork of
  * Node. Throws an error with the message of the helper or of the step.
  */
 export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
-  const { helper, namespace, port, steps = [], path, signal } = options
+  const { helper, namespace, port, listens, steps = [], path, signal } = options
+  const command = listens ? 'open-socket' : 'bind-socket'
   const programs = steps.flatMap(({ argv }) => ['--', ...argv])
   return new Promise((resolve, reject) => {
-    const child = spawn(helper, ['open-socket', `${port}`, ...programs], {
+    const child = spawn(helper, [command, `${port}`, ...programs], {
       env: createToolEnv(path),
       signal,
       timeout: TIMEOUT_MS,
@@ -61,7 +64,7 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     })
     // Without effect after the socket has come.
     child.on('close', (code, killedBy) => {
-      const end = `${helper} open-socket ${port}: ${killedBy ?? `exit code ${code}`}`
+      const end = `${helper} ${command} ${port}: ${killedBy ?? `exit code ${code}`}`
       const message = explainFailure(stderr, end)
       fail(code === PROGRAM_FAILED ? new ToolFailure(message) : new Error(message))
     })

@@ -56,6 +56,8 @@ interface RouteOptions {
    * replaces, and let them wait. Throws a `RouteFailure`.
    */
   readonly prepare: (pod: RoutedPod) => Promise<void>
+  /** False while the agent that this one replaces serves the pods. */
+  readonly listens: () => boolean
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
   /** With a directory for each pod of the node, named by its UID. */
@@ -153,12 +155,12 @@ function isOwnNamespace({ dev, ino }: Stats): boolean {
 async function routeNamespace(
   port: number,
   namespace: number,
-  { helper, tools }: RouteOptions,
+  { helper, tools, listens }: RouteOptions,
 ): Promise<ListeningSocket> {
   const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
   const steps = createSteps(settings, 'apply and await')
   try {
-    return await openSocket({ helper, namespace, port, steps, ...tools })
+    return await openSocket({ helper, namespace, port, listens: listens(), steps, ...tools })
   } catch (error) {
     const reason = error instanceof ToolFailure ? 'tool_failed' : 'socket_failed'
     throw new RouteFailure(reason, errorMessage(error), error)

@@ -4,7 +4,13 @@ import type { Registry, Sample } from '../../broker/telemetry/prometheus.ts'
 import { describeDroppedLines, REPEATING_EVENTS } from '../../broker/telemetry/state-metrics.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import { formatProblem } from '../../lib/errors.ts'
-import type { MetricsAnswer, PodsAnswer, Question } from './messages.ts'
+import {
+  type KeysAnswer,
+  type MetricsAnswer,
+  type PodsAnswer,
+  type Question,
+  selectKeys,
+} from './messages.ts'
 import { createWorkloadKey, type Workload } from './workload.ts'
 import type { Workloads } from './workloads.ts'
 
@@ -28,6 +34,7 @@ export async function createAnswer(
   if (question.about === 'states') {
     return workloads.all().flatMap((each) => describePods(each, { state: findState(each) }))
   }
+  if (question.about === 'keys') return workloads.all().flatMap(describeKeys)
   const [first, ...others] = (await Promise.all(workloads.all().map(readGroup))).flat()
   if (first === undefined) return []
   // The process has one log.
@@ -39,6 +46,11 @@ export async function createAnswer(
 
 function describePods({ pods }: Workload, state: Omit<PodsAnswer[number], 'uid'>): PodsAnswer {
   return pods.map(({ uid }) => ({ uid, ...state }))
+}
+
+function describeKeys({ pods, broker }: Workload): KeysAnswer {
+  const keys = selectKeys(broker?.keys() ?? [])
+  return keys.length === 0 ? [] : [{ uids: pods.map(({ uid }) => uid), keys }]
 }
 
 const findState = ({ broker, problem }: Workload) =>

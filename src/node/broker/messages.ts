@@ -18,9 +18,21 @@ const ServedPod = z.object({
   contents: z.optional(z.string()),
 })
 
-/** What the agent asks a broker: its metrics, the state of its pods, or the status document of one of them. */
+/** Names a token: the client id, and the scope in characters that a URL may have. A token is cached under both. */
+const TokenKey = z.tuple([
+  z.string().check(z.maxLength(36)),
+  z.string().check(z.regex(/^[!-~]{1,256}$/)),
+])
+const MAX_KEYS = 200
+const TokenKeys = listOf(TokenKey).check(z.refine((keys) => keys.length <= MAX_KEYS))
+
+/**
+ * What the agent asks a broker: its metrics, the keys of its tokens, the state of its pods, or the status document of one of
+ * them.
+ */
 const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('metrics') }),
+  z.object({ about: z.literal('keys') }),
   z.object({ about: z.literal('pods') }),
   /** The same, without problems and tokens: it costs little however many there are. */
   z.object({ about: z.literal('states') }),
@@ -29,8 +41,13 @@ const Question = z.discriminatedUnion('about', [
 
 /** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [
-  /** Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. */
-  z.object({ type: z.literal('serve'), pod: ServedPod }),
+  /**
+   * Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. Listen only
+   * when the tokens of these keys are cached: until then the agent's predecessor serves the pod.
+   */
+  z.object({ type: z.literal('serve'), pod: ServedPod, keys: z.optional(TokenKeys) }),
+  /** Listen for all pods now: the predecessor has ended, or it takes too long. */
+  z.object({ type: z.literal('listen') }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
   /** Answer, to show that the broker does not hang. */
@@ -56,6 +73,8 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('answer'), id: z.number(), text: z.string(), isLast: z.boolean() }),
   /** Read a file of the pod's gate, by its path in that container. */
   z.object({ type: z.literal('read'), id: z.number(), uid: z.string(), path: z.string() }),
+  /** The pod's tokens are being fetched. `serving` follows. */
+  z.object({ type: z.literal('fetching'), uid: z.string() }),
   /** The pod's socket accepts requests. */
   z.object({ type: z.literal('serving'), uid: z.string() }),
   /** The pod is not served, since its settings are invalid. */
@@ -88,6 +107,9 @@ export const MetricsAnswer = listOf(
   }),
 )
 
+/** The answer about keys: of the tokens that are cached for a group of pods. */
+export const KeysAnswer = listOf(z.object({ uids: listOf(z.string()), keys: TokenKeys }))
+
 /** The states of a pod, from the worst to the best. The agent adds `waiting`. */
 export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'] as const
 
@@ -107,8 +129,15 @@ export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
 export type Question = z.infer<typeof Question>
+export type TokenKey = z.infer<typeof TokenKey>
+export type KeysAnswer = z.infer<typeof KeysAnswer>
 export type MetricsAnswer = z.infer<typeof MetricsAnswer>
 export type PodsAnswer = z.infer<typeof PodsAnswer>
+
+/** Returns the keys that a message can name. */
+export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {
+  return keys.filter((key) => TokenKey.safeParse(key).success).slice(0, MAX_KEYS)
+}
 
 /** Returns `NAMESPACE/NAME`. */
 export function formatPod({ namespace, name }: Pick<ServedPod, 'namespace' | 'name'>): string {

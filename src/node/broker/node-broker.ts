@@ -37,16 +37,17 @@ export const NODE_BROKER = {
 export async function nodeBroker(args: readonly string[], io: CommandIo): Promise<number> {
   requireAgent(args)
   const agentEnded = once(process, 'disconnect')
-  const { config, workloads, files, log } = await start(io).catch(async (error: unknown) => {
+  const started = await start(io).catch(async (error: unknown) => {
     // Else the channel would keep the process alive.
     await send({ type: 'invalid', problem: errorMessage(error) })
     process.disconnect()
     throw error
   })
+  const { config, workloads, log } = started
   log.info('listening', { version: VERSION })
   process.on('message', (message: unknown, socket: unknown) => {
     try {
-      onMessage(AgentMessage.parse(message), socket, { workloads, files, log })
+      onMessage(AgentMessage.parse(message), socket, started)
     } catch (error) {
       log.error('node_broker_error', errorFields(error))
     }
@@ -85,6 +86,7 @@ async function start(io: CommandIo) {
   const files = new RemoteFiles((message) => void send(message))
   const createSource = createExchangeStack(config)
   const listen = createMetadataPort()
+  const listensNow = new AbortController()
   const parts = {
     env,
     limits,
@@ -93,8 +95,9 @@ async function start(io: CommandIo) {
     listen,
     log,
     send: (each: BrokerMessage) => void send(each),
+    listensNow: listensNow.signal,
   }
-  return { config, files, log, workloads: new Workloads(parts) }
+  return { config, files, log, listensNow, workloads: new Workloads(parts) }
 }
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */
@@ -128,16 +131,17 @@ async function sendAnswer(id: number, answer: object): Promise<void> {
 function onMessage(
   message: AgentMessage,
   socket: unknown,
-  { workloads, files, log }: Pick<Started, 'workloads' | 'files' | 'log'>,
+  { workloads, files, log, listensNow }: Started,
 ): void {
   if (message.type === 'ping') void send({ type: 'pong' })
   else if (message.type === 'file') files.onAnswer(message)
+  else if (message.type === 'listen') listensNow.abort()
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (message.type === 'ask') {
     void createAnswer(message.question, workloads, log.dropped).then((answer) =>
       sendAnswer(message.id, answer),
     )
-  } else if (isSocket(socket)) workloads.serve(message.pod, socket)
+  } else if (isSocket(socket)) workloads.serve(message.pod, socket, message.keys)
   else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)
 }
 

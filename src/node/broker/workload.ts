@@ -21,7 +21,7 @@ import {
   type Problem,
   toBrokerError,
 } from '../../lib/errors.ts'
-import type { BrokerMessage, ServedPod } from './messages.ts'
+import type { BrokerMessage, ServedPod, TokenKey } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
 
@@ -35,6 +35,8 @@ export interface NodeParts {
   readonly listen: ListenForPod
   readonly log: ProcessLog
   readonly send: (message: BrokerMessage) => void
+  /** Aborts when pods are served whether or not the tokens of an earlier agent have been fetched. */
+  readonly listensNow: AbortSignal
 }
 
 /** A pod and its socket. */
@@ -73,6 +75,10 @@ export class Workload {
   readonly #ended = new AbortController()
   #broker: Broker | undefined
   #problem: Problem | undefined
+  /** The keys of the tokens that it fetches before it listens. */
+  #keys: readonly TokenKey[] = []
+  /** Resolves when it has tried. */
+  #fetched: Promise<void> | undefined
   #isStarted = false
   #stopWatching = () => {}
 
@@ -107,8 +113,10 @@ export class Workload {
     return this.#broker?.telemetry.document(describeSettings(this.#env))
   }
 
-  add(pod: ServedPod, socket: SocketHandle): void {
+  /** Serves the pod when the tokens of these keys are cached. */
+  add(pod: ServedPod, socket: SocketHandle, keys: readonly TokenKey[] = []): void {
     const served = { pod, socket }
+    if (keys.length > 0) this.#keys = keys
     this.#pods.set(pod.uid, served)
     // Only now: its identities may be in a file of this pod.
     if (!this.#isStarted) void this.#start()
@@ -207,10 +215,19 @@ export class Workload {
     this.#node.send({ type: 'failed', uid, problem, ...(fix !== undefined && { fix }) })
   }
 
-  async #listen(served: Served, { createPod }: Broker): Promise<void> {
+  async #listen(served: Served, broker: Broker): Promise<void> {
     const { pod, socket } = served
     const { uid } = pod
-    served.listener = this.#node.listen(createPod({ instanceId: uid, findPeerUid }), [socket])
+    if (this.#keys.length > 0 && !this.#node.listensNow.aborted) {
+      this.#node.send({ type: 'fetching', uid })
+      const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
+      this.#fetched ??= broker.fetch(this.#keys, signal)
+      await this.#fetched
+      if (this.#pods.get(uid) !== served) return
+    }
+    served.listener = this.#node.listen(broker.createPod({ instanceId: uid, findPeerUid }), [
+      socket,
+    ])
     try {
       await served.listener
       if (this.#pods.get(uid) !== served) return

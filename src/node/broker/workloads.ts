@@ -1,6 +1,6 @@
 /** The pods of the broker, grouped into workloads. */
 import type { SocketHandle } from '../../broker/server/listen.ts'
-import type { ServedPod } from './messages.ts'
+import type { ServedPod, TokenKey } from './messages.ts'
 import { createWorkloadKey, type NodeParts, Workload } from './workload.ts'
 
 export class Workloads {
@@ -22,13 +22,13 @@ export class Workloads {
   }
 
   /** Serves a pod on its socket, in place of an earlier one. */
-  serve(pod: ServedPod, socket: SocketHandle): void {
+  serve(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node)
     const isSame = workload.has(pod.uid)
     void (isSame ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
     this.#byKey.set(key, workload)
-    workload.add(pod, socket)
+    workload.add(pod, socket, keys)
   }
 
   /** Closes the socket and connections of a pod; tokens are forgotten with the last pod of its workload. */

@@ -36,7 +36,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   const settings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
   const steps = createSteps(settings, 'apply and await')
   const tools = { path: process.env['PATH'], signal }
-  const socket = await openSocket({ helper, namespace, port, steps, ...tools })
+  const socket = await openSocket({ helper, namespace, port, listens: true, steps, ...tools })
   closeSync(namespace)
   let log = ''
   let hasEnded = false
@@ -47,6 +47,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     limitStarts: (work) => work(),
     beforeStart: async () => {},
     onReady: () => {},
+    keysOf: () => undefined,
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},
     onRefused: (_, problem) => (log += problem),

@@ -43,6 +43,7 @@ function setUp({
     beforeStart: async () => {},
     write: () => {},
     onReady: () => {},
+    keysOf: () => undefined,
     onServing: () => {},
     onRefused: () => {},
     onEnd: () => {},

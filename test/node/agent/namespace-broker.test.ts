@@ -72,6 +72,7 @@ function startBroker(options: BrokerOptions = {}) {
     limitStarts: (work) => work(),
     onReady: () => {},
     write,
+    keysOf: () => undefined,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     onServing,
     onRefused,
@@ -88,7 +89,14 @@ async function openPort() {
   const namespace = openSync('/proc/self/ns/net', 'r')
   const signal = AbortSignal.timeout(60_000)
   const path = process.env['PATH']
-  const socket = await openSocket({ helper: compiledHelper(), namespace, port, path, signal })
+  const socket = await openSocket({
+    helper: compiledHelper(),
+    namespace,
+    port,
+    listens: true,
+    path,
+    signal,
+  })
   closeSync(namespace)
   return { socket, url: `http://127.0.0.1:${port}/` }
 }

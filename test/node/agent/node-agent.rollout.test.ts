@@ -1,8 +1,12 @@
 /** An agent and its successor on one node, in the network namespace of a pod. */
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createFolder } from '../../fixtures/folder.ts'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
+import { createCluster, TOKEN } from '../broker/setup.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
-import { startAgent, startApi, TestNode } from './test-node.ts'
+import { readAdmin, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/node/agent/rollout: ${reason}\n`)
@@ -25,9 +29,9 @@ const pod = nodeModePod({
  * Asks for ever in sixteen loops, each request by a new connection, and sends it a moment after the connection was accepted,
  * as a caller on a busy node does. At SIGTERM it prints how often each outcome was seen.
  */
-const CALLERS = `
+const callers = (path: string) => `
   const { connect } = require('node:net')
-  const request = 'GET /readyz HTTP/1.1\\r\\nHost: 169.254.169.254\\r\\nConnection: close\\r\\n\\r\\n'
+  const request = 'GET ${path} HTTP/1.1\\r\\nHost: 169.254.169.254\\r\\nMetadata: true\\r\\nConnection: close\\r\\n\\r\\n'
   const outcomes = {}
   let isEnding = false
   const ask = () => new Promise((resolve) => {
@@ -47,6 +51,17 @@ const CALLERS = `
   process.once('SIGTERM', () => (isEnding = true))
   Promise.all(Array.from({ length: 16 }, loop)).then(() => console.log(JSON.stringify(outcomes)))`
 
+/** Starts the callers; returns the function that ends them, and returns how often each outcome was seen. */
+async function startCallers(network: PodNetwork, path: string): Promise<() => Promise<unknown>> {
+  const script = network.script(callers(path))
+  await script.firstLine
+  return async () => {
+    script.kill('SIGTERM')
+    const [, outcomes = ''] = (await script.output).split('\n')
+    return JSON.parse(outcomes)
+  }
+}
+
 describe.skipIf(reason !== undefined)('wimds node-agent, with a successor', () => {
   test('an agent that is replaced refuses no request', async () => {
     using network = await podNetwork()
@@ -54,14 +69,65 @@ describe.skipIf(reason !== undefined)('wimds node-agent, with a successor', () =
     await using _ = await startApi(pod)
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
-    const callers = network.script(CALLERS)
-    await callers.firstLine
+    const end = await startCallers(network, '/readyz')
     await using next = startAgent(node)
     await next.logged('pod_routed')
     expect(await agent.stop()).toBe(0)
-    callers.kill('SIGTERM')
-    const [, outcomes = ''] = (await callers.output).split('\n')
     // No token file can be read.
-    expect(JSON.parse(outcomes)).toEqual({ 'HTTP/1.1 503': expect.any(Number) })
+    expect(await end()).toEqual({ 'HTTP/1.1 503': expect.any(Number) })
+  }, 120_000)
+
+  test('a successor serves no pod during an outage until it has the tokens of its predecessor', async () => {
+    await using cluster = await createCluster()
+    using certificates = createFolder()
+    chmodSync(certificates.path, 0o755)
+    copyFileSync(cluster.simulator.caFile, certificates.file('ca.crt'))
+    const options = {
+      certificates: certificates.path,
+      env: {
+        AZURE_AUTHORITY_HOST: cluster.simulator.authorityHost,
+        WIMDS_CA_FILE: '/etc/ssl/ca.crt',
+      },
+    }
+    using network = await podNetwork()
+    const { env } = cluster.podOf('orders')
+    const served = nodeModePod({
+      env: Object.entries({ ...env, AZURE_FEDERATED_TOKEN_FILE: `${TOKEN_DIRECTORY}/token` })
+        .filter(([name]) => name.startsWith('AZURE_'))
+        .map(([name, value]) => ({ name, value })),
+    })
+    const { uid } = served.metadata
+    node.keep(network, uid)
+    const tokens = join(node.pods, uid, 'volumes/kubernetes.io~projected/wimds-token')
+    mkdirSync(tokens, { recursive: true })
+    writeFileSync(join(tokens, 'token'), cluster.tokens.get('orders') ?? '')
+    await using _ = await startApi(served)
+    await using agent = startAgent(node, options)
+    await agent.logged('pod_routed')
+    const end = await startCallers(network, TOKEN)
+    await agent.logged('token_obtained')
+
+    cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
+    await using crashed = startAgent(node, options)
+    await crashed.logged('exchange_failed')
+    await crashed.kill()
+    await using next = startAgent(node, options)
+    await next.logged('exchange_failed', 2)
+    const readiness = await readAdmin(next, '/readyz')
+    expect(await readiness.text()).toContain('tokens that the earlier agent of the node holds')
+    expect(next.countOf('pod_routed')).toBe(0)
+
+    cluster.simulator.faults.clear()
+    await next.logged('pod_routed')
+    expect((await readAdmin(next, '/readyz')).status).toBe(200)
+    cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
+    expect(await agent.stop()).toBe(0)
+    expect(await end()).toEqual({ 'HTTP/1.1 200': expect.any(Number) })
+
+    await using last = startAgent(node, options)
+    await last.logged('exchange_failed')
+    await next.kill()
+    // It holds no token, and there is no agent that does.
+    await last.logged('pod_routed')
   }, 120_000)
 })

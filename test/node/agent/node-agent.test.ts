@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { podNetwork, type PodNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
-import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
+import { findBrokers, readAdmin, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 if (reason !== undefined) process.stderr.write(`skipped test/commands/node-agent: ${reason}\n`)
@@ -49,13 +49,6 @@ const answeredUid = (pod: PodNetwork) =>
   /"instanceId":"([^"]*)"/.exec(
     pod.exec('curl', '-s', '-m', '20', 'http://169.254.169.254/readyz'),
   )?.[1]
-
-/** Reads a page of the agent. */
-async function readAdmin({ events }: ReturnType<typeof startAgent>, path: string) {
-  // Brokers have no port.
-  const listening = events().find(({ event, port }) => event === 'listening' && port)
-  return fetch(`http://127.0.0.1:${String(listening?.['port'])}${path}`)
-}
 
 async function readNodePods(agent: ReturnType<typeof startAgent>): Promise<unknown> {
   const response = await readAdmin(agent, '/status.json')

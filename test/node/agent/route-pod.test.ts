@@ -72,6 +72,7 @@ const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 const createParts = (path = process.env['PATH']) => ({
   findSettings,
   prepare: () => Promise.resolve(),
+  listens: () => true,
   kubeletPodsDirectory: kubelet.path,
   helper: compiledHelper(),
   tools: { path, signal },

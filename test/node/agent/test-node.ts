@@ -190,6 +190,13 @@ export function startAgent(node: TestNode, { env, certificates, network }: Agent
   }
 }
 
+/** Reads a page of the agent. */
+export async function readAdmin({ events }: ReturnType<typeof startAgent>, path: string) {
+  // Brokers have no port.
+  const listening = events().find(({ event, port }) => event === 'listening' && port)
+  return fetch(`http://127.0.0.1:${String(listening?.['port'])}${path}`)
+}
+
 /** Returns the broker processes of the agent at this moment. */
 export function findBrokers(agent: number): number[] {
   const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').trim().split(' ')

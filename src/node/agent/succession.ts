@@ -1,0 +1,124 @@
+/** What an agent and its successor on a node tell each other: which tokens the brokers hold, and that the agent lives. */
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { errorCode } from '../../lib/describe-error.ts'
+import { parseJson } from '../../lib/json.ts'
+import { KeysAnswer, type TokenKey } from '../broker/messages.ts'
+import type { BrokerList } from './namespace-broker.ts'
+
+interface SuccessionOptions {
+  readonly stateDirectory: string
+  readonly brokers: BrokerList
+  /** Called when this agent does not wait any more for the tokens of its predecessor. */
+  readonly onRelease: () => void
+  readonly onError: (error: unknown) => void
+}
+
+const SOCKET = 'agent.sock'
+/** The predecessor asks its brokers, each for a second at most. */
+const ANSWER_MS = 5000
+const MAX_WAIT_MS = 30 * 60_000
+
+/**
+ * A Unix socket in the state directory. The agent that serves the node listens there, and answers a connection with a line
+ * of keys. The successor keeps the connection: the kernel closes it when the predecessor ends, however that is. The tokens
+ * themselves are not sent.
+ */
+export class Succession {
+  readonly #options: SuccessionOptions
+  readonly #path: string
+  readonly #successors = new Set<Socket>()
+  #predecessor: Socket | undefined
+  #server: Server | undefined
+  /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
+  #keys: ReadonlyMap<string, TokenKey[]> | undefined
+  #timeout: NodeJS.Timeout | undefined
+
+  constructor(options: SuccessionOptions) {
+    this.#options = options
+    this.#path = join(options.stateDirectory, SOCKET)
+  }
+
+  /** True while the predecessor serves the pods whose tokens this agent does not hold yet. */
+  get isWaiting(): boolean {
+    return this.#keys !== undefined
+  }
+
+  keysOf(uid: string): TokenKey[] | undefined {
+    return this.#keys?.get(uid)
+  }
+
+  /** Finds the predecessor. Without one, listens for a successor. */
+  async start(): Promise<void> {
+    const predecessor = createConnection(this.#path)
+    try {
+      await once(predecessor, 'connect')
+    } catch (error) {
+      if (!['ENOENT', 'ECONNREFUSED'].includes(errorCode(error) ?? '')) this.#options.onError(error)
+      this.#listen()
+      return
+    }
+    // Its end is reported.
+    predecessor.on('error', () => {})
+    predecessor.once('close', () => this.#onEnd())
+    this.#predecessor = predecessor
+    this.#keys = new Map()
+    this.#timeout = setTimeout(() => this.#release(), MAX_WAIT_MS)
+    const line = await Promise.race([
+      once(createInterface(predecessor), 'line', { signal: AbortSignal.timeout(ANSWER_MS) }),
+      once(predecessor, 'close'),
+    ]).catch(() => [])
+    const { data = [] } = KeysAnswer.safeParse(parseJson(String(line[0] ?? '')))
+    if (!this.isWaiting) return
+    this.#keys = new Map(data.flatMap(({ uids, keys }) => uids.map((uid) => [uid, keys])))
+  }
+
+  /** Tells a successor that this agent ends. Returns whether there is one. */
+  close(): boolean {
+    this.#predecessor?.removeAllListeners('close').destroy()
+    clearTimeout(this.#timeout)
+    // First: the successor listens on the same path.
+    this.#server?.close()
+    const hasSuccessor = this.#successors.size > 0
+    for (const successor of this.#successors) successor.destroy()
+    return hasSuccessor
+  }
+
+  #onEnd(): void {
+    this.#release()
+    this.#listen()
+  }
+
+  #release(): void {
+    clearTimeout(this.#timeout)
+    if (!this.isWaiting) return
+    this.#keys = undefined
+    this.#options.onRelease()
+  }
+
+  #listen(): void {
+    const { brokers, onError } = this.#options
+    const onSuccessor = (successor: Socket) => {
+      this.#successors.add(successor)
+      successor.once('close', () => this.#successors.delete(successor))
+      successor.on('error', () => {})
+      void readKeys(brokers).then((keys) => successor.write(`${JSON.stringify(keys)}\n`))
+    }
+    // Of an agent that was killed.
+    rmSync(this.#path, { force: true })
+    this.#server = createServer(onSuccessor).on('error', onError).listen(this.#path)
+  }
+}
+
+/** Returns the keys of the tokens that the brokers hold for their own pods. */
+async function readKeys(brokers: BrokerList): Promise<KeysAnswer> {
+  const answers = brokers.all().map(async (broker) => {
+    const { data = [] } = KeysAnswer.safeParse(await broker.ask({ about: 'keys' }))
+    const own = new Set(broker.pods.map(({ uid }) => uid))
+    return data.map(({ uids, keys }) => ({ uids: uids.filter((uid) => own.has(uid)), keys }))
+  })
+  return (await Promise.all(answers)).flat()
+}

@@ -1,0 +1,111 @@
+/** What an agent tells its successor, over a socket in the state directory. */
+import { linkSync, renameSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { Succession } from '../../../src/node/agent/succession.ts'
+import type { Question } from '../../../src/node/broker/messages.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { routedPod } from './pods.ts'
+
+let folder: ReturnType<typeof createFolder>
+beforeEach(() => {
+  folder = createFolder()
+})
+afterEach(() => folder[Symbol.dispose]())
+
+const KEY = ['11111111-1111-4111-8111-111111111111', 'https://vault.azure.net/.default']
+
+/** Creates an agent with one broker, which serves the pod `own` and answers like this. */
+function createAgent(answer: unknown = []) {
+  const onRelease = vi.fn<() => void>()
+  const onError = vi.fn<(error: unknown) => void>()
+  const questions: Question[] = []
+  const broker = {
+    pid: 1,
+    pods: [routedPod({ uid: 'own' })],
+    ask: (question: Question) => {
+      questions.push(question)
+      return Promise.resolve(answer)
+    },
+  }
+  const brokers = { all: () => [broker] }
+  const succession = new Succession({ stateDirectory: folder.path, brokers, onRelease, onError })
+  onTestFinished(() => {
+    succession.close()
+    expect(onError).not.toHaveBeenCalled()
+  })
+  return { succession, onRelease, questions }
+}
+
+test('an agent without a predecessor waits for none', async () => {
+  const { succession, onRelease } = createAgent()
+  await succession.start()
+  expect(succession.isWaiting).toBe(false)
+  expect(onRelease).not.toHaveBeenCalled()
+  expect(succession.close()).toBe(false)
+})
+
+test('an agent that was killed is no predecessor', async () => {
+  const socket = folder.file('agent.sock')
+  const server = createServer().listen(socket)
+  await once(server, 'listening')
+  linkSync(socket, folder.file('kept'))
+  server.close()
+  await once(server, 'close')
+  renameSync(folder.file('kept'), socket)
+  const { succession } = createAgent()
+  await succession.start()
+  expect(succession.isWaiting).toBe(false)
+  const next = createAgent()
+  await next.succession.start()
+  expect(next.succession.isWaiting).toBe(true)
+})
+
+test('a successor gets the keys of the pods until its predecessor ends, and follows it', async () => {
+  const first = createAgent([{ uids: ['own', 'foreign'], keys: [KEY] }])
+  await first.succession.start()
+  const { succession, onRelease } = createAgent()
+  await succession.start()
+  expect(first.questions).toEqual([{ about: 'keys' }])
+  expect(succession.keysOf('own')).toEqual([KEY])
+  // A broker speaks for its own pods.
+  expect(succession.keysOf('foreign')).toBeUndefined()
+  expect(first.succession.close()).toBe(true)
+  await vi.waitUntil(() => onRelease.mock.calls.length > 0)
+  expect([succession.isWaiting, succession.keysOf('own')]).toEqual([false, undefined])
+  await vi.waitFor(async () => {
+    const next = createAgent()
+    await next.succession.start()
+    expect(next.succession.isWaiting).toBe(true)
+  })
+})
+
+test.for([
+  ['no list', { uids: ['own'], keys: [KEY] }],
+  ['a long scope', [{ uids: ['own'], keys: [[KEY[0], 'x'.repeat(257)]] }]],
+  ['too many keys', [{ uids: ['own'], keys: Array.from({ length: 201 }, () => KEY) }]],
+  ['nothing', undefined],
+] as const)('the answer of a broker with %s has no keys', async ([, answer]) => {
+  const first = createAgent(answer)
+  await first.succession.start()
+  const { succession } = createAgent()
+  await succession.start()
+  expect([succession.isWaiting, succession.keysOf('own')]).toEqual([true, undefined])
+})
+
+test('a successor waits for half an hour at most', async () => {
+  const first = createAgent([{ uids: ['own'], keys: [KEY] }])
+  await first.succession.start()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { succession, onRelease } = createAgent()
+  await succession.start()
+  vi.advanceTimersByTime(30 * 60_000 - 1)
+  expect(succession.isWaiting).toBe(true)
+  vi.advanceTimersByTime(1)
+  expect(succession.isWaiting).toBe(false)
+  expect(onRelease).toHaveBeenCalledOnce()
+  // It lives on.
+  expect(first.succession.close()).toBe(true)
+})
