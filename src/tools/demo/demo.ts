@@ -78,12 +78,11 @@ export async function demo(
 }
 
 const NEXT = `
-Next, with your own cluster and manifests; neither changes anything:
+Next, install the command line: ${DOCS_URL}/install.html
+Then, with your own cluster and manifests; neither changes anything:
 
   wimds doctor --pre                    says whether the cluster can run it
-  wimds inject -o diff deployment.yaml  shows what would be added to the manifest
-
-To install it: ${DOCS_URL}/install.html`
+  wimds inject -o diff deployment.yaml  shows what would be added to the manifest`
 
 function formatKeepText({ tokenUrl, adminOrigin }: Sidecar): string {
   const query = 'api-version=2018-02-01&resource=https://vault.azure.net'
