@@ -116,7 +116,7 @@ async function describeBundle(directory, name, builds) {
   await writeFile(`${directory}sbom.cdx.json`, formatSbom(name, version, packages))
 }
 
-/** The commands of each image. What an image does not have, it says so. */
+/** The commands of each image. An image says so if it does not have a command. */
 const IMAGES = {
   wimds: {
     scripts: ['wimds.js', 'serve.cjs'],

@@ -9,7 +9,7 @@ import {
 import { scrubAndTruncate } from '../lib/scrub.ts'
 import { DOCS_URL } from '../lib/version.ts'
 
-/** One AADSTS code: all that wimds knows of it. Whoever acts on a code asks its entry. */
+/** One AADSTS code, with all that wimds knows about it. Code that acts on an AADSTS code reads its entry. */
 export interface AadstsEntry {
   readonly code: ErrorCode
   /**
@@ -93,7 +93,7 @@ const AUDIENCE: readonly [explanation: string, fix: string] = [
   `if the audience of the token, {audience}, is not that of your cloud (${DEFAULT_AUDIENCE} in the public one), correct it in the projected volume; otherwise set the audience of the federated credential to it`,
 ]
 
-/** By the numbers that an entry explains. */
+/** The entries; a key lists the numbers that its entry explains. */
 const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   // The federated credential: does one match the assertion?
   70021: notFound(

@@ -50,7 +50,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   if (flags.has('version')) return (await import('./version-command.ts')).version([], io)
   if (flags.has('probe')) {
     const { probe } = await import('../sidecar/probe.ts')
-    // That webhook passes no time.
+    // The webhook of azure-workload-identity passes no time limit.
     return await probe(['--port', `${port}`, '--timeout', `${START_WAIT_SECONDS}`], io)
   }
   const { loadServe } = await import('./precompiled.ts')
@@ -58,7 +58,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
   const settings = {
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: 'off',
-    // That proxy does not read it, so applications behind it may send another one or none.
+    // The proxy of azure-workload-identity ignores `api-version`, so applications behind it may send an unknown one, or none.
     WIMDS_ANY_API_VERSION: 'true',
     WIMDS_LOG_LEVEL: logLevel,
   }

@@ -22,7 +22,7 @@ export function exitWithError(
   error: unknown,
 ): number {
   if (!(error instanceof Error)) throw error
-  // By name: each command is a bundle with its own copy of the classes.
+  // The class is compared by its name, since each command is a bundle with its own copy of the classes.
   if (error.name === 'UsageError') return exitWithUsage(io, program, error.message.split('\n'))
   if (error.name !== 'ConfigError') throw error
   const [first = '', ...others] = error.message.split('\n')

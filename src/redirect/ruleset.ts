@@ -63,7 +63,7 @@ export function createRuleset(settings: RedirectSettings): string {
     '  chain reject_direct {',
     '    type filter hook output priority 0; policy accept;',
     `    ${others}${target} reject with tcp reset`,
-    // Not replies: a pod that has the address itself connects from it.
+    // Replies are not redirected: a pod that has the address itself connects from it.
     ...(mode === 'loopback'
       ? [
           `    ct direction original ${toAddress} meta l4proto tcp reject with tcp reset`,

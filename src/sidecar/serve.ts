@@ -25,7 +25,7 @@ const MAX_FIRST_POLL_MS = 1000
 
 /** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
-  // Not by lib/args.ts, which the sidecar does not load.
+  // lib/args.ts would do this, but the sidecar does not load it.
   if (args.length > 0) {
     const fix = 'serve takes no flags; set variables such as WIMDS_LISTEN'
     throw new UsageError(args.map((arg) => ({ problem: `unexpected argument ${arg}`, fix })))

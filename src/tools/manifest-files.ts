@@ -53,7 +53,7 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
     }
     return paths
   } catch {
-    // What does not exist is reported when it is read.
+    // The reader of a file reports that it does not exist.
     if (!isPattern(name)) return [name]
     const entries: Dirent[] = []
     for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)

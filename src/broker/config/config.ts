@@ -194,7 +194,7 @@ function createConfig(
       settings.AZURE_TENANT_ID ??
       directory.identities[0]?.tenantId ??
       '',
-    /** For the command on the status page. The kubelet sets this variable in every container. */
+    /** True in a pod; the status page then shows another command. The kubelet sets this variable in every container. */
     isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
     /** Every projected token file that an exchange may read. */
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
@@ -210,7 +210,7 @@ function createConfig(
       subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,
       resourceGroupName: settings.WIMDS_INSTANCE_RESOURCE_GROUP,
     }),
-    /** Not ready before every resource of WIMDS_PREFETCH has been requested once. */
+    /** True if the sidecar becomes ready only after it has requested every resource of WIMDS_PREFETCH once. */
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     /** Paths that are forwarded to the real metadata service; empty: none. */
     passThrough: settings.WIMDS_PASS_THROUGH ?? [],

@@ -69,7 +69,7 @@ async function postWithPermit(
     return await postAndReport(request, assertion, parts)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    // Only then is the assertion at fault: it may have been rotated, or read while it was written.
+    // With these codes the assertion is at fault: it may have been rotated, or read while it was written.
     if (!error.code.startsWith('assertion_') || managed !== undefined) throw error
     const rotated = await readWithin(tokenFile, parts)
     if (rotated.secret.equals(assertion.secret)) throw error
@@ -134,7 +134,7 @@ async function postAndReport(
     onAttempt?.('ok')
     return token
   } catch (error) {
-    // Another attempt has made this one superfluous, and no time limit has ended it.
+    // Another attempt has got the token. A time limit would have another reason.
     const isAbandoned = signal.reason instanceof Error && signal.reason.name === 'AbortError'
     if (!isAbandoned) onAttempt?.(toBrokerError(error).code)
     throw error

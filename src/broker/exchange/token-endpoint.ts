@@ -38,7 +38,7 @@ export interface TokenEndpointResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The parsed JSON object; undefined if the body is anything else. */
   readonly json: Readonly<Record<string, unknown>> | undefined
-  /** The body as it is parsed, without the assertion. */
+  /** The body of the response. The assertion in it is redacted before it is parsed. */
   readonly text: string
   /** The server's clock in epoch milliseconds, by its Date header. */
   readonly date: number | undefined

@@ -13,7 +13,7 @@ export interface Destination {
   readonly timeoutFix: string
   readonly tlsFix: string
   readonly unreachableFix: string
-  /** For a response that another server seems to have given. */
+  /** The fix if another server seems to have sent the response. */
   readonly wrongServerFix: string
 }
 

@@ -76,7 +76,7 @@ function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
       // Each dialect parses the query by its own rules.
       querystringParser: () => ({}),
     },
-    // This request has no decorations.
+    // Fastify has not decorated this request.
     frameworkErrors: (_error, request, reply) =>
       sendError(createPathError(), request, reply, findPod(request.raw)),
   })

@@ -14,9 +14,9 @@ import {
 
 export interface ListenOptions {
   readonly maxConnections: number
-  /** By default connections that wait for a reply are kept. */
+  /** Chooses the connection to close at the limit. By default, it is none that waits for a reply. */
   readonly chooseVictim?: ChooseVictim
-  /** Only tests have others. */
+  /** The time limits of connections; only tests pass others. */
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
 }
 
@@ -43,7 +43,7 @@ const MAX_ACCEPT_MS = 1000
 /** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
 export interface SocketHandle {
   readonly fd: number
-  /** For a handle that no server has taken. */
+  /** Closes the handle if no server has taken it. */
   readonly close: () => void
 }
 

@@ -9,7 +9,7 @@ import type { AccessToken, TokenRequest } from '../tokens/token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** On the clock of `performance.now()`; undefined for a request that Fastify rejects before any hook. */
+    /** When the request came, on the clock of `performance.now()`; undefined if Fastify rejects it before any hook. */
     startedAt: number | undefined
     /** Undefined until a token request has been parsed. */
     asked: Asked | undefined
@@ -32,7 +32,7 @@ export interface ReplyEvent {
   /** The name of a dialect, `document`, `pass-through` or `none`. */
   readonly protocol: string
   readonly status: number
-  /** From the request's headers to the reply, in milliseconds. */
+  /** The time from the request's headers to the reply, in milliseconds. */
   readonly durationMs: number
   readonly error?: BrokerError | undefined
   /** Undefined for a request of no token, or of one that cannot be parsed. */
@@ -74,9 +74,9 @@ export function sendReply(
   event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
   { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
-  // Each reply has its own, also one that was rendered before.
+  // Each reply has an id of its own, even if its text was rendered for an earlier one.
   const sent = { ...head, 'x-ms-request-id': randomUUID() }
-  // With its reason: Node would keep the one of a reply that failed to be written before.
+  // The reason is passed, since Node would keep the reason of an earlier reply that failed to be written.
   reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
   reply.raw.end(body)
   reply.hijack()

@@ -49,7 +49,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     }
     const token = await tokens(tokenRequest, () => createCloseSignal(reply.raw))
     if (reply.raw.destroyed) {
-      // Not served, and so neither counted nor audited.
+      // The caller has gone. It got no token, so this is neither counted nor audited.
       reply.hijack()
       return
     }

@@ -41,7 +41,7 @@ export interface SeenClient {
   /** Empty if the client sends none; `other` past the limit of versions. */
   readonly version: string
   readonly requests: number
-  /** On the monotonic clock. */
+  /** Time of the last request, on the monotonic clock. */
   readonly lastSeenAt: number
 }
 
@@ -70,7 +70,7 @@ const MAX_AGENT_LENGTH = 512
 const MAX_CLIENTS = 100
 
 export function createClientInventory() {
-  /** By the headers as sent: recognition costs microseconds, and callers repeat themselves. */
+  /** The recognized client for each pair of headers: recognition costs microseconds, and callers repeat themselves. */
   const byHeaders = new Map<string, CountedClient>()
   const byLibrary = new Map<string, CountedClient>()
   return {

@@ -106,7 +106,7 @@ export function chooseRejectionLevel(code: ErrorCode): keyof Logger {
 }
 
 export const REQUEST_DURATION = 'wimds_request_duration_seconds'
-/** From an answer out of the cache, through an exchange, to a caller that waited for the time limit. */
+/** The range: from a cached answer, over an exchange, to a caller that waited for the time limit. */
 const REQUEST_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, Infinity]
 const OUTCOMES = ['success', 'client_error', 'server_error'] as const
 

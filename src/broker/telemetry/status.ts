@@ -17,7 +17,7 @@ import type { StatusDocument } from './status-schema.ts'
 /** One or more events of the same kind. */
 export interface Past<T> {
   readonly latest: T
-  /** When that was, on the monotonic clock. */
+  /** Time of the latest event, on the monotonic clock. */
   readonly at: number
   readonly count: number
 }

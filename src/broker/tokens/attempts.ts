@@ -23,7 +23,7 @@ const MAX_ATTEMPTS = 3
 const SILENT_MS = 3000
 /** The time that an attempt needs at least; one after a slow failure is expected to need as long as that. */
 const MIN_ATTEMPT_MS = 500
-/** With jitter between half and all of it. */
+/** The delay before another attempt: a random time between half of this and all of it. */
 const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
 
 /**

@@ -64,7 +64,10 @@ export class Entry {
   readonly #clock: Clock
   readonly #random: () => number
   #token: AccessToken | undefined
-  /** In time to live, so that a clock set forward, or a machine that slept, brings the refresh forward. */
+  /**
+   * The time to live below which the token is refreshed. An absolute time would ignore a clock set forward, or a machine
+   * that slept.
+   */
   #refreshWhenTtlBelowMs = 0
 
   /** Creates the entry of a key that no caller has requested yet. */

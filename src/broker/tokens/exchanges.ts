@@ -17,7 +17,7 @@ type Outcome =
 /** The outcome of one exchange with Entra ID: of its last attempt. */
 export interface ExchangeEvent {
   readonly request: TokenRequest
-  /** From the first attempt to the end of the last one. */
+  /** The time from the first attempt to the end of the last one. */
   readonly durationMs: number
   readonly outcome: Outcome
   /** Time to live of the token that is cached without this exchange, in milliseconds; 0: none is. */
@@ -182,7 +182,7 @@ export class Exchanges {
   /** Records a failure, and returns the error for the callers that wait; `isLate`: they have had one of this exchange. */
   #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
     if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
-      // Not cached: the key itself is fine, and is to be served as soon as there is capacity.
+      // This failure is not cached: the key is fine, and gets a token as soon as there is capacity.
       if (entry.isEmpty) this.#store.remove(entry)
       return error
     }

@@ -131,7 +131,7 @@ export type Uninjection =
   | { readonly kind: 'uninjected'; readonly pod: Pod; readonly warnings: readonly string[] }
   /** The pod has not been injected. */
   | { readonly kind: 'skipped' }
-  /** It is malformed, or has a sidecar without a record. */
+  /** The record is malformed, or the pod has a sidecar without a record. */
   | { readonly kind: 'rejected'; readonly reasons: readonly string[] }
 
 /** Removes what injection added to a pod or pod template, by its record. Pure. The author's own annotations stay. */

@@ -72,7 +72,7 @@ export interface InjectionSettings {
   readonly image: string
   readonly redirectImage: string
   readonly gateImage: string
-  /** Undefined leaves it to the cluster: Always for the tag latest, otherwise IfNotPresent. */
+  /** The pull policy of the images. If it is undefined, the API server sets Always for the tag latest, otherwise IfNotPresent. */
   readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
   /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
   readonly uid: number | undefined

@@ -40,7 +40,7 @@ export function parseQuantity(text: string | number): number | undefined {
   const binary = BINARY.get(unit)
   if (binary !== undefined) return Number(amount) * 2 ** binary
   const decimal = exponent ?? DECIMAL.get(unit)
-  // As one number, so that 1005m is the same as 1.005.
+  // The result is one number, so that 1005m equals 1.005.
   return decimal === undefined ? undefined : Number(`${amount}e${decimal}`)
 }
 

@@ -33,7 +33,7 @@ const PodSubject = z.object({ metadata: Fields, spec: Fields })
 export interface AdmissionOptions {
   readonly settings: InjectionSettings
   readonly lookUpServiceAccount: ServiceAccountLookup
-  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  /** The tenant of ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
   readonly defaultTenantId?: string | undefined
 }
 

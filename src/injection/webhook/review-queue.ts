@@ -45,7 +45,7 @@ interface Entry {
 /** Capacity of a new buffer; most pods are smaller. */
 const INITIAL_BYTES = 16_384
 
-/** Of a turn, in bytes that are parsed: much of the work is the same for each review. */
+/** The least cost of a turn, in parsed bytes: much of the work is the same for each review. */
 const MIN_COST = 16_384
 /** To parse `{}` takes as long as so many bytes of text. */
 const COST_OF_VALUE = 50

@@ -27,7 +27,7 @@ import { parseWebhookOptions, type WebhookOptions } from './webhook-options.ts'
 
 export { WEBHOOK } from './webhook-options.ts'
 
-/** For answers that are still being sent, once nothing new is accepted. */
+/** The time for answers that are still being sent when the webhook no longer accepts connections. */
 const CLOSE_TIMEOUT_MS = 1000
 const PORT_SETTINGS =
   '--listen or --admin-listen, in the chart by webhook.port or webhook.adminPort'

@@ -189,7 +189,7 @@ export class NamespaceBroker {
         const onLine = (line: string) => this.#onLine(line)
         started = new BrokerProcess(start(), { helper, pingMs, onMessage, onLine, onEnd })
       } catch (error) {
-        // Such as ENOMEM, as the node is at this moment.
+        // The node cannot start a process at this moment, for example for lack of memory (ENOMEM).
         onEnd(errorMessage(error))
         return
       }

@@ -37,7 +37,7 @@ export { NODE_AGENT } from './agent-options.ts'
 const PROC = '/proc'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
-/** Each is a short child process. */
+/** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
 /** A heap ends before the memory of the container, whose end would be the agent's, too. */
 const MAX_HEAP_MIB = { namespace: 96, node: 160 }
@@ -70,7 +70,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     scrape: agent.scrape,
     readiness: () => {
       const reason = findReason(isListed, agent)
-      // For good: what comes later does not depend on the agent that this one replaces.
+      // The agent stays ready: after this it no longer depends on the agent that it replaces.
       isReady ||= reason === undefined
       return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
     },
@@ -186,7 +186,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
       void writeEvent(pod, message)
     },
   })
-  /** Whether a broker has started, with the settings of the node; else why not. */
+  /** Says whether a broker has started with the settings of the node, and if not, why. */
   const proof = { isGiven: false, failure: '' }
   const brokers = new Brokers({
     nameBroker: createBrokerNames(options.brokers),

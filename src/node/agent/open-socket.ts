@@ -55,14 +55,14 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     child.on('message', (_, socket: SendHandle) => {
       if (!isListening(socket)) return
       resolve(socket)
-      // It would take connections that no process accepts.
+      // An open socket would take connections that no process accepts.
       if (isRejected) socket.close()
     })
     child.on('error', (error) => {
       const reason = explainSpawnError(error, 'wimds-node')
       fail(new Error(`${helper}: ${reason}`, { cause: error }))
     })
-    // Without effect after the socket has come.
+    // This has no effect after the socket has come.
     child.on('close', (code, killedBy) => {
       const end = `${helper} ${command} ${port}: ${killedBy ?? `exit code ${code}`}`
       const message = explainFailure(stderr, end)

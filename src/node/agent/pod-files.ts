@@ -30,7 +30,7 @@ export class PodFiles {
     try {
       this.#reader ??= this.#start()
     } catch {
-      // Such as ENOMEM, as the node is at this moment.
+      // The node cannot start a process at this moment, for example for lack of memory (ENOMEM).
       return { code: 'EIO' }
     }
     return this.#reader.request(`${pod.uid} ${beneath}\n`)

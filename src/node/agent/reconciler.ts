@@ -200,7 +200,7 @@ export class Reconciler {
     } finally {
       entry.isScheduled = false
     }
-    // It may have changed in the meantime.
+    // The pod may have changed in the meantime.
     if (entry.pod !== pod) this.#schedule(entry)
   }
 
@@ -217,7 +217,7 @@ export class Reconciler {
       onRoute(entry.pod, route)
       entry.route = route
     } catch (error) {
-      // It would take connections that no process accepts.
+      // An open socket would take connections that no process accepts.
       route.socket.close()
       throw error
     }
@@ -226,7 +226,7 @@ export class Reconciler {
   #onFailure(entry: Entry, error: unknown): void {
     const { pod } = entry
     const isMissing = error instanceof RouteFailure && error.reason === 'namespace_not_found'
-    // It has ended: no failure.
+    // The pod has ended, which is no failure.
     if (isMissing && pod.isEnding) {
       this.#entries.delete(pod.uid)
       this.#options.onEnd(pod)

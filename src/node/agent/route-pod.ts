@@ -60,7 +60,7 @@ interface RouteOptions {
   readonly listens: () => boolean
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
-  /** With a directory for each pod of the node, named by its UID. */
+  /** The kubelet's directory of pods, with a directory for each pod of the node, named by its UID. */
   readonly kubeletPodsDirectory: string
   /** The program that opens sockets. */
   readonly helper: string

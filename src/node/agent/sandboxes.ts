@@ -57,7 +57,7 @@ export function watchSandboxes(
   }
   for (const directory of [cniResultsDirectory, bundlesDirectory]) {
     const watcher = watch(directory, { signal }, onNotice)
-    // Such as a directory that is deleted.
+    // A deleted directory is an example of such an error.
     watcher.on('error', () => watcher.close())
   }
 }

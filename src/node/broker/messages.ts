@@ -10,7 +10,7 @@ const ServedPod = z.object({
   uid: z.string(),
   namespace: z.string(),
   name: z.string(),
-  /** As the Kubernetes API has it for this uid, never as a token claims. */
+  /** The name that the Kubernetes API has for this uid, and not what a token claims. */
   serviceAccount: z.string(),
   /** The environment of the pod's gate. */
   env: z.record(z.string(), z.string()),
@@ -64,9 +64,9 @@ export const AgentMessage = z.discriminatedUnion('type', [
 
 /** A message from the broker to the agent. */
 export const BrokerMessage = z.discriminatedUnion('type', [
-  /** It has started, and takes pods. */
+  /** The broker has started, and takes pods. */
   z.object({ type: z.literal('ready') }),
-  /** It ends, since the settings of the node are invalid. */
+  /** The broker ends, since the settings of the node are invalid. */
   z.object({ type: z.literal('invalid'), problem: z.string() }),
   z.object({ type: z.literal('pong') }),
   /** A part of the answer to `ask`; the JSON of all parts is the answer. */

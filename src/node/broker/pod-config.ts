@@ -30,11 +30,11 @@ const OF_AGENT = 'WIMDS_LISTEN'
 /** Settings of a pod whose value in the broker's own environment is a limit. */
 const OF_LIMITS = new Set(['WIMDS_MAX_CONNECTIONS', 'AZURE_AUTHORITY_HOST'])
 
-/** Each is a token that is kept and refreshed without a request. */
+/** The most tokens that one pod may prefetch: wimds keeps and refreshes them without a request. */
 const MAX_PREFETCHED = 64
 /** Enough for about a hundred identities. */
 const MAX_FILE_BYTES = 16_384
-/** Each is read again and again, by message. */
+/** The most token files of one pod: each is read again and again, by a message to the agent. */
 const MAX_TOKEN_FILES = 16
 
 /** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */

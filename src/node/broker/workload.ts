@@ -118,7 +118,7 @@ export class Workload {
     const served = { pod, socket }
     if (keys.length > 0) this.#keys = keys
     this.#pods.set(pod.uid, served)
-    // Only now: its identities may be in a file of this pod.
+    // The workload starts with its first pod: its identities may be in a file of that pod.
     if (!this.#isStarted) void this.#start()
     if (this.#broker !== undefined) void this.#listen(served, this.#broker)
     else if (this.#problem !== undefined) this.#fail(pod, this.#problem)
@@ -183,7 +183,7 @@ export class Workload {
       } catch (error) {
         this.#onInvalid(error)
       }
-      // Only a file can change.
+      // Without a file the identities cannot change.
       if (path === undefined) return undefined
       await this.#waitForChange(path, text)
     }

@@ -24,7 +24,7 @@ export interface RunningChild extends AsyncDisposable {
 }
 
 export interface Sidecar extends RunningChild {
-  /** Such as `http://127.0.0.1:40001`. */
+  /** The origin of the token endpoint, such as `http://127.0.0.1:40001`. */
   readonly origin: string
   readonly tokenUrl: string
   readonly adminOrigin: string
@@ -32,7 +32,7 @@ export interface Sidecar extends RunningChild {
   readonly readyAfterMs: number
 }
 
-/** One that fails ends earlier. */
+/** The time limit of a start. A sidecar that fails ends earlier. */
 const START_TIMEOUT_MS = 60_000
 
 /** Starts `wimds serve` against a simulator on free ports. Throws with its log if it fails. */

@@ -97,7 +97,7 @@ function readSidecarSettings(env: Environment): SidecarSettings | undefined {
 
 interface SidecarFindings {
   readonly ports: readonly Finding[]
-  /** It is the last check of the report. */
+  /** The findings about requests, which are the last of the report. */
   readonly requests: readonly Finding[]
 }
 

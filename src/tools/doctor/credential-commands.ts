@@ -20,7 +20,7 @@ interface Rejected {
   readonly identity: Pick<Identity, 'name' | 'clientId' | 'resourceId'>
   /** The claims of the assertion; undefined if they are not known. */
   readonly claims: AssertionClaims | undefined
-  /** Whether WIMDS_AUDIENCE names an audience: it is no mistake. */
+  /** True if WIMDS_AUDIENCE names an audience: then another audience than the usual one is no mistake. */
   readonly hasOwnAudience: boolean
 }
 

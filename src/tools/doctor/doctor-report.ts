@@ -1,4 +1,7 @@
-/** The report of `wimds doctor`, here, of a pod, and before an installation. Its JSON form is public: members are added, never renamed. */
+/**
+ * The report of `wimds doctor`, here, of a pod, and before an installation. Its JSON form is public: members are added,
+ * never renamed.
+ */
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { VERSION } from '../../lib/version.ts'
@@ -110,7 +113,7 @@ export type Finding = z.infer<typeof Finding>
 
 /** The parts of a report: of this machine, of a pod, or of a cluster. */
 export interface Sections extends Pick<z.infer<typeof Report>, 'settings' | 'checks'> {
-  /** Of `--pod`; without a namespace it is the current one of the kubeconfig. */
+  /** The pod of `--pod`; without a namespace, the current namespace of the kubeconfig. */
   namespace?: string | undefined
   pod?: string
   /** The report of doctor inside the container of the sidecar; absent if it could not be run. */

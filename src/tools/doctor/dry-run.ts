@@ -15,7 +15,7 @@ export function tryToCreate(
 
 /** What refuses an object, and what to do. */
 interface Refusal {
-  /** Of the policy or the webhook; empty if it has none. */
+  /** The name of the policy or the webhook; empty if it has none. */
   readonly name: string
   readonly code: 'pod_not_admitted' | 'webhook_unavailable'
   readonly by: string
@@ -79,7 +79,7 @@ const explainUnavailable: Explain = (name) => ({
     : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
 })
 
-/** By what kube-apiserver writes; the first group is the name. */
+/** The explanations, found by what kube-apiserver writes; the first group is the name. */
 const REFUSALS: readonly (readonly [RegExp, Explain])[] = [
   [/failed calling webhook "([^"]+)"/, explainUnavailable],
   [/ValidatingAdmissionPolicy '([^']+)'/, explainPolicy('ValidatingAdmissionPolicy')],

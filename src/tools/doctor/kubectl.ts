@@ -13,7 +13,7 @@ export interface KubectlResult {
   readonly stderr: string
   /** Why it failed, in its own words. */
   readonly reason: string
-  /** For a caller that does not explain it better. */
+  /** The fault that a caller reports unless it can explain the failure better. */
   readonly fault: Fault
 }
 

@@ -20,9 +20,9 @@ const MAX_REASON = 300
 /** The body of /readyz, of both ports. */
 const Readiness = z.object({
   ready: z.boolean(),
-  /** On the port for applications. */
+  /** The id of the instance, in a reply on the port for applications. */
   instanceId: z.optional(z.string()),
-  /** On the admin port. */
+  /** The reasons why the sidecar is not ready, in a reply on the admin port. */
   reasons: z.optional(z.array(z.string())),
 })
 

@@ -11,7 +11,7 @@ import { guid, tenant } from '../../broker/config/parsers.ts'
 import type { ManifestOptions } from './manifests/inject-manifests.ts'
 import type { TemplatePath } from './manifests/workloads.ts'
 
-/** As kubectl has it. */
+/** The flag `-f` of kubectl. */
 export const FILENAME = {
   short: 'f',
   value: 'FILE',

@@ -17,7 +17,7 @@ export interface ReportRow extends Sighting {
   readonly title: string
   /** The first version that supports workload identity without a sidecar; absent: not known. */
   readonly workloadIdentitySince: string | undefined
-  /** Whether this version does; absent: not known. */
+  /** Says whether this version supports workload identity; absent if it is not known. */
   readonly supportsWorkloadIdentity: boolean | undefined
   readonly advice: string
 }

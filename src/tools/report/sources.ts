@@ -36,7 +36,7 @@ const SidecarDocument = z.object({
 /** Fetches the clients of the sidecar with this admin port. Throws an `Error` that names the URL. */
 export async function fetchFromSidecar(url: string): Promise<Sightings> {
   const target = new URL('/status.json', url)
-  // For a broker it names the pod.
+  // The query names the pod of a broker.
   target.search = new URL(url).search
   const { workload, startedAt, clients } = await fetchJson(target, SidecarDocument, SIDECAR_FIXES)
   const name = formatWorkload(workload)

@@ -42,7 +42,7 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
   readonly addresses?: readonly string[]
   /** Certificate of Entra ID and the vault. Default: one issued by the simulator's own CA. */
   readonly tls?: IssuedCertificate | undefined
-  /** In force from the start. */
+  /** The faults that are in force from the start. */
   readonly faults?: readonly FaultInput[]
   readonly now?: () => number
 }

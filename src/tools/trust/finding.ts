@@ -2,9 +2,9 @@
 export interface Finding {
   /** An `error`: something is left out of the output, or `--check` fails. */
   readonly severity: 'error' | 'warning'
-  /** Such as `ServiceAccount shop/orders`. */
+  /** The object with the problem, such as `ServiceAccount shop/orders`. */
   readonly object: string
-  /** With the value that is wrong. */
+  /** The problem, with the wrong value. */
   readonly problem: string
   readonly fix?: string
 }

@@ -16,7 +16,7 @@ export type IdentityKind = 'managed-identity' | 'application'
 export interface KnownIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
-  /** Of a managed identity. */
+  /** The resource id of a managed identity. */
   readonly id?: ManagedIdentityId | undefined
 }
 

@@ -159,7 +159,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
           `add the annotation ${CLIENT_ID} to it, or pass --client-id`,
         )
   }
-  // Another value is a problem of the ServiceAccount.
+  // A value that is no GUID is reported as a problem of the ServiceAccount.
   return isGuid(clientId) ? toNeed({ clientId, token: main }) : []
 }
 

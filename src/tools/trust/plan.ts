@@ -39,11 +39,11 @@ export interface PlannedCredential extends NeededCredential {
 export interface PlannedIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
-  /** Of a managed identity, if it is known. */
+  /** The resource id of a managed identity, if it is known. */
   readonly id?: ManagedIdentityId | undefined
-  /** In the order in which they are to be written. */
+  /** The credentials, in the order in which they are to be written. */
   readonly credentials: readonly PlannedCredential[]
-  /** Of the same issuer, and needed by nothing in the input. */
+  /** Existing credentials of the same issuer that nothing in the input needs. */
   readonly extra: readonly ExistingCredential[]
   /** How many credentials the identity has in the end; without a list of the existing ones, only the planned ones. */
   readonly count: number
@@ -75,7 +75,7 @@ export function createTrustPlan(
     ([one], [other]) => (one < other ? -1 : 1),
   )
   const used = new Set<ExistingList>()
-  // What a namespace that may not use an identity says of it must not choose the identity in Azure.
+  // A namespace that may not use an identity must not influence which identity of Azure is chosen.
   const described = byClientId.map(([clientId, claims]) => {
     const allowed = selectAllowed(claims, options.allowed.get(clientId), report)
     return { allowed, identity: describeIdentity(clientId, allowed, known, report) }
@@ -169,7 +169,8 @@ function selectAllowed(
     if (allowed === undefined) {
       report.error(clientId, `is claimed from several namespaces: ${names}; ${consequence}`, fix)
     } else {
-      // It has been decided: anyone who may create a ServiceAccount could make the plan fail for ever.
+      // The operator has decided this claim by --allow. As an error, it would let anyone who may create a ServiceAccount fail
+      // the plan for ever.
       const problem = `is claimed from namespaces that are not allowed: ${names}; ${consequence}`
       report.warning(clientId, problem, fix)
     }

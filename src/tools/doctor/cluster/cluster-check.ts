@@ -14,7 +14,7 @@ import { checkWebhook } from './webhook-check.ts'
 
 type Check = (state: ClusterState, kubectl: Kubectl) => Outcome | Promise<Outcome>
 
-/** In the order of the report. */
+/** The checks, in the order of the report. */
 const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ['installation', checkInstallation],
   ['webhook', checkWebhook],

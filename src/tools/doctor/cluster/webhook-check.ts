@@ -34,7 +34,7 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
       fix: REACH,
     })
   }
-  // By its own name, it has answered.
+  // The rejection names the webhook of wimds, so it has answered.
   if (code === 'pod_not_admitted' && OWN_WEBHOOK.test(name)) {
     return passed('answers the API server')
   }

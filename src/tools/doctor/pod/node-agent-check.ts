@@ -81,7 +81,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   if (node === undefined) endUnmade('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
   const pods = await getPods(kubectl, '--all-namespaces', OF_AGENT, onNode)
-  // Of two during a rollout, the one to ask.
+  // During a rollout a node has two agents; the newest one is asked.
   const agent = chooseNewest(pods.filter(isAgent), (each) => {
     const { state, ready = false } = findStatus(each, CONTAINER)
     return [state?.running !== undefined, each.metadata.deletionTimestamp === undefined, ready]

@@ -5,7 +5,10 @@ import { isDnsLabel, isDnsSubdomain } from '../../../lib/object-names.ts'
 export interface PodTarget {
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** Of a workload, as kubectl names it; undefined: it is the name of a pod, or else of a workload of any kind. */
+  /**
+   * The kind of a workload, as kubectl names it; if it is undefined, the name is that of a pod, or else of a workload of
+   * any kind.
+   */
   readonly kind: string | undefined
   readonly name: string
 }

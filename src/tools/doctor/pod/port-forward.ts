@@ -41,7 +41,7 @@ export function createPortForward(
     for await (const line of createInterface({ input: child.stdout })) {
       const [, local] = /^Forwarding from 127\.0\.0\.1:(\d+) /.exec(line) ?? []
       if (local === undefined) continue
-      // It prints a line for each connection.
+      // kubectl prints a line for each connection.
       child.stdout.resume()
       const end = () => {
         child.kill()

@@ -102,7 +102,7 @@ export async function checkWebhookAdmission(kubectl: Kubectl, mode: RoutingMode)
   })
 }
 
-/** It is for no pod. */
+/** A webhook whose selectors match no pod. */
 const SAMPLE_WEBHOOK = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',

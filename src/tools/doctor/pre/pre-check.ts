@@ -43,7 +43,7 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
     await runCheck(name, isUp ? run : () => UNREACHED, subject),
   ]
   const checks = [
-    // With --issuer its check needs no cluster, and that there is none is no failure.
+    // With --issuer, the check of the issuer needs no cluster, so that a missing cluster is no failure.
     isUp || issuer === undefined
       ? server
       : createFinding('api_server', notChecked(server.failure?.problem ?? '')),

@@ -16,9 +16,9 @@ export interface ParsedDocument {
 
 /** Why a document cannot be read. */
 export interface DocumentProblem {
-  /** In the file: `LINE:COLUMN`, or `LINE`. */
+  /** The place in the file: `LINE:COLUMN`, or `LINE`. */
   readonly place: string
-  /** With the fix. */
+  /** The message, with the fix. */
   readonly message: string
 }
 

@@ -84,10 +84,10 @@ export interface ObjectReport {
   readonly isWorkload: boolean
   readonly outcome:
     | EditOutcome
-    /** It is already as the operation would leave it. */
+    /** The operation would change nothing. */
     | 'unchanged'
     | 'skipped'
-    /** It has a pod template where its kind is not known to have one. */
+    /** The document has a pod template, but its kind is not known to have one there. */
     | 'unsupported'
     | 'rejected'
   /** Why it is not changed. */

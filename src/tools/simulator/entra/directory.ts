@@ -56,7 +56,7 @@ export const DirectorySchema = z.strictObject({
     { ...BILLING, name: 'billing', federatedCredentials: [trustAccount('billing')] },
     { ...REPORTS, name: 'reports' },
   ]),
-  /** Those besides the known ones, over which they take precedence. */
+  /** Resources besides the known ones. They take precedence. */
   resources: z.array(Resource).default([]),
   /** `reject`: AADSTS500011, as Entra ID. `issue`: a token for any resource, for load tests. */
   unknownResources: z.enum(['reject', 'issue']).default('reject'),

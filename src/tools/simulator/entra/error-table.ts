@@ -1,6 +1,6 @@
 /** The AADSTS codes of the simulator: HTTP status, OAuth error and text of each. */
 
-/** From documentation and recorded responses. Four statuses are guesses (E6). */
+/** The statuses and errors are from documentation and recorded responses; four statuses are guesses (E6). */
 const GROUPS: readonly (readonly [status: number, error: string, codes: readonly number[]])[] = [
   [
     401,

@@ -14,7 +14,7 @@ export interface TokenRequest {
   readonly application: Application
   /** The client assertion. Never logged, and not kept after the response. */
   readonly assertion: string
-  /** As sent. */
+  /** The scope as it was sent. */
   readonly scope: string
   /** True when the client announces that it supports continuous access evaluation. */
   readonly isCaeCapable: boolean

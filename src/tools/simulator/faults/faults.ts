@@ -43,7 +43,7 @@ const FaultSchema = z.discriminatedUnion('kind', [
   /** An error of Entra ID by its AADSTS code. */
   faultOf('aadsts', {
     code: z.int().positive(),
-    /** For codes that are not in the simulator's table, or to override it. */
+    /** The status of a code that the simulator's table lacks, or in place of the table's. */
     status: z.int().min(400).max(599).optional(),
     error: z.string().optional(),
     text: z.string().optional(),

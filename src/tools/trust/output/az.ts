@@ -23,7 +23,7 @@ const FIND_IDENTITY = [
 
 /** Returns the script: it writes credentials that are missing or different, and deletes none. */
 export function formatAzScript(plan: Plan): string {
-  // One that would be over Azure's limit is left out.
+  // The script leaves out an identity that would exceed Azure's limit.
   const identities = plan.identities.filter(({ isOverLimit }) => !isOverLimit)
   return [
     '#!/usr/bin/env bash',
