@@ -1,14 +1,69 @@
-/** Reads the manifests that a command is given. */
+/** Reads the manifests that a command is given, by flags and arguments as kubectl has them. */
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
 import { glob, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { ManifestFile } from './inject/manifests/edit-manifests.ts'
-import { formatProblem } from '../lib/errors.ts'
-import { describeFileError } from '../lib/describe-error.ts'
+import type { FlagDeclarations, Flags } from '../lib/args.ts'
 import type { CommandIo } from '../lib/command.ts'
+import { describeFileError } from '../lib/describe-error.ts'
+import { formatProblem } from '../lib/errors.ts'
+import type { TemplatePath } from './inject/manifests/workloads.ts'
+
+export const MANIFEST_FLAGS = {
+  filename: {
+    short: 'f',
+    value: 'FILE',
+    isRepeatable: true,
+    help: 'the same as an argument FILE',
+  },
+  path: {
+    value: 'KIND=PATH',
+    isRepeatable: true,
+    help: 'path of the pod template in another kind, such as RayCluster.ray.io=spec.workerGroupSpecs.*.template; Rollouts of Argo are known',
+  },
+} as const satisfies FlagDeclarations
+
+export const NAMESPACE = {
+  short: 'n',
+  value: 'NAME',
+  help: 'namespace of objects that name none',
+} as const
+
+export interface ManifestArguments {
+  /** The names of files, directories and patterns. */
+  readonly names: readonly string[]
+  /** The pod templates of kinds that are not known. */
+  readonly templatePaths: readonly TemplatePath[]
+}
+
+/** Parses the flags and arguments. Adds a problem for each malformed path, and if there is no name. */
+export function parseManifestArguments(
+  { positionals, values }: Pick<Flags<keyof typeof MANIFEST_FLAGS>, 'positionals' | 'values'>,
+  problems: string[],
+): ManifestArguments {
+  const names = [...values('filename'), ...positionals]
+  if (names.length === 0) {
+    problems.push('name a manifest or a directory, or - for standard input')
+  }
+  const templatePaths = values('path').flatMap((text) => {
+    const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
+    if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
+    problems.push(
+      `--path must be KIND=PATH or KIND.GROUP=PATH, such as Rollout=spec.template, not ${JSON.stringify(text)}`,
+    )
+    return []
+  })
+  return { names, templatePaths }
+}
+
+const TEMPLATE_PATH = /^([A-Z]\w*)(?:\.([a-z0-9.-]+))?=((?:[\w-]+|\*)(?:\.(?:[\w-]+|\*))*)$/
+
+export interface ManifestFile {
+  readonly name: string
+  readonly source: string
+}
 
 /**
  * Reads files, all files in and below a directory, and files that match a pattern; `-` is standard input. Returns a problem

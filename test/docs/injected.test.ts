@@ -1,6 +1,6 @@
 /** The annotated manifest of the examples is what `wimds inject` makes of a pod. */
 import { expect, test } from 'vitest'
-import { injectManifests } from '../../src/tools/inject/manifests/inject-manifests.ts'
+import { editManifests } from '../../src/tools/inject/manifests/edit-manifests.ts'
 import { CLIENT, settings, TENANT } from '../injection/injector/patched.ts'
 import { readPage } from './pages.ts'
 
@@ -17,7 +17,7 @@ spec:
 
 test('examples/injected/pod.yaml is a pod that wimds inject has injected, with comments', () => {
   const registry = 'example.azurecr.io'
-  const { files, problems } = injectManifests([{ name: 'pod.yaml', source: POD }], {
+  const { files, problems } = editManifests([{ name: 'pod.yaml', source: POD }], {
     settings: settings({
       clientId: CLIENT,
       tenantId: TENANT,

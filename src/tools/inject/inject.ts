@@ -1,21 +1,65 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
+import { guid, tenant } from '../../broker/config/parsers.ts'
 import { readRecord } from '../../injection/injector/injection-record.ts'
-import { allContainers } from '../../kubernetes/pod.ts'
 import {
   findUnknownVariables,
   imagesIn,
+  INJECTION_FLAGS,
+  parseInjectionSettings,
   PUBLIC_REGISTRY,
 } from '../../injection/injector/injection-settings.ts'
-import type { EditedManifests, ObjectReport } from './manifests/edit-manifests.ts'
-import { injectManifests } from './manifests/inject-manifests.ts'
-import { parseFlags } from '../../lib/args.ts'
-import { DOCS_URL, IS_RELEASED } from '../../lib/version.ts'
+import { allContainers, type Pod } from '../../kubernetes/pod.ts'
+import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
-import { readManifests } from '../manifest-files.ts'
-import { INJECT, listFiles, parseInjectOptions } from './options.ts'
-import { findNothing, formatObjects, reportManifests } from './inject-report.ts'
+import { UsageError } from '../../lib/errors.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
+import { DOCS_URL, IS_RELEASED } from '../../lib/version.ts'
+import { MANIFEST_FLAGS, NAMESPACE, parseManifestArguments } from '../manifest-files.ts'
+import { editFiles, OUTPUT, QUIET } from './edit-files.ts'
+import type { ObjectReport } from './manifests/edit-object.ts'
 
-export { INJECT } from './options.ts'
+export const INJECT = {
+  name: 'inject',
+  group: 'Prepare manifests',
+  summary: 'add the sidecar to Kubernetes manifests',
+  arguments: { usage: 'FILE...' },
+  description: `Adds the sidecar to every workload in the manifests that does not opt out with the annotation wimds.io/inject: "false", and prints the result; on standard error it says what was done to each object.
+
+FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
+  flags: {
+    mode: {
+      value: 'MODE',
+      choices: ROUTING_MODES,
+      help: `env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
+    },
+    ...MANIFEST_FLAGS,
+    namespace: NAMESPACE,
+    output: OUTPUT,
+    'keep-rejected': {
+      help: 'print what cannot be injected as it is, with a warning; without the flag nothing is printed and the exit code is 1',
+    },
+    strict: {
+      help: 'exit with 1 if nothing is injected or a kind is unsupported; without the flag that is a warning',
+    },
+    quiet: QUIET,
+    ...INJECTION_FLAGS,
+    'client-id': {
+      value: 'ID',
+      help: 'client id (default: from the ServiceAccount in the same input)',
+    },
+    'tenant-id': {
+      value: 'ID',
+      help: 'tenant id (default: from the ServiceAccount in the same input)',
+    },
+  },
+  examples: [
+    'wimds inject --mode loopback deployment.yaml | kubectl apply -f -',
+    'kubectl kustomize overlays/production | wimds inject - > production.yaml',
+  ],
+  exitCodes: {
+    1: 'a manifest cannot be read, or a workload cannot be injected (0 with --keep-rejected); with --strict also: nothing is injected, or a kind is unsupported',
+  },
+} as const satisfies CommandDeclaration
 
 /**
  * Prints the injected manifests, and on standard error what was done to each object. Returns 0, or 1 if one
@@ -23,26 +67,26 @@ export { INJECT } from './options.ts'
  */
 export async function inject(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, INJECT.flags, Infinity)
-  const options = parseInjectOptions(flags)
-  const { files, problems: unreadable } = await readManifests(listFiles(flags), io)
-  const injected = injectManifests(files, options)
-  const { objects } = injected
-  const failures = [...unreadable, ...injected.problems]
-  const problems = [
-    ...failures,
-    ...(flags.has('strict') && failures.length === 0 ? findOmissions(objects) : []),
-  ]
-  const warnings = [
-    ...injected.warnings,
-    ...findUnknownVariables(options.settings.sidecarEnv).map((text) => `warning: ${text}`),
-    ...findUnpublishedImages(injected),
-    ...(failures.length === 0 ? findNothing(injected) : []),
-  ]
-  const lines = [
-    ...formatObjects(objects, flags),
-    ...(flags.has('quiet') ? [] : findWaitingPods(injected)),
-  ]
-  return reportManifests(io, 'inject', flags, injected, { lines, warnings, problems })
+  const usage = [...flags.problems]
+  const manifests = parseManifestArguments(flags, usage)
+  const settings = {
+    ...parseInjectionSettings(flags, usage),
+    clientId: parseSettingFlag(flags, 'client-id', guid, usage),
+    tenantId: parseSettingFlag(flags, 'tenant-id', tenant, usage),
+    injectByDefault: true,
+  }
+  if (usage.length > 0) throw new UsageError(usage)
+  const injection = {
+    settings,
+    namespace: flags.value('namespace'),
+    requiresMode: flags.has('mode'),
+    keepsRejected: flags.has('keep-rejected'),
+  }
+  return await editFiles({ io, command: 'inject', flags, manifests, injection }, (edited) => ({
+    notes: findWaitingPods(edited.pods),
+    warnings: [...findUnknownVariables(settings.sidecarEnv), ...findUnpublishedImages(edited.pods)],
+    omissions: flags.has('strict') ? findOmissions(edited.objects) : [],
+  }))
 }
 
 /** Returns what `--strict` takes for a failure: an unsupported kind, or that nothing in the input has the sidecar. */
@@ -59,7 +103,7 @@ function findOmissions(objects: readonly ObjectReport[]): string[] {
 }
 
 /** Returns a note on the node agent if a manifest has a pod of mode node. */
-function findWaitingPods({ pods }: EditedManifests): string[] {
+function findWaitingPods(pods: readonly Pod[]): string[] {
   if (!pods.some((pod) => readRecord(pod)?.mode === 'node')) return []
   return [
     'note: the pods of mode node wait in Init until a node agent on their node serves them. Fix: install it, such as by nodeAgent.enabled=true of the chart',
@@ -67,12 +111,12 @@ function findWaitingPods({ pods }: EditedManifests): string[] {
 }
 
 /** Warns of the public images where a pod has got them and this version is not a release. */
-function findUnpublishedImages({ pods }: EditedManifests): string[] {
+function findUnpublishedImages(pods: readonly Pod[]): string[] {
   if (IS_RELEASED) return []
   const images = new Set(pods.flatMap(allContainers).map((container) => container['image']))
   const used = Object.values(imagesIn(PUBLIC_REGISTRY)).filter((image) => images.has(image))
   if (used.length === 0) return []
   const verb = used.length === 1 ? 'is' : 'are'
   const fix = `build your own (${DOCS_URL}/install.html) and pass --image-registry`
-  return [`warning: ${used.join(' and ')} ${verb} not published yet. Fix: ${fix}`]
+  return [`${used.join(' and ')} ${verb} not published yet. Fix: ${fix}`]
 }

@@ -1,15 +1,17 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
-import * as z from 'zod/mini'
 import { type IdentityEntry, parseIdentities } from '../../broker/config/identities-file.ts'
 import { parsePod, type Pod, getServiceAccountName } from '../../kubernetes/pod.ts'
 import { parseDocuments } from '../inject/manifests/documents.ts'
-import type { ManifestFile } from '../inject/manifests/edit-manifests.ts'
+import type { ManifestFile } from '../manifest-files.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import {
   findObjects,
   formatPathFlags,
+  getMember,
+  getName,
+  type LocatedObject,
   readWorkloads,
   type TemplatePath,
   type Workload,
@@ -55,34 +57,14 @@ export function findAccountName({ template }: WorkloadObject): string {
   return getServiceAccountName(template.spec)
 }
 
-const Texts = z.catch(z.record(z.string(), z.catch(z.string(), '')), {})
-
-const KubernetesObject = z.looseObject({
-  apiVersion: z.string(),
-  kind: z.string(),
-  metadata: z.looseObject({
-    name: z.optional(z.string()),
-    generateName: z.optional(z.string()),
-    namespace: z.optional(z.string()),
-    labels: Texts,
-    annotations: Texts,
-    ownerReferences: z.catch(
-      z.array(z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })),
-      [],
-    ),
-  }),
-  data: z.catch(z.record(z.string(), z.unknown()), {}),
-})
-
-type ParsedObject = z.infer<typeof KubernetesObject>
-
 /** An object with the texts of its metadata. */
 interface ReadObject extends ServiceAccountObject {
   readonly kind: string
   readonly apiVersion: string
   readonly labels: Readonly<Record<string, string>>
-  readonly owners: ParsedObject['metadata']['ownerReferences']
-  readonly data: ParsedObject['data']
+  readonly owners: LocatedObject['metadata']['ownerReferences']
+  /** Of a ConfigMap, the text of an identities file. */
+  readonly identities: unknown
   /** Its kind, name and file. */
   readonly label: string
   readonly workloads: readonly Workload[]
@@ -159,31 +141,27 @@ function parseObjects(
   templatePaths: readonly TemplatePath[],
   report: Report,
 ): ReadObject[] {
-  return findObjects(document, []).flatMap((located) => {
-    const parsed = KubernetesObject.safeParse(located.object).data
-    if (parsed === undefined) return []
-    const { apiVersion, kind, data, metadata } = parsed
-    const { labels, annotations, ownerReferences: owners, namespace = '' } = metadata
-    const name = metadata.name ?? metadata.generateName ?? ''
+  return findObjects(document, []).map((located) => {
+    const { object, metadata } = located
+    const { apiVersion, kind } = object
+    const { labels, annotations, ownerReferences: owners } = metadata
+    const name = getName(located)
     const label = `${kind} ${JSON.stringify(name)} (${place})`
-    const workloads = readWorkloads({ ...located, path: [] }, templatePaths)
-    const flags = workloads === undefined ? formatPathFlags(parsed) : []
+    const workloads = readWorkloads(located, templatePaths)
+    const flags = workloads === undefined ? formatPathFlags(object) : []
     if (flags.length > 0) {
       const problem = 'is of a kind that is not known, and was not read'
       report.warning(label, problem, flags.join(' '))
     }
-    const own = { namespace, name, place, label, labels, annotations, owners }
-    return [{ ...own, apiVersion, kind, data, workloads: workloads ?? [] }]
+    const own = { namespace: metadata.namespace ?? '', name, place, label, labels, annotations }
+    const identities = kind === 'ConfigMap' && getMember(object['data'], 'identities.yaml')
+    return { ...own, owners, apiVersion, kind, identities, workloads: workloads ?? [] }
   })
 }
 
 /** Kinds that have to be in a namespace for a subject to be known. */
-function isRelevant({ kind, data, workloads }: ReadObject): boolean {
-  return (
-    kind === 'ServiceAccount' ||
-    (kind === 'ConfigMap' && 'identities.yaml' in data) ||
-    workloads.length > 0
-  )
+function isRelevant({ kind, identities, workloads }: ReadObject): boolean {
+  return kind === 'ServiceAccount' || typeof identities === 'string' || workloads.length > 0
 }
 
 /** Reports a name that is a template that was not rendered, or text that is meant to break out of the output. */
@@ -211,9 +189,8 @@ function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
 }
 
 async function readConfigMap(object: ReadObject, report: Report): Promise<IdentitiesConfigMap[]> {
-  const text = object.kind === 'ConfigMap' ? object.data['identities.yaml'] : undefined
-  if (typeof text !== 'string') return []
-  const { entries, problems } = await parseIdentities(text, IDENTITY_DEFAULTS)
+  if (typeof object.identities !== 'string') return []
+  const { entries, problems } = await parseIdentities(object.identities, IDENTITY_DEFAULTS)
   for (const problem of problems) {
     const rejected = formatProblem({ ...problem, fix: undefined })
     report.error(formatObject('ConfigMap', object), `identities.yaml:${rejected}`, problem.fix)

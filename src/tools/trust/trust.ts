@@ -2,7 +2,6 @@
 import { authorityHost, guid } from '../../broker/config/parsers.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { findAudience } from '../../lib/clouds.ts'
-import type { TemplatePath } from '../inject/manifests/workloads.ts'
 import {
   type CommandDeclaration,
   type Flags,
@@ -23,9 +22,14 @@ import { formatAzScript } from './output/az.ts'
 import { formatJson } from './output/json.ts'
 import { formatText } from './output/text.ts'
 import { createTrustPlan, type Inventory, type Plan } from './plan.ts'
-import { FILENAME, listFiles, parseTemplatePaths } from '../inject/options.ts'
 import type { CommandIo } from '../../lib/command.ts'
-import { readManifests } from '../manifest-files.ts'
+import {
+  MANIFEST_FLAGS,
+  type ManifestArguments,
+  NAMESPACE,
+  parseManifestArguments,
+  readManifests,
+} from '../manifest-files.ts'
 
 const TRUST_OUTPUTS = ['text', 'az', 'json'] as const
 
@@ -50,13 +54,8 @@ export const TRUST = {
     check: {
       help: 'for a pipeline: exits with 1 unless every credential exists as needed; requires --existing',
     },
-    filename: FILENAME,
-    namespace: { short: 'n', value: 'NAME', help: 'namespace of objects that name none' },
-    path: {
-      value: 'KIND=PATH',
-      isRepeatable: true,
-      help: 'path of the pod template in another kind, as for wimds inject',
-    },
+    ...MANIFEST_FLAGS,
+    namespace: NAMESPACE,
     'client-id': {
       value: 'ID',
       help: 'identity of injected workloads whose ServiceAccount names none',
@@ -111,9 +110,9 @@ type TrustFlags = Flags<keyof typeof TRUST.flags>
  */
 export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, TRUST.flags, Infinity)
-  const { options, templatePaths } = await parseOptions(flags)
+  const { options, names, templatePaths } = await parseOptions(flags)
   const problems: string[] = []
-  const manifests = await readManifests(listFiles(flags), io)
+  const manifests = await readManifests(names, io)
   const inventory = await readInventory(flags, io, problems)
   problems.unshift(...manifests.problems)
   printError(io, 'wimds trust', ...problems)
@@ -153,10 +152,9 @@ function hasContent({ findings, identities }: Plan): boolean {
 
 async function parseOptions(
   flags: TrustFlags,
-): Promise<{ options: TrustOptions; templatePaths: TemplatePath[] }> {
+): Promise<ManifestArguments & { readonly options: TrustOptions }> {
   const problems = [...flags.problems]
-  if (listFiles(flags).length === 0)
-    problems.push('name a manifest or a directory, or - for standard input')
+  const manifests = parseManifestArguments(flags, problems)
   if (flags.has('check') && !flags.has('existing'))
     problems.push('--check compares with the credentials that exist: pass --existing')
   const clientId = parseSettingFlag(flags, 'client-id', guid, problems)
@@ -170,17 +168,11 @@ async function parseOptions(
   if (audience !== undefined && !isAudience(audience)) {
     problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
   }
-  const templatePaths = parseTemplatePaths(flags, problems)
   const issuer = await readIssuer(flags.value('issuer'), problems)
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
-    options: {
-      issuer,
-      audience: audience ?? findAudience(host),
-      clientId,
-      allowed,
-    },
-    templatePaths,
+    ...manifests,
+    options: { issuer, audience: audience ?? findAudience(host), clientId, allowed },
   }
 }
 

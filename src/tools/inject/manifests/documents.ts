@@ -6,7 +6,7 @@ export interface ParsedDocument {
   readonly text: string
   /** Its first line in the file. */
   readonly firstLine: number
-  readonly document: Document
+  readonly document: Document.Parsed
   /** The document as plain values; undefined if there is a problem. */
   readonly data: unknown
   readonly problem: DocumentProblem | undefined
@@ -61,7 +61,7 @@ function parseOne(text: string, firstLine: number): ParsedDocument {
   return { text, firstLine, document, data: undefined, problem, findLine }
 }
 
-export function parseYamlDocument(text: string, lineCounter = new LineCounter()): Document {
+export function parseYamlDocument(text: string, lineCounter = new LineCounter()): Document.Parsed {
   return parseDocument(text, {
     lineCounter,
     logLevel: 'error',

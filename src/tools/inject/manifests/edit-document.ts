@@ -5,13 +5,12 @@ import {
   isAlias,
   isCollection,
   isMap,
-  isNode,
   isPair,
   isScalar,
   isSeq,
   Lexer,
-  type Node,
   type Pair,
+  type ParsedNode,
   stringify,
   visit,
   type YAMLMap,
@@ -20,17 +19,15 @@ import {
 
 export type Key = string | number
 
-/** Thrown for a change that cannot be written without changing something else. */
+/** Thrown for a change to a value that is written once and used in several places. */
 export class UneditableError extends Error {
   /** The node that prevents the change. */
   readonly node: unknown
-  readonly fix: string
 
-  constructor(message: string, node: unknown, fix: string) {
+  constructor(message: string, node: unknown) {
     super(message)
     this.name = 'UneditableError'
     this.node = node
-    this.fix = fix
   }
 }
 
@@ -54,32 +51,28 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
   return [...parts, text.slice(next)].join('')
 }
 
-type JsonObject = Readonly<Record<string, unknown>>
-/** An element of a list that its name identifies, such as a container. */
-type Named = JsonObject & { readonly name: string }
-type Member = Pair<Node, Node | null>
+type Collection = YAMLMap.Parsed | YAMLSeq.Parsed
+/** What a map or a list consists of. */
+type Item = Pair<ParsedNode, ParsedNode | null> | ParsedNode
 
 interface Place {
-  readonly node: Node
+  readonly node: ParsedNode
   readonly path: readonly Key[]
-  /** True if it is inside brackets or braces. */
+  /** Undefined for the document itself. */
+  readonly item?: Item | undefined
+  /** True if the item is directly in brackets or braces. */
   readonly isInFlow: boolean
-  /** The pair whose value it is; undefined for an element and the document. */
-  readonly pair?: Member | undefined
 }
-
-const EXPLODE = "or pass the output of yq 'explode(.)'"
-const WRITE_OUT = `write the value out there, ${EXPLODE}`
 
 /** Finds the edits of one document. */
 export class DocumentEditor {
-  readonly #document: Document
+  readonly #document: Document.Parsed
   readonly #text: string
   readonly #style: ReturnType<typeof findStyle>
   /** The anchors that aliases name: what they mark is written once and used in several places. */
   readonly #shared = new Set<string>()
 
-  constructor(document: Document, text: string) {
+  constructor(document: Document.Parsed, text: string) {
     this.#document = document
     this.#text = text
     this.#style = findStyle(text)
@@ -96,95 +89,66 @@ export class DocumentEditor {
     return isDeepStrictEqual(before, after) ? [] : this.#edit(place, before, after)
   }
 
-  #findMember({ node, path: above, isInFlow }: Place, key: Key): Place {
-    const place = {
-      path: [...above, key],
-      isInFlow: isInFlow || (isCollection(node) && node.flow === true),
+  #findMember({ node, path: above }: Place, key: Key): Place {
+    const path = [...above, key]
+    const item = isCollection(node) ? findItem(node, key) : undefined
+    if (item === undefined) {
+      throw new UneditableError(`${path.join('.')} comes from a merge key (<<)`, node)
     }
-    if (isSeq(node)) return this.#toPlace(node.items[Number(key)], place)
-    const pair = isMap(node) ? findPair(node, key) : undefined
-    if (pair !== undefined) return this.#toPlace(pair.value, { ...place, pair })
-    throw new UneditableError(
-      `${place.path.join('.')} comes from a merge key (<<)`,
-      node,
-      WRITE_OUT,
-    )
+    const isInFlow = isCollection(node) && node.flow === true
+    return this.#toPlace(isPair(item) ? item.value : item, { path, item, isInFlow }, node)
   }
 
-  #toPlace(value: unknown, place: Omit<Place, 'node'>): Place {
+  #toPlace(node: ParsedNode | null, place: Omit<Place, 'node'>, parent?: ParsedNode): Place {
     const name = place.path.join('.')
-    if (isAlias(value)) {
-      throw new UneditableError(`${name} is the alias *${value.source}`, value, WRITE_OUT)
-    }
-    const node = isNode(value) ? value : this.#document.createNode(value)
-    if ('anchor' in node && node.anchor !== undefined && this.#shared.has(node.anchor)) {
+    if (node === null) throw new UneditableError(`${name} has no value in its braces`, parent)
+    if (isAlias(node)) throw new UneditableError(`${name} is the alias *${node.source}`, node)
+    if (node.anchor !== undefined && this.#shared.has(node.anchor)) {
       const problem = `${name} has the anchor &${node.anchor}, used elsewhere too,`
-      throw new UneditableError(problem, node, `write both values out, ${EXPLODE}`)
+      throw new UneditableError(problem, node)
     }
     return { ...place, node }
   }
 
-  #editMember(place: Place, key: Key, old: unknown, value: unknown): Edit[] {
-    return isDeepStrictEqual(old, value) ? [] : this.#edit(this.#findMember(place, key), old, value)
-  }
-
   #edit(place: Place, old: unknown, value: unknown): Edit[] {
     const { node } = place
-    if (isMap(node) && isObject(old) && isObject(value)) {
-      if (Object.keys(old).some((key) => Object.hasOwn(value, key))) {
-        return this.#editMap(place, node, old, value)
-      }
+    if (!isCollection(node) || Array.isArray(old) !== Array.isArray(value)) {
+      return [this.#replace(place, value)]
     }
-    if (isSeq(node) && isNamedList(old) && isNamedList(value)) {
-      return this.#editList(place, node, old, value)
-    }
-    return [this.#replace(place, value)]
-  }
-
-  #editMap(place: Place, map: YAMLMap, old: JsonObject, value: JsonObject): Edit[] {
-    const removed = Object.keys(old).filter((key) => !Object.hasOwn(value, key))
-    for (const key of removed) this.#findMember(place, key)
-    const pairs = map.items.filter(isMember)
-    const isKept = ({ key }: Member) => !(isScalar(key) && removed.includes(String(key.value)))
-    const { changed = [], added = [] } = Object.groupBy(Object.entries(value), ([key]) =>
-      Object.hasOwn(old, key) ? 'changed' : 'added',
-    )
-    const last = pairs.findLast(isKept)
-    return [
-      ...this.#remove(map, pairs, isKept),
-      ...changed.flatMap(([key, member]) => this.#editMember(place, key, old[key], member)),
-      ...added.map(([key, member]) => this.#insert(place, map, last, { [key]: member })),
-    ]
-  }
-
-  #editList(place: Place, list: YAMLSeq, old: readonly Named[], value: readonly Named[]): Edit[] {
-    const oldKeys = createKeys(old)
-    const nodes = list.items.filter(isNode)
+    const before = listMembers(old)
     let last = -1
-    // The place of each element before; -1: it is new, or has changed places with the one before it.
-    const places = createKeys(value).map((key) => {
-      const index = oldKeys.indexOf(key)
-      if (index <= last) return -1
+    const members = listMembers(value).map((member) => {
+      const index = before.findIndex(({ id }) => id === member.id)
+      // An element that has changed places with the one before it is a new one.
+      if (index === -1 || (isSeq(node) && index < last)) return { ...member, index: -1 }
       last = index
-      return index
+      return { ...member, index }
     })
     if (last === -1) return [this.#replace(place, value)]
+    const kept = new Set(members.map(({ index }) => index))
+    const items: readonly Item[] = node.items
+    const removed = new Set(
+      before
+        .filter((_, index) => !kept.has(index))
+        .map(({ key }) => this.#findMember(place, key).item),
+    )
+    const isKept = (item: Item) => !removed.has(item)
+    // Behind it is the place of a new member: a map gets it at its end.
+    let anchor = isSeq(node) ? undefined : items.findLast(isKept)
     return [
-      ...this.#remove(list, nodes, (node) => places.includes(nodes.indexOf(node))),
-      ...places.flatMap((index, at) => {
-        if (index !== -1) return this.#editMember(place, index, old[index], value[at])
-        const before = Math.max(-1, ...places.slice(0, at))
-        return [this.#insert(place, list, nodes[before], [value[at]])]
+      ...this.#remove(node, items, isKept),
+      ...members.flatMap(({ index, key, value: member }) => {
+        const { [index]: earlier } = before
+        if (earlier === undefined) return [this.#insert(node, anchor, key, member)]
+        if (isSeq(node)) anchor = items[index]
+        if (isDeepStrictEqual(earlier.value, member)) return []
+        return this.#edit(this.#findMember(place, earlier.key), earlier.value, member)
       }),
     ]
   }
 
   /** Returns the edits that remove the items that are not kept. One is. */
-  #remove<T extends Node | Member>(
-    collection: YAMLMap | YAMLSeq,
-    items: readonly T[],
-    isKept: (item: T) => boolean,
-  ): Edit[] {
+  #remove(collection: Collection, items: readonly Item[], isKept: (item: Item) => boolean): Edit[] {
     const column = this.#findColumn(findStart(collection))
     return items.flatMap((item, index) => {
       if (isKept(item)) return []
@@ -208,37 +172,29 @@ export class DocumentEditor {
     })
   }
 
-  /** Returns the edit that adds a map of one pair, or a list of one element, behind the item, or else in front of all. */
-  #insert(
-    { isInFlow }: Place,
-    collection: YAMLMap | YAMLSeq,
-    before: Node | Member | undefined,
-    value: object,
-  ): Edit {
-    const [first] = collection.items
+  /** Returns the edit that adds a member behind the item, or else in front of all. */
+  #insert(collection: Collection, before: Item | undefined, key: Key, member: unknown): Edit {
+    const value = isMap(collection) ? { [key]: member } : [member]
     const start = findStart(collection)
-    if (!isInFlow && !collection.flow) {
+    if (!collection.flow) {
       const at = this.#endLine(before === undefined ? this.#findLead(start) : findEnd(before))
-      const text = this.#printBlock(value, this.#findColumn(start))
-      return { start: at, end: at, text }
+      return { start: at, end: at, text: this.#printBlock(value, this.#findColumn(start)) }
     }
-    const lead = this.#text.slice(start + 1, findStart(first))
+    const first = findStart(collection.items[0] ?? collection)
+    const lead = this.#text.slice(start + 1, first)
     const separator = lead.includes('\n') ? `,${lead}` : ', '
     // JSON is YAML, too.
     const printed = JSON.stringify(value).slice(1, -1)
-    const at = before === undefined ? findStart(first) : findEnd(before)
-    return {
-      start: at,
-      end: at,
-      text: before === undefined ? printed + separator : separator + printed,
-    }
+    if (before === undefined) return { start: first, end: first, text: printed + separator }
+    const at = findEnd(before)
+    return { start: at, end: at, text: separator + printed }
   }
 
   /** Returns the edit that writes another value, and keeps the comments of the old one. */
-  #replace({ node, pair, isInFlow }: Place, value: unknown): Edit {
-    const [start, end] = getRange(node)
+  #replace({ node, item, isInFlow }: Place, value: unknown): Edit {
+    const [start, end] = node.range
     const isFilled = typeof value === 'object' && value !== null && Object.keys(value).length > 0
-    if (isInFlow || pair === undefined) {
+    if (isInFlow || !isPair(item)) {
       const type = isScalar(node) && node.type === 'QUOTE_SINGLE' ? node.type : 'QUOTE_DOUBLE'
       const text = printScalar(value, type)
       return { start, end, text: this.#text[start - 1] === ':' ? ` ${text}` : text }
@@ -246,9 +202,9 @@ export class DocumentEditor {
     if (!isFilled && isScalar(node) && start < end && !node.type?.startsWith('BLOCK')) {
       return { start, end, text: printScalar(value, node.type) }
     }
-    const column = this.#findColumn(findStart(pair))
-    const from = getRange(pair.key)[1]
-    const to = this.#endLine(findEnd(pair))
+    const column = this.#findColumn(findStart(item))
+    const from = item.key.range[1]
+    const to = this.#endLine(findEnd(item))
     const [comment, ...others] = findComments(this.#text.slice(from, to))
     const words = [':', ...(isFilled ? [] : [printScalar(value)]), ...(comment ? [comment] : [])]
     const { indent, indentSeq } = this.#style
@@ -314,35 +270,26 @@ function printScalar(value: unknown, type?: string): string {
   return stringify(value, OPTIONS).trimEnd()
 }
 
-function findPair(map: YAMLMap, key: Key): Member | undefined {
-  return map.items
-    .filter(isMember)
-    .find((each) => isScalar(each.key) && String(each.key.value) === String(key))
+/** Returns a member of the map or list; undefined if a map has it by a merge key. */
+function findItem(collection: Collection, key: Key): Item | undefined {
+  if (isSeq(collection)) return collection.items[Number(key)]
+  return collection.items.find(
+    (pair) => isScalar(pair.key) && String(pair.key.value) === String(key),
+  )
 }
 
-function isMember(pair: Pair): pair is Member {
-  return isNode(pair.key)
-}
-
-function getRange(node: Node): readonly [start: number, end: number] {
-  const [start, end] = node.range ?? [0, 0]
-  return [start, end]
-}
-
-function findStart(item: unknown): number {
-  const node = isPair(item) ? item.key : item
-  return isNode(node) ? getRange(node)[0] : 0
+function findStart(item: Item): number {
+  return isPair(item) ? item.key.range[0] : item.range[0]
 }
 
 /** Returns the end of what was written for the item, without a comment behind it. */
-function findEnd(item: unknown): number {
+function findEnd(item: Item): number {
   if (isPair(item)) {
-    const isWritten = isNode(item.value) && getRange(item.value)[0] < getRange(item.value)[1]
-    return findEnd(isWritten ? item.value : item.key)
+    const { key, value } = item
+    return findEnd(value !== null && value.range[0] < value.range[1] ? value : key)
   }
-  if (isCollection(item) && item.flow !== true && item.items.length > 0)
-    return findEnd(item.items.at(-1))
-  return isNode(item) ? getRange(item)[1] : 0
+  const last = isCollection(item) && item.flow !== true ? item.items.at(-1) : undefined
+  return last === undefined ? item.range[1] : findEnd(last)
 }
 
 /** Returns the comments in a part of a document. */
@@ -354,22 +301,26 @@ function findComments(text: string): string[] {
 /** The lexer puts it before a scalar. */
 const SCALAR = '\u001F'
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+interface Member {
+  readonly key: Key
+  /** Is the same before and after the change. */
+  readonly id: string
+  readonly value: unknown
 }
 
-/** Returns true for a list of objects with names. */
-function isNamedList(value: unknown): value is readonly Named[] {
-  if (!Array.isArray(value) || value.length === 0) return false
-  return value.every((each: unknown) => isObject(each) && typeof each['name'] === 'string')
-}
-
-/** Returns a key for each element: its name, and its number among the elements of this name, which may repeat. */
-function createKeys(list: readonly Named[]): string[] {
+/** Lists the members of an object, or of a list by the name of each element, such as a container, and its number among those. */
+function listMembers(value: unknown): Member[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (!Array.isArray(value))
+    return Object.entries(value).map(([key, member]) => ({ key, id: key, value: member }))
   const counts = new Map<string, number>()
-  return list.map(({ name }) => {
+  return value.map((element: unknown, key) => {
+    const name =
+      typeof element === 'object' && element !== null && 'name' in element
+        ? String(element.name)
+        : ''
     const count = counts.get(name) ?? 0
     counts.set(name, count + 1)
-    return `${count} ${name}`
+    return { key, id: `${count} ${name}`, value: element }
   })
 }

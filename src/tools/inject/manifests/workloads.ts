@@ -1,23 +1,15 @@
-/** Finds the workloads with a pod template, and the ServiceAccounts, of a manifest. */
+/** Finds the objects of a manifest, and their pod templates. */
 import * as z from 'zod/mini'
-import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
 import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../kubernetes/pod.ts'
 import type { Key } from './edit-document.ts'
 
+/** A pod template of an object. */
 export interface Workload {
-  readonly namespace: string | undefined
-  /** The path of the pod template in the document. */
+  /** In the document. */
   readonly path: readonly Key[]
+  /** In the object, such as `spec.template`; empty for a Pod. */
+  readonly templatePath: string
   readonly template: unknown
-  readonly serviceAccountName: string
-  /** The malformed part of the object's metadata. */
-  readonly problems: readonly string[]
-}
-
-export interface ServiceAccount {
-  readonly name: string
-  readonly namespace: string | undefined
-  readonly annotations: ServiceAccountAnnotations
 }
 
 const SPEC_TEMPLATE = ['spec', 'template']
@@ -49,11 +41,17 @@ const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPE
 const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
 export type KubernetesObject = z.infer<typeof KubernetesObject>
 
+/** The API server rejects what is no text; here it counts as an empty one. */
+const Texts = z.catch(z.record(z.string(), z.catch(z.string(), '')), {})
+const Owner = z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })
+
 const Metadata = z.looseObject({
   name: z.nullish(z.string()),
   generateName: z.nullish(z.string()),
   namespace: z.nullish(z.string()),
-  annotations: z.nullish(z.record(z.string(), z.unknown())),
+  annotations: Texts,
+  labels: Texts,
+  ownerReferences: z.catch(z.array(Owner), []),
 })
 type Metadata = z.infer<typeof Metadata>
 
@@ -61,24 +59,19 @@ const WithMetadata = z.looseObject({ metadata: z.nullish(Metadata) })
 
 /** Returns a workload for each pod template of the object; undefined if it is of another kind. */
 export function readWorkloads(
-  { object, metadata, problems, value, path }: LocatedObject,
+  { object, value, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
 ): Workload[] | undefined {
-  return findTemplatePaths(object, templatePaths)?.map((templatePath) => {
-    const template = templatePath.reduce<unknown>(getMember, value)
-    return {
-      namespace: metadata.namespace ?? undefined,
-      path: [...path, ...templatePath],
-      template,
-      serviceAccountName: readAccountName(template),
-      problems,
-    }
-  })
+  return findTemplatePaths(object, templatePaths)?.map((keys) => ({
+    path: [...path, ...keys],
+    templatePath: keys.join('.'),
+    template: keys.reduce<unknown>(getMember, value),
+  }))
 }
 
-/** Returns the name of the object, or the beginning of the one that it will get, and its namespace. */
-export function readName({ metadata: { name, generateName, namespace } }: LocatedObject) {
-  return { name: name ?? generateName ?? '', ...(namespace != null && { namespace }) }
+/** Returns the name of the object, or the beginning of the one that it will get. */
+export function getName({ metadata: { name, generateName } }: LocatedObject): string {
+  return name ?? generateName ?? ''
 }
 
 function findTemplatePaths(
@@ -132,18 +125,7 @@ function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   return [...found.values()]
 }
 
-/** Returns the ServiceAccounts among the objects. */
-export function findServiceAccounts(objects: readonly LocatedObject[]): ServiceAccount[] {
-  return objects
-    .filter(({ object }) => object.apiVersion === 'v1' && object.kind === 'ServiceAccount')
-    .map(({ metadata }) => {
-      const texts = Object.entries(metadata.annotations ?? {}).filter(
-        (entry): entry is [string, string] => typeof entry[1] === 'string',
-      )
-      const namespace = metadata.namespace ?? undefined
-      return { name: metadata.name ?? '', namespace, annotations: Object.fromEntries(texts) }
-    })
-}
+const NO_METADATA = Metadata.parse({})
 
 export interface LocatedObject {
   readonly object: KubernetesObject
@@ -169,7 +151,8 @@ export function findObjects(
   if (!kind.endsWith('List') || !Array.isArray(items)) {
     const { data, error } = WithMetadata.safeParse(value, WITH_INPUT)
     const problems = error?.issues.map(formatIssue) ?? []
-    return [{ object: parsed.data, metadata: data?.metadata ?? {}, problems, value, path }]
+    const metadata = data?.metadata ?? NO_METADATA
+    return [{ object: parsed.data, metadata, problems, value, path }]
   }
   // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
   const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
@@ -181,7 +164,8 @@ export function getApiGroup({ apiVersion }: { readonly apiVersion: string }): st
   return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
 }
 
-function readAccountName(template: unknown): string {
+/** Returns the name of the ServiceAccount that the pods of a template have. */
+export function readAccountName(template: unknown): string {
   const spec = getMember(template, 'spec')
   return getServiceAccountName({
     serviceAccountName: getMember(spec, 'serviceAccountName'),
@@ -189,6 +173,6 @@ function readAccountName(template: unknown): string {
   })
 }
 
-function getMember(value: unknown, key: Key): unknown {
+export function getMember(value: unknown, key: Key): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }

@@ -1,6 +1,6 @@
 /** The limit on what the aliases of a document expand to. */
 import { expect, test } from 'vitest'
-import { injectManifests } from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import { editManifests } from '../../../../src/tools/inject/manifests/edit-manifests.ts'
 import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 const POD = `apiVersion: v1
@@ -12,7 +12,7 @@ spec:
 `
 
 function run(source: string) {
-  return injectManifests([{ name: 'pod.yaml', source }], {
+  return editManifests([{ name: 'pod.yaml', source }], {
     settings: settings({ mode: 'env', tenantId: TENANT }),
     namespace: undefined,
   })

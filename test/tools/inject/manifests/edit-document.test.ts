@@ -2,14 +2,11 @@
 import { diffLines } from 'diff'
 import { describe, expect, test } from 'vitest'
 import { parse, parseDocument } from 'yaml'
-import {
-  injectManifests,
-  uninjectManifests,
-} from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import { editManifests } from '../../../../src/tools/inject/manifests/edit-manifests.ts'
 import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 function inject(source: string): string {
-  const { files, problems } = injectManifests([{ name: 'pod.yaml', source }], {
+  const { files, problems } = editManifests([{ name: 'pod.yaml', source }], {
     settings: settings({ mode: 'env', tenantId: TENANT }),
     namespace: undefined,
   })
@@ -220,7 +217,7 @@ describe.each(FILES)('a manifest %s', (_, source) => {
   })
 
   test('gets back its lines when it is uninjected', () => {
-    const { files } = uninjectManifests([{ name: 'chart.yaml', source: injected }])
+    const { files } = editManifests([{ name: 'chart.yaml', source: injected }], undefined)
     expect(
       changesOf(source, files[0]?.result ?? '').filter(({ added, removed }) => added || removed),
     ).toEqual([])

@@ -3,10 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
-import {
-  injectManifests,
-  uninjectManifests,
-} from '../../../../src/tools/inject/manifests/inject-manifests.ts'
+import { editManifests } from '../../../../src/tools/inject/manifests/edit-manifests.ts'
 import type { InjectionSettings } from '../../../../src/injection/injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { pods } from '../../../injection/injector/arbitrary-pod.ts'
@@ -72,7 +69,7 @@ type Overrides = Partial<InjectionSettings> & { readonly mode: RoutingMode }
 
 function inject(source: string, more: Overrides): string {
   return resultOf(
-    injectManifests([{ name: 'pod.yaml', source }], {
+    editManifests([{ name: 'pod.yaml', source }], {
       settings: settings({ ...OPTIONS, ...more }),
       namespace: undefined,
     }),
@@ -80,10 +77,10 @@ function inject(source: string, more: Overrides): string {
 }
 
 function uninject(source: string): string {
-  return resultOf(uninjectManifests([{ name: 'pod.yaml', source }]))
+  return resultOf(editManifests([{ name: 'pod.yaml', source }], undefined))
 }
 
-function resultOf({ files, problems }: ReturnType<typeof uninjectManifests>): string {
+function resultOf({ files, problems }: ReturnType<typeof editManifests>): string {
   expect(problems).toEqual([])
   const [file] = files
   if (file === undefined) throw new Error('no file')

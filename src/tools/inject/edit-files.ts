@@ -1,0 +1,125 @@
+/** Edits the files of `wimds inject` and `wimds uninject`, and prints them and what was done to each object. */
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
+import type { Flags } from '../../lib/args.ts'
+import type { CommandIo } from '../../lib/command.ts'
+import { printError } from '../../lib/print-error.ts'
+import { VERSION } from '../../lib/version.ts'
+import { type ManifestArguments, readManifests } from '../manifest-files.ts'
+import { type EditedManifests, editManifests, formatPlace } from './manifests/edit-manifests.ts'
+import type { InjectionOptions, ObjectReport } from './manifests/edit-object.ts'
+
+export const OUTPUT = {
+  short: 'o',
+  value: 'FORMAT',
+  choices: ['yaml', 'diff', 'json'],
+  help: 'yaml (the default): the manifests; diff: what would change, as a unified diff; json: what was done to each object, with a schemaVersion',
+} as const
+
+export const QUIET = {
+  short: 'q',
+  help: 'print problems and warnings, and not what was done to each object',
+} as const
+
+interface Editing {
+  readonly io: CommandIo
+  readonly command: 'inject' | 'uninject'
+  readonly flags: Pick<Flags<'output' | 'quiet'>, 'value' | 'has'>
+  readonly manifests: ManifestArguments
+  /** Undefined: what injection added is removed. */
+  readonly injection?: InjectionOptions
+}
+
+/** What is to be said of the edited manifests, besides what was done to each object. */
+interface Remarks {
+  readonly notes: readonly string[]
+  readonly warnings: readonly string[]
+  /** Problems if there are no others. */
+  readonly omissions: readonly string[]
+}
+
+/**
+ * Prints what was done on standard error, and the manifests, or what `-o` asks for; only JSON if there are problems.
+ * Returns the exit code.
+ */
+export async function editFiles(
+  { io, command, flags, manifests, injection }: Editing,
+  remark?: (edited: EditedManifests) => Remarks,
+): Promise<number> {
+  const { files, problems: unreadable } = await readManifests(manifests.names, io)
+  const edited = editManifests(files, injection, manifests.templatePaths)
+  const { objects } = edited
+  const failures = [...unreadable, ...edited.problems]
+  const { notes = [], warnings = [], omissions = [] } = remark?.(edited) ?? {}
+  const problems = failures.length > 0 ? failures : omissions
+  const done = [
+    ...formatObjects(objects, 'injected', 'uninjected', 'unchanged', 'skipped'),
+    ...notes,
+  ]
+  printError(
+    io,
+    `wimds ${command}`,
+    ...(flags.has('quiet') ? [] : done),
+    ...formatObjects(objects, 'unsupported'),
+    ...edited.warnings,
+    ...[...warnings, ...(failures.length > 0 ? [] : findNothing(edited))].map(
+      (warning) => `warning: ${warning}`,
+    ),
+    ...problems,
+  )
+  const output = flags.value('output')
+  if (output === 'json') io.stdout.write(formatDocument(objects, problems))
+  if (problems.length > 0) return 1
+  const results = edited.files
+  if (output === 'diff') io.stdout.write(results.map(formatDiff).join(''))
+  if (output === undefined || output === 'yaml') {
+    io.stdout.write(joinDocuments(results.map(({ result }) => result)))
+  }
+  return 0
+}
+
+/** Returns a line for each object with one of these outcomes. */
+function formatObjects(
+  objects: readonly ObjectReport[],
+  ...outcomes: readonly ObjectReport['outcome'][]
+): string[] {
+  return objects
+    .filter(({ outcome }) => outcomes.includes(outcome))
+    .map((object) => {
+      const outcome = object.outcome === 'unsupported' ? 'warning' : object.outcome
+      return `${formatPlace(object)}: ${[outcome, ...object.reasons].join(': ')}`
+    })
+}
+
+/** Returns why nothing in the input can have the sidecar; none if a workload can. */
+function findNothing({ files, objects }: EditedManifests): string[] {
+  if (objects.some(({ isWorkload }) => isWorkload)) return []
+  return files.every(({ source }) => source.trim() === '')
+    ? ['the input is empty. Fix: check the command or the file that it comes from']
+    : [
+        'there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template',
+      ]
+}
+
+/** Returns the document that `-o json` prints. */
+function formatDocument(objects: readonly ObjectReport[], problems: readonly string[]): string {
+  const ok = problems.length === 0
+  const document = { schemaVersion: 1, version: VERSION, ok, objects, problems }
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+function formatDiff(file: { name: string; source: string; result: string }): string {
+  const { name, source, result } = file
+  if (source === result) return ''
+  const options = { context: 3, headerOptions: FILE_HEADERS_ONLY }
+  return createTwoFilesPatch(name, name, source, result, undefined, undefined, options)
+}
+
+/** Joins the files into one stream of documents with at most one byte order mark. */
+function joinDocuments(texts: readonly string[]): string {
+  return texts.reduce((stream, text) => {
+    if (stream === '') return text
+    const ended = stream.endsWith('\n') ? stream : `${stream}\n`
+    const next = text.replace(/^\uFEFF/, '')
+    return next.startsWith('---') ? ended + next : `${ended}---\n${next}`
+  }, '')
+}

@@ -1,0 +1,195 @@
+/** Edits the pod templates of one object, and reports what was done to it. */
+import { inject } from '../../../injection/injector/inject.ts'
+import { uninject } from '../../../injection/injector/injection-record.ts'
+import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
+import type { Pod } from '../../../kubernetes/pod.ts'
+import type { ParsedDocument } from './documents.ts'
+import { type DocumentEditor, type Edit, type Key, UneditableError } from './edit-document.ts'
+import {
+  formatPathFlags,
+  getApiGroup,
+  getName,
+  type LocatedObject,
+  readAccountName,
+  readWorkloads,
+  type TemplatePath,
+  type Workload,
+} from './workloads.ts'
+
+export interface InjectionOptions {
+  readonly settings: InjectionSettings
+  /** The namespace of objects that name none. */
+  readonly namespace: string | undefined
+  /** True if the mode of the settings must not differ from the mode of an earlier injection. */
+  readonly requiresMode?: boolean
+  /** True if what cannot be injected is left as it is, with a warning. */
+  readonly keepsRejected?: boolean
+}
+
+/** The change to all objects of the input. */
+export interface Operation {
+  /** Undefined: what injection added is removed. */
+  readonly injection: InjectionOptions | undefined
+  /** Pod templates of kinds that are not known. */
+  readonly templatePaths: readonly TemplatePath[]
+  /** The ServiceAccounts of the input. */
+  readonly accounts: readonly LocatedObject[]
+}
+
+/** The change that was made to one object of the input. */
+export interface ObjectReport {
+  readonly file: string
+  /** The line on which it begins. */
+  readonly line: number
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  /** Absent if the object names none. */
+  readonly namespace?: string
+  /** True if it has, seems to have or should have a pod template. */
+  readonly isWorkload: boolean
+  readonly outcome:
+    | 'injected'
+    | 'uninjected'
+    /** The operation would change nothing. */
+    | 'unchanged'
+    | 'skipped'
+    /** The object has a pod template, but its kind is not known to have one there. */
+    | 'unsupported'
+    | 'rejected'
+  /** Why it is not changed. */
+  readonly reasons: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** A pod template after the operation. */
+export interface TemplateChange {
+  readonly path: readonly Key[]
+  readonly pod: Pod
+}
+
+export interface ObjectResult {
+  readonly report: ObjectReport
+  readonly edits: readonly Edit[]
+  readonly changes: readonly TemplateChange[]
+}
+
+/** One document of a file. */
+export interface SourceDocument extends ParsedDocument {
+  readonly file: string
+  readonly located: readonly LocatedObject[]
+}
+
+/** Edits the object, or leaves it as it is if one of its templates cannot be edited. */
+export function editObject(
+  located: LocatedObject,
+  { file, document, findLine }: SourceDocument,
+  editor: DocumentEditor,
+  operation: Operation,
+): ObjectResult {
+  const { object, metadata, path } = located
+  const { apiVersion, kind } = object
+  const { injection, templatePaths } = operation
+  const workloads = readWorkloads(located, templatePaths)
+  const pathFlags = workloads?.length ? [] : formatPathFlags(object)
+  const about = {
+    file,
+    line: findLine(path.length === 0 ? document.contents : document.getIn(path, true)),
+    apiVersion,
+    kind,
+    name: getName(located),
+    ...(metadata.namespace != null && { namespace: metadata.namespace }),
+    isWorkload: Boolean(workloads?.length) || pathFlags.length > 0,
+  }
+  const warnings = injection ? findMisplacedAnnotations(located, workloads) : []
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
+    report: { ...about, outcome, reasons, warnings },
+    edits: [],
+    changes: [],
+  })
+  if (injection && metadata.annotations['wimds.io/inject'] === 'false') {
+    return leave('skipped', 'opted out')
+  }
+  if (injection && about.isWorkload && getApiGroup(object) === 'serving.knative.dev') {
+    return leave('unsupported', KNATIVE)
+  }
+  if (!workloads?.length) {
+    const problem = workloads ? 'no pod template at the given path' : `unsupported kind ${kind}`
+    if (pathFlags.length > 0) return leave('unsupported', `${problem}. Fix: ${pathFlags.join(' ')}`)
+    return leave('skipped', workloads ? 'no pod template' : `kind ${kind}`)
+  }
+  const edited = workloads.map((workload) => ({
+    ...workload,
+    ...editTemplate(workload, located, operation),
+  }))
+  const reasons = edited.flatMap((each) => (each.kind === 'rejected' ? each.reasons : []))
+  if (reasons.length > 0) return leave('rejected', ...reasons)
+  const changes = edited.flatMap((each) => ('pod' in each ? [each] : []))
+  const [first] = changes
+  if (first === undefined) return leave('skipped', injection ? 'opted out' : 'not injected')
+  try {
+    const edits = changes.flatMap((each) => editor.findEdits(each.path, each.template, each.pod))
+    const report = {
+      ...about,
+      outcome: edits.length === 0 ? ('unchanged' as const) : first.kind,
+      reasons: [],
+      warnings: [...warnings, ...changes.flatMap((each) => each.warnings)],
+    }
+    return { report, edits, changes }
+  } catch (cause) {
+    if (!(cause instanceof UneditableError)) throw cause
+    // The line of the change, which is not the object's line.
+    const problem = `${cause.message} in line ${findLine(cause.node)}`
+    return leave('rejected', `it cannot be edited safely: ${problem}. Fix: ${WRITE_OUT}`)
+  }
+}
+
+/** Its API has neither `restartPolicy` nor `lifecycle` in a container. */
+const KNATIVE =
+  'Knative allows no sidecar that starts first. Fix: set the annotation wimds.io/inject: "true" of spec.template, by which the webhook injects the pods'
+
+const WRITE_OUT = "write the value out wherever it is used, or pass the output of yq 'explode(.)'"
+
+/** Returns a warning for each annotation of wimds on a workload itself, where the webhook does not see it. */
+function findMisplacedAnnotations(
+  { metadata }: LocatedObject,
+  [first]: readonly Workload[] = [],
+): string[] {
+  // The pod template of a Pod is the object itself.
+  if (!first?.templatePath) return []
+  return Object.keys(metadata.annotations)
+    .filter((name) => name.startsWith('wimds.io/'))
+    .map((name) => {
+      const effect =
+        name === 'wimds.io/inject'
+          ? 'is honored here if it is "false", but the webhook ignores it there'
+          : 'has no effect'
+      return `the annotation ${name} of the workload itself ${effect}. Fix: move it to ${first.templatePath}.metadata.annotations`
+    })
+}
+
+function editTemplate(
+  { template, templatePath }: Workload,
+  { metadata, problems }: LocatedObject,
+  { injection, accounts }: Operation,
+) {
+  if (problems.length > 0) return { kind: 'rejected', reasons: problems } as const
+  if (typeof template !== 'object' || template === null || Array.isArray(template)) {
+    const [problem, hint] =
+      template == null
+        ? ['is missing', '; for a patch of kustomize, pass the output of kubectl kustomize']
+        : ['must be an object', '']
+    const reason = `${templatePath} ${problem}. Fix: write the pod template there, with metadata and spec${hint}`
+    return { kind: 'rejected', reasons: [reason] } as const
+  }
+  if (injection === undefined) return uninject(template)
+  const { settings, namespace, requiresMode = false } = injection
+  const name = readAccountName(template)
+  const account = accounts.find(
+    (each) =>
+      each.metadata.name === name &&
+      (each.metadata.namespace ?? namespace) === (metadata.namespace ?? namespace),
+  )
+  const serviceAccount = account?.metadata.annotations ?? {}
+  return inject({ pod: template, serviceAccount, settings, requiresMode })
+}
