@@ -3,12 +3,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import { COMMANDS } from '../src/cli/commands.ts'
 import { EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { declareAll, formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
 
-const commands = await declareAll()
+const commands = await declareAll(COMMANDS)
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
 const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
 if (!process.argv.includes('--check')) {

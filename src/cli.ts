@@ -2,9 +2,9 @@
 import { printError } from './lib/print-error.ts'
 import { EXIT_USAGE, SIGNAL_EXIT_CODES } from './cli/exit-codes.ts'
 import type { Command, CommandIo } from './lib/command.ts'
-import { findCommand, isNotInstalled } from './cli/commands.ts'
+import { COMMANDS, findCommand } from './cli/commands.ts'
 import { formatProblem } from './lib/errors.ts'
-import { exitWithError, formatCrash } from './cli/failures.ts'
+import { exitWithError, formatCrash, isNotInstalled } from './cli/failures.ts'
 
 /** Commands that shut down gracefully; a signal ends the others at once. */
 const LONG_RUNNING = new Set([
@@ -27,7 +27,7 @@ const NOT_INSTALLED = {
 const dropIn: Command = async (args, io) => (await import('./cli/drop-in.ts')).dropIn(args, io)
 
 /** Explains the other commands, also one that is unknown. */
-const help: Command = async (args, io) => (await import('./cli/help.ts')).help(args, io)
+const help: Command = async (args, io) => (await import('./cli/help.ts')).help(args, io, COMMANDS)
 
 let isLongRunning = false
 

@@ -2,7 +2,7 @@
 import type { CommandDeclaration } from '../lib/args.ts'
 import type { Command } from '../lib/command.ts'
 
-interface CommandEntry {
+export interface CommandEntry {
   readonly load: () => Promise<Command>
   /** Loads the flags and help texts. */
   readonly declare: () => Promise<CommandDeclaration>
@@ -45,9 +45,4 @@ function entry<Name extends string, Declaration extends string>(
 /** Returns the entry of a command; undefined for `help` and for an unknown one. */
 export function findCommand(name: string): CommandEntry | undefined {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-}
-
-/** Returns whether a module is missing: each image has the commands that it needs, and no others. */
-export function isNotInstalled(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }

@@ -65,3 +65,8 @@ function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
 }
+
+/** Returns whether a module is missing: each image has the commands that it needs, and no others. */
+export function isNotInstalled(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+}

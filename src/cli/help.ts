@@ -3,7 +3,8 @@ import { UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, type FlagDeclaration, GROUPS, parseFlags } from '../lib/args.ts'
 import { suggest } from '../lib/suggest.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
-import { COMMANDS, findCommand, isNotInstalled } from './commands.ts'
+import type { CommandEntry } from './commands.ts'
+import { isNotInstalled } from './failures.ts'
 import { EXIT_CODES, EXIT_USAGE } from './exit-codes.ts'
 import { DROP_IN } from './drop-in.ts'
 
@@ -19,10 +20,13 @@ export const HELP = {
 
 type Commands = readonly CommandDeclaration[]
 
+/** The table of `commands.ts`, which help does not import: an image that has help would then have every command. */
+type Table = Readonly<Record<string, Pick<CommandEntry, 'declare'>>>
+
 /** Loads the declarations of the commands that are installed here. */
-export async function declareAll(): Promise<Commands> {
+export async function declareAll(table: Table): Promise<Commands> {
   const declarations = await Promise.all(
-    Object.values(COMMANDS).map(async (command) =>
+    Object.values(table).map(async (command) =>
       command.declare().catch((error: unknown) => {
         if (isNotInstalled(error)) return []
         throw error
@@ -33,20 +37,24 @@ export async function declareAll(): Promise<Commands> {
 }
 
 /** Explains the command that is named, or lists all, and returns 0. Throws a `UsageError` for an unknown one. */
-export async function help(args: readonly string[], { stdout }: CommandIo): Promise<number> {
+export async function help(
+  args: readonly string[],
+  { stdout }: CommandIo,
+  table: Table,
+): Promise<number> {
   const { positionals, problems } = parseFlags(args, HELP.flags, 1)
   const [name] = positionals
   if (problems.length > 0) throw new UsageError(problems)
   if (name === undefined) {
-    stdout.write(formatOverview(await declareAll()))
+    stdout.write(formatOverview(await declareAll(table)))
     return 0
   }
-  const command = name === HELP.name ? HELP : await findCommand(name)?.declare()
-  if (command === undefined) {
-    const names = (await declareAll()).map((each) => each.name)
+  const command = Object.hasOwn(table, name) ? await table[name]?.declare() : undefined
+  if (command === undefined && name !== HELP.name) {
+    const names = [...Object.keys(table), HELP.name]
     throw new UsageError([`unknown command ${JSON.stringify(name)}${suggest(name, names)}`])
   }
-  stdout.write(formatHelp(command))
+  stdout.write(formatHelp(command ?? HELP))
   return 0
 }
 

@@ -15,16 +15,16 @@ const COMMANDS = await Promise.all(
 
 test('wimds help serve lists the variables and their defaults', async () => {
   const io = captureIo({})
-  await help(['serve'], io)
+  await help(['serve'], io, ENTRIES)
   for (const name of Object.keys(Settings.shape)) expect(io.out()).toContain(`\n  ${name}`)
   expect(io.out()).toMatch(/ WIMDS_LOG_LEVEL +info\n/)
 })
 
-test.each(await declareAll())(
+test.each(await declareAll(ENTRIES))(
   '$name has its usage, flags and exit codes explained',
   async (command) => {
     const io = captureIo()
-    expect(await help([command.name], io)).toBe(0)
+    expect(await help([command.name], io, ENTRIES)).toBe(0)
     expect(io.out()).toMatch(new RegExp(`^usage: wimds ${command.name}\\b`))
     for (const flag of Object.keys(command.flags)) expect(io.out()).toContain(`--${flag}`)
     expect(io.out()).toContain('-h, --help')

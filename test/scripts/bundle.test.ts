@@ -116,3 +116,12 @@ test('the image of the sidecar has few packages, and what it lacks it says', asy
   expect(run('help').stdout).not.toMatch(/^ {2}webhook /m)
   expect(run('doctor', '--no-exchange').stdout).toContain('No setting of a sidecar')
 })
+
+test.each([
+  ['wimds', 'tools/token.mjs', /^(?:tools\/(?:inject|simulator|trust)|injection|node)\//m],
+  ['wimds-cluster', 'injection/webhook/webhook.mjs', /^tools\//m],
+])('the image %s has its commands, such as %s, and no others', async (image, command, others) => {
+  const files = await readFile(`dist/images/${image}/files`, 'utf8')
+  expect(files.split('\n')).toContain(command)
+  expect(files).not.toMatch(others)
+})
