@@ -121,11 +121,12 @@ test.each(OUTAGES)(
       expect(Number(reply.retryAfter)).toBeLessThanOrEqual(10)
       expect(reply.body).toMatchObject({ error_description: expect.any(String) })
     }
+    // Before the end of the outage: after it, a busy simulator may be too slow to read the issuer's keys.
+    expect(new Set(codes)).toEqual(new Set([outage.code]))
     await endFirst()
     // Past the Retry-After.
     clock.pass(2 * MINUTE_MS)
     const first = await askForToken()
-    expect(new Set(codes)).toEqual(new Set([outage.code]))
 
     const failed = codes.length
     const end = await outage.start(sidecar)
