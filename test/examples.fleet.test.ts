@@ -28,7 +28,7 @@ const GRAMMAR = fileURLToPath(import.meta.resolve('tree-sitter-bicep/tree-sitter
 
 const BICEP = readPage('examples/fleet/credentials.bicep')
 const TERRAFORM = readPage('examples/fleet/credentials.tf')
-const PLAN = JSON.parse(formatJson(planWith(identity({ id: ORDERS_ID }))))
+const PLAN = JSON.parse(formatJson(planWith(identity({ id: ORDERS_ID })), []))
 
 test('the Terraform is valid', async () => {
   const { resource, import: imports } = await parse('credentials.tf', TERRAFORM)
@@ -50,7 +50,7 @@ test.skipIf(!hasTerraform)(
   async () => {
     using directory = createFolder()
     const plan = planWith(identity({ id: ORDERS_ID }), identity({ clientId: BILLING }))
-    directory.write('plan.json', formatJson(plan))
+    directory.write('plan.json', formatJson(plan, []))
     // The rest needs the provider.
     const [locals = ''] = /^locals \{[^]*?^\}/m.exec(TERRAFORM) ?? []
     directory.write('locals.tf', locals)

@@ -16,7 +16,7 @@ import {
   type TemplatePath,
   type Workload,
 } from '../inject/manifests/workloads.ts'
-import { createReport, type Finding, type Report } from './finding.ts'
+import type { Report } from './finding.ts'
 
 interface Name {
   readonly namespace: string
@@ -80,13 +80,12 @@ export interface ReadOptions {
   readonly templatePaths?: readonly TemplatePath[]
 }
 
-/** Reads the objects of all files. Findings name what cannot be read. */
+/** Reads the objects of all files. Reports what cannot be read. */
 export async function readClusterObjects(
   files: readonly ManifestFile[],
   { namespace, templatePaths = [] }: ReadOptions,
-): Promise<{ readonly objects: ClusterObjects; readonly findings: Finding[] }> {
-  const findings: Finding[] = []
-  const report = createReport(findings)
+  report: Report,
+): Promise<ClusterObjects> {
   const all = files.flatMap((file) => parseFile(file, templatePaths, report))
   const named = all
     .filter(isRelevant)
@@ -103,7 +102,7 @@ export async function readClusterObjects(
     .filter((object) => !isReplica(object))
     .flatMap((object) => readWorkload(object, report))
   const configMaps = await Promise.all(named.map((object) => readConfigMap(object, report)))
-  const objects = {
+  return {
     serviceAccounts: named.filter(
       ({ apiVersion, kind }) => apiVersion === 'v1' && kind === 'ServiceAccount',
     ),
@@ -111,7 +110,6 @@ export async function readClusterObjects(
     configMaps: configMaps.flat(),
     injectedNamespaces: new Set(all.filter(isInjectedNamespace).map(({ name }) => name)),
   }
-  return { objects, findings }
 }
 
 function isInjectedNamespace({ apiVersion, kind, labels }: ReadObject): boolean {

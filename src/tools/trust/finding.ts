@@ -9,18 +9,21 @@ export interface Finding {
   readonly fix?: string
 }
 
-export interface Report {
-  /** Adds an error. Returns an empty list, for the caller to return. */
-  error(object: string, problem: string, fix?: string): never[]
-  warning(object: string, problem: string, fix?: string): void
-}
+/** Collects the findings of all steps. */
+export class Report {
+  readonly findings: Finding[] = []
 
-/** Creates a report that adds to the findings. */
-export function createReport(findings: Finding[]): Report {
-  const add =
-    (severity: Finding['severity']) => (object: string, problem: string, fix?: string) => {
-      findings.push({ severity, object, problem, ...(fix !== undefined && { fix }) })
-      return []
-    }
-  return { error: add('error'), warning: add('warning') }
+  /** Adds an error. Returns an empty list, for the caller to return. */
+  error(object: string, problem: string, fix?: string): never[] {
+    this.findings.push({ severity: 'error', object, problem, ...(fix !== undefined && { fix }) })
+    return []
+  }
+
+  warning(object: string, problem: string, fix?: string): void {
+    this.findings.push({ severity: 'warning', object, problem, ...(fix !== undefined && { fix }) })
+  }
+
+  hasErrors(): boolean {
+    return this.findings.some(({ severity }) => severity === 'error')
+  }
 }

@@ -3,11 +3,8 @@ import { basename } from 'node:path'
 import * as z from 'zod/mini'
 import { isGuid } from '../../lib/grammars.ts'
 import { parseJson } from '../../lib/json.ts'
-import {
-  formatManagedIdentityId,
-  type ManagedIdentityId,
-  parseManagedIdentityId,
-} from '../managed-identity.ts'
+import { type ManagedIdentityId, parseManagedIdentityId } from '../managed-identity.ts'
+import type { ManifestFile } from '../manifest-files.ts'
 import { quoteForShell } from '../shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
@@ -18,26 +15,6 @@ export interface KnownIdentity {
   readonly kind: IdentityKind
   /** The resource id of a managed identity. */
   readonly id?: ManagedIdentityId | undefined
-}
-
-export interface ExistingCredential {
-  readonly name: string
-  readonly issuer: string
-  readonly subject: string
-  readonly audiences: readonly string[]
-}
-
-/** The credentials of one identity, which is named by the file or by the credentials in it. */
-export interface ExistingList {
-  /** The name of the file. */
-  readonly source: string
-  readonly identity: string | ManagedIdentityId | undefined
-  readonly credentials: readonly ExistingCredential[]
-}
-
-interface JsonFile {
-  readonly name: string
-  readonly source: string
 }
 
 const Guid = z.pipe(
@@ -65,7 +42,10 @@ const Application = z.pipe(
 const ListedIdentity = z.union([ManagedIdentity, Application])
 
 /** Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file or an element of another kind. */
-export function parseIdentityList({ name, source }: JsonFile, problems: string[]): KnownIdentity[] {
+export function parseIdentityList(
+  { name, source }: ManifestFile,
+  problems: string[],
+): KnownIdentity[] {
   const items = z.array(z.unknown()).safeParse(parseJson(source)).data
   if (items === undefined) {
     problems.push(
@@ -83,37 +63,35 @@ export function parseIdentityList({ name, source }: JsonFile, problems: string[]
 }
 
 const Credential = z.object({
-  id: z.optional(z.string()),
   name: z.string(),
   issuer: z.string(),
-  subject: z.nullish(z.string()),
+  /** Null for a flexible credential, which has an expression. */
+  subject: z.pipe(
+    z.nullish(z.string()),
+    z.transform((text) => text ?? ''),
+  ),
   audiences: z.array(z.string()),
 })
 
+export type ExistingCredential = Readonly<z.infer<typeof Credential>>
+
 /**
- * Parses the output of `az identity federated-credential list`, also of several identities, or of `az ad app
- * federated-credential list`. The file's name CLIENT_ID.json gives the identity, or else the credentials' resource ids.
+ * Parses the output of `az identity federated-credential list` or `az ad app federated-credential list`. Returns the
+ * credentials with the client id of their identity, which the name of the file gives: an empty list does not name it.
  */
-export function parseExistingLists({ name, source }: JsonFile, problems: string[]): ExistingList[] {
-  const parsed = z.array(Credential).safeParse(parseJson(source))
-  if (!parsed.success) {
-    problems.push(
-      `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`,
-    )
-    return []
-  }
-  const credentials = parsed.data.map(({ id = '', subject, ...credential }) => ({
-    id: parseManagedIdentityId(id),
-    credential: { ...credential, subject: subject ?? '' },
-  }))
-  const stem = basename(name).replace(/\.json$/i, '')
-  const groups = Map.groupBy(credentials, ({ id }) =>
-    isGuid(stem) || id === undefined ? '' : formatManagedIdentityId(id).toLowerCase(),
+export function parseExistingList(
+  { name, source }: ManifestFile,
+  problems: string[],
+): [clientId: string, credentials: ExistingCredential[]][] {
+  const clientId = basename(name)
+    .replace(/\.json$/i, '')
+    .toLowerCase()
+  const credentials = z.array(Credential).safeParse(parseJson(source)).data
+  if (credentials !== undefined && isGuid(clientId)) return [[clientId, credentials]]
+  problems.push(
+    credentials === undefined
+      ? `${name}: is not the output of az identity federated-credential list or az ad app federated-credential list with -o json. Fix: write that output to it`
+      : `${name}: does not say of which identity these credentials are. Fix: name the file CLIENT_ID.json`,
   )
-  const lists = groups.size === 0 ? [[]] : [...groups.values()]
-  return lists.map((list) => ({
-    source: name,
-    identity: isGuid(stem) ? stem.toLowerCase() : list[0]?.id,
-    credentials: list.map(({ credential }) => credential),
-  }))
+  return []
 }

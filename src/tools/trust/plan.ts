@@ -5,8 +5,8 @@ import {
   formatManagedIdentityId,
   type ManagedIdentityId,
 } from '../managed-identity.ts'
-import { createReport, type Finding, type Report } from './finding.ts'
-import type { ExistingCredential, ExistingList, IdentityKind, KnownIdentity } from './inventory.ts'
+import type { Report } from './finding.ts'
+import type { ExistingCredential, IdentityKind, KnownIdentity } from './inventory.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
 
 /** How many federated credentials Azure allows for an identity. */
@@ -54,27 +54,25 @@ export interface PlannedIdentity {
 export interface Plan {
   readonly issuer: string
   readonly identities: readonly PlannedIdentity[]
-  readonly findings: readonly Finding[]
 }
 
 export interface Inventory {
   readonly known: readonly KnownIdentity[]
-  readonly existing: readonly ExistingList[]
+  /** The credentials by the client id of their identity. */
+  readonly existing: ReadonlyMap<string, readonly ExistingCredential[]>
 }
 
-/** Creates the plan. Pure; findings name the objects that are left out of it. */
+/** Creates the plan. Reports the objects that are left out of it. */
 export function createTrustPlan(
   objects: ClusterObjects,
   { known, existing }: Inventory,
   options: TrustOptions,
+  report: Report,
 ): Plan {
-  const findings: Finding[] = []
-  const report = createReport(findings)
   const needs = findNeeds(objects, options, report)
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
     ([one], [other]) => (one < other ? -1 : 1),
   )
-  const used = new Set<ExistingList>()
   // A namespace that may not use an identity must not influence which identity of Azure is chosen.
   const described = byClientId.map(([clientId, claims]) => {
     const allowed = selectAllowed(claims, options.allowed.get(clientId), report)
@@ -82,26 +80,12 @@ export function createTrustPlan(
   })
   const named = described.map(({ identity }) => identity)
   const identities = described.flatMap(({ allowed, identity }) => {
-    const lists = existing.filter((list) => isListOf(list, identity))
-    for (const list of lists) used.add(list)
-    const credentials = lists.length > 0 ? lists.flatMap((list) => list.credentials) : undefined
     if (allowed.length === 0 || !checkResourceId(identity, known, named, report)) return []
     const merged = mergeNeeds(allowed, report)
+    const credentials = existing.get(identity.clientId)
     return [planIdentity(identity, merged, credentials, options.issuer, report)]
   })
-  for (const { source, identity } of existing.filter((list) => !used.has(list))) {
-    if (identity === undefined) {
-      const problem = 'does not say which identity it is of, and is ignored'
-      report.warning(source, problem, 'name the file CLIENT_ID.json')
-    } else {
-      report.warning(
-        source,
-        'is of an identity that nothing in the input uses, or whose client id is not known, and is ignored',
-        'pass --identities if something uses it',
-      )
-    }
-  }
-  return { issuer: options.issuer, identities, findings }
+  return { issuer: options.issuer, identities }
 }
 
 type Identity = Pick<PlannedIdentity, 'clientId' | 'kind' | 'id'>
@@ -176,11 +160,6 @@ function selectAllowed(
     }
   }
   return needs.filter(({ namespace }) => isAllowed(namespace))
-}
-
-function isListOf({ identity }: ExistingList, { clientId, id }: Identity): boolean {
-  if (identity === undefined || typeof identity === 'string') return identity === clientId
-  return id !== undefined && isSameIdentity(identity, id)
 }
 
 /** Merges the needs of each subject. Azure allows one credential for an issuer and subject, with one audience. */

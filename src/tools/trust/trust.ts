@@ -13,9 +13,9 @@ import { isGuid } from '../../lib/grammars.ts'
 import { isDnsLabel } from '../../lib/object-names.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printError } from '../../lib/print-error.ts'
-import { type ClusterObjects, readClusterObjects } from './cluster-objects.ts'
-import type { Finding } from './finding.ts'
-import { parseExistingLists, parseIdentityList } from './inventory.ts'
+import { readClusterObjects } from './cluster-objects.ts'
+import { Report } from './finding.ts'
+import { parseExistingList, parseIdentityList } from './inventory.ts'
 import { findIssuerProblem, isAudience } from './find-issuer.ts'
 import type { TrustOptions } from './needs.ts'
 import { formatAzScript } from './output/az.ts'
@@ -89,7 +89,7 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'PATH',
       isRepeatable: true,
-      help: 'output of az identity federated-credential list or az ad app federated-credential list with -o json, or a directory of such files; a file CLIENT_ID.json is of that identity',
+      help: 'CLIENT_ID.json, the output of az identity federated-credential list or az ad app federated-credential list with -o json for that identity, or a directory of such files',
     },
   },
   examples: [
@@ -118,36 +118,24 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   printError(io, 'wimds trust', ...problems)
   // A plan of a part of the input would report the credentials of the rest as extra.
   if (problems.length > 0) return 1
+  const report = new Report()
   const namespace = flags.value('namespace')
-  const { objects, findings } = await readClusterObjects(manifests.files, {
-    namespace,
-    templatePaths,
-  })
-  const planned = createTrustPlan(objects, inventory, options)
-  const plan = {
-    ...planned,
-    findings: [
-      ...findings,
-      ...planned.findings,
-      ...findEmptyInput(objects, findings),
-      ...(flags.has('check') ? findUnmet(planned) : []),
-    ],
+  const objects = await readClusterObjects(manifests.files, { namespace, templatePaths }, report)
+  const plan = createTrustPlan(objects, inventory, options, report)
+  if (objects.serviceAccounts.length + objects.workloads.length === 0 && !report.hasErrors()) {
+    report.error('input', EMPTY_INPUT.problem, EMPTY_INPUT.fix)
   }
-  const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
-  const lines = plan.findings.map(({ severity, object, ...problem }) => {
+  if (flags.has('check')) reportUnmet(plan, report)
+  const lines = report.findings.map(({ severity, object, ...problem }) => {
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${formatProblem(problem)}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  if (hasContent(plan) || output === 'json') io.stdout.write(FORMATTERS[output](plan))
-  return hasErrors(plan.findings) ? 1 : 0
-}
-
-const hasErrors = (findings: readonly Finding[]) =>
-  findings.some(({ severity }) => severity === 'error')
-
-/** Returns false for a plan of nothing but errors, which are on standard error. */
-function hasContent({ findings, identities }: Plan): boolean {
-  return !hasErrors(findings) || identities.length > 0
+  const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
+  // A plan of nothing but errors, which are on standard error, is printed only for programs.
+  if (!report.hasErrors() || plan.identities.length > 0 || output === 'json') {
+    io.stdout.write(FORMATTERS[output](plan, report.findings))
+  }
+  return report.hasErrors() ? 1 : 0
 }
 
 async function parseOptions(
@@ -238,17 +226,8 @@ async function readInventory(
       })),
       ...(identities?.files ?? []).flatMap((file) => parseIdentityList(file, problems)),
     ],
-    existing: (existing?.files ?? []).flatMap((file) => parseExistingLists(file, problems)),
+    existing: new Map((existing?.files ?? []).flatMap((file) => parseExistingList(file, problems))),
   }
-}
-
-/** Returns an error if there is nothing to plan for and no other error says why. */
-function findEmptyInput(
-  { serviceAccounts, workloads }: ClusterObjects,
-  findings: readonly Finding[],
-): Finding[] {
-  if (serviceAccounts.length + workloads.length > 0 || hasErrors(findings)) return []
-  return [{ severity: 'error', object: 'input', ...EMPTY_INPUT }]
 }
 
 const EMPTY_INPUT = {
@@ -256,22 +235,14 @@ const EMPTY_INPUT = {
   fix: 'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
 }
 
-/** Returns an error for each needed credential that does not exist, or not as it is needed. */
-function findUnmet({ identities }: Plan): Finding[] {
-  return identities.flatMap(({ clientId, credentials }) =>
-    credentials.flatMap(({ state, subject }): Finding[] => {
-      if (state === 'present') return []
-      const unmet = UNMET[state]
-      return [
-        {
-          severity: 'error',
-          object: clientId,
-          problem: `${unmet.problem} ${subject}`,
-          fix: unmet.fix,
-        },
-      ]
-    }),
-  )
+/** Reports each needed credential that does not exist, or not as it is needed. */
+function reportUnmet({ identities }: Plan, report: Report): void {
+  for (const { clientId, credentials } of identities) {
+    for (const { state, subject } of credentials) {
+      if (state === 'present') continue
+      report.error(clientId, `${UNMET[state].problem} ${subject}`, UNMET[state].fix)
+    }
+  }
 }
 
 const UNMET = {

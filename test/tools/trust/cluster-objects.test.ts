@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import { Report } from '../../../src/tools/trust/finding.ts'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import { deployment, error, read, warning } from './fixtures.ts'
 
@@ -68,11 +69,10 @@ test('reads a Rollout, and other kinds where their pod template is given', async
   const templatePaths = [
     { kind: 'Service', group: 'serving.knative.dev', keys: ['spec', 'template'] },
   ]
-  const { objects, findings } = await readClusterObjects([{ name: 'a.yaml', source }], {
-    namespace: undefined,
-    templatePaths,
-  })
-  expect(findings).toEqual([])
+  const report = new Report()
+  const options = { namespace: undefined, templatePaths }
+  const objects = await readClusterObjects([{ name: 'a.yaml', source }], options, report)
+  expect(report.findings).toEqual([])
   expect(objects.workloads.map(({ kind }) => kind)).toEqual(['Rollout', 'Service'])
 })
 

@@ -1,7 +1,7 @@
 /** Objects and plans for tests of wimds trust. */
 import { expect } from 'vitest'
 import { stringify } from 'yaml'
-import type { Finding } from '../../../src/tools/trust/finding.ts'
+import { type Finding, Report } from '../../../src/tools/trust/finding.ts'
 import type { IdentityKind } from '../../../src/tools/trust/inventory.ts'
 import { readClusterObjects } from '../../../src/tools/trust/cluster-objects.ts'
 import type { TrustOptions } from '../../../src/tools/trust/needs.ts'
@@ -106,7 +106,10 @@ const finding = (severity: Finding['severity'], object: string, text: string) =>
 /** Reads the objects as from one file. */
 export async function read(objects: readonly unknown[], namespace?: string) {
   const source = objects.map((each) => stringify(each)).join('---\n')
-  return readClusterObjects([{ name: 'cluster.yaml', source }], { namespace })
+  const report = new Report()
+  const files = [{ name: 'cluster.yaml', source }]
+  const found = await readClusterObjects(files, { namespace }, report)
+  return { objects: found, findings: report.findings, report }
 }
 
 /** Plans the objects; the findings of reading them come first. */
@@ -114,14 +117,10 @@ export async function plan(
   objects: readonly unknown[],
   options: Partial<TrustOptions> = {},
   inventory: Partial<Inventory> = {},
-): Promise<Plan> {
-  const { objects: parsed, findings } = await read(objects)
-  const planned = createTrustPlan(
-    parsed,
-    { known: [], existing: [], ...inventory },
-    { ...OPTIONS, ...options },
-  )
-  return { ...planned, findings: [...findings, ...planned.findings] }
+): Promise<Plan & { readonly findings: readonly Finding[] }> {
+  const { objects: parsed, findings, report } = await read(objects)
+  const full = { known: [], existing: new Map(), ...inventory }
+  return { ...createTrustPlan(parsed, full, { ...OPTIONS, ...options }, report), findings }
 }
 
 export function credential(overrides: Partial<PlannedCredential> = {}): PlannedCredential {
@@ -153,5 +152,5 @@ export function identity(
 }
 
 export function planWith(...identities: readonly PlannedIdentity[]): Plan {
-  return { issuer: ISSUER, identities, findings: [] }
+  return { issuer: ISSUER, identities }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseExistingLists, parseIdentityList } from '../../../src/tools/trust/inventory.ts'
+import { parseExistingList, parseIdentityList } from '../../../src/tools/trust/inventory.ts'
 import { AUDIENCE, BILLING, ISSUER, ORDERS, ORDERS_ID, SUBSCRIPTION, TENANT } from './fixtures.ts'
 
 /** An element of `az identity list`, with the members that the Azure CLI prints. */
@@ -51,33 +51,28 @@ test.each([
   expect(problems).toEqual([expect.stringMatching(`^list\\.json: ${problem}.*Fix: `)])
 })
 
-const credential = (name: string, parent?: string) => ({
-  ...(parent !== undefined && { id: `${parent}/federatedIdentityCredentials/${name}` }),
-  name,
+const CREDENTIAL = {
+  id: `${MANAGED.id}/federatedIdentityCredentials/a`,
+  name: 'a',
   issuer: ISSUER,
   subject: 'system:serviceaccount:shop:orders',
   audiences: [AUDIENCE],
-})
-const parsed = (name: string) => credential(name)
+}
 
-test('reads the credentials of several identities from one list', () => {
-  const billing = MANAGED.id.replace(/orders$/, 'billing')
-  const list = [credential('a', MANAGED.id), credential('b', billing), credential('c', MANAGED.id)]
-  expect(parse(parseExistingLists, list)).toEqual({
-    result: [
-      { source: 'list.json', identity: ORDERS_ID, credentials: [parsed('a'), parsed('c')] },
-      {
-        source: 'list.json',
-        identity: { ...ORDERS_ID, name: 'billing' },
-        credentials: [parsed('b')],
-      },
-    ],
+test('reads the credentials of the identity that the file is named for', () => {
+  const { id: _, ...credential } = CREDENTIAL
+  const list = [CREDENTIAL, { ...CREDENTIAL, subject: null }]
+  expect(parse(parseExistingList, list, `lists/${ORDERS.toUpperCase()}.json`)).toEqual({
+    result: [[ORDERS, [credential, { ...credential, subject: '' }]]],
     problems: [],
   })
 })
 
-test('rejects another document', () => {
-  const { result, problems } = parse(parseExistingLists, [MANAGED])
+test.each([
+  ['another document', [MANAGED], `${ORDERS}.json`, 'az ad app federated-credential list'],
+  ['a file without a client id', [CREDENTIAL], 'list.json', 'Fix: name the file CLIENT_ID.json'],
+])('rejects %s', (_, list, name, problem) => {
+  const { result, problems } = parse(parseExistingList, list, name)
   expect(result).toEqual([])
-  expect(problems).toEqual([expect.stringContaining('federated-credential list')])
+  expect(problems).toEqual([expect.stringContaining(problem)])
 })

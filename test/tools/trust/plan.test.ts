@@ -35,7 +35,7 @@ const planWith = (inventory: Parameters<typeof plan>[2], objects: readonly objec
   plan(objects, {}, inventory)
 
 const compareWith = (...credentials: readonly ExistingCredential[]) =>
-  planWith({ existing: [{ source: 'list.json', identity: ORDERS, credentials }] })
+  planWith({ existing: new Map([[ORDERS, credentials]]) })
 
 test('reports a missing one, and counts those that exist', async () => {
   const { identities } = await compareWith(existing({ issuer: 'https://other.example/' }))
@@ -53,29 +53,6 @@ test.each([
     credentials: [{ state: 'different', name: 'by-hand', issuer: ISSUER, existing: found }],
     count: 1,
   })
-})
-
-test('finds the list of an identity by its resource id', async () => {
-  const identity = { ...ORDERS_ID, resourceGroup: 'SHOP' }
-  const { identities, findings } = await planWith({
-    known: [{ clientId: ORDERS, kind: 'managed-identity', id: ORDERS_ID }],
-    existing: [{ source: 'list.json', identity, credentials: [existing()] }],
-  })
-  expect(identities[0]?.credentials[0]?.state).toBe('present')
-  expect(findings).toEqual([])
-})
-
-test('warns of a list that belongs to no identity', async () => {
-  const { findings } = await planWith({
-    existing: [
-      { source: 'nameless.json', identity: undefined, credentials: [] },
-      { source: 'other.json', identity: BILLING, credentials: [] },
-    ],
-  })
-  expect(findings).toMatchObject([
-    warning('nameless.json', 'does not say which identity it is of'),
-    { severity: 'warning', object: 'other.json' },
-  ])
 })
 
 const accounts = (count: number) =>

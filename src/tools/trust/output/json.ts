@@ -2,10 +2,11 @@
 import { formatManagedIdentityId } from '../../managed-identity.ts'
 import { formatProblem } from '../../../lib/errors.ts'
 import { VERSION } from '../../../lib/version.ts'
+import type { Finding } from '../finding.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
 /** Returns the document. */
-export function formatJson(plan: Plan): string {
+export function formatJson(plan: Plan, findings: readonly Finding[]): string {
   const document = {
     schemaVersion: 1,
     version: VERSION,
@@ -16,7 +17,7 @@ export function formatJson(plan: Plan): string {
       const resourceId = identity.id && formatManagedIdentityId(identity.id)
       return { clientId, kind, resourceId, count, isCompared, isOverLimit, credentials, extra }
     }),
-    findings: plan.findings.map(({ severity, object, ...problem }) => ({
+    findings: findings.map(({ severity, object, ...problem }) => ({
       severity,
       object,
       message: formatProblem(problem),

@@ -13,15 +13,9 @@ export function formatText(plan: Plan): string {
     `Federated credentials for the issuer ${toLine(plan.issuer)}`,
     ...plan.identities.flatMap((identity) => ['', ...formatIdentity(identity)]),
     '',
-    plan.identities.length === 0 ? formatNone(plan) : formatTotal(plan),
+    plan.identities.length === 0 ? 'None is needed by the input.' : formatTotal(plan),
     '',
   ].join('\n')
-}
-
-function formatNone({ findings }: Plan): string {
-  return findings.some(({ severity }) => severity === 'error')
-    ? 'Nothing could be determined: see standard error.'
-    : 'None is needed by the input.'
 }
 
 function formatTotal({ identities }: Plan): string {
