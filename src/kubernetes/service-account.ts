@@ -38,7 +38,7 @@ const ServiceAccount = z.object({
 interface Account {
   readonly namespace: string
   readonly name: string
-  /** By default the time limit of any other call. */
+  /** The time limit of the call, in milliseconds; by default that of any other call. */
   readonly timeoutMs?: number
 }
 

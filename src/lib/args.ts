@@ -23,7 +23,7 @@ export interface FlagDeclaration {
   readonly value?: string
   /** A phrase for help texts. */
   readonly help: string
-  /** One letter: `o` for `-o`. */
+  /** The short form, one letter: `o` for `-o`. */
   readonly short?: string
   /** The allowed values. */
   readonly choices?: readonly string[]

@@ -5,7 +5,7 @@ type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
 
 interface ErrorKind {
   readonly source: ErrorSource
-  /** Whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
+  /** Says whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
   readonly permanent: boolean
   readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 500 | 503 | 504
 }

@@ -9,7 +9,7 @@ export interface LogOutput {
 
 /** Bytes of buffered lines; further lines are dropped. */
 const MAX_BUFFERED = 65_536
-/** Between attempts to write what is buffered, while no line comes. */
+/** The time between attempts to write buffered lines while no new line comes. */
 const RETRY_MS = 100
 
 /**

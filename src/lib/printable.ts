@@ -14,7 +14,7 @@ export function toLine(text: string): string {
   return text.replaceAll(/[\r\n\u2028\u2029]\s*/g, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
 }
 
-/** As many as a sentence can name. */
+/** The most values that a sentence names. */
 const MAX_NAMED = 3
 
 /** Returns the first `max` items, and then how many more there are, such as `and 3 more`. */

@@ -52,7 +52,7 @@ const HALF_PAIR = /[\ud800-\udbff]$/
  */
 export function scrubAndTruncate(text: string, length: number): string {
   let end = Math.min(text.length, MAX_SCRUBBED)
-  // A word that the cut goes through is dropped.
+  // The cut drops a word of which it would leave a part.
   if (end < text.length) while (end > 0 && /[\w.+/=-]/.test(text.charAt(end - 1))) end -= 1
   return scrub(text.slice(0, end)).slice(0, length).replace(HALF_PAIR, '')
 }

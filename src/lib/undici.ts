@@ -10,7 +10,7 @@ export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-pro
 export { default as Pool } from 'undici/lib/dispatcher/pool.js'
 export { Dispatcher }
 
-// As the main module does: `request` and, for the agent of a proxy, `connect` are methods of a dispatcher.
+// The main module of undici does the same: it makes `request` and, for the agent of a proxy, `connect` methods of a dispatcher.
 Object.assign(Dispatcher.prototype, api)
 
 /** The options of undici's own `request`, with a dispatcher: there is no global one here. */

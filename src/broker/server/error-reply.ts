@@ -49,7 +49,7 @@ const ERROR_HEADER = 'X-Wimds-Error'
 const MAX_RETRY_AFTER = 10
 
 /**
- * Adds the headers of every error. The body becomes ASCII: messages of Entra ID hold other characters,
+ * Adds the headers of every error, and makes the body ASCII: messages of Entra ID hold other characters,
  * and old clients read bodies by the charset of their platform.
  */
 function prepareError(reply: Reply, error: BrokerError, methods: readonly string[]): PreparedReply {

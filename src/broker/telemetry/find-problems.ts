@@ -34,7 +34,7 @@ export function findProblems(sources: ProblemSources): Problem[] {
     return readiness.reasons.map(({ summary, file = '' }) => byFile.get(file) ?? { summary })
   }
   const hasToken = entries.some(({ token }) => token !== undefined)
-  // The others fail because of a projected token.
+  // The remaining entries fail because of a projected token.
   const unexplained = entries.filter(
     ({ request: { identity }, failure }) =>
       failure && failure.error.code !== byFile.get(identity.tokenFile)?.failure?.code,
@@ -46,7 +46,10 @@ export function findProblems(sources: ProblemSources): Problem[] {
   ].toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
 }
 
-/** Returns a key that sorts the problems of failing requests first, the oldest first; then the others by the expiry of their token. */
+/**
+ * Returns a key that sorts the problems of failing requests first, the oldest first; then the others by the expiry of their
+ * token.
+ */
 function createSortKey({ servedUntil = '', withoutToken, failingSince = '' }: Problem): string {
   return `${withoutToken === undefined ? servedUntil : ''} ${failingSince}`
 }

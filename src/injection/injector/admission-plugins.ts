@@ -24,7 +24,7 @@ export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
 }
 
 /**
- * Returns the injected pod with what admission plugins have set in the containers of an earlier call: they run
+ * Returns the injected pod with what admission plugins have set in the containers of an earlier call. The plugins run
  * between the two calls and not again, and validate afterwards. Of a container of which LimitRanger has set amounts of
  * resources, those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an
  * earlier injection can set no more than that.

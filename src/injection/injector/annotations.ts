@@ -96,7 +96,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
   // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
   const mode = wantedMode ?? injectedMode ?? defaults.mode
   return {
-    /** Undefined if the pod has no such annotation. */
+    /** Says whether the pod opts in or out; undefined if it has no such annotation. */
     inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode:
@@ -109,7 +109,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
         (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
       adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
       resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
-      // In mode node exchanges leave from the node, with its CA.
+      // In mode node the broker makes the exchanges, and trusts the CA of the node's settings.
       ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     },
     /** A ConfigMap with the key `identities.yaml`. */

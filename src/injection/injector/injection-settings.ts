@@ -81,7 +81,7 @@ export interface InjectionSettings {
   readonly sidecarEnv: readonly EnvVar[]
   /** The CA bundle that the sidecar trusts in addition to Node's roots; undefined: none. */
   readonly ca: ObjectKey | undefined
-  /** Override the annotations of the ServiceAccount. */
+  /** The client id and the tenant id that override the annotations of the ServiceAccount. */
   readonly clientId: string | undefined
   readonly tenantId: string | undefined
   /** The audience of the projected token. */
@@ -205,7 +205,7 @@ export function parseInjectionSettings(
   }
 }
 
-/** Both may be placeholders, such as `${REGISTRY}` and `${REGISTRY}/wimds`. */
+/** The value may be a placeholder, such as `${REGISTRY}` or `${REGISTRY}/wimds`. */
 const registryName = matching(
   /^(?!https?:)\S*[^\s/]$/,
   'of the form HOST[:PORT][/PATH], such as example.azurecr.io',

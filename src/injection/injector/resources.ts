@@ -2,7 +2,7 @@
 import { createSchema, reject } from '../../broker/config/parsers.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
-/** Undefined: the injected containers do not set it. */
+/** The resources of the injected containers, which do not set one that is undefined. */
 export interface ResourceSettings {
   readonly cpuRequest: string | undefined
   readonly memoryRequest: string | undefined
@@ -136,6 +136,6 @@ function isGuaranteed(pod: Pod): boolean {
 function hasEqualLimit({ resources }: Container, kind: string): boolean {
   const limit = parseQuantity(resources?.limits?.[kind] ?? '') ?? 0
   const request = resources?.requests?.[kind]
-  // A limit of zero is none.
+  // A limit of zero counts as no limit.
   return limit > 0 && (request === undefined || parseQuantity(request) === limit)
 }

@@ -154,7 +154,7 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
 const BY_NAMESPACE =
   ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
 
-/** A pod can have a reason for each of thousands of containers. */
+/** The most reasons in one message: a pod can have one for each of thousands of containers. */
 const MAX_REASONS = 10
 const MAX_REASON_LENGTH = 500
 

@@ -20,9 +20,9 @@ interface RotationOptions {
 
 /** No pod that opts in can be created while the CA is not published, so a check comes soon after others have undone that. */
 const CHECK_INTERVAL_MS = 2000
-/** Between checks that fail. */
+/** The longest delay between checks that fail. */
 const MAX_BACKOFF_MS = 10_000
-/** From publishing to serving a new certificate: every API server has to read the configuration. */
+/** The time between publishing a new certificate and serving it: every API server has to read the configuration first. */
 const PROPAGATION_DELAY_MS = 5000
 
 export type CertificateRotation = ReturnType<typeof startCertificateRotation>

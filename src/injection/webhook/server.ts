@@ -115,7 +115,7 @@ function limitConnections(server: TlsServer, max: number, handler: RequestListen
   const accepted = new Map<string, Socket>()
   /** The accepted sockets by the TLS sockets above them. */
   const below = new WeakMap<Socket, Socket>()
-  // Before the limiter adds the new connection.
+  // This listener runs before that of the limiter, which adds the new connection.
   server.on('connection', (socket: Socket) => {
     const { open } = limiter
     const victim = open.length >= max && open.length < 2 * max ? chooseByWork(open) : undefined

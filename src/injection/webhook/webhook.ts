@@ -62,7 +62,7 @@ async function serveReviews(
   const { clientCaFile } = options
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
   const calls = new AbortController()
-  // Before anything is bound: both may throw a `ConfigError`.
+  // These calls may throw a `ConfigError`, so they come before anything is bound.
   const api = connectToApiServer(calls.signal)
   const clientCa = clientCaFile === undefined ? undefined : () => readClientCa(clientCaFile)
   await clientCa?.()
@@ -109,13 +109,13 @@ async function serveReviews(
     log.info('listening', { version: VERSION, ...bound })
 
     await untilShutdown(io)
-    // Not ready any more, but serving until every API server has noticed.
+    // The webhook is no longer ready, but serves until every API server has noticed.
     draining.abort()
     log.info('draining', { drainMs: options.drainMs })
     await sleep(options.drainMs)
     const stopped = rotation.stop()
     await closeServer(server, CLOSE_TIMEOUT_MS)
-    // Not earlier: inflight reviews may need the API server.
+    // Calls end only now, since inflight reviews may need the API server.
     calls.abort()
     await stopped
     return true

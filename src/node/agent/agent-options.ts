@@ -110,13 +110,13 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     netnsDirectory: flags.value('netns-directory') ?? '/var/run/netns',
     kubeletPodsDirectory: flags.value('kubelet-pods-directory') ?? '/var/lib/kubelet/pods',
     stateDirectory: flags.value('state-directory') ?? '/run/wimds',
-    /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+    /** The tenant of ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
     defaultTenantId,
     adminListen,
     brokers: BROKERS.find((each) => each === flags.value('brokers')) ?? 'namespace',
     maxBrokers,
     uidRange,
-    /** Of the container. */
+    /** The memory limit of the container, in bytes; undefined if it has none. */
     memoryLimitBytes: Number(env['MEMORY_LIMIT'] ?? '') || undefined,
     warnings:
       flags.value('broker-admin-listen') === undefined

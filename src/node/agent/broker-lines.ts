@@ -1,7 +1,7 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
 
 const MAX_LINE_BYTES = 256 * 1024
-/** A broker may send so many lines at once and so many in a second. Each KiB, and each read, counts as one. */
+/** The lines that a broker may send at once, and in a second. Each KiB, and each read, counts as a line. */
 const BURST = 8192
 const LINES_PER_SECOND = 400
 const MAX_PARTS = 256
@@ -21,7 +21,7 @@ export async function readLines(
   try {
     for await (const line of splitLines(stream)) await onLine(line.toString())
   } catch (error) {
-    // Others are of the stream, whose end is the end of the broker.
+    // Other errors are of the stream, which ends with the broker.
     return error instanceof Misuse ? error.message : undefined
   }
   return undefined

@@ -6,9 +6,9 @@ import { ignoreEnded } from './sandboxes.ts'
 
 interface MemoryOptions {
   readonly all: () => readonly Pick<NamespaceBroker, 'pid' | 'kill'>[]
-  /** Of one broker, in bytes. */
+  /** The limit of one broker, in bytes. */
   readonly maxBytes: number
-  /** Of the container; undefined: it has no limit. */
+  /** The limit of the container, in bytes; undefined if it has none. */
   readonly limitBytes: number | undefined
   readonly signal: AbortSignal
   readonly onError: (error: unknown) => void
@@ -64,7 +64,10 @@ function readOwnBytes(pid: number): number {
   return 1024 * (readField(status, 'RssAnon:') + readField(status, 'RssShmem:'))
 }
 
-/** The files of a container's cgroup, version 2 and 1, and in `memory.stat` what the kernel can drop, of which `shared` it cannot. */
+/**
+ * The files of a container's cgroup, version 2 and 1, and in `memory.stat` what the kernel can drop, of which `shared` it
+ * cannot.
+ */
 const CGROUPS = [
   {
     usage: 'memory.current',

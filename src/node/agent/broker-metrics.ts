@@ -14,7 +14,7 @@ interface Family {
   readonly values: Sample[]
 }
 
-/** Of one broker in a scrape; the others are left out. */
+/** The most samples of one broker in a scrape; further ones are left out. */
 const MAX_SAMPLES = 20_000
 const MAX_LABEL_CHARS = 256
 const SETTINGS = /^[0-9a-f]{8}$/

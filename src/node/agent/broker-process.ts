@@ -20,14 +20,14 @@ interface BrokerProcessOptions {
   readonly onLine: (line: string) => void
   /** Called once, with the reason, when the broker has ended, or could not be started. */
   readonly onEnd: (how: string) => void
-  /** Only tests have another. */
+  /** The time between pings, in milliseconds; only tests pass another. */
   readonly pingMs?: number | undefined
 }
 
-/** Far more than a broker that works needs for its answer: it hangs after this many pings. */
+/** A broker that has not answered this many pings hangs. A working one needs far less time. */
 const MAX_UNANSWERED_PINGS = 6
 const PING_MS = 10_000
-/** For its last responses, within the grace period of the agent's pod. */
+/** The time that a broker has for its last responses, within the grace period of the agent's pod. */
 const STOP_TIMEOUT_MS = 15_000
 const ANSWER_TIMEOUT_MS = 1000
 const MAX_ANSWER_CHARS = 4 * 1024 * 1024
@@ -70,7 +70,7 @@ export class BrokerProcess {
     }
   }
 
-  /** Undefined if it could not be started. */
+  /** The process id; undefined if the process could not be started. */
   get pid(): number | undefined {
     return this.#child.pid
   }

@@ -27,7 +27,7 @@ export class Brokers {
   readonly #options: BrokersOptions
   readonly #parts: BrokerParts
   readonly #brokers = new Map<string, NamespaceBroker>()
-  /** Has no pods yet. */
+  /** A broker that has no namespace yet. */
   #spare: NamespaceBroker | undefined
   readonly #ending = new Set<NamespaceBroker>()
   #isStopped = false

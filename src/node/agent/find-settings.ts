@@ -15,7 +15,7 @@ import type { SavedPods } from './saved-pods.ts'
 interface SettingsOptions {
   readonly api: ApiServer
   readonly saved: Pick<SavedPods, 'find'>
-  /** For ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
+  /** The tenant of ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
   readonly defaultTenantId: string | undefined
 }
 

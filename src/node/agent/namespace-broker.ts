@@ -37,7 +37,7 @@ export interface BrokerParts {
   readonly onRefused: (pod: RoutedPod, problem: string) => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
   readonly onEnd: (pods: readonly RoutedPod[], how: string, failures: number) => void
-  /** Only tests have others. */
+  /** Times in milliseconds; only tests pass others. */
   readonly pingMs?: number
   readonly idleMs?: number
   readonly answerMs?: number
@@ -71,7 +71,7 @@ const MAX_ENDS = 2
 const ANSWER_MS = 90_000
 /** How the errors of the helper begin, which becomes the broker. */
 const HELPER_FAILED = 'wimds-node: '
-/** Such as after EAGAIN, as the node is at this moment. */
+/** The delay before a message is sent again, for example after EAGAIN. */
 const RESEND_MS = 1000
 
 /**
@@ -171,7 +171,7 @@ export class NamespaceBroker {
     await this.#process?.stop()
   }
 
-  /** For how long it has been ready without a pod, and expected none, in milliseconds. */
+  /** For how long the broker has been ready, has had no pod and has expected none, in milliseconds. */
   get idleMs(): number {
     return this.#isReady && this.#pods.size === 0 ? performance.now() - this.#idleSince : 0
   }

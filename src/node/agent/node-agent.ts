@@ -39,7 +39,7 @@ const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
-/** A heap ends before the memory of the container, whose end would be the agent's, too. */
+/** The heap of a broker. It ends before the memory of the container, whose end would be the agent's, too. */
 const MAX_HEAP_MIB = { namespace: 96, node: 160 }
 const MAX_BROKER_BYTES = { namespace: 160 * 1024 * 1024, node: Infinity }
 

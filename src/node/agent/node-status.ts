@@ -7,7 +7,7 @@ import { formatPod, POD_STATES, PodsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
 import type { Reconciler } from './reconciler.ts'
 
-/** From the worst to the best. `waiting`: the agent cannot route it. */
+/** The states of a pod, from the worst to the best. `waiting`: the agent cannot route the pod. */
 const STATES = ['waiting', ...POD_STATES] as const
 
 const MAX_PROBLEM_CHARS = 1000

@@ -23,7 +23,7 @@ interface PodWatchOptions {
 
 /** The API server accepts no larger pod than 3 MiB, and sends up to six bytes for one, such as \u003c. */
 const MAX_OBJECT_BYTES = 4 * 1024 * 1024
-/** A list of hundreds of the largest pods takes many seconds on a busy node. */
+/** The time limit of a list. With hundreds of the largest pods it takes many seconds on a busy node. */
 const LIST_TIMEOUT_MS = 5 * 60_000
 const LIST_IDLE_MS = 30_000
 /** The API server ends the watch after this many seconds. */
@@ -162,7 +162,7 @@ async function followPods(
         const { uid, resourceVersion: latest } =
           Metadata.safeParse(event.object['metadata']).data ?? {}
         if (latest !== undefined) onVersion(latest)
-        // A bookmark has none.
+        // A bookmark has no uid.
         if (uid === undefined) return
         if (event.type === 'DELETED') onDeleted(uid)
         else onPod(uid, event.object)

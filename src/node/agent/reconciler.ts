@@ -18,11 +18,11 @@ interface Entry {
   pod: RoutedPod
   /** While it is not served: since when, at the earliest since it has a sandbox. */
   pendingSince: number
-  /** Undefined if it is not routed. */
+  /** The route of the pod; undefined if it has none. */
   route: Route | undefined
   /** The broker's answer: it serves the pod, or why not; undefined if there is none yet. */
   answer: 'serving' | RouteFailure | undefined
-  /** Whether an attempt runs, or waits for its turn. */
+  /** True while an attempt runs, or waits for its turn. */
   isScheduled: boolean
   failures: number
   /** Why the last attempt failed; undefined once one has not. */

@@ -76,7 +76,7 @@ const Pod = z.object({
 const MAX_SETTINGS_BYTES = 32_768
 
 const PORT = /:(\d{1,5})(?:,|$)/
-/** Lower ports are for servers of the pod. */
+/** The lowest port of a broker: lower ones are for servers of the pod. */
 const MIN_PORT = 1024
 
 /**

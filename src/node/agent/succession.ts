@@ -107,7 +107,7 @@ export class Succession {
       successor.on('error', () => {})
       void readKeys(brokers).then((keys) => successor.write(`${JSON.stringify(keys)}\n`))
     }
-    // Of an agent that was killed.
+    // An agent that was killed has left this file.
     rmSync(this.#path, { force: true })
     this.#server = createServer(onSuccessor).on('error', onError).listen(this.#path)
   }

@@ -37,7 +37,7 @@ export async function createAnswer(
   if (question.about === 'keys') return workloads.all().flatMap(describeKeys)
   const [first, ...others] = (await Promise.all(workloads.all().map(readGroup))).flat()
   if (first === undefined) return []
-  // The process has one log.
+  // These metrics are of the process, whose pods share one log.
   const { name, collect } = describeDroppedLines(dropped, REPEATING_EVENTS)
   const lines = await collect()
   const ofLog = Array.isArray(lines) ? lines.map((sample) => toTuple(name, sample)) : []

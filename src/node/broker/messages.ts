@@ -34,7 +34,7 @@ const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('metrics') }),
   z.object({ about: z.literal('keys') }),
   z.object({ about: z.literal('pods') }),
-  /** The same, without problems and tokens: it costs little however many there are. */
+  /** The state of the pods without problems and tokens, which costs little however many there are. */
   z.object({ about: z.literal('states') }),
   z.object({ about: z.literal('pod'), uid: z.string() }),
 ])
@@ -99,7 +99,7 @@ const Labels = z.custom<Readonly<Record<string, string>>>(
  */
 export const MetricsAnswer = listOf(
   z.object({
-    /** One of its pods. */
+    /** The uid of one of the pods. */
     uid: z.string(),
     /** A digest of what distinguishes the group from others. */
     settings: z.string(),

@@ -38,7 +38,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   requireAgent(args)
   const agentEnded = once(process, 'disconnect')
   const started = await start(io).catch(async (error: unknown) => {
-    // Else the channel would keep the process alive.
+    // An open channel would keep the process alive.
     await send({ type: 'invalid', problem: errorMessage(error) })
     process.disconnect()
     throw error
