@@ -47,12 +47,6 @@ export function createTelemetry(sources: TelemetrySources) {
   const exchanges = createHistory<PastExchange>(20, clock.monotonic)
   const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
   let reloadProblem: string | undefined
-  const replies = createReplies({
-    log,
-    auditsTokens,
-    now: clock.monotonic,
-    onRejected: failedRequests.add,
-  })
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
@@ -61,10 +55,17 @@ export function createTelemetry(sources: TelemetrySources) {
     ...sources,
     directory: () => config().directory,
     skewMs,
-    replies,
+    clients: () => replies.clients(),
     isReady: () => readiness.check().ready,
     isReloaded: () => reloadProblem === undefined,
     droppedLines: log.dropped,
+  })
+  const replies = createReplies({
+    log,
+    auditsTokens,
+    now: clock.monotonic,
+    countReply: metrics.countReply,
+    onRejected: failedRequests.add,
   })
 
   const describeState = () => ({
@@ -82,7 +83,6 @@ export function createTelemetry(sources: TelemetrySources) {
   return {
     ...metrics,
     onReply: replies.onReply,
-    onCacheResult: replies.onCacheResult,
     onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
       const { request, outcome } = event

@@ -6,7 +6,13 @@ const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
 
 function setUp(now = () => 0) {
   const { log } = observe()
-  return createReplies({ log, auditsTokens: false, now, onRejected: () => {} })
+  return createReplies({
+    log,
+    auditsTokens: false,
+    now,
+    countReply: () => {},
+    onRejected: () => {},
+  })
 }
 
 test.each([
