@@ -4,10 +4,12 @@ import { decodeJwt } from 'jose/jwt/decode'
 import * as z from 'zod/mini'
 import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
 import { type AssertionClaims, BrokerError } from '../../lib/errors.ts'
+import { ENABLE_OIDC_ISSUER } from '../../lib/internal-issuer.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
 import { Secret } from '../../lib/secret.ts'
+import { DOCS_URL } from '../../lib/version.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import type { Identity } from '../identities.ts'
 
@@ -16,8 +18,6 @@ export interface Assertion extends AssertionClaims {
   readonly secret: Secret
   /** Epoch milliseconds. */
   readonly expiresAt: number
-  /** Epoch milliseconds; undefined if the token has no `iat`. */
-  readonly issuedAt?: number
   /** True for a token of Entra ID, the assertion of a chained identity, which no kubelet rotates. */
   readonly isOfEntra?: boolean
 }
@@ -46,7 +46,6 @@ const Claims = z.object({
   sub: z.string(),
   aud: z.union([z.string(), z.array(z.string())]),
   exp: epochSeconds,
-  iat: z.optional(epochSeconds),
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
@@ -140,13 +139,13 @@ export function requireAudience(
     throw new BrokerError(
       'assertion_audience',
       `the token in ${path} has the audience ${formatAudience([apiAudience])}: it is a credential for the Kubernetes API and is not sent to Entra ID`,
-      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to it if the federated credential has that audience`,
+      `mount a projected service-account token with the audience of its cloud, in the public cloud ${DEFAULT_AUDIENCE}, or set WIMDS_AUDIENCE to it if the federated credential has that audience; on AKS, if the cluster has no OIDC issuer, first run ${ENABLE_OIDC_ISSUER}`,
     )
   }
 }
 
 /** Returns an audience of the Kubernetes API: by default that is the issuer, on AKS the API server. */
-export function findApiAudience({
+function findApiAudience({
   issuer,
   audience,
 }: Pick<Assertion, 'issuer' | 'audience'>): string | undefined {
@@ -223,7 +222,8 @@ async function read(path: string, readFile: (path: string) => Promise<string>): 
 
 const REGULAR_FILE_FIX = 'set AZURE_FEDERATED_TOKEN_FILE to the file, not to its directory'
 const RIGHTS_FIX =
-  'let the user of the sidecar read it: set fsGroup in the securityContext of the pod'
+  'let the user of the sidecar read it: remove defaultMode from the projected volume, or set fsGroup in the securityContext of the pod'
+const READABLE_FIX = `the image lets Node read the folders of Kubernetes: mount the projected token below /var/run/secrets, or allow its folder: ${DOCS_URL}/security.html`
 const OPEN_FILES_FIX =
   'raise the limit of open files of the container runtime, or lower WIMDS_MAX_CONNECTIONS'
 const FIXES_BY_REASON: Readonly<Record<string, string>> = {
@@ -231,6 +231,7 @@ const FIXES_BY_REASON: Readonly<Record<string, string>> = {
   EISDIR: REGULAR_FILE_FIX,
   EACCES: RIGHTS_FIX,
   EPERM: RIGHTS_FIX,
+  ERR_ACCESS_DENIED: READABLE_FIX,
   EMFILE: OPEN_FILES_FIX,
   ENFILE: OPEN_FILES_FIX,
 }
@@ -252,7 +253,6 @@ function parseAssertion(text: string, path: string): Assertion {
     subject: claims.sub,
     audience: [claims.aud].flat(),
     expiresAt: claims.exp * 1000,
-    ...(claims.iat !== undefined && { issuedAt: claims.iat * 1000 }),
   }
 }
 

@@ -1,6 +1,6 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
-import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Config } from '../../broker/config/config.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
@@ -12,9 +12,6 @@ import { type Commands, createCredentialCommands } from './credential-commands.t
 import type { Finding } from './doctor-report.ts'
 import { isViaTokenProxy } from './connectivity.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
-
-/** Above it, a warning is printed. The alert WimdsClockSkew fires above two minutes. */
-const WARN_SKEW_MS = 60_000
 
 interface ExchangeOptions {
   readonly config: Config
@@ -44,17 +41,14 @@ export async function checkExchanges(options: ExchangeOptions): Promise<Finding[
 export function checkClock(skewMs: number | undefined, machine?: string): Outcome {
   if (skewMs === undefined) return notChecked('Entra ID did not answer an exchange')
   const skew = describeSkew(skewMs, machine)
-  if (isSkewed(skewMs)) {
-    const consequence =
-      skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'
-    return failed({
-      code: 'clock_skew',
-      problem: `${skew}, so that ${consequence}`,
-      fix: SKEW_FIX,
-    })
-  }
-  const warnings = Math.abs(skewMs) > WARN_SKEW_MS ? [`Fix: ${SKEW_FIX}`] : []
-  return { ...passed(skew), warnings }
+  if (!isSkewed(skewMs)) return passed(skew)
+  const consequence =
+    skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'
+  return failed({
+    code: 'clock_skew',
+    problem: `${skew}, so that ${consequence}`,
+    fix: SKEW_FIX,
+  })
 }
 
 async function checkExchange(
@@ -72,26 +66,13 @@ async function checkExchange(
     const { expiresAt } = toWallTimes(lifetime, systemClock)
     return passed(`token until ${new Date(expiresAt).toISOString()}`)
   } catch (thrown) {
-    const error = toBrokerError(thrown)
     const skewMs = direct.skewMs()
     const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
-    // The rejection repeats, perhaps under another name, that the token has expired; its claims may be out of date.
-    if (tokenCode !== undefined && isClockRight && isOfToken(error)) return invalidToken
+    // Then the token has expired, and Entra ID can say nothing else of the identity.
+    if (tokenCode !== undefined && isClockRight) return invalidToken
+    const error = toBrokerError(thrown)
     return { ...failed(error), commands: createCommands(error, identity, config, check) }
   }
-}
-
-/** Codes by which Entra ID rejects the projected token or its issuer. */
-const REJECTIONS: ReadonlySet<ErrorCode> = new Set([
-  'federated_credential_not_found',
-  'federated_credential_mismatch',
-  'assertion_refused',
-  'assertion_not_yet_valid',
-  'issuer_unreachable',
-])
-
-function isOfToken({ source, code }: BrokerError): boolean {
-  return source === 'assertion' || REJECTIONS.has(code)
 }
 
 const DEFAULT_RESOURCE = 'https://management.azure.com/'

@@ -156,26 +156,23 @@ describe('sends no exchange, and prints no federated credential, which would not
 
 const now = Math.floor(Date.now() / 1000)
 const EXPIRED = { claims: { iat: now - 7200, nbf: now - 7200, exp: now - 3600 } }
-const EXPIRY = 'projected_token: assertion_expired'
 
-test.each<[Env, readonly string[], string]>([
-  [{}, [EXPIRY], 'not_checked'],
-  [{ AZURE_CLIENT_ID: REPORTS.clientId }, [EXPIRY], 'not_checked'],
-  [{ AZURE_TENANT_ID: UNKNOWN }, [EXPIRY, 'token_exchange: tenant_refused'], 'failed'],
-])('finds an expired token with %j: %j', async (env, expected, status) => {
-  const { failures, fixes, find } = await checkToken(EXPIRED, env)
-  expect(failures).toEqual(expected)
-  expect(fixes).toContain('projected volume')
-  expect(fixes).not.toContain('create a federated credential')
-  expect(find('token_exchange')).toMatchObject([{ status }])
-})
+test.each<[Env]>([[{}], [{ AZURE_CLIENT_ID: REPORTS.clientId }], [{ AZURE_TENANT_ID: UNKNOWN }]])(
+  'finds an expired token with %j, and nothing that depends on it',
+  async (env) => {
+    const { failures, fixes, find } = await checkToken(EXPIRED, env)
+    expect(failures).toEqual(['projected_token: assertion_expired'])
+    expect(fixes).toContain('projected volume')
+    expect(fixes).not.toContain('create a federated credential')
+    expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
+  },
+)
 
-test.each<[Token, RegExp, number, RegExp]>([
-  [{ lifetimeSeconds: 365 * 86_400 }, /more than 24 hours/, 70023, /expirationSeconds/],
-  [{ audience: 'vault' }, /audience is vault/, 700212, /correct it in the projected volume/],
-])('warns of a projected token with %j', async (token, warning, aadsts, fix) => {
+test.each<[Token, number, RegExp]>([
+  [{ lifetimeSeconds: 365 * 86_400 }, 70023, /expirationSeconds/],
+  [{ audience: 'vault' }, 700212, /correct it in the projected volume/],
+])('prints the fix, and no command, for a projected token with %j', async (token, aadsts, fix) => {
   const { fixes, find } = await checkToken(token)
-  expect(find('projected_token')[0]?.warnings?.join()).toMatch(warning)
   const [exchange] = find('token_exchange')
   expect(exchange).toMatchObject({ status: 'failed', failure: { aadsts } })
   expect(exchange?.commands).toBeUndefined()
@@ -203,9 +200,7 @@ test.skipIf(process.getuid?.() !== 0)(
       const { stdout } = await runNode(['-e', script], served.env)
       const { failures, problems, fixes } = readReport(stdout)
       expect(failures).toEqual(['projected_token: assertion_unreadable'])
-      expect(problems[0]?.problem).toMatch(
-        /has the mode 600 and belongs to uid 0 and gid 0, and this process has uid 1501/,
-      )
+      expect(problems[0]?.problem).toMatch(/cannot be read: EACCES$/)
       expect(fixes).toMatch(/defaultMode.*fsGroup/)
     } finally {
       await chmod(file, 0o644)
@@ -267,12 +262,11 @@ test('names the login host of another cloud', async () => {
   })
   const port = Number(new URL(government.authorityHost).port)
   await using proxy = await connectProxy({ routes: { [`${host}:443`]: port } })
-  const { failures, fixes, find } = await check({
+  const { failures, fixes } = await check({
     AZURE_AUTHORITY_HOST: `https://${host}`,
     WIMDS_CA_FILE: government.caFile,
     HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
   })
   expect(failures).toEqual(['token_exchange: tenant_refused'])
   expect(fixes).toMatch(/AZURE_AUTHORITY_HOST/)
-  expect(find('projected_token')[0]?.warnings?.join()).toMatch(/api:\/\/AzureADTokenExchangeUSGov/)
 })
