@@ -1,10 +1,9 @@
 /** Runs the checks of this machine: everything between its settings and a token. */
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
-import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
+import type { SidecarMode } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { type Config, loadConfig } from '../../broker/config/config.ts'
-import { addresses, addressesOrOff } from '../../broker/config/parsers.ts'
-import { describeSettings, type Environment, withDefaults } from '../../broker/config/settings.ts'
+import { describeSettings, type Environment } from '../../broker/config/settings.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
@@ -12,12 +11,20 @@ import { checkAssertion } from './assertion-check.ts'
 import { checkEndpoint, findEndpoints } from './connectivity.ts'
 import type { CheckName, Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
-import { createFinding, failed, notChecked, type Outcome, passed, SKIPPED } from './findings.ts'
+import {
+  catchEnd,
+  CheckEnd,
+  createFinding,
+  endAsFailed,
+  failed,
+  notChecked,
+  type Outcome,
+  passed,
+  SKIPPED,
+} from './findings.ts'
 import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
-
-const SETTINGS = `The settings: ${DOCS_URL}/configuration.html`
 
 interface LocalOptions {
   readonly env: Environment
@@ -27,29 +34,42 @@ interface LocalOptions {
   readonly skipExchange: boolean
 }
 
-const SIDECAR_CHECKS = ['sidecar', 'admin_port', 'route'] as const
-const EXCHANGE_CHECKS = ['clock', 'token_exchange'] as const
-const CONFIG_CHECKS = ['identity', 'projected_token', 'connectivity', ...EXCHANGE_CHECKS] as const
-
-const INVALID_SETTINGS = notChecked('the settings are invalid')
+/** The checks that depend on valid settings, in the order of the report. */
+const DEPENDENT_CHECKS = [
+  'sidecar',
+  'admin_port',
+  'route',
+  'identity',
+  'projected_token',
+  'connectivity',
+  'clock',
+  'token_exchange',
+  'requests',
+] as const
 
 /** Returns the settings and the checks, without a secret. A check that fails is reported, not thrown. */
 export async function checkHere(options: LocalOptions): Promise<Sections> {
   const { env, mode, skipSidecar, skipExchange } = options
   const settings = describeSettings(env)
-  const { config, outcome } = await checkSettings(env)
-  const sidecar = config ?? readSidecarSettings(env)
-  const { ports, requests } =
-    skipSidecar || sidecar === undefined
-      ? leaveOutSidecar(skipSidecar ? SKIPPED : INVALID_SETTINGS)
-      : await checkSidecarAndRoute({ ...sidecar, mode: mode ?? sidecar.mode })
-  const others =
-    config === undefined
-      ? leaveOut(CONFIG_CHECKS, INVALID_SETTINGS)
-      : await checkConfig(config, skipExchange)
+  const config = await catchEnd(() => readConfig(env))
+  if (config instanceof CheckEnd) {
+    const others = leaveOut(DEPENDENT_CHECKS, notChecked('the settings are invalid'))
+    return { settings, checks: [createFinding('settings', config.outcome), ...others] }
+  }
+  const { ports, requests } = skipSidecar
+    ? {
+        ports: leaveOut(['sidecar', 'admin_port', 'route'], SKIPPED),
+        requests: leaveOut(['requests'], SKIPPED),
+      }
+    : await checkSidecarAndRoute(config, mode ?? config.mode)
   return {
     settings,
-    checks: [createFinding('settings', outcome), ...ports, ...others, ...requests],
+    checks: [
+      createFinding('settings', { ...passed(), warnings: [...config.warnings] }),
+      ...ports,
+      ...(await checkConfig(config, skipExchange)),
+      ...requests,
+    ],
   }
 }
 
@@ -57,56 +77,23 @@ function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
   return checks.map((check) => createFinding(check, outcome))
 }
 
-/** Returns the configuration; none if the settings are invalid. */
-async function checkSettings(env: Environment): Promise<{ config?: Config; outcome: Outcome }> {
+/** Returns the configuration. Ends the check as failed if the settings are invalid. */
+async function readConfig(env: Environment): Promise<Config> {
   try {
-    const config = await loadConfig(env)
-    return { config, outcome: { ...passed(), warnings: [...config.warnings] } }
+    return await loadConfig(env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const isUnset = describeSettings(env).every(({ source }) => source === 'default')
     const fault = {
       code: 'settings_invalid',
       problem: 'wimds serve does not start with these settings',
-      fix: isUnset
-        ? `run doctor where the settings of a sidecar are: in its container, or from here with --pod NAMESPACE/POD. Before an installation, use --pre. ${SETTINGS}`
-        : `correct the settings that are named. ${SETTINGS}`,
+      fix: `correct the settings that are named: ${DOCS_URL}/configuration.html`,
     } as const
-    return { outcome: failed(fault, 'invalid settings', ...error.problems.map(formatProblem)) }
+    return endAsFailed(fault, 'invalid settings', ...error.problems.map(formatProblem))
   }
 }
 
-/** The part of a configuration that leads to the sidecar. */
-interface SidecarSettings extends Pick<Config, 'listen' | 'adminListen' | 'passThrough'> {
-  readonly mode?: SidecarMode | undefined
-}
-
-/** Returns what leads to the sidecar although other settings are invalid; undefined if it is invalid itself. */
-function readSidecarSettings(env: Environment): SidecarSettings | undefined {
-  const raw = withDefaults(env)
-  const listen = addresses.safeParse(raw['WIMDS_LISTEN'])
-  const adminListen = addressesOrOff.safeParse(raw['WIMDS_ADMIN_LISTEN'])
-  if (!listen.success || !adminListen.success) return undefined
-  return {
-    listen: listen.data,
-    adminListen: adminListen.data,
-    mode: SIDECAR_MODES.find((mode) => mode === raw['WIMDS_MODE']),
-    passThrough: [raw['WIMDS_PASS_THROUGH'] ?? []].flat(),
-  }
-}
-
-interface SidecarFindings {
-  readonly ports: readonly Finding[]
-  /** The findings about requests, which are the last of the report. */
-  readonly requests: readonly Finding[]
-}
-
-function leaveOutSidecar(outcome: Outcome): SidecarFindings {
-  return { ports: leaveOut(SIDECAR_CHECKS, outcome), requests: leaveOut(['requests'], outcome) }
-}
-
-async function checkSidecarAndRoute(settings: SidecarSettings): Promise<SidecarFindings> {
-  const { listen, adminListen, mode, passThrough } = settings
+async function checkSidecarAndRoute(config: Config, mode: SidecarMode | undefined) {
+  const { listen, adminListen, passThrough } = config
   const { instanceId, sidecar, admin } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
   const route = await checkRoute({ mode, hasPassThrough, instanceId })
@@ -133,7 +120,7 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
     ...[...assertions.values()].map(({ finding }) => finding),
     ...connections,
     ...(skipExchange
-      ? leaveOut(EXCHANGE_CHECKS, SKIPPED)
+      ? leaveOut(['clock', 'token_exchange'], SKIPPED)
       : await checkExchanges({ config, direct, assertions })),
   ]
 }

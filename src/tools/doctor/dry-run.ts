@@ -13,113 +13,134 @@ export function tryToCreate(
   return kubectl(args, JSON.stringify(object))
 }
 
-/** What refuses an object, and what to do. */
-interface Refusal {
-  /** The name of the policy or the webhook; empty if it has none. */
-  readonly name: string
-  readonly code: 'pod_not_admitted' | 'webhook_unavailable'
-  readonly by: string
-  readonly fix: string
+/**
+ * What a LimitRange allows the sidecar, it allows the application. With a limit of CPU above the request: in a Guaranteed
+ * pod the sidecar would have other resources.
+ */
+const RESOURCES = {
+  requests: { cpu: '10m', memory: '64Mi' },
+  limits: { cpu: '20m', memory: '64Mi' },
 }
 
-type Explain = (name: string, mode: RoutingMode | undefined) => Omit<Refusal, 'name'>
+/** Returns the specification of a pod that Pod Security `restricted` admits. */
+export function createSampleSpec(image: string) {
+  const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
+  return {
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [{ name: 'app', image, resources: RESOURCES, securityContext }],
+  }
+}
 
-const IMAGES =
-  'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image)'
-
-const explainPolicy =
-  (kind: string): Explain =>
-  (name) => ({
-    code: 'pod_not_admitted',
-    by: `the ${kind} ${name}`,
-    fix: `${IMAGES}; otherwise exempt the injected containers, or this namespace, from it`,
-  })
-
-const explainPodSecurity: Explain = (name, mode) => ({
-  code: 'pod_not_admitted',
-  by: `the Pod Security level ${name}`,
-  fix:
-    mode === 'loopback' || mode === 'nft'
-      ? `label the namespace pod-security.kubernetes.io/enforce=privileged, since mode ${mode} needs an init container with NET_ADMIN, or choose mode env or node, in which a pod needs no privileges`
-      : 'label the namespace with another level (pod-security.kubernetes.io/enforce)',
-})
-
-const explainQuota: Explain = (name) => ({
-  code: 'pod_not_admitted',
-  by: `the ResourceQuota ${name}`,
-  fix: 'raise it by the requests and limits of an injected pod, or give the sidecar those that it demands: the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request',
-})
-
-const explainLimitRange: Explain = () => ({
-  code: 'pod_not_admitted',
-  by: 'a LimitRange',
-  fix: 'give the sidecar resources that it allows (kubectl describe limitranges): the values injection.resources of the chart, or the annotations wimds.io/memory-request, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/cpu-limit',
-})
-
-const explainConstraints: Explain = () => ({
-  code: 'pod_not_admitted',
-  by: 'the security context constraints of OpenShift',
-  fix: 'set the uid of the injector to none (injection.uid of the chart), and choose mode env or node, in which a pod needs no privileges',
-})
-
-const explainAccount: Explain = (name) => ({
-  code: 'pod_not_admitted',
-  by: 'the API server',
-  fix: `create the ServiceAccount ${name} in the namespace; Kubernetes creates that of a new namespace within seconds`,
-})
+/** Returns a pod with this specification; `metadata` has its annotations. */
+export function createSamplePod(spec: object, metadata: object): object {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'wimds-doctor', ...metadata }, spec }
+}
 
 /** The names of the webhooks of wimds. */
 export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 
-const explainUnavailable: Explain = (name) => ({
-  code: 'webhook_unavailable',
-  by: `the unreachable admission webhook ${name}`,
-  fix: OWN_WEBHOOK.test(name)
-    ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
-    : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
-})
+interface RefusalKind {
+  /** What kube-apiserver writes; the first group is a name. */
+  readonly pattern: RegExp
+  /** Without it, `pod_not_admitted`. */
+  readonly code?: 'webhook_unavailable'
+  /** What refuses the object, of this name. */
+  readonly by: (name: string) => string
+  readonly fix: (name: string, mode: RoutingMode | undefined) => string
+}
 
-/** The explanations, found by what kube-apiserver writes; the first group is the name. */
-const REFUSALS: readonly (readonly [RegExp, Explain])[] = [
-  [/failed calling webhook "([^"]+)"/, explainUnavailable],
-  [/ValidatingAdmissionPolicy '([^']+)'/, explainPolicy('ValidatingAdmissionPolicy')],
-  [/admission webhook "([^"]+)" denied/, explainPolicy('admission webhook')],
-  [/violates PodSecurity "([^"]+)"/, explainPodSecurity],
-  [/(?:exceeded|failed) quota: ([^,:\s]+)/, explainQuota],
-  [/(?:min|max)imum \S+ usage per|max limit to request ratio/, explainLimitRange],
-  [/unable to validate against any security context constraint/, explainConstraints],
-  [/serviceaccount "([^"]+)" not found/, explainAccount],
+const fixPolicy = () =>
+  'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image); otherwise exempt the injected containers, or this namespace, from it'
+
+const REFUSALS: readonly RefusalKind[] = [
+  {
+    pattern: /failed calling webhook "([^"]+)"/,
+    code: 'webhook_unavailable',
+    by: (name) => `the unreachable admission webhook ${name}`,
+    fix: (name) =>
+      OWN_WEBHOOK.test(name)
+        ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
+        : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
+  },
+  {
+    pattern: /ValidatingAdmissionPolicy '([^']+)'/,
+    by: (name) => `the ValidatingAdmissionPolicy ${name}`,
+    fix: fixPolicy,
+  },
+  {
+    pattern: /admission webhook "([^"]+)" denied/,
+    by: (name) => `the admission webhook ${name}`,
+    fix: fixPolicy,
+  },
+  {
+    pattern: /violates PodSecurity "([^"]+)"/,
+    by: (name) => `the Pod Security level ${name}`,
+    fix: (_, mode) =>
+      mode === 'loopback' || mode === 'nft'
+        ? `label the namespace pod-security.kubernetes.io/enforce=privileged, since mode ${mode} needs an init container with NET_ADMIN, or choose mode env or node, in which a pod needs no privileges`
+        : 'label the namespace with another level (pod-security.kubernetes.io/enforce)',
+  },
+  {
+    pattern: /(?:exceeded|failed) quota: ([^,:\s]+)/,
+    by: (name) => `the ResourceQuota ${name}`,
+    fix: () =>
+      'raise it by the requests and limits of an injected pod, or give the sidecar those that it demands: the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request',
+  },
+  {
+    pattern: /(?:min|max)imum \S+ usage per|max limit to request ratio/,
+    by: () => 'a LimitRange',
+    fix: () =>
+      'give the sidecar resources that it allows (kubectl describe limitranges): the values injection.resources of the chart, or the annotations wimds.io/memory-request, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/cpu-limit',
+  },
+  {
+    pattern: /unable to validate against any security context constraint/,
+    by: () => 'the security context constraints of OpenShift',
+    fix: () =>
+      'set the uid of the injector to none (injection.uid of the chart), and choose mode env or node, in which a pod needs no privileges',
+  },
+  {
+    pattern: /serviceaccount "([^"]+)" not found/,
+    by: () => 'the API server',
+    fix: (name) =>
+      `create the ServiceAccount ${name} in the namespace; Kubernetes creates that of a new namespace within seconds`,
+  },
+  {
+    pattern: /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/,
+    by: () => 'the API server',
+    fix: () => 'correct what it names',
+  },
 ]
 
-/** Returns what refuses the object; undefined if kubectl failed for another reason. */
-export function findRefusal(
-  { stderr }: Pick<KubectlResult, 'stderr'>,
-  mode?: RoutingMode,
-): Refusal | undefined {
-  for (const [pattern, explain] of REFUSALS) {
+/** Returns what refuses the object, its name, if it has one, and the fix; undefined if kubectl failed for another reason. */
+export function findRefusal({ stderr }: Pick<KubectlResult, 'stderr'>, mode?: RoutingMode) {
+  for (const { pattern, code = 'pod_not_admitted', by, fix } of REFUSALS) {
     const [found, name = ''] = pattern.exec(stderr) ?? []
-    if (found !== undefined) return { name, ...explain(name, mode) }
+    if (found !== undefined) return { name, code, by: by(name), fix: fix(name, mode) } as const
   }
-  return /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/.test(stderr)
-    ? { name: '', code: 'pod_not_admitted', by: 'the API server', fix: 'correct what it names' }
-    : undefined
+  return undefined
 }
+
+/** What the API server writes; the group is the name. */
+export const MISSING_NAMESPACE = /namespaces "([^"]+)" not found/
 
 /** Returns the outcome of a dry run of `what`, such as "the pod that injection writes". */
 export function judgeDryRun(
   result: KubectlResult,
   what: string,
   mode: RoutingMode | undefined,
-  ...details: string[]
 ): Outcome {
-  if (result.code === 0) return passed('is admitted (dry run)', ...details)
+  if (result.code === 0) return passed('is admitted (dry run)')
   const reason = formatReason(result)
-  if (isUndecided(result)) return notChecked(reason, ...details)
+  const [, missing] = MISSING_NAMESPACE.exec(reason) ?? []
+  if (missing !== undefined) {
+    return notChecked(`there is no namespace ${missing}. Create it, or name another one`)
+  }
+  if (isUndecided(result)) return notChecked(reason)
   const refusal = findRefusal(result, mode)
-  if (refusal === undefined) return failed(result.fault, ...details)
+  if (refusal === undefined) return failed(result.fault)
   const { code, by, fix } = refusal
   const fault: Fault = { code, problem: `${by} refuses ${what}: ${reason}`, fix }
-  return failed(fault, ...details)
+  return failed(fault)
 }
 
 /** Returns true if the API server has not judged the object: the user may not create it, or a webhook forbids dry runs. */

@@ -65,8 +65,8 @@ export class CheckEnd extends Error {
 }
 
 /** Ends a check as failed. */
-export function endAsFailed(fault: Fault): never {
-  throw new CheckEnd(failed(fault))
+export function endAsFailed(fault: Fault, ...details: string[]): never {
+  throw new CheckEnd(failed(fault, ...details))
 }
 
 /** Ends a check as not made. */

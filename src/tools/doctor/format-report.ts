@@ -19,16 +19,13 @@ const NOT_CHECKED = '–'
 /** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
 export function formatReport(report: DoctorReport, title: string): string {
   const { inside } = report
-  const checks = listChecks(report)
-  const isServing = checks.some(({ check, status }) => check === 'sidecar' && status === 'ok')
-  const sections =
-    isUnconfigured(report) && !isServing
-      ? [`${title}\n`, WHERE_TO_RUN]
-      : [
-          ...formatSections(report, title),
-          ...(inside ? formatSections(inside, describeOrigin(inside)) : []),
-          formatVerdict(checks),
-        ]
+  const sections = isUnconfigured(report)
+    ? [`${title}\n`, WHERE_TO_RUN]
+    : [
+        ...formatSections(report, title),
+        ...(inside ? formatSections(inside, describeOrigin(inside)) : []),
+        formatVerdict(listChecks(report)),
+      ]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
 }
 
@@ -38,8 +35,7 @@ function describeOrigin({ version }: DoctorReport): string {
 }
 
 /** Returns the sections of the report of one machine; empty texts among them. */
-function formatSections(report: DoctorReport, title: string): string[] {
-  const { checks, settings } = report
+function formatSections({ checks, settings }: DoctorReport, title: string): string[] {
   const lines = checks.flatMap(formatFinding)
   // Several checks can have one fix.
   const commands = [...new Set(checks.flatMap(formatCommands))]
@@ -47,8 +43,10 @@ function formatSections(report: DoctorReport, title: string): string[] {
   const changed = settings.filter(({ source }) => source !== 'default')
   return [
     `${toLine(title)}\n`,
-    isUnconfigured(report) ? WHERE_TO_RUN : '',
-    formatSection('Settings', formatSettings(changed)),
+    formatSection(
+      'Settings',
+      changed.map(({ name, value }) => `${name}=${value}`),
+    ),
     formatSection('Checks', lines),
     ...commands,
   ]
@@ -67,11 +65,6 @@ const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
   wimds doctor --pod NAMESPACE/POD   checks an injected pod
 To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html
 `
-
-function formatSettings(settings: NonNullable<DoctorReport['settings']>): string[] {
-  const width = Math.max(...settings.map(({ name }) => name.length))
-  return settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`)
-}
 
 /** Returns the lines under a title; an empty text without lines. A foreign text in a line cannot begin another one. */
 function formatSection(title: string, lines: readonly string[]): string {

@@ -1,30 +1,15 @@
 /** Checks which requests of applications the sidecar answered with an error. */
-import * as z from 'zod/mini'
 import type { Address } from '../../broker/config/parsers.ts'
 import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { toLocalHost } from '../local-host.ts'
-import { getStatusDocument } from './local-requests.ts'
-import { type StatusDocument, StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import { getStatusDocument, type ReportedStatus } from './local-requests.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
-
-/** The parts of a status document that are read; the others may have the form of another version. */
-const RequestsSchema = z.pick(StatusSchema, {
-  generatedAt: true,
-  startedAt: true,
-  identities: true,
-  assertions: true,
-  tokens: true,
-  failedRequests: true,
-  settings: true,
-})
-
-type RequestsDocument = Pick<StatusDocument, keyof typeof RequestsSchema.shape>
 
 /** Reads `/status.json` on an admin port, whose check is `admin`. */
 export async function checkRequests(
@@ -39,7 +24,7 @@ export async function checkRequests(
     return [createFinding('requests', { status: admin.status, reason, details: [] })]
   }
   const url = `http://${formatLocalAddress(address)}/status.json`
-  const { status, data, error } = await getStatusDocument(url, RequestsSchema)
+  const { status, data, error } = await getStatusDocument(url)
   if (data !== undefined) return describeRequests(data)
   return leaveOut(
     error === undefined ? `${url} answered ${status}` : `${url} does not answer (${error})`,
@@ -54,7 +39,7 @@ function leaveOut(reason: string): Finding[] {
  * Returns the requests that the sidecar answered with an error: a failure for each identity, resource and code that
  * needs a fix, and a warning for each other.
  */
-export function describeRequests(document: RequestsDocument): Finding[] {
+export function describeRequests(document: ReportedStatus): Finding[] {
   const { failedRequests, startedAt } = document
   const { broken = [], harmless = [] } = Object.groupBy(failedRequests, (each) =>
     needsFix(each, document) ? 'broken' : 'harmless',
@@ -106,7 +91,7 @@ function formatTarget({ identity, clientId, resource }: FailedRequests): string 
   return `${isNamed ? `${identity} (${id})` : id} → ${resource}`
 }
 
-type FailedRequests = RequestsDocument['failedRequests'][number]
+type FailedRequests = ReportedStatus['failedRequests'][number]
 
 /** Returns library and version, as in logs. */
 function formatClient({ client, clientVersion }: FailedRequests): string {
@@ -114,7 +99,7 @@ function formatClient({ client, clientVersion }: FailedRequests): string {
   return clientVersion === '' ? name : `${name}/${clientVersion}`
 }
 
-function needsFix(request: FailedRequests, document: RequestsDocument): boolean {
+function needsFix(request: FailedRequests, document: ReportedStatus): boolean {
   const { lastAt, clientId, resource, failure } = request
   const { generatedAt, tokens, assertions } = document
   const { code } = failure

@@ -31,16 +31,16 @@ export async function checkSidecar(
   listen: readonly Address[],
   adminListen: readonly Address[],
 ): Promise<SidecarCheck> {
-  const ports = await readPorts(listen)
+  const [ports, adminPorts] = await Promise.all([readPorts(listen), readPorts(adminListen)])
   const sidecars = ports.flatMap(({ data }) => data ?? [])
-  const { admin, reasons } = await checkAdminPorts(adminListen, sidecars.length > 0)
   const broken = ports.find(({ data }) => data?.ready !== true)
+  const reasons = adminPorts.flatMap(({ data }) => data?.reasons ?? [])
   return {
     sidecar:
       broken === undefined
         ? createFinding('sidecar', passed('listens and is ready'), listAddresses(ports))
         : createFinding('sidecar', failed(explainPort(broken, reasons)), broken.address),
-    admin,
+    admin: checkAdminPorts(adminPorts, sidecars.length > 0),
     instanceId: sidecars.find(({ instanceId }) => instanceId !== undefined)?.instanceId,
   }
 }
@@ -83,30 +83,14 @@ function explainPort({ address, data: readiness, status, error }: Port, reasons:
   }
 }
 
-interface AdminCheck {
-  readonly admin: Finding
-  /** Why the sidecar is not ready. */
-  readonly reasons: string[]
-}
-
-async function checkAdminPorts(
-  adminListen: readonly Address[],
-  isListening: boolean,
-): Promise<AdminCheck> {
-  if (adminListen.length === 0 || !isListening) {
-    const outcome =
-      adminListen.length === 0
-        ? notNeeded('WIMDS_ADMIN_LISTEN is off')
-        : notChecked('the sidecar does not listen')
-    return { admin: createFinding('admin_port', outcome), reasons: [] }
+function checkAdminPorts(ports: readonly Port[], isListening: boolean): Finding {
+  if (ports.length === 0) {
+    return createFinding('admin_port', notNeeded('WIMDS_ADMIN_LISTEN is off'))
   }
-  const ports = await readPorts(adminListen)
+  if (!isListening) return createFinding('admin_port', notChecked('the sidecar does not listen'))
   const broken = ports.find(({ data }) => data?.reasons === undefined)
   if (broken === undefined) {
-    return {
-      admin: createFinding('admin_port', passed('answers'), listAddresses(ports)),
-      reasons: ports.flatMap(({ data }) => data?.reasons ?? []),
-    }
+    return createFinding('admin_port', passed('answers'), listAddresses(ports))
   }
   const { address, status, error } = broken
   const reason = status === undefined ? error : `another program answered ${status}`
@@ -115,7 +99,7 @@ async function checkAdminPorts(
     problem: `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
     fix: 'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
   } as const
-  return { admin: createFinding('admin_port', failed(fault), address), reasons: [] }
+  return createFinding('admin_port', failed(fault), address)
 }
 
 function listAddresses(ports: readonly Port[]): string {

@@ -1,7 +1,14 @@
 /** Checks that the API server reaches the webhook, by the dry run of a pod that is to be injected. */
 import * as z from 'zod/mini'
 import { SIDECAR } from '../../../kubernetes/pod.ts'
-import { findRefusal, judgeDryRun, OWN_WEBHOOK, tryToCreate } from '../dry-run.ts'
+import {
+  createSamplePod,
+  createSampleSpec,
+  findRefusal,
+  judgeDryRun,
+  OWN_WEBHOOK,
+  tryToCreate,
+} from '../dry-run.ts'
 import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
 import type { ClusterState } from './cluster-state.ts'
@@ -18,7 +25,12 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
   const service = webhook?.clientConfig.service
   if (service === undefined) return notChecked('the configuration names no Service')
   const { namespace } = service
-  const result = await tryToCreate(kubectl, createSample(namespace, `${service.name}-test`))
+  // The ServiceAccount of `helm test` has an identity that does not exist.
+  const serviceAccountName = `${service.name}-test`
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/mode': 'env' }
+  const spec = { ...createSampleSpec('wimds-doctor'), serviceAccountName }
+  const pod = createSamplePod(spec, { namespace, annotations })
+  const result = await tryToCreate(kubectl, pod)
   const { name = '', code } = findRefusal(result) ?? {}
   if (result.code === 0) {
     const { spec } = parseOutput(Created, result) ?? {}
@@ -48,27 +60,3 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
 
 const REACH =
   'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready; for "x509" see the check of the certificate'
-
-/** Returns a pod of the ServiceAccount of `helm test`, which has an identity that does not exist. */
-function createSample(namespace: string, serviceAccountName: string): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: 'wimds-doctor',
-      namespace,
-      annotations: { 'wimds.io/inject': 'true', 'wimds.io/mode': 'env' },
-    },
-    spec: {
-      serviceAccountName,
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        {
-          name: 'app',
-          image: 'wimds-doctor',
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-        },
-      ],
-    },
-  }
-}

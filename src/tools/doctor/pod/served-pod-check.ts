@@ -1,6 +1,5 @@
 /** Checks a pod of mode node by its status document, which the broker of its node has. */
-import * as z from 'zod/mini'
-import { type StatusDocument, StatusSchema } from '../../../broker/telemetry/status-schema.ts'
+import type { StatusDocument } from '../../../broker/telemetry/status-schema.ts'
 import { createExpiredError } from '../../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
 import { listClaims } from '../assertion-check.ts'
@@ -17,23 +16,9 @@ import {
   passed,
   reportedFailure,
 } from '../findings.ts'
-import { getStatusDocument } from '../local-requests.ts'
+import { getStatusDocument, type ReportedStatus } from '../local-requests.ts'
 import { describeRequests } from '../requests-check.ts'
 import type { ForwardPort } from './port-forward.ts'
-
-/** The parts that are read; the others may have the form of another version. */
-const Document = z.pick(StatusSchema, {
-  generatedAt: true,
-  startedAt: true,
-  clockSkewSeconds: true,
-  identities: true,
-  assertions: true,
-  tokens: true,
-  failedRequests: true,
-  settings: true,
-})
-
-type ServedStatus = z.infer<typeof Document>
 
 /** The admin port of a broker, and a pod of its node as `NAMESPACE/NAME`. */
 interface StatusAddress {
@@ -49,12 +34,12 @@ interface StatusAddress {
 export async function readServedStatus(
   forwardPort: ForwardPort,
   { pod, ...broker }: StatusAddress,
-): Promise<ServedStatus | undefined> {
+): Promise<ReportedStatus | undefined> {
   const forwarded = await forwardPort(broker)
   if (typeof forwarded === 'string') endUnmade(forwarded)
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
-  const { status, data, error } = await getStatusDocument(url, Document)
+  const { status, data, error } = await getStatusDocument(url)
   if (data !== undefined || status === 404) return data
   endUnmade(error ?? `it answered ${status}, and no status of this version`)
 }
@@ -63,7 +48,7 @@ export async function readServedStatus(
 const CHECKS = ['identity', 'projected_token', 'clock', 'token_exchange', 'requests'] as const
 
 /** Returns these checks, as doctor makes them in a sidecar. Tokens that no one has requested are not checked. */
-export function checkServedPod(status: ServedStatus): Finding[] {
+export function checkServedPod(status: ReportedStatus): Finding[] {
   const { clockSkewSeconds: skew } = status
   const assertions = status.assertions.map((each) =>
     createFinding('projected_token', checkAssertion(each, status), each.file),
@@ -84,7 +69,7 @@ export function leaveOutServedPod(outcome: Outcome): Finding[] {
   return CHECKS.map((check) => createFinding(check, outcome))
 }
 
-function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {
+function describeIdentities({ identities, tokens }: ReportedStatus): Finding[] {
   if (identities.length > 0) return identities.map(describeIdentity)
   const isUsed = tokens.some(({ cached }) => cached !== undefined)
   const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
@@ -95,7 +80,7 @@ function describeIdentities({ identities, tokens }: ServedStatus): Finding[] {
 /** Checks the projected token, by Entra's clock if it is known. */
 function checkAssertion(
   { file, claims, failure }: StatusDocument['assertions'][number],
-  { generatedAt, clockSkewSeconds = 0 }: ServedStatus,
+  { generatedAt, clockSkewSeconds = 0 }: ReportedStatus,
 ): Outcome {
   if (failure !== undefined) return reportedFailure(failure)
   if (claims === undefined) return passed()
@@ -107,7 +92,7 @@ function checkAssertion(
 }
 
 /** Returns a finding for each token, and for each identity without one. */
-function checkTokens(status: ServedStatus, assertions: readonly Finding[]): Finding[] {
+function checkTokens(status: ReportedStatus, assertions: readonly Finding[]): Finding[] {
   const { identities, tokens } = status
   const used = new Set(tokens.map(({ identity }) => identity))
   const findings = [
@@ -128,7 +113,7 @@ const NO_TOKEN = notChecked(
 
 function checkToken(
   { identity: name, clientId, cached, failure }: StatusDocument['tokens'][number],
-  status: ServedStatus,
+  status: ReportedStatus,
   assertions: readonly Finding[],
 ): Outcome {
   const details = cached === undefined ? [] : [`token until ${cached.expiresAt}`]

@@ -1,41 +1,38 @@
 /** Checks by dry runs whether a cluster admits injected pods, the node agent and the webhook. */
-import * as z from 'zod/mini'
 import { TENANT_ID } from '../../../kubernetes/service-account.ts'
 import { inject } from '../../../injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { findRefusal, isUndecided, judgeDryRun, tryToCreate } from '../dry-run.ts'
-import { endUnmade, failed, notChecked, notNeeded, type Outcome } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
-
-const Namespace = z.object({
-  metadata: z.object({ labels: z.optional(z.record(z.string(), z.string())) }),
-})
-
-const ENFORCE = 'pod-security.kubernetes.io/enforce'
-
-interface AdmissionOptions {
-  readonly kubectl: Kubectl
-  readonly namespace: string | undefined
-  readonly settings: InjectionSettings
-}
+import {
+  createSamplePod,
+  createSampleSpec,
+  findRefusal,
+  isUndecided,
+  judgeDryRun,
+  MISSING_NAMESPACE,
+  tryToCreate,
+} from '../dry-run.ts'
+import { failed, notChecked, notNeeded, type Outcome } from '../findings.ts'
+import type { Kubectl } from '../kubectl.ts'
 
 /**
  * Returns whether the namespace admits an injected pod. The API server decides: that includes its default Pod Security
  * level, policies, quotas and other webhooks, which no label shows.
  */
-export async function checkAdmission(options: AdmissionOptions): Promise<Outcome> {
-  const { kubectl, namespace, settings } = options
+export async function checkAdmission(
+  kubectl: Kubectl,
+  settings: InjectionSettings,
+): Promise<Outcome> {
   const { mode } = settings
-  const level = namespace === undefined ? [] : await readLevel(kubectl, namespace)
   const { bare, injected } = createSamplePods(settings)
   const result = await tryToCreate(kubectl, injected)
-  const outcome = judgeDryRun(result, 'the pod that injection writes', mode, ...level)
+  const outcome = judgeDryRun(result, 'the pod that injection writes', mode)
   if (outcome.status !== 'failed') return outcome
   const withoutInjection = findRefusal(await tryToCreate(kubectl, bare), mode)
   const isOfInjection = withoutInjection?.by !== findRefusal(result, mode)?.by
-  const note = 'the same pod without the injection is refused, too'
-  return { ...outcome, details: [...outcome.details, ...(isOfInjection ? [] : [note])] }
+  return isOfInjection
+    ? outcome
+    : { ...outcome, details: ['the same pod without the injection is refused, too'] }
 }
 
 /** The chart's default of nodeAgent.namespace. */
@@ -48,16 +45,17 @@ const PRIVILEGED = 'pod-security.kubernetes.io/enforce=privileged'
  * do many policies. Before that namespace exists, only a policy of the namespace of injected pods can be found.
  */
 export async function checkAgentAdmission(kubectl: Kubectl, image: string): Promise<Outcome> {
-  const judge = async (...flags: string[]) =>
-    judgeDryRun(await tryToCreate(kubectl, createAgentPod(image), ...flags), AGENT_POD, 'node')
-  const outcome = await judge(`--namespace=${AGENT_NAMESPACE}`)
-  const { failure } = outcome
-  if (failure?.problem.includes(`namespaces "${AGENT_NAMESPACE}" not found`) !== true) {
+  const agent = createAgentPod(image)
+  const result = await tryToCreate(kubectl, agent, `--namespace=${AGENT_NAMESPACE}`)
+  if (!MISSING_NAMESPACE.test(result.stderr)) {
+    const outcome = judgeDryRun(result, AGENT_POD, 'node')
+    const { failure } = outcome
     return failure?.code === 'pod_not_admitted'
       ? failed({ code: failure.code, problem: failure.problem, fix: AGENT_FIX })
       : outcome
   }
-  const { problem = '', code } = (await judge()).failure ?? {}
+  const elsewhere = judgeDryRun(await tryToCreate(kubectl, agent), AGENT_POD, 'node')
+  const { problem = '', code } = elsewhere.failure ?? {}
   const isOfPolicy = code === 'pod_not_admitted' && !problem.includes('PodSecurity')
   return notChecked(
     `there is no namespace ${AGENT_NAMESPACE}. To check it before the installation, create it with the label ${PRIVILEGED}, and install with nodeAgent.createNamespace=false`,
@@ -80,10 +78,11 @@ function createAgentPod(image: string) {
     },
   }
   const resources = { requests: { cpu: '100m', memory: '352Mi' }, limits: { memory: '896Mi' } }
-  return createPod({
+  const spec = {
     containers: [{ name: 'wimds-node-agent', image, resources, securityContext }],
     volumes: [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }],
-  })
+  }
+  return createSamplePod(spec, UNINJECTED)
 }
 
 /** Returns whether a MutatingWebhookConfiguration can be created, as the chart does; managed clusters may forbid it. */
@@ -122,64 +121,21 @@ const SAMPLE_WEBHOOK = {
   ],
 }
 
-/**
- * Returns a sentence on the Pod Security level; none without permission to read it, since the dry run decides alone. Ends
- * the check as not made if there is no such namespace.
- */
-async function readLevel(kubectl: Kubectl, namespace: string): Promise<string[]> {
-  const result = await kubectl(['get', 'namespace', namespace, '--output=json'])
-  if (result.stderr.includes('(NotFound)')) {
-    const reason = `there is no namespace ${namespace}. Create it, or name another one`
-    endUnmade(reason)
-  }
-  const data = parseOutput(Namespace, result)
-  if (data === undefined) return []
-  const level = data.metadata.labels?.[ENFORCE]
-  return [
-    level === undefined
-      ? `it has no label ${ENFORCE}, so the default of the cluster applies`
-      : `its Pod Security level is ${level}`,
-  ]
-}
-
-const HARDENED = {
-  allowPrivilegeEscalation: false,
-  capabilities: { drop: ['ALL'] },
-}
-
-/**
- * What a LimitRange allows the sidecar, it allows the application. With a limit of CPU above the request: in a Guaranteed
- * pod the sidecar would have other resources.
- */
-const RESOURCES = {
-  requests: { cpu: '10m', memory: '64Mi' },
-  limits: { cpu: '20m', memory: '64Mi' },
-}
-
-/** Returns a pod that Pod Security `restricted` admits, and the same injected. Its images are those of the sidecar. */
+/** Returns a pod of an application, and the same injected. Its image is that of the sidecar. */
 function createSamplePods(settings: InjectionSettings) {
-  const { image } = settings
-  const spec = {
-    securityContext: {
-      runAsUser: 1000,
-      runAsNonRoot: true,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
-    containers: [{ name: 'app', image, resources: RESOURCES, securityContext: HARDENED }],
-  }
+  const spec = createSampleSpec(settings.image)
   const injection = inject({
     pod: { metadata: { annotations: { 'wimds.io/inject': 'true' } }, spec },
     serviceAccount: { [TENANT_ID]: ANY_ID },
     settings: { ...settings, clientId: ANY_ID },
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
-  return { bare: createPod(spec), injected: createPod(injection.pod.spec) }
+  return {
+    bare: createSamplePod(spec, UNINJECTED),
+    injected: createSamplePod(injection.pod.spec, UNINJECTED),
+  }
 }
 
 const ANY_ID = '00000000-0000-0000-0000-000000000000'
-
-/** Creates a pod that an installed webhook leaves as it is: it would reject a ServiceAccount without an identity. */
-function createPod(spec: object): object {
-  const metadata = { name: 'wimds-doctor', annotations: { 'wimds.io/inject': 'false' } }
-  return { apiVersion: 'v1', kind: 'Pod', metadata, spec }
-}
+/** An installed webhook leaves the pod as it is: it would reject a ServiceAccount without an identity. */
+const UNINJECTED = { annotations: { 'wimds.io/inject': 'false' } }

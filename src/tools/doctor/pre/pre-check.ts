@@ -52,7 +52,7 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
       : [createFinding('issuer', UNREACHED)]),
     ...(await check(
       'injected_pod',
-      () => checkAdmission({ kubectl, namespace, settings }),
+      () => checkAdmission(kubectl, settings),
       `mode ${mode}, ${place}`,
     )),
     ...(mode === 'node'
