@@ -11,15 +11,10 @@ export function formatUrlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** Returns the host and port of a URL, with the default port of its protocol. */
-export function getPeer({ hostname: host, port, protocol }: URL): { host: string; port: number } {
-  return { host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }
-}
-
-/** Returns the same as `HOST:PORT`. */
-export function formatPeer(url: URL): string {
-  const { host, port } = getPeer(url)
-  return `${host}:${port}`
+/** Returns the host and port of a URL as `HOST:PORT`, with the default port of its protocol. */
+export function formatPeer({ hostname, port, protocol }: URL): string {
+  const defaultPort = protocol === 'https:' ? '443' : '80'
+  return `${hostname}:${port === '' ? defaultPort : port}`
 }
 
 /** Returns the host of a URL without the brackets of an IPv6 address. */

@@ -14,7 +14,7 @@ import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
-import { isViaTokenProxy } from './connectivity.ts'
+import { findTokenProxy } from './connectivity.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
 export interface AssertionCheck {
@@ -64,7 +64,7 @@ function findError(
     return toBrokerError(error)
   }
   const isForProxy = directory.identities.some(
-    (identity) => identity.tokenFile === file && isViaTokenProxy(identity, exchange, assertion),
+    (identity) => identity.tokenFile === file && findTokenProxy(identity, exchange, assertion),
   )
   const { issuer, expiresAt } = assertion
   const algorithm = readAlgorithm(assertion)

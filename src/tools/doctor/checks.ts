@@ -8,7 +8,7 @@ import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
 import { checkAssertion } from './assertion-check.ts'
-import { checkEndpoint, findEndpoints } from './connectivity.ts'
+import { checkConnectivity } from './connectivity.ts'
 import type { CheckName, Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
 import {
@@ -110,15 +110,10 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
     ),
   )
   await using direct = createDirectExchange(config)
-  const connections = await Promise.all(
-    findEndpoints(used, assertions).map((endpoint) =>
-      checkEndpoint(endpoint, config.exchange, direct.dispatchers),
-    ),
-  )
   return [
     ...describeIdentities(config),
     ...[...assertions.values()].map(({ finding }) => finding),
-    ...connections,
+    ...(await checkConnectivity(used, assertions, direct.dispatchers)),
     ...(skipExchange
       ? leaveOut(['clock', 'token_exchange'], SKIPPED)
       : await checkExchanges({ config, direct, assertions })),

@@ -1,5 +1,5 @@
-/** Finds the token endpoints of a configuration, and checks the connectivity to each as an exchange would connect. */
-import type { Config } from '../../broker/config/config.ts'
+/** Checks the connectivity to each token endpoint of a configuration, as an exchange would connect. */
+import type { Config, TokenProxySettings } from '../../broker/config/config.ts'
 import {
   type ExchangeDispatchers,
   type ProxySettings,
@@ -14,83 +14,68 @@ import {
 import { type Assertion, usesTokenProxy } from '../../broker/exchange/assertion.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { resolveAuthority } from '../../lib/clouds.ts'
-import { getPeer } from '../../lib/hosts.ts'
+import { formatPeer } from '../../lib/hosts.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { EnvHttpProxyAgent, Pool, sendRequest } from '../../lib/undici.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFinding, failed, passed } from './findings.ts'
-
-/** A token endpoint. */
-interface Endpoint {
-  readonly host: string
-  readonly port: number
-  readonly isTokenProxy: boolean
-}
+import { createFinding, failed, type Outcome, passed } from './findings.ts'
 
 const TIMEOUT_MS = 5000
 
-/** Returns whether the exchanges of an identity go through the token proxy, as far as is known. */
-export function isViaTokenProxy(
+/** Returns the token proxy if the exchanges of an identity go through it, as far as is known. */
+export function findTokenProxy(
   identity: Identity,
   { tokenProxy }: Pick<Config['exchange'], 'tokenProxy'>,
-  assertion: Assertion | undefined,
-): boolean {
-  if (tokenProxy === undefined) return false
-  return usesTokenProxy(identity, assertion ?? { audience: [] })
+  assertion: Pick<Assertion, 'audience'> = { audience: [] },
+): TokenProxySettings | undefined {
+  return usesTokenProxy(identity, assertion) ? tokenProxy : undefined
 }
 
-/** Returns each endpoint once: of Entra ID, and the token proxy. `assertions` has the readable tokens by their files. */
-export function findEndpoints(
+/** Checks each endpoint of the identities once. `assertions` has the readable tokens by their files. */
+export async function checkConnectivity(
   { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
   assertions: ReadonlyMap<string, { readonly assertion?: Assertion }>,
-): Endpoint[] {
-  const { region, tokenProxy } = exchange
-  const direct = directory.identities.filter(
-    (identity) =>
-      !isViaTokenProxy(identity, exchange, assertions.get(identity.tokenFile)?.assertion),
+  dispatchers: ExchangeDispatchers,
+): Promise<Finding[]> {
+  const { region } = exchange
+  const endpoints = directory.identities.map((identity) => {
+    const { authorityHost, tenantId, tokenFile } = identity
+    const proxy = findTokenProxy(identity, exchange, assertions.get(tokenFile)?.assertion)
+    if (proxy !== undefined) return [new URL(proxy.url).origin, true] as const
+    const { tokenHost } = resolveAuthority(authorityHost, tenantId, region)
+    return [`https://${tokenHost}`, false] as const
+  })
+  return await Promise.all(
+    [...new Map(endpoints)].map(async ([origin, isTokenProxy]) => {
+      const outcome = await checkEndpoint(origin, isTokenProxy, exchange, dispatchers)
+      return createFinding('connectivity', outcome, formatPeer(new URL(origin)))
+    }),
   )
-  const tokenHosts = direct.map(
-    ({ authorityHost, tenantId }) => resolveAuthority(authorityHost, tenantId, region).tokenHost,
-  )
-  const endpoints = [...new Set(tokenHosts)].map((tokenHost) => ({
-    ...getPeer(new URL(`https://${tokenHost}`)),
-    isTokenProxy: false,
-  }))
-  const hasProxied = direct.length < directory.identities.length
-  return tokenProxy !== undefined && hasProxied
-    ? [{ ...getPeer(new URL(tokenProxy.url)), isTokenProxy: true }, ...endpoints]
-    : endpoints
 }
 
 /** Returns whether the endpoint answers a HEAD, whatever the status: DNS, proxy and TLS work up to it. */
-export async function checkEndpoint(
-  { host, port, isTokenProxy }: Endpoint,
+async function checkEndpoint(
+  origin: string,
+  isTokenProxy: boolean,
   { proxy }: Pick<Config['exchange'], 'proxy'>,
-  { dispatcher, tokenProxy }: Pick<ExchangeDispatchers, 'dispatcher' | 'tokenProxy'>,
-): Promise<Finding> {
-  const origin = `https://${host}:${port}`
-  const isProxied = !isTokenProxy && proxy !== undefined && (await usesProxy(origin, proxy))
+  { dispatcher, tokenProxy }: ExchangeDispatchers,
+): Promise<Outcome> {
+  const isProxied = proxy !== undefined && (await usesProxy(origin, proxy))
   const direct = isProxied ? 'through the HTTP proxy' : 'directly'
   const via = isTokenProxy ? 'to the token proxy' : direct
   const start = performance.now()
-  const outcome = await sendRequest(`${origin}/`, {
-    method: 'HEAD',
-    dispatcher: (isTokenProxy ? tokenProxy?.dispatcher : undefined) ?? dispatcher,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  }).then(
-    async ({ body }) => {
-      await body.dump()
-      return passed(via, `answered in ${Math.round(performance.now() - start)} ms`)
-    },
-    (error: unknown) => {
-      const destination = withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, origin)
-      return failed(
-        error instanceof BrokerError ? error : toTransportError(error, destination),
-        via,
-      )
-    },
-  )
-  return createFinding('connectivity', outcome, `${host}:${port}`)
+  try {
+    const { body } = await sendRequest(`${origin}/`, {
+      method: 'HEAD',
+      dispatcher: (isTokenProxy ? tokenProxy?.dispatcher : undefined) ?? dispatcher,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    await body.dump()
+    return passed(via, `answered in ${Math.round(performance.now() - start)} ms`)
+  } catch (error) {
+    const destination = withPeer(isTokenProxy ? TOKEN_PROXY : ENTRA, origin)
+    return failed(error instanceof BrokerError ? error : toTransportError(error, destination), via)
+  }
 }
 
 /** Returns whether requests to an https origin go through the proxy: undici decides, and sends nothing. */

@@ -173,14 +173,16 @@ async function runChecks(
   { env, signal }: CommandIo,
 ): Promise<Checks> {
   if (target === undefined && !flags.has('pre') && !flags.has('cluster')) {
-    const mode = SIDECAR_MODES.find((each) => each === flags.value('mode'))
-    const skipSidecar = flags.has('no-sidecar')
-    const skipExchange = flags.has('no-exchange')
-    const sections = await checkHere({ env, mode, skipSidecar, skipExchange })
+    const sections = await checkHere({
+      env,
+      mode: SIDECAR_MODES.find((each) => each === flags.value('mode')),
+      skipSidecar: flags.has('no-sidecar'),
+      skipExchange: flags.has('no-exchange'),
+    })
     return { title: `wimds ${VERSION}`, sections }
   }
   const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
-  const namespace = target === undefined ? flags.value('namespace') : target.namespace
+  const namespace = target?.namespace ?? flags.value('namespace')
   const context = flags.value('context')
   const kubectl = createKubectl({ env, signal, context, namespace })
   if (target !== undefined) {
@@ -189,10 +191,8 @@ async function runChecks(
     const args = SIDECAR_FLAGS.filter(flags.has).map((name) => `--${name}`)
     const forwardPort = createPortForward({ env, signal, context })
     const sections = await checkPod({ kubectl, forwardPort, target, mode, args })
-    return {
-      title: `Pod ${namespace === undefined ? '' : `${namespace}/`}${sections.pod ?? ''}`,
-      sections,
-    }
+    const place = namespace === undefined ? '' : `${namespace}/`
+    return { title: `Pod ${place}${sections.pod}`, sections }
   }
   if (flags.has('cluster')) {
     const { checkCluster } = await import('./cluster/cluster-check.ts')
@@ -200,22 +200,7 @@ async function runChecks(
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(env)
-  const issuer = flags.value('issuer')
-  const [image, redirectImage, gateImage] = (
-    ['image', 'redirect-image', 'gate-image'] as const
-  ).map(flags.value)
-  const images = {
-    ...(image !== undefined && { image }),
-    ...(redirectImage !== undefined && { redirectImage }),
-    ...(gateImage !== undefined && { gateImage }),
-  }
-  const sections = await checkBeforeInstallation({
-    kubectl,
-    network,
-    mode,
-    images,
-    namespace,
-    issuer,
-  })
+  const { value } = flags
+  const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, value })
   return { title: `Before an installation of wimds ${VERSION}`, sections }
 }

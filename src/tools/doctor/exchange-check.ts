@@ -10,7 +10,7 @@ import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import { type Commands, createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import { isViaTokenProxy } from './connectivity.ts'
+import { findTokenProxy } from './connectivity.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
 interface ExchangeOptions {
@@ -103,7 +103,7 @@ function createCommands(
   if (assertion === undefined) return []
   const claims = entra?.assertion ?? assertion
   if (identity.assertionFrom === undefined) {
-    if (isViaTokenProxy(identity, exchange, assertion)) return []
+    if (findTokenProxy(identity, exchange, assertion) !== undefined) return []
   } else if (claims.subject === assertion.subject) return []
   const hasOwnAudience = exchange.audience !== undefined
   return createCredentialCommands({ code, identity, claims, hasOwnAudience })

@@ -45,12 +45,9 @@ export function createKubectl({ env, signal, context, namespace }: KubectlOption
         [...flags, ...args],
         { env: { ...env }, signal, timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES },
         (error, stdout, stderr) => {
-          const code = error === null ? 0 : error.code
-          const explained =
-            typeof code === 'number'
-              ? { code, ...explainExit(args, stderr) }
-              : { code: undefined, ...explainStart(args, error) }
-          resolve({ ...explained, stdout, stderr })
+          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined
+          const fault = explain(args, error, stderr)
+          resolve({ code, stdout, stderr, ...fault })
         },
       )
       // EPIPE if kubectl ended early; its exit code is the failure to report.
@@ -99,19 +96,28 @@ export async function getItems<T>(
   throw new CheckEnd(isUnknown ? notNeeded(`the cluster has no ${kind}`) : notChecked(reason))
 }
 
-type Explained = Pick<KubectlResult, 'reason' | 'fault'>
-
-function explainExit(args: readonly string[], stderr: string): Explained {
-  const reason = extractReason(stderr)
-  const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
-  return {
-    reason,
-    fault: {
-      code: 'kubectl_failed',
-      problem,
-      fix: 'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)',
-    },
+/** Returns why kubectl failed, and the fault for a caller that does not explain it better. */
+function explain(
+  args: readonly string[],
+  error: ExecFileException | null,
+  stderr: string,
+): Pick<KubectlResult, 'reason' | 'fault'> {
+  if (error?.code === 'ENOENT') {
+    const problem = 'kubectl is not on the PATH'
+    const fix =
+      'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials'
+    return { reason: problem, fault: { code: 'kubectl_missing', problem, fix } }
   }
+  const reason =
+    typeof error?.code === 'string'
+      ? `it cannot be run (${error.code})`
+      : error?.killed === true
+        ? `no answer within ${TIMEOUT_MS / 1000} s`
+        : extractReason(stderr)
+  const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
+  const fix =
+    'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)'
+  return { reason, fault: { code: 'kubectl_failed', problem, fix } }
 }
 
 /** Returns the reason that kubectl gave, without its prefixes. */
@@ -125,24 +131,4 @@ export function extractReason(stderr: string): string {
     line.replace(/^(?:error: |Error from server(?: \(\w+\))?: )+/i, ''),
     MAX_REASON,
   )
-}
-
-function explainStart(args: readonly string[], error: ExecFileException | null): Explained {
-  const reason =
-    error?.killed === true
-      ? `no answer within ${TIMEOUT_MS / 1000} s`
-      : `cannot be run (${String(error?.code)})`
-  const fault: Fault =
-    error?.code === 'ENOENT'
-      ? {
-          code: 'kubectl_missing',
-          problem: 'kubectl is not on the PATH',
-          fix: 'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials',
-        }
-      : {
-          code: 'kubectl_failed',
-          problem: `kubectl ${args.slice(0, 2).join(' ')}: ${reason}`,
-          fix: 'check that kubectl works (kubectl version), and the connection to the cluster',
-        }
-  return { reason: fault.problem, fault }
 }

@@ -50,10 +50,10 @@ const labels = z.nullish(z.record(z.string(), z.string()))
 const ClusterPod = z.extend(Pod, {
   metadata: z.looseObject({
     name: z.string(),
-    namespace: z._default(z.string(), 'default'),
+    namespace: z.catch(z.string(), 'default'),
     annotations: labels,
     labels,
-    creationTimestamp: z._default(z.string(), ''),
+    creationTimestamp: z.catch(z.string(), ''),
     deletionTimestamp: text,
   }),
   spec: z.extend(Pod.shape.spec, { nodeName: text }),

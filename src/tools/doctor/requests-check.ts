@@ -8,7 +8,7 @@ import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFinding, failed, notChecked, passed, reportedFailure } from './findings.ts'
+import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
 import { formatLocalAddress } from './sidecar-check.ts'
 
 /** Reads `/status.json` on an admin port, whose check is `admin`. */

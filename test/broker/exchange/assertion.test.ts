@@ -96,7 +96,10 @@ describe('fails with a code and a fix when the file is', () => {
 
   test.each([
     ['EACCES', /cannot be read: EACCES\. Fix: let the user of the sidecar read it/u],
-    ['ERR_ACCESS_DENIED', /Fix: the image .* below \/var\/run\/secrets, or allow its folder: http/u],
+    [
+      'ERR_ACCESS_DENIED',
+      /Fix: the image .* below \/var\/run\/secrets, or allow its folder: http/u,
+    ],
     ['EMFILE', /cannot be read: EMFILE\. Fix: raise the limit of open files/u],
     ['EIO', /cannot be read: EIO\. Fix: check the file system/u],
   ])(

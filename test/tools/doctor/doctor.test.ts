@@ -308,8 +308,8 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
     AZURE_KUBERNETES_TOKEN_PROXY: 'https://127.0.0.1:1/',
   })
   expect(find('connectivity').map(({ details, status }) => [details[0], status])).toEqual([
-    ['to the token proxy', 'failed'],
     ['directly', 'ok'],
+    ['to the token proxy', 'failed'],
   ])
   expect(
     find('token_exchange').map(({ subject, status }) => [subject?.split(' ')[0], status]),

@@ -5,44 +5,40 @@ import { failed, notNeeded, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import type { ClusterState } from './cluster-state.ts'
 
-const DAY_MS = 86_400_000
-/** The webhook renews its own earlier. */
-const SOON_MS = 7 * DAY_MS
+/** A week: the webhook renews its own certificate earlier. */
+const SOON_MS = 7 * 86_400_000
 
 /** Reads of the Secret only the certificate, if the user may. */
 export async function checkCertificate(state: ClusterState, kubectl: Kubectl): Promise<Outcome> {
   const configuration = await state.getConfiguration()
   if (configuration === undefined) return notNeeded('there is no webhook')
-  const now = Date.now()
-  const bundles = configuration.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '')
-  const [bundle = ''] = bundles ?? []
-  const authorities = parseCertificates(bundle)
-  if (authorities.length === 0) {
+  const authorities = parseCertificates(configuration.webhooks?.[0]?.clientConfig.caBundle)
+  const [authority] = authorities.toSorted(
+    (a, b) => b.validToDate.getTime() - a.validToDate.getTime(),
+  )
+  if (authority === undefined) {
     return fail(
       `the MutatingWebhookConfiguration ${configuration.metadata.name} has no CA certificate`,
     )
   }
-  if (bundles?.some((each) => each !== bundle)) {
-    return fail('the webhooks of its configuration have different CA certificates')
-  }
-  const valid = authorities.filter((each) => each.validToDate.getTime() > now)
-  if (valid.length === 0)
-    return fail(`its CA certificate has expired at ${formatEnd(authorities[0])}`)
+  if (hasEnded(authority)) return fail(`its CA certificate has expired at ${formatEnd(authority)}`)
   const leaf = await readLeaf(state, kubectl)
   if (leaf === undefined) {
     return passed(
-      `its CA is valid until ${formatEnd(valid[0])}`,
+      `its CA is valid until ${formatEnd(authority)}`,
       'its own certificate was not read',
     )
   }
-  const end = leaf.validToDate.getTime()
-  if (end <= now) return fail(`it has expired at ${formatEnd(leaf)}`)
-  if (!valid.some((each) => leaf.checkIssued(each) && leaf.verify(each.publicKey))) {
+  if (hasEnded(leaf)) return fail(`it has expired at ${formatEnd(leaf)}`)
+  if (!authorities.some((each) => !hasEnded(each) && leaf.verify(each.publicKey))) {
     return fail('it is not issued by the CA that the configuration names')
   }
+  const warnings = hasEnded(leaf, SOON_MS)
+    ? ['it ends within a week, and should have been renewed']
+    : []
   return {
     ...passed(`valid until ${formatEnd(leaf)}, by the CA that the configuration names`),
-    warnings: end - now < SOON_MS ? ['it ends within a week, and should have been renewed'] : [],
+    warnings,
   }
 }
 
@@ -54,12 +50,17 @@ function fail(problem: string): Outcome {
   })
 }
 
-function formatEnd(certificate: X509Certificate | undefined): string {
-  return certificate?.validToDate.toISOString() ?? ''
+/** Returns true for a certificate that ends within so many milliseconds, or has. */
+function hasEnded({ validToDate }: X509Certificate, withinMs = 0): boolean {
+  return validToDate.getTime() <= Date.now() + withinMs
+}
+
+function formatEnd({ validToDate }: X509Certificate): string {
+  return validToDate.toISOString()
 }
 
 /** Returns the certificates of a PEM text in Base64; none if one cannot be parsed. */
-function parseCertificates(base64: string): X509Certificate[] {
+function parseCertificates(base64 = ''): X509Certificate[] {
   const pem = Buffer.from(base64, 'base64').toString()
   return isCertificates(pem) ? splitCertificates(pem).map((each) => new X509Certificate(each)) : []
 }

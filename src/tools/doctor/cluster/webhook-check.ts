@@ -33,8 +33,8 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
   const result = await tryToCreate(kubectl, pod)
   const { name = '', code } = findRefusal(result) ?? {}
   if (result.code === 0) {
-    const { spec } = parseOutput(Created, result) ?? {}
-    if (spec?.initContainers?.some((each) => each.name === SIDECAR) === true) {
+    const created = parseOutput(Created, result)
+    if (created?.spec.initContainers?.some((each) => each.name === SIDECAR) === true) {
       return passed(`injects a pod in the namespace ${namespace} (dry run)`)
     }
     if (webhook?.failurePolicy !== 'Ignore') {

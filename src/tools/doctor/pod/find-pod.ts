@@ -16,7 +16,7 @@ export async function findPod(
     const result = await kubectl(['get', 'pod', name, '--output=json'])
     const pod = readClusterPod(parseOutput(z.unknown(), result))
     if (pod !== undefined) return pod
-    if (!result.stderr.includes('(NotFound)')) endAsFailed(result.fault)
+    if (!result.stderr.includes('(NotFound)')) return endAsFailed(result.fault)
   }
   const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
   const workload = await readWorkload(kubectl, kind ?? WORKLOADS, name)
@@ -32,7 +32,7 @@ export async function findPod(
       : `the ${workload.kind} ${name} in ${place} has no pod`
   const fix =
     'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)'
-  endAsFailed({ code: 'pod_not_found', problem, fix })
+  return endAsFailed({ code: 'pod_not_found', problem, fix })
 }
 
 const Workload = z.object({
@@ -93,5 +93,5 @@ function rejectRefused(name: string, message = ''): void {
   const { code, by, fix } = refusal
   const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), MAX_REASON)
   const problem = `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`
-  endAsFailed({ code, problem, fix })
+  return endAsFailed({ code, problem, fix })
 }

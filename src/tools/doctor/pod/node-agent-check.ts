@@ -22,7 +22,6 @@ import {
   findStatus,
   formatPod,
   getPods,
-  isReady,
   OF_AGENT,
 } from '../pod-object.ts'
 import type { ForwardPort } from './port-forward.ts'
@@ -78,7 +77,7 @@ function formatArguments({ metadata: { namespace, name } }: ClusterPod): string 
 
 /** Returns the agent that runs on the node. Ends the check if none does. */
 async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<ClusterPod> {
-  if (node === undefined) endUnmade('the pod has no node yet')
+  if (node === undefined) return endUnmade('the pod has no node yet')
   const onNode = `--field-selector=spec.nodeName=${node}`
   const pods = await getPods(kubectl, '--all-namespaces', OF_AGENT, onNode)
   // During a rollout a node has two agents; the newest one is asked.
@@ -87,7 +86,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
     return [state?.running !== undefined, each.metadata.deletionTimestamp === undefined, ready]
   })
   if (agent === undefined) {
-    endAsFailed({
+    return endAsFailed({
       code: 'node_agent_missing',
       problem: `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`,
       fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${OF_AGENT}. Or choose another mode: the annotation wimds.io/mode`,
@@ -97,7 +96,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   if (state?.running !== undefined) return agent
   const { reason = 'no status yet' } = state?.waiting ?? state?.terminated ?? {}
   const object = formatArguments(agent)
-  endAsFailed({
+  return endAsFailed({
     code: 'node_agent_not_running',
     problem: `${formatSubject(agent)} does not run (${reason})`,
     fix: `see why: kubectl describe pod ${object}, and kubectl logs ${object} --previous`,
@@ -110,7 +109,7 @@ async function explainUnserved(
 ): Promise<Outcome> {
   const subject = formatSubject(agent)
   const logs = `kubectl logs ${formatArguments(agent)}`
-  const { ready: isReady = false } = findStatus(agent, CONTAINER)
+  const { ready = false } = findStatus(agent, CONTAINER)
   const reason = await readLastEvent(kubectl, pod.metadata.name)
   if (reason !== '') {
     return failed({
@@ -121,7 +120,7 @@ async function explainUnserved(
   }
   const { state, lastState } = findStatus(pod, GATE)
   const started = state?.running ?? state?.terminated ?? lastState?.terminated
-  if (isReady && started === undefined) {
+  if (ready && started === undefined) {
     return failed({
       code: 'pod_not_routed',
       problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
@@ -130,7 +129,7 @@ async function explainUnserved(
   }
   const complaint = await readComplaint(kubectl, agent)
   const said = complaint === '' ? '' : `; its log says: ${complaint}`
-  return isReady
+  return ready
     ? failed({
         code: 'pod_not_routed',
         problem: `${subject} runs, and does not serve the pod yet${said}`,

@@ -36,12 +36,12 @@ export async function readServedStatus(
   { pod, ...broker }: StatusAddress,
 ): Promise<ReportedStatus | undefined> {
   const forwarded = await forwardPort(broker)
-  if (typeof forwarded === 'string') endUnmade(forwarded)
+  if (typeof forwarded === 'string') return endUnmade(forwarded)
   await using port = forwarded
   const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
   const { status, data, error } = await getStatusDocument(url)
   if (data !== undefined || status === 404) return data
-  endUnmade(error ?? `it answered ${status}, and no status of this version`)
+  return endUnmade(error ?? `it answered ${status}, and no status of this version`)
 }
 
 /** The checks that are made by the document. */

@@ -62,7 +62,7 @@ async function findIssuer(kubectl: Kubectl, named: string | undefined): Promise<
     () => named,
   )
   if (issuer === named) return issuer
-  endAsFailed({
+  return endAsFailed({
     code: 'issuer_mismatch',
     problem: `the tokens of this cluster have the issuer ${issuer}, not ${named}`,
     fix: 'use the issuer of the cluster in the federated credential, character by character, or check the context of kubectl',
@@ -80,7 +80,7 @@ async function readOwn<T>(
   const data = parseOutput(schema, result)
   if (data !== undefined) return data
   const reason = result.code === 0 ? 'it has another form' : result.reason
-  endUnmade(`${path} of the API server was not read: ${reason}`, ...details)
+  return endUnmade(`${path} of the API server was not read: ${reason}`, ...details)
 }
 
 interface Published {
@@ -92,14 +92,14 @@ interface Published {
 async function readPublished(issuer: string, fetchDocument: FetchDocument): Promise<Published> {
   if (isInternalIssuer(issuer)) {
     const problem = describeInternalIssuer(issuer)
-    endAsFailed({ code: 'issuer_unreachable', problem, fix: PUBLIC_ISSUER_FIX })
+    return endAsFailed({ code: 'issuer_unreachable', problem, fix: PUBLIC_ISSUER_FIX })
   }
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   const discovery = await fetchDocument(url, Discovery).catch((error: unknown) =>
     rejectDocument(url, errorMessage(error)),
   )
   if (discovery.issuer !== issuer) {
-    endAsFailed({
+    return endAsFailed({
       code: 'issuer_mismatch',
       problem: `the discovery document ${url.href} names the issuer ${discovery.issuer}, and the tokens have ${issuer}`,
       fix: 'publish the document of this issuer, with the same issuer character by character',
@@ -124,7 +124,7 @@ async function readPublished(issuer: string, fetchDocument: FetchDocument): Prom
 
 /** Ends the check as failed by this document. */
 function rejectDocument(url: URL, reason: string): never {
-  endAsFailed({
+  return endAsFailed({
     code: 'issuer_unreachable',
     problem: `${url.href} cannot be used: ${reason}`,
     fix: `if this machine does not reach the internet, run it elsewhere or set HTTPS_PROXY; otherwise make the issuer reachable with a certificate of a public authority; ${PUBLIC_ISSUER_FIX}`,

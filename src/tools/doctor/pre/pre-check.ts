@@ -1,8 +1,5 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
-import {
-  INJECTION_DEFAULTS,
-  type InjectionSettings,
-} from '../../../injection/injector/injection-settings.ts'
+import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import type { Config } from '../../../broker/config/config.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
@@ -24,18 +21,23 @@ interface PreOptions {
   readonly network: Pick<Config['exchange'], 'proxy' | 'extraCa'>
   /** Undefined: the default of injection. */
   readonly mode: RoutingMode | undefined
-  /** Other settings of injection than its defaults. */
-  readonly images: Partial<Pick<InjectionSettings, 'image' | 'redirectImage' | 'gateImage'>>
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /** Undefined: the issuer of the cluster. */
-  readonly issuer: string | undefined
+  /** Returns the value of a flag. */
+  readonly value: (name: 'issuer' | 'image' | 'redirect-image' | 'gate-image') => string | undefined
 }
 
 /** Returns the checks. A check that fails is reported, not thrown. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { kubectl, network, mode = INJECTION_DEFAULTS.mode, images, namespace, issuer } = options
-  const settings = { ...INJECTION_DEFAULTS, ...images, mode }
+  const { kubectl, network, mode = INJECTION_DEFAULTS.mode, namespace, value } = options
+  const settings = {
+    ...INJECTION_DEFAULTS,
+    image: value('image') ?? INJECTION_DEFAULTS.image,
+    redirectImage: value('redirect-image') ?? INJECTION_DEFAULTS.redirectImage,
+    gateImage: value('gate-image') ?? INJECTION_DEFAULTS.gateImage,
+    mode,
+  }
+  const issuer = value('issuer')
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   const server = await checkVersion(kubectl)
   const isUp = isReached(server)

@@ -44,9 +44,9 @@ const PODS = [
 ]
 
 test.each([
-  ['deploy/orders', 'get deployments orders', 'orders-waiting', PODS],
+  ['deploy/orders', 'get deploy orders', 'orders-waiting', PODS],
   ['shop/orders', 'get deployments,statefulsets,', 'orders-waiting', PODS],
-  ['deploy/orders', 'get deployments orders', 'orders-ready', PODS.filter((_, at) => at !== 1)],
+  ['deploy/orders', 'get deploy orders', 'orders-ready', PODS.filter((_, at) => at !== 1)],
 ])('finds a pod of %s, first one that is not ready', async (text, call, name, items) => {
   const workload = text === 'shop/orders' ? { kind: 'List', items: [deployment] } : deployment
   const { found, calls } = await find(
@@ -65,7 +65,7 @@ test('names what refuses the new pods of a workload that has old ones', async ()
   const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message }] }
   const { found } = await find(
     'deploy/orders',
-    answer('get deployments orders', { ...deployment, status }),
+    answer('get deploy orders', { ...deployment, status }),
     answer('get pods --selector', { items: PODS }),
   )
   expect(found).toMatchObject({
@@ -79,7 +79,7 @@ test('names the dead webhook by which no pod can be created', async () => {
     'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'
   const none = answer('get pods --selector', { items: [] })
   const events = failedCreate('orders-6d4cf56db6', message)
-  for (const answers of [[answer('get deployments orders', deployment), none], [NOT_FOUND]]) {
+  for (const answers of [[answer('get deploy orders', deployment), none], [NOT_FOUND]]) {
     const text = answers.length === 1 ? 'orders' : 'deploy/orders'
     const { found } = await find(text, ...answers, events)
     expect(found).toMatchObject({
@@ -96,7 +96,12 @@ test.each([
   ['a reason that is not a refusal', failedCreate('orders-6d4cf56db6', 'Error creating: timeout')],
 ])('says that a workload has no pod, and nothing by an event of %s', async (_, events) => {
   const none = answer('get pods --selector', { items: [] })
-  const { found } = await find('deploy/orders', answer('get deployments', deployment), none, events)
+  const { found } = await find(
+    'deploy/orders',
+    answer('get deploy orders', deployment),
+    none,
+    events,
+  )
   expect(found).toMatchObject({
     code: 'pod_not_found',
     problem: 'the Deployment orders in the current namespace has no pod',
@@ -107,7 +112,7 @@ test.each([
   [['orders', '-n', 'shop'], '--namespace=shop get pod orders'],
   [['shop/orders'], '--namespace=shop get pod orders'],
   [['--pod', 'orders', '--namespace', 'shop'], '--namespace=shop get pod orders'],
-  [['deploy/orders', '-n', 'shop'], '--namespace=shop get deployments orders'],
+  [['deploy/orders', '-n', 'shop'], '--namespace=shop get deploy orders'],
 ])('doctor takes %j', async (args, call) => {
   using fake = fakeKubectl([NOT_FOUND])
   const { code } = await runDoctor(args, fake.env)

@@ -5,9 +5,9 @@ test.each([
   ['orders', {}],
   ['shop/orders', { namespace: 'shop' }],
   ['pod/orders', {}],
-  ['deploy/orders', { kind: 'deployments' }],
-  ['sts/orders', { kind: 'statefulsets' }],
-  ['shop/deployment/orders', { namespace: 'shop', kind: 'deployments' }],
+  ['deploy/orders', { kind: 'deploy' }],
+  ['sts/orders', { kind: 'sts' }],
+  ['shop/deployment/orders', { namespace: 'shop', kind: 'deployment' }],
 ])('parses %s as kubectl does', (text, expected) => {
   const none = { namespace: undefined, kind: undefined }
   expect(parsePodTarget(text)).toEqual({ ...none, ...expected, name: 'orders' })
