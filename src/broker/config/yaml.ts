@@ -34,7 +34,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
     problem: `${formatPlace(offset)}: ${problem}`,
     fix,
   })
-  // The library's check of `uniqueKeys` compares each key with all before it.
+  // The library's check of `uniqueKeys` takes quadratic time: it compares each key with all keys before it.
   const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const
   const document = yaml.parseDocument(text, { lineCounter: lines, ...options })
   const problems = document.errors.map(({ pos: [offset], message, code }) =>

@@ -204,8 +204,8 @@ export class TokenCache {
 
   /**
    * Replaces the identity of each key by the one that `find` returns, and retries at once what may have failed because
-   * of how it was exchanged. Removes the keys for which that is none or one with another key; an exchange of theirs
-   * that is in flight is still answered to its callers.
+   * of how it was exchanged. Removes a key if `find` returns no identity for it, or one with another key. Callers that wait for
+   * an exchange of a removed key still get its answer.
    */
   updateIdentities(find: (request: TokenRequest) => Identity | undefined): void {
     for (const entry of this.#store.all()) {

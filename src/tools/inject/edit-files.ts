@@ -33,7 +33,7 @@ interface Editing {
 interface Remarks {
   readonly notes: readonly string[]
   readonly warnings: readonly string[]
-  /** Problems if there are no others. */
+  /** The problems that are reported only if there are no others. */
   readonly omissions: readonly string[]
 }
 
