@@ -86,7 +86,7 @@ async function startTunnels(port: number) {
 }
 
 /** Returns the settings of malloc in the image, which the bare server does not have. */
-async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
+export async function readMallocSettings(): Promise<NodeJS.ProcessEnv> {
   const dockerfile = await readFile(DOCKERFILE, 'utf8')
   return Object.fromEntries(
     [...dockerfile.matchAll(/\b(MALLOC_\w+)=(\d+)/gu)].map(([, name = '', value]) => [name, value]),

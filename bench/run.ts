@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { reasonToSkip } from '../test/redirect/namespace.ts'
 import { createSimulator } from '../src/tools/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { measureHerds } from './herds.ts'
@@ -11,6 +12,7 @@ import { fleetTable } from './fleet/scenarios.ts'
 import { measureWithoutToken, outages } from './outage.ts'
 import { SIMULATED, startBaseline, startSidecar } from './processes.ts'
 import { nodeFloods } from './node-floods.ts'
+import { nodeMemory } from './node-memory.ts'
 import { publish } from './publish.ts'
 import { renewal } from './renewal.ts'
 import { starts } from './starts.ts'
@@ -50,8 +52,9 @@ async function measured(): Promise<Report> {
   }
   logStep('renewal')
   figures.push(...(await renewal()))
-  logStep('floods in mode node')
-  figures.push(...(await nodeFloods()))
+  const reason = reasonToSkip()
+  logStep(reason === undefined ? 'mode node' : `mode node is left out: ${reason}`)
+  if (reason === undefined) figures.push(...(await nodeFloods()), ...(await nodeMemory()))
   const [cpu] = cpus()
   return {
     date: new Date().toISOString(),

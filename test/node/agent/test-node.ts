@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { vi } from 'vitest'
 import { ignoreEnded } from '../../../src/node/agent/sandboxes.ts'
+import { waitFor } from '../../fixtures/connection.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { answer, type Fault, startApiServer } from '../../fixtures/api-server.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
@@ -87,7 +87,7 @@ export async function startApi(...first: readonly object[]) {
       answer(response, 201, {})
     },
   })
-  const waitForWatch = () => vi.waitUntil(() => watches.size > 0, { timeout: 60_000 })
+  const waitForWatch = () => waitFor(() => watches.size > 0 || undefined)
   return {
     /** The messages of the events. */
     messages,
@@ -116,6 +116,8 @@ interface AgentOptions {
   readonly certificates?: string
   /** The network of the agent, by default the machine's. */
   readonly network?: Pick<PodNetwork, 'namespacePath'>
+  /** More flags. */
+  readonly flags?: readonly string[]
 }
 
 /** Gives the command another /etc/ssl, where the broker may read files. New namespaces of pods stay visible. */
@@ -129,7 +131,10 @@ const WITH_CERTIFICATES = [
 ]
 
 /** Starts the agent of a node. */
-export function startAgent(node: TestNode, { env, certificates, network }: AgentOptions = {}) {
+export function startAgent(
+  node: TestNode,
+  { env, certificates, network, flags = [] }: AgentOptions = {},
+) {
   const argv = [
     ...(network === undefined ? [] : ['nsenter', `--net=${network.namespacePath}`, '--']),
     ...(certificates === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
@@ -143,6 +148,7 @@ export function startAgent(node: TestNode, { env, certificates, network }: Agent
     `--state-directory=${node.state}`,
     `--kubelet-pods-directory=${node.pods}`,
     '--admin-listen=127.0.0.1:0',
+    ...flags,
   ]
   const [program = '', ...args] = argv
   const child = spawn(program, args, {
@@ -162,8 +168,7 @@ export function startAgent(node: TestNode, { env, certificates, network }: Agent
       .slice(0, -1)
       .map((line): Record<string, unknown> => JSON.parse(line))
   const countOf = (name: string) => events().filter(({ event }) => event === name).length
-  const logged = (name: string, count = 1) =>
-    vi.waitUntil(() => countOf(name) >= count, { timeout: 60_000 })
+  const logged = (name: string, count = 1) => waitFor(() => countOf(name) >= count || undefined)
   return {
     pid: child.pid ?? 0,
     events,
