@@ -4,30 +4,27 @@ import { printError, printLine } from '../lib/print-error.ts'
 import { scrub } from '../lib/scrub.ts'
 import { EXIT_USAGE } from './exit-codes.ts'
 
-/** Prints the problems of the arguments, and where the usage is. Returns the exit code. */
-function exitWithUsage(
-  io: Pick<CommandIo, 'stderr'>,
-  program: string,
-  problems: readonly string[],
-): number {
-  printError(io, program, ...problems)
-  io.stderr.write(`\nSee ${program} --help.\n`)
-  return EXIT_USAGE
-}
-
-/** Prints a `UsageError` or `ConfigError` of a command. Returns the exit code. Rethrows other errors. */
+/**
+ * Prints a `UsageError` of a command and where its usage is, or a `ConfigError`. Returns the exit code. Rethrows other
+ * errors.
+ */
 export function exitWithError(
   io: Pick<CommandIo, 'stderr'>,
   program: string,
   error: unknown,
 ): number {
   if (!(error instanceof Error)) throw error
-  // The class is compared by its name, since each command is a bundle with its own copy of the classes.
-  if (error.name === 'UsageError') return exitWithUsage(io, program, error.message.split('\n'))
-  if (error.name !== 'ConfigError') throw error
   const [first = '', ...others] = error.message.split('\n')
-  printError(io, program, first)
-  for (const line of others) printLine(io.stderr, line)
+  // The class is compared by its name, since each command is a bundle with its own copy of the classes.
+  if (error.name === 'UsageError') {
+    printError(io, program, first, ...others)
+    io.stderr.write(`\nSee ${program} --help.\n`)
+  } else if (error.name === 'ConfigError') {
+    printError(io, program, first)
+    for (const line of others) printLine(io.stderr, line)
+  } else {
+    throw error
+  }
   return EXIT_USAGE
 }
 

@@ -1,11 +1,10 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { environmentOf } from '../fixtures/served.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
-import { DOCS_URL } from '../../src/lib/version.ts'
 
 /** The directories of the image, which a temporary directory replaces here. */
 const APP = '/app'
@@ -16,8 +15,6 @@ afterAll(() => stack.disposeAsync())
 const directory = stack.use(createFolder())
 const [app, secrets] = [directory.file('app'), directory.file('secrets')]
 await cp('dist', app, { recursive: true })
-// The Dockerfile leaves it out.
-await rm(join(app, 'demo'), { recursive: true })
 const simulator = stack.use(await createSimulator({ stateDir: secrets }))
 const options = (await nodeOptions()).replaceAll(`=${APP}`, `=${app}`).replaceAll(SECRETS, secrets)
 
@@ -42,16 +39,6 @@ test('wimds gets a token with the permissions of its image', async () => {
   expect(stderr).toBe('')
   expect(stdout).toMatch(/^eyJ/)
   expect(code).toBe(0)
-})
-
-test('the demo prints one line about the package that it needs', async () => {
-  const { code, stdout, stderr } = await runNode([join(app, 'wimds.js'), 'demo'], {
-    NODE_OPTIONS: options,
-  })
-  expect(stderr).toBe(
-    `wimds demo: its application was not found: images do not contain it. Fix: install the command line: ${DOCS_URL}/install.html\n`,
-  )
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
 })
 
 const DENIED = 'ERR_ACCESS_DENIED'

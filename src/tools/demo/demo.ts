@@ -1,9 +1,9 @@
 /** `wimds demo`: the whole flow on this machine, offline; each step is checked and explained. */
 import { execFile } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { formatProblem, UsageError } from '../../lib/errors.ts'
+import { UsageError } from '../../lib/errors.ts'
 import { type CommandDeclaration, parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
@@ -43,14 +43,6 @@ export async function demo(
   const flags = parseFlags(args, DEMO.flags)
   const print = (line: string) => void io.stdout.write(`${line}\n`)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
-  const application = findApplication(cli)
-  if (application === undefined) {
-    const problem = 'its application was not found: images do not contain it'
-    const fix = `install the command line: ${DOCS_URL}/install.html`
-    printError(io, 'wimds demo', formatProblem({ problem, fix }))
-    return 1
-  }
-
   const start = performance.now()
   await using simulator = await createSimulator()
   prepare(simulator)
@@ -62,7 +54,7 @@ export async function demo(
     print(`   Entra ID   ${simulator.authorityHost}  validates them and issues access tokens`)
     print(`   vault      ${simulator.vaultUrl}  validates access tokens`)
     print(`   sidecar    ${sidecar.origin}  ${ready}\n`)
-    const fetchSecret = () => runApplication(application, simulator, sidecar)
+    const fetchSecret = () => runApplication(cli, simulator, sidecar)
     await runSteps({ simulator, sidecar, fetchSecret, print })
     print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     print(NEXT)
@@ -100,25 +92,15 @@ Commands to try:
 }
 
 /**
- * Finds the script of the application, which the build puts next to `cli`. Undefined in an image, which does
- * not contain it.
+ * Reads the vault's secret with the application, which the build puts next to `cli`. Throws its error output if it
+ * fails.
  */
-function findApplication(cli: string): string | undefined {
-  const script = join(dirname(realpathSync(cli)), 'demo/application.mjs')
-  try {
-    return existsSync(script) ? script : undefined
-  } catch {
-    // The image's permissions (--permission) do not allow the check.
-    return undefined
-  }
-}
-
-/** Reads the vault's secret with the application. Throws its error output if it fails. */
 async function runApplication(
-  script: string,
+  cli: string,
   simulator: Simulator,
   { origin }: Sidecar,
 ): Promise<{ readonly value: string; readonly tokenMs: number }> {
+  const script = join(dirname(realpathSync(cli)), 'demo/application.mjs')
   const env = {
     AZURE_POD_IDENTITY_AUTHORITY_HOST: origin,
     VAULT_URL: simulator.vaultUrl,
