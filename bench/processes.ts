@@ -5,7 +5,6 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { createSidecarSettings } from '../src/tools/simulator/environment.ts'
 import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { portOf } from '../test/fixtures/listening.ts'
 import { freePort } from '../test/support/free-port.ts'
@@ -37,7 +36,7 @@ export async function startSidecar(simulator: Simulator): Promise<Server> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const env = {
     ...(await readMallocSettings()),
-    ...createSidecarSettings(simulator),
+    ...simulator.settings,
     WIMDS_LISTEN: `127.0.0.1:${port}`,
     WIMDS_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
   }

@@ -61,7 +61,8 @@ export async function createCertificateAuthority({
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  const caPem = ensureNewline(authority.toString('pem'))
+  // PEM texts end with a newline, since they are joined into chains.
+  const caPem = `${authority.toString('pem')}\n`
 
   return {
     caPem,
@@ -89,8 +90,8 @@ export async function createCertificateAuthority({
       })
       const privateKey = await crypto.subtle.exportKey('pkcs8', leafKeys.privateKey)
       return {
-        certPem: ensureNewline(leaf.toString('pem')) + caPem,
-        keyPem: ensureNewline(x509.PemConverter.encode(privateKey, 'PRIVATE KEY')),
+        certPem: `${leaf.toString('pem')}\n${caPem}`,
+        keyPem: `${x509.PemConverter.encode(privateKey, 'PRIVATE KEY')}\n`,
       }
     },
   }
@@ -106,6 +107,3 @@ function createSerialNumber(): string {
   bytes[0] = (bytes[0] ?? 0) & 0x7f || 1
   return bytes.toString('hex')
 }
-
-/** Returns the text with a newline at its end, because PEM texts are joined into chains. */
-const ensureNewline = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`)

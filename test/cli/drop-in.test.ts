@@ -4,7 +4,6 @@ import { expect, test } from 'vitest'
 import { dropIn } from '../../src/cli/drop-in.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { VERSION } from '../../src/lib/version.ts'
-import { createSidecarSettings } from '../../src/tools/simulator/environment.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { listening } from '../fixtures/listening.ts'
@@ -61,7 +60,7 @@ test('answers token requests of any api-version, as that proxy does', async () =
   await using simulator = await createSimulator()
   const port = await freePort()
   const ending = new AbortController()
-  const env = { ...createSidecarSettings(simulator), WIMDS_EXCHANGE_TIMEOUT: '60s' }
+  const env = { ...simulator.settings, WIMDS_EXCHANGE_TIMEOUT: '60s' }
   const io = { ...captureIo(env), signal: ending.signal }
   const running = dropIn([`--proxy-port=${port}`], io)
   expect(await dropIn(['--probe', `--proxy-port=${port}`], captureIo())).toBe(0)

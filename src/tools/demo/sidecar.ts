@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { parseJson } from '../../lib/json.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import { createSidecarSettings } from '../simulator/environment.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 
 interface ChildOptions {
@@ -42,7 +41,7 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
     script: cli,
     args: ['serve'],
     env: {
-      ...createSidecarSettings(simulator),
+      ...simulator.settings,
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
       WIMDS_LOG_FORMAT: 'json',

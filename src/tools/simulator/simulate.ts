@@ -5,7 +5,6 @@ import { parseFlags } from '../../lib/args.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
-import { formatEnvironment } from './environment.ts'
 import { createSimulator, type Simulator, type SimulatorOptions } from './simulator.ts'
 import { readSimulateOptions, SIMULATE } from './simulator-options.ts'
 import { ENV_FILE } from './state-dir.ts'
@@ -67,6 +66,25 @@ async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
     clearInterval(rotation)
     await rm(envFile, { force: true })
   }
+}
+
+/**
+ * Formats the settings of `wimds serve` as shell assignments, one per line. `ownCertificate` is false when Entra ID
+ * serves a given certificate.
+ */
+function formatEnvironment({ settings }: Simulator, ownCertificate: boolean): string {
+  const { WIMDS_CA_FILE, ...others } = settings
+  const variables = {
+    ...others,
+    // Nothing redirects 169.254.169.254 to the sidecar of a developer.
+    WIMDS_MODE: 'env',
+    // Nothing else scrapes it either.
+    WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
+    ...(ownCertificate && { WIMDS_CA_FILE }),
+  }
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)
+    .join('')
 }
 
 /** Formats the text that the command prints when it is ready. It contains no token. */

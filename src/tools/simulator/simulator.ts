@@ -10,7 +10,8 @@ import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
 import { createFaults, type FaultInput, type FaultTarget } from './faults/faults.ts'
 import { withFaults } from './faults/inject-faults.ts'
-import { createOrigins, type Listen, type Origins } from './http/origins.ts'
+import { createOrigins, type Origins } from './http/origins.ts'
+import type { Listen } from './http/serve.ts'
 import { createIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { failToCreate, openStateDir } from './state-dir.ts'
@@ -112,10 +113,19 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
     withControl(entraWithFaults, { faults, log, directory, directorySchema, rotateToken }),
   )
 
+  const clientId = first?.clientId ?? ORDERS.clientId
   return {
     /** Tenant and client id of the directory's first application. Default: orders. */
     tenantId,
-    clientId: first?.clientId ?? ORDERS.clientId,
+    clientId,
+    /** The settings of a sidecar that uses this Entra ID. */
+    settings: {
+      AZURE_TENANT_ID: tenantId,
+      AZURE_CLIENT_ID: clientId,
+      AZURE_FEDERATED_TOKEN_FILE: tokenFile.path,
+      AZURE_AUTHORITY_HOST: at.entra.url,
+      WIMDS_CA_FILE: caFile,
+    },
     /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
     authorityHost: at.entra.url,
     vaultUrl: at.vault.url,

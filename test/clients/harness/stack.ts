@@ -8,7 +8,6 @@ import { createFolder } from '../../fixtures/folder.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { freePort } from '../../support/free-port.ts'
 import { startChild } from '../../../src/tools/demo/sidecar.ts'
-import { createSidecarSettings } from '../../../src/tools/simulator/environment.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { type RunningServer, startBroker } from './broker.ts'
 import { DIRECTORY, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
@@ -53,7 +52,7 @@ export async function startStack({
   const address = `127.0.0.1:${port}`
   const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
   const env = {
-    ...createSidecarSettings(simulator),
+    ...simulator.settings,
     AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
     WIMDS_CONFIG: identities,
     WIMDS_IDENTITY_HEADER: endpoints.identityHeader,

@@ -1,18 +1,10 @@
 /** Starts the simulated servers on ports and gives each one an origin. */
 import { Agent, buildConnector } from 'undici'
 import { toLocalHost } from '../../local-host.ts'
-import type { IssuedCertificate } from '../../../lib/x509.ts'
 import type { Handler } from './handler.ts'
-import { serve } from './serve.ts'
+import { type Listen, serve, type ServeOptions } from './serve.ts'
 
-/** The address of one server. Default: a free port of 127.0.0.1. */
-export interface Listen {
-  readonly host?: string
-  readonly port?: number
-}
-
-interface OriginOptions extends Listen {
-  readonly tls: IssuedCertificate
+interface OriginOptions extends ServeOptions {
   /** Host name in the URL. Default: the address. */
   readonly publicName?: string | undefined
 }

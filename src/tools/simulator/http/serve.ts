@@ -9,16 +9,20 @@ import { createServer as createHttpsServer } from 'node:https'
 import { Socket } from 'node:net'
 import { formatUrlHost } from '../../../lib/hosts.ts'
 import { readBody } from '../../../lib/read-body.ts'
+import type { IssuedCertificate } from '../../../lib/x509.ts'
 import { toLocalHost } from '../../local-host.ts'
 import type { Handler } from './handler.ts'
 
-interface ServeOptions {
+export interface Listen {
   /** Default 127.0.0.1. */
   readonly host?: string
   /** Default 0: any free port. */
   readonly port?: number
+}
+
+export interface ServeOptions extends Listen {
   /** Serves HTTPS with this certificate. */
-  readonly tls?: { readonly certPem: string; readonly keyPem: string }
+  readonly tls?: IssuedCertificate
 }
 
 const MAX_BODY_BYTES = 1_048_576

@@ -1,4 +1,5 @@
 /** Writes a token file as the kubelet does, with the same atomic replacement. */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { createSemaphore } from '../../../lib/semaphore.ts'
@@ -17,7 +18,7 @@ export function createProjectedTokenFile(directory: string, now: () => number = 
 
   async function replace(text: string): Promise<void> {
     await mkdir(directory, { recursive: true })
-    const previous = await readLinkTarget(dataLink)
+    const previous = await readlink(dataLink).catch(() => undefined)
     const current = await mkdtemp(join(directory, `..${formatTimestamp(now())}.`))
     await chmod(current, 0o755)
     await writeFile(join(current, NAME), text, { mode: 0o644 })
@@ -25,7 +26,7 @@ export function createProjectedTokenFile(directory: string, now: () => number = 
     await rm(newLink, { force: true })
     await symlink(basename(current), newLink)
     await rename(newLink, dataLink)
-    if ((await readLinkTarget(path)) === undefined) await symlink(join('..data', NAME), path)
+    if (!existsSync(path)) await symlink(join('..data', NAME), path)
     if (previous !== undefined) await rm(join(directory, previous), { recursive: true })
   }
 
@@ -34,15 +35,6 @@ export function createProjectedTokenFile(directory: string, now: () => number = 
     path,
     /** Replaces the content atomically. Concurrent calls run one after another. */
     write: (text: string) => limit(() => replace(text)),
-  }
-}
-
-/** Returns the target of a symbolic link, or undefined when it does not exist. */
-async function readLinkTarget(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path)
-  } catch {
-    return undefined
   }
 }
 
