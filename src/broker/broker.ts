@@ -9,9 +9,7 @@ import {
   type IdentityDirectory,
   isAllowedResource,
 } from './identities.ts'
-import { toBrokerError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
-import { retry } from '../lib/retry.ts'
 import { createGuard } from './server/guard.ts'
 import type { Pod, PodIdentities } from './server/pod.ts'
 import { createAppServiceDialects } from './dialects/app-service.ts'
@@ -24,7 +22,7 @@ import { systemClock } from './tokens/lifetime.ts'
 import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource } from '../lib/resource.ts'
-import { createCacheKey, createCacheRequest } from './tokens/cache-entry.ts'
+import { type CacheEntry, createCacheRequest } from './tokens/cache-entry.ts'
 import type { CacheRequest, TokenRequest } from './tokens/token.ts'
 import type { CreateSource } from './exchange-stack.ts'
 
@@ -38,7 +36,9 @@ interface BrokerSources {
   readonly log: ProcessLog
 }
 
-type TokenKey = [clientId: string, scope: string]
+interface AskedToken extends Pick<TokenRequest, 'scope'> {
+  readonly identity: Pick<Identity, 'clientId'>
+}
 
 export interface Broker {
   /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
@@ -48,13 +48,9 @@ export interface Broker {
   readonly watchAssertions: () => Promise<void>
   /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
   readonly prefetch: () => Promise<void>
-  /** Returns client id and scope of each token that is cached. */
-  readonly keys: () => TokenKey[]
-  /**
-   * Resolves when the tokens of these keys are cached, without those that the configuration forbids or that Entra ID refuses
-   * for good, or when the signal aborts.
-   */
-  readonly fetch: (keys: readonly TokenKey[], signal: AbortSignal) => Promise<void>
+  readonly entries: () => readonly CacheEntry[]
+  /** Returns the identity with which the token may be requested; undefined: the configuration forbids it. */
+  readonly findIdentity: (token: AskedToken) => Identity | undefined
   /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
   readonly applyConfig: (next: Config) => void
   readonly close: () => void
@@ -96,19 +92,6 @@ export function createBroker(sources: BrokerSources): Broker {
     telemetry.onPrefetched()
   }
 
-  async function fetchToken([clientId, scope]: TokenKey, signal: AbortSignal): Promise<void> {
-    const get = cache.createGet(1)
-    const fetchOnce = async () => {
-      const identity = createIdentityFinder(current.directory)({ identity: { clientId }, scope })
-      if (identity === undefined) return
-      const request = { key: createCacheKey(identity, scope), identity, scope }
-      await get(request, () => signal).catch((error: unknown) => {
-        if (!toBrokerError(error).isPermanent) throw error
-      })
-    }
-    await retry(fetchOnce, { onError: () => {}, signal }).catch(() => {})
-  }
-
   return {
     createPod: (own) => ({
       ...shared,
@@ -118,14 +101,8 @@ export function createBroker(sources: BrokerSources): Broker {
     telemetry,
     watchAssertions: assertions.poll,
     prefetch,
-    keys: () =>
-      cache
-        .entries()
-        .filter(({ token }) => token !== undefined)
-        .map(({ request: { identity, scope } }) => [identity.clientId, scope]),
-    fetch: async (keys, signal) => {
-      await Promise.all(keys.map((key) => fetchToken(key, signal)))
-    },
+    entries: () => cache.entries(),
+    findIdentity: (token) => createIdentityFinder(current.directory)(token),
     applyConfig: (next) => {
       current = next
       Object.assign(identities, describeIdentities(next))
@@ -183,10 +160,6 @@ function listPrefetched({ identities }: IdentityDirectory): CacheRequest[] {
   return identities.flatMap((identity) =>
     identity.prefetch.map((resource) => createCacheRequest(identity, resource)),
   )
-}
-
-interface AskedToken extends Pick<TokenRequest, 'scope'> {
-  readonly identity: Pick<Identity, 'clientId'>
 }
 
 /** Creates the function that returns the identity with which a cached request may still be made. */

@@ -11,6 +11,7 @@ import {
   type Question,
   selectKeys,
 } from './messages.ts'
+import { listKeys } from './fetch-tokens.ts'
 import { createWorkloadKey, type Workload } from './workload.ts'
 import type { Workloads } from './workloads.ts'
 
@@ -49,7 +50,7 @@ function describePods({ pods }: Workload, state: Omit<PodsAnswer[number], 'uid'>
 }
 
 function describeKeys({ pods, broker }: Workload): KeysAnswer {
-  const keys = selectKeys(broker?.keys() ?? [])
+  const keys = selectKeys(broker === undefined ? [] : listKeys(broker))
   return keys.length === 0 ? [] : [{ uids: pods.map(({ uid }) => uid), keys }]
 }
 

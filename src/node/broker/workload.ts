@@ -21,6 +21,7 @@ import {
   type Problem,
   toBrokerError,
 } from '../../lib/errors.ts'
+import { fetchTokens } from './fetch-tokens.ts'
 import type { BrokerMessage, ServedPod, TokenKey } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
@@ -218,16 +219,15 @@ export class Workload {
   async #listen(served: Served, broker: Broker): Promise<void> {
     const { pod, socket } = served
     const { uid } = pod
+    const parts = broker.createPod({ instanceId: uid, findPeerUid })
     if (this.#keys.length > 0 && !this.#node.listensNow.aborted) {
       this.#node.send({ type: 'fetching', uid })
       const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
-      this.#fetched ??= broker.fetch(this.#keys, signal)
+      this.#fetched ??= fetchTokens(broker, parts.tokens, this.#keys, signal)
       await this.#fetched
       if (this.#pods.get(uid) !== served) return
     }
-    served.listener = this.#node.listen(broker.createPod({ instanceId: uid, findPeerUid }), [
-      socket,
-    ])
+    served.listener = this.#node.listen(parts, [socket])
     try {
       await served.listener
       if (this.#pods.get(uid) !== served) return
