@@ -1,7 +1,7 @@
 /** The annotated manifest of the examples is what `wimds inject` makes of a pod. */
 import { expect, test } from 'vitest'
 import { editManifests } from '../../src/tools/inject/manifests/edit-manifests.ts'
-import { CLIENT, settings, TENANT } from '../injection/injector/patched.ts'
+import { SERVICE_ACCOUNT, settings } from '../injection/injector/patched.ts'
 import { readPage } from './pages.ts'
 
 const POD = `apiVersion: v1
@@ -19,11 +19,10 @@ test('examples/injected/pod.yaml is a pod that wimds inject has injected, with c
   const registry = 'example.azurecr.io'
   const { files, problems } = editManifests([{ name: 'pod.yaml', source: POD }], {
     settings: settings({
-      clientId: CLIENT,
-      tenantId: TENANT,
       image: `${registry}/wimds:0.1.0`,
       redirectImage: `${registry}/wimds-redirect:0.1.0`,
     }),
+    identity: SERVICE_ACCOUNT,
     namespace: undefined,
   })
   expect(problems).toEqual([])

@@ -149,6 +149,15 @@ describe('wimds inject', () => {
     expect(missed.err).toContain(`${here}:1: Pod/orders: no tenant id`)
   })
 
+  test('takes the identity of a flag before that of the ServiceAccount', async () => {
+    const other = '99999999-9999-4999-8999-999999999999'
+    const { out } = await run(['--client-id', other, '-'], COMMENTED)
+    const variables = out.slice(out.indexOf('- name: wimds\n'))
+    expect(variables).toContain(`value: ${other}`)
+    expect(variables).toContain(`value: ${TENANT}`)
+    expect(variables).not.toContain(`value: ${CLIENT}`)
+  })
+
   test('names the annotation of the ServiceAccount with a value that the sidecar rejects', async () => {
     const { code, err } = await run(['-'], COMMENTED.replace(CLIENT, 'orders'))
     expect(code).toBe(1)

@@ -69,8 +69,8 @@ type Name = keyof typeof ANNOTATIONS
 type Values = { readonly [N in Name]: z.infer<(typeof ANNOTATIONS)[N]> }
 const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 
-/** The options of an injection that a pod's annotations set. */
-export type PodOptions = ReturnType<typeof parseAnnotations>
+/** The settings of the injection of one pod. */
+export type PodSettings = ReturnType<typeof parseAnnotations>
 
 /** Parses the annotations; settings that they do not override have the operator's value. */
 export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
@@ -96,22 +96,20 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
   // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
   const mode = wantedMode ?? injectedMode ?? defaults.mode
   return {
+    ...defaults,
     /** Says whether the pod opts in or out; undefined if it has no such annotation. */
     inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode:
       wantedMode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
-    /** The operator's settings with the pod's overrides. */
-    settings: {
-      mode,
-      port:
-        read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
-        (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
-      adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
-      resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
-      // In mode node the broker makes the exchanges, and trusts the CA of the node's settings.
-      ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
-    },
+    mode,
+    port:
+      read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
+      (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
+    adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
+    resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
+    // In mode node the broker makes the exchanges, and trusts the CA of the node's settings.
+    ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),
     prefetch: read('prefetch'),

@@ -156,13 +156,13 @@ function createSecurityContext({ settings: { uid } }: Plan) {
 }
 
 /** Creates the mounts of what the pod's settings name: its tokens and its identities file. */
-function createMounts({ token, options: { configMap } }: Plan): VolumeMount[] {
+function createMounts({ token, settings: { configMap } }: Plan): VolumeMount[] {
   const configMount = { name: CONFIG_VOLUME, mountPath: CONFIG_DIRECTORY, readOnly: true }
   return [token.mount, ...token.otherMounts, ...(configMap === undefined ? [] : [configMount])]
 }
 
 /** Creates the volumes that the sidecar or gate mounts and the pod does not have. */
-export function createVolumes({ token, options: { configMap }, settings: { ca } }: Plan): Volume[] {
+export function createVolumes({ token, settings: { configMap, ca } }: Plan): Volume[] {
   return [
     ...(token.volume === undefined ? [] : [token.volume]),
     ...(configMap === undefined ? [] : [{ name: CONFIG_VOLUME, configMap: { name: configMap } }]),

@@ -58,17 +58,17 @@ export interface Operation {
 export function inject({
   pod: value,
   serviceAccount,
-  settings,
+  settings: defaults,
   requiresMode = false,
   isAdmission = false,
 }: InjectionRequest): Injection {
   const problems: string[] = []
   const pod = parsePod(value, problems)
   if (pod === undefined) return { kind: 'rejected', reasons: problems }
-  const options = parseAnnotations(pod, settings)
-  const isWanted = options.inject ?? settings.injectByDefault
-  const hasValidAnnotations = options.problems.length === 0
-  if (options.inject === false) return { kind: 'skipped', warnings: [] }
+  const settings = parseAnnotations(pod, defaults)
+  const isWanted = settings.inject ?? settings.injectByDefault
+  const hasValidAnnotations = settings.problems.length === 0
+  if (settings.inject === false) return { kind: 'skipped', warnings: [] }
   if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
   const unrecorded = findUnrecorded(pod)
   if (unrecorded !== undefined) {
@@ -78,13 +78,13 @@ export function inject({
   }
   const record = readRecord(pod)
   const original = record === undefined ? pod : removeInjection(pod, record)
-  const plan = createPlan(original, serviceAccount, options, settings)
+  const plan = createPlan(original, serviceAccount, settings)
   const { rejections, warnings } = checkPod(original, plan)
   const reasons = [
     ...rejections,
-    ...(requiresMode && options.keepsEarlierMode
+    ...(requiresMode && settings.keepsEarlierMode
       ? [
-          `the pod was injected in mode ${plan.settings.mode}, and the mode is to be ${settings.mode}. Fix: set the annotation wimds.io/mode: ${settings.mode}, or leave --mode out`,
+          `the pod was injected in mode ${settings.mode}, and the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
         ]
       : []),
   ]
@@ -117,7 +117,7 @@ const MAX_PATCH_BYTES = 2 ** 20
 function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
   const addEnvironment = (container: Container) =>
-    plan.options.skipped.has(container.name)
+    plan.settings.skipped.has(container.name)
       ? container
       : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]

@@ -1,5 +1,5 @@
-/** The plan of one pod's injection: settings, annotations and the identity of its ServiceAccount. */
-import type { PodOptions } from './annotations.ts'
+/** The plan of one pod's injection: its settings, and the identity of its ServiceAccount. */
+import type { PodSettings } from './annotations.ts'
 import {
   CLIENT_ID,
   type ServiceAccountAnnotations,
@@ -13,7 +13,7 @@ import {
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
-import type { InjectionSettings, ObjectKey } from './injection-settings.ts'
+import type { ObjectKey } from './injection-settings.ts'
 
 export type Plan = ReturnType<typeof createPlan>
 
@@ -28,18 +28,15 @@ export const CA_FILE_NAME = 'ca.crt'
 export function createPlan(
   pod: Pod,
   serviceAccount: ServiceAccountAnnotations,
-  options: PodOptions,
-  defaults: InjectionSettings,
+  settings: PodSettings,
 ) {
-  const settings = { ...defaults, ...options.settings }
-  const token = findFederatedToken(pod, settings.audience, options.tokenExpiration)
-  const serveEnv = createServeEnv(serviceAccount, options, settings, token)
+  const token = findFederatedToken(pod, settings.audience, settings.tokenExpiration)
+  const serveEnv = createServeEnv(serviceAccount, settings, token)
   const sidecarEnv = settings.mode === 'node' ? createGateEnv(serveEnv) : serveEnv
   const find = (name: string) => serveEnv.find((entry) => entry.name === name)
   const identityHeader = find('WIMDS_IDENTITY_HEADER')
   return {
     settings,
-    options,
     token,
     /** The whole environment of the sidecar, or of the gate in mode node, each name once. */
     sidecarEnv,
@@ -47,7 +44,7 @@ export function createPlan(
     identityHeader,
     /** Variables to add to the app's containers, besides NO_PROXY. */
     appVariables: [
-      ...(options.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
+      ...(settings.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
       ...(settings.mode === 'env'
         ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
         : []),
@@ -60,17 +57,14 @@ export function createPlan(
 /** Creates the environment of `wimds serve`. Later entries override earlier ones of the same name. */
 function createServeEnv(
   serviceAccount: ServiceAccountAnnotations,
-  options: PodOptions,
-  settings: InjectionSettings & PodOptions['settings'],
+  settings: PodSettings,
   token: FederatedToken,
 ): EnvVar[] {
-  const { configMap, prefetch, passThrough, identityHeaderSecret } = options
-  const clientId = settings.clientId ?? serviceAccount[CLIENT_ID]
-  const tenantId = settings.tenantId ?? serviceAccount[TENANT_ID]
+  const { configMap, prefetch, passThrough, identityHeaderSecret } = settings
   const entries = [
     ...token.variables,
-    ...toVariable('AZURE_CLIENT_ID', clientId),
-    ...toVariable('AZURE_TENANT_ID', tenantId),
+    ...toVariable('AZURE_CLIENT_ID', serviceAccount[CLIENT_ID]),
+    ...toVariable('AZURE_TENANT_ID', serviceAccount[TENANT_ID]),
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
@@ -82,9 +76,9 @@ function createServeEnv(
     ...toVariable('WIMDS_PASS_THROUGH', passThrough),
     ...toSecretVariable('WIMDS_IDENTITY_HEADER', identityHeaderSecret),
     ...toVariable('WIMDS_CA_FILE', settings.ca && `${CA_DIRECTORY}/${CA_FILE_NAME}`),
-    ...toVariable('HTTPS_PROXY', options.httpsProxy),
-    ...toSecretVariable('HTTPS_PROXY', options.httpsProxySecret),
-    ...toVariable('NO_PROXY', options.noProxy),
+    ...toVariable('HTTPS_PROXY', settings.httpsProxy),
+    ...toSecretVariable('HTTPS_PROXY', settings.httpsProxySecret),
+    ...toVariable('NO_PROXY', settings.noProxy),
   ]
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }

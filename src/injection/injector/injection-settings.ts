@@ -16,7 +16,7 @@ import { IS_RELEASED, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../broker/config/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
-import { DEFAULT_RESOURCES, quantity, type ResourceSettings } from './resources.ts'
+import { DEFAULT_RESOURCES, quantity } from './resources.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
 export interface ObjectKey {
@@ -63,35 +63,6 @@ export const SHARED_SETTINGS = {
 
 export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
 
-export interface InjectionSettings {
-  readonly mode: RoutingMode
-  /** Modes that a pod may choose. */
-  readonly allowedModes: readonly RoutingMode[]
-  /** Whether a pod may let its sidecar reach the node's IMDS. */
-  readonly allowPassThrough: boolean
-  readonly image: string
-  readonly redirectImage: string
-  readonly gateImage: string
-  /** The pull policy of the images. If it is undefined, the API server sets Always for the tag latest, otherwise IfNotPresent. */
-  readonly imagePullPolicy: (typeof PULL_POLICIES)[number] | undefined
-  /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
-  readonly uid: number | undefined
-  readonly resources: ResourceSettings
-  /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
-  readonly sidecarEnv: readonly EnvVar[]
-  /** The CA bundle that the sidecar trusts in addition to Node's roots; undefined: none. */
-  readonly ca: ObjectKey | undefined
-  /** The client id and the tenant id that override the annotations of the ServiceAccount. */
-  readonly clientId: string | undefined
-  readonly tenantId: string | undefined
-  /** The audience of the projected token. */
-  readonly audience: string
-  /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
-  readonly alwaysSetsNoProxy: boolean
-  /** True: injects every pod that does not opt out. False: only pods that opt in. */
-  readonly injectByDefault: boolean
-}
-
 export const PUBLIC_REGISTRY = 'ghcr.io/wimds'
 
 /** Returns the images of this version in a registry, which may have a path. */
@@ -101,23 +72,6 @@ export function imagesIn(registry: string) {
     redirectImage: `${registry}/wimds-redirect:${VERSION}`,
     gateImage: `${registry}/wimds-gate:${VERSION}`,
   }
-}
-
-export const INJECTION_DEFAULTS: InjectionSettings = {
-  ...imagesIn(PUBLIC_REGISTRY),
-  mode: 'loopback',
-  allowedModes: ROUTING_MODES,
-  allowPassThrough: true,
-  imagePullPolicy: undefined,
-  uid: DEFAULT_UID,
-  resources: DEFAULT_RESOURCES,
-  sidecarEnv: [],
-  ca: undefined,
-  clientId: undefined,
-  tenantId: undefined,
-  audience: DEFAULT_AUDIENCE,
-  alwaysSetsNoProxy: false,
-  injectByDefault: false,
 }
 
 /** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
@@ -165,15 +119,16 @@ export const INJECTION_FLAGS = {
 
 type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode'
 
+export type InjectionSettings = Readonly<ReturnType<typeof parseInjectionSettings>>
+
 /**
- * Returns the injector's settings, without those that override the ServiceAccount. If problems were added to the
- * list, the result must not be used.
+ * Returns the settings: those of the flags, and the defaults of the others. If problems were added to the list, the result
+ * must not be used.
  */
 export function parseInjectionSettings(
   flags: Pick<Flags<InjectionFlag>, 'has' | 'value' | 'values'>,
   problems: string[],
-): InjectionSettings {
-  const defaults = INJECTION_DEFAULTS
+) {
   const read = <T>(name: InjectionFlag, schema: z.ZodMiniType<T>) =>
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
@@ -190,18 +145,32 @@ export function parseInjectionSettings(
       '--env WIMDS_CA_FILE and the CA of a ConfigMap or Secret are both given: give one',
     )
   }
+  const allowedModes: readonly RoutingMode[] = ROUTING_MODES
   const images = imagesIn(read('image-registry', registryName) ?? PUBLIC_REGISTRY)
   return {
-    ...defaults,
-    mode: read('mode', SHARED_SETTINGS.mode) ?? defaults.mode,
+    mode: read('mode', SHARED_SETTINGS.mode) ?? 'loopback',
+    /** Modes that a pod may choose. */
+    allowedModes,
+    /** Whether a pod may let its sidecar reach the node's IMDS. */
+    allowPassThrough: true,
     image: read('image', imageName) ?? images.image,
     redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
     gateImage: read('gate-image', imageName) ?? images.gateImage,
+    /** The pull policy of the images. If it is undefined, the API server sets Always for the tag latest, otherwise IfNotPresent. */
     imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
+    /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
+    uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? DEFAULT_UID),
+    resources: DEFAULT_RESOURCES,
+    /** Additional variables for the sidecar. They override the injector's defaults, and a pod's annotations override them. */
     sidecarEnv,
+    /** The CA bundle that the sidecar trusts in addition to Node's roots; undefined: none. */
     ca,
-    uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? defaults.uid),
+    /** The audience of the projected token. */
+    audience: DEFAULT_AUDIENCE,
+    /** True: NO_PROXY is set in every container. False: only where a proxy may be set. */
     alwaysSetsNoProxy: flags.has('always-set-no-proxy'),
+    /** True: injects every pod that does not opt out. False: only pods that opt in. */
+    injectByDefault: false,
   }
 }
 
@@ -255,3 +224,9 @@ export function findUnknownVariables(sidecarEnv: readonly EnvVar[]): string[] {
   const env = Object.fromEntries(sidecarEnv.map(({ name }) => [name, undefined]))
   return findUnknownSettings(env).map((text) => `--env: ${text}`)
 }
+
+/** The settings without any flag. */
+export const INJECTION_DEFAULTS: InjectionSettings = parseInjectionSettings(
+  { has: () => false, value: () => undefined, values: () => [] },
+  [],
+)

@@ -20,7 +20,7 @@ const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
 
 /** Returns a sentence, with its fix, for all that the pod asks for and mode node does not have. */
 export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
-  const { settings, options, token, sidecarEnv } = plan
+  const { settings, token, sidecarEnv } = plan
   const others = settings.allowedModes.filter((mode) => mode !== 'node').join(' or ')
   const otherMode = `set ${PREFIX}mode to ${others || 'a mode with a sidecar, once it is allowed'}`
   const runtime = findRuntimeProblem(pod.spec['runtimeClassName'])
@@ -28,7 +28,7 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
     ({ name }) => name === TOKEN_PROXY,
   )
   // An annotation that names the Secret of the header is rejected by itself.
-  const fromAnnotation = options.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
+  const fromAnnotation = settings.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
   const unknown = sidecarEnv.filter(
     (entry) => POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),
   )

@@ -37,16 +37,16 @@ interface Findings {
 
 /** Checks a pod without an earlier injection, and the plan for it. */
 export function checkPod(pod: Pod, plan: Plan): Findings {
-  const { options, settings, hasPassThrough } = plan
+  const { settings, hasPassThrough } = plan
   const isNode = plan.settings.mode === 'node'
-  const apps = allContainers(pod).filter(({ name }) => !options.skipped.has(name))
+  const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
   const { mode, port } = settings
   const hasIdentityHeader = plan.identityHeader !== undefined
   const endpoint = { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
   const endpoints = apps.flatMap((app) => findEndpointProblems(app, endpoint))
   return {
     rejections: [
-      ...options.problems,
+      ...settings.problems,
       ...findUnsuitablePod(pod, plan),
       ...findReservedNames(pod),
       ...findPortConflicts(pod, plan),
@@ -62,7 +62,7 @@ export function checkPod(pod: Pod, plan: Plan): Findings {
       ...apps.flatMap((app) => [
         ...findOtherIdentity(app, plan),
         ...findForeignNoProxy(app),
-        ...(options.usesManagedIdentityOnly ? findCredentialWarnings(app) : []),
+        ...(settings.usesManagedIdentityOnly ? findCredentialWarnings(app) : []),
       ]),
       ...endpoints.flatMap(({ isRejected, text }) => (isRejected ? [] : [text])),
       ...(isNode ? findNodeModeWarnings(pod) : []),
@@ -166,27 +166,27 @@ function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): strin
 }
 
 /** Returns the warnings about the pod as a whole. */
-function findUnexpected(pod: Pod, { options, settings, sidecarEnv }: Plan): string[] {
+function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
   const present = new Set(allContainers(pod).map(({ name }) => name))
   const hasClientId = sidecarEnv.some(({ name }) => name === 'AZURE_CLIENT_ID')
   return [
     // Misspelt, or of a container that another webhook adds later.
-    ...[...options.skipped]
+    ...[...settings.skipped]
       .filter((name) => !present.has(name))
       .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`),
     ...listFound(
-      options.configMap === undefined &&
+      settings.configMap === undefined &&
         !hasClientId &&
         'no client id: every token request must name one',
-      options.keepsEarlierMode &&
+      settings.keepsEarlierMode &&
         `the pod keeps mode ${settings.mode} of its earlier injection. Fix: set wimds.io/mode to change it`,
     ),
   ]
 }
 
 /** Warns of a container whose SDKs ask for another identity than that of the pod, unless several are listed. */
-function findOtherIdentity(container: Container, { sidecarEnv, options }: Plan): string[] {
-  if (options.configMap !== undefined) return []
+function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan): string[] {
+  if (settings.configMap !== undefined) return []
   const own = getLiteralValue(sidecarEnv.find(({ name }) => name === 'AZURE_CLIENT_ID')) ?? ''
   const other = getLiteralValue(findVariable(container, 'AZURE_CLIENT_ID')) ?? ''
   const isOther = [own, other].every(isGuid) && own.toLowerCase() !== other.toLowerCase()

@@ -14,13 +14,13 @@ export interface ResourceSettings {
 }
 
 /** A cached token costs microseconds of CPU; the memory is Node's and little more. */
-export const DEFAULT_RESOURCES = {
+export const DEFAULT_RESOURCES: ResourceSettings = {
   cpuRequest: '10m',
   memoryRequest: '64Mi',
   memoryLimit: '128Mi',
   cpuLimit: undefined,
   guaranteedCpu: '100m',
-} as const satisfies ResourceSettings
+}
 
 export type Resources = Container['resources']
 

@@ -9,6 +9,7 @@ import {
   PUBLIC_REGISTRY,
 } from '../../injection/injector/injection-settings.ts'
 import { allContainers, type Pod } from '../../kubernetes/pod.ts'
+import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
@@ -71,13 +72,17 @@ export async function inject(args: readonly string[], io: CommandIo): Promise<nu
   const manifests = parseManifestArguments(flags, usage)
   const settings = {
     ...parseInjectionSettings(flags, usage),
-    clientId: parseSettingFlag(flags, 'client-id', guid, usage),
-    tenantId: parseSettingFlag(flags, 'tenant-id', tenant, usage),
     injectByDefault: true,
   }
+  const clientId = parseSettingFlag(flags, 'client-id', guid, usage)
+  const tenantId = parseSettingFlag(flags, 'tenant-id', tenant, usage)
   if (usage.length > 0) throw new UsageError(usage)
   const injection = {
     settings,
+    identity: {
+      ...(clientId !== undefined && { [CLIENT_ID]: clientId }),
+      ...(tenantId !== undefined && { [TENANT_ID]: tenantId }),
+    },
     namespace: flags.value('namespace'),
     requiresMode: flags.has('mode'),
     keepsRejected: flags.has('keep-rejected'),

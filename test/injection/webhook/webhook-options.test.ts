@@ -16,7 +16,6 @@ test('creates its own certificate by default, and injects as wimds inject does',
       allowPassThrough: false,
       uid: 1501,
       injectByDefault: false,
-      tenantId: undefined,
     },
   })
 })
@@ -64,7 +63,6 @@ test('parses every flag', () => {
       imagePullPolicy: 'Always',
       sidecarEnv: [{ name: 'A', value: 'b' }],
       ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
-      tenantId: undefined,
       uid: undefined,
       audience: 'api://x',
       resources: { cpuRequest: '1', cpuLimit: '2', memoryRequest: '1Mi', memoryLimit: '2Mi' },

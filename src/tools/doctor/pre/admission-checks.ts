@@ -1,5 +1,5 @@
 /** Checks by dry runs whether a cluster admits injected pods, the node agent and the webhook. */
-import { TENANT_ID } from '../../../kubernetes/service-account.ts'
+import { CLIENT_ID, TENANT_ID } from '../../../kubernetes/service-account.ts'
 import { inject } from '../../../injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
@@ -126,8 +126,8 @@ function createSamplePods(settings: InjectionSettings) {
   const spec = createSampleSpec(settings.image)
   const injection = inject({
     pod: { metadata: { annotations: { 'wimds.io/inject': 'true' } }, spec },
-    serviceAccount: { [TENANT_ID]: ANY_ID },
-    settings: { ...settings, clientId: ANY_ID },
+    serviceAccount: { [CLIENT_ID]: ANY_ID, [TENANT_ID]: ANY_ID },
+    settings,
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
   return {

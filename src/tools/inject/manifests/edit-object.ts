@@ -2,6 +2,7 @@
 import { inject } from '../../../injection/injector/inject.ts'
 import { uninject } from '../../../injection/injector/injection-record.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
+import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
 import type { Pod } from '../../../kubernetes/pod.ts'
 import type { ParsedDocument } from './documents.ts'
 import { type DocumentEditor, type Edit, type Key, UneditableError } from './edit-document.ts'
@@ -18,6 +19,8 @@ import {
 
 export interface InjectionOptions {
   readonly settings: InjectionSettings
+  /** Overrides the annotations of ServiceAccounts. */
+  readonly identity?: ServiceAccountAnnotations
   /** The namespace of objects that name none. */
   readonly namespace: string | undefined
   /** True if the mode of the settings must not differ from the mode of an earlier injection. */
@@ -183,13 +186,13 @@ function editTemplate(
     return { kind: 'rejected', reasons: [reason] } as const
   }
   if (injection === undefined) return uninject(template)
-  const { settings, namespace, requiresMode = false } = injection
+  const { settings, identity, namespace, requiresMode = false } = injection
   const name = readAccountName(template)
   const account = accounts.find(
     (each) =>
       each.metadata.name === name &&
       (each.metadata.namespace ?? namespace) === (metadata.namespace ?? namespace),
   )
-  const serviceAccount = account?.metadata.annotations ?? {}
+  const serviceAccount = { ...account?.metadata.annotations, ...identity }
   return inject({ pod: template, serviceAccount, settings, requiresMode })
 }

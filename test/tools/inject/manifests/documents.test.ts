@@ -13,7 +13,8 @@ spec:
 
 function run(source: string) {
   return editManifests([{ name: 'pod.yaml', source }], {
-    settings: settings({ mode: 'env', tenantId: TENANT }),
+    settings: settings({ mode: 'env' }),
+    identity: { 'azure.workload.identity/tenant-id': TENANT },
     namespace: undefined,
   })
 }

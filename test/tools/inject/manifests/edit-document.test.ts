@@ -7,7 +7,8 @@ import { settings, TENANT } from '../../../injection/injector/patched.ts'
 
 function inject(source: string): string {
   const { files, problems } = editManifests([{ name: 'pod.yaml', source }], {
-    settings: settings({ mode: 'env', tenantId: TENANT }),
+    settings: settings({ mode: 'env' }),
+    identity: { 'azure.workload.identity/tenant-id': TENANT },
     namespace: undefined,
   })
   expect(problems).toEqual([])

@@ -7,12 +7,10 @@ import { editManifests } from '../../../../src/tools/inject/manifests/edit-manif
 import type { InjectionSettings } from '../../../../src/injection/injector/injection-settings.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
 import { pods } from '../../../injection/injector/arbitrary-pod.ts'
-import { injected, settings, TENANT, CLIENT } from '../../../injection/injector/patched.ts'
+import { injected, SERVICE_ACCOUNT, settings } from '../../../injection/injector/patched.ts'
 
 /** Each run parses and prints a manifest several times. */
 const RUNS = { numRuns: 20 }
-
-const OPTIONS = { clientId: CLIENT, tenantId: TENANT }
 
 const PLAIN = {
   aliasDuplicateObjects: false,
@@ -70,7 +68,8 @@ type Overrides = Partial<InjectionSettings> & { readonly mode: RoutingMode }
 function inject(source: string, more: Overrides): string {
   return resultOf(
     editManifests([{ name: 'pod.yaml', source }], {
-      settings: settings({ ...OPTIONS, ...more }),
+      settings: settings(more),
+      identity: SERVICE_ACCOUNT,
       namespace: undefined,
     }),
   )
@@ -108,10 +107,10 @@ describe('for every manifest', { timeout: 120_000 }, () => {
         const other = { port: 8123, image: 'wimds:other' }
         const object = { apiVersion: 'v1', kind: 'Pod', ...pod }
         const result = inject(print(object), { mode })
-        const once = injected(pod, { mode, ...OPTIONS })
+        const once = injected(pod, { mode })
         expect(parse(result)).toEqual({ ...object, metadata: once.metadata, spec: once.spec })
         expect(inject(result, { mode })).toBe(result)
-        const { metadata, spec } = injected(once, { mode, ...OPTIONS, ...other })
+        const { metadata, spec } = injected(once, { mode, ...other })
         expect(parse(inject(result, { mode, ...other }))).toEqual({ ...object, metadata, spec })
       }),
       RUNS,
