@@ -58,6 +58,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
 static _Noreturn void fail_usage(void) {
   fprintf(stderr,
           "usage: wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...\n"
+          "       wimds-node run PROGRAM [ARGUMENT]...\n"
           "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
@@ -95,13 +96,17 @@ static const char HANDLE_MESSAGE[] = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Na
 static struct sock_filter SECOND_SOCKET[] = {BPF_STMT(BPF_RET | BPF_K, 1)};
 static const struct sock_fprog SELECT_SOCKET = {.len = 1, .filter = SECOND_SOCKET};
 
+static void enter_namespace(void) {
+  if (setns(NAMESPACE, CLONE_NEWNET) != 0) fail(errno, "cannot enter the network namespace of the pod");
+}
+
 /*
  * Returns a socket of 127.0.0.1 in the namespace. It stays there: the process that accepts is elsewhere.
  * The sockets of two agents, during an upgrade, and of one that has just ended can share the port. A socket that does not listen
  * yet gets no connection. It joins the others later, and the kernel admits none with a filter of its own then.
  */
 static int open_in_namespace(unsigned port, bool listens) {
-  if (setns(NAMESPACE, CLONE_NEWNET) != 0) fail(errno, "cannot enter the network namespace for port %u", port);
+  enter_namespace();
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int on = 1;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -189,6 +194,13 @@ static int open_socket(unsigned port, bool listens, char **arguments) {
   send_socket(channel, listener, HANDLE_MESSAGE, sizeof HANDLE_MESSAGE - 1);
   wait_for_receipt(channel);
   return 0;
+}
+
+/* run */
+
+static int run_in_namespace(char **program) {
+  enter_namespace();
+  return run_program(program) ? 0 : PROGRAM_FAILED;
 }
 
 /* send-socket */
@@ -516,6 +528,7 @@ int main(int argc, char **argv) {
     if (argc > 3 && (strcmp(argv[3], "--") != 0 || strcmp(argv[argc - 1], "--") == 0)) fail_usage();
     return open_socket(parse_number(argv[2], 65535), listens, argv + 3);
   }
+  if (strcmp(command, "run") == 0) return run_in_namespace(argv + 2);
   if (argc == 4 && strcmp(command, "send-socket") == 0)
     return send_message((int)parse_number(argv[2], 1 << 20), (int)parse_number(argv[3], 1 << 20));
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);

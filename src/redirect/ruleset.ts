@@ -80,14 +80,24 @@ export function createRuleset(settings: RedirectSettings): string {
  * Creates the script that adds the chain `await_restart` to the table: while the sidecar restarts, new
  * connections wait for it instead of being refused. It drops the reset that answers a SYN (RFC 9293 section
  * 3.5.2: sequence number 0, with ACK), so that the kernel of the caller sends the SYN again, after 1, 3, 7 and
- * 15 s. All other resets pass: a caller whose connection broke has to know. A second run changes nothing.
+ * 15 s. All other resets pass: a caller whose connection broke has to know. A second run changes nothing. With `seconds` the
+ * kernel ends it after so long.
  */
-export function createRestartRule({ port }: Pick<RedirectSettings, 'port'>): string {
+export function createRestartRule(
+  { port }: Pick<RedirectSettings, 'port'>,
+  seconds?: number,
+): string {
   const chain = `ip ${TABLE} await_restart`
+  const set = `ip ${TABLE} awaited`
+  const limit = [
+    `add set ${set} { type inet_service; flags timeout; }`,
+    `add element ${set} { ${port} timeout ${seconds}s }`,
+  ]
   return [
     `add chain ${chain} { type filter hook output priority 0; policy accept; }`,
     `flush chain ${chain}`,
-    `add rule ${chain} tcp sport ${port} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
+    ...(seconds === undefined ? [] : limit),
+    `add rule ${chain} tcp sport ${seconds === undefined ? port : '@awaited'} tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop`,
     '',
   ].join('\n')
 }

@@ -11,12 +11,14 @@ export interface RunOptions {
   /** The PATH on which the tools are found. */
   readonly path: string | undefined
   readonly signal: AbortSignal
+  /** An open descriptor of a network namespace, for the helper of the node agent that enters it. */
+  readonly namespace?: number
 }
 
 const TIMEOUT_MS = 10_000
 
 /** Runs one step without a shell. Throws an error with the tool's message, and an explanation where the reason is known. */
-export function runTool(step: Step, { path, signal }: RunOptions): Promise<void> {
+export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<void> {
   const [command, ...args] = step.argv
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown) =>
@@ -25,18 +27,23 @@ export function runTool(step: Step, { path, signal }: RunOptions): Promise<void>
       env: createToolEnv(path),
       signal,
       timeout: TIMEOUT_MS,
-      stdio: ['pipe', 'ignore', 'pipe'],
+      stdio: [
+        'pipe',
+        'ignore',
+        'pipe',
+        ...(namespace === undefined ? [] : (['ignore', namespace] as const)),
+      ],
     })
     let stderr = ''
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     child.on('error', (error: NodeJS.ErrnoException) => fail(explainSpawnError(error), error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()
       else fail(explainFailure(stderr, killedBy ?? `exit code ${code}`))
     })
     // EPIPE if the child ended early; its exit code is the error to report.
-    child.stdin.on('error', () => {})
-    child.stdin.end(step.input ?? '')
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(step.input ?? '')
   })
 }
 

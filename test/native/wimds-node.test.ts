@@ -131,7 +131,7 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
 
   test('names a descriptor that is no namespace', async () => {
     await expect(openSocket('/dev/null')).rejects.toThrow(
-      /^wimds-node: cannot enter the network namespace for port 64169: Invalid argument$/,
+      /^wimds-node: cannot enter the network namespace of the pod: Invalid argument$/,
     )
   })
 

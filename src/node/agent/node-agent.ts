@@ -10,7 +10,7 @@ import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
 import { Reconciler } from './reconciler.ts'
-import { createPodRouter, RouteFailure } from './route-pod.ts'
+import { createPodRouter, createRouteEnd, RouteFailure } from './route-pod.ts'
 import type { PodName } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
 import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
@@ -37,6 +37,8 @@ export { NODE_AGENT } from './agent-options.ts'
 const PROC = '/proc'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
+/** Within the grace period of the agent's pod, as is the end of the brokers. */
+const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
 /** The heap of a broker. It ends before the memory of the container, whose end would be the agent's, too. */
@@ -115,8 +117,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       onError(error)
     },
   })
-  succession.close()
+  const routed = reconciler.routed()
   reconciler.close()
+  if (!succession.close()) await agent.endRoutes(routed)
   await brokers.stop()
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
@@ -152,8 +155,9 @@ interface AgentParts {
 /** Creates what routes pods and what serves them, and connects the two. */
 function createAgent({ options, io, out, log, ...parts }: AgentParts) {
   const { api, onError, writeEvent, denyNetwork } = parts
-  const tools = { path: io.env['PATH'], signal: io.signal }
+  const path = io.env['PATH']
   const readSandboxes = createSandboxReader(options)
+  const limitTools = createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS })
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
   const files = new PodFiles({ helper: HELPER, directory: kubeletPodsDirectory })
   const saved = new SavedPods(stateDirectory)
@@ -165,8 +169,8 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
       readSandboxes,
       kubeletPodsDirectory,
       helper: HELPER,
-      tools,
-      limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
+      tools: { path, signal: io.signal },
+      limitTools,
     }),
     onRoute: (pod, { socket, env }) => {
       const served = { ...pod, env }
@@ -256,6 +260,15 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     proof,
     succession,
     scrape: createNodeScrape({ own: metrics.registry, brokers, log }),
+    /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
+    endRoutes: async (routed: ReturnType<Reconciler['routed']>) => {
+      const tools = { path, signal: AbortSignal.timeout(END_ROUTES_MS) }
+      const endRoute = createRouteEnd({ readSandboxes, helper: HELPER, tools, limitTools })
+      const ends = routed.map(({ pod, route }) => endRoute(pod, route))
+      for (const end of await Promise.allSettled(ends)) {
+        if (end.status === 'rejected') onError(end.reason)
+      }
+    },
     /** Adds the pods that an earlier agent has served. */
     restore: () => {
       for (const pod of saved.read()) reconciler.add(pod)

@@ -136,6 +136,11 @@ export class Reconciler {
     return [...this.#entries.values()]
   }
 
+  /** Returns the pods that have a route. */
+  routed(): { readonly pod: RoutedPod; readonly route: Route }[] {
+    return [...this.#entries.values()].flatMap(({ pod, route }) => (route ? { pod, route } : []))
+  }
+
   counts(): { readonly routed: number; readonly pending: number } {
     const pending = [...this.#entries.values()].filter(isPending).length
     return { routed: this.#entries.size - pending, pending }

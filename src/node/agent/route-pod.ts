@@ -3,8 +3,12 @@ import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { createSteps } from '../../redirect/apply.ts'
-import { REDIRECT_DEFAULTS, type RedirectSettings } from '../../redirect/ruleset.ts'
-import type { RunOptions } from '../../redirect/run-tool.ts'
+import {
+  createRestartRule,
+  REDIRECT_DEFAULTS,
+  type RedirectSettings,
+} from '../../redirect/ruleset.ts'
+import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findRuntimeProblem } from '../../kubernetes/pod.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
@@ -69,6 +73,8 @@ interface RouteOptions {
   readonly limitTools: Semaphore
 }
 
+/** An agent that restarts is back by then. */
+const LAST_WAIT_SECONDS = 60
 /** Pods that wait for their sandboxes share what was read so recently. */
 const MAX_SNAPSHOT_AGE_MS = 100
 
@@ -111,6 +117,31 @@ export function createPodRouter(options: RouteOptions): RoutePod {
       closeSync(namespace)
     }
   }
+}
+
+/**
+ * Creates the function that lets new connections of a pod wait for a minute more, because the agent ends and none may follow;
+ * then they are refused. An agent that follows routes the pod again. The redirect stays: without it the pod would get the
+ * identity of its node.
+ */
+export function createRouteEnd({
+  readSandboxes,
+  helper,
+  tools,
+  limitTools,
+}: Pick<RouteOptions, 'readSandboxes' | 'helper' | 'tools' | 'limitTools'>) {
+  return (pod: RoutedPod, route: Route): Promise<void> =>
+    limitTools(async () => {
+      const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), pod.uid)
+      const namespace = openSync(path, 'r')
+      try {
+        if (fstatSync(namespace).ino !== route.namespace) return
+        const input = createRestartRule(pod, LAST_WAIT_SECONDS)
+        await runTool({ argv: [helper, 'run', 'nft', '-f', '-'], input }, { ...tools, namespace })
+      } finally {
+        closeSync(namespace)
+      }
+    })
 }
 
 /** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or another pod's. */

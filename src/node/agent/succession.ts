@@ -76,18 +76,19 @@ export class Succession {
     this.#keys = new Map(data.flatMap(({ uids, keys }) => uids.map((uid) => [uid, keys])))
   }
 
-  /** Tells a successor that this agent ends. Returns whether there is one. */
+  /** Tells a successor that this agent ends. Returns whether another agent of the node lives. */
   close(): boolean {
+    const hasOther = this.#predecessor !== undefined || this.#successors.size > 0
     this.#predecessor?.removeAllListeners('close').destroy()
     clearTimeout(this.#timeout)
     // First: the successor listens on the same path.
     this.#server?.close()
-    const hasSuccessor = this.#successors.size > 0
     for (const successor of this.#successors) successor.destroy()
-    return hasSuccessor
+    return hasOther
   }
 
   #onEnd(): void {
+    this.#predecessor = undefined
     this.#release()
     this.#listen()
   }

@@ -185,6 +185,34 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     }
   }, 120_000)
 
+  test('new connections wait for a minute after the end of an agent without a successor, and are then refused', async () => {
+    using pod = await keptNetwork()
+    await using _ = await startApi(servedPod())
+    await using agent = startAgent(node)
+    await agent.logged('pod_routed')
+    expect(rulesOf(pod)).not.toContain('timeout')
+    await using next = startAgent(node)
+    await next.logged('pod_routed')
+    expect(await agent.stop()).toBe(0)
+    expect(rulesOf(pod)).not.toContain('timeout')
+    expect(await next.stop()).toBe(0)
+    const rules = rulesOf(pod)
+    expect(rules).toMatch(/elements = \{ 64169 timeout 1m expires 5\d+s/)
+    /** Returns the exit code of curl: 7 if the connection is refused, 28 if nothing came. */
+    const connect = (seconds: number) => {
+      const url = 'http://169.254.169.254/'
+      return pod.exec('sh', '-c', `curl -s -m ${seconds} ${url}; echo $?`).trim()
+    }
+    expect(connect(2)).toBe('28')
+    // As after a minute.
+    pod.exec('nft', 'flush', 'set', 'ip', 'wimds', 'awaited')
+    expect(connect(20)).toBe('7')
+    await using last = startAgent(node)
+    await last.logged('pod_routed')
+    expect(answeredUid(pod)).toBe(UID)
+    expect(rulesOf(pod)).not.toContain('timeout')
+  }, 120_000)
+
   test('serves a deleted pod until its sandbox is gone', async () => {
     using pod = await keptNetwork()
     await using api = await startApi(servedPod())
