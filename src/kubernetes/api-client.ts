@@ -7,12 +7,7 @@ import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
 import { type Dispatcher, sendRequest } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
-import {
-  type Credentials,
-  type KubeConfig,
-  loadKubeConfig,
-  readCredentials,
-} from './credentials.ts'
+import { createCredentials, loadKubeConfig } from './credentials.ts'
 
 interface ApiCall {
   /** Completes "cannot …" in the message of an error. */
@@ -55,7 +50,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
   const config = loadKubeConfig(process.env)
   const server = config.cluster.server.replace(/\/$/, '')
-  const getCredentials = createCredentials(config)
+  const { readHeaders, dispatcher } = createCredentials(config)
 
   async function send<T>(
     {
@@ -70,11 +65,10 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     try {
-      const { headers, dispatcher } = await getCredentials()
       const answer = await sendRequest(`${server}${path}`, {
         method,
         headers: {
-          ...headers,
+          ...(await readHeaders()),
           'User-Agent': `wimds/${VERSION}`,
           Accept: accept,
           // The API server compresses answers of more than 128 KiB: the pods of a node to a tenth.
@@ -155,25 +149,4 @@ function describeFailure(error: unknown): string {
     return 'the API server did not answer in time'
   const [line = ''] = errorMessage(error).split('\n')
   return line
-}
-
-/** The kubelet rotates the token and the CA, which stay valid for much longer than this. */
-const CREDENTIALS_TTL_MS = 60_000
-
-/** Caches the credentials and the connections: reading the credentials creates a dispatcher without connections. */
-function createCredentials(config: KubeConfig): () => Promise<Credentials> {
-  let cached: { readonly credentials: Promise<Credentials>; readonly expiresAt: number } | undefined
-
-  return () => {
-    const now = performance.now()
-    if (cached !== undefined && now < cached.expiresAt) return cached.credentials
-    const earlier = cached?.credentials
-    const credentials = readCredentials(config)
-    cached = { credentials, expiresAt: now + CREDENTIALS_TTL_MS }
-    credentials.then(
-      () => earlier?.then(({ dispatcher }) => dispatcher.close()).catch(() => undefined),
-      () => (cached = undefined),
-    )
-    return credentials
-  }
 }

@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { errorMessage } from '../lib/describe-error.ts'
 import { ConfigError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
-import { Agent, type Dispatcher } from '../lib/undici.ts'
+import { Agent, buildConnector, type Dispatcher } from '../lib/undici.ts'
 import { API_ACCESS_DIRECTORY } from './pod.ts'
 
 const Text = z.optional(z.string())
@@ -88,23 +88,18 @@ function readKubeConfig(path: string): KubeConfig {
 }
 
 export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>
-  /** Keeps connections open. */
+  /** Reads the token, which the kubelet rotates. */
+  readonly readHeaders: () => Promise<Readonly<Record<string, string>>>
+  /** Keeps connections open, and reads the certificates for each new one. */
   readonly dispatcher: Dispatcher
 }
 
-/** Reads the certificates and the token. */
-export async function readCredentials({
-  cluster,
-  user,
-  directory,
-}: KubeConfig): Promise<Credentials> {
+export function createCredentials({ cluster, user, directory }: KubeConfig): Credentials {
   const read = async (path: string | undefined, data?: string) => {
     if (data !== undefined) return Buffer.from(data, 'base64').toString()
     return path === undefined ? undefined : await readFile(resolve(directory, path), 'utf8')
   }
-  const token = (await read(user.tokenFile))?.trim() ?? user.token
-  const connect = {
+  const readTls = async () => ({
     // An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts down, and by chance
     // with --goaway-chance), and undici fails those requests.
     allowH2: false,
@@ -112,9 +107,19 @@ export async function readCredentials({
     ca: await read(cluster['certificate-authority'], cluster['certificate-authority-data']),
     cert: await read(user['client-certificate'], user['client-certificate-data']),
     key: await read(user['client-key'], user['client-key-data']),
+  })
+  async function connect(options: buildConnector.Options, callback: buildConnector.Callback) {
+    try {
+      buildConnector(await readTls())(options, callback)
+    } catch (error) {
+      callback(new Error(errorMessage(error)), null)
+    }
   }
   return {
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    dispatcher: new Agent({ connect }),
+    readHeaders: async () => {
+      const token = (await read(user.tokenFile))?.trim() ?? user.token
+      return token === undefined ? {} : { Authorization: `Bearer ${token}` }
+    },
+    dispatcher: new Agent({ connect: (options, callback) => void connect(options, callback) }),
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFolder, type Folder } from '../fixtures/folder.ts'
-import { loadKubeConfig, readCredentials } from '../../src/kubernetes/credentials.ts'
+import { createCredentials, loadKubeConfig } from '../../src/kubernetes/credentials.ts'
 
 let folder: Folder
 beforeEach(() => {
@@ -28,7 +28,15 @@ test.each<[string, object, object]>([
   ['no token', {}, {}],
 ])('reads the credential of a kubeconfig file: %s', async (_, user, headers) => {
   folder.write('t', 'two\n')
-  expect((await readCredentials(loadAs(user))).headers).toEqual(headers)
+  expect(await createCredentials(loadAs(user)).readHeaders()).toEqual(headers)
+})
+
+test('reads the token again for each call', async () => {
+  folder.write('t', 'one')
+  const { readHeaders } = createCredentials(loadAs({ tokenFile: 't' }))
+  await readHeaders()
+  folder.write('t', 'two')
+  expect(await readHeaders()).toEqual({ Authorization: 'Bearer two' })
 })
 
 test('finds the cluster of the pod, also at an IPv6 address', () => {
