@@ -78,14 +78,20 @@ export async function readManifests(names: readonly string[], io: Pick<CommandIo
     try {
       const bytes =
         given === '-' ? await buffer(io.stdin ?? Readable.from([])) : await readFile(given)
-      const problem = findEncodingProblem(bytes)
-      if (problem === undefined) files.push({ name, source: bytes.toString('utf8') })
-      else problems.push(formatProblem({ setting: name, problem, fix: 'save it as UTF-8' }))
+      // UTF-16 of ASCII text is valid UTF-8 with NULs.
+      if (isUtf8(bytes) && !bytes.includes(0)) {
+        files.push({ name, source: bytes.toString('utf8') })
+      } else problems.push(formatProblem({ setting: name, ...NOT_UTF8 }))
     } catch (error) {
       problems.push(formatProblem(describeFileError(name, error)))
     }
   }
   return { files, problems }
+}
+
+const NOT_UTF8 = {
+  problem: 'it is not UTF-8, such as what > of Windows PowerShell writes (UTF-16)',
+  fix: 'save it as UTF-8',
 }
 
 const MANIFEST = /\.(?:ya?ml|json)$/i
@@ -127,24 +133,4 @@ function listFiles(entries: readonly Dirent[]): string[] {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted()
-}
-
-/** Returns why the bytes are not UTF-8 text; undefined if they are. */
-function findEncodingProblem(bytes: Buffer): string | undefined {
-  if (isUtf16(bytes)) return 'it is UTF-16, as > of Windows PowerShell writes it'
-  if (isUtf8(bytes)) return undefined
-  let line = 1
-  for (let at = 0; at < bytes.length; line++) {
-    const end = bytes.indexOf('\n', at)
-    if (end === -1 || !isUtf8(bytes.subarray(at, end))) break
-    at = end + 1
-  }
-  return `line ${line} is not UTF-8`
-}
-
-/** Recognizes UTF-16 by its byte order mark, or by a NUL, which no manifest has in its first two bytes. */
-function isUtf16(bytes: Buffer): boolean {
-  const [first, second] = bytes
-  const isMarked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
-  return isMarked || first === 0 || second === 0
 }

@@ -608,18 +608,18 @@ spec:
   })
 
   test.each([
-    ['UTF-16', Buffer.from(`\uFEFF${COMMENTED}`, 'utf16le'), 'it is UTF-16'],
-    ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`), 'it is UTF-16'],
-    ['Latin-1', Buffer.from(`a: 1\n# café\n${COMMENTED}`, 'latin1'), 'line 2 is not UTF-8'],
-    ['half a character', Buffer.from('# é').subarray(0, 3), 'line 1 is not UTF-8'],
-  ])('a file that is not UTF-8: %s', async (_, source, message) => {
+    ['UTF-16', Buffer.from(`\uFEFF${COMMENTED}`, 'utf16le')],
+    ['UTF-16 of the other byte order', utf16be(`\uFEFF${COMMENTED}`)],
+    ['UTF-16 without a mark', Buffer.from(COMMENTED, 'utf16le')],
+    ['Latin-1', Buffer.from(`a: 1\n# café\n${COMMENTED}`, 'latin1')],
+  ])('a file that is not UTF-8: %s', async (_, source) => {
     const path = file('encoded.yaml', source)
     for (const [name, { code, out, err }] of [
       ['stdin', await run([...IDENTITY, '-'], source)],
       [path, await run([...IDENTITY, path])],
     ] as const) {
       expect({ code, out }).toEqual({ code: 1, out: '' })
-      expect(err).toContain(`${name}: ${message}`)
+      expect(err).toContain(`${name}: it is not UTF-8`)
       expect(err).toContain('save it as UTF-8')
       expect(err).not.toContain('no workload')
     }
