@@ -39,7 +39,6 @@ export type CheckName =
   | 'webhook_configuration'
   | 'installation'
   | 'webhook'
-  | 'webhook_certificate'
   | 'injected_pods'
   | 'images'
   | 'local_redirect'

@@ -12,7 +12,7 @@ import {
   SIDECAR,
 } from '../../kubernetes/pod.ts'
 import { getItems, type Kubectl } from './kubectl.ts'
-import { type RoutingMode, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
+import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
 
@@ -128,15 +128,9 @@ export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
   return allContainers(pod).filter((each) => each.name !== sidecar.name && !isInjected(each))
 }
 
-/** Returns the routing mode by the gate, the sidecar's variables or the redirect; undefined if none shows it. */
-export function findMode(pod: Pod): RoutingMode | undefined {
-  if (findGate(pod) !== undefined) return 'node'
-  const sidecar = findSidecarContainer(pod)
-  const redirect = findRedirectContainer(pod)
-  const args = Array.isArray(redirect?.['args']) ? redirect['args'].map(String) : []
-  const found =
-    getLiteralValue(sidecar && findVariable(sidecar, 'WIMDS_MODE')) ??
-    args.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length)
+/** Returns the routing mode of a sidecar; undefined if its variables do not have it. */
+export function findMode(sidecar: Container): SidecarMode | undefined {
+  const found = getLiteralValue(findVariable(sidecar, 'WIMDS_MODE'))
   return SIDECAR_MODES.find((mode) => mode === found)
 }
 

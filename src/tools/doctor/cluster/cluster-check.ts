@@ -8,7 +8,6 @@ import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../clust
 import { failed, notNeeded, type Outcome, passed, runCheck } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import { type ClusterPod, findGate, formatPod, isReady } from '../pod-object.ts'
-import { checkCertificate } from './certificate-check.ts'
 import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
 import { checkWebhook } from './webhook-check.ts'
 
@@ -18,7 +17,6 @@ type Check = (state: ClusterState, kubectl: Kubectl) => Outcome | Promise<Outcom
 const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ['installation', checkInstallation],
   ['webhook', checkWebhook],
-  ['webhook_certificate', checkCertificate],
   ['node_agent', checkAgents],
   ['injected_pods', checkInjectedPods],
   ['images', checkImages],

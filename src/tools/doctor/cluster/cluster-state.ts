@@ -14,7 +14,6 @@ const Webhook = z.looseObject({
   name: z.string(),
   failurePolicy: z.optional(z.string()),
   clientConfig: z.looseObject({
-    caBundle: z.optional(z.string()),
     service: z.optional(z.looseObject({ name: z.string(), namespace: z.string() })),
   }),
 })
@@ -29,14 +28,6 @@ const Deployment = z.looseObject({
     template: z.looseObject({
       spec: z.looseObject({
         containers: z.array(z.looseObject({ args: z.optional(z.array(z.string())) })),
-        volumes: z.optional(
-          z.array(
-            z.looseObject({
-              name: z.string(),
-              secret: z.optional(z.looseObject({ secretName: z.optional(z.string()) })),
-            }),
-          ),
-        ),
       }),
     }),
   }),

@@ -53,10 +53,17 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
   const outcome = judgeDryRun(result, 'a pod that asks for a sidecar', undefined)
   const { failure } = outcome
   if (failure === undefined) return outcome
-  return failure.code === 'webhook_unavailable' && OWN_WEBHOOK.test(name)
-    ? failed({ code: 'webhook_unavailable', problem: failure.problem, fix: REACH })
-    : notChecked(failure.problem)
+  const { problem } = failure
+  if (failure.code !== 'webhook_unavailable' || !OWN_WEBHOOK.test(name)) return notChecked(problem)
+  return failed(
+    problem.includes('x509')
+      ? { code: 'webhook_certificate_invalid', problem, fix: RENEW }
+      : { code: 'webhook_unavailable', problem, fix: REACH },
+  )
 }
 
 const REACH =
-  'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready; for "x509" see the check of the certificate'
+  'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready'
+
+const RENEW =
+  'see why the certificate is not renewed in the log of the webhook, and with certificates.source cert-manager or secret in its Certificate or Secret; the CA is then certificates.caBundle of the chart'

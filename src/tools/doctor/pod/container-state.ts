@@ -1,9 +1,8 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
-import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
+import { GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
-import type { Finding } from '../doctor-report.ts'
-import { createFinding, failed, notChecked, type Outcome, passed } from '../findings.ts'
+import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
 
 const MAX_MESSAGE = 600
@@ -23,12 +22,11 @@ export function checkSidecarContainer(pod: ClusterPod, container: string): Outco
     return failed({ code: 'sidecar_not_running', problem, fix })
   }
   const restarts = restartCount === 0 ? '' : `, after ${restartCount} restarts`
-  const end = lastState?.terminated
-  const details =
-    end === undefined
-      ? []
-      : [`it ended before with exit code ${formatExit(end)} (${end.reason ?? 'no reason'})`]
-  return passed(`${container} is running${restarts}`, ...details)
+  const { exitCode, reason = 'no reason' } = lastState?.terminated ?? {}
+  return passed(
+    `${container} is running${restarts}`,
+    ...(exitCode === undefined ? [] : [`it ended before with exit code ${exitCode} (${reason})`]),
+  )
 }
 
 /** The init containers of injection that are checked, by the check. */
@@ -68,22 +66,6 @@ const UNSTARTED: ReadonlySet<string | undefined> = new Set([
   'ContainerCreating',
 ])
 
-/** Returns the failure of an application that ends again and again; nothing if none does. */
-export function checkApplication(pod: ClusterPod, apps: readonly Container[]): Finding[] {
-  const crashing = apps.find(
-    ({ name }) => findStatus(pod, name).state?.waiting?.reason === 'CrashLoopBackOff',
-  )
-  if (crashing === undefined) return []
-  const { name } = crashing
-  const end = findStatus(pod, name).lastState?.terminated ?? {}
-  const outcome = failed({
-    code: 'application_crashes',
-    problem: `the container ${name} ${formatEnds(end)}`,
-    fix: `see why in its log: ${formatLogs(pod, name)}. If an address is in use, wimds listens on that port in the pod: choose another by the annotation wimds.io/port or wimds.io/admin-port`,
-  })
-  return [createFinding('application', outcome)]
-}
-
 function explain(pod: ClusterPod, container: string): Reason {
   const { phase, conditions = [], reason: ofPod, message } = pod.status
   const { state, lastState } = findStatus(pod, container)
@@ -105,7 +87,7 @@ function explain(pod: ClusterPod, container: string): Reason {
     }
   }
   if (end !== undefined && (waiting === undefined || waiting.reason === 'CrashLoopBackOff')) {
-    return { state: formatEnds(end), fix: findEndFix(container, end, formatLogs(pod, container)) }
+    return { state: formatEnd(end), fix: findEndFix(container, end, formatLogs(pod, container)) }
   }
   const reason = waiting?.reason ?? 'no status yet'
   return {
@@ -136,14 +118,9 @@ const WAIT =
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
-function formatEnds(end: End): string {
-  return `ends again and again, with exit code ${formatExit(end)} (${join(end.reason, end.message)})`
-}
-
-function formatExit({
-  exitCode = 'unknown',
-}: Omit<End, 'exitCode'> & { exitCode?: unknown }): string {
-  return String(exitCode)
+/** Completes "the container NAME …" for one that ends again and again, with its last end. */
+export function formatEnd({ exitCode, reason, message }: Partial<End> = {}): string {
+  return `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
 }
 
 function findEndFix(container: string, { exitCode, reason, message = '' }: End, logs: string) {

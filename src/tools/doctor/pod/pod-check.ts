@@ -10,6 +10,7 @@ import {
   failed,
   type Fault,
   notChecked,
+  notNeeded,
   passed,
 } from '../findings.ts'
 import type { Kubectl, KubectlResult } from '../kubectl.ts'
@@ -22,13 +23,12 @@ import {
   findRedirectContainer,
   findSidecarContainer,
 } from '../pod-object.ts'
-import { checkAppVariables } from './app-variables.ts'
-import { checkApplication, checkInitContainer, checkSidecarContainer } from './container-state.ts'
+import { checkApplication, checkAppVariables, checkProxy } from './app-checks.ts'
+import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
 import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
 import type { PodTarget } from './pod-target.ts'
 import type { ForwardPort } from './port-forward.ts'
-import { checkProxy } from './proxy-check.ts'
 
 interface PodOptions {
   /** Runs in the namespace of the pod. */
@@ -72,7 +72,7 @@ async function checkPodOfNode(
   return [
     ...checkApplication(pod, apps),
     createFinding('gate', state),
-    createFinding('sdk_variables', checkAppVariables(pod, gate, 'node')),
+    createFinding('sdk_variables', notNeeded('not needed in mode node')),
     ...(await checkProxy(pod, apps, 'node', options.kubectl)),
     ...(await checkNodeAgent({ ...options, pod, isServed: state.status === 'ok' })),
   ]
@@ -80,13 +80,14 @@ async function checkPodOfNode(
 
 async function checkPodWithSidecar(
   pod: ClusterPod,
-  { kubectl, mode = findMode(pod), args }: PodOptions,
+  { kubectl, mode: given, args }: PodOptions,
 ): Promise<Pick<Sections, 'checks' | 'inside'>> {
   const sidecar = findSidecarContainer(pod)
   if (sidecar === undefined) {
     const missing = createFinding('sidecar_container', failed(explainMissingSidecar(pod)))
     return { checks: [missing, leaveOutInside('the pod has no sidecar')] }
   }
+  const mode = given ?? findMode(sidecar)
   const container = checkSidecarContainer(pod, sidecar.name)
   const apps = findAppContainers(pod, sidecar)
   const checks = [
@@ -119,17 +120,17 @@ function leaveOutInside(reason: string): Finding {
 function explainMissingSidecar({ metadata }: ClusterPod): Fault {
   const annotations = Object.keys(metadata.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))
-  return asks === undefined
-    ? {
-        code: 'pod_not_injected',
-        problem: 'the pod has no container wimds, and no annotation asks for it',
-        fix: 'add the annotation wimds.io/inject: "true" to the pod template, or run wimds inject on its manifest, and create the pod again',
-      }
-    : {
-        code: 'pod_not_injected',
-        problem: `the pod has the annotation ${asks}, and no container wimds: no webhook has injected it`,
-        fix: 'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
-      }
+  const [problem, fix] =
+    asks === undefined
+      ? [
+          'the pod has no container wimds, and no annotation asks for it',
+          'add the annotation wimds.io/inject: "true" to the pod template, or run wimds inject on its manifest, and create the pod again',
+        ]
+      : [
+          `the pod has the annotation ${asks}, and no container wimds: no webhook has injected it`,
+          'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
+        ]
+  return { code: 'pod_not_injected', problem, fix }
 }
 
 /** Explains why doctor in the container of the sidecar printed no report. */

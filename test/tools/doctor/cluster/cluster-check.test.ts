@@ -1,24 +1,14 @@
 /** `wimds doctor --cluster` before a table of kubectl. */
 import { describe, expect, test } from 'vitest'
-import { createCertificateAuthority } from '../../../../src/lib/x509.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 import { diagnose, runDoctor } from '../run-doctor.ts'
 
-const authority = await createCertificateAuthority()
-const other = await createCertificateAuthority()
-const issue = (validMs?: number) =>
-  authority.issue({ names: ['wimds.wimds-system.svc'], ...(validMs && { validMs }) })
-const { certPem } = await issue()
-
-const encode = (text: string) => Buffer.from(text).toString('base64')
 const IMAGE = 'ghcr.io/wimds/wimds:0.2.0'
 const GATE_IMAGE = 'ghcr.io/wimds/wimds-gate:0.2.0'
 
 interface Cluster {
   readonly ready?: number
-  readonly caPem?: string
   readonly failurePolicy?: string
-  readonly certificate?: string
   readonly dryRun?: Omit<KubectlAnswer, 'call'>
   readonly agents?: object
   readonly pods?: readonly object[]
@@ -37,9 +27,7 @@ const INJECTED = { spec: { initContainers: [{ name: 'wimds' }] } }
 /** Returns the answers of a cluster where everything is right, but for these changes. */
 function answersOf({
   ready = 2,
-  caPem = authority.caPem,
   failurePolicy = 'Fail',
-  certificate = certPem,
   dryRun = { stdout: JSON.stringify(INJECTED) },
   agents,
   pods = [],
@@ -48,13 +36,13 @@ function answersOf({
 }: Cluster): KubectlAnswer[] {
   const serverVersion = { gitVersion: 'v1.34.4', major: '1', minor: '34' }
   const service = { name: 'wimds', namespace: 'wimds-system' }
-  const clientConfig = { service, caBundle: encode(caPem) }
+  const clientConfig = { service }
   const webhooks = ['pods.wimds.io', 'namespace.pods.wimds.io'].map((name) => ({
     name,
     failurePolicy,
     clientConfig,
   }))
-  const args = ['--secret=wimds-tls', `--image=${IMAGE}`, `--gate-image=${GATE_IMAGE}`]
+  const args = [`--image=${IMAGE}`, `--gate-image=${GATE_IMAGE}`]
   const deployment = {
     metadata: { ...service, labels: { 'app.kubernetes.io/version': '0.2.0' } },
     spec: { replicas: 2, template: { spec: { containers: [{ args }] } } },
@@ -74,7 +62,6 @@ function answersOf({
       { metadata: { name: 'wimds' }, webhooks },
     ]),
     list('get deployments --namespace=wimds-system', [deployment]),
-    { call: 'get secret wimds-tls --namespace=wimds-system', stdout: encode(certificate) },
     { call: 'create --dry-run=server', ...dryRun },
     list('get daemonsets', agents === undefined ? [] : [daemonSet]),
     list('get pods --all-namespaces', pods),
@@ -127,7 +114,6 @@ test('passes for an installation that is well, and changes nothing', async () =>
     'api_server: ok',
     'installation: ok',
     'webhook: ok',
-    'webhook_certificate: ok',
     'node_agent: not_needed',
     'injected_pods: ok',
     'images: ok',
@@ -136,12 +122,10 @@ test('passes for an installation that is well, and changes nothing', async () =>
   expect(code).toBe(0)
   const writes = calls.filter((call) => !/^(?:get|version) /.test(call))
   expect(writes).toEqual([expect.stringMatching(/^create --dry-run=server /)])
-  // Not the key.
-  const secrets = calls.filter((call) => call.includes('secret'))
-  expect(secrets).toEqual([expect.stringMatching(/=jsonpath=\{\.data\.tls\\\.crt\}$/)])
 })
 
 const failing = (text: string) => ({ code: 1, stderr: `Error from server ${text}` })
+const UNTRUSTED = `(InternalError): Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds-system.svc:443/mutate?timeout=5s": tls: failed to verify certificate: x509: certificate signed by unknown authority`
 const UNREACHABLE = `(InternalError): Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds-system.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"`
 
 test.each<[string, Cluster, string, RegExp, RegExp]>([
@@ -181,25 +165,11 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
     /let the API server reach/,
   ],
   [
-    'whose configuration has no CA',
-    { caPem: '' },
-    'webhook_certificate: webhook_certificate_invalid',
-    /^the MutatingWebhookConfiguration wimds has no CA certificate$/,
+    'whose certificate the API server does not accept',
+    { dryRun: failing(UNTRUSTED) },
+    'webhook: webhook_certificate_invalid',
+    /webhook pods\.wimds\.io refuses .*signed by unknown authority/,
     /certificates\.caBundle/,
-  ],
-  [
-    'whose configuration has another CA',
-    { caPem: other.caPem },
-    'webhook_certificate: webhook_certificate_invalid',
-    /^it is not issued by the CA that the configuration names$/,
-    /see why it is not renewed/,
-  ],
-  [
-    'whose certificate has expired',
-    { certificate: (await issue(-1)).certPem },
-    'webhook_certificate: webhook_certificate_invalid',
-    /^it has expired at 20/,
-    /see why it is not renewed/,
   ],
   [
     'with a pod that asks for a sidecar and has none',
@@ -308,12 +278,6 @@ test('says which lists may not be read', async () => {
     expect(find(name)).toMatchObject([{ status: 'not_checked', reason: 'pods is forbidden: no' }])
   }
   expect(code).toBe(2)
-})
-
-test('says that the own certificate of the webhook was not read', async () => {
-  const { find, code } = await check({ answers: [{ call: 'get secret', ...failing('no') }] })
-  expect(code).toBe(0)
-  expect(find('webhook_certificate')[0]?.details).toContain('its own certificate was not read')
 })
 
 test.each([
