@@ -65,7 +65,6 @@ export function createBroker(sources: BrokerSources): Broker {
   const identities = describeIdentities(config)
 
   const telemetry = createTelemetry({
-    audience: exchange.audience,
     auditsTokens: config.log.auditsTokens,
     config: () => current,
     log,

@@ -49,8 +49,6 @@ const Claims = z.object({
 })
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
-/** The audience of the token that the AKS webhook projects for identity bindings. */
-const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
 /** `https://kubernetes.default.svc`, `kubernetes` and `https://NAME.hcp.REGION.azmk8s.io`, also in quotes. */
 const API_AUDIENCE = /^"?(?:https?:\/\/)?(?:kubernetes|[^/]+\.azmk8s\.io)/i
 
@@ -155,17 +153,6 @@ function findApiAudience({
 
 function removeTrailingSlash(url: string): string {
   return url.replace(/\/$/, '')
-}
-
-/**
- * Returns true for an audience that is neither of direct federation nor of identity bindings. This is only
- * worth a warning: the federated credential decides.
- */
-export function hasUnexpectedAudience({ audience }: Pick<Assertion, 'audience'>): boolean {
-  return (
-    audience.length !== 1 ||
-    !audience.every((name) => isFederationAudience(name) || name === BINDING_AUDIENCE)
-  )
 }
 
 /** Returns true for a token that is projected for direct federation with Entra ID. */

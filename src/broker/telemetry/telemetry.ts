@@ -1,6 +1,5 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import type { Config } from '../config/config.ts'
-import { hasUnexpectedAudience } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
@@ -29,8 +28,6 @@ import type { StatusDocument } from './status-schema.ts'
 
 interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
   readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
-  /** The audience that assertions have been checked against; undefined: none is configured. */
-  readonly audience?: string | undefined
   readonly log: ProcessLog
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
@@ -42,7 +39,7 @@ interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
 export type Telemetry = ReturnType<typeof createTelemetry>
 
 export function createTelemetry(sources: TelemetrySources) {
-  const { config, audience, log, auditsTokens = false, clock, entries, assertions } = sources
+  const { config, log, auditsTokens = false, clock, entries, assertions } = sources
   const startedAt = clock.monotonic()
   const exchanges = createHistory<PastExchange>(20, clock.monotonic)
   const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
@@ -98,7 +95,7 @@ export function createTelemetry(sources: TelemetrySources) {
     },
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
     onAssertion: (file: string, state: AssertionState) => {
-      logAssertion(log, file, state, audience)
+      logAssertion(log, file, state)
       readiness.check()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
@@ -154,26 +151,10 @@ function logExchange(
   })
 }
 
-/**
- * Logs `assertion_loaded` or `assertion_failed`; `assertion_audience_unexpected` where no audience is
- * configured that the assertion has been checked against.
- */
-function logAssertion(
-  log: Logger,
-  file: string,
-  state: AssertionState,
-  configuredAudience: string | undefined,
-): void {
-  if (!state.ok) {
-    log.warn('assertion_failed', { file, ...errorFields(state.error) })
-    return
-  }
-  const fields = { file, ...describeClaims(state.assertion) }
-  if (configuredAudience === undefined && hasUnexpectedAudience(state.assertion)) {
-    log.warn('assertion_audience_unexpected', fields)
-  } else {
-    log.info('assertion_loaded', fields)
-  }
+/** Logs `assertion_loaded` or `assertion_failed`. */
+function logAssertion(log: Logger, file: string, state: AssertionState): void {
+  if (state.ok) log.info('assertion_loaded', { file, ...describeClaims(state.assertion) })
+  else log.warn('assertion_failed', { file, ...errorFields(state.error) })
 }
 
 /** Creates a history, which keeps the latest event of each of the latest kinds. `now` is the monotonic clock. */

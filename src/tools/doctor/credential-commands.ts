@@ -1,7 +1,6 @@
 /** Creates the commands for the federated credential that an exchange needs. */
-import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
+import { DEFAULT_AUDIENCE, isFederationAudience } from '../../lib/clouds.ts'
 import type { AssertionClaims } from '../../lib/errors.ts'
-import { hasUnexpectedAudience } from '../../broker/exchange/assertion.ts'
 import type { Identity } from '../../broker/identities.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import {
@@ -39,6 +38,17 @@ export function createCredentialCommands(rejected: Rejected): Commands {
   return canCreateCredential(claims)
     ? [...findIdentityName(identity), ...createCredential(identity, claims)]
     : []
+}
+
+/** The audience of the token that the AKS webhook projects for identity bindings. */
+const BINDING_AUDIENCE = 'api://AKSIdentityBinding'
+
+/** Returns true for an audience that is neither of direct federation nor of identity bindings. */
+export function hasUnexpectedAudience({ audience }: Pick<AssertionClaims, 'audience'>): boolean {
+  return (
+    audience.length !== 1 ||
+    !audience.every((name) => isFederationAudience(name) || name === BINDING_AUDIENCE)
+  )
 }
 
 /** The parts of a status document that the commands need. */

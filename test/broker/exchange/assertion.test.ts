@@ -1,10 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  createAssertionReader,
-  hasUnexpectedAudience,
-} from '../../../src/broker/exchange/assertion.ts'
+import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
 import { toBrokerError } from '../../../src/lib/errors.ts'
 import { createFolder, type Folder } from '../../fixtures/folder.ts'
 
@@ -187,14 +184,4 @@ test('rejects a huge file after reading its beginning', async () => {
   await writeFile(path, '')
   await truncate(path, 64 * 1024 ** 3)
   await expect(createAssertionReader()(path)).rejects.toMatchObject({ code: 'assertion_malformed' })
-})
-
-test.each([
-  [['api://AzureADTokenExchange'], false],
-  [['api://AzureADTokenExchangeChina'], false],
-  [['api://AzureADTokenExchange', 'another'], true],
-  [['https://kubernetes.default.svc'], true],
-  [[], true],
-])('hasUnexpectedAudience returns for %j: %s', (audience, expected) => {
-  expect(hasUnexpectedAudience({ audience })).toBe(expected)
 })

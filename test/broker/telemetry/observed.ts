@@ -35,7 +35,6 @@ interface Given {
   readonly directory?: Config['directory']
   readonly level?: 'debug' | 'info'
   readonly clock?: Clock
-  readonly audience?: string | undefined
 }
 
 /** Creates telemetry of these states; `lines` are what it logs. */
@@ -50,7 +49,6 @@ export function observe(given: Given = {}) {
   })
   const telemetry = createTelemetry({
     config: () => ({ directory, warnings: [], isInPod: true }),
-    audience: given.audience,
     log,
     clock,
     entries: () => entries,

@@ -16,19 +16,15 @@ const assertionFor = (audience: string): Assertion => ({
 })
 
 describe('onAssertion', () => {
-  test.each([
-    ['the expected audience', 'api://AzureADTokenExchange', undefined, 'info', 'assertion_loaded'],
-    ['another audience', 'sts.test', undefined, 'warn', 'assertion_audience_unexpected'],
-    ['another audience that is configured', 'sts.test', 'sts.test', 'info', 'assertion_loaded'],
-  ])('logs %s', (_, audience, configured, level, event) => {
-    const { onAssertion, lines } = observe({ audience: configured })
-    const assertion = assertionFor(audience)
+  test('logs the claims of a token', () => {
+    const { onAssertion, lines } = observe()
+    const assertion = assertionFor('api://AzureADTokenExchange')
     onAssertion('/token', { ok: true, assertion })
     const { secret: _secret, ...claims } = assertion
     expect(lines.filter(({ file }) => file === '/token')).toEqual([
       {
-        level,
-        event,
+        level: 'info',
+        event: 'assertion_loaded',
         time: expect.any(String),
         file: '/token',
         ...claims,

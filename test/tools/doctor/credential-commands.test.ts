@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
+import {
+  createCredentialCommands,
+  hasUnexpectedAudience,
+} from '../../../src/tools/doctor/credential-commands.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
@@ -83,3 +86,13 @@ function shellWords(command: string): string[] {
   const script = `az() { printf '%s\\0' "$@"; }\n${command}`
   return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)
 }
+
+test.each([
+  [['api://AzureADTokenExchange'], false],
+  [['api://AzureADTokenExchangeChina'], false],
+  [['api://AzureADTokenExchange', 'another'], true],
+  [['https://kubernetes.default.svc'], true],
+  [[], true],
+])('hasUnexpectedAudience returns for %j: %s', (audience, expected) => {
+  expect(hasUnexpectedAudience({ audience })).toBe(expected)
+})
