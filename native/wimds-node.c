@@ -431,9 +431,9 @@ enum {
 /*
  * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
  * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
- * can read them: the C library then calls clone. Of sockets, those of TCP and UDP remain: the abstract names of Unix sockets
- * are those of the node, whose network the agent has. Others fail as if the family did not exist, which the look-up of names
- * takes.
+ * can read them: the C library then calls clone. Of sockets, those of TCP and UDP remain: all brokers and the agent have one
+ * network, and with it the same abstract names of Unix sockets. Others fail as if the family did not exist, which the look-up of
+ * names takes.
  */
 static void filter_calls(void) {
   struct sock_filter filter[64 + 2 * DENIED_COUNT] = {

@@ -6,6 +6,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { BrokerMessage, Question, TokenKey } from '../broker/messages.ts'
 import { BrokerProcess } from './broker-process.ts'
@@ -69,6 +70,7 @@ const IDLE_MS = 5 * 60_000
 const MAX_ENDS = 2
 /** Longer than until a broker that hangs is ended. The next pod does not wait for ever behind one without an answer. */
 const ANSWER_MS = 90_000
+const MAX_PROBLEM_CHARS = 2000
 /** How the errors of the helper begin, which becomes the broker. */
 const HELPER_FAILED = 'wimds-node: '
 /** The delay before a message is sent again, for example after EAGAIN. */
@@ -206,7 +208,7 @@ export class NamespaceBroker {
    * lines like those of the agent and of other brokers.
    */
   #onLine(line: string): void {
-    if (line.startsWith(HELPER_FAILED)) this.#problem = line
+    if (line.startsWith(HELPER_FAILED)) this.#problem = cut(line)
     const {
       level = 'warn',
       time = new Date(),
@@ -263,7 +265,7 @@ export class NamespaceBroker {
       this.#parts.onReady()
       void this.#sendPods()
     } else if (message.type === 'invalid') {
-      this.#problem = message.problem
+      this.#problem = cut(message.problem)
     } else if (message.type === 'read') {
       const pod = this.#pods.get(message.uid)?.pod
       const { id, path } = message
@@ -287,7 +289,7 @@ export class NamespaceBroker {
     if (this.#awaited?.uid === uid) this.#awaited.resolve()
     served.isServing = type === 'serving'
     if (type === 'serving') this.#parts.onServing(served.pod)
-    else this.#parts.onRefused(served.pod, formatProblem(message))
+    else this.#parts.onRefused(served.pod, cut(formatProblem(message)))
   }
 
   /** Sends the pods that the process does not have, each after the answer for the one before. */
@@ -326,6 +328,9 @@ export class NamespaceBroker {
     if (this.#awaited?.resolve === resolve) this.#awaited = undefined
   }
 }
+
+/** Returns what a broker says, as far as it goes into events and logs of the agent. */
+const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)
 
 /** Creates a promise whose rejection nobody has to handle. */
 function createReady() {

@@ -256,6 +256,19 @@ test.each([
   expect(onEnd.mock.calls[0]?.[1]).toMatch(/it sent (?:a line of|more than)/)
 })
 
+test('a problem of any length is cut, since it goes into the log and an event of the pod', async () => {
+  const script = `
+    process.on('message', ({ type, pod }) => {
+      if (type === 'serve') process.send({ type: 'failed', uid: pod.uid, problem: 'wrong '.repeat(40_000) })
+    })
+    process.send({ type: 'ready' })`
+  const { socket } = await openPort()
+  const { broker, onRefused } = startBroker({ script })
+  broker.serve(routedPod(), socket)
+  await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onRefused.mock.calls[0]?.[1]).toMatch(/^wrong.{1,2000}$/)
+})
+
 test('an error of the helper is the reason why a broker does not run', async () => {
   const script = `process.stderr.write('wimds-node: all uids are in use\\n'); process.exitCode = 1`
   const { broker } = startBroker({ script })
