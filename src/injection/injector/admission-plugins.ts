@@ -1,27 +1,6 @@
 /** Keeps what admission plugins of the API server set in an injected pod between two calls of the webhook. */
-import {
-  allContainers,
-  API_ACCESS_DIRECTORY,
-  type Container,
-  isInjected,
-  type Pod,
-  SIDECAR,
-  type VolumeMount,
-} from '../../kubernetes/pod.ts'
+import { allContainers, type Container, isInjected, type Pod } from '../../kubernetes/pod.ts'
 import { formatResources } from './resources.ts'
-
-/**
- * Returns the sidecar's mount of the Kubernetes API token. The API server adds it to the containers of a
- * pod between two calls of the webhook, and would not add it again. It is rewritten here so that nothing of it is the
- * author's but the volume, which must be a projected one.
- */
-export function findApiAccessMount(pod: Pod): VolumeMount | undefined {
-  const sidecar = allContainers(pod).find(({ name }) => name === SIDECAR)
-  const mount = sidecar?.volumeMounts?.find(({ mountPath }) => mountPath === API_ACCESS_DIRECTORY)
-  const volume = pod.spec.volumes?.find(({ name }) => name === mount?.name)
-  if (volume === undefined || volume.projected == null) return undefined
-  return { name: volume.name, readOnly: true, mountPath: API_ACCESS_DIRECTORY }
-}
 
 /**
  * Returns the injected pod with what admission plugins have set in the containers of an earlier call. The plugins run

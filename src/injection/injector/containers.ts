@@ -22,15 +22,11 @@ import type { ObjectKey } from './injection-settings.ts'
  * has to (WIMDS_READY_AFTER_PREFETCH). Entra ID decides how long that takes, so it is no start hook, whose failure would end
  * the sidecar.
  */
-export function createContainers(
-  pod: Pod,
-  plan: Plan,
-  mounts: readonly VolumeMount[],
-): Container[] {
+export function createContainers(pod: Pod, plan: Plan): Container[] {
   const { mode } = plan.settings
   if (mode === 'node') return [createGate(pod, plan)]
   return [
-    createSidecar(pod, plan, mounts),
+    createSidecar(pod, plan),
     ...(mode === 'env' ? [] : [createRedirectContainer(pod, plan)]),
     ...(waitsForPrefetch(plan) ? [createWaitContainer(pod, plan)] : []),
   ]
@@ -45,7 +41,7 @@ export function createContainers(
  * It has no readiness probe either: the readiness of a native sidecar counts for the pod's, and a
  * healthy app must not leave its Service because the sidecar answers late.
  */
-function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Container {
+function createSidecar(pod: Pod, plan: Plan): Container {
   const { settings, sidecarEnv } = plan
   const isAwaited = settings.mode !== 'env' || waitsForPrefetch(plan)
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
@@ -59,11 +55,7 @@ function createSidecar(pod: Pod, plan: Plan, mounts: readonly VolumeMount[]): Co
     ports: [{ name: 'wimds-admin', containerPort: settings.adminPort }],
     resources: createResources(pod, settings.resources),
     securityContext: createSecurityContext(plan),
-    volumeMounts: [
-      ...createMounts(plan),
-      ...(settings.ca === undefined ? [] : [caMount]),
-      ...mounts,
-    ],
+    volumeMounts: [...createMounts(plan), ...(settings.ca === undefined ? [] : [caMount])],
   }
 }
 

@@ -1,6 +1,6 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
-import { findApiAccessMount, keepPluginDefaults } from './admission-plugins.ts'
+import { keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
 import { createContainers, createVolumes } from './containers.ts'
@@ -13,7 +13,7 @@ import {
 } from './injection-record.ts'
 import { createPlan, type Plan } from './injection-plan.ts'
 import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'
-import { type Container, parsePod, type Pod, type VolumeMount } from '../../kubernetes/pod.ts'
+import { type Container, parsePod, type Pod } from '../../kubernetes/pod.ts'
 import { checkPod } from './rejections.ts'
 import type { InjectionSettings } from './injection-settings.ts'
 
@@ -89,8 +89,7 @@ export function inject({
       : []),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const kept = record === undefined ? undefined : findApiAccessMount(pod)
-  const added = addInjection(original, plan, kept)
+  const added = addInjection(original, plan)
   const injected = isAdmission && record !== undefined ? keepPluginDefaults(added, pod) : added
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
@@ -113,8 +112,8 @@ function findIneffective({ metadata }: Pod): string[] {
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-/** Adds the injection to a pod without an earlier one. The sidecar gets the mount of the API token that it had, if any. */
-function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined): Pod {
+/** Adds the injection to a pod without an earlier one. */
+function addInjection(pod: Pod, plan: Plan): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
   const addEnvironment = (container: Container) =>
     plan.settings.skipped.has(container.name)
@@ -126,7 +125,7 @@ function addInjection(pod: Pod, plan: Plan, apiAccess: VolumeMount | undefined):
     containers: pod.spec.containers.map(addEnvironment),
     // First, so that the pod's own init containers have the sidecar and the route to it.
     initContainers: [
-      ...createContainers(pod, plan, apiAccess === undefined ? [] : [apiAccess]),
+      ...createContainers(pod, plan),
       ...(pod.spec.initContainers ?? []).map(addEnvironment),
     ],
     ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
