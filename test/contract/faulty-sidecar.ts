@@ -51,7 +51,7 @@ const TARGET = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=
 export async function startFaultySidecar(): Promise<FaultySidecar> {
   await using onFailure = new AsyncDisposableStack()
   const clock = movedClock()
-  const simulator = onFailure.use(await createSimulator({ ports: false, now: clock.truth }))
+  const simulator = onFailure.use(await createSimulator({ now: clock.truth }))
   let detour: Dispatcher | undefined
   const dispatcher = simulator.dispatcher.compose(
     (dispatch) => (options, handler) =>

@@ -19,11 +19,6 @@ import { createVault, type VaultSecret } from './vault/vault.ts'
 
 export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> {
   /**
-   * `true` (default): the origins have ports. `false`: they are names under `.test`, which only
-   * `dispatcher` reaches.
-   */
-  readonly ports?: boolean
-  /**
    * Folder for `ca.crt` and the volume `token/`, which no other running process may use. Default: a
    * temporary folder, removed on close.
    */
@@ -56,7 +51,7 @@ export type Simulator = Awaited<ReturnType<typeof createSimulator>>
  */
 export async function createSimulator(options: SimulatorOptions = {}) {
   const stateDir = await openStateDir(options.stateDir)
-  const origins = createOrigins(options.ports ?? true)
+  const origins = createOrigins()
   const close = async (): Promise<void> => {
     await origins.close()
     await stateDir.close()
@@ -164,9 +159,9 @@ async function openOrigins(
     addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
   })
   const [publicName] = names
-  const issuer = await origins.open('issuer', { ...listen.issuer, tls: own })
-  const entra = await origins.open('entra', { ...listen.entra, tls: tls ?? own, publicName })
-  const vault = await origins.open('vault', { ...listen.vault, tls: tls ?? own, publicName })
+  const issuer = await origins.open({ ...listen.issuer, tls: own })
+  const entra = await origins.open({ ...listen.entra, tls: tls ?? own, publicName })
+  const vault = await origins.open({ ...listen.vault, tls: tls ?? own, publicName })
   return { issuer, entra, vault, caPem: authority.caPem }
 }
 

@@ -100,7 +100,7 @@ describe('a rejection of the token proxy itself', () => {
     ['of the path', 404, 'no such path', 'entra_bad_response', PATH],
     ['of another kind', 500, 'no', 'entra_unavailable', /answered 500 "no"/],
   ])('%s becomes an error code', async (_, status, body, code, message) => {
-    await using simulator = await createSimulator({ ports: false })
+    await using simulator = await createSimulator()
     simulator.faults.add({ kind: 'status', status, body, contentType: 'application/json' })
     await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
       code,
@@ -110,7 +110,7 @@ describe('a rejection of the token proxy itself', () => {
 })
 
 test('a 401 of the token proxy for an expired token is temporary', async () => {
-  await using simulator = await createSimulator({ ports: false })
+  await using simulator = await createSimulator()
   const headers = { date: new Date(Date.now() + 2 * 3_600_000).toUTCString() }
   simulator.faults.add({ kind: 'status', status: 401, body: 'Unauthorized', headers })
   await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
@@ -121,7 +121,7 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
 })
 
 test('an internal issuer is no fault of an exchange through the token proxy', async () => {
-  await using simulator = await createSimulator({ ports: false })
+  await using simulator = await createSimulator()
   await simulator.rotateToken({ claims: { iss: 'https://kubernetes.default.svc.cluster.local' } })
   await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
     code: 'federated_credential_not_found',
@@ -144,7 +144,7 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
     ['got a response of more than 262144 bytes', 'entra_bad_response', LARGE],
     ['got 200 without a usable token', 'entra_bad_response', NO_TOKEN],
   ])('it %s', async (what, code, fault) => {
-    await using simulator = await createSimulator({ ports: false })
+    await using simulator = await createSimulator()
     simulator.faults.add(fault)
     const limit = new AbortController()
     const outcome = exchangeViaTokenProxy(simulator, limit.signal).catch((error: unknown) => error)
@@ -160,7 +160,7 @@ describe('a failure of the token proxy is not reported as one of Entra ID:', () 
 
 /** Starts a token proxy before a simulated Entra ID. */
 async function startTokenProxy(prefix: string) {
-  const simulator = stack.use(await createSimulator({ ports: false }))
+  const simulator = stack.use(await createSimulator())
   const authority = await createCertificateAuthority()
   const requests: Request[] = []
   const server = createTokenProxy({

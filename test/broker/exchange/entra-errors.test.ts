@@ -10,7 +10,7 @@ const NOW = Date.parse('2026-11-28T12:00:00Z')
 
 let simulator: Simulator
 beforeEach(async () => {
-  simulator = await createSimulator({ ports: false, now: () => NOW })
+  simulator = await createSimulator({ now: () => NOW })
 })
 afterEach(() => simulator.close())
 

@@ -9,7 +9,7 @@ import { environmentOf, startServe } from '../../fixtures/served.ts'
 test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.test:444/token'])(
   'does not send the assertion to %s when https://login.test is allowed',
   async (url) => {
-    await using simulator = await createSimulator({ ports: false })
+    await using simulator = await createSimulator()
     const form = { headers: {}, body: 'client_assertion=x' }
     const sent = postForm(url, form, {
       route: { dispatcher: simulator.dispatcher, findDestination: () => ENTRA },

@@ -27,7 +27,7 @@ const { assertion } = readable
 
 let simulator: Simulator
 beforeAll(async () => {
-  simulator = await createSimulator({ ports: false })
+  simulator = await createSimulator()
 })
 afterAll(() => simulator.close())
 

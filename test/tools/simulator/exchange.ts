@@ -13,7 +13,7 @@ export const NOW = Date.UTC(2026, 10, 24, 12, 0, 0)
 
 /** Starts a simulator with names instead of ports, whose clock always returns `NOW`. */
 export const startSimulator = (options: SimulatorOptions = {}): Promise<Simulator> =>
-  createSimulator({ ports: false, now: () => NOW, ...options })
+  createSimulator({ now: () => NOW, ...options })
 
 export interface RequestChanges {
   readonly tenant?: string

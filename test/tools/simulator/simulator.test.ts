@@ -4,8 +4,8 @@ import { fetch } from 'undici'
 import { expect, test } from 'vitest'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 
-test('with names, other hosts are refused', async () => {
-  await using simulator = await createSimulator({ ports: false })
+test('the dispatcher refuses other hosts', async () => {
+  await using simulator = await createSimulator()
   await expect(fetch('https://other.test/', simulator)).rejects.toMatchObject({
     cause: { message: 'nothing listens at other.test' },
   })

@@ -2,7 +2,7 @@
 import { Agent, buildConnector } from 'undici'
 import { toLocalHost } from '../../local-host.ts'
 import type { Handler } from './handler.ts'
-import { type Listen, serve, type ServeOptions } from './serve.ts'
+import { serve, type ServeOptions } from './serve.ts'
 
 interface OriginOptions extends ServeOptions {
   /** Host name in the URL. Default: the address. */
@@ -11,23 +11,22 @@ interface OriginOptions extends ServeOptions {
 
 export type Origins = ReturnType<typeof createOrigins>
 
-/** Creates origins with ports, or with names such as `https://entra.test` for `dispatcher` only. */
-export function createOrigins(ports: boolean) {
-  const addresses = new Map<string, Required<Listen>>()
+/** Creates no origin yet. `close` closes those that have been opened. */
+export function createOrigins() {
+  /** The local address of each origin, by host and port of its URL. */
+  const addresses = new Map<string, string>()
   const dispatcher = createLocalDispatcher(addresses)
   const closers = [() => dispatcher.destroy()]
   return {
     /** Reaches all origins by their URLs. */
     dispatcher,
     /** Opens an origin before its server exists, because servers name each other's URLs. Until then it answers 503. */
-    async open(name: string, { publicName, ...options }: OriginOptions) {
+    async open({ publicName, ...options }: OriginOptions) {
       let mounted = answerUnavailable
       const running = await serve((request) => mounted(request), options)
       closers.push(() => running[Symbol.asyncDispose]())
-      const host = publicName === undefined ? running.url : `https://${publicName}:${running.port}`
-      const url = ports ? host : `https://${name}.test`
-      const local = toLocalHost(options.host ?? '127.0.0.1')
-      addresses.set(new URL(url).host, { host: local, port: running.port })
+      const url = publicName === undefined ? running.url : `https://${publicName}:${running.port}`
+      addresses.set(new URL(url).host, toLocalHost(options.host ?? '127.0.0.1'))
       return {
         url,
         mount: (handler: Handler) => {
@@ -42,17 +41,17 @@ export function createOrigins(ports: boolean) {
 }
 
 /**
- * Creates a dispatcher that connects each host, such as `entra.test`, to its local address. It uses no
- * DNS and refuses other hosts. It accepts any certificate: it connects to this machine only.
+ * Creates a dispatcher that connects each host to its local address. It uses no DNS and refuses other
+ * hosts. It accepts any certificate: it connects to this machine only.
  */
-function createLocalDispatcher(addresses: ReadonlyMap<string, Required<Listen>>): Agent {
+function createLocalDispatcher(addresses: ReadonlyMap<string, string>): Agent {
   const connect = buildConnector({ rejectUnauthorized: false })
   return new Agent({
     connect(options, callback) {
       const { host = '' } = options
-      const address = addresses.get(host)
-      if (address === undefined) callback(new Error(`nothing listens at ${host}`), null)
-      else connect({ ...options, hostname: address.host, port: String(address.port) }, callback)
+      const hostname = addresses.get(host)
+      if (hostname === undefined) callback(new Error(`nothing listens at ${host}`), null)
+      else connect({ ...options, hostname }, callback)
     },
   })
 }

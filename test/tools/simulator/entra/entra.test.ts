@@ -61,7 +61,7 @@ describe('an access token', () => {
     expect(protectedHeader).not.toHaveProperty('x5t')
     expect(payload).toMatchObject({
       aud: '77777777-7777-4777-8777-777777777777',
-      iss: `https://entra.test/${TENANT_ID}/v2.0`,
+      iss: `${simulator.authorityHost}/${TENANT_ID}/v2.0`,
       azp: ORDERS.clientId,
       azpacr: '2',
       ver: '2.0',
@@ -150,7 +150,7 @@ test('a projected token has the header and claims of a cluster, with stable uids
   expect(claims).toMatchObject({
     aud: ['api://AzureADTokenExchange'],
     exp: NOW / 1000 + 3600,
-    iss: 'https://issuer.test',
+    iss: simulator.issuer.issuer,
     'kubernetes.io': {
       namespace: 'shop',
       pod: { name: 'orders-0', uid: expect.stringMatching(GUID) },

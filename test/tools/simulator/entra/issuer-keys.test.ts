@@ -1,8 +1,17 @@
 import { MockAgent } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { ORDERS } from '../../../../src/tools/simulator/defaults.ts'
 import { exchange, formatFailure, startSimulator } from '../exchange.ts'
 
 const ISSUER = 'https://issuer.test'
+const TRUSTING = {
+  applications: [
+    {
+      ...ORDERS,
+      federatedCredentials: [{ issuer: ISSUER, subject: 'system:serviceaccount:shop:orders' }],
+    },
+  ],
+}
 const WELL_KNOWN = '/.well-known/openid-configuration'
 const DISCOVERY = { issuer: ISSUER, jwks_uri: `${ISSUER}/jwks` }
 const ELSEWHERE = { ...DISCOVERY, issuer: 'https://else.test' }
@@ -23,7 +32,8 @@ describe("the issuer's keys", () => {
       dispatcher.get(ISSUER).intercept({ path }).reply(200, text)
     }
     const externalIssuers = new Map([[ISSUER, { dispatcher }]])
-    await using simulator = await startSimulator({ externalIssuers })
+    await using simulator = await startSimulator({ externalIssuers, directory: TRUSTING })
+    await simulator.rotateToken({ claims: { iss: ISSUER } })
     expect(formatFailure(await exchange(simulator))).toBe(`400 invalid_request ${code}`)
   })
 

@@ -88,7 +88,7 @@ describe('an error response', () => {
       error: 'invalid_client',
       error_description: `AADSTS70025: Client application has no configured federated identity credentials. Trace ID: ${traceId} Correlation ID: ${CORRELATION_ID} Timestamp: 2026-11-24 12:00:00Z`,
       error_codes: [70025],
-      error_uri: 'https://entra.test/error?code=70025',
+      error_uri: `${simulator.authorityHost}/error?code=70025`,
       timestamp: '2026-11-24 12:00:00Z',
       trace_id: traceId,
       correlation_id: CORRELATION_ID,

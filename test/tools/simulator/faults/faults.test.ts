@@ -151,12 +151,13 @@ describe('a fault', () => {
     expect((await exchange(simulator, { form: { client_id: BILLING.clientId } })).status).toBe(503)
   })
 
-  test.each<[FaultInput['target'], string]>([
-    ['metadata', 'https://entra.test/common/discovery/v2.0/keys'],
-    ['issuer', 'https://issuer.test/openid/v1/jwks'],
-    ['vault', 'https://vault.test/secrets/x'],
-  ])('applies only to its target: %s', async (target, url) => {
+  test.each<[FaultInput['target'], (simulator: Simulator) => string]>([
+    ['metadata', ({ authorityHost }) => `${authorityHost}/common/discovery/v2.0/keys`],
+    ['issuer', ({ issuer }) => `${issuer.issuer}/openid/v1/jwks`],
+    ['vault', ({ vaultUrl }) => `${vaultUrl}/secrets/x`],
+  ])('applies only to its target: %s', async (target, urlOf) => {
     await using simulator = await startSimulator()
+    const url = urlOf(simulator)
     simulator.faults.add({ kind: 'status', status: 418, target })
     expect((await fetch(url, { dispatcher: simulator.dispatcher })).status).toBe(418)
     expect((await sendRequest(simulator)).status).toBe(400)

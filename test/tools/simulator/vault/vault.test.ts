@@ -29,7 +29,7 @@ test.each(['https://vault.azure.net/.default', 'https://vault.azure.net//.defaul
       body: {
         value: 'correct-horse',
         id: expect.stringMatching(
-          /^https:\/\/vault\.test\/secrets\/database-password\/[0-9a-f]{32}$/,
+          /^https:\/\/127\.0\.0\.1:\d+\/secrets\/database-password\/[0-9a-f]{32}$/,
         ),
         attributes: { enabled: true, created: NOW / 1000 },
       },
@@ -55,7 +55,7 @@ describe('the vault answers 401', () => {
     await using simulator = await startSimulator()
     expect(await get(simulator, SECRET, authorization)).toEqual({
       status: 401,
-      challenge: `Bearer authorization="https://entra.test/${TENANT_ID}", resource="https://vault.azure.net"`,
+      challenge: `Bearer authorization="${simulator.authorityHost}/${TENANT_ID}", resource="https://vault.azure.net"`,
       body: { error: { code: 'Unauthorized', message: expect.stringMatching(message) } },
     })
   })
