@@ -6,7 +6,7 @@ import type { BrokerError } from '../../lib/errors.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
 import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
-/** A failure this long after the last one was due for a retry begins a new streak. */
+/** When a retry has been due for this long, the next failure begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
 /** A retry that is due for longer is not late, but the process stood still: the failure is of another time. */
 const MAX_LATE_MS = 1000
@@ -58,7 +58,7 @@ export class Failure {
     return this.#retryAt - this.#clock.monotonic()
   }
 
-  /** True if the retry is due for so long that the failure says nothing about now. */
+  /** True if the retry has been due for so long that the failure says nothing about the present. */
   get isStale(): boolean {
     return this.msUntilRetry <= -MAX_LATE_MS
   }
