@@ -13,7 +13,7 @@ const ATTEMPT_TIMEOUT_MS = 1000
 /** An attempt costs a millisecond of CPU: thirty pods that start at once must not spend half a core on them. */
 const MIN_INTERVAL_MS = 50
 const MAX_INTERVAL_MS = 500
-/** The interval by the time that the caller has waited: a wait ends at most this much later. */
+/** The interval between attempts, as a share of the time that has passed: a wait ends at most this much too late. */
 const INTERVAL_RATIO = 1 / 20
 
 /**
