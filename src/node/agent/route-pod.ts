@@ -55,10 +55,7 @@ export interface Route {
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
-  /**
-   * Resolves when the broker of the pod runs. Before, a socket would take connections from the agent that this one
-   * replaces, and let them wait. Throws a `RouteFailure`.
-   */
+  /** Resolves when the broker of the pod runs. Throws a `RouteFailure`. */
   readonly prepare: (pod: RoutedPod) => Promise<void>
   /** False while the agent that this one replaces serves the pods. */
   readonly listens: () => boolean
@@ -109,9 +106,8 @@ export function createPodRouter(options: RouteOptions): RoutePod {
       }
       requireKubeletDirectory(options.kubeletPodsDirectory, uid)
       const env = await findSettings(pod)
-      await options.prepare(pod)
       const open = () => routeNamespace(pod.port, namespace, options)
-      const socket = await options.limitTools(open)
+      const socket = await openMeanwhile(options.limitTools(open), options.prepare(pod))
       return { namespace: status.ino, socket, env }
     } finally {
       closeSync(namespace)
@@ -172,6 +168,21 @@ function requireKubeletDirectory(directory: string, uid: string): void {
     'kubelet_directory',
     `${directory} of the agent has no directory of the pod with UID ${uid}, whose sandbox runs. Fix: set nodeAgent.kubeletDirectory to the kubelet's directory of this node (k0s: /var/lib/k0s/kubelet; MicroK8s: /var/snap/microk8s/common/var/lib/kubelet)`,
   )
+}
+
+/**
+ * Returns the socket when the broker runs. It is opened meanwhile: where nothing listens, callers wait until their kernel
+ * sends the next SYN, after 1, 3, 7 and 15 s. Throws the failure of either.
+ */
+async function openMeanwhile(
+  opening: Promise<ListeningSocket>,
+  prepared: Promise<void>,
+): Promise<ListeningSocket> {
+  const [socket, broker] = await Promise.allSettled([opening, prepared])
+  if (socket.status === 'rejected') throw socket.reason
+  if (broker.status === 'fulfilled') return socket.value
+  socket.value.close()
+  throw broker.reason
 }
 
 function isOwnNamespace({ dev, ino }: Stats): boolean {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { basename } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createPodRouter, type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import { createSandboxReader } from '../../../src/node/agent/sandboxes.ts'
@@ -69,9 +69,9 @@ afterEach(() => {
 
 const findSettings = ({ env }: RoutedPod) => Promise.resolve(env)
 
-const createParts = (path = process.env['PATH']) => ({
+const createParts = (path = process.env['PATH'], prepare = () => Promise.resolve()) => ({
   findSettings,
-  prepare: () => Promise.resolve(),
+  prepare,
   listens: () => true,
   kubeletPodsDirectory: kubelet.path,
   helper: compiledHelper(),
@@ -79,13 +79,13 @@ const createParts = (path = process.env['PATH']) => ({
   limitTools: <T>(work: () => Promise<T>) => work(),
 })
 
-function createRouter(path = process.env['PATH']) {
+function createRouter(path = process.env['PATH'], prepare?: () => Promise<void>) {
   const readSandboxes = createSandboxReader({
     cniResultsDirectory: cniResults.path,
     bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
   })
-  const router = createPodRouter({ ...createParts(path), readSandboxes })
+  const router = createPodRouter({ ...createParts(path, prepare), readSandboxes })
   return async (pod: RoutedPod, previous?: Route) => {
     const route = await router(pod, previous)
     if (route !== previous) routes.push(route)
@@ -127,6 +127,23 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     expect(await fetchFrom(pod)).toBe('broker')
     expect(other.fetchMetadata()).toBe('real imds')
     expect(rulesOf(other)).toBe(before)
+  })
+
+  test('a pod connects while its broker starts, and is refused when that fails', async () => {
+    using pod = await keptNetwork()
+    const { promise, reject } = Promise.withResolvers<void>()
+    const connect = () =>
+      pod.script(`
+        const socket = require('node:net').connect(80, '169.254.169.254', () => console.log('connected'))
+        socket.on('error', ({ code }) => console.log(code)).on('data', String)
+        socket.on('close', () => process.exit())`)
+    const routed = createRouter(undefined, () => promise)(routedPod())
+    await vi.waitUntil(() => rulesOf(pod).includes('await_restart'), { timeout: 60_000 })
+    const waiting = connect()
+    expect(await waiting.firstLine).toBe('connected')
+    reject(new RouteFailure('broker_failed', 'it does not start'))
+    expect((await failureOf(routed)).reason).toBe('broker_failed')
+    expect(await waiting.output).toBe('connected\nECONNRESET')
   })
 
   test('a neighbour with the addresses of the pod and of its node is not routed, and blocks nothing', async () => {
