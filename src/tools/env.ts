@@ -2,8 +2,7 @@
 import { createConfigError, type ParsedSettings, parseSettings } from '../broker/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, type Flags, parseFlags } from '../lib/args.ts'
-import { formatUrlHost } from '../lib/hosts.ts'
-import { toLocalHost } from './local-host.ts'
+import { formatLocalAddress } from './local-host.ts'
 import {
   addNoProxyHosts,
   ENDPOINT_VARIABLES,
@@ -111,8 +110,7 @@ function findDisabledSets(sets: readonly VariableSet[], settings: ParsedSettings
 
 /** Returns the origin by which a container of the same pod reaches the first listen address. */
 function formatOrigin({ WIMDS_LISTEN: [address] }: ParsedSettings): string {
-  if (address === undefined) return ''
-  return `http://${formatUrlHost(toLocalHost(address.host))}:${address.port}`
+  return address === undefined ? '' : `http://${formatLocalAddress(address)}`
 }
 
 function formatVariables(

@@ -1,4 +1,5 @@
 /** The host by which a program on this machine reaches another one. */
+import { formatUrlHost } from '../lib/hosts.ts'
 
 /**
  * Returns the host by which this machine reaches a listener. A wildcard becomes 127.0.0.1, since `::`
@@ -6,4 +7,9 @@
  */
 export function toLocalHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+}
+
+/** Returns the address by which this machine reaches a listener, as a URL has it. */
+export function formatLocalAddress({ host, port }: { host: string; port: number }): string {
+  return `${formatUrlHost(toLocalHost(host))}:${port}`
 }

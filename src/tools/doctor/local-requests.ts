@@ -4,6 +4,7 @@ import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { type GetOptions, sendGet } from '../../lib/send-get.ts'
+import { endUnmade } from './findings.ts'
 
 /** An answer, or why there was none. */
 export interface LocalReply<T> {
@@ -48,7 +49,14 @@ const Status = z.pick(StatusSchema, {
 })
 export type ReportedStatus = z.infer<typeof Status>
 
-/** Gets the status document of a sidecar, or of a pod in the broker of its node. */
-export function getStatusDocument(url: string): Promise<LocalReply<ReportedStatus>> {
-  return getLocal(url, Status, { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES })
+/**
+ * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
+ * 404. Ends the check as not made if there is no such document.
+ */
+export async function readStatus(url: string): Promise<ReportedStatus | undefined> {
+  const limits = { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES }
+  const { status, data, error } = await getLocal(url, Status, limits)
+  if (data !== undefined || status === 404) return data
+  const answer = `answered ${status}, and no status of this version`
+  return endUnmade(`${url} ${error === undefined ? answer : `does not answer (${error})`}`)
 }

@@ -2,38 +2,45 @@
 import type { Address } from '../../broker/config/parsers.ts'
 import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import { isLoopback } from '../../lib/hosts.ts'
-import { toLocalHost } from '../local-host.ts'
-import { getStatusDocument, type ReportedStatus } from './local-requests.ts'
+import { formatLocalAddress, toLocalHost } from '../local-host.ts'
+import { readStatus, type ReportedStatus } from './local-requests.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFinding, notChecked, passed, reportedFailure } from './findings.ts'
-import { formatLocalAddress } from './sidecar-check.ts'
+import {
+  catchEnd,
+  CheckEnd,
+  createFinding,
+  endUnmade,
+  notChecked,
+  notNeeded,
+  passed,
+  reportedFailure,
+} from './findings.ts'
 
 /** Reads `/status.json` on an admin port, whose check is `admin`. */
 export async function checkRequests(
   admin: Finding,
   adminListen: readonly Address[],
 ): Promise<Finding[]> {
+  if (admin.status !== 'ok') {
+    const { status, reason = 'the admin port does not answer' } = admin
+    const outcome = status === 'not_needed' ? notNeeded(LOGGED) : notChecked(reason)
+    return [createFinding('requests', outcome)]
+  }
   // The document is served over loopback only.
   const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
-  if (admin.status === 'failed') return leaveOut('the admin port does not answer')
-  if (admin.status !== 'ok' || address === undefined) {
-    const reason = `${admin.reason}; the log of the sidecar has them`
-    return [createFinding('requests', { status: admin.status, reason, details: [] })]
-  }
-  const url = `http://${formatLocalAddress(address)}/status.json`
-  const { status, data, error } = await getStatusDocument(url)
-  if (data !== undefined) return describeRequests(data)
-  return leaveOut(
-    error === undefined ? `${url} answered ${status}` : `${url} does not answer (${error})`,
+  const url = `http://${address && formatLocalAddress(address)}/status.json`
+  const document = await catchEnd(
+    async () => (await readStatus(url)) ?? endUnmade(`${url} answered 404`),
   )
+  return document instanceof CheckEnd
+    ? [createFinding('requests', document.outcome)]
+    : describeRequests(document)
 }
 
-function leaveOut(reason: string): Finding[] {
-  return [createFinding('requests', notChecked(reason))]
-}
+const LOGGED = 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them'
 
 /**
  * Returns the requests that the sidecar answered with an error: a failure for each identity, resource and code that

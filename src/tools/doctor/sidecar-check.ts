@@ -1,7 +1,6 @@
 /** Checks that the sidecar on this machine listens and is ready. */
 import * as z from 'zod/mini'
-import { formatUrlHost } from '../../lib/hosts.ts'
-import { toLocalHost } from '../local-host.ts'
+import { formatLocalAddress } from '../local-host.ts'
 import { getLocal, type LocalReply } from './local-requests.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Address } from '../../broker/config/parsers.ts'
@@ -104,9 +103,4 @@ function checkAdminPorts(ports: readonly Port[], isListening: boolean): Finding 
 
 function listAddresses(ports: readonly Port[]): string {
   return ports.map(({ address }) => address).join(', ')
-}
-
-/** Returns the address by which this machine reaches a listener. */
-export function formatLocalAddress({ host, port }: Address): string {
-  return `${formatUrlHost(toLocalHost(host))}:${port}`
 }

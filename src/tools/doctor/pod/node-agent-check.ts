@@ -50,9 +50,10 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
     const agent = await findAgent(kubectl, pod.spec.nodeName)
     const { namespace, name } = agent.metadata
     const port = findStatusPort(agent)
-    const address = { namespace, name, port, pod: formatPod(pod) }
     const status = isServed
-      ? await catchEnd(() => readServedStatus(forwardPort, address))
+      ? await catchEnd(() =>
+          readServedStatus(forwardPort, { namespace, name, port }, formatPod(pod)),
+        )
       : undefined
     if (status === undefined) return explainUnserved(agent, options)
     const isRead = !(status instanceof CheckEnd)

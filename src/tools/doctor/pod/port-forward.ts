@@ -8,7 +8,7 @@ interface ForwardedPort extends AsyncDisposable {
   readonly port: number
 }
 
-interface PodPort {
+export interface PodPort {
   readonly namespace: string
   readonly name: string
   readonly port: number

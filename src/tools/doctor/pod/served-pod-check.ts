@@ -1,5 +1,4 @@
 /** Checks a pod of mode node by its status document, which the broker of its node has. */
-import type { StatusDocument } from '../../../broker/telemetry/status-schema.ts'
 import { createExpiredError } from '../../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
 import { listClaims } from '../assertion-check.ts'
@@ -16,32 +15,25 @@ import {
   passed,
   reportedFailure,
 } from '../findings.ts'
-import { getStatusDocument, type ReportedStatus } from '../local-requests.ts'
+import { readStatus, type ReportedStatus } from '../local-requests.ts'
 import { describeRequests } from '../requests-check.ts'
-import type { ForwardPort } from './port-forward.ts'
-
-/** The admin port of a broker, and a pod of its node as `NAMESPACE/NAME`. */
-interface StatusAddress {
-  readonly namespace: string
-  readonly name: string
-  readonly port: number
-  readonly pod: string
-}
+import type { ForwardPort, PodPort } from './port-forward.ts'
 
 /**
- * Returns the document; undefined if the broker does not serve the pod. Ends the check as not made if it cannot be read.
+ * Reads the status of a pod, `NAMESPACE/NAME`, on an admin port of its node. Returns undefined if the broker does not serve
+ * it. Ends the check as not made if it cannot be read.
  */
 export async function readServedStatus(
   forwardPort: ForwardPort,
-  { pod, ...broker }: StatusAddress,
+  admin: PodPort,
+  pod: string,
 ): Promise<ReportedStatus | undefined> {
-  const forwarded = await forwardPort(broker)
+  const forwarded = await forwardPort(admin)
   if (typeof forwarded === 'string') return endUnmade(forwarded)
   await using port = forwarded
-  const url = `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`
-  const { status, data, error } = await getStatusDocument(url)
-  if (data !== undefined || status === 404) return data
-  return endUnmade(error ?? `it answered ${status}, and no status of this version`)
+  return await readStatus(
+    `http://127.0.0.1:${port.port}/status.json?pod=${encodeURIComponent(pod)}`,
+  )
 }
 
 /** The checks that are made by the document. */
@@ -79,7 +71,7 @@ function describeIdentities({ identities, tokens }: ReportedStatus): Finding[] {
 
 /** Checks the projected token, by Entra's clock if it is known. */
 function checkAssertion(
-  { file, claims, failure }: StatusDocument['assertions'][number],
+  { file, claims, failure }: ReportedStatus['assertions'][number],
   { generatedAt, clockSkewSeconds = 0 }: ReportedStatus,
 ): Outcome {
   if (failure !== undefined) return reportedFailure(failure)
@@ -112,7 +104,7 @@ const NO_TOKEN = notChecked(
 )
 
 function checkToken(
-  { identity: name, clientId, cached, failure }: StatusDocument['tokens'][number],
+  { identity: name, clientId, cached, failure }: ReportedStatus['tokens'][number],
   status: ReportedStatus,
   assertions: readonly Finding[],
 ): Outcome {

@@ -1,6 +1,6 @@
 /** Fetches the public documents of an issuer, as Entra ID does: https, no redirects, a size cap. */
 import { lookup } from 'node:dns/promises'
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
@@ -58,22 +58,22 @@ for (const [network, bits] of [
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.168.0.0', 16],
-] as const) {
-  PRIVATE.addSubnet(network, bits, 'ipv4')
-}
-for (const [network, bits] of [
   ['::', 127],
   ['fc00::', 7],
   ['fe80::', 10],
 ] as const) {
-  PRIVATE.addSubnet(network, bits, 'ipv6')
+  PRIVATE.addSubnet(network, bits, findFamily(network))
+}
+
+function findFamily(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4'
 }
 
 async function requirePublicAddress(hostname: string): Promise<void> {
   const found = await lookup(removeBrackets(hostname), { all: true })
   const address = found
     .map((each) => each.address)
-    .find((each) => PRIVATE.check(each, isIP(each) === 6 ? 'ipv6' : 'ipv4'))
+    .find((each) => PRIVATE.check(each, findFamily(each)))
   if (address !== undefined) throw new Error(`the address ${address} of its host is not public`)
 }
 

@@ -7,10 +7,9 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { Socket } from 'node:net'
-import { formatUrlHost } from '../../../lib/hosts.ts'
 import { readBody } from '../../../lib/read-body.ts'
 import type { IssuedCertificate } from '../../../lib/x509.ts'
-import { toLocalHost } from '../../local-host.ts'
+import { formatLocalAddress } from '../../local-host.ts'
 import type { Handler } from './handler.ts'
 
 export interface Listen {
@@ -61,7 +60,7 @@ export async function serve(
   if (address === null || typeof address === 'string') throw new TypeError('not a TCP server')
   return {
     /** Origin on this machine. */
-    url: `${scheme}://${formatUrlHost(toLocalHost(host))}:${address.port}`,
+    url: `${scheme}://${formatLocalAddress({ host, port: address.port })}`,
     port: address.port,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets.values()) socket.destroy()
