@@ -1,6 +1,6 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
 import { type IdentityEntry, parseIdentities } from '../../broker/config/identities-file.ts'
-import { parsePod, type Pod, getServiceAccountName } from '../../kubernetes/pod.ts'
+import { parsePod, type Pod } from '../../kubernetes/pod.ts'
 import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../manifest-files.ts'
 import { formatProblem } from '../../lib/errors.ts'
@@ -52,22 +52,14 @@ export function formatObject(kind: string, { namespace, name }: Name): string {
   return `${kind} ${namespace}/${name}`
 }
 
-/** Returns the name of the ServiceAccount that the workload's pods have. */
-export function findAccountName({ template }: WorkloadObject): string {
-  return getServiceAccountName(template.spec)
-}
-
-/** An object with the texts of its metadata. */
 interface ReadObject extends ServiceAccountObject {
+  readonly located: LocatedObject
   readonly kind: string
-  readonly apiVersion: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly owners: LocatedObject['metadata']['ownerReferences']
-  /** Of a ConfigMap, the text of an identities file. */
-  readonly identities: unknown
   /** Its kind, name and file. */
   readonly label: string
   readonly workloads: readonly Workload[]
+  /** The identities file of a ConfigMap. */
+  readonly identities: unknown
 }
 
 /** An identities file needs no tenants where the ServiceAccount names one. */
@@ -93,8 +85,8 @@ export async function readClusterObjects(
     .filter((object) => checkName(object, report))
   const names = new Set(named.map((object) => formatObject(object.kind, object)))
   // An old ReplicaSet of a Deployment may have a ServiceAccount that is no longer used.
-  const isReplica = ({ owners, namespace: space }: ReadObject) =>
-    owners.some(
+  const isReplica = ({ located, namespace: space }: ReadObject) =>
+    located.metadata.ownerReferences.some(
       ({ controller, kind, name }) =>
         controller === true && names.has(formatObject(kind, { namespace: space, name })),
     )
@@ -103,17 +95,20 @@ export async function readClusterObjects(
     .flatMap((object) => readWorkload(object, report))
   const configMaps = await Promise.all(named.map((object) => readConfigMap(object, report)))
   return {
-    serviceAccounts: named.filter(
-      ({ apiVersion, kind }) => apiVersion === 'v1' && kind === 'ServiceAccount',
-    ),
+    serviceAccounts: named.filter((object) => isCore(object, 'ServiceAccount')),
     workloads,
     configMaps: configMaps.flat(),
-    injectedNamespaces: new Set(all.filter(isInjectedNamespace).map(({ name }) => name)),
+    injectedNamespaces: new Set(
+      all
+        .filter((object) => isCore(object, 'Namespace'))
+        .filter(({ located }) => located.metadata.labels['wimds.io/inject'] === 'true')
+        .map(({ name }) => name),
+    ),
   }
 }
 
-function isInjectedNamespace({ apiVersion, kind, labels }: ReadObject): boolean {
-  return apiVersion === 'v1' && kind === 'Namespace' && labels['wimds.io/inject'] === 'true'
+function isCore({ located: { object } }: ReadObject, kind: string): boolean {
+  return object.apiVersion === 'v1' && object.kind === kind
 }
 
 function parseFile(
@@ -141,8 +136,7 @@ function parseObjects(
 ): ReadObject[] {
   return findObjects(document, []).map((located) => {
     const { object, metadata } = located
-    const { apiVersion, kind } = object
-    const { labels, annotations, ownerReferences: owners } = metadata
+    const { kind } = object
     const name = getName(located)
     const label = `${kind} ${JSON.stringify(name)} (${place})`
     const workloads = readWorkloads(located, templatePaths)
@@ -151,9 +145,10 @@ function parseObjects(
       const problem = 'is of a kind that is not known, and was not read'
       report.warning(label, problem, flags.join(' '))
     }
-    const own = { namespace: metadata.namespace ?? '', name, place, label, labels, annotations }
+    const { namespace, annotations } = metadata
     const identities = kind === 'ConfigMap' && getMember(object['data'], 'identities.yaml')
-    return { ...own, owners, apiVersion, kind, identities, workloads: workloads ?? [] }
+    const own = { located, kind, namespace: namespace ?? '', name, place, label, annotations }
+    return { ...own, workloads: workloads ?? [], identities }
   })
 }
 

@@ -3,13 +3,18 @@ import type { IdentityEntry } from '../../broker/config/identities-file.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import { parseAnnotations } from '../../injection/injector/annotations.ts'
 import { CLIENT_ID } from '../../kubernetes/service-account.ts'
-import { allContainers, findVariable, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
+import {
+  allContainers,
+  findVariable,
+  getLiteralValue,
+  getServiceAccountName,
+  type Pod,
+} from '../../kubernetes/pod.ts'
 import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {
   type ClusterObjects,
-  findAccountName,
   formatObject,
   type ServiceAccountObject,
   type WorkloadObject,
@@ -37,7 +42,6 @@ export interface Need {
   /** Undefined if the objects do not say. */
   readonly kind?: IdentityKind | undefined
   readonly id?: ManagedIdentityId | undefined
-  readonly issuer: string
   readonly subject: string
   readonly audience: string
   /** The object, such as `Deployment shop/orders`. */
@@ -94,8 +98,7 @@ function findAccountNeeds(
     )
     return []
   }
-  const { issuer, audience } = options
-  return [{ clientId, issuer, subject, audience, source, namespace }]
+  return [{ clientId, subject, audience: options.audience, source, namespace }]
 }
 
 const CLIENT_ID_FIX =
@@ -105,7 +108,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const { objects, options, report, bound } = context
   const { template, namespace } = workload
   const source = formatObject(workload.kind, workload)
-  const accountName = findAccountName(workload)
+  const accountName = getServiceAccountName(template.spec)
   if (!isDnsSubdomain(accountName)) {
     return report.error(
       source,
@@ -127,7 +130,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
         'correct serviceAccountToken.audience of the volume',
       )
     }
-    return [{ ...named, issuer: options.issuer, subject, audience, source, namespace }]
+    return [{ ...named, subject, audience, source, namespace }]
   }
   const { configMap } = parseAnnotations(template, INJECTION_DEFAULTS)
   const isInjected = isToBeInjected(workload, objects)

@@ -21,7 +21,6 @@ type CredentialState = 'unknown' | 'present' | 'missing' | 'different'
 
 /** A credential that the objects need. */
 interface NeededCredential {
-  readonly issuer: string
   readonly subject: string
   readonly audience: string
   /** The objects that need it. */
@@ -29,6 +28,7 @@ interface NeededCredential {
 }
 
 export interface PlannedCredential extends NeededCredential {
+  readonly issuer: string
   /** The name of the existing credential, if there is one. */
   readonly name: string
   readonly state: CredentialState
@@ -162,15 +162,15 @@ function selectAllowed(
   return needs.filter(({ namespace }) => isAllowed(namespace))
 }
 
-/** Merges the needs of each subject. Azure allows one credential for an issuer and subject, with one audience. */
+/** Merges the needs of each subject. Azure allows one credential for it, with one audience. */
 function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] {
-  const groups = [...Map.groupBy(needs, ({ issuer, subject }) => `${subject}\n${issuer}`)]
+  const groups = [...Map.groupBy(needs, ({ subject }) => subject)]
   return groups
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .flatMap(([, group]) => {
       const [first] = group
       if (first === undefined) return []
-      const { clientId, issuer, subject, audience } = first
+      const { clientId, subject, audience } = first
       for (const other of group) {
         if (other.audience === audience) continue
         report.error(
@@ -180,7 +180,7 @@ function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] 
         )
       }
       const sources = new Set(group.map(({ source }) => source))
-      return [{ issuer, subject, audience, sources: [...sources] }]
+      return [{ subject, audience, sources: [...sources] }]
     })
 }
 
@@ -191,7 +191,7 @@ function planIdentity(
   issuer: string,
   report: Report,
 ): PlannedIdentity {
-  const credentials = merged.map((each) => compare(each, existing))
+  const credentials = merged.map((each) => compare({ issuer, ...each }, existing))
   const names = new Set(
     credentials.filter(({ state }) => state !== 'missing').map(({ name }) => name),
   )
@@ -216,7 +216,7 @@ function planIdentity(
 }
 
 function compare(
-  needed: NeededCredential,
+  needed: NeededCredential & Pick<PlannedCredential, 'issuer'>,
   existing: readonly ExistingCredential[] | undefined,
 ): PlannedCredential {
   const { issuer, subject, audience } = needed
