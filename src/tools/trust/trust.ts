@@ -1,6 +1,6 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
 import { authorityHost, guid } from '../../broker/config/parsers.ts'
-import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
+import { formatProblem, UsageError } from '../../lib/errors.ts'
 import { findAudience } from '../../lib/clouds.ts'
 import {
   type CommandDeclaration,
@@ -8,10 +8,8 @@ import {
   parseFlags,
   parseSettingFlag,
 } from '../../lib/args.ts'
-import { readNamedFile } from '../../lib/named-file.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsLabel } from '../../lib/object-names.ts'
-import { parseJsonObject } from '../../lib/json.ts'
 import { printError } from '../../lib/print-error.ts'
 import { readClusterObjects } from './cluster-objects.ts'
 import { Report } from './finding.ts'
@@ -42,8 +40,8 @@ export const TRUST = {
     'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
   flags: {
     issuer: {
-      value: 'URL|FILE',
-      help: "issuer of the cluster's tokens, or a file with the output of kubectl get --raw /.well-known/openid-configuration; required",
+      value: 'URL',
+      help: "issuer of the cluster's tokens, which kubectl get --raw /.well-known/openid-configuration prints; required",
     },
     output: {
       short: 'o',
@@ -105,12 +103,11 @@ export const TRUST = {
 type TrustFlags = Flags<keyof typeof TRUST.flags>
 
 /**
- * Prints the plan. Returns 0, or 1 if an input cannot be read or something is left out. Throws `UsageError` and
- * `ConfigError`.
+ * Prints the plan. Returns 0, or 1 if an input cannot be read or something is left out. Throws `UsageError`.
  */
 export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, TRUST.flags, Infinity)
-  const { options, names, templatePaths } = await parseOptions(flags)
+  const { options, names, templatePaths } = parseOptions(flags)
   const problems: string[] = []
   const manifests = await readManifests(names, io)
   const inventory = await readInventory(flags, io, problems)
@@ -126,11 +123,12 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     report.error('input', EMPTY_INPUT.problem, EMPTY_INPUT.fix)
   }
   if (flags.has('check')) reportUnmet(plan, report)
+  const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
+  if (output === 'az') reportUnnamed(plan, report)
   const lines = report.findings.map(({ severity, object, ...problem }) => {
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${formatProblem(problem)}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
   // A plan of nothing but errors, which are on standard error, is printed only for programs.
   if (!report.hasErrors() || plan.identities.length > 0 || output === 'json') {
     io.stdout.write(FORMATTERS[output](plan, report.findings))
@@ -138,9 +136,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   return report.hasErrors() ? 1 : 0
 }
 
-async function parseOptions(
-  flags: TrustFlags,
-): Promise<ManifestArguments & { readonly options: TrustOptions }> {
+function parseOptions(flags: TrustFlags): ManifestArguments & { readonly options: TrustOptions } {
   const problems = [...flags.problems]
   const manifests = parseManifestArguments(flags, problems)
   if (flags.has('check') && !flags.has('existing'))
@@ -156,7 +152,9 @@ async function parseOptions(
   if (audience !== undefined && !isAudience(audience)) {
     problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
   }
-  const issuer = await readIssuer(flags.value('issuer'), problems)
+  const issuer = flags.value('issuer')
+  const issuerProblem = issuer === undefined ? NO_ISSUER : findIssuerProblem(issuer)
+  if (issuerProblem !== undefined) problems.push(issuerProblem)
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
     ...manifests,
@@ -178,36 +176,10 @@ function parseAllowed(texts: readonly string[], problems: string[]): Map<string,
   return allowed
 }
 
+const NO_ISSUER =
+  '--issuer is required: on AKS az aks show --resource-group GROUP --name CLUSTER --query oidcIssuerProfile.issuerUrl --output tsv prints it, elsewhere kubectl get --raw /.well-known/openid-configuration'
+
 const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'
-
-/** Returns the issuer: the flag itself, or the one in the file that the flag names. */
-async function readIssuer(
-  given: string | undefined,
-  problems: string[],
-): Promise<string | undefined> {
-  if (given === undefined) {
-    problems.push(
-      '--issuer is required: on AKS az aks show --resource-group GROUP --name CLUSTER --query oidcIssuerProfile.issuerUrl --output tsv, elsewhere kubectl get --raw /.well-known/openid-configuration',
-    )
-    return undefined
-  }
-  const issuer = given.includes('://') ? given : await readIssuerFile(given, problems)
-  const problem = issuer === undefined ? undefined : findIssuerProblem(issuer)
-  if (problem !== undefined) problems.push(problem)
-  return issuer
-}
-
-async function readIssuerFile(path: string, problems: string[]): Promise<string | undefined> {
-  const text = await readNamedFile(path).catch((error: unknown) => {
-    if (!(error instanceof ConfigError)) throw error
-  })
-  const issuer = parseJsonObject(text ?? '')?.['issuer']
-  if (typeof issuer === 'string') return issuer
-  problems.push(
-    `--issuer: ${path} is neither an https URL nor a discovery document. Fix: pass the URL of the issuer, or a file with the output of kubectl get --raw /.well-known/openid-configuration`,
-  )
-  return undefined
-}
 
 async function readInventory(
   flags: TrustFlags,
@@ -260,5 +232,17 @@ const UNMET = {
     fix: 'add the list of its credentials as CLIENT_ID.json',
   },
 } as const
+
+/** Reports the managed identities that `az` cannot be told by their names. */
+function reportUnnamed({ identities }: Plan, report: Report): void {
+  for (const { clientId, kind, id } of identities) {
+    if (kind === 'application' || id !== undefined) continue
+    report.error(
+      clientId,
+      'is left out of the script, since its name and resource group are not known',
+      'pass --identities with the output of az identity list, or --application for an application registration',
+    )
+  }
+}
 
 const FORMATTERS = { text: formatText, json: formatJson, az: formatAzScript }

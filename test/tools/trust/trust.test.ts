@@ -94,21 +94,18 @@ test('prints -o az', async () => {
   expect(out).toContain('az identity federated-credential create')
 })
 
-describe('the issuer', () => {
-  test('is read from a discovery document', async () => {
-    const path = file('discovery.json', { issuer: ISSUER, jwks_uri: `${ISSUER}openid/v1/jwks` })
-    expect((await json('--issuer', path, manifests)).document.issuer).toBe(ISSUER)
-  })
+test('leaves identities whose names are not known out of the script', async () => {
+  const { code, out, err } = await run([...BASE, manifests, '-o', 'az'])
+  expect(code).toBe(1)
+  expect(out).not.toContain(ORDERS)
+  expect(err).toMatch(/1111: is left out of the script, .* Fix: pass --identities/)
+})
 
+describe('the issuer', () => {
   test.each([
     ['missing', [], '--issuer is required'],
     ['internal', ['--issuer', 'https://kubernetes.default.svc'], 'enable-oidc-issuer'],
-    [
-      'in no file',
-      ['--issuer', join(directory, 'nothing')],
-      'nothing is neither an https URL nor a discovery document',
-    ],
-    ['in no document', ['--issuer', manifests], 'openid-configuration'],
+    ['a file', ['--issuer', manifests], 'must be an https:// URL'],
   ])('is %s: refused', async (_, flags, message) => {
     const { code, err } = await run([...flags, manifests])
     expect(code).toBe(64)
