@@ -1,6 +1,7 @@
 /** Parses the flags of `wimds node-agent`. */
 import { type Address, address, quote, tenant } from '../../broker/config/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
+import type { UidRange } from './broker-network.ts'
 import { BROKERS } from './brokers.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
@@ -63,12 +64,6 @@ export const NODE_AGENT = {
     },
   },
 } as const satisfies CommandDeclaration
-
-/** The first and the last uid of brokers. */
-export interface UidRange {
-  readonly first: number
-  readonly last: number
-}
 
 export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 

@@ -2,7 +2,12 @@
 import { type Environment, parseSettings } from '../../broker/config/settings.ts'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
-import type { UidRange } from './agent-options.ts'
+
+/** The first and the last uid of brokers. */
+export interface UidRange {
+  readonly first: number
+  readonly last: number
+}
 
 interface DeniedNetwork {
   readonly uids: UidRange

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
-import type { UidRange } from './agent-options.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
 import { readLines } from './broker-lines.ts'
+import type { UidRange } from './broker-network.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import { createDirectory } from './saved-pods.ts'
 
@@ -180,14 +180,16 @@ export function startBroker(command: BrokerCommand): ChildProcess {
   ]
   const range = `${uids.first}-${uids.last}`
   createDirectory(stateDirectory)
-  using cleanup = new DisposableStack()
-  const locks = cleanup.adopt(openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600), closeSync)
-  const child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
-    env: { ...env, ...CHANNEL_ENV },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
-  })
-  if (child.pid === undefined) return child
-  const claim = cleanup.move()
-  child.once('exit', () => claim.dispose())
-  return child
+  const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
+  let child: ChildProcess | undefined
+  try {
+    child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
+      env: { ...env, ...CHANNEL_ENV },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
+    })
+    return child
+  } finally {
+    if (child?.pid === undefined) closeSync(locks)
+    else child.once('exit', () => closeSync(locks))
+  }
 }
