@@ -40,18 +40,16 @@ export function watchIdentities({
 }: ReloadOptions): () => void {
   if (identitiesFile === undefined) return () => {}
   const { path, text } = identitiesFile
-  let last: string | undefined = text
+  /** The text that needs no other attempt. */
+  let done: string | undefined = text
   let lastMessage: string | undefined
-  let isDone = true
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
 
   async function poll(): Promise<void> {
     const content = readText(path)
     const current = await content.catch(() => undefined)
-    const isDue = current !== last || !isDone
-    last = current
-    if (isDue && !isClosed) isDone = await reload(content)
+    if (current !== done && !isClosed && (await reload(content))) done = current
     if (!isClosed) timer = setTimeout(() => void poll(), POLL_MS).unref()
   }
 

@@ -5,83 +5,79 @@ type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
 
 interface ErrorKind {
   readonly source: ErrorSource
-  /** Says whether a retry cannot succeed, and the HTTP status of the reply (R6, R14). */
-  readonly permanent: boolean
+  /** The HTTP status of the reply (R6, R14). */
   readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 500 | 503 | 504
+  /** Whether a retry cannot succeed. */
+  readonly permanent: boolean
 }
 
-const permanent = (source: ErrorSource, status: ErrorKind['status'] = 400): ErrorKind => ({
+const of = (source: ErrorSource, status: ErrorKind['status']): ErrorKind => ({
   source,
-  permanent: true,
   status,
-})
-const temporary = (source: ErrorSource, status: ErrorKind['status'] = 503): ErrorKind => ({
-  source,
-  permanent: false,
-  status,
+  permanent: status < 429,
 })
 
 /** Every error code. They are public: replies, logs, metrics, doctor and docs/troubleshooting.md use them. */
 export const ERROR_KINDS = {
   // The request
-  metadata_header_missing: permanent('request'),
-  forwarded_request: permanent('request'),
-  host_not_allowed: permanent('request'),
-  invalid_path: permanent('request'),
-  method_not_allowed: permanent('request', 405),
-  not_found: permanent('request', 404),
-  imdsv2_not_supported: permanent('request', 403),
-  request_too_large: permanent('request', 413),
-  request_malformed: permanent('request'),
-  parameter_duplicate: permanent('request'),
-  api_version_invalid: permanent('request'),
-  resource_missing: permanent('request'),
-  resource_invalid: permanent('request'),
-  selector_invalid: permanent('request'),
-  invalid_secret_header: permanent('request'),
-  identity_not_found: permanent('request'),
-  identity_ambiguous: permanent('request'),
-  resource_not_allowed: permanent('request'),
-  caller_not_allowed: permanent('request'),
-  overloaded: temporary('process'),
+  metadata_header_missing: of('request', 400),
+  forwarded_request: of('request', 400),
+  host_not_allowed: of('request', 400),
+  invalid_path: of('request', 400),
+  method_not_allowed: of('request', 405),
+  not_found: of('request', 404),
+  imdsv2_not_supported: of('request', 403),
+  request_too_large: of('request', 413),
+  request_malformed: of('request', 400),
+  parameter_duplicate: of('request', 400),
+  api_version_invalid: of('request', 400),
+  resource_missing: of('request', 400),
+  resource_invalid: of('request', 400),
+  selector_invalid: of('request', 400),
+  invalid_secret_header: of('request', 400),
+  identity_not_found: of('request', 400),
+  identity_ambiguous: of('request', 400),
+  resource_not_allowed: of('request', 400),
+  caller_not_allowed: of('request', 400),
+  overloaded: of('process', 503),
 
   // The projected service-account token
-  assertion_missing: temporary('assertion'),
-  assertion_unreadable: temporary('assertion'),
-  assertion_empty: temporary('assertion'),
-  assertion_malformed: temporary('assertion'),
-  assertion_expired: temporary('assertion'),
-  assertion_audience: temporary('assertion'),
-  assertion_subject: temporary('assertion'),
+  assertion_missing: of('assertion', 503),
+  assertion_unreadable: of('assertion', 503),
+  assertion_empty: of('assertion', 503),
+  assertion_malformed: of('assertion', 503),
+  assertion_expired: of('assertion', 503),
+  assertion_audience: of('assertion', 503),
+  assertion_subject: of('assertion', 503),
 
   // Pass-through to the real metadata service
-  pass_through_failed: temporary('process'),
+  pass_through_failed: of('process', 503),
 
   // Connectivity to Entra ID
-  entra_unreachable: temporary('exchange'),
-  entra_tls: temporary('exchange'),
-  entra_timeout: temporary('exchange', 504),
-  entra_throttled: temporary('exchange', 429),
-  entra_unavailable: temporary('exchange'),
-  entra_bad_response: temporary('exchange'),
-  entra_redirected: temporary('exchange'),
-  entra_host_not_allowed: permanent('exchange'),
+  entra_unreachable: of('exchange', 503),
+  entra_tls: of('exchange', 503),
+  entra_timeout: of('exchange', 504),
+  entra_throttled: of('exchange', 429),
+  entra_unavailable: of('exchange', 503),
+  entra_bad_response: of('exchange', 503),
+  entra_redirected: of('exchange', 503),
+  entra_host_not_allowed: of('exchange', 400),
 
   // Rejections of Entra ID (src/broker/aadsts.ts maps AADSTS codes to these)
-  federated_credential_not_found: permanent('exchange'),
-  federated_credential_mismatch: permanent('exchange'),
-  assertion_refused: permanent('exchange'),
-  assertion_not_yet_valid: temporary('exchange'),
-  issuer_unreachable: temporary('exchange'),
-  application_refused: permanent('exchange'),
-  tenant_refused: permanent('exchange'),
-  resource_refused: permanent('exchange'),
-  policy_refused: permanent('exchange'),
-  token_proxy_forbidden: permanent('exchange'),
-  entra_request_rejected: permanent('exchange'),
+  federated_credential_not_found: of('exchange', 400),
+  federated_credential_mismatch: of('exchange', 400),
+  assertion_refused: of('exchange', 400),
+  assertion_not_yet_valid: of('exchange', 503),
+  issuer_unreachable: of('exchange', 503),
+  application_refused: of('exchange', 400),
+  tenant_refused: of('exchange', 400),
+  resource_refused: of('exchange', 400),
+  policy_refused: of('exchange', 400),
+  token_proxy_forbidden: of('exchange', 400),
+  entra_request_rejected: of('exchange', 400),
 
-  listen_failed: temporary('process', 500),
-  internal: temporary('process', 500),
+  listen_failed: of('process', 500),
+  internal: of('process', 500),
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof ERROR_KINDS
@@ -175,21 +171,18 @@ export class BrokerError extends Error {
   /** True if the same request cannot succeed until the configuration is changed. */
   readonly isPermanent: boolean
 
-  readonly #options: BrokerErrorOptions
-
   /** `options` may be only the fix. */
   constructor(code: ErrorCode, problem: string, options: string | BrokerErrorOptions = {}) {
     const given = typeof options === 'string' ? { fix: options } : options
-    const { cause, fix } = given
+    const { cause, fix, retryAfterMs, entra, isPermanent = ERROR_KINDS[code].permanent } = given
     super(formatProblem({ problem, fix }), cause === undefined ? undefined : { cause })
     this.name = 'BrokerError'
     this.code = code
     this.problem = problem
     this.fix = fix
-    this.retryAfterMs = given.retryAfterMs
-    this.entra = given.entra
-    this.isPermanent = given.isPermanent ?? ERROR_KINDS[code].permanent
-    this.#options = given
+    this.retryAfterMs = retryAfterMs
+    this.entra = entra
+    this.isPermanent = isPermanent
   }
 
   /** Returns a copy with these changes. */
@@ -197,7 +190,9 @@ export class BrokerError extends Error {
     problem = this.problem,
     ...changes
   }: { problem?: string } & Pick<BrokerErrorOptions, 'retryAfterMs' | 'isPermanent'>): BrokerError {
-    return new BrokerError(this.code, problem, { ...this.#options, ...changes })
+    const { code, fix, retryAfterMs, entra, isPermanent, cause } = this
+    const details = { fix, retryAfterMs, entra, isPermanent, cause }
+    return new BrokerError(code, problem, { ...details, ...changes })
   }
 
   get source(): ErrorSource {

@@ -53,7 +53,6 @@ test('a copy of a BrokerError has the same details, but for the changes', () => 
     retryAfterMs: 5,
     isPermanent: false,
     entra: { aadsts: 700213 },
-    assertion: { issuer: 'https://issuer.test', subject: 'a', audience: ['b'] },
   }
   const error = new BrokerError('federated_credential_not_found', 'x', details)
   const { code } = error

@@ -10,19 +10,18 @@ const TLS_CODES =
 /** The server that a request was for, and the fix for each kind of failure. */
 export interface Destination {
   readonly name: string
-  readonly timeoutFix: string
   readonly tlsFix: string
-  readonly unreachableFix: string
+  /** For a server that cannot be reached, or does not answer. */
+  readonly networkFix: string
   /** The fix if another server seems to have sent the response. */
   readonly wrongServerFix: string
 }
 
 export const ENTRA: Destination = {
   name: 'Entra ID',
-  timeoutFix: 'check the network, the firewall and the proxy between the pod and the login host',
   tlsFix:
     'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE to a PEM file with that CA',
-  unreachableFix: 'check DNS, the firewall and the proxy between the pod and the login host',
+  networkFix: 'check DNS, the firewall and the proxy between the pod and the login host',
   wrongServerFix:
     'check AZURE_AUTHORITY_HOST, and whether a captive portal or a proxy between the pod and the login host answers',
 }
@@ -30,11 +29,9 @@ export const ENTRA: Destination = {
 /** The token proxy of identity bindings, with the variables that the AKS webhook sets. */
 export const TOKEN_PROXY: Destination = {
   name: 'the token proxy of the cluster',
-  timeoutFix:
-    'check AZURE_KUBERNETES_TOKEN_PROXY, and the network policies between the pod and the token proxy',
   tlsFix:
     'its certificate must be issued by a CA in AZURE_KUBERNETES_CA_FILE or AZURE_KUBERNETES_CA_DATA, and for the name in AZURE_KUBERNETES_SNI_NAME',
-  unreachableFix:
+  networkFix:
     'check AZURE_KUBERNETES_TOKEN_PROXY, DNS, and the network policies between the pod and the token proxy',
   wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
 }
@@ -48,10 +45,9 @@ export function withPeer(to: Destination, url: string): Destination {
 export function createProxyDestination(url: URL): Destination {
   return {
     name: `the proxy ${formatPeer(url)}`,
-    timeoutFix:
-      'check HTTPS_PROXY, the network between the pod and the proxy, and whether the proxy allows the login host',
     tlsFix: 'set WIMDS_CA_FILE to a PEM file with the CA of the proxy',
-    unreachableFix: 'check HTTPS_PROXY, DNS, and the network between the pod and the proxy',
+    networkFix:
+      'check HTTPS_PROXY, DNS, the network between the pod and the proxy, and whether the proxy allows the login host',
     wrongServerFix: 'check HTTPS_PROXY, which must be the URL of a proxy',
   }
 }
@@ -65,7 +61,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
   const create = (kind: ErrorCode, problem: string, fix: string) =>
     new BrokerError(kind, `${to.name} ${problem}`, { fix, cause: error })
   if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.test(code)) {
-    return create('entra_timeout', 'did not answer in time', to.timeoutFix)
+    return create('entra_timeout', 'did not answer in time', to.networkFix)
   }
   if (TLS_CODES.test(code)) {
     const problem = `the TLS connection to ${to.name} failed (${code})`
@@ -75,7 +71,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
   if (error instanceof Error && error.name === 'HTTPParserError') {
     return create('entra_bad_response', 'answered in another protocol than HTTP', to.wrongServerFix)
   }
-  return create('entra_unreachable', `cannot be reached (${code})`, to.unreachableFix)
+  return create('entra_unreachable', `cannot be reached (${code})`, to.networkFix)
 }
 
 /** Returns the code of the innermost cause that has one. */

@@ -40,9 +40,9 @@ export interface SeenClient {
   readonly library: string
   /** Empty if the client sends none; `other` past the limit of versions. */
   readonly version: string
-  readonly requests: number
+  requests: number
   /** Time of the last request, on the monotonic clock. */
-  readonly lastSeenAt: number
+  lastSeenAt: number
 }
 
 const VERSION = /^\d[\w.+-]{0,30}$/
@@ -59,11 +59,6 @@ export function recognizeClient(agent: string): Pick<SeenClient, 'library' | 've
   return { library: 'other', version: '' }
 }
 
-interface CountedClient extends SeenClient {
-  requests: number
-  lastSeenAt: number
-}
-
 /** Callers choose these headers, so the number and length of the values are bounded. */
 const MAX_CACHED_HEADERS = 256
 const MAX_AGENT_LENGTH = 512
@@ -71,10 +66,10 @@ const MAX_CLIENTS = 100
 
 export function createClientInventory() {
   /** The recognized client for each pair of headers: recognition costs microseconds, and callers repeat themselves. */
-  const byHeaders = new Map<string, CountedClient>()
-  const byLibrary = new Map<string, CountedClient>()
+  const byHeaders = new Map<string, SeenClient>()
+  const byLibrary = new Map<string, SeenClient>()
   return {
-    findClient: (headers: IncomingHttpHeaders): CountedClient => {
+    findClient: (headers: IncomingHttpHeaders): SeenClient => {
       const agent = formatAgent(headers)
       const cached = byHeaders.get(agent)
       if (cached !== undefined) return cached

@@ -40,11 +40,9 @@ export interface CacheEntry {
   readonly nextAttemptAt: number
 }
 
-/** Callers that got a failure are expected back within this time; until then the cache retries. */
-const RETRY_WINDOW_MS = 2 * 60_000
 /**
- * A failure without a token is shown for this long after the last request. Longer than the retries, so that an
- * application that asks every few minutes, as in a crash loop, shows as failing all the time.
+ * Callers that got a failure are expected back within this time after their last request: until then the cache retries, and
+ * shows the failure. An application that asks every few minutes, as in a crash loop, shows as failing all the time.
  */
 export const FAILURE_WINDOW_MS = 5 * 60_000
 
@@ -125,23 +123,23 @@ export class Entry {
   /** Returns whether the token is worth an exchange that no caller has asked for. */
   isInUse(): boolean {
     const mayRecover = this.failure !== undefined && isRetried(this.failure.error)
-    return this.isPrefetched || ((this.ttlMs > 0 || mayRecover) && this.#isAwaited(RETRY_WINDOW_MS))
+    return this.isPrefetched || ((this.ttlMs > 0 || mayRecover) && this.#isAwaited())
   }
 
   /**
    * Returns whether a request for the token is expected: it is prefetched; or the last request was less than one
    * lifetime of the cached token ago, since SDKs ask once in a lifetime; or, while none is cached, less than
-   * `windowMs` ago.
+   * `FAILURE_WINDOW_MS` ago.
    */
-  #isAwaited(windowMs: number): boolean {
-    const withinMs = this.token?.lifetime.lengthMs ?? windowMs
+  #isAwaited(): boolean {
+    const withinMs = this.token?.lifetime.lengthMs ?? FAILURE_WINDOW_MS
     return this.isPrefetched || this.#clock.monotonic() - this.lastUsedAt < withinMs
   }
 
   /** Returns the state of the key; undefined if it has neither a token nor a caller who is expected to ask for one. */
   describe(): CacheEntry | undefined {
     const { request, token, failure } = this
-    const isFailureShown = this.#isAwaited(FAILURE_WINDOW_MS)
+    const isFailureShown = this.#isAwaited()
     if (token === undefined && !isFailureShown) return undefined
     const dueMs = token === undefined && failure !== undefined ? failure.ttlMs : this.msUntilDue
     return {

@@ -86,9 +86,8 @@ const MINUTE_MS = 60_000
 const REFRESH_MARGIN_MS = 10 * MINUTE_MS
 /** The shortest time between two exchanges of one key. */
 const MIN_REFRESH_MS = 1000
-/** The lower limits of `refresh_in`: a part of the lifetime, and a time for lifetimes twice as long. */
+/** The lower limit of `refresh_in`, as a part of the lifetime. */
 const MIN_REFRESH_IN_SHARE = 1 / 10
-const MIN_REFRESH_IN_MS = MINUTE_MS
 /** A refresh may take this much longer than the exchange before it and still be in time. */
 const DURATION_TOLERANCE = 1.25
 const REFRESH_JITTER = 0.1
@@ -107,12 +106,8 @@ export function computeRefreshDelayMs(
   const desired =
     refreshInMs === undefined
       ? (lifetimeMs / 2) * (1 - REFRESH_JITTER + 2 * REFRESH_JITTER * random())
-      : Math.max(refreshInMs, minRefreshInMs(lifetimeMs)) * (1 + REFRESH_JITTER * random())
+      : Math.max(refreshInMs, lifetimeMs * MIN_REFRESH_IN_SHARE) * (1 + REFRESH_JITTER * random())
   const margin = lifetimeMs > 2 * REFRESH_MARGIN_MS ? REFRESH_MARGIN_MS : MIN_TTL_MS
   const latest = lifetimeMs - Math.max(margin, MIN_TTL_MS + DURATION_TOLERANCE * durationMs)
   return Math.max(MIN_REFRESH_MS, Math.min(desired, latest))
-}
-
-function minRefreshInMs(lifetimeMs: number): number {
-  return Math.max(lifetimeMs * MIN_REFRESH_IN_SHARE, Math.min(MIN_REFRESH_IN_MS, lifetimeMs / 2))
 }

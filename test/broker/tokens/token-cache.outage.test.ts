@@ -203,7 +203,7 @@ describe('while no token is cached', () => {
     const { entra, get } = setUp()
     entra.behave({ error: 'entra_unreachable' })
     await ask(get, VAULT)
-    await vi.advanceTimersByTimeAsync(3 * MINUTE_MS)
+    await vi.advanceTimersByTimeAsync(6 * MINUTE_MS)
     const count = entra.exchanges.length
     await vi.advanceTimersByTimeAsync(HOUR_MS)
     expect(entra.exchanges).toHaveLength(count)
