@@ -137,7 +137,7 @@ test('runs every client and mode, records replies without identifiers, and delet
   for (const identifier of [CLIENT, TENANT, SUBSCRIPTION, GROUP, 'eyJ']) {
     expect(record).not.toContain(identifier)
   }
-})
+}, 300_000)
 
 test('deletes the group after a command failed', async () => {
   const { code, output, isGroupLeft } = await runWithFakes({ FAIL: 'aks create' })

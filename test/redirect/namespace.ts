@@ -77,6 +77,8 @@ export async function podNetwork(address = '10.9.0.2'): Promise<PodNetwork> {
   ip('-n', node, 'address', 'add', '169.254.169.254/32', 'dev', 'eth0')
   for (const name of [pod, node]) {
     ip('-n', name, 'link', 'set', 'lo', 'up')
+    // A link-local address would appear some seconds later, after its duplicate address detection, and change the routes.
+    ip('-n', name, 'link', 'set', 'eth0', 'addrgenmode', 'none')
     ip('-n', name, 'link', 'set', 'eth0', 'up')
   }
   ip('-n', pod, 'route', 'add', 'default', 'via', '10.9.0.1')
