@@ -1,4 +1,5 @@
 /** The steps of the demo. Each one does something real, checks the result and prints it. */
+import assert from 'node:assert/strict'
 import { BILLING } from '../simulator/defaults.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { requestToken, type Sidecar } from './sidecar.ts'
@@ -26,7 +27,7 @@ export async function runSteps(parts: DemoParts): Promise<void> {
 async function getFirstToken({ simulator, fetchSecret, print }: DemoParts): Promise<void> {
   print('1. An application that knows only managed identities reads a secret from the vault.')
   const { value, tokenMs } = await fetchSecret()
-  expect(value === SECRET_VALUE, `the vault returned ${JSON.stringify(value)}`)
+  assert(value === SECRET_VALUE, `the vault returned ${JSON.stringify(value)}`)
   expectExchanges(simulator, 1)
   print(`   Its SDK, @azure/msal-node, requested a token for ${VAULT} from IMDS.`)
   print('   wimds sent the projected token to Entra ID, which validated it and issued a token.')
@@ -39,7 +40,7 @@ async function getCachedToken(parts: DemoParts): Promise<void> {
   print('2. The application restarts and requests the same token.')
   const { value } = await fetchSecret()
   const reply = await requestToken(sidecar, { resource: VAULT })
-  expect(value === SECRET_VALUE && reply.status === 200, `the sidecar answered ${reply.status}`)
+  assert(value === SECRET_VALUE && reply.status === 200, `the sidecar answered ${reply.status}`)
   expectExchanges(simulator, 1)
   print(`   → token from the cache after ${formatMs(reply.ms)}, no further exchange`)
 }
@@ -52,7 +53,7 @@ async function rotateKeys({ simulator, sidecar, print }: DemoParts): Promise<voi
   // From here on, Entra ID rejects the old projected token.
   simulator.issuer.retireOldKeys()
   const reply = await requestToken(sidecar, { resource: STORAGE })
-  expect(reply.status === 200, `the sidecar answered ${reply.status}: ${reply.error}`)
+  assert(reply.status === 200, `the sidecar answered ${reply.status}: ${reply.error}`)
   expectExchanges(simulator, 2)
   print(`   → token for ${STORAGE} after ${formatMs(reply.ms)}, with the new projected token`)
 }
@@ -61,8 +62,8 @@ async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void
   print('4. The application requests an identity without a federated credential for this pod.')
   print('   It gets no token, but an error that says why, and the fix:')
   const reply = await requestToken(sidecar, { resource: VAULT, client_id: BILLING.clientId })
-  expect(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
-  expect(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)
+  assert(reply.status >= 400, 'the sidecar returned a token of an identity that it must not use')
+  assert(reply.error.includes('AADSTS700213'), `the error has no AADSTS code: ${reply.error}`)
   const [rejection] = /^[^.]+/.exec(reply.error) ?? []
   const [, fix] = /Fix: ([^,;]+)/.exec(reply.error) ?? []
   print(`   → ${reply.status}: ${rejection}`)
@@ -71,11 +72,7 @@ async function requestWrongIdentity({ sidecar, print }: DemoParts): Promise<void
 
 function expectExchanges(simulator: Simulator, expected: number): void {
   const actual = simulator.exchanges()
-  expect(actual === expected, `Entra ID got ${actual} exchanges, expected ${expected}`)
-}
-
-function expect(isTrue: boolean, message: string): void {
-  if (!isTrue) throw new Error(message)
+  assert(actual === expected, `Entra ID got ${actual} exchanges, expected ${expected}`)
 }
 
 function formatMs(value: number): string {
