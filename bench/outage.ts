@@ -22,7 +22,7 @@ const UNTIL_REFRESH_FAILS_MS = 11_500
 
 interface Outage {
   readonly name: string
-  readonly begin: (simulator: Simulator) => Promise<void>
+  readonly begin: (simulator: Simulator) => Promise<unknown>
 }
 
 const OUTAGES: readonly Outage[] = [

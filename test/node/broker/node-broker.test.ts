@@ -243,7 +243,7 @@ test('an identities file is read by message, and again when it changes', async (
 /** Lets the exchanges of this test hang. */
 function hangExchanges(): void {
   cluster.simulator.faults.add({ kind: 'hang' })
-  onTestFinished(() => cluster.simulator.faults.clear())
+  onTestFinished(() => void cluster.simulator.faults.clear())
 }
 
 test('the exchanges of all pods share one limit', async () => {

@@ -16,7 +16,8 @@ interface ControlledParts {
   readonly rotateToken: (claims: ProjectedTokenClaims) => Promise<void>
 }
 
-type Route = (request: Request) => Promise<Response> | Response
+/** Returns the JSON of a 200, or another response. */
+type Route = (request: Request) => unknown
 
 /**
  * Wraps a handler with the control endpoints under `/simulator/`. They have no access control, return
@@ -28,28 +29,18 @@ type Route = (request: Request) => Promise<Response> | Response
  */
 export function withControl(next: Handler, controlled: ControlledParts): Handler {
   const { faults, log, directory, directorySchema, rotateToken } = controlled
-  const requests = () =>
-    createJsonResponse(200, { counters: log.counters(), requests: log.entries() })
+  const requests = () => ({ counters: log.counters(), requests: log.entries() })
   const routes: Readonly<Record<string, Route>> = {
-    'GET /simulator/faults': () => createJsonResponse(200, faults.list()),
-    'PUT /simulator/faults': acceptJson(FaultsSchema, (list) => {
-      faults.set(list)
-      return faults.list()
-    }),
-    'POST /simulator/faults': acceptJson(FaultsSchema, (list) => {
-      faults.add(...list)
-      return faults.list()
-    }),
-    'DELETE /simulator/faults': () => {
-      faults.clear()
-      return createJsonResponse(200, faults.list())
-    },
+    'GET /simulator/faults': faults.list,
+    'PUT /simulator/faults': acceptJson(FaultsSchema, faults.set),
+    'POST /simulator/faults': acceptJson(FaultsSchema, (list) => faults.add(...list)),
+    'DELETE /simulator/faults': faults.clear,
     'GET /simulator/requests': requests,
     'DELETE /simulator/requests': () => {
       log.clear()
       return requests()
     },
-    'GET /simulator/directory': () => createJsonResponse(200, directory),
+    'GET /simulator/directory': () => directory,
     'PUT /simulator/directory': acceptJson(directorySchema, (changed) =>
       Object.assign(directory, changed),
     ),
@@ -63,21 +54,21 @@ export function withControl(next: Handler, controlled: ControlledParts): Handler
     const { pathname } = new URL(request.url)
     if (!pathname.startsWith('/simulator/')) return next(request)
     const route = routes[`${request.method} ${pathname}`]
-    if (route) return route(request)
-    return createJsonResponse(404, { error: 'not found', endpoints: Object.keys(routes) })
+    if (!route) {
+      return createJsonResponse(404, { error: 'not found', endpoints: Object.keys(routes) })
+    }
+    const answer = await route(request)
+    return answer instanceof Response ? answer : createJsonResponse(200, answer)
   }
 }
 
 /** Creates a route that validates a JSON body (empty means `{}`) and answers 400 if it is invalid. */
 function acceptJson<T>(schema: z.ZodType<T>, apply: (body: T) => unknown): Route {
   return async (request) => {
-    const text = await request.text()
-    const json = parseJson(text === '' ? '{}' : text)
+    const json = parseJson((await request.text()) || '{}')
     if (json === undefined) return createJsonResponse(400, { error: 'the body is not JSON' })
     const { data, error } = schema.safeParse(json)
-    if (error !== undefined) {
-      return createJsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
-    }
-    return createJsonResponse(200, await apply(data))
+    if (error === undefined) return apply(data)
+    return createJsonResponse(400, { error: error.issues.map(formatIssue).join('; ') })
   }
 }

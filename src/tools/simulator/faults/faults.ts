@@ -77,28 +77,23 @@ type ChangeKind = (typeof CHANGES)[number]
 
 export type Faults = ReturnType<typeof createFaults>
 
-const parse = (faults: readonly FaultInput[]) =>
-  FaultsSchema.parse(faults).map((fault) => ({ fault, left: fault.times ?? Infinity }))
-
 /** Creates an empty list of faults. */
 export function createFaults() {
   let active: { fault: Fault; left: number }[] = []
+  /** Returns the remaining faults, with `times` as the number of requests left. */
+  const list = (): Fault[] =>
+    active.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left }))
+  /** Replaces all faults, and returns them. Throws a ZodError for an invalid one. */
+  const set = (faults: readonly FaultInput[]): Fault[] => {
+    active = FaultsSchema.parse(faults).map((fault) => ({ fault, left: fault.times ?? Infinity }))
+    return list()
+  }
 
   return {
-    /** Appends faults. Throws a ZodError for an invalid one. */
-    add(...faults: readonly FaultInput[]): void {
-      active = [...active, ...parse(faults)]
-    },
-    /** Replaces all faults. */
-    set(faults: readonly FaultInput[]): void {
-      active = parse(faults)
-    },
-    clear(): void {
-      active = []
-    },
-    /** Returns the remaining faults, with `times` as the number of requests left. */
-    list: (): Fault[] =>
-      active.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
+    list,
+    set,
+    add: (...faults: readonly FaultInput[]) => set([...list(), ...faults]),
+    clear: () => set([]),
     /** Returns the faults for one request and counts them as used. */
     take(target: FaultTarget, clientId: string | undefined): Effects {
       const effects: Record<string, Fault> = {}
