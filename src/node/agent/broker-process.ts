@@ -101,10 +101,10 @@ export class BrokerProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Lets it answer what it has received. Resolves when it has ended. */
-  async stop(): Promise<void> {
+  /** Lets it answer for so long what it has received. Resolves when it has ended. */
+  async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#child.kill('SIGTERM')
-    const timeout = setTimeout(() => this.kill('it did not end in time'), STOP_TIMEOUT_MS)
+    const timeout = setTimeout(() => this.kill('it did not end in time'), timeoutMs)
     await this.#ended.promise
     clearTimeout(timeout)
   }

@@ -66,10 +66,10 @@ export class Brokers {
     this.#brokers.get(this.#options.nameBroker(pod))?.close(pod.uid)
   }
 
-  /** Ends all brokers, which answer what they have received. */
-  async stop(): Promise<void> {
+  /** Ends all brokers, which answer what they have received; those that take longer are killed. */
+  async stop(timeoutMs?: number): Promise<void> {
     this.#isStopped = true
-    await Promise.all([...this.all(), ...this.#ending].map((broker) => broker.stop()))
+    await Promise.all([...this.all(), ...this.#ending].map((broker) => broker.stop(timeoutMs)))
   }
 
   #find(pod: RoutedPod): NamespaceBroker {

@@ -123,7 +123,7 @@ export class NamespaceBroker {
   assign(name: string, onIdle: () => void): void {
     this.#name = name
     this.#idle = setTimeout(() => {
-      if (this.#pods.size === 0) onIdle()
+      if (this.#isReady && this.#pods.size === 0) onIdle()
     }, this.#parts.idleMs ?? IDLE_MS)
   }
 
@@ -162,7 +162,7 @@ export class NamespaceBroker {
   }
 
   /** Closes all sockets and lets the broker answer what it has received. Resolves when it has ended. */
-  async stop(): Promise<void> {
+  async stop(timeoutMs?: number): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#restart)
     clearTimeout(this.#idle)
@@ -170,7 +170,7 @@ export class NamespaceBroker {
     this.#pods.clear()
     const reason = `the broker ${this.#name} has been ended`
     this.#ready.reject(new RouteFailure('broker_failed', reason))
-    await this.#process?.stop()
+    await this.#process?.stop(timeoutMs)
   }
 
   /** For how long the broker has been ready, has had no pod and has expected none, in milliseconds. */
@@ -259,7 +259,7 @@ export class NamespaceBroker {
   async #onMessage(child: BrokerProcess, message: BrokerMessage): Promise<void> {
     if (child !== this.#process) return
     if (message.type === 'ready') {
-      if (!this.#isReady) this.#idleSince = performance.now()
+      if (!this.#isReady) this.expect()
       this.#isReady = true
       this.#ready.resolve()
       this.#parts.onReady()

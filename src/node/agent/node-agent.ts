@@ -37,6 +37,8 @@ export { NODE_AGENT } from './agent-options.ts'
 const PROC = '/proc'
 const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
+/** Without another agent, all new connections of the node wait for this. */
+const LAST_ANSWERS_MS = 2000
 /** Within the grace period of the agent's pod, as is the end of the brokers. */
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
@@ -119,8 +121,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   const routed = reconciler.routed()
   reconciler.close()
-  if (!succession.close()) await agent.endRoutes(routed)
-  await brokers.stop()
+  const hasOther = succession.close()
+  if (!hasOther) await agent.endRoutes(routed)
+  await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)
   log.info('shutdown_complete')

@@ -202,6 +202,15 @@ test('a broker that hangs is replaced', async () => {
   expect(onEnd.mock.calls[0]?.[1]).toContain('it did not answer')
 })
 
+test('a broker that does not end in time is killed', async () => {
+  const script = `process.on('SIGTERM', () => {}); process.on('message', () => {}); process.send({ type: 'ready' })`
+  const { broker, onEnd } = startBroker({ script })
+  await broker.ready()
+  await broker.stop(100)
+  expect(onEnd).not.toHaveBeenCalled()
+  expect(broker.pid).toBeUndefined()
+})
+
 test('a broker that cannot be started now is started again', async () => {
   const { broker, onEnd } = startBroker({ failures: 1 })
   await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM'))
