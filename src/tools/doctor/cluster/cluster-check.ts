@@ -132,7 +132,7 @@ async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   if (missing.length === 0) return { ...passed(count), warnings }
   const fault = {
     code: 'pod_not_injected',
-    problem: `these pods are to have a sidecar and have none: ${list(missing)}`,
+    problem: `these pods should have a sidecar, but have none: ${list(missing)}`,
     fix: 'create them again (kubectl rollout restart), since the webhook injects pods when they are created',
   } as const
   return { ...failed(fault, count), warnings }
