@@ -9,6 +9,7 @@ export interface Sighting {
   /** Empty if the client sends no version. */
   readonly version: string
   readonly requests: number
+  /** In ISO 8601; empty if it is not known. */
   readonly lastSeenAt: string
 }
 
@@ -22,21 +23,20 @@ export interface ReportRow extends Sighting {
   readonly advice: string
 }
 
-/** Creates one row for each workload, client and version: replicas are one workload. */
+/** Creates one row for each workload, client and version that was seen: replicas are one workload. */
 export function createRows(sightings: readonly Sighting[]): ReportRow[] {
-  const merged = new Map<string, Sighting>()
-  for (const sighting of sightings) {
-    const { workload, client, version, requests, lastSeenAt } = sighting
-    const key = JSON.stringify([workload, client, version])
-    const known = merged.get(key)
-    merged.set(key, {
-      ...sighting,
-      requests: requests + (known?.requests ?? 0),
-      lastSeenAt:
-        known !== undefined && known.lastSeenAt > lastSeenAt ? known.lastSeenAt : lastSeenAt,
-    })
-  }
-  return [...merged.values()]
+  const groups = Map.groupBy(sightings, ({ workload, client, version }) =>
+    JSON.stringify([workload, client, version]),
+  )
+  return [...groups.values()]
+    .map((group) =>
+      group.reduce((sum, next) => ({
+        ...sum,
+        requests: sum.requests + next.requests,
+        lastSeenAt: sum.lastSeenAt > next.lastSeenAt ? sum.lastSeenAt : next.lastSeenAt,
+      })),
+    )
+    .filter(({ lastSeenAt }) => lastSeenAt !== '')
     .map(addAdvice)
     .toSorted((a, b) => a.workload.localeCompare(b.workload) || b.requests - a.requests)
 }

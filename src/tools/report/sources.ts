@@ -54,23 +54,19 @@ const SIDECAR_FIXES: Fixes = {
   format: `give the URL of a sidecar's admin port, by default http://127.0.0.1:${DEFAULT_ADMIN_PORT}, or of the node agent with a pod: http://127.0.0.1:9441/?pod=NAMESPACE/POD`,
 }
 
-const Vector = z.object({
-  data: z.object({
-    result: z.array(
-      z.object({
-        metric: z.record(z.string(), z.string()),
-        value: z.tuple([z.number(), z.string()]),
-      }),
-    ),
-  }),
+const Sample = z.object({
+  metric: z.record(z.string(), z.string()),
+  value: z.tuple([z.number(), z.string()]),
 })
+type Sample = z.infer<typeof Sample>
+
+const Vector = z.object({ data: z.object({ result: z.array(Sample) }) })
 
 /**
  * The labels of one client of a sidecar, or of a service account whose pods a broker answers; `workload` only if the
  * scrape configuration adds it.
  */
-const LABELS = ['namespace', 'workload', 'service_account', 'pod', 'instance', 'client', 'version']
-const BY = `by (${LABELS.join(', ')})`
+const BY = 'by (namespace, workload, service_account, pod, instance, client, version)'
 
 /**
  * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
@@ -95,18 +91,14 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
     `max ${BY} (max_over_time(wimds_client_last_seen_timestamp_seconds[${since}]))`,
   )
   const requests = await query(`sum ${BY} (increase(wimds_client_requests_total[${since}]))`)
-  const counts = new Map(
-    requests.map(({ metric, value }) => [formatSeriesKey(metric), parseSample(value)]),
-  )
-  const sightings = lastSeen.flatMap(({ metric, value }) => {
-    const lastSeenAt = new Date((parseSample(value) ?? NaN) * 1000)
-    if (Number.isNaN(lastSeenAt.getTime())) return []
-    const client = metric['client'] ?? ''
-    const version = metric['version'] ?? ''
-    const count = Math.round(counts.get(formatSeriesKey(metric)) ?? 0)
-    const seen = { client, version, requests: count, lastSeenAt: lastSeenAt.toISOString() }
-    return [{ workload: formatSeriesWorkload(metric), ...seen }]
-  })
+  // The rows of the report merge both.
+  const sightings = [
+    ...lastSeen.map((sample) => ({ ...readClient(sample), lastSeenAt: parseTime(sample.value) })),
+    ...requests.map((sample) => ({
+      ...readClient(sample),
+      requests: Math.round(parseSample(sample.value) ?? 0),
+    })),
+  ]
   return { sightings, scope: `${formatCount(sidecars)} in the last ${since}` }
 }
 
@@ -118,19 +110,18 @@ function parseSample([, text]: readonly [unknown, string]): number | undefined {
   return Number.isFinite(value) ? value : undefined
 }
 
-function formatSeriesWorkload({
-  namespace,
-  workload,
-  service_account: serviceAccount,
-  pod,
-  instance,
-}: Record<string, string>): string {
-  const name = serviceAccount ?? workload ?? pod ?? instance ?? 'unknown'
-  return namespace === undefined ? name : `${namespace}/${name}`
+/** Formats a sample of seconds as ISO 8601; empty if it is no time. */
+function parseTime(value: readonly [unknown, string]): string {
+  const time = new Date((parseSample(value) ?? NaN) * 1000)
+  return Number.isNaN(time.getTime()) ? '' : time.toISOString()
 }
 
-function formatSeriesKey(metric: Record<string, string>): string {
-  return JSON.stringify(LABELS.map((name) => metric[name]))
+function readClient({ metric }: Sample): Sighting {
+  const { namespace, service_account: account, workload, pod, instance } = metric
+  const { client = '', version = '' } = metric
+  const name = account ?? workload ?? pod ?? instance ?? 'unknown'
+  const path = namespace === undefined ? name : `${namespace}/${name}`
+  return { workload: path, client, version, requests: 0, lastSeenAt: '' }
 }
 
 const PROMETHEUS_FIXES: Fixes = {
