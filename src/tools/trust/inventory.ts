@@ -22,16 +22,14 @@ const Guid = z.pipe(
   z.transform((text: string) => text.toLowerCase()),
 )
 
+const ResourceId = z.pipe(
+  z.string().check(z.refine((text) => parseManagedIdentityId(text) !== undefined)),
+  z.transform(parseManagedIdentityId),
+)
+
 const ManagedIdentity = z.pipe(
-  z.object({
-    clientId: Guid,
-    id: z.string().check(z.refine((text) => parseManagedIdentityId(text) !== undefined)),
-  }),
-  z.transform(({ id, ...identity }): KnownIdentity => ({
-    ...identity,
-    kind: 'managed-identity',
-    id: parseManagedIdentityId(id),
-  })),
+  z.object({ clientId: Guid, id: ResourceId }),
+  z.transform((identity): KnownIdentity => ({ ...identity, kind: 'managed-identity' })),
 )
 
 const Application = z.pipe(
@@ -39,27 +37,19 @@ const Application = z.pipe(
   z.transform(({ appId }): KnownIdentity => ({ clientId: appId, kind: 'application' })),
 )
 
-const ListedIdentity = z.union([ManagedIdentity, Application])
+const ListedIdentities = z.array(z.union([ManagedIdentity, Application]))
 
-/** Parses the output of `az identity list` or `az ad app list`. Adds a problem for a file or an element of another kind. */
+/** Parses the output of `az identity list` or `az ad app list`. Adds a problem for another document. */
 export function parseIdentityList(
   { name, source }: ManifestFile,
   problems: string[],
 ): KnownIdentity[] {
-  const items = z.array(z.unknown()).safeParse(parseJson(source)).data
-  if (items === undefined) {
-    problems.push(
-      `${name}: is not the output of az identity list or az ad app list with -o json. Fix: az identity list -o json > ${quoteForShell(name)}`,
-    )
-  }
-  return (items ?? []).flatMap((item, index) => {
-    const known = ListedIdentity.safeParse(item).data
-    if (known !== undefined) return [known]
-    problems.push(
-      `${name}: element ${index} has neither the clientId and id of a managed identity nor the appId of an application. Fix: pass the output of az identity list or az ad app list as it is`,
-    )
-    return []
-  })
+  const identities = ListedIdentities.safeParse(parseJson(source)).data
+  if (identities !== undefined) return identities
+  problems.push(
+    `${name}: is not the output of az identity list or az ad app list with -o json, whose elements have a clientId and id, or an appId. Fix: az identity list -o json > ${quoteForShell(name)}`,
+  )
+  return []
 }
 
 const Credential = z.object({

@@ -42,13 +42,16 @@ test('reads az identity list and az ad app list', () => {
 })
 
 test.each([
-  [{ not: 'a list' }, 'is not the output of az identity list'],
-  [[{ clientId: 'x' }], 'element 0 has neither the clientId and id of a managed identity'],
-  [[MANAGED, { name: 'x' }], 'element 1 has neither .* nor the appId of an application'],
-  [[{ ...MANAGED, id: '/x' }], 'element 0 has neither '],
-])('rejects another list of identities: %j', (content, problem) => {
-  const { problems } = parse(parseIdentityList, content)
-  expect(problems).toEqual([expect.stringMatching(`^list\\.json: ${problem}.*Fix: `)])
+  ['a document that is no list', { not: 'a list' }],
+  ['a client id that is no GUID', [{ ...MANAGED, clientId: 'x' }]],
+  ['an element of another kind', [MANAGED, { name: 'x' }]],
+  ['another resource id', [{ ...MANAGED, id: '/x' }]],
+])('rejects %s as a list of identities', (_, content) => {
+  const { result, problems } = parse(parseIdentityList, content)
+  expect(result).toEqual([])
+  expect(problems).toEqual([
+    expect.stringMatching(/^list\.json: is not the output of az identity list .* Fix: /),
+  ])
 })
 
 const CREDENTIAL = {
