@@ -105,6 +105,5 @@ function createCommands(
   if (identity.assertionFrom === undefined) {
     if (findTokenProxy(identity, exchange, assertion) !== undefined) return []
   } else if (claims.subject === assertion.subject) return []
-  const hasOwnAudience = exchange.audience !== undefined
-  return createCredentialCommands({ code, identity, claims, hasOwnAudience })
+  return createCredentialCommands(code, identity, claims)
 }

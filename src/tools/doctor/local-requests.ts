@@ -45,7 +45,6 @@ const Status = z.pick(StatusSchema, {
   assertions: true,
   tokens: true,
   failedRequests: true,
-  settings: true,
 })
 export type ReportedStatus = z.infer<typeof Status>
 

@@ -13,11 +13,10 @@ interface RouteOptions {
   readonly hasPassThrough: boolean
   /** The state of the sidecar's /readyz; undefined if it does not listen. */
   readonly instanceId: string | undefined
-  /** The metadata address; only tests have another. */
+  /** The metadata address and the time limit; only tests have others. */
   readonly origin?: string
+  readonly timeoutMs?: number
 }
-
-const TIMEOUT_MS = 2000
 
 /** Sends nothing in mode env, where the route is not needed. */
 export async function checkRoute(options: RouteOptions): Promise<Finding> {
@@ -31,11 +30,11 @@ const Readiness = z.object({ instanceId: z.string() })
  * service acts on. Each process draws its id at random.
  */
 async function judgeRoute(options: RouteOptions): Promise<Outcome> {
-  const { mode, hasPassThrough, instanceId, origin = METADATA_ORIGIN } = options
+  const { mode, hasPassThrough, instanceId, origin = METADATA_ORIGIN, timeoutMs = 2000 } = options
   if (mode === 'env') {
     return notNeeded('not needed in mode env, in which applications find the sidecar by variables')
   }
-  const request = { headers: { Metadata: 'true' }, timeoutMs: TIMEOUT_MS }
+  const request = { headers: { Metadata: 'true' }, timeoutMs }
   const reply = await getLocal(`${origin}/readyz`, Readiness, request)
   if (reply.data !== undefined && reply.data.instanceId === instanceId) {
     return passed('reaches this sidecar')

@@ -1,9 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import {
-  createCredentialCommands,
-  hasUnexpectedAudience,
-} from '../../../src/tools/doctor/credential-commands.ts'
+import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
@@ -17,12 +14,17 @@ const NOT_FOUND = {
   code: 'federated_credential_not_found',
   identity: IDENTITY,
   claims: CLAIMS,
-  hasOwnAudience: false,
 }
 const MISMATCH = { ...NOT_FOUND, code: 'federated_credential_mismatch' }
 
-const commandsOf = (rejected: Parameters<typeof createCredentialCommands>[0]) =>
-  createCredentialCommands(rejected).map(({ command }) => command)
+interface Rejected {
+  readonly code: string
+  readonly identity: Parameters<typeof createCredentialCommands>[1]
+  readonly claims: Parameters<typeof createCredentialCommands>[2]
+}
+
+const commandsOf = ({ code, identity, claims }: Rejected) =>
+  createCredentialCommands(code, identity, claims).map(({ command }) => command)
 
 const FIND = /^az identity list .*clientId=='1{8}-/
 const FLAGS =
@@ -63,14 +65,13 @@ test('quotes hostile values for the shell', () => {
   const claims = {
     issuer: 'https://x/\'; echo "$(id)" `id`',
     subject: 'system:serviceaccount:shop:orders --identity-name other',
-    audience: ['api://x --output json'],
+    audience: CLAIMS.audience,
   }
   const identity = { name: 'orders', clientId: `1' || "$(reboot)` }
   const [managedIdentity = '', application = '', ...others] = commandsOf({
     ...NOT_FOUND,
     identity,
     claims,
-    hasOwnAudience: true,
   })
   expect(others).toEqual([])
   const { issuer, subject, audience } = claims
@@ -86,13 +87,3 @@ function shellWords(command: string): string[] {
   const script = `az() { printf '%s\\0' "$@"; }\n${command}`
   return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)
 }
-
-test.each([
-  [['api://AzureADTokenExchange'], false],
-  [['api://AzureADTokenExchangeChina'], false],
-  [['api://AzureADTokenExchange', 'another'], true],
-  [['https://kubernetes.default.svc'], true],
-  [[], true],
-])('hasUnexpectedAudience returns for %j: %s', (audience, expected) => {
-  expect(hasUnexpectedAudience({ audience })).toBe(expected)
-})

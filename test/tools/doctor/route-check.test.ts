@@ -16,9 +16,11 @@ const { instanceId }: { instanceId: string } = JSON.parse(
 
 type Options = Parameters<typeof checkRoute>[0]
 
+const PARTS = { hasPassThrough: false, timeoutMs: 60_000 }
+
 /** Checks the route to this sidecar in mode loopback, unless the options say otherwise. */
 const check = (options: Partial<Options>) =>
-  checkRoute({ hasPassThrough: false, mode: 'loopback', instanceId, origin, ...options })
+  checkRoute({ ...PARTS, mode: 'loopback', instanceId, origin, ...options })
 
 const originOf = ({ port }: { readonly port: number }) => `http://127.0.0.1:${port}`
 
@@ -78,6 +80,9 @@ test.each([
 ])('fails if %s', async (_, target) => {
   await using silent = await listening(createServer(() => {}))
   const failure = { code: 'route_missing' }
-  const report = await check({ origin: target === 'silent' ? originOf(silent) : target })
+  const report =
+    target === 'silent'
+      ? await check({ origin: originOf(silent), timeoutMs: 100 })
+      : await check({ origin: target })
   expect(report).toMatchObject({ status: 'failed', failure })
 })

@@ -57,17 +57,6 @@ describe('the commands of the credential', () => {
   ])('are left out for %s projected tokens', (_, overrides) => {
     expect(commandsWith(overrides)).toBeUndefined()
   })
-
-  test('have an unusual audience if it is configured', () => {
-    const setting = { name: 'WIMDS_AUDIENCE', value: 'vault', source: 'environment' } as const
-    const unusual = assertions.map(({ claims, ...assertion }) => ({
-      ...assertion,
-      ...(claims && { claims: { ...claims, audience: ['vault'] } }),
-    }))
-    expect(commandsWith({ assertions: unusual })).toBeUndefined()
-    const commands = commandsWith({ assertions: unusual, settings: [setting] })
-    expect(commands?.[1]?.command).toContain('--audiences vault')
-  })
 })
 
 test('a refresh that fails says until when the cached token is served', () => {
