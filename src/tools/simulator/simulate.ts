@@ -34,12 +34,10 @@ const ADDRESS_FIX = 'choose another address by --listen, --issuer-listen or --va
 
 /** Returns true if an address cannot be bound, or its name cannot be resolved. */
 function isOfAddress(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'syscall' in error &&
-    (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
-  )
+  return error instanceof Error && 'syscall' in error && ADDRESS_CALLS.has(error.syscall)
 }
+
+const ADDRESS_CALLS: ReadonlySet<unknown> = new Set(['listen', 'getaddrinfo'])
 
 async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
   await using simulator = await createSimulator(options)
@@ -49,11 +47,8 @@ async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
   )
   const rotation = setInterval(() => {
     simulator.rotateToken().catch((error: unknown) => {
-      printError(
-        io,
-        'wimds simulate',
-        `rotating the projected token failed: ${errorMessage(error)}`,
-      )
+      const problem = `rotating the projected token failed: ${errorMessage(error)}`
+      printError(io, 'wimds simulate', problem)
     })
   }, everySeconds * 1000)
   const envFile = join(simulator.caFile, '..', ENV_FILE)

@@ -4,7 +4,6 @@ import { createSecureContext } from 'node:tls'
 import { address } from '../../broker/config/parsers.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
-import { scrub } from '../../lib/scrub.ts'
 import { type CommandDeclaration, type Flags, parseSettingFlag } from '../../lib/args.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
@@ -124,7 +123,7 @@ async function collectErrors<T>(
     return await read()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    problems.push(...error.problems.map((problem) => scrub(formatProblem(problem))))
+    problems.push(...error.problems.map(formatProblem))
     return undefined
   }
 }
