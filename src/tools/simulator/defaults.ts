@@ -1,5 +1,4 @@
 /** The ids of the default directory, and the default secrets: one tenant, three applications, one secret. */
-import type { VaultSecret } from './vault/vault.ts'
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 
@@ -21,6 +20,6 @@ export const REPORTS = {
   objectId: '88888888-8888-4888-8888-888888888888',
 } as const
 
-export const DEFAULT_SECRETS: Readonly<Record<string, VaultSecret>> = {
+export const DEFAULT_SECRETS = {
   'database-password': { value: 'correct-horse', allowedClientIds: [ORDERS.clientId] },
 }
