@@ -59,7 +59,6 @@ export interface Broker {
 /** Creates the broker. It reads no projected token and opens no connection yet. */
 export function createBroker(sources: BrokerSources): Broker {
   const { config, readAssertion, log } = sources
-  const { exchange } = config
   // A reload replaces them.
   let current = config
   const identities = describeIdentities(config)

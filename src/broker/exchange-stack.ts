@@ -5,9 +5,9 @@
 import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
-import { poolAttempts } from './tokens/attempts.ts'
+import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
 import { systemClock } from './tokens/lifetime.ts'
-import { createAttemptBudget, countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
+import { countWaiting, createExchangeLimit } from './tokens/exchange-limit.ts'
 import { IdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
 

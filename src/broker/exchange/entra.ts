@@ -46,9 +46,8 @@ export function createEntraExchange(options: ExchangeOptions): Attempt {
 }
 
 async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken> {
-  const { failures, limit = (work) => work(), signal } = parts
+  const { failures, limit = (work) => work() } = parts
   const { identity, isBackground: isUrgent = false } = request
-  requireTime(signal)
   failures?.requireUnthrottled(identity)
   const managed = await obtainManagedToken(request, parts)
   const permit = { isUrgent, key: createIdentityKey(identity) }

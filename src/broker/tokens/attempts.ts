@@ -5,7 +5,6 @@
 import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Clock } from './lifetime.ts'
-import type { AttemptBudget } from './exchange-limit.ts'
 import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
 import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
 
@@ -13,7 +12,8 @@ interface PoolOptions {
   readonly clock: Pick<Clock, 'monotonic'>
   /** How long a caller waits, in milliseconds: the last attempt starts in time to end within it. */
   readonly timeoutMs: number
-  readonly budget: AttemptBudget
+  /** Takes an extra attempt; returns false if none is left. */
+  readonly budget: () => boolean
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
 }
@@ -38,6 +38,21 @@ export function poolAttempts(attempt: Attempt, options: PoolOptions): TokenSourc
     request.isBackground === true
       ? attempt(request, signal, () => {})
       : new Pool(attempt, { ...options, request, signal, onAnswer }).token
+}
+
+/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
+const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
+
+/** Creates the budget of a process: a function that takes an extra attempt, and returns false if none is left. */
+export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): () => boolean {
+  let spentAt: readonly number[] = []
+  return () => {
+    const now = clock.monotonic()
+    spentAt = spentAt.filter((at) => at > now - 60_000)
+    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
+    spentAt = [...spentAt, now]
+    return true
+  }
 }
 
 interface Running {

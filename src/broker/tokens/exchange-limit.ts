@@ -1,10 +1,6 @@
-/**
- * How much a process asks of Entra ID: how many POSTs run at the same time, where those in the background do not wait behind
- * those for callers; and how many attempts are extra ones.
- */
+/** How many POSTs run at the same time. Those in the background do not wait behind those for callers. */
 import { BrokerError } from '../../lib/errors.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
-import type { Clock } from './lifetime.ts'
 
 /**
  * Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is
@@ -54,22 +50,4 @@ export function createOverloadedError(reason: string, setting: string): BrokerEr
     fix: `retry, or raise ${setting}`,
     retryAfterMs: 1000,
   })
-}
-
-/** Takes an extra attempt; returns false if none is left. */
-export type AttemptBudget = () => boolean
-
-/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
-const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
-
-/** Creates the budget of extra attempts of a process. */
-export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): AttemptBudget {
-  let spentAt: readonly number[] = []
-  return () => {
-    const now = clock.monotonic()
-    spentAt = spentAt.filter((at) => at > now - 60_000)
-    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
-    spentAt = [...spentAt, now]
-    return true
-  }
 }

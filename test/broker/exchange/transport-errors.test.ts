@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
-import { sendRequest } from '../../../src/lib/undici.ts'
+import { sendRequest } from '../../../src/lib/send-request.ts'
 import { Agent } from '../../../src/lib/undici.ts'
 import { listening } from '../../fixtures/listening.ts'
 

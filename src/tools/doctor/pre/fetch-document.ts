@@ -9,7 +9,7 @@ import { usesProxy } from '../connectivity.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
-import { sendRequest } from '../../../lib/undici.ts'
+import { sendRequest } from '../../../lib/send-request.ts'
 
 /** Fetches a JSON document of this schema. Throws an error whose message is the reason if it cannot be used. */
 export type FetchDocument = <T>(url: URL, schema: z.ZodMiniType<T>) => Promise<T>
