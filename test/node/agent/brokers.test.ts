@@ -83,6 +83,13 @@ test('a pod of one namespace too many is refused, until a broker has ended that 
   await brokers.prepare(podOf('b'))
 })
 
+test('a broker that starts for longer than one may be idle is not ended', async () => {
+  const script = `setTimeout(() => { ${PROGRAM} }, 500)`
+  const { brokers } = setUp({ maxBrokers: 1, idleMs: 100, script })
+  await expect(brokers.prepare(podOf('a'))).resolves.toBeUndefined()
+  await vi.waitUntil(() => brokers.all().length === 0, { timeout: 60_000 })
+})
+
 test('a broker that is still starting for its pod makes no room for another namespace', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())

@@ -42,6 +42,7 @@ interface BrokerOptions {
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly beforeStart?: () => Promise<void>
+  readonly readFile?: () => Promise<{ readonly text: string }>
   readonly program?: string
   readonly script?: string
 }
@@ -58,6 +59,7 @@ function startBroker(options: BrokerOptions = {}) {
   const pids: number[] = []
   const broker = new NamespaceBroker({
     beforeStart: async () => {},
+    readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     ...options,
     start: () => {
       if (failures-- > 0) throw new Error('spawn ENOMEM')
@@ -73,7 +75,6 @@ function startBroker(options: BrokerOptions = {}) {
     onReady: () => {},
     write,
     keysOf: () => undefined,
-    readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     onServing,
     onRefused,
     onEnd,
@@ -128,6 +129,21 @@ test('a broker that ends is replaced, and connections wait for the next one', as
   await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
   expect(onEnd).toHaveBeenLastCalledWith(pods, expect.stringContaining('ended with 7'), 2)
   expect(await ask(url)).toBe(`app by ${pids[2]}`)
+})
+
+test('a broker that ends while a file is read for it, without an end, is replaced', async () => {
+  const readFile = vi.fn<() => Promise<never>>(() => new Promise(() => {}))
+  const { socket, url } = await openPort()
+  const { broker, onServing, pids } = startBroker({ readFile })
+  const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
+  broker.serve(routedPod({ env }), socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  const asked = ask(url).catch(() => {})
+  await vi.waitUntil(() => readFile.mock.calls.length === 1, { timeout: 60_000 })
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
+  await asked
+  expect(pids).toHaveLength(2)
 })
 
 test('closes the socket of a pod that has ended, and says which settings the broker refuses', async () => {
