@@ -9,18 +9,12 @@ const Secret = z.object({
   data: Strings,
 })
 
-/** The names of the objects that the replicas share. */
-interface CertificateNames {
-  readonly namespace: string
-  readonly secret: string
-  readonly configuration: string
-}
-
-/** Creates the store. The Secret is deleted together with the configuration. */
+/** Creates the store. The Secret is deleted together with the configuration of that name. */
 export function createCertificateStore(
   api: ApiServer,
-  { namespace, secret: name, configuration }: CertificateNames,
+  { namespace, name: configuration }: { readonly namespace: string; readonly name: string },
 ): CertificateStore {
+  const name = `${configuration}-tls`
   const title = `the Secret ${namespace}/${name}`
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 

@@ -42,17 +42,9 @@ export const WEBHOOK = {
       group: 'Its own certificate, which the replicas share in a Secret',
       help: 'namespace of the Service and the Secret (default wimds)',
     },
-    service: {
+    name: {
       value: 'NAME',
-      help: 'the Service that the API server calls (default wimds-webhook)',
-    },
-    secret: {
-      value: 'NAME',
-      help: 'the Secret for the certificate (default wimds-webhook-tls)',
-    },
-    configuration: {
-      value: 'NAME',
-      help: 'the MutatingWebhookConfiguration to write the CA into (default wimds)',
+      help: 'the Service that the API server calls, and the MutatingWebhookConfiguration to write the CA into; the Secret is NAME-tls (default wimds)',
     },
     'certificate-lifetime': {
       value: 'DURATION',
@@ -131,7 +123,7 @@ const DRAIN = duration({ max: '1h' })
 /** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
 const LIFETIME = duration({ min: '1m', max: '87600h' })
 const DEFAULT_LIFETIME_MS = 90 * 86_400_000
-const OWN_CERTIFICATE_FLAGS = ['secret', 'configuration', 'certificate-lifetime'] as const
+const OWN_CERTIFICATE_FLAGS = ['name', 'certificate-lifetime'] as const
 
 function parseCertificate(flags: WebhookFlags, problems: string[]) {
   const directory = flags.value('cert-dir')
@@ -143,9 +135,7 @@ function parseCertificate(flags: WebhookFlags, problems: string[]) {
   return {
     kind: 'own' as const,
     namespace: flags.value('namespace') ?? 'wimds',
-    service: flags.value('service') ?? 'wimds-webhook',
-    secret: flags.value('secret') ?? 'wimds-webhook-tls',
-    configuration: flags.value('configuration') ?? 'wimds',
+    name: flags.value('name') ?? 'wimds',
     lifetimeMs:
       parseSettingFlag(flags, 'certificate-lifetime', LIFETIME, problems) ?? DEFAULT_LIFETIME_MS,
   }

@@ -138,12 +138,12 @@ function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer
   if (certificate.kind === 'mounted') {
     return { getCertificate: () => readMountedCertificate(certificate.directory) }
   }
-  const { namespace, service, lifetimeMs } = certificate
+  const { namespace, name, lifetimeMs } = certificate
   const store = createCertificateStore(api, certificate)
-  const names = [`${service}.${namespace}.svc`]
+  const names = [`${name}.${namespace}.svc`]
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
       ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
-    publishCa: (caPem: string) => publishCa(api, certificate.configuration, caPem),
+    publishCa: (caPem: string) => publishCa(api, name, caPem),
   }
 }

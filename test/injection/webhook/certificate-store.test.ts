@@ -26,8 +26,7 @@ const MATERIAL = { certPem: 'c', keyPem: 'k', caPem: 'a' }
 const connect = () =>
   createCertificateStore(connectToApiServer(calls.signal), {
     namespace: 'wimds',
-    secret: 'wimds-webhook-tls',
-    configuration: 'wimds',
+    name: 'wimds',
   })
 
 describe('the certificate store', () => {
@@ -53,7 +52,7 @@ describe('the certificate store', () => {
     await connect().write(MATERIAL, undefined)
     const owner = { kind: 'MutatingWebhookConfiguration', name: 'wimds', uid: CONFIGURATION_UID }
     expect(JSON.parse(created)).toMatchObject({
-      metadata: { name: 'wimds-webhook-tls', ownerReferences: [owner] },
+      metadata: { name: 'wimds-tls', ownerReferences: [owner] },
     })
   })
 

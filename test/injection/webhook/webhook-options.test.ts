@@ -9,7 +9,7 @@ test('creates its own certificate by default, and injects as wimds inject does',
     listen: { host: '::', port: 8443 },
     adminListen: { host: '::', port: 9440 },
     drainMs: 5000,
-    certificate: { kind: 'own', service: 'wimds-webhook', lifetimeMs: 90 * 86_400_000 },
+    certificate: { kind: 'own', name: 'wimds', lifetimeMs: 90 * 86_400_000 },
     settings: {
       mode: 'loopback',
       allowedModes: ['env', 'loopback', 'nft', 'node'],
@@ -81,7 +81,7 @@ test('reports all problems of the flags', async () => {
     '--memory-request=1Gi',
     '--memory-limit=128Mi',
     '--cert-dir=/tls',
-    '--secret=s',
+    '--name=s',
     'now',
   ]
   await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
@@ -94,7 +94,7 @@ test('reports all problems of the flags', async () => {
     '--image-registry must be of the form HOST[:PORT][/PATH], such as example.azurecr.io, not "https://r.example/"',
     '--cpu-request must be a quantity such as 100m or 64Mi, not "much"',
     'the memory request 1Gi is above its limit 128Mi',
-    '--secret has no effect with --cert-dir',
+    '--name has no effect with --cert-dir',
   ]) {
     await expect(webhook(flags, captureIo())).rejects.toThrow(reason)
   }

@@ -121,9 +121,7 @@ test('serves after an API server that failed at first', async () => {
   })
   const { log, exit } = startWebhook()
   await expect.poll(log).toContain('"certificate_loaded"')
-  expect(log()).toContain(
-    'cannot read the Secret wimds/wimds-webhook-tls: the API server answered 500',
-  )
+  expect(log()).toContain('cannot read the Secret wimds/wimds-tls: the API server answered 500')
   shutdown.abort()
   expect(await exit).toBe(0)
 })
