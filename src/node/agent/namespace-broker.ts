@@ -32,6 +32,8 @@ export interface BrokerParts {
   readonly write: (line: string) => void
   /** Called when a process takes pods. */
   readonly onReady: () => void
+  /** Called when the broker fetches the tokens of a pod, which an earlier agent serves until then. */
+  readonly onFetching: (pod: RoutedPod) => void
   /** Called when the broker answers on the socket of a pod. */
   readonly onServing: (pod: RoutedPod) => void
   /** Called when the broker does not serve a pod. */
@@ -271,9 +273,7 @@ export class NamespaceBroker {
       const { id, path } = message
       const result = pod === undefined ? { code: 'ENOENT' } : await this.#parts.readFile(pod, path)
       await child.send({ type: 'file', id, ...result })
-    } else if (message.type === 'fetching') {
-      if (this.#awaited?.uid === message.uid) this.#awaited.resolve()
-    } else if (message.type === 'serving' || message.type === 'failed') {
+    } else if (message.type !== 'pong' && message.type !== 'answer') {
       this.#onAnswer(child, message)
     }
   }
@@ -281,14 +281,15 @@ export class NamespaceBroker {
   /** Takes answers for a pod until one says that it is served: others would be counted again. */
   #onAnswer(
     child: BrokerProcess,
-    message: Extract<BrokerMessage, { type: 'serving' | 'failed' }>,
+    message: Extract<BrokerMessage, { type: 'fetching' | 'serving' | 'failed' }>,
   ): void {
     const { uid, type } = message
     const served = this.#pods.get(uid)
     if (served?.sentTo !== child || served.isServing) return
     if (this.#awaited?.uid === uid) this.#awaited.resolve()
     served.isServing = type === 'serving'
-    if (type === 'serving') this.#parts.onServing(served.pod)
+    if (type === 'fetching') this.#parts.onFetching(served.pod)
+    else if (type === 'serving') this.#parts.onServing(served.pod)
     else this.#parts.onRefused(served.pod, cut(formatProblem(message)))
   }
 

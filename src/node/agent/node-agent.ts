@@ -214,6 +214,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     readFile: (pod, path) => files.read(pod, path),
     write: (line) => out.write(line),
     onReady: () => (proof.isGiven = true),
+    onFetching: (pod) => reconciler.onFetching(pod.uid),
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)
       reconciler.onServing(pod.uid)

@@ -20,8 +20,8 @@ interface Entry {
   pendingSince: number
   /** The route of the pod; undefined if it has none. */
   route: Route | undefined
-  /** The broker's answer: it serves the pod, or why not; undefined if there is none yet. */
-  answer: 'serving' | RouteFailure | undefined
+  /** The broker's answer: it serves the pod, fetches its tokens, or says why not; undefined if there is none yet. */
+  answer: 'serving' | 'fetching' | RouteFailure | undefined
   /** True while an attempt runs, or waits for its turn. */
   isScheduled: boolean
   failures: number
@@ -113,6 +113,12 @@ export class Reconciler {
     if (entry !== undefined) entry.answer = 'serving'
   }
 
+  /** Records that the broker fetches the tokens of the earlier agent, which serves the pod until then. */
+  onFetching(uid: string): void {
+    const entry = this.#entries.get(uid)
+    if (entry !== undefined) entry.answer = 'fetching'
+  }
+
   /** Records why the broker does not serve the pod, and reports it again and again, like a failed attempt. */
   onRefused(uid: string, problem: string): void {
     const entry = this.#entries.get(uid)
@@ -155,7 +161,7 @@ export class Reconciler {
   longestPendingMs(): number {
     const pending = [...this.#entries.values()].filter(isPending)
     const times = pending
-      .filter(({ pod }) => pod.hasAddress)
+      .filter(({ pod, answer }) => pod.hasAddress && answer !== 'fetching')
       .map(({ pod }) => this.pendingMs(pod.uid))
     return Math.max(0, ...times)
   }
@@ -164,7 +170,9 @@ export class Reconciler {
   isSettled(): boolean {
     return [...this.#entries.values()].every(
       ({ answer, failures, polls, error }) =>
-        answer !== undefined || polls > 0 || (failures > 0 && !isOfAgent(error)),
+        (answer !== undefined && answer !== 'fetching') ||
+        polls > 0 ||
+        (failures > 0 && !isOfAgent(error)),
     )
   }
 

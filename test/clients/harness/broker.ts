@@ -47,6 +47,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     limitStarts: (work) => work(),
     beforeStart: async () => {},
     onReady: () => {},
+    onFetching: () => {},
     keysOf: () => undefined,
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},

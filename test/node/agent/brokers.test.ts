@@ -43,6 +43,7 @@ function setUp({
     beforeStart: async () => {},
     write: () => {},
     onReady: () => {},
+    onFetching: () => {},
     keysOf: () => undefined,
     onServing: () => {},
     onRefused: () => {},

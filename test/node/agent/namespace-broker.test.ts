@@ -73,6 +73,7 @@ function startBroker(options: BrokerOptions = {}) {
     helper: compiledHelper(),
     limitStarts: (work) => work(),
     onReady: () => {},
+    onFetching: () => {},
     write,
     keysOf: () => undefined,
     onServing,

@@ -127,6 +127,18 @@ test('all pods wait for the next broker when one has ended', async () => {
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
 })
 
+test('a pod whose tokens are fetched does not wait, since the earlier agent serves it', async () => {
+  const { add, reconciler } = setUp()
+  await add()
+  reconciler.onFetching(UID)
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(reconciler.longestPendingMs()).toBe(0)
+  expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
+  expect(reconciler.isSettled()).toBe(false)
+  reconciler.onServing(UID)
+  expect(reconciler.isSettled()).toBe(true)
+})
+
 test('an unexpected error leaves a route as it is', async () => {
   const { add, calls, onClose, onFailure } = setUp()
   await add()
