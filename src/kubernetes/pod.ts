@@ -91,17 +91,15 @@ const VOLUMES: ReadonlySet<string> = new Set([TOKEN_VOLUME, CONFIG_VOLUME, CA_VO
 
 /** Returns the pod; undefined if it is malformed, with a sentence added to `problems` for each field. */
 export function parsePod(value: unknown, problems: string[]): Pod | undefined {
-  const parsed = Pod.safeParse(value, WITH_INPUT)
+  // `formatIssue` needs the input.
+  const parsed = Pod.safeParse(value, { reportInput: true })
   if (parsed.success) return parsed.data
   problems.push(...parsed.error.issues.map(formatIssue))
   return undefined
 }
 
-/** Parses with the input in the issues, which `formatIssue` needs. */
-export const WITH_INPUT = { reportInput: true } as const
-
 /** Formats an issue of zod as `spec.containers must be a list. Fix: …`. The value may be a secret. */
-export function formatIssue(issue: z.core.$ZodIssue): string {
+function formatIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the pod template'
   if (issue.code !== 'invalid_type' || issue.message !== 'Invalid input') {
     return `${place} ${issue.message}`

@@ -66,7 +66,7 @@ export interface ObjectReport {
 }
 
 /** A pod template after the operation. */
-export interface TemplateChange {
+interface TemplateChange {
   readonly path: readonly Key[]
   readonly pod: Pod
 }
@@ -101,7 +101,7 @@ export function editObject(
     apiVersion,
     kind,
     name: getName(located),
-    ...(metadata.namespace != null && { namespace: metadata.namespace }),
+    ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
     isWorkload: Boolean(workloads?.length) || pathFlags.length > 0,
   }
   const warnings = injection ? findMisplacedAnnotations(located, workloads) : []
@@ -173,10 +173,9 @@ function findMisplacedAnnotations(
 
 function editTemplate(
   { template, templatePath }: Workload,
-  { metadata, problems }: LocatedObject,
+  { metadata }: LocatedObject,
   { injection, accounts }: Operation,
 ) {
-  if (problems.length > 0) return { kind: 'rejected', reasons: problems } as const
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
     const [problem, hint] =
       template == null

@@ -1,6 +1,6 @@
 /** Finds the objects of a manifest, and their pod templates. */
 import * as z from 'zod/mini'
-import { formatIssue, getServiceAccountName, WITH_INPUT } from '../../../kubernetes/pod.ts'
+import { getServiceAccountName } from '../../../kubernetes/pod.ts'
 import type { Key } from './edit-document.ts'
 
 /** A pod template of an object. */
@@ -41,21 +41,19 @@ const ROLLOUT: TemplatePath = { kind: 'Rollout', group: 'argoproj.io', keys: SPE
 const KubernetesObject = z.looseObject({ apiVersion: z.string(), kind: z.string() })
 export type KubernetesObject = z.infer<typeof KubernetesObject>
 
-/** The API server rejects what is no text; here it counts as an empty one. */
+/** The API server rejects what has another type; here it counts as missing. */
+const Text = z.catch(z.optional(z.string()), undefined)
 const Texts = z.catch(z.record(z.string(), z.catch(z.string(), '')), {})
-const Owner = z.looseObject({ kind: z.string(), name: z.string(), controller: z.unknown() })
+const Owner = z.object({ kind: z.string(), name: z.string(), controller: z.unknown() })
 
-const Metadata = z.looseObject({
-  name: z.nullish(z.string()),
-  generateName: z.nullish(z.string()),
-  namespace: z.nullish(z.string()),
+const Metadata = z.object({
+  name: Text,
+  generateName: Text,
+  namespace: Text,
   annotations: Texts,
   labels: Texts,
   ownerReferences: z.catch(z.array(Owner), []),
 })
-type Metadata = z.infer<typeof Metadata>
-
-const WithMetadata = z.looseObject({ metadata: z.nullish(Metadata) })
 
 /** Returns a workload for each pod template of the object; undefined if it is of another kind. */
 export function readWorkloads(
@@ -125,14 +123,9 @@ function findTemplateKeys(object: KubernetesObject): (readonly string[])[] {
   return [...found.values()]
 }
 
-const NO_METADATA = Metadata.parse({})
-
 export interface LocatedObject {
   readonly object: KubernetesObject
-  /** Empty if it is malformed. */
-  readonly metadata: Metadata
-  /** The malformed part of its metadata. */
-  readonly problems: readonly string[]
+  readonly metadata: z.infer<typeof Metadata>
   /** The object as it is written, which in a list of one kind may have no kind. */
   readonly value: unknown
   readonly path: readonly Key[]
@@ -149,10 +142,8 @@ export function findObjects(
   if (!parsed.success) return []
   const { apiVersion, kind, items } = parsed.data
   if (!kind.endsWith('List') || !Array.isArray(items)) {
-    const { data, error } = WithMetadata.safeParse(value, WITH_INPUT)
-    const problems = error?.issues.map(formatIssue) ?? []
-    const metadata = data?.metadata ?? NO_METADATA
-    return [{ object: parsed.data, metadata, problems, value, path }]
+    const metadata = Metadata.safeParse(parsed.data['metadata']).data ?? Metadata.parse({})
+    return [{ object: parsed.data, metadata, value, path }]
   }
   // As kubectl reads a DeploymentList, in whose items the API server leaves both out.
   const ofItems = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
