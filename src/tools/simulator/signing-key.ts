@@ -2,8 +2,6 @@
 import { createHash } from 'node:crypto'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 
-export type SigningKey = Awaited<ReturnType<typeof createSigningKey>>
-
 /** Creates a new RS256 key. Its id is this digest of the public key's DER form. */
 export async function createSigningKey(digest: 'sha1' | 'sha256') {
   const { publicKey, privateKey } = await generateKeyPair('RS256')

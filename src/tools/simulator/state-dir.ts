@@ -23,9 +23,14 @@ export async function openStateDir(dir: string | undefined) {
   const path = resolve(dir)
   await createFolder(path)
   const lock = join(path, PID_FILE)
-  const owner = await readOwner(lock)
-  if (owner !== undefined) {
-    if (isRunning(owner)) throw new Error(formatProblem(describeConflict(path, owner, lock)))
+  const written = await readFile(lock, 'utf8').catch(() => undefined)
+  if (written !== undefined) {
+    const owner = Number(written)
+    if (isRunning(owner)) {
+      const problem = `process ${owner} uses ${path}`
+      const fix = `choose another folder by --dir, or end that process; if it is no simulator, delete ${lock}`
+      throw new Error(formatProblem({ problem, fix }))
+    }
     for (const left of [ENV_FILE, PID_FILE]) await rm(join(path, left), { force: true })
   }
   await writeFile(lock, `${process.pid}\n`, { flag: 'wx' }).catch(failToCreate(lock))
@@ -39,12 +44,6 @@ async function createFolder(path: string): Promise<void> {
   await mkdir(path).catch(failToCreate(path))
 }
 
-/** Returns the process id in the file; undefined without a file. */
-async function readOwner(lock: string): Promise<number | undefined> {
-  const text = await readFile(lock, 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : Number(text)
-}
-
 /** Returns true for another process that runs. In a container that was restarted, its own id may be in the file. */
 function isRunning(pid: number): boolean {
   if (!(pid > 0) || pid === process.pid) return false
@@ -55,11 +54,6 @@ function isRunning(pid: number): boolean {
     return errorCode(error) === 'EPERM'
   }
 }
-
-const describeConflict = (path: string, owner: number, lock: string) => ({
-  problem: `process ${owner} uses ${path}`,
-  fix: `choose another folder by --dir, or end that process; if it is no simulator, delete ${lock}`,
-})
 
 /** Returns a function that throws an error with the path, the reason and the fix. */
 export const failToCreate = (path: string) => (error: unknown) => {

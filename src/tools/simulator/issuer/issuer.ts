@@ -1,10 +1,10 @@
 /** The OIDC issuer of a Kubernetes cluster: it signs projected service account tokens. */
 import { randomUUID } from 'node:crypto'
-import type { JWK } from 'jose'
+import type { JWK, JWTPayload } from 'jose'
 import { z } from 'zod'
 import { Secret } from '../../../lib/secret.ts'
 import { createJsonResponse, type Handler } from '../http/handler.ts'
-import { createSigningKey, type SigningKey } from '../signing-key.ts'
+import { createSigningKey } from '../signing-key.ts'
 
 /** Claims of a projected token. Default: a pod of the service account shop/orders. */
 export const ProjectedTokenSchema = z
@@ -28,13 +28,20 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
   let current = await createKey()
   let published: readonly JWK[] = [current.jwk]
 
-  const documents = new Map<string, () => unknown>([
-    [`${path}/.well-known/openid-configuration`, () => createDiscoveryDocument(issuer, base)],
-    [`${path}/openid/v1/jwks`, () => ({ keys: published })],
-  ])
+  /** The documents by their paths, with the members that kube-apiserver serves. */
+  const documents: Readonly<Record<string, () => unknown>> = {
+    [`${path}/.well-known/openid-configuration`]: () => ({
+      issuer,
+      jwks_uri: `${base}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
+    }),
+    [`${path}/openid/v1/jwks`]: () => ({ keys: published }),
+  }
   /** Serves the discovery document and the key set. */
   const handler: Handler = async (request) => {
-    const document = documents.get(new URL(request.url).pathname)
+    const document = documents[new URL(request.url).pathname]
     if (!document || request.method !== 'GET') {
       return createJsonResponse(404, { kind: 'Status', status: 'Failure', code: 404 })
     }
@@ -45,7 +52,10 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
     /** The exact `iss`, which a federated credential must have. */
     issuer,
     handler,
-    sign: (claims: ProjectedTokenClaims = {}) => sign(current, issuer, claims, now()),
+    /** Signs a projected token. */
+    async sign(claims: ProjectedTokenClaims = {}): Promise<Secret> {
+      return new Secret(await current.sign(createClaims(issuer, claims, now()), claims.header))
+    },
     /**
      * Signs with a new key from now on and returns its id. Older keys stay published, so their tokens stay valid. With
      * `published: false` the new key is not published (AADSTS7000272).
@@ -63,27 +73,13 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
   }
 }
 
-/** Returns the fields that kube-apiserver serves. */
-const createDiscoveryDocument = (issuer: string, base: string) => ({
-  issuer,
-  jwks_uri: `${base}/openid/v1/jwks`,
-  response_types_supported: ['id_token'],
-  subject_types_supported: ['public'],
-  id_token_signing_alg_values_supported: ['RS256'],
-})
-
 /** The uids of the objects that a token names, which stay across rotations, as in a cluster. */
 const UIDS = { node: randomUUID(), pod: randomUUID(), serviceAccount: randomUUID() }
 
-async function sign(
-  key: SigningKey,
-  issuer: string,
-  request: ProjectedTokenClaims,
-  now: number,
-): Promise<Secret> {
+function createClaims(issuer: string, request: ProjectedTokenClaims, now: number): JWTPayload {
   const { namespace = 'shop', serviceAccount = 'orders', lifetimeSeconds = 3600 } = request
   const iat = Math.floor(now / 1000)
-  const claims = {
+  return {
     aud: [request.audience ?? 'api://AzureADTokenExchange'],
     exp: iat + lifetimeSeconds,
     iat,
@@ -102,8 +98,7 @@ async function sign(
     sub: `system:serviceaccount:${namespace}:${serviceAccount}`,
     ...request.claims,
   }
-  return new Secret(await key.sign(claims, request.header))
 }
 
 /** Creates a key with an id of the form that kube-apiserver's keys have. */
-const createKey = (): Promise<SigningKey> => createSigningKey('sha256')
+const createKey = () => createSigningKey('sha256')
