@@ -57,7 +57,8 @@ export async function loadConfig(
   const settings = readSettings(env, findIncompleteSettings(withDefaults(env)))
   const problems = findListenProblems(settings)
   const files = await readFiles(settings, readText, problems)
-  if ((files.identities?.problems ?? []).length > 0) throw createConfigError(problems)
+  const isFileInvalid = settings.WIMDS_CONFIG !== undefined && files.identities === undefined
+  if (isFileInvalid) throw createConfigError(problems)
   const config = createConfig(settings, files, env)
   problems.push(...findPrefetchProblems(config.directory, settings), ...findRegionProblems(config))
   if (problems.length > 0) throw createConfigError(problems)
@@ -108,8 +109,7 @@ async function readFiles(
     authorityHost: settings.AZURE_AUTHORITY_HOST,
   }
   const identities =
-    path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText)
-  problems.push(...(identities?.problems ?? []))
+    path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText, problems)
   const certificates = await readCertificates(settings, problems)
   const document = await readSettingFile('WIMDS_INSTANCE_FILE', instanceFile, problems)
   const instance = document === undefined ? undefined : parseJsonObject(document)

@@ -87,13 +87,11 @@ export interface IdentityDefaults {
   readonly authorityHost?: string | undefined
 }
 
-/** The content of a file; `entries` is empty if there are problems. */
+/** The content of a valid file. */
 export interface IdentitiesFile {
   readonly path: string
   readonly text: string
   readonly entries: readonly IdentityEntry[]
-  /** `PATH:LINE:COLUMN: identities[1].clientId: …` of WIMDS_CONFIG, in the order of the file. */
-  readonly problems: readonly Problem[]
 }
 
 export type ReadText = (path: string) => Promise<string>
@@ -101,31 +99,33 @@ export type ReadText = (path: string) => Promise<string>
 /** Reads the text of an identities file, at most one byte more than is allowed. */
 export const readIdentitiesText: ReadText = (path) => readRegularFile(path, MAX_FILE_BYTES + 1)
 
-/** Reads and parses the file at `path`. */
+/**
+ * Reads and parses the file at `path`. Returns undefined if it has problems, and adds them in the order of the file, as
+ * `PATH:LINE:COLUMN: identities[1].clientId: …` of WIMDS_CONFIG.
+ */
 export async function readIdentitiesFile(
   path: string,
   defaults: IdentityDefaults,
   readText: ReadText,
-): Promise<IdentitiesFile> {
+  problems: Problem[],
+): Promise<IdentitiesFile | undefined> {
   const setting = 'WIMDS_CONFIG'
   let text: string
   try {
     text = await readText(path)
   } catch (error) {
-    const problems = [{ setting, ...describeFileError(path, error) }]
-    return { path, text: '', entries: [], problems }
+    problems.push({ setting, ...describeFileError(path, error) })
+    return undefined
   }
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) {
-    const problem = `${path} is larger than 128 KiB`
-    return { path, text, entries: [], problems: [{ setting, problem }] }
+    problems.push({ setting, problem: `${path} is larger than 128 KiB` })
+    return undefined
   }
-  const { entries, problems } = await parseIdentities(text, defaults)
-  return {
-    path,
-    text,
-    entries,
-    problems: problems.map(({ problem, fix }) => ({ setting, problem: `${path}:${problem}`, fix })),
+  const { entries, problems: found } = await parseIdentities(text, defaults)
+  for (const { problem, fix } of found) {
+    problems.push({ setting, problem: `${path}:${problem}`, fix })
   }
+  return found.length > 0 ? undefined : { path, text, entries }
 }
 
 interface EntryProblem {
@@ -134,13 +134,13 @@ interface EntryProblem {
 }
 
 /**
- * Parses the text of an identities file. What entries require of each other is checked once each is valid. Takes time that is
+ * Parses the text of an identities file: no entries if there are problems. What entries require of each other is checked once each is valid. Takes time that is
  * linear in the text's length.
  */
 export async function parseIdentities(
   text: string,
   defaults: IdentityDefaults,
-): Promise<Pick<IdentitiesFile, 'entries' | 'problems'>> {
+): Promise<{ entries: readonly IdentityEntry[]; problems: readonly Problem[] }> {
   const yaml = await parseYaml(text)
   if ('problems' in yaml) return { entries: [], problems: truncateProblems(yaml.problems) }
   const { content, findOffset, formatPlace } = yaml

@@ -113,19 +113,14 @@ export function describeSettings(env: Environment) {
   })
 }
 
-/** The outcome of parsing an environment: the settings, or their problems. */
-type SettingsResult =
-  | { readonly settings: ParsedSettings; readonly problems: readonly [] }
-  | { readonly settings?: undefined; readonly problems: readonly Problem[] }
-
-/** Parses each setting by itself. What settings require of each other is checked by `loadConfig`. */
-export function parseSettings(env: Environment): SettingsResult {
-  const parsed = Settings.safeParse(withDefaults(env))
-  if (parsed.success) return { settings: parsed.data, problems: [] }
-  const { issues } = parsed.error
-  return {
-    problems: issues.map(({ path, message }) => ({ setting: path.join('.'), problem: message })),
-  }
+/** Parses each setting by itself: no settings if there are problems. What they require of each other is checked by `loadConfig`. */
+export function parseSettings(env: Environment) {
+  const { data: settings, error } = Settings.safeParse(withDefaults(env))
+  const problems = (error?.issues ?? []).map(({ path, message }): Problem => ({
+    setting: path.join('.'),
+    problem: message,
+  }))
+  return { settings, problems }
 }
 
 /** Returns a problem for each setting that is missing for another one, or contradicts it. */
