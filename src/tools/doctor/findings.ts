@@ -1,6 +1,6 @@
 /** Creates the findings of checks, and links each failure to its section of docs/troubleshooting.md. */
 import type { EntraDetails, ErrorCode, Problem } from '../../lib/errors.ts'
-import { scrub } from '../../lib/scrub.ts'
+import { scrub, scrubAndTruncate } from '../../lib/scrub.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { explainAadsts, findAadstsUrl } from '../../broker/aadsts.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
@@ -117,13 +117,16 @@ export function failed(fault: Fault, ...details: string[]): Outcome {
   return { status: 'failed', details, failure: createFailure(fault) }
 }
 
+/** The longest problem of a failure: it may have a text of the cluster, such as the last output of a container. */
+const MAX_PROBLEM = 2000
+
 /** Creates the failure in a report, with the meaning of the AADSTS code. */
 function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
   const aadsts = entra?.aadsts
   const explained = explainAadsts(aadsts)
   return {
     code,
-    problem: scrub(problem),
+    problem: scrubAndTruncate(problem, MAX_PROBLEM),
     ...(fix !== undefined && { fix: scrub(fix) }),
     url: findAadstsUrl(aadsts) ?? `${DOCS_URL}/troubleshooting.html#${code}`,
     ...(aadsts !== undefined && { aadsts }),

@@ -2,7 +2,6 @@
 import * as z from 'zod/mini'
 import { formatLocalAddress } from '../local-host.ts'
 import { getLocal, type LocalReply } from './local-requests.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Address } from '../../broker/config/parsers.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, notNeeded, passed } from './findings.ts'
@@ -13,8 +12,6 @@ interface SidecarCheck {
   /** Identifies the process on /readyz; undefined without a sidecar. */
   readonly instanceId: string | undefined
 }
-
-const MAX_REASON = 300
 
 /** The body of /readyz, of both ports. */
 const Readiness = z.object({
@@ -60,8 +57,7 @@ function readPorts(addresses: readonly Address[]): Promise<Port[]> {
 /** Explains a port of WIMDS_LISTEN without a ready sidecar. */
 function explainPort({ address, data: readiness, status, error }: Port, reasons: string[]): Fault {
   if (readiness !== undefined) {
-    const reason =
-      reasons.length === 0 ? '' : `: ${scrubAndTruncate(reasons.join('; '), MAX_REASON)}`
+    const reason = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
     return {
       code: 'sidecar_not_ready',
       problem: `the sidecar on ${address} is not ready${reason}`,

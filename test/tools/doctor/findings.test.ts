@@ -18,3 +18,8 @@ test('the page has no heading for a check that doctor does not make', () => {
   const headings = [...checks.matchAll(/^### (\w+)$/gm)].map(([, name]) => name)
   expect(new Set(headings)).toEqual(new Set(DOCTOR_CODES))
 })
+
+test('truncates a problem that has a text of the cluster', () => {
+  const { failure } = failed({ code: 'kubectl_failed', problem: 'a word '.repeat(3000) })
+  expect(failure?.problem.length).toBeLessThanOrEqual(2000)
+})

@@ -1,11 +1,8 @@
 /** Explains why a container of wimds does not run, from the status that the kubelet reports. */
 import { GATE, REDIRECT } from '../../../kubernetes/pod.ts'
-import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
-
-const MAX_MESSAGE = 600
 
 interface Reason {
   /** Completes "the container wimds …". */
@@ -138,5 +135,5 @@ const RIGHTS_FIX =
 
 function join(...parts: readonly (string | undefined)[]): string {
   const texts = parts.filter((part) => part !== undefined && part !== '')
-  return scrubAndTruncate(texts.join(': ').replaceAll(/\s+/g, ' ').trim(), MAX_MESSAGE)
+  return texts.join(': ').replaceAll(/\s+/g, ' ').trim()
 }

@@ -1,6 +1,5 @@
 /** Finds the pod that the user names, by its own name or by that of its workload. */
 import * as z from 'zod/mini'
-import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import { findRefusal } from '../dry-run.ts'
 import { catchEnd, CheckEnd, endAsFailed } from '../findings.ts'
 import { getItems, type Kubectl, parseOutput } from '../kubectl.ts'
@@ -48,7 +47,6 @@ const Workload = z.object({
     }),
   ),
 })
-const MAX_REASON = 600
 
 const Workloads = z.union([z.object({ items: z.array(Workload) }), Workload])
 
@@ -91,7 +89,7 @@ function rejectRefused(name: string, message = ''): void {
   const refusal = findRefusal({ stderr: message })
   if (refusal === undefined) return
   const { code, by, fix } = refusal
-  const reason = scrubAndTruncate(message.replace(/^Error creating: /, ''), MAX_REASON)
+  const reason = message.replace(/^Error creating: /, '')
   const problem = `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`
   return endAsFailed({ code, problem, fix })
 }

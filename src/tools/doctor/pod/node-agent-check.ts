@@ -2,7 +2,6 @@
 import * as z from 'zod/mini'
 import { GATE } from '../../../kubernetes/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
-import { scrubAndTruncate } from '../../../lib/scrub.ts'
 import type { Finding } from '../doctor-report.ts'
 import {
   catchEnd,
@@ -38,7 +37,6 @@ interface NodeAgentOptions {
 
 /** The chart's name for the container. */
 const CONTAINER = 'wimds-node-agent'
-const MAX_MESSAGE = 600
 /** Where the agent listens by default. */
 const ADMIN_PORT = 9441
 
@@ -151,8 +149,7 @@ async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
   const events = await catchEnd(() =>
     getItems(kubectl, Event, 'events', '--sort-by=.lastTimestamp', ofPod),
   )
-  const message = events instanceof CheckEnd ? undefined : events.at(-1)?.message
-  return scrubAndTruncate(message ?? '', MAX_MESSAGE)
+  return events instanceof CheckEnd ? '' : (events.at(-1)?.message ?? '')
 }
 
 /** The warnings and errors of a log. */
@@ -170,7 +167,7 @@ async function readComplaint(kubectl: Kubectl, { metadata }: ClusterPod): Promis
     const { data } = Complaint.safeParse(parseJson(line))
     return data?.message ?? data?.event ?? []
   })
-  return scrubAndTruncate(complaints.at(-1) ?? '', MAX_MESSAGE)
+  return complaints.at(-1) ?? ''
 }
 
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */
