@@ -34,7 +34,10 @@ export function createCertificateStore(
               path: secrets,
               // A Secret that is created during an uninstall must not be left behind.
               body: {
-                metadata: { name, ownerReferences: [await readOwner(api, configuration)] },
+                metadata: {
+                  name,
+                  ownerReferences: [formatOwner(await readConfiguration(api, configuration))],
+                },
                 type: 'Opaque',
                 data,
               },
@@ -76,14 +79,9 @@ async function readConfiguration(api: ApiServer, name: string) {
   return await api.call({ action, path: `${CONFIGURATIONS}/${name}` }, Configuration)
 }
 
-async function readOwner(api: ApiServer, configuration: string) {
-  const { name, uid } = (await readConfiguration(api, configuration)).metadata
-  return {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'MutatingWebhookConfiguration',
-    name,
-    uid,
-  }
+function formatOwner({ metadata: { name, uid } }: z.infer<typeof Configuration>) {
+  const apiVersion = 'admissionregistration.k8s.io/v1'
+  return { apiVersion, kind: 'MutatingWebhookConfiguration', name, uid }
 }
 
 /** Writes the CA certificates into every webhook of the configuration that has others. */

@@ -112,9 +112,8 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
+  /** The sockets below those of TLS, which alone are known when a connection is accepted. */
   const accepted = new Map<string, Socket>()
-  /** The accepted sockets by the TLS sockets above them. */
-  const below = new WeakMap<Socket, Socket>()
   // This listener runs before that of the limiter, which adds the new connection.
   server.on('connection', (socket: Socket) => {
     const { open } = limiter
@@ -126,11 +125,7 @@ function limitConnections(server: TlsServer, max: number, handler: RequestListen
       if (accepted.get(key) === socket) accepted.delete(key)
     })
   })
-  server.on('secureConnection', (encrypted: Socket) => {
-    const socket = accepted.get(createKey(encrypted))
-    if (socket !== undefined) below.set(encrypted, socket)
-  })
-  limiter.attach(server, handler, (socket) => below.get(socket) ?? socket)
+  limiter.attach(server, handler, (socket) => accepted.get(createKey(socket)) ?? socket)
 }
 
 /** Chooses the connection with the most replies; one that is closed after its reply comes last. */
