@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Routes } from '../../broker/server/admin.ts'
 import { findParameter, redirectToStatus, sendJson, sendPage } from '../../broker/server/send.ts'
 import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { formatPod } from '../broker/messages.ts'
 import { createNodeStatus, type NodeParts } from './node-status.ts'
 
@@ -10,17 +11,15 @@ import { createNodeStatus, type NodeParts } from './node-status.ts'
 export function createNodeRoutes(parts: NodeParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   async function findServed(query: string, response: ServerResponse) {
-    const found = parts.brokers
-      .all()
-      .flatMap((broker) => broker.pods.map((pod) => ({ pod, broker })))
-      // The newest: its predecessor of the same name may still be served.
+    // The newest: its predecessor of the same name may still be served.
+    const found = parts.reconciler
+      .list()
       .findLast(({ pod }) => [pod.uid, formatPod(pod)].includes(query))
-    const answer = await found?.broker.ask({ about: 'pod', uid: found.pod.uid })
-    const { data: document } = StatusSchema.safeParse(answer)
+    const uid = found?.pod.uid ?? ''
+    const broker = parts.brokers.all().find(({ pods }) => pods.some((pod) => pod.uid === uid))
+    const { data: document } = StatusSchema.safeParse(await broker?.ask({ about: 'pod', uid }))
     if (found !== undefined && document !== undefined) return { pod: found.pod, document }
-    const { pods } = await createNodeStatus(parts)
-    const listed = pods.findLast((pod) => [pod.uid, formatPod(pod)].includes(query))
-    const reason = listed?.problem === undefined ? '' : `: ${listed.problem}`
+    const reason = found?.error === undefined ? '' : `: ${errorMessage(found.error)}`
     sendJson(response, 404, { error: `the pod ${query} is not served${reason}` })
     return undefined
   }

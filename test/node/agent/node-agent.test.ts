@@ -263,6 +263,8 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using api = await startApi(pod)
     await using agent = startAgent(node)
     await expect.poll(() => readNodePods(agent)).toMatchObject([{ uid: UID, state: 'waiting' }])
+    const page = await readAdmin(agent, `/status.json?pod=${UID}`)
+    expect(await page.text()).toMatch(`the pod ${UID} is not served: `)
     node.forget(UID)
     await api.send('DELETED', pod)
     await expect.poll(() => readNodePods(agent)).toEqual([])
