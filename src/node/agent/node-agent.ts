@@ -211,7 +211,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
         env: io.env,
       }),
     keysOf: (uid) => succession.keysOf(uid),
-    readFile: (pod, path) => files.read(pod, path),
+    readFile: (pod, file) => files.read(pod, file),
     write: (line) => out.write(line),
     onReady: () => (proof.isGiven = true),
     onFetching: (pod) => reconciler.onFetching(pod.uid),
