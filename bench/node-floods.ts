@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
@@ -241,8 +240,6 @@ async function runScrapes(port: string): Promise<void> {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [role, argument = ''] = process.argv.slice(2)
-  // What is measured is the node: the kubelet's cgroups share the processors between pods.
-  if (role !== 'call') setPriority(constants.priority.PRIORITY_LOW)
   if (role === 'call') await runCallers()
   else if (role === 'scrape') await runScrapes(argument)
   else if (isAttack(argument)) {
