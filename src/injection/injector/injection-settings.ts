@@ -61,7 +61,7 @@ export const SHARED_SETTINGS = {
   'memory-limit': quantity,
 }
 
-export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
 
 export const PUBLIC_REGISTRY = 'ghcr.io/wimds'
 

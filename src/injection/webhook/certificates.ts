@@ -30,8 +30,8 @@ interface StoredCertificate {
 }
 
 interface CertificateOptions {
-  /** DNS names by which the API server calls. */
-  readonly names: readonly string[]
+  /** The DNS name by which the API server calls. */
+  readonly name: string
   readonly lifetimeMs: number
   /** CA certificates that clients of this replica trust now, whatever the store holds. */
   readonly trusted?: string | undefined
@@ -95,14 +95,14 @@ export function parseExpiry(certPem: string): number {
 
 async function createCertificate(
   previous: string | undefined,
-  { names, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
+  { name, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
 ): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority({
     commonName: 'wimds webhook',
     validMs: lifetimeMs + DAY_MS,
     now,
   })
-  const { certPem, keyPem } = await authority.issue({ names, validMs: lifetimeMs })
+  const { certPem, keyPem } = await authority.issue({ names: [name], validMs: lifetimeMs })
   const known = splitCertificates(`${authority.caPem}${trusted}${previous ?? ''}`)
   const caPem = [...new Set(known)]
     .filter((pem) => !isExpired(pem, now()))
@@ -112,16 +112,16 @@ async function createCertificate(
   return { certPem, keyPem, caPem }
 }
 
-/** Returns true if it is for these names, has its key and its CA, and is not yet due for rotation. */
+/** Returns true if it is for this name, has its key and its CA, and is not yet due for rotation. */
 function isValid(
   { certPem, keyPem, caPem }: CertificateMaterial,
-  { names, lifetimeMs, now = Date.now }: CertificateOptions,
+  { name, lifetimeMs, now = Date.now }: CertificateOptions,
 ): boolean {
   try {
     const leaf = new X509Certificate(certPem)
     return (
       leaf.validToDate.getTime() - now() > lifetimeMs * ROTATE_BELOW_SHARE &&
-      names.every((name) => leaf.checkHost(name) !== undefined) &&
+      leaf.checkHost(name) !== undefined &&
       leaf.checkPrivateKey(createPrivateKey(keyPem)) &&
       splitCertificates(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))
     )

@@ -138,12 +138,12 @@ function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer
   if (certificate.kind === 'mounted') {
     return { getCertificate: () => readMountedCertificate(certificate.directory) }
   }
-  const { namespace, name, lifetimeMs } = certificate
+  const { namespace, name: configuration, lifetimeMs } = certificate
   const store = createCertificateStore(api, certificate)
-  const names = [`${name}.${namespace}.svc`]
+  const name = `${configuration}.${namespace}.svc`
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
-      ensureCertificate(store, { names, lifetimeMs, trusted: served?.caPem }),
-    publishCa: (caPem: string) => publishCa(api, name, caPem),
+      ensureCertificate(store, { name, lifetimeMs, trusted: served?.caPem }),
+    publishCa: (caPem: string) => publishCa(api, configuration, caPem),
   }
 }

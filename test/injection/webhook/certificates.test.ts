@@ -12,7 +12,7 @@ import { createFolder } from '../../fixtures/folder.ts'
 
 const DAY_MS = 86_400_000
 const LIFETIME_MS = 90 * DAY_MS
-const NAMES = ['wimds.wimds.svc']
+const NAME = 'wimds.wimds.svc'
 const NOW = Date.UTC(2026, 10, 24)
 
 interface MemoryStore extends CertificateStore {
@@ -37,7 +37,7 @@ function memoryStore(material?: CertificateMaterial): MemoryStore {
 }
 
 const current = (store: CertificateStore, now = NOW, trusted?: string) =>
-  ensureCertificate(store, { names: NAMES, lifetimeMs: LIFETIME_MS, now: () => now, trusted })
+  ensureCertificate(store, { name: NAME, lifetimeMs: LIFETIME_MS, now: () => now, trusted })
 
 const splitCertificates = (pem: string) =>
   pem.split(/(?=-----BEGIN)/).map((each) => new X509Certificate(each))
@@ -103,8 +103,8 @@ describe('replaces a stored certificate', () => {
 
   test('for another name', async () => {
     const store = memoryStore(await current(memoryStore()))
-    const names = ['other.wimds.svc']
-    await ensureCertificate(store, { names, lifetimeMs: LIFETIME_MS, now: () => NOW })
+    const name = 'other.wimds.svc'
+    await ensureCertificate(store, { name, lifetimeMs: LIFETIME_MS, now: () => NOW })
     expect(store.writes).toBe(1)
   })
 })
