@@ -4,7 +4,12 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { BrokerMessage, type Question, type ServedPod } from '../../../src/node/broker/messages.ts'
+import {
+  BrokerMessage,
+  type Question,
+  type ServedPod,
+  type TokenKey,
+} from '../../../src/node/broker/messages.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
@@ -72,13 +77,18 @@ export class TestAgent implements AsyncDisposable {
   }
 
   /** Sends the pod with a new socket. */
-  send(pod: ServedPod): RawSocket {
+  send(pod: ServedPod, keys?: TokenKey[]): RawSocket {
     this.#pods.get(pod.uid)?.socket.close()
     const socket = openSocket()
     this.#pods.set(pod.uid, { pod, socket })
     this.messages.splice(0, Infinity, ...this.messages.filter((each) => !isOf(each, pod.uid)))
-    this.#broker.send({ type: 'serve', pod }, toSendable(socket.handle))
+    this.#broker.send({ type: 'serve', pod, keys }, toSendable(socket.handle))
     return socket
+  }
+
+  /** Lets the broker listen without the tokens that it fetches. */
+  listen(): void {
+    this.#broker.send({ type: 'listen' })
   }
 
   /** Waits for a message that has come or will come. */
