@@ -81,38 +81,40 @@ test('a pod whose projected tokens differ does not fail the exchanges of its sib
 })
 
 describe('a broker whose predecessor holds tokens', () => {
-  const keyOf = (resource: string): [string, string] => [ORDERS.clientId, `${resource}/.default`]
+  const KEY: [string, string] = [ORDERS.clientId, `${VAULT}/.default`]
 
   test('serves a pod when it holds them, and says which it holds', async () => {
     await using agent = cluster.start()
     const pod = cluster.podOf('orders')
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
-    agent.send(pod, [keyOf(VAULT)])
+    agent.send(pod, [KEY])
     await agent.until(({ type }) => type === 'fetching')
     expect(await agent.ask({ about: 'keys' })).toEqual([])
     cluster.simulator.faults.clear()
     await agent.until(({ type }) => type === 'serving')
-    expect(await agent.ask({ about: 'keys' })).toEqual([{ uids: [pod.uid], keys: [keyOf(VAULT)] }])
+    expect(await agent.ask({ about: 'keys' })).toEqual([{ uids: [pod.uid], keys: [KEY] }])
   })
 
   test('does not wait for a token that Entra ID refuses for good', async () => {
     await using agent = cluster.start()
     cluster.simulator.faults.set([{ kind: 'aadsts', code: 53003, target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
-    agent.send(cluster.podOf('orders'), [keyOf(VAULT)])
+    agent.send(cluster.podOf('orders'), [KEY])
     await agent.until(({ type }) => type === 'serving')
+    expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
 
   test('serves all pods at once when the predecessor has ended', async () => {
     await using agent = cluster.start()
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
-    agent.send(cluster.podOf('orders'), [keyOf(VAULT)])
+    agent.send(cluster.podOf('orders'), [KEY])
     await agent.until(({ type }) => type === 'fetching')
     agent.listen()
     await agent.until(({ type }) => type === 'serving')
     await agent.serve(cluster.podOf('billing'))
+    expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
 })
 
