@@ -242,8 +242,15 @@ describe('state metrics', () => {
     expect(samples.get('process_start_time_seconds')).toBeLessThan(Date.now() / 1000 + 1)
     expect(samples.get('process_open_fds')).toBeGreaterThan(2)
     expect(samples.get('nodejs_heap_size_used_bytes')).toBeGreaterThan(1_000_000)
-    expect(samples.get('nodejs_eventloop_lag_seconds')).toBeGreaterThanOrEqual(0)
     expect(samples.get('wimds_ready')).toBe(1)
+  })
+
+  test('measure the lag of an event loop that is blocked during the scrape', async () => {
+    const scraped = observe().scrape()
+    const blockedUntil = performance.now() + 50
+    while (performance.now() < blockedUntil);
+    const samples = parseSamples(await scraped)
+    expect(samples.get('nodejs_eventloop_lag_seconds')).toBeGreaterThan(0.045)
   })
 })
 

@@ -131,7 +131,14 @@ export function specification(): Specification {
     if (owed !== undefined || answer.tookMs > 0 || answer.ok) return
     // A cached failure: an exchange failed, and the next one is not overdue.
     expect(historyOf(request).some(({ startedAt }) => startedAt <= askedAt)).toBe(true)
-    expect(answer.retryAfterMs).toBeGreaterThanOrEqual(0)
+    // Its caller may ask again at once only while the next exchange runs.
+    if (!isInflightAt(request, askedAt)) expect(answer.retryAfterMs).toBeGreaterThan(0)
+    const { error, endedAt = 0 } = historyOf(request).at(-1) ?? {}
+    if (error !== undefined) {
+      // No caller is told to wait for longer than the failure can be cached.
+      const cachedUntil = endedAt + maxNegativeTtl(error)
+      expect(answer.retryAfterMs).toBeLessThanOrEqual(cachedUntil - askedAt)
+    }
     const wasExchanged = historyOf(request).some(({ startedAt }) => startedAt === askedAt)
     expect(isExchangeDue && !wasExchanged && !isInflightAt(request, askedAt)).toBe(false)
   }
