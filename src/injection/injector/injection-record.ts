@@ -67,7 +67,7 @@ function computeDigest(entry: EnvVar): string {
 export function findUnrecorded(pod: Pod): string | undefined {
   const found = allContainers(pod).find(({ name }) => name === SIDECAR || name === GATE)
   return found !== undefined && readRecord(pod) === undefined
-    ? `the pod has a container ${found.name} that the annotation ${INJECTED} does not record, as from an older version. Fix: start from the manifest without it, or rename a container of your own`
+    ? `the pod has a container ${found.name} that the annotation ${INJECTED} does not record: an older version injected it, or it is your own. Fix: start from the manifest without it, or rename a container of your own`
     : undefined
 }
 

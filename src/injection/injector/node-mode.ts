@@ -27,7 +27,7 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  // An annotation that names the Secret of the header is rejected by itself.
+  // OF_SIDECAR already rejects identity-header-secret, so its variable gets no second problem.
   const fromAnnotation = settings.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
   const unknown = sidecarEnv.filter(
     (entry) => POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),

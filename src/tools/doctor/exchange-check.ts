@@ -68,7 +68,7 @@ async function checkExchange(
   } catch (thrown) {
     const skewMs = direct.skewMs()
     const isClockRight = skewMs !== undefined && !isSkewed(skewMs)
-    // Then the token has expired, and Entra ID can say nothing else of the identity.
+    // The local clock is right, so the projected token has expired, and Entra's error says nothing about the identity.
     if (tokenCode !== undefined && isClockRight) return invalidToken
     const error = toBrokerError(thrown)
     return { ...failed(error), commands: createCommands(error, identity, config, check) }

@@ -96,7 +96,7 @@ export async function getItems<T>(
   throw new CheckEnd(isUnknown ? notNeeded(`the cluster has no ${kind}`) : notChecked(reason))
 }
 
-/** Returns why kubectl failed, and the fault for a caller that does not explain it better. */
+/** Returns why kubectl failed, and a fault with that reason for callers that have no better one. */
 function explain(
   args: readonly string[],
   error: ExecFileException | null,

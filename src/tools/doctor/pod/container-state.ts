@@ -115,7 +115,10 @@ const WAIT =
 
 type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
 
-/** Completes "the container NAME …" for one that ends again and again, with its last end. */
+/**
+ * Returns the words after "the container NAME" for a container that keeps ending: its last exit code, reason and
+ * message.
+ */
 export function formatEnd({ exitCode, reason, message }: Partial<End> = {}): string {
   return `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
 }

@@ -233,7 +233,9 @@ export class DocumentEditor {
     return offset - this.#findLine(offset)
   }
 
-  /** Returns an offset in the line above the first element, and above the comments in front of it. */
+  /**
+   * Returns the offset of the line break above the first element, and above the comments and empty lines before it.
+   */
   #findLead(offset: number): number {
     const end = this.#findLine(offset) - 1
     const line = this.#text.slice(this.#findLine(end), end)
