@@ -58,7 +58,7 @@ interface Served {
   sentTo: BrokerProcess | undefined
   /** Whether that process has said that it serves the pod. */
   isServing: boolean
-  /** How many processes have ended before they answered for it. */
+  /** How many processes in a row have ended before they answered for it. */
   ends: number
 }
 
@@ -68,7 +68,7 @@ const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
 /** How long a broker without pods goes on: the next pod of its namespace may come soon. */
 const IDLE_MS = 5 * 60_000
-/** A pod is no longer sent after it has ended so many brokers. */
+/** A pod is no longer sent after so many brokers in a row have ended when they got it. */
 const MAX_ENDS = 2
 /** Longer than until a broker that hangs is ended. The next pod does not wait for ever behind one without an answer. */
 const ANSWER_MS = 90_000
@@ -287,21 +287,26 @@ export class NamespaceBroker {
     const served = this.#pods.get(uid)
     if (served?.sentTo !== child || served.isServing) return
     if (this.#awaited?.uid === uid) this.#awaited.resolve()
+    served.ends = 0
     served.isServing = type === 'serving'
     if (type === 'fetching') this.#parts.onFetching(served.pod)
     else if (type === 'serving') this.#parts.onServing(served.pod)
     else this.#parts.onRefused(served.pod, cut(formatProblem(message)))
   }
 
-  /** Sends the pods that the process does not have, each after the answer for the one before. */
+  /**
+   * Sends the pods that the process does not have, each after the answer for the one before. A pod is the first one that a
+   * process gets after another has ended with it: if this one ends too, no other pod is the cause.
+   */
   async #sendPods(): Promise<void> {
     const child = this.#process
     if (child === undefined || !this.#isReady || this.#sendsTo === child) return
     this.#sendsTo = child
     for (;;) {
-      const next = [...this.#pods.values()].find(
+      const waiting = [...this.#pods.values()].filter(
         ({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS,
       )
+      const next = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
       if (next === undefined || child !== this.#process) break
       await this.#send(child, next)
     }

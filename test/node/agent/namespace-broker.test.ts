@@ -315,6 +315,49 @@ test('a pod after whose message two brokers have ended is set aside, and the oth
   expect(await ask(good.url)).toMatch(/^app by /)
 })
 
+test('a pod that was served in between is not set aside, however many brokers have ended when they got it', async () => {
+  const script = `
+    process.on('message', ({ type, pod, text }) => {
+      if (type === 'serve') process.send({ type: 'read', id: 0, uid: pod.uid, path: 'fate' })
+      else if (text === 'exit') process.exit(8)
+      else if (type === 'file') process.send({ type: 'serving', uid: '00-app' })
+    })
+    process.send({ type: 'ready' })`
+  const fates = ['exit', 'serve', 'exit', 'serve', 'serve']
+  const readFile = async () => ({ text: fates.shift() ?? 'serve' })
+  const { broker, onServing, onRefused, pids } = startBroker({ script, readFile })
+  const { socket } = await openPort()
+  broker.serve(routedPod({ uid: '00-app' }), socket)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  process.kill(pids[1] ?? 0, 'SIGKILL')
+  await vi.waitUntil(() => onServing.mock.calls.length + onRefused.mock.calls.length === 2, {
+    timeout: 60_000,
+  })
+  expect(onRefused).not.toHaveBeenCalled()
+  expect(pids).toHaveLength(4)
+})
+
+test('a pod is not set aside since brokers have ended by another pod when they got it', async () => {
+  const script = `
+    let earlier
+    process.on('message', ({ type, pod }) => {
+      if (type !== 'serve') return
+      if (earlier === 'a') process.exit(8)
+      earlier = pod.uid
+      process.send({ type: 'serving', uid: pod.uid })
+    })
+    process.send({ type: 'ready' })`
+  const { broker, onServing, onRefused, pids } = startBroker({ script })
+  const [first, second] = [await openPort(), await openPort()]
+  broker.serve(routedPod({ uid: 'a' }), first.socket)
+  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  const isDone = () => onRefused.mock.calls.length > 0 || onServing.mock.calls.length === 3
+  await vi.waitUntil(isDone, { timeout: 60_000 })
+  expect(onRefused).not.toHaveBeenCalled()
+  expect(onServing.mock.calls.map(([{ uid }]) => uid)).toEqual(['a', 'b', 'a'])
+  expect(pids).toHaveLength(2)
+})
+
 test('a pod for which the broker has no answer does not keep the next one waiting for ever', async () => {
   const { broker, onServing, onRefused } = startBroker({ answerMs: 300 })
   const [first, second] = [await openPort(), await openPort()]
