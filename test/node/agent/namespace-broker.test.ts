@@ -23,6 +23,8 @@ const PROGRAM = `
     if (env.SILENT) return
     if (env.BROKEN) return process.send({ type: 'failed', uid, problem: 'BROKEN is set', fix: 'remove it' })
     const server = require('node:http').createServer((request, response) => {
+      // Node answers on a connection that is kept, even after the socket of the pod is closed.
+      response.shouldKeepAlive = false
       if (request.url === '/exit') process.exit(7)
       if (request.url === '/hang') for (;;);
       if (env.WIMDS_CONFIG === undefined) return response.end(name + ' by ' + process.pid)
