@@ -83,10 +83,11 @@ function findEvents(files: readonly string[]): string[] {
 describe('docs/logs.md', () => {
   const page = readFileSync('docs/logs.md', 'utf8')
   const sidecar = globSync('src/{broker,sidecar}/**/*.ts')
+  const ofSidecar = new Set(findEvents(sidecar))
   const OF_THE_LOGGER = ['log_rate_limited', 'log_output_stalled']
 
   test.each([
-    ['sidecar', page.split('## Levels')[0], [...findEvents(sidecar), ...OF_THE_LOGGER, 'crashed']],
+    ['sidecar', page.split('## Levels')[0], [...ofSidecar, ...OF_THE_LOGGER, 'crashed']],
     [
       'webhook',
       /## Events of the webhook\n([^#]+)/.exec(page)?.[1],
@@ -97,6 +98,22 @@ describe('docs/logs.md', () => {
           'src/broker/server/open-ports.ts',
         ]),
         ...OF_THE_LOGGER,
+      ],
+    ],
+    [
+      'node agent',
+      /## Events of the node agent\n([^#]+)/.exec(page)?.[1],
+      [
+        ...findEvents([...globSync('src/node/agent/*.ts'), 'src/broker/server/open-ports.ts']),
+        ...OF_THE_LOGGER,
+      ],
+    ],
+    [
+      'node broker that are not those of the sidecar',
+      /## Events of the node broker\n([\s\S]+)/.exec(page)?.[1],
+      [
+        ...findEvents(globSync('src/node/broker/*.ts')).filter((event) => !ofSidecar.has(event)),
+        'broker_output',
       ],
     ],
   ])('lists the events of the %s', (_, section = '', events) => {
