@@ -1,7 +1,7 @@
 /** Which settings of a sidecar a pod of mode node has for itself. */
 import type { SettingName } from '../broker/config/settings.ts'
 
-/** The settings that each pod has for itself. The broker, which serves all pods of a node, has the others. */
+/** The settings that each pod has for itself. The broker, which pods of mode node share, has the others. */
 export const POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',

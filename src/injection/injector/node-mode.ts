@@ -36,7 +36,7 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
     ...(runtime === undefined ? [] : [runtime]),
     ...findAnnotations(pod, OF_SIDECAR).map(
       (name) =>
-        `mode node has no ${name}, since one broker serves all pods of a node. Fix: remove the annotation, or ${otherMode}`,
+        `mode node has no ${name}, since pods of mode node share a broker. Fix: remove the annotation, or ${otherMode}`,
     ),
     ...(isTokenProxySet
       ? [

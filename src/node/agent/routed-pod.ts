@@ -129,7 +129,7 @@ function findGateProblem(
 ): string | undefined {
   const { WIMDS_LISTEN: listen = '', WIMDS_MODE: mode, WIMDS_OTHER_ANNOTATIONS: others } = env
   if (hostNetwork === true) {
-    return 'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or the gate'
+    return `the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or the init container ${GATE}`
   }
   if (mode && mode !== 'node') {
     return `the annotation wimds.io/mode is ${quote(mode)}, and policies inject only mode node. Fix: set it to node, or install wimds with injection.by=webhook`
