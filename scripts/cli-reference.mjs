@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { COMMANDS } from '../src/cli/commands.ts'
-import { EXIT_CODES } from '../src/cli/exit-codes.ts'
+import { describeSignalExits, EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { declareAll, formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
@@ -32,7 +32,7 @@ ${GROUPS.map(formatGroup).join('\n')}
 
 | code | meaning |
 |---|---|
-${EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`).join('\n')}
+${[...EXIT_CODES, ...describeSignalExits(COMMANDS)].map(([code, meaning]) => `| ${code} | ${meaning} |`).join('\n')}
 
 Errors are on standard error and name the command, the value and the fix.
 

@@ -1,27 +1,8 @@
 /** The command line: argv → one command → an exit code. */
-import { printError } from './lib/print-error.ts'
-import { EXIT_USAGE, SIGNAL_EXIT_CODES } from './cli/exit-codes.ts'
 import type { Command, CommandIo } from './lib/command.ts'
 import { COMMANDS, findCommand } from './cli/commands.ts'
-import { formatProblem } from './lib/errors.ts'
-import { exitWithError, formatCrash, isNotInstalled } from './cli/failures.ts'
-
-/** Commands that shut down gracefully; a signal ends the others at once. */
-const LONG_RUNNING = new Set([
-  'serve',
-  'simulate',
-  'webhook',
-  'node-agent',
-  'node-broker',
-  'demo',
-  'redirect',
-])
-
-/** The image of the sidecar has the commands of a pod; the image of the cluster has the webhook and the node agent. */
-const NOT_INSTALLED = {
-  problem: 'this is not part of this image',
-  fix: 'use the image wimds-cluster for webhook and node-agent, and the npm package for everything else',
-}
+import { formatCrash } from './cli/crash.ts'
+import { EXIT_FAILED, exitWithError, findSignalExit } from './cli/exit-codes.ts'
 
 /** Flags without a command are flags of the azure-workload-identity proxy, which wimds replaces. */
 const dropIn: Command = async (args, io) => (await import('./cli/drop-in.ts')).dropIn(args, io)
@@ -37,16 +18,12 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   const command = findCommand(name)
   try {
     if (asksForHelp(argv)) return await help(findHelpTopic(argv), io)
-    isLongRunning = isDropIn || LONG_RUNNING.has(name)
+    isLongRunning = isDropIn || command?.isLongRunning === true
     if (isDropIn) return await dropIn(argv, io)
     if (command === undefined) return await help(name === 'help' ? args : [name], io)
     const execute = await command.load()
     return await execute(args, io)
   } catch (error) {
-    if (isNotInstalled(error)) {
-      printError(io, `wimds ${name}`, formatProblem(NOT_INSTALLED))
-      return EXIT_USAGE
-    }
     return exitWithError(io, command === undefined ? 'wimds' : `wimds ${name}`, error)
   }
 }
@@ -70,15 +47,14 @@ function findHelpTopic([first = '', ...others]: readonly string[]): string[] {
 // Receives unhandled rejections too.
 process.on('uncaughtException', (error) => {
   process.stderr.write(formatCrash(error))
-  process.exit(1)
+  process.exit(EXIT_FAILED)
 })
 const shutdown = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     // Process 1 of a container ignores signals that have no handler.
-    if (!isLongRunning) process.exit(SIGNAL_EXIT_CODES[signal])
-    // The second signal skips the graceful shutdown.
-    if (shutdown.signal.aborted) process.exit(1)
+    const code = findSignalExit(signal, { isLongRunning, isShuttingDown: shutdown.signal.aborted })
+    if (code !== undefined) process.exit(code)
     shutdown.abort()
   })
 }

@@ -1,24 +1,93 @@
-/** The exit codes of the command line. A command returns 0, 1 or 2; errors of usage and signals are handled in `cli.ts`. */
-import { EXIT_NOT_CHECKED } from '../lib/command.ts'
+/** The exit codes: which one the command line ends with after a failure or a signal, and what each means. */
+import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
+import { formatProblem } from '../lib/errors.ts'
+import { printError, printLine } from '../lib/print-error.ts'
+import type { CommandEntry } from './commands.ts'
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 export const EXIT_USAGE = 64
 
-/** Exit codes by signal: 128 + its number, as in a shell. */
-export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
+/** The exit code of a process that an error ended which no command handles, or a second signal. */
+export const EXIT_FAILED = 1
 
-/** Every exit code and what it means, for help texts and docs/cli.md. */
-export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+/** Exit codes by signal: 128 + its number, as in a shell. */
+const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
+
+type ExitCode = readonly [code: number, meaning: string]
+
+/** What the exit codes of a command mean, for help texts and docs/cli.md. A command returns 0, 1 or 2. */
+export const EXIT_CODES: readonly ExitCode[] = [
   [0, 'success'],
-  [1, 'the command failed, and said why on standard error'],
+  [EXIT_FAILED, 'the command failed, and said why on standard error'],
   [EXIT_NOT_CHECKED, 'doctor only: no check failed, but one could not be made'],
   [EXIT_USAGE, 'the arguments or the settings are invalid'],
-  [
-    SIGNAL_EXIT_CODES.SIGINT,
-    'ended by SIGINT; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
-  ],
-  [
-    SIGNAL_EXIT_CODES.SIGTERM,
-    'ended by SIGTERM; serve, webhook, node-agent, redirect, demo and simulate shut down instead',
-  ],
 ]
+
+type Table = Readonly<Record<string, Pick<CommandEntry, 'isLongRunning'>>>
+
+/** Returns what the exit codes after signals mean; `table` has all commands. */
+export function describeSignalExits(table: Table): ExitCode[] {
+  const names = Object.keys(table).filter((name) => table[name]?.isLongRunning === true)
+  const list = new Intl.ListFormat('en-GB').format(names)
+  return Object.entries(SIGNAL_EXIT_CODES).map(([signal, code]) => [
+    code,
+    `ended by ${signal}; ${list} shut down instead`,
+  ])
+}
+
+/**
+ * Returns the exit code of a process that gets a signal; undefined if the command shuts down first. A second signal ends a
+ * graceful shutdown.
+ */
+export function findSignalExit(
+  signal: keyof typeof SIGNAL_EXIT_CODES,
+  { isLongRunning, isShuttingDown }: { isLongRunning: boolean; isShuttingDown: boolean },
+): number | undefined {
+  if (!isLongRunning) return SIGNAL_EXIT_CODES[signal]
+  return isShuttingDown ? EXIT_FAILED : undefined
+}
+
+/** The image of the sidecar has the commands of a pod; the image of the cluster has the webhook and the node agent. */
+const NOT_INSTALLED = {
+  problem: 'this is not part of this image',
+  fix: 'use the image wimds-cluster for webhook and node-agent, and the npm package for everything else',
+}
+
+/**
+ * Prints why a command failed: a `UsageError` and where its usage is, a `ConfigError`, or that this image lacks the command.
+ * Returns the exit code. Rethrows other errors, with which the process ends with `EXIT_FAILED`.
+ */
+export function exitWithError(
+  io: Pick<CommandIo, 'stderr'>,
+  program: string,
+  error: unknown,
+): number {
+  if (!(error instanceof Error)) throw error
+  const [first = '', ...others] = error.message.split('\n')
+  // The class is compared by its name, since each command is a bundle with its own copy of the classes.
+  if (error.name === 'UsageError') {
+    printError(io, program, first, ...others)
+    io.stderr.write(`\nSee ${program} --help.\n`)
+  } else if (error.name === 'ConfigError') {
+    printError(io, program, first)
+    for (const line of others) printLine(io.stderr, line)
+  } else if (isNotInstalled(error)) {
+    printError(io, program, formatProblem(NOT_INSTALLED))
+  } else {
+    throw error
+  }
+  return EXIT_USAGE
+}
+
+/** Matches files of other packages, and the code that several modules of this one share. */
+const NOT_A_COMMAND = /\/(?:node_modules\/(?!wimds\/)|chunk-[^/]*$)/
+
+/**
+ * Returns whether the module of a command, or of a part that it loads by `import()`, is missing: each image has those that
+ * it needs. A package that is missing has no URL. Shared code that is missing is a broken image.
+ */
+export function isNotInstalled(error: unknown): boolean {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'))
+    return false
+  return 'url' in error && typeof error.url === 'string' && !NOT_A_COMMAND.test(error.url)
+}

@@ -4,8 +4,7 @@ import { type CommandDeclaration, type FlagDeclaration, GROUPS, parseFlags } fro
 import { suggest } from '../lib/suggest.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../lib/command.ts'
 import type { CommandEntry } from './commands.ts'
-import { isNotInstalled } from './failures.ts'
-import { EXIT_CODES, EXIT_USAGE } from './exit-codes.ts'
+import { describeSignalExits, EXIT_CODES, isNotInstalled } from './exit-codes.ts'
 import { DROP_IN } from './drop-in.ts'
 
 export const HELP = {
@@ -21,7 +20,7 @@ export const HELP = {
 type Commands = readonly CommandDeclaration[]
 
 /** The table of `commands.ts`, which help does not import: an image that has help would then have every command. */
-type Table = Readonly<Record<string, Pick<CommandEntry, 'declare'>>>
+type Table = Readonly<Record<string, Pick<CommandEntry, 'declare' | 'isLongRunning'>>>
 
 /** Loads the declarations of the commands that are installed here. */
 export async function declareAll(table: Table): Promise<Commands> {
@@ -46,7 +45,7 @@ export async function help(
   const [name] = positionals
   if (problems.length > 0) throw new UsageError(problems)
   if (name === undefined) {
-    stdout.write(formatOverview(await declareAll(table)))
+    stdout.write(formatOverview(await declareAll(table), describeSignalExits(table)))
     return 0
   }
   const command = Object.hasOwn(table, name) ? await table[name]?.declare() : undefined
@@ -58,7 +57,7 @@ export async function help(
   return 0
 }
 
-function formatOverview(commands: Commands): string {
+function formatOverview(commands: Commands, signalExits: typeof EXIT_CODES): string {
   const byGroup = Map.groupBy(commands, ({ group }) => group)
   const lists = new Map(
     GROUPS.filter((group) => byGroup.has(group)).map((group) => [
@@ -73,7 +72,7 @@ function formatOverview(commands: Commands): string {
     'wimds help COMMAND explains its arguments, flags and exit codes.',
     wrap(DROP_IN.description, 0),
     formatLists(listFlags(DROP_IN.flags)),
-    formatLists(new Map([['Exit codes', EXIT_CODES.map(listExitCode)]])),
+    formatLists(new Map([['Exit codes', [...EXIT_CODES, ...signalExits].map(listExitCode)]])),
   ]
   return `${parts.join('\n\n')}\n`
 }
@@ -108,11 +107,11 @@ export function formatUsage({ name, flags, ...command }: CommandDeclaration): st
   return words.filter((word) => word !== '').join(' ')
 }
 
-/** Returns the exit codes of the command, and what each means for it, without the codes of signals. */
+/** Returns the exit codes of the command, and what each means for it. */
 function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string][] {
-  return EXIT_CODES.filter(
-    ([code]) => code <= EXIT_USAGE && (code !== EXIT_NOT_CHECKED || code in exitCodes),
-  ).map(([code, meaning]) => [code, exitCodes[code] ?? meaning])
+  return EXIT_CODES.filter(([code]) => code !== EXIT_NOT_CHECKED || code in exitCodes).map(
+    ([code, meaning]) => [code, exitCodes[code] ?? meaning],
+  )
 }
 
 /** Returns `-o, --output FORMAT`. */

@@ -1,6 +1,6 @@
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatCrash } from '../../src/cli/failures.ts'
+import { formatCrash } from '../../src/cli/crash.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatCrash } from '../../src/cli/failures.ts'
+import { formatCrash } from '../../src/cli/crash.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { runNode } from '../fixtures/run-program.ts'
 

@@ -1,6 +1,6 @@
 /** The input and output of a command in a test. */
 import { Readable, Writable } from 'node:stream'
-import { exitWithError } from '../../src/cli/failures.ts'
+import { exitWithError } from '../../src/cli/exit-codes.ts'
 import type { Command, CommandIo } from '../../src/lib/command.ts'
 
 export interface CapturedIo extends CommandIo {

@@ -1,32 +1,5 @@
-/** How the command line ends when a command throws. */
-import type { CommandIo } from '../lib/command.ts'
-import { printError, printLine } from '../lib/print-error.ts'
+/** The log line of an error that nothing caught. */
 import { scrub } from '../lib/scrub.ts'
-import { EXIT_USAGE } from './exit-codes.ts'
-
-/**
- * Prints a `UsageError` of a command and where its usage is, or a `ConfigError`. Returns the exit code. Rethrows other
- * errors.
- */
-export function exitWithError(
-  io: Pick<CommandIo, 'stderr'>,
-  program: string,
-  error: unknown,
-): number {
-  if (!(error instanceof Error)) throw error
-  const [first = '', ...others] = error.message.split('\n')
-  // The class is compared by its name, since each command is a bundle with its own copy of the classes.
-  if (error.name === 'UsageError') {
-    printError(io, program, first, ...others)
-    io.stderr.write(`\nSee ${program} --help.\n`)
-  } else if (error.name === 'ConfigError') {
-    printError(io, program, first)
-    for (const line of others) printLine(io.stderr, line)
-  } else {
-    throw error
-  }
-  return EXIT_USAGE
-}
 
 /**
  * Returns the log line, in JSON, for an error that nothing caught. It contains names, messages and stacks
@@ -61,9 +34,4 @@ function describeCauses(thrown: unknown): string[] {
 function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return `a thrown ${typeof thrown}`
   return scrub(typeof thrown.stack === 'string' ? thrown.stack : thrown.name)
-}
-
-/** Returns whether a module is missing: each image has the commands that it needs, and no others. */
-export function isNotInstalled(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }

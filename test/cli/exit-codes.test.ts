@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { pathToFileURL } from 'node:url'
+import { COMMANDS } from '../../src/cli/commands.ts'
+import {
+  describeSignalExits,
+  exitWithError,
+  findSignalExit,
+  isNotInstalled,
+} from '../../src/cli/exit-codes.ts'
+import { ConfigError, UsageError } from '../../src/lib/errors.ts'
+import { runNode } from '../fixtures/run-program.ts'
+import { createFolder } from '../fixtures/folder.ts'
+import { captureIo } from '../tools/capture.ts'
+
+/** Returns what the error for a missing module has, as Node creates it. */
+async function missing(specifier: string, importer = 'main.mjs'): Promise<Error> {
+  using folder = createFolder()
+  const file = folder.write(importer, `await import('${specifier}')`)
+  const script = `import('${pathToFileURL(file).href}').catch(({ code, url }) => console.log(JSON.stringify({ code, url })))`
+  const { stdout } = await runNode(['--eval', script])
+  return Object.assign(new Error('Cannot find it'), JSON.parse(stdout))
+}
+
+test.each(['./tools/inject/inject.mjs', './node/agent/node-agent.cjs', './pod-check-CJVVOW4W.mjs'])(
+  'the missing module %s of a command is not installed',
+  async (specifier) => {
+    expect(isNotInstalled(await missing(specifier))).toBe(true)
+    expect(isNotInstalled(await missing(specifier, 'node_modules/wimds/main.mjs'))).toBe(true)
+  },
+)
+
+test.each(['fastify', './chunk-2AEIGYT4.mjs', './node_modules/fastify/fastify.js'])(
+  'the missing dependency %s is an error of the program',
+  async (specifier) => {
+    const error = await missing(specifier)
+    expect(error).toMatchObject({ code: 'ERR_MODULE_NOT_FOUND' })
+    expect(isNotInstalled(error)).toBe(false)
+    expect(() => exitWithError(process, 'wimds serve', error)).toThrow(error)
+  },
+)
+
+test.each([
+  [
+    new UsageError(['--port must be a number']),
+    'wimds x: --port must be a number\n\nSee wimds x --help.\n',
+  ],
+  [new ConfigError({ problem: 'no tenant', fix: 'set it' }), 'wimds x: no tenant. Fix: set it\n'],
+])('%s ends a command with 64', (error, printed) => {
+  const io = captureIo()
+  expect(exitWithError(io, 'wimds x', error)).toBe(64)
+  expect(io.err()).toBe(printed)
+})
+
+test.each([
+  [{ isLongRunning: false, isShuttingDown: false }, 143],
+  [{ isLongRunning: true, isShuttingDown: false }, undefined],
+  [{ isLongRunning: true, isShuttingDown: true }, 1],
+])('SIGTERM ends a command that is %j with %s', (command, code) => {
+  expect(findSignalExit('SIGTERM', command)).toBe(code)
+})
+
+test('the meaning of a signal names the commands that shut down', () => {
+  const list = 'serve, redirect, webhook, node-agent, node-broker, demo and simulate'
+  expect(describeSignalExits(COMMANDS)).toEqual([
+    [130, `ended by SIGINT; ${list} shut down instead`],
+    [143, `ended by SIGTERM; ${list} shut down instead`],
+  ])
+})
