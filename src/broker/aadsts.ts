@@ -174,9 +174,10 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'Entra ID allows its own tokens as assertions only if they are tokens of managed identities',
     'use the projected token of a Kubernetes cluster',
   ),
+  // E10
   700231: policy(
-    'a token that was obtained by federation is not allowed as assertion',
-    'use the projected token of a Kubernetes cluster',
+    'a token that was obtained by federation is not allowed as assertion, also that of a managed identity in a pod',
+    'create a federated credential of the application for the issuer of the cluster, and use the projected token',
   ),
   700229: policy(
     'a token of Entra ID that was issued for a user is not allowed as assertion',
@@ -310,27 +311,15 @@ export function findGraceMs(error: BrokerError): number {
 
 const MAX_CLAIM = 300
 
-/** The fix where the assertion is a managed identity's token: no service account is at fault. */
-const CHAINED_FIX =
-  'create a federated credential of the application with issuer {issuer}, subject {subject} (the object id of the managed identity) and audience {audience}; wimds doctor prints the command'
-
 /** Returns the fix of an entry with the values of this assertion. */
 export function formatFix(
-  { dependsOn, fix }: Pick<AadstsEntry, 'fix'> & Partial<AadstsEntry>,
-  {
-    issuer,
-    subject,
-    audience,
-    isOfEntra = false,
-  }: AssertionClaims & { readonly isOfEntra?: boolean },
+  { fix }: Pick<AadstsEntry, 'fix'>,
+  { issuer, subject, audience }: AssertionClaims,
 ): string {
-  const isChained = isOfEntra && dependsOn === 'credential'
   const claims: Readonly<Record<string, string>> = {
     issuer,
     subject,
     audience: audience.join(', '),
   }
-  return (isChained ? CHAINED_FIX : fix).replaceAll(/\{(\w+)\}/g, (_, name) =>
-    scrubAndTruncate(claims[name] ?? '', MAX_CLAIM),
-  )
+  return fix.replaceAll(/\{(\w+)\}/g, (_, name) => scrubAndTruncate(claims[name] ?? '', MAX_CLAIM))
 }

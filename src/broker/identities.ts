@@ -1,7 +1,6 @@
 /** Identities, and the selectors by which requests name them. */
 import { BrokerError } from '../lib/errors.ts'
 import { firstItems, printable } from '../lib/printable.ts'
-import { isAssertionResource } from '../lib/clouds.ts'
 import { normalizeResource } from '../lib/resource.ts'
 
 /** Straight to Entra ID, or through the token proxy of AKS identity bindings. */
@@ -20,10 +19,6 @@ export interface Identity {
   readonly tokenFile: string
   /** Where its exchanges go if there is a token proxy; undefined: the audience of its assertion decides. */
   readonly exchangeVia?: ExchangeVia | undefined
-  /** The managed identity whose token is the assertion; undefined: the projected token is. */
-  readonly assertionFrom?: Identity
-  /** The identities whose assertion is a token of this one. */
-  readonly assertionOf?: readonly Restricted[]
   readonly objectId?: string | undefined
   /** ARM id, in lower case. */
   readonly resourceId?: string | undefined
@@ -33,9 +28,6 @@ export interface Identity {
   readonly allowedUids?: readonly number[] | undefined
   readonly prefetch: readonly string[]
 }
-
-/** The limits of the use of an identity. */
-type Restricted = Pick<Identity, 'name' | 'resources' | 'allowedUids'>
 
 export type Selector =
   | { readonly by: 'default' }
@@ -90,78 +82,31 @@ export function createClientIdLookup({
   return (clientId) => byClientId.get(clientId) ?? unlisted?.(clientId)
 }
 
-/**
- * Returns the limits of a token: of the identities whose assertion it is, since its holder can get all of their tokens,
- * and of its own identity.
- */
-function listLimits(identity: Identity, resource: string): readonly Restricted[] {
-  const { assertionOf = [] } = identity
-  const isAssertion = assertionOf.length > 0 && isAssertionResource(resource)
-  return isAssertion ? [...assertionOf, identity] : [identity]
-}
-
-/** Returns the first limit that forbids a token. An assertion of an identity with an allow-list is never allowed. */
-function findForbidding(identity: Identity, resource: string): Restricted | undefined {
-  return listLimits(identity, resource).find(
-    (limit) =>
-      limit.resources !== undefined &&
-      (limit !== identity || !limit.resources.includes(normalizeResource(resource))),
-  )
-}
-
-export function isAllowedResource(identity: Identity, resource: string): boolean {
-  return findForbidding(identity, resource) === undefined
+export function isAllowedResource({ resources }: Identity, resource: string): boolean {
+  return resources === undefined || resources.includes(normalizeResource(resource))
 }
 
 /** Throws `resource_not_allowed` unless `isAllowedResource`. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
-  const forbidding = findForbidding(identity, resource)
-  if (forbidding === undefined) return
-  const { name, resources = [] } = forbidding
-  throw forbidding === identity
-    ? new BrokerError(
-        'resource_not_allowed',
-        `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
-        'correct the request, or add the resource to the identity in the identities file',
-      )
-    : new BrokerError(
-        'resource_not_allowed',
-        `${describeAssertion(identity, resource, name)}, whose resources are ${formatList(resources)}`,
-        `request the tokens of ${name}`,
-      )
-}
-
-/** Returns whether the uid of the caller decides on the request. */
-export function needsUid(identity: Identity, resource: string): boolean {
-  return listLimits(identity, resource).some(({ allowedUids }) => allowedUids !== undefined)
-}
-
-/** Throws `caller_not_allowed` unless the limits allow the uid; one that is not known (undefined) is rejected, too. */
-export function requireAllowedUid(
-  identity: Identity,
-  resource: string,
-  uid: number | undefined,
-): void {
-  const rejecting = listLimits(identity, resource).find(
-    ({ allowedUids }) => allowedUids !== undefined && !allowedUids.some((each) => each === uid),
+  if (isAllowedResource(identity, resource)) return
+  const { name, resources = [] } = identity
+  throw new BrokerError(
+    'resource_not_allowed',
+    `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
+    'correct the request, or add the resource to the identity in the identities file',
   )
-  if (rejecting === undefined) return
-  const { name, allowedUids = [] } = rejecting
-  const subject =
-    rejecting === identity
-      ? `the identity ${name}`
-      : `${describeAssertion(identity, resource, name)}, which`
+}
+
+/** Throws `caller_not_allowed` unless the uid is an allowed one; one that is not known (undefined) is rejected, too. */
+export function requireAllowedUid({ name, allowedUids }: Identity, uid: number | undefined): void {
+  if (allowedUids === undefined || allowedUids.some((each) => each === uid)) return
   const who =
     uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
   throw new BrokerError(
     'caller_not_allowed',
-    `${subject} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
+    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
     `correct runAsUser of the caller, or add its uid to the allowedUids of ${name} in the identities file`,
   )
-}
-
-function describeAssertion(identity: Identity, resource: string, chained: string): string {
-  return `a token of ${identity.name} for ${printable(resource)} is the assertion of the identity ${chained}`
 }
 
 const PARAMETER = {

@@ -114,22 +114,6 @@ export function resolveAuthority(
   }
 }
 
-/**
- * Returns the issuer of the tokens of a tenant (E10). It has the tenant's GUID, also in tokens that were requested by a
- * domain of the tenant.
- */
-export function formatTokenIssuer(authorityHost: string, tenantGuid: string): string {
-  return `${resolveAuthority(authorityHost, tenantGuid).url}/v2.0`
-}
-
-/** `api://AzureADTokenExchange` of every cloud in any spelling, and the application id of this resource. */
-const ASSERTION_RESOURCE = /azureadtokenexchange|fb60f99c-7a34-4190-8149-302f77469936/i
-
-/** Returns true if a managed identity's token for the resource can be the assertion of an application (E10). */
-export function isAssertionResource(resource: string): boolean {
-  return ASSERTION_RESOURCE.test(resource)
-}
-
 /** Returns the audience of an assertion for the cloud of a login host; by default the audience of the public cloud. */
 export function findAudience(authorityHost?: string): string {
   if (authorityHost === undefined) return DEFAULT_AUDIENCE

@@ -109,16 +109,6 @@ describe('formatFix', () => {
     expect(entry && formatFix(entry, { ...claims, subject })).toContain(`subject ${subject},`)
   })
 
-  test('names the object id of a managed identity whose token is the assertion', () => {
-    const chained = { ...claims, subject: '33333333-3333-4333-8333-333333333333', isOfEntra: true }
-    for (const aadsts of [70021, 700211, 700212, 700213, 7002138, 70025]) {
-      const entry = explainAadsts(aadsts)
-      const fix = entry && formatFix(entry, chained)
-      expect(fix).toContain(`subject ${chained.subject} (the object id of the managed identity)`)
-      expect(fix).not.toMatch(/service account|projected|cluster/)
-    }
-  })
-
   test.each([...AADSTS_TABLE])(
     'AADSTS%i has an explanation, and a fix without placeholders',
     (_, entry) => {

@@ -106,7 +106,6 @@ async function readFiles(
   const defaults = {
     tenantId: settings.AZURE_TENANT_ID,
     tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE,
-    authorityHost: settings.AZURE_AUTHORITY_HOST,
   }
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText, problems)

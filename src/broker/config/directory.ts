@@ -19,9 +19,8 @@ export function createDirectory(
   const entries = listed ?? (clientId === undefined ? [] : [{ name: 'default', clientId }])
   // A single identity is the default without being marked.
   const isDefault = (entry: IdentityEntry) => entry.default === true || entries.length === 1
-  const identities = chainIdentities(
-    entries.map((entry) => createIdentity(entry, isDefault(entry) ? prefetch : [], defaults)),
-    entries,
+  const identities = entries.map((entry) =>
+    createIdentity(entry, isDefault(entry) ? prefetch : [], defaults),
   )
   return {
     identities,
@@ -31,25 +30,6 @@ export function createDirectory(
         ? (id) => ({ ...defaults, name: id, clientId: id, prefetch: [] })
         : undefined,
   }
-}
-
-/**
- * Replaces the names in `assertionFrom` by the identities, whose token files the chained ones share, and lists the
- * chained ones in `assertionOf` of these.
- */
-function chainIdentities(
-  identities: readonly Identity[],
-  entries: readonly IdentityEntry[],
-): Identity[] {
-  const byName = new Map(identities.map((identity) => [identity.name, identity]))
-  return identities.map((identity, index) => {
-    const source = byName.get(entries[index]?.assertionFrom ?? '')
-    if (source === undefined) {
-      const assertionOf = identities.filter((_, at) => entries[at]?.assertionFrom === identity.name)
-      return assertionOf.length === 0 ? identity : { ...identity, assertionOf }
-    }
-    return { ...identity, tokenFile: source.tokenFile, assertionFrom: source }
-  })
 }
 
 /** Lists every projected token file that exchanges may read, each once. */

@@ -1,10 +1,8 @@
 /** Parses the identities file: YAML with entries. Each problem has its line and column. */
 import * as z from 'zod/mini'
-import { resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { describeFileError } from '../../lib/describe-error.ts'
 import { readRegularFile } from '../../lib/files.ts'
-import { isGuid } from '../../lib/grammars.ts'
 import {
   authorityHost,
   choice,
@@ -29,13 +27,10 @@ const MAX_PROBLEMS = 20
 const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,119}$/
 const ARM_ID = /^(?:\/[^\s/]+)+$/
 
-const name = createSchema((text) => {
-  if (!NAME.test(text)) {
-    reject(text, 'up to 120 letters, digits, blanks and . _ -, the first a letter or digit')
-  }
-  // `assertionFrom` names an identity without a name by its client id, in any case.
-  return isGuid(text) ? text.toLowerCase() : text
-})
+const name = matching(
+  NAME,
+  'up to 120 letters, digits, blanks and . _ -, the first a letter or digit',
+)
 
 const resourceId = createSchema((text) => {
   if (!ARM_ID.test(text)) reject(text, 'an Azure resource id, /subscriptions/…')
@@ -65,7 +60,6 @@ const IdentityEntry = z.strictObject({
   authorityHost: z.optional(authorityHost),
   tokenFile: z.optional(tokenFile),
   exchangeVia: z.optional(choice('entra', 'token-proxy')),
-  assertionFrom: z.optional(name),
   resources: z.optional(list(resource)),
   allowedUids: z.optional(list(uid)),
   prefetch: z.optional(list(resource, 0)),
@@ -83,8 +77,6 @@ export const IdentitiesSchema = z.strictObject({
 export interface IdentityDefaults {
   readonly tenantId?: string | undefined
   readonly tokenFile?: string | undefined
-  /** Undefined: not known, so that entries without their own are not compared with others. */
-  readonly authorityHost?: string | undefined
 }
 
 /** The content of a valid file. */
@@ -206,7 +198,6 @@ function findConflicts(
   const clientIds = new Map(
     entries.map(({ clientId }, index) => [clientId, index] as const).toReversed(),
   )
-  const byName = new Map(entries.map((entry) => [entry.name ?? entry.clientId, entry]))
   const firstDefault = entries.findIndex((entry) => entry.default === true)
   for (const [index, entry] of entries.entries()) {
     for (const key of ['name', 'clientId', 'objectId', 'resourceId'] as const) {
@@ -225,13 +216,7 @@ function findConflicts(
     if (entry.tenantId === undefined && defaults.tenantId === undefined) {
       addProblem(index, 'tenantId', 'is missing; set it, or AZURE_TENANT_ID for all')
     }
-    for (const { key, text } of findChainProblems(entry, byName, defaults))
-      addProblem(index, key, text)
-    if (
-      entry.tokenFile === undefined &&
-      entry.assertionFrom === undefined &&
-      defaults.tokenFile === undefined
-    ) {
+    if (entry.tokenFile === undefined && defaults.tokenFile === undefined) {
       addProblem(index, 'tokenFile', 'is missing; set it, or AZURE_FEDERATED_TOKEN_FILE for all')
     }
     const allowed = entry.resources && new Set(entry.resources.map(normalizeResource))
@@ -242,38 +227,4 @@ function findConflicts(
     }
   }
   return problems
-}
-
-/** Finds the problems of `assertionFrom`: a chain has one step, within one cloud. */
-function findChainProblems(
-  entry: IdentityEntry,
-  byName: ReadonlyMap<string, IdentityEntry>,
-  defaults: IdentityDefaults,
-): { key: string; text: string }[] {
-  if (entry.assertionFrom === undefined) return []
-  const text = findChainProblem(entry, byName.get(entry.assertionFrom), defaults)
-  const conflict = 'conflicts with assertionFrom: the identity that it names has it'
-  return [
-    ...(['tokenFile', 'exchangeVia'] as const)
-      .filter((key) => entry[key] !== undefined)
-      .map((key) => ({ key, text: conflict })),
-    ...(text === undefined ? [] : [{ key: 'assertionFrom', text }]),
-  ]
-}
-
-function findChainProblem(
-  entry: IdentityEntry,
-  source: IdentityEntry | undefined,
-  defaults: IdentityDefaults,
-): string | undefined {
-  if (source === undefined) return 'names no identity of this file'
-  if (source === entry) return 'names the identity itself'
-  if (source.assertionFrom !== undefined) {
-    return 'names an identity that has an assertionFrom itself: a chain has one step'
-  }
-  const { authorityHost: host = defaults.authorityHost } = entry
-  const { authorityHost: sourceHost = defaults.authorityHost } = source
-  if (host === undefined || sourceHost === undefined) return undefined
-  if (resolveLoginHost(host) === resolveLoginHost(sourceHost)) return undefined
-  return `names an identity whose authorityHost is ${sourceHost}, and that of this one is ${host}: both must be in one cloud`
 }

@@ -1,10 +1,8 @@
-/** The access tokens that Entra ID issues, and such a token as the assertion of another identity. */
+/** The access tokens that Entra ID issues. */
 import * as z from 'zod/mini'
-import { formatTokenIssuer } from '../../lib/clouds.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { Identity } from '../identities.ts'
-import { type Clock, createLifetime, toWallTimes } from '../tokens/lifetime.ts'
+import { type Clock, createLifetime } from '../tokens/lifetime.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import { type Assertion, decodeClaims } from './assertion.ts'
 import type { Route } from './dispatcher.ts'
@@ -46,34 +44,12 @@ export function parseToken(
   }
 }
 
-/** Returns the token of a managed identity as assertion. It has the tenant's GUID, also where the configuration has a domain. */
-export function toAssertion(
-  { secret, lifetime }: AccessToken,
-  { authorityHost, tenantId, objectId = '' }: Identity,
-  audience: string,
-  clock: Clock,
-): Assertion {
-  const { iss, oid } = readIds(secret)
-  return {
-    secret,
-    issuer: iss ?? formatTokenIssuer(authorityHost, tenantId),
-    subject: oid ?? objectId,
-    audience: [audience],
-    expiresAt: toWallTimes(lifetime, clock).expiresAt,
-    isOfEntra: true,
-  }
-}
-
-/** Microsoft's issuers have less than 100 characters. */
-const MAX_ISSUER = 300
-
 const TokenIds = z.object({
   uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
   oid: z.catch(z.optional(z.guid()), undefined),
-  iss: z.catch(z.optional(z.url().check(z.maxLength(MAX_ISSUER))), undefined),
 })
 
-/** Reads the claims that say who issued a token and for whom; empty for a token that is not a JWT. */
+/** Reads the ids of a token in the sign-in logs; empty for a token that is not a JWT. */
 function readIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
   return decodeClaims(TokenIds, secret.reveal()) ?? {}
 }

@@ -18,8 +18,6 @@ export interface Assertion extends AssertionClaims {
   readonly secret: Secret
   /** Epoch milliseconds. */
   readonly expiresAt: number
-  /** True for a token of Entra ID, the assertion of a chained identity, which no kubelet rotates. */
-  readonly isOfEntra?: boolean
 }
 
 interface ReaderOptions {
@@ -163,13 +161,11 @@ export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>)
 /**
  * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
  * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
- * So does the token of a managed identity.
  */
 export function usesTokenProxy(
-  { exchangeVia, assertionFrom }: Pick<Identity, 'exchangeVia' | 'assertionFrom'>,
+  { exchangeVia }: Pick<Identity, 'exchangeVia'>,
   assertion: Pick<Assertion, 'audience'>,
 ): boolean {
-  if (assertionFrom !== undefined) return false
   if (exchangeVia !== undefined) return exchangeVia === 'token-proxy'
   return !isForDirectFederation(assertion)
 }

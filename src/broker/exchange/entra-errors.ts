@@ -64,10 +64,9 @@ export function parseEntraError(
   const entraTime = response.date ?? now
   const entry = explainAadsts(aadsts)
   const isTimeError = entry?.dependsOn === 'time'
-  const isRotated = assertion.isOfEntra !== true
   const isExpired = assertion.expiresAt <= entraTime
   const skewMs = now - entraTime
-  if (isTimeError && isRotated && isSkewed(skewMs)) {
+  if (isTimeError && isSkewed(skewMs)) {
     return new BrokerError(
       isExpired ? 'assertion_expired' : 'assertion_not_yet_valid',
       `Entra ID rejects the projected token as ${isExpired ? 'expired' : 'not yet valid'}: ${describeSkew(skewMs)}`,
@@ -77,15 +76,12 @@ export function parseEntraError(
       },
     )
   }
-  if (isTimeError && isRotated && isExpired) {
+  if (isTimeError && isExpired) {
     return createExpiryRejection(assertion, ENTRA, entra)
   }
-  const known =
-    isTimeError && !isRotated
-      ? toDefault('entra_unavailable')
-      : (entry ?? toDefault(findCode(response, body.error)))
+  const known = entry ?? toDefault(findCode(response, body.error))
   const answer = description === '' ? formatResponse(response, known.code) : description
-  if (!viaTokenProxy && isRotated && isExplainedByIssuer(entry, assertion)) {
+  if (!viaTokenProxy && isExplainedByIssuer(entry, assertion)) {
     return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
       answer: endSentence(answer),
       entra,

@@ -1,5 +1,5 @@
 /** An attempt to exchange a client assertion for an access token: projected token → POST to the token endpoint → access token. */
-import { findAudience, resolveAuthority } from '../../lib/clouds.ts'
+import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
@@ -7,7 +7,7 @@ import { createIdentityKey } from '../tokens/cache-entry.ts'
 import type { Clock } from '../tokens/lifetime.ts'
 import type { IdentityFailures } from '../tokens/identity-failures.ts'
 import type { AccessToken, Attempt, TokenRequest } from '../tokens/token.ts'
-import { parseToken, toAssertion } from './access-token.ts'
+import { parseToken } from './access-token.ts'
 import { type Assertion, type AssertionReader, usesTokenProxy } from './assertion.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
 import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
@@ -35,11 +35,10 @@ interface Parts extends ExchangeOptions {
 }
 
 /**
- * Creates the attempts to exchange with Entra ID, with one POST for each token, and one more for the token of a managed
- * identity that is the assertion of another one (E10). Throws the `BrokerError` of the assertion, of the limit, of the
- * transport, or of Entra's rejection. It posts a second time only if the assertion was rejected and the file has another one
- * now; `tokens/attempts.ts` repeats what may pass within seconds. The signal is the only time limit, from reading the
- * assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
+ * Creates the attempts to exchange with Entra ID, with one POST for each token. Throws the `BrokerError` of the assertion,
+ * of the limit, of the transport, or of Entra's rejection. It posts a second time only if the assertion was rejected and the
+ * file has another one now; `tokens/attempts.ts` repeats what may pass within seconds. The signal is the only time limit,
+ * from reading the assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
   return (request, signal, onStep) => attempt(request, { ...options, signal, onStep })
@@ -49,27 +48,22 @@ async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken
   const { failures, limit = (work) => work() } = parts
   const { identity, isBackground: isUrgent = false } = request
   failures?.requireUnthrottled(identity)
-  const managed = await obtainManagedToken(request, parts)
   const permit = { isUrgent, key: createIdentityKey(identity) }
-  return limit(() => postWithPermit(request, managed, parts), permit)
+  return limit(() => postWithPermit(request, parts), permit)
 }
 
-/** Posts the assertion, `managed` or else the projected token, which a rejection may have made it read again. */
-async function postWithPermit(
-  request: TokenRequest,
-  managed: Assertion | undefined,
-  parts: Parts,
-): Promise<AccessToken> {
+/** Posts the projected token, and reads it again after a rejection. */
+async function postWithPermit(request: TokenRequest, parts: Parts): Promise<AccessToken> {
   const { signal } = parts
   requireTime(signal)
   const { tokenFile } = request.identity
-  const assertion = managed ?? (await readWithin(tokenFile, parts))
+  const assertion = await readWithin(tokenFile, parts)
   try {
     return await postAndReport(request, assertion, parts)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
     // With these codes the assertion is at fault: it may have been rotated, or read while it was written.
-    if (!error.code.startsWith('assertion_') || managed !== undefined) throw error
+    if (!error.code.startsWith('assertion_')) throw error
     const rotated = await readWithin(tokenFile, parts)
     if (rotated.secret.equals(assertion.secret)) throw error
     return postAndReport(request, rotated, parts)
@@ -86,26 +80,6 @@ function requireTime({ aborted, reason }: AbortSignal): void {
       cause: reason,
     },
   )
-}
-
-/** Returns the token of the managed identity that is the assertion; undefined: the projected token is. */
-async function obtainManagedToken(
-  request: TokenRequest,
-  parts: Parts,
-): Promise<Assertion | undefined> {
-  const { identity } = request
-  const managed = identity.assertionFrom
-  if (managed === undefined) return undefined
-  const audience = findAudience(managed.authorityHost)
-  const scope = `${audience}/.default`
-  const token = await attempt({ ...request, identity: managed, scope }, parts).catch(
-    (thrown: unknown) => {
-      const error = toBrokerError(thrown)
-      const problem = `the token of ${managed.name}, which is the assertion of ${identity.name}: ${error.problem}`
-      throw error.with({ problem })
-    },
-  )
-  return toAssertion(token, managed, audience, parts.clock)
 }
 
 /** Reads the projected token within the time limit, even on a file system that hangs. */

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { needsUid, requireAllowedResource, requireAllowedUid } from '../identities.ts'
+import { requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
 import { createCacheRequest } from '../tokens/cache-entry.ts'
@@ -33,14 +33,14 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     request.asked = asked
     let identity = identities.resolve(query.selector)
     let uid: number | undefined
-    if (needsUid(identity, query.resource)) {
+    if (identity.allowedUids !== undefined) {
       uid = await findPeerUid(request.socket)
       // A reload may have replaced the identity since then.
       identity = identities.resolve(query.selector)
     }
     asked.identity = identity
     requireAllowedResource(identity, query.resource)
-    requireAllowedUid(identity, query.resource, uid)
+    requireAllowedUid(identity, uid)
     // A field of the query passes on only if it is named here: none may change key, identity or scope.
     const tokenRequest: CacheRequest = {
       ...createCacheRequest(identity, query.resource),

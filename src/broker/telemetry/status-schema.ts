@@ -76,8 +76,8 @@ export const StatusSchema = z.object({
       tenantId: z.string(),
       authorityHost: z.string(),
       resourceId: z.optional(z.string()),
-      /** The projected token that is its assertion; absent for a chained identity. */
-      tokenFile: z.optional(z.string()),
+      /** The projected token that is its assertion. */
+      tokenFile: z.string(),
       isDefault: z.boolean(),
       /** Absent: any. */
       resources: z.optional(list(z.string())),

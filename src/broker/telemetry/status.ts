@@ -109,14 +109,14 @@ function describeWorkload(
 function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
   return directory.identities.map((identity) => {
     const { name, clientId, tenantId, authorityHost, resourceId } = identity
-    const { tokenFile, assertionFrom, resources } = identity
+    const { tokenFile, resources } = identity
     return {
       name,
       clientId,
       tenantId,
       authorityHost,
       resourceId,
-      tokenFile: assertionFrom === undefined ? tokenFile : undefined,
+      tokenFile,
       isDefault: identity === directory.defaultIdentity,
       resources: resources && [...resources],
     }

@@ -1,5 +1,4 @@
 /** The types that the token cache and the exchange share: tokens, and the requests for them. */
-import { isDeepStrictEqual } from 'node:util'
 import type { Identity } from '../identities.ts'
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
@@ -73,9 +72,5 @@ export type GetToken = (
 
 /** Returns whether two identities with the same key are exchanged in the same way. */
 export function isSameExchange(a: Identity, b: Identity): boolean {
-  return (
-    a.tokenFile === b.tokenFile &&
-    a.exchangeVia === b.exchangeVia &&
-    isDeepStrictEqual(a.assertionFrom, b.assertionFrom)
-  )
+  return a.tokenFile === b.tokenFile && a.exchangeVia === b.exchangeVia
 }

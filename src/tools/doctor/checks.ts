@@ -141,9 +141,10 @@ function describeIdentities({ directory: { identities, defaultIdentity } }: Conf
   )
 }
 
-interface IdentityFacts extends Pick<Identity, 'name' | 'clientId' | 'tenantId' | 'authorityHost'> {
-  /** A status document has none of a chained identity. */
-  readonly tokenFile?: string | undefined
+interface IdentityFacts extends Pick<
+  Identity,
+  'name' | 'clientId' | 'tenantId' | 'authorityHost' | 'tokenFile'
+> {
   readonly isDefault: boolean
 }
 
@@ -152,6 +153,5 @@ export function describeIdentity(identity: IdentityFacts): Finding {
   const { name, clientId, tenantId, authorityHost, tokenFile, isDefault } = identity
   const prefix = isDefault ? 'the default, ' : ''
   const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
-  const file = tokenFile === undefined ? [] : [`token file ${tokenFile}`]
-  return createFinding('identity', passed(client, ...file), name)
+  return createFinding('identity', passed(client, `token file ${tokenFile}`), name)
 }

@@ -76,7 +76,6 @@ export function createReportedCommands(
   const identity = identities.find((each) => each.clientId === clientId)
   // An unlisted client id has the projected token of the pod; with several it is not known which one.
   const only = assertions.length === 1 ? assertions[0]?.file : undefined
-  // A chained identity has none.
   const file = identity === undefined ? only : identity.tokenFile
   const claims = assertions.find((assertion) => assertion.file === file)?.claims
   return createCredentialCommands(

@@ -90,8 +90,7 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
 }
 
 /**
- * Returns the commands that fix a failed exchange; none for a projected token that fails or goes to the token proxy. A
- * chained identity needs a credential for its managed identity's token, and none if that identity failed.
+ * Returns the commands that fix a failed exchange; none for a projected token that fails or goes to the token proxy.
  */
 function createCommands(
   { code, entra }: BrokerError,
@@ -101,9 +100,6 @@ function createCommands(
 ): Commands {
   const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
   if (assertion === undefined) return []
-  const claims = entra?.assertion ?? assertion
-  if (identity.assertionFrom === undefined) {
-    if (findTokenProxy(identity, exchange, assertion) !== undefined) return []
-  } else if (claims.subject === assertion.subject) return []
-  return createCredentialCommands(code, identity, claims)
+  if (findTokenProxy(identity, exchange, assertion) !== undefined) return []
+  return createCredentialCommands(code, identity, entra?.assertion ?? assertion)
 }

@@ -137,12 +137,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const explicit = findExplicitIdentities(workload, main, report)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, context)
-    for (const { clientId, assertionFrom } of entries) {
-      if (assertionFrom === undefined) continue
-      const problem = `the credential by which ${clientId} accepts the token of ${assertionFrom} is neither planned nor checked`
-      report.warning(source, problem, 'run wimds doctor in a pod, which prints its command')
-    }
-    const own = entries.flatMap((entry) => findEntryIdentity(entry, template, main, options))
+    const own = entries.map((entry) => findEntryIdentity(entry, template, main, options))
     return [...explicit, ...own].flatMap(toNeed)
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
@@ -230,14 +225,13 @@ function findEntries(
   )
 }
 
-/** Returns the identity of an entry; none for a chained one, which has no credential for the pod. */
+/** Returns the identity of an entry. */
 function findEntryIdentity(
-  { clientId, resourceId, tokenFile, exchangeVia, authorityHost, assertionFrom }: IdentityEntry,
+  { clientId, resourceId, tokenFile, exchangeVia, authorityHost }: IdentityEntry,
   pod: Pod,
   main: TokenUse,
   options: TrustOptions,
-): WorkloadIdentity[] {
-  if (assertionFrom !== undefined) return []
+): WorkloadIdentity {
   const audience = authorityHost === undefined ? options.audience : findAudience(authorityHost)
   const projected = tokenFile === undefined ? main : findTokenAt(pod, tokenFile, audience)
   const token =
@@ -247,7 +241,7 @@ function findEntryIdentity(
         ? audience
         : projected
   const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
-  return [{ clientId, kind: id && 'managed-identity', id, token }]
+  return { clientId, kind: id && 'managed-identity', id, token }
 }
 
 function readClientId({

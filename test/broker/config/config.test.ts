@@ -8,7 +8,6 @@ import { namedPipe } from '../../fixtures/pipe.ts'
 
 const CLIENT = '11111111-1111-4111-8111-111111111111'
 const OTHER = '44444444-4444-4444-8444-444444444444'
-const WITH_LETTERS = 'abcdefab-cdef-4abc-8def-abcdefabcdef'
 const BASE = {
   AZURE_CLIENT_ID: CLIENT.toUpperCase(),
   AZURE_TENANT_ID: 'Contoso.example',
@@ -272,85 +271,6 @@ describe('settings that belong together', () => {
 test('a process without a token proxy does not read the CA file of one', async () => {
   const env = { AZURE_KUBERNETES_CA_FILE: '/nonexistent/ca' }
   expect((await loadProcessConfig(env)).exchange.tokenProxy).toBeUndefined()
-})
-
-const entry = (name: string, clientId: string, more = '') =>
-  `  - { name: ${name}, clientId: ${clientId}${more} }\n`
-
-const withHost = (value: string) => (value === '' ? '' : `, authorityHost: "${value}"`)
-
-describe('assertionFrom', () => {
-  test('refers to another identity, whose token file the chained one shares', async () => {
-    const { directory, tokenFiles } = await load(
-      {},
-      `identities:\n${entry('partner', OTHER, ', assertionFrom: orders')}${entry('orders', CLIENT, ', tokenFile: /orders')}`,
-    )
-    const [partner, orders] = directory.identities
-    expect(partner).toMatchObject({ name: 'partner', tokenFile: '/orders' })
-    const { assertionOf, ...source } = orders ?? {}
-    expect(partner?.assertionFrom).toEqual(source)
-    expect(assertionOf?.map(({ name }) => name)).toEqual(['partner'])
-    expect(tokenFiles).toEqual(['/orders'])
-  })
-
-  test.each([
-    ['the default of the other one', '', 'https://login.microsoftonline.com', {}],
-    ['the other’s by default', 'https://login.microsoftonline.com', '', {}],
-    [
-      'an alias of the other’s',
-      'https://login.windows.net',
-      'https://login.microsoftonline.com',
-      {},
-    ],
-    [
-      'a private default',
-      'https://login.airgap.example:8443/',
-      '',
-      { AZURE_AUTHORITY_HOST: 'https://login.airgap.example:8443' },
-    ],
-  ])('may name an identity whose login host is %s', async (_, host, ownHost, env) => {
-    const { directory } = await load(
-      env,
-      `identities:\n${entry('orders', CLIENT, withHost(host))}${entry('partner', OTHER, `, assertionFrom: orders${withHost(ownHost)}`)}`,
-    )
-    expect(directory.identities[1]?.assertionFrom?.name).toBe('orders')
-  })
-
-  test('may name an identity without a name by its client id, in any case', async () => {
-    const { directory } = await load(
-      {},
-      `identities:\n  - { clientId: ${OTHER}, assertionFrom: ${WITH_LETTERS.toUpperCase()} }\n  - { clientId: ${WITH_LETTERS} }\n`,
-    )
-    expect(directory.identities[0]?.assertionFrom?.clientId).toBe(WITH_LETTERS)
-  })
-
-  test.each([
-    ['an unknown identity', ', assertionFrom: nobody', /names no identity of this file/],
-    ['itself', ', assertionFrom: partner', /names the identity itself/],
-    ['a chained identity', ', assertionFrom: chained', /a chain has one step/],
-    [
-      'an identity of another cloud',
-      ', assertionFrom: orders, authorityHost: "https://login.microsoftonline.us"',
-      /authorityHost is https:\/\/login\.microsoftonline\.com, and that of this one is https:\/\/login\.microsoftonline\.us: both must be in one cloud/,
-    ],
-    [
-      'an identity together with tokenFile',
-      ', assertionFrom: orders, tokenFile: /x',
-      /conflicts with/,
-    ],
-    [
-      'an identity together with exchangeVia',
-      ', assertionFrom: orders, exchangeVia: entra',
-      /conflicts/,
-    ],
-  ])('is rejected if it names %s', async (_, more, problem) => {
-    const third = '55555555-5555-4555-8555-555555555555'
-    const problems = await loadProblems(
-      {},
-      `identities:\n${entry('orders', CLIENT)}${entry('chained', third, ', assertionFrom: orders')}${entry('partner', OTHER, more)}`,
-    )
-    expect(problems).toEqual([expect.stringMatching(problem)])
-  })
 })
 
 describe('the identities file', () => {

@@ -22,7 +22,6 @@ const whole = {
   authorityHost: 'https://login.microsoftonline.us/',
   tokenFile: '/var/run/secrets/token',
   exchangeVia: 'token-proxy',
-  assertionFrom: 'billing',
   resources: ['https://vault.azure.net', GUID],
   allowedUids: [1000, 0],
   prefetch: [],

@@ -4,8 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { createAssertionReader } from '../../../src/broker/exchange/assertion.ts'
 import { createTestExchange, type TestExchange } from './test-exchange.ts'
-import { TOKEN_PROXY } from '../../../src/broker/exchange/transport-errors.ts'
-import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
+import { REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
@@ -299,149 +298,29 @@ test('does not count an attempt that ends because another one has', async () => 
   expect(attempts).toEqual([])
 })
 
-/** Returns an identity whose assertion is the token of `orders`. */
-function chained(): Identity {
-  const orders = identityOf(simulator)
-  return { ...orders, name: 'partner', clientId: REPORTS.clientId, assertionFrom: orders }
-}
+test('posts nothing while another exchange has found the identity throttled', async () => {
+  simulator.faults.add({ kind: 'throttled' })
+  const exchange = createSharing()
+  for (const scope of [SCOPE, 'https://storage.azure.com/.default']) {
+    const error = await failure(() => exchange({ ...request(), scope }))
+    expect(error.code).toBe('entra_throttled')
+  }
+  expect(countPosts()).toBe(1)
+})
 
-/** Makes the application accept the token of the managed identity with this object id. */
-function addCredential(objectId: string = ORDERS.objectId, tenant = simulator.tenantId): void {
-  const application = simulator.directory.applications.find(
-    ({ clientId }) => clientId === REPORTS.clientId,
-  )
-  application?.federatedCredentials.push({
-    name: 'managed-identity',
-    issuer: `${simulator.authorityHost}/${tenant}/v2.0`,
-    subject: objectId,
-    audience: 'api://AzureADTokenExchange',
-  })
-}
+test('fails with a temporary error for three minutes if the credential is missing', async () => {
+  const exchange = createSharing()
+  const identity = { ...identityOf(simulator), clientId: REPORTS.clientId }
+  const fail = () => failure(() => exchange({ scope: SCOPE, identity }))
+  expect(await fail()).toMatchObject({ code: 'federated_credential_not_found', isPermanent: false })
+  clock.pass(4 * MINUTE_MS)
+  await simulator.rotateToken()
+  expect(await fail()).toMatchObject({ isPermanent: true })
+})
 
-const OF_ORDERS = /^the token of orders, which is the assertion of partner: A/
-const NO_FILE = /^(?!.*kubelet|.*file)/s
-
-describe('a chained identity', () => {
-  test('is not exchanged after another one has found its managed identity throttled', async () => {
-    simulator.faults.add({ kind: 'throttled' })
-    const exchange = createSharing()
-    for (const clientId of [REPORTS.clientId, BILLING.clientId]) {
-      const identity = { ...chained(), clientId }
-      expect(await failure(() => exchange({ scope: SCOPE, identity }))).toMatchObject({
-        code: 'entra_throttled',
-        message: expect.stringMatching(/^the token of orders, which is the assertion of partner: /),
-      })
-    }
-    expect(countPosts()).toBe(1)
-  })
-
-  test('has the grace of its managed identity, and no other one', async () => {
-    const exchange = createSharing()
-    const unknown = { ...identityOf(simulator), name: 'orders', clientId: REPORTS.clientId }
-    const identity = { ...chained(), clientId: BILLING.clientId, assertionFrom: unknown }
-    const fail = () => failure(() => exchange({ scope: SCOPE, identity }))
-    const first = await fail()
-    expect(first).toMatchObject({ code: 'federated_credential_not_found', isPermanent: false })
-    expect(first.message.match(/answers with a temporary 503/g)).toHaveLength(1)
-    clock.pass(4 * MINUTE_MS)
-    await simulator.rotateToken()
-    expect(await fail()).toMatchObject({ isPermanent: true })
-  })
-
-  test('exchanges the token of a managed identity, which Entra ID validates', async () => {
-    addCredential()
-    const token = await createExchange()({ scope: SCOPE, identity: chained() })
-    expect(decodeJwt(token.secret.reveal())).toMatchObject({ appid: REPORTS.clientId })
-    expect(countPosts()).toBe(2)
-  })
-
-  test('requests the token from the endpoint of another tenant', async () => {
-    const tenantId = '99999999-9999-4999-8999-999999999999'
-    simulator.directory.tenants.push({ id: tenantId, name: 'Partner', domains: [] })
-    addCredential()
-    for (const application of simulator.directory.applications) {
-      if (application.clientId === REPORTS.clientId) application.tenantId = tenantId
-    }
-    const identity = { ...chained(), tenantId }
-    const token = await createExchange()({ scope: SCOPE, identity })
-    expect(decodeJwt(token.secret.reveal())).toMatchObject({ tid: tenantId })
-  })
-
-  test('fails with federated_credential_not_found for another object id', async () => {
-    addCredential(BILLING.objectId)
-    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
-    await expect(outcome).rejects.toMatchObject({
-      code: 'federated_credential_not_found',
-      message: expect.stringMatching(/^AADSTS700213: /),
-    })
-  })
-
-  test('names the issuer of the token where the tenant is configured by a domain', async () => {
-    const tenantId = 'contoso.onmicrosoft.com'
-    addCredential(ORDERS.objectId, tenantId)
-    const identity = { ...chained(), assertionFrom: { ...identityOf(simulator), tenantId } }
-    const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
-    await expect(createExchange()({ scope: SCOPE, identity })).rejects.toMatchObject({
-      code: 'federated_credential_not_found',
-      message: expect.stringContaining(
-        `create a federated credential of the application with issuer ${issuer}, subject ${ORDERS.objectId} (`,
-      ),
-    })
-    addCredential()
-    const token = await createExchange()({ scope: SCOPE, identity })
-    expect(token.audit).toMatchObject({ issuer, subject: ORDERS.objectId })
-  })
-
-  test.each([
-    [
-      'names the managed identity',
-      'the first',
-      undefined,
-      700016,
-      'application_refused',
-      OF_ORDERS,
-    ],
-    // The assertion is in no file of the kubelet.
-    ['names no file', 'the second', REPORTS.clientId, 700024, 'entra_unavailable', NO_FILE],
-  ])('%s when %s exchange fails', async (_, __, clientId, code, expected, message) => {
-    addCredential()
-    simulator.faults.add({ kind: 'aadsts', code, ...(clientId !== undefined && { clientId }) })
-    const outcome = createExchange()({ scope: SCOPE, identity: chained() })
-    await expect(outcome).rejects.toMatchObject({
-      code: expected,
-      message: expect.stringMatching(message),
-    })
-    expect(countPosts()).toBe(clientId === undefined ? 1 : 2)
-  })
-
-  test('sends the correlation id of the caller in both exchanges', async () => {
-    addCredential()
-    const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
-    await createExchange()({ scope: SCOPE, identity: chained(), correlationId })
-    const sent = simulator.log.entries().filter(({ target }) => target === 'token')
-    expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId, correlationId])
-  })
-
-  test('uses the token proxy for the first exchange only', async () => {
-    addCredential()
-    const proxied: string[] = []
-    const dispatcher = simulator.dispatcher.compose((dispatch) => (options, handler) => {
-      proxied.push(options.path)
-      return dispatch(options, handler)
-    })
-    const source = createTestExchange({
-      dispatcher: simulator.dispatcher,
-      tokenProxy: { dispatcher, findDestination: () => TOKEN_PROXY },
-      clock,
-    })
-    const assertionFrom = { ...identityOf(simulator), exchangeVia: 'token-proxy' } as const
-    await source({ scope: SCOPE, identity: { ...chained(), assertionFrom } })
-    expect(proxied).toHaveLength(1)
-    expect(countPosts()).toBe(2)
-  })
-
-  test('ends with its time limit during the first exchange', async () => {
-    const error = await abortWhenSent(TIME_LIMIT, { kind: 'hang' }, chained())
-    expect(error.code).toBe('entra_timeout')
-  })
+test('sends the correlation id of the caller', async () => {
+  const correlationId = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
+  await createExchange()({ ...request(), correlationId })
+  const sent = simulator.log.entries().filter(({ target }) => target === 'token')
+  expect(sent.map((entry) => entry.correlationId)).toEqual([correlationId])
 })

@@ -144,46 +144,6 @@ test('a caller that hangs up while its uid is looked up waits for no token', asy
   expect((await signal.promise)?.aborted).toBe(true)
 })
 
-/** Requests of the default identity, whose token is the assertion of `partner`. */
-async function requestAssertion(partner: Partial<Identity>, resource: string, uid = 1001) {
-  const orders = { ...ORDERS, assertionOf: [{ ...BILLING, ...partner }] }
-  const given = parts({
-    identities: identitiesOf(orders),
-    findPeerUid: () => Promise.resolve(uid),
-  })
-  await using app = createMetadataApp(given)
-  const url = TOKEN.replace('https://vault.azure.net', resource)
-  const { body } = await app.inject({ url, headers: { host: 'localhost', metadata: 'true' } })
-  return { body, asked: given.asked.length }
-}
-
-describe('the assertion of a chained identity', () => {
-  test.each([
-    'api://AzureADTokenExchange',
-    'api://AzureADTokenExchangeUSGov',
-    'api://AzureADTokenExchangeChina',
-    'api://AzureADTokenExchangeGermany',
-    'API://azureadtokenexchange//',
-    'api://AzureADTokenExchange/.DEFAULT',
-    'fb60f99c-7a34-4190-8149-302f77469936',
-  ])('%s is only for the uids of that identity', async (resource) => {
-    const limited = { allowedUids: [1000] }
-    const rejected = await requestAssertion(limited, resource)
-    expect(rejected.asked).toBe(0)
-    expect(rejected.body).toContain('the identity billing, which may be used by uid 1000')
-    expect((await requestAssertion(limited, resource, 1000)).asked).toBe(1)
-    const allowList = await requestAssertion({ resources: ['https://vault.azure.net'] }, resource)
-    expect(allowList.asked).toBe(0)
-    expect(allowList.body).toContain('is the assertion of the identity billing')
-  })
-
-  test('is for every caller if that identity has no restriction, as other resources are', async () => {
-    expect((await requestAssertion({}, 'api://AzureADTokenExchange')).asked).toBe(1)
-    const limited = { allowedUids: [1000], resources: ['https://vault.azure.net'] }
-    expect((await requestAssertion(limited, 'https://storage.azure.com')).asked).toBe(1)
-  })
-})
-
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {
   const fields = { key: 'a key', identity: BILLING, scope: 'https://storage.azure.com/.default' }
   const dialect = {

@@ -2,7 +2,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
-import { BILLING } from '../../fixtures/parts.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
@@ -115,7 +114,6 @@ test.each<[string, Behaviour]>([
 test.each<[string, Partial<Identity>]>([
   ['tokenFile', { tokenFile: '/other' }],
   ['exchangeVia', { exchangeVia: 'token-proxy' }],
-  ['assertionFrom', { assertionFrom: BILLING }],
 ])(
   'a key whose identity has another %s is exchanged again after a permanent failure, once',
   async (_, change) => {

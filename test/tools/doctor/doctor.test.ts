@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 import { createCredentialName } from '../../../src/tools/managed-identity.ts'
 import { VERSION } from '../../../src/lib/version.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
-import { BILLING, ORDERS, REPORTS } from '../../../src/tools/simulator/defaults.ts'
+import { BILLING } from '../../../src/tools/simulator/defaults.ts'
 import { serve } from '../../../src/tools/simulator/http/serve.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
@@ -317,26 +317,6 @@ test('checks both endpoints of a pod with identity bindings and direct federatio
     ['orders', 'ok'],
     ['billing', 'failed'],
   ])
-})
-
-test('prints the federated credential that a chained identity needs', async () => {
-  const config = await writeIdentities('chained.yaml', [
-    {
-      name: 'orders',
-      clientId: ORDERS.clientId,
-      tenantId: 'contoso.onmicrosoft.com',
-      default: true,
-    },
-    { name: 'reports', clientId: REPORTS.clientId, assertionFrom: 'orders' },
-  ])
-  const { find } = await check({ WIMDS_CONFIG: config })
-  const [first, second] = find('token_exchange')
-  expect([first?.status, second?.status]).toEqual(['ok', 'failed'])
-  const issuer = `${simulator.authorityHost}/${simulator.tenantId}/v2.0`
-  expect(second?.failure?.fix).toContain(`subject ${ORDERS.objectId} (the object id`)
-  expect(second?.commands?.[2]?.command).toContain(
-    `"issuer":"${issuer}","subject":"${ORDERS.objectId}"`,
-  )
 })
 
 test('reports invalid settings as a failed check, and what that leaves unchecked', async () => {

@@ -139,11 +139,6 @@ test('reports an identities file that is missing or malformed', async () => {
   ])
 })
 
-const CHAIN = `identities:
-  - {clientId: ${ORDERS}, name: orders}
-  - {clientId: ${BILLING}, assertionFrom: orders}
-`
-
 const NOT_A_GUID = 'AZURE_CLIENT_ID in cluster.yaml, document 2 must be a GUID, not "${CLIENT_ID}"'
 
 test.each([
@@ -160,20 +155,6 @@ test.each([
     deployment('orders', 'orders', { spec: { containers: [{ name: 'app', env }] } }),
   ])
   expect(findings).toMatchObject(expected)
-})
-
-test('warns that it neither plans nor checks a credential for the token of a managed identity', async () => {
-  const { planned, findings } = await needs([
-    identitiesFile(CHAIN),
-    deployment('orders', 'orders', { annotations: CONFIG_MAP }),
-  ])
-  expect(planned).toEqual([`${ORDERS} ${subject('orders')}`])
-  expect(findings).toMatchObject([
-    {
-      severity: 'warning',
-      problem: `the credential by which ${BILLING} accepts the token of orders is neither planned nor checked`,
-    },
-  ])
 })
 
 test('reads the identity of a pod that is injected already', async () => {

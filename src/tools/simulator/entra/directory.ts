@@ -1,7 +1,7 @@
 /** The simulated Entra directory: tenants, applications with their credentials, and resources. */
 import { z } from 'zod'
 import { BILLING, ORDERS, REPORTS, TENANT_ID } from '../defaults.ts'
-import { KNOWN_RESOURCES, TOKEN_EXCHANGE } from './known-resources.ts'
+import { KNOWN_RESOURCES } from './known-resources.ts'
 
 const Guid = z.guid().toLowerCase()
 
@@ -14,7 +14,7 @@ const FederatedCredential = z.strictObject({
   /** Default: the simulator's. */
   issuer: z.string().min(1).max(600).optional(),
   subject: z.string().min(1).max(600),
-  audience: z.string().min(1).max(600).default(TOKEN_EXCHANGE.uri),
+  audience: z.string().min(1).max(600).default('api://AzureADTokenExchange'),
 })
 
 const Application = z.strictObject({

@@ -1,11 +1,5 @@
 /** The resources that every tenant knows, besides those of the directory. */
 
-/** Application id URI and app id of the resource whose tokens are assertions themselves. */
-export const TOKEN_EXCHANGE = {
-  uri: 'api://AzureADTokenExchange',
-  appId: 'fb60f99c-7a34-4190-8149-302f77469936',
-} as const
-
 /** Name, app id (from public lists) and identifiers; `*` stands for an account's name. */
 const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifiers: string[]])[] =
   [
@@ -57,12 +51,6 @@ export const KNOWN_RESOURCES = [
     identifiers,
     tokenVersion: 1 as const,
   })),
-  {
-    name: 'Azure AD Token Exchange Endpoint',
-    appId: TOKEN_EXCHANGE.appId,
-    identifiers: [TOKEN_EXCHANGE.uri],
-    tokenVersion: 2 as const,
-  },
   {
     name: 'Orders API',
     appId: '77777777-7777-4777-8777-777777777777',

@@ -2,7 +2,6 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Application } from './directory.ts'
-import { TOKEN_EXCHANGE } from './known-resources.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { EntraError } from './entra-error.ts'
 
@@ -96,11 +95,7 @@ function matchCredential(
         )
       : new EntraError(700213, `${UNMATCHED} subject '${sub}'. ${CHECK}`)
   }
-  // A managed identity's token as assertion has the app id of the resource as audience.
-  const audiences = new Set(
-    aud.map((one) => (one === TOKEN_EXCHANGE.appId ? TOKEN_EXCHANGE.uri : one)),
-  )
-  if (sameSubject.some(({ audience }) => audiences.has(audience))) return
+  if (sameSubject.some(({ audience }) => aud.includes(audience))) return
   const isCaseOnly = sameSubject.some(({ audience }) =>
     aud.some((one) => differsInCaseOnly(one, audience)),
   )

@@ -1,7 +1,5 @@
 import { generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { ORDERS } from '../../../../src/tools/simulator/defaults.ts'
-import type { Application } from '../../../../src/tools/simulator/entra/directory.ts'
 import type { ProjectedTokenClaims } from '../../../../src/tools/simulator/issuer/issuer.ts'
 import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
 import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
@@ -95,28 +93,5 @@ describe('an assertion', () => {
     const outcome = await exchange(simulator)
     expect(formatFailure(outcome)).toBe('401 invalid_client 700211')
     expect(outcome.body['error_description']).toContain(`issuer '${iss}'`)
-  })
-
-  test("is accepted when it is a managed identity's token (chained identities)", async () => {
-    await using simulator = await startSimulator()
-    const { applications } = simulator.directory
-    const [orders] = applications
-    if (orders === undefined) throw new Error('orders is in the default directory')
-    const clientId = '99999999-9999-4999-8999-999999999999'
-    const credential: Application['federatedCredentials'][number] = {
-      name: 'chained',
-      issuer: `${simulator.authorityHost}/${simulator.tenantId}/v2.0`,
-      subject: ORDERS.objectId,
-      audience: 'api://AzureADTokenExchange',
-    }
-    applications.push({ ...orders, clientId, federatedCredentials: [credential] })
-    const first = await exchange(simulator, {
-      form: { scope: 'api://AzureADTokenExchange/.default' },
-    })
-    const chained = { assertion: String(first.body['access_token']), form: { client_id: clientId } }
-    expect((await exchange(simulator, chained)).status).toBe(200)
-
-    credential.subject = ORDERS.clientId
-    expect(formatFailure(await exchange(simulator, chained))).toBe('401 invalid_client 700213')
   })
 })
