@@ -1,6 +1,51 @@
-/** Rotates the certificate of a running TLS server, and the CAs of its clients; clients trust a new one before it is served. */
+/**
+ * When the certificate of a running TLS server is replaced, and the CAs of its clients. Clients trust a new certificate before it
+ * is served.
+ */
 import { createPause, type Pause, retry } from '../../lib/retry.ts'
-import type { CertificateMaterial } from './certificates.ts'
+import type { CertificateStore } from './certificate-store.ts'
+import {
+  type CertificateMaterial,
+  createCertificate,
+  isUsable,
+  parseExpiry,
+} from './certificates.ts'
+
+interface CertificateOptions {
+  /** The DNS name by which the API server calls. */
+  readonly name: string
+  readonly lifetimeMs: number
+  /** CA certificates that clients of this replica trust now, whatever the store holds. */
+  readonly trusted?: string | undefined
+  readonly now?: () => number
+}
+
+/** Rotated with a third of its life left: enough time to notice that rotation fails. */
+const ROTATE_BELOW_SHARE = 1 / 3
+/** After a conflict another replica has stored a valid certificate, so the next read finds it. */
+const MAX_ATTEMPTS = 3
+
+/**
+ * Returns the stored certificate, or stores a new one if that is missing, invalid or due for rotation.
+ * Throws what the store throws, and if every write conflicts.
+ */
+export async function ensureCertificate(
+  store: CertificateStore,
+  { name, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
+): Promise<CertificateMaterial> {
+  const isDue = ({ certPem }: CertificateMaterial) =>
+    parseExpiry(certPem) - now() <= lifetimeMs * ROTATE_BELOW_SHARE
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const { material, revision } = await store.read()
+    if (material !== undefined && isUsable(material, name) && !isDue(material)) return material
+    const known = trusted + (material?.caPem ?? '')
+    const created = await createCertificate({ name, lifetimeMs, known, now })
+    if (await store.write(created, revision)) return created
+  }
+  throw new Error(
+    'the certificate could not be stored: every write conflicted, or the API server rejected it',
+  )
+}
 
 interface RotationOptions {
   /** Returns the certificate to serve now. */

@@ -1,7 +1,20 @@
 /** Keeps the certificate of the replicas in a Secret, and publishes its CA in the webhook's configuration. */
 import * as z from 'zod/mini'
 import { type ApiServer, hasStatus, ifFound } from '../../kubernetes/api-client.ts'
-import type { CertificateMaterial, CertificateStore } from './certificates.ts'
+import type { CertificateMaterial } from './certificates.ts'
+
+/** Where the replicas share their certificate. */
+export interface CertificateStore {
+  readonly read: () => Promise<StoredCertificate>
+  /** Returns false if the store has changed since `read`. A revision of undefined creates it. */
+  readonly write: (material: CertificateMaterial, revision: string | undefined) => Promise<boolean>
+}
+
+interface StoredCertificate {
+  readonly material: CertificateMaterial | undefined
+  /** Undefined if the store does not exist. */
+  readonly revision: string | undefined
+}
 
 const Strings = z.nullish(z.record(z.string(), z.string()))
 const Secret = z.object({

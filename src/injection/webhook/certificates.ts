@@ -16,55 +16,9 @@ export interface CertificateMaterial {
   readonly caPem: string
 }
 
-/** Where the replicas share their certificate. */
-export interface CertificateStore {
-  readonly read: () => Promise<StoredCertificate>
-  /** Returns false if the store has changed since `read`. A revision of undefined creates it. */
-  readonly write: (material: CertificateMaterial, revision: string | undefined) => Promise<boolean>
-}
-
-interface StoredCertificate {
-  readonly material: CertificateMaterial | undefined
-  /** Undefined if the store does not exist. */
-  readonly revision: string | undefined
-}
-
-interface CertificateOptions {
-  /** The DNS name by which the API server calls. */
-  readonly name: string
-  readonly lifetimeMs: number
-  /** CA certificates that clients of this replica trust now, whatever the store holds. */
-  readonly trusted?: string | undefined
-  readonly now?: () => number
-}
-
 const DAY_MS = 86_400_000
-/** Rotated with a third of its life left: enough time to notice that rotation fails. */
-const ROTATE_BELOW_SHARE = 1 / 3
-/** After a conflict another replica has stored a valid certificate, so the next read finds it. */
-const MAX_ATTEMPTS = 3
 /** CA certificates kept during a rotation. */
 const MAX_CA_CERTIFICATES = 3
-
-/**
- * Returns the stored certificate, or stores a new one if that is missing, invalid or due for rotation.
- * Each certificate is issued by a new certificate authority, whose key is discarded after it has signed.
- * Throws what the store throws, and if every write conflicts.
- */
-export async function ensureCertificate(
-  store: CertificateStore,
-  options: CertificateOptions,
-): Promise<CertificateMaterial> {
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-    const { material, revision } = await store.read()
-    if (material !== undefined && isValid(material, options)) return material
-    const created = await createCertificate(material?.caPem, options)
-    if (await store.write(created, revision)) return created
-  }
-  throw new Error(
-    'the certificate could not be stored: every write conflicted, or the API server rejected it',
-  )
-}
 
 /** Reads `tls.crt` and `tls.key` of a directory that another program, such as cert-manager, keeps current. */
 export async function readMountedCertificate(directory: string): Promise<CertificateMaterial> {
@@ -93,18 +47,32 @@ export function parseExpiry(certPem: string): number {
   return new X509Certificate(certPem).validToDate.getTime()
 }
 
-async function createCertificate(
-  previous: string | undefined,
-  { name, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
-): Promise<CertificateMaterial> {
+interface CreateOptions {
+  /** The DNS name by which the API server calls. */
+  readonly name: string
+  readonly lifetimeMs: number
+  /** CA certificates that clients trust already, PEM: the first ones are kept. */
+  readonly known: string
+  readonly now: () => number
+}
+
+/**
+ * Creates a certificate, issued by a new certificate authority, whose key is discarded after it has signed. Its CAs
+ * are that one and the known ones that have not expired.
+ */
+export async function createCertificate({
+  name,
+  lifetimeMs,
+  known,
+  now,
+}: CreateOptions): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority({
     commonName: 'wimds webhook',
     validMs: lifetimeMs + DAY_MS,
     now,
   })
   const { certPem, keyPem } = await authority.issue({ names: [name], validMs: lifetimeMs })
-  const known = splitCertificates(`${authority.caPem}${trusted}${previous ?? ''}`)
-  const caPem = [...new Set(known)]
+  const caPem = [...new Set(splitCertificates(authority.caPem + known))]
     .filter((pem) => !isExpired(pem, now()))
     .slice(0, MAX_CA_CERTIFICATES)
     .map((pem) => `${pem}\n`)
@@ -112,15 +80,11 @@ async function createCertificate(
   return { certPem, keyPem, caPem }
 }
 
-/** Returns true if it is for this name, has its key and its CA, and is not yet due for rotation. */
-function isValid(
-  { certPem, keyPem, caPem }: CertificateMaterial,
-  { name, lifetimeMs, now = Date.now }: CertificateOptions,
-): boolean {
+/** Returns true if it is for this name, and has its key and its CA, whether or not it has expired. */
+export function isUsable({ certPem, keyPem, caPem }: CertificateMaterial, name: string): boolean {
   try {
     const leaf = new X509Certificate(certPem)
     return (
-      leaf.validToDate.getTime() - now() > lifetimeMs * ROTATE_BELOW_SHARE &&
       leaf.checkHost(name) !== undefined &&
       leaf.checkPrivateKey(createPrivateKey(keyPem)) &&
       splitCertificates(caPem).some((pem) => leaf.checkIssued(new X509Certificate(pem)))

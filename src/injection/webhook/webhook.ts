@@ -2,10 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
 import { createReviews } from './admission.ts'
-import { type CertificateRotation, startCertificateRotation } from './certificate-rotation.ts'
+import {
+  type CertificateRotation,
+  ensureCertificate,
+  startCertificateRotation,
+} from './certificate-rotation.ts'
 import {
   type CertificateMaterial,
-  ensureCertificate,
   parseExpiry,
   readClientCa,
   readMountedCertificate,

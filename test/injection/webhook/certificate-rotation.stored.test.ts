@@ -1,0 +1,108 @@
+/** The certificate that the replicas of the webhook share: when it is created, and when it is replaced. */
+import { X509Certificate } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { ensureCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
+import type { CertificateStore } from '../../../src/injection/webhook/certificate-store.ts'
+import {
+  type CertificateMaterial,
+  parseExpiry,
+} from '../../../src/injection/webhook/certificates.ts'
+
+const DAY_MS = 86_400_000
+const LIFETIME_MS = 90 * DAY_MS
+const NAME = 'wimds.wimds.svc'
+const NOW = Date.UTC(2026, 10, 24)
+
+interface MemoryStore extends CertificateStore {
+  material: CertificateMaterial | undefined
+  writes: number
+}
+
+/** A store that reports a write of an old revision as a conflict. */
+function memoryStore(material?: CertificateMaterial): MemoryStore {
+  const store: MemoryStore = {
+    material,
+    writes: 0,
+    read: () => Promise.resolve({ material: store.material, revision: String(store.writes) }),
+    write: (next, revision) => {
+      if (revision !== String(store.writes)) return Promise.resolve(false)
+      store.writes += 1
+      store.material = next
+      return Promise.resolve(true)
+    },
+  }
+  return store
+}
+
+const current = (store: CertificateStore, now = NOW, trusted?: string) =>
+  ensureCertificate(store, { name: NAME, lifetimeMs: LIFETIME_MS, now: () => now, trusted })
+
+const splitCertificates = (pem: string) =>
+  pem.split(/(?=-----BEGIN)/).map((each) => new X509Certificate(each))
+
+test('the first replica creates a certificate for the name of the Service', async () => {
+  const material = await current(memoryStore())
+  const leaf = new X509Certificate(material.certPem)
+  expect(leaf.checkHost('wimds.wimds.svc')).toBe('wimds.wimds.svc')
+  expect(leaf.checkIssued(new X509Certificate(material.caPem))).toBe(true)
+  expect(parseExpiry(material.certPem)).toBe(NOW + LIFETIME_MS)
+})
+
+test('replicas that start together share one certificate', async () => {
+  const store = memoryStore()
+  const [one, other] = await Promise.all([current(store), current(store)])
+  expect(one).toEqual(other)
+  expect(store.writes).toBe(1)
+})
+
+test('throws if every write conflicts', async () => {
+  const store = memoryStore()
+  let writes = 0
+  const refusing = { ...store, write: () => Promise.resolve(++writes > 100) }
+  await expect(current(refusing)).rejects.toThrow('could not be stored')
+  expect(writes).toBe(3)
+})
+
+test('rotates a certificate when a third of its life is left, and keeps its CA', async () => {
+  const store = memoryStore()
+  const made = await current(store)
+  expect(await current(store, NOW + 59 * DAY_MS)).toEqual(made)
+  const rotated = await current(store, NOW + 61 * DAY_MS)
+  expect(rotated.caPem).toContain(made.caPem)
+  expect(splitCertificates(rotated.caPem)).toHaveLength(2)
+})
+
+test('an empty store is filled again, with the CA of the served certificate', async () => {
+  const made = await current(memoryStore())
+  const rotated = await current(memoryStore(), NOW, made.caPem)
+  expect(rotated.caPem).toContain(made.caPem)
+})
+
+test('a rotation drops expired CAs', async () => {
+  const store = memoryStore()
+  await current(store)
+  const late = await current(store, NOW + 92 * DAY_MS)
+  expect(splitCertificates(late.caPem)).toHaveLength(1)
+})
+
+describe('replaces a stored certificate', () => {
+  test.each<
+    [string, (material: CertificateMaterial, other: CertificateMaterial) => CertificateMaterial]
+  >([
+    ['with the key of another', (material, { keyPem }) => ({ ...material, keyPem })],
+    ['that no CA of the store has signed', (material, { caPem }) => ({ ...material, caPem })],
+    ['that is not PEM', (material) => ({ ...material, certPem: 'garbage' })],
+  ])('%s', async (_, spoil) => {
+    const [material, other] = [await current(memoryStore()), await current(memoryStore())]
+    const store = memoryStore(spoil(material, other))
+    await current(store)
+    expect(store.writes).toBe(1)
+  })
+
+  test('for another name', async () => {
+    const store = memoryStore(await current(memoryStore()))
+    const name = 'other.wimds.svc'
+    await ensureCertificate(store, { name, lifetimeMs: LIFETIME_MS, now: () => NOW })
+    expect(store.writes).toBe(1)
+  })
+})
