@@ -60,9 +60,9 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   const failures = new IdentityFailures(clock)
   const exchange = createEntraExchange({ readAssertion, dispatcher, clock, failures })
   let limitMs: number | undefined
-  const limited: Attempt = (original, signal, onStep) => {
+  const limited: Attempt = (original, signal, onSent) => {
     const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]
-    return exchange(original, AbortSignal.any([signal, ...limits]), onStep)
+    return exchange(original, AbortSignal.any([signal, ...limits]), onSent)
   }
   const retried = poolAttempts(limited, {
     timeoutMs: 60_000,

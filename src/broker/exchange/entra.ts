@@ -31,7 +31,7 @@ export interface ExchangeOptions extends ExchangeDispatchers {
 
 interface Parts extends ExchangeOptions {
   readonly signal: AbortSignal
-  readonly onStep: Parameters<Attempt>[2]
+  readonly onSent: Parameters<Attempt>[2]
 }
 
 /**
@@ -41,7 +41,7 @@ interface Parts extends ExchangeOptions {
  * from reading the assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
-  return (request, signal, onStep) => attempt(request, { ...options, signal, onStep })
+  return (request, signal, onSent) => attempt(request, { ...options, signal, onSent })
 }
 
 async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken> {
@@ -99,9 +99,9 @@ async function postAndReport(
   assertion: Assertion,
   parts: Parts,
 ): Promise<AccessToken> {
-  const { signal, failures, onStep, onAttempt } = parts
+  const { signal, failures, onSent, onAttempt } = parts
   const work = () => post(request, assertion, parts)
-  onStep('sent')
+  onSent()
   try {
     const token = await (failures?.record(request.identity, assertion, work) ?? work())
     onAttempt?.('ok')
@@ -111,8 +111,6 @@ async function postAndReport(
     const isAbandoned = signal.reason instanceof Error && signal.reason.name === 'AbortError'
     if (!isAbandoned) onAttempt?.(toBrokerError(error).code)
     throw error
-  } finally {
-    onStep('answered')
   }
 }
 

@@ -106,11 +106,10 @@ class Pool {
     this.#count += 1
     this.#latest = running
     this.#running.add(running)
-    this.#attempt(request, AbortSignal.any([running.abort.signal, signal]), (step) => {
-      if (step === 'sent') this.#isSent = true
+    this.#attempt(request, AbortSignal.any([running.abort.signal, signal]), () => {
+      this.#isSent = true
       if (running !== this.#latest || this.#next?.after === 'answer') return
-      this.#cancelNext()
-      if (step === 'sent') this.#startAfter('silence', SILENT_MS)
+      this.#startAfter('silence', SILENT_MS)
     }).then(
       (token) => this.#end(() => this.#outcome.resolve(token)),
       (thrown: unknown) => this.#onError(running, toBrokerError(thrown)),
@@ -144,6 +143,7 @@ class Pool {
       this.#end(() => this.#outcome.reject(error))
       return
     }
+    if (failed === this.#latest && this.#next?.after === 'silence') this.#cancelNext()
     // Otherwise the silence of the latest one decides when the next one starts.
     if (isAnswer(error) || failed === this.#latest) this.#retryAfter(failed, error)
     this.#endIfIdle()

@@ -54,11 +54,11 @@ export type TokenSource = (
   onAnswer?: (error: BrokerError) => void,
 ) => Promise<AccessToken>
 
-/** One attempt of an exchange. `onStep` is called when a POST is sent, and when it is answered or has failed. */
+/** One attempt of an exchange. `onSent` is called for each POST, when it is sent. */
 export type Attempt = (
   request: TokenRequest,
   signal: AbortSignal,
-  onStep: (step: 'sent' | 'answered') => void,
+  onSent: () => void,
 ) => Promise<AccessToken>
 
 /**

@@ -149,6 +149,12 @@ describe('an attempt that is silent for 3 s', () => {
     expect(answer).toMatchObject(expected)
   })
 
+  test('is not followed by a third attempt if the other one got a 429 without Retry-After', async () => {
+    const { answer, entra } = await coldStart({ latencyMs: 7000 }, { error: 'entra_throttled' })
+    expect(answer).toMatchObject({ ok: true, text: `${VAULT.scope} #1`, tookMs: 7000 })
+    expect(entra.exchanges).toHaveLength(2)
+  })
+
   test('is followed by a third attempt after 6 s, and all go on after callers have got an error after 8 s', async () => {
     const { answer, get, entra, exchanges } = await coldStart({ latencyMs: 9000 })
     expect(answer).toMatchObject({ text: 'entra_timeout', tookMs: 8000, retryAfterMs: 500 })
@@ -235,21 +241,20 @@ test('a refresh is not retried at once', async () => {
   expect(entra.exchanges).toHaveLength(2)
 })
 
-test('an exchange whose first step Entra ID has answered is not silent', async () => {
+test('an attempt is not silent while it has sent a rotated assertion within three seconds', async () => {
   let posts = 0
-  const step = async (onStep: Parameters<Attempt>[2]) => {
+  const post = async (onSent: () => void) => {
     posts += 1
-    onStep('sent')
+    onSent()
     await sleep(1600)
-    onStep('answered')
   }
   const { source } = createScriptedEntra()
-  const chained: Attempt = async (request, signal, onStep) => {
-    await step(onStep)
-    await step(onStep)
+  const rotating: Attempt = async (request, signal, onSent) => {
+    await post(onSent)
+    await post(onSent)
     return source(request, signal)
   }
-  const pooled = poolAttempts(chained, {
+  const pooled = poolAttempts(rotating, {
     clock: systemClock,
     timeoutMs: TIMEOUT_MS,
     budget: createAttemptBudget(systemClock),

@@ -53,13 +53,11 @@ export function createAttempt(
   failures = new IdentityFailures(systemClock),
   assertion = { issuer: 'https://issuer.test', subject: 'a' },
 ): Attempt {
-  return async (request, signal, onStep) => {
+  return async (request, signal, onSent) => {
     const { identity, isBackground: isUrgent = false } = request
     const work = () => {
-      onStep('sent')
-      return failures
-        .record(identity, assertion, () => post(request, signal))
-        .finally(() => onStep('answered'))
+      onSent()
+      return failures.record(identity, assertion, () => post(request, signal))
     }
     failures.requireUnthrottled(identity)
     return limit(work, { isUrgent, key: createIdentityKey(identity) })
