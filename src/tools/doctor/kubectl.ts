@@ -33,7 +33,8 @@ export interface KubectlOptions {
 const TIMEOUT_MS = 120_000
 /** The pods of a large cluster. */
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
-const MAX_REASON = 500
+/** Pod Security lists all that it refuses of the node agent in 700 characters. */
+const MAX_REASON = 1000
 
 /** Creates the function that runs it. Each call ends after two minutes. */
 export function createKubectl({ env, signal, context, namespace }: KubectlOptions): Kubectl {
