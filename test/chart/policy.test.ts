@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { SET_BY_INJECTION } from '../../src/injection/injector/injection-settings.ts'
-import { POD_SETTINGS } from '../../src/kubernetes/pod-settings.ts'
+import { PER_POD_SETTINGS } from '../../src/kubernetes/node-mode-settings.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 
 const VALUES = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'
@@ -109,7 +109,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('puts every setting of a pod that the operator can give into the gate', async () => {
-    const names = [...POD_SETTINGS].filter(
+    const names = [...PER_POD_SETTINGS].filter(
       (name) => !SET_BY_INJECTION.has(name) && !name.startsWith('WIMDS_INSTANCE_'),
     )
     const env = {

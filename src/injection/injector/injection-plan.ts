@@ -12,7 +12,7 @@ import {
 } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
-import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
 import type { ObjectKey } from './injection-settings.ts'
 
 export type Plan = ReturnType<typeof createPlan>
@@ -91,7 +91,7 @@ const GATE_FIELDS = [
 
 /** Returns the gate's environment: those variables of a sidecar that each pod has for itself. */
 function createGateEnv(sidecarEnv: readonly EnvVar[]): EnvVar[] {
-  return [...sidecarEnv.filter(({ name }) => POD_SETTINGS.has(name)), ...GATE_FIELDS]
+  return [...sidecarEnv.filter(({ name }) => PER_POD_SETTINGS.has(name)), ...GATE_FIELDS]
 }
 
 function toVariable(name: string, value: string | undefined): EnvVar[] {

@@ -1,7 +1,7 @@
 /** Checks what a pod of mode node, which has no sidecar, cannot have. */
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './injection-plan.ts'
-import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
 
 /** Annotations without a counterpart for a single pod of mode node. */
@@ -30,7 +30,7 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   // OF_SIDECAR already rejects identity-header-secret, so its variable gets no second problem.
   const fromAnnotation = settings.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
   const unknown = sidecarEnv.filter(
-    (entry) => POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),
+    (entry) => PER_POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),
   )
   return [
     ...(runtime === undefined ? [] : [runtime]),

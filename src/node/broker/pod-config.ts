@@ -12,13 +12,13 @@ import { describeFileError } from '../../lib/describe-error.ts'
 import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { POD_SETTINGS } from '../../kubernetes/pod-settings.ts'
+import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
 
 /** The variables that all pods of a node share. Mode node has no pass-through, token proxy or instance file. */
 const NODE_VARIABLES = new Set(
   [...Object.keys(Settings.shape), 'KUBERNETES_SERVICE_HOST'].filter(
     (name) =>
-      !POD_SETTINGS.has(name) &&
+      !PER_POD_SETTINGS.has(name) &&
       !name.startsWith('AZURE_KUBERNETES_') &&
       !['WIMDS_PASS_THROUGH', 'WIMDS_MODE', 'WIMDS_INSTANCE_FILE'].includes(name),
   ),
@@ -38,8 +38,8 @@ const MAX_FILE_BYTES = 16_384
 const MAX_TOKEN_FILES = 16
 
 /** Returns the variables by which a pod's requests are answered. A pod sets no variable of the node. */
-export function selectPodSettings(env: Environment): Environment {
-  return select(env, (name) => POD_SETTINGS.has(name) && name !== OF_AGENT)
+export function selectPerPodSettings(env: Environment): Environment {
+  return select(env, (name) => PER_POD_SETTINGS.has(name) && name !== OF_AGENT)
 }
 
 /** Returns the variables of the broker's own environment that apply to all pods. */

@@ -23,7 +23,7 @@ import {
 } from '../../lib/errors.ts'
 import { fetchTokens } from './fetch-tokens.ts'
 import type { BrokerMessage, ServedPod, TokenKey } from './messages.ts'
-import { loadPodConfig, type PodLimits, selectPodSettings } from './pod-config.ts'
+import { loadPodConfig, type PodLimits, selectPerPodSettings } from './pod-config.ts'
 import type { RemoteFiles } from './remote-files.ts'
 
 /** The parts that all workloads of the broker share. */
@@ -61,7 +61,7 @@ const MAX_READERS = 3
  */
 export function createWorkloadKey(pod: ServedPod): string {
   const { uid, namespace, serviceAccount, env, contents } = pod
-  const settings = selectPodSettings(env)
+  const settings = selectPerPodSettings(env)
   const own = settings['WIMDS_CONFIG'] === undefined ? '' : uid
   return JSON.stringify([namespace, serviceAccount, settings, contents, own])
 }
@@ -87,7 +87,7 @@ export class Workload {
     this.namespace = namespace
     this.serviceAccount = serviceAccount
     this.#node = node
-    this.#env = { ...node.env, ...selectPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
+    this.#env = { ...node.env, ...selectPerPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
     this.#log = withFields(node.log, { namespace, serviceAccount })
   }
 

@@ -1,8 +1,8 @@
-/** Which settings of a sidecar a pod of mode node has for itself. */
+/** Which settings of a sidecar a pod of mode node has for itself, and does not share with its node. */
 import type { SettingName } from '../broker/config/settings.ts'
 
 /** The settings that each pod has for itself. The broker, which pods of mode node share, has the others. */
-export const POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
+export const PER_POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'AZURE_CLIENT_ID',
   'AZURE_TENANT_ID',
   'AZURE_FEDERATED_TOKEN_FILE',
