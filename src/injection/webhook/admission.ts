@@ -1,11 +1,11 @@
 /** Answers AdmissionReviews (admission.k8s.io/v1) of new pods, without side effects. */
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { firstItems, toLine } from '../../lib/printable.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { type AccountResult, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { inject, type Injection } from '../injector/inject.ts'
+import { formatRejection, MAX_REASONS, truncateReason } from '../injector/rejections.ts'
 import { findText, getServiceAccountName } from '../../kubernetes/pod.ts'
 import type { InjectionSettings } from '../injector/injection-settings.ts'
 import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -81,8 +81,7 @@ export async function reviewPod(read: ReadReview, options: AdmissionOptions): Pr
   const { settings, defaultTenantId } = options
   const { uid, isNewPod, namespace, name, subject } = await read(parseSubject)
   const reject = (reasons: readonly string[]): Decision => {
-    const cause = settings.injectByDefault ? BY_NAMESPACE : ''
-    const message = `wimds cannot be injected${cause}: ${joinTruncated(reasons)}`
+    const message = formatRejection(reasons, settings)
     return { outcome: 'rejected', message, subject, review: reply(uid, deny(422, message)) }
   }
   if (!isNewPod) return { outcome: 'skipped', review: reply(uid, { allowed: true }) }
@@ -146,26 +145,10 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
       patchType: 'JSONPatch',
       patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
     }),
-    ...(warnings.length > 0 && { warnings: warnings.map((text) => `wimds: ${truncate(text)}`) }),
+    ...(warnings.length > 0 && {
+      warnings: warnings.map((text) => `wimds: ${truncateReason(text)}`),
+    }),
   }
-}
-
-/** Pods of such a namespace may belong to a team that does not know of wimds. */
-const BY_NAMESPACE =
-  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
-
-/** The most reasons in one message: a pod can have one for each of thousands of containers. */
-const MAX_REASONS = 10
-const MAX_REASON_LENGTH = 500
-
-function joinTruncated(reasons: readonly string[]): string {
-  return firstItems(reasons, MAX_REASONS).map(truncate).join('; ')
-}
-
-/** Reasons repeat names and annotations, which can be any text of any length. */
-function truncate(text: string): string {
-  const line = toLine(text)
-  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
 }
 
 function deny(code: number, message: string): object {
