@@ -2,10 +2,9 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { createJsonReply, type Reply } from '../dialects/dialect.ts'
+import { createJsonReply, MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
-import { MAX_BODY_BYTES } from './connections.ts'
 import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
 import { createPathError } from './guard.ts'
@@ -67,7 +66,7 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
 function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
   const app = fastify({
     logger: false,
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: MAX_FORM_BYTES,
     exposeHeadRoutes: false,
     routerOptions: {
       caseSensitive: false,

@@ -9,9 +9,7 @@ import {
 } from 'node:http'
 import type { Socket } from 'node:net'
 import { findFirst } from '../../lib/find-first.ts'
-
-/** No dialect and no document reads a longer body. */
-export const MAX_BODY_BYTES = 65_536
+import { MAX_FORM_BYTES } from '../dialects/dialect.ts'
 
 /** Timeouts of connections in milliseconds, which the webhook's server shares. */
 export const CONNECTION_TIMEOUTS = {
@@ -59,7 +57,7 @@ export function createLimitedServer(
 
 function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   if (headers['transfer-encoding'] !== undefined) return true
-  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
+  return Number(headers['content-length'] ?? 0) > MAX_FORM_BYTES
 }
 
 /** A client sends its first request at once, and takes a connection that is closed without a byte for an error. */

@@ -14,7 +14,7 @@ export function countWaiting(maxConnections: number): number {
 }
 
 interface LimitOptions {
-  /** POSTs that may run at the same time. */
+  /** POSTs that may run at the same time: WIMDS_MAX_EXCHANGES, whose default is in `config/settings.ts`. */
   readonly maxConcurrent: number
   /** POSTs in the background, and POSTs for callers, that may wait. */
   readonly maxQueued?: number
