@@ -8,7 +8,6 @@ import { webhook } from '../../src/injection/webhook/webhook.ts'
 import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../src/node/agent/broker-metrics.ts'
 import type { BrokerList } from '../../src/node/agent/namespace-broker.ts'
-import { createLogger } from '../../src/broker/telemetry/logger.ts'
 import { routedPod } from '../node/agent/pods.ts'
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
@@ -52,8 +51,6 @@ async function startWebhook(): Promise<{ port: number; adminPort: number }> {
   return { port: Number(/"listening".*"port":(\d+)/.exec(io.out())?.[1]), adminPort }
 }
 
-const SILENT = createLogger({ level: 'silent', format: 'json', out: { write: () => true } })
-
 /** Starts the admin server of a node agent with this broker. */
 async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   const brokers = { all: () => [broker] }
@@ -64,7 +61,7 @@ async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   }
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: new Map() })
   metrics.onSync(true)
-  const scrape = createNodeScrape({ own: metrics.registry, brokers, log: SILENT })
+  const scrape = createNodeScrape({ own: metrics.registry, brokers })
   const server = await openAdminPort({ scrape, readiness: () => ({ ready: true }) })
   return { ...server, metrics }
 }

@@ -14,17 +14,23 @@ declare module 'prom-client/lib/histogram.js' {
 declare module 'prom-client/lib/registry.js' {
   import type { Registry as PromClientRegistry } from 'prom-client'
 
-  /** What a registry reads of a metric at a scrape. */
-  interface CollectedMetric {
+  type Metric = Parameters<PromClientRegistry['registerMetric']>[0]
+
+  /** A metric as a registry has it, whether prom-client counts it or wimds. */
+  interface RegisteredMetric {
     readonly name: string
+    readonly help: string
     readonly labelNames: readonly string[]
-    readonly get: () => Promise<object>
+    /** Called at each scrape. */
+    readonly get: () => ReturnType<Metric['get']>
   }
 
   export default class Registry extends PromClientRegistry {
     registerMetric(
-      metric: Parameters<PromClientRegistry['registerMetric']>[0] | CollectedMetric,
+      metric: Metric | (Omit<RegisteredMetric, 'get'> & { readonly get: () => Promise<object> }),
     ): void
+    getMetricsAsArray(): (ReturnType<PromClientRegistry['getMetricsAsArray']>[number] &
+      RegisteredMetric)[]
   }
 }
 declare module 'prom-client/lib/metrics/*.js' {

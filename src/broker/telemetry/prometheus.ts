@@ -78,7 +78,7 @@ export function registerCollected(registry: Registry, metrics: readonly Collecte
       const values = typeof collected === 'number' ? [{ labels: {}, value: collected }] : collected
       return { ...metric, values: values ?? [] }
     }
-    registry.registerMetric({ name: metric.name, labelNames, get })
+    registry.registerMetric({ ...metric, labelNames, get })
   }
 }
 

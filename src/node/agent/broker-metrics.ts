@@ -1,6 +1,5 @@
 /** The metrics of the brokers. What a broker sends is taken as far as it is a metric of a broker, with its labels. */
-import { createTelemetry } from '../../broker/telemetry/telemetry.ts'
-import type { ProcessLog } from '../../broker/telemetry/logger.ts'
+import { createMetrics } from '../../broker/telemetry/metrics.ts'
 import { Registry, type Sample } from '../../broker/telemetry/prometheus.ts'
 import { systemClock } from '../../broker/tokens/lifetime.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
@@ -27,55 +26,49 @@ interface NodeMetrics {
   /** The agent's own metrics. */
   readonly own: Registry
   readonly brokers: BrokerList
-  readonly log: ProcessLog
 }
 
 /** Creates the function that reads the metrics of the agent and of all brokers. */
-export function createNodeScrape({ own, brokers, log }: NodeMetrics) {
-  let known: Promise<readonly Omit<Family, 'values'>[]> | undefined
+export function createNodeScrape({ own, brokers }: NodeMetrics) {
+  const known = describeMetrics()
   return async (): Promise<string> => {
-    known ??= describeMetrics(log)
     const families = new Map<string, Family>()
-    for (const family of await known) families.set(family.name, { ...family, values: [] })
+    for (const { name, help, type, labelNames } of known) {
+      const labels = new Set(labelNames)
+      families.set(name, { name, help, type: String(type), labelNames: labels, values: [] })
+    }
     await Promise.all(brokers.all().map((broker) => addSamples(families, broker)))
     const registry = new Registry()
-    for (const { name } of own.getMetricsAsArray()) {
-      const metric = own.getSingleMetric(name)
-      const family = families.get(name)
-      if (metric === undefined) continue
+    for (const metric of own.getMetricsAsArray()) {
+      const family = families.get(metric.name)
       if (family === undefined) registry.registerMetric(metric)
       else family.values.push(...(await metric.get()).values)
     }
-    for (const { name, labelNames, ...family } of families.values()) {
-      if (family.values.length === 0) continue
-      const get = async () => ({ name, ...family })
-      registry.registerMetric({ name, labelNames: [...labelNames], get })
+    for (const { name, help, type, labelNames, values } of families.values()) {
+      if (values.length === 0) continue
+      const get = async () => ({ name, help, type, values })
+      registry.registerMetric({ name, help, labelNames: [...labelNames], get })
     }
     return registry.metrics()
   }
 }
 
-/** Returns the metrics that a broker has, without values. */
-async function describeMetrics(log: ProcessLog): Promise<Omit<Family, 'values'>[]> {
-  const { registry } = createTelemetry({
-    config: () => ({ directory: { identities: [] }, warnings: [], isInPod: true }),
-    log,
+/** Returns the metrics that a broker has. Nothing is counted in them: the agent needs their names and labels. */
+function describeMetrics() {
+  const { registry } = createMetrics({
     clock: systemClock,
+    directory: () => ({ identities: [] }),
+    clients: () => [],
+    skewMs: () => undefined,
+    isReady: () => false,
+    isReloaded: () => true,
     entries: () => [],
     assertions: () => new Map(),
-    readyAfterPrefetch: false,
+    droppedLines: new Map(),
   })
-  const metrics = registry
+  return registry
     .getMetricsAsArray()
     .filter(({ name }) => name.startsWith('wimds_') && name !== BUILD_INFO)
-    .map(async ({ name }) => {
-      const metric = registry.getSingleMetric(name)
-      const labelNames: unknown = metric && Reflect.get(metric, 'labelNames')
-      const names = Array.isArray(labelNames) ? labelNames.map(String) : []
-      const { help = '', type = 'gauge' } = (await metric?.get()) ?? {}
-      return { name, help, type: String(type), labelNames: new Set(names) }
-    })
-  return Promise.all(metrics)
 }
 
 async function addSamples(

@@ -263,7 +263,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     metrics,
     proof,
     succession,
-    scrape: createNodeScrape({ own: metrics.registry, brokers, log }),
+    scrape: createNodeScrape({ own: metrics.registry, brokers }),
     /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
     endRoutes: async (routed: ReturnType<Reconciler['routed']>) => {
       const tools = { path, signal: AbortSignal.timeout(END_ROUTES_MS) }

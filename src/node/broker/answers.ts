@@ -85,7 +85,6 @@ async function readSamples(registry: Registry): Promise<MetricsAnswer[number]['s
   const metrics = registry
     .getMetricsAsArray()
     .filter(({ name }) => name.startsWith('wimds_') && !OF_PROCESS.has(name))
-    .flatMap(({ name }) => registry.getSingleMetric(name) ?? [])
   const read = await Promise.all(metrics.map((metric) => metric.get()))
   return read.flatMap(({ name, values }) => values.map((sample: Sample) => toTuple(name, sample)))
 }

@@ -1,18 +1,16 @@
 /** What the agent takes of the metrics that a broker sends, which may be hostile. */
 import { expect, test } from 'vitest'
-import { createLogger } from '../../../src/broker/telemetry/logger.ts'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
 import { IDLE_NODE, routedPod } from './pods.ts'
 
-const log = createLogger({ level: 'silent', format: 'json', out: { write: () => true } })
 const SETTINGS = '0123abcd'
 
 /** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
 async function scrapeWith(answer: unknown): Promise<string[]> {
   const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
   const broker = { pid: 1, pods: [routedPod({ uid: 'a' })], ask: () => Promise.resolve(answer) }
-  const body = await createNodeScrape({ own, brokers: { all: () => [broker] }, log })()
+  const body = await createNodeScrape({ own, brokers: { all: () => [broker] } })()
   return body.split('\n')
 }
 
