@@ -5,7 +5,7 @@ import { printError, printLine } from '../lib/print-error.ts'
 import type { CommandEntry } from './commands.ts'
 
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
-export const EXIT_USAGE = 64
+const EXIT_USAGE = 64
 
 /** The exit code of a process that an error ended which no command handles, or a second signal. */
 export const EXIT_FAILED = 1
