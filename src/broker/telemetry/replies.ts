@@ -1,38 +1,48 @@
-/** The telemetry of replies: to which clients, the audit trail of tokens, and the requests that failed. */
+/** The telemetry of replies: their metrics, the clients, the audit trail of tokens, and the requests that failed. */
 import { type ErrorCode, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import type { ReplyEvent, ServedToken } from '../server/reply.ts'
 import type { AccessToken } from '../tokens/token.ts'
+import type { CacheResult } from '../tokens/token-cache.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
 import { describeAsked, describeFailure, describeRequest, errorFields } from './describe.ts'
 import type { Logger } from './logger.ts'
+import { Counter, Histogram, type Registry } from './prometheus.ts'
 import type { FailedRequest } from './status.ts'
 
+/** The range: from a cached answer, over an exchange, to a caller that waited for the time limit. */
+const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const OUTCOMES = ['success', 'client_error', 'server_error']
+const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass']
+
 interface RepliesOptions {
+  readonly metrics: ReturnType<typeof registerReplies>
   readonly log: Logger
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens: boolean
   /** The monotonic clock. */
   readonly now: () => number
-  readonly countReply: (event: ReplyEvent, client: string) => void
   /** Called for each reply with an error. Those of the same kind differ only in texts that callers or Entra ID choose. */
   readonly onRejected: (kind: string, request: FailedRequest) => void
 }
 
 /** Creates the telemetry of replies. */
 export function createReplies(options: RepliesOptions) {
-  const { log, auditsTokens, now, countReply, onRejected } = options
+  const { metrics, log, auditsTokens, now, onRejected } = options
   const { findClient, clients } = createClientInventory()
   const isFirstUse = createFirstUseFilter()
   return {
     clients,
+    onCacheResult: (result: CacheResult) => metrics.cacheResults.inc({ result }),
     onReply: (event: ReplyEvent) => {
-      const { protocol, status, error, headers, served, asked } = event
+      const { protocol, status, durationMs, error, headers, served, asked } = event
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
       const client = findClient(headers)
       client.requests += 1
       client.lastSeenAt = now()
-      countReply(event, client.library)
+      const outcome = status < 400 ? 'success' : status < 500 ? 'client_error' : 'server_error'
+      metrics.requests.inc({ protocol, code: error?.code ?? 'ok', client: client.library })
+      metrics.duration.observe({ protocol, outcome }, durationMs / 1000)
       if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
         log.info('token_served', {
           ...describeRequest(served.request),
@@ -63,6 +73,32 @@ export function createReplies(options: RepliesOptions) {
       })
     },
   }
+}
+
+/** Registers the counts of replies and of cache results. */
+export function registerReplies(registers: Registry[]) {
+  const requests = new Counter({
+    name: 'wimds_requests_total',
+    help: 'Requests answered, by protocol, error code (ok: none) and client library.',
+    labelNames: ['protocol', 'code', 'client'],
+    registers,
+  })
+  const duration = new Histogram({
+    name: 'wimds_request_duration_seconds',
+    help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
+    labelNames: ['protocol', 'outcome'],
+    buckets: REQUEST_BUCKETS,
+    registers,
+  })
+  for (const outcome of OUTCOMES) duration.zero({ protocol: 'imds', outcome })
+  const cacheResults = new Counter({
+    name: 'wimds_token_cache_results_total',
+    help: 'Token requests by cache result: hit, miss, coalesced (waited for the exchange of another request), negative_hit (a cached failure) or bypass (waited for a new token although one was cached: by bypass_cache, or in its last seconds).',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of CACHE_RESULTS) cacheResults.inc({ result }, 0)
+  return { requests, duration, cacheResults }
 }
 
 function formatClient({ library, version }: SeenClient): string {

@@ -58,10 +58,10 @@ export function createTelemetry(sources: TelemetrySources) {
     droppedLines: log.dropped,
   })
   const replies = createReplies({
+    metrics: metrics.replies,
     log,
     auditsTokens,
     now: clock.monotonic,
-    countReply: metrics.countReply,
     onRejected: failedRequests.add,
   })
 
@@ -80,6 +80,7 @@ export function createTelemetry(sources: TelemetrySources) {
   return {
     ...metrics,
     onReply: replies.onReply,
+    onCacheResult: replies.onCacheResult,
     onExchange: (event: ExchangeEvent) => {
       metrics.onExchange(event)
       const { request, outcome } = event

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { createReplies } from '../../../src/broker/telemetry/replies.ts'
+import { createRegistry } from '../../../src/broker/telemetry/prometheus.ts'
+import { createReplies, registerReplies } from '../../../src/broker/telemetry/replies.ts'
 import { observe, reply } from './observed.ts'
 
 const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
@@ -7,10 +8,10 @@ const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
 function setUp(now = () => 0) {
   const { log } = observe()
   return createReplies({
+    metrics: registerReplies([createRegistry()]),
     log,
     auditsTokens: false,
     now,
-    countReply: () => {},
     onRejected: () => {},
   })
 }
