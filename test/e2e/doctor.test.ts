@@ -123,6 +123,16 @@ async function before(namespace: string, mode: Mode) {
   return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 
+/** Sets the Pod Security level of the node agent's namespace. */
+const label = (level: string) =>
+  inAgentNamespace([
+    'label',
+    'namespace',
+    'wimds-node-agent',
+    '--overwrite',
+    `pod-security.kubernetes.io/enforce=${level}`,
+  ])
+
 describe('before an installation', () => {
   test('asks the API server whether it admits a pod, and creates none', async () => {
     await using restricted = await cluster.another('wimds-e2e-doctor-restricted', 'restricted')
@@ -143,11 +153,6 @@ describe('before an installation', () => {
   })
 
   test('asks whether the namespace of the node agent admits its rights', async () => {
-    const label = (level: string) =>
-      inAgentNamespace([
-        ...['label', 'namespace', 'wimds-node-agent', '--overwrite'],
-        `pod-security.kubernetes.io/enforce=${level}`,
-      ])
     expect((await before(NAMESPACE, 'node')).get('node_agent')).toMatchObject({ status: 'ok' })
     try {
       for (const level of ['baseline', 'restricted']) {
