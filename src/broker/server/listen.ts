@@ -38,7 +38,9 @@ const BACKLOG = 4096
 
 /** A socket to which no connection comes for so long has none that waits. */
 const QUIET_MS = 5
-const MAX_ACCEPT_MS = 1000
+/** How many such times it waits: for a second, or longer on a busy machine, where accepting takes longer too. */
+const MAX_WAITS = 200
+const MAX_ACCEPT_MS = 5000
 
 /** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
 export interface SocketHandle {
@@ -82,12 +84,12 @@ export async function listen(
 /** Waits until no connection comes: Node accepts one in each turn, and to close the socket would reset the others. */
 async function acceptWaiting(limiter: ConnectionLimiter): Promise<void> {
   const deadline = performance.now() + MAX_ACCEPT_MS
-  let before: number
-  do {
-    before = limiter.accepted
+  for (let waits = 0; waits < MAX_WAITS && performance.now() < deadline; waits += 1) {
+    const before = limiter.accepted
     await sleep(QUIET_MS)
     await nextTurn()
-  } while (limiter.accepted > before && performance.now() < deadline)
+    if (limiter.accepted === before) return
+  }
 }
 
 /**

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:net'
 import { constants } from 'node:os'
 import { afterEach, expect, test, vi } from 'vitest'
-import { bind } from '../../../src/broker/server/listen.ts'
+import { bind, listen } from '../../../src/broker/server/listen.ts'
+import { openConnection, request } from '../../fixtures/connection.ts'
 import { portOf } from '../../fixtures/listening.ts'
 
 let servers: Server[] = []
@@ -48,4 +49,24 @@ test.each(['::', '127.0.0.1'])('rejects when the port is taken on %s', async (ho
   const { port } = await bind(server(), { host, port: 0 })
   const failure = bind(server(), { host, port })
   await expect(failure).rejects.toMatchObject({ code: 'EADDRINUSE' })
+})
+
+test('answers the connections that wait at the close, however slow the machine is', async () => {
+  const listener = await listen(
+    (_, response) => {
+      const end = performance.now() + 250
+      while (performance.now() < end);
+      response.end('late')
+    },
+    [{ host: '127.0.0.1', port: 0 }],
+    { maxConnections: 100 },
+  )
+  const port = listener.addresses[0]?.port ?? 0
+  const opening = Array.from({ length: 10 }, () => openConnection(port))
+  for (const each of opening) void each.then(({ write }) => write(request('/'))).catch(() => {})
+  await opening[0]
+  const closed = listener.close(30_000)
+  const replies = await Promise.all(opening.map(async (each) => (await each).reply()))
+  expect(replies.map(({ body }) => body)).toEqual(replies.map(() => 'late'))
+  await closed
 })
