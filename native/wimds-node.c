@@ -355,6 +355,7 @@ static unsigned claim_uid(char *range) {
   if (dash == NULL) fail_usage();
   *dash = '\0';
   unsigned first = parse_number(range, 999999999), last = parse_number(dash + 1, 999999999);
+  if (fcntl(UID_LOCKS, F_SETFD, FD_CLOEXEC) != 0) fail(errno, "cannot keep the file of uids from the broker");
   for (unsigned uid = first; uid <= last; uid++) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = uid, .l_len = 1};
     if (fcntl(UID_LOCKS, F_OFD_SETLK, &lock) == 0) return uid;
@@ -512,8 +513,9 @@ static int run_broker(char **arguments, int count) {
    */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(errno, "cannot follow the agent's end");
   if (getppid() != parent) return FAILED;
-  if (channel > 3) close_range(3, (unsigned)channel - 1, 0);
-  close_range((unsigned)channel + 1, ~0U, 0);
+  /* With the file of locks a broker could claim all uids, and fill the disk of the node. */
+  if ((channel > 3 && close_range(3, (unsigned)channel - 1, 0) != 0) || close_range((unsigned)channel + 1, ~0U, 0) != 0)
+    fail(errno, "cannot close the descriptors of the agent");
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
   restrict_reach(arguments[1]);
   filter_calls();

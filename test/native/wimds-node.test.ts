@@ -27,6 +27,8 @@ import { runProgram, waitForEnd } from '../fixtures/run-program.ts'
 import { podNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
+/** Nothing else on a machine has it: the limit of threads counts all processes of a uid. */
+const UIDS = '60001501-60001501'
 const reason = hasNoCompiler ? 'there is no compiler' : reasonToSkip()
 // qemu 7.2 has no openat2 and no mount_setattr.
 const lacksCalls = reason !== undefined || isEmulated
@@ -354,7 +356,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   const openLocks = (name = `locks-${(opened += 1)}`) => openSync(directory.file(name), 'a')
 
   /** Starts a shell in place of the broker, where \`host\` is a mounted directory with a file. */
-  function start(script: string, uids = '1501-1501', directories = [host], locks = openLocks()) {
+  function start(script: string, uids = UIDS, directories = [host], locks = openLocks()) {
     const mount = `mount -t tmpfs none ${host} && touch ${host}/secret && exec "$@"`
     const broker = [
       program,
@@ -380,8 +382,8 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     const lines = stdout.split('\n').map((line) => line.replaceAll(/\s+/g, ' ').trim())
     expect(lines).toEqual(
       expect.arrayContaining([
-        'Uid: 1501 1501 1501 1501',
-        'Gid: 1501 1501 1501 1501',
+        'Uid: 60001501 60001501 60001501 60001501',
+        'Gid: 60001501 60001501 60001501 60001501',
         'Groups:',
         ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map((set) => `${set}: ${none}`),
         'NoNewPrivs: 1',
@@ -437,21 +439,60 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     })
   })
 
+  test.each([
+    ['does not exist', 'ENOSYS'],
+    ['closes nothing', '0'],
+  ])('does not give the broker the file of uids when close_range %s', async (_, number) => {
+    const source = directory.write(
+      'without.c',
+      `#include <errno.h>
+       #include <linux/filter.h>
+       #include <linux/seccomp.h>
+       #include <stddef.h>
+       #include <sys/prctl.h>
+       #include <sys/syscall.h>
+       #include <unistd.h>
+       int main(int argc, char **argv) {
+         struct sock_filter filter[] = {
+             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ${number}),
+             BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+         };
+         struct sock_fprog program = {.len = 4, .filter = filter};
+         if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) return 1;
+         return execv(argv[1], argv + 1);
+       }`,
+    )
+    const without = directory.file('without')
+    expect(spawnSync('gcc', ['-o', without, source]).stderr.toString()).toBe('')
+    const show = '[ -e /proc/$$/fd/3 ] && [ ! -e /proc/$$/fd/4 ] && echo "its channel only"'
+    const argv = [program, 'run-broker', UIDS, '443', '--', '/bin/sh', '-c', show]
+    const broker = spawn(without, argv, { stdio: ['ignore', 'pipe', 'pipe', 'ipc', openLocks()] })
+    const { stdout, stderr } = await waitForEnd(broker)
+    expect([stdout, stderr]).toEqual(
+      number === '0'
+        ? ['its channel only\n', '']
+        : ['', 'wimds-node: cannot close the descriptors of the agent: Function not implemented\n'],
+    )
+  })
+
   test('gives the broker a uid that no other broker has, until the file of its lock is closed', async () => {
     const printUid = `
       while read -r line; do case $line in Uid:*) echo $line; esac; done < /proc/$$/status`
     const run = async (locks: number) =>
-      waitForEnd(start(printUid, '1501-1502', [host], locks)).then(({ stdout, stderr }) =>
+      waitForEnd(start(printUid, '60001501-60001502', [host], locks)).then(({ stdout, stderr }) =>
         (stdout + stderr).trim().split('\t').at(-1),
       )
     const [first, second, third] = [openLocks('same'), openLocks('same'), openLocks('same')]
     expect([await run(first), await run(second), await run(third)]).toEqual([
-      expect.stringMatching(/ 1501$/),
-      expect.stringMatching(/ 1502$/),
-      'wimds-node: all uids from 1501 to 1502 are in use. Fix: set a larger range by --broker-uids',
+      expect.stringMatching(/ 60001501$/),
+      expect.stringMatching(/ 60001502$/),
+      'wimds-node: all uids from 60001501 to 60001502 are in use. Fix: set a larger range by --broker-uids',
     ])
     closeSync(first)
-    expect(await run(third)).toMatch(/ 1501$/)
+    expect(await run(third)).toMatch(/ 60001501$/)
     for (const locks of [second, third]) closeSync(locks)
   })
 
@@ -480,7 +521,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
 
   test('ends the broker with the agent', async () => {
     const script = 'echo started; exec sleep 1000'
-    const run = `"$0" run-broker 1501-1501 443 -- /bin/sh -c '${script}' & wait`
+    const run = `"$0" run-broker ${UIDS} 443 -- /bin/sh -c '${script}' & wait`
     const agent = spawn('sh', ['-c', run, program], {
       stdio: ['ignore', 'pipe', 'inherit', 'ignore', openLocks()],
       env: { NODE_CHANNEL_FD: '3' },
@@ -496,9 +537,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     ['/usr', 'Invalid argument'],
     ['/no', 'No such file or directory'],
   ])('does not start the broker with %s, which is no mount', async (path, problem) => {
-    const { code, stdout, stderr } = await waitForEnd(
-      start('echo started', '1501-1501', [host, path]),
-    )
+    const { code, stdout, stderr } = await waitForEnd(start('echo started', UIDS, [host, path]))
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe(`wimds-node: cannot detach ${path}: ${problem}\n`)
   })
@@ -508,7 +547,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     const limit = ['--inh-caps', drop, '--bounding-set', drop]
     const broker = spawn(
       'setpriv',
-      [...limit, program, 'run-broker', '1501-1501', '443', '--', '/bin/true'],
+      [...limit, program, 'run-broker', UIDS, '443', '--', '/bin/true'],
       {
         stdio: ['ignore', 'ignore', 'pipe', 'ipc', openLocks()],
       },
@@ -520,13 +559,13 @@ describe.skipIf(lacksCalls)('run-broker', () => {
 
   test.each([
     [[]],
-    [['1501-1501']],
-    [['1501-1501', '443', '/x', '--']],
-    [['1501-1501', '--', '/bin/true']],
-    [['1501', '443', '--', '/bin/true']],
-    [['0-1501', '443', '--', '/bin/true']],
+    [[UIDS]],
+    [[UIDS, '443', '/x', '--']],
+    [[UIDS, '--', '/bin/true']],
+    [['60001501', '443', '--', '/bin/true']],
+    [['0-60001501', '443', '--', '/bin/true']],
     [['root-root', '443', '--', '/bin/true']],
-    [['1501-1501', '443', '/x', '/bin/true']],
+    [[UIDS, '443', '/x', '/bin/true']],
   ])('refuses the arguments %j', async (args) => {
     expect(await runProgram(program, ['run-broker', ...args])).toMatchObject({ code: 64 })
   })
