@@ -1,4 +1,5 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
+import { errorMessage } from '../../lib/describe-error.ts'
 
 const MAX_LINE_BYTES = 256 * 1024
 /** The lines that a broker may send at once, and in a second. Each KiB, and each read, counts as a line. */
@@ -11,20 +12,32 @@ export class Misuse extends Error {}
 
 /**
  * Passes on the lines of the stream, without their ends, until it ends. A line is handled before the next one is read, so a
- * broker that sends too fast waits in the kernel. Returns what no broker does: lines that are too long or too many, or what
- * `onLine` throws as a `Misuse`; undefined if the broker has ended.
+ * broker that sends too fast waits in the kernel. Returns what no broker does: lines that are too long or too many, or that
+ * `onLine` cannot handle; undefined if the broker has ended.
  */
 export async function readLines(
   stream: AsyncIterable<Buffer>,
   onLine: (line: string) => void | Promise<void>,
 ): Promise<string | undefined> {
   try {
-    for await (const line of splitLines(stream)) await onLine(line.toString())
+    for await (const line of splitLines(stream)) await handle(line.toString(), onLine)
   } catch (error) {
     // Other errors are of the stream, which ends with the broker.
     return error instanceof Misuse ? error.message : undefined
   }
   return undefined
+}
+
+/** Calls the handler. Throws its `Misuse`, or a new one for another error, such as one of a value that is nested too deeply. */
+async function handle(line: string, onLine: (line: string) => void | Promise<void>): Promise<void> {
+  try {
+    await onLine(line)
+  } catch (error) {
+    if (error instanceof Misuse) throw error
+    throw new Misuse(`it sent a line that could not be handled: ${errorMessage(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

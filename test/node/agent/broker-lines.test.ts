@@ -1,0 +1,27 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { Misuse, readLines } from '../../../src/node/agent/broker-lines.ts'
+
+const read = (text: string, onLine: (line: string) => void) =>
+  readLines(Readable.from([Buffer.from(text)]), onLine)
+
+test('a line that cannot be handled is misuse, with the reason', async () => {
+  const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}\n`
+  expect(await read(nested, (line) => void JSON.stringify(JSON.parse(line)))).toBe(
+    'it sent a line that could not be handled: Maximum call stack size exceeded',
+  )
+})
+
+test('a handler that knows the misuse says what it is', async () => {
+  const problem = 'it sent a message of no known type'
+  expect(
+    await read('x\n', () => {
+      throw new Misuse(problem)
+    }),
+  ).toBe(problem)
+})
+
+test('an error of the stream is the end of the broker', async () => {
+  const stream = new Readable({ read: () => stream.destroy(new Error('ECONNRESET')) })
+  expect(await readLines(stream, () => {})).toBeUndefined()
+})
