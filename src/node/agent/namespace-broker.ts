@@ -70,7 +70,10 @@ const MAX_RESTART_MS = 5000
 const IDLE_MS = 5 * 60_000
 /** A pod is no longer sent after so many brokers in a row have ended when they got it. */
 const MAX_ENDS = 2
-/** Longer than until a broker that hangs is ended. The next pod does not wait for ever behind one without an answer. */
+/**
+ * Longer than until a broker that hangs is ended. Then the pod counts as refused until an answer comes: neither the next pod
+ * nor the rollout of the agents waits for ever behind one without an answer.
+ */
 const ANSWER_MS = 90_000
 const MAX_PROBLEM_CHARS = 2000
 /** How the errors of the helper begin, which becomes the broker. */
@@ -328,7 +331,13 @@ export class NamespaceBroker {
       if (served.sentTo === child) served.sentTo = undefined
       return
     }
-    const timeout = setTimeout(resolve, this.#parts.answerMs ?? ANSWER_MS)
+    const timeoutMs = this.#parts.answerMs ?? ANSWER_MS
+    const timeout = setTimeout(() => {
+      resolve()
+      const problem = `the broker ${this.#name} has not answered for this pod within ${timeoutMs / 1000} s`
+      const fix = 'see its lines in the log of the node agent, and report it as a bug of wimds'
+      this.#parts.onRefused(served.pod, formatProblem({ problem, fix }))
+    }, timeoutMs)
     await promise
     clearTimeout(timeout)
     if (this.#awaited?.resolve === resolve) this.#awaited = undefined

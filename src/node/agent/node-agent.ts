@@ -138,7 +138,7 @@ function findReason(
   const { isGiven, failure } = proof
   if (!isGiven) return `no broker has started${failure === '' ? ' yet' : `: ${failure}`}`
   if (!isListed) return 'the pods of the node have not been listed yet'
-  if (reconciler.isSettled()) return undefined
+  if (reconciler.isSettled(succession.isWaiting)) return undefined
   return succession.isWaiting
     ? 'tokens that the earlier agent of the node holds have not been fetched yet'
     : 'the pods of the node are not served yet'

@@ -166,11 +166,14 @@ export class Reconciler {
     return Math.max(0, ...times)
   }
 
-  /** Returns true when every pod that can be served is, and none fails since the agent's own settings are wrong. */
-  isSettled(): boolean {
+  /**
+   * Returns true when every pod that can be served is, and none fails since the agent's own settings are wrong. A pod whose
+   * tokens are fetched is served by the earlier agent only while `isWaiting`; a broker can say so for ever.
+   */
+  isSettled(isWaiting: boolean): boolean {
     return [...this.#entries.values()].every(
       ({ answer, failures, polls, error }) =>
-        (answer !== undefined && answer !== 'fetching') ||
+        (answer === 'fetching' ? !isWaiting : answer !== undefined) ||
         polls > 0 ||
         (failures > 0 && !isOfAgent(error)),
     )

@@ -368,7 +368,25 @@ test('a pod for which the broker has no answer does not keep the next one waitin
   broker.serve(routedPod({ uid: 'b' }), second.socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(await ask(second.url)).toMatch(/^app by /)
-  expect(onRefused).not.toHaveBeenCalled()
+  expect(onRefused.mock.calls).toMatchObject([
+    [{ uid: 'a' }, expect.stringContaining('has not answered for this pod within 0.3 s. Fix: ')],
+  ])
+})
+
+test('a pod is served whose broker answers for it late', async () => {
+  const script = `
+    process.on('message', ({ type, pod }) => {
+      if (type === 'close') process.send({ type: 'serving', uid: 'a' })
+    })
+    process.send({ type: 'ready' })`
+  const { broker, onServing, onRefused } = startBroker({ script, answerMs: 1 })
+  const [first, second] = [await openPort(), await openPort()]
+  broker.serve(routedPod({ uid: 'a' }), first.socket)
+  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  await vi.waitUntil(() => onRefused.mock.calls.length === 2, { timeout: 60_000 })
+  broker.close('b')
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onServing.mock.calls).toMatchObject([[{ uid: 'a' }]])
 })
 
 test('a broker without pods is idle after a while, and one with a pod is not', async () => {
