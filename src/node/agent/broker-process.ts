@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
+import { Settings } from '../../broker/config/settings.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
 import { readLines } from './broker-lines.ts'
@@ -159,6 +160,34 @@ interface BrokerCommand {
   readonly env: NodeJS.ProcessEnv
 }
 
+/** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
+const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
+  'PATH',
+  'TZ',
+  'RES_OPTIONS',
+  'MALLOC_ARENA_MAX',
+  'MALLOC_TRIM_THRESHOLD_',
+  'MALLOC_MMAP_THRESHOLD_',
+  'NODE_ENV',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_USE_SYSTEM_CA',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'UV_THREADPOOL_SIZE',
+  // Says that it runs in a pod.
+  'KUBERNETES_SERVICE_HOST',
+])
+
+/** Returns the variables that a broker reads. Others may be secrets of the agent. */
+function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => Object.hasOwn(Settings.shape, name) || RUNTIME_VARIABLES.has(name),
+    ),
+  )
+}
+
 /**
  * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock of a
  * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
@@ -184,7 +213,7 @@ export function startBroker(command: BrokerCommand): ChildProcess {
   let child: ChildProcess | undefined
   try {
     child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
-      env: { ...env, ...CHANNEL_ENV },
+      env: { ...selectVariables(env), ...CHANNEL_ENV },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
     })
     return child

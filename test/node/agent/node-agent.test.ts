@@ -116,6 +116,30 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await agent.logged('broker_ended')
   }, 120_000)
 
+  test('the broker gets the settings of wimds and of the programs below it, and no other variable of the agent', async () => {
+    using pod = await keptNetwork()
+    await using _ = await startApi(servedPod())
+    const passed = {
+      WIMDS_MAX_EXCHANGES: '7',
+      NO_PROXY: 'none.example',
+      TZ: 'Europe/Berlin',
+      MALLOC_ARENA_MAX: '1',
+      NODE_OPTIONS: '--max-semi-space-size=1',
+    }
+    const secrets = { DATABASE_PASSWORD: 'a', AZURE_CLIENT_SECRET: 'b' }
+    await using agent = startAgent(node, { env: { ...passed, ...secrets } })
+    await agent.logged('pod_routed')
+    const [broker = 0] = findBrokers(agent.pid)
+    const text = readFileSync(`/proc/${broker}/environ`, 'utf8')
+    const entries = text.split('\0').map((line) => line.split(/=(.*)/s))
+    const variables = Object.fromEntries(entries.map(([name, value]) => [name, value]))
+    expect(variables).toMatchObject(passed)
+    for (const name of [...Object.keys(secrets), 'KUBECONFIG']) {
+      expect(Object.keys(variables)).not.toContain(name)
+    }
+    expect(answeredUid(pod)).toBe(UID)
+  })
+
   test('each namespace has a broker with a uid of its own, and the agent has the metrics and pages of all', async () => {
     using first = await keptNetwork('first', '10.9.0.2')
     using second = await keptNetwork('second', '10.9.0.3')
