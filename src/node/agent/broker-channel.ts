@@ -17,6 +17,9 @@ export const CHANNEL_ENV = {
 
 const SEND_SOCKET_TIMEOUT_MS = 10_000
 
+/** Handles a message, in a line of so many characters. Returns true if the agent has asked for it. */
+type OnMessage = (message: BrokerMessage, chars: number) => unknown
+
 /**
  * Sends and receives messages. A message is handled before the next one is read, so a broker that sends too fast waits in
  * the kernel. Descriptors that a broker sends are closed by the kernel, since they are not received.
@@ -53,14 +56,13 @@ export class BrokerChannel {
    * Passes on the messages until the channel ends. Returns what no broker sends: too long messages, too many, or unknown
    * ones; undefined if the broker has ended.
    */
-  read(onMessage: (message: BrokerMessage) => void | Promise<void>): Promise<string | undefined> {
+  read(onMessage: OnMessage): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {
       const { data: message } = BrokerMessage.safeParse(parseJson(line))
-      if (message !== undefined) await handle(message, onMessage)
+      if (message !== undefined) return handle(message, line.length, onMessage)
       // Node's receipt for a socket.
-      else if (!/"cmd":"NODE_HANDLE_/.test(line.slice(0, 64))) {
-        throw new Misuse('it sent a message of no known type')
-      }
+      if (/"cmd":"NODE_HANDLE_/.test(line.slice(0, 64))) return false
+      throw new Misuse('it sent a message of no known type')
     })
   }
 
@@ -93,10 +95,11 @@ export class BrokerChannel {
 /** Calls the handler. Throws a `Misuse` with the reason if that fails. */
 async function handle(
   message: BrokerMessage,
-  onMessage: (message: BrokerMessage) => void | Promise<void>,
-): Promise<void> {
+  chars: number,
+  onMessage: OnMessage,
+): Promise<unknown> {
   try {
-    await onMessage(message)
+    return await onMessage(message, chars)
   } catch (error) {
     throw new Misuse(`its message ${message.type} could not be handled: ${errorMessage(error)}`, {
       cause: error,

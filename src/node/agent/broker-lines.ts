@@ -7,6 +7,12 @@ const BURST = 8192
 const LINES_PER_SECOND = 400
 const MAX_PARTS = 256
 
+/** Handles a line. Returns true if the agent has asked for it, so that it does not count as sent too fast. */
+type OnLine = (line: string) => unknown
+
+/** Returns what a line of so many characters counts, besides the reads. */
+export const costOf = (chars: number) => 1 + chars / 1024
+
 /** A broker has sent what no broker sends, or what could not be handled. */
 export class Misuse extends Error {}
 
@@ -17,10 +23,14 @@ export class Misuse extends Error {}
  */
 export async function readLines(
   stream: AsyncIterable<Buffer>,
-  onLine: (line: string) => void | Promise<void>,
+  onLine: OnLine,
 ): Promise<string | undefined> {
+  const allow = createAllowance()
   try {
-    for await (const line of splitLines(stream)) await handle(line.toString(), onLine)
+    for await (const bytes of splitLines(stream, allow)) {
+      const line = bytes.toString()
+      if ((await handle(line, onLine)) === true) allow(-costOf(line.length))
+    }
   } catch (error) {
     // Other errors are of the stream, which ends with the broker.
     return error instanceof Misuse ? error.message : undefined
@@ -29,9 +39,9 @@ export async function readLines(
 }
 
 /** Calls the handler. Throws its `Misuse`, or a new one for another error, such as one of a value that is nested too deeply. */
-async function handle(line: string, onLine: (line: string) => void | Promise<void>): Promise<void> {
+async function handle(line: string, onLine: OnLine): Promise<unknown> {
   try {
-    await onLine(line)
+    return await onLine(line)
   } catch (error) {
     if (error instanceof Misuse) throw error
     throw new Misuse(`it sent a line that could not be handled: ${errorMessage(error)}`, {
@@ -40,8 +50,10 @@ async function handle(line: string, onLine: (line: string) => void | Promise<voi
   }
 }
 
-async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const allow = createAllowance()
+async function* splitLines(
+  stream: AsyncIterable<Buffer>,
+  allow: (count: number) => void,
+): AsyncGenerator<Buffer> {
   let parts: Buffer[] = []
   let size = 0
   for await (const chunk of stream) {
@@ -63,7 +75,7 @@ async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   }
 }
 
-/** Creates the function that counts lines, and throws for one too many. */
+/** Creates the function that counts lines, or takes back a count, and throws for one too many. */
 function createAllowance(): (count: number) => void {
   let left = BURST
   let countedAt = performance.now()

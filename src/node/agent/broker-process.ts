@@ -7,7 +7,7 @@ import { parseJson } from '../../lib/json.ts'
 import { Settings } from '../../broker/config/settings.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
-import { readLines } from './broker-lines.ts'
+import { costOf, readLines } from './broker-lines.ts'
 import type { UidRange } from './broker-network.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import { createDirectory } from './saved-pods.ts'
@@ -35,6 +35,11 @@ const MAX_ANSWER_CHARS = 4 * 1024 * 1024
 /** Lists, objects and their elements: the smallest take twenty times as much memory as text, and a row of a page more. */
 const MAX_ANSWER_VALUES = 256 * 1024
 
+/** What the answer to a question may count in the channel: JSON writes a character in two, such as a quote. */
+const MAX_ANSWER_COST = 2 * costOf(MAX_ANSWER_CHARS)
+/** An answer to one of so many last questions may come late. */
+const MAX_LATE_ANSWERS = 64
+
 interface Asked {
   text: string
   values: number
@@ -46,6 +51,8 @@ export class BrokerProcess {
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #asked = new Map<number, Asked>()
+  /** What is left of `MAX_ANSWER_COST`, by the id of the question. Others decide how often the agent asks, such as a scraper. */
+  readonly #costLeft = new Map<number, number>()
   readonly #ended = Promise.withResolvers<string>()
   #lastId = 0
   #unanswered = 0
@@ -65,7 +72,7 @@ export class BrokerProcess {
       if (child.pid === undefined) this.#ended.resolve(errorMessage(error))
     })
     void this.#awaitEnd(pings)
-    void this.#endMisuse(this.#channel.read((message) => this.#onMessage(message)))
+    void this.#endMisuse(this.#channel.read((message, chars) => this.#onMessage(message, chars)))
     for (const output of [child.stdout, child.stderr]) {
       if (output !== null) void this.#endMisuse(readLines(output, options.onLine))
     }
@@ -89,6 +96,8 @@ export class BrokerProcess {
     const id = (this.#lastId += 1)
     const { promise, resolve } = Promise.withResolvers<unknown>()
     this.#asked.set(id, { text: '', values: 0, resolve })
+    this.#costLeft.set(id, MAX_ANSWER_COST)
+    this.#costLeft.delete(id - MAX_LATE_ANSWERS)
     const timer = setTimeout(resolve, ANSWER_TIMEOUT_MS, undefined)
     void this.send({ type: 'ask', id, question })
     const answer = await promise
@@ -128,10 +137,22 @@ export class BrokerProcess {
     void this.send({ type: 'ping' })
   }
 
-  async #onMessage(message: BrokerMessage): Promise<void> {
+  /** Returns whether the agent has asked for the message, in a line of so many characters. */
+  async #onMessage(message: BrokerMessage, chars: number): Promise<boolean> {
     this.#unanswered = 0
-    if (message.type === 'answer') this.#onAnswer(message)
-    else if (message.type !== 'pong') await this.#options.onMessage(message)
+    if (message.type === 'answer') {
+      this.#onAnswer(message)
+      return this.#takeCost(message, chars)
+    }
+    if (message.type !== 'pong') await this.#options.onMessage(message)
+    return false
+  }
+
+  #takeCost({ id, isLast }: Extract<BrokerMessage, { type: 'answer' }>, chars: number): boolean {
+    const left = (this.#costLeft.get(id) ?? 0) - costOf(chars)
+    if (isLast || left < 0) this.#costLeft.delete(id)
+    else this.#costLeft.set(id, left)
+    return left >= 0
   }
 
   #onAnswer({ id, text, isLast }: Extract<BrokerMessage, { type: 'answer' }>): void {
