@@ -2,7 +2,7 @@
 import type { Broker } from '../../broker/broker.ts'
 import { createCacheKey } from '../../broker/tokens/cache-entry.ts'
 import type { GetToken } from '../../broker/tokens/token.ts'
-import { toBrokerError } from '../../lib/errors.ts'
+import { type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
 import type { TokenKey } from './messages.ts'
 
@@ -14,8 +14,20 @@ export function listKeys({ entries }: Broker): TokenKey[] {
 }
 
 /**
- * Resolves when the tokens of these keys are cached, without those that the configuration forbids or that Entra ID refuses
- * for good, or when the signal aborts.
+ * What an outage of Entra ID or of the network causes, or too many exchanges at the same time. No other failure is worth
+ * waiting for: a pod whose projected token is invalid would keep the earlier agent from ending.
+ */
+const OUTAGE_CODES: ReadonlySet<ErrorCode> = new Set([
+  'entra_unreachable',
+  'entra_timeout',
+  'entra_unavailable',
+  'entra_throttled',
+  'overloaded',
+])
+
+/**
+ * Resolves when the tokens of these keys are cached, without those that the configuration forbids or whose exchange fails
+ * other than by an outage, or when the signal aborts.
  */
 export async function fetchTokens(
   { findIdentity }: Broker,
@@ -28,7 +40,7 @@ export async function fetchTokens(
     if (identity === undefined) return
     const request = { key: createCacheKey(identity, scope), identity, scope }
     await get(request, () => signal).catch((error: unknown) => {
-      if (!toBrokerError(error).isPermanent) throw error
+      if (OUTAGE_CODES.has(toBrokerError(error).code)) throw error
     })
   }
   await Promise.all(

@@ -105,6 +105,20 @@ describe('a broker whose predecessor holds tokens', () => {
     expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
 
+  test.for([
+    ['is no token', 'assertion_malformed', 'no token'],
+    ['is empty', 'assertion_empty', ''],
+    ['is missing', 'assertion_missing', undefined],
+  ] as const)(
+    'does not wait for a token while the projected token %s (%s)',
+    async ([, code, text]) => {
+      await using agent = cluster.start(() => text)
+      const port = agent.send(cluster.podOf('orders'), [KEY]).port
+      await agent.until(({ type }) => type === 'serving')
+      expect(await tokenOf(port)).toContain(code)
+    },
+  )
+
   test('serves all pods at once when the predecessor has ended', async () => {
     await using agent = cluster.start()
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
