@@ -172,10 +172,10 @@ export class Reconciler {
    */
   isSettled(isWaiting: boolean): boolean {
     return [...this.#entries.values()].every(
-      ({ answer, failures, polls, error }) =>
+      ({ pod, answer, failures, polls, error }) =>
         (answer === 'fetching' ? !isWaiting : answer !== undefined) ||
         polls > 0 ||
-        (failures > 0 && !isOfAgent(error)),
+        (failures > 0 && (pod.isEnding || !isOfAgent(error))),
     )
   }
 
@@ -278,7 +278,7 @@ function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }
 
-/** The agent with these settings would fail for other pods, too. */
+/** The agent with these settings would fail for other pods, too; a pod that is ending may have no directory any more. */
 const isOfAgent = (error: unknown) =>
   error instanceof RouteFailure && error.reason === 'kubelet_directory'
 

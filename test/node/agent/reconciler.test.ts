@@ -339,6 +339,14 @@ test('is not settled while a pod fails by the settings of the agent', async () =
   }
 })
 
+test('is settled while only a pod that is ending has no directory of the kubelet any more', async () => {
+  const { add, reconciler } = setUp(failWith('kubelet_directory'))
+  await add()
+  expect(reconciler.isSettled(false)).toBe(false)
+  await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
+  expect(reconciler.isSettled(false)).toBe(true)
+})
+
 test('takes a pod that a list does not have as deleted', async () => {
   let hasSandbox = true
   const { add, onClose, reconciler } = setUp(({ uid }) =>
