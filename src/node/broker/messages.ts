@@ -134,9 +134,9 @@ export type KeysAnswer = z.infer<typeof KeysAnswer>
 export type MetricsAnswer = z.infer<typeof MetricsAnswer>
 export type PodsAnswer = z.infer<typeof PodsAnswer>
 
-/** Returns the keys that a message can name. */
+/** Returns the keys that a message can name; of too many the last ones, which the cache has used last. */
 export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {
-  return keys.filter((key) => TokenKey.safeParse(key).success).slice(0, MAX_KEYS)
+  return keys.filter((key) => TokenKey.safeParse(key).success).slice(-MAX_KEYS)
 }
 
 /** Returns `NAMESPACE/NAME`. */
