@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import type { NamespaceBroker } from './namespace-broker.ts'
 import { ignoreEnded } from './sandboxes.ts'
 
+type Broker = Pick<NamespaceBroker, 'pid' | 'kill'>
+
 interface MemoryOptions {
-  readonly all: () => readonly Pick<NamespaceBroker, 'pid' | 'kill'>[]
+  readonly all: () => readonly Broker[]
   /** The limit of one broker, in bytes. */
   readonly maxBytes: number
   /** The limit of the container, in bytes; undefined if it has none. */
@@ -23,14 +25,16 @@ const INTERVAL_MS = 1000
 const MAX_SHARE = 0.9
 
 /**
- * Ends a broker that has more than its limit, and the largest one when the container is near its limit, until the signal.
- * Reports a failed read, such as one without a free descriptor.
+ * Ends a broker that has more than its limit, and the largest one when the container is near its limit, until the signal. If the
+ * container has no room after that, the next one is another broker: memory such as buffers of sockets is of no process, so the
+ * largest need not be the cause. Reports a failed read, such as one without a free descriptor.
  */
 export function watchMemory(options: MemoryOptions): void {
   const { signal, onError } = options
+  const ended = new Map<Broker, number | undefined>()
   const timer = setInterval(() => {
     try {
-      endLargest(options)
+      endLargest(options, ended)
     } catch (error) {
       onError(error)
     }
@@ -38,7 +42,8 @@ export function watchMemory(options: MemoryOptions): void {
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 
-function endLargest(options: MemoryOptions): void {
+/** `ended`: the brokers that were ended since the container had room, with their process ids. */
+function endLargest(options: MemoryOptions, ended: Map<Broker, number | undefined>): void {
   const { all, maxBytes, limitBytes = Infinity } = options
   const { readBytes = readOwnBytes, readContainer = readContainerBytes } = options
   const used = all()
@@ -49,8 +54,19 @@ function endLargest(options: MemoryOptions): void {
   }
   const ofProcesses = used.reduce((sum, { bytes }) => sum + bytes, readBytes(process.pid))
   const total = Math.max(ofProcesses, readContainer())
-  const [largest] = used
-  if (largest === undefined || total <= limitBytes * MAX_SHARE) return
+  if (total <= limitBytes * MAX_SHARE) {
+    ended.clear()
+    return
+  }
+  // The kernel frees the memory of a process when it has ended.
+  if (used.some(({ broker }) => ended.get(broker) === broker.pid)) return
+  let largest = used.find(({ broker }) => !ended.has(broker))
+  if (largest === undefined) {
+    ended.clear()
+    ;[largest] = used
+  }
+  if (largest === undefined) return
+  ended.set(largest.broker, largest.broker.pid)
   largest.broker.kill(
     `it had the most memory, ${format(largest.bytes)}, when the container had ${format(total)} of ${format(limitBytes)}. Fix: raise nodeAgent.resources.limits.memory`,
   )

@@ -18,22 +18,33 @@ const MIB = 1024 * 1024
  * Watches brokers that have so many MiB, and an agent that has 40, in a container with `container.mib`. Returns why brokers
  * were ended, by their position.
  */
-function setUp(sizes: (number | undefined)[], limitMiB?: number, container = { mib: 0 }) {
+function setUp(
+  sizes: (number | undefined)[],
+  limitMiB?: number,
+  container = { mib: 0 },
+  { restart = true } = {},
+) {
   const ended: [number, string][] = []
   const stopped = new AbortController()
   onTestFinished(() => stopped.abort())
+  const brokers = sizes.map((_, at) => ({
+    restarts: 0,
+    get pid() {
+      return sizes[at] === undefined ? undefined : at + 1000 + 100 * this.restarts
+    },
+    kill(reason: string) {
+      ended.push([at, reason])
+      if (restart) this.restarts += 1
+    },
+  }))
   watchMemory({
-    all: () =>
-      sizes.map((size, at) => ({
-        pid: size === undefined ? undefined : at + 1000,
-        kill: (reason) => ended.push([at, reason]),
-      })),
+    all: () => brokers,
     maxBytes: 100 * MIB,
     limitBytes: limitMiB === undefined ? undefined : limitMiB * MIB,
     signal: stopped.signal,
     onError: (error) => ended.push([-1, String(error)]),
     readContainer: () => container.mib * MIB,
-    readBytes: (pid) => (pid === process.pid ? 40 : (sizes[pid - 1000] ?? 0)) * MIB,
+    readBytes: (pid) => (pid === process.pid ? 40 : (sizes[(pid - 1000) % 100] ?? 0)) * MIB,
   })
   return ended
 }
@@ -73,6 +84,26 @@ test('the largest broker is ended when the container has memory that no process 
   container.mib = 181
   vi.advanceTimersByTime(1000)
   expect(ended).toEqual([[0, expect.stringContaining('when the container had 181 MiB of 200 MiB')]])
+})
+
+test('a broker whose end has not helped is spared, until nothing else is left or the container has room', () => {
+  const container = { mib: 181 }
+  const ended = setUp([30, 10, 20], 200, container)
+  const order = () => ended.splice(0).map(([at]) => at)
+  vi.advanceTimersByTime(4000)
+  expect(order()).toEqual([0, 2, 1, 0])
+  container.mib = 180
+  vi.advanceTimersByTime(1000)
+  expect(order()).toEqual([])
+  container.mib = 181
+  vi.advanceTimersByTime(1000)
+  expect(order()).toEqual([0])
+})
+
+test('no other broker is ended while one that has been killed still has its memory', () => {
+  const ended = setUp([30, 20], 200, { mib: 181 }, { restart: false })
+  vi.advanceTimersByTime(3000)
+  expect(ended.map(([at]) => at)).toEqual([0])
 })
 
 test('a failed read is reported, and the next one a second later counts', () => {
