@@ -218,6 +218,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     onServing: (pod) => {
       const durationMs = reconciler.pendingMs(pod.uid)
       reconciler.onServing(pod.uid)
+      succession.onServing(pod.uid)
       metrics.onRouted(durationMs)
       log.info('pod_routed', {
         ...formatSubject(pod),

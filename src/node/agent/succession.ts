@@ -34,7 +34,7 @@ export class Succession {
   #predecessor: Socket | undefined
   #server: Server | undefined
   /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
-  #keys: ReadonlyMap<string, TokenKey[]> | undefined
+  #keys: Map<string, TokenKey[]> | undefined
   #timeout: NodeJS.Timeout | undefined
 
   constructor(options: SuccessionOptions) {
@@ -47,8 +47,14 @@ export class Succession {
     return this.#keys !== undefined
   }
 
+  /** Returns the keys of the tokens to fetch before a broker listens for the pod; an empty list if it is not to wait. */
   keysOf(uid: string): TokenKey[] | undefined {
     return this.#keys?.get(uid)
+  }
+
+  /** Records that the socket of the pod listens: from now on the next broker has to accept its connections at once. */
+  onServing(uid: string): void {
+    this.#keys?.set(uid, [])
   }
 
   /** Finds the predecessor. Without one, listens for a successor. */

@@ -43,7 +43,8 @@ const Question = z.discriminatedUnion('about', [
 export const AgentMessage = z.discriminatedUnion('type', [
   /**
    * Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. Listen only
-   * when the tokens of these keys are cached: until then the agent's predecessor serves the pod.
+   * when the tokens of these keys are cached: until then the agent's predecessor serves the pod. With an empty list listen at
+   * once: this agent has served the pod.
    */
   z.object({ type: z.literal('serve'), pod: ServedPod, keys: z.optional(TokenKeys) }),
   /** Listen for all pods now: the predecessor has ended, or it takes too long. */

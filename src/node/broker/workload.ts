@@ -44,6 +44,8 @@ export interface NodeParts {
 interface Served {
   readonly pod: ServedPod
   readonly socket: SocketHandle
+  /** True if it waits until the tokens of the earlier agent have been fetched. */
+  readonly waits: boolean
   /** Undefined until the settings are known. */
   listener?: Promise<Listener>
 }
@@ -114,10 +116,13 @@ export class Workload {
     return this.#broker?.telemetry.document(describeSettings(this.#env))
   }
 
-  /** Serves the pod when the tokens of these keys are cached. */
-  add(pod: ServedPod, socket: SocketHandle, keys: readonly TokenKey[] = []): void {
-    const served = { pod, socket }
-    if (keys.length > 0) this.#keys = keys
+  /**
+   * Serves the pod when the tokens of these keys are cached. Without `keys` it waits for those of its siblings. An empty list:
+   * its socket listens already, so it is served at once.
+   */
+  add(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
+    const served = { pod, socket, waits: keys?.length !== 0 }
+    if (keys !== undefined && keys.length > 0) this.#keys = keys
     this.#pods.set(pod.uid, served)
     // The workload starts with its first pod: its identities may be in a file of that pod.
     if (!this.#isStarted) void this.#start()
@@ -217,10 +222,10 @@ export class Workload {
   }
 
   async #listen(served: Served, broker: Broker): Promise<void> {
-    const { pod, socket } = served
+    const { pod, socket, waits } = served
     const { uid } = pod
     const parts = broker.createPod({ instanceId: uid, findPeerUid })
-    if (this.#keys.length > 0 && !this.#node.listensNow.aborted) {
+    if (waits && this.#keys.length > 0 && !this.#node.listensNow.aborted) {
       this.#node.send({ type: 'fetching', uid })
       const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
       this.#fetched ??= fetchTokens(broker, parts.tokens, this.#keys, signal)

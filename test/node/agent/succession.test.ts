@@ -81,6 +81,17 @@ test('a successor gets the keys of the pods until its predecessor ends, and foll
   })
 })
 
+test('a pod that this agent has served once has no keys to wait for', async () => {
+  const first = createAgent([{ uids: ['own'], keys: [KEY] }])
+  await first.succession.start()
+  first.succession.onServing('own')
+  expect(first.succession.keysOf('own')).toBeUndefined()
+  const { succession } = createAgent()
+  await succession.start()
+  succession.onServing('own')
+  expect([succession.isWaiting, succession.keysOf('own')]).toEqual([true, []])
+})
+
 test.for([
   ['no list', { uids: ['own'], keys: [KEY] }],
   ['a long scope', [{ uids: ['own'], keys: [[KEY[0], 'x'.repeat(257)]] }]],

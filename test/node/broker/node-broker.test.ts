@@ -119,6 +119,30 @@ describe('a broker whose predecessor holds tokens', () => {
     },
   )
 
+  test('serves a pod at once whose earlier broker has served it, and has others of its account wait', async () => {
+    await using agent = cluster.start()
+    cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
+    onTestFinished(() => void cluster.simulator.faults.clear())
+    const [waiting, served, unknown] = [
+      cluster.podOf('orders'),
+      cluster.podOf('orders'),
+      cluster.podOf('orders'),
+    ]
+    agent.send(waiting, [KEY])
+    agent.send(unknown)
+    agent.send(served, [])
+    await agent.until(({ type }) => type === 'serving')
+    const isAnswered = () => (agent.messages.length === 3 ? true : undefined)
+    await waitFor(isAnswered)
+    expect(new Map(agent.messages.map(({ uid, type }) => [uid, type]))).toEqual(
+      new Map([
+        [waiting.uid, 'fetching'],
+        [unknown.uid, 'fetching'],
+        [served.uid, 'serving'],
+      ]),
+    )
+  })
+
   test('serves all pods at once when the predecessor has ended', async () => {
     await using agent = cluster.start()
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
