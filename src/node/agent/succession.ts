@@ -1,6 +1,7 @@
 /** What an agent and its successor on a node tell each other: which tokens the brokers hold, and that the agent lives. */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { chmodSync, renameSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -64,7 +65,7 @@ export class Succession {
       await once(predecessor, 'connect')
     } catch (error) {
       if (!['ENOENT', 'ECONNREFUSED'].includes(errorCode(error) ?? '')) this.#options.onError(error)
-      this.#listen()
+      await this.#listen()
       return
     }
     // Its end is reported.
@@ -87,7 +88,6 @@ export class Succession {
     const hasOther = this.#predecessor !== undefined || this.#successors.size > 0
     this.#predecessor?.removeAllListeners('close').destroy()
     clearTimeout(this.#timeout)
-    // First: the successor listens on the same path.
     this.#server?.close()
     for (const successor of this.#successors) successor.destroy()
     return hasOther
@@ -96,7 +96,7 @@ export class Succession {
   #onEnd(): void {
     this.#predecessor = undefined
     this.#release()
-    this.#listen()
+    void this.#listen()
   }
 
   #release(): void {
@@ -106,7 +106,11 @@ export class Succession {
     this.#options.onRelease()
   }
 
-  #listen(): void {
+  /**
+   * Listens for a successor, and reports if it cannot. Binds under a name of its own: only that name is removed at the end, so
+   * an agent never removes the socket of another one. The file of an agent that was killed is replaced.
+   */
+  async #listen(): Promise<void> {
     const { brokers, onError } = this.#options
     const onSuccessor = (successor: Socket) => {
       this.#successors.add(successor)
@@ -114,9 +118,19 @@ export class Succession {
       successor.on('error', () => {})
       void readKeys(brokers).then((keys) => successor.write(`${JSON.stringify(keys)}\n`))
     }
-    // An agent that was killed has left this file.
-    rmSync(this.#path, { force: true })
-    this.#server = createServer(onSuccessor).on('error', onError).listen(this.#path)
+    // In containers the agents of a node have the same process identifier.
+    const own = `${this.#path}.${randomUUID().slice(0, 8)}`
+    const server = createServer(onSuccessor)
+    this.#server = server
+    try {
+      await once(server.listen(own), 'listening')
+      server.on('error', onError)
+      chmodSync(own, 0o600)
+      renameSync(own, this.#path)
+    } catch (error) {
+      server.close()
+      onError(error)
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** What an agent tells its successor, over a socket in the state directory. */
-import { linkSync, renameSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { linkSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { createConnection, createServer } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Succession } from '../../../src/node/agent/succession.ts'
@@ -31,11 +31,18 @@ function createAgent(answer: unknown = []) {
   }
   const brokers = { all: () => [broker] }
   const succession = new Succession({ stateDirectory: folder.path, brokers, onRelease, onError })
+  let errors = 0
   onTestFinished(() => {
     succession.close()
-    expect(onError).not.toHaveBeenCalled()
+    expect(onError).toHaveBeenCalledTimes(errors)
   })
-  return { succession, onRelease, questions }
+  return {
+    succession,
+    onRelease,
+    onError,
+    questions,
+    expectErrors: (count: number) => (errors = count),
+  }
 }
 
 test('an agent without a predecessor waits for none', async () => {
@@ -79,6 +86,48 @@ test('a successor gets the keys of the pods until its predecessor ends, and foll
     await next.succession.start()
     expect(next.succession.isWaiting).toBe(true)
   })
+})
+
+test('the end of one of two successors does not remove the socket of the other', async () => {
+  const first = createAgent()
+  await first.succession.start()
+  const [second, third] = [createAgent(), createAgent()]
+  for (const { succession } of [second, third]) await succession.start()
+  first.succession.close()
+  await vi.waitUntil(() =>
+    [second, third].every(({ onRelease }) => onRelease.mock.calls.length > 0),
+  )
+  // The socket is of the one that listened last.
+  const [earlier] = [second, third].toSorted(
+    (a, b) =>
+      (a.onRelease.mock.invocationCallOrder[0] ?? 0) -
+      (b.onRelease.mock.invocationCallOrder[0] ?? 0),
+  )
+  earlier?.succession.close()
+  const successor = createConnection(folder.file('agent.sock'))
+  await once(successor, 'connect')
+  successor.destroy()
+})
+
+test('no other user can connect to an agent, whatever its umask', async () => {
+  const umask = process.umask(0)
+  onTestFinished(() => void process.umask(umask))
+  const { succession } = createAgent()
+  await succession.start()
+  expect(statSync(folder.file('agent.sock')).mode & 0o777).toBe(0o600)
+  expect(readdirSync(folder.path)).toEqual(['agent.sock'])
+})
+
+test('an agent that cannot listen for a successor reports it, and serves', async () => {
+  mkdirSync(folder.file('agent.sock'))
+  const { succession, onError, expectErrors } = createAgent()
+  expectErrors(1)
+  await succession.start()
+  await vi.waitUntil(() => onError.mock.calls.length > 0)
+  expect(String(onError.mock.calls[0]?.[0])).toContain('agent.sock')
+  expect(succession.isWaiting).toBe(false)
+  succession.close()
+  expect(readdirSync(folder.path)).toEqual(['agent.sock'])
 })
 
 test('a pod that this agent has served once has no keys to wait for', async () => {
