@@ -58,6 +58,12 @@ function createRules({ uids: { first, last }, adminPort }: DeniedNetwork): strin
     `table ${TABLE}`,
     `delete table ${TABLE}`,
     `table ${TABLE} {`,
+    // Before a service mesh redirects questions about names to a port of the loopback.
+    '  chain before_redirect {',
+    '    type filter hook output priority -150; policy accept;',
+    // What a broker sends to itself is memory of no process, and others would be ended for it.
+    `    oif lo meta skuid ${first}-${last} udp dport != ${DNS_PORT} reject`,
+    '  }',
     '  chain of_brokers {',
     `    oif lo tcp dport ${adminPort} reject with tcp reset`,
     ...services,

@@ -209,6 +209,32 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     }
   }, 120_000)
 
+  test('a broker cannot send itself datagrams, and can ask a name server on the loopback of the agent', async () => {
+    using network = await podNetwork()
+    await using _ = await startApi()
+    await using agent = startAgent(node, { network })
+    await agent.brokerStarted()
+    // As root until it has bound the port.
+    const send = `
+      const { once } = require('node:events')
+      const { createSocket } = require('node:dgram')
+      const [from, to] = [createSocket('udp4'), createSocket('udp4')]
+      async function send(port) {
+        await once(to.bind(port, '127.0.0.1'), 'listening')
+        process.seteuid(Number(process.argv[1]))
+        const received = once(to, 'message').then(() => 'received')
+        from.connect(to.address().port, '127.0.0.1', () => from.send('x'))
+        const failed = once(from, 'error').then(([error]) => error.code)
+        console.log(await Promise.race([received, failed]))
+        process.exit()
+      }
+      send(Number(process.argv[2]))`
+    const sendUdp = (uid: number, port: number) =>
+      network.exec(process.execPath, '-e', send, `${uid}`, `${port}`).trim()
+    expect(sendUdp(60_000_007, 53)).toBe('received')
+    expect([sendUdp(60_000_007, 0), sendUdp(1000, 0)]).toEqual(['ECONNREFUSED', 'received'])
+  }, 120_000)
+
   test('new connections wait for a minute after the end of an agent without a successor, and are then refused', async () => {
     using pod = await keptNetwork()
     await using _ = await startApi(servedPod())
