@@ -39,7 +39,7 @@ const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
 /** Without another agent, all new connections of the node wait for this. */
 const LAST_ANSWERS_MS = 2000
-/** Within the grace period of the agent's pod, as is the end of the brokers. */
+/** Within the grace period of the agent's pod, as is the end of the brokers. A successor waits longer for its answer. */
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
@@ -121,8 +121,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   })
   const routed = reconciler.routed()
   reconciler.close()
+  // Before the close: the rules of an agent that starts meanwhile replace these.
+  if (!succession.hasOther) await succession.answerAfter(() => agent.endRoutes(routed))
   const hasOther = succession.close()
-  if (!hasOther) await agent.endRoutes(routed)
   await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
   agent.files.close()
   await admin.close(CLOSE_TIMEOUT_MS)

@@ -37,6 +37,8 @@ export class Succession {
   /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
   #keys: Map<string, TokenKey[]> | undefined
   #timeout: NodeJS.Timeout | undefined
+  /** Successors get no answer before this. */
+  #answerAfter = Promise.resolve()
 
   constructor(options: SuccessionOptions) {
     this.#options = options
@@ -83,9 +85,20 @@ export class Succession {
     this.#keys = new Map(data.flatMap(({ uids, keys }) => uids.map((uid) => [uid, keys])))
   }
 
+  /** True while another agent of the node lives. */
+  get hasOther(): boolean {
+    return this.#predecessor !== undefined || this.#successors.size > 0
+  }
+
+  /** Does this work, which a successor's routes have to follow: one that connects meanwhile gets its answer after the work. */
+  async answerAfter(work: () => Promise<void>): Promise<void> {
+    this.#answerAfter = work()
+    await this.#answerAfter
+  }
+
   /** Tells a successor that this agent ends. Returns whether another agent of the node lives. */
   close(): boolean {
-    const hasOther = this.#predecessor !== undefined || this.#successors.size > 0
+    const { hasOther } = this
     this.#predecessor?.removeAllListeners('close').destroy()
     clearTimeout(this.#timeout)
     this.#server?.close()
@@ -116,7 +129,9 @@ export class Succession {
       this.#successors.add(successor)
       successor.once('close', () => this.#successors.delete(successor))
       successor.on('error', () => {})
-      void readKeys(brokers).then((keys) => successor.write(`${JSON.stringify(keys)}\n`))
+      void Promise.all([readKeys(brokers), this.#answerAfter]).then(([keys]) =>
+        successor.write(`${JSON.stringify(keys)}\n`),
+      )
     }
     // In containers the agents of a node have the same process identifier.
     const own = `${this.#path}.${randomUUID().slice(0, 8)}`

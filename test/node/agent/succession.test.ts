@@ -2,6 +2,7 @@
 import { linkSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Succession } from '../../../src/node/agent/succession.ts'
 import type { Question } from '../../../src/node/broker/messages.ts'
@@ -105,8 +106,25 @@ test('the end of one of two successors does not remove the socket of the other',
   )
   earlier?.succession.close()
   const successor = createConnection(folder.file('agent.sock'))
-  await once(successor, 'connect')
+  await expect(once(successor, 'connect')).resolves.toEqual([])
   successor.destroy()
+})
+
+test('a successor that comes while the routes are ended gets its answer after that', async () => {
+  const first = createAgent()
+  await first.succession.start()
+  const order: string[] = []
+  const routes = Promise.withResolvers<void>()
+  const ended = first.succession.answerAfter(() => routes.promise)
+  const next = createAgent()
+  const started = next.succession.start().then(() => order.push('started'))
+  await vi.waitUntil(() => first.questions.length > 0)
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate()
+  order.push('ended')
+  routes.resolve()
+  await Promise.all([ended, started])
+  expect(order).toEqual(['ended', 'started'])
+  expect([first.succession.hasOther, next.succession.isWaiting]).toEqual([true, true])
 })
 
 test('no other user can connect to an agent, whatever its umask', async () => {
