@@ -1,6 +1,6 @@
 // The baseline: a bare node:http server that answers every request with
 // the same bytes: `node baseline.mjs PORT HEADERS BODY`, the headers as JSON. It is what a few lines on
-// Node are today, an import included; docs/performance.md says what a require would save.
+// Node are today, an import included.
 import { createServer } from 'node:http'
 
 const [, , port, headers, body] = process.argv
