@@ -1,9 +1,10 @@
 /** Finds the pod that the user names, by its own name or by that of its workload. */
 import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
-import { catchEnd, CheckEnd, endAsFailed } from '../findings.ts'
-import { getItems, type Kubectl, parseOutput } from '../kubectl.ts'
+import { endAsFailed } from '../findings.ts'
+import { type Kubectl, parseOutput } from '../kubectl.ts'
 import { chooseNewest, type ClusterPod, getPods, isReady, readClusterPod } from '../pod-object.ts'
+import { readEvents } from './events.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
 /** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */
@@ -67,18 +68,11 @@ async function readPodOf(
   return chooseNewest(pods, (pod) => [!isReady(pod)])
 }
 
-const CreationEvent = z.looseObject({
-  message: z.nullish(z.string()),
-  involvedObject: z.looseObject({ name: z.optional(z.string()) }),
-})
-
 /** Returns why the last pod of this name could not be created; undefined if there is no such event. */
 async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string | undefined> {
-  const args = ['--field-selector=reason=FailedCreate', '--sort-by=.lastTimestamp']
-  const events = await catchEnd(() => getItems(kubectl, CreationEvent, 'events', ...args))
-  if (events instanceof CheckEnd) return undefined
+  const events = await readEvents(kubectl, 'reason=FailedCreate')
   const event = events.findLast(
-    ({ involvedObject: { name: owner = '' } }) =>
+    ({ involvedObject: { name: owner = '' } = {} }) =>
       `${owner}-`.startsWith(`${name}-`) || name.startsWith(`${owner}-`),
   )
   return event?.message ?? undefined

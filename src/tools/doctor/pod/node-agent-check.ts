@@ -14,7 +14,7 @@ import {
   passed,
   runCheck,
 } from '../findings.ts'
-import { getItems, type Kubectl } from '../kubectl.ts'
+import type { Kubectl } from '../kubectl.ts'
 import {
   chooseNewest,
   type ClusterPod,
@@ -23,6 +23,7 @@ import {
   getPods,
   OF_AGENT,
 } from '../pod-object.ts'
+import { readEvents } from './events.ts'
 import type { ForwardPort } from './port-forward.ts'
 import { checkServedPod, leaveOutServedPod, readServedStatus } from './served-pod-check.ts'
 
@@ -141,15 +142,10 @@ async function explainUnserved(
       })
 }
 
-const Event = z.looseObject({ message: z.nullish(z.string()) })
-
 /** Returns why the agent could not serve the pod; empty if it has not said. */
 async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
-  const ofPod = `--field-selector=involvedObject.name=${pod},reason=WimdsNotRouted`
-  const events = await catchEnd(() =>
-    getItems(kubectl, Event, 'events', '--sort-by=.lastTimestamp', ofPod),
-  )
-  return events instanceof CheckEnd ? '' : (events.at(-1)?.message ?? '')
+  const events = await readEvents(kubectl, `involvedObject.name=${pod},reason=WimdsNotRouted`)
+  return events.at(-1)?.message ?? ''
 }
 
 /** The warnings and errors of a log. */
