@@ -50,7 +50,10 @@ const NAMES: Readonly<Record<string, readonly [RegExp, (name: string) => boolean
   ],
   'variables of SDKs': [
     /\b(?:AZURE|MSI|IDENTITY)_[A-Z0-9]+(?:_[A-Z0-9]+)*\b/g,
-    (name) => new RegExp(`\\b${name}\\b`).test(SOURCE + RECIPES),
+    (name) =>
+      new RegExp(`\\b${name}\\b`).test(SOURCE + RECIPES) ||
+      // The sidecar never sees it: DefaultAzureCredential reads it.
+      name === 'AZURE_TOKEN_CREDENTIALS',
   ],
   annotations: [/\bwimds\.io\/[a-z-]*[a-z]/g, isAnnotation],
   'annotations of AKS': [

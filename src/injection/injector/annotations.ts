@@ -1,7 +1,6 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
 import {
-  choice,
   createSchema,
   flag,
   integer,
@@ -61,7 +60,6 @@ const ANNOTATIONS = {
   'https-proxy': z.pipe(withoutUser, textOf(proxyUrl)),
   'https-proxy-secret': objectKey('Secret', 'https-proxy'),
   'no-proxy': matching(/./s, 'a comma-separated list of hosts'),
-  'sdk-credentials': choice('managed-identity'),
   // Separated by commas or, as azure-workload-identity does it, by semicolons.
   'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
 }
@@ -122,8 +120,6 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
     httpsProxySecret: read('https-proxy-secret'),
     /** Hosts that are reached without the proxy. */
     noProxy: read('no-proxy'),
-    /** True if SDKs are to use the managed identity and no other credential. */
-    usesManagedIdentityOnly: read('sdk-credentials') !== undefined,
     /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
     tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
     /** Containers whose environment is not changed. */

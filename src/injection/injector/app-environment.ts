@@ -15,27 +15,6 @@ import {
   hasEnvFrom,
 } from '../../kubernetes/pod.ts'
 
-/** The variable by which DefaultAzureCredential chooses among its credentials. */
-export const SDK_CREDENTIALS = 'AZURE_TOKEN_CREDENTIALS'
-/** The value that the annotation wimds.io/sdk-credentials adds: every version that reads the variable knows this value. */
-export const PRODUCTION_CREDENTIALS = { name: SDK_CREDENTIALS, value: 'prod' }
-/** The value for a container with a credential that `prod` would prefer. The first versions refuse this value. */
-export const MANAGED_IDENTITY_ONLY = { name: SDK_CREDENTIALS, value: 'ManagedIdentityCredential' }
-
-/** The variables of the credentials that DefaultAzureCredential tries before a managed identity. */
-const OTHER_CREDENTIALS = [
-  'AZURE_CLIENT_SECRET',
-  'AZURE_CLIENT_CERTIFICATE_PATH',
-  'AZURE_USERNAME',
-  'AZURE_FEDERATED_TOKEN_FILE',
-]
-
-/** Returns the variables by which the container may have another credential, or `envFrom`; empty if it has none. */
-export function findOtherCredentials(container: Container): string[] {
-  const names = OTHER_CREDENTIALS.filter((name) => findVariable(container, name) !== undefined)
-  return hasEnvFrom(container) ? [...names, 'envFrom'] : names
-}
-
 /** Returns the address on which an injected sidecar listens. */
 export function formatListenAddress(port: number): string {
   return `127.0.0.1:${port}`
@@ -64,13 +43,7 @@ export function addAppEnvironment(
 ): Container {
   const env = excludeFromProxy(container, alwaysSetsNoProxy)
   const names = new Set(env.map(({ name }) => name))
-  const added = variables
-    .filter(({ name }) => !names.has(name))
-    .map((entry) =>
-      entry === PRODUCTION_CREDENTIALS && findOtherCredentials(container).length > 0
-        ? MANAGED_IDENTITY_ONLY
-        : entry,
-    )
+  const added = variables.filter(({ name }) => !names.has(name))
   if (env.length + added.length === 0) return container
   return { ...container, env: [...env, ...added] }
 }

@@ -5,11 +5,7 @@ import {
   type ServiceAccountAnnotations,
   TENANT_ID,
 } from '../../kubernetes/service-account.ts'
-import {
-  createEndpointVariables,
-  formatListenAddress,
-  PRODUCTION_CREDENTIALS,
-} from './app-environment.ts'
+import { createEndpointVariables, formatListenAddress } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
@@ -43,12 +39,10 @@ export function createPlan(
     /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
     identityHeader,
     /** Variables to add to the app's containers, besides NO_PROXY. */
-    appVariables: [
-      ...(settings.usesManagedIdentityOnly ? [PRODUCTION_CREDENTIALS] : []),
-      ...(settings.mode === 'env'
+    appVariables:
+      settings.mode === 'env'
         ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
-        : []),
-    ],
+        : [],
     /** True if the sidecar may reach the node's IMDS. */
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }

@@ -7,11 +7,7 @@ import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
 import {
   findEndpointProblems,
-  findOtherCredentials,
   formatListenAddress,
-  MANAGED_IDENTITY_ONLY,
-  PRODUCTION_CREDENTIALS,
-  SDK_CREDENTIALS,
   takesNoProxyFromElsewhere,
 } from './app-environment.ts'
 import {
@@ -84,11 +80,7 @@ export function checkPod(pod: Pod, plan: Plan): Findings {
     ],
     warnings: [
       ...findUnexpected(pod, plan),
-      ...apps.flatMap((app) => [
-        ...findOtherIdentity(app, plan),
-        ...findForeignNoProxy(app),
-        ...(settings.usesManagedIdentityOnly ? findCredentialWarnings(app) : []),
-      ]),
+      ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
       ...endpoints.flatMap(({ isRejected, text }) => (isRejected ? [] : [text])),
       ...(isNode ? findNodeModeWarnings(pod) : []),
     ],
@@ -225,21 +217,5 @@ function findForeignNoProxy(container: Container): string[] {
   return listFound(
     takesNoProxyFromElsewhere(container) &&
       `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
-  )
-}
-
-/** Warns of a container in which wimds.io/sdk-credentials has no effect, or one that some SDKs reject. */
-function findCredentialWarnings(container: Container): string[] {
-  const { name } = container
-  const others = findOtherCredentials(container)
-  const own = findVariable(container, SDK_CREDENTIALS)
-  const values = [PRODUCTION_CREDENTIALS, MANAGED_IDENTITY_ONLY].map(({ value }) => value)
-  return listFound(
-    own === undefined &&
-      others.length > 0 &&
-      `the container ${name} has ${others.join(', ')}, so ${SDK_CREDENTIALS} is ManagedIdentityCredential, which DefaultAzureCredential rejects in azure-identity 1.23 for Python, @azure/identity 4.10, azidentity 1.10 for Go, and the first versions for Java (1.16.1) and .NET (1.14) that read it. Fix: use a later version, or remove the other credential`,
-    own !== undefined &&
-      !values.includes(getLiteralValue(own) ?? '') &&
-      `the container ${name} sets ${SDK_CREDENTIALS} itself, so wimds.io/sdk-credentials does not change it`,
   )
 }

@@ -62,7 +62,6 @@ describe('a malformed annotation is rejected', () => {
     ['port', '80', 'must be a whole number from 1024 to 65535, not "80"'],
     ['port', '0x1f90', 'must be a whole number from 1024'],
     ['mode', 'ebpf', 'must be one of env, loopback, nft'],
-    ['sdk-credentials', 'all', 'must be one of managed-identity'],
     ['cpu-request', 'lots', 'must be a quantity'],
     ['identity-header-secret', 'a/b/c', 'NAME/KEY'],
     ['config-map', 'My_Map', 'the name of a ConfigMap, not "My_Map"'],

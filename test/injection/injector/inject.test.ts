@@ -260,51 +260,6 @@ describe('routing', () => {
   })
 })
 
-describe('wimds.io/sdk-credentials', () => {
-  const spec = { containers: [APP, { name: 'other' }], initContainers: [MIGRATE] }
-  const wanted = { 'wimds.io/sdk-credentials': 'managed-identity' }
-  const VARIABLE = 'AZURE_TOKEN_CREDENTIALS'
-
-  test.each(ROUTING_MODES)('lets SDKs use the managed identity alone in mode %s', (mode) => {
-    const result = injected(pod(wanted, spec), { mode })
-    for (const name of ['app', 'other', 'migrate']) {
-      expect(envOf(result, name)).toMatchObject({ [VARIABLE]: 'prod' })
-    }
-    const added = mode === 'node' ? 'wimds-gate' : 'wimds'
-    expect(envOf(result, added)).not.toHaveProperty(VARIABLE)
-    expect(warningsFor(pod(wanted, spec))).toEqual([])
-    expect(injected(result, { mode })).toEqual(result)
-  })
-
-  test.each([
-    ['AZURE_CLIENT_SECRET', { env: variables({ AZURE_CLIENT_SECRET: 'x' }) }],
-    ['AZURE_FEDERATED_TOKEN_FILE', { env: variables({ AZURE_FEDERATED_TOKEN_FILE: '/x' }) }],
-    ['envFrom', { envFrom: [{ secretRef: { name: 'x' } }] }],
-  ])('names the credential where prod would prefer %s, with a warning', (name, fields) => {
-    const given = pod(wanted, { containers: [{ ...APP, ...fields }] })
-    const expected = { [VARIABLE]: 'ManagedIdentityCredential' }
-    expect(envOf(injected(given), 'app')).toMatchObject(expected)
-    expect(warningsFor(given)).toEqual([
-      expect.stringMatching(`container app has ${name}, .*azidentity 1\\.10.* Fix: `),
-    ])
-  })
-
-  test('does nothing to a skipped container, and nothing by default', () => {
-    const skipping = { ...wanted, 'wimds.io/skip-containers': 'other' }
-    expect(envOf(injected(pod(skipping, spec)), 'other')).not.toHaveProperty(VARIABLE)
-    expect(envOf(injected(pod()), 'app')).not.toHaveProperty(VARIABLE)
-  })
-
-  test('keeps the value of a container that sets one, with a warning', () => {
-    const env = variables({ [VARIABLE]: 'dev' })
-    const given = pod(wanted, { containers: [{ ...APP, env }] })
-    expect(envOf(injected(given), 'app')).toMatchObject({ [VARIABLE]: 'dev' })
-    expect(warningsFor(given)).toEqual([
-      `the container app sets ${VARIABLE} itself, so wimds.io/sdk-credentials does not change it`,
-    ])
-  })
-})
-
 const hook = (...flags: readonly string[]) => ({
   postStart: { exec: { command: ['wimds', 'probe', ...flags] } },
 })

@@ -38,18 +38,15 @@ const styles = fc.record({
   print: fc.constantFrom(...PRINTERS),
   mode: fc.constantFrom(...ROUTING_MODES),
   alwaysSetsNoProxy: fc.boolean(),
-  credentials: fc.constantFrom({}, { 'wimds.io/sdk-credentials': 'managed-identity' }),
 })
 
 /** Returns manifests of pods, changed by the function, and settings. */
 function casesOf(change: (pod: object) => unknown) {
   return fc
     .tuple(pods, styles)
-    .map(([{ metadata, spec }, { print, mode, credentials, ...more }]) => {
-      const annotations = { ...metadata?.annotations, ...credentials }
-      const about = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations } }
-      const pod = change({ ...about, spec })
-      return { pod, source: print(pod), more: { ...more, mode } }
+    .map(([{ metadata, spec }, { print, ...more }]) => {
+      const pod = change({ apiVersion: 'v1', kind: 'Pod', metadata, spec })
+      return { pod, source: print(pod), more }
     })
     .filter(({ pod, source }) => isDeepStrictEqual(parse(source), pod))
 }
@@ -167,8 +164,7 @@ describe('for every manifest', { timeout: 120_000 }, () => {
         ({ source, more }) => {
           expect(uninject(source)).toBe(source)
           const result = uninject(inject(source, more))
-          const left = JSON.stringify(parse(result)).replaceAll('wimds.io/sdk-credentials', '')
-          expect(left).not.toMatch(/wimds|AZURE_POD_IDENTITY|AZURE_TOKEN_CREDENTIALS/)
+          expect(JSON.stringify(parse(result))).not.toMatch(/wimds|AZURE_POD_IDENTITY/)
           expect(uninject(result)).toBe(result)
         },
       ),
