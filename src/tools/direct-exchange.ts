@@ -1,9 +1,6 @@
 /** The exchange without server and cache, for commands that need one token and end. */
 import { createAssertionReader } from '../broker/exchange/assertion.ts'
-import {
-  createExchangeDispatchers,
-  type ExchangeDispatchers,
-} from '../broker/exchange/dispatcher.ts'
+import { createExchangeDispatchers } from '../broker/exchange/dispatcher.ts'
 import { createEntraExchange } from '../broker/exchange/entra.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../broker/tokens/lifetime.ts'
@@ -12,7 +9,6 @@ import type { Config } from '../broker/config/config.ts'
 
 export interface DirectExchange extends AsyncDisposable {
   readonly exchange: (request: TokenRequest) => Promise<AccessToken>
-  readonly dispatchers: ExchangeDispatchers
   /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
   readonly skewMs: () => number | undefined
 }
@@ -20,11 +16,12 @@ export interface DirectExchange extends AsyncDisposable {
 /** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
 export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectExchange {
   const { audience, region, timeoutMs } = config.exchange
-  const dispatchers = createExchangeDispatchers(config.exchange)
+  const { dispatcher, tokenProxy } = createExchangeDispatchers(config.exchange)
   let skewMs: number | undefined
   const exchange = createEntraExchange({
     readAssertion: createAssertionReader({ audience }),
-    ...dispatchers,
+    dispatcher,
+    tokenProxy,
     clock: systemClock,
     onSkew: (ms) => {
       skewMs = ms
@@ -33,10 +30,8 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
   })
   return {
     exchange: (request) => withDeadline(timeoutMs, (signal) => exchange(request, signal, () => {})),
-    dispatchers,
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
-      const { dispatcher, tokenProxy } = dispatchers
       await Promise.all([dispatcher.destroy(), tokenProxy?.dispatcher.destroy()])
     },
   }

@@ -1,4 +1,5 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
+import type { LookupFunction } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
@@ -30,7 +31,7 @@ const CONNECT_OPTIONS = {
   rejectUnauthorized: true,
 } as const
 
-export type ProxySettings = NonNullable<Config['exchange']['proxy']>
+type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
 interface DispatcherOptions {
   /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
@@ -38,6 +39,8 @@ interface DispatcherOptions {
   readonly proxy?: ProxySettings | undefined
   /** Time limit of each step of connecting, in milliseconds. */
   readonly connectTimeoutMs?: number
+  /** Looks up the host of a direct connection, in place of Node. */
+  readonly lookup?: LookupFunction
 }
 
 /** The dispatcher of a request, and the server that it connects to, which only its errors name. */
@@ -73,7 +76,7 @@ export function createExchangeDispatchers({
 const LOCAL_HOSTS = 'localhost,127.0.0.1,::1'
 
 /** Returns the proxy options of undici, all of them, since it reads `process.env` for one that is left out. */
-export function readProxy({ url, noProxy }: ProxySettings) {
+function readProxy({ url, noProxy }: ProxySettings) {
   return { httpProxy: '', httpsProxy: url.reveal(), noProxy: `${noProxy},${LOCAL_HOSTS}` }
 }
 
@@ -82,6 +85,7 @@ export function createEntraDispatcher({
   extraCa,
   proxy,
   connectTimeoutMs = CONNECT_OPTIONS.timeout,
+  lookup,
 }: DispatcherOptions): Dispatcher {
   const connect = {
     ...CONNECT_OPTIONS,
@@ -89,11 +93,12 @@ export function createEntraDispatcher({
     // Created once, and not for each connection.
     ...(extraCa !== undefined && { secureContext: createContext(extraCa) }),
   }
-  if (proxy === undefined) return new Agent({ ...HTTP1_ONLY, connect })
+  const direct = lookup === undefined ? connect : { ...connect, lookup }
+  if (proxy === undefined) return new Agent({ ...HTTP1_ONLY, connect: direct })
   return new EnvHttpProxyAgent({
     ...readProxy(proxy),
     ...HTTP1_ONLY,
-    connect,
+    connect: direct,
     requestTls: connect,
     proxyTls: connect,
     // Limits the wait for the proxy's response to CONNECT, which undici cannot abort: its default is five minutes.

@@ -5,6 +5,7 @@ import {
   readAssertion,
   requireAudience,
   truncateClaims,
+  usesTokenProxy,
 } from '../../broker/exchange/assertion.ts'
 import { ALGORITHM_FIX } from '../../broker/aadsts.ts'
 import type { Config } from '../../broker/config/config.ts'
@@ -14,7 +15,6 @@ import { isInternalIssuer } from '../../lib/internal-issuer.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { printable } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
-import { findTokenProxy } from './connectivity.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
 export interface AssertionCheck {
@@ -63,9 +63,14 @@ function findError(
   } catch (error) {
     return toBrokerError(error)
   }
-  const isForProxy = directory.identities.some(
-    (identity) => identity.tokenFile === file && findTokenProxy(identity, exchange, assertion),
-  )
+  const { identities, unlisted } = directory
+  // Requests may name any client id.
+  const unlistedIdentity = unlisted?.('00000000-0000-0000-0000-000000000000') ?? []
+  const isForProxy =
+    exchange.tokenProxy !== undefined &&
+    [identities, unlistedIdentity]
+      .flat()
+      .some((identity) => identity.tokenFile === file && usesTokenProxy(identity, assertion))
   const { issuer, expiresAt } = assertion
   const algorithm = readAlgorithm(assertion)
   if (!isForProxy && isInternalIssuer(issuer)) return createInternalIssuerError(issuer)

@@ -8,7 +8,6 @@ import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
 import { checkAssertion } from './assertion-check.ts'
-import { checkConnectivity } from './connectivity.ts'
 import type { CheckName, Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
 import {
@@ -41,7 +40,6 @@ const DEPENDENT_CHECKS = [
   'route',
   'identity',
   'projected_token',
-  'connectivity',
   'clock',
   'token_exchange',
   'requests',
@@ -100,35 +98,24 @@ async function checkSidecarAndRoute(config: Config, mode: SidecarMode | undefine
   return { ports: [sidecar, admin, route], requests: await checkRequests(admin, adminListen) }
 }
 
-/** Checks what needs a valid configuration: identities, projected tokens, endpoints and exchanges. */
+/** Checks what needs a valid configuration: identities, projected tokens and exchanges. */
 async function checkConfig(config: Config, skipExchange: boolean): Promise<Finding[]> {
-  const used = { ...config, directory: { ...config.directory, identities: findUsed(config) } }
   const now = Date.now()
   const assertions = new Map(
     await Promise.all(
-      config.tokenFiles.map(async (file) => [file, await checkAssertion(file, used, now)] as const),
+      config.tokenFiles.map(
+        async (file) => [file, await checkAssertion(file, config, now)] as const,
+      ),
     ),
   )
   await using direct = createDirectExchange(config)
   return [
     ...describeIdentities(config),
     ...[...assertions.values()].map(({ finding }) => finding),
-    ...(await checkConnectivity(used, assertions, direct.dispatchers)),
     ...(skipExchange
       ? leaveOut(['clock', 'token_exchange'], SKIPPED)
       : await checkExchanges({ config, direct, assertions })),
   ]
-}
-
-/** Any client id: only its tenant, cloud and token file are used. */
-const ANY_CLIENT_ID = '00000000-0000-0000-0000-000000000000'
-
-/**
- * Returns the identities whose token and endpoint are checked. If no identity is listed and requests may name any client
- * id, returns the identity of such a request.
- */
-function findUsed({ directory: { identities, unlisted } }: Config): readonly Identity[] {
-  return identities.length === 0 && unlisted !== undefined ? [unlisted(ANY_CLIENT_ID)] : identities
 }
 
 function describeIdentities({ directory: { identities, defaultIdentity } }: Config): Finding[] {

@@ -20,7 +20,6 @@ export type CheckName =
   | 'route'
   | 'identity'
   | 'projected_token'
-  | 'connectivity'
   | 'clock'
   | 'token_exchange'
   | 'requests'

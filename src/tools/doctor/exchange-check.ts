@@ -2,6 +2,7 @@
 import { findCloud } from '../../lib/clouds.ts'
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Config } from '../../broker/config/config.ts'
+import { usesTokenProxy } from '../../broker/exchange/assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { systemClock, toWallTimes } from '../../broker/tokens/lifetime.ts'
@@ -10,7 +11,6 @@ import type { DirectExchange } from '../direct-exchange.ts'
 import type { AssertionCheck } from './assertion-check.ts'
 import { type Commands, createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import { findTokenProxy } from './connectivity.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
 interface ExchangeOptions {
@@ -100,6 +100,6 @@ function createCommands(
 ): Commands {
   const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
   if (assertion === undefined) return []
-  if (findTokenProxy(identity, exchange, assertion) !== undefined) return []
+  if (exchange.tokenProxy !== undefined && usesTokenProxy(identity, assertion)) return []
   return createCredentialCommands(code, identity, entra?.assertion ?? assertion)
 }

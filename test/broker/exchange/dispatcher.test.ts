@@ -305,6 +305,28 @@ describe('a connection', () => {
   })
 
   test.each([
+    ['login.entra.example', '', true],
+    ['login.entra.example', '*', false],
+    ['login.entra.example', 'a.example entra.example', false],
+    ['login.entra.example', 'ntra.example,login.entra.example:8443', true],
+    ['localhost', '', false],
+  ])('to %s with NO_PROXY=%j uses the proxy: %s', async (host, noProxy, expected) => {
+    await using proxy = await connectProxy({ routes: {} })
+    const lookups: string[] = []
+    const dispatcher = createEntraDispatcher({
+      proxy: { ...proxyAt(`http://127.0.0.1:${proxy.port}`), noProxy },
+      lookup: (hostname, _, done) => {
+        lookups.push(hostname)
+        done(new Error('not looked up'), '')
+      },
+    })
+    await request(`https://${host}/`, { dispatcher }).catch(() => {})
+    await dispatcher.destroy()
+    expect(proxy.tunnels.length > 0).toBe(expected)
+    expect(lookups).toEqual(expected ? [] : [host])
+  })
+
+  test.each([
     ['Entra ID', () => createEntraDispatcher({})],
     ['Entra ID with extra CAs', () => createEntraDispatcher({ extraCa: otherCaPem })],
     ['Entra ID through a proxy', throughProxy],

@@ -1,42 +1,48 @@
 /** Fetches the public documents of an issuer, as Entra ID does: https, no redirects, a size cap. */
-import { lookup } from 'node:dns/promises'
-import { BlockList, isIPv6 } from 'node:net'
+import { lookup } from 'node:dns'
+import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
 import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
-import { usesProxy } from '../connectivity.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
 import { sendRequest } from '../../../lib/send-request.ts'
 
-/** Fetches a JSON document of this schema. Throws an error whose message is the reason if it cannot be used. */
-export type FetchDocument = <T>(url: URL, schema: z.ZodMiniType<T>) => Promise<T>
-
-type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
+/** How this machine reaches the internet. */
+export type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
 
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 1_048_576
 
 /**
- * Creates the function that fetches. It refuses a host with an address that is not public, which this machine may
- * reach and Entra ID cannot; through a proxy, which resolves the name itself, it cannot tell.
+ * Fetches a JSON document of this schema. Throws an error whose message is the reason if it cannot be used. Refuses a host
+ * with an address that is not public, which this machine may reach and Entra ID cannot; through a proxy, which resolves
+ * the name itself, it cannot tell.
  */
-export function createDocumentFetch({ proxy, extraCa }: Network): FetchDocument {
-  return async (url, schema) => {
-    const dispatcher = createEntraDispatcher({ proxy, extraCa: extraCa?.pem })
-    try {
-      const isDirect = proxy === undefined || !(await usesProxy(url.origin, proxy))
-      if (isDirect) await requirePublicAddress(url.hostname)
-      const document = schema.safeParse(parseJson(await get(url, dispatcher)))
-      if (!document.success) throw new Error('it answered with another kind of document')
-      return document.data
-    } catch (error) {
-      throw findCause(error)
-    } finally {
-      await dispatcher.destroy()
-    }
+export async function fetchDocument<T>(
+  url: URL,
+  schema: z.ZodMiniType<T>,
+  { proxy, extraCa }: Network,
+): Promise<T> {
+  const dispatcher = createEntraDispatcher({
+    proxy,
+    extraCa: extraCa?.pem,
+    lookup: lookupPublic,
+  })
+  try {
+    // Node does not look up an address.
+    const host = removeBrackets(url.hostname)
+    const problem = isIP(host) === 0 ? null : findAddressProblem([host])
+    if (problem !== null) throw problem
+    const document = schema.safeParse(parseJson(await get(url, dispatcher)))
+    if (!document.success) throw new Error('it answered with another kind of document')
+    return document.data
+  } catch (error) {
+    throw findCause(error)
+  } finally {
+    await dispatcher.destroy()
   }
 }
 
@@ -69,12 +75,19 @@ function findFamily(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4'
 }
 
-async function requirePublicAddress(hostname: string): Promise<void> {
-  const found = await lookup(removeBrackets(hostname), { all: true })
-  const address = found
-    .map((each) => each.address)
-    .find((each) => PRIVATE.check(each, findFamily(each)))
-  if (address !== undefined) throw new Error(`the address ${address} of its host is not public`)
+/** Looks up a host as Node does. Fails if one of its addresses is not public. */
+const lookupPublic: LookupFunction = (hostname, options, callback) =>
+  lookup(hostname, options, (error, found, family) => {
+    const addresses =
+      typeof found === 'string' ? [found] : (found ?? []).map((each) => each.address)
+    callback(error ?? findAddressProblem(addresses), found, family)
+  })
+
+function findAddressProblem(addresses: readonly string[]): Error | null {
+  const address = addresses.find((each) => PRIVATE.check(each, findFamily(each)))
+  return address === undefined
+    ? null
+    : new Error(`the address ${address} of its host is not public`)
 }
 
 /** Returns the innermost cause. */

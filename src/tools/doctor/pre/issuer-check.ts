@@ -19,11 +19,11 @@ import {
   runCheck,
 } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
-import type { FetchDocument } from './fetch-document.ts'
+import { fetchDocument, type Network } from './fetch-document.ts'
 
 interface IssuerOptions {
   readonly kubectl: Kubectl
-  readonly fetchDocument: FetchDocument
+  readonly network: Network
   /** The issuer that the user names; undefined: the one of the cluster. */
   readonly issuer: string | undefined
 }
@@ -36,11 +36,11 @@ const KeySet = z.object({
 /** Returns what the issuer publishes, compared with what the API server says of itself. */
 export async function checkIssuer({
   kubectl,
-  fetchDocument,
+  network,
   issuer: named,
 }: IssuerOptions): Promise<Finding[]> {
   const published = await catchEnd(async () =>
-    readPublished(await findIssuer(kubectl, named), fetchDocument),
+    readPublished(await findIssuer(kubectl, named), network),
   )
   if (published instanceof CheckEnd) return [createFinding('issuer', published.outcome)]
   const { keyIds, details } = published
@@ -89,13 +89,13 @@ interface Published {
 }
 
 /** Reads what the issuer publishes. Ends the check as failed if Entra ID could not use it. */
-async function readPublished(issuer: string, fetchDocument: FetchDocument): Promise<Published> {
+async function readPublished(issuer: string, network: Network): Promise<Published> {
   if (isInternalIssuer(issuer)) {
     const problem = describeInternalIssuer(issuer)
     return endAsFailed({ code: 'issuer_unreachable', problem, fix: PUBLIC_ISSUER_FIX })
   }
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
-  const discovery = await fetchDocument(url, Discovery).catch((error: unknown) =>
+  const discovery = await fetchDocument(url, Discovery, network).catch((error: unknown) =>
     rejectDocument(url, errorMessage(error)),
   )
   if (discovery.issuer !== issuer) {
@@ -109,7 +109,7 @@ async function readPublished(issuer: string, fetchDocument: FetchDocument): Prom
   if (keysUrl?.protocol !== 'https:') {
     return rejectDocument(url, `its jwks_uri is not https: ${discovery.jwks_uri}`)
   }
-  const keys = await fetchDocument(keysUrl, KeySet).catch((error: unknown) =>
+  const keys = await fetchDocument(keysUrl, KeySet, network).catch((error: unknown) =>
     rejectDocument(keysUrl, errorMessage(error)),
   )
   const keyIds = findKeyIds(keys)

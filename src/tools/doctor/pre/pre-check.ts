@@ -1,6 +1,5 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
-import type { Config } from '../../../broker/config/config.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
@@ -12,13 +11,12 @@ import {
   checkAgentAdmission,
   checkWebhookAdmission,
 } from './admission-checks.ts'
-import { createDocumentFetch } from './fetch-document.ts'
+import type { Network } from './fetch-document.ts'
 import { checkIssuer } from './issuer-check.ts'
 
 interface PreOptions {
   readonly kubectl: Kubectl
-  /** How this machine reaches the internet. */
-  readonly network: Pick<Config['exchange'], 'proxy' | 'extraCa'>
+  readonly network: Network
   /** Undefined: the default of injection. */
   readonly mode: RoutingMode | undefined
   /** Undefined: the current namespace of the kubeconfig. */
@@ -50,7 +48,7 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
       ? server
       : createFinding('api_server', notChecked(server.failure?.problem ?? '')),
     ...(isUp || issuer !== undefined
-      ? await checkIssuer({ kubectl, fetchDocument: createDocumentFetch(network), issuer })
+      ? await checkIssuer({ kubectl, network, issuer })
       : [createFinding('issuer', UNREACHED)]),
     ...(await check(
       'injected_pod',

@@ -126,6 +126,7 @@ describe('the issuer', () => {
     ['unreachable', other('https://shop-1.hcp.westeurope.azmk8s.io'), /is internal to the cluster/],
     ['unreachable', other('http://oidc.example.com'), /is no https:\/\/ URL/],
     ['unreachable', direct('https://10.98.0.1:6443'), /10\.98\.0\.1 of its host is not public/],
+    ['unreachable', other('https://10.98.0.1:6443'), /10\.98\.0\.1 of its host is not public/],
     ['unreachable', direct('https://localhost'), /of its host is not public/],
     ['unreachable', other('https://oidc.invalid'), /cannot be used: /],
     ['unreachable', { changes: { WIMDS_CA_FILE: '' } }, /certificate/],
