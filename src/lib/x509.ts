@@ -29,7 +29,6 @@ export interface CertificateAuthority {
 interface AuthorityOptions {
   readonly commonName?: string
   readonly validMs?: number
-  readonly now?: () => number
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -42,7 +41,6 @@ const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 export async function createCertificateAuthority({
   commonName = 'wimds throw-away CA',
   validMs = 365 * DAY_MS,
-  now = Date.now,
 }: AuthorityOptions = {}): Promise<CertificateAuthority> {
   const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
   const subject = new x509.Name([{ CN: [commonName] }])
@@ -51,7 +49,7 @@ export async function createCertificateAuthority({
     keys,
     signingAlgorithm: ALGORITHM,
     serialNumber: createSerialNumber(),
-    ...createValidity(now(), validMs),
+    ...createValidity(validMs),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(
@@ -75,7 +73,7 @@ export async function createCertificateAuthority({
         signingKey: keys.privateKey,
         signingAlgorithm: ALGORITHM,
         serialNumber: createSerialNumber(),
-        ...createValidity(now(), leafValidMs),
+        ...createValidity(leafValidMs),
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -97,7 +95,8 @@ export async function createCertificateAuthority({
   }
 }
 
-function createValidity(now: number, validMs: number) {
+function createValidity(validMs: number) {
+  const now = Date.now()
   return { notBefore: new Date(now - BACKDATED_MS), notAfter: new Date(now + validMs) }
 }
 

@@ -6,19 +6,11 @@ import { createPause, type Pause, retry } from '../../lib/retry.ts'
 import type { CertificateStore } from './certificate-store.ts'
 import {
   type CertificateMaterial,
+  type CertificateOptions,
   createCertificate,
   isUsable,
   parseExpiry,
 } from './certificates.ts'
-
-interface CertificateOptions {
-  /** The DNS name by which the API server calls. */
-  readonly name: string
-  readonly lifetimeMs: number
-  /** CA certificates that clients of this replica trust now, whatever the store holds. */
-  readonly trusted?: string | undefined
-  readonly now?: () => number
-}
 
 /** Rotated with a third of its life left: enough time to notice that rotation fails. */
 const ROTATE_BELOW_SHARE = 1 / 3
@@ -31,15 +23,18 @@ const MAX_ATTEMPTS = 3
  */
 export async function ensureCertificate(
   store: CertificateStore,
-  { name, lifetimeMs, trusted = '', now = Date.now }: CertificateOptions,
+  { name, lifetimeMs, known }: CertificateOptions,
 ): Promise<CertificateMaterial> {
   const isDue = ({ certPem }: CertificateMaterial) =>
-    parseExpiry(certPem) - now() <= lifetimeMs * ROTATE_BELOW_SHARE
+    parseExpiry(certPem) - Date.now() <= lifetimeMs * ROTATE_BELOW_SHARE
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const { material, revision } = await store.read()
     if (material !== undefined && isUsable(material, name) && !isDue(material)) return material
-    const known = trusted + (material?.caPem ?? '')
-    const created = await createCertificate({ name, lifetimeMs, known, now })
+    const created = await createCertificate({
+      name,
+      lifetimeMs,
+      known: known + (material?.caPem ?? ''),
+    })
     if (await store.write(created, revision)) return created
   }
   throw new Error(
@@ -60,6 +55,8 @@ interface RotationOptions {
   /** Serves the certificate from the next handshake on. */
   readonly serve: (material: CertificateMaterial, clientCa: string | undefined) => void
   readonly onError: (error: unknown) => void
+  /** Ends the rotation. */
+  readonly signal: AbortSignal
   readonly pause?: Pause
 }
 
@@ -70,33 +67,21 @@ const MAX_BACKOFF_MS = 10_000
 /** The time between publishing a new certificate and serving it: every API server has to read the configuration first. */
 const PROPAGATION_DELAY_MS = 5000
 
-export type CertificateRotation = ReturnType<typeof startCertificateRotation>
-
-/** Checks now, and again after every interval. A failed check leaves the served certificate in place. */
-export function startCertificateRotation({
+/**
+ * Checks now, and again after every interval. A failed check leaves the served certificate and the CAs of clients in place.
+ * Resolves after the signal, once a check that is in progress has ended.
+ */
+export async function rotateCertificate({
   getCertificate,
   publishCa,
   readClientCa,
   serve,
   onError,
-  ...options
-}: RotationOptions) {
-  const shutdown = new AbortController()
-  const { signal } = shutdown
-  const { pause = createPause(signal) } = options
+  signal,
+  pause = createPause(signal),
+}: RotationOptions): Promise<void> {
   let served: CertificateMaterial | undefined
   let clientCa: string | undefined
-
-  /** Returns the CAs in force while their file cannot be used. */
-  async function findClientCa(): Promise<string | undefined> {
-    try {
-      return await readClientCa?.()
-    } catch (error) {
-      if (clientCa === undefined) throw error
-      onError(error)
-      return clientCa
-    }
-  }
 
   async function check(): Promise<void> {
     const wanted = await getCertificate(served)
@@ -105,7 +90,7 @@ export function startCertificateRotation({
     if (isOther && publishCa !== undefined && served !== undefined) {
       await pause(PROPAGATION_DELAY_MS)
     }
-    const wantedClientCa = await findClientCa()
+    const wantedClientCa = await readClientCa?.()
     if (isOther || wantedClientCa !== clientCa) {
       serve(wanted, wantedClientCa)
       served = wanted
@@ -115,22 +100,9 @@ export function startCertificateRotation({
 
   const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))
 
-  async function rotate(): Promise<void> {
-    while (!signal.aborted) {
-      // Fails only because of the shutdown.
-      await retry(check, { onError, signal, pause: backOff }).catch(() => {})
-      await pause(CHECK_INTERVAL_MS)
-    }
-  }
-
-  const rotating = rotate()
-  return {
-    /** Returns the served certificate; undefined before the first success. */
-    served: () => served,
-    /** Stops the rotation. Resolves after a check that is in progress. */
-    stop: async () => {
-      shutdown.abort()
-      await rotating
-    },
+  while (!signal.aborted) {
+    // Fails only because of the shutdown.
+    await retry(check, { onError, signal, pause: backOff }).catch(() => {})
+    await pause(CHECK_INTERVAL_MS)
   }
 }

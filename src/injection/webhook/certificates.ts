@@ -47,13 +47,12 @@ export function parseExpiry(certPem: string): number {
   return new X509Certificate(certPem).validToDate.getTime()
 }
 
-interface CreateOptions {
+export interface CertificateOptions {
   /** The DNS name by which the API server calls. */
   readonly name: string
   readonly lifetimeMs: number
   /** CA certificates that clients trust already, PEM: the first ones are kept. */
   readonly known: string
-  readonly now: () => number
 }
 
 /**
@@ -64,16 +63,14 @@ export async function createCertificate({
   name,
   lifetimeMs,
   known,
-  now,
-}: CreateOptions): Promise<CertificateMaterial> {
+}: CertificateOptions): Promise<CertificateMaterial> {
   const authority = await createCertificateAuthority({
     commonName: 'wimds webhook',
     validMs: lifetimeMs + DAY_MS,
-    now,
   })
   const { certPem, keyPem } = await authority.issue({ names: [name], validMs: lifetimeMs })
   const caPem = [...new Set(splitCertificates(authority.caPem + known))]
-    .filter((pem) => !isExpired(pem, now()))
+    .filter((pem) => !isExpired(pem))
     .slice(0, MAX_CA_CERTIFICATES)
     .map((pem) => `${pem}\n`)
     .join('')
@@ -94,9 +91,9 @@ export function isUsable({ certPem, keyPem, caPem }: CertificateMaterial, name: 
   }
 }
 
-function isExpired(pem: string, now: number): boolean {
+function isExpired(pem: string): boolean {
   try {
-    return parseExpiry(pem) <= now
+    return parseExpiry(pem) <= Date.now()
   } catch {
     return true
   }

@@ -2,11 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
 import { createReviews } from './admission.ts'
-import {
-  type CertificateRotation,
-  ensureCertificate,
-  startCertificateRotation,
-} from './certificate-rotation.ts'
+import { ensureCertificate, rotateCertificate } from './certificate-rotation.ts'
 import {
   type CertificateMaterial,
   parseExpiry,
@@ -19,8 +15,8 @@ import { createReviewServer, serveCertificate } from './server.ts'
 import { createServiceAccountLookup } from './service-accounts.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
-import { bind, closeServer, type Listener } from '../../broker/server/listen.ts'
-import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import { bind, closeServer } from '../../broker/server/listen.ts'
+import { createLogger } from '../../broker/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { findUnknownVariables } from '../injector/injection-settings.ts'
@@ -38,94 +34,76 @@ const PORT_SETTINGS =
 /** Serves until the signal, then drains. Throws `UsageError` and `ConfigError`. */
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseWebhookOptions(args)
+  const { settings, clientCaFile, defaultTenantId, drainMs } = options
   const log = createLogger({
     level: 'info',
     format: 'json',
     out: createLogOutput(io),
     limitBy: 'namespace',
   })
-  for (const message of findUnknownVariables(options.settings.sidecarEnv)) {
+  for (const message of findUnknownVariables(settings.sidecarEnv)) {
     log.warn('config_warning', { message })
   }
-  const hasServed = await serveReviews(options, io, log)
-  if (!hasServed) return 1
-  log.info('shutdown_complete')
-  return 0
-}
-
-/**
- * Serves until the shutdown, and ends every call and closes every port, also when it fails. Returns false if a port cannot
- * be opened, which it logs.
- */
-async function serveReviews(
-  options: WebhookOptions,
-  io: CommandIo,
-  log: ProcessLog,
-): Promise<boolean> {
-  const { clientCaFile } = options
   const onError = (error: unknown) => log.warn('webhook_error', { message: errorMessage(error) })
   const calls = new AbortController()
   // These calls may throw a `ConfigError`, so they come before anything is bound.
   const api = connectToApiServer(calls.signal)
   const clientCa = clientCaFile === undefined ? undefined : () => readClientCa(clientCaFile)
   await clientCa?.()
-  const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
-  const draining = new AbortController()
-  let rotation: CertificateRotation | undefined
 
-  const metrics = createWebhookMetrics(() => {
-    const served = rotation?.served()
-    return served && parseExpiry(served.certPem)
-  }, log.dropped)
+  const draining = new AbortController()
+  /** When the served certificate expires, in epoch milliseconds; undefined before there is one. */
+  let expiresAt: number | undefined
+  const metrics = createWebhookMetrics(() => expiresAt, log.dropped)
+  const server = createReviewServer({
+    requiresClientCertificate: clientCa !== undefined,
+    reviews: createReviews({
+      settings,
+      lookUpServiceAccount: createServiceAccountLookup(api),
+      defaultTenantId,
+    }),
+    draining: draining.signal,
+    onReview: metrics.onReview,
+    log,
+    onError,
+  })
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
-    readiness: () => checkReadiness(draining.signal.aborted, rotation?.served() !== undefined),
+    readiness: () => checkReadiness(draining.signal.aborted, expiresAt !== undefined),
   }
-  let admin: Listener | undefined
-  try {
-    admin = await openPorts(listenForAdmin(adminParts, [options.adminListen]), ports)
-    if (admin === undefined) return false
-    const server = createReviewServer({
-      requiresClientCertificate: clientCa !== undefined,
-      reviews: createReviews({
-        settings: options.settings,
-        lookUpServiceAccount: createServiceAccountLookup(api),
-        defaultTenantId: options.defaultTenantId,
-      }),
-      draining: draining.signal,
-      onReview: metrics.onReview,
-      log,
-      onError,
-    })
-    const bound = await openPorts(bind(server, options.listen), ports)
-    if (bound === undefined) return false
-    rotation = startCertificateRotation({
-      ...createCertificateSource(options, api),
-      onError,
-      readClientCa: clientCa,
-      serve: (material, clientCaPem) => {
-        serveCertificate(server, material, clientCaPem)
-        const expiresAt = new Date(parseExpiry(material.certPem)).toISOString()
-        log.info('certificate_loaded', { expiresAt })
-      },
-    })
-    log.info('listening', { version: VERSION, ...bound })
+  const ports = { io, log, program: 'wimds webhook', setBy: PORT_SETTINGS }
+  const bound = await openPorts(bind(server, options.listen), ports)
+  if (bound === undefined) return 1
+  const admin = await openPorts(listenForAdmin(adminParts, [options.adminListen]), ports)
+  if (admin === undefined) {
+    await closeServer(server, 0)
+    return 1
+  }
+  const rotation = rotateCertificate({
+    ...createCertificateSource(options, api),
+    onError,
+    readClientCa: clientCa,
+    signal: draining.signal,
+    serve: (material, clientCaPem) => {
+      serveCertificate(server, material, clientCaPem)
+      expiresAt = parseExpiry(material.certPem)
+      log.info('certificate_loaded', { expiresAt: new Date(expiresAt).toISOString() })
+    },
+  })
+  log.info('listening', { version: VERSION, ...bound })
 
-    await untilShutdown(io)
-    // The webhook is no longer ready, but serves until every API server has noticed.
-    draining.abort()
-    log.info('draining', { drainMs: options.drainMs })
-    await sleep(options.drainMs)
-    const stopped = rotation.stop()
-    await closeServer(server, CLOSE_TIMEOUT_MS)
-    // Calls end only now, since inflight reviews may need the API server.
-    calls.abort()
-    await stopped
-    return true
-  } finally {
-    calls.abort()
-    await admin?.close(CLOSE_TIMEOUT_MS)
-  }
+  await untilShutdown(io)
+  // The webhook is no longer ready, but serves until every API server has noticed.
+  draining.abort()
+  log.info('draining', { drainMs })
+  await sleep(drainMs)
+  await closeServer(server, CLOSE_TIMEOUT_MS)
+  // Calls end only now, since inflight reviews may need the API server.
+  calls.abort()
+  await rotation
+  await admin.close(CLOSE_TIMEOUT_MS)
+  log.info('shutdown_complete')
+  return 0
 }
 
 /** Returns whether the webhook is ready, with the reasons why it is not. */
@@ -146,7 +124,7 @@ function createCertificateSource({ certificate }: WebhookOptions, api: ApiServer
   const name = `${configuration}.${namespace}.svc`
   return {
     getCertificate: (served: CertificateMaterial | undefined) =>
-      ensureCertificate(store, { name, lifetimeMs, trusted: served?.caPem }),
+      ensureCertificate(store, { name, lifetimeMs, known: served?.caPem ?? '' }),
     publishCa: (caPem: string) => publishCa(api, configuration, caPem),
   }
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'
 import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
-import { ROUTING_MODES, SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
+import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
   APP,
   CLIENT,

@@ -1,6 +1,6 @@
 /** The certificate that the replicas of the webhook share: when it is created, and when it is replaced. */
 import { X509Certificate } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ensureCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
 import type { CertificateStore } from '../../../src/injection/webhook/certificate-store.ts'
 import {
@@ -34,8 +34,12 @@ function memoryStore(material?: CertificateMaterial): MemoryStore {
   return store
 }
 
-const current = (store: CertificateStore, now = NOW, trusted?: string) =>
-  ensureCertificate(store, { name: NAME, lifetimeMs: LIFETIME_MS, now: () => now, trusted })
+afterEach(() => void vi.useRealTimers())
+
+function current(store: CertificateStore, { now = NOW, known = '', name = NAME } = {}) {
+  vi.useFakeTimers({ toFake: ['Date'], now })
+  return ensureCertificate(store, { name, lifetimeMs: LIFETIME_MS, known })
+}
 
 const splitCertificates = (pem: string) =>
   pem.split(/(?=-----BEGIN)/).map((each) => new X509Certificate(each))
@@ -66,22 +70,22 @@ test('throws if every write conflicts', async () => {
 test('rotates a certificate when a third of its life is left, and keeps its CA', async () => {
   const store = memoryStore()
   const made = await current(store)
-  expect(await current(store, NOW + 59 * DAY_MS)).toEqual(made)
-  const rotated = await current(store, NOW + 61 * DAY_MS)
+  expect(await current(store, { now: NOW + 59 * DAY_MS })).toEqual(made)
+  const rotated = await current(store, { now: NOW + 61 * DAY_MS })
   expect(rotated.caPem).toContain(made.caPem)
   expect(splitCertificates(rotated.caPem)).toHaveLength(2)
 })
 
 test('an empty store is filled again, with the CA of the served certificate', async () => {
   const made = await current(memoryStore())
-  const rotated = await current(memoryStore(), NOW, made.caPem)
+  const rotated = await current(memoryStore(), { known: made.caPem })
   expect(rotated.caPem).toContain(made.caPem)
 })
 
 test('a rotation drops expired CAs', async () => {
   const store = memoryStore()
   await current(store)
-  const late = await current(store, NOW + 92 * DAY_MS)
+  const late = await current(store, { now: NOW + 92 * DAY_MS })
   expect(splitCertificates(late.caPem)).toHaveLength(1)
 })
 
@@ -101,8 +105,7 @@ describe('replaces a stored certificate', () => {
 
   test('for another name', async () => {
     const store = memoryStore(await current(memoryStore()))
-    const name = 'other.wimds.svc'
-    await ensureCertificate(store, { name, lifetimeMs: LIFETIME_MS, now: () => NOW })
+    await current(store, { name: 'other.wimds.svc' })
     expect(store.writes).toBe(1)
   })
 })

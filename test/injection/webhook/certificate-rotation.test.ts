@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
-import { expect, test } from 'vitest'
-import { startCertificateRotation } from '../../../src/injection/webhook/certificate-rotation.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { rotateCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
 import type { CertificateMaterial } from '../../../src/injection/webhook/certificates.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
@@ -20,12 +20,26 @@ const [first, second] = [await createMaterial(), await createMaterial()]
 
 const NEVER = new Promise<void>(() => {})
 
-/** Parts of a rotation that does nothing; its checks follow each other quickly. */
-const PARTS = {
-  publishCa: () => Promise.resolve(),
-  serve: () => {},
-  onError: () => {},
-  pause: () => sleep(1),
+let shutdown: AbortController
+/** The certificates that were served, in order. */
+let served: CertificateMaterial[]
+beforeEach(() => {
+  shutdown = new AbortController()
+  served = []
+})
+afterEach(() => shutdown.abort())
+
+/** Starts a rotation that only notes what it serves; its checks follow each other quickly. */
+function rotate(parts: Partial<Parameters<typeof rotateCertificate>[0]>): Promise<void> {
+  return rotateCertificate({
+    getCertificate: () => Promise.resolve(first),
+    publishCa: () => Promise.resolve(),
+    serve: (material) => served.push(material),
+    onError: () => {},
+    signal: shutdown.signal,
+    pause: () => sleep(1),
+    ...parts,
+  })
 }
 
 test('serves a new certificate without a restart, after its CA was published', async () => {
@@ -33,49 +47,50 @@ test('serves a new certificate without a restart, after its CA was published', a
   const server = createServer((_, reply) => reply.end())
   await using _ = await listening(server)
   const events: string[] = []
-  const rotation = startCertificateRotation({
-    ...PARTS,
+  const rotation = rotate({
     getCertificate: () => Promise.resolve(current),
     publishCa: (caPem) => {
       events.push(`publish ${caPem}`)
       return Promise.resolve()
     },
-    serve: ({ certPem, keyPem }) => {
+    serve: (material) => {
+      const { certPem, keyPem } = material
       server.setSecureContext({ cert: certPem, key: keyPem })
       events.push(`serve ${certPem}`)
+      served.push(material)
     },
   })
-  await expect.poll(rotation.served).toBe(first)
+  await expect.poll(() => served).toEqual([first])
   expect(await servedBy(server)).toBe(fingerprint(first))
   current = second
-  await expect.poll(rotation.served).toBe(second)
+  await expect.poll(() => served).toEqual([first, second])
   expect(await servedBy(server)).toBe(fingerprint(second))
   expect(events.indexOf(`publish ${second.caPem}`)).toBeLessThan(
     events.indexOf(`serve ${second.certPem}`),
   )
-  await rotation.stop()
+  shutdown.abort()
+  await rotation
 })
 
 test('reports a failed check, and keeps the served certificate', async () => {
   const errors: unknown[] = []
   let fails = false
-  const rotation = startCertificateRotation({
-    ...PARTS,
+  const rotation = rotate({
     getCertificate: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve(first)),
     onError: (error) => errors.push(error),
   })
-  await expect.poll(rotation.served).toBe(first)
+  await expect.poll(() => served).toEqual([first])
   fails = true
   await expect.poll(() => errors.length).toBeGreaterThan(1)
-  expect(rotation.served()).toBe(first)
-  await rotation.stop()
+  fails = false
+  shutdown.abort()
+  await rotation
+  expect(served).toEqual([first])
 })
 
 test('publishes at every check, which come every two seconds', async () => {
   const events: (number | string)[] = []
-  const rotation = startCertificateRotation({
-    ...PARTS,
-    getCertificate: () => Promise.resolve(first),
+  void rotate({
     publishCa: () => {
       events.push('publish')
       return Promise.resolve()
@@ -86,7 +101,6 @@ test('publishes at every check, which come every two seconds', async () => {
     },
   })
   await expect.poll(() => events).toEqual(['publish', 2000, 'publish', 2000, 'publish', 2000])
-  void rotation.stop()
 })
 
 const fingerprint = ({ certPem }: CertificateMaterial) =>
