@@ -1,31 +1,22 @@
 /** Applies and removes the redirect with the tools nft and ip. */
+import { METADATA_IP } from '../lib/hosts.ts'
 import { createRestartRule, createRuleset, type RedirectSettings, REMOVE_TABLE } from './ruleset.ts'
 import { type RunOptions, runTool, type Step } from './run-tool.ts'
 
-/** Applies the redirect: nft's exit code is the kernel's answer. Idempotent. Throws an error with the tool's message. */
-export function applyRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
-  return runSteps(createSteps(settings, 'apply'), options)
-}
-
 /**
- * Lets new connections wait while the sidecar restarts. Call it after `applyRedirect`, once the sidecar accepts
- * connections: before, a caller has to learn at once that it does not listen yet.
+ * Applies the redirect, lets new connections wait while the sidecar restarts, or removes both. `await` comes after `apply`, once
+ * the sidecar accepts connections: before, a caller has to learn at once that it does not listen yet.
  */
-export function applyRestartRule(settings: RedirectSettings, options: RunOptions): Promise<void> {
-  return runSteps(createSteps(settings, 'await'), options)
-}
-
-/** Removes the redirect. Succeeds as well if there is none. */
-export function removeRedirect(settings: RedirectSettings, options: RunOptions): Promise<void> {
-  return runSteps(createSteps(settings, 'remove'), options)
-}
-
-async function runSteps(steps: readonly Step[], options: RunOptions): Promise<void> {
-  for (const step of steps) await runTool(step, options)
-}
-
-/** Applies the redirect, lets new connections wait while the sidecar restarts, or removes both. */
 type Action = 'apply' | 'await' | 'apply and await' | 'remove'
+
+/** Runs the steps of an action, all of them idempotent. Throws an error with the tool's message. */
+export async function changeRedirect(
+  settings: RedirectSettings,
+  action: Action,
+  options: RunOptions,
+): Promise<void> {
+  for (const step of createSteps(settings, action)) await runTool(step, options)
+}
 
 /** Formats the steps of an action as a shell script. */
 export function formatScript(settings: RedirectSettings, action: Action): string {
@@ -49,10 +40,10 @@ export function createSteps(settings: RedirectSettings, action: Action): Step[] 
   if (action === 'await') return [rules]
   if (settings.mode === 'nft') {
     // The kernel looks for a route before its nat hook: without one, connections fail and the rule is never met.
-    const route: Step = { argv: ['ip', 'route', 'get', settings.metadataIp] }
+    const route: Step = { argv: ['ip', 'route', 'get', METADATA_IP] }
     return action === 'remove' ? [rules] : [route, rules]
   }
-  const route = [`${settings.metadataIp}/32`, 'dev', 'lo'] as const
+  const route = [`${METADATA_IP}/32`, 'dev', 'lo'] as const
   return action === 'remove'
     ? [rules, { argv: ['ip', 'route', 'flush', 'exact', ...route] }]
     : [{ argv: ['ip', 'route', 'replace', ...route, 'src', '127.0.0.1'] }, rules]

@@ -1,6 +1,5 @@
 /** The nftables rules of the redirect from 169.254.169.254:80 to the sidecar. */
 import { METADATA_IP, METADATA_PORT } from '../lib/hosts.ts'
-import { DEFAULT_PORT, DEFAULT_UID } from '../lib/sidecar-interface.ts'
 
 export const REDIRECT_MODES = ['loopback', 'nft'] as const
 type RedirectMode = (typeof REDIRECT_MODES)[number]
@@ -10,19 +9,9 @@ export interface RedirectSettings {
   readonly mode: RedirectMode
   /** The sidecar's port on 127.0.0.1. */
   readonly port: number
-  readonly metadataIp: string
-  readonly metadataPort: number
   /** The only uid that may reach the node's IMDS; undefined without pass-through. */
   readonly exemptUid: number | undefined
 }
-
-export const REDIRECT_DEFAULTS = {
-  mode: 'loopback',
-  port: DEFAULT_PORT,
-  uid: DEFAULT_UID,
-  metadataIp: METADATA_IP,
-  metadataPort: METADATA_PORT,
-} as const
 
 /** The one table that wimds owns. It reads and changes no other. */
 const TABLE = 'wimds'
@@ -46,9 +35,9 @@ export const REMOVE_TABLE = `table ip ${TABLE}\ndelete table ip ${TABLE}\n`
  * otherwise the kernel drops the packet and the caller waits.
  */
 export function createRuleset(settings: RedirectSettings): string {
-  const { exemptUid, metadataIp, metadataPort, mode, port } = settings
-  const toAddress = `ip daddr ${metadataIp}`
-  const target = `${toAddress} tcp dport ${metadataPort}`
+  const { exemptUid, mode, port } = settings
+  const toAddress = `ip daddr ${METADATA_IP}`
+  const target = `${toAddress} tcp dport ${METADATA_PORT}`
   const exempt = exemptUid === undefined ? [] : [`    meta skuid ${exemptUid} accept`]
   // Not `skuid ${exemptUid} accept`: a packet without an owner, such as the last one of a connection
   // that the exempt uid has closed, matches no uid and has to pass.

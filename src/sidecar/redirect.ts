@@ -1,5 +1,4 @@
 /** `wimds redirect`: the init container that redirects 169.254.169.254:80 to the sidecar. */
-import { isIPv4 } from 'node:net'
 import { UsageError } from '../lib/errors.ts'
 import {
   type CommandDeclaration,
@@ -9,10 +8,11 @@ import {
   PORTS,
 } from '../lib/args.ts'
 import { errorMessage } from '../lib/describe-error.ts'
+import { METADATA_IP, METADATA_PORT } from '../lib/hosts.ts'
 import { printError } from '../lib/print-error.ts'
 import { waitForPort } from '../lib/wait-for-port.ts'
-import { applyRedirect, applyRestartRule, formatScript, removeRedirect } from '../redirect/apply.ts'
-import { REDIRECT_DEFAULTS, REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
+import { changeRedirect, formatScript } from '../redirect/apply.ts'
+import { REDIRECT_MODES, type RedirectSettings } from '../redirect/ruleset.ts'
 import type { CommandIo } from '../lib/command.ts'
 import { DEFAULT_PORT, DEFAULT_UID } from '../lib/sidecar-interface.ts'
 
@@ -54,10 +54,10 @@ export const REDIRECT = {
 export async function redirect(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, REDIRECT.flags)
   const { waitSeconds, ...settings } = parseOptions(flags, io.env)
-  const isRemoval = flags.has('undo')
+  const action = flags.has('undo') ? 'remove' : 'apply'
   if (flags.has('dry-run')) {
-    io.stdout.write(formatScript(settings, isRemoval ? 'remove' : 'apply'))
-    if (!isRemoval && waitSeconds !== undefined) {
+    io.stdout.write(formatScript(settings, action))
+    if (action === 'apply' && waitSeconds !== undefined) {
       const script = formatScript(settings, 'await')
       io.stdout.write(`# once the sidecar accepts connections:\n${script}`)
     }
@@ -65,11 +65,11 @@ export async function redirect(args: readonly string[], io: CommandIo): Promise<
   }
   try {
     const options = { path: io.env['PATH'], signal: io.signal }
-    await (isRemoval ? removeRedirect : applyRedirect)(settings, options)
-    io.stdout.write(`${formatSummary(settings, isRemoval)}\n`)
-    if (isRemoval || waitSeconds === undefined) return 0
+    await changeRedirect(settings, action, options)
+    io.stdout.write(`${formatSummary(settings, action)}\n`)
+    if (action === 'remove' || waitSeconds === undefined) return 0
     await waitForSidecar(settings.port, waitSeconds, io.signal)
-    await applyRestartRule(settings, options)
+    await changeRedirect(settings, 'await', options)
     return 0
   } catch (error) {
     printError(io, 'wimds redirect', errorMessage(error))
@@ -101,33 +101,28 @@ function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo[
     fallback
 
   const given = flags.value('mode')
-  const mode = REDIRECT_MODES.find((each) => each === given) ?? REDIRECT_DEFAULTS.mode
+  const mode = REDIRECT_MODES.find((each) => each === given) ?? 'loopback'
   const hasPassThrough = flags.has('pass-through')
   if (hasPassThrough && mode === 'loopback') {
     problems.push(
       "--pass-through needs --mode nft: in loopback mode the node's IMDS is unreachable",
     )
   }
-  const metadataIp = env['METADATA_IP'] || REDIRECT_DEFAULTS.metadataIp
-  if (!isIPv4(metadataIp)) problems.push('METADATA_IP must be an IPv4 address')
-  const port = number('port', 'PROXY_PORT', PORTS.max, REDIRECT_DEFAULTS.port)
-  const uid = number('uid', 'PROXY_UID', 4_294_967_294, REDIRECT_DEFAULTS.uid)
-  const metadataPort =
-    parseNumberOption(env['METADATA_PORT'] || undefined, 'METADATA_PORT', PORTS, problems) ??
-    REDIRECT_DEFAULTS.metadataPort
+  const port = number('port', 'PROXY_PORT', PORTS.max, DEFAULT_PORT)
+  const uid = number('uid', 'PROXY_UID', 4_294_967_294, DEFAULT_UID)
   const waits = { min: 1, max: 3600 }
   const waitSeconds = parseNumberOption(flags.value('wait'), '--wait', waits, problems)
   if (problems.length > 0) throw new UsageError(problems)
   const exemptUid = hasPassThrough ? uid : undefined
-  return { mode, port, metadataIp, metadataPort, exemptUid, waitSeconds }
+  return { mode, port, exemptUid, waitSeconds }
 }
 
 function formatSummary(
-  { mode, metadataIp, metadataPort, port, exemptUid }: RedirectSettings,
-  isRemoval: boolean,
-) {
-  const target = `${metadataIp}:${metadataPort}`
-  if (isRemoval) return `the redirect of ${target} is removed (mode ${mode})`
+  { mode, port, exemptUid }: RedirectSettings,
+  action: 'apply' | 'remove',
+): string {
+  const target = `${METADATA_IP}:${METADATA_PORT}`
+  if (action === 'remove') return `the redirect of ${target} is removed (mode ${mode})`
   const exempt = exemptUid === undefined ? '' : `, uid ${exemptUid} exempt`
   return `${target} is redirected to 127.0.0.1:${port} (mode ${mode}${exempt})`
 }

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testCluster } from './support/cluster.ts'
 import { azwiPod } from './support/azwi.ts'
-import { CLIENT, curl, METADATA, STAY, TOKEN_PATH } from './support/workloads.ts'
+import { CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-drop-in'
 
@@ -52,20 +52,4 @@ describe.each([
       /^wimds \d/,
     )
   })
-})
-
-test('the init container reads METADATA_IP and METADATA_PORT, with NET_ADMIN alone', async () => {
-  const pod = mutated('elsewhere', 8000, false)
-  const [init] = pod.spec.initContainers
-  const more = { METADATA_IP: '169.254.169.253', METADATA_PORT: '8080', PROXY_UID: '1501' }
-  const variables = Object.entries(more).map(([name, value]) => ({ name, value }))
-  const initContainers = [{ ...init, env: variables }]
-  await cluster.namespace.create({ ...pod, spec: { ...pod.spec, initContainers } })
-  await cluster.namespace.ready('elsewhere')
-  const elsewhere = METADATA.replace('254.169.254', '254.169.253:8080')
-  const script = `curl -sS -H Metadata:true -H Host:localhost '${elsewhere}${TOKEN_PATH}'`
-  const body: Record<string, string> = JSON.parse(
-    await cluster.namespace.exec('elsewhere', 'app', ['sh', '-c', script]),
-  )
-  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
 })

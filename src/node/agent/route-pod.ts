@@ -3,11 +3,7 @@ import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { createSteps } from '../../redirect/apply.ts'
-import {
-  createRestartRule,
-  REDIRECT_DEFAULTS,
-  type RedirectSettings,
-} from '../../redirect/ruleset.ts'
+import { createRestartRule, type RedirectSettings } from '../../redirect/ruleset.ts'
 import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findRuntimeProblem } from '../../kubernetes/pod.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
@@ -199,7 +195,7 @@ async function routeNamespace(
   namespace: number,
   { helper, tools, listens }: RouteOptions,
 ): Promise<ListeningSocket> {
-  const settings: RedirectSettings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  const settings: RedirectSettings = { mode: 'loopback', port, exemptUid: undefined }
   const steps = createSteps(settings, 'apply and await')
   try {
     return await openSocket({ helper, namespace, port, listens: listens(), steps, ...tools })

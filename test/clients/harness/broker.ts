@@ -7,7 +7,6 @@ import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
-import { REDIRECT_DEFAULTS } from '../../../src/redirect/ruleset.ts'
 import { compileNative } from '../../fixtures/native.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 
@@ -33,7 +32,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   compileNative('wimds-node', helper)
   const { signal } = new AbortController()
   const namespace = openSync('/proc/self/ns/net', 'r')
-  const settings = { ...REDIRECT_DEFAULTS, port, exemptUid: undefined }
+  const settings = { mode: 'loopback', port, exemptUid: undefined } as const
   const steps = createSteps(settings, 'apply and await')
   const tools = { path: process.env['PATH'], signal }
   const socket = await openSocket({ helper, namespace, port, listens: true, steps, ...tools })
