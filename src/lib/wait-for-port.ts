@@ -1,4 +1,4 @@
-/** Waits for a TCP port of this machine. */
+/** Waits for the sidecar: for its TCP port, or for what it answers. */
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -16,18 +16,27 @@ const MAX_INTERVAL_MS = 500
 /** The interval between attempts, as a share of the time that has passed: a wait ends at most this much too late. */
 const INTERVAL_RATIO = 1 / 20
 
+/** Returns true as soon as 127.0.0.1:port accepts a connection; otherwise as `waitUntil` does. */
+export function waitForPort(
+  port: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return waitUntil(() => acceptsConnection(port), timeoutMs, signal)
+}
+
 /**
- * Returns true as soon as 127.0.0.1:port accepts a connection; false if it does not within the time, or
+ * Returns true as soon as `isDone` does, which gets the milliseconds that are left; false if it does not within the time, or
  * once the signal is aborted.
  */
-export async function waitForPort(
-  port: number,
+export async function waitUntil(
+  isDone: (leftMs: number) => Promise<boolean>,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   const start = performance.now()
   for (;;) {
-    if (await acceptsConnection(port)) return true
+    if (await isDone(timeoutMs - (performance.now() - start))) return true
     const elapsedMs = performance.now() - start
     const proportional = Math.max(elapsedMs * INTERVAL_RATIO, MIN_INTERVAL_MS)
     const intervalMs = Math.min(proportional, MAX_INTERVAL_MS)

@@ -1,10 +1,9 @@
 /** `wimds probe`: exits 0 when the sidecar on this machine is ready; for exec probes and scripts. */
 import { get } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '../lib/errors.ts'
 import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { printError } from '../lib/print-error.ts'
-import { waitForPort } from '../lib/wait-for-port.ts'
+import { waitForPort, waitUntil } from '../lib/wait-for-port.ts'
 import {
   type CommandDeclaration,
   findConflict,
@@ -37,10 +36,12 @@ export const PROBE = {
 /** In seconds, as in native/wimds.c. */
 const TIMEOUTS = { min: 0, max: 86_400 }
 
-const ATTEMPT_TIMEOUT_MS = 5000
-/** The first pause; each is twice as long as the one before, up to the second. */
-const MIN_INTERVAL_MS = 10
-const MAX_INTERVAL_MS = 250
+/** The time limits of a request. */
+const MIN_ANSWER_MS = 250
+const MAX_ANSWER_MS = 5000
+
+const READINESS = { path: '/readyz', name: 'sidecar' }
+const LIVENESS = { path: '/healthz', name: 'process' }
 
 /** Returns 0 when the sidecar is ready, 1 after the timeout. Throws `UsageError`. */
 export async function probe(args: readonly string[], io: CommandIo): Promise<number> {
@@ -49,53 +50,29 @@ export async function probe(args: readonly string[], io: CommandIo): Promise<num
   const port = parseNumberOption(flags.value('port'), '--port', PORTS, problems) ?? DEFAULT_PORT
   const seconds = parseNumberOption(flags.value('timeout'), '--timeout', TIMEOUTS, problems) ?? 10
   if (problems.length > 0) throw new UsageError(problems)
-  const timeoutMs = seconds * 1000
   const isListening = (ms: number) => waitForPort(port, ms, io.signal)
-  const nothingListens = `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
-
-  let problem: string | undefined
-  if (flags.has('listening')) {
-    problem = (await isListening(timeoutMs)) ? undefined : nothingListens
-  } else {
-    const target = flags.has('live') ? LIVENESS : READINESS
-    problem = await poll((leftMs) => findAnswerProblem(port, target, leftMs), timeoutMs)
-    if (problem !== undefined && !(await isListening(0))) problem = nothingListens
-  }
-  if (problem === undefined) return 0
+  const { path, name } = flags.has('live') ? LIVENESS : READINESS
+  const url = `http://127.0.0.1:${port}${path}`
+  const hasAnswered = (ms: number) => waitUntil((leftMs) => answers200(url, leftMs), ms, io.signal)
+  const isAboutPort = flags.has('listening')
+  if (await (isAboutPort ? isListening : hasAnswered)(seconds * 1000)) return 0
+  const problem =
+    !isAboutPort && (await isListening(0))
+      ? `${url} is not 200. Fix: read the log of the ${name}`
+      : `nothing accepts connections on 127.0.0.1:${port}. Fix: check that the sidecar was injected here, and read its log`
   printError(io, 'wimds probe', problem)
   return 1
 }
 
-/** Repeats an attempt until it finds no problem. Returns the last problem after the timeout. */
-async function poll(
-  findProblem: (leftMs: number) => Promise<string | undefined>,
-  timeoutMs: number,
-): Promise<string | undefined> {
-  const deadline = performance.now() + timeoutMs
-  for (let interval = MIN_INTERVAL_MS; ; interval = Math.min(2 * interval, MAX_INTERVAL_MS)) {
-    const problem = await findProblem(Math.max(deadline - performance.now(), MAX_INTERVAL_MS))
-    if (problem === undefined || performance.now() + interval > deadline) return problem
-    await sleep(interval)
-  }
-}
-
-const READINESS = { path: '/readyz', name: 'sidecar' }
-const LIVENESS = { path: '/healthz', name: 'process' }
-
-/** Returns undefined if the path answers 200. */
-function findAnswerProblem(
-  port: number,
-  { path, name }: typeof READINESS,
-  leftMs: number,
-): Promise<string | undefined> {
-  const signal = AbortSignal.timeout(Math.ceil(Math.min(leftMs, ATTEMPT_TIMEOUT_MS)))
-  const problem = `http://127.0.0.1:${port}${path} is not 200. Fix: read the log of the ${name}`
+function answers200(url: string, leftMs: number): Promise<boolean> {
+  const timeoutMs = Math.min(Math.max(leftMs, MIN_ANSWER_MS), MAX_ANSWER_MS)
+  const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
   return new Promise((resolve) => {
-    const request = get({ host: '127.0.0.1', port, path, agent: false, signal }, (response) => {
-      resolve(response.statusCode === 200 ? undefined : problem)
+    const request = get(url, { agent: false, signal }, (response) => {
+      resolve(response.statusCode === 200)
       // The body is not read: one that never ends would keep the process alive.
       response.destroy()
     })
-    request.on('error', () => resolve(problem))
+    request.on('error', () => resolve(false))
   })
 }
