@@ -9,7 +9,7 @@ import { formatUrlHost } from '../lib/hosts.ts'
 import { type AdminParts, listenForAdmin, createStatusRoutes } from '../broker/server/admin.ts'
 import { createMetadataPort } from '../broker/server/app.ts'
 import type { Listener } from '../broker/server/listen.ts'
-import { createLogger, type ProcessLog } from '../broker/telemetry/logger.ts'
+import { createLogger } from '../broker/telemetry/logger.ts'
 import { describeSettings } from '../broker/config/settings.ts'
 import { VERSION } from '../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../lib/command.ts'
@@ -31,7 +31,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
     throw new UsageError(args.map((arg) => ({ problem: `unexpected argument ${arg}`, fix })))
   }
   const config = await loadConfig(io.env)
-  const log = createProcessLog(config, io)
+  const { level } = config.log
+  const log = createLogger({ level, out: createLogOutput(io) })
   for (const warning of config.warnings) log.warn('config_warning', { message: warning })
 
   const readAssertion = createAssertionReader(config.exchange)
@@ -83,12 +84,6 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   broker.close()
   log.info('shutdown_complete')
   return 0
-}
-
-function createProcessLog({ log }: Config, io: CommandIo): ProcessLog {
-  const isTerminal = 'isTTY' in io.stdout && io.stdout.isTTY === true
-  const format = log.format === 'auto' ? (isTerminal ? 'text' : 'json') : log.format
-  return createLogger({ level: log.level, format, out: createLogOutput(io) })
 }
 
 /** Opens both ports or none. There are no admin addresses if WIMDS_ADMIN_LISTEN is off. */

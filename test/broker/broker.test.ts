@@ -20,7 +20,7 @@ import { openConnection, request, roundTrip, TOKEN } from '../fixtures/connectio
 import { portOf } from '../fixtures/listening.ts'
 import { identitiesOf } from '../fixtures/parts.ts'
 
-const log = createLogger({ level: 'silent', format: 'json', out: { write: () => true } })
+const log = createLogger({ level: 'silent', out: { write: () => true } })
 
 const ENVIRONMENT = {
   AZURE_CLIENT_ID: '11111111-1111-4111-8111-111111111111',

@@ -236,7 +236,6 @@ function watch(applyConfig: () => void, settings: Environment = {}) {
     env: { ...environmentOf(simulator), WIMDS_CONFIG: file, ...settings },
     log: createLogger({
       level: 'info',
-      format: 'json',
       out: { write: (line) => logged.push(JSON.parse(line)) > 0 },
     }),
     applyConfig,
@@ -323,7 +322,7 @@ test('reads each change once, also an error of reading, until it is stopped', as
       // The file is at fault, and not another one that it names.
       throw new ConfigError({ setting: 'WIMDS_CONFIG', problem: 'is not valid' })
     },
-    log: createLogger({ level: 'silent', format: 'json', out: { write: () => true } }),
+    log: createLogger({ level: 'silent', out: { write: () => true } }),
     applyConfig: () => {},
     onReload: () => {},
   })

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { createLogger } from '../../src/broker/telemetry/logger.ts'
 import { createLogOutput } from '../../src/lib/log-output.ts'
 
-const log = createLogger({ level: 'info', format: 'json', out: createLogOutput(process) })
+const log = createLogger({ level: 'info', out: createLogOutput(process) })
 let number = 0
 
 process.on('message', (asked: number | string) => {

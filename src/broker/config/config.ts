@@ -237,7 +237,6 @@ function createProcessConfig(settings: ParsedSettings, { extraCa, tokenProxyCa }
     },
     log: {
       level: settings.WIMDS_LOG_LEVEL,
-      format: settings.WIMDS_LOG_FORMAT,
       /** Log each token that a client library gets for the first time. */
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },

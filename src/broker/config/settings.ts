@@ -67,7 +67,6 @@ export const Settings = z.object({
   WIMDS_INSTANCE_RESOURCE_GROUP: z.optional(resourceGroup),
   WIMDS_PASS_THROUGH: z.optional(paths),
   WIMDS_LOG_LEVEL: z.prefault(choice(...LOG_LEVELS), 'info'),
-  WIMDS_LOG_FORMAT: z.prefault(choice('auto', 'json', 'text'), 'auto'),
   WIMDS_AUDIT_LOG: z.prefault(flag, 'false'),
   WIMDS_DRAIN: z.prefault(duration({ max: '1h' }), '0s'),
   WIMDS_SHUTDOWN_TIMEOUT: z.prefault(duration({ min: '100ms', max: '1h' }), '10s'),

@@ -1,4 +1,4 @@
-/** The log: one line per event, with a stable name, on standard output; JSON, or text for a terminal. */
+/** The log: one line of JSON per event, with a stable name, on standard output. */
 import pino from 'pino'
 import type { LogOutput } from '../../lib/log-output.ts'
 import type { LogLevel } from '../config/settings.ts'
@@ -22,7 +22,6 @@ export interface ProcessLog extends Logger {
 
 interface LoggerOptions {
   readonly level: LogLevel
-  readonly format: 'json' | 'text'
   readonly out: LogOutput
   /** A field by whose values the rate limit is kept separately. */
   readonly limitBy?: string
@@ -32,12 +31,11 @@ interface LoggerOptions {
 const NEVER_LIMITED: ReadonlySet<string> = new Set(['token_obtained', 'token_served'])
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */
-export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions): ProcessLog {
-  const formatLine = format === 'json' ? escapeInvisible : formatText
+export function createLogger({ level, out, limitBy = '' }: LoggerOptions): ProcessLog {
   let isWritten = true
   const destination = {
     write: (line: string) => {
-      isWritten = out.write(formatLine(line))
+      isWritten = out.write(escapeInvisible(line))
     },
   }
   const sink = pino(
@@ -91,19 +89,6 @@ export function createLogger({ level, format, out, limitBy = '' }: LoggerOptions
     level,
     dropped,
   }
-}
-
-/** Formats a line of pino's as `12:00:00.000 warn  event key=value …`. */
-function formatText(line: string): string {
-  const { time, level, event, ...fields }: Record<string, unknown> = JSON.parse(line)
-  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`)
-  return `${[String(time).slice(11, 23), String(level).padEnd(5), event, ...pairs].join(' ')}\n`
-}
-
-/** Formats a value as JSON, and a text that is one word without quotes. */
-function formatValue(value: unknown): string {
-  if (typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(value)) return value
-  return escapeInvisible(JSON.stringify(value))
 }
 
 /** Control and formatting characters, which a terminal or a viewer of logs obeys, and line separators. */

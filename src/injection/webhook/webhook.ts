@@ -37,7 +37,6 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   const { settings, clientCaFile, defaultTenantId, drainMs } = options
   const log = createLogger({
     level: 'info',
-    format: 'json',
     out: createLogOutput(io),
     limitBy: 'namespace',
   })

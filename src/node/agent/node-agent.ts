@@ -58,7 +58,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const { signal } = io
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
-  const log = createLogger({ level: 'info', format: 'json', out, limitBy: 'namespace' })
+  const log = createLogger({ level: 'info', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
   const writeEvent = createPodEvents({ api, nodeName, onError })
   let { port: adminPort } = adminListen

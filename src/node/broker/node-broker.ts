@@ -76,13 +76,7 @@ async function start(io: CommandIo) {
   const config = await loadProcessConfig(env)
   const limits = readPodLimits(io.env)
   const { level } = config.log
-  const log = createLogger({
-    level,
-    // The agent reads it.
-    format: 'json',
-    out: createLogOutput(io),
-    limitBy: 'namespace',
-  })
+  const log = createLogger({ level, out: createLogOutput(io), limitBy: 'namespace' })
   const files = new RemoteFiles((message) => void send(message))
   const createSource = createExchangeStack(config)
   const listen = createMetadataPort()

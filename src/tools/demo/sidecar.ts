@@ -44,7 +44,6 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
       ...simulator.settings,
       WIMDS_LISTEN: '127.0.0.1:0',
       WIMDS_ADMIN_LISTEN: '127.0.0.1:0',
-      WIMDS_LOG_FORMAT: 'json',
     },
   })
   try {

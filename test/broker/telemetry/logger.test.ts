@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogLevel } from '../../../src/broker/config/settings.ts'
 import { createLogger } from '../../../src/broker/telemetry/logger.ts'
 
-function logging(level: LogLevel = 'info', format: 'json' | 'text' = 'json') {
+function logging(level: LogLevel = 'info') {
   const written: string[] = []
-  const log = createLogger({ level, format, out: { write: (line) => written.push(line) > 0 } })
+  const log = createLogger({ level, out: { write: (line) => written.push(line) > 0 } })
   return {
     log,
     written,
@@ -24,21 +24,9 @@ describe('a line', () => {
     ])
   })
 
-  test('is text in the format text, without control characters', () => {
-    const { log, written } = logging('info', 'text')
-    log.warn('exchange_failed', { code: 'entra_timeout', durationMs: 10_000 })
-    log.warn('exchange_failed', { message: 'a\r\nb\u001b[31m' })
-    expect(written).toEqual([
-      '12:00:00.000 warn  exchange_failed code=entra_timeout durationMs=10000\n',
-      String.raw`12:00:00.000 warn  exchange_failed message="a\r\nb\u001b[31m"` + '\n',
-    ])
-  })
-
-  test.each([
-    ['json', String.raw`"message":"a\u009b31m\u007f\u202e\u2028\udb40\udc01é"}` + '\n'],
-    ['text', String.raw`message="a\u009b31m\u007f\u202e\u2028\udb40\udc01é"` + '\n'],
-  ] as const)('of %s has no invisible characters', (format, end) => {
-    const { log, written } = logging('info', format)
+  test('has no invisible characters', () => {
+    const { log, written } = logging()
+    const end = String.raw`"message":"a\u009b31m\u007f\u202e\u2028\udb40\udc01é"}` + '\n'
     const message = 'a\u009b31m\u007f\u202e\u2028\u{e0001}é'
     log.warn('exchange_failed', { message })
     expect(written[0]?.endsWith(end)).toBe(true)

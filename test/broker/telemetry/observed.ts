@@ -44,7 +44,6 @@ export function observe(given: Given = {}) {
   const assertions = new Map([[TOKEN_FILE, assertion]])
   const log = createLogger({
     level: given.level ?? 'info',
-    format: 'json',
     out: { write: (line) => lines.push(JSON.parse(line)) > 0 },
   })
   const telemetry = createTelemetry({

@@ -58,7 +58,6 @@ export async function startStack({
     WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
     WIMDS_LISTEN: [address, ...listen].join(','),
     WIMDS_ADMIN_LISTEN: 'off',
-    WIMDS_LOG_FORMAT: 'text',
   }
   const started =
     server === 'broker'

@@ -135,7 +135,7 @@ test('prints the settings that differ from their defaults first', async () => {
   const env = { WIMDS_DRAIN: '3s' }
   const { stdout: out } = await run(['--no-exchange'], env)
   expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_DRAIN=3s$/m)
-  expect(out).not.toContain('WIMDS_LOG_FORMAT')
+  expect(out).not.toContain('WIMDS_SHUTDOWN_TIMEOUT')
 })
 
 test('reports everything as JSON', async () => {
