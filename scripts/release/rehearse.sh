@@ -363,11 +363,12 @@ applications:
   - clientId: $CLIENT
     tenantId: $TENANT
     federatedCredentials: [{name: orders, issuer: "$CLUSTER_ISSUER", subject: "system:serviceaccount:shop:orders"}]
+tls: {certFile: "$CLUSTER_TLS_CERT", keyFile: "$CLUSTER_TLS_KEY"}
 issuers:
   - {issuer: "$CLUSTER_ISSUER", caFile: $CLUSTER_CA, discoveryUrl: "$CLUSTER_API/.well-known/openid-configuration", jwksUrl: "$CLUSTER_API/openid/v1/jwks"}
 END
   in_cluster wimds simulate --config "$work/entra.yaml" --dir "$work/simulator" --listen "$CLUSTER_NODE_IP:443" --host "$ZONE" \
-    --tls-cert "$CLUSTER_TLS_CERT" --tls-key "$CLUSTER_TLS_KEY" >"$work/entra.log" 2>&1 &
+    >"$work/entra.log" 2>&1 &
   await "$ZONE" in_cluster curl -sS --fail --cacert "$CLUSTER_CA" --output /dev/null "https://$ZONE/simulator/requests"
 }
 

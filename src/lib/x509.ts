@@ -1,4 +1,5 @@
 /** A certificate authority in memory that issues server certificates (X.509). */
+import { isIP } from 'node:net'
 // oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 needs its global effect
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
@@ -12,10 +13,8 @@ export interface IssuedCertificate {
 }
 
 interface IssueOptions {
-  /** DNS names; the first is also the subject's common name. */
+  /** DNS names, and IP addresses without brackets; the first is also the subject's common name. */
   readonly names: readonly string[]
-  /** IP addresses, without brackets. */
-  readonly addresses?: readonly string[]
   readonly validMs?: number
 }
 
@@ -64,10 +63,10 @@ export async function createCertificateAuthority({
 
   return {
     caPem,
-    async issue({ names, addresses = [], validMs: leafValidMs = 90 * DAY_MS }) {
+    async issue({ names, validMs: leafValidMs = 90 * DAY_MS }) {
       const leafKeys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
       const leaf = await x509.X509CertificateGenerator.create({
-        subject: new x509.Name([{ CN: [names[0] ?? addresses[0] ?? 'server'] }]),
+        subject: new x509.Name([{ CN: [names[0] ?? 'server'] }]),
         issuer: authority.subjectName,
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,
@@ -78,10 +77,9 @@ export async function createCertificateAuthority({
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           new x509.ExtendedKeyUsageExtension([SERVER_AUTHENTICATION]),
-          new x509.SubjectAlternativeNameExtension([
-            ...names.map((value) => ({ type: 'dns', value }) as const),
-            ...addresses.map((value) => ({ type: 'ip', value }) as const),
-          ]),
+          new x509.SubjectAlternativeNameExtension(
+            names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }) as const),
+          ),
           await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
           await x509.SubjectKeyIdentifierExtension.create(leafKeys.publicKey),
         ],

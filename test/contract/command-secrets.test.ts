@@ -95,7 +95,7 @@ test.each<[Command, readonly string[], string, RegExp]>([
   [report, ['--prometheus', `http://user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /user and password/],
   [report, ['--url', `user:${PASSWORD}@127.0.0.1:1/`], PASSWORD, /^wimds report: /],
   [report, ['--prometheus', `http://127.0.0.1:1/${JWT}/`], JWT, REDACTED],
-  [simulate, ['--tls-cert', LOST, '--tls-key', LOST], JWT, REDACTED],
+  [simulate, ['--config', LOST], JWT, REDACTED],
   [simulate, ['--dir', `/dev/null/${JWT}`], JWT, REDACTED],
 ])('%o does not print the secret in its arguments %j', async (command, args, secret, message) => {
   const text = await captureOutput(command, args)

@@ -249,7 +249,7 @@ describe('a stream', () => {
 
 test('calls at the same time succeed at an API server that ends HTTP/2 connections', async () => {
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
   const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
   await using server = await listening(
     createSecureServer(tls, ({ httpVersion }, response) => {

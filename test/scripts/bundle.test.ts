@@ -52,7 +52,7 @@ test('the sidecar reaches Entra ID by an HTTP proxy that wants a password, and h
 test('the simulator reads the keys of an issuer that would rather speak HTTP/2', async () => {
   using directory = createFolder()
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
+  const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
   const issuer = await createIssuer('https://kubernetes.default.svc')
   const answer = async (path: string, response: Http2ServerResponse) => {
     const reply = await issuer.handler(new Request(`https://127.0.0.1${path}`))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { access, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Agent } from 'undici'
+import { stringify } from 'yaml'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { simulate } from '../../src/tools/simulator/simulate.ts'
 import { createIssuer } from '../../src/tools/simulator/issuer/issuer.ts'
@@ -111,7 +112,7 @@ faults:
 
 test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
-  const tls = await authority.issue({ names: ['localhost'], addresses: ['127.0.0.1'] })
+  const tls = await authority.issue({ names: ['localhost', '127.0.0.1'] })
   const issuer = await createIssuer('https://kubernetes.default.svc')
   await using apiServer = await serve(
     async (request) =>
@@ -131,11 +132,15 @@ test('fetches the documents of an external issuer with a CA file and a bearer to
   await stop()
 })
 
-test('serves the certificate of --tls-cert and then sets no WIMDS_CA_FILE', async () => {
+/** Returns the section of the configuration file for these two files. */
+const formatTls = (certFile: string, keyFile = certFile) =>
+  stringify({ tls: { certFile, keyFile } })
+
+test('serves the certificate of --config and then sets no WIMDS_CA_FILE', async () => {
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: [], addresses: ['127.0.0.1'] })
-  const files = [directory.write('tls.crt', certPem), directory.write('tls.key', keyPem)]
-  const { env, stop } = await start(`--tls-cert=${files[0]}`, `--tls-key=${files[1]}`)
+  const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
+  const files = [directory.write('tls.crt', certPem), directory.write('tls.key', keyPem)] as const
+  const { env, stop } = await start('--config', writeConfig(formatTls(...files)))
   expect(env).not.toHaveProperty('WIMDS_CA_FILE')
   expect((await exchange(env, undefined, authority.caPem)).status).toBe(200)
   await stop()
@@ -157,14 +162,13 @@ resources:
 faults: 3
 `
     const hosts = ['', 'a b', 'https://a', 'a:80'].flatMap((host) => ['--host', host])
-    const flags = ['--bogus', 'word', '--listen', 'nowhere', '--tls-cert', 'x', ...hosts]
+    const flags = ['--bogus', 'word', '--listen', 'nowhere', ...hosts]
     const { code, out, err } = await refuse(config, ...flags)
     expect({ code, out }).toEqual({ code: 64, out: '' })
     for (const problem of [
       '--bogus is not a flag',
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
-      '--tls-cert and --tls-key must be given together',
       ...['""', '"a b"', '"https://a"', '"a:80"'].map(
         (host) => `--host must be a name or address, without port, not ${host}`,
       ),
@@ -177,12 +181,14 @@ faults: 3
     }
   })
 
-  test('exits with 64 and names each file that is a pipe, without waiting for a writer', async () => {
+  test('exits with 64 and names a file that is a pipe, without waiting for a writer', async () => {
     const pipe = await namedPipe(directory.file('pipe'))
-    const args = ['--tls-cert', pipe, '--tls-key', pipe, '--config', pipe]
-    const { code, err } = await runCommand(simulate, args)
-    expect(code).toBe(64)
-    expect(err.match(/pipe: not a regular file\. Fix: check the path/gu)).toHaveLength(3)
+    const outcomes = [await runCommand(simulate, ['--config', pipe]), await refuse(formatTls(pipe))]
+    const err = expect.stringMatching(/pipe: not a regular file\. Fix: check the path/u)
+    expect(outcomes).toMatchObject([
+      { code: 64, err },
+      { code: 64, err },
+    ])
   })
 
   test.each([
@@ -248,8 +254,8 @@ faults: 3
   })
 
   test('exits with 64 for a certificate that is none', async () => {
-    const file = writeConfig('{}')
-    const { code, err } = await refuse('{}', '--tls-cert', file, '--tls-key', file)
+    const file = directory.write('tls.crt', 'none')
+    const { code, err } = await refuse(formatTls(file))
     expect(code).toBe(64)
     expect(err).toContain(`${file} and ${file} are no certificate and its key: `)
     expect(err).toContain('. Fix: pass both in PEM')

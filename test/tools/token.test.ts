@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { token } from '../../src/tools/token.ts'
+import { startVault } from '../../src/tools/demo/vault.ts'
 import { BILLING, ORDERS, TENANT_ID } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { environmentOf } from '../fixtures/served.ts'
@@ -45,8 +46,8 @@ test('prints a document with -o json', async () => {
 
 test.runIf(hasCurl())('prints a configuration that curl accepts', async () => {
   const { out } = await run(VAULT, '--curl-config')
-  const url = `${simulator.vaultUrl}/secrets/database-password?api-version=7.4`
-  const curl = spawn('curl', ['--config', '-', '--silent', '--cacert', simulator.caFile, url])
+  await using vault = await startVault(simulator)
+  const curl = spawn('curl', ['--config', '-', '--silent', vault.url])
   curl.stdin.end(out)
   const body = await text(curl.stdout)
   expect(JSON.parse(body)).toMatchObject({ value: 'correct-horse' })

@@ -13,6 +13,7 @@ import { createSimulator, type Simulator } from '../simulator/simulator.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { type Sidecar, startSidecar } from './sidecar.ts'
 import { runSteps } from './steps.ts'
+import { SECRET, startVault } from './vault.ts'
 
 export const DEMO = {
   name: 'demo',
@@ -48,13 +49,14 @@ export async function demo(
   prepare(simulator)
   try {
     print('wimds demo: an IMDS client gets a token by workload identity federation.\n')
+    await using vault = await startVault(simulator)
     await using sidecar = await startSidecar(cli, simulator)
     const ready = `ready after ${Math.round(sidecar.readyAfterMs)} ms`
     print(`   issuer     ${simulator.issuer.issuer}  signs projected tokens, as a cluster does`)
     print(`   Entra ID   ${simulator.authorityHost}  validates them and issues access tokens`)
-    print(`   vault      ${simulator.vaultUrl}  validates access tokens`)
+    print(`   vault      ${vault.url}  validates access tokens`)
     print(`   sidecar    ${sidecar.origin}  ${ready}\n`)
-    const fetchSecret = () => runApplication(cli, simulator, sidecar)
+    const fetchSecret = () => runApplication(cli, vault.url, sidecar)
     await runSteps({ simulator, sidecar, fetchSecret, print })
     print(`\nDemo completed in ${((performance.now() - start) / 1000).toFixed(1)} s.`)
     print(NEXT)
@@ -97,15 +99,14 @@ Commands to try:
  */
 async function runApplication(
   cli: string,
-  simulator: Simulator,
+  vaultUrl: string,
   { origin }: Sidecar,
 ): Promise<{ readonly value: string; readonly tokenMs: number }> {
   const script = join(dirname(realpathSync(cli)), 'demo/application.mjs')
   const env = {
     AZURE_POD_IDENTITY_AUTHORITY_HOST: origin,
-    VAULT_URL: simulator.vaultUrl,
-    SECRET_NAME: 'database-password',
-    NODE_EXTRA_CA_CERTS: simulator.caFile,
+    VAULT_URL: vaultUrl,
+    SECRET_NAME: SECRET.name,
     NODE_NO_WARNINGS: '1',
   }
   try {

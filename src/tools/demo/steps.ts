@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { BILLING } from '../simulator/defaults.ts'
 import type { Simulator } from '../simulator/simulator.ts'
 import { requestToken, type Sidecar } from './sidecar.ts'
+import { SECRET, VAULT } from './vault.ts'
 
 interface DemoParts {
   readonly simulator: Simulator
@@ -12,8 +13,6 @@ interface DemoParts {
   readonly print: (line: string) => void
 }
 
-const SECRET_VALUE = 'correct-horse'
-const VAULT = 'https://vault.azure.net'
 const STORAGE = 'https://storage.azure.com/'
 
 /** Runs all steps. Throws at the first one with an unexpected result. */
@@ -27,7 +26,7 @@ export async function runSteps(parts: DemoParts): Promise<void> {
 async function getFirstToken({ simulator, fetchSecret, print }: DemoParts): Promise<void> {
   print('1. An application that knows only managed identities reads a secret from the vault.')
   const { value, tokenMs } = await fetchSecret()
-  assert(value === SECRET_VALUE, `the vault returned ${JSON.stringify(value)}`)
+  assert(value === SECRET.value, `the vault returned ${JSON.stringify(value)}`)
   expectExchanges(simulator, 1)
   print(`   Its SDK, @azure/msal-node, requested a token for ${VAULT} from IMDS.`)
   print('   wimds sent the projected token to Entra ID, which validated it and issued a token.')
@@ -40,7 +39,7 @@ async function getCachedToken(parts: DemoParts): Promise<void> {
   print('2. The application restarts and requests the same token.')
   const { value } = await fetchSecret()
   const reply = await requestToken(sidecar, { resource: VAULT })
-  assert(value === SECRET_VALUE && reply.status === 200, `the sidecar answered ${reply.status}`)
+  assert(value === SECRET.value && reply.status === 200, `the sidecar answered ${reply.status}`)
   expectExchanges(simulator, 1)
   print(`   → token from the cache after ${formatMs(reply.ms)}, no further exchange`)
 }

@@ -1,9 +1,12 @@
-/** Reads the YAML file of `wimds simulate --config`: directory, external issuers and faults. */
+/** Reads the YAML file of `wimds simulate --config`: directory, external issuers, certificate and faults. */
+import { createSecureContext } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
+import type { IssuedCertificate } from '../../lib/x509.ts'
 import { formatIssue } from './format-issue.ts'
 import { DirectorySchema } from './entra/directory.ts'
 import type { IssuerRoute } from './entra/issuer-keys.ts'
@@ -22,22 +25,23 @@ const ExternalIssuer = z.strictObject({
   jwksUrl: z.url().optional(),
 })
 
+/** The certificate of Entra ID and its key, both PEM. */
+const CertificateFiles = z.strictObject({ certFile: z.string(), keyFile: z.string() })
+
 const ConfigFile = DirectorySchema.extend({
   issuers: z.array(ExternalIssuer).default([]),
-  secrets: z
-    .record(z.string(), z.strictObject({ value: z.string(), allowedClientIds: z.array(z.guid()) }))
-    .optional(),
   projectedToken: ProjectedTokenSchema.omit({ claims: true, header: true }).default({}),
+  tls: CertificateFiles.optional(),
   faults: FaultsSchema.default([]),
 })
 type ConfigFile = z.infer<typeof ConfigFile>
 
 /**
  * Reads and validates the file; without a path, returns the defaults. Throws a ConfigError that lists
- * every problem, or names the first referenced file that cannot be read.
+ * every problem, or names the first referenced file that cannot be used.
  */
 export async function readConfigFile(path: string | undefined): Promise<SimulatorOptions> {
-  const { issuers, secrets, projectedToken, faults, ...directory } =
+  const { issuers, tls, projectedToken, faults, ...directory } =
     path === undefined ? ConfigFile.parse({}) : await parseFile(path)
   const externalIssuers = new Map<string, IssuerRoute>()
   for (const { issuer, caFile, ...route } of issuers) {
@@ -47,10 +51,25 @@ export async function readConfigFile(path: string | undefined): Promise<Simulato
   return {
     directory,
     externalIssuers,
-    secrets,
+    tls: tls && (await readCertificate(tls)),
     projectedToken,
     faults,
   }
+}
+
+async function readCertificate({
+  certFile,
+  keyFile,
+}: z.infer<typeof CertificateFiles>): Promise<IssuedCertificate> {
+  const certPem = await readNamedFile(certFile)
+  const keyPem = await readNamedFile(keyFile)
+  try {
+    createSecureContext({ cert: certPem, key: keyPem })
+  } catch (error) {
+    const problem = `${certFile} and ${keyFile} are no certificate and its key: ${errorMessage(error)}`
+    throw new ConfigError({ problem, fix: 'pass both in PEM' })
+  }
+  return { certPem, keyPem }
 }
 
 /** Creates a dispatcher that trusts this CA instead of Node's roots. Its idle connections do not keep the process alive. */

@@ -1,4 +1,4 @@
-/** The ids of the default directory, and the default secrets: one tenant, three applications, one secret. */
+/** The ids of the default directory: one tenant, three applications. */
 
 export const TENANT_ID = '22222222-2222-4222-8222-222222222222'
 
@@ -19,7 +19,3 @@ export const REPORTS = {
   clientId: '66666666-6666-4666-8666-666666666666',
   objectId: '88888888-8888-4888-8888-888888888888',
 } as const
-
-export const DEFAULT_SECRETS = {
-  'database-password': { value: 'correct-horse', allowedClientIds: [ORDERS.clientId] },
-}

@@ -1,43 +1,91 @@
-/** `wimds simulate`: the simulated issuer, Entra ID and vault on ports, for development and CI. */
+/** `wimds simulate`: the simulated issuer and Entra ID on ports, for development and CI. */
 import { rm, writeFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { parseFlags } from '../../lib/args.ts'
+import { address } from '../../broker/config/parsers.ts'
+import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
+import { readConfigFile } from './config-file.ts'
 import { createSimulator, type Simulator, type SimulatorOptions } from './simulator.ts'
-import { readSimulateOptions, SIMULATE } from './simulator-options.ts'
 import { ENV_FILE } from './state-dir.ts'
-import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 
-export { SIMULATE } from './simulator-options.ts'
+export const SIMULATE = {
+  name: 'simulate',
+  group: 'Try without Azure',
+  summary: 'simulate Entra ID and a cluster issuer for development and CI',
+  description:
+    'Runs a Kubernetes token issuer and an Entra ID token endpoint that validates signatures and claims, and writes a projected token as the kubelet does. Works offline.',
+  flags: {
+    dir: {
+      value: 'DIR',
+      help: 'folder for ca.crt, token/azure-identity-token and env (default: a temporary folder, removed at the end)',
+    },
+    config: {
+      value: 'FILE',
+      help: 'tenants, applications, resources, issuers, a certificate and faults (YAML)',
+    },
+    listen: {
+      value: 'HOST:PORT',
+      help: 'address of Entra ID, over TLS (default: 127.0.0.1 and a free port)',
+    },
+    host: {
+      value: 'NAME',
+      isRepeatable: true,
+      help: 'DNS name or address for the certificate; the first name is also the host in the URL',
+    },
+  },
+  notes: `While it runs, these endpoints of Entra ID's origin control and observe it:
+  GET PUT POST DELETE  /simulator/faults      a JSON array, such as [{"kind":"throttled","times":1}]
+  GET DELETE           /simulator/requests    counters and the last exchanges, without tokens
+  GET PUT              /simulator/directory   tenants, applications and resources
+  POST                 /simulator/token       write a projected token, such as {"serviceAccount":"x"}`,
+  examples: [
+    'wimds simulate --dir sim    # then, elsewhere: set -a; . sim/env; set +a; wimds serve',
+  ],
+  exitCodes: { 1: 'the address cannot be bound, or another simulator uses the folder' },
+} as const satisfies CommandDeclaration
 
 /** The kubelet rotates a projected token after 80 % of its lifetime. */
 const ROTATE_AFTER_FRACTION = 0.8
 /** The limit of Node's timers is 2^31 - 1 milliseconds. */
 const MAX_TIMER_SECONDS = 2_147_483
 
-/** Runs the simulator until shutdown. Returns 0, or 1 if a port cannot be bound. Throws `UsageError`. */
+/** Runs the simulator until shutdown. Returns 0, or 1 if it cannot start. Throws `UsageError`. */
 export async function simulate(args: readonly string[], io: CommandIo): Promise<number> {
-  const flags = parseFlags(args, SIMULATE.flags)
-  const options = await readSimulateOptions(flags)
+  const options = await readOptions(args)
   try {
     return await run(options, io)
   } catch (error) {
-    const fix = isOfAddress(error) ? `. Fix: ${ADDRESS_FIX}` : ''
-    printError(io, 'wimds simulate', `${errorMessage(error)}${fix}`)
+    printError(io, 'wimds simulate', errorMessage(error))
     return 1
   }
 }
 
-const ADDRESS_FIX = 'choose another address by --listen, --issuer-listen or --vault-listen'
-
-/** Returns true if an address cannot be bound, or its name cannot be resolved. */
-function isOfAddress(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && ADDRESS_CALLS.has(error.syscall)
+/** Reads flags and `--config` file. Throws a UsageError with every problem in both. */
+async function readOptions(args: readonly string[]): Promise<SimulatorOptions> {
+  const flags = parseFlags(args, SIMULATE.flags)
+  const problems = [...flags.problems]
+  const listen = parseSettingFlag(flags, 'listen', address, problems)
+  const names = flags.values('host')
+  for (const host of names.filter((each) => !isHost(each))) {
+    problems.push(`--host must be a name or address, without port, not ${JSON.stringify(host)}`)
+  }
+  const file = await readConfigFile(flags.value('config')).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+    problems.push(...error.problems.map(formatProblem))
+  })
+  if (problems.length > 0) throw new UsageError(problems)
+  return { ...file, names, listen, stateDir: flags.value('dir') }
 }
 
-const ADDRESS_CALLS: ReadonlySet<unknown> = new Set(['listen', 'getaddrinfo'])
+function isHost(text: string): boolean {
+  const url = `https://${text}`
+  return isIP(text) !== 0 || (URL.canParse(url) && new URL(url).hostname === text.toLowerCase())
+}
 
 async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
   await using simulator = await createSimulator(options)
@@ -53,7 +101,7 @@ async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
   }, everySeconds * 1000)
   const envFile = join(simulator.caFile, '..', ENV_FILE)
   try {
-    await writeFile(envFile, formatEnvironment(simulator, options.tls === undefined))
+    await writeFile(envFile, formatEnvironment(simulator, options))
     io.stdout.write(formatSummary(simulator, envFile, everySeconds))
     await untilShutdown(io)
     return 0
@@ -63,11 +111,8 @@ async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
   }
 }
 
-/**
- * Formats the settings of `wimds serve` as shell assignments, one per line. `ownCertificate` is false when Entra ID
- * serves a given certificate.
- */
-function formatEnvironment({ settings }: Simulator, ownCertificate: boolean): string {
+/** Formats the settings of `wimds serve` as shell assignments, one per line. */
+function formatEnvironment({ settings }: Simulator, { tls }: SimulatorOptions): string {
   const { WIMDS_CA_FILE, ...others } = settings
   const variables = {
     ...others,
@@ -75,7 +120,8 @@ function formatEnvironment({ settings }: Simulator, ownCertificate: boolean): st
     WIMDS_MODE: 'env',
     // Nothing else scrapes it either.
     WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
-    ...(ownCertificate && { WIMDS_CA_FILE }),
+    // A given certificate has another CA.
+    ...(tls === undefined && { WIMDS_CA_FILE }),
   }
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${quoteForShell(value)}\n`)
@@ -91,7 +137,6 @@ function formatSummary(simulator: Simulator, envFile: string, everySeconds: numb
   return `The simulator is ready.
   Entra ID     ${simulator.authorityHost}
   issuer       ${simulator.issuer.issuer}
-  vault        ${simulator.vaultUrl}
   CA           ${simulator.caFile}
   token        ${simulator.tokenFile} (rotated every ${everySeconds} s)
 Applications of tenant ${simulator.tenantId} and the subjects of their federated credentials:

@@ -1,10 +1,13 @@
-/** Starts the simulated cluster issuer, Entra ID and vault, connected to each other. */
+/** Starts the simulated cluster issuer and Entra ID, connected to each other. */
 import { writeFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
+import { errorMessage } from '../../lib/describe-error.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../lib/x509.ts'
 import { withControl } from './control/control.ts'
 import { countExchanges, createExchangeLog } from './control/exchange-log.ts'
-import { DEFAULT_SECRETS, ORDERS } from './defaults.ts'
+import { ORDERS } from './defaults.ts'
 import { createDirectorySchema, type DirectoryInput } from './entra/directory.ts'
 import { createEntra, type EntraOptions } from './entra/entra.ts'
 import { parseTokenRoute } from './entra/token-request.ts'
@@ -15,7 +18,6 @@ import type { Listen } from './http/serve.ts'
 import { createIssuer, type ProjectedTokenClaims } from './issuer/issuer.ts'
 import { createProjectedTokenFile } from './issuer/projected-token-file.ts'
 import { failToCreate, openStateDir } from './state-dir.ts'
-import { createVault, type VaultSecret } from './vault/vault.ts'
 
 export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> {
   /**
@@ -24,19 +26,13 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
    */
   readonly stateDir?: string | undefined
   readonly directory?: DirectoryInput
-  /** Default: `database-password`, readable by the application orders only. */
-  readonly secrets?: Readonly<Record<string, VaultSecret>> | undefined
   /** Default claims of projected tokens. */
   readonly projectedToken?: ProjectedTokenClaims
-  readonly listen?: {
-    readonly entra?: Listen | undefined
-    readonly issuer?: Listen | undefined
-    readonly vault?: Listen | undefined
-  }
-  /** DNS names of Entra ID and the vault. The first one is used in their URLs. */
+  /** The address of Entra ID. */
+  readonly listen?: Listen | undefined
+  /** DNS names and addresses of Entra ID. The first name is used in its URL. */
   readonly names?: readonly string[]
-  readonly addresses?: readonly string[]
-  /** Certificate of Entra ID and the vault. Default: one issued by the simulator's own CA. */
+  /** Certificate of Entra ID. Default: one issued by the simulator's own CA. */
   readonly tls?: IssuedCertificate | undefined
   /** The faults that are in force from the start. */
   readonly faults?: readonly FaultInput[]
@@ -83,14 +79,6 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
   const [first] = directory.applications
   const tenantId = first?.tenantId ?? directory.tenants[0].id
   const entra = await createEntra({ ...options, directory, dispatcher, now })
-  const secrets = new Map(Object.entries(options.secrets ?? DEFAULT_SECRETS))
-  const vault = createVault({
-    secrets,
-    tenantId,
-    authorityHost: at.entra.url,
-    dispatcher,
-    now,
-  })
 
   const tokenFile = createProjectedTokenFile(join(stateDir, 'token'), now)
   const rotateToken = async (claims: ProjectedTokenClaims = {}): Promise<void> =>
@@ -102,7 +90,6 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
   const log = createExchangeLog()
   const injection = { faults, log, now }
   at.issuer.mount(withFaults(issuer.handler, { ...injection, findTarget: () => 'issuer' }))
-  at.vault.mount(withFaults(vault, { ...injection, findTarget: () => 'vault' }))
   const entraWithFaults = withFaults(entra, { ...injection, findTarget: findEntraTarget })
   at.entra.mount(
     withControl(entraWithFaults, { faults, log, directory, directorySchema, rotateToken }),
@@ -123,7 +110,6 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
     },
     /** Origin of Entra ID (https, no trailing slash): the value for AZURE_AUTHORITY_HOST. */
     authorityHost: at.entra.url,
-    vaultUrl: at.vault.url,
     /** The CA that issued the servers' certificates, as PEM and as a file. */
     caPem,
     caFile,
@@ -132,7 +118,6 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
     issuer,
     /** The directory of Entra ID. A change applies from the next request on. */
     directory,
-    secrets,
     /** Faults of all servers: `simulator.faults.add({ kind: 'throttled', times: 1 })`. */
     faults,
     /** Requests and outcomes of all servers, without tokens. */
@@ -149,20 +134,20 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
 }
 
 /** Opens the origins of all servers. */
-async function openOrigins(
-  origins: Origins,
-  { listen = {}, names = [], addresses = [], tls }: SimulatorOptions,
-) {
+async function openOrigins(origins: Origins, { listen, names = [], tls }: SimulatorOptions) {
   const authority = await createCertificateAuthority({ commonName: 'wimds simulator CA' })
   const own = await authority.issue({
-    names: [...names, 'localhost'],
-    addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
+    names: [...new Set([...names, 'localhost', '127.0.0.1', '::1'])],
   })
-  const [publicName] = names
-  const issuer = await origins.open({ ...listen.issuer, tls: own })
-  const entra = await origins.open({ ...listen.entra, tls: tls ?? own, publicName })
-  const vault = await origins.open({ ...listen.vault, tls: tls ?? own, publicName })
-  return { issuer, entra, vault, caPem: authority.caPem }
+  const publicName = names.find((name) => isIP(name) === 0)
+  const issuer = await origins.open({ tls: own })
+  const entra = await origins.open({ ...listen, tls: tls ?? own, publicName }).catch(failToListen)
+  return { issuer, entra, caPem: authority.caPem }
+}
+
+function failToListen(error: unknown): never {
+  const fix = 'choose another address by --listen'
+  throw new Error(formatProblem({ problem: errorMessage(error), fix }), { cause: error })
 }
 
 const findEntraTarget = (request: Request): FaultTarget =>

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => resources.disposeAsync())
 
 async function certificateOf(ca: CertificateAuthority) {
-  const issued = await ca.issue({ names: ['login.entra.example'], addresses: ['127.0.0.1'] })
+  const issued = await ca.issue({ names: ['login.entra.example', '127.0.0.1'] })
   return { cert: issued.certPem, key: issued.keyPem }
 }
 

@@ -170,8 +170,7 @@ describe('a connection', () => {
     caPem = authority.caPem
     otherCaPem = (await createCertificateAuthority()).caPem
     const { certPem: cert, keyPem: key }: IssuedCertificate = await authority.issue({
-      names: [HOST],
-      addresses: ['127.0.0.1'],
+      names: [HOST, '127.0.0.1'],
     })
     server = createSecureServer({ cert, key, allowHTTP1: true }, ({ httpVersion }, response) => {
       versions.push(httpVersion)

@@ -29,6 +29,7 @@ async function startEntra(around: TestNamespace): Promise<void> {
   const config = {
     tenants: [{ id: TENANT_ID, name: 'Contoso' }],
     applications: [],
+    tls: { certFile: '/entra/tls.crt', keyFile: '/entra/tls.key' },
     issuers: [
       {
         issuer: await clusterIssuer(),
@@ -47,13 +48,7 @@ async function startEntra(around: TestNamespace): Promise<void> {
     name: 'entra',
     image: IMAGES.around,
     command: ['node', 'dist/wimds.js', 'simulate', '--config=/entra/entra.yaml'],
-    args: [
-      '--dir=/tmp/simulator',
-      '--listen=[::]:443',
-      `--host=${ENTRA_HOST}`,
-      '--tls-cert=/entra/tls.crt',
-      '--tls-key=/entra/tls.key',
-    ],
+    args: ['--dir=/tmp/simulator', '--listen=[::]:443', `--host=${ENTRA_HOST}`],
     readinessProbe: {
       httpGet: { scheme: 'HTTPS', port: 443, path: '/simulator/requests' },
       periodSeconds: 1,

@@ -52,7 +52,7 @@ export function countExchanges(entries: readonly LoggedExchange[]): number {
 }
 
 const createCounters = () => ({
-  byTarget: { token: 0, metadata: 0, issuer: 0, vault: 0 } satisfies Record<FaultTarget, number>,
+  byTarget: { token: 0, metadata: 0, issuer: 0 } satisfies Record<FaultTarget, number>,
   /** Token requests answered with 200. */
   issued: 0,
 })

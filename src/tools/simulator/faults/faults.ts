@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 /** `token`: Entra ID's token endpoint; `metadata`: all its other paths. */
-const FAULT_TARGETS = ['token', 'metadata', 'issuer', 'vault'] as const
+const FAULT_TARGETS = ['token', 'metadata', 'issuer'] as const
 export type FaultTarget = (typeof FAULT_TARGETS)[number]
 
 const common = {

@@ -38,8 +38,8 @@ describe('a control endpoint', () => {
     [[{ kind: 'status', status: 99.5 }], /^\[0\]\.status: .*expected int/],
     [[{ kind: 'clock', offsetMs: -1e16 }], /^\[0\]\.offsetMs: .*>=-100000000000000$/],
     [
-      [{ kind: 'hang', times: 0, target: 'vaults', clientId: 'x' }],
-      /^\[0\]\.target: .*"token"\|"metadata"\|"issuer"\|"vault"; \[0\]\.clientId: Invalid GUID; \[0\]\.times: .*>0$/,
+      [{ kind: 'hang', times: 0, target: 'issuers', clientId: 'x' }],
+      /^\[0\]\.target: .*"token"\|"metadata"\|"issuer"; \[0\]\.clientId: Invalid GUID; \[0\]\.times: .*>0$/,
     ],
     [[{ kind: 'hang', tims: 1 }], /^\[0\]: Unrecognized key: "tims"$/],
   ])('answers %j with 400, the error and the allowed values', async (body, error) => {

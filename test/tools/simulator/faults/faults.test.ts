@@ -154,7 +154,6 @@ describe('a fault', () => {
   test.each<[FaultInput['target'], (simulator: Simulator) => string]>([
     ['metadata', ({ authorityHost }) => `${authorityHost}/common/discovery/v2.0/keys`],
     ['issuer', ({ issuer }) => `${issuer.issuer}/openid/v1/jwks`],
-    ['vault', ({ vaultUrl }) => `${vaultUrl}/secrets/x`],
   ])('applies only to its target: %s', async (target, urlOf) => {
     await using simulator = await startSimulator()
     const url = urlOf(simulator)
