@@ -7,8 +7,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { Agent, request } from 'node:https'
+import { Agent, createServer, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -96,10 +95,10 @@ async function flood(name: string, port: number): Promise<void> {
 }
 
 /** Starts an API server with some ServiceAccounts; each call takes 5 ms. */
-async function startApiServer() {
+async function startApiServer(tls: object) {
   const seen = { accounts: 0, concurrent: 0, maxConcurrent: 0 }
   const filler = 'x'.repeat(250_000)
-  const server = createServer((incoming, response) => {
+  const server = createServer(tls, (incoming, response) => {
     const { pathname } = new URL(incoming.url ?? '/', 'http://api')
     const account = /\/serviceaccounts\/(.+)$/.exec(pathname)?.[1]
     if (account === undefined) {
@@ -146,24 +145,16 @@ function createCgroup() {
 }
 
 async function measure(name: string): Promise<string> {
-  const api = await startApiServer()
   await using directory = await mkdtempDisposable(join(tmpdir(), 'wimds-floods-'))
   const { createCertificateAuthority } = await import('../src/lib/x509.ts')
   const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc'] })
+  const { certPem, keyPem } = await authority.issue({ names: ['wimds.wimds.svc', '127.0.0.1'] })
+  const api = await startApiServer({ cert: certPem, key: keyPem })
   const file = (base: string) => join(directory.path, base)
   await writeFile(file('tls.crt'), certPem)
   await writeFile(file('tls.key'), keyPem)
-  const cluster = { server: `http://127.0.0.1:${api.port}`, 'insecure-skip-tls-verify': true }
-  await writeFile(
-    file('config'),
-    JSON.stringify({
-      'current-context': 'c',
-      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-      clusters: [{ name: 'c', cluster }],
-      users: [{ name: 'u', user: { token: 't' } }],
-    }),
-  )
+  await writeFile(file('ca.crt'), authority.caPem)
+  await writeFile(file('token'), 'a-token')
   const [port, adminPort] = [await freePort(), await freePort()]
   const cgroup = createCgroup()
   const flags = [
@@ -175,7 +166,11 @@ async function measure(name: string): Promise<string> {
   const script = 'read -r _; exec "$@"'
   const command = [script, 'sh', process.execPath, CLI, 'webhook', ...flags]
   const webhook = spawn('sh', ['-c', ...command], {
-    env: { KUBECONFIG: file('config') },
+    env: {
+      KUBERNETES_SERVICE_HOST: '127.0.0.1',
+      KUBERNETES_SERVICE_PORT: `${api.port}`,
+      KUBERNETES_API_ACCESS: directory.path,
+    },
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   if (webhook.pid === undefined) throw new Error('the webhook could not be started')

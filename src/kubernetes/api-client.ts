@@ -8,7 +8,7 @@ import { readBody } from '../lib/read-body.ts'
 import { sendRequest } from '../lib/send-request.ts'
 import type { Dispatcher } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
-import { createCredentials, loadKubeConfig } from './credentials.ts'
+import { findCluster } from './credentials.ts'
 
 interface ApiCall {
   /** Completes "cannot …" in the message of an error. */
@@ -47,11 +47,11 @@ export interface ApiServer {
 /** An API server accepts no larger object than 3 MiB. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
-/** Connects to the API server of this pod's cluster, or the one in KUBECONFIG. Throws `ConfigError` if there is neither. */
-export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_000): ApiServer {
-  const config = loadKubeConfig(process.env)
-  const server = config.cluster.server.replace(/\/$/, '')
-  const { readHeaders, dispatcher } = createCredentials(config)
+const TIMEOUT_MS = 10_000
+
+/** Connects to the API server of this pod's cluster. Throws a `ConfigError` outside of a pod. */
+export function connectToApiServer(shutdown: AbortSignal): ApiServer {
+  const { origin, readHeaders, dispatcher } = findCluster(process.env)
 
   async function send<T>(
     {
@@ -60,13 +60,13 @@ export function connectToApiServer(shutdown: AbortSignal, defaultTimeoutMs = 10_
       path,
       body,
       accept = 'application/json',
-      timeoutMs = defaultTimeoutMs,
+      timeoutMs = TIMEOUT_MS,
       idleMs = 0,
     }: StreamCall,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     try {
-      const answer = await sendRequest(`${server}${path}`, {
+      const answer = await sendRequest(`${origin}${path}`, {
         method,
         headers: {
           ...(await readHeaders()),

@@ -1,7 +1,8 @@
 /** Calls of an API server of the test, over real connections. */
 import type { IncomingMessage } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import { rm } from 'node:fs/promises'
+import { copyFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -12,9 +13,8 @@ import {
   hasStatus,
   isSilence,
 } from '../../src/kubernetes/api-client.ts'
-import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createFolder } from '../fixtures/folder.ts'
-import { answer, type Fault, startApiServer } from '../fixtures/api-server.ts'
+import { answer, type Fault, startApiServer, trust } from '../fixtures/api-server.ts'
 import { listening } from '../fixtures/listening.ts'
 
 let shutdown = new AbortController()
@@ -182,8 +182,16 @@ describe('a call', () => {
       answer(response, 200, { name: 'a' })
     })
     await read(api)
-    await rm(server.caFile)
+    await rm(join(server.access.KUBERNETES_API_ACCESS, 'ca.crt'))
     await expect(read(api)).rejects.toThrow('cannot read it: ENOENT: no such file')
+  })
+
+  test('trusts no certificate of another CA', async () => {
+    const { api, server } = await serve('GET', (response) => answer(response, 200, { name: 'a' }))
+    using other = createFolder()
+    await trust(other)
+    await copyFile(other.file('ca.crt'), join(server.access.KUBERNETES_API_ACCESS, 'ca.crt'))
+    await expect(read(api)).rejects.toThrow(/^cannot read it: .*certificate/)
   })
 
   test('may be silent for longer than the dispatcher allows by default', async () => {
@@ -248,45 +256,18 @@ describe('a stream', () => {
 })
 
 test('calls at the same time succeed at an API server that ends HTTP/2 connections', async () => {
-  const authority = await createCertificateAuthority()
-  const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
-  const tls = { cert: certPem, key: keyPem, allowHTTP1: true }
+  using folder = createFolder()
+  const tls = { ...(await trust(folder)), allowHTTP1: true }
   await using server = await listening(
     createSecureServer(tls, ({ httpVersion }, response) => {
       if ('stream' in response) response.stream.session?.goaway()
       response.end(JSON.stringify({ name: httpVersion }))
     }),
   )
-  await writeKubeConfig({
-    server: `https://127.0.0.1:${server.port}/`,
-    'certificate-authority-data': Buffer.from(authority.caPem).toString('base64'),
-  })
+  vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1')
+  vi.stubEnv('KUBERNETES_SERVICE_PORT', `${server.port}`)
+  vi.stubEnv('KUBERNETES_API_ACCESS', folder.path)
   const api = connect()
   const answers = await Promise.all(Array.from({ length: 20 }, () => read(api)))
   expect(answers).toEqual(answers.map(() => ({ name: '1.1' })))
 })
-
-test('an error in the kubeconfig file does not quote the file, which has credentials', async () => {
-  await writeConfigFile('users:\n  - user: {token: a-very-secret-token\n')
-  expect(connect).toThrow(
-    /^cannot read the kubeconfig file: [^\n]+\. Fix: correct the file that KUBECONFIG names$/,
-  )
-  expect(connect).not.toThrow('secret')
-})
-
-/** Sets KUBECONFIG to a file with this cluster until the end of the test. */
-async function writeKubeConfig(cluster: object): Promise<void> {
-  const config = {
-    'current-context': 'here',
-    contexts: [{ name: 'here', context: { cluster: 'here', user: 'one' } }],
-    clusters: [{ name: 'here', cluster }],
-    users: [{ name: 'one', user: { token: 'a-token' } }],
-  }
-  await writeConfigFile(JSON.stringify(config))
-}
-
-async function writeConfigFile(text: string): Promise<void> {
-  const folder = createFolder()
-  onTestFinished(() => folder[Symbol.dispose]())
-  vi.stubEnv('KUBECONFIG', folder.write('config', text))
-}

@@ -134,7 +134,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     const entries = text.split('\0').map((line) => line.split(/=(.*)/s))
     const variables = Object.fromEntries(entries.map(([name, value]) => [name, value]))
     expect(variables).toMatchObject(passed)
-    for (const name of [...Object.keys(secrets), 'KUBECONFIG']) {
+    for (const name of [...Object.keys(secrets), 'KUBERNETES_API_ACCESS']) {
       expect(Object.keys(variables)).not.toContain(name)
     }
     expect(answeredUid(pod)).toBe(UID)
