@@ -8,6 +8,12 @@ import { type Server, SIMULATED, startIncumbent, startSidecar } from './processe
 const CALLERS = 200
 const RESOURCES = 8
 const ENTRA_MS = 100
+const ANY_RESOURCE = {
+  name: 'any',
+  appId: '00000000-0000-4000-8000-000000000000',
+  identifiers: ['*'],
+  tokenVersion: 1 as const,
+}
 
 /** Measures a sidecar, and the baseline with as many callers. */
 export async function measureHerds(
@@ -15,7 +21,7 @@ export async function measureHerds(
   incumbent: string | undefined,
 ): Promise<readonly Figure[]> {
   await using simulator = await createSimulator(SIMULATED)
-  simulator.directory.unknownResources = 'issue'
+  simulator.directory.resources.push(ANY_RESOURCE)
   const sidecar = await startSidecar(simulator)
   const other = incumbent === undefined ? undefined : await startIncumbent(incumbent, simulator)
   try {

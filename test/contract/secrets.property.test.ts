@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { assert, asyncProperty, nat, uuid } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { formatCrash } from '../../src/cli/crash.ts'
@@ -37,7 +38,7 @@ describe('a sidecar', () => {
     const { simulator, ask, shown } = wimds
     await assert(
       asyncProperty(anAssertion, anEcho, uuid(), async (assertion, echo, clientId) => {
-        await simulator.writeToken(assertion)
+        await writeFile(simulator.tokenFile, assertion)
         simulator.faults.set([echo(assertion)])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         expect(status).toBeGreaterThanOrEqual(400)

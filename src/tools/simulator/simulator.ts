@@ -128,8 +128,6 @@ async function build(options: SimulatorOptions, origins: Origins, stateDir: stri
     dispatcher,
     /** Signs a new projected token and replaces the file, as the kubelet does. */
     rotateToken,
-    /** Replaces the file's content with any text, such as a truncated token. */
-    writeToken: (text: string) => tokenFile.write(text),
   }
 }
 

@@ -58,8 +58,6 @@ export const DirectorySchema = z.strictObject({
   ]),
   /** Resources besides the known ones. They take precedence. */
   resources: z.array(Resource).default([]),
-  /** `reject`: AADSTS500011, as Entra ID. `issue`: a token for any resource, for load tests. */
-  unknownResources: z.enum(['reject', 'issue']).default('reject'),
 })
 
 function trustAccount(name: string) {
@@ -115,14 +113,6 @@ export function findResource(directory: Directory, identifier: string): Resource
       identifiers.some((known) => matchesIdentifier(normalizeIdentifier(known), normalized)),
   )
 }
-
-/** Creates a resource for `unknownResources: issue`. */
-export const createUnknownResource = (identifier: string): Resource => ({
-  name: identifier,
-  appId: '00000000-0000-4000-8000-000000000000',
-  identifiers: [identifier],
-  tokenVersion: 1,
-})
 
 /** Compares with a known identifier, in which `*` stands for any text. */
 function matchesIdentifier(known: string, requested: string): boolean {

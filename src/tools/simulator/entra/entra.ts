@@ -4,13 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Effects } from '../faults/faults.ts'
 import { createJsonResponse } from '../http/handler.ts'
 import { createAccessTokenClaims, createTokenResponseBody, selectLifetime } from './access-token.ts'
-import {
-  createUnknownResource,
-  findResource,
-  type Directory,
-  type Resource,
-  type Tenant,
-} from './directory.ts'
+import { findResource, type Directory, type Resource, type Tenant } from './directory.ts'
 import { createErrorResponse, EntraError, createTokenHeaders } from './entra-error.ts'
 import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
 import { answerMetadataRequest } from './metadata.ts'
@@ -104,9 +98,7 @@ function parseResourceScope(scope: string): string {
 }
 
 function requireResource(directory: Directory, tenant: Tenant, identifier: string): Resource {
-  const resource =
-    findResource(directory, identifier) ??
-    (directory.unknownResources === 'issue' ? createUnknownResource(identifier) : undefined)
+  const resource = findResource(directory, identifier)
   if (!resource) {
     throw new EntraError(
       500011,

@@ -6,6 +6,12 @@ import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
 import { startSimulator, exchange, NOW } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
+const ANY_RESOURCE = {
+  name: 'any',
+  appId: '00000000-0000-4000-8000-000000000000',
+  identifiers: ['*'],
+  tokenVersion: 1 as const,
+}
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u
 
 /** Validates a token as a resource server does: discovery, key set, signature, times. */
@@ -119,9 +125,9 @@ describe('a token response', () => {
     expect(headers.get('x-ms-clitelem')).toBe('1,0,0,,')
   })
 
-  test('is sent for any resource with unknownResources: issue', async () => {
+  test('is sent for any resource if one has the identifier *', async () => {
     await using simulator = await startSimulator()
-    simulator.directory.unknownResources = 'issue'
+    simulator.directory.resources.push(ANY_RESOURCE)
     const { body } = await exchange(simulator, { form: { scope: 'https://load-17.test/.default' } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe('https://load-17.test')
   })
