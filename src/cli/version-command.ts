@@ -1,7 +1,7 @@
 /** `wimds version`: prints the version. */
 import { UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../lib/args.ts'
-import { VERSION } from '../lib/version.ts'
+import { formatDocument, VERSION } from '../lib/version.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 export const VERSION_COMMAND = {
@@ -16,10 +16,9 @@ export const VERSION_COMMAND = {
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
   const flags = parseFlags(args, VERSION_COMMAND.flags)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
-  const document = { schemaVersion: 1, version: VERSION, node: process.version }
   stdout.write(
     isJsonOutput(flags)
-      ? `${JSON.stringify(document, null, 2)}\n`
+      ? formatDocument({ node: process.version })
       : `wimds ${VERSION} (node ${process.version})\n`,
   )
   return 0

@@ -7,5 +7,10 @@ export const VERSION = '0.1.0'
  */
 export const DOCS_URL = 'https://wimds.github.io/wimds/main'
 
+/** Formats the JSON document of a command. Its form is public: members are added, never renamed. */
+export function formatDocument(members: object): string {
+  return `${JSON.stringify({ schemaVersion: 1, version: VERSION, ...members }, null, 2)}\n`
+}
+
 /** Whether this version is a release, whose images are in the public registry. */
 export const IS_RELEASED = !DOCS_URL.endsWith('/main')

@@ -13,7 +13,7 @@ import {
   type VariableSet,
 } from '../lib/sdk-variables.ts'
 import { isPlainWord, quoteForShell } from './shell.ts'
-import { DOCS_URL, VERSION } from '../lib/version.ts'
+import { DOCS_URL, formatDocument } from '../lib/version.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 const ENV_FORMATS = ['shell', 'dotenv', 'yaml', 'json'] as const
@@ -118,10 +118,7 @@ function formatVariables(
   unset: readonly string[],
   format: Format,
 ): string {
-  if (format === 'json') {
-    const document = { schemaVersion: 1, version: VERSION, variables, unset }
-    return `${JSON.stringify(document, null, 2)}\n`
-  }
+  if (format === 'json') return formatDocument({ variables, unset })
   const entries = Object.entries(variables)
   if (format === 'yaml') {
     return entries

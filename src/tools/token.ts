@@ -13,6 +13,7 @@ import type { AccessToken } from '../broker/tokens/token.ts'
 import { isResource, toScope } from '../lib/resource.ts'
 import { backoffMs, createPause, type Pause } from '../lib/retry.ts'
 import { printError } from '../lib/print-error.ts'
+import { formatDocument } from '../lib/version.ts'
 import {
   type CommandDeclaration,
   findConflict,
@@ -74,8 +75,9 @@ export async function token(
     const text = obtained.secret.reveal()
     const printed = flags.has('curl-config') ? `header = "Authorization: Bearer ${text}"` : text
     const { clientId } = identity
-    const document = () => formatDocument(text, { resource, clientId }, obtained.lifetime)
-    io.stdout.write(`${isJsonOutput(flags) ? document() : printed}\n`)
+    const about = { resource, clientId, ...formatTimes(obtained.lifetime) }
+    const document = { accessToken: text, tokenType: 'Bearer', ...about }
+    io.stdout.write(isJsonOutput(flags) ? formatDocument(document) : `${printed}\n`)
     return 0
   } catch (thrown) {
     const error = toBrokerError(thrown)
@@ -152,20 +154,10 @@ function findResourceProblems(resource: string | undefined): string[] {
   ]
 }
 
-/** Formats the document of `-o json`, which holds the token as every other output does. */
-function formatDocument(
-  accessToken: string,
-  about: { readonly resource: string; readonly clientId: string },
-  lifetime: AccessToken['lifetime'],
-): string {
+function formatTimes(lifetime: AccessToken['lifetime']) {
   const { obtainedAt, expiresAt } = toWallTimes(lifetime, systemClock)
-  const document = {
-    schemaVersion: 1,
-    accessToken,
-    tokenType: 'Bearer',
-    ...about,
+  return {
     obtainedAt: new Date(obtainedAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),
   }
-  return JSON.stringify(document, null, 2)
 }

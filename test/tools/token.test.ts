@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
+import { VERSION } from '../../src/lib/version.ts'
 import { token } from '../../src/tools/token.ts'
 import { startVault } from '../../src/tools/demo/vault.ts'
 import { BILLING, ORDERS, TENANT_ID } from '../../src/tools/simulator/defaults.ts'
@@ -32,6 +33,7 @@ test('prints a document with -o json', async () => {
   const document = JSON.parse((await run(VAULT, '-o', 'json')).out)
   expect(document).toEqual({
     schemaVersion: 1,
+    version: VERSION,
     accessToken: expect.any(String),
     tokenType: 'Bearer',
     resource: VAULT,

@@ -3,7 +3,7 @@ import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { Flags } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { printError } from '../../lib/print-error.ts'
-import { VERSION } from '../../lib/version.ts'
+import { formatDocument } from '../../lib/version.ts'
 import { type ManifestArguments, readManifests } from '../manifest-files.ts'
 import { type EditedManifests, editManifests, formatPlace } from './manifests/edit-manifests.ts'
 import type { InjectionOptions, ObjectReport } from './manifests/edit-object.ts'
@@ -67,7 +67,9 @@ export async function editFiles(
     ...problems,
   )
   const output = flags.value('output')
-  if (output === 'json') io.stdout.write(formatDocument(objects, problems))
+  if (output === 'json') {
+    io.stdout.write(formatDocument({ ok: problems.length === 0, objects, problems }))
+  }
   if (problems.length > 0) return 1
   const results = edited.files
   if (output === 'diff') io.stdout.write(results.map(formatDiff).join(''))
@@ -98,13 +100,6 @@ function findNothing({ files, objects }: EditedManifests): string[] {
     : [
         'there is no workload in the input. Fix: pass the manifest of a Deployment, a Job, a Pod or another object with a pod template',
       ]
-}
-
-/** Returns the document that `-o json` prints. */
-function formatDocument(objects: readonly ObjectReport[], problems: readonly string[]): string {
-  const ok = problems.length === 0
-  const document = { schemaVersion: 1, version: VERSION, ok, objects, problems }
-  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 function formatDiff(file: { name: string; source: string; result: string }): string {

@@ -108,11 +108,8 @@ export function supportsWorkloadIdentity(
   version: string,
 ): boolean | undefined {
   if (workloadIdentitySince === undefined || !/^\d/.test(version)) return undefined
-  const [since, actual] = [parseNumbers(workloadIdentitySince), parseNumbers(version)]
-  const at = since.findIndex((number, index) => number !== (actual[index] ?? 0))
-  return at < 0 || (actual[at] ?? 0) > (since[at] ?? 0)
+  // `1.13` is 1.13.0.
+  return NUMERIC.compare(`${version}.0.0`, workloadIdentitySince) >= 0
 }
 
-function parseNumbers(version: string): number[] {
-  return (/^[\d.]+/.exec(version)?.[0] ?? '').split('.').slice(0, 3).map(Number)
-}
+const NUMERIC = new Intl.Collator('en', { numeric: true })

@@ -13,7 +13,7 @@ import type { CommandIo } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
-import { VERSION } from '../../lib/version.ts'
+import { formatDocument } from '../../lib/version.ts'
 import { type ReportRow, createRows } from './rows.ts'
 import { fetchFromPrometheus, fetchFromSidecar, formatMinute, type Sightings } from './sources.ts'
 
@@ -57,9 +57,8 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome] : []))
   printError(io, 'wimds report', ...failures.map(({ reason }) => errorMessage(reason)))
   if (sources.length > 0) {
-    const document = { schemaVersion: 1, version: VERSION, rows }
     const text = rows.length === 0 ? formatNoRequests(sources) : formatRows(rows)
-    io.stdout.write(isJsonOutput(flags) ? `${JSON.stringify(document, null, 2)}\n` : text)
+    io.stdout.write(isJsonOutput(flags) ? formatDocument({ rows }) : text)
   }
   return failures.length === 0 ? 0 : 1
 }

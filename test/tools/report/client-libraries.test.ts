@@ -11,6 +11,8 @@ test.each([
   ['python-azure-identity', '1.13.0', true],
   ['python-azure-identity', '1.13', true],
   ['python-azure-identity', '2.0', true],
+  ['python-azure-identity', '1.13.0b1', true],
+  ['python-azure-identity', '1.12.0b10', false],
   ['python-azure-identity', '', undefined],
   ['rclone', '1.76.0', undefined],
 ])('says whether %s %j supports workload identity: %s', (id, version, isSupported) => {

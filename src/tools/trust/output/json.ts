@@ -1,15 +1,13 @@
-/** Formats the plan as JSON. Its form is public: members are added, never renamed. */
+/** Formats the plan as JSON. */
 import { formatManagedIdentityId } from '../../managed-identity.ts'
 import { formatProblem } from '../../../lib/errors.ts'
-import { VERSION } from '../../../lib/version.ts'
+import { formatDocument } from '../../../lib/version.ts'
 import type { Finding } from '../finding.ts'
 import { CREDENTIAL_LIMIT, type Plan } from '../plan.ts'
 
 /** Returns the document. */
 export function formatJson(plan: Plan, findings: readonly Finding[]): string {
-  const document = {
-    schemaVersion: 1,
-    version: VERSION,
+  return formatDocument({
     issuer: plan.issuer,
     limit: CREDENTIAL_LIMIT,
     identities: plan.identities.map((identity) => {
@@ -22,6 +20,5 @@ export function formatJson(plan: Plan, findings: readonly Finding[]): string {
       object,
       message: formatProblem(problem),
     })),
-  }
-  return `${JSON.stringify(document, null, 2)}\n`
+  })
 }
