@@ -8,7 +8,7 @@ import { webhook } from '../../src/injection/webhook/webhook.ts'
 import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../src/node/agent/broker-metrics.ts'
 import type { BrokerList } from '../../src/node/agent/namespace-broker.ts'
-import { routedPod } from '../node/agent/pods.ts'
+import { nodePod, routedPod } from '../node/agent/pods.ts'
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
@@ -57,7 +57,7 @@ async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   const reconciler = {
     counts: () => ({ routed: 3, pending: 1 }),
     longestPendingMs: () => 40_000,
-    list: () => broker.pods.map((pod) => ({ pod, error: undefined })),
+    pods: new Map(broker.pods.map((served) => [served.pod.uid, served])),
   }
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: new Map() })
   metrics.onSync(true)
@@ -130,13 +130,8 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     await using broker = cluster.start()
     const pod = cluster.podOf('orders')
     const servedPort = await broker.serve(pod)
-    const pods = [
-      {
-        ...routedPod({ uid: pod.uid, name: pod.name }),
-        namespace: pod.namespace,
-        serviceAccount: pod.serviceAccount,
-      },
-    ]
+    const { uid, namespace, serviceAccount } = pod
+    const pods = [nodePod({ ...routedPod({ uid, name: pod.name }), namespace, serviceAccount })]
     await using agent = await startNodeAgent({ pid: 1, pods, ask: (about) => broker.ask(about) })
     using directory = createFolder()
     const config = directory.write(

@@ -17,7 +17,7 @@ import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 interface Sources {
-  readonly reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs' | 'list'>
+  readonly reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs' | 'pods'>
   readonly brokers: BrokerList
   /** Log lines dropped since the start, by event. */
   readonly droppedLines: ReadonlyMap<string, number>

@@ -78,7 +78,7 @@ async function addSamples(
   const { data: groups = [] } = MetricsAnswer.safeParse(await broker.ask({ about: 'metrics' }))
   const seen = new Set<string>()
   for (const { uid, settings, samples } of groups) {
-    const pod = broker.pods.find((each) => each.uid === uid)
+    const pod = broker.pods.find((each) => each.pod.uid === uid)?.pod
     if (pod === undefined || !SETTINGS.test(settings)) continue
     const own = { namespace: pod.namespace, service_account: pod.serviceAccount, settings }
     for (const [metricName, labels, value] of samples) {

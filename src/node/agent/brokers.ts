@@ -1,7 +1,7 @@
 /** The brokers of a node: one for each namespace that has pods of mode `node` here, or one for all of them. */
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
-import type { ListeningSocket } from './open-socket.ts'
+import type { NodePod } from './node-pod.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
@@ -9,7 +9,6 @@ import type { RoutedPod } from './routed-pod.ts'
 export const BROKERS = ['namespace', 'node'] as const
 
 interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
-  readonly nameBroker: (pod: RoutedPod) => string
   readonly maxBrokers: number
 }
 
@@ -53,8 +52,9 @@ export class Brokers {
     await broker.ready()
   }
 
-  serve(pod: RoutedPod, socket: ListeningSocket): void {
-    this.#find(pod).serve(pod, socket)
+  /** Lets the broker of the pod serve it on its route. Throws a `RouteFailure`. */
+  serve({ pod }: NodePod): void {
+    void this.#find(pod).sendPods()
   }
 
   /** Lets all brokers serve the pods whose tokens they have not fetched yet. */
@@ -62,8 +62,9 @@ export class Brokers {
     for (const broker of this.all()) broker.listen()
   }
 
-  close(pod: RoutedPod): void {
-    this.#brokers.get(this.#options.nameBroker(pod))?.close(pod.uid)
+  /** Ends the connections of a pod that has no route any more. */
+  close(served: NodePod): void {
+    this.#brokers.get(this.#options.nameBroker(served.pod))?.close(served)
   }
 
   /** Ends all brokers, which answer what they have received; those that take longer are killed. */

@@ -10,9 +10,9 @@ import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { BrokerMessage, Question, TokenKey } from '../broker/messages.ts'
 import { BrokerProcess } from './broker-process.ts'
-import type { ListeningSocket } from './open-socket.ts'
+import type { NodePod } from './node-pod.ts'
 import type { FileResult } from './pod-files.ts'
-import { RouteFailure } from './route-pod.ts'
+import { type Route, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface BrokerParts {
@@ -22,6 +22,10 @@ export interface BrokerParts {
   readonly start: () => ChildProcess
   /** The program `wimds-node`. */
   readonly helper: string
+  /** The pods of the node. */
+  readonly pods: ReadonlyMap<string, NodePod>
+  /** Returns the name of the broker that a pod has. */
+  readonly nameBroker: (pod: RoutedPod) => string
   /** Limits how many brokers start at the same time. */
   readonly limitStarts: Semaphore
   /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
@@ -32,14 +36,10 @@ export interface BrokerParts {
   readonly write: (line: string) => void
   /** Called when a process takes pods. */
   readonly onReady: () => void
-  /** Called when the broker fetches the tokens of a pod, which an earlier agent serves until then. */
-  readonly onFetching: (pod: RoutedPod) => void
-  /** Called when the broker answers on the socket of a pod. */
-  readonly onServing: (pod: RoutedPod) => void
-  /** Called when the broker does not serve a pod. */
-  readonly onRefused: (pod: RoutedPod, problem: string) => void
+  /** Called when the broker answers on the socket of a pod, which was pending for so long. */
+  readonly onServing: (pod: RoutedPod, pendingMs: number) => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
-  readonly onEnd: (pods: readonly RoutedPod[], how: string, failures: number) => void
+  readonly onEnd: (pods: readonly NodePod[], how: string, failures: number) => void
   /** Times in milliseconds; only tests pass others. */
   readonly pingMs?: number
   readonly idleMs?: number
@@ -49,17 +49,6 @@ export interface BrokerParts {
 /** What others read of the brokers of a node. */
 export interface BrokerList {
   readonly all: () => readonly Pick<NamespaceBroker, 'pods' | 'ask' | 'pid'>[]
-}
-
-interface Served {
-  readonly pod: RoutedPod
-  readonly socket: ListeningSocket
-  /** The process that has it. */
-  sentTo: BrokerProcess | undefined
-  /** Whether that process has said that it serves the pod. */
-  isServing: boolean
-  /** How many processes in a row have ended before they answered for it. */
-  ends: number
 }
 
 /** A broker that has run for so long has started well. */
@@ -87,13 +76,12 @@ const RESEND_MS = 1000
  */
 export class NamespaceBroker {
   readonly #parts: BrokerParts
-  readonly #pods = new Map<string, Served>()
   #name = 'of the node'
   #process: BrokerProcess | undefined
   #ready = createReady()
   #isReady = false
   /** The pod that was sent, and has no answer yet. */
-  #awaited: { readonly uid: string; readonly resolve: () => void } | undefined
+  #awaited: { readonly served: NodePod; readonly resolve: () => void } | undefined
   /** The process to which pods are being sent. */
   #sendsTo: BrokerProcess | undefined
   #restart: NodeJS.Timeout | undefined
@@ -110,8 +98,12 @@ export class NamespaceBroker {
     void this.#start()
   }
 
-  get pods(): readonly RoutedPod[] {
-    return [...this.#pods.values()].map(({ pod }) => pod)
+  /** The pods that it serves. */
+  get pods(): readonly NodePod[] {
+    const { pods, nameBroker } = this.#parts
+    return [...pods.values()].filter(
+      ({ pod, route }) => route !== undefined && nameBroker(pod) === this.#name,
+    )
   }
 
   /** The process identifier; undefined while none runs. */
@@ -128,7 +120,7 @@ export class NamespaceBroker {
   assign(name: string, onIdle: () => void): void {
     this.#name = name
     this.#idle = setTimeout(() => {
-      if (this.#isReady && this.#pods.size === 0) onIdle()
+      if (this.#isReady && this.pods.length === 0) onIdle()
     }, this.#parts.idleMs ?? IDLE_MS)
   }
 
@@ -138,18 +130,11 @@ export class NamespaceBroker {
     this.#idle?.refresh()
   }
 
-  serve(pod: RoutedPod, socket: ListeningSocket): void {
-    this.#pods.set(pod.uid, { pod, socket, sentTo: undefined, isServing: false, ends: 0 })
-    void this.#sendPods()
-  }
-
-  /** Ends the pod's connections, and closes its socket. */
-  close(uid: string): void {
-    this.#pods.get(uid)?.socket.close()
-    if (!this.#pods.delete(uid)) return
-    if (this.#awaited?.uid === uid) this.#awaited.resolve()
-    void this.#process?.send({ type: 'close', uid })
-    if (this.#pods.size === 0) this.expect()
+  /** Ends the connections of a pod that has no route any more. */
+  close(served: NodePod): void {
+    if (this.#awaited?.served === served) this.#awaited.resolve()
+    void this.#process?.send({ type: 'close', uid: served.pod.uid })
+    if (this.pods.length === 0) this.expect()
   }
 
   /** Lets it serve the pods whose tokens it has not fetched yet. */
@@ -171,8 +156,7 @@ export class NamespaceBroker {
     this.#isStopped = true
     clearTimeout(this.#restart)
     clearTimeout(this.#idle)
-    for (const { socket } of this.#pods.values()) socket.close()
-    this.#pods.clear()
+    for (const { route } of this.pods) route?.socket.close()
     const reason = `the broker ${this.#name} has been ended`
     this.#ready.reject(new RouteFailure('broker_failed', reason))
     await this.#process?.stop(timeoutMs)
@@ -180,7 +164,7 @@ export class NamespaceBroker {
 
   /** For how long the broker has been ready, has had no pod and has expected none, in milliseconds. */
   get idleMs(): number {
-    return this.#isReady && this.#pods.size === 0 ? performance.now() - this.#idleSince : 0
+    return this.#isReady && this.pods.length === 0 ? performance.now() - this.#idleSince : 0
   }
 
   #start(): Promise<void> {
@@ -229,6 +213,8 @@ export class NamespaceBroker {
 
   /** Starts the next process: at once, and with backoff if this one did not last. */
   #onEnd(startedAt: number, how: string): void {
+    const { pods } = this
+    for (const served of pods) if (served.sentTo === this.#process) served.onBrokerEnd()
     this.#process = undefined
     this.#isReady = false
     const reason = this.#problem ?? how
@@ -241,7 +227,7 @@ export class NamespaceBroker {
     const delayMs = this.#failures === 0 ? 0 : Math.min(backoffMs(this.#failures), MAX_RESTART_MS)
     this.#failures += 1
     this.#restart = setTimeout(() => void this.#start(), delayMs)
-    this.#parts.onEnd(this.pods, this.#explain(reason), this.#failures)
+    this.#parts.onEnd(pods, this.#explain(reason), this.#failures)
   }
 
   #explain(reason: string): string {
@@ -250,15 +236,15 @@ export class NamespaceBroker {
 
   /** Keeps the pod after whose message processes have ended from the next one. */
   #setAside(reason: string): void {
-    const served = this.#pods.get(this.#awaited?.uid ?? '')
-    this.#awaited?.resolve()
+    if (this.#awaited === undefined) return
+    const { served, resolve } = this.#awaited
+    resolve()
     this.#awaited = undefined
-    if (served === undefined) return
     served.ends += 1
     if (served.ends < MAX_ENDS) return
     const problem = `${served.ends} brokers have ended when they got this pod, the last one: ${reason}`
     const fix = 'correct the settings and identities file of the pod, and create it again'
-    this.#parts.onRefused(served.pod, formatProblem({ problem, fix }))
+    served.onRefused(formatProblem({ problem, fix }))
   }
 
   async #onMessage(child: BrokerProcess, message: BrokerMessage): Promise<void> {
@@ -268,13 +254,13 @@ export class NamespaceBroker {
       this.#isReady = true
       this.#ready.resolve()
       this.#parts.onReady()
-      void this.#sendPods()
+      void this.sendPods()
     } else if (message.type === 'invalid') {
       this.#problem = cut(message.problem)
     } else if (message.type === 'read') {
-      const pod = this.#pods.get(message.uid)?.pod
-      const { id, path } = message
-      const result = pod === undefined ? { code: 'ENOENT' } : await this.#parts.readFile(pod, path)
+      const { id, uid, path } = message
+      const served = this.#find(child, uid)
+      const result = served ? await this.#parts.readFile(served.pod, path) : { code: 'ENOENT' }
       await child.send({ type: 'file', id, ...result })
     } else if (message.type !== 'pong' && message.type !== 'answer') {
       this.#onAnswer(child, message)
@@ -287,44 +273,47 @@ export class NamespaceBroker {
     message: Extract<BrokerMessage, { type: 'fetching' | 'serving' | 'failed' }>,
   ): void {
     const { uid, type } = message
-    const served = this.#pods.get(uid)
-    if (served?.sentTo !== child || served.isServing) return
-    if (this.#awaited?.uid === uid) this.#awaited.resolve()
+    const served = this.#find(child, uid)
+    if (served === undefined || served.answer === 'serving') return
+    if (this.#awaited?.served === served) this.#awaited.resolve()
     served.ends = 0
-    served.isServing = type === 'serving'
-    if (type === 'fetching') this.#parts.onFetching(served.pod)
-    else if (type === 'serving') this.#parts.onServing(served.pod)
-    else this.#parts.onRefused(served.pod, cut(formatProblem(message)))
+    if (type === 'fetching') served.answer = 'fetching'
+    else if (type === 'serving') this.#parts.onServing(served.pod, served.onServing())
+    else served.onRefused(cut(formatProblem(message)))
+  }
+
+  /** Returns the pod if this process has its socket: a broker speaks for its own pods. */
+  #find(child: BrokerProcess, uid: string): NodePod | undefined {
+    const served = this.#parts.pods.get(uid)
+    return served?.sentTo === child ? served : undefined
   }
 
   /**
    * Sends the pods that the process does not have, each after the answer for the one before. A pod is the first one that a
    * process gets after another has ended with it: if this one ends too, no other pod is the cause.
    */
-  async #sendPods(): Promise<void> {
+  async sendPods(): Promise<void> {
     const child = this.#process
     if (child === undefined || !this.#isReady || this.#sendsTo === child) return
     this.#sendsTo = child
     for (;;) {
-      const waiting = [...this.#pods.values()].filter(
-        ({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS,
-      )
+      const waiting = this.pods.filter(({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS)
       const next = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
-      if (next === undefined || child !== this.#process) break
-      await this.#send(child, next)
+      if (next?.route === undefined || child !== this.#process || this.#isStopped) break
+      await this.#send(child, next, next.route)
     }
     if (this.#sendsTo === child) this.#sendsTo = undefined
   }
 
-  async #send(child: BrokerProcess, served: Served): Promise<void> {
-    const { uid, namespace, name, serviceAccount, env, contents } = served.pod
+  async #send(child: BrokerProcess, served: NodePod, { env, socket }: Route): Promise<void> {
+    const { uid, namespace, name, serviceAccount, contents } = served.pod
     const pod = { uid, namespace, name, serviceAccount, env, contents }
+    const keys = served.hasServed ? [] : this.#parts.keysOf(uid)
     const { promise, resolve } = Promise.withResolvers<void>()
     served.sentTo = child
-    served.isServing = false
-    this.#awaited = { uid, resolve }
+    this.#awaited = { served, resolve }
     try {
-      await child.sendSocket({ type: 'serve', pod, keys: this.#parts.keysOf(uid) }, served.socket)
+      await child.sendSocket({ type: 'serve', pod, keys }, socket)
     } catch {
       if (this.#awaited?.resolve === resolve) this.#awaited = undefined
       await sleep(RESEND_MS)
@@ -336,7 +325,7 @@ export class NamespaceBroker {
       resolve()
       const problem = `the broker ${this.#name} has not answered for this pod within ${timeoutMs / 1000} s`
       const fix = 'see its lines in the log of the node agent, and report it as a bug of wimds'
-      this.#parts.onRefused(served.pod, formatProblem({ problem, fix }))
+      served.onRefused(formatProblem({ problem, fix }))
     }, timeoutMs)
     await promise
     clearTimeout(timeout)

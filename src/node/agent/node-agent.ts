@@ -101,14 +101,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     signal,
     onPod: reconciler.onPod,
     onDeleted: reconciler.onDeleted,
-    onTooLarge: (pod) => {
-      log.warn('pod_not_routed', {
-        ...formatSubject(pod),
-        reason: 'settings_invalid',
-        message: TOO_LARGE,
-      })
-      void writeEvent(pod, TOO_LARGE)
-    },
+    onTooLarge: (pod) => agent.onFailure(pod, new RouteFailure('settings_invalid', TOO_LARGE)),
     onListed: (uids) => {
       isListed = true
       metrics.onSync(true)
@@ -119,10 +112,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       onError(error)
     },
   })
-  const routed = reconciler.routed()
   reconciler.close()
   // Before the close: the rules of an agent that starts meanwhile replace these.
-  if (!succession.hasOther) await succession.answerAfter(() => agent.endRoutes(routed))
+  if (!succession.hasOther) await succession.answerAfter(agent.endRoutes)
   const hasOther = succession.close()
   await brokers.stop(hasOther ? undefined : LAST_ANSWERS_MS)
   agent.files.close()
@@ -165,6 +157,13 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
   const files = new PodFiles({ helper: HELPER, directory: kubeletPodsDirectory })
   const saved = new SavedPods(stateDirectory)
+  const onFailure = (pod: PodName, error: unknown) => {
+    const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
+    const message = errorMessage(error)
+    metrics.onFailure(reason)
+    log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
+    void writeEvent(pod, message)
+  }
   const reconciler = new Reconciler({
     route: createPodRouter({
       findSettings: createSettingsReader({ api, saved, defaultTenantId }),
@@ -176,27 +175,18 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
       tools: { path, signal: io.signal },
       limitTools,
     }),
-    onRoute: (pod, { socket, env }) => {
-      const served = { ...pod, env }
-      brokers.serve(served, socket)
-      reportErrors(() => saved.write(served), onError)
+    onRoute: (served, { env }) => {
+      brokers.serve(served)
+      reportErrors(() => saved.write({ ...served.pod, env }), onError)
     },
-    onClose: (pod) => brokers.close(pod),
-    onEnd: (pod) => {
-      brokers.close(pod)
-      reportErrors(() => saved.remove(pod.uid), onError)
-    },
-    onFailure: (pod, error) => {
-      const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
-      const message = errorMessage(error)
-      metrics.onFailure(reason)
-      log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
-      void writeEvent(pod, message)
-    },
+    onClose: (served) => brokers.close(served),
+    onEnd: ({ uid }) => reportErrors(() => saved.remove(uid), onError),
+    onFailure,
   })
   /** Says whether a broker has started with the settings of the node, and if not, why. */
   const proof = { isGiven: false, failure: '' }
   const brokers = new Brokers({
+    pods: reconciler.pods,
     nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
     helper: HELPER,
@@ -215,25 +205,16 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     readFile: (pod, file) => files.read(pod, file),
     write: (line) => out.write(line),
     onReady: () => (proof.isGiven = true),
-    onFetching: (pod) => reconciler.onFetching(pod.uid),
-    onServing: (pod) => {
-      const durationMs = reconciler.pendingMs(pod.uid)
-      reconciler.onServing(pod.uid)
-      succession.onServing(pod.uid)
-      metrics.onRouted(durationMs)
-      log.info('pod_routed', {
-        ...formatSubject(pod),
-        port: pod.port,
-        durationMs: Math.round(durationMs),
-      })
+    onServing: (pod, pendingMs) => {
+      metrics.onRouted(pendingMs)
+      const durationMs = Math.round(pendingMs)
+      log.info('pod_routed', { ...formatSubject(pod), port: pod.port, durationMs })
     },
-    onRefused: (pod, problem) => reconciler.onRefused(pod.uid, problem),
     onEnd: (pods, message, failures) => {
       proof.failure = message
       metrics.onBrokerEnd()
-      reconciler.onBrokerEnd(pods)
       log.warn('broker_ended', { message })
-      if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
+      if (failures > 1) for (const { pod } of pods) void writeEvent(pod, message)
     },
   })
   const succession = new Succession({
@@ -251,14 +232,11 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
   })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>
-    reportErrors(() => {
-      if (!reconciler.isLooking()) return
-      // The attempts take what was read recently, which has to be from after the change.
-      readSandboxes()
-      reconciler.look()
-    }, onError)
+    // The attempts take what was read recently, which has to be from after the change.
+    reportErrors(() => reconciler.look(readSandboxes), onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
   return {
+    onFailure,
     reconciler,
     brokers,
     files,
@@ -267,13 +245,13 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     succession,
     scrape: createNodeScrape({ own: metrics.registry, brokers }),
     /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
-    endRoutes: async (routed: ReturnType<Reconciler['routed']>) => {
+    endRoutes: async () => {
       const tools = { path, signal: AbortSignal.timeout(END_ROUTES_MS) }
       const endRoute = createRouteEnd({ readSandboxes, helper: HELPER, tools, limitTools })
-      const ends = routed.map(({ pod, route }) => endRoute(pod, route))
-      for (const end of await Promise.allSettled(ends)) {
-        if (end.status === 'rejected') onError(end.reason)
-      }
+      const ends = [...reconciler.pods.values()].map(
+        async ({ pod, route }) => route && endRoute(pod, route).catch(onError),
+      )
+      await Promise.all(ends)
     },
     /** Adds the pods that an earlier agent has served. */
     restore: () => {

@@ -12,11 +12,11 @@ export function createNodeRoutes(parts: NodeParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   async function findServed(query: string, response: ServerResponse) {
     // The newest: its predecessor of the same name may still be served.
-    const found = parts.reconciler
-      .list()
-      .findLast(({ pod }) => [pod.uid, formatPod(pod)].includes(query))
+    const found = [...parts.reconciler.pods.values()].findLast(({ pod }) =>
+      [pod.uid, formatPod(pod)].includes(query),
+    )
     const uid = found?.pod.uid ?? ''
-    const broker = parts.brokers.all().find(({ pods }) => pods.some((pod) => pod.uid === uid))
+    const broker = parts.brokers.all().find(({ pods }) => pods.some((each) => each === found))
     const { data: document } = StatusSchema.safeParse(await broker?.ask({ about: 'pod', uid }))
     if (found !== undefined && document !== undefined) return { pod: found.pod, document }
     const reason = found?.error === undefined ? '' : `: ${errorMessage(found.error)}`

@@ -36,7 +36,7 @@ export interface NodeStatus {
 
 export interface NodeParts {
   readonly node: string
-  readonly reconciler: Pick<Reconciler, 'list'>
+  readonly reconciler: Pick<Reconciler, 'pods'>
   readonly brokers: BrokerList
 }
 
@@ -68,11 +68,11 @@ async function describePods(
   const answers = new Map<string, PodsAnswer[number]>()
   const ask = async (broker: ReturnType<BrokerList['all']>[number]) => {
     const { data = [] } = PodsAnswer.safeParse(await broker.ask({ about }))
-    const own = new Set(broker.pods.map(({ uid }) => uid))
+    const own = new Set(broker.pods.map(({ pod }) => pod.uid))
     for (const answer of data) if (own.has(answer.uid)) answers.set(answer.uid, answer)
   }
   await Promise.all(brokers.all().map(ask))
-  return reconciler.list().map(({ pod, error }) => {
+  return [...reconciler.pods.values()].map(({ pod, error }) => {
     const { namespace, name, uid, serviceAccount } = pod
     const subject = { namespace, name, uid, serviceAccount }
     const { state, problem = '', cachedTokens = 0 } = answers.get(uid) ?? describeOwn(error)

@@ -50,14 +50,9 @@ export class Succession {
     return this.#keys !== undefined
   }
 
-  /** Returns the keys of the tokens to fetch before a broker listens for the pod; an empty list if it is not to wait. */
+  /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if it is not to wait. */
   keysOf(uid: string): TokenKey[] | undefined {
     return this.#keys?.get(uid)
-  }
-
-  /** Records that the socket of the pod listens: from now on the next broker has to accept its connections at once. */
-  onServing(uid: string): void {
-    this.#keys?.set(uid, [])
   }
 
   /** Finds the predecessor. Without one, listens for a successor. */
@@ -153,7 +148,7 @@ export class Succession {
 async function readKeys(brokers: BrokerList): Promise<KeysAnswer> {
   const answers = brokers.all().map(async (broker) => {
     const { data = [] } = KeysAnswer.safeParse(await broker.ask({ about: 'keys' }))
-    const own = new Set(broker.pods.map(({ uid }) => uid))
+    const own = new Set(broker.pods.map(({ pod }) => pod.uid))
     return data.map(({ uids, keys }) => ({ uids: uids.filter((uid) => own.has(uid)), keys }))
   })
   return (await Promise.all(answers)).flat()

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
+import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
 import { compileNative } from '../../fixtures/native.ts'
@@ -16,6 +17,8 @@ export interface RunningServer extends AsyncDisposable {
   /** What it has printed. */
   readonly output: () => string
 }
+
+const NAME = 'of all pods'
 
 interface BrokerOptions {
   /** A folder for the compiled helper. */
@@ -39,6 +42,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   closeSync(namespace)
   let log = ''
   let hasEnded = false
+  const pods = new Map<string, NodePod>()
   const broker = new NamespaceBroker({
     start: () => spawnBroker(env),
     write: (line) => (log += line),
@@ -46,11 +50,11 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     limitStarts: (work) => work(),
     beforeStart: async () => {},
     onReady: () => {},
-    onFetching: () => {},
+    pods,
+    nameBroker: () => NAME,
     keysOf: () => undefined,
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},
-    onRefused: (_, problem) => (log += problem),
     onEnd: () => (hasEnded = true),
   })
   const pod = {
@@ -64,11 +68,23 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     env: { ...env },
     mounts: [],
   }
-  broker.serve(pod, socket)
+  broker.assign(NAME, () => {})
+  const served = new NodePod(pod, {
+    route: async () => ({ namespace: 1, socket, env: pod.env }),
+    onRoute: () => void broker.sendPods(),
+    onClose: () => {},
+    onEnd: () => {},
+    onFailure: (_, error) => (log += String(error)),
+  })
+  pods.set(pod.uid, served)
+  served.update(pod)
   return {
     hasEnded: () => hasEnded,
     output: () => log,
-    [Symbol.asyncDispose]: () => broker.stop(),
+    [Symbol.asyncDispose]: () => {
+      served.close()
+      return broker.stop()
+    },
   }
 }
 

@@ -7,7 +7,7 @@ test('reads the pods and the longest wait at each scrape, in seconds', async () 
     reconciler: {
       counts: () => ({ routed: 3, pending }),
       longestPendingMs: () => pending * 1500,
-      list: () => [],
+      pods: new Map(),
     },
     brokers: { all: () => [{ pid: 1, pods: [], ask: () => Promise.resolve(undefined) }] },
     droppedLines: new Map([['pod_not_routed', 7]]),

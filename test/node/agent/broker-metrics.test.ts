@@ -2,14 +2,18 @@
 import { expect, test } from 'vitest'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
-import { IDLE_NODE, routedPod } from './pods.ts'
+import { IDLE_NODE, nodePod, routedPod } from './pods.ts'
 
 const SETTINGS = '0123abcd'
 
 /** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
 async function scrapeWith(answer: unknown): Promise<string[]> {
   const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
-  const broker = { pid: 1, pods: [routedPod({ uid: 'a' })], ask: () => Promise.resolve(answer) }
+  const broker = {
+    pid: 1,
+    pods: [nodePod(routedPod({ uid: 'a' }))],
+    ask: () => Promise.resolve(answer),
+  }
   const body = await createNodeScrape({ own, brokers: { all: () => [broker] } })()
   return body.split('\n')
 }

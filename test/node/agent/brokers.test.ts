@@ -29,6 +29,7 @@ function setUp({
   const nameBroker = createBrokerNames(kind)
   const brokers = new Brokers({
     ...more,
+    pods: new Map(),
     nameBroker,
     maxBrokers,
     helper: '/nonexistent',
@@ -43,10 +44,8 @@ function setUp({
     beforeStart: async () => {},
     write: () => {},
     onReady: () => {},
-    onFetching: () => {},
     keysOf: () => undefined,
     onServing: () => {},
-    onRefused: () => {},
     onEnd: () => {},
   })
   onTestFinished(() => brokers.stop())

@@ -3,12 +3,16 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
+import { createBrokerNames } from '../../../src/node/agent/brokers.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
-import { openSocket } from '../../../src/node/agent/open-socket.ts'
+import type { NodePod } from '../../../src/node/agent/node-pod.ts'
+import { type ListeningSocket, openSocket } from '../../../src/node/agent/open-socket.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
+import type { TokenKey } from '../../../src/node/broker/messages.ts'
+import { errorMessage } from '../../../src/lib/describe-error.ts'
 import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
-import { routedPod } from './pods.ts'
+import { nodePod, routedPod } from './pods.ts'
 
 /** Answers on the socket of each pod; asks for the file that a path in WIMDS_CONFIG names. */
 const PROGRAM = `
@@ -44,6 +48,7 @@ interface BrokerOptions {
   /** How many starts fail before one succeeds. */
   readonly failures?: number
   readonly beforeStart?: () => Promise<void>
+  readonly keysOf?: (uid: string) => TokenKey[] | undefined
   readonly readFile?: () => Promise<{ readonly text: string }>
   readonly program?: string
   readonly script?: string
@@ -53,14 +58,16 @@ interface BrokerOptions {
 function startBroker(options: BrokerOptions = {}) {
   const { program = process.execPath, script = PROGRAM } = options
   let { failures = 0 } = options
+  const pods = new Map<string, NodePod>()
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
-  const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
+  const onEnd = vi.fn<(pods: readonly NodePod[], how: string, failures: number) => void>()
   const onIdle = vi.fn<() => void>()
   const write = vi.fn<(line: string) => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker({
     beforeStart: async () => {},
+    keysOf: () => undefined,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     ...options,
     start: () => {
@@ -73,18 +80,29 @@ function startBroker(options: BrokerOptions = {}) {
       return child
     },
     helper: compiledHelper(),
+    pods,
+    nameBroker: createBrokerNames('namespace'),
     limitStarts: (work) => work(),
     onReady: () => {},
-    onFetching: () => {},
     write,
-    keysOf: () => undefined,
-    onServing,
-    onRefused,
+    onServing: (pod) => onServing(pod),
     onEnd,
   })
   broker.assign('of the namespace shop', onIdle)
   onTestFinished(() => broker.stop())
-  return { broker, onServing, onRefused, onEnd, onIdle, pids, write }
+  const serve = (pod: RoutedPod, socket: ListeningSocket) => {
+    const served = nodePod(pod, (failed, error) => onRefused(failed, errorMessage(error)))
+    served.route = { namespace: 1, socket, env: pod.env }
+    pods.set(pod.uid, served)
+    void broker.sendPods()
+    return served
+  }
+  const close = (served: NodePod) => {
+    served.route?.socket.close()
+    served.route = undefined
+    broker.close(served)
+  }
+  return { broker, serve, close, onServing, onRefused, onEnd, onIdle, pids, write }
 }
 
 /** Opens a socket in the network of this process. */
@@ -108,25 +126,24 @@ async function openPort() {
 const ask = async (url: string) => (await fetch(url, { keepalive: false })).text()
 
 test('serves pods on their sockets, and their files to it', async () => {
-  const { broker, onServing } = startBroker()
+  const { serve, onServing } = startBroker()
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(routedPod({ uid: 'a', name: 'first' }), first.socket)
+  serve(routedPod({ uid: 'a', name: 'first' }), first.socket)
   const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
-  broker.serve(routedPod({ uid: 'b', name: 'second', env }), second.socket)
+  serve(routedPod({ uid: 'b', name: 'second', env }), second.socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
   expect(await ask(first.url)).toMatch(/^first by /)
   expect(await ask(second.url)).toBe('second /etc/wimds/identities.yaml')
 })
 
 test('a broker that ends is replaced, and connections wait for the next one', async () => {
-  const { broker, onServing, onEnd, pids } = startBroker()
+  const { serve, onServing, onEnd, pids } = startBroker()
   const { socket, url } = await openPort()
-  broker.serve(routedPod(), socket)
+  const pods = [serve(routedPod(), socket)]
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   process.kill(pids[0] ?? 0, 'SIGKILL')
   expect(await ask(url)).toBe(`app by ${pids[1]}`)
   const message = 'the broker of the namespace shop does not run: it has ended with SIGKILL'
-  const pods = [routedPod()]
   expect(onEnd).toHaveBeenCalledWith(pods, expect.stringContaining(message), 1)
   await expect(ask(`${url}exit`)).rejects.toThrow('fetch failed')
   await vi.waitUntil(() => onEnd.mock.calls.length === 2, { timeout: 60_000 })
@@ -137,9 +154,9 @@ test('a broker that ends is replaced, and connections wait for the next one', as
 test('a broker that ends while a file is read for it, without an end, is replaced', async () => {
   const readFile = vi.fn<() => Promise<never>>(() => new Promise(() => {}))
   const { socket, url } = await openPort()
-  const { broker, onServing, pids } = startBroker({ readFile })
+  const { serve, onServing, pids } = startBroker({ readFile })
   const env = [{ name: 'WIMDS_CONFIG', value: '/etc/wimds/identities.yaml' }]
-  broker.serve(routedPod({ env }), socket)
+  serve(routedPod({ env }), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   const asked = ask(url).catch(() => {})
   await vi.waitUntil(() => readFile.mock.calls.length === 1, { timeout: 60_000 })
@@ -150,15 +167,15 @@ test('a broker that ends while a file is read for it, without an end, is replace
 })
 
 test('closes the socket of a pod that has ended, and says which settings the broker refuses', async () => {
-  const { broker, onServing, onRefused } = startBroker()
+  const { serve, close, onServing, onRefused } = startBroker()
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(routedPod({ uid: 'a' }), first.socket)
+  const served = serve(routedPod({ uid: 'a' }), first.socket)
   const broken = routedPod({ uid: 'b', env: [{ name: 'BROKEN', value: '1' }] })
-  broker.serve(broken, second.socket)
+  serve(broken, second.socket)
   await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalledWith(broken, 'BROKEN is set. Fix: remove it')
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  broker.close('a')
+  close(served)
   await vi.waitFor(() => expect(ask(first.url)).rejects.toThrow('fetch failed'), {
     timeout: 60_000,
   })
@@ -174,9 +191,9 @@ test('a pod is served once, however often the broker says so, and again by the n
       process.send({ type: 'failed', uid: pod.uid, problem: 'BROKEN' })
     })
     process.send({ type: 'ready' })`
-  const { broker, onServing, onRefused, pids } = startBroker({ script })
+  const { broker, serve, onServing, onRefused, pids } = startBroker({ script })
   const { socket } = await openPort()
-  broker.serve(routedPod({ uid: 'a' }), socket)
+  serve(routedPod({ uid: 'a' }), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   // The answer comes after all these messages.
   expect(await broker.ask({ about: 'pods' })).toEqual({})
@@ -211,9 +228,9 @@ test.each([
 )
 
 test('a broker that hangs is replaced', async () => {
-  const { broker, onEnd, pids } = startBroker({ pingMs: 500 })
+  const { serve, onEnd, pids } = startBroker({ pingMs: 500 })
   const { socket, url } = await openPort()
-  broker.serve(routedPod(), socket)
+  serve(routedPod(), socket)
   await expect(ask(`${url}hang`)).rejects.toThrow('fetch failed')
   const answer = await ask(url)
   expect(answer).toBe(`app by ${pids.at(-1)}`)
@@ -291,8 +308,8 @@ test('a problem of any length is cut, since it goes into the log and an event of
     })
     process.send({ type: 'ready' })`
   const { socket } = await openPort()
-  const { broker, onRefused } = startBroker({ script })
-  broker.serve(routedPod(), socket)
+  const { serve, onRefused } = startBroker({ script })
+  serve(routedPod(), socket)
   await vi.waitUntil(() => onRefused.mock.calls.length === 1, { timeout: 60_000 })
   expect(onRefused.mock.calls[0]?.[1]).toMatch(/^wrong.{1,2000}$/)
 })
@@ -304,17 +321,46 @@ test('an error of the helper is the reason why a broker does not run', async () 
 })
 
 test('a pod after whose message two brokers have ended is set aside, and the others are served', async () => {
-  const { broker, onServing, onRefused } = startBroker()
+  const { serve, onServing, onRefused, pids } = startBroker()
   const [bad, good] = [await openPort(), await openPort()]
   const fatal = routedPod({ uid: 'a', env: [{ name: 'FATAL', value: '1' }] })
-  broker.serve(fatal, bad.socket)
-  broker.serve(routedPod({ uid: 'b' }), good.socket)
+  const setAside = serve(fatal, bad.socket)
+  serve(routedPod({ uid: 'b' }), good.socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onRefused).toHaveBeenCalledWith(
     fatal,
     expect.stringContaining('2 brokers have ended when they got this pod'),
   )
   expect(await ask(good.url)).toMatch(/^app by /)
+  expect(setAside.isSettled(false)).toBe(true)
+  process.kill(pids.at(-1) ?? 0, 'SIGKILL')
+  await vi.waitUntil(() => onServing.mock.calls.length === 2, { timeout: 60_000 })
+  // Its attempts report this again and again.
+  expect(setAside.answer).toMatchObject({ reason: 'settings_invalid' })
+})
+
+test('the next broker gets the keys of a pod that no broker has served, and no keys of one that was', async () => {
+  const script = `
+    process.on('message', ({ type, pod, keys }) => {
+      if (type === 'serve') console.log(JSON.stringify({ event: 'keys', uid: pod.uid, keys }))
+      if (pod?.uid === 'a') process.send({ type: 'serving', uid: 'a' })
+      if (pod?.uid === 'b') process.exit()
+    })
+    process.send({ type: 'ready' })`
+  const key: TokenKey = ['11111111-1111-4111-8111-111111111111', 'https://vault.azure.net/.default']
+  const { serve, onRefused, write } = startBroker({ script, keysOf: () => [key] })
+  const [first, second] = [await openPort(), await openPort()]
+  serve(routedPod({ uid: 'a' }), first.socket)
+  serve(routedPod({ uid: 'b' }), second.socket)
+  await vi.waitUntil(() => onRefused.mock.calls.length > 0, { timeout: 60_000 })
+  await vi.waitUntil(() => write.mock.calls.length === 4, { timeout: 60_000 })
+  const lines = write.mock.calls.map(([line]): unknown => JSON.parse(line))
+  expect(lines).toMatchObject([
+    { uid: 'a', keys: [key] },
+    { uid: 'b', keys: [key] },
+    { uid: 'b', keys: [key] },
+    { uid: 'a', keys: [] },
+  ])
 })
 
 test('a pod that was served in between is not set aside, however many brokers have ended when they got it', async () => {
@@ -327,9 +373,9 @@ test('a pod that was served in between is not set aside, however many brokers ha
     process.send({ type: 'ready' })`
   const fates = ['exit', 'serve', 'exit', 'serve', 'serve']
   const readFile = async () => ({ text: fates.shift() ?? 'serve' })
-  const { broker, onServing, onRefused, pids } = startBroker({ script, readFile })
+  const { serve, onServing, onRefused, pids } = startBroker({ script, readFile })
   const { socket } = await openPort()
-  broker.serve(routedPod({ uid: '00-app' }), socket)
+  serve(routedPod({ uid: '00-app' }), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   process.kill(pids[1] ?? 0, 'SIGKILL')
   await vi.waitUntil(() => onServing.mock.calls.length + onRefused.mock.calls.length === 2, {
@@ -349,10 +395,10 @@ test('a pod is not set aside since brokers have ended by another pod when they g
       process.send({ type: 'serving', uid: pod.uid })
     })
     process.send({ type: 'ready' })`
-  const { broker, onServing, onRefused, pids } = startBroker({ script })
+  const { serve, onServing, onRefused, pids } = startBroker({ script })
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(routedPod({ uid: 'a' }), first.socket)
-  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  serve(routedPod({ uid: 'a' }), first.socket)
+  serve(routedPod({ uid: 'b' }), second.socket)
   const isDone = () => onRefused.mock.calls.length > 0 || onServing.mock.calls.length === 3
   await vi.waitUntil(isDone, { timeout: 60_000 })
   expect(onRefused).not.toHaveBeenCalled()
@@ -361,11 +407,11 @@ test('a pod is not set aside since brokers have ended by another pod when they g
 })
 
 test('a pod for which the broker has no answer does not keep the next one waiting for ever', async () => {
-  const { broker, onServing, onRefused } = startBroker({ answerMs: 300 })
+  const { serve, onServing, onRefused } = startBroker({ answerMs: 300 })
   const [first, second] = [await openPort(), await openPort()]
   const env = [{ name: 'SILENT', value: '1' }]
-  broker.serve(routedPod({ uid: 'a', env }), first.socket)
-  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  serve(routedPod({ uid: 'a', env }), first.socket)
+  serve(routedPod({ uid: 'b' }), second.socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(await ask(second.url)).toMatch(/^app by /)
   expect(onRefused.mock.calls).toMatchObject([
@@ -379,23 +425,23 @@ test('a pod is served whose broker answers for it late', async () => {
       if (type === 'close') process.send({ type: 'serving', uid: 'a' })
     })
     process.send({ type: 'ready' })`
-  const { broker, onServing, onRefused } = startBroker({ script, answerMs: 1 })
+  const { serve, close, onServing, onRefused } = startBroker({ script, answerMs: 1 })
   const [first, second] = [await openPort(), await openPort()]
-  broker.serve(routedPod({ uid: 'a' }), first.socket)
-  broker.serve(routedPod({ uid: 'b' }), second.socket)
+  serve(routedPod({ uid: 'a' }), first.socket)
+  const other = serve(routedPod({ uid: 'b' }), second.socket)
   await vi.waitUntil(() => onRefused.mock.calls.length === 2, { timeout: 60_000 })
-  broker.close('b')
+  close(other)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onServing.mock.calls).toMatchObject([[{ uid: 'a' }]])
 })
 
 test('a broker without pods is idle after a while, and one with a pod is not', async () => {
   const { socket } = await openPort()
-  const { broker, onServing, onIdle } = startBroker({ idleMs: 200 })
-  broker.serve(routedPod(), socket)
+  const { serve, close, onServing, onIdle } = startBroker({ idleMs: 200 })
+  const served = serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onIdle).not.toHaveBeenCalled()
-  broker.close(routedPod().uid)
+  close(served)
   await vi.waitUntil(() => onIdle.mock.calls.length === 1, { timeout: 60_000 })
 })
 

@@ -1,4 +1,5 @@
 /** Pods as the API server sends them, for the tests of the node agent. */
+import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { parseRoutedPod, type RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 
 interface PodParts {
@@ -63,6 +64,21 @@ export function routedPod(parts: PodParts = {}): RoutedPod {
   return pod
 }
 
+/** Returns what reconciler and broker share of a pod, which nothing routes. */
+export function nodePod(
+  pod = routedPod(),
+  onFailure: (pod: RoutedPod, error: unknown) => void = () => {},
+): NodePod {
+  const route = () => new Promise<never>(() => {})
+  return new NodePod(pod, {
+    route,
+    onRoute: () => {},
+    onClose: () => {},
+    onEnd: () => {},
+    onFailure,
+  })
+}
+
 /** Returns what the CNI library of containerd 1.6 caches when it has set up the sandbox of a pod. */
 export function cniResult(uid: string, sandbox: string) {
   return {
@@ -112,7 +128,7 @@ export const IDLE_NODE = {
   reconciler: {
     counts: () => ({ routed: 0, pending: 0 }),
     longestPendingMs: () => 0,
-    list: () => [],
+    pods: new Map(),
   },
   brokers: { all: () => [] },
   droppedLines: new Map<string, number>(),

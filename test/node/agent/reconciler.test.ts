@@ -1,9 +1,10 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { Reconciler } from '../../../src/node/agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
-import { nodeModePod, routedPod } from './pods.ts'
+import { nodeModePod } from './pods.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -21,11 +22,11 @@ const notFound = () =>
 /** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
 function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
   const runtime = { hasSandbox: true }
-  const find = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
-  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
+  const attemptNow = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
+  const onRoute = vi.fn<(served: NodePod, route: Route) => void>()
   const [onClose, onEnd] = [vi.fn<(uid: string) => void>(), vi.fn<(uid: string) => void>()]
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
-  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? find)
+  const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? attemptNow)
   const sandbox = { namespace: 1 }
   const close = vi.fn<() => void>()
   const reconciler = new Reconciler({
@@ -37,7 +38,7 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
       return { ...sandbox, socket, env: {} }
     },
     onRoute,
-    onClose: ({ uid }) => onClose(uid),
+    onClose: ({ pod }) => onClose(pod.uid),
     onEnd: ({ uid }) => onEnd(uid),
     onFailure,
   })
@@ -46,7 +47,24 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
     reconciler.onPod(pod.metadata.uid, pod)
     return settle()
   }
-  return { reconciler, add, calls, onRoute, onClose, onEnd, onFailure, sandbox, close, runtime }
+  const find = (uid = UID) => {
+    const served = reconciler.pods.get(uid)
+    if (served === undefined) throw new Error(`no pod ${uid}`)
+    return served
+  }
+  return {
+    reconciler,
+    add,
+    find,
+    calls,
+    onRoute,
+    onClose,
+    onEnd,
+    onFailure,
+    sandbox,
+    close,
+    runtime,
+  }
 }
 
 /** The same; each attempt ends when the test calls its function. */
@@ -56,13 +74,13 @@ function setUpSlow() {
 }
 
 test('routes a pod once, and counts it as routed when the broker serves it', async () => {
-  const { add, onRoute, reconciler } = setUp()
+  const { add, onRoute, reconciler, find } = setUp()
   await add()
   await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled(false)).toBe(false)
-  reconciler.onServing(UID)
+  find().onServing()
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled(false)).toBe(true)
 })
@@ -116,28 +134,28 @@ test('a new agent routes a pod that is being deleted, since its containers may r
 })
 
 test('all pods wait for the next broker when one has ended', async () => {
-  const { add, reconciler } = setUp()
+  const { add, reconciler, find } = setUp()
   await add()
-  reconciler.onServing(UID)
+  find().onServing()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(reconciler.longestPendingMs()).toBe(0)
-  reconciler.onBrokerEnd([routedPod()])
+  find().onBrokerEnd()
   await vi.advanceTimersByTimeAsync(500)
   expect(reconciler.longestPendingMs()).toBe(500)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
 })
 
 test('a pod whose tokens are fetched does not wait, since the earlier agent serves it', async () => {
-  const { add, reconciler } = setUp()
+  const { add, reconciler, find } = setUp()
   await add()
-  reconciler.onFetching(UID)
+  find().answer = 'fetching'
   await vi.advanceTimersByTimeAsync(600_000)
   expect(reconciler.longestPendingMs()).toBe(0)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled(true)).toBe(false)
   // The broker may never say more.
   expect(reconciler.isSettled(false)).toBe(true)
-  reconciler.onServing(UID)
+  find().onServing()
   expect(reconciler.isSettled(true)).toBe(true)
 })
 
@@ -180,24 +198,25 @@ test('looks for the sandbox five times a second at first, and at once when the p
 
 test('looks for the sandboxes of waiting pods at once when the runtime has changed some', async () => {
   const { add, calls, onRoute, reconciler, runtime } = setUp()
+  const prepare = vi.fn<() => void>()
   runtime.hasSandbox = false
-  expect(reconciler.isLooking()).toBe(false)
+  reconciler.look(prepare)
+  expect(prepare).not.toHaveBeenCalled()
   await add({ addresses: [] })
-  expect(reconciler.isLooking()).toBe(true)
   runtime.hasSandbox = true
-  reconciler.look()
+  reconciler.look(prepare)
   await settle()
   expect(onRoute).toHaveBeenCalledTimes(1)
-  expect(reconciler.isLooking()).toBe(false)
-  reconciler.look()
+  reconciler.look(prepare)
   await settle()
+  expect(prepare).toHaveBeenCalledTimes(1)
   expect(calls).toHaveBeenCalledTimes(2)
 })
 
 test('does not shorten the backoff after a failure when sandboxes change', async () => {
   const { add, calls, reconciler } = setUp(() => Promise.reject(new Error('no memory')))
   await add()
-  reconciler.look()
+  reconciler.look(() => {})
   await settle()
   expect(calls).toHaveBeenCalledTimes(1)
 })
@@ -238,9 +257,9 @@ test('tries again with backoff, without a second attempt for changes in between'
 })
 
 test('reports again and again why the broker refuses a pod, until it serves it', async () => {
-  const { add, onFailure, onRoute, reconciler } = setUp()
+  const { add, onFailure, onRoute, reconciler, find } = setUp()
   await add()
-  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  find().onRefused('WIMDS_CONFIG: not valid')
   expect(reconciler.isSettled(false)).toBe(true)
   await vi.advanceTimersByTimeAsync(120_000)
   const reported = onFailure.mock.calls.length
@@ -250,7 +269,7 @@ test('reports again and again why the broker refuses a pod, until it serves it',
     message: 'WIMDS_CONFIG: not valid',
   })
   expect(reconciler.longestPendingMs()).toBe(120_000)
-  reconciler.onServing(UID)
+  find().onServing()
   await vi.advanceTimersByTimeAsync(120_000)
   expect(onFailure).toHaveBeenCalledTimes(reported)
   expect(onRoute).toHaveBeenCalledTimes(1)
@@ -272,9 +291,9 @@ test('forgets a pod that could not be routed when it is deleted, without waiting
 })
 
 test('notices within a second that the sandbox of a refused pod is gone', async () => {
-  const { add, onClose, onEnd, reconciler, runtime } = setUp()
+  const { add, onClose, onEnd, find, runtime } = setUp()
   await add()
-  reconciler.onRefused(UID, 'WIMDS_CONFIG: not valid')
+  find().onRefused('WIMDS_CONFIG: not valid')
   await vi.advanceTimersByTimeAsync(120_000)
   await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
   await vi.advanceTimersByTimeAsync(5000)
@@ -285,20 +304,20 @@ test('notices within a second that the sandbox of a refused pod is gone', async 
 })
 
 test('tells how long the pod has waited that waits longest', async () => {
-  const { add, reconciler } = setUp(({ uid }) =>
+  const { add, reconciler, find } = setUp(({ uid }) =>
     uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
   )
   expect(reconciler.longestPendingMs()).toBe(0)
   await add({ uid: 'routed' })
-  reconciler.onServing('routed')
+  find('routed').onServing()
   void add({ uid: 'first' })
   await vi.advanceTimersByTimeAsync(100_000)
   void add({ uid: 'second' })
   await vi.advanceTimersByTimeAsync(50_000)
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  reconciler.onRefused('first', 'not valid')
+  find('first').onRefused('not valid')
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  reconciler.onServing('first')
+  find('first').onServing()
   expect(reconciler.longestPendingMs()).toBe(50_000)
 })
 
@@ -331,10 +350,10 @@ test('is not settled while a pod fails by the settings of the agent', async () =
     ['kubelet_directory', false],
     ['tool_failed', true],
   ] as const) {
-    const { add, reconciler } = setUp(failWith(reason))
+    const { add, reconciler, find } = setUp(failWith(reason))
     await add()
     expect([reason, reconciler.isSettled(false)]).toEqual([reason, isSettled])
-    expect(reconciler.list()).toMatchObject([{ pod: { uid: UID }, error: { reason } }])
+    expect(find().error).toMatchObject({ reason })
     reconciler.close()
   }
 })

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Succession } from '../../../src/node/agent/succession.ts'
 import type { Question } from '../../../src/node/broker/messages.ts'
 import { createFolder } from '../../fixtures/folder.ts'
-import { routedPod } from './pods.ts'
+import { nodePod, routedPod } from './pods.ts'
 
 let folder: ReturnType<typeof createFolder>
 beforeEach(() => {
@@ -24,7 +24,7 @@ function createAgent(answer: unknown = []) {
   const questions: Question[] = []
   const broker = {
     pid: 1,
-    pods: [routedPod({ uid: 'own' })],
+    pods: [nodePod(routedPod({ uid: 'own' }))],
     ask: (question: Question) => {
       questions.push(question)
       return Promise.resolve(answer)
@@ -146,17 +146,6 @@ test('an agent that cannot listen for a successor reports it, and serves', async
   expect(succession.isWaiting).toBe(false)
   succession.close()
   expect(readdirSync(folder.path)).toEqual(['agent.sock'])
-})
-
-test('a pod that this agent has served once has no keys to wait for', async () => {
-  const first = createAgent([{ uids: ['own'], keys: [KEY] }])
-  await first.succession.start()
-  first.succession.onServing('own')
-  expect(first.succession.keysOf('own')).toBeUndefined()
-  const { succession } = createAgent()
-  await succession.start()
-  succession.onServing('own')
-  expect([succession.isWaiting, succession.keysOf('own')]).toEqual([true, []])
 })
 
 test.for([
