@@ -46,8 +46,11 @@ const server = createReviewServer({
   onReview: ({ message = '' }) => {
     longestMessage = Math.max(longestMessage, message.length)
   },
-  onError: (error) => faults.push(error),
-  log: { warn: () => {} },
+  log: {
+    warn: (event, fields) => {
+      if (event === 'webhook_error') faults.push(fields)
+    },
+  },
   draining: new AbortController().signal,
 })
 const authority = await createCertificateAuthority()

@@ -1,5 +1,6 @@
 /** Queues admission reviews: bounds the memory of all of them together, and gives each connection an equal share of the work. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { sendText } from '../../broker/server/send.ts'
 import { parseJson } from '../../lib/json.ts'
 
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */
@@ -30,7 +31,7 @@ export type ReadReview = <T>(work: (body: unknown) => T) => Promise<T>
 
 export interface QueuedReview {
   readonly read: ReadReview
-  /** Sends the reply. It counts instead of the body until the caller has taken it. */
+  /** Sends the JSON of the reply. It counts instead of the body until the caller has taken it. */
   readonly reply: (text: string) => void
 }
 
@@ -84,7 +85,7 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMIT
         entry.buffer = entry.buffer.transfer(0)
         entry.evict = () => response.destroy()
         memory.charge(entry, text.length)
-        response.end(text)
+        sendText(response, 200, { 'Content-Type': 'application/json' }, text)
       },
     }
   }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { findFirst } from '../../lib/find-first.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import {
@@ -26,10 +27,8 @@ export interface ReviewServerParts {
   readonly reviews: Readonly<Record<string, Review>>
   /** Counts a review. */
   readonly onReview: (event: ReviewEvent) => void
-  /** Gets the reviews that did not admit their pod. */
+  /** Gets the reviews that did not admit their pod, and unexpected errors, whose cause the caller does not learn. */
   readonly log: Pick<Logger, 'warn'>
-  /** Called with an unexpected error of a review. Its caller does not learn the cause. */
-  readonly onError: (error: unknown) => void
   /** Aborted during shutdown: callers are sent to another replica. */
   readonly draining: AbortSignal
   /** True serves only callers with a client certificate of a CA of the secure context. */
@@ -45,7 +44,7 @@ const MAX_LOGGED_MESSAGE = 500
 
 /** Creates the server for the reviews. Its certificate and CAs are set later, by `serveCertificate`. */
 export function createReviewServer(parts: ReviewServerParts): TlsServer {
-  const { onReview, log, onError, draining } = parts
+  const { onReview, log, draining } = parts
   const { requiresClientCertificate = false, maxConnections = MAX_CONNECTIONS } = parts
   const reviews = new Map(Object.entries(parts.reviews))
   const receiveReview = createReviewQueue()
@@ -67,10 +66,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
       const { read, reply } = await receiveReview(request, response)
       const { review: body, ...decision } = await review(read)
       report(decision)
-      const text = JSON.stringify(body)
-      const length = Buffer.byteLength(text)
-      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': length })
-      reply(text)
+      reply(JSON.stringify(body))
     } catch (error) {
       // The caller has closed its connection.
       if (response.closed) return
@@ -84,7 +80,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
         sendJson(response, 503, { error: error.message })
       } else {
         report({ outcome: 'error' })
-        onError(error)
+        log.warn('webhook_error', { message: errorMessage(error) })
         sendJson(response, 500, { error: 'unexpected error; the log of the webhook has the cause' })
       }
     }

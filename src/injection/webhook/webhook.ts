@@ -64,7 +64,6 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     draining: draining.signal,
     onReview: metrics.onReview,
     log,
-    onError,
   })
   const adminParts: AdminParts = {
     scrape: metrics.scrape,
