@@ -87,8 +87,6 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
     return parse(annotations[key] === undefined ? other : key, SCHEMAS[name])
   }
 
-  const resources = overrideResources(omitPodLevelResources(defaults.resources, pod), read)
-  const hasCpuRequest = annotations[`${PREFIX}cpu-request`] !== undefined
   const wantedMode = read('mode')
   const injectedMode = readRecord(pod)?.mode
   // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
@@ -105,7 +103,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
       read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
       (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
     adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
-    resources: hasCpuRequest ? { ...resources, guaranteedCpu: resources.cpuRequest } : resources,
+    resources: overrideResources(omitPodLevelResources(defaults.resources, pod), read),
     // In mode node the broker makes the exchanges, and trusts the CA of the node's settings.
     ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     /** A ConfigMap with the key `identities.yaml`. */

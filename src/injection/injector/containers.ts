@@ -65,7 +65,6 @@ const GATE_RESOURCES = {
   memoryRequest: '16Mi',
   memoryLimit: '32Mi',
   cpuLimit: undefined,
-  guaranteedCpu: '100m',
 }
 
 /**

@@ -9,8 +9,6 @@ export interface ResourceSettings {
   readonly memoryLimit: string | undefined
   /** Undefined by default, since a throttled sidecar delays its app. */
   readonly cpuLimit: string | undefined
-  /** Request and limit in a Guaranteed pod, which must have a limit: enough to start quickly. */
-  readonly guaranteedCpu: string | undefined
 }
 
 /** A cached token costs microseconds of CPU; the memory is Node's and little more. */
@@ -19,8 +17,10 @@ export const DEFAULT_RESOURCES: ResourceSettings = {
   memoryRequest: '64Mi',
   memoryLimit: '128Mi',
   cpuLimit: undefined,
-  guaranteedCpu: '100m',
 }
+
+/** The least limit in a Guaranteed pod, which must have one: enough to start quickly. */
+const GUARANTEED_CPU = '100m'
 
 export type Resources = Container['resources']
 
@@ -59,7 +59,7 @@ export function omitPodLevelResources(settings: ResourceSettings, { spec }: Pod)
   const has = (kind: string) => (requests?.[kind] ?? limits?.[kind]) !== undefined
   return {
     ...settings,
-    ...(has('cpu') && { cpuRequest: undefined, cpuLimit: undefined, guaranteedCpu: undefined }),
+    ...(has('cpu') && { cpuRequest: undefined, cpuLimit: undefined }),
     ...(has('memory') && { memoryRequest: undefined, memoryLimit: undefined }),
   }
 }
@@ -87,9 +87,10 @@ export function overrideResources(
 
 /** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
 export function createResources(pod: Pod, settings: ResourceSettings): Resources {
-  const { cpuRequest, memoryRequest, memoryLimit, cpuLimit, guaranteedCpu } = settings
+  const { cpuRequest, memoryRequest, memoryLimit, cpuLimit } = settings
   if (isGuaranteed(pod)) {
-    const both = { cpu: cpuLimit ?? guaranteedCpu, memory: memoryLimit }
+    const cpu = isGreater(GUARANTEED_CPU, cpuRequest) ? GUARANTEED_CPU : cpuRequest
+    const both = { cpu: cpuLimit ?? cpu, memory: memoryLimit }
     return formatResources(both, both)
   }
   return formatResources(

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'
-import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
+import {
+  INJECTION_DEFAULTS,
+  type InjectionSettings,
+} from '../../../src/injection/injector/injection-settings.ts'
 import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
 import {
   APP,
@@ -99,6 +102,22 @@ describe('the sidecar', () => {
     const resources = { limits: { ...limits, memory: '1Gi' }, requests }
     const own = JSON.stringify(sidecarOf(podOf({ resources })).resources)
     expect(own.split('"cpu":"100m"')).toHaveLength(parts)
+  })
+
+  test.each([
+    ['200m', {}, '200m'],
+    ['20m', {}, '100m'],
+    ['20m', { 'wimds.io/cpu-limit': '50m' }, '50m'],
+  ])('requests %s of CPU with %j, and gets %s in a Guaranteed pod', (cpuRequest, more, cpu) => {
+    const given = pod(more, {
+      containers: [{ ...APP, resources: { limits: { cpu: 1, memory: 1 } } }],
+    })
+    const resources = { ...INJECTION_DEFAULTS.resources, cpuRequest }
+    const amounts = { cpu, memory: '128Mi' }
+    expect(sidecarOf(given, { resources }).resources).toEqual({
+      requests: amounts,
+      limits: amounts,
+    })
   })
 
   test('takes its identity from the ServiceAccount', () => {
