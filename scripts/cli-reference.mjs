@@ -7,7 +7,7 @@ import { COMMANDS } from '../src/cli/commands.ts'
 import { describeSignalExits, EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
-import { declareAll, formatFlag, formatFlagHelp, formatUsage } from '../src/cli/help.ts'
+import { declareAll, formatUsage, listFlags } from '../src/cli/help.ts'
 
 const commands = await declareAll(COMMANDS)
 const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
@@ -81,13 +81,10 @@ function formatExitCodes({ exitCodes = {} }) {
 }
 
 function formatFlags(flags) {
-  const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => group)
-  return [...groups]
-    .map(([group, entries]) => {
-      const items = entries.map(
-        ([name, flag]) => `- \`${formatFlag(name, flag)}\`: ${formatText(formatFlagHelp(flag))}`,
-      )
-      const heading = group === undefined ? '' : `${group}:\n\n`
+  return [...listFlags(flags)]
+    .map(([group, rows], index) => {
+      const items = rows.map(([flag, help]) => `- \`${flag}\`: ${formatText(help)}`)
+      const heading = index === 0 ? '' : `${group}:\n\n`
       return `${heading}${items.join('\n')}`
     })
     .join('\n\n')

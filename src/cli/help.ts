@@ -115,20 +115,20 @@ function listExitCodes({ exitCodes = {} }: CommandDeclaration): [number, string]
 }
 
 /** Returns `-o, --output FORMAT`. */
-export function formatFlag(name: string, { short, value }: FlagDeclaration): string {
+function formatFlag(name: string, { short, value }: FlagDeclaration): string {
   const names = short === undefined ? `--${name}` : `-${short}, --${name}`
   return value === undefined ? names : `${names} ${value}`
 }
 
 /** Returns the help text of a flag, and that it can be repeated. */
-export function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
+function formatFlagHelp({ help: text, isRepeatable }: FlagDeclaration): string {
   return isRepeatable ? `${text}; repeatable` : text
 }
 
 type Row = readonly [first: string, second: string]
 
-/** Lists the flags by their headings. */
-function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, readonly Row[]> {
+/** Lists the flags by their headings, of which the first is `Flags`. */
+export function listFlags(flags: CommandDeclaration['flags']): ReadonlyMap<string, readonly Row[]> {
   let heading = 'Flags'
   const groups = Map.groupBy(Object.entries(flags), ([, { group }]) => (heading = group ?? heading))
   return new Map(

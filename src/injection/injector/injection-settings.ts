@@ -12,7 +12,7 @@ import {
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'
-import { IS_RELEASED, VERSION } from '../../lib/version.ts'
+import { DOCS_URL, IS_RELEASED, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../broker/config/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
 import type { EnvVar } from '../../kubernetes/pod.ts'
@@ -76,9 +76,14 @@ export function imagesIn(registry: string) {
 
 /** The flags of `wimds inject` and `wimds webhook` that say how a sidecar is injected. */
 export const INJECTION_FLAGS = {
+  mode: {
+    value: 'MODE',
+    choices: ROUTING_MODES,
+    group: 'Injection',
+    help: `mode of pods without the annotation wimds.io/mode: env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
+  },
   'image-registry': {
     value: 'REGISTRY',
-    group: 'Injection',
     help: `the registry of these images, such as example.azurecr.io (default ${PUBLIC_REGISTRY}${IS_RELEASED ? '' : '; this version is not published yet'})`,
   },
   image: {
@@ -117,7 +122,7 @@ export const INJECTION_FLAGS = {
   },
 } as const satisfies FlagDeclarations
 
-type InjectionFlag = keyof typeof INJECTION_FLAGS | 'mode'
+type InjectionFlag = keyof typeof INJECTION_FLAGS
 
 export type InjectionSettings = Readonly<ReturnType<typeof parseInjectionSettings>>
 

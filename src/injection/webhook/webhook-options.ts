@@ -55,12 +55,7 @@ export const WEBHOOK = {
       group: 'Or a mounted certificate',
       help: 'serve tls.crt and tls.key of DIR, which are read again when they change',
     },
-    mode: {
-      value: 'MODE',
-      choices: ROUTING_MODES,
-      group: 'Injection',
-      help: 'mode of pods without the annotation: env, loopback (the default), nft or node',
-    },
+    ...INJECTION_FLAGS,
     'allowed-modes': {
       value: 'LIST',
       choices: ROUTING_MODES,
@@ -70,7 +65,6 @@ export const WEBHOOK = {
     'allow-pass-through': {
       help: 'allow the annotation wimds.io/pass-through',
     },
-    ...INJECTION_FLAGS,
     'tenant-id': {
       value: 'ID',
       help: 'tenant id for ServiceAccounts without one',

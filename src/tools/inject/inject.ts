@@ -13,7 +13,6 @@ import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, IS_RELEASED } from '../../lib/version.ts'
 import { MANIFEST_FLAGS, NAMESPACE, parseManifestArguments } from '../manifest-files.ts'
 import { editFiles, OUTPUT, QUIET } from './edit-files.ts'
@@ -28,11 +27,6 @@ export const INJECT = {
 
 FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,
   flags: {
-    mode: {
-      value: 'MODE',
-      choices: ROUTING_MODES,
-      help: `env, loopback (the default), nft or node; see ${DOCS_URL}/kubernetes.html`,
-    },
     ...MANIFEST_FLAGS,
     namespace: NAMESPACE,
     output: OUTPUT,
