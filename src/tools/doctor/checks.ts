@@ -8,7 +8,7 @@ import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { createDirectExchange } from '../direct-exchange.ts'
 import { checkAssertion } from './assertion-check.ts'
-import type { CheckName, Finding, Sections } from './doctor-report.ts'
+import type { Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
 import {
   catchEnd,
@@ -16,8 +16,8 @@ import {
   createFinding,
   endAsFailed,
   failed,
+  leaveOut,
   notChecked,
-  type Outcome,
   passed,
   SKIPPED,
 } from './findings.ts'
@@ -71,10 +71,6 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
   }
 }
 
-function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
-  return checks.map((check) => createFinding(check, outcome))
-}
-
 /** Returns the configuration. Ends the check as failed if the settings are invalid. */
 async function readConfig(env: Environment): Promise<Config> {
   try {
@@ -100,6 +96,7 @@ async function checkSidecarAndRoute(config: Config, mode: SidecarMode | undefine
 
 /** Checks what needs a valid configuration: identities, projected tokens and exchanges. */
 async function checkConfig(config: Config, skipExchange: boolean): Promise<Finding[]> {
+  const { identities, defaultIdentity } = config.directory
   const now = Date.now()
   const assertions = new Map(
     await Promise.all(
@@ -110,22 +107,14 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
   )
   await using direct = createDirectExchange(config)
   return [
-    ...describeIdentities(config),
+    ...describeIdentities(
+      identities.map((identity) => ({ ...identity, isDefault: identity === defaultIdentity })),
+    ),
     ...[...assertions.values()].map(({ finding }) => finding),
     ...(skipExchange
       ? leaveOut(['clock', 'token_exchange'], SKIPPED)
       : await checkExchanges({ config, direct, assertions })),
   ]
-}
-
-function describeIdentities({ directory: { identities, defaultIdentity } }: Config): Finding[] {
-  if (identities.length === 0) {
-    const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
-    return [createFinding('identity', failed(fault))]
-  }
-  return identities.map((identity) =>
-    describeIdentity({ ...identity, isDefault: identity === defaultIdentity }),
-  )
 }
 
 interface IdentityFacts extends Pick<
@@ -135,10 +124,19 @@ interface IdentityFacts extends Pick<
   readonly isDefault: boolean
 }
 
-/** Creates the finding of an identity. */
-export function describeIdentity(identity: IdentityFacts): Finding {
-  const { name, clientId, tenantId, authorityHost, tokenFile, isDefault } = identity
-  const prefix = isDefault ? 'the default, ' : ''
-  const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
-  return createFinding('identity', passed(client, `token file ${tokenFile}`), name)
+/** Returns a finding for each identity. If none is configured, it is a failure, unless requests name one. */
+export function describeIdentities(
+  identities: readonly IdentityFacts[],
+  areNamed = false,
+): Finding[] {
+  if (identities.length === 0) {
+    const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
+    const named = passed('none is configured: requests name their client id')
+    return [createFinding('identity', areNamed ? named : failed(fault))]
+  }
+  return identities.map(({ name, clientId, tenantId, authorityHost, tokenFile, isDefault }) => {
+    const prefix = isDefault ? 'the default, ' : ''
+    const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
+    return createFinding('identity', passed(client, `token file ${tokenFile}`), name)
+  })
 }

@@ -2,8 +2,7 @@
 import * as z from 'zod/mini'
 import { METADATA_IP } from '../../lib/hosts.ts'
 import { firstItems } from '../../lib/printable.ts'
-import type { Finding } from './doctor-report.ts'
-import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
+import { CheckEnd, createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 import { getItems, type Kubectl, parseOutput } from './kubectl.ts'
 
 /** The minor version of Kubernetes 1 from which on the chart can be installed. */
@@ -13,12 +12,23 @@ const Version = z.object({
   serverVersion: z.object({ gitVersion: z.string(), minor: z.string() }),
 })
 
-/** Returns whether the version of the API server is supported. */
-export async function checkVersion(kubectl: Kubectl): Promise<Finding> {
+/**
+ * Returns whether the version of the API server is supported, and the kubectl of the other checks: it ends them as not made
+ * if the API server does not answer, which is no failure with `isNeeded` false.
+ */
+export async function reachCluster(kubectl: Kubectl, isNeeded = true) {
   const result = await kubectl(['version', '--output=json'])
   const { serverVersion } = parseOutput(Version, result) ?? {}
-  const outcome = serverVersion === undefined ? failed(result.fault) : judgeVersion(serverVersion)
-  return createFinding('api_server', outcome)
+  if (serverVersion !== undefined) {
+    return { server: createFinding('api_server', judgeVersion(serverVersion)), kubectl }
+  }
+  const { fault } = result
+  const outcome = isNeeded ? failed(fault) : notChecked(fault.problem)
+  return { server: createFinding('api_server', outcome), kubectl: endUnreached }
+}
+
+const endUnreached: Kubectl = () => {
+  throw new CheckEnd(notChecked('the cluster cannot be reached'))
 }
 
 function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVersion']): Outcome {
@@ -32,14 +42,6 @@ function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVers
   }
   return passed(gitVersion)
 }
-
-/** Returns false if the API server did not answer `checkVersion`. */
-export function isReached({ failure }: Finding): boolean {
-  return failure === undefined || failure.code === 'kubernetes_version'
-}
-
-/** The outcome of the other checks if it did not. */
-export const UNREACHED = notChecked('the cluster cannot be reached')
 
 const Policy = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.optional(z.string()) }),

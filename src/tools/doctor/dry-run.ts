@@ -130,7 +130,7 @@ export function judgeDryRun(
   mode: RoutingMode | undefined,
 ): Outcome {
   if (result.code === 0) return passed('is admitted (dry run)')
-  const reason = formatReason(result)
+  const { reason } = result
   const [, missing] = MISSING_NAMESPACE.exec(reason) ?? []
   if (missing !== undefined) {
     return notChecked(`there is no namespace ${missing}. Create it, or name another one`)
@@ -144,10 +144,6 @@ export function judgeDryRun(
 }
 
 /** Returns true if the API server has not judged the object: the user may not create it, or a webhook forbids dry runs. */
-export function isUndecided({ stderr }: KubectlResult): boolean {
+function isUndecided({ stderr }: KubectlResult): boolean {
   return /cannot create resource|does not support dry run/.test(stderr)
-}
-
-function formatReason({ reason }: KubectlResult): string {
-  return reason.replace(/^error when creating "STDIN": /, '')
 }

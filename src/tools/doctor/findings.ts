@@ -143,6 +143,11 @@ export function reportedFailure(
   return { status: 'failed', details, failure: createFailure({ code, problem, fix, entra }) }
 }
 
+/** Gives these checks one outcome, without making them. */
+export function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
+  return checks.map((check) => createFinding(check, outcome))
+}
+
 /** Creates the outcome of a check that could not be made. */
 export function notChecked(reason: string, ...details: string[]): Outcome {
   return { status: 'not_checked', reason, details }

@@ -129,7 +129,10 @@ export function extractReason(stderr: string): string {
     .filter((line) => line !== '' && !/^(?:Warning: |[EWI]\d{4} )/.test(line))
   const line = lines.find((each) => /^error|^Error/.test(each)) ?? lines[0] ?? 'no reason given'
   return scrubAndTruncate(
-    line.replace(/^(?:error: |Error from server(?: \(\w+\))?: )+/i, ''),
+    line.replace(
+      /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": )+/i,
+      '',
+    ),
     MAX_REASON,
   )
 }

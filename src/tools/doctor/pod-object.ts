@@ -4,11 +4,9 @@ import {
   allContainers,
   type Container,
   findVariable,
-  GATE,
   getLiteralValue,
   isInjected,
   Pod,
-  REDIRECT,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
 import { getItems, type Kubectl } from './kubectl.ts'
@@ -47,7 +45,7 @@ export type ContainerStatus = z.infer<typeof ContainerStatus>
 
 const labels = z.nullish(z.record(z.string(), z.string()))
 
-const ClusterPod = z.extend(Pod, {
+export const ClusterPod = z.extend(Pod, {
   metadata: z.looseObject({
     name: z.string(),
     namespace: z.catch(z.string(), 'default'),
@@ -62,11 +60,6 @@ const ClusterPod = z.extend(Pod, {
 
 /** A pod of the cluster. Its node is undefined until it is scheduled. */
 export type ClusterPod = z.infer<typeof ClusterPod>
-
-/** Returns the pod; undefined if the object is none. */
-export function readClusterPod(value: unknown): ClusterPod | undefined {
-  return ClusterPod.safeParse(value).data
-}
 
 /** Returns true if the kubelet reports the pod as ready. */
 export function isReady({ status }: ClusterPod): boolean {
@@ -91,10 +84,10 @@ export function formatPod({ metadata }: Pick<ClusterPod, 'metadata'>): string {
 /** Selects the objects of the node agent, by the label of the chart. */
 export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 
-/** Gets pods with the rights of the user. Ends the check as not made if they cannot be read. */
+/** Gets pods with the rights of the user, without malformed ones. Ends the check as not made if they cannot be read. */
 export async function getPods(kubectl: Kubectl, ...args: readonly string[]): Promise<ClusterPod[]> {
   const items = await getItems(kubectl, z.unknown(), 'pods', ...args)
-  return items.flatMap((item) => readClusterPod(item) ?? [])
+  return items.flatMap((item) => ClusterPod.safeParse(item).data ?? [])
 }
 
 /** Runs a command in a container of the pod. */
@@ -112,15 +105,12 @@ const DROP_IN = 'azwi-proxy'
 
 /** Returns the container of the sidecar; undefined if the pod has none. */
 export function findSidecarContainer(pod: Pod): Container | undefined {
-  const containers = allContainers(pod)
-  return [SIDECAR, DROP_IN]
-    .map((wanted) => containers.find(({ name }) => name === wanted))
-    .find((container) => container !== undefined)
+  return findContainer(pod, SIDECAR) ?? findContainer(pod, DROP_IN)
 }
 
-/** Returns the gate; undefined if the pod is not of mode node. */
-export function findGate(pod: Pod): Container | undefined {
-  return pod.spec.initContainers?.find(({ name }) => name === GATE)
+/** Returns the container of this name; undefined if the pod has none. */
+export function findContainer(pod: Pod, wanted: string): Container | undefined {
+  return allContainers(pod).find(({ name }) => name === wanted)
 }
 
 /** Returns the containers of the application, init containers first. */
@@ -132,11 +122,6 @@ export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
 export function findMode(sidecar: Container): SidecarMode | undefined {
   const found = getLiteralValue(findVariable(sidecar, 'WIMDS_MODE'))
   return SIDECAR_MODES.find((mode) => mode === found)
-}
-
-/** Returns the init container of the redirect; undefined if there is none. */
-export function findRedirectContainer(pod: Pod): Container | undefined {
-  return pod.spec.initContainers?.find(({ name }) => name === REDIRECT)
 }
 
 /** Returns the status of a container; empty before the kubelet has one. */

@@ -4,10 +4,10 @@ import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settin
 import { allContainers, type Container, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
-import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
+import { checkLocalRedirect, reachCluster } from '../cluster-checks.ts'
 import { failed, notNeeded, type Outcome, passed, runCheck } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { type ClusterPod, findGate, formatPod, isReady } from '../pod-object.ts'
+import { type ClusterPod, findContainer, formatPod, isReady } from '../pod-object.ts'
 import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
 import { checkWebhook } from './webhook-check.ts'
 
@@ -24,12 +24,10 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
 ]
 
 /** Returns the checks. A check that fails is reported, not thrown. */
-export async function checkCluster(kubectl: Kubectl): Promise<Sections> {
-  const server = await checkVersion(kubectl)
+export async function checkCluster(kubectlOfUser: Kubectl): Promise<Sections> {
+  const { server, kubectl } = await reachCluster(kubectlOfUser)
   const state = readClusterState(kubectl)
-  const findings = CHECKS.map(([name, check]) =>
-    runCheck(name, () => (isReached(server) ? check(state, kubectl) : UNREACHED)),
-  )
+  const findings = CHECKS.map(([name, check]) => runCheck(name, () => check(state, kubectl)))
   return { checks: [server, ...(await Promise.all(findings))] }
 }
 
@@ -70,7 +68,7 @@ function checkReplicas({ metadata, spec, status }: Deployment): Outcome {
 /** Checks that every node with a pod of mode node has an agent that is ready. */
 async function checkAgents(state: ClusterState): Promise<Outcome> {
   const [daemonSets, pods] = await Promise.all([state.getDaemonSets(), state.getPods()])
-  const served = pods.filter(findGate)
+  const served = pods.filter((pod) => findContainer(pod, GATE))
   if (daemonSets.length === 0 && served.length === 0) return notNeeded('no pod is of mode node')
   const agents = pods.filter((pod) => findComponent(pod) === 'node-agent')
   const ready = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { chooseNewest, type ClusterPod, getPods, isReady, readClusterPod } from '../pod-object.ts'
+import { chooseNewest, ClusterPod, getPods, isReady } from '../pod-object.ts'
 import { readEvents } from './events.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
@@ -14,7 +14,7 @@ export async function findPod(
 ): Promise<ClusterPod> {
   if (kind === undefined) {
     const result = await kubectl(['get', 'pod', name, '--output=json'])
-    const pod = readClusterPod(parseOutput(z.unknown(), result))
+    const pod = parseOutput(ClusterPod, result)
     if (pod !== undefined) return pod
     if (!result.stderr.includes('(NotFound)')) return endAsFailed(result.fault)
   }

@@ -9,6 +9,7 @@ import {
   endAsFailed,
   endUnmade,
   failed,
+  leaveOut,
   notChecked,
   type Outcome,
   passed,
@@ -18,6 +19,7 @@ import type { Kubectl } from '../kubectl.ts'
 import {
   chooseNewest,
   type ClusterPod,
+  findContainer,
   findStatus,
   formatPod,
   getPods,
@@ -25,7 +27,7 @@ import {
 } from '../pod-object.ts'
 import { readEvents } from './events.ts'
 import type { ForwardPort } from './port-forward.ts'
-import { checkServedPod, leaveOutServedPod, readServedStatus } from './served-pod-check.ts'
+import { checkServedPod, readServedStatus, SERVED_CHECKS } from './served-pod-check.ts'
 
 interface NodeAgentOptions {
   /** Runs in the namespace of the pod. */
@@ -44,11 +46,11 @@ const ADMIN_PORT = 9441
 /** Returns whether the agent of its node serves the pod, or why not, and then the checks that the pod's status allows. */
 export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding[]> {
   const { kubectl, forwardPort, pod, isServed } = options
-  let ofPod = leaveOutServedPod(notChecked('the pod is not served'))
+  let ofPod = leaveOut(SERVED_CHECKS, notChecked('the pod is not served'))
   const ofAgent = await runCheck('node_agent', async () => {
     const agent = await findAgent(kubectl, pod.spec.nodeName)
     const { namespace, name } = agent.metadata
-    const port = findStatusPort(agent)
+    const port = findAdminPort(agent)
     const status = isServed
       ? await catchEnd(() =>
           readServedStatus(forwardPort, { namespace, name, port }, formatPod(pod)),
@@ -56,7 +58,7 @@ export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding
       : undefined
     if (status === undefined) return explainUnserved(agent, options)
     const isRead = !(status instanceof CheckEnd)
-    ofPod = isRead ? checkServedPod(status) : leaveOutServedPod(status.outcome)
+    ofPod = isRead ? checkServedPod(status) : leaveOut(SERVED_CHECKS, status.outcome)
     return passed(
       `${formatSubject(agent)} ${isRead ? 'serves the pod' : 'runs'}`,
       `status of its pods: kubectl port-forward ${formatArguments(agent)} ${port}, and open http://127.0.0.1:${port}/status`,
@@ -169,17 +171,12 @@ async function readComplaint(kubectl: Kubectl, { metadata }: ClusterPod): Promis
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */
 function isAgent(agent: ClusterPod): boolean {
   const mountsNode = agent.spec.volumes?.some((each) => each['hostPath']) === true
-  return mountsNode && findContainer(agent) !== undefined
+  return mountsNode && findContainer(agent, CONTAINER) !== undefined
 }
 
-function findContainer({ spec }: ClusterPod) {
-  return spec.containers.find(({ name }) => name === CONTAINER)
-}
-
-/** Returns the port of the agent or, of one before version 0.2 of the chart, of its broker. */
-function findStatusPort(agent: ClusterPod): number {
-  const args = [findContainer(agent)?.['args'] ?? []].flat().map(String)
-  const findPort = (flag: RegExp) => args.flatMap((arg) => flag.exec(arg)?.[1] ?? [])[0]
-  const port = findPort(/^--broker-admin-listen=.*:(\d+)$/) ?? findPort(/^--admin-listen=.*:(\d+)$/)
+/** Returns the admin port of the agent. */
+function findAdminPort(agent: ClusterPod): number {
+  const args = [findContainer(agent, CONTAINER)?.['args'] ?? []].flat().map(String)
+  const [port] = args.flatMap((arg) => /^--admin-listen=.*:(\d+)$/.exec(arg)?.[1] ?? [])
   return port === undefined ? ADMIN_PORT : Number(port)
 }

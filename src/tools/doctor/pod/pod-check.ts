@@ -1,5 +1,5 @@
 /** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
-import type { Container } from '../../../kubernetes/pod.ts'
+import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { VERSION } from '../../../lib/version.ts'
 import { type Finding, parseReport, type Sections } from '../doctor-report.ts'
@@ -18,9 +18,8 @@ import {
   type ClusterPod,
   execInPod,
   findAppContainers,
-  findGate,
+  findContainer,
   findMode,
-  findRedirectContainer,
   findSidecarContainer,
 } from '../pod-object.ts'
 import { checkApplication, checkAppVariables, checkProxy } from './app-checks.ts'
@@ -53,7 +52,7 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const { name } = pod.metadata
   const phase = passed(`exists, in phase ${pod.status.phase ?? 'Unknown'}`)
   const found = createFinding('pod', phase, name === target.name ? undefined : name)
-  const gate = findGate(pod)
+  const gate = findContainer(pod, GATE)
   const { checks, inside } =
     gate === undefined
       ? await checkPodWithSidecar(pod, options)
@@ -93,7 +92,7 @@ async function checkPodWithSidecar(
   const checks = [
     createFinding('sidecar_container', container),
     ...checkApplication(pod, apps),
-    ...(findRedirectContainer(pod) === undefined
+    ...(findContainer(pod, REDIRECT) === undefined
       ? []
       : [createFinding('redirect', checkInitContainer(pod, 'redirect'))]),
     createFinding('sdk_variables', checkAppVariables(pod, sidecar, mode)),

@@ -1,8 +1,7 @@
 /** Checks a pod of mode node by its status document, which the broker of its node has. */
 import { createExpiredError } from '../../../broker/exchange/assertion.ts'
-import { WITHOUT_IDENTITY } from '../../../broker/telemetry/find-problems.ts'
 import { listClaims } from '../assertion-check.ts'
-import { describeIdentity } from '../checks.ts'
+import { describeIdentities } from '../checks.ts'
 import { createReportedCommands } from '../credential-commands.ts'
 import type { Finding } from '../doctor-report.ts'
 import { checkClock } from '../exchange-check.ts'
@@ -37,7 +36,13 @@ export async function readServedStatus(
 }
 
 /** The checks that are made by the document. */
-const CHECKS = ['identity', 'projected_token', 'clock', 'token_exchange', 'requests'] as const
+export const SERVED_CHECKS = [
+  'identity',
+  'projected_token',
+  'clock',
+  'token_exchange',
+  'requests',
+] as const
 
 /** Returns these checks, as doctor makes them in a sidecar. Tokens that no one has requested are not checked. */
 export function checkServedPod(status: ReportedStatus): Finding[] {
@@ -46,7 +51,10 @@ export function checkServedPod(status: ReportedStatus): Finding[] {
     createFinding('projected_token', checkAssertion(each, status), each.file),
   )
   return [
-    ...describeIdentities(status),
+    ...describeIdentities(
+      status.identities,
+      status.tokens.some(({ cached }) => cached !== undefined),
+    ),
     ...assertions,
     createFinding('clock', checkClock(skew === undefined ? undefined : skew * 1000, 'the node')),
     ...checkTokens(status, assertions),
@@ -54,19 +62,6 @@ export function checkServedPod(status: ReportedStatus): Finding[] {
   ].map((finding) =>
     finding.commands === undefined ? finding : { ...finding, warnings: [CHOSEN_BY_POD] },
   )
-}
-
-/** Returns them where the document was not read. */
-export function leaveOutServedPod(outcome: Outcome): Finding[] {
-  return CHECKS.map((check) => createFinding(check, outcome))
-}
-
-function describeIdentities({ identities, tokens }: ReportedStatus): Finding[] {
-  if (identities.length > 0) return identities.map(describeIdentity)
-  const isUsed = tokens.some(({ cached }) => cached !== undefined)
-  const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
-  const named = passed('none is configured: requests name their client id')
-  return [createFinding('identity', isUsed ? named : failed(fault))]
 }
 
 /** Checks the projected token, by Entra's clock if it is known. */

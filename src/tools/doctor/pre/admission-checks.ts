@@ -7,7 +7,6 @@ import {
   createSamplePod,
   createSampleSpec,
   findRefusal,
-  isUndecided,
   judgeDryRun,
   MISSING_NAMESPACE,
   tryToCreate,
@@ -88,10 +87,10 @@ function createAgentPod(image: string) {
 /** Returns whether a MutatingWebhookConfiguration can be created, as the chart does; managed clusters may forbid it. */
 export async function checkWebhookAdmission(kubectl: Kubectl, mode: RoutingMode): Promise<Outcome> {
   const result = await tryToCreate(kubectl, SAMPLE_WEBHOOK)
-  if (isUndecided(result)) {
+  const outcome = judgeDryRun(result, 'the webhook of the chart', mode)
+  if (outcome.status === 'not_checked') {
     return notNeeded('you may not create one, which only the chart does: wimds inject needs none')
   }
-  const outcome = judgeDryRun(result, 'the webhook of the chart', mode)
   const { failure } = outcome
   if (failure === undefined || failure.code === 'kubectl_failed') return outcome
   return failed({

@@ -1,9 +1,9 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { checkLocalRedirect, checkVersion, isReached, UNREACHED } from '../cluster-checks.ts'
-import type { CheckName, Sections } from '../doctor-report.ts'
-import { createFinding, notChecked, type Outcome, runCheck } from '../findings.ts'
+import { checkLocalRedirect, reachCluster } from '../cluster-checks.ts'
+import type { Sections } from '../doctor-report.ts'
+import { runCheck } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import {
   AGENT_NAMESPACE,
@@ -27,7 +27,7 @@ interface PreOptions {
 
 /** Returns the checks. A check that fails is reported, not thrown. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { kubectl, network, mode = INJECTION_DEFAULTS.mode, namespace, value } = options
+  const { network, mode = INJECTION_DEFAULTS.mode, namespace, value } = options
   const settings = {
     ...INJECTION_DEFAULTS,
     image: value('image') ?? INJECTION_DEFAULTS.image,
@@ -37,33 +37,30 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
   }
   const issuer = value('issuer')
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
-  const server = await checkVersion(kubectl)
-  const isUp = isReached(server)
-  const check = async (name: CheckName, run: () => Promise<Outcome>, subject?: string) => [
-    await runCheck(name, isUp ? run : () => UNREACHED, subject),
-  ]
-  const checks = [
-    // With --issuer, the check of the issuer needs no cluster, so that a missing cluster is no failure.
-    isUp || issuer === undefined
-      ? server
-      : createFinding('api_server', notChecked(server.failure?.problem ?? '')),
-    ...(isUp || issuer !== undefined
-      ? await checkIssuer({ kubectl, network, issuer })
-      : [createFinding('issuer', UNREACHED)]),
-    ...(await check(
-      'injected_pod',
-      () => checkAdmission(kubectl, settings),
-      `mode ${mode}, ${place}`,
-    )),
-    ...(mode === 'node'
-      ? await check(
-          'node_agent',
-          () => checkAgentAdmission(kubectl, settings.gateImage),
-          `namespace ${AGENT_NAMESPACE}`,
-        )
-      : []),
-    ...(await check('webhook_configuration', () => checkWebhookAdmission(kubectl, mode))),
-    ...(mode === 'env' ? [] : await check('local_redirect', () => checkLocalRedirect(kubectl))),
-  ]
-  return { checks }
+  // The check of a given issuer needs no cluster, so that a missing cluster is no failure.
+  const { server, kubectl } = await reachCluster(options.kubectl, issuer === undefined)
+  return {
+    checks: [
+      server,
+      ...(await checkIssuer({ kubectl, network, issuer })),
+      await runCheck(
+        'injected_pod',
+        () => checkAdmission(kubectl, settings),
+        `mode ${mode}, ${place}`,
+      ),
+      ...(mode === 'node'
+        ? [
+            await runCheck(
+              'node_agent',
+              () => checkAgentAdmission(kubectl, settings.gateImage),
+              `namespace ${AGENT_NAMESPACE}`,
+            ),
+          ]
+        : []),
+      await runCheck('webhook_configuration', () => checkWebhookAdmission(kubectl, mode)),
+      ...(mode === 'env'
+        ? []
+        : [await runCheck('local_redirect', () => checkLocalRedirect(kubectl))]),
+    ],
+  }
 }
