@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { Settings } from '../../broker/config/settings.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
 import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
@@ -12,11 +13,14 @@ import type { UidRange } from './broker-network.ts'
 import type { ListeningSocket } from './open-socket.ts'
 import { createDirectory } from './saved-pods.ts'
 
+/** A message that its pods depend on. */
+export type PodMessage = Exclude<BrokerMessage, { type: 'answer' | 'pong' | 'invalid' }>
+
 interface BrokerProcessOptions {
   /** The program `wimds-node`. */
   readonly helper: string
-  /** Handles a message of the broker, but for answers. The next one is read when it is handled. */
-  readonly onMessage: (message: BrokerMessage) => void | Promise<void>
+  /** Handles a message of the broker. The next one is read when it is handled. */
+  readonly onMessage: (message: PodMessage) => void | Promise<void>
   /** Handles a line that the broker prints. */
   readonly onLine: (line: string) => void
   /** Called once, with the reason, when the broker has ended, or could not be started. */
@@ -40,6 +44,10 @@ const MAX_ANSWER_COST = 2 * costOf(MAX_ANSWER_CHARS)
 /** An answer to one of so many last questions may come late. */
 const MAX_LATE_ANSWERS = 64
 
+const MAX_PROBLEM_CHARS = 2000
+/** How the errors of the helper begin, which becomes the broker. */
+const HELPER_FAILED = 'wimds-node: '
+
 interface Asked {
   text: string
   values: number
@@ -56,6 +64,8 @@ export class BrokerProcess {
   readonly #ended = Promise.withResolvers<string>()
   #lastId = 0
   #unanswered = 0
+  /** What itself, or the helper, has said about its settings. */
+  #problem: string | undefined
   /** Why the agent ends it. */
   #reason: string | undefined
 
@@ -74,7 +84,12 @@ export class BrokerProcess {
     void this.#awaitEnd(pings)
     void this.#endMisuse(this.#channel.read((message, chars) => this.#onMessage(message, chars)))
     for (const output of [child.stdout, child.stderr]) {
-      if (output !== null) void this.#endMisuse(readLines(output, options.onLine))
+      if (output === null) continue
+      const onLine = (line: string) => {
+        if (line.startsWith(HELPER_FAILED)) this.#problem = cut(line)
+        options.onLine(line)
+      }
+      void this.#endMisuse(readLines(output, onLine))
     }
   }
 
@@ -123,7 +138,7 @@ export class BrokerProcess {
     const how = await this.#ended.promise
     clearInterval(pings)
     for (const { resolve } of this.#asked.values()) resolve(undefined)
-    this.#options.onEnd(how)
+    this.#options.onEnd(this.#problem ?? how)
   }
 
   async #endMisuse(reading: Promise<string | undefined>): Promise<void> {
@@ -144,7 +159,8 @@ export class BrokerProcess {
       this.#onAnswer(message)
       return this.#takeCost(message, chars)
     }
-    if (message.type !== 'pong') await this.#options.onMessage(message)
+    if (message.type === 'invalid') this.#problem = cut(message.problem)
+    else if (message.type !== 'pong') await this.#options.onMessage(message)
     return false
   }
 
@@ -165,6 +181,9 @@ export class BrokerProcess {
     else if (isLast) asked.resolve(parseJson(asked.text))
   }
 }
+
+/** Returns what a broker says, as far as it goes into events and logs of the agent. */
+export const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)
 
 interface BrokerCommand {
   /** The helper's program, which takes the rights away. */

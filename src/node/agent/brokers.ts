@@ -10,9 +10,13 @@ export const BROKERS = ['namespace', 'node'] as const
 
 interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
   readonly maxBrokers: number
+  /** Only tests pass another time. */
+  readonly idleMs?: number
 }
 
 const MAX_STARTS = 4
+/** How long a broker without pods goes on: the next pod of its namespace may come soon. */
+const IDLE_MS = 5 * 60_000
 /** A broker that has had no pod for so long makes room for another namespace. */
 const MIN_IDLE_MS = 10_000
 
@@ -29,11 +33,14 @@ export class Brokers {
   /** A broker that has no namespace yet. */
   #spare: NamespaceBroker | undefined
   readonly #ending = new Set<NamespaceBroker>()
+  readonly #idleCheck: NodeJS.Timeout
   #isStopped = false
 
   constructor(options: BrokersOptions) {
     this.#options = options
     this.#parts = { ...options, limitStarts: createSemaphore({ maxConcurrent: MAX_STARTS }) }
+    const { idleMs = IDLE_MS } = options
+    this.#idleCheck = setInterval(() => this.#endIdle(idleMs), idleMs / 10).unref()
   }
 
   /** Starts a broker that proves the settings of the node. The first namespace gets it. */
@@ -70,6 +77,7 @@ export class Brokers {
   /** Ends all brokers, which answer what they have received; those that take longer are killed. */
   async stop(timeoutMs?: number): Promise<void> {
     this.#isStopped = true
+    clearInterval(this.#idleCheck)
     await Promise.all([...this.all(), ...this.#ending].map((broker) => broker.stop(timeoutMs)))
   }
 
@@ -78,11 +86,17 @@ export class Brokers {
     const name = nameBroker(pod)
     const found = this.#brokers.get(name)
     if (found !== undefined) return found
-    if (this.#brokers.size >= maxBrokers) this.#makeRoom()
+    if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS)
+    if (this.#brokers.size >= maxBrokers) {
+      throw new RouteFailure(
+        'too_many_brokers',
+        `the pods of ${this.#brokers.size} namespaces are served on this node, which is the limit. Fix: raise nodeAgent.maxBrokers`,
+      )
+    }
     const broker = this.#spare ?? this.#create()
     this.#spare = undefined
     this.#brokers.set(name, broker)
-    broker.assign(name, () => this.#end(name))
+    broker.name = name
     return broker
   }
 
@@ -91,23 +105,13 @@ export class Brokers {
     return new NamespaceBroker(this.#parts)
   }
 
-  #makeRoom(): void {
-    const idle = [...this.#brokers].find(([, { idleMs }]) => idleMs > MIN_IDLE_MS)
-    if (idle !== undefined) {
-      this.#end(idle[0])
-      return
+  /** Ends the brokers that have been idle for longer. */
+  #endIdle(minIdleMs: number): void {
+    for (const [name, broker] of this.#brokers) {
+      if (broker.idleMs <= minIdleMs) continue
+      this.#brokers.delete(name)
+      this.#ending.add(broker)
+      void broker.stop().then(() => this.#ending.delete(broker))
     }
-    throw new RouteFailure(
-      'too_many_brokers',
-      `the pods of ${this.#brokers.size} namespaces are served on this node, which is the limit. Fix: raise nodeAgent.maxBrokers`,
-    )
-  }
-
-  #end(name: string): void {
-    const broker = this.#brokers.get(name)
-    if (broker === undefined) return
-    this.#brokers.delete(name)
-    this.#ending.add(broker)
-    void broker.stop().then(() => this.#ending.delete(broker))
   }
 }

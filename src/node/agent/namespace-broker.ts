@@ -6,10 +6,9 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
-import { scrubAndTruncate } from '../../lib/scrub.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
-import type { BrokerMessage, Question, TokenKey } from '../broker/messages.ts'
-import { BrokerProcess } from './broker-process.ts'
+import type { Question, TokenKey } from '../broker/messages.ts'
+import { BrokerProcess, cut, type PodMessage } from './broker-process.ts'
 import type { NodePod } from './node-pod.ts'
 import type { FileResult } from './pod-files.ts'
 import { type Route, RouteFailure } from './route-pod.ts'
@@ -42,7 +41,6 @@ export interface BrokerParts {
   readonly onEnd: (pods: readonly NodePod[], how: string, failures: number) => void
   /** Times in milliseconds; only tests pass others. */
   readonly pingMs?: number
-  readonly idleMs?: number
   readonly answerMs?: number
 }
 
@@ -55,8 +53,6 @@ export interface BrokerList {
 const HEALTHY_AFTER_MS = 60_000
 const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
-/** How long a broker without pods goes on: the next pod of its namespace may come soon. */
-const IDLE_MS = 5 * 60_000
 /** A pod is no longer sent after so many brokers in a row have ended when they got it. */
 const MAX_ENDS = 2
 /**
@@ -64,9 +60,6 @@ const MAX_ENDS = 2
  * nor the rollout of the agents waits for ever behind one without an answer.
  */
 const ANSWER_MS = 90_000
-const MAX_PROBLEM_CHARS = 2000
-/** How the errors of the helper begin, which becomes the broker. */
-const HELPER_FAILED = 'wimds-node: '
 /** The delay before a message is sent again, for example after EAGAIN. */
 const RESEND_MS = 1000
 
@@ -76,7 +69,8 @@ const RESEND_MS = 1000
  */
 export class NamespaceBroker {
   readonly #parts: BrokerParts
-  #name = 'of the node'
+  /** `Brokers` names a spare broker once it has pods. */
+  name = 'of the node'
   #process: BrokerProcess | undefined
   #ready = createReady()
   #isReady = false
@@ -85,11 +79,8 @@ export class NamespaceBroker {
   /** The process to which pods are being sent. */
   #sendsTo: BrokerProcess | undefined
   #restart: NodeJS.Timeout | undefined
-  #idle: NodeJS.Timeout | undefined
-  /** Since when it has no pods, on the clock of `performance.now()`. */
+  /** Since when it has no pods and expects none, on the clock of `performance.now()`. */
   #idleSince = performance.now()
-  /** The problem of the settings that the last process has reported. */
-  #problem: string | undefined
   #failures = 0
   #isStopped = false
 
@@ -102,7 +93,7 @@ export class NamespaceBroker {
   get pods(): readonly NodePod[] {
     const { pods, nameBroker } = this.#parts
     return [...pods.values()].filter(
-      ({ pod, route }) => route !== undefined && nameBroker(pod) === this.#name,
+      ({ pod, route }) => route !== undefined && nameBroker(pod) === this.name,
     )
   }
 
@@ -116,18 +107,9 @@ export class NamespaceBroker {
     return this.#ready.promise
   }
 
-  /** Gives a spare broker its name. `onIdle` is called when it has had no pod for some minutes. */
-  assign(name: string, onIdle: () => void): void {
-    this.#name = name
-    this.#idle = setTimeout(() => {
-      if (this.#isReady && this.pods.length === 0) onIdle()
-    }, this.#parts.idleMs ?? IDLE_MS)
-  }
-
   /** Lets it live on: a pod is about to come. */
   expect(): void {
     this.#idleSince = performance.now()
-    this.#idle?.refresh()
   }
 
   /** Ends the connections of a pod that has no route any more. */
@@ -155,9 +137,8 @@ export class NamespaceBroker {
   async stop(timeoutMs?: number): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#restart)
-    clearTimeout(this.#idle)
     for (const { route } of this.pods) route?.socket.close()
-    const reason = `the broker ${this.#name} has been ended`
+    const reason = `the broker ${this.name} has been ended`
     this.#ready.reject(new RouteFailure('broker_failed', reason))
     await this.#process?.stop(timeoutMs)
   }
@@ -176,7 +157,7 @@ export class NamespaceBroker {
       try {
         await beforeStart()
         if (this.#isStopped) return
-        const onMessage = (message: BrokerMessage) => this.#onMessage(started, message)
+        const onMessage = (message: PodMessage) => this.#onMessage(started, message)
         const onLine = (line: string) => this.#onLine(line)
         started = new BrokerProcess(start(), { helper, pingMs, onMessage, onLine, onEnd })
       } catch (error) {
@@ -197,7 +178,6 @@ export class NamespaceBroker {
    * lines like those of the agent and of other brokers.
    */
   #onLine(line: string): void {
-    if (line.startsWith(HELPER_FAILED)) this.#problem = cut(line)
     const {
       level = 'warn',
       time = new Date(),
@@ -206,19 +186,17 @@ export class NamespaceBroker {
       event: 'broker_output',
       message: line,
     }
-    const broker = this.#name
+    const broker = this.name
     const written = JSON.stringify({ level, time, ...fields, broker })
     this.#parts.write(`${escapeInvisible(written)}\n`)
   }
 
   /** Starts the next process: at once, and with backoff if this one did not last. */
-  #onEnd(startedAt: number, how: string): void {
+  #onEnd(startedAt: number, reason: string): void {
     const { pods } = this
     for (const served of pods) if (served.sentTo === this.#process) served.onBrokerEnd()
     this.#process = undefined
     this.#isReady = false
-    const reason = this.#problem ?? how
-    this.#problem = undefined
     this.#setAside(reason)
     this.#ready.reject(new RouteFailure('broker_failed', this.#explain(reason)))
     this.#ready = createReady()
@@ -231,7 +209,7 @@ export class NamespaceBroker {
   }
 
   #explain(reason: string): string {
-    return `the broker ${this.#name} does not run: ${reason}. It is started again`
+    return `the broker ${this.name} does not run: ${reason}. It is started again`
   }
 
   /** Keeps the pod after whose message processes have ended from the next one. */
@@ -247,7 +225,7 @@ export class NamespaceBroker {
     served.onRefused(formatProblem({ problem, fix }))
   }
 
-  async #onMessage(child: BrokerProcess, message: BrokerMessage): Promise<void> {
+  async #onMessage(child: BrokerProcess, message: PodMessage): Promise<void> {
     if (child !== this.#process) return
     if (message.type === 'ready') {
       if (!this.#isReady) this.expect()
@@ -255,23 +233,18 @@ export class NamespaceBroker {
       this.#ready.resolve()
       this.#parts.onReady()
       void this.sendPods()
-    } else if (message.type === 'invalid') {
-      this.#problem = cut(message.problem)
     } else if (message.type === 'read') {
       const { id, uid, path } = message
       const served = this.#find(child, uid)
       const result = served ? await this.#parts.readFile(served.pod, path) : { code: 'ENOENT' }
       await child.send({ type: 'file', id, ...result })
-    } else if (message.type !== 'pong' && message.type !== 'answer') {
+    } else {
       this.#onAnswer(child, message)
     }
   }
 
   /** Takes answers for a pod until one says that it is served: others would be counted again. */
-  #onAnswer(
-    child: BrokerProcess,
-    message: Extract<BrokerMessage, { type: 'fetching' | 'serving' | 'failed' }>,
-  ): void {
+  #onAnswer(child: BrokerProcess, message: Exclude<PodMessage, { type: 'ready' | 'read' }>): void {
     const { uid, type } = message
     const served = this.#find(child, uid)
     if (served === undefined || served.answer === 'serving') return
@@ -323,7 +296,7 @@ export class NamespaceBroker {
     const timeoutMs = this.#parts.answerMs ?? ANSWER_MS
     const timeout = setTimeout(() => {
       resolve()
-      const problem = `the broker ${this.#name} has not answered for this pod within ${timeoutMs / 1000} s`
+      const problem = `the broker ${this.name} has not answered for this pod within ${timeoutMs / 1000} s`
       const fix = 'see its lines in the log of the node agent, and report it as a bug of wimds'
       served.onRefused(formatProblem({ problem, fix }))
     }, timeoutMs)
@@ -332,9 +305,6 @@ export class NamespaceBroker {
     if (this.#awaited?.resolve === resolve) this.#awaited = undefined
   }
 }
-
-/** Returns what a broker says, as far as it goes into events and logs of the agent. */
-const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)
 
 /** Creates a promise whose rejection nobody has to handle. */
 function createReady() {

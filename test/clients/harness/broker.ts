@@ -68,7 +68,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     env: { ...env },
     mounts: [],
   }
-  broker.assign(NAME, () => {})
+  broker.name = NAME
   const served = new NodePod(pod, {
     route: async () => ({ namespace: 1, socket, env: pod.env }),
     onRoute: () => void broker.sendPods(),

@@ -43,7 +43,6 @@ const PROGRAM = `
 
 interface BrokerOptions {
   readonly pingMs?: number
-  readonly idleMs?: number
   readonly answerMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
@@ -62,7 +61,6 @@ function startBroker(options: BrokerOptions = {}) {
   const onServing = vi.fn<(pod: RoutedPod) => void>()
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
   const onEnd = vi.fn<(pods: readonly NodePod[], how: string, failures: number) => void>()
-  const onIdle = vi.fn<() => void>()
   const write = vi.fn<(line: string) => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker({
@@ -88,7 +86,7 @@ function startBroker(options: BrokerOptions = {}) {
     onServing: (pod) => onServing(pod),
     onEnd,
   })
-  broker.assign('of the namespace shop', onIdle)
+  broker.name = 'of the namespace shop'
   onTestFinished(() => broker.stop())
   const serve = (pod: RoutedPod, socket: ListeningSocket) => {
     const served = nodePod(pod, (failed, error) => onRefused(failed, errorMessage(error)))
@@ -102,7 +100,7 @@ function startBroker(options: BrokerOptions = {}) {
     served.route = undefined
     broker.close(served)
   }
-  return { broker, serve, close, onServing, onRefused, onEnd, onIdle, pids, write }
+  return { broker, serve, close, onServing, onRefused, onEnd, pids, write }
 }
 
 /** Opens a socket in the network of this process. */
@@ -435,14 +433,14 @@ test('a pod is served whose broker answers for it late', async () => {
   expect(onServing.mock.calls).toMatchObject([[{ uid: 'a' }]])
 })
 
-test('a broker without pods is idle after a while, and one with a pod is not', async () => {
+test('a broker without pods is idle, and one with a pod is not', async () => {
   const { socket } = await openPort()
-  const { serve, close, onServing, onIdle } = startBroker({ idleMs: 200 })
+  const { broker, serve, close, onServing } = startBroker()
   const served = serve(routedPod(), socket)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
-  expect(onIdle).not.toHaveBeenCalled()
+  expect(broker.idleMs).toBe(0)
   close(served)
-  await vi.waitUntil(() => onIdle.mock.calls.length === 1, { timeout: 60_000 })
+  await vi.waitUntil(() => broker.idleMs > 0, { timeout: 60_000 })
 })
 
 test('is stopped at once when its program is missing', async () => {

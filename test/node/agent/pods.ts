@@ -69,9 +69,8 @@ export function nodePod(
   pod = routedPod(),
   onFailure: (pod: RoutedPod, error: unknown) => void = () => {},
 ): NodePod {
-  const route = () => new Promise<never>(() => {})
   return new NodePod(pod, {
-    route,
+    route: () => new Promise(() => {}),
     onRoute: () => {},
     onClose: () => {},
     onEnd: () => {},
