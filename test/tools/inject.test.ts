@@ -297,6 +297,11 @@ spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: 
     expect(out).toMatch(expected)
   })
 
+  test('takes a variable of --env whose name every object has', async () => {
+    const { out } = await run([...IDENTITY, '--env', 'constructor=1', '-'], POD)
+    expect(out).toContain('name: constructor')
+  })
+
   test('warns of a variable of --env that is misspelt', async () => {
     const { err } = await run([...IDENTITY, '--env', 'WIMDS_LOG_LEVLE=debug', '-'], POD)
     expect(err).toContain(

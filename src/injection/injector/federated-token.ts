@@ -55,7 +55,7 @@ export function findFederatedToken(
     otherMounts: findOtherMounts(pod, tokens, mount),
     /** The volume to add; undefined if the pod has it already. */
     volume: found === undefined ? volume : undefined,
-    /** The values that the AKS webhook set on a container of the pod. */
+    /** What the AKS webhook set on a container of the pod; an empty value counts as unset. */
     variables: findAksVariables(pod),
   }
 }
@@ -142,5 +142,6 @@ function findAksVariables(pod: Pod): EnvVar[] {
     findVariable(each, 'AZURE_FEDERATED_TOKEN_FILE'),
   )
   if (container === undefined) return []
-  return AKS_VARIABLES.flatMap((name) => findVariable(container, name) ?? [])
+  const found = AKS_VARIABLES.flatMap((name) => findVariable(container, name) ?? [])
+  return found.filter((entry) => getLiteralValue(entry) !== '')
 }

@@ -15,7 +15,7 @@ import { DEFAULT_UID, ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-
 import { DOCS_URL, IS_RELEASED, VERSION } from '../../lib/version.ts'
 import { choice, createSchema, integer, matching, reject } from '../../broker/config/parsers.ts'
 import { findUnknownSettings, Settings } from '../../broker/config/settings.ts'
-import type { EnvVar } from '../../kubernetes/pod.ts'
+import { type EnvVar, getLiteralValue } from '../../kubernetes/pod.ts'
 import { DEFAULT_RESOURCES, quantity } from './resources.ts'
 
 /** A key of a ConfigMap or Secret in the pod's namespace. */
@@ -138,7 +138,10 @@ export function parseInjectionSettings(
     parseSettingFlag(flags, name, schema, problems)
   const sidecarEnv = flags.values('env').flatMap((entry) => parseVariable(entry, problems))
   problems.push(
-    ...sidecarEnv.flatMap(findValueProblems),
+    ...sidecarEnv.flatMap((entry) => {
+      const problem = findValueProblem(entry)
+      return problem === undefined ? [] : [`--env ${entry.name}: ${problem}`]
+    }),
     ...findConflict(flags, ['ca-config-map', 'ca-secret']),
   )
   const [configMap, secret] = (['ca-config-map', 'ca-secret'] as const).map((name) =>
@@ -213,12 +216,16 @@ function parseVariable(entry: string, problems: string[]): EnvVar[] {
   return []
 }
 
-/** Validates a setting by itself. An empty one counts as unset, and a value with $(NAME) is not known yet. */
-function findValueProblems({ name, value }: EnvVar): string[] {
-  if (typeof value !== 'string' || value === '' || value.includes('$(')) return []
-  const schemas: Readonly<Record<string, z.ZodMiniType>> = Settings.shape
-  const issues = schemas[name]?.safeParse(value).error?.issues ?? []
-  return issues.map(({ message }) => `--env ${name}: ${message}`)
+const SCHEMAS = new Map<string, z.ZodMiniType>(Object.entries(Settings.shape))
+
+/**
+ * Returns what is wrong with a setting by itself. An empty one counts as unset, and the kubelet knows what `valueFrom` and
+ * $(NAME) stand for.
+ */
+export function findValueProblem(entry: EnvVar): string | undefined {
+  const value = getLiteralValue(entry) ?? ''
+  if (value === '' || value.includes('$(')) return undefined
+  return SCHEMAS.get(entry.name)?.safeParse(value).error?.issues[0]?.message
 }
 
 /** The numbers of runAsUser, without root. */

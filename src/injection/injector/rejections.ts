@@ -1,5 +1,4 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, warnings, and the message of the webhook. */
-import { guid, tenant } from '../../broker/config/parsers.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { firstItems, toLine } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
@@ -23,7 +22,7 @@ import {
 import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
 import { findPassThroughProblems } from './pass-through.ts'
 import type { Plan } from './injection-plan.ts'
-import type { InjectionSettings } from './injection-settings.ts'
+import { findValueProblem, type InjectionSettings } from './injection-settings.ts'
 import { findResourceProblems } from './resources.ts'
 
 interface Findings {
@@ -154,25 +153,16 @@ function findDuplicateVariables({ name: container, env }: Container, plan: Plan)
   })
 }
 
-const IDENTITY_SCHEMAS = new Map<string, typeof guid>([
-  ['AZURE_CLIENT_ID', guid],
-  ['AZURE_TENANT_ID', tenant],
-])
-
 /** Returns a sentence for a tenant that is missing, and for each id that is malformed. */
 function findIdentityProblems({ spec }: Pod, { sidecarEnv, token }: Plan): string[] {
   const account = getServiceAccountName(spec)
   const problems = sidecarEnv.flatMap((entry) => {
-    const { name } = entry
-    const value = getLiteralValue(entry) ?? ''
-    // The kubelet replaces $(NAME).
-    const parsed = value.includes('$(') ? undefined : IDENTITY_SCHEMAS.get(name)?.safeParse(value)
-    const problem = parsed?.error?.issues[0]?.message
-    if (problem === undefined) return []
+    const annotation = ACCOUNT_ANNOTATIONS.get(entry.name)
+    const problem = findValueProblem(entry)
+    if (annotation === undefined || problem === undefined) return []
     // Flags are validated, so it is a variable of a container or an annotation.
-    const annotation = token.variables.includes(entry) ? undefined : ACCOUNT_ANNOTATIONS.get(name)
-    return annotation === undefined
-      ? [`the variable ${name} of a container ${problem}. Fix: correct it`]
+    return token.variables.includes(entry)
+      ? [`the variable ${entry.name} of a container ${problem}. Fix: correct it`]
       : [formatAccountProblem(annotation, account, problem)]
   })
   if (sidecarEnv.some(({ name }) => name === 'AZURE_TENANT_ID')) return problems

@@ -310,11 +310,29 @@ describe('an id that is malformed', () => {
     })
   })
 
-  test('is not checked while it has $(NAME), which the kubelet replaces', () => {
-    const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_CLIENT_ID: '$(ID)' })
+  test.each([
+    ['$(NAME), which the kubelet replaces', { value: '$(ID)' }],
+    [
+      'valueFrom, which the kubelet reads',
+      { valueFrom: { configMapKeyRef: { name: 'a', key: 'b' } } },
+    ],
+    ['no value, which counts as unset', { value: '' }],
+  ])('is not checked while it has %s', (_, value) => {
+    const env = [
+      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/t' },
+      { name: 'AZURE_CLIENT_ID', ...value },
+    ]
     const [, ...tenant] = Object.entries(SERVICE_ACCOUNT)
-    const own = { ...request(pod({}, spec)), serviceAccount: Object.fromEntries(tenant) }
+    const given = request(pod({}, { containers: [{ ...APP, env }] }))
+    const own = { ...given, serviceAccount: Object.fromEntries(tenant) }
     expect(inject(own).kind).toBe('injected')
+  })
+
+  test('is no tenant if a container sets that to nothing', () => {
+    const spec = withVariables({ AZURE_FEDERATED_TOKEN_FILE: '/t', AZURE_TENANT_ID: '' })
+    expect(inject({ ...request(pod({}, spec)), serviceAccount: {} })).toMatchObject({
+      reasons: [expect.stringMatching(/^no tenant id\. Fix: /)],
+    })
   })
 })
 
