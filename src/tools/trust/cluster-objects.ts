@@ -23,14 +23,22 @@ interface Name {
   readonly name: string
 }
 
-export interface ServiceAccountObject extends Name {
+/** An object of the input. */
+export interface ClusterObject extends Name {
+  readonly kind: string
   /** The file, and the document in it from the second one on. */
   readonly place: string
+  /** Its kind, name and file. */
+  readonly label: string
+  readonly located: LocatedObject
   readonly annotations: Readonly<Record<string, string>>
+  readonly workloads: readonly Workload[]
+  /** The identities file of a ConfigMap. */
+  readonly identities: unknown
 }
 
-export interface WorkloadObject extends ServiceAccountObject {
-  readonly kind: string
+/** A pod template of an object. */
+export interface WorkloadObject extends ClusterObject {
   readonly template: Pod
 }
 
@@ -40,7 +48,7 @@ interface IdentitiesConfigMap extends Name {
 }
 
 export interface ClusterObjects {
-  readonly serviceAccounts: readonly ServiceAccountObject[]
+  readonly serviceAccounts: readonly ClusterObject[]
   readonly workloads: readonly WorkloadObject[]
   readonly configMaps: readonly IdentitiesConfigMap[]
   /** Namespaces whose label asks for injection of all their pods. */
@@ -50,16 +58,6 @@ export interface ClusterObjects {
 /** Formats `ServiceAccount shop/orders`. */
 export function formatObject(kind: string, { namespace, name }: Name): string {
   return `${kind} ${namespace}/${name}`
-}
-
-interface ReadObject extends ServiceAccountObject {
-  readonly located: LocatedObject
-  readonly kind: string
-  /** Its kind, name and file. */
-  readonly label: string
-  readonly workloads: readonly Workload[]
-  /** The identities file of a ConfigMap. */
-  readonly identities: unknown
 }
 
 /** An identities file needs no tenants where the ServiceAccount names one. */
@@ -85,7 +83,7 @@ export async function readClusterObjects(
     .filter((object) => checkName(object, report))
   const names = new Set(named.map((object) => formatObject(object.kind, object)))
   // An old ReplicaSet of a Deployment may have a ServiceAccount that is no longer used.
-  const isReplica = ({ located, namespace: space }: ReadObject) =>
+  const isReplica = ({ located, namespace: space }: ClusterObject) =>
     located.metadata.ownerReferences.some(
       ({ controller, kind, name }) =>
         controller === true && names.has(formatObject(kind, { namespace: space, name })),
@@ -107,7 +105,7 @@ export async function readClusterObjects(
   }
 }
 
-function isCore({ located: { object } }: ReadObject, kind: string): boolean {
+function isCore({ located: { object } }: ClusterObject, kind: string): boolean {
   return object.apiVersion === 'v1' && object.kind === kind
 }
 
@@ -115,7 +113,7 @@ function parseFile(
   { name, source }: ManifestFile,
   templatePaths: readonly TemplatePath[],
   report: Report,
-): ReadObject[] {
+): ClusterObject[] {
   // Lists of a whole cluster are JSON, which the YAML parser takes long for.
   const json = parseJsonObject(source)
   const parse = (document: unknown, place: string) =>
@@ -133,7 +131,7 @@ function parseObjects(
   place: string,
   templatePaths: readonly TemplatePath[],
   report: Report,
-): ReadObject[] {
+): ClusterObject[] {
   return findObjects(document, []).map((located) => {
     const { object, metadata } = located
     const { kind } = object
@@ -153,12 +151,12 @@ function parseObjects(
 }
 
 /** Kinds that have to be in a namespace for a subject to be known. */
-function isRelevant({ kind, identities, workloads }: ReadObject): boolean {
+function isRelevant({ kind, identities, workloads }: ClusterObject): boolean {
   return kind === 'ServiceAccount' || typeof identities === 'string' || workloads.length > 0
 }
 
 /** Reports a name that is a template that was not rendered, or text that is meant to break out of the output. */
-function checkName({ namespace, name, label }: ReadObject, report: Report): boolean {
+function checkName({ namespace, name, label }: ClusterObject, report: Report): boolean {
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {
     report.error(
@@ -172,7 +170,7 @@ function checkName({ namespace, name, label }: ReadObject, report: Report): bool
   return isValid
 }
 
-function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
+function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
   return object.workloads.flatMap(({ template }) => {
     const problems: string[] = []
     const pod = parsePod(template, problems)
@@ -181,7 +179,10 @@ function readWorkload(object: ReadObject, report: Report): WorkloadObject[] {
   })
 }
 
-async function readConfigMap(object: ReadObject, report: Report): Promise<IdentitiesConfigMap[]> {
+async function readConfigMap(
+  object: ClusterObject,
+  report: Report,
+): Promise<IdentitiesConfigMap[]> {
   if (typeof object.identities !== 'string') return []
   const { entries, problems } = await parseIdentities(object.identities, IDENTITY_DEFAULTS)
   for (const problem of problems) {

@@ -9,11 +9,11 @@ import { quoteForShell } from '../shell.ts'
 
 export type IdentityKind = 'managed-identity' | 'application'
 
-/** The facts of an identity that is not in the manifests. */
+/** An identity, as a list of Azure or else the manifests know it. */
 export interface KnownIdentity {
   readonly clientId: string
   readonly kind: IdentityKind
-  /** The resource id of a managed identity. */
+  /** The resource id of a managed identity, if it is known. */
   readonly id?: ManagedIdentityId | undefined
 }
 

@@ -14,9 +14,9 @@ import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {
+  type ClusterObject,
   type ClusterObjects,
   formatObject,
-  type ServiceAccountObject,
   type WorkloadObject,
 } from './cluster-objects.ts'
 import type { Report } from './finding.ts'
@@ -73,7 +73,7 @@ export function findNeeds(objects: ClusterObjects, options: TrustOptions, report
 
 /** Returns the need of an annotated ServiceAccount. Its workloads may not be in the input. */
 function findAccountNeeds(
-  account: ServiceAccountObject,
+  account: ClusterObject,
   ofWorkloads: readonly Need[],
   { options, report, bound }: Context,
 ): Need[] {
@@ -244,9 +244,7 @@ function findEntryIdentity(
   return { clientId, kind: id && 'managed-identity', id, token }
 }
 
-function readClientId({
-  annotations,
-}: Pick<ServiceAccountObject, 'annotations'>): string | undefined {
+function readClientId({ annotations }: ClusterObject): string | undefined {
   return annotations[CLIENT_ID]?.trim().toLowerCase()
 }
 

@@ -36,11 +36,7 @@ export interface PlannedCredential extends NeededCredential {
   readonly existing?: ExistingCredential
 }
 
-export interface PlannedIdentity {
-  readonly clientId: string
-  readonly kind: IdentityKind
-  /** The resource id of a managed identity, if it is known. */
-  readonly id?: ManagedIdentityId | undefined
+export interface PlannedIdentity extends KnownIdentity {
   /** The credentials, in the order in which they are to be written. */
   readonly credentials: readonly PlannedCredential[]
   /** Existing credentials of the same issuer that nothing in the input needs. */
@@ -88,14 +84,12 @@ export function createTrustPlan(
   return { issuer: options.issuer, identities }
 }
 
-type Identity = Pick<PlannedIdentity, 'clientId' | 'kind' | 'id'>
-
 function describeIdentity(
   clientId: string,
   needs: readonly Need[],
   known: readonly KnownIdentity[],
   report: Report,
-): Identity {
+): KnownIdentity {
   const listed = known.find((each) => each.clientId === clientId)
   const id = listed?.id ?? needs.find((need) => need.id !== undefined)?.id
   const kind = listed?.kind ?? needs.find((need) => need.kind !== undefined)?.kind
@@ -111,13 +105,13 @@ function describeIdentity(
 
 /** Reports a resource id that has another client id in Azure's list, or else in another object. */
 function checkResourceId(
-  { clientId, id }: Identity,
+  { clientId, id }: KnownIdentity,
   known: readonly KnownIdentity[],
-  named: readonly Identity[],
+  named: readonly KnownIdentity[],
   report: Report,
 ): boolean {
   if (id === undefined) return true
-  const hasId = (each: Identity) => each.id !== undefined && isSameIdentity(each.id, id)
+  const hasId = (each: KnownIdentity) => each.id !== undefined && isSameIdentity(each.id, id)
   const listed = known.find(hasId)
   const other = (listed === undefined ? named.filter(hasId) : [listed]).find(
     (each) => each.clientId !== clientId,
@@ -185,7 +179,7 @@ function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] 
 }
 
 function planIdentity(
-  identity: Identity,
+  identity: KnownIdentity,
   merged: readonly NeededCredential[],
   existing: readonly ExistingCredential[] | undefined,
   issuer: string,
