@@ -9,7 +9,7 @@ import {
   parseYamlDocument,
   readData,
 } from './documents.ts'
-import { applyEdits, DocumentEditor, type Key } from './edit-document.ts'
+import { applyEdits, DocumentEditor } from './edit-document.ts'
 import {
   editObject,
   type InjectionOptions,
@@ -89,7 +89,7 @@ interface DocumentResult {
 
 /** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
 function editDocument(source: SourceDocument, operation: Operation): DocumentResult {
-  const { text, data, located, document, file, firstLine } = source
+  const { text, located, document, file, firstLine } = source
   const leave = ({ place, message }: DocumentProblem) => {
     return { text, objects: [], pods: [], problems: [`${file}:${place}: ${message}`] }
   }
@@ -99,12 +99,13 @@ function editDocument(source: SourceDocument, operation: Operation): DocumentRes
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   const edited = applyEdits(text, edits)
-  const changed = changes.reduce(
-    (value, { path, pod }) => replaceAt(value, path, pod),
-    structuredClone(data),
-  )
+  // The editor has read the document. From here on, it is what the edited text has to be.
+  for (const { path, pod } of changes) document.setIn(path, pod)
   // A safeguard against wrong edits.
-  if (edits.length > 0 && !isDeepStrictEqual(readData(parseYamlDocument(edited)).data, changed)) {
+  if (
+    edits.length > 0 &&
+    !isDeepStrictEqual(readData(parseYamlDocument(edited)), readData(document))
+  ) {
     const message = 'it cannot be edited safely. Fix: write it in plain block style without aliases'
     return leave({ place: String(firstLine), message })
   }
@@ -119,13 +120,4 @@ function editDocument(source: SourceDocument, operation: Operation): DocumentRes
     pods: changes.map(({ pod }) => pod),
     problems: template === undefined ? problems : leave(template).problems,
   }
-}
-
-function replaceAt(root: unknown, path: readonly Key[], value: unknown): unknown {
-  const [key, ...rest] = path
-  if (key === undefined) return value
-  if (typeof root === 'object' && root !== null) {
-    Reflect.set(root, key, replaceAt(Reflect.get(root, key), rest, value))
-  }
-  return root
 }
