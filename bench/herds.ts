@@ -9,7 +9,6 @@ const CALLERS = 200
 const RESOURCES = 8
 const ENTRA_MS = 100
 const ANY_RESOURCE = {
-  name: 'any',
   appId: '00000000-0000-4000-8000-000000000000',
   identifiers: ['*'],
   tokenVersion: 1 as const,

@@ -36,9 +36,7 @@ export async function startNode(namespaces: readonly string[]) {
     directory: {
       applications: namespaces.map((namespace) => ({
         clientId: clientIds.get(namespace) ?? '',
-        federatedCredentials: [
-          { name: namespace, subject: `system:serviceaccount:${namespace}:orders` },
-        ],
+        federatedCredentials: [{ subject: `system:serviceaccount:${namespace}:orders` }],
       })),
     },
   })

@@ -362,7 +362,7 @@ tenants: [{id: $TENANT, name: Contoso}]
 applications:
   - clientId: $CLIENT
     tenantId: $TENANT
-    federatedCredentials: [{name: orders, issuer: "$CLUSTER_ISSUER", subject: "system:serviceaccount:shop:orders"}]
+    federatedCredentials: [{issuer: "$CLUSTER_ISSUER", subject: "system:serviceaccount:shop:orders"}]
 tls: {certFile: "$CLUSTER_TLS_CERT", keyFile: "$CLUSTER_TLS_KEY"}
 issuers:
   - {issuer: "$CLUSTER_ISSUER", caFile: $CLUSTER_CA, discoveryUrl: "$CLUSTER_API/.well-known/openid-configuration", jwksUrl: "$CLUSTER_API/openid/v1/jwks"}

@@ -158,7 +158,7 @@ describe('wrong usage', () => {
     colour: red
     tenantId: contoso
 resources:
-  - { name: Shop, appId: shop }
+  - { appId: shop }
 faults: 3
 `
     const hosts = ['', 'a b', 'https://a', 'a:80'].flatMap((host) => ['--host', host])
@@ -174,7 +174,7 @@ faults: 3
       ),
       'config.yaml:2:15: applications[0].clientId: Invalid GUID',
       ': applications[0]: Unrecognized key: "colour"',
-      'config.yaml:6:26: resources[0].appId: Invalid GUID',
+      'config.yaml:6:14: resources[0].appId: Invalid GUID',
       'config.yaml:7:9: faults: Invalid input: expected array, received number',
     ]) {
       expect(err).toContain(problem)

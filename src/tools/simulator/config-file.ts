@@ -9,20 +9,16 @@ import { readNamedFile } from '../../lib/named-file.ts'
 import type { IssuedCertificate } from '../../lib/x509.ts'
 import { formatIssue } from './format-issue.ts'
 import { DirectorySchema } from './entra/directory.ts'
-import type { IssuerRoute } from './entra/issuer-keys.ts'
+import { type IssuerRoute, IssuerRouteSchema } from './entra/issuer-keys.ts'
 import { FaultsSchema } from './faults/faults.ts'
 import { ProjectedTokenSchema } from './issuer/issuer.ts'
 import type { SimulatorOptions } from './simulator.ts'
 
 /** An issuer outside the simulator, such as the API server of a test cluster. */
-const ExternalIssuer = z.strictObject({
+const ExternalIssuer = IssuerRouteSchema.extend({
   issuer: z.url(),
   /** PEM of its CA. Default: Node's own roots. */
   caFile: z.string().optional(),
-  /** Sent as bearer token; read again for each request. */
-  bearerTokenFile: z.string().optional(),
-  discoveryUrl: z.url().optional(),
-  jwksUrl: z.url().optional(),
 })
 
 /** The certificate of Entra ID and its key, both PEM. */

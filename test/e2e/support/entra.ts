@@ -58,8 +58,7 @@ export async function connectToEntra(): Promise<Entra> {
         applications: applications.map(({ clientId, serviceAccounts }) => ({
           clientId,
           tenantId: TENANT_ID,
-          federatedCredentials: serviceAccounts.map((name, index) => ({
-            name: `cluster-${index}`,
+          federatedCredentials: serviceAccounts.map((name) => ({
             issuer,
             subject: `system:serviceaccount:${name}`,
           })),

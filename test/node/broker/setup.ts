@@ -28,7 +28,6 @@ export async function createCluster(): Promise<Cluster> {
         {
           ...ORDERS,
           federatedCredentials: ACCOUNTS.map((account) => ({
-            name: account,
             subject: `system:serviceaccount:shop:${account}`,
           })),
         },

@@ -7,10 +7,6 @@ const Guid = z.guid().toLowerCase()
 
 /** Entra ID also accepts wrong values here; they fail at the exchange. */
 const FederatedCredential = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/u, 'must have 3 to 120 letters, digits, - and _')
-    .default('kubernetes'),
   /** Default: the simulator's. */
   issuer: z.string().min(1).max(600).optional(),
   subject: z.string().min(1).max(600),
@@ -38,7 +34,6 @@ const Tenant = z.strictObject({
 })
 
 const Resource = z.strictObject({
-  name: z.string(),
   appId: Guid,
   /** Application id URIs, without `/.default`. `*` stands for any text; a trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),

@@ -10,15 +10,18 @@ export interface IssuerKeys {
   readonly find: ReturnType<typeof createLocalJWKSet>
 }
 
-/** Where and how to fetch the documents of an issuer. */
-export interface IssuerRoute {
-  readonly dispatcher: Dispatcher
+/** Where and how to fetch the documents of an issuer, as a configuration file says it. */
+export const IssuerRouteSchema = z.strictObject({
   /** File of the bearer token for an API server that requires one. It is read before each request. */
-  readonly bearerTokenFile?: string | undefined
+  bearerTokenFile: z.string().optional(),
   /** Default: the well-known path under the issuer. */
-  readonly discoveryUrl?: string | undefined
+  discoveryUrl: z.url().optional(),
   /** Default: the `jwks_uri` of the discovery document. */
-  readonly jwksUrl?: string | undefined
+  jwksUrl: z.url().optional(),
+})
+
+export interface IssuerRoute extends z.infer<typeof IssuerRouteSchema> {
+  readonly dispatcher: Dispatcher
 }
 
 const TIMEOUT_MS = 5_000

@@ -45,14 +45,12 @@ const PUBLIC_CLOUD: readonly (readonly [name: string, appId: string, ...identifi
 
 /** Resources of the public cloud, and one custom API with version 2 tokens. */
 export const KNOWN_RESOURCES = [
-  ...PUBLIC_CLOUD.map(([name, appId, ...identifiers]) => ({
-    name,
+  ...PUBLIC_CLOUD.map(([, appId, ...identifiers]) => ({
     appId,
     identifiers,
     tokenVersion: 1 as const,
   })),
   {
-    name: 'Orders API',
     appId: '77777777-7777-4777-8777-777777777777',
     identifiers: ['api://orders-api'],
     tokenVersion: 2 as const,

@@ -7,7 +7,6 @@ import { startSimulator, exchange, NOW } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const ANY_RESOURCE = {
-  name: 'any',
   appId: '00000000-0000-4000-8000-000000000000',
   identifiers: ['*'],
   tokenVersion: 1 as const,

@@ -74,7 +74,7 @@ describe('a change of the directory', () => {
     expect(formatFailure(await exchange(simulator))).toBe('401 invalid_client 700213')
     const { application, credential } = findOrders(simulator)
     const subject = 'system:serviceaccount:shop:orders-v2'
-    application.federatedCredentials.push({ ...credential, name: 'second', subject })
+    application.federatedCredentials.push({ ...credential, subject })
     expect((await exchange(simulator)).status).toBe(200)
   })
 })
