@@ -1,37 +1,61 @@
-/** The problems of a sidecar: why its state is not ready. */
+/** The state of a sidecar, and its problems: why it is not ready. */
+import type { Config } from '../config/config.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { scrub } from '../../lib/scrub.ts'
 import { explainAadsts } from '../aadsts.ts'
 import { createExpiredError } from '../exchange/assertion.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
-import type { IdentityDirectory } from '../identities.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
+import type { SeenClient } from './clients.ts'
 import { describeFailure, describeResource, formatInstant } from './describe.ts'
 import type { ReadinessState } from './readiness.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-interface ProblemSources {
-  readonly readiness: Pick<ReadinessState, 'ready' | 'reasons'>
-  readonly entries: readonly CacheEntry[]
-  readonly assertions: ReadonlyMap<string, AssertionState>
-  readonly config: { readonly directory: Pick<IdentityDirectory, 'identities'> }
+/** What the status and the metrics are read from. */
+export interface SidecarState {
   readonly clock: Clock
-  /** How far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
-  readonly skewMs: number | undefined
+  /** Returns the configuration in force: a reload can replace it. */
+  readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
+  /** Returns why the last reading of the configuration failed; undefined: it succeeded. */
+  readonly reloadProblem: () => string | undefined
+  readonly readiness: () => ReadinessState
+  readonly entries: () => readonly CacheEntry[]
+  readonly assertions: () => ReadonlyMap<string, AssertionState>
+  readonly clients: () => readonly SeenClient[]
+  /** Returns how far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
+  readonly skewMs: () => number | undefined
 }
 
 type Problem = StatusDocument['problems'][number]
 
+/** Returns the state as the schema defines it. */
+export function findState(
+  state: SidecarState,
+  problems: readonly Problem[] = findProblems(state),
+): StatusDocument['state'] {
+  if (!state.readiness().ready) return 'starting'
+  if (problems.length === 0) return 'ready'
+  // A resource that Entra ID refuses says nothing about the tokens for others.
+  const areRefusals = problems.every(({ failure }) => failure?.code === 'resource_refused')
+  const isDegraded = areRefusals || state.entries().some(({ token }) => token !== undefined)
+  return isDegraded ? 'degraded' : 'failing'
+}
+
 /** Returns the problems, the most urgent first. */
-export function findProblems(sources: ProblemSources): Problem[] {
-  const { readiness, entries, assertions, config, clock } = sources
+export function findProblems(state: SidecarState): Problem[] {
+  const { clock } = state
+  const entries = state.entries()
   const byFile = new Map(
-    [...assertions].map(([file, state]) => [file, findAssertionProblem(file, state, sources)]),
+    [...state.assertions()].map(([file, assertion]) => [
+      file,
+      findAssertionProblem(file, assertion, entries, state),
+    ]),
   )
-  if (!readiness.ready) {
-    return readiness.reasons.map(({ summary, file = '' }) => byFile.get(file) ?? { summary })
+  const { ready, reasons } = state.readiness()
+  if (!ready) {
+    return reasons.map(({ summary, file = '' }) => byFile.get(file) ?? { summary })
   }
   const hasToken = entries.some(({ token }) => token !== undefined)
   // The remaining entries fail because of a projected token.
@@ -41,7 +65,7 @@ export function findProblems(sources: ProblemSources): Problem[] {
   )
   return [
     ...[...byFile.values()].flatMap((problem) => problem ?? []),
-    ...(config.directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
+    ...(state.config().directory.identities.length === 0 && !hasToken ? [NO_IDENTITY] : []),
     ...findTokenProblems(unexplained, clock),
   ].toSorted((a, b) => createSortKey(a).localeCompare(createSortKey(b)))
 }
@@ -70,11 +94,11 @@ const NO_IDENTITY: Problem = {
 /** Returns the problem of a projected token that cannot be used, with the tokens that fail for this reason. */
 function findAssertionProblem(
   file: string,
-  state: AssertionState,
-  sources: ProblemSources,
+  assertion: AssertionState,
+  entries: readonly CacheEntry[],
+  { clock, skewMs }: Pick<SidecarState, 'clock' | 'skewMs'>,
 ): Problem | undefined {
-  const { entries, clock } = sources
-  const found = findAssertionFailure(file, state, sources)
+  const found = findAssertionFailure(file, assertion, clock, skewMs())
   if (found === undefined) return undefined
   const { error, since } = found
   const concerned = entries.filter(({ request: { identity } }) => identity.tokenFile === file)
@@ -104,7 +128,8 @@ function findAssertionProblem(
 function findAssertionFailure(
   file: string,
   state: AssertionState,
-  { clock, skewMs = 0 }: Pick<ProblemSources, 'clock' | 'skewMs'>,
+  clock: Clock,
+  skewMs = 0,
 ): { readonly error: BrokerError; readonly since: number } | undefined {
   if (!state.ok) return state
   const expiredForMs = clock.wall() - skewMs - state.assertion.expiresAt

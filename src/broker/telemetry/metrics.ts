@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
+import type { SidecarState } from './find-problems.ts'
 import {
   Counter,
   createRegistry,
@@ -13,19 +14,19 @@ import {
   type Registry,
 } from './prometheus.ts'
 import { registerReplies } from './replies.ts'
-import { describeState, type StateSources } from './state-metrics.ts'
+import { describeState } from './state-metrics.ts'
 
 const EXCHANGE_BUCKETS = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10]
 
 /** The outcomes of a request to Entra ID. Of the projected token, it can only find that it has expired. */
 const ATTEMPT_CODES = ['ok', 'assertion_expired', ...listCodes('exchange')]
 
-/** Creates the metrics in a new registry. */
-export function createMetrics(sources: StateSources) {
+/** Creates the metrics in a new registry. `droppedLines`: log lines dropped since the start, by event. */
+export function createMetrics(state: SidecarState, droppedLines: ReadonlyMap<string, number>) {
   const registry = createRegistry()
   const replies = registerReplies([registry])
   const exchanges = registerExchanges([registry])
-  registerCollected(registry, describeState(sources))
+  registerCollected(registry, describeState(state, droppedLines))
   registerBuildInfo(registry, 'wimds_build_info')
   return { registry, replies, ...exchanges, scrape: () => registry.metrics() }
 }

@@ -1,51 +1,38 @@
 /** The metrics of what other parts know: clients, tokens, projected tokens, readiness and the log. */
-import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { type Clock, toWallTime, toWallTimes } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
+import type { SidecarState } from './find-problems.ts'
 import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
-
-export interface StateSources {
-  readonly clock: Clock
-  /** Returns the identities in force: a reload can replace them. */
-  readonly directory: () => IdentityDirectory
-  readonly clients: () => readonly SeenClient[]
-  /** Returns how far the wall clock is ahead of Entra's, in milliseconds; undefined before the first exchange. */
-  readonly skewMs: () => number | undefined
-  readonly isReady: () => boolean
-  /** Returns whether the last reading of the configuration succeeded. */
-  readonly isReloaded: () => boolean
-  readonly entries: () => readonly CacheEntry[]
-  readonly assertions: () => ReadonlyMap<string, AssertionState>
-  /** Log lines dropped since the start, by event. */
-  readonly droppedLines: ReadonlyMap<string, number>
-}
 
 /** The events that callers or Entra ID can repeat without limit. */
 export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
-export function describeState(sources: StateSources): CollectedMetric[] {
+export function describeState(
+  state: SidecarState,
+  droppedLines: ReadonlyMap<string, number>,
+): CollectedMetric[] {
   return [
     {
       name: 'wimds_config_last_reload_successful',
       type: 'gauge',
       help: 'Whether the last reading of the configuration succeeded.',
-      collect: () => Number(sources.isReloaded()),
+      collect: () => Number(state.reloadProblem() === undefined),
     },
-    ...describeClients(sources),
-    ...describeTokens(sources),
-    ...describeAssertions(sources),
+    ...describeClients(state),
+    ...describeTokens(state),
+    ...describeAssertions(state),
     {
       name: 'wimds_clock_skew_seconds',
       type: 'gauge',
       help: 'How far the local clock is ahead of Entra ID’s; absent before the first exchange.',
       collect: () => {
-        const ms = sources.skewMs()
+        const ms = state.skewMs()
         return ms === undefined ? undefined : ms / 1000
       },
     },
@@ -53,9 +40,9 @@ export function describeState(sources: StateSources): CollectedMetric[] {
       name: 'wimds_ready',
       type: 'gauge',
       help: 'Whether /readyz answers 200.',
-      collect: () => Number(sources.isReady()),
+      collect: () => Number(state.readiness().ready),
     },
-    describeDroppedLines(sources.droppedLines, REPEATING_EVENTS),
+    describeDroppedLines(droppedLines, REPEATING_EVENTS),
   ]
 }
 
@@ -74,7 +61,7 @@ export function describeDroppedLines(
   }
 }
 
-function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
+function describeClients({ clients, clock }: SidecarState): CollectedMetric[] {
   const labelNames = ['client', 'version']
   const sampleEach = (read: (client: SeenClient) => number) =>
     clients().map((client) => ({
@@ -99,7 +86,7 @@ function describeClients({ clients, clock }: StateSources): CollectedMetric[] {
   ]
 }
 
-function describeTokens({ entries, directory, clock }: StateSources): CollectedMetric[] {
+function describeTokens({ entries, config, clock }: SidecarState): CollectedMetric[] {
   const failing = () => entries().filter(({ failure }) => failure !== undefined)
   return [
     {
@@ -108,7 +95,7 @@ function describeTokens({ entries, directory, clock }: StateSources): CollectedM
       help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
       labelNames: ['identity'],
       collect: () => {
-        const labelsOf = createLabels(directory())
+        const labelsOf = createLabels(config().directory)
         const failures = new Map<string, number>()
         for (const { request, failure } of entries()) {
           const { identity } = labelsOf(request)
@@ -128,14 +115,14 @@ function describeTokens({ entries, directory, clock }: StateSources): CollectedM
       type: 'gauge',
       help: 'When a cached token expires, in Unix time. Resources that the configuration does not name share the value other: the earliest of their expiries.',
       labelNames: ['identity', 'resource'],
-      collect: () => findExpiries(entries(), directory(), clock),
+      collect: () => findExpiries(entries(), config().directory, clock),
     },
     {
       name: 'wimds_failing_token_expiry_timestamp_seconds',
       type: 'gauge',
       help: 'When a cached token whose refresh fails expires, in Unix time; absent while no refresh fails.',
       labelNames: ['identity', 'resource'],
-      collect: () => findExpiries(failing(), directory(), clock),
+      collect: () => findExpiries(failing(), config().directory, clock),
     },
   ]
 }
@@ -158,7 +145,7 @@ function findExpiries(
   return [...earliest.values()]
 }
 
-function describeAssertions({ assertions }: StateSources): CollectedMetric[] {
+function describeAssertions({ assertions }: SidecarState): CollectedMetric[] {
   return [
     {
       name: 'wimds_assertion_readable',

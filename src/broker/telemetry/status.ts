@@ -1,6 +1,5 @@
 /** The status document: everything that people can see of a sidecar at one moment, without a secret. */
 import { hostname } from 'node:os'
-import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../exchange/clock-skew.ts'
 import type { IdentityDirectory } from '../identities.ts'
@@ -10,8 +9,7 @@ import type { CacheEntry } from '../tokens/cache-entry.ts'
 import { VERSION } from '../../lib/version.ts'
 import type { SeenClient } from './clients.ts'
 import { describeClaims, describeFailure, describeResource, formatInstant } from './describe.ts'
-import type { ReadinessState } from './readiness.ts'
-import { findProblems } from './find-problems.ts'
+import { findProblems, findState, type SidecarState } from './find-problems.ts'
 import type { StatusDocument } from './status-schema.ts'
 
 /** One or more events of the same kind. */
@@ -25,69 +23,54 @@ export interface Past<T> {
 export type PastExchange = Omit<StatusDocument['exchanges'][number], 'at' | 'count'>
 export type FailedRequest = Omit<StatusDocument['failedRequests'][number], 'lastAt' | 'count'>
 
-interface StatusSources {
+interface StatusSources extends Pick<StatusDocument, 'logLevel' | 'settings'> {
+  readonly state: SidecarState
   /** On the monotonic clock. */
   readonly startedAt: number
-  readonly clock: Clock
-  readonly config: Pick<Config, 'directory' | 'warnings' | 'isInPod'>
-  readonly readiness: ReadinessState
-  readonly entries: readonly CacheEntry[]
-  readonly assertions: ReadonlyMap<string, AssertionState>
-  readonly exchanges: readonly Past<PastExchange>[]
-  readonly failedRequests: readonly Past<FailedRequest>[]
-  readonly clients: readonly SeenClient[]
-  readonly skewMs: number | undefined
-  readonly logLevel: StatusDocument['logLevel']
-  readonly settings: StatusDocument['settings']
+  /** The latest first. */
+  readonly exchanges: Iterable<Past<PastExchange>>
+  readonly failedRequests: Iterable<Past<FailedRequest>>
 }
 
 /** Creates the document of `/status.json`. Texts from callers and other servers are scrubbed. */
 export function createStatusDocument(sources: StatusSources): StatusDocument {
-  const { startedAt, clock, config, entries, assertions, skewMs } = sources
-  const problems = findProblems(sources)
+  const { state, startedAt } = sources
+  const { clock } = state
+  const config = state.config()
+  const assertions = state.assertions()
+  const skewMs = state.skewMs()
+  const problems = findProblems(state)
   return {
     schemaVersion: 1,
     generatedAt: new Date(clock.wall()).toISOString(),
     workload: { ...describeWorkload(assertions), inPod: config.isInPod },
     build: { version: VERSION, node: process.version },
     startedAt: formatInstant(startedAt, clock),
-    state: findState(sources, problems),
+    state: findState(state, problems),
     problems,
     logLevel: sources.logLevel,
     clockSkewSeconds: skewMs === undefined ? undefined : Math.round(skewMs / 100) / 10,
     identities: describeIdentities(config.directory),
     allowsUnlistedClientIds: config.directory.unlisted !== undefined,
     assertions: [...assertions].map(describeAssertion),
-    tokens: entries.map((entry) => describeToken(entry, clock)),
-    exchanges: sources.exchanges.map(({ latest, at, count }) => ({
+    tokens: state.entries().map((entry) => describeToken(entry, clock)),
+    exchanges: [...sources.exchanges].map(({ latest, at, count }) => ({
       at: formatInstant(at, clock),
       count,
       ...latest,
     })),
-    failedRequests: sources.failedRequests.map(({ latest, at, count }) => ({
+    failedRequests: [...sources.failedRequests].map(({ latest, at, count }) => ({
       lastAt: formatInstant(at, clock),
       count,
       ...latest,
     })),
-    clients: sources.clients.map((client) => describeClient(client, clock)),
+    clients: state.clients().map((client) => describeClient(client, clock)),
     settings: sources.settings,
     warnings: [
-      ...config.warnings.map(scrub),
+      ...[...config.warnings, state.reloadProblem() ?? []].flat().map(scrub),
       ...(isSkewed(skewMs) ? [`${describeSkew(skewMs)}. Fix: ${SKEW_FIX}`] : []),
     ],
   }
-}
-
-/** Returns the state as the schema defines it. */
-export function findState(
-  { readiness, entries }: Pick<StatusSources, 'readiness' | 'entries'>,
-  problems: StatusDocument['problems'],
-): StatusDocument['state'] {
-  if (!readiness.ready) return 'starting'
-  if (problems.length === 0) return 'ready'
-  // A resource that Entra ID refuses says nothing about the tokens for others.
-  const areRefusals = problems.every(({ failure }) => failure?.code === 'resource_refused')
-  return areRefusals || entries.some(({ token }) => token !== undefined) ? 'degraded' : 'failing'
 }
 
 /** The page shows the names in a command, so nothing else than a name in Kubernetes matches. */

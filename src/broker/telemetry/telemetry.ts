@@ -1,10 +1,10 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
+import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
-import type { CacheEntry } from '../tokens/cache-entry.ts'
 import {
   describeClaims,
   describeFailure,
@@ -12,69 +12,52 @@ import {
   describeResource,
   errorFields,
 } from './describe.ts'
-import { findProblems } from './find-problems.ts'
+import { findState, type SidecarState } from './find-problems.ts'
 import type { Logger, ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createReplies } from './replies.ts'
-import {
-  createStatusDocument,
-  type FailedRequest,
-  findState,
-  type Past,
-  type PastExchange,
-} from './status.ts'
+import { createStatusDocument, type FailedRequest, type Past, type PastExchange } from './status.ts'
 import type { StatusDocument } from './status-schema.ts'
 
-interface TelemetrySources extends Pick<Config, 'readyAfterPrefetch'> {
-  readonly config: () => Pick<Config, 'directory' | 'warnings' | 'isInPod'>
+interface TelemetrySources
+  extends
+    Pick<Config, 'readyAfterPrefetch'>,
+    Pick<SidecarState, 'clock' | 'config' | 'entries' | 'assertions'> {
   readonly log: ProcessLog
   /** Log each token that a client library gets for the first time. */
   readonly auditsTokens?: boolean
-  readonly clock: Clock
-  readonly entries: () => readonly CacheEntry[]
-  readonly assertions: () => ReadonlyMap<string, AssertionState>
 }
 
 export type Telemetry = ReturnType<typeof createTelemetry>
 
 export function createTelemetry(sources: TelemetrySources) {
-  const { config, log, auditsTokens = false, clock, entries, assertions } = sources
+  const { clock, config, entries, assertions, log, auditsTokens = false } = sources
   const startedAt = clock.monotonic()
-  const exchanges = createHistory<PastExchange>(20, clock.monotonic)
-  const failedRequests = createHistory<FailedRequest>(100, clock.monotonic)
+  const exchanges: History<PastExchange> = new LRUCache({ max: 20 })
+  const failedRequests: History<FailedRequest> = new LRUCache({ max: 100 })
   let reloadProblem: string | undefined
   const readiness = createReadiness({ ...sources, onReady: () => log.info('ready') })
   const { onSkew, skewMs } = createSkewMonitor(clock, (message) =>
     log.warn('clock_skew', { message }),
   )
-  const metrics = createMetrics({
-    ...sources,
-    directory: () => config().directory,
-    skewMs,
+  const state: SidecarState = {
+    clock,
+    config,
+    reloadProblem: () => reloadProblem,
+    readiness: readiness.check,
+    entries,
+    assertions,
     clients: () => replies.clients(),
-    isReady: () => readiness.check().ready,
-    isReloaded: () => reloadProblem === undefined,
-    droppedLines: log.dropped,
-  })
+    skewMs,
+  }
+  const metrics = createMetrics(state, log.dropped)
   const replies = createReplies({
     metrics: metrics.replies,
     log,
     auditsTokens,
     now: clock.monotonic,
-    onRejected: failedRequests.add,
-  })
-
-  const describeState = () => ({
-    clock,
-    config: {
-      ...config(),
-      warnings: [...config().warnings, ...(reloadProblem ? [reloadProblem] : [])],
-    },
-    readiness: readiness.check(),
-    entries: entries(),
-    assertions: assertions(),
-    skewMs: skewMs(),
+    onRejected: (kind, request) => addToHistory(failedRequests, kind, request, clock),
   })
 
   return {
@@ -86,17 +69,16 @@ export function createTelemetry(sources: TelemetrySources) {
       const { request, outcome } = event
       const { identity, scope } = request
       const failure = outcome.ok ? undefined : describeFailure(outcome.error)
-      exchanges.add(JSON.stringify([identity.clientId, scope, failure?.code]), {
-        identity: identity.name,
-        resource: describeResource(scope),
-        durationMs: Math.round(event.durationMs),
-        failure,
-      })
+      const kind = JSON.stringify([identity.clientId, scope, failure?.code])
+      const resource = describeResource(scope)
+      const durationMs = Math.round(event.durationMs)
+      const past = { identity: identity.name, resource, durationMs, failure }
+      addToHistory(exchanges, kind, past, clock)
       logExchange(log, event, clock)
     },
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
-    onAssertion: (file: string, state: AssertionState) => {
-      logAssertion(log, file, state)
+    onAssertion: (file: string, assertion: AssertionState) => {
+      logAssertion(log, file, assertion)
       readiness.check()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
@@ -108,18 +90,14 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
-    state: () => {
-      const now = describeState()
-      return findState(now, findProblems(now))
-    },
+    state: () => findState(state),
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({
-        ...describeState(),
+        state,
         startedAt,
-        exchanges: exchanges.all(),
-        failedRequests: failedRequests.all(),
-        clients: replies.clients(),
+        exchanges: exchanges.values(),
+        failedRequests: failedRequests.values(),
         logLevel: log.level,
         settings,
       }),
@@ -158,19 +136,10 @@ function logAssertion(log: Logger, file: string, state: AssertionState): void {
   else log.warn('assertion_failed', { file, ...errorFields(state.error) })
 }
 
-/** Creates a history, which keeps the latest event of each of the latest kinds. `now` is the monotonic clock. */
-function createHistory<T>(maxKinds: number, now: () => number) {
-  // A Map keeps the order of insertion: the first entry is the oldest.
-  const kinds = new Map<string, Past<T>>()
-  return {
-    add: (kind: string, latest: T) => {
-      const count = (kinds.get(kind)?.count ?? 0) + 1
-      kinds.delete(kind)
-      kinds.set(kind, { latest, at: now(), count })
-      const [oldest] = kinds.keys()
-      if (kinds.size > maxKinds && oldest !== undefined) kinds.delete(oldest)
-    },
-    /** Returns each kind, the latest first. */
-    all: (): readonly Past<T>[] => [...kinds.values()].toReversed(),
-  }
+/** The latest event of each of the latest kinds. Its values are the latest first. */
+type History<T> = LRUCache<string, Past<T>>
+
+function addToHistory<T>(kinds: History<T>, kind: string, latest: T, clock: Clock): void {
+  const count = (kinds.peek(kind)?.count ?? 0) + 1
+  kinds.set(kind, { latest, at: clock.monotonic(), count })
 }

@@ -55,17 +55,17 @@ export function createNodeScrape({ own, brokers }: NodeMetrics) {
 
 /** Returns the metrics that a broker has. Nothing is counted in them: the agent needs their names and labels. */
 function describeMetrics() {
-  const { registry } = createMetrics({
+  const state = {
     clock: systemClock,
-    directory: () => ({ identities: [] }),
-    clients: () => [],
-    skewMs: () => undefined,
-    isReady: () => false,
-    isReloaded: () => true,
+    config: () => ({ directory: { identities: [] }, warnings: [], isInPod: true }),
+    reloadProblem: () => undefined,
+    readiness: () => ({ ready: false, reasons: [] }),
     entries: () => [],
     assertions: () => new Map(),
-    droppedLines: new Map(),
-  })
+    clients: () => [],
+    skewMs: () => undefined,
+  }
+  const { registry } = createMetrics(state, new Map())
   return registry
     .getMetricsAsArray()
     .filter(({ name }) => name.startsWith('wimds_') && name !== BUILD_INFO)
