@@ -22,7 +22,7 @@ import { systemClock } from './tokens/lifetime.ts'
 import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource } from '../lib/resource.ts'
-import { type CacheEntry, createCacheRequest } from './tokens/cache-entry.ts'
+import { createCacheRequest } from './tokens/cache-entry.ts'
 import type { CacheRequest, TokenRequest } from './tokens/token.ts'
 import type { CreateSource } from './exchange-stack.ts'
 
@@ -40,24 +40,10 @@ interface AskedToken extends Pick<TokenRequest, 'scope'> {
   readonly identity: Pick<Identity, 'clientId'>
 }
 
-export interface Broker {
-  /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
-  readonly createPod: (own: Pick<Pod, 'instanceId' | 'findPeerUid'>) => Pod
-  readonly telemetry: Telemetry
-  /** Starts to poll the projected tokens; resolves after the first poll. */
-  readonly watchAssertions: () => Promise<void>
-  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
-  readonly prefetch: () => Promise<void>
-  readonly entries: () => readonly CacheEntry[]
-  /** Returns the identity with which the token may be requested; undefined: the configuration forbids it. */
-  readonly findIdentity: (token: AskedToken) => Identity | undefined
-  /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
-  readonly applyConfig: (next: Config) => void
-  readonly close: () => void
-}
+export type Broker = ReturnType<typeof createBroker>
 
 /** Creates the broker. It reads no projected token and opens no connection yet. */
-export function createBroker(sources: BrokerSources): Broker {
+export function createBroker(sources: BrokerSources) {
   const { config, readAssertion, log } = sources
   // A reload replaces them.
   let current = config
@@ -85,23 +71,28 @@ export function createBroker(sources: BrokerSources): Broker {
     },
   })
 
+  /** Fetches the resources of WIMDS_PREFETCH, and keeps them refreshed. Resolves after one attempt for each. */
   async function prefetch(): Promise<void> {
     await cache.prefetch(listPrefetched(current.directory))
     telemetry.onPrefetched()
   }
 
   return {
-    createPod: (own) => ({
+    /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
+    createPod: (own: Pick<Pod, 'instanceId' | 'findPeerUid'>): Pod => ({
       ...shared,
       ...own,
       tokens: cache.createGet(countWaiting(config.maxConnections)),
     }),
     telemetry,
+    /** Starts to poll the projected tokens; resolves after the first poll. */
     watchAssertions: assertions.poll,
     prefetch,
     entries: () => cache.entries(),
-    findIdentity: (token) => createIdentityFinder(current.directory)(token),
-    applyConfig: (next) => {
+    /** Returns the identity with which the token may be requested; undefined: the configuration forbids it. */
+    findIdentity: (token: AskedToken) => createIdentityFinder(current.directory)(token),
+    /** Replaces the identities. Tokens and failures stay cached if requests may still ask for them. */
+    applyConfig: (next: Config) => {
       current = next
       Object.assign(identities, describeIdentities(next))
       cache.updateIdentities(createIdentityFinder(next.directory))

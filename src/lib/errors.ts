@@ -163,6 +163,7 @@ interface BrokerErrorOptions extends Pick<Problem, 'fix'> {
 
 /** An error with a code of the closed list. `message`, problem and fix, is for operators and contains no secret. */
 export class BrokerError extends Error {
+  override readonly name = 'BrokerError'
   readonly code: ErrorCode
   readonly problem: string
   readonly fix: string | undefined
@@ -176,7 +177,6 @@ export class BrokerError extends Error {
     const given = typeof options === 'string' ? { fix: options } : options
     const { cause, fix, retryAfterMs, entra, isPermanent = ERROR_KINDS[code].permanent } = given
     super(formatProblem({ problem, fix }), cause === undefined ? undefined : { cause })
-    this.name = 'BrokerError'
     this.code = code
     this.problem = problem
     this.fix = fix
@@ -218,6 +218,7 @@ export function toBrokerError(error: unknown): BrokerError {
 
 /** Bad usage or configuration: the command line prints the message and exits with 64 (EX_USAGE). */
 export class ConfigError extends Error {
+  override readonly name: string = 'ConfigError'
   /** The message lists them, one a line. */
   readonly problems: readonly Problem[]
 
@@ -230,15 +231,11 @@ export class ConfigError extends Error {
       .map((each) => (typeof each === 'string' ? { problem: each } : each))
     const lines = all.map(formatProblem)
     super(title === undefined ? lines.join('\n') : [title, ...lines].join('\n  '), options)
-    this.name = 'ConfigError'
     this.problems = all
   }
 }
 
 /** Bad usage: the command line refers to `--help`. */
 export class UsageError extends ConfigError {
-  constructor(problems: readonly (Problem | string)[], options?: ErrorOptions) {
-    super(problems, options)
-    this.name = 'UsageError'
-  }
+  override readonly name = 'UsageError'
 }
