@@ -46,7 +46,7 @@ interface DispatcherOptions {
 /** The dispatcher of a request, and the server that it connects to, which only its errors name. */
 export interface Route {
   readonly dispatcher: Dispatcher
-  readonly findDestination: () => Destination
+  readonly destination: Destination
 }
 
 /** The dispatchers of a configuration. Nothing is connected before a request is sent. */
@@ -67,7 +67,7 @@ export function createExchangeDispatchers({
     ),
     tokenProxy: tokenProxy && {
       dispatcher: createTokenProxyDispatcher(tokenProxy),
-      findDestination: () => withPeer(TOKEN_PROXY, tokenProxy.url),
+      destination: withPeer(TOKEN_PROXY, tokenProxy.url),
     },
   }
 }

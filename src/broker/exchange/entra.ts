@@ -1,18 +1,19 @@
 /** An attempt to exchange a client assertion for an access token: projected token → POST to the token endpoint → access token. */
+import * as z from 'zod/mini'
 import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
+import { Secret } from '../../lib/secret.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import { createIdentityKey } from '../tokens/cache-entry.ts'
-import type { Clock } from '../tokens/lifetime.ts'
+import { type Clock, createLifetime } from '../tokens/lifetime.ts'
 import type { IdentityFailures } from '../tokens/identity-failures.ts'
 import type { AccessToken, Attempt, TokenRequest } from '../tokens/token.ts'
-import { parseToken } from './access-token.ts'
-import { type Assertion, type AssertionReader, usesTokenProxy } from './assertion.ts'
+import { type Assertion, type AssertionReader, decodeClaims, usesTokenProxy } from './assertion.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
 import { parseEntraError, parseTokenProxyError } from './entra-errors.ts'
-import { postAssertion } from './token-endpoint.ts'
-import { ENTRA, withPeer } from './transport-errors.ts'
+import { postAssertion, type TokenEndpointResponse } from './token-endpoint.ts'
+import { type Destination, ENTRA, withPeer } from './transport-errors.ts'
 
 export interface ExchangeOptions extends ExchangeDispatchers {
   readonly readAssertion: AssertionReader
@@ -122,8 +123,8 @@ async function post(
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
-  const findDestination = () => withPeer(ENTRA, `https://${authority.tokenHost}`)
-  const route: Route = proxied ?? { dispatcher, findDestination }
+  const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
+  const route: Route = proxied ?? { dispatcher, destination }
   const startedAt = clock.monotonic()
   const sent = { route, assertion: assertion.secret, signal }
   const response = await postAssertion(request, authority, sent)
@@ -134,7 +135,7 @@ async function post(
     onSkew?.(now - durationMs / 2 - (response.date + 500))
   }
   if (response.status === 200) {
-    return parseToken(response, assertion, { startedAt, clock }, route)
+    return parseToken(response, assertion, startedAt, clock, route.destination)
   }
   const isProxied = proxied !== undefined
   const error =
@@ -144,4 +145,50 @@ async function post(
   throw error.code.startsWith('federated_credential_')
     ? error.with({ problem: `${error.problem} (client id ${clientId})` })
     : error
+}
+
+/** A year: Entra's longest lifetime is 28 hours, and a JavaScript `Date` cannot hold every number. */
+const MAX_LIFETIME_SECONDS = 31_536_000
+
+/** A `refresh_in` that makes no sense counts as absent, since the token itself is good. */
+const TokenBody = z.object({
+  access_token: z.string().check(z.minLength(1)),
+  expires_in: z.coerce.number().check(z.positive(), z.maximum(MAX_LIFETIME_SECONDS)),
+  refresh_in: z.catch(z.optional(z.coerce.number().check(z.positive())), undefined),
+})
+
+/**
+ * Returns the token of a 200, whose lifetime counts from the start of the request on the monotonic clock. Throws
+ * `entra_bad_response` if there is none: MSAL takes that for success (E4).
+ */
+function parseToken(
+  { json }: TokenEndpointResponse,
+  { issuer, subject }: Assertion,
+  startedAt: number,
+  clock: Clock,
+  { name, wrongServerFix }: Destination,
+): AccessToken {
+  const { data } = TokenBody.safeParse(json)
+  if (data === undefined) {
+    const problem = `the request to ${name} got 200 without a usable token`
+    throw new BrokerError('entra_bad_response', problem, wrongServerFix)
+  }
+  const secret = new Secret(data.access_token)
+  const { uti, oid } = readIds(secret)
+  return {
+    secret,
+    lifetime: createLifetime(startedAt, data.expires_in * 1000, clock),
+    ...(data.refresh_in !== undefined && { refreshInMs: data.refresh_in * 1000 }),
+    audit: { uti, oid, issuer, subject },
+  }
+}
+
+const TokenIds = z.object({
+  uti: z.catch(z.optional(z.string().check(z.regex(/^[\w-]{1,64}$/))), undefined),
+  oid: z.catch(z.optional(z.guid()), undefined),
+})
+
+/** Reads the ids of a token in the sign-in logs; empty for a token that is not a JWT. */
+function readIds(secret: Secret): Partial<z.infer<typeof TokenIds>> {
+  return decodeClaims(TokenIds, secret.reveal()) ?? {}
 }

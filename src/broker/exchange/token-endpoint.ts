@@ -105,7 +105,7 @@ function rejectGet(url: string): never {
 export async function postForm(
   url: string,
   { headers, body }: PostedForm,
-  { route: { dispatcher, findDestination }, allowedHost, assertion, signal }: PostOptions,
+  { route: { dispatcher, destination }, allowedHost, assertion, signal }: PostOptions,
 ): Promise<TokenEndpointResponse> {
   const { origin, host, protocol, pathname, search } = new URL(url)
   if (host !== allowedHost || protocol !== 'https:') {
@@ -125,9 +125,9 @@ export async function postForm(
   } as const
   try {
     const response = await dispatcher.request(sent)
-    return await readResponse(response, assertion, findDestination)
+    return await readResponse(response, assertion, destination)
   } catch (error) {
-    throw error instanceof BrokerError ? error : toTransportError(error, findDestination())
+    throw error instanceof BrokerError ? error : toTransportError(error, destination)
   }
 }
 
@@ -135,23 +135,19 @@ export async function postForm(
 async function readResponse(
   { statusCode: status, headers, body }: Dispatcher.ResponseData,
   assertion: Secret,
-  findDestination: () => Destination,
+  { name, wrongServerFix }: Destination,
 ): Promise<TokenEndpointResponse> {
   if (status >= 300 && status < 400) {
     // Destroying a body emits an error, which ends the process if nothing listens.
     body.on('error', () => {}).destroy()
-    const { name, wrongServerFix } = findDestination()
     throw new BrokerError(
       'entra_redirected',
       `the request to ${name} got a redirect (${status}), which would send the assertion to another host and is not followed`,
       wrongServerFix,
     )
   }
-  const createError = () => {
-    const { name, wrongServerFix } = findDestination()
-    const problem = `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`
-    return new BrokerError('entra_bad_response', problem, wrongServerFix)
-  }
+  const tooLong = `the request to ${name} got a response of more than ${MAX_BODY_BYTES} bytes`
+  const createError = () => new BrokerError('entra_bad_response', tooLong, wrongServerFix)
   const received = await readBody(body, MAX_BODY_BYTES, createError)
   const text = status === 200 ? received : assertion.redactIn(received.slice(0, MAX_ERROR_LENGTH))
   const date = parseHttpDate(String(headers['date'] ?? ''))

@@ -197,7 +197,7 @@ async function startTokenProxy(prefix: string) {
 
 const toProxy = (dispatcher: Dispatcher, url = 'https://proxy.test') => ({
   dispatcher,
-  findDestination: () => withPeer(TOKEN_PROXY, url),
+  destination: withPeer(TOKEN_PROXY, url),
 })
 
 /** Makes an exchange at this simulator as the token proxy. */

@@ -12,7 +12,7 @@ test.each(['https://evil.test/token', 'http://login.test/token', 'https://login.
     await using simulator = await createSimulator()
     const form = { headers: {}, body: 'client_assertion=x' }
     const sent = postForm(url, form, {
-      route: { dispatcher: simulator.dispatcher, findDestination: () => ENTRA },
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
       allowedHost: 'login.test',
       assertion: new Secret('x'),
       signal: new AbortController().signal,

@@ -49,7 +49,7 @@ function post(url: string): Promise<unknown> {
     url,
     { headers: {}, body: '' },
     {
-      route: { dispatcher: simulator.dispatcher, findDestination: () => ENTRA },
+      route: { dispatcher: simulator.dispatcher, destination: ENTRA },
       allowedHost: new URL(simulator.authorityHost).host,
       assertion: new Secret('x'),
       signal: new AbortController().signal,
