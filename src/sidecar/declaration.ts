@@ -1,9 +1,7 @@
 /** Declares `wimds serve`. */
-import { Settings, withDefaults } from '../broker/config/settings.ts'
+import { DEFAULTS, Settings } from '../broker/config/settings.ts'
 import type { CommandDeclaration } from '../lib/args.ts'
 import { DOCS_URL } from '../lib/version.ts'
-
-const DEFAULTS = withDefaults({})
 
 export const SERVE = {
   name: 'serve',

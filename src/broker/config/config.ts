@@ -24,7 +24,6 @@ import {
   createConfigError,
   type ParsedSettings,
   parseSettings,
-  withDefaults,
 } from './settings.ts'
 
 /** The checked configuration of a command. Times are in milliseconds. */
@@ -54,7 +53,7 @@ export async function loadConfig(
   env: Environment,
   readText: ReadText = readIdentitiesText,
 ): Promise<Config> {
-  const settings = readSettings(env, findIncompleteSettings(withDefaults(env)))
+  const settings = readSettings(env, findIncompleteSettings(env))
   const problems = findListenProblems(settings)
   const files = await readFiles(settings, readText, problems)
   const isFileInvalid = settings.WIMDS_CONFIG !== undefined && files.identities === undefined

@@ -43,21 +43,15 @@ export function listTokenFiles(
 }
 
 function createIdentity(
-  entry: IdentityEntry,
+  { default: _, ...entry }: IdentityEntry,
   prefetch: readonly string[],
   defaults: ReturnType<typeof selectDefaults>,
 ): Identity {
   return {
-    name: entry.name ?? entry.clientId,
-    clientId: entry.clientId,
-    tenantId: entry.tenantId ?? defaults.tenantId,
-    authorityHost: entry.authorityHost ?? defaults.authorityHost,
-    tokenFile: entry.tokenFile ?? defaults.tokenFile,
-    exchangeVia: entry.exchangeVia ?? defaults.exchangeVia,
-    objectId: entry.objectId,
-    resourceId: entry.resourceId,
+    ...defaults,
+    name: entry.clientId,
+    ...entry,
     resources: entry.resources?.map(normalizeResource),
-    allowedUids: entry.allowedUids,
     prefetch: [...new Set([...(entry.prefetch ?? []), ...prefetch])],
   }
 }

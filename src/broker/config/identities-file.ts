@@ -52,18 +52,18 @@ const list = <T>(item: z.ZodMiniType<T>, minLength = 1) =>
   z.array(item).check(z.minLength(minLength))
 
 const IdentityEntry = z.strictObject({
-  name: z.optional(name),
+  name: z.exactOptional(name),
   clientId: guid,
-  tenantId: z.optional(tenant),
-  objectId: z.optional(guid),
-  resourceId: z.optional(resourceId),
-  authorityHost: z.optional(authorityHost),
-  tokenFile: z.optional(tokenFile),
-  exchangeVia: z.optional(choice('entra', 'token-proxy')),
-  resources: z.optional(list(resource)),
-  allowedUids: z.optional(list(uid)),
-  prefetch: z.optional(list(resource, 0)),
-  default: z.optional(z.boolean()),
+  tenantId: z.exactOptional(tenant),
+  objectId: z.exactOptional(guid),
+  resourceId: z.exactOptional(resourceId),
+  authorityHost: z.exactOptional(authorityHost),
+  tokenFile: z.exactOptional(tokenFile),
+  exchangeVia: z.exactOptional(choice('entra', 'token-proxy')),
+  resources: z.exactOptional(list(resource)),
+  allowedUids: z.exactOptional(list(uid)),
+  prefetch: z.exactOptional(list(resource, 0)),
+  default: z.exactOptional(z.boolean()),
 })
 
 export type IdentityEntry = z.infer<typeof IdentityEntry>

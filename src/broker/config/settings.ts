@@ -88,23 +88,13 @@ export type SettingName = keyof (typeof Settings)['shape']
 export type ParsedSettings = z.infer<typeof Settings>
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Raw values by name, with defaults; variables that are no settings are among them. */
-export type RawSettings = Readonly<Record<string, string>>
-
-/** Returns the environment with defaults filled in; an empty variable counts as unset. */
-export function withDefaults(env: Environment): RawSettings {
-  const set = Object.entries(env).filter((entry): entry is [string, string] => Boolean(entry[1]))
-  return { ...DEFAULTS, ...Object.fromEntries(set) }
-}
-
 /** Matches the names of secret settings, so that a new one is hidden by its name. */
 const SECRET_NAME = /HEADER|SECRET|PASSWORD|CREDENTIAL|_KEY$|_DATA$/i
 
 /** Returns every setting that has a value, for the status page and `wimds doctor`, in the order of the schema, without credentials. */
 export function describeSettings(env: Environment) {
-  const values = withDefaults(env)
   return Object.keys(Settings.shape).flatMap((name) => {
-    const value = values[name]
+    const value = env[name] || DEFAULTS[name]
     if (value === undefined) return []
     const shown = SECRET_NAME.test(name) ? REDACTED : scrubSetting(value).slice(0, 500)
     const source: 'environment' | 'default' = env[name] ? 'environment' : 'default'
@@ -112,9 +102,13 @@ export function describeSettings(env: Environment) {
   })
 }
 
-/** Parses each setting by itself: no settings if there are problems. What they require of each other is checked by `loadConfig`. */
+/**
+ * Parses each setting by itself: no settings if there are problems. An empty variable counts as unset. What the settings require
+ * of each other is checked by `loadConfig`.
+ */
 export function parseSettings(env: Environment) {
-  const { data: settings, error } = Settings.safeParse(withDefaults(env))
+  const set = Object.entries(env).filter(([, value]) => Boolean(value))
+  const { data: settings, error } = Settings.safeParse(Object.fromEntries(set))
   const problems = (error?.issues ?? []).map(({ path, message }): Problem => ({
     setting: path.join('.'),
     problem: message,
@@ -123,13 +117,13 @@ export function parseSettings(env: Environment) {
 }
 
 /** Returns a problem for each setting that is missing for another one, or contradicts it. */
-export function findIncompleteSettings(raw: RawSettings): Problem[] {
-  const has = (name: SettingName) => raw[name] !== undefined
+export function findIncompleteSettings(env: Environment): Problem[] {
+  const has = (name: SettingName) => Boolean(env[name])
   const problems: Problem[] = []
   const requireSetting = (setting: SettingName, reason: string) => {
     if (!has(setting)) problems.push({ setting, problem: `is missing; ${reason}` })
   }
-  const isUnlistedAllowed = raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
+  const isUnlistedAllowed = env['WIMDS_UNLISTED_CLIENT_IDS'] === 'allow'
   // An identities file may name a tenant and a token file for each of its identities.
   if (!has('WIMDS_CONFIG') || isUnlistedAllowed) {
     requireSetting('AZURE_TENANT_ID', 'set it to the tenant that holds the identity')
@@ -138,7 +132,7 @@ export function findIncompleteSettings(raw: RawSettings): Problem[] {
       'set it to the path of the projected service-account token',
     )
   }
-  if (!has('WIMDS_CONFIG') && raw['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
+  if (!has('WIMDS_CONFIG') && env['WIMDS_UNLISTED_CLIENT_IDS'] === 'deny') {
     requireSetting('AZURE_CLIENT_ID', 'WIMDS_UNLISTED_CLIENT_IDS denies all other client ids')
   }
   for (const name of TOKEN_PROXY_DETAILS) {
