@@ -1,5 +1,5 @@
 /** Keeps what admission plugins of the API server set in an injected pod between two calls of the webhook. */
-import { allContainers, type Container, isInjected, type Pod } from '../../kubernetes/pod.ts'
+import { type Container, isInjected, type Pod } from '../../kubernetes/pod.ts'
 import { formatResources } from './resources.ts'
 
 /**
@@ -9,10 +9,12 @@ import { formatResources } from './resources.ts'
  * earlier injection can set no more than that.
  */
 export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
-  const earlier = new Map(allContainers(before).map((container) => [container.name, container]))
+  const { initContainers: earlier } = before.spec
 
   function keep(container: Container): Container {
-    const old = isInjected(container) ? earlier.get(container.name) : undefined
+    const old = isInjected(container)
+      ? earlier?.find(({ name }) => name === container.name)
+      : undefined
     if (old === undefined) return container
     const { resources } = container
     return {
@@ -27,14 +29,9 @@ export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
     }
   }
 
-  const { containers, initContainers } = injected.spec
   return {
     ...injected,
-    spec: {
-      ...injected.spec,
-      containers: containers.map(keep),
-      ...(initContainers && { initContainers: initContainers.map(keep) }),
-    },
+    spec: { ...injected.spec, initContainers: injected.spec.initContainers?.map(keep) },
   }
 }
 

@@ -1,6 +1,5 @@
-/** Checks whether a pod can be injected: rejections, each with its fix, warnings, and the message of the webhook. */
+/** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { isGuid } from '../../lib/grammars.ts'
-import { firstItems, toLine } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
@@ -22,7 +21,7 @@ import {
 import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
 import { findPassThroughProblems } from './pass-through.ts'
 import type { Plan } from './injection-plan.ts'
-import { findValueProblem, type InjectionSettings } from './injection-settings.ts'
+import { findValueProblem } from './injection-settings.ts'
 import { findResourceProblems } from './resources.ts'
 
 interface Findings {
@@ -32,35 +31,12 @@ interface Findings {
   readonly warnings: readonly string[]
 }
 
-/** Pods of such a namespace may belong to a team that does not know of wimds. */
-const BY_NAMESPACE =
-  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
-
-/** The most reasons in one message: a pod can have one for each of thousands of containers. */
-export const MAX_REASONS = 10
-const MAX_REASON_LENGTH = 500
-
-/** Returns the message with which the webhook rejects a pod: one line, of limited length. */
-export function formatRejection(
-  reasons: readonly string[],
-  { injectByDefault }: Pick<InjectionSettings, 'injectByDefault'>,
-): string {
-  const cause = injectByDefault ? BY_NAMESPACE : ''
-  return `wimds cannot be injected${cause}: ${firstItems(reasons, MAX_REASONS).map(truncateReason).join('; ')}`
-}
-
-/** Returns a reason as one line of limited length. Reasons repeat names and annotations, which can be any text of any length. */
-export function truncateReason(text: string): string {
-  const line = toLine(text)
-  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
-}
-
 /** Checks a pod without an earlier injection, and the plan for it. */
 export function checkPod(pod: Pod, plan: Plan): Findings {
   const { settings, hasPassThrough } = plan
-  const isNode = plan.settings.mode === 'node'
-  const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
   const { mode, port } = settings
+  const isNode = mode === 'node'
+  const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
   const hasIdentityHeader = plan.identityHeader !== undefined
   const endpoint = { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
   const endpoints = apps.flatMap((app) => findEndpointProblems(app, endpoint))

@@ -2,10 +2,10 @@
 import * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/object-names.ts'
+import { firstItems, toLine } from '../../lib/printable.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { type AccountResult, TENANT_ID } from '../../kubernetes/service-account.ts'
 import { inject, type Injection } from '../injector/inject.ts'
-import { formatRejection, MAX_REASONS, truncateReason } from '../injector/rejections.ts'
 import { findText, getServiceAccountName } from '../../kubernetes/pod.ts'
 import type { InjectionSettings } from '../injector/injection-settings.ts'
 import { MalformedReview, Overloaded, type ReadReview } from './review-queue.ts'
@@ -149,6 +149,29 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
       warnings: warnings.map((text) => `wimds: ${truncateReason(text)}`),
     }),
   }
+}
+
+/** Pods of such a namespace may belong to a team that does not know of wimds. */
+const BY_NAMESPACE =
+  ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
+
+/** The most reasons in one message: a pod can have one for each of thousands of containers. */
+const MAX_REASONS = 10
+const MAX_REASON_LENGTH = 500
+
+/** Returns the message with which a pod is rejected: one line, of limited length. */
+function formatRejection(
+  reasons: readonly string[],
+  { injectByDefault }: InjectionSettings,
+): string {
+  const cause = injectByDefault ? BY_NAMESPACE : ''
+  return `wimds cannot be injected${cause}: ${firstItems(reasons, MAX_REASONS).map(truncateReason).join('; ')}`
+}
+
+/** Returns a reason as one line of limited length. Reasons repeat names and annotations, which can be any text of any length. */
+function truncateReason(text: string): string {
+  const line = toLine(text)
+  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
 }
 
 function deny(code: number, message: string): object {

@@ -155,8 +155,7 @@ function parseAllowedModes(
   mode: RoutingMode,
   problems: string[],
 ): readonly RoutingMode[] {
-  const names = flags.value('allowed-modes')?.split(',')
-  if (names === undefined) return ROUTING_MODES
+  const names: readonly string[] = flags.value('allowed-modes')?.split(',') ?? ROUTING_MODES
   const modes = ROUTING_MODES.filter((each) => names.includes(each))
   if (!modes.includes(mode)) {
     problems.push(`--mode is ${mode}, which --allowed-modes does not contain`)

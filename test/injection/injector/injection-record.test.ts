@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/injection/injector/inject.ts'
 import { uninject } from '../../../src/injection/injector/injection-record.ts'
-import type { InjectionSettings } from '../../../src/injection/injector/injection-settings.ts'
 import {
   containerOf,
   injected,
@@ -136,15 +135,6 @@ describe('a sidecar without a record of this version', () => {
     expect(uninject(old)).toEqual({ kind: 'rejected', reasons: [problem] })
   })
 })
-
-test.each<[string, Partial<InjectionSettings>, Partial<InjectionSettings>]>([])(
-  'with %s by the settings it is injected like a new pod',
-  (_, before, now) => {
-    expect(unordered(injected(injected(pod(), before), now))).toEqual(
-      unordered(injected(pod(), now)),
-    )
-  },
-)
 
 test('without an annotation it keeps its mode whatever the settings say, with a warning', () => {
   const once = injected(pod(), { mode: 'nft' })
