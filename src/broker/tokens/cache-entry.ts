@@ -156,7 +156,7 @@ export class Entry {
   }
 }
 
-/** The entries by key, the least recently used first. */
+/** The entries by key. */
 export class EntryStore {
   readonly #entries = new Map<string, Entry>()
   readonly #maxEntries: number
@@ -170,14 +170,9 @@ export class EntryStore {
     this.#random = random
   }
 
-  /** Returns the entry of a request, and counts as a use of it. A new one is not in the store until it is added. */
-  use(request: CacheRequest): Entry {
-    const { key } = request
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return new Entry(request, this.#clock, this.#random)
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    return entry
+  /** Returns the entry of a request. A new one is not in the store until it is added. */
+  find(request: CacheRequest): Entry {
+    return this.#entries.get(request.key) ?? new Entry(request, this.#clock, this.#random)
   }
 
   peek(key: string): Entry | undefined {
@@ -191,12 +186,16 @@ export class EntryStore {
     this.evict()
   }
 
-  /** Removes the least recently used entries above the limit. */
+  /**
+   * Removes the least recently used entries above the limit. They are found by the time of their last use: an order that each
+   * use changes would cost every cached reply memory that V8 keeps.
+   */
   evict(): void {
     if (this.#entries.size <= this.#maxEntries) return
     const others = this.all().filter(({ isPrefetched }) => !isPrefetched)
     const surplus = Math.max(0, others.length - this.#maxEntries)
-    for (const entry of others.slice(0, surplus)) this.remove(entry)
+    const byLastUse = others.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
+    for (const entry of byLastUse.slice(0, surplus)) this.remove(entry)
   }
 
   /** Removes an entry, and stops its timer. */

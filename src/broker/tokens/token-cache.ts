@@ -75,7 +75,7 @@ export class TokenCache {
     createSignal: (() => AbortSignal) | undefined,
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
-    const entry = this.#store.use(request)
+    const entry = this.#store.find(request)
     const now = this.#clock.monotonic()
     entry.lastUsedAt = now
     const { token } = entry
@@ -179,7 +179,7 @@ export class TokenCache {
     const wanted = new Map(requests.map((request) => [request.key, request]))
     const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
     const entries = [...wanted.values()].map((request) => {
-      const entry = this.#store.use(request)
+      const entry = this.#store.find(request)
       entry.request = { identity: request.identity, scope: request.scope }
       entry.isPrefetched = true
       this.#store.add(entry)

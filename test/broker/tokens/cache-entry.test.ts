@@ -10,7 +10,7 @@ useFakeTime()
 /** Returns a store with a key that has been requested and has failed. */
 function setUpFailure() {
   const store = new EntryStore(10, systemClock, () => 0.5)
-  const entry = store.use(VAULT)
+  const entry = store.find(VAULT)
   entry.lastUsedAt = systemClock.monotonic()
   store.add(entry)
   entry.fail(new BrokerError('resource_refused', 'refused', 'name another resource'))

@@ -33,6 +33,7 @@ describe('a caller that asks for 1000 resources', () => {
     const { cache, get } = setUpLimited()
     await ask(get, VAULT)
     for (const index of range(COUNT)) {
+      await vi.advanceTimersByTimeAsync(1)
       await ask(get, other(index))
       if (index % 50 === 0) await ask(get, VAULT)
     }
