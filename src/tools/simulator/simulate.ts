@@ -35,7 +35,7 @@ export const SIMULATE = {
     host: {
       value: 'NAME',
       isRepeatable: true,
-      help: 'DNS name or address for the certificate; the first name is also the host in the URL',
+      help: 'DNS name or address for the certificate; the first is also the host in the URL',
     },
   },
   notes: `While it runs, these endpoints of Entra ID's origin control and observe it:

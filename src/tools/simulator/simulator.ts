@@ -1,6 +1,5 @@
 /** Starts the simulated cluster issuer and Entra ID, connected to each other. */
 import { writeFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
@@ -30,7 +29,7 @@ export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> 
   readonly projectedToken?: ProjectedTokenClaims
   /** The address of Entra ID. */
   readonly listen?: Listen | undefined
-  /** DNS names and addresses of Entra ID. The first name is used in its URL. */
+  /** DNS names and addresses of Entra ID. The first is used in its URL. */
   readonly names?: readonly string[]
   /** Certificate of Entra ID. Default: one issued by the simulator's own CA. */
   readonly tls?: IssuedCertificate | undefined
@@ -137,9 +136,10 @@ async function openOrigins(origins: Origins, { listen, names = [], tls }: Simula
   const own = await authority.issue({
     names: [...new Set([...names, 'localhost', '127.0.0.1', '::1'])],
   })
-  const publicName = names.find((name) => isIP(name) === 0)
   const issuer = await origins.open({ tls: own })
-  const entra = await origins.open({ ...listen, tls: tls ?? own, publicName }).catch(failToListen)
+  const entra = await origins
+    .open({ ...listen, tls: tls ?? own, publicName: names[0] })
+    .catch(failToListen)
   return { issuer, entra, caPem: authority.caPem }
 }
 
