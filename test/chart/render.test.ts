@@ -448,6 +448,14 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(await checksOf({ ...enabled, 'nodeAgent.uninstallCheck': false })).toEqual([])
     })
 
+    test('lets the check before an uninstall run on no node that is not ready', async () => {
+      const [spec] = await checksOf({
+        ...enabled,
+        'nodeAgent.tolerations': [{ operator: 'Exists' }],
+      })
+      expect(spec).not.toHaveProperty('tolerations')
+    })
+
     test('passes on what the values say of it, by the names of the webhook’s', async () => {
       const affinity = { nodeAffinity: { a: 1 } }
       const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0 } }
