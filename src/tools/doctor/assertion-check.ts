@@ -17,26 +17,20 @@ import { printable } from '../../lib/printable.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, passed } from './findings.ts'
 
-export interface AssertionCheck {
-  readonly finding: Finding
-  /** Undefined: the file has none. */
-  readonly assertion?: Assertion
-}
-
 /** Checks one file, at an instant in epoch milliseconds. The finding has the claims and never the token. */
 export async function checkAssertion(
   file: string,
   config: Pick<Config, 'directory' | 'exchange'>,
   now: number,
-): Promise<AssertionCheck> {
+): Promise<Finding> {
+  const details: string[] = []
   try {
     const assertion = await readAssertion(file)
-    const error = findError(file, assertion, config, now)
-    const details = listClaims(assertion, new Date(assertion.expiresAt).toISOString())
-    const outcome = error === undefined ? passed(...details) : failed(error, ...details)
-    return { finding: createFinding('projected_token', outcome, file), assertion }
+    details.push(...listClaims(assertion, new Date(assertion.expiresAt).toISOString()))
+    requireAccepted(file, assertion, config, now)
+    return createFinding('projected_token', passed(...details), file)
   } catch (error) {
-    return { finding: createFinding('projected_token', failed(toBrokerError(error)), file) }
+    return createFinding('projected_token', failed(toBrokerError(error), ...details), file)
   }
 }
 
@@ -51,18 +45,14 @@ export function listClaims(claims: AssertionClaims, expiresAt: string): string[]
   ]
 }
 
-/** Returns why Entra ID, or the token proxy, will not accept the token; undefined if nothing here shows it. */
-function findError(
+/** Throws why Entra ID, or the token proxy, will not accept the token, if anything here shows it. */
+function requireAccepted(
   file: string,
   assertion: Assertion,
   { directory, exchange }: Pick<Config, 'directory' | 'exchange'>,
   now: number,
-): BrokerError | undefined {
-  try {
-    requireAudience(assertion, file, exchange.audience)
-  } catch (error) {
-    return toBrokerError(error)
-  }
+): void {
+  requireAudience(assertion, file, exchange.audience)
   const { identities, unlisted } = directory
   // Requests may name any client id.
   const unlistedIdentity = unlisted?.('00000000-0000-0000-0000-000000000000') ?? []
@@ -73,15 +63,15 @@ function findError(
       .some((identity) => identity.tokenFile === file && usesTokenProxy(identity, assertion))
   const { issuer, expiresAt } = assertion
   const algorithm = readAlgorithm(assertion)
-  if (!isForProxy && isInternalIssuer(issuer)) return createInternalIssuerError(issuer)
+  if (!isForProxy && isInternalIssuer(issuer)) throw createInternalIssuerError(issuer)
   if (!isForProxy && algorithm !== 'RS256') {
-    return new BrokerError(
+    throw new BrokerError(
       'assertion_refused',
       `the token in ${file} is signed with ${printable(algorithm)}, and Entra ID rejects it (AADSTS5002738)`,
       ALGORITHM_FIX,
     )
   }
-  return expiresAt <= now ? createExpiredError(file, assertion) : undefined
+  if (expiresAt <= now) throw createExpiredError(file, assertion)
 }
 
 /** Returns the signing algorithm in the header of the token; `none` if there is none. */

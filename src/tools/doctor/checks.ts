@@ -6,7 +6,6 @@ import { type Config, loadConfig } from '../../broker/config/config.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
-import { createDirectExchange } from '../direct-exchange.ts'
 import { checkAssertion } from './assertion-check.ts'
 import type { Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
@@ -98,22 +97,17 @@ async function checkSidecarAndRoute(config: Config, mode: SidecarMode | undefine
 async function checkConfig(config: Config, skipExchange: boolean): Promise<Finding[]> {
   const { identities, defaultIdentity } = config.directory
   const now = Date.now()
-  const assertions = new Map(
-    await Promise.all(
-      config.tokenFiles.map(
-        async (file) => [file, await checkAssertion(file, config, now)] as const,
-      ),
-    ),
+  const assertions = await Promise.all(
+    config.tokenFiles.map((file) => checkAssertion(file, config, now)),
   )
-  await using direct = createDirectExchange(config)
   return [
     ...describeIdentities(
       identities.map((identity) => ({ ...identity, isDefault: identity === defaultIdentity })),
     ),
-    ...[...assertions.values()].map(({ finding }) => finding),
+    ...assertions,
     ...(skipExchange
       ? leaveOut(['clock', 'token_exchange'], SKIPPED)
-      : await checkExchanges({ config, direct, assertions })),
+      : await checkExchanges(config, assertions)),
   ]
 }
 

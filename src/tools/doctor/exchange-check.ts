@@ -1,33 +1,32 @@
 /** Attempts the token exchanges, and creates the commands that fix a failed one. */
 import { findCloud } from '../../lib/clouds.ts'
-import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { toBrokerError } from '../../lib/errors.ts'
 import type { Config } from '../../broker/config/config.ts'
 import { usesTokenProxy } from '../../broker/exchange/assertion.ts'
 import { describeSkew, isSkewed, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import type { Identity } from '../../broker/identities.ts'
 import { systemClock, toWallTimes } from '../../broker/tokens/lifetime.ts'
 import { toScope } from '../../lib/resource.ts'
-import type { DirectExchange } from '../direct-exchange.ts'
-import type { AssertionCheck } from './assertion-check.ts'
-import { type Commands, createCredentialCommands } from './credential-commands.ts'
+import { createDirectExchange, type DirectExchange } from '../direct-exchange.ts'
+import { createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, type Outcome, passed } from './findings.ts'
 
-interface ExchangeOptions {
-  readonly config: Config
-  readonly direct: DirectExchange
-  /** The checks of the projected tokens, by their files. */
-  readonly assertions: ReadonlyMap<string, AssertionCheck>
-}
-
-/** Returns the finding of the clock, which is read from the replies, and then the findings of the exchanges. */
-export async function checkExchanges(options: ExchangeOptions): Promise<Finding[]> {
-  const { config, direct } = options
+/**
+ * Returns the finding of the clock, which is read from the replies, and then the findings of the exchanges. `assertions` are
+ * the findings of the projected tokens.
+ */
+export async function checkExchanges(
+  config: Config,
+  assertions: readonly Finding[],
+): Promise<Finding[]> {
+  await using direct = createDirectExchange(config)
   const findings: Finding[] = []
   // One exchange after the other: this is not a load test.
   for (const identity of config.directory.identities) {
+    const token = assertions.find(({ subject }) => subject === identity.tokenFile)
     for (const resource of findResources(identity)) {
-      const outcome = await checkExchange(identity, resource, options)
+      const outcome = await checkExchange(identity, resource, { config, direct, token })
       findings.push(createFinding('token_exchange', outcome, `${identity.name} → ${resource}`))
     }
   }
@@ -51,13 +50,19 @@ export function checkClock(skewMs: number | undefined, machine?: string): Outcom
   })
 }
 
+interface ExchangeOptions {
+  readonly config: Config
+  readonly direct: DirectExchange
+  /** The finding of the projected token. */
+  readonly token: Finding | undefined
+}
+
 async function checkExchange(
   identity: Identity,
   resource: string,
-  { config, direct, assertions }: ExchangeOptions,
+  { config, direct, token }: ExchangeOptions,
 ): Promise<Outcome> {
-  const check = assertions.get(identity.tokenFile)
-  const tokenCode = check?.finding.failure?.code
+  const tokenCode = token?.failure?.code
   const invalidToken = notChecked(`the projected token ${identity.tokenFile} fails (${tokenCode})`)
   // A token that has expired by the local clock is sent: that clock may be the wrong one.
   if (tokenCode !== undefined && tokenCode !== 'assertion_expired') return invalidToken
@@ -71,7 +76,11 @@ async function checkExchange(
     // The local clock is right, so the projected token has expired, and Entra's error says nothing about the identity.
     if (tokenCode !== undefined && isClockRight) return invalidToken
     const error = toBrokerError(thrown)
-    return { ...failed(error), commands: createCommands(error, identity, config, check) }
+    const rejected = error.entra?.assertion
+    const isProxied = config.exchange.tokenProxy && rejected && usesTokenProxy(identity, rejected)
+    // The token proxy has its own credential.
+    const commands = isProxied ? [] : createCredentialCommands(error.code, identity, rejected)
+    return { ...failed(error), commands }
   }
 }
 
@@ -87,19 +96,4 @@ function findResources({ prefetch, resources = [], authorityHost }: Identity): r
   if (prefetch.length > 0) return prefetch
   const { azEnvironment = '' } = findCloud(new URL(authorityHost).hostname) ?? {}
   return [resources[0] ?? RESOURCES[azEnvironment] ?? DEFAULT_RESOURCE]
-}
-
-/**
- * Returns the commands that fix a failed exchange; none for a projected token that fails or goes to the token proxy.
- */
-function createCommands(
-  { code, entra }: BrokerError,
-  identity: Identity,
-  { exchange }: Config,
-  check: AssertionCheck | undefined,
-): Commands {
-  const assertion = check?.finding.status === 'ok' ? check.assertion : undefined
-  if (assertion === undefined) return []
-  if (exchange.tokenProxy !== undefined && usesTokenProxy(identity, assertion)) return []
-  return createCredentialCommands(code, identity, entra?.assertion ?? assertion)
 }
