@@ -4,23 +4,14 @@ import { join } from 'node:path'
 import { errorMessage } from '../lib/describe-error.ts'
 import { ConfigError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
-import { Agent, buildConnector, type Dispatcher } from '../lib/undici.ts'
+import { Agent, buildConnector } from '../lib/undici.ts'
 import { API_ACCESS_DIRECTORY } from './pod.ts'
-
-/** The API server of a cluster, and the credentials for it. */
-export interface ClusterAccess {
-  readonly origin: string
-  /** Reads the token, which the kubelet rotates. */
-  readonly readHeaders: () => Promise<Readonly<Record<string, string>>>
-  /** Keeps connections open, and reads the CA for each new one. */
-  readonly dispatcher: Dispatcher
-}
 
 /**
  * Finds them as a pod has them: in variables of the kubelet and in a volume. KUBERNETES_API_ACCESS names another directory, in
  * a test. Throws a `ConfigError` outside of a pod.
  */
-export function findCluster(env: NodeJS.ProcessEnv): ClusterAccess {
+export function findCluster(env: NodeJS.ProcessEnv) {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   if (!host) {
     throw new ConfigError({
@@ -42,7 +33,9 @@ export function findCluster(env: NodeJS.ProcessEnv): ClusterAccess {
   }
   return {
     origin: `https://${formatUrlHost(host)}:${port}`,
+    /** Reads the token, which the kubelet rotates. */
     readHeaders: async () => ({ Authorization: `Bearer ${(await read('token')).trim()}` }),
+    /** Keeps connections open, and reads the CA for each new one. */
     dispatcher: new Agent({ connect: (options, callback) => void connect(options, callback) }),
   }
 }

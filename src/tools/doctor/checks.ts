@@ -1,10 +1,9 @@
 /** Runs the checks of this machine: everything between its settings and a token. */
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
-import type { SidecarMode } from '../../lib/sidecar-interface.ts'
+import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'
 import { type Config, loadConfig } from '../../broker/config/config.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
-import type { Identity } from '../../broker/identities.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
 import { checkAssertion } from './assertion-check.ts'
 import type { Finding, Sections } from './doctor-report.ts'
@@ -20,6 +19,7 @@ import {
   passed,
   SKIPPED,
 } from './findings.ts'
+import type { ReportedStatus } from './local-requests.ts'
 import { checkRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
 import { checkSidecar } from './sidecar-check.ts'
@@ -27,7 +27,7 @@ import { checkSidecar } from './sidecar-check.ts'
 interface LocalOptions {
   readonly env: Environment
   /** Undefined: WIMDS_MODE. */
-  readonly mode: SidecarMode | undefined
+  readonly mode: RoutingMode | undefined
   readonly skipSidecar: boolean
   readonly skipExchange: boolean
 }
@@ -85,7 +85,7 @@ async function readConfig(env: Environment): Promise<Config> {
   }
 }
 
-async function checkSidecarAndRoute(config: Config, mode: SidecarMode | undefined) {
+async function checkSidecarAndRoute(config: Config, mode: RoutingMode | undefined) {
   const { listen, adminListen, passThrough } = config
   const { instanceId, sidecar, admin } = await checkSidecar(listen, adminListen)
   const hasPassThrough = passThrough.length > 0
@@ -111,12 +111,10 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
   ]
 }
 
-interface IdentityFacts extends Pick<
-  Identity,
-  'name' | 'clientId' | 'tenantId' | 'authorityHost' | 'tokenFile'
-> {
-  readonly isDefault: boolean
-}
+type IdentityFacts = Pick<
+  ReportedStatus['identities'][number],
+  'name' | 'clientId' | 'tenantId' | 'authorityHost' | 'tokenFile' | 'isDefault'
+>
 
 /** Returns a finding for each identity. If none is configured, it is a failure, unless requests name one. */
 export function describeIdentities(

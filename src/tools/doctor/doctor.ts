@@ -9,7 +9,7 @@ import {
 } from '../../lib/args.ts'
 import { type CommandIo, EXIT_NOT_CHECKED } from '../../lib/command.ts'
 import { UsageError } from '../../lib/errors.ts'
-import { ROUTING_MODES, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
+import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
 import { checkHere } from './checks.ts'
@@ -102,7 +102,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
   const target = parseTarget(flags, problems)
   problems.push(...findConflicts(flags))
   if (problems.length > 0) throw new UsageError(problems)
-  const { title, sections } = await runChecks(flags, target, io)
+  const [title, sections] = await runChecks(flags, target, io)
   const report = createReport(sections)
   io.stdout.write(
     isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, title),
@@ -161,27 +161,22 @@ function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefi
   return { ...target, namespace }
 }
 
-interface Checks {
-  readonly title: string
-  readonly sections: Sections
-}
-
-/** Runs the checks of this machine, of a pod, or of a cluster. */
+/** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */
 async function runChecks(
   flags: DoctorFlags,
   target: PodTarget | undefined,
   { env, signal }: CommandIo,
-): Promise<Checks> {
+): Promise<readonly [title: string, Sections]> {
+  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   if (target === undefined && !flags.has('pre') && !flags.has('cluster')) {
     const sections = await checkHere({
       env,
-      mode: SIDECAR_MODES.find((each) => each === flags.value('mode')),
+      mode,
       skipSidecar: flags.has('no-sidecar'),
       skipExchange: flags.has('no-exchange'),
     })
-    return { title: `wimds ${VERSION}`, sections }
+    return [`wimds ${VERSION}`, sections]
   }
-  const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   const namespace = target?.namespace ?? flags.value('namespace')
   const context = flags.value('context')
   const kubectl = createKubectl({ env, signal, context, namespace })
@@ -192,15 +187,15 @@ async function runChecks(
     const forwardPort = createPortForward({ env, signal, context })
     const sections = await checkPod({ kubectl, forwardPort, target, mode, args })
     const place = namespace === undefined ? '' : `${namespace}/`
-    return { title: `Pod ${place}${sections.pod}`, sections }
+    return [`Pod ${place}${sections.pod}`, sections]
   }
   if (flags.has('cluster')) {
     const { checkCluster } = await import('./cluster/cluster-check.ts')
-    return { title: 'The installation of wimds', sections: await checkCluster(kubectl) }
+    return ['The installation of wimds', await checkCluster(kubectl)]
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
   const { exchange: network } = await loadProcessConfig(env)
   const { value } = flags
   const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, value })
-  return { title: `Before an installation of wimds ${VERSION}`, sections }
+  return [`Before an installation of wimds ${VERSION}`, sections]
 }

@@ -1,4 +1,4 @@
-/** Parses a pod of the cluster: the parts of its spec and status that doctor reads. */
+/** Reads pods of a cluster and their events: the parts that doctor needs. */
 import * as z from 'zod/mini'
 import {
   allContainers,
@@ -9,6 +9,7 @@ import {
   Pod,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
+import { catchEnd, CheckEnd } from './findings.ts'
 import { getItems, type Kubectl } from './kubectl.ts'
 import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 
@@ -88,6 +89,18 @@ export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 export async function getPods(kubectl: Kubectl, ...args: readonly string[]): Promise<ClusterPod[]> {
   const items = await getItems(kubectl, z.unknown(), 'pods', ...args)
   return items.flatMap((item) => ClusterPod.safeParse(item).data ?? [])
+}
+
+const Event = z.looseObject({
+  message: z.nullish(z.string()),
+  involvedObject: z.optional(z.looseObject({ name: text })),
+})
+
+/** Returns the events with these fields, the last one at the end; none if the events cannot be read. */
+export async function readEvents(kubectl: Kubectl, fields: string) {
+  const args = ['--sort-by=.lastTimestamp', `--field-selector=${fields}`]
+  const events = await catchEnd(() => getItems(kubectl, Event, 'events', ...args))
+  return events instanceof CheckEnd ? [] : events
 }
 
 /** Runs a command in a container of the pod. */

@@ -2,13 +2,13 @@
 import * as z from 'zod/mini'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import { getLocal, type LocalReply } from './local-requests.ts'
-import type { SidecarMode } from '../../lib/sidecar-interface.ts'
+import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'
 
 interface RouteOptions {
   /** How requests of the app reach the sidecar; undefined: not known. */
-  readonly mode: SidecarMode | undefined
+  readonly mode: RoutingMode | undefined
   /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
   readonly hasPassThrough: boolean
   /** The state of the sidecar's /readyz; undefined if it does not listen. */

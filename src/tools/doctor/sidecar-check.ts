@@ -6,13 +6,6 @@ import type { Address } from '../../broker/config/parsers.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, notNeeded, passed } from './findings.ts'
 
-interface SidecarCheck {
-  readonly sidecar: Finding
-  readonly admin: Finding
-  /** Identifies the process on /readyz; undefined without a sidecar. */
-  readonly instanceId: string | undefined
-}
-
 /** The body of /readyz, of both ports. */
 const Readiness = z.object({
   ready: z.boolean(),
@@ -23,10 +16,7 @@ const Readiness = z.object({
 })
 
 /** Sends `GET /readyz` to each address of WIMDS_LISTEN and of WIMDS_ADMIN_LISTEN. */
-export async function checkSidecar(
-  listen: readonly Address[],
-  adminListen: readonly Address[],
-): Promise<SidecarCheck> {
+export async function checkSidecar(listen: readonly Address[], adminListen: readonly Address[]) {
   const [ports, adminPorts] = await Promise.all([readPorts(listen), readPorts(adminListen)])
   const sidecars = ports.flatMap(({ data }) => data ?? [])
   const broken = ports.find(({ data }) => data?.ready !== true)
@@ -37,6 +27,7 @@ export async function checkSidecar(
         ? createFinding('sidecar', passed('listens and is ready'), listAddresses(ports))
         : createFinding('sidecar', failed(explainPort(broken, reasons)), broken.address),
     admin: checkAdminPorts(adminPorts, sidecars.length > 0),
+    /** Identifies the process on /readyz; undefined without a sidecar. */
     instanceId: sidecars.find(({ instanceId }) => instanceId !== undefined)?.instanceId,
   }
 }

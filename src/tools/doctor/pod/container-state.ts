@@ -4,12 +4,6 @@ import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
 
-interface Reason {
-  /** Completes "the container wimds …". */
-  readonly state: string
-  readonly fix: string
-}
-
 /** Returns `ok` for a running sidecar, and else what the status says and how to fix it. */
 export function checkSidecarContainer(pod: ClusterPod, container: string): Outcome {
   const { state, lastState, restartCount = 0 } = findStatus(pod, container)
@@ -63,7 +57,8 @@ const UNSTARTED: ReadonlySet<string | undefined> = new Set([
   'ContainerCreating',
 ])
 
-function explain(pod: ClusterPod, container: string): Reason {
+/** Returns the state, which completes "the container wimds …", and the fix. */
+function explain(pod: ClusterPod, container: string) {
   const { phase, conditions = [], reason: ofPod, message } = pod.status
   const { state, lastState } = findStatus(pod, container)
   const waiting = state?.waiting

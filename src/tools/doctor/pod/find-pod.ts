@@ -3,8 +3,7 @@ import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
 import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { chooseNewest, ClusterPod, getPods, isReady } from '../pod-object.ts'
-import { readEvents } from './events.ts'
+import { chooseNewest, ClusterPod, getPods, isReady, readEvents } from '../pod-object.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
 /** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */

@@ -24,8 +24,8 @@ import {
   formatPod,
   getPods,
   OF_AGENT,
+  readEvents,
 } from '../pod-object.ts'
-import { readEvents } from './events.ts'
 import type { ForwardPort } from './port-forward.ts'
 import { checkServedPod, readServedStatus, SERVED_CHECKS } from './served-pod-check.ts'
 

@@ -83,13 +83,8 @@ async function readOwn<T>(
   return endUnmade(`${path} of the API server was not read: ${reason}`, ...details)
 }
 
-interface Published {
-  readonly keyIds: readonly string[]
-  readonly details: string[]
-}
-
 /** Reads what the issuer publishes. Ends the check as failed if Entra ID could not use it. */
-async function readPublished(issuer: string, network: Network): Promise<Published> {
+async function readPublished(issuer: string, network: Network) {
   if (isInternalIssuer(issuer)) {
     const problem = describeInternalIssuer(issuer)
     return endAsFailed({ code: 'issuer_unreachable', problem, fix: PUBLIC_ISSUER_FIX })
