@@ -1,37 +1,25 @@
 /** Keeps what admission plugins of the API server set in an injected pod between two calls of the webhook. */
-import { type Container, isInjected, type Pod } from '../../kubernetes/pod.ts'
+import type { Container, Pod } from '../../kubernetes/pod.ts'
 import { formatResources } from './resources.ts'
 
 /**
- * Returns the injected pod with what admission plugins have set in the containers of an earlier call. The plugins run
- * between the two calls and not again, and validate afterwards. Of a container of which LimitRanger has set amounts of
- * resources, those are kept that the injector does not set; AlwaysPullImages sets the pull policy. An author who forges an
- * earlier injection can set no more than that.
+ * Returns the container with what admission plugins have set in it after an earlier call. The plugins run between the two
+ * calls and not again, and validate afterwards. If LimitRanger has set amounts of resources, those are kept that the injector
+ * does not set; AlwaysPullImages sets the pull policy. An author who forges an earlier injection can set no more than that.
  */
-export function keepPluginDefaults(injected: Pod, before: Pod): Pod {
-  const { initContainers: earlier } = before.spec
-
-  function keep(container: Container): Container {
-    const old = isInjected(container)
-      ? earlier?.find(({ name }) => name === container.name)
-      : undefined
-    if (old === undefined) return container
-    const { resources } = container
-    return {
-      ...container,
-      ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
-      ...(hasDefaults(before, old) && {
-        resources: formatResources(
-          { ...old.resources?.requests, ...resources?.requests },
-          { ...old.resources?.limits, ...resources?.limits },
-        ),
-      }),
-    }
-  }
-
+export function keepPluginDefaults(container: Container, before: Pod): Container {
+  const old = before.spec.initContainers?.find(({ name }) => name === container.name)
+  if (old === undefined) return container
+  const { resources } = container
   return {
-    ...injected,
-    spec: { ...injected.spec, initContainers: injected.spec.initContainers?.map(keep) },
+    ...container,
+    ...(old['imagePullPolicy'] === 'Always' && { imagePullPolicy: 'Always' }),
+    ...(hasDefaults(before, old) && {
+      resources: formatResources(
+        { ...old.resources?.requests, ...resources?.requests },
+        { ...old.resources?.limits, ...resources?.limits },
+      ),
+    }),
   }
 }
 

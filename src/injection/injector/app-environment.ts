@@ -189,15 +189,12 @@ function findProblem(
   // SDKs take an empty variable for none, and then ask the metadata address.
   if (present === undefined || (value === '' && endpoint.mode !== 'env')) return undefined
   if (findValues(name, endpoint).includes(normalize(value))) return undefined
-  const values = findValues(name, { ...endpoint, hasIdentityHeader: true })
-  if (values.includes(normalize(value))) {
+  if (findValues(name, { ...endpoint, hasIdentityHeader: true }).includes(normalize(value))) {
     return ', and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret'
   }
-  const addresses = endpoint.listen.map((address) => `http://${address}`)
-  const own = values.filter(
-    (each) =>
-      addresses.some((address) => each.startsWith(address)) && !each.endsWith(TOKEN_PATHS.imds),
-  )
+  const own = (ENDPOINT_PATHS.get(name) ?? [])
+    .filter((path) => path !== TOKEN_PATHS.imds)
+    .flatMap((path) => endpoint.listen.map((address) => `http://${address}${path}`))
   const alternatives = own.length === 0 ? '' : `, set it to ${own.join(' or ')}`
   return `, and SDKs that read it never ask the sidecar. Fix: remove the variable${alternatives}, or list the container in wimds.io/skip-containers`
 }

@@ -89,8 +89,7 @@ export function inject({
       : []),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
-  const added = addInjection(original, plan)
-  const injected = isAdmission && record !== undefined ? keepPluginDefaults(added, pod) : added
+  const injected = addInjection(original, plan, isAdmission ? pod : undefined)
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
   if (patchBytes > MAX_PATCH_BYTES) {
@@ -112,8 +111,8 @@ function findIneffective({ metadata }: Pod): string[] {
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-/** Adds the injection to a pod without an earlier one. */
-function addInjection(pod: Pod, plan: Plan): Pod {
+/** Adds the injection to a pod without an earlier one. `before` is the pod with that, whose defaults of plugins are kept. */
+function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
   const addEnvironment = (container: Container) =>
     plan.settings.skipped.has(container.name)
@@ -125,7 +124,9 @@ function addInjection(pod: Pod, plan: Plan): Pod {
     containers: pod.spec.containers.map(addEnvironment),
     // First, so that the pod's own init containers have the sidecar and the route to it.
     initContainers: [
-      ...createContainers(pod, plan),
+      ...createContainers(pod, plan).map((container) =>
+        before === undefined ? container : keepPluginDefaults(container, before),
+      ),
       ...(pod.spec.initContainers ?? []).map(addEnvironment),
     ],
     ...((pod.spec.volumes || volumes.length > 0) && { volumes }),
