@@ -33,7 +33,7 @@ type Problem = StatusDocument['problems'][number]
 /** Returns the state as the schema defines it. */
 export function findState(
   state: SidecarState,
-  problems: readonly Problem[] = findProblems(state),
+  problems: readonly Problem[],
 ): StatusDocument['state'] {
   if (!state.readiness().ready) return 'starting'
   if (problems.length === 0) return 'ready'

@@ -12,7 +12,7 @@ import {
   describeResource,
   errorFields,
 } from './describe.ts'
-import { findState, type SidecarState } from './find-problems.ts'
+import { findProblems, findState, type SidecarState } from './find-problems.ts'
 import type { Logger, ProcessLog } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
@@ -90,7 +90,11 @@ export function createTelemetry(sources: TelemetrySources) {
     /** Called with the clock skew of each response of Entra ID: milliseconds that the local clock is ahead. */
     onSkew,
     readiness: readiness.check,
-    state: () => findState(state),
+    /** Returns the state and the problems of the status page. */
+    summarize: () => {
+      const problems = findProblems(state)
+      return { state: findState(state, problems), problems }
+    },
     /** Returns the content of the status page, with the settings in force. */
     document: (settings: StatusDocument['settings']) =>
       createStatusDocument({

@@ -52,7 +52,7 @@ export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: So
       type: 'gauge',
       help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
       labelNames: ['state'],
-      collect: async () => toSamples('state', await countPods({ node: '', reconciler, brokers })),
+      collect: async () => toSamples('state', await countPods({ reconciler, brokers })),
     },
     describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error']),
   ])

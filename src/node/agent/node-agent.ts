@@ -78,7 +78,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
       isReady ||= reason === undefined
       return { ready: isReady, reasons: isReady || reason === undefined ? [] : [reason] }
     },
-    loopbackRoutes: createNodeRoutes({ node: nodeName, reconciler, brokers }),
+    loopbackRoutes: createNodeRoutes(nodeName, { reconciler, brokers }),
   }
   const admin = await openPorts(listenForAdmin(adminParts, [adminListen]), {
     io,

@@ -8,7 +8,7 @@ import { formatPod } from '../broker/messages.ts'
 import { createNodeStatus, type NodeParts } from './node-status.ts'
 
 /** Creates the routes. `/status?pod=NAMESPACE/NAME` or `?pod=UID` is the page of one pod, like the page of a sidecar. */
-export function createNodeRoutes(parts: NodeParts): Routes {
+export function createNodeRoutes(node: string, parts: NodeParts): Routes {
   /** Returns the pod that the query names, and its document; sends an error if there is none. */
   async function findServed(query: string, response: ServerResponse) {
     // The newest: its predecessor of the same name may still be served.
@@ -30,7 +30,7 @@ export function createNodeRoutes(parts: NodeParts): Routes {
       const query = findParameter(request, 'pod')
       if (query === undefined) {
         const { renderNodePage } = await import('./node-page.ts')
-        sendPage(request, response, renderNodePage(await createNodeStatus(parts)))
+        sendPage(request, response, renderNodePage(await createNodeStatus(node, parts)))
         return
       }
       const served = await findServed(query, response)
@@ -43,7 +43,7 @@ export function createNodeRoutes(parts: NodeParts): Routes {
       const query = findParameter(request, 'pod')
       const document =
         query === undefined
-          ? await createNodeStatus(parts)
+          ? await createNodeStatus(node, parts)
           : (await findServed(query, response))?.document
       if (document !== undefined) sendJson(response, 200, document)
     },

@@ -35,18 +35,17 @@ export interface NodeStatus {
 }
 
 export interface NodeParts {
-  readonly node: string
   readonly reconciler: Pick<Reconciler, 'pods'>
   readonly brokers: BrokerList
 }
 
 /** Creates the document of `/status.json`. */
-export async function createNodeStatus(parts: NodeParts): Promise<NodeStatus> {
-  const pods = await describePods(parts, 'pods')
+export async function createNodeStatus(node: string, parts: NodeParts): Promise<NodeStatus> {
+  const pods = await describePods(parts)
   return {
     schemaVersion: 1,
     generatedAt: new Date().toISOString(),
-    node: parts.node,
+    node,
     build: { version: VERSION, node: process.version },
     pods: pods.toSorted(compare),
   }
@@ -55,19 +54,16 @@ export async function createNodeStatus(parts: NodeParts): Promise<NodeStatus> {
 /** Returns how many pods there are in each state. */
 export async function countPods(parts: NodeParts): Promise<Map<PodState, number>> {
   const counts = new Map<PodState, number>(STATES.map((state) => [state, 0]))
-  for (const { state } of await describePods(parts, 'states')) {
+  for (const { state } of await describePods(parts)) {
     counts.set(state, (counts.get(state) ?? 0) + 1)
   }
   return counts
 }
 
-async function describePods(
-  { reconciler, brokers }: NodeParts,
-  about: 'pods' | 'states',
-): Promise<PodStatus[]> {
+async function describePods({ reconciler, brokers }: NodeParts): Promise<PodStatus[]> {
   const answers = new Map<string, PodsAnswer[number]>()
   const ask = async (broker: ReturnType<BrokerList['all']>[number]) => {
-    const { data = [] } = PodsAnswer.safeParse(await broker.ask({ about }))
+    const { data = [] } = PodsAnswer.safeParse(await broker.ask({ about: 'pods' }))
     const own = new Set(broker.pods.map(({ pod }) => pod.uid))
     for (const answer of data) if (own.has(answer.uid)) answers.set(answer.uid, answer)
   }

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import type { Registry, Sample } from '../../broker/telemetry/prometheus.ts'
 import { describeDroppedLines, REPEATING_EVENTS } from '../../broker/telemetry/state-metrics.ts'
-import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import {
   type KeysAnswer,
@@ -29,12 +28,7 @@ export async function createAnswer(
   dropped: ReadonlyMap<string, number>,
 ): Promise<object> {
   if (question.about === 'pod') return workloads.find(question.uid)?.document() ?? {}
-  if (question.about === 'pods') {
-    return workloads.all().flatMap((each) => describePods(each, describeState(each)))
-  }
-  if (question.about === 'states') {
-    return workloads.all().flatMap((each) => describePods(each, { state: findState(each) }))
-  }
+  if (question.about === 'pods') return workloads.all().flatMap(describePods)
   if (question.about === 'keys') return workloads.all().flatMap(describeKeys)
   const [first, ...others] = (await Promise.all(workloads.all().map(readGroup))).flat()
   if (first === undefined) return []
@@ -45,8 +39,9 @@ export async function createAnswer(
   return [{ ...first, samples: [...first.samples, ...ofLog] }, ...others]
 }
 
-function describePods({ pods }: Workload, state: Omit<PodsAnswer[number], 'uid'>): PodsAnswer {
-  return pods.map(({ uid }) => ({ uid, ...state }))
+function describePods(workload: Workload): PodsAnswer {
+  const state = describeState(workload)
+  return workload.pods.map(({ uid }) => ({ uid, ...state }))
 }
 
 function describeKeys({ pods, broker }: Workload): KeysAnswer {
@@ -54,22 +49,16 @@ function describeKeys({ pods, broker }: Workload): KeysAnswer {
   return keys.length === 0 ? [] : [{ uids: pods.map(({ uid }) => uid), keys }]
 }
 
-const findState = ({ broker, problem }: Workload) =>
-  broker?.telemetry.state() ?? (problem === undefined ? 'starting' : 'invalid')
-
-function describeState(workload: Workload): Omit<PodsAnswer[number], 'uid'> {
-  const document = workload.document()
-  const { problem } = workload
-  if (document !== undefined) return describeDocument(document)
-  const state = findState(workload)
-  return { state, ...(problem !== undefined && { problem: formatProblem(problem) }) }
-}
-
-function describeDocument({ state, tokens, problems: [first] }: StatusDocument) {
-  const cachedTokens = tokens.filter(({ cached }) => cached !== undefined).length
-  const fix = first?.failure?.fix
-  const problem = first && formatProblem({ problem: first.summary, fix })
-  return { state, cachedTokens, ...(problem !== undefined && { problem }) }
+function describeState({ broker, problem }: Workload): Omit<PodsAnswer[number], 'uid'> {
+  if (broker === undefined) {
+    return problem ? { state: 'invalid', problem: formatProblem(problem) } : { state: 'starting' }
+  }
+  const { state, problems } = broker.telemetry.summarize()
+  const cachedTokens = broker.entries().filter(({ token }) => token !== undefined).length
+  const [first] = problems
+  if (first === undefined) return { state, cachedTokens }
+  const text = formatProblem({ problem: first.summary, fix: first.failure?.fix })
+  return { state, cachedTokens, problem: text }
 }
 
 /** Returns the metrics of a workload, unless it has answered nothing yet. */

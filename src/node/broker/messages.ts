@@ -34,8 +34,6 @@ const Question = z.discriminatedUnion('about', [
   z.object({ about: z.literal('metrics') }),
   z.object({ about: z.literal('keys') }),
   z.object({ about: z.literal('pods') }),
-  /** The state of the pods without problems and tokens, which costs little however many there are. */
-  z.object({ about: z.literal('states') }),
   z.object({ about: z.literal('pod'), uid: z.string() }),
 ])
 
