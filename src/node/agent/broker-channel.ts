@@ -1,7 +1,6 @@
 /** The channel between the agent and a broker. The agent reads no more of it than it allows, whatever the broker sends. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
-import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { createToolEnv } from '../../redirect/run-tool.ts'
 import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
@@ -59,7 +58,7 @@ export class BrokerChannel {
   read(onMessage: OnMessage): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {
       const { data: message } = BrokerMessage.safeParse(parseJson(line))
-      if (message !== undefined) return handle(message, line.length, onMessage)
+      if (message !== undefined) return onMessage(message, line.length)
       // Node's receipt for a socket.
       if (/"cmd":"NODE_HANDLE_/.test(line.slice(0, 64))) return false
       throw new Misuse('it sent a message of no known type')
@@ -88,21 +87,6 @@ export class BrokerChannel {
       })
       child.stdin?.on('error', () => {})
       child.stdin?.end(`${JSON.stringify(text)}\n`)
-    })
-  }
-}
-
-/** Calls the handler. Throws a `Misuse` with the reason if that fails. */
-async function handle(
-  message: BrokerMessage,
-  chars: number,
-  onMessage: OnMessage,
-): Promise<unknown> {
-  try {
-    return await onMessage(message, chars)
-  } catch (error) {
-    throw new Misuse(`its message ${message.type} could not be handled: ${errorMessage(error)}`, {
-      cause: error,
     })
   }
 }

@@ -3,7 +3,16 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import * as z from 'zod/mini'
 import { quote } from '../../broker/config/parsers.ts'
-import { API_ACCESS_DIRECTORY, GATE, getServiceAccountName } from '../../kubernetes/pod.ts'
+import {
+  API_ACCESS_DIRECTORY,
+  findText,
+  GATE,
+  getLiteralValue,
+  getServiceAccountName,
+  Pod,
+  type Volume,
+  type VolumeMount,
+} from '../../kubernetes/pod.ts'
 
 /** A pod of mode `node`. */
 export type RoutedPod = z.infer<typeof RoutedPod>
@@ -32,39 +41,13 @@ export const RoutedPod = z.object({
 /** What names a pod in its events. */
 export type PodName = Pick<RoutedPod, 'uid' | 'namespace' | 'name'>
 
-const Env = z.looseObject({ name: z.string(), value: z.nullish(z.string()) })
-const VolumeMount = z.object({
-  name: z.string(),
-  mountPath: z.string(),
-  subPath: z.nullish(z.string()),
-  subPathExpr: z.nullish(z.string()),
-})
-const Volume = z.object({
-  name: z.string(),
-  projected: z.nullish(z.unknown()),
-  configMap: z.nullish(z.unknown()),
-})
-const Pod = z.object({
+/** The fields that a pod of the API server has and a template may lack. */
+const ApiPod = z.extend(Pod, {
   metadata: z.object({
     uid: z.string(),
     namespace: z.string(),
     name: z.string(),
     deletionTimestamp: z.nullish(z.string()),
-  }),
-  spec: z.object({
-    initContainers: z.nullish(
-      z.array(
-        z.object({
-          name: z.string(),
-          env: z.nullish(z.array(Env)),
-          volumeMounts: z.nullish(z.array(VolumeMount)),
-        }),
-      ),
-    ),
-    volumes: z.nullish(z.array(Volume)),
-    serviceAccountName: z.nullish(z.string()),
-    hostNetwork: z.nullish(z.boolean()),
-    runtimeClassName: z.nullish(z.string()),
   }),
   status: z.object({
     phase: z.nullish(z.string()),
@@ -84,14 +67,17 @@ const MIN_PORT = 1024
  * cannot be changed in a pod that exists.
  */
 export function parseRoutedPod(value: unknown): RoutedPod | undefined {
-  const { data } = Pod.safeParse(value)
+  const { data } = ApiPod.safeParse(value)
   if (data === undefined) return undefined
   const { metadata, spec, status } = data
   const gate = spec.initContainers?.find(({ name }) => name === GATE)
   if (gate === undefined) return undefined
   // Of a variable that is set twice, the kubelet takes the last one.
   const env = Object.fromEntries(
-    (gate.env ?? []).flatMap((entry) => (entry.value == null ? [] : [[entry.name, entry.value]])),
+    (gate.env ?? []).flatMap((entry) => {
+      const text = getLiteralValue(entry)
+      return text ? [[entry.name, text]] : []
+    }),
   )
   const listen = env['WIMDS_LISTEN'] ?? ''
   const port = Number(PORT.exec(listen)?.[1] ?? 0)
@@ -111,7 +97,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
     env: isTooLarge ? {} : env,
     mounts: isTooLarge ? [] : mounts,
     contents: computeDigest(volumes.map(({ path, content }) => [path, content])),
-    runtimeClass: spec.runtimeClassName ?? undefined,
+    runtimeClass: findText(spec['runtimeClassName']),
     problem: isTooLarge
       ? `the variables and mounts of the container ${GATE} have ${bytes} bytes, more than ${MAX_SETTINGS_BYTES}. Fix: shorten its settings, such as WIMDS_PREFETCH`
       : findGateProblem(spec, env, port),
@@ -123,7 +109,7 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
  * by hand may have any value.
  */
 function findGateProblem(
-  { hostNetwork }: z.infer<typeof Pod>['spec'],
+  { hostNetwork }: Pod['spec'],
   env: RoutedPod['env'],
   port: number,
 ): string | undefined {
@@ -145,16 +131,14 @@ function findGateProblem(
  * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume, and
  * not the token for the API server, which the broker has no use for.
  */
-function findVolumes(
-  mounts: readonly z.infer<typeof VolumeMount>[],
-  volumes: readonly z.infer<typeof Volume>[],
-) {
+function findVolumes(mounts: readonly VolumeMount[], volumes: readonly Volume[]) {
   return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {
     const volume = volumes.find((each) => each.name === name)
-    const kind = volume?.projected != null ? 'projected' : volume?.configMap != null && 'configmap'
+    const kind =
+      volume?.projected != null ? 'projected' : volume?.['configMap'] != null && 'configmap'
     if (kind === false || subPath || subPathExpr) return []
     if (posix.normalize(`${mountPath}/`) === `${API_ACCESS_DIRECTORY}/`) return []
-    const content = volume?.projected ?? volume?.configMap
+    const content = volume?.projected ?? volume?.['configMap']
     return [{ path: mountPath, directory: `volumes/kubernetes.io~${kind}/${name}`, content }]
   })
 }

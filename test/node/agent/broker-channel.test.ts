@@ -82,7 +82,7 @@ test('a message that cannot be handled ends the reading, with the reason', async
       throw new Error('no memory')
     },
   )
-  expect(misuse).toBe('its message ready could not be handled: no memory')
+  expect(misuse).toBe('it sent a line that could not be handled: no memory')
 })
 
 test('descriptors that it sends do not reach this process', async () => {
