@@ -1,4 +1,4 @@
-/** Sends requests to servers of this machine. */
+/** Sends requests to servers of this machine, and to those that people name. */
 import { once } from 'node:events'
 import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { readBody } from './read-body.ts'
@@ -8,6 +8,8 @@ export interface GetOptions {
   readonly timeoutMs: number
   readonly headers?: Readonly<Record<string, string>>
   readonly maxBytes?: number
+  /** The function of `node:https` for a server with TLS. */
+  readonly send?: typeof get | undefined
 }
 
 interface GetResponse {
@@ -24,11 +26,11 @@ const MAX_BODY_BYTES = 65_536
  */
 export async function sendGet(
   url: string,
-  { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES }: GetOptions,
+  { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES, send = get }: GetOptions,
 ): Promise<GetResponse> {
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
   // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
-  const request = get(url, { headers, agent: false, signal })
+  const request = send(url, { headers, agent: false, signal })
   // After the response has begun, reading its body reports the error.
   request.on('error', () => {})
   // Without a listener Node destroys an upgraded connection silently.

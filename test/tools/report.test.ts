@@ -115,7 +115,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
       { status: 404, body: { error: 'not_found' } },
       /status\.json: HTTP status 404: \{"error":"not_found"\}\. Fix: give the URL of a sidecar's admin port, by default http:\/\/127\.0\.0\.1:9169/,
     ],
-    [{ status: 302, body: '' }, /cannot connect|redirect/],
+    [{ status: 302, body: '' }, /HTTP status 302/],
     [{ body: { hello: 'simulator' } }, /unexpected format/],
     [{ body: '<html>' }, /unexpected format/],
   ])('explains the answer %j', async (answer, message) => {
@@ -130,7 +130,7 @@ shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
 test('says that a port has no TLS', async () => {
   await using orders = await serving(sidecar('orders'))
   const { err } = await run(['--url', orders.origin.replace('http', 'https')])
-  expect(err).toMatch(/status\.json: has no TLS \(ERR_SSL_\w+\)\. Fix: write http:\/\/$/m)
+  expect(err).toMatch(/status\.json: has no TLS\. Fix: write http:\/\/$/m)
 })
 
 test('asks the broker of a node for the pod of the URL', async () => {
@@ -234,13 +234,6 @@ describe('from a Prometheus', () => {
     expect((await run(['--prometheus', other.origin])).err).toMatch(
       /unexpected format\. Fix: give the URL of a Prometheus/,
     )
-  })
-
-  test('explains a port that no HTTP client of Node connects to', async () => {
-    const { code, err } = await run(['--prometheus', 'http://127.0.0.1:6000'])
-    expect(code).toBe(1)
-    expect(err).toContain('port 6000 is reserved for another protocol')
-    expect(err).toContain('Fix: forward another port of this machine')
   })
 
   test.each(['NaN', '+Inf', '-Inf', '1e300', 'soon'])('ignores a sample %s', async (value) => {

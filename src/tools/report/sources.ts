@@ -1,7 +1,8 @@
 /** The sources of the report: status documents of sidecars, or a Prometheus that scrapes them. */
+import { get } from 'node:https'
 import * as z from 'zod/mini'
-import { errorCode } from '../../lib/describe-error.ts'
-import { readBody } from '../../lib/read-body.ts'
+import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import { sendGet } from '../../lib/send-get.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { formatWorkload, list, StatusSchema } from '../../broker/telemetry/status-schema.ts'
@@ -138,39 +139,26 @@ interface Fixes {
 
 async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): Promise<T> {
   try {
-    const response = await fetch(url, {
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    })
-    const body = await readBody(response.body ?? [], MAX_BYTES, createTooLongError)
-    if (!response.ok) {
-      const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
-      const fix = response.status === 404 ? `. Fix: ${fixes.format}` : ''
-      throw new Error(`HTTP status ${response.status}: ${text}${fix}`)
-    }
-    return schema.parse(JSON.parse(body))
+    const send = url.protocol === 'https:' ? get : undefined
+    const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES }
+    const { status, body } = await sendGet(url.href, { ...limits, send })
+    if (status === 200) return schema.parse(JSON.parse(body))
+    const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
+    const fix = status === 404 ? `. Fix: ${fixes.format}` : ''
+    throw new Error(`HTTP status ${status}: ${text}${fix}`)
   } catch (error) {
-    throw new Error(`${url.origin}${url.pathname}: ${describeFetchError(error, url, fixes)}`, {
+    throw new Error(`${url.origin}${url.pathname}: ${describeGetError(error, fixes)}`, {
       cause: error,
     })
   }
 }
 
-const createTooLongError = () => new Error('the response is too long')
-
-function describeFetchError(error: unknown, { port }: URL, fixes: Fixes): string {
+function describeGetError(error: unknown, fixes: Fixes): string {
   if (error instanceof z.core.$ZodError || error instanceof SyntaxError) {
     return `the response has an unexpected format. Fix: ${fixes.format}`
   }
-  if (!(error instanceof Error)) return 'cannot connect'
-  // The message of fetch() is "fetch failed"; its cause has the reason.
-  const { cause } = error
-  if (!(cause instanceof Error)) return error.message
-  // The Fetch standard blocks some ports.
-  if (cause.message === 'bad port') {
-    return `port ${port} is reserved for another protocol, so Node does not connect to it. Fix: forward another port of this machine to it, and name that`
-  }
-  const code = errorCode(cause) ?? cause.message
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return `has no TLS (${code}). Fix: write http://`
+  const code = errorCode(error)
+  if (code === undefined) return errorMessage(error)
+  if (/wrong version number/.test(errorMessage(error))) return 'has no TLS. Fix: write http://'
   return `cannot connect (${code}). Fix: ${fixes.connect}`
 }
