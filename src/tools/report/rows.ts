@@ -1,5 +1,5 @@
 /** The rows of the report: one for each workload, client library and version. */
-import { findLibrary, supportsWorkloadIdentity } from './client-libraries.ts'
+import { type ClientLibrary, findLibrary, supportsWorkloadIdentity } from './client-libraries.ts'
 
 /** The requests of one client library in one version, as a sidecar or a Prometheus reports them. */
 export interface Sighting {
@@ -14,13 +14,9 @@ export interface Sighting {
 }
 
 /** A sighting with the advice of this version of wimds, whichever version of the sidecar saw the client. */
-export interface ReportRow extends Sighting {
-  readonly title: string
-  /** The first version that supports workload identity without a sidecar; absent: not known. */
-  readonly workloadIdentitySince: string | undefined
+export interface ReportRow extends Sighting, ClientLibrary {
   /** Says whether this version supports workload identity; absent if it is not known. */
   readonly supportsWorkloadIdentity: boolean | undefined
-  readonly advice: string
 }
 
 /** Creates one row for each workload, client and version that was seen: replicas are one workload. */
@@ -43,12 +39,6 @@ export function createRows(sightings: readonly Sighting[]): ReportRow[] {
 
 function addAdvice(sighting: Sighting): ReportRow {
   const library = findLibrary(sighting.client)
-  const { title, workloadIdentitySince, advice } = library
-  return {
-    ...sighting,
-    title,
-    workloadIdentitySince,
-    supportsWorkloadIdentity: supportsWorkloadIdentity(library, sighting.version),
-    advice,
-  }
+  const isSupported = supportsWorkloadIdentity(library, sighting.version)
+  return { ...sighting, ...library, supportsWorkloadIdentity: isSupported }
 }
