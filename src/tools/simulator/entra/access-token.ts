@@ -4,7 +4,7 @@ import type { JWTPayload } from 'jose'
 import type { Resource } from './directory.ts'
 import type { TokenRequest } from './token-request.ts'
 
-export interface Grant extends Pick<TokenRequest, 'tenant' | 'application' | 'isCaeCapable'> {
+export interface Grant extends Pick<TokenRequest, 'tenant' | 'application'> {
   readonly resource: Resource
   /** The requested resource identifier, without `/.default`; a trailing slash is kept. */
   readonly identifier: string
@@ -31,7 +31,7 @@ export const formatV2Issuer = (origin: string, tenantId: string): string =>
 
 /** Creates the claims of an app-only access token. The resource determines their version. */
 export function createAccessTokenClaims(grant: Grant): JWTPayload {
-  const { tenant, application, resource, identifier, origin, lifetime, isCaeCapable } = grant
+  const { tenant, application, resource, identifier, origin, lifetime } = grant
   const isV2 = resource.tokenVersion === 2
   const now = Math.floor(grant.now / 1000)
   const issuer = isV2 ? formatV2Issuer(origin, tenant.id) : formatV1Issuer(tenant.id)
@@ -51,21 +51,17 @@ export function createAccessTokenClaims(grant: Grant): JWTPayload {
     sub: objectId,
     tid: tenant.id,
     uti: randomBytes(16).toString('base64url'),
-    xms_cc: isCaeCapable ? ['cp1'] : undefined,
     xms_mirid: application.resourceId,
     ver: isV2 ? '2.0' : '1.0',
   }
 }
 
 /**
- * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity and
- * for an application whose client can handle claims challenges; for others a random 60 to 90 minutes.
+ * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity; a random
+ * 60 to 90 minutes for an application.
  */
-export function selectLifetime({
-  application,
-  isCaeCapable,
-}: Pick<Grant, 'application' | 'isCaeCapable'>): Lifetime {
-  return application.kind === 'managed-identity' || isCaeCapable
+export function selectLifetime({ application }: Pick<Grant, 'application'>): Lifetime {
+  return application.kind === 'managed-identity'
     ? { expiresInSeconds: 86_399, refreshInSeconds: 43_199 }
     : { expiresInSeconds: 3_599 + randomInt(1_801) }
 }

@@ -16,8 +16,6 @@ export interface TokenRequest {
   readonly assertion: string
   /** The scope as it was sent. */
   readonly scope: string
-  /** True when the client announces that it supports continuous access evaluation. */
-  readonly isCaeCapable: boolean
 }
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -70,7 +68,6 @@ export function parseTokenRequest(
     application: requireApplication(directory, tenant, clientId),
     assertion: requireAssertion(form, clientId),
     scope,
-    isCaeCapable: /"cp1"/iu.test(form.get('claims') ?? ''),
   }
 }
 

@@ -103,13 +103,6 @@ describe('an access token', () => {
 })
 
 describe('a token response', () => {
-  test('for an application whose client handles claims challenges lasts a day, with refresh_in', async () => {
-    await using simulator = await startSimulator()
-    const claims = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
-    const { body } = await exchange(simulator, { form: { claims } })
-    expect(body).toMatchObject({ expires_in: 86_399, ext_expires_in: 86_399, refresh_in: 43_199 })
-  })
-
   test('of the v2 endpoint has numbers and the members that Entra ID sends', async () => {
     await using simulator = await startSimulator()
     const { body, headers } = await exchange(simulator)
