@@ -1,22 +1,16 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
-import {
-  createSchema,
-  flag,
-  integer,
-  matching,
-  paths,
-  proxyUrl,
-  resources as listOfResources,
-} from '../../broker/config/parsers.ts'
+import { createSchema, flag, integer, matching } from '../../broker/config/parsers.ts'
+import { type SettingName, Settings } from '../../broker/config/settings.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_NODE_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
-import type { Pod } from '../../kubernetes/pod.ts'
+import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
 import {
   configMapName,
   type InjectionSettings,
+  type ObjectKey,
   objectKey,
   SHARED_SETTINGS,
 } from './injection-settings.ts'
@@ -29,13 +23,21 @@ const AZWI_PREFIX = 'azure.workload.identity/'
 
 const port = integer({ min: 1024, max: 65_535 })
 
-/** Creates the schema of a text that is valid for another schema, and stays text. */
-function textOf(schema: z.ZodMiniType) {
-  return createSchema((text) => {
-    const problem = schema.safeParse(text).error?.issues[0]
+/** Creates the schema of the value of a setting, as the variable of the sidecar. */
+function variable(name: SettingName) {
+  return createSchema((value): EnvVar => {
+    const problem = Settings.shape[name].safeParse(value).error?.issues[0]
     if (problem !== undefined) throw new Error(problem.message)
-    return text
+    return { name, value }
   })
+}
+
+/** Creates the schema of the key of a Secret that has the value of a setting, as the variable of the sidecar. */
+function secretVariable(name: SettingName, defaultKey: string) {
+  const toVariable = (secret: ObjectKey): EnvVar => {
+    return { name, valueFrom: { secretKeyRef: { name: secret.name, key: secret.key } } }
+  }
+  return z.pipe(objectKey('Secret', defaultKey), z.transform(toVariable))
 }
 
 /** A URL without a user. The error does not repeat it, since it may contain a password. */
@@ -46,6 +48,16 @@ const withoutUser = createSchema((url) => {
   )
 })
 
+/** The annotations that are variables of the sidecar. */
+const VARIABLES = {
+  prefetch: variable('WIMDS_PREFETCH'),
+  'pass-through': variable('WIMDS_PASS_THROUGH'),
+  'identity-header-secret': secretVariable('WIMDS_IDENTITY_HEADER', 'identity-header'),
+  'https-proxy': z.pipe(withoutUser, variable('HTTPS_PROXY')),
+  'https-proxy-secret': secretVariable('HTTPS_PROXY', 'https-proxy'),
+  'no-proxy': z.pipe(matching(/./s, 'a comma-separated list of hosts'), variable('NO_PROXY')),
+}
+
 /** The annotations of wimds by their names after the prefix, with the schemas of their values. */
 const ANNOTATIONS = {
   inject: flag,
@@ -54,12 +66,7 @@ const ANNOTATIONS = {
   port,
   'admin-port': port,
   'config-map': configMapName,
-  prefetch: textOf(listOfResources),
-  'pass-through': textOf(paths),
-  'identity-header-secret': objectKey('Secret', 'identity-header'),
-  'https-proxy': z.pipe(withoutUser, textOf(proxyUrl)),
-  'https-proxy-secret': objectKey('Secret', 'https-proxy'),
-  'no-proxy': matching(/./s, 'a comma-separated list of hosts'),
+  ...VARIABLES,
   // Separated by commas or, as azure-workload-identity does it, by semicolons.
   'skip-containers': createSchema((text) => text.split(/[,;]/).map((name) => name.trim())),
 }
@@ -108,16 +115,10 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
     ca: mode === 'node' ? undefined : (read('ca-config-map') ?? read('ca-secret') ?? defaults.ca),
     /** A ConfigMap with the key `identities.yaml`. */
     configMap: read('config-map'),
-    prefetch: read('prefetch'),
-    /** Paths of the node's IMDS that the sidecar may forward. */
-    passThrough: read('pass-through'),
-    identityHeaderSecret: read('identity-header-secret'),
-    /** The URL of the HTTP proxy to Entra ID. */
-    httpsProxy: read('https-proxy'),
-    /** The Secret with that URL, if it contains a password. */
-    httpsProxySecret: read('https-proxy-secret'),
-    /** Hosts that are reached without the proxy. */
-    noProxy: read('no-proxy'),
+    /** Variables of the sidecar, which override those of the operator. */
+    variables: Object.entries(VARIABLES).flatMap(
+      ([name, schema]) => parse(PREFIX + name, schema) ?? [],
+    ),
     /** How long the projected token that injection adds is valid, in seconds; undefined: for the default. */
     tokenExpiration: parse(`${AZWI_PREFIX}service-account-token-expiration`, TOKEN_EXPIRATION),
     /** Containers whose environment is not changed. */

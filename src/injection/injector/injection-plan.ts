@@ -9,7 +9,6 @@ import { createEndpointVariables, formatListenAddress } from './app-environment.
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
-import type { ObjectKey } from './injection-settings.ts'
 
 export type Plan = ReturnType<typeof createPlan>
 
@@ -54,7 +53,6 @@ function createServeEnv(
   settings: PodSettings,
   token: FederatedToken,
 ): EnvVar[] {
-  const { configMap, prefetch, passThrough, identityHeaderSecret } = settings
   const entries = [
     ...token.variables,
     ...toVariable('AZURE_CLIENT_ID', serviceAccount[CLIENT_ID]),
@@ -65,14 +63,9 @@ function createServeEnv(
     ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
     ...settings.sidecarEnv,
     // Last: a pod's annotations override the operator's variables.
-    ...toVariable('WIMDS_CONFIG', configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
-    ...toVariable('WIMDS_PREFETCH', prefetch),
-    ...toVariable('WIMDS_PASS_THROUGH', passThrough),
-    ...toSecretVariable('WIMDS_IDENTITY_HEADER', identityHeaderSecret),
+    ...toVariable('WIMDS_CONFIG', settings.configMap && `${CONFIG_DIRECTORY}/identities.yaml`),
     ...toVariable('WIMDS_CA_FILE', settings.ca && `${CA_DIRECTORY}/${CA_FILE_NAME}`),
-    ...toVariable('HTTPS_PROXY', settings.httpsProxy),
-    ...toSecretVariable('HTTPS_PROXY', settings.httpsProxySecret),
-    ...toVariable('NO_PROXY', settings.noProxy),
+    ...settings.variables,
   ]
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
@@ -90,10 +83,4 @@ function createGateEnv(sidecarEnv: readonly EnvVar[]): EnvVar[] {
 
 function toVariable(name: string, value: string | undefined): EnvVar[] {
   return value ? [{ name, value }] : []
-}
-
-function toSecretVariable(name: string, source: ObjectKey | undefined): EnvVar[] {
-  if (source === undefined) return []
-  const secretKeyRef = { name: source.name, key: source.key }
-  return [{ name, valueFrom: { secretKeyRef } }]
 }

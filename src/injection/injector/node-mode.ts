@@ -27,10 +27,10 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
   const isTokenProxySet = [...token.variables, ...settings.sidecarEnv].some(
     ({ name }) => name === TOKEN_PROXY,
   )
-  // OF_SIDECAR already rejects identity-header-secret, so its variable gets no second problem.
-  const fromAnnotation = settings.identityHeaderSecret && 'WIMDS_IDENTITY_HEADER'
+  // OF_SIDECAR already rejects the annotations that name a Secret, so their variables get no second problem.
+  const isOfSecret = (entry: EnvVar) => settings.variables.includes(entry) && entry['valueFrom']
   const unknown = sidecarEnv.filter(
-    (entry) => PER_POD_SETTINGS.has(entry.name) && entry.name !== fromAnnotation && !isKnown(entry),
+    (entry) => PER_POD_SETTINGS.has(entry.name) && !isKnown(entry) && !isOfSecret(entry),
   )
   return [
     ...(runtime === undefined ? [] : [runtime]),
