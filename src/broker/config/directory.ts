@@ -43,14 +43,15 @@ export function listTokenFiles(
 }
 
 function createIdentity(
-  { default: _, ...entry }: IdentityEntry,
+  entry: IdentityEntry,
   prefetch: readonly string[],
   defaults: ReturnType<typeof selectDefaults>,
 ): Identity {
+  const { default: _, ...own } = entry
   return {
     ...defaults,
     name: entry.clientId,
-    ...entry,
+    ...own,
     resources: entry.resources?.map(normalizeResource),
     prefetch: [...new Set([...(entry.prefetch ?? []), ...prefetch])],
   }
