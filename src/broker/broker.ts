@@ -21,9 +21,8 @@ import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { systemClock } from './tokens/lifetime.ts'
 import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
-import { toResource } from '../lib/resource.ts'
-import { createCacheRequest } from './tokens/cache-entry.ts'
-import type { CacheRequest, TokenRequest } from './tokens/token.ts'
+import { toResource, toScope } from '../lib/resource.ts'
+import type { TokenRequest } from './tokens/token.ts'
 import type { CreateSource } from './exchange-stack.ts'
 
 interface BrokerSources {
@@ -145,9 +144,9 @@ function describePod(config: Config, { readiness, onReply }: Telemetry) {
 }
 
 /** Returns the requests for the resources of WIMDS_PREFETCH, of every identity. */
-function listPrefetched({ identities }: IdentityDirectory): CacheRequest[] {
+function listPrefetched({ identities }: IdentityDirectory): TokenRequest[] {
   return identities.flatMap((identity) =>
-    identity.prefetch.map((resource) => createCacheRequest(identity, resource)),
+    identity.prefetch.map((resource) => ({ identity, scope: toScope(resource) })),
   )
 }
 

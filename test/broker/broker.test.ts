@@ -8,7 +8,6 @@ import { createExchangeStack } from '../../src/broker/exchange-stack.ts'
 import { loadConfig } from '../../src/broker/config/config.ts'
 import { createAssertionReader } from '../../src/broker/exchange/assertion.ts'
 import { createMetadataPort } from '../../src/broker/server/app.ts'
-import { createCacheRequest } from '../../src/broker/tokens/cache-entry.ts'
 import { createGuard } from '../../src/broker/server/guard.ts'
 import { createPeerUidLookup } from '../../src/broker/server/peer-uid.ts'
 import type { SocketHandle } from '../../src/broker/server/listen.ts'
@@ -63,7 +62,7 @@ test('limits the exchanges that run and wait, after their callers have hung up t
   const identity = pod.identities.resolve({ by: 'default' })
   const problems: unknown[] = []
   for (const scope of ['1', '2', '3', '4', '5', '6']) {
-    const outcome = pod.tokens(createCacheRequest(identity, scope), () => AbortSignal.abort())
+    const outcome = pod.tokens({ identity, scope }, () => AbortSignal.abort())
     outcome.catch((error: unknown) => problems.push(error))
     await nextTurn()
   }

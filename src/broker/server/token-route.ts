@@ -5,8 +5,8 @@ import type { Dialect, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
+import { toScope } from '../../lib/resource.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
-import { createCacheRequest } from '../tokens/cache-entry.ts'
 import type { CacheRequest } from '../tokens/token.ts'
 import { type Asked, memoizedRenderer, sendReply } from './reply.ts'
 
@@ -43,7 +43,8 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     requireAllowedUid(identity, uid)
     // A field of the query passes on only if it is named here: none may change key, identity or scope.
     const tokenRequest: CacheRequest = {
-      ...createCacheRequest(identity, query.resource),
+      identity,
+      scope: toScope(query.resource),
       bypassCache: query.bypassCache,
       correlationId: findCorrelationId(request.headers),
     }

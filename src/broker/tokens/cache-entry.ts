@@ -1,16 +1,9 @@
 /** The keys of the token cache: what they are, the token and failure of each, and which ones are kept. */
 import type { BrokerError } from '../../lib/errors.ts'
-import { toScope } from '../../lib/resource.ts'
 import type { Identity } from '../identities.ts'
 import { type Clock, computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Failure, isRetried } from './failure.ts'
-import type { AccessToken, CacheRequest, TokenRequest } from './token.ts'
-
-/** Creates a request to the token cache. */
-export function createCacheRequest(identity: Identity, resource: string): CacheRequest {
-  const scope = toScope(resource)
-  return { key: createCacheKey(identity, scope), identity, scope }
-}
+import type { AccessToken, TokenRequest } from './token.ts'
 
 /**
  * Returns the cache key: JSON of everything that decides which token Entra ID issues, so that two requests
@@ -69,7 +62,7 @@ export class Entry {
   #refreshWhenTtlBelowMs = 0
 
   /** Creates the entry of a key that no caller has requested yet. */
-  constructor({ key, identity, scope }: CacheRequest, clock: Clock, random: () => number) {
+  constructor(key: string, { identity, scope }: TokenRequest, clock: Clock, random: () => number) {
     this.key = key
     this.request = { identity, scope }
     this.#clock = clock
@@ -171,8 +164,9 @@ export class EntryStore {
   }
 
   /** Returns the entry of a request. A new one is not in the store until it is added. */
-  find(request: CacheRequest): Entry {
-    return this.#entries.get(request.key) ?? new Entry(request, this.#clock, this.#random)
+  find(request: TokenRequest): Entry {
+    const key = createCacheKey(request.identity, request.scope)
+    return this.#entries.get(key) ?? new Entry(key, request, this.#clock, this.#random)
   }
 
   peek(key: string): Entry | undefined {

@@ -175,26 +175,26 @@ export class TokenCache {
    * Keeps the tokens of these requests, and of no others, refreshed whether or not callers ask for them. Resolves when each
    * has been attempted once; a failure is retried as every other.
    */
-  async prefetch(requests: readonly CacheRequest[]): Promise<void> {
-    const wanted = new Map(requests.map((request) => [request.key, request]))
+  async prefetch(requests: readonly TokenRequest[]): Promise<void> {
     const limit = createSemaphore({ maxConcurrent: MAX_PREFETCHING })
-    const entries = [...wanted.values()].map((request) => {
+    const wanted = new Set<Entry>()
+    for (const request of requests) {
       const entry = this.#store.find(request)
-      entry.request = { identity: request.identity, scope: request.scope }
+      entry.request = request
       entry.isPrefetched = true
       this.#store.add(entry)
       const isIdle = this.#exchanges.find(entry) === undefined
       if (isIdle && !entry.isEmpty) this.#exchanges.schedule(entry)
-      return entry
-    })
-    for (const entry of this.#store.all()) entry.isPrefetched = wanted.has(entry.key)
+      wanted.add(entry)
+    }
+    for (const entry of this.#store.all()) entry.isPrefetched = wanted.has(entry)
     this.#store.evict()
     const exchangeFirst = async (entry: Entry) => {
       // Another list may have replaced this one.
       if (!entry.isPrefetched || !entry.isEmpty) return
       await this.#exchanges.start(entry, {}).token.catch(() => {})
     }
-    await Promise.all(entries.map((entry) => limit(() => exchangeFirst(entry))))
+    await Promise.all([...wanted].map((entry) => limit(() => exchangeFirst(entry))))
   }
 
   /** Returns the state of the keys. Leaves a failure out when no more request for the token is expected. */

@@ -17,10 +17,8 @@ export interface TokenRequest {
   readonly isBackground?: boolean
 }
 
-/** A caller's request to the token cache. `createCacheRequest` creates it. */
+/** A caller's request to the token cache. */
 export interface CacheRequest extends TokenRequest {
-  /** Requests with the same key get the same token. */
-  readonly key: string
   /** Asks for a new token although one is cached (`bypass_cache`; Hadoop ABFS always sends it). */
   readonly bypassCache?: boolean | undefined
 }

@@ -1,6 +1,5 @@
 /** The tokens of an earlier agent, which a successor fetches before it serves their pods. */
 import type { Broker } from '../../broker/broker.ts'
-import { createCacheKey } from '../../broker/tokens/cache-entry.ts'
 import type { GetToken } from '../../broker/tokens/token.ts'
 import { type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
@@ -38,8 +37,7 @@ export async function fetchTokens(
   async function fetchToken([clientId, scope]: TokenKey): Promise<void> {
     const identity = findIdentity({ identity: { clientId }, scope })
     if (identity === undefined) return
-    const request = { key: createCacheKey(identity, scope), identity, scope }
-    await get(request, () => signal).catch((error: unknown) => {
+    await get({ identity, scope }, () => signal).catch((error: unknown) => {
       if (OUTAGE_CODES.has(toBrokerError(error).code)) throw error
     })
   }

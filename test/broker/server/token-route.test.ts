@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest'
 import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
-import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { aToken, BILLING, identitiesOf, ORDERS, parts } from '../../fixtures/parts.ts'
@@ -157,7 +156,8 @@ test('passes no other field of a query on than bypassCache, so that none changes
   await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
   expect(given.asked).toEqual([
     {
-      ...createCacheRequest(ORDERS, 'https://vault.azure.net/.default'),
+      identity: ORDERS,
+      scope: 'https://vault.azure.net/.default',
       bypassCache: true,
     },
   ])

@@ -1,6 +1,5 @@
 import { expect, test, vi } from 'vitest'
 import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
-import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ask } from './callers.ts'
@@ -82,10 +81,10 @@ test('an exchange that failed makes room for the next', async () => {
   expect((await ask(get, VAULT)).tookMs).toBe(0)
 })
 
-const REPORTS = createCacheRequest(
-  { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
-  VAULT.scope,
-)
+const REPORTS = {
+  identity: { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
+  scope: VAULT.scope,
+}
 
 test('40 silent resources of an identity leave another identity its token', async () => {
   const { entra, get } = setUpLimited()

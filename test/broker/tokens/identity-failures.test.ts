@@ -1,7 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
-import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import type { GetToken, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import { type Answer, ask, askFor } from './callers.ts'
@@ -22,10 +21,10 @@ import {
 useFakeTime()
 
 const getError = (get: GetToken, request = VAULT) => get(request).catch((error: unknown) => error)
-const REPORTS = createCacheRequest(
-  { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
-  VAULT.scope,
-)
+const REPORTS = {
+  identity: { ...ORDERS, clientId: '22222222-2222-4222-8222-222222222222' },
+  scope: VAULT.scope,
+}
 const TEMPORARY = { isPermanent: false, status: 503 }
 const PERMANENT = { isPermanent: true, status: 400 }
 

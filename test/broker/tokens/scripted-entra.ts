@@ -3,15 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createLifetime, systemClock } from '../../../src/broker/tokens/lifetime.ts'
-import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import type { AccessToken, CacheRequest, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 
-export const VAULT: CacheRequest = createCacheRequest(ORDERS, 'https://vault.test/.default')
+export const VAULT: CacheRequest = { identity: ORDERS, scope: 'https://vault.test/.default' }
 
 /** A request for another key than `VAULT`. */
-export const other = (name: string | number): CacheRequest =>
-  createCacheRequest(ORDERS, `https://resource-${name}.test/.default`)
+export const other = (name: string | number): CacheRequest => ({
+  identity: ORDERS,
+  scope: `https://resource-${name}.test/.default`,
+})
 
 /** The AADSTS numbers by which Entra ID rejects with these codes. */
 const AADSTS: Partial<Record<ErrorCode, number>> = {

@@ -1,7 +1,6 @@
 /** What the cache keeps when the identities of the configuration change. */
 import { describe, expect, test, vi } from 'vitest'
 import type { Identity } from '../../../src/broker/identities.ts'
-import { createCacheRequest } from '../../../src/broker/tokens/cache-entry.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, setUp, useFakeTime } from './setup.ts'
@@ -118,7 +117,7 @@ test.each<[string, Partial<Identity>]>([
   'a key whose identity has another %s is exchanged again after a permanent failure, once',
   async (_, change) => {
     const { entra, cache, get } = setUp({ behaviour: { error: 'assertion_refused' } })
-    const changed = createCacheRequest({ ...VAULT.identity, ...change }, VAULT.scope)
+    const changed = { identity: { ...VAULT.identity, ...change }, scope: VAULT.scope }
     await ask(get, VAULT)
     cache.updateIdentities(replacedBy(change))
     await ask(get, changed)
@@ -132,7 +131,7 @@ test.each<[string, Partial<Identity>]>([
 
 describe('a key whose identity is exchanged in another way', () => {
   const change = { tokenFile: '/other' }
-  const changed = createCacheRequest({ ...VAULT.identity, ...change }, VAULT.scope)
+  const changed = { identity: { ...VAULT.identity, ...change }, scope: VAULT.scope }
   const applyChange = replacedBy(change)
 
   test('keeps its token, also while Entra ID is down', async () => {
