@@ -2,17 +2,54 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { createJsonReply, MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
+import { createJsonReply, type Dialect, MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
-import { createPathError } from './guard.ts'
+import { createPathError, type Guard } from './guard.ts'
 import { listen, type Listener, type ListenTarget } from './listen.ts'
-import type { Pod } from './pod.ts'
-import { prepareReply, sendReply } from './reply.ts'
+import type { FindPeerUid } from './peer-uid.ts'
+import { prepareReply, type ReplyEvent, sendReply } from './reply.ts'
 import { addTokenRoute, toWireRequest } from './token-route.ts'
 import { type Clock, systemClock } from '../tokens/lifetime.ts'
+import type { IdentityResolver } from '../identities.ts'
+import type { InstanceDocument } from '../metadata/instance.ts'
+import type { PassThrough } from '../metadata/pass-through.ts'
+import type { GetToken } from '../tokens/token.ts'
+
+/** The identities of a pod. A reload replaces the members. */
+export interface PodIdentities {
+  readonly resolve: IdentityResolver
+  /** The tenant of the default identity. */
+  readonly tenantId: string
+}
+
+/** The parts of one pod. The requests of its applications come over its own sockets. */
+export interface Pod {
+  readonly maxConnections: number
+  readonly guard: Guard
+  /** The dialects that it is answered in, by their paths. */
+  readonly dialects: ReadonlyMap<string, readonly Dialect[]>
+  readonly identities: PodIdentities
+  readonly findPeerUid: FindPeerUid
+  /** Returns its tokens. Pods with the same identities can share a cache. */
+  readonly tokens: GetToken
+  /** The document of `/metadata/instance`; undefined: nothing is known of the machine. */
+  readonly instance: InstanceDocument | undefined
+  /** Forwards the paths that no dialect has. */
+  readonly passThrough: PassThrough
+  readonly isReady: () => boolean
+  /** Identifies it on /readyz, so that doctor recognizes it at the end of a route. */
+  readonly instanceId: string
+  readonly onReply: (event: ReplyEvent) => void
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    readonly pod: Pod
+  }
+}
 
 /** Answers the requests of a pod, which come over these sockets. */
 export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promise<Listener>

@@ -4,7 +4,6 @@ import { MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
-import type { Pod } from './pod.ts'
 import { type PreparedReply, prepareReply, sendReply } from './reply.ts'
 import { findDialect, toWireRequest } from './token-route.ts'
 
@@ -13,7 +12,7 @@ export function sendError(
   thrown: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
-  pod: Pod = request.pod,
+  pod = request.pod,
 ): void {
   const error = toHttpError(thrown) ?? toBrokerError(thrown)
   const { url } = request.routeOptions
