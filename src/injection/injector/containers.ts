@@ -61,10 +61,8 @@ function createSidecar(pod: Pod, plan: Plan): Container {
 
 /** A static program that needs under a megabyte; the memory limit is for the container runtime, which starts it there. */
 const GATE_RESOURCES = {
-  cpuRequest: '10m',
-  memoryRequest: '16Mi',
-  memoryLimit: '32Mi',
-  cpuLimit: undefined,
+  requests: { cpu: '10m', memory: '16Mi' },
+  limits: { memory: '32Mi' },
 }
 
 /**

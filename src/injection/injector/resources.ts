@@ -2,21 +2,22 @@
 import { createSchema, reject } from '../../broker/config/parsers.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
-/** The resources of the injected containers, which do not set one that is undefined. */
+/** Amounts of CPU and memory. */
+type Amounts = Readonly<Record<string, string | number | undefined>>
+
+/** The resources of the injected containers, which do not set an amount that is absent. */
 export interface ResourceSettings {
-  readonly cpuRequest: string | undefined
-  readonly memoryRequest: string | undefined
-  readonly memoryLimit: string | undefined
-  /** Undefined by default, since a throttled sidecar delays its app. */
-  readonly cpuLimit: string | undefined
+  readonly requests: Amounts
+  readonly limits: Amounts
 }
 
-/** A cached token costs microseconds of CPU; the memory is Node's and little more. */
+/**
+ * A cached token costs microseconds of CPU, and a throttled sidecar would delay its app, so there is no limit. The memory is
+ * Node's and little more.
+ */
 export const DEFAULT_RESOURCES: ResourceSettings = {
-  cpuRequest: '10m',
-  memoryRequest: '64Mi',
-  memoryLimit: '128Mi',
-  cpuLimit: undefined,
+  requests: { cpu: '10m', memory: '64Mi' },
+  limits: { memory: '128Mi' },
 }
 
 /** The least limit in a Guaranteed pod, which must have one: enough to start quickly. */
@@ -54,14 +55,14 @@ export const quantity = createSchema((text) =>
  * containers share them. The API server rejects a pod whose containers request more than `spec.resources` does, which
  * by default is what the pod's own containers request.
  */
-export function omitPodLevelResources(settings: ResourceSettings, { spec }: Pod): ResourceSettings {
-  const { requests, limits } = spec.resources ?? {}
-  const has = (kind: string) => (requests?.[kind] ?? limits?.[kind]) !== undefined
-  return {
-    ...settings,
-    ...(has('cpu') && { cpuRequest: undefined, cpuLimit: undefined }),
-    ...(has('memory') && { memoryRequest: undefined, memoryLimit: undefined }),
-  }
+export function omitPodLevelResources(
+  { requests, limits }: ResourceSettings,
+  { spec }: Pod,
+): ResourceSettings {
+  const shared = { ...spec.resources?.requests, ...spec.resources?.limits }
+  const omit = (amounts: Amounts) =>
+    Object.fromEntries(Object.entries(amounts).filter(([kind]) => !(kind in shared)))
+  return { requests: omit(requests), limits: omit(limits) }
 }
 
 type ResourceName = 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-limit'
@@ -71,35 +72,27 @@ type ResourceName = 'cpu-request' | 'cpu-limit' | 'memory-request' | 'memory-lim
  * that is below it.
  */
 export function overrideResources(
-  defaults: ResourceSettings,
+  { requests, limits }: ResourceSettings,
   read: (name: ResourceName) => string | undefined,
 ): ResourceSettings {
-  const memoryRequest = read('memory-request') ?? defaults.memoryRequest
-  const isAboveLimit = isGreater(memoryRequest, defaults.memoryLimit)
+  const memory = read('memory-request') ?? requests['memory']
+  const defaultLimit = isGreater(memory, limits['memory']) ? memory : limits['memory']
   return {
-    ...defaults,
-    cpuRequest: read('cpu-request') ?? defaults.cpuRequest,
-    cpuLimit: read('cpu-limit') ?? defaults.cpuLimit,
-    memoryRequest,
-    memoryLimit: read('memory-limit') ?? (isAboveLimit ? memoryRequest : defaults.memoryLimit),
+    requests: { cpu: read('cpu-request') ?? requests['cpu'], memory },
+    limits: {
+      cpu: read('cpu-limit') ?? limits['cpu'],
+      memory: read('memory-limit') ?? defaultLimit,
+    },
   }
 }
 
 /** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
-export function createResources(pod: Pod, settings: ResourceSettings): Resources {
-  const { cpuRequest, memoryRequest, memoryLimit, cpuLimit } = settings
-  if (isGuaranteed(pod)) {
-    const cpu = isGreater(GUARANTEED_CPU, cpuRequest) ? GUARANTEED_CPU : cpuRequest
-    const both = { cpu: cpuLimit ?? cpu, memory: memoryLimit }
-    return formatResources(both, both)
-  }
-  return formatResources(
-    { cpu: cpuRequest, memory: memoryRequest },
-    { cpu: cpuLimit, memory: memoryLimit },
-  )
+export function createResources(pod: Pod, { requests, limits }: ResourceSettings): Resources {
+  if (!isGuaranteed(pod)) return formatResources(requests, limits)
+  const cpu = isGreater(GUARANTEED_CPU, requests['cpu']) ? GUARANTEED_CPU : requests['cpu']
+  const both = { cpu: limits['cpu'] ?? cpu, memory: limits['memory'] }
+  return formatResources(both, both)
 }
-
-type Amounts = Readonly<Record<string, string | number | undefined>>
 
 /** Leaves out undefined and empty members. */
 export function formatResources(requests: Amounts, limits: Amounts): Resources {
@@ -111,18 +104,14 @@ export function formatResources(requests: Amounts, limits: Amounts): Resources {
 }
 
 /** Returns a sentence for each request above its limit, which Kubernetes would reject. */
-export function findResourceProblems(settings: ResourceSettings): string[] {
-  const pairs = [
-    ['cpu', settings.cpuRequest, settings.cpuLimit],
-    ['memory', settings.memoryRequest, settings.memoryLimit],
-  ] as const
-  return pairs
-    .filter(([, request, limit]) => isGreater(request, limit))
-    .map(([kind, request, limit]) => `the ${kind} request ${request} is above its limit ${limit}`)
+export function findResourceProblems({ requests, limits }: ResourceSettings): string[] {
+  return Object.entries(requests)
+    .filter(([kind, request]) => isGreater(request, limits[kind]))
+    .map(([kind, request]) => `the ${kind} request ${request} is above its limit ${limits[kind]}`)
 }
 
 /** Returns true if both are defined and the first is greater than the second. */
-function isGreater(first: string | undefined, second: string | undefined): boolean {
+function isGreater(first: Amounts[string], second: Amounts[string]): boolean {
   if (first === undefined || second === undefined) return false
   return (parseQuantity(first) ?? 0) > (parseQuantity(second) ?? 0)
 }

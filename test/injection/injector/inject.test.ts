@@ -108,11 +108,12 @@ describe('the sidecar', () => {
     ['200m', {}, '200m'],
     ['20m', {}, '100m'],
     ['20m', { 'wimds.io/cpu-limit': '50m' }, '50m'],
-  ])('requests %s of CPU with %j, and gets %s in a Guaranteed pod', (cpuRequest, more, cpu) => {
+  ])('requests %s of CPU with %j, and gets %s in a Guaranteed pod', (request, more, cpu) => {
     const given = pod(more, {
       containers: [{ ...APP, resources: { limits: { cpu: 1, memory: 1 } } }],
     })
-    const resources = { ...INJECTION_DEFAULTS.resources, cpuRequest }
+    const { limits } = INJECTION_DEFAULTS.resources
+    const resources = { requests: { cpu: request, memory: '64Mi' }, limits }
     const amounts = { cpu, memory: '128Mi' }
     expect(sidecarOf(given, { resources }).resources).toEqual({
       requests: amounts,

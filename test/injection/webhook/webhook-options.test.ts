@@ -65,7 +65,7 @@ test('parses every flag', () => {
       ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
       uid: undefined,
       audience: 'api://x',
-      resources: { cpuRequest: '1', cpuLimit: '2', memoryRequest: '1Mi', memoryLimit: '2Mi' },
+      resources: { requests: { cpu: '1', memory: '1Mi' }, limits: { cpu: '2', memory: '2Mi' } },
     },
   })
 })
