@@ -41,12 +41,12 @@ export async function createAnswer(
 
 function describePods(workload: Workload): PodsAnswer {
   const state = describeState(workload)
-  return workload.pods.map(({ uid }) => ({ uid, ...state }))
+  return [...workload.pods.keys()].map((uid) => ({ uid, ...state }))
 }
 
 function describeKeys({ pods, broker }: Workload): KeysAnswer {
   const keys = selectKeys(broker === undefined ? [] : listKeys(broker))
-  return keys.length === 0 ? [] : [{ uids: pods.map(({ uid }) => uid), keys }]
+  return keys.length === 0 ? [] : [{ uids: [...pods.keys()], keys }]
 }
 
 function describeState({ broker, problem }: Workload): Omit<PodsAnswer[number], 'uid'> {
@@ -62,11 +62,12 @@ function describeState({ broker, problem }: Workload): Omit<PodsAnswer[number], 
 }
 
 /** Returns the metrics of a workload, unless it has answered nothing yet. */
-async function readGroup({ pods: [pod], broker }: Workload): Promise<MetricsAnswer> {
-  if (pod === undefined || broker === undefined) return []
-  const digest = createHash('sha256').update(createWorkloadKey(pod)).digest('hex')
+async function readGroup({ pods, broker }: Workload): Promise<MetricsAnswer> {
+  const [served] = pods.values()
+  if (served === undefined || broker === undefined) return []
+  const digest = createHash('sha256').update(createWorkloadKey(served.pod)).digest('hex')
   const samples = await readSamples(broker.telemetry.registry)
-  return [{ uid: pod.uid, settings: digest.slice(0, 8), samples }]
+  return [{ uid: served.pod.uid, settings: digest.slice(0, 8), samples }]
 }
 
 /** Reads the metrics of the registry, without those of the process. */

@@ -74,24 +74,21 @@ type Started = Awaited<ReturnType<typeof start>>
 async function start(io: CommandIo) {
   const env = selectNodeSettings(io.env)
   const config = await loadProcessConfig(env)
-  const limits = readPodLimits(io.env)
   const { level } = config.log
   const log = createLogger({ level, out: createLogOutput(io), limitBy: 'namespace' })
   const files = new RemoteFiles((message) => void send(message))
-  const createSource = createExchangeStack(config)
-  const listen = createMetadataPort()
   const listensNow = new AbortController()
-  const parts = {
+  const workloads = new Workloads({
     env,
-    limits,
+    limits: readPodLimits(io.env),
     files,
-    createSource,
-    listen,
+    createSource: createExchangeStack(config),
+    listen: createMetadataPort(),
     log,
-    send: (each: BrokerMessage) => void send(each),
+    send: (message) => void send(message),
     listensNow: listensNow.signal,
-  }
-  return { config, files, log, listensNow, workloads: new Workloads(parts) }
+  })
+  return { config, files, log, listensNow, workloads }
 }
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */

@@ -56,8 +56,7 @@ export interface PodLimits {
 
 /** Reads the limits from the broker's environment. Throws a `ConfigError`. */
 export function readPodLimits(env: Environment): PodLimits {
-  const allowed = select(env, (name) => NODE_VARIABLES.has(name) || OF_LIMITS.has(name))
-  const { settings, problems } = parseSettings(allowed)
+  const { settings, problems } = parseSettings(select(env, (name) => OF_LIMITS.has(name)))
   if (settings === undefined) throw createConfigError(problems)
   return {
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
@@ -118,27 +117,22 @@ function findHostProblems(
 /** Rejects more background work than one pod may cause. */
 function findSizeProblems({ directory, identitiesFile, tokenFiles }: Config): Problem[] {
   const prefetched = directory.identities.flatMap(({ prefetch }) => prefetch).length
-  const file = 'WIMDS_CONFIG'
-  return [
-    ...(prefetched <= MAX_PREFETCHED
-      ? []
-      : [
-          {
-            setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : file,
-            problem: `has ${prefetched} resources to prefetch, and mode node allows ${MAX_PREFETCHED} for a pod`,
-            fix: 'remove some; others are requested when the application needs them',
-          },
-        ]),
-    ...(tokenFiles.length <= MAX_TOKEN_FILES
-      ? []
-      : [
-          {
-            setting: file,
-            problem: `has ${tokenFiles.length} token files, and mode node allows ${MAX_TOKEN_FILES} for a pod`,
-            fix: 'let identities share a projected token',
-          },
-        ]),
-  ]
+  const problems: Problem[] = []
+  if (prefetched > MAX_PREFETCHED) {
+    problems.push({
+      setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : 'WIMDS_CONFIG',
+      problem: `has ${prefetched} resources to prefetch, and mode node allows ${MAX_PREFETCHED} for a pod`,
+      fix: 'remove some; others are requested when the application needs them',
+    })
+  }
+  if (tokenFiles.length > MAX_TOKEN_FILES) {
+    problems.push({
+      setting: 'WIMDS_CONFIG',
+      problem: `has ${tokenFiles.length} token files, and mode node allows ${MAX_TOKEN_FILES} for a pod`,
+      fix: 'let identities share a projected token',
+    })
+  }
+  return problems
 }
 
 function isCloud(authorityHost: string): boolean {

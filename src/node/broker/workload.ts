@@ -69,51 +69,35 @@ export function createWorkloadKey(pod: ServedPod): string {
 }
 
 export class Workload {
-  readonly namespace: string
-  readonly serviceAccount: string
   readonly #node: NodeParts
   readonly #env: Environment
   readonly #log: ProcessLog
-  readonly #pods = new Map<string, Served>()
+  /** Of the projected tokens of its pods. */
+  readonly #subject: string
+  /** By uid, in the order in which they came. */
+  readonly pods = new Map<string, Served>()
+  /** Undefined until the settings are valid. */
+  broker: Broker | undefined
+  /** Why no pod is served: the settings are invalid. */
+  problem: Problem | undefined
   readonly #ended = new AbortController()
-  #broker: Broker | undefined
-  #problem: Problem | undefined
   /** The keys of the tokens that it fetches before it listens. */
   #keys: readonly TokenKey[] = []
   /** Resolves when it has tried. */
   #fetched: Promise<void> | undefined
-  #isStarted = false
+  #started: Promise<void> | undefined
   #stopWatching = () => {}
 
   constructor({ namespace, serviceAccount, env }: ServedPod, node: NodeParts) {
-    this.namespace = namespace
-    this.serviceAccount = serviceAccount
+    this.#subject = `system:serviceaccount:${namespace}:${serviceAccount}`
     this.#node = node
     this.#env = { ...node.env, ...selectPerPodSettings(env), WIMDS_ADMIN_LISTEN: 'off' }
     this.#log = withFields(node.log, { namespace, serviceAccount })
   }
 
-  /** The pods in the order in which they came. */
-  get pods(): readonly ServedPod[] {
-    return [...this.#pods.values()].map(({ pod }) => pod)
-  }
-
-  has(uid: string): boolean {
-    return this.#pods.has(uid)
-  }
-
-  get broker(): Broker | undefined {
-    return this.#broker
-  }
-
-  /** Why no pod is served: the settings are invalid. */
-  get problem(): Problem | undefined {
-    return this.#problem
-  }
-
   /** Returns the content of its status page; undefined while no pod is served. */
   document(): StatusDocument | undefined {
-    return this.#broker?.telemetry.document(describeSettings(this.#env))
+    return this.broker?.telemetry.document(describeSettings(this.#env))
   }
 
   /**
@@ -123,17 +107,17 @@ export class Workload {
   add(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
     const served = { pod, socket, waits: keys?.length !== 0 }
     if (keys !== undefined && keys.length > 0) this.#keys = keys
-    this.#pods.set(pod.uid, served)
+    this.pods.set(pod.uid, served)
     // The workload starts with its first pod: its identities may be in a file of that pod.
-    if (!this.#isStarted) void this.#start()
-    if (this.#broker !== undefined) void this.#listen(served, this.#broker)
-    else if (this.#problem !== undefined) this.#fail(pod, this.#problem)
+    void (this.#started ??= this.#start())
+    if (this.broker !== undefined) void this.#listen(served, this.broker)
+    else if (this.problem !== undefined) this.#fail(pod, this.problem)
   }
 
   /** Closes the socket and the connections of a pod, after `timeoutMs` also those with requests in flight. */
   async remove(uid: string, timeoutMs: number): Promise<void> {
-    const served = this.#pods.get(uid)
-    this.#pods.delete(uid)
+    const served = this.pods.get(uid)
+    this.pods.delete(uid)
     if (served === undefined) return
     // A socket that stays open keeps the network of a deleted pod.
     if (served.listener === undefined) served.socket.close()
@@ -144,11 +128,10 @@ export class Workload {
   end(): void {
     this.#ended.abort()
     this.#stopWatching()
-    this.#broker?.close()
+    this.broker?.close()
   }
 
   async #start(): Promise<void> {
-    this.#isStarted = true
     const config = await this.#load()
     if (config === undefined) return
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
@@ -160,8 +143,8 @@ export class Workload {
       createSource: this.#node.createSource,
       log: this.#log,
     })
-    this.#broker = broker
-    this.#problem = undefined
+    this.broker = broker
+    this.problem = undefined
     void broker.watchAssertions()
     void broker.prefetch()
     this.#stopWatching = watchIdentities({
@@ -173,7 +156,7 @@ export class Workload {
       applyConfig: broker.applyConfig,
       onReload: broker.telemetry.onReload,
     })
-    for (const served of this.#pods.values()) void this.#listen(served, broker)
+    for (const served of this.pods.values()) void this.#listen(served, broker)
   }
 
   /** Reads the configuration until it is valid; undefined if the workload has ended before. */
@@ -211,10 +194,10 @@ export class Workload {
 
   #onInvalid(error: unknown): void {
     const problem = describeInvalid(error)
-    if (problem.problem === this.#problem?.problem) return
-    this.#problem = problem
+    if (problem.problem === this.problem?.problem) return
+    this.problem = problem
     this.#log.error('pod_not_served', { message: formatProblem(problem) })
-    for (const { pod } of this.#pods.values()) this.#fail(pod, problem)
+    for (const { pod } of this.pods.values()) this.#fail(pod, problem)
   }
 
   #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
@@ -230,15 +213,15 @@ export class Workload {
       const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
       this.#fetched ??= fetchTokens(broker, parts.tokens, this.#keys, signal)
       await this.#fetched
-      if (this.#pods.get(uid) !== served) return
+      if (this.pods.get(uid) !== served) return
     }
     served.listener = this.#node.listen(parts, [socket])
     try {
       await served.listener
-      if (this.#pods.get(uid) !== served) return
+      if (this.pods.get(uid) !== served) return
       this.#node.send({ type: 'serving', uid })
     } catch (error) {
-      if (this.#pods.get(uid) !== served) return
+      if (this.pods.get(uid) !== served) return
       const { problem, fix } = toBrokerError(error)
       this.#fail(pod, { problem, fix })
     }
@@ -246,7 +229,7 @@ export class Workload {
 
   /** Reads a file by its path in the gate of the newest pod, or of an older one. */
   readonly #read = async (path: string): Promise<string> => {
-    const readers = [...this.#pods.keys()].slice(-MAX_READERS).toReversed()
+    const readers = [...this.pods.keys()].slice(-MAX_READERS).toReversed()
     let failure: unknown = new Error('the last pod of the workload has ended')
     for (const [at, uid] of readers.entries()) {
       try {
@@ -261,10 +244,9 @@ export class Workload {
   /** Creates the reader of its projected tokens, which must be of the pods' own service account. */
   #createAssertionReader(audience: string | undefined): AssertionReader {
     const read = createAssertionReader({ audience, readFile: this.#read })
-    const expected = `system:serviceaccount:${this.namespace}:${this.serviceAccount}`
     return async (path) => {
       const assertion = await read(path)
-      requireSubject(assertion, path, expected)
+      requireSubject(assertion, path, this.#subject)
       return assertion
     }
   }

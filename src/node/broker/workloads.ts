@@ -18,14 +18,14 @@ export class Workloads {
 
   /** Returns the workload of the pod. */
   find(uid: string): Workload | undefined {
-    return this.all().find((workload) => workload.has(uid))
+    return this.all().find(({ pods }) => pods.has(uid))
   }
 
   /** Serves a pod on its socket, in place of an earlier one. */
   serve(pod: ServedPod, socket: SocketHandle, keys?: readonly TokenKey[]): void {
     const key = createWorkloadKey(pod)
     const workload = this.#byKey.get(key) ?? new Workload(pod, this.#node)
-    const isSame = workload.has(pod.uid)
+    const isSame = workload.pods.has(pod.uid)
     void (isSame ? workload.remove(pod.uid, 0) : this.close(pod.uid, 0))
     this.#byKey.set(key, workload)
     workload.add(pod, socket, keys)
@@ -36,7 +36,7 @@ export class Workloads {
     const workload = this.find(uid)
     if (workload === undefined) return
     const closed = workload.remove(uid, timeoutMs)
-    if (workload.pods.length > 0) return closed
+    if (workload.pods.size > 0) return closed
     for (const [key, each] of this.#byKey) if (each === workload) this.#byKey.delete(key)
     await closed
     workload.end()
@@ -44,7 +44,7 @@ export class Workloads {
 
   /** Closes all sockets, and after `timeoutMs` all connections. */
   async closeAll(timeoutMs: number): Promise<void> {
-    const uids = this.all().flatMap(({ pods }) => pods.map(({ uid }) => uid))
+    const uids = this.all().flatMap(({ pods }) => [...pods.keys()])
     await Promise.all(uids.map((uid) => this.close(uid, timeoutMs)))
   }
 }
