@@ -1,9 +1,8 @@
 /** The plan of one pod's injection: its settings, and the identity of its ServiceAccount. */
 import type { PodSettings } from './annotations.ts'
 import {
-  CLIENT_ID,
+  ACCOUNT_ANNOTATIONS,
   type ServiceAccountAnnotations,
-  TENANT_ID,
 } from '../../kubernetes/service-account.ts'
 import { createEndpointVariables, formatListenAddress } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
@@ -19,7 +18,7 @@ export const CONFIG_DIRECTORY = '/etc/wimds'
 export const CA_DIRECTORY = '/etc/ssl/wimds'
 export const CA_FILE_NAME = 'ca.crt'
 
-/** Creates the plan. `findRejections` decides whether it may be carried out. */
+/** Creates the plan. `checkPod` decides whether it may be carried out. */
 export function createPlan(
   pod: Pod,
   serviceAccount: ServiceAccountAnnotations,
@@ -30,18 +29,17 @@ export function createPlan(
   const sidecarEnv = settings.mode === 'node' ? createGateEnv(serveEnv) : serveEnv
   const find = (name: string) => serveEnv.find((entry) => entry.name === name)
   const identityHeader = find('WIMDS_IDENTITY_HEADER')
+  const { mode } = settings
+  const address = formatListenAddress(settings.port)
   return {
     settings,
     token,
     /** The whole environment of the sidecar, or of the gate in mode node, each name once. */
     sidecarEnv,
-    /** The sidecar's secret for the App Service endpoint; undefined: it has none and does not serve that. */
-    identityHeader,
+    /** The sidecar as the app's containers reach it. */
+    endpoint: { listen: [address], mode, hasIdentityHeader: identityHeader !== undefined },
     /** Variables to add to the app's containers, besides NO_PROXY. */
-    appVariables:
-      settings.mode === 'env'
-        ? createEndpointVariables(formatListenAddress(settings.port), identityHeader)
-        : [],
+    appVariables: mode === 'env' ? createEndpointVariables(address, identityHeader) : [],
     /** True if the sidecar may reach the node's IMDS. */
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
@@ -55,8 +53,9 @@ function createServeEnv(
 ): EnvVar[] {
   const entries = [
     ...token.variables,
-    ...toVariable('AZURE_CLIENT_ID', serviceAccount[CLIENT_ID]),
-    ...toVariable('AZURE_TENANT_ID', serviceAccount[TENANT_ID]),
+    ...[...ACCOUNT_ANNOTATIONS].flatMap(([name, annotation]) =>
+      toVariable(name, serviceAccount[annotation]),
+    ),
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),

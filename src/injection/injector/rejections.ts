@@ -3,11 +3,7 @@ import { isGuid } from '../../lib/grammars.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
-import {
-  findEndpointProblems,
-  formatListenAddress,
-  takesNoProxyFromElsewhere,
-} from './app-environment.ts'
+import { findEndpointProblems, takesNoProxyFromElsewhere } from './app-environment.ts'
 import {
   allContainers,
   type Container,
@@ -34,12 +30,9 @@ interface Findings {
 /** Checks a pod without an earlier injection, and the plan for it. */
 export function checkPod(pod: Pod, plan: Plan): Findings {
   const { settings, hasPassThrough } = plan
-  const { mode, port } = settings
-  const isNode = mode === 'node'
+  const isNode = settings.mode === 'node'
   const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
-  const hasIdentityHeader = plan.identityHeader !== undefined
-  const endpoint = { listen: [formatListenAddress(port)], mode, hasIdentityHeader }
-  const endpoints = apps.flatMap((app) => findEndpointProblems(app, endpoint))
+  const endpoints = apps.flatMap((app) => findEndpointProblems(app, plan.endpoint))
   return {
     rejections: [
       ...settings.problems,
