@@ -22,3 +22,8 @@ export function firstItems(items: readonly string[], max = MAX_NAMED): string[] 
   const rest = items.length - max
   return [...items.slice(0, max), ...(rest > 0 ? [`and ${rest} more`] : [])]
 }
+
+/** Returns the texts; a false one stands for a condition that does not hold. */
+export function listFound(...texts: readonly (string | false)[]): string[] {
+  return texts.filter((text) => text !== false)
+}

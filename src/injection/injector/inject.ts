@@ -12,6 +12,7 @@ import {
   removeInjection,
 } from './injection-record.ts'
 import { createPlan, type Plan } from './injection-plan.ts'
+import { listFound } from '../../lib/printable.ts'
 import type { ServiceAccountAnnotations } from '../../kubernetes/service-account.ts'
 import { type Container, parsePod, type Pod } from '../../kubernetes/pod.ts'
 import { checkPod } from './rejections.ts'
@@ -82,11 +83,11 @@ export function inject({
   const { rejections, warnings } = checkPod(original, plan)
   const reasons = [
     ...rejections,
-    ...(requiresMode && settings.keepsEarlierMode
-      ? [
-          `the pod was injected in mode ${settings.mode}, and the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
-        ]
-      : []),
+    ...listFound(
+      requiresMode &&
+        settings.keepsEarlierMode &&
+        `the pod was injected in mode ${settings.mode}, and the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
+    ),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
   const injected = addInjection(original, plan, isAdmission ? pod : undefined)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
+import { listFound } from '../../lib/printable.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import {
   allContainers,
@@ -153,16 +154,10 @@ function findWarnings(pod: Pod, record: InjectionRecord): string[] {
       .filter((entry) => findChange(record, container, entry)?.isEdited)
       .map(({ name }) => `${name} of ${container.name}`),
   )
-  return [
-    ...(edited.length === 0
-      ? []
-      : [
-          `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
-        ]),
-    ...(pod.metadata?.annotations?.['wimds.io/inject'] === 'true'
-      ? [
-          'the annotation wimds.io/inject stays, by which the webhook injects the pods again. Fix: delete it',
-        ]
-      : []),
-  ]
+  return listFound(
+    edited.length > 0 &&
+      `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
+    pod.metadata?.annotations?.['wimds.io/inject'] === 'true' &&
+      'the annotation wimds.io/inject stays, by which the webhook injects the pods again. Fix: delete it',
+  )
 }

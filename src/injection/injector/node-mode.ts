@@ -2,6 +2,7 @@
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './injection-plan.ts'
 import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
+import { listFound } from '../../lib/printable.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
 
 /** Annotations without a counterpart for a single pod of mode node. */
@@ -38,11 +39,10 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
       (name) =>
         `mode node has no ${name}, since pods of mode node share a broker. Fix: remove the annotation, or ${otherMode}`,
     ),
-    ...(isTokenProxySet
-      ? [
-          `mode node does not use the token proxy of identity bindings (${TOKEN_PROXY}). Fix: ${otherMode}`,
-        ]
-      : []),
+    ...listFound(
+      isTokenProxySet &&
+        `mode node does not use the token proxy of identity bindings (${TOKEN_PROXY}). Fix: ${otherMode}`,
+    ),
     ...unknown.map(
       ({ name }) =>
         `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
@@ -53,9 +53,10 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
 /** Returns a sentence for the annotations on the resources of a sidecar. */
 export function findNodeModeWarnings(pod: Pod): string[] {
   const names = findAnnotations(pod, RESOURCES)
-  return names.length === 0
-    ? []
-    : [`without a sidecar, as in mode node, these annotations have no effect: ${names.join(', ')}`]
+  return listFound(
+    names.length > 0 &&
+      `without a sidecar, as in mode node, these annotations have no effect: ${names.join(', ')}`,
+  )
 }
 
 /** Returns the full names of these annotations that the pod has. */

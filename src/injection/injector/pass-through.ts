@@ -1,5 +1,6 @@
 /** Checks whether a pod may have pass-through, which exempts the sidecar's uid from the redirect. */
 import type { Plan } from './injection-plan.ts'
+import { listFound } from '../../lib/printable.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
 /** Returns a sentence, with its fix, for all that keeps the pod from it. */
@@ -39,18 +40,12 @@ function findUidProblems(
   }
   const { drop, add } = securityContext?.capabilities ?? {}
   const hasSetuid = includesSetuid(add) || (runAsUser === 0 && !includesSetuid(drop))
-  return [
-    ...(securityContext?.allowPrivilegeEscalation === false
-      ? []
-      : [
-          `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
-        ]),
-    ...(hasSetuid
-      ? [
-          `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
-        ]
-      : []),
-  ]
+  return listFound(
+    securityContext?.allowPrivilegeEscalation !== false &&
+      `the container ${name} may run a setuid program and so take ${exemption}. Fix: set allowPrivilegeEscalation: false`,
+    hasSetuid &&
+      `the container ${name} keeps the capability SETUID, so it may take ${exemption}. Fix: drop it, or do not add it and set a runAsUser other than 0`,
+  )
 }
 
 function includesSetuid(names: readonly string[] | null | undefined): boolean {

@@ -1,5 +1,6 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
 import { isGuid } from '../../lib/grammars.ts'
+import { listFound } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
@@ -53,11 +54,6 @@ export function checkPod(pod: Pod, plan: Plan): Findings {
       ...(isNode ? findNodeModeWarnings(pod) : []),
     ],
   }
-}
-
-/** Returns the texts; a false one stands for a condition that does not hold. */
-function listFound(...texts: readonly (string | false)[]): string[] {
-  return texts.filter((text) => text !== false)
 }
 
 /** The label of nodes that the kubelet sets, and the deprecated one. */
