@@ -5,8 +5,8 @@ export interface Cloud {
   readonly name: string
   /** The login host, followed by its aliases. */
   readonly hosts: readonly [string, ...string[]]
-  /** The host whose subdomains are the regional endpoints. */
-  readonly regionalHost: string
+  /** The host whose subdomains are the regional endpoints, if it is not the login host. */
+  readonly regionalHost?: string
   /** `azEnvironment` of the instance document; undefined: Microsoft documents none. */
   readonly azEnvironment?: string
   /** The usual audience of projected tokens; undefined: Microsoft documents none. */
@@ -46,33 +46,28 @@ export const CLOUDS: readonly Cloud[] = [
   {
     name: 'US Government',
     hosts: ['login.microsoftonline.us', 'login.usgovcloudapi.net'],
-    regionalHost: 'login.microsoftonline.us',
     azEnvironment: 'AzureUSGovernmentCloud',
     audience: 'api://AzureADTokenExchangeUSGov',
   },
   {
     name: 'China',
     hosts: ['login.partner.microsoftonline.cn', 'login.chinacloudapi.cn'],
-    regionalHost: 'login.partner.microsoftonline.cn',
     azEnvironment: 'AzureChinaCloud',
     audience: 'api://AzureADTokenExchangeChina',
   },
   {
     name: 'France',
     hosts: ['login.sovcloud-identity.fr'],
-    regionalHost: 'login.sovcloud-identity.fr',
     audience: 'api://AzureADTokenExchangeFrance',
   },
   {
     name: 'Germany',
     hosts: ['login.sovcloud-identity.de'],
-    regionalHost: 'login.sovcloud-identity.de',
     audience: 'api://AzureADTokenExchangeGermany',
   },
   {
     name: 'Singapore',
     hosts: ['login.sovcloud-identity.sg'],
-    regionalHost: 'login.sovcloud-identity.sg',
   },
 ]
 

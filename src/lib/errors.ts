@@ -195,10 +195,6 @@ export class BrokerError extends Error {
     return new BrokerError(code, problem, { ...details, ...changes })
   }
 
-  get source(): ErrorSource {
-    return ERROR_KINDS[this.code].source
-  }
-
   /** The HTTP status of this error, unless a dialect has a different rule. */
   get status(): number {
     const { permanent: isCodePermanent, status } = ERROR_KINDS[this.code]

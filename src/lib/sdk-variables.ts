@@ -55,17 +55,13 @@ export const UNSUPPORTED_PROTOCOL_VARIABLES = {
   IDENTITY_SERVER_THUMBPRINT: 'Service Fabric',
 } as const
 
+const NOWHERE: Endpoint = { origin: '', identityHeader: '', clientId: '' }
+
 /** Every variable that selects a protocol; those outside the chosen sets must be unset. */
-export const ENDPOINT_VARIABLES = [
-  'AZURE_POD_IDENTITY_AUTHORITY_HOST',
-  'IDENTITY_ENDPOINT',
-  'IDENTITY_HEADER',
-  'IMDS_ENDPOINT',
-  'IDENTITY_SERVER_THUMBPRINT',
-  'MSI_ENDPOINT',
-  'MSI_SECRET',
-  'DEFAULT_IDENTITY_CLIENT_ID',
-] as const
+export const ENDPOINT_VARIABLES: ReadonlySet<string> = new Set([
+  ...VARIABLE_SET_NAMES.flatMap((name) => Object.keys(VARIABLE_SETS[name](NOWHERE))),
+  ...Object.keys(UNSUPPORTED_PROTOCOL_VARIABLES),
+])
 
 /**
  * Returns a problem for each pair of sets that cannot be combined. Only `cloud-shell` conflicts: the

@@ -71,7 +71,7 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
     NO_PROXY: addNoProxyHosts(upper, lower),
     no_proxy: addNoProxyHosts(lower, upper),
   }
-  const unset = ENDPOINT_VARIABLES.filter((name) => !Object.hasOwn(variables, name))
+  const unset = [...ENDPOINT_VARIABLES].filter((name) => !Object.hasOwn(variables, name))
   io.stdout.write(formatVariables({ ...variables, ...proxies }, unset, format))
   return 0
 }
