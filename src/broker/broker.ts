@@ -19,11 +19,10 @@ import { createPassThrough } from './metadata/pass-through.ts'
 import type { ProcessLog } from './telemetry/logger.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { systemClock } from './tokens/lifetime.ts'
-import { countWaiting } from './tokens/exchange-limit.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource, toScope } from '../lib/resource.ts'
 import type { TokenRequest } from './tokens/token.ts'
-import type { CreateSource } from './exchange-stack.ts'
+import { countWaiting, type CreateSource } from './exchange-stack.ts'
 
 interface BrokerSources {
   readonly config: Config

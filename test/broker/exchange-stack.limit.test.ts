@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest'
-import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
-import { ORDERS } from '../../fixtures/parts.ts'
-import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
-import { ask } from './callers.ts'
-import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
+import { createExchangeLimit } from '../../src/broker/exchange-stack.ts'
+import { ORDERS } from '../fixtures/parts.ts'
+import type { TokenRequest } from '../../src/broker/tokens/token.ts'
+import { ask } from './tokens/callers.ts'
+import { type Behaviour, other, createScriptedEntra, VAULT } from './tokens/scripted-entra.ts'
 import {
   createProcess,
   MINUTE_MS,
@@ -12,17 +12,13 @@ import {
   setUpLimited,
   TIMEOUT_MS,
   useFakeTime,
-} from './setup.ts'
+} from './tokens/setup.ts'
 
 useFakeTime()
 
-function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued?: number) {
+function setUpLimiter(behaviour: Behaviour, maxConcurrent = 2, maxQueued = Infinity) {
   const entra = createScriptedEntra(behaviour)
-  const limit = createExchangeLimit({
-    maxConcurrent,
-    timeoutMs: 10_000,
-    ...(maxQueued !== undefined && { maxQueued }),
-  })
+  const limit = createExchangeLimit({ maxConcurrent, timeoutMs: 10_000 }, maxQueued)
   const { signal } = new AbortController()
   const get = (request: TokenRequest) =>
     limit(() => entra.source(request, signal), { isUrgent: request.isBackground === true })
@@ -38,7 +34,7 @@ test('the third of two concurrent exchanges waits', async () => {
 })
 
 test('a refresh goes before the exchanges of callers', async () => {
-  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: 10_000 })
+  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: 10_000 }, Infinity)
   const { entra, get } = setUp({ limit })
   await ask(get, VAULT)
   await vi.advanceTimersByTimeAsync(MINUTE_MS)
@@ -99,7 +95,7 @@ test('40 silent resources of an identity leave another identity its token', asyn
 })
 
 test('an exchange that waits for its next attempt leaves its permit to others', async () => {
-  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: TIMEOUT_MS })
+  const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs: TIMEOUT_MS }, Infinity)
   const { entra, get } = setUpLimited({ shared: { ...createProcess(), limit } })
   entra.behave({ error: 'entra_unavailable', retryAfterMs: 5000 }, {})
   const waiting = ask(get, VAULT)

@@ -2,7 +2,7 @@
  * The failed exchanges of a key since its last token: when the cache retries by itself, and how long callers get the cached
  * failure. With full jitter: a delay is between 0 and the longest of its policy.
  */
-import type { BrokerError } from '../../lib/errors.ts'
+import { BrokerError, ERROR_KINDS } from '../../lib/errors.ts'
 import { findGraceMs, isPropagating } from '../aadsts.ts'
 import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
@@ -147,11 +147,19 @@ export function isRetried(error: BrokerError): boolean {
 
 /** Returns true if an exchange with a rotated projected token may succeed after this error. */
 export function mayRecoverWithNewAssertion(error: BrokerError): boolean {
-  return error.isPermanent || error.source === 'assertion' || isPropagating(error)
+  return error.isPermanent || ERROR_KINDS[error.code].source === 'assertion' || isPropagating(error)
 }
 
 function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   if (error.isPermanent && (hasToken || !isRetried(error))) return PERMANENT
   if (isPropagating(error) || error.code === 'assertion_expired') return PROPAGATION
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
+}
+
+/** Creates the error of a request that finds no capacity, which `setting` limits. */
+export function createOverloadedError(reason: string, setting: string): BrokerError {
+  return new BrokerError('overloaded', reason, {
+    fix: `retry, or raise ${setting}`,
+    retryAfterMs: 1000,
+  })
 }

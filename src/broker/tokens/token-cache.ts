@@ -5,9 +5,8 @@ import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { createOverloadedError } from './exchange-limit.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
-import type { Failure } from './failure.ts'
+import { createOverloadedError, type Failure } from './failure.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import {
   type AccessToken,

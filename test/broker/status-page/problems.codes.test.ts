@@ -18,7 +18,7 @@ import { requireSubject } from '../../../src/node/broker/workload.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { renderProblems } from '../../../src/broker/status-page/problems.ts'
-import { createOverloadedError } from '../../../src/broker/tokens/exchange-limit.ts'
+import { createOverloadedError } from '../../../src/broker/tokens/failure.ts'
 import { NOW } from '../../fixtures/parts.ts'
 import { cached, failing, observe, readable } from '../telemetry/observed.ts'
 

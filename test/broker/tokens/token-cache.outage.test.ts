@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
-import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
+import { createExchangeLimit } from '../../../src/broker/exchange-stack.ts'
 import { type Answer, ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, range, SECOND_MS, setUp, useFakeTime } from './setup.ts'
@@ -227,7 +227,7 @@ describe('the time limit', () => {
   const timeoutMs = 10 * SECOND_MS
 
   test('of an exchange is twice as long as for its callers, and includes its wait for a permit', async () => {
-    const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs })
+    const limit = createExchangeLimit({ maxConcurrent: 1, timeoutMs }, Infinity)
     const { entra, get } = setUp({ timeoutMs, limit, behaviour: { latencyMs: 4000 } })
     void ask(get, other(1))
     await vi.advanceTimersByTimeAsync(0)
