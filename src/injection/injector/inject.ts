@@ -1,9 +1,8 @@
 /** Injects the sidecar into a pod: the one function behind `wimds inject` and the admission webhook. */
 import { isDeepStrictEqual } from 'node:util'
-import { keepPluginDefaults } from './admission-plugins.ts'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
-import { createContainers, createVolumes } from './containers.ts'
+import { createContainers, createVolumes, keepPluginDefaults } from './containers.ts'
 import {
   findUnrecorded,
   formatRecord,
