@@ -95,16 +95,14 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
   }
 
   const wantedMode = read('mode')
-  const injectedMode = readRecord(pod)?.mode
   // An injected pod keeps its mode while replicas of the webhook with different defaults review it.
-  const mode = wantedMode ?? injectedMode ?? defaults.mode
+  const mode = wantedMode ?? readRecord(pod)?.mode ?? defaults.mode
   return {
     ...defaults,
     /** Says whether the pod opts in or out; undefined if it has no such annotation. */
     inject: read('inject') ?? (asksForAzwiProxy(pod) || undefined),
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
-    keepsEarlierMode:
-      wantedMode === undefined && injectedMode !== undefined && injectedMode !== defaults.mode,
+    keepsEarlierMode: mode !== (wantedMode ?? defaults.mode),
     mode,
     port:
       read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
