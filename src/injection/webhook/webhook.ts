@@ -35,11 +35,7 @@ const PORT_SETTINGS =
 export async function webhook(args: readonly string[], io: CommandIo): Promise<number> {
   const options = parseWebhookOptions(args)
   const { settings, clientCaFile, defaultTenantId, drainMs } = options
-  const log = createLogger({
-    level: 'info',
-    out: createLogOutput(io),
-    limitBy: 'namespace',
-  })
+  const log = createLogger({ level: 'info', out: createLogOutput(io), limitBy: 'namespace' })
   for (const message of findUnknownVariables(settings.sidecarEnv)) {
     log.warn('config_warning', { message })
   }
