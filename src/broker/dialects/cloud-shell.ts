@@ -10,7 +10,8 @@ import {
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
-import { imds, requireMetadataHeader } from './imds.ts'
+import { imds } from './imds.ts'
+import { requireMetadataHeader } from './metadata-header.ts'
 import { parseParameters, parseResource, parseSelector } from './parameters.ts'
 
 export const cloudShell = {

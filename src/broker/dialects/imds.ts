@@ -1,5 +1,5 @@
 /** The dialect of the Azure Instance Metadata Service: GET /metadata/identity/oauth2/token. */
-import { BrokerError } from '../../lib/errors.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import {
   createJsonReply,
@@ -9,8 +9,8 @@ import {
   type Reply,
   type TokenAnswer,
   type TokenQuery,
-  type WireRequest,
 } from './dialect.ts'
+import { requireMetadataHeader } from './metadata-header.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 /** The first api-version of the token endpoint; every later date is accepted (R9). */
@@ -27,18 +27,6 @@ export const imds = {
 
 /** IMDS as the azure-workload-identity proxy answers it: with any api-version, or none. */
 export const imdsOfAnyVersion: Dialect = { ...imds, parse: createParse(undefined) }
-
-/** Throws `metadata_header_missing` unless the request has `Metadata: true`, in any case (R6). */
-export function requireMetadataHeader({ headers }: Pick<WireRequest, 'headers'>): void {
-  const value = headers['metadata']
-  if (typeof value !== 'string' || value.toLowerCase() !== 'true') {
-    throw new BrokerError(
-      'metadata_header_missing',
-      'Required metadata header not specified',
-      'send the header Metadata: true, unless this is the probe of an SDK',
-    )
-  }
-}
 
 function createParse(firstVersion: string | undefined): Dialect['parse'] {
   // The last query, since an application repeats it. Measured alone: without it a cached request takes 8 % more CPU.

@@ -5,7 +5,7 @@ import {
   type Reply,
   type WireRequest,
 } from '../dialects/dialect.ts'
-import { requireMetadataHeader } from '../dialects/imds.ts'
+import { requireMetadataHeader } from '../dialects/metadata-header.ts'
 import { isApiVersion, type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
