@@ -32,7 +32,6 @@ export class Brokers {
   readonly #brokers = new Map<string, NamespaceBroker>()
   /** A broker that has no namespace yet. */
   #spare: NamespaceBroker | undefined
-  readonly #ending = new Set<NamespaceBroker>()
   readonly #idleCheck: NodeJS.Timeout
   #isStopped = false
 
@@ -78,7 +77,7 @@ export class Brokers {
   async stop(timeoutMs?: number): Promise<void> {
     this.#isStopped = true
     clearInterval(this.#idleCheck)
-    await Promise.all([...this.all(), ...this.#ending].map((broker) => broker.stop(timeoutMs)))
+    await Promise.all(this.all().map((broker) => broker.stop(timeoutMs)))
   }
 
   #find(pod: RoutedPod): NamespaceBroker {
@@ -110,8 +109,7 @@ export class Brokers {
     for (const [name, broker] of this.#brokers) {
       if (broker.idleMs <= minIdleMs) continue
       this.#brokers.delete(name)
-      this.#ending.add(broker)
-      void broker.stop().then(() => this.#ending.delete(broker))
+      void broker.stop()
     }
   }
 }

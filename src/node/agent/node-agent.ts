@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ApiServer, connectToApiServer } from '../../kubernetes/api-client.ts'
+import { connectToApiServer } from '../../kubernetes/api-client.ts'
 import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import { createNodeAgentMetrics } from './agent-metrics.ts'
 import { createSettingsReader } from './find-settings.ts'
@@ -10,16 +10,16 @@ import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
 import { watchPods } from './pod-watch.ts'
 import { Reconciler } from './reconciler.ts'
-import { createPodRouter, createRouteEnd, RouteFailure } from './route-pod.ts'
+import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { PodName } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
 import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
-import { createLogger, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import { createLogger } from '../../broker/telemetry/logger.ts'
 import { VERSION } from '../../lib/version.ts'
 import { type CommandIo } from '../../lib/command.ts'
-import { createLogOutput, type LogOutput } from '../../lib/log-output.ts'
+import { createLogOutput } from '../../lib/log-output.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import { openPorts } from '../../broker/server/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
@@ -55,17 +55,9 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const options = parseNodeAgentOptions(args, io.env)
   if (options.isUninstallCheck) return await checkUninstall(io)
   const { nodeName, adminListen } = options
-  const { signal } = io
-  const api = connectToApiServer(signal)
-  const out = createLogOutput(io)
-  const log = createLogger({ level: 'info', out, limitBy: 'namespace' })
-  const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
-  const writeEvent = createPodEvents({ api, nodeName, onError })
   let { port: adminPort } = adminListen
-  const denyNetwork = () =>
-    denyBrokers({ uids: options.uidRange, adminPort }, { path: io.env['PATH'], signal })
-  const agent = createAgent({ options, io, out, log, api, onError, writeEvent, denyNetwork })
-  const { reconciler, metrics, brokers, succession } = agent
+  const agent = createAgent(options, io, () => adminPort)
+  const { api, log, onError, reconciler, metrics, brokers, succession } = agent
   for (const message of options.warnings) log.warn('config_warning', { message })
 
   let isListed = false
@@ -98,7 +90,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   await watchPods({
     api,
     nodeName,
-    signal,
+    signal: io.signal,
     onPod: reconciler.onPod,
     onDeleted: reconciler.onDeleted,
     onTooLarge: (pod) => agent.onFailure(pod, new RouteFailure('settings_invalid', TOO_LARGE)),
@@ -137,23 +129,16 @@ function findReason(
     : 'the pods of the node are not served yet'
 }
 
-interface AgentParts {
-  readonly options: NodeAgentOptions
-  readonly io: CommandIo
-  readonly out: LogOutput
-  readonly log: ProcessLog
-  readonly api: ApiServer
-  readonly onError: (error: unknown) => void
-  readonly writeEvent: (pod: PodName, message: string) => Promise<void>
-  readonly denyNetwork: () => Promise<void>
-}
-
 /** Creates what routes pods and what serves them, and connects the two. */
-function createAgent({ options, io, out, log, ...parts }: AgentParts) {
-  const { api, onError, writeEvent, denyNetwork } = parts
-  const path = io.env['PATH']
+function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => number) {
+  const { signal } = io
+  const tools = { path: io.env['PATH'], signal }
+  const api = connectToApiServer(signal)
+  const out = createLogOutput(io)
+  const log = createLogger({ level: 'info', out, limitBy: 'namespace' })
+  const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
+  const writeEvent = createPodEvents({ api, nodeName: options.nodeName, onError })
   const readSandboxes = createSandboxReader(options)
-  const limitTools = createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS })
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
   const files = new PodFiles({ helper: HELPER, directory: kubeletPodsDirectory })
   const saved = new SavedPods(stateDirectory)
@@ -164,17 +149,18 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
     void writeEvent(pod, message)
   }
+  const { routePod, endRoute } = createPodRouter({
+    findSettings: createSettingsReader({ api, saved, defaultTenantId }),
+    prepare: (pod) => brokers.prepare(pod),
+    listens: () => !succession.isWaiting,
+    readSandboxes,
+    kubeletPodsDirectory,
+    helper: HELPER,
+    tools,
+    limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
+  })
   const reconciler = new Reconciler({
-    route: createPodRouter({
-      findSettings: createSettingsReader({ api, saved, defaultTenantId }),
-      prepare: (pod) => brokers.prepare(pod),
-      listens: () => !succession.isWaiting,
-      readSandboxes,
-      kubeletPodsDirectory,
-      helper: HELPER,
-      tools: { path, signal: io.signal },
-      limitTools,
-    }),
+    route: routePod,
     onRoute: (served, { env }) => {
       brokers.serve(served)
       reportErrors(() => saved.write({ ...served.pod, env }), onError)
@@ -190,7 +176,7 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
     helper: HELPER,
-    beforeStart: denyNetwork,
+    beforeStart: () => denyBrokers({ uids: options.uidRange, adminPort: adminPort() }, tools),
     start: () =>
       startBroker({
         helper: HELPER,
@@ -217,25 +203,23 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
       if (failures > 1) for (const { pod } of pods) void writeEvent(pod, message)
     },
   })
-  const succession = new Succession({
-    stateDirectory,
-    brokers,
-    onRelease: () => brokers.listen(),
-    onError,
-  })
+  const succession = new Succession({ stateDirectory, brokers, onError })
   watchMemory({
     all: () => brokers.all(),
     maxBytes: MAX_BROKER_BYTES[options.brokers],
     limitBytes: options.memoryLimitBytes,
-    signal: io.signal,
+    signal,
     onError,
   })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>
     // The attempts take what was read recently, which has to be from after the change.
     reportErrors(() => reconciler.look(readSandboxes), onError)
-  reportErrors(() => watchSandboxes(options, { onChange, signal: io.signal }), onError)
+  reportErrors(() => watchSandboxes(options, { onChange, signal }), onError)
   return {
+    api,
+    log,
+    onError,
     onFailure,
     reconciler,
     brokers,
@@ -246,10 +230,9 @@ function createAgent({ options, io, out, log, ...parts }: AgentParts) {
     scrape: createNodeScrape({ own: metrics.registry, brokers }),
     /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
     endRoutes: async () => {
-      const tools = { path, signal: AbortSignal.timeout(END_ROUTES_MS) }
-      const endRoute = createRouteEnd({ readSandboxes, helper: HELPER, tools, limitTools })
+      const timeout = AbortSignal.timeout(END_ROUTES_MS)
       const ends = [...reconciler.pods.values()].map(
-        async ({ pod, route }) => route && endRoute(pod, route).catch(onError),
+        async ({ pod, route }) => route && endRoute(pod, route, timeout).catch(onError),
       )
       await Promise.all(ends)
     },

@@ -65,7 +65,11 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
   }
   while (!signal.aborted) {
     try {
-      if (!isListed) version = await listPods(options, version)
+      if (!isListed) {
+        const list = await listPods(options, version)
+        version = list.version
+        options.onListed(list.uids)
+      }
       isListed = true
       await followPods(options, version, onVersion)
       failures = 0
@@ -85,17 +89,17 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
 }
 
 type ListOptions = Pick<PodWatchOptions, 'api' | 'onPod'> &
-  Partial<Pick<PodWatchOptions, 'nodeName' | 'onTooLarge' | 'onListed'>>
+  Partial<Pick<PodWatchOptions, 'nodeName' | 'onTooLarge'>>
 
 /**
- * Reports every pod, of the node or of the cluster, and returns the resource version of the list, which is not older
- * than the given one. The cache of the API server has the pods by node: etcd would read all pods of the cluster, as
+ * Reports every pod, of the node or of the cluster, and returns their uids and the resource version of the list, which is not
+ * older than the given one. The cache of the API server has the pods by node: etcd would read all pods of the cluster, as
  * Kubernetes does for a `limit`. So there are no pages.
  */
 export async function listPods(
-  { api, nodeName, onPod, onTooLarge, onListed }: ListOptions,
+  { api, nodeName, onPod, onTooLarge }: ListOptions,
   oldest = ANY_VERSION,
-): Promise<string> {
+): Promise<{ readonly version: string; readonly uids: ReadonlySet<string> }> {
   const uids = new Set<string>()
   const call = {
     action: `list the pods of ${nodeName === undefined ? 'the cluster' : `the node ${nodeName}`}`,
@@ -125,8 +129,7 @@ export async function listPods(
     if (latest === undefined) throw new Error('the answer is not a list of pods')
     return latest
   })
-  onListed?.(uids)
-  return version
+  return { version, uids }
 }
 
 function createListParameters(oldest: string): Readonly<Record<string, string>> {

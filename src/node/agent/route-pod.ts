@@ -71,13 +71,12 @@ const LAST_WAIT_SECONDS = 60
 /** Pods that wait for their sandboxes share what was read so recently. */
 const MAX_SNAPSHOT_AGE_MS = 100
 
-/**
- * Creates the function that routes a pod: it opens a socket in the network of the pod, and redirects 169.254.169.254:80
- * to it. It throws a `RouteFailure`.
- */
-export function createPodRouter(options: RouteOptions): RoutePod {
-  const { findSettings, readSandboxes } = options
-  return async (pod, route) => {
+/** Creates the functions that route a pod, and end its route. */
+export function createPodRouter(options: RouteOptions) {
+  const { findSettings, readSandboxes, helper, tools, limitTools } = options
+
+  /** Opens a socket in the network of the pod, and redirects 169.254.169.254:80 to it. Throws a `RouteFailure`. */
+  const routePod: RoutePod = async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
     const invalid =
       problem === undefined ? undefined : new RouteFailure('settings_invalid', problem)
@@ -103,37 +102,32 @@ export function createPodRouter(options: RouteOptions): RoutePod {
       requireKubeletDirectory(options.kubeletPodsDirectory, uid)
       const env = await findSettings(pod)
       const open = () => routeNamespace(pod.port, namespace, options)
-      const socket = await openMeanwhile(options.limitTools(open), options.prepare(pod))
+      const socket = await openMeanwhile(limitTools(open), options.prepare(pod))
       return { namespace: status.ino, socket, env }
     } finally {
       closeSync(namespace)
     }
   }
-}
 
-/**
- * Creates the function that lets new connections of a pod wait for a minute more, because the agent ends and none may follow;
- * then they are refused. An agent that follows routes the pod again. The redirect stays: without it the pod would get the
- * identity of its node.
- */
-export function createRouteEnd({
-  readSandboxes,
-  helper,
-  tools,
-  limitTools,
-}: Pick<RouteOptions, 'readSandboxes' | 'helper' | 'tools' | 'limitTools'>) {
-  return (pod: RoutedPod, route: Route): Promise<void> =>
+  /**
+   * Lets new connections of the pod wait for a minute more, because the agent ends and none may follow; then they are refused.
+   * An agent that follows routes the pod again. The redirect stays: without it the pod would get the identity of its node.
+   */
+  const endRoute = (pod: RoutedPod, route: Route, signal: AbortSignal): Promise<void> =>
     limitTools(async () => {
       const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), pod.uid)
       const namespace = openSync(path, 'r')
       try {
         if (fstatSync(namespace).ino !== route.namespace) return
         const input = createRestartRule(pod, LAST_WAIT_SECONDS)
-        await runTool({ argv: [helper, 'run', 'nft', '-f', '-'], input }, { ...tools, namespace })
+        const run = { argv: [helper, 'run', 'nft', '-f', '-'], input } as const
+        await runTool(run, { ...tools, signal, namespace })
       } finally {
         closeSync(namespace)
       }
     })
+
+  return { routePod, endRoute }
 }
 
 /** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or another pod's. */

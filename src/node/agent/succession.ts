@@ -8,13 +8,12 @@ import { createInterface } from 'node:readline'
 import { errorCode } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { KeysAnswer, type TokenKey } from '../broker/messages.ts'
+import type { Brokers } from './brokers.ts'
 import type { BrokerList } from './namespace-broker.ts'
 
 interface SuccessionOptions {
   readonly stateDirectory: string
-  readonly brokers: BrokerList
-  /** Called when this agent does not wait any more for the tokens of its predecessor. */
-  readonly onRelease: () => void
+  readonly brokers: BrokerList & Pick<Brokers, 'listen'>
   readonly onError: (error: unknown) => void
 }
 
@@ -111,7 +110,7 @@ export class Succession {
     clearTimeout(this.#timeout)
     if (!this.isWaiting) return
     this.#keys = undefined
-    this.#options.onRelease()
+    this.#options.brokers.listen()
   }
 
   /**

@@ -85,9 +85,9 @@ function createRouter(path = process.env['PATH'], prepare?: () => Promise<void>)
     bundlesDirectory: bundles.path,
     netnsDirectory: netns.path,
   })
-  const router = createPodRouter({ ...createParts(path, prepare), readSandboxes })
+  const { routePod } = createPodRouter({ ...createParts(path, prepare), readSandboxes })
   return async (pod: RoutedPod, previous?: Route) => {
-    const route = await router(pod, previous)
+    const route = await routePod(pod, previous)
     if (route !== previous) routes.push(route)
     return route
   }

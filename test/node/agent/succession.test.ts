@@ -30,8 +30,8 @@ function createAgent(answer: unknown = []) {
       return Promise.resolve(answer)
     },
   }
-  const brokers = { all: () => [broker] }
-  const succession = new Succession({ stateDirectory: folder.path, brokers, onRelease, onError })
+  const brokers = { all: () => [broker], listen: onRelease }
+  const succession = new Succession({ stateDirectory: folder.path, brokers, onError })
   let errors = 0
   onTestFinished(() => {
     succession.close()
