@@ -1,7 +1,7 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { authorityHost, guid } from '../../broker/config/parsers.ts'
+import { guid } from '../../broker/config/parsers.ts'
 import { formatProblem, UsageError } from '../../lib/errors.ts'
-import { findAudience } from '../../lib/clouds.ts'
+import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import {
   type CommandDeclaration,
   type Flags,
@@ -63,13 +63,9 @@ export const TRUST = {
       isRepeatable: true,
       help: 'namespaces, separated by commas, that may use the identity with this client id; without it, an identity that several namespaces claim is an error',
     },
-    'authority-host': {
-      value: 'URL',
-      help: 'login host of the cloud, which decides the audience (default https://login.microsoftonline.com)',
-    },
     audience: {
       value: 'TEXT',
-      help: 'audience of the projected tokens (default: that of the cloud)',
+      help: `audience of the projected tokens (default: ${DEFAULT_AUDIENCE})`,
     },
     identities: {
       group: 'What exists in Azure',
@@ -146,10 +142,8 @@ function parseOptions(flags: TrustFlags): ManifestArguments & { readonly options
     problems.push(`--application must be a GUID, not ${JSON.stringify(id)}`)
   }
   const allowed = parseAllowed(flags.values('allow'), problems)
-  const host =
-    parseSettingFlag(flags, 'authority-host', authorityHost, problems) ?? DEFAULT_AUTHORITY_HOST
-  const audience = flags.value('audience')
-  if (audience !== undefined && !isAudience(audience)) {
+  const audience = flags.value('audience') ?? DEFAULT_AUDIENCE
+  if (!isAudience(audience)) {
     problems.push(`--audience must be a URI or GUID, not ${JSON.stringify(audience)}`)
   }
   const issuer = flags.value('issuer')
@@ -158,7 +152,7 @@ function parseOptions(flags: TrustFlags): ManifestArguments & { readonly options
   if (problems.length > 0 || issuer === undefined) throw new UsageError(problems)
   return {
     ...manifests,
-    options: { issuer, audience: audience ?? findAudience(host), clientId, allowed },
+    options: { issuer, audience, clientId, allowed },
   }
 }
 
@@ -178,8 +172,6 @@ function parseAllowed(texts: readonly string[], problems: string[]): Map<string,
 
 const NO_ISSUER =
   '--issuer is required: on AKS az aks show --resource-group GROUP --name CLUSTER --query oidcIssuerProfile.issuerUrl --output tsv prints it, elsewhere kubectl get --raw /.well-known/openid-configuration'
-
-const DEFAULT_AUTHORITY_HOST = 'https://login.microsoftonline.com'
 
 async function readInventory(
   flags: TrustFlags,

@@ -168,10 +168,8 @@ describe('--check, with a directory of lists, one for each client id,', () => {
 const audience = async (...flags: readonly string[]) =>
   (await json(...BASE, ...flags, manifests)).document.identities[0].credentials[0].audience
 
-test('takes the audience of the cloud, or the one that is given', async () => {
-  expect(await audience('--authority-host', 'https://login.microsoftonline.us/')).toBe(
-    'api://AzureADTokenExchangeUSGov',
-  )
+test('takes the audience of the public cloud, or the one that is given', async () => {
+  expect(await audience()).toBe('api://AzureADTokenExchange')
   expect(await audience('--audience', 'https://audience.example')).toBe('https://audience.example')
 })
 
@@ -263,7 +261,6 @@ test.each([
   ['a client id', [manifests, '--client-id', 'x'], '--client-id must be a GUID, not "x"'],
   ['an application', [manifests, '--application', 'x'], '--application must be a GUID, not "x"'],
   ['an audience', [manifests, '--audience', '@/etc/passwd'], '--audience'],
-  ['a login host', [manifests, '--authority-host', 'x'], '--authority-host'],
   ['a namespace', [manifests, '--allow', `${ORDERS}=a/b`], '--allow must be CLIENT_ID='],
   ['a format', [manifests, '-o', 'yaml'], '-o yaml: must be one of text, az'],
 ])('refuses %s', async (_, args, message) => {
