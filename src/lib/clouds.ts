@@ -109,9 +109,8 @@ export function resolveAuthority(
   }
 }
 
-/** Returns the audience of an assertion for the cloud of a login host; by default the audience of the public cloud. */
-export function findAudience(authorityHost?: string): string {
-  if (authorityHost === undefined) return DEFAULT_AUDIENCE
+/** Returns the audience of an assertion for the cloud of a login host; for an unknown one that of the public cloud. */
+export function findAudience(authorityHost: string): string {
   return findCloud(new URL(authorityHost).hostname)?.audience ?? DEFAULT_AUDIENCE
 }
 

@@ -42,7 +42,7 @@ describe('resolveAuthority', () => {
 })
 
 test.each([
-  [undefined, 'api://AzureADTokenExchange'],
+  ['https://login.microsoftonline.com', 'api://AzureADTokenExchange'],
   ['https://login.partner.microsoftonline.cn', 'api://AzureADTokenExchangeChina'],
   ['https://login.airgap.example:8443', 'api://AzureADTokenExchange'],
 ])('the audience for %s is %s', (origin, audience) => {
