@@ -3,10 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Settings } from '../../src/broker/config/settings.ts'
-import {
-  INJECTION_DEFAULTS,
-  PUBLIC_REGISTRY,
-} from '../../src/injection/injector/injection-settings.ts'
+import { PUBLIC_REGISTRY } from '../../src/injection/injector/injection-settings.ts'
 import { parseAnnotations } from '../../src/injection/injector/annotations.ts'
 import type { Pod } from '../../src/kubernetes/pod.ts'
 import { PAGES, readPage, ROOT } from './pages.ts'
@@ -102,7 +99,7 @@ function isAnnotation(name: string): boolean {
 /** What the injector says to a pod with this annotation. */
 function mistakesOf(annotation: string): readonly string[] {
   const pod: Pod = { metadata: { annotations: { [annotation]: '' } }, spec: { containers: [] } }
-  return parseAnnotations(pod, INJECTION_DEFAULTS).problems
+  return parseAnnotations(pod).problems
 }
 
 function isAksAnnotation(name: string): boolean {

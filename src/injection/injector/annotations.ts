@@ -9,6 +9,7 @@ import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { omitPodLevelResources, overrideResources } from './resources.ts'
 import {
   configMapName,
+  INJECTION_DEFAULTS,
   type InjectionSettings,
   type ObjectKey,
   objectKey,
@@ -78,7 +79,7 @@ const SCHEMAS: { readonly [N in Name]: z.ZodMiniType<Values[N]> } = ANNOTATIONS
 export type PodSettings = ReturnType<typeof parseAnnotations>
 
 /** Parses the annotations; settings that they do not override have the operator's value. */
-export function parseAnnotations(pod: Pod, defaults: InjectionSettings) {
+export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTION_DEFAULTS) {
   const annotations = pod.metadata?.annotations ?? {}
   const problems = [...findUnknownAnnotations(annotations), ...findConflicts(annotations)]
 

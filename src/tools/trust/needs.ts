@@ -10,7 +10,6 @@ import {
   getServiceAccountName,
   type Pod,
 } from '../../kubernetes/pod.ts'
-import { INJECTION_DEFAULTS } from '../../injection/injector/injection-settings.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
 import {
@@ -132,7 +131,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     }
     return [{ ...named, subject, audience, source, namespace }]
   }
-  const { configMap } = parseAnnotations(template, INJECTION_DEFAULTS)
+  const { configMap } = parseAnnotations(template)
   const isInjected = isToBeInjected(workload, objects)
   const explicit = findExplicitIdentities(workload, main, report)
   if (isInjected && configMap !== undefined) {
@@ -166,7 +165,7 @@ function isToBeInjected(
   { template, annotations, namespace }: WorkloadObject,
   { injectedNamespaces }: ClusterObjects,
 ): boolean {
-  const { inject } = parseAnnotations(template, INJECTION_DEFAULTS)
+  const { inject } = parseAnnotations(template)
   if (inject === false || annotations['wimds.io/inject'] === 'false') return false
   const names = Object.keys(template.metadata?.annotations ?? {})
   return (

@@ -1,6 +1,5 @@
 /** Checks an installation of wimds, with all pods that use it: one function for each check. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
-import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import { allContainers, type Container, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
@@ -116,10 +115,7 @@ async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
     findInjected(pod).length > 0 ? 'injected' : 'others',
   )
   const missing = others.filter((pod) => {
-    const { inject = namespaces.get(pod.metadata.namespace) } = parseAnnotations(
-      pod,
-      INJECTION_DEFAULTS,
-    )
+    const { inject = namespaces.get(pod.metadata.namespace) } = parseAnnotations(pod)
     return inject === true && !OWN.has(findComponent(pod) ?? '')
   })
   const used = new Set(injected.map(({ metadata }) => metadata.namespace))

@@ -1,7 +1,6 @@
 /** Checks of the application's containers: whether they run, and whether their SDKs reach the sidecar. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
 import { formatListenAddress, leadsToSidecar } from '../../../injection/injector/app-environment.ts'
-import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import {
   type Container,
   findVariable,
@@ -52,7 +51,7 @@ export function checkAppVariables(
     return notChecked('whether the application needs them depends on the mode, which is not known')
   }
   if (mode !== 'env') return notNeeded(`not needed in mode ${mode}`)
-  const { skipped } = parseAnnotations(pod, INJECTION_DEFAULTS)
+  const { skipped } = parseAnnotations(pod)
   const listen = getLiteralValue(findVariable(sidecar, 'WIMDS_LISTEN'))
   const endpoint = {
     listen: (listen ?? formatListenAddress(DEFAULT_PORT)).split(','),
