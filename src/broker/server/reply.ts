@@ -4,8 +4,7 @@ import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../../lib/errors.ts'
-import type { Identity } from '../identities.ts'
-import type { AccessToken, TokenRequest } from '../tokens/token.ts'
+import type { AccessToken, CacheRequest } from '../tokens/token.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,16 +15,12 @@ declare module 'fastify' {
   }
 }
 
-/** What a token request asks for, as far as it is known. */
+/** What a token request asks for and gets, as far as it is known. */
 export interface Asked {
   readonly query: TokenQuery
   /** Undefined until the selector of the request is resolved. */
-  identity?: Identity
-}
-
-export interface ServedToken {
-  readonly request: TokenRequest
-  readonly token: AccessToken
+  request?: CacheRequest
+  token?: AccessToken
 }
 
 export interface ReplyEvent {
@@ -37,7 +32,6 @@ export interface ReplyEvent {
   readonly error?: BrokerError | undefined
   /** Undefined for a request of no token, or of one that cannot be parsed. */
   readonly asked?: Asked | undefined
-  readonly served?: ServedToken | undefined
   readonly headers: IncomingHttpHeaders
 }
 
@@ -71,7 +65,7 @@ export function sendReply(
   request: FastifyRequest,
   reply: FastifyReply,
   { status, head, body }: PreparedReply,
-  event: Pick<ReplyEvent, 'protocol' | 'error' | 'served'>,
+  { protocol, error }: Pick<ReplyEvent, 'protocol' | 'error'>,
   { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
   // Each reply has an id of its own, even if its text was rendered for an earlier one.
@@ -82,8 +76,7 @@ export function sendReply(
   reply.hijack()
   const { startedAt, asked } = request
   const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
-  const { protocol, error, served } = event
-  onReply({ protocol, error, asked, served, status, durationMs, headers: request.raw.headers })
+  onReply({ protocol, error, asked, status, durationMs, headers: request.raw.headers })
 }
 
 type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply

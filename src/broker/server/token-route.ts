@@ -7,7 +7,6 @@ import { requireAllowedResource, requireAllowedUid } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { toScope } from '../../lib/resource.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
-import type { CacheRequest } from '../tokens/token.ts'
 import { type Asked, memoizedRenderer, sendReply } from './reply.ts'
 
 /**
@@ -38,17 +37,16 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       // A reload may have replaced the identity since then.
       identity = identities.resolve(query.selector)
     }
-    asked.identity = identity
-    requireAllowedResource(identity, query.resource)
-    requireAllowedUid(identity, uid)
     // A field of the query passes on only if it is named here: none may change key, identity or scope.
-    const tokenRequest: CacheRequest = {
+    asked.request = {
       identity,
       scope: toScope(query.resource),
       bypassCache: query.bypassCache,
       correlationId: findCorrelationId(request.headers),
     }
-    const token = await tokens(tokenRequest, () => createCloseSignal(reply.raw))
+    requireAllowedResource(identity, query.resource)
+    requireAllowedUid(identity, uid)
+    const token = await tokens(asked.request, () => createCloseSignal(reply.raw))
     if (reply.raw.destroyed) {
       // The caller has gone. It got no token, so this is neither counted nor audited.
       reply.hijack()
@@ -56,8 +54,8 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     }
     const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
     const answer = { query, identity, token, expiresIn, expiresOn }
-    const event = { protocol: dialect.name, served: { request: tokenRequest, token } }
-    sendReply(request, reply, render(dialect, answer, wire), event)
+    asked.token = token
+    sendReply(request, reply, render(dialect, answer, wire), { protocol: dialect.name })
   })
 }
 

@@ -57,7 +57,8 @@ export function describeResource(scope: string): string {
 }
 
 /** Returns identity, client id and resource of a token request, as far as they are known. */
-export function describeAsked({ query: { selector, resource }, identity }: Asked) {
+export function describeAsked({ query: { selector, resource }, request }: Asked) {
+  const identity = request?.identity
   const requested = selector.by === 'clientId' ? scrub(selector.value) : undefined
   const clientId = identity?.clientId ?? requested
   return {

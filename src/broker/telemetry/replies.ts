@@ -1,6 +1,6 @@
 /** The telemetry of replies: their metrics, the clients, the audit trail of tokens, and the requests that failed. */
 import { type ErrorCode, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
-import type { ReplyEvent, ServedToken } from '../server/reply.ts'
+import type { ReplyEvent } from '../server/reply.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
@@ -34,7 +34,7 @@ export function createReplies(options: RepliesOptions) {
     clients,
     onCacheResult: (result: CacheResult) => metrics.cacheResults.inc({ result }),
     onReply: (event: ReplyEvent) => {
-      const { protocol, status, durationMs, error, headers, served, asked } = event
+      const { protocol, status, durationMs, error, headers, asked } = event
       // A readiness probe on the main port is no client's request.
       if (protocol === 'none' && error === undefined) return
       const client = findClient(headers)
@@ -43,20 +43,23 @@ export function createReplies(options: RepliesOptions) {
       const outcome = status < 400 ? 'success' : status < 500 ? 'client_error' : 'server_error'
       metrics.requests.inc({ protocol, code: error?.code ?? 'ok', client: client.library })
       metrics.duration.observe({ protocol, outcome }, durationMs / 1000)
-      if (served !== undefined && auditsTokens && isFirstUse(served, client)) {
-        log.info('token_served', {
-          ...describeRequest(served.request),
-          protocol,
-          client: formatClient(client),
-          correlationId: served.request.correlationId,
-          ...served.token.audit,
-        })
+      const { request, token } = asked ?? {}
+      if (error === undefined) {
+        if (auditsTokens && request && token && isFirstUse(token, client)) {
+          log.info('token_served', {
+            ...describeRequest(request),
+            protocol,
+            client: formatClient(client),
+            correlationId: request.correlationId,
+            ...token.audit,
+          })
+        }
+        return
       }
-      if (error === undefined) return
       const described = asked && describeAsked(asked)
       const failure = describeFailure(error)
       // Only the problem has the object id or resource id of an unknown identity.
-      const unknown = asked && asked.identity === undefined ? error.problem : undefined
+      const unknown = asked && request === undefined ? error.problem : undefined
       onRejected(JSON.stringify([protocol, client.library, error.code, described, unknown]), {
         protocol,
         client: client.library,
@@ -114,9 +117,9 @@ export function chooseRejectionLevel(code: ErrorCode): keyof Logger {
 }
 
 /** Creates a filter that returns true once for each pair of token and client. */
-function createFirstUseFilter(): (served: ServedToken, client: SeenClient) => boolean {
+function createFirstUseFilter(): (token: AccessToken, client: SeenClient) => boolean {
   const clientsByToken = new WeakMap<AccessToken, Set<SeenClient>>()
-  return ({ token }, client) => {
+  return (token, client) => {
     const clients = clientsByToken.get(token) ?? new Set()
     clientsByToken.set(token, clients)
     return clients.size < clients.add(client).size

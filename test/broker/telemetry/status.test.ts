@@ -36,10 +36,11 @@ function busy(): StatusDocument {
   observed.onExchange(exchange())
   observed.onExchange(exchange({ outcome: { ok: false, error } }))
   const query = { selector: { by: 'default' }, resource: 'https://vault.azure.net/' } as const
+  const aRequest = { identity: ORDERS, scope: VAULT }
   const other = { ...query, resource: 'https://storage.azure.com/.default' }
-  observed.onReply(reply({ error, asked: { query, identity: ORDERS } }))
-  observed.onReply(reply({ error, asked: { query, identity: ORDERS } }))
-  observed.onReply(reply({ error, asked: { query: other, identity: ORDERS } }))
+  observed.onReply(reply({ error, asked: { query, request: aRequest } }))
+  observed.onReply(reply({ error, asked: { query, request: aRequest } }))
+  observed.onReply(reply({ error, asked: { query: other, request: aRequest } }))
   observed.onSkew(1234)
   return observed.document(describeSettings({ AZURE_TENANT_ID: 'contoso.example' }))
 }
