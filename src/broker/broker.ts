@@ -1,7 +1,7 @@
 /** Builds the broker: exchange, token cache and telemetry. Projected tokens and what the process shares are given to it. */
 import type { Config } from './config/config.ts'
 import type { AssertionReader } from './exchange/assertion.ts'
-import { type AssertionPolling, watchAssertions } from './exchange/assertion-watcher.ts'
+import { watchAssertions } from './exchange/assertion-watcher.ts'
 import {
   createClientIdLookup,
   createIdentityResolver,
@@ -28,8 +28,8 @@ interface BrokerSources {
   readonly config: Config
   /** Reads a projected token by the name that an identity has for it: the path of its file in a sidecar. */
   readonly readAssertion: AssertionReader
-  /** Undefined: as fits files of the own pod. */
-  readonly assertionPolling?: AssertionPolling
+  /** How often the projected tokens are read, in milliseconds; undefined: as fits files of the own pod. */
+  readonly pollMs?: number
   readonly createSource: CreateSource
   readonly log: ProcessLog
 }
@@ -62,7 +62,7 @@ export function createBroker(sources: BrokerSources) {
     files: () => current.tokenFiles,
     read: readAssertion,
     clock: systemClock,
-    polling: sources.assertionPolling,
+    pollMs: sources.pollMs,
     onChange: (file, state, previous) => {
       telemetry.onAssertion(file, state)
       if (previous !== undefined) cache.assertionRotated(file)

@@ -15,29 +15,23 @@ export type AssertionState =
       readonly lastSubject?: string | undefined
     }
 
-/** How often the files are read without a request, in milliseconds. */
-export interface AssertionPolling {
-  /** While all of them can be read. */
-  readonly pollMs: number
-  /** While one has no usable token, which keeps the pod from becoming ready. */
-  readonly initialPollMs: number
-}
-
 interface WatcherOptions {
   /** Called at each poll, since a config reload may name other files. */
   readonly files: () => readonly string[]
   readonly read: AssertionReader
   readonly clock: Pick<Clock, 'monotonic'>
-  readonly polling?: AssertionPolling | undefined
+  /** How often the files are read while all of them can be read, in milliseconds. */
+  readonly pollMs?: number | undefined
   /** Called when the content of a file, or the error of reading it, has changed; first without a previous state. */
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
 
-const POLLING: AssertionPolling = { pollMs: 2000, initialPollMs: 200 }
+/** So many times as often they are read while one has no usable token, which keeps the pod from becoming ready. */
+const INITIAL_RATE = 10
 
 /** Polls until it is closed, because not every file system reports the kubelet's symlink swap as a change. */
 export function watchAssertions(options: WatcherOptions) {
-  const { files, read, clock, polling = POLLING, onChange } = options
+  const { files, read, clock, pollMs = 2000, onChange } = options
   const states = new Map<string, AssertionState>()
   const inflight = new Set<string>()
   let timer: NodeJS.Timeout | undefined
@@ -50,7 +44,7 @@ export function watchAssertions(options: WatcherOptions) {
     for (const file of states.keys()) if (!current.includes(file)) states.delete(file)
     // The next poll is scheduled first: a read that hangs must not delay the reads of the other files.
     const areAllReadable = current.every((file) => states.get(file)?.ok === true)
-    const delayMs = areAllReadable ? polling.pollMs : polling.initialPollMs
+    const delayMs = areAllReadable ? pollMs : pollMs / INITIAL_RATE
     timer = setTimeout(() => void poll(), delayMs).unref()
     await Promise.all(current.filter((file) => !inflight.has(file)).map(pollFile))
   }

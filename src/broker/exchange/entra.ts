@@ -42,15 +42,13 @@ interface Parts extends ExchangeOptions {
  * from reading the assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
-  return (request, signal, onSent) => attempt(request, { ...options, signal, onSent })
-}
-
-async function attempt(request: TokenRequest, parts: Parts): Promise<AccessToken> {
-  const { failures, limit = (work) => work() } = parts
-  const { identity, isBackground: isUrgent = false } = request
-  failures?.requireUnthrottled(identity)
-  const permit = { isUrgent, key: createIdentityKey(identity) }
-  return limit(() => postWithPermit(request, parts), permit)
+  const { failures, limit = (work) => work() } = options
+  return async (request, signal, onSent) => {
+    const { identity, isBackground: isUrgent = false } = request
+    failures?.requireUnthrottled(identity)
+    const permit = { isUrgent, key: createIdentityKey(identity) }
+    return limit(() => postWithPermit(request, { ...options, signal, onSent }), permit)
+  }
 }
 
 /** Posts the projected token, and reads it again after a rejection. */

@@ -51,7 +51,7 @@ interface Served {
 }
 
 /** Each read is a message to the agent; an exchange reads the token again. */
-const ASSERTION_POLLING = { pollMs: 10_000, initialPollMs: 2000 }
+const ASSERTION_POLL_MS = 10_000
 /** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
 /** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
@@ -139,7 +139,7 @@ export class Workload {
     const broker = createBroker({
       config,
       readAssertion,
-      assertionPolling: ASSERTION_POLLING,
+      pollMs: ASSERTION_POLL_MS,
       createSource: this.#node.createSource,
       log: this.#log,
     })

@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
-import {
-  type AssertionPolling,
-  watchAssertions,
-} from '../../../src/broker/exchange/assertion-watcher.ts'
+import { watchAssertions } from '../../../src/broker/exchange/assertion-watcher.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 
@@ -24,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function createWatcher(first: string, polling?: AssertionPolling) {
+function createWatcher(first: string, pollMs?: number) {
   let content = first
   let polls = 0
   const reported: string[] = []
@@ -37,7 +34,7 @@ function createWatcher(first: string, polling?: AssertionPolling) {
         : Promise.resolve(anAssertion(content))
     },
     clock: systemClock,
-    polling,
+    pollMs,
     onChange: (_file, state) =>
       reported.push(state.ok ? state.assertion.secret.reveal() : state.error.code),
   })
@@ -59,9 +56,9 @@ test('reports the first state and each change once', async () => {
 })
 
 test('unreadable files are polled as often as the caller says', async () => {
-  const { watch, polls } = createWatcher('assertion_missing', { pollMs: 9000, initialPollMs: 3000 })
+  const { watch, polls } = createWatcher('assertion_missing', 9000)
   await watch.poll()
-  await vi.advanceTimersByTimeAsync(9000)
+  await vi.advanceTimersByTimeAsync(2700)
   expect(polls()).toBe(4)
   watch.close()
 })
