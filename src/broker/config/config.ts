@@ -8,15 +8,10 @@ import { readWholeFile } from '../../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../../lib/hosts.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import { createInstance, type InstanceDocument } from '../metadata/instance.ts'
+import { createInstance } from '../metadata/instance.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
-import {
-  type IdentitiesFile,
-  readIdentitiesFile,
-  readIdentitiesText,
-  type ReadText,
-} from './identities-file.ts'
+import { readIdentitiesFile, readIdentitiesText, type ReadText } from './identities-file.ts'
 import {
   type Environment,
   findIncompleteSettings,
@@ -85,22 +80,10 @@ function readSettings(env: Environment, others: readonly Problem[] = []): Parsed
   return settings
 }
 
-interface Certificates {
-  readonly extraCa?: TrustedCertificates | undefined
-  readonly tokenProxyCa?: TrustedCertificates | undefined
-}
-
-interface Files extends Certificates {
-  readonly identities: IdentitiesFile | undefined
-  readonly instance: InstanceDocument | undefined
-}
+type Files = Awaited<ReturnType<typeof readFiles>>
 
 /** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
-async function readFiles(
-  settings: ParsedSettings,
-  readText: ReadText,
-  problems: Problem[],
-): Promise<Files> {
+async function readFiles(settings: ParsedSettings, readText: ReadText, problems: Problem[]) {
   const { WIMDS_CONFIG: path, WIMDS_INSTANCE_FILE: instanceFile } = settings
   const defaults = {
     tenantId: settings.AZURE_TENANT_ID,
@@ -119,11 +102,11 @@ async function readFiles(
   return { identities, ...certificates, instance }
 }
 
-async function readCertificates(
-  settings: ParsedSettings,
-  problems: Problem[],
-): Promise<Certificates> {
-  const read = async (setting: 'WIMDS_CA_FILE' | 'AZURE_KUBERNETES_CA_FILE') => {
+/** Reads the CA of WIMDS_CA_FILE, and the CA of the token proxy if there is one. */
+async function readCertificates(settings: ParsedSettings, problems: Problem[]) {
+  const read = async (
+    setting: 'WIMDS_CA_FILE' | 'AZURE_KUBERNETES_CA_FILE',
+  ): Promise<TrustedCertificates | undefined> => {
     const file = settings[setting]
     const pem = await readSettingFile(setting, file, problems)
     if (pem === undefined) return undefined
@@ -135,7 +118,7 @@ async function readCertificates(
   }
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxy, AZURE_KUBERNETES_CA_DATA: pem } = settings
   const extraCa = await read('WIMDS_CA_FILE')
-  if (tokenProxy === undefined) return { extraCa }
+  if (tokenProxy === undefined) return { extraCa, tokenProxyCa: undefined }
   return { extraCa, tokenProxyCa: pem ? { pem } : await read('AZURE_KUBERNETES_CA_FILE') }
 }
 
@@ -217,7 +200,10 @@ function createConfig(
   }
 }
 
-function createProcessConfig(settings: ParsedSettings, { extraCa, tokenProxyCa }: Certificates) {
+function createProcessConfig(
+  settings: ParsedSettings,
+  { extraCa, tokenProxyCa }: Awaited<ReturnType<typeof readCertificates>>,
+) {
   const { HTTPS_PROXY: proxyUrl = settings.https_proxy, NO_PROXY = settings.no_proxy } = settings
   const { AZURE_KUBERNETES_TOKEN_PROXY: tokenProxyUrl } = settings
   return {

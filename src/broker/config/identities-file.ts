@@ -79,13 +79,6 @@ export interface IdentityDefaults {
   readonly tokenFile?: string | undefined
 }
 
-/** The content of a valid file. */
-export interface IdentitiesFile {
-  readonly path: string
-  readonly text: string
-  readonly entries: readonly IdentityEntry[]
-}
-
 export type ReadText = (path: string) => Promise<string>
 
 /** Reads the text of an identities file, at most one byte more than is allowed. */
@@ -100,7 +93,7 @@ export async function readIdentitiesFile(
   defaults: IdentityDefaults,
   readText: ReadText,
   problems: Problem[],
-): Promise<IdentitiesFile | undefined> {
+) {
   const setting = 'WIMDS_CONFIG'
   let text: string
   try {
