@@ -13,18 +13,6 @@ export interface Cloud {
   readonly audience?: string
 }
 
-/** The token endpoint of a tenant, and the metadata that MSAL would otherwise fetch (E3). */
-export interface Authority {
-  /** `https://host/tenant` */
-  readonly url: string
-  /** Host and port, as MSAL compares them. */
-  readonly host: string
-  /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
-  readonly tokenHost: string
-  /** OpenID provider metadata as JSON, with the token endpoint. */
-  readonly metadata: string
-}
-
 /** The audience of projected tokens in the public cloud, with which the audiences of the other clouds begin. */
 export const DEFAULT_AUDIENCE = 'api://AzureADTokenExchange'
 const FEDERATION_AUDIENCE = new RegExp(String.raw`^${DEFAULT_AUDIENCE}\w*$`)
@@ -86,20 +74,22 @@ export function resolveLoginHost(authorityHost: string): string {
   return cloud?.hosts[0] ?? host
 }
 
+/** The token endpoint of a tenant, and the metadata that MSAL would otherwise fetch (E3). */
+export type Authority = ReturnType<typeof resolveAuthority>
+
 /** Returns the authority of a tenant for an origin. With a region the token endpoint is regional. */
-export function resolveAuthority(
-  authorityHost: string,
-  tenantId: string,
-  region?: string,
-): Authority {
+export function resolveAuthority(authorityHost: string, tenantId: string, region?: string) {
   const host = resolveLoginHost(authorityHost)
   const url = `https://${host}/${tenantId}`
   const tokenHost =
     region === undefined ? host : `${region}.${findCloud(host)?.regionalHost ?? host}`
   return {
     url,
+    /** Host and port, as MSAL compares them. */
     host,
+    /** Host and port of the token endpoint: the only ones that an assertion may be sent to. */
     tokenHost,
+    /** OpenID provider metadata as JSON, with the token endpoint. */
     metadata: JSON.stringify({
       token_endpoint: `https://${tokenHost}/${tenantId}/oauth2/v2.0/token`,
       authorization_endpoint: `${url}/oauth2/v2.0/authorize`,

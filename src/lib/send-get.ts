@@ -1,6 +1,6 @@
 /** Sends requests to servers of this machine, and to those that people name. */
 import { once } from 'node:events'
-import { get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
 import { readBody } from './read-body.ts'
 
 export interface GetOptions {
@@ -12,12 +12,6 @@ export interface GetOptions {
   readonly send?: typeof get | undefined
 }
 
-interface GetResponse {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
-
 const MAX_BODY_BYTES = 65_536
 
 /**
@@ -27,7 +21,7 @@ const MAX_BODY_BYTES = 65_536
 export async function sendGet(
   url: string,
   { timeoutMs, headers = {}, maxBytes = MAX_BODY_BYTES, send = get }: GetOptions,
-): Promise<GetResponse> {
+) {
   const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
   // Not the global agent, which may use a proxy (NODE_USE_ENV_PROXY).
   const request = send(url, { headers, agent: false, signal })

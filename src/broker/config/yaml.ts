@@ -7,25 +7,13 @@ import type { Problem } from '../../lib/errors.ts'
 
 export type Path = readonly PropertyKey[]
 
-/** A parsed document, or the problems that keep it from being parsed. */
-export type ParsedYaml =
-  | {
-      readonly content: unknown
-      /** Returns the offset of the value at a path, or of its closest parent if it is missing. */
-      readonly findOffset: (path: Path) => number
-      readonly formatPlace: FormatPlace
-    }
-  | { readonly problems: readonly Problem[] }
-
-/** Formats an offset as `LINE:COLUMN`. */
-type FormatPlace = (offset: number) => string
-
-/** Parses one document. Problems have the form `LINE:COLUMN: …`. */
-export async function parseYaml(text: string): Promise<ParsedYaml> {
+/** Parses one document. Returns it, or the problems that keep it from being parsed, as `LINE:COLUMN: …`. */
+export async function parseYaml(text: string) {
   // Loaded on demand: most sidecars have no YAML file. A bundle has the names of this CommonJS package in
   // only `default`.
   const { default: yaml } = await import('yaml')
   const lines = new yaml.LineCounter()
+  /** Formats an offset as `LINE:COLUMN`. */
   const formatPlace = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return `${line}:${col}`
@@ -47,7 +35,7 @@ export async function parseYaml(text: string): Promise<ParsedYaml> {
     const problem = findStructureProblem(document, yaml, locate)
     if (problem !== undefined) return { problems: [problem] }
     const content: unknown = document.toJS()
-    return { content, findOffset: (path) => findOffset(document, path), formatPlace }
+    return { content, findOffset: (path: Path) => findOffset(document, path), formatPlace }
   } catch (error) {
     // Nesting beyond the stack.
     const reason = error instanceof Error ? error.message : 'bad YAML'
@@ -82,6 +70,7 @@ function findStructureProblem(
   return found
 }
 
+/** Returns the offset of the value at a path, or of its closest parent if it is missing. */
 function findOffset(document: Yaml.Document, path: Path): number {
   for (let length = path.length; length >= 0; length -= 1) {
     const node: unknown = document.getIn(path.slice(0, length), true)

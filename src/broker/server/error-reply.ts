@@ -4,7 +4,7 @@ import { MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
-import { type PreparedReply, prepareReply, sendReply } from './reply.ts'
+import { prepareReply, sendReply } from './reply.ts'
 import { findDialect, toWireRequest } from './token-route.ts'
 
 /** Sends an error in the form of its dialect, of the documents, or of IMDS for a path that there is not. */
@@ -50,7 +50,7 @@ const MAX_RETRY_AFTER = 10
  * Adds the headers of every error, and makes the body ASCII: messages of Entra ID hold other characters,
  * and old clients read bodies by the charset of their platform.
  */
-function prepareError(reply: Reply, error: BrokerError, methods: readonly string[]): PreparedReply {
+function prepareError(reply: Reply, error: BrokerError, methods: readonly string[]) {
   const headers: Record<string, string> = { [ERROR_HEADER]: error.code, ...reply.headers }
   if (error.code === 'method_not_allowed') headers['Allow'] = methods.join(', ')
   if (!error.isPermanent) {

@@ -1,6 +1,6 @@
 /** Replies: how they are prepared, and the one place where they are written. Errors are in `error-reply.ts`. */
 import { randomUUID } from 'node:crypto'
-import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from '../dialects/dialect.ts'
 import type { BrokerError } from '../../lib/errors.ts'
@@ -40,14 +40,10 @@ const SERVER = 'IMDS/150.870.65.1854'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 /** A reply in the form in which Node writes it. */
-export interface PreparedReply {
-  readonly status: number
-  readonly head: OutgoingHttpHeaders
-  readonly body: string
-}
+type PreparedReply = ReturnType<typeof prepareReply>
 
 /** Adds the headers of every reply, with its length (R5). */
-export function prepareReply({ status, headers, body }: Reply): PreparedReply {
+export function prepareReply({ status, headers, body }: Reply) {
   const length = Buffer.byteLength(body)
   return {
     status,

@@ -2,7 +2,7 @@
 import { createSecureContext } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { type ParsedYaml, parseYaml } from '../../broker/config/yaml.ts'
+import { parseYaml } from '../../broker/config/yaml.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile } from '../../lib/named-file.ts'
@@ -82,7 +82,7 @@ const createIssuerDispatcher = (caPem: string | undefined): Dispatcher =>
 
 /** Parses the file. Throws a `ConfigError` with every problem and its place. */
 async function parseFile(path: string): Promise<ConfigFile> {
-  const yaml: ParsedYaml = await parseYaml(await readNamedFile(path))
+  const yaml = await parseYaml(await readNamedFile(path))
   if ('problems' in yaml) {
     throw new ConfigError(
       yaml.problems.map(({ problem, fix }) => ({ problem: `${path}:${problem}`, fix })),
