@@ -247,11 +247,11 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'enable it in Entra ID; it is also disabled when the subscription has lapsed',
   ),
   501051: resource(
-    'the identity has no role for this resource, and the resource requires one',
+    'the resource requires a role, but the identity has none',
     'assign an app role of the resource to the identity',
   ),
   501461: resource(
-    'the resource has acceptMappedClaims, and its identifier is neither its application id nor in a verified domain of the tenant',
+    'the resource has acceptMappedClaims, but its identifier is neither its application id nor in a verified domain of the tenant',
     'request the GUID of the resource, or give it an identifier in a verified domain',
   ),
   '70011 1002012': resource(

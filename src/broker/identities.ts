@@ -104,7 +104,7 @@ export function requireAllowedUid({ name, allowedUids }: Identity, uid: number |
     uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
   throw new BrokerError(
     'caller_not_allowed',
-    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, and ${who}`,
+    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, but ${who}`,
     `correct runAsUser of the caller, or add its uid to the allowedUids of ${name} in the identities file`,
   )
 }

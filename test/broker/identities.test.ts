@@ -91,10 +91,10 @@ test('a rejection of a uid names it and those that are allowed', () => {
   expect(() => requireAllowedUid(ORDERS, undefined)).not.toThrow()
   expect(() => requireAllowedUid(limited, 0)).not.toThrow()
   expect(rejection(() => requireAllowedUid(limited, 1001))).toBe(
-    'the identity orders may be used by uid 1000, uid 0, and the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file',
+    'the identity orders may be used by uid 1000, uid 0, but the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file',
   )
   expect(rejection(() => requireAllowedUid(limited, undefined))).toContain(
-    ', and the uid of the caller is not known. Fix:',
+    ', but the uid of the caller is not known. Fix:',
   )
 })
 

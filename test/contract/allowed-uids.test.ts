@@ -82,7 +82,7 @@ describe.skipIf(reason !== undefined)('allowedUids', () => {
   })
 
   const DESCRIPTION =
-    'the identity orders may be used by uid 1234, uid 0, and the caller has the uid 1235. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file (wimds: caller_not_allowed)'
+    'the identity orders may be used by uid 1234, uid 0, but the caller has the uid 1235. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file (wimds: caller_not_allowed)'
 
   test('rejects another uid in the form of its protocol, although the token is cached', async () => {
     const headers = { Metadata: 'true', 'X-IDENTITY-HEADER': SECRET }

@@ -62,7 +62,7 @@ test.each([
   [
     ['--tenant-id', 'common'],
     undefined,
-    ['--tenant-id must name one tenant, and "common" does not'],
+    ['--tenant-id must name one tenant, but "common" does not'],
   ],
 ])('parses %j as a setting is parsed', (args, expected, expectedProblems) => {
   const problems: string[] = []

@@ -212,7 +212,7 @@ describe('wimds inject', () => {
     const { out: injected } = await run([...IDENTITY, '--mode', 'env', '-'], POD)
     const { code, out, err } = await run([...IDENTITY, '--mode', 'nft', '-'], injected)
     expect({ code, out }).toEqual({ code: 1, out: '' })
-    expect(err).toContain('was injected in mode env, and the mode is to be nft. Fix: set')
+    expect(err).toContain('was injected in mode env, but the mode is to be nft. Fix: set')
     for (const flags of [[], ['--mode', 'env']]) {
       expect(await run([...IDENTITY, ...flags, '-'], injected)).toMatchObject({ out: injected })
     }

@@ -235,7 +235,7 @@ function findListenProblems(settings: ParsedSettings): Problem[] {
   const remote = settings.WIMDS_LISTEN.filter(({ host }) => !isLocalHost(host))
   return remote.map(({ host }) => ({
     setting: 'WIMDS_LISTEN',
-    problem: `${host} is reachable from the network, and so would be the tokens`,
+    problem: `${host} is reachable from the network, so other machines could get tokens`,
     fix: 'use 127.0.0.1, or set WIMDS_LISTEN_ON_NETWORK=true',
   }))
 }
@@ -250,7 +250,7 @@ function findPrefetchProblems(
   if (prefetch === undefined) return []
   if (defaultIdentity === undefined) {
     const fix = file === undefined ? 'set AZURE_CLIENT_ID' : 'mark one in the identities file'
-    return [{ setting, problem: 'needs a default identity, and there is none', fix }]
+    return [{ setting, problem: 'needs a default identity, but there is none', fix }]
   }
   const allowed = defaultIdentity.resources
   if (allowed === undefined) return []

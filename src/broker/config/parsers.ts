@@ -63,7 +63,7 @@ export const guid = createSchema((text) =>
 /** A tenant: its GUID or one of its verified domains. `common` and its like name no tenant. */
 export const tenant = createSchema((text) => {
   if (RESERVED_TENANTS.has(text.toLowerCase())) {
-    throw new Error(`must name one tenant, and ${quote(text)} does not`)
+    throw new Error(`must name one tenant, but ${quote(text)} does not`)
   }
   if (!isGuid(text) && !DOMAIN.test(text)) reject(text, "a tenant's GUID or verified domain")
   return text.toLowerCase()

@@ -76,7 +76,7 @@ export const Settings = z.object({
   no_proxy: z.optional(z.string()),
 })
 
-/** The defaults of variables that are unset or empty; the others have none. */
+/** Defaults by name, for unset or empty variables; settings missing here have none. */
 export const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(Settings.shape).flatMap(([name, { def }]) =>
     def.type === 'prefault' ? [[name, def.defaultValue]] : [],

@@ -25,7 +25,7 @@ const HTTP1_ONLY = { allowH2: false } as const
 /** How every exchange connects, to Entra ID or to a proxy. */
 const CONNECT_OPTIONS = {
   ...HTTP1_ONLY,
-  /** Milliseconds, TLS handshake included: the attempt and its hedge fail before a caller has waited for 8 s. */
+  /** Milliseconds, TLS handshake included: two attempts, the second 3 s later, fail before a caller has waited for 8 s. */
   timeout: 4000,
   // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to any server.
   rejectUnauthorized: true,

@@ -131,7 +131,7 @@ function createExpiryRejection(
 ): BrokerError {
   return new BrokerError(
     'assertion_expired',
-    `the projected token expired at ${new Date(expiresAt).toISOString()}, and ${name} rejects it: the kubelet has not rotated the file`,
+    `the projected token expired at ${new Date(expiresAt).toISOString()}, so ${name} rejects it: the kubelet has not rotated the file`,
     {
       fix: "check that it is a projected volume, that the pod's service account exists, and the kubelet's log",
       entra,

@@ -51,7 +51,7 @@ export function createEntraExchange(options: ExchangeOptions): Attempt {
   }
 }
 
-/** Posts the projected token, and reads it again after a rejection. */
+/** Posts the projected token, and once more if it was rejected and has been rotated. */
 async function postWithPermit(request: TokenRequest, parts: Parts): Promise<AccessToken> {
   const { signal } = parts
   requireTime(signal)

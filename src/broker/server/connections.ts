@@ -178,8 +178,8 @@ function isNew({ replies, pending }: Connection): boolean {
 }
 
 /**
- * Returns whether this side owes the reply to a request that has arrived completely. A reply that is
- * written and that the caller does not read does not count.
+ * Returns whether this side owes the reply to a request that has arrived completely. A written reply
+ * that the caller has not read does not count.
  */
 export function hasInflightRequest({ pending }: Connection): boolean {
   const last = pending.at(-1)

@@ -14,7 +14,7 @@ import {
 
 export interface ListenOptions {
   readonly maxConnections: number
-  /** Chooses the connection to close at the limit. By default, it is none that waits for a reply. */
+  /** Chooses the connection to close at the limit; by default the longest-idle that awaits no reply. */
   readonly chooseVictim?: ChooseVictim
   /** The time limits of connections; only tests pass others. */
   readonly timeouts?: typeof CONNECTION_TIMEOUTS

@@ -83,7 +83,7 @@ const COLUMNS: {
 
 type ListRow = Row & { readonly failure?: Failure | undefined }
 
-/** Renders a table for each list. A request moves no row, since the page may reload by itself. */
+/** Renders a table for each list. Requests reorder neither tokens nor clients, since the page may reload by itself. */
 function renderLists(status: StatusDocument): readonly Html[] {
   const { tokens, exchanges, failedRequests, clients, assertions, identities, settings } = status
   const lists: Readonly<Record<string, readonly ListRow[]>> = {

@@ -27,7 +27,7 @@ interface LoggerOptions {
   readonly limitBy?: string
 }
 
-/** The audit trail of tokens: one line for each exchange, and for each token and client. */
+/** The audit trail: a line per token obtained, and per client library that gets it. */
 const NEVER_LIMITED: ReadonlySet<string> = new Set(['token_obtained', 'token_served'])
 
 /** Creates a logger that writes to `out` each event that its level and the rate limit of the event allow. */

@@ -121,7 +121,7 @@ export class Exchanges {
     }
   }
 
-  /** Makes an exchange and records its outcome. After a failure with an identity that was replaced, makes another one. */
+  /** Makes an exchange and records its outcome. If it fails and its identity was replaced meanwhile, makes another. */
   async #run(entry: Entry, options: StartOptions, answer: Answer): Promise<AccessToken> {
     const { request } = entry
     let token: AccessToken

@@ -190,11 +190,11 @@ function findProblem(
   if (present === undefined || (value === '' && endpoint.mode !== 'env')) return undefined
   if (findValues(name, endpoint).includes(normalize(value))) return undefined
   if (findValues(name, { ...endpoint, hasIdentityHeader: true }).includes(normalize(value))) {
-    return ', and the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret'
+    return ', but the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret'
   }
   const own = (ENDPOINT_PATHS.get(name) ?? [])
     .filter((path) => path !== TOKEN_PATHS.imds)
     .flatMap((path) => endpoint.listen.map((address) => `http://${address}${path}`))
   const alternatives = own.length === 0 ? '' : `, set it to ${own.join(' or ')}`
-  return `, and SDKs that read it never ask the sidecar. Fix: remove the variable${alternatives}, or list the container in wimds.io/skip-containers`
+  return `, so SDKs that read it never ask the sidecar. Fix: remove the variable${alternatives}, or list the container in wimds.io/skip-containers`
 }

@@ -85,7 +85,7 @@ export function inject({
     ...listFound(
       requiresMode &&
         settings.keepsEarlierMode &&
-        `the pod was injected in mode ${settings.mode}, and the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
+        `the pod was injected in mode ${settings.mode}, but the mode is to be ${defaults.mode}. Fix: set the annotation wimds.io/mode: ${defaults.mode}, or leave --mode out`,
     ),
   ]
   if (reasons.length > 0) return { kind: 'rejected', reasons }
@@ -93,7 +93,7 @@ export function inject({
   const patch = createPatch(pod, injected)
   const patchBytes = Buffer.byteLength(JSON.stringify(patch))
   if (patchBytes > MAX_PATCH_BYTES) {
-    const reason = `the patch would have ${patchBytes} bytes, and the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
+    const reason = `the patch would have ${patchBytes} bytes, but the limit is ${MAX_PATCH_BYTES}. Fix: move large values of the pod into a ConfigMap`
     return { kind: 'rejected', reasons: [reason] }
   }
   return { kind: 'injected', pod: injected, patch, warnings }
@@ -104,7 +104,7 @@ function findIneffective({ metadata }: Pod): string[] {
   const names = Object.keys(metadata?.annotations ?? {}).filter((name) => name.startsWith(PREFIX))
   if (names.length === 0 || names.includes(INJECTED)) return []
   return [
-    `the pod is not injected, and its annotations have no effect: ${names.join(', ')}. Fix: set ${PREFIX}inject: "true"`,
+    `the pod is not injected, so its annotations have no effect: ${names.join(', ')}. Fix: set ${PREFIX}inject: "true"`,
   ]
 }
 

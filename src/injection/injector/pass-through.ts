@@ -10,7 +10,7 @@ export function findPassThroughProblems(pod: Pod, { settings }: Plan): string[] 
     return ['pass-through is not allowed here. Fix: remove wimds.io/pass-through']
   }
   if (mode !== 'nft') {
-    return [`pass-through needs mode nft, and the mode is ${mode}. Fix: set wimds.io/mode: nft`]
+    return [`pass-through needs mode nft, but the mode is ${mode}. Fix: set wimds.io/mode: nft`]
   }
   if (uid === undefined) {
     return ['pass-through needs a known uid of the sidecar. Fix: set the uid of the injector']

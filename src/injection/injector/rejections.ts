@@ -145,7 +145,7 @@ function findUnexpected(pod: Pod, { settings, sidecarEnv }: Plan): string[] {
     // Misspelt, or of a container that another webhook adds later.
     ...[...settings.skipped]
       .filter((name) => !present.has(name))
-      .map((name) => `wimds.io/skip-containers lists ${name}, and the pod has no such container`),
+      .map((name) => `wimds.io/skip-containers lists ${name}, but the pod has no such container`),
     ...listFound(
       settings.configMap === undefined &&
         !hasClientId &&
@@ -164,7 +164,7 @@ function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan)
   const isOther = [own, other].every(isGuid) && own.toLowerCase() !== other.toLowerCase()
   return listFound(
     isOther &&
-      `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, and the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`,
+      `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`,
   )
 }
 

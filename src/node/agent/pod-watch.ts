@@ -199,7 +199,7 @@ const HEAD =
 function parseHead(head: string): { readonly type: string; readonly pod: PodName } {
   const { type = '', uid, namespace, name } = HEAD.exec(head)?.groups ?? {}
   if (uid === undefined || namespace === undefined || name === undefined) {
-    throw new Error('an object of the API server is too large, and is no pod')
+    throw new Error('an object from the API server is too large, but is no pod')
   }
   return { type, pod: { uid, namespace, name } }
 }

@@ -118,7 +118,7 @@ function findGateProblem(
     return `the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or the init container ${GATE}`
   }
   if (mode && mode !== 'node') {
-    return `the annotation wimds.io/mode is ${quote(mode)}, and policies inject only mode node. Fix: set it to node, or install wimds with injection.by=webhook`
+    return `the annotation wimds.io/mode is ${quote(mode)}, but policies inject only mode node. Fix: set it to node, or install wimds with injection.by=webhook`
   }
   if (others) {
     return `injection by policy does not have these annotations: ${others}. Fix: remove them from the pod template, or install wimds with injection.by=webhook`

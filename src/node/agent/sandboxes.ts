@@ -57,7 +57,7 @@ export function watchSandboxes(
   }
   for (const directory of [cniResultsDirectory, bundlesDirectory]) {
     const watcher = watch(directory, { signal }, onNotice)
-    // A deleted directory is an example of such an error.
+    // For example, the directory was deleted.
     watcher.on('error', () => watcher.close())
   }
 }

@@ -121,14 +121,14 @@ function findSizeProblems({ directory, identitiesFile, tokenFiles }: Config): Pr
   if (prefetched > MAX_PREFETCHED) {
     problems.push({
       setting: identitiesFile === undefined ? 'WIMDS_PREFETCH' : 'WIMDS_CONFIG',
-      problem: `has ${prefetched} resources to prefetch, and mode node allows ${MAX_PREFETCHED} for a pod`,
+      problem: `has ${prefetched} resources to prefetch, but mode node allows ${MAX_PREFETCHED} for a pod`,
       fix: 'remove some; others are requested when the application needs them',
     })
   }
   if (tokenFiles.length > MAX_TOKEN_FILES) {
     problems.push({
       setting: 'WIMDS_CONFIG',
-      problem: `has ${tokenFiles.length} token files, and mode node allows ${MAX_TOKEN_FILES} for a pod`,
+      problem: `has ${tokenFiles.length} token files, but mode node allows ${MAX_TOKEN_FILES} for a pod`,
       fix: 'let identities share a projected token',
     })
   }

@@ -256,7 +256,7 @@ export class Workload {
 async function findPeerUid(): Promise<never> {
   throw new BrokerError(
     'caller_not_allowed',
-    'the uid of a caller is not known in mode node, and the identity has allowedUids',
+    "the identity has allowedUids, but mode node does not know a caller's uid",
     'use mode loopback or nft for this pod, or remove allowedUids from the identities file',
   )
 }
@@ -300,7 +300,7 @@ export function requireSubject(
   if (subject === expected) return
   throw new BrokerError(
     'assertion_subject',
-    `the projected token in ${path} is of ${subject}, and the pod runs as ${expected}`,
+    `the projected token in ${path} is of ${subject}, but the pod runs as ${expected}`,
     'remove what else writes to the volume of the projected token',
   )
 }

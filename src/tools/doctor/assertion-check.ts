@@ -67,7 +67,7 @@ function requireAccepted(
   if (!isForProxy && algorithm !== 'RS256') {
     throw new BrokerError(
       'assertion_refused',
-      `the token in ${file} is signed with ${printable(algorithm)}, and Entra ID rejects it (AADSTS5002738)`,
+      `the token in ${file} is signed with ${printable(algorithm)}, which Entra ID rejects (AADSTS5002738)`,
       ALGORITHM_FIX,
     )
   }

@@ -36,7 +36,7 @@ function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVers
   if (version < SUPPORTED_SINCE) {
     return failed({
       code: 'kubernetes_version',
-      problem: `the API server is ${gitVersion}, and wimds supports 1.${SUPPORTED_SINCE} and later`,
+      problem: `the API server is ${gitVersion}, but wimds supports 1.${SUPPORTED_SINCE} and later`,
       fix: 'upgrade the cluster',
     })
   }

@@ -56,6 +56,6 @@ export async function readStatus(url: string): Promise<ReportedStatus | undefine
   const limits = { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES }
   const { status, data, error } = await getLocal(url, Status, limits)
   if (data !== undefined || status === 404) return data
-  const answer = `answered ${status}, and no status of this version`
+  const answer = `answered ${status}, but with no status of this version`
   return endUnmade(`${url} ${error === undefined ? answer : `does not answer (${error})`}`)
 }

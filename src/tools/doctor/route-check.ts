@@ -54,7 +54,7 @@ async function judgeRoute(options: RouteOptions): Promise<Outcome> {
   }
   return failed({
     code: isMissing ? 'route_missing' : 'route_to_other_service',
-    problem: `${detail}, and in mode ${mode} applications call the sidecar by that address`,
+    problem: `${detail}, but in mode ${mode} applications call the sidecar by that address`,
     fix: 'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env',
   })
 }

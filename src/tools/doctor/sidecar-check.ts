@@ -58,7 +58,7 @@ function explainPort({ address, data: readiness, status, error }: Port, reasons:
   if (status !== undefined) {
     return {
       code: 'listen_failed',
-      problem: `another program listens on ${address}: it answered ${status} to /readyz, and wimds cannot open the port`,
+      problem: `another program listens on ${address}: it answered ${status} to /readyz, so wimds cannot open the port`,
       fix: 'stop that program, or give the sidecar another port (the annotation wimds.io/port, or WIMDS_LISTEN); run doctor with the WIMDS_LISTEN of the sidecar',
     }
   }

@@ -17,7 +17,7 @@ export const OUTPUT = {
 
 export const QUIET = {
   short: 'q',
-  help: 'print problems and warnings, and not what was done to each object',
+  help: 'print problems and warnings, but not what was done to each object',
 } as const
 
 interface Editing {

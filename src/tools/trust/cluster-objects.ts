@@ -140,7 +140,7 @@ function parseObjects(
     const workloads = readWorkloads(located, templatePaths)
     const flags = workloads === undefined ? formatPathFlags(object) : []
     if (flags.length > 0) {
-      const problem = 'is of a kind that is not known, and was not read'
+      const problem = 'is of an unknown kind and was not read'
       report.warning(label, problem, flags.join(' '))
     }
     const { namespace, annotations } = metadata

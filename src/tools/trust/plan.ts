@@ -169,7 +169,7 @@ function mergeNeeds(needs: readonly Need[], report: Report): NeededCredential[] 
         if (other.audience === audience) continue
         report.error(
           other.source,
-          `projects a token with the audience ${JSON.stringify(other.audience)}, and ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience`,
+          `projects a token with the audience ${JSON.stringify(other.audience)}, but ${first.source} one with ${JSON.stringify(audience)}: the identity ${clientId} can have one credential for ${subject}, with one audience`,
           'use one audience, or two ServiceAccounts',
         )
       }
@@ -195,7 +195,7 @@ function planIdentity(
   if (isOverLimit) {
     report.error(
       identity.clientId,
-      `would have ${count} federated credentials, and Azure allows ${CREDENTIAL_LIMIT}, so that only -o text and json list them`,
+      `would have ${count} federated credentials, but Azure allows ${CREDENTIAL_LIMIT}; only -o text and json list them`,
       findLimitFix(identity.kind),
     )
   }

@@ -37,7 +37,7 @@ export const TRUST = {
   summary: 'list the federated credentials that the ServiceAccounts of a cluster need',
   arguments: { usage: 'FILE...' },
   description:
-    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: for people, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
+    'Reads ServiceAccounts, workloads and identities files, from manifests or kubectl get -o json, and prints the federated credentials that must exist in Azure: as text, as az commands, or as JSON for Terraform and Bicep. It compares them with those that exist, counts them against the limit of 20 per identity, and writes nothing to Azure. FILE is a file, a directory, a pattern, or - for standard input.',
   flags: {
     issuer: {
       value: 'URL',
@@ -71,7 +71,7 @@ export const TRUST = {
       group: 'What exists in Azure',
       value: 'FILE',
       isRepeatable: true,
-      help: 'output of az identity list or az ad app list with -o json: names and resource groups by client id',
+      help: 'output of az identity list or az ad app list with -o json, for names and resource groups of identities',
     },
     application: {
       group: 'What exists in Azure',

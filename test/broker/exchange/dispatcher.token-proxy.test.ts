@@ -116,7 +116,7 @@ test('a 401 of the token proxy for an expired token is temporary', async () => {
   await expect(exchangeViaTokenProxy(simulator)).rejects.toMatchObject({
     code: 'assertion_expired',
     isPermanent: false,
-    message: expect.stringMatching(/^the projected token expired at .*, and the token proxy of/),
+    message: expect.stringMatching(/^the projected token expired at .*, so the token proxy of/),
   })
 })
 

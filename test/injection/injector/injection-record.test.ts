@@ -104,7 +104,7 @@ test('in mode env a variable that was edited since stays, and is reported as the
   const once = injected(pod(ENV))
   const containers = [{ ...APP, env: [{ ...HOST, value: 'http://127.0.0.1:9' }] }]
   const edited = { ...once, spec: { ...once.spec, containers } }
-  expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, and SDKs`)])
+  expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, so SDKs`)])
 })
 
 test('its record contains no secret', () => {

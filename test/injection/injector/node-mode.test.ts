@@ -155,7 +155,7 @@ describe('mode node rejects', () => {
   test('pass-through', () => {
     const annotations = { 'wimds.io/pass-through': '/metadata/instance' }
     expect(reasonsFor(pod(annotations), NODE)).toEqual([
-      'pass-through needs mode nft, and the mode is node. Fix: set wimds.io/mode: nft',
+      'pass-through needs mode nft, but the mode is node. Fix: set wimds.io/mode: nft',
     ])
   })
 

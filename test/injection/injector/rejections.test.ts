@@ -93,7 +93,7 @@ describe('a pod is rejected with a fix for', () => {
   test('a pod whose patch would be larger than 1 MiB', () => {
     const large = { env: [{ name: 'HTTP_PROXY', value: 'x'.repeat(2 ** 20) }] }
     expect(reasonsFor(pod({}, container(large)))).toEqual([
-      expect.stringMatching(/^the patch would have 1\d{6} bytes, and the limit is 1048576\. Fix: /),
+      expect.stringMatching(/^the patch would have 1\d{6} bytes, but the limit is 1048576\. Fix: /),
     ])
   })
 
@@ -219,7 +219,7 @@ describe('a pod is rejected with a fix for', () => {
         'a path of no protocol',
         header,
         WRONG_PATH,
-        'sets MSI_ENDPOINT, and SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token, or list',
+        'sets MSI_ENDPOINT, so SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token, or list',
       ],
       [
         'a path that SDKs add',
@@ -241,7 +241,7 @@ describe('a pod is rejected with a fix for', () => {
   ])('the endpoint %s in mode env', (value) => {
     const spec = withVariables({ MSI_ENDPOINT: value })
     expect(reasonsFor(pod(env, spec))).toEqual([
-      expect.stringContaining('and SDKs that read it never ask the sidecar'),
+      expect.stringContaining('so SDKs that read it never ask the sidecar'),
     ])
   })
 
@@ -346,7 +346,7 @@ describe('a warning', () => {
       for (const name of ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT', 'AZURE_POD_IDENTITY_AUTHORITY_HOST'])
         expect(warningsOf(name, 'http://127.0.0.1:41000/msi/token', { mode })).toEqual([
           expect.stringContaining(
-            `the container app sets ${name}, and SDKs that read it never ask the sidecar. Fix: remove`,
+            `the container app sets ${name}, so SDKs that read it never ask the sidecar. Fix: remove`,
           ),
         ])
     },
@@ -361,8 +361,8 @@ describe('a warning', () => {
   })
 
   test.each([
-    ['http://127.0.0.1:8000/msi', ', and SDKs that read it never ask the sidecar'],
-    ['http://169.254.169.254/msi/token', ', and the sidecar has no secret for it'],
+    ['http://127.0.0.1:8000/msi', ', so SDKs that read it never ask the sidecar'],
+    ['http://169.254.169.254/msi/token', ', but the sidecar has no secret for it'],
   ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
     const text = `the container app sets MSI_ENDPOINT${reason}`
     expect(warningsOf('MSI_ENDPOINT', value)).toEqual([expect.stringContaining(text)])
@@ -370,7 +370,7 @@ describe('a warning', () => {
 
   test('names the client id of a container that is not the identity of the pod', () => {
     const other = '33333333-3333-4333-8333-33333333333A'
-    const warning = `the container app sets AZURE_CLIENT_ID to ${other}, and the identity of the pod is ${CLIENT}. Fix: `
+    const warning = `the container app sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${CLIENT}. Fix: `
     for (const mode of ['loopback', 'node'] as const) {
       expect(warningsOf('AZURE_CLIENT_ID', other, { mode })).toEqual([
         expect.stringContaining(warning),
@@ -384,7 +384,7 @@ describe('a warning', () => {
   test.each([
     ['app', []],
     ['app, migrate; ', []],
-    ['ap', ['wimds.io/skip-containers lists ap, and the pod has no such container']],
+    ['ap', ['wimds.io/skip-containers lists ap, but the pod has no such container']],
   ])('names each of the skipped containers %s that does not exist', (names, warnings) => {
     for (const prefix of ['wimds.io', 'azure.workload.identity']) {
       const spec = { initContainers: [{ name: 'migrate' }] }

@@ -157,7 +157,7 @@ describe('a pod that is not injected, and has annotations of wimds,', () => {
       uid: REVIEW_UID,
       allowed: true,
       warnings: [
-        'wimds: the pod is not injected, and its annotations have no effect: wimds.io/mode, wimds.io/port. Fix: set wimds.io/inject: "true"',
+        'wimds: the pod is not injected, so its annotations have no effect: wimds.io/mode, wimds.io/port. Fix: set wimds.io/inject: "true"',
       ],
     })
   })

@@ -62,7 +62,7 @@ test('a projected token of another service account is refused, and not sent', as
     status: 503,
     body: {
       error_description: expect.stringContaining(
-        'is of system:serviceaccount:shop:billing, and the pod runs as system:serviceaccount:shop:orders',
+        'is of system:serviceaccount:shop:billing, but the pod runs as system:serviceaccount:shop:orders',
       ),
     },
   })
@@ -197,7 +197,7 @@ describe('invalid settings', () => {
     agent.send(pod)
     const failed = await agent.until(({ type, uid }) => type === 'failed' && uid === pod.uid)
     expect(failed).toMatchObject({
-      problem: 'WIMDS_PREFETCH: needs a default identity, and there is none',
+      problem: 'WIMDS_PREFETCH: needs a default identity, but there is none',
       fix: 'set AZURE_CLIENT_ID',
     })
     expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)

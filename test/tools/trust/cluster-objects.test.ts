@@ -80,7 +80,7 @@ test('warns of a pod template of a kind that is not known', async () => {
   const { findings } = await read([KNATIVE])
   expect(findings).toEqual([
     {
-      ...warning('Service "web" (cluster.yaml)', 'is of a kind that is not known'),
+      ...warning('Service "web" (cluster.yaml)', 'is of an unknown kind'),
       fix: '--path Service.serving.knative.dev=spec.template',
     },
   ])

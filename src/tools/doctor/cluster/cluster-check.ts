@@ -120,7 +120,9 @@ async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   })
   const used = new Set(injected.map(({ metadata }) => metadata.namespace))
   const warnings = [...namespaces].flatMap(([name, isLabelled]) =>
-    isLabelled && !used.has(name) ? `the namespace ${name} has the label, and no injected pod` : [],
+    isLabelled && !used.has(name)
+      ? `namespace ${name} has the injection label but no injected pod`
+      : [],
   )
   const count = `${injected.length} injected`
   if (missing.length === 0) return { ...passed(count), warnings }

@@ -76,7 +76,7 @@ export function checkAppVariables(
   }
   return failed({
     code: 'sdk_variables_missing',
-    problem: `no container has a variable that points its SDKs to the sidecar, and mode env needs one: ${rest}`,
+    problem: `mode env needs a variable that points SDKs to the sidecar, but no container has one: ${rest}`,
     fix: 'inject the pod again, or add what wimds env --output yaml prints to the env of the container; wimds.io/skip-containers must not list it',
   })
 }
@@ -106,7 +106,7 @@ export async function checkProxy(
   if (read.length === 0) return []
   const proxied = read.flatMap(({ name, stdout }) => {
     const proxy = findProxy(stdout, host)
-    return proxy === undefined ? [] : `${name} has ${proxy}, and its NO_PROXY lacks ${host}`
+    return proxy === undefined ? [] : `${name} has ${proxy}, but its NO_PROXY lacks ${host}`
   })
   const outcome =
     proxied.length === 0

@@ -90,7 +90,7 @@ async function findAgent(kubectl: Kubectl, node: string | undefined): Promise<Cl
   if (agent === undefined) {
     return endAsFailed({
       code: 'node_agent_missing',
-      problem: `no node agent runs on the node ${node}, and nothing else serves a pod of mode node`,
+      problem: `no node agent runs on the node ${node}, but only an agent serves pods of mode node`,
       fix: `install it (nodeAgent.enabled=true of the chart), or let it run there (nodeAgent.nodeSelector, nodeAgent.tolerations): kubectl get daemonsets --all-namespaces ${OF_AGENT}. Or choose another mode: the annotation wimds.io/mode`,
     })
   }
@@ -134,7 +134,7 @@ async function explainUnserved(
   return ready
     ? failed({
         code: 'pod_not_routed',
-        problem: `${subject} runs, and does not serve the pod yet${said}`,
+        problem: `${subject} runs, but does not serve the pod yet${said}`,
         fix: `see its log: ${logs}. A pod whose sandbox has just been created is served within seconds`,
       })
     : failed({

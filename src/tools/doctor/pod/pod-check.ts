@@ -126,7 +126,7 @@ function explainMissingSidecar({ metadata }: ClusterPod): Fault {
           'add the annotation wimds.io/inject: "true" to the pod template, or run wimds inject on its manifest, and create the pod again',
         ]
       : [
-          `the pod has the annotation ${asks}, and no container wimds: no webhook has injected it`,
+          `the pod has the annotation ${asks}, but no container wimds: no webhook has injected it`,
           'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
         ]
   return { code: 'pod_not_injected', problem, fix }

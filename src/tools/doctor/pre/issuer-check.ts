@@ -96,7 +96,7 @@ async function readPublished(issuer: string, network: Network) {
   if (discovery.issuer !== issuer) {
     return endAsFailed({
       code: 'issuer_mismatch',
-      problem: `the discovery document ${url.href} names the issuer ${discovery.issuer}, and the tokens have ${issuer}`,
+      problem: `the discovery document ${url.href} names the issuer ${discovery.issuer}, but the tokens have ${issuer}`,
       fix: 'publish the document of this issuer, with the same issuer character by character',
     })
   }

@@ -84,7 +84,7 @@ function createReplacement(
   return new Response(body, { status, headers: { 'content-type': contentType, ...headers } })
 }
 
-/** Applies the faults of the body. The log does not wait for them. */
+/** Applies the faults of the body. The exchange has been logged. */
 function applyBodyFault(reply: Response, { answer, 'slow-body': slow }: Effects): Response {
   if (answer?.kind === 'reset') {
     return replaceBody(reply, async function* firstHalf(body) {

@@ -249,7 +249,7 @@ describe('the check of pods', () => {
     const { code, find } = await check({ pods, namespaces: { shop: ASKS, plain: {} } })
     expect(code).toBe(0)
     expect(find('injected_pods')[0]?.warnings).toEqual([
-      'the namespace shop has the label, and no injected pod',
+      'namespace shop has the injection label but no injected pod',
     ])
   })
 
