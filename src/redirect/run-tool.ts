@@ -11,40 +11,48 @@ export interface RunOptions {
   /** The PATH on which the tools are found. */
   readonly path: string | undefined
   readonly signal: AbortSignal
-  /** An open descriptor of a network namespace, for the helper of the node agent that enters it. */
-  readonly namespace?: number
 }
+
+/** What a tool has as descriptors from 3 on. */
+type Descriptors = readonly (number | 'ignore' | 'ipc')[]
 
 const TIMEOUT_MS = 10_000
 
 /** Runs one step without a shell. Throws an error with the tool's message, and an explanation where the reason is known. */
-export function runTool(step: Step, { path, signal, namespace }: RunOptions): Promise<void> {
-  const [command, ...args] = step.argv
-  return new Promise((resolve, reject) => {
-    const fail = (reason: string, cause?: unknown) =>
-      reject(new Error(`${step.argv.join(' ')}: ${reason}`, { cause }))
-    const child = spawn(command, args, {
-      env: createToolEnv(path),
-      signal,
-      timeout: TIMEOUT_MS,
-      stdio: [
-        'pipe',
-        'ignore',
-        'pipe',
-        ...(namespace === undefined ? [] : (['ignore', namespace] as const)),
-      ],
-    })
-    let stderr = ''
-    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    child.on('error', (error: NodeJS.ErrnoException) => fail(explainSpawnError(error), error))
-    child.on('close', (code, killedBy) => {
-      if (code === 0) resolve()
-      else fail(explainFailure(stderr, killedBy ?? `exit code ${code}`))
-    })
-    // EPIPE if the child ended early; its exit code is the error to report.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(step.input ?? '')
+export async function runTool(
+  step: Step,
+  options: RunOptions,
+  descriptors: Descriptors = [],
+): Promise<void> {
+  const { code, reason } = await startTool(step, options, descriptors).ended
+  if (code !== 0) throw new Error(`${step.argv.join(' ')}: ${reason}`)
+}
+
+/** Starts one step without a shell. `ended` resolves with its exit code, and why it failed. */
+export function startTool(
+  { argv, input = '' }: Step,
+  { path, signal }: RunOptions,
+  descriptors: Descriptors,
+) {
+  const [command, ...args] = argv
+  const child = spawn(command, args, {
+    env: createToolEnv(path),
+    signal,
+    timeout: TIMEOUT_MS,
+    stdio: ['pipe', 'ignore', 'pipe', ...descriptors],
   })
+  let stderr = ''
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const ended = new Promise<{ code?: number | null; reason: string }>((resolve) => {
+    child.on('error', (error) => resolve({ reason: explainSpawnError(error) }))
+    child.on('close', (code, killedBy) =>
+      resolve({ code, reason: explainFailure(stderr, killedBy ?? `exit code ${code}`) }),
+    )
+  })
+  // EPIPE if the child ended early; its exit code is the error to report.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(input)
+  return { child, ended }
 }
 
 /** Returns the environment of tools. The reason of a failure is found in the message, so it must not depend on a locale. */
@@ -53,15 +61,17 @@ export function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
 }
 
 /** Returns why a program could not be started. */
-export function explainSpawnError(error: NodeJS.ErrnoException, needs = 'nft and ip'): string {
-  if (error.code === 'ENOENT') return `not found; the redirect needs ${needs} on the PATH`
+function explainSpawnError(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') {
+    return 'not found; the redirect needs nft and ip on the PATH, and in mode node wimds-node'
+  }
   if (error.code === 'EAGAIN')
     return 'no process could be started: the limit of processes is reached'
   return error.message
 }
 
 /** Returns the message of tools that have failed, and an explanation where the reason is known. */
-export function explainFailure(stderr: string, end: string): string {
+function explainFailure(stderr: string, end: string): string {
   const message = stderr.trim() || end
   if (/cannot execute (?:nft|ip)\b/.test(message)) {
     return `${message}\n(the redirect needs nft and ip on the PATH)`

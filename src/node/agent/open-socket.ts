@@ -1,12 +1,6 @@
 /** Opens a listening socket in the network namespace of a pod, by a helper that enters it. */
-import { type SendHandle, spawn } from 'node:child_process'
-import {
-  createToolEnv,
-  explainFailure,
-  explainSpawnError,
-  type RunOptions,
-  type Step,
-} from '../../redirect/run-tool.ts'
+import type { SendHandle } from 'node:child_process'
+import { type RunOptions, startTool, type Step } from '../../redirect/run-tool.ts'
 
 /** A socket that this process keeps and sends on, and on which it does not accept connections. */
 export type ListeningSocket = SendHandle & { readonly close: () => void }
@@ -26,7 +20,6 @@ interface SocketOptions extends RunOptions {
 /** The socket listened, and one of the steps failed. */
 export class ToolFailure extends Error {}
 
-const TIMEOUT_MS = 10_000
 /** The helper's exit code when a step has failed. */
 const PROGRAM_FAILED = 2
 
@@ -35,42 +28,26 @@ const PROGRAM_FAILED = 2
  * Node. Throws an error with the message of the helper or of the step.
  */
 export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
-  const { helper, namespace, port, listens, steps = [], path, signal } = options
+  const { helper, namespace, port, listens, steps = [], ...tools } = options
   const command = listens ? 'open-socket' : 'bind-socket'
   const programs = steps.flatMap(({ argv }) => ['--', ...argv])
+  const input = steps.map((step) => step.input ?? '').join('')
+  const argv = [helper, command, `${port}`, ...programs] as const
+  const { child, ended } = startTool({ argv, input }, tools, ['ipc', namespace])
   return new Promise((resolve, reject) => {
-    const child = spawn(helper, [command, `${port}`, ...programs], {
-      env: createToolEnv(path),
-      signal,
-      timeout: TIMEOUT_MS,
-      stdio: ['pipe', 'ignore', 'pipe', 'ipc', namespace],
-    })
-    let stderr = ''
     let isRejected = false
-    const fail = (error: Error) => {
-      isRejected = true
-      reject(error)
-    }
-    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
     child.on('message', (_, socket: SendHandle) => {
       if (!isListening(socket)) return
       resolve(socket)
       // An open socket would take connections that no process accepts.
       if (isRejected) socket.close()
     })
-    child.on('error', (error) => {
-      const reason = explainSpawnError(error, 'wimds-node')
-      fail(new Error(`${helper}: ${reason}`, { cause: error }))
-    })
     // This has no effect after the socket has come.
-    child.on('close', (code, killedBy) => {
-      const end = `${helper} ${command} ${port}: ${killedBy ?? `exit code ${code}`}`
-      const message = explainFailure(stderr, end)
-      fail(code === PROGRAM_FAILED ? new ToolFailure(message) : new Error(message))
+    void ended.then(({ code, reason }) => {
+      isRejected = true
+      const end = new Error(`${helper} ${command} ${port}: ${reason}`)
+      return reject(code === PROGRAM_FAILED ? new ToolFailure(reason) : end)
     })
-    // EPIPE if the child ended early; its exit code is the error to report.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(steps.map(({ input = '' }) => input).join(''))
   })
 }
 

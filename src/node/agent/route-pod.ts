@@ -120,8 +120,9 @@ export function createPodRouter(options: RouteOptions) {
       try {
         if (fstatSync(namespace).ino !== route.namespace) return
         const input = createRestartRule(pod, LAST_WAIT_SECONDS)
-        const run = { argv: [helper, 'run', 'nft', '-f', '-'], input } as const
-        await runTool(run, { ...tools, signal, namespace })
+        const step = { argv: [helper, 'run', 'nft', '-f', '-'], input } as const
+        // The helper enters the network namespace of its descriptor 4.
+        await runTool(step, { ...tools, signal }, ['ignore', namespace])
       } finally {
         closeSync(namespace)
       }
