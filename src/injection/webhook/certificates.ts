@@ -70,7 +70,7 @@ export async function createCertificate({
   })
   const { certPem, keyPem } = await authority.issue({ names: [name], validMs: lifetimeMs })
   const caPem = [...new Set(splitCertificates(authority.caPem + known))]
-    .filter((pem) => !isExpired(pem))
+    .filter((pem) => isCertificates(pem) && parseExpiry(pem) > Date.now())
     .slice(0, MAX_CA_CERTIFICATES)
     .map((pem) => `${pem}\n`)
     .join('')
@@ -88,13 +88,5 @@ export function isUsable({ certPem, keyPem, caPem }: CertificateMaterial, name: 
     )
   } catch {
     return false
-  }
-}
-
-function isExpired(pem: string): boolean {
-  try {
-    return parseExpiry(pem) <= Date.now()
-  } catch {
-    return true
   }
 }

@@ -82,6 +82,14 @@ test('an empty store is filled again, with the CA of the served certificate', as
   expect(rotated.caPem).toContain(made.caPem)
 })
 
+test('a rotation drops what is no certificate', async () => {
+  const made = await current(memoryStore())
+  const known = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+  const store = memoryStore({ ...made, caPem: made.caPem + known })
+  const { caPem } = await current(store, { now: NOW + 61 * DAY_MS })
+  expect(splitCertificates(caPem)).toHaveLength(2)
+})
+
 test('a rotation drops expired CAs', async () => {
   const store = memoryStore()
   await current(store)
