@@ -110,6 +110,12 @@ faults:
   await stop()
 })
 
+test('puts an IPv6 address of --host into brackets', async () => {
+  const { env, stop } = await start('--host', '::1')
+  expect(env['AZURE_AUTHORITY_HOST']).toMatch(/^https:\/\/\[::1\]:\d+$/u)
+  await stop()
+})
+
 test('fetches the documents of an external issuer with a CA file and a bearer token', async () => {
   const authority = await createCertificateAuthority()
   const tls = await authority.issue({ names: ['localhost', '127.0.0.1'] })

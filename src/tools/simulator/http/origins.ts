@@ -1,5 +1,6 @@
 /** Starts the simulated servers on ports and gives each one an origin. */
 import { Agent, buildConnector } from 'undici'
+import { formatUrlHost } from '../../../lib/hosts.ts'
 import { toLocalHost } from '../../local-host.ts'
 import type { Handler } from './handler.ts'
 import { serve, type ServeOptions } from './serve.ts'
@@ -25,8 +26,9 @@ export function createOrigins() {
       let mounted = answerUnavailable
       const running = await serve((request) => mounted(request), options)
       closers.push(() => running[Symbol.asyncDispose]())
-      const url = publicName === undefined ? running.url : `https://${publicName}:${running.port}`
-      addresses.set(new URL(url).host, toLocalHost(options.host ?? '127.0.0.1'))
+      const local = toLocalHost(options.host ?? '127.0.0.1')
+      const url = `https://${formatUrlHost(publicName ?? local)}:${running.port}`
+      addresses.set(new URL(url).host, local)
       return {
         url,
         mount: (handler: Handler) => {
