@@ -21,20 +21,14 @@ import type { Plan } from './injection-plan.ts'
 import { findValueProblem } from './injection-settings.ts'
 import { findResourceProblems } from './resources.ts'
 
-interface Findings {
-  /** Every reason for which the pod cannot be injected, each with its fix. */
-  readonly rejections: readonly string[]
-  /** A sentence for each thing that works, but probably not as its author expects. */
-  readonly warnings: readonly string[]
-}
-
 /** Checks a pod without an earlier injection, and the plan for it. */
-export function checkPod(pod: Pod, plan: Plan): Findings {
+export function checkPod(pod: Pod, plan: Plan) {
   const { settings, hasPassThrough } = plan
   const isNode = settings.mode === 'node'
   const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
   const endpoints = apps.flatMap((app) => findEndpointProblems(app, plan.endpoint))
   return {
+    /** Every reason for which the pod cannot be injected, each with its fix. */
     rejections: [
       ...settings.problems,
       ...findUnsuitablePod(pod, plan),
@@ -47,6 +41,7 @@ export function checkPod(pod: Pod, plan: Plan): Findings {
       ...findIdentityProblems(pod, plan),
       ...findResourceProblems(settings.resources),
     ],
+    /** A sentence for each thing that works, but probably not as its author expects. */
     warnings: [
       ...findUnexpected(pod, plan),
       ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
