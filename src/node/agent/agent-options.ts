@@ -3,7 +3,12 @@ import { type Address, address, quote, tenant } from '../../broker/config/parser
 import { UsageError } from '../../lib/errors.ts'
 import type { UidRange } from './broker-network.ts'
 import { BROKERS } from './brokers.ts'
-import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
+import {
+  type CommandDeclaration,
+  parseFlags,
+  parseNumberOption,
+  parseSettingFlag,
+} from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 
 export const NODE_AGENT = {
@@ -67,6 +72,7 @@ export const NODE_AGENT = {
 
 export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 
+const BROKER_COUNTS = { min: 1, max: 9999 }
 const DEFAULT_ADMIN_LISTEN: Address = { host: '127.0.0.1', port: 9441 }
 
 /** Returns the options. Throws a `UsageError` with every problem of the flags. */
@@ -83,19 +89,14 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
   const adminListen =
     parseSettingFlag(flags, 'admin-listen', address, problems) ?? DEFAULT_ADMIN_LISTEN
   const defaultTenantId = parseSettingFlag(flags, 'tenant-id', tenant, problems)
-  const brokers = flags.value('max-brokers') ?? '16'
-  const maxBrokers = /^[1-9]\d{0,3}$/.test(brokers) ? Number(brokers) : undefined
-  if (maxBrokers === undefined) {
-    problems.push(`--max-brokers is ${quote(brokers)}. Fix: set a number from 1 to 9999`)
-  }
+  const given = flags.value('max-brokers')
+  const maxBrokers = parseNumberOption(given, '--max-brokers', BROKER_COUNTS, problems) ?? 16
   const range = flags.value('broker-uids') ?? '60000000-60000999'
   const uidRange = parseRange(range)
   if (uidRange === undefined) {
     problems.push(`--broker-uids is ${quote(range)}. Fix: set two uids, such as 60000000-60000999`)
   }
-  if (problems.length > 0 || maxBrokers === undefined || uidRange === undefined) {
-    throw new UsageError(problems)
-  }
+  if (problems.length > 0 || uidRange === undefined) throw new UsageError(problems)
   return {
     isUninstallCheck,
     nodeName,

@@ -5,6 +5,7 @@ import { parseJson } from '../../lib/json.ts'
 import { createToolEnv } from '../../redirect/run-tool.ts'
 import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
 import { Misuse, readLines } from './broker-lines.ts'
+import { HELPER } from './helper.ts'
 import type { ListeningSocket } from './open-socket.ts'
 
 /** The broker's descriptor of the channel, which Node there takes from the environment. */
@@ -25,18 +26,15 @@ type OnMessage = (message: BrokerMessage, chars: number) => unknown
  */
 export class BrokerChannel {
   readonly #stream: Socket
-  readonly #helper: string
   /** Resolves when all that was to be sent is sent: a message must not come into the middle of another one. */
   #sent: Promise<unknown> = Promise.resolve()
 
-  /** `helper` is the program that sends sockets. */
-  constructor({ stdio }: ChildProcess, helper: string) {
+  constructor({ stdio }: ChildProcess) {
     const stream: unknown = stdio[CHANNEL]
     if (!(stream instanceof Socket)) throw new Error('the broker has no channel')
     // The end of the broker is reported.
     stream.on('error', () => {})
     this.#stream = stream
-    this.#helper = helper
   }
 
   /** Resolves when the message is sent, or the channel has ended. */
@@ -75,7 +73,7 @@ export class BrokerChannel {
     const text = { cmd: 'NODE_HANDLE', type: 'net.Native', msg: message }
     return new Promise((resolve, reject) => {
       const fds = [this.#stream, socket].map(findDescriptor)
-      const child = spawn(this.#helper, ['send-socket', '3', '4'], {
+      const child = spawn(HELPER, ['send-socket', '3', '4'], {
         env: createToolEnv(process.env['PATH']),
         timeout: SEND_SOCKET_TIMEOUT_MS,
         stdio: ['pipe', 'ignore', 'inherit', ...fds],

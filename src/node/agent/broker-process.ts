@@ -1,24 +1,18 @@
 /** A broker: a child process without rights, which gets the sockets of pods and answers on them. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { Settings } from '../../broker/config/settings.ts'
 import type { AgentMessage, BrokerMessage, Question } from '../broker/messages.ts'
-import { BrokerChannel, CHANNEL_ENV } from './broker-channel.ts'
+import { BrokerChannel } from './broker-channel.ts'
 import { costOf, readLines } from './broker-lines.ts'
-import type { UidRange } from './broker-network.ts'
+import { HELPER } from './helper.ts'
 import type { ListeningSocket } from './open-socket.ts'
-import { createDirectory } from './saved-pods.ts'
 
 /** A message that its pods depend on. */
 export type PodMessage = Exclude<BrokerMessage, { type: 'answer' | 'pong' | 'invalid' }>
 
 interface BrokerProcessOptions {
-  /** The program `wimds-node`. */
-  readonly helper: string
   /** Handles a message of the broker. The next one is read when it is handled. */
   readonly onMessage: (message: PodMessage) => void | Promise<void>
   /** Handles a line that the broker prints. */
@@ -46,7 +40,7 @@ const MAX_LATE_ANSWERS = 64
 
 const MAX_PROBLEM_CHARS = 2000
 /** How the errors of the helper begin, which becomes the broker. */
-const HELPER_FAILED = 'wimds-node: '
+const HELPER_FAILED = `${HELPER}: `
 
 interface Asked {
   text: string
@@ -73,7 +67,7 @@ export class BrokerProcess {
   constructor(child: ChildProcess, options: BrokerProcessOptions) {
     this.#child = child
     this.#options = options
-    this.#channel = new BrokerChannel(child, options.helper)
+    this.#channel = new BrokerChannel(child)
     const pings = setInterval(() => this.#ping(), options.pingMs ?? PING_MS)
     child.once('close', (code, killedBy) =>
       this.#ended.resolve(this.#reason ?? `it has ended with ${String(killedBy ?? code)}`),
@@ -184,81 +178,3 @@ export class BrokerProcess {
 
 /** Returns what a broker says, as far as it goes into events and logs of the agent. */
 export const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)
-
-interface BrokerCommand {
-  /** The helper's program, which takes the rights away. */
-  readonly helper: string
-  /** Its user and group are one of these, which no other broker of the node has. */
-  readonly uids: UidRange
-  /** The directory of the state of the node's agents. */
-  readonly stateDirectory: string
-  /** The ports to which it may connect by TCP. */
-  readonly ports: readonly number[]
-  /** The directories of the node, and what else the broker does not see. */
-  readonly hidden: readonly string[]
-  readonly maxHeapMiB: number
-  readonly env: NodeJS.ProcessEnv
-}
-
-/** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
-const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
-  'PATH',
-  'TZ',
-  'RES_OPTIONS',
-  'MALLOC_ARENA_MAX',
-  'MALLOC_TRIM_THRESHOLD_',
-  'MALLOC_MMAP_THRESHOLD_',
-  'NODE_ENV',
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'NODE_USE_SYSTEM_CA',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'UV_THREADPOOL_SIZE',
-  // Says that it runs in a pod.
-  'KUBERNETES_SERVICE_HOST',
-])
-
-/** Returns the variables that a broker reads. Others may be secrets of the agent. */
-function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(
-      ([name]) => Object.hasOwn(Settings.shape, name) || RUNTIME_VARIABLES.has(name),
-    ),
-  )
-}
-
-/**
- * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock of a
- * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
- */
-export function startBroker(command: BrokerCommand): ChildProcess {
-  const { helper, uids, stateDirectory, ports, hidden, maxHeapMiB, env } = command
-  const [, script = ''] = process.argv
-  const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
-  const argv = [
-    process.execPath,
-    `--max-old-space-size=${maxHeapMiB}`,
-    '--permission',
-    ...readable.map((path) => `--allow-fs-read=${path}`),
-    '--disable-sigusr1',
-    '--report-exclude-env',
-    '--no-experimental-sqlite',
-    script,
-    'node-broker',
-  ]
-  const range = `${uids.first}-${uids.last}`
-  createDirectory(stateDirectory)
-  const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
-  let child: ChildProcess | undefined
-  try {
-    child = spawn(helper, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
-      env: { ...selectVariables(env), ...CHANNEL_ENV },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
-    })
-    return child
-  } finally {
-    if (child?.pid === undefined) closeSync(locks)
-    else child.once('exit', () => closeSync(locks))
-  }
-}

@@ -19,8 +19,6 @@ export interface BrokerParts {
   readonly beforeStart: () => Promise<void>
   /** Starts a process with a channel as its fourth descriptor. */
   readonly start: () => ChildProcess
-  /** The program `wimds-node`. */
-  readonly helper: string
   /** The pods of the node. */
   readonly pods: ReadonlyMap<string, NodePod>
   /** Returns the name of the broker that a pod has. */
@@ -150,7 +148,7 @@ export class NamespaceBroker {
 
   #start(): Promise<void> {
     return this.#parts.limitStarts(async () => {
-      const { beforeStart, start, helper, pingMs } = this.#parts
+      const { beforeStart, start, pingMs } = this.#parts
       const startedAt = performance.now()
       const onEnd = (how: string) => this.#onEnd(startedAt, how)
       let started: BrokerProcess
@@ -159,7 +157,7 @@ export class NamespaceBroker {
         if (this.#isStopped) return
         const onMessage = (message: PodMessage) => this.#onMessage(started, message)
         const onLine = (line: string) => this.#onLine(line)
-        started = new BrokerProcess(start(), { helper, pingMs, onMessage, onLine, onEnd })
+        started = new BrokerProcess(start(), { pingMs, onMessage, onLine, onEnd })
       } catch (error) {
         // The node cannot start a process at this moment, for example for lack of memory (ENOMEM).
         onEnd(errorMessage(error))

@@ -1,9 +1,6 @@
 /** `wimds node-agent`: serves the pods of mode `node` on this node until shutdown. */
-import { readFileSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { connectToApiServer } from '../../kubernetes/api-client.ts'
-import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import { createNodeAgentMetrics } from './agent-metrics.ts'
 import { createSettingsReader } from './find-settings.ts'
 import { createPodEvents } from './pod-events.ts'
@@ -13,7 +10,7 @@ import { Reconciler } from './reconciler.ts'
 import { createPodRouter, RouteFailure } from './route-pod.ts'
 import type { PodName } from './routed-pod.ts'
 import { SavedPods } from './saved-pods.ts'
-import { createSandboxReader, ignoreEnded, watchSandboxes } from './sandboxes.ts'
+import { createSandboxReader, watchSandboxes } from './sandboxes.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { type AdminParts, listenForAdmin } from '../../broker/server/admin.ts'
 import { createLogger } from '../../broker/telemetry/logger.ts'
@@ -26,16 +23,14 @@ import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
-import { denyBrokers, findBrokerPorts } from './broker-network.ts'
-import { startBroker } from './broker-process.ts'
+import { denyBrokers } from './broker-network.ts'
+import { startBroker } from './start-broker.ts'
 import { Brokers, createBrokerNames } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { Succession } from './succession.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
-const PROC = '/proc'
-const HELPER = 'wimds-node'
 const CLOSE_TIMEOUT_MS = 1000
 /** Without another agent, all new connections of the node wait for this. */
 const LAST_ANSWERS_MS = 2000
@@ -43,8 +38,6 @@ const LAST_ANSWERS_MS = 2000
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
-/** The heap of a broker. It ends before the memory of the container, whose end would be the agent's, too. */
-const MAX_HEAP_MIB = { namespace: 96, node: 160 }
 const MAX_BROKER_BYTES = { namespace: 160 * 1024 * 1024, node: Infinity }
 
 const TOO_LARGE =
@@ -82,7 +75,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   adminPort = admin.addresses[0]?.port ?? adminPort
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
-  await stat(PROC)
+  await stat('/proc')
   reportErrors(() => brokers.start(), onError)
   await succession.start()
   if (succession.isWaiting) log.info('predecessor_found')
@@ -140,7 +133,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
   const writeEvent = createPodEvents({ api, nodeName: options.nodeName, onError })
   const readSandboxes = createSandboxReader(options)
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
-  const files = new PodFiles({ helper: HELPER, directory: kubeletPodsDirectory })
+  const files = new PodFiles(kubeletPodsDirectory)
   const saved = new SavedPods(stateDirectory)
   const onFailure = (pod: PodName, error: unknown) => {
     const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
@@ -155,7 +148,6 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     listens: () => !succession.isWaiting,
     readSandboxes,
     kubeletPodsDirectory,
-    helper: HELPER,
     tools,
     limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
   })
@@ -175,18 +167,8 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     pods: reconciler.pods,
     nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
-    helper: HELPER,
     beforeStart: () => denyBrokers({ uids: options.uidRange, adminPort: adminPort() }, tools),
-    start: () =>
-      startBroker({
-        helper: HELPER,
-        uids: options.uidRange,
-        stateDirectory,
-        ports: findBrokerPorts(io.env),
-        hidden: findMountPoints(options),
-        maxHeapMiB: MAX_HEAP_MIB[options.brokers],
-        env: io.env,
-      }),
+    start: () => startBroker(options, io.env),
     keysOf: (uid) => succession.keysOf(uid),
     readFile: (pod, file) => files.read(pod, file),
     write: (line) => out.write(line),
@@ -250,24 +232,6 @@ function reportErrors(run: () => void, onError: (error: unknown) => void): void 
   } catch (error) {
     onError(error)
   }
-}
-
-/** Returns what is mounted for the agent only: brokers do not see it. */
-function findMountPoints(options: NodeAgentOptions): string[] {
-  const mounts = readFileSync(join(PROC, 'self/mountinfo'), 'utf8').split('\n')
-  const points = new Set(mounts.map((line) => line.split(' ')[4]))
-  return [
-    '/dev/shm',
-    '/dev/termination-log',
-    API_ACCESS_DIRECTORY,
-    options.kubeletPodsDirectory,
-    options.stateDirectory,
-    options.cniResultsDirectory,
-    options.bundlesDirectory,
-    options.netnsDirectory,
-  ]
-    .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
-    .filter((path) => points.has(path))
 }
 
 const formatSubject = ({ namespace, name }: PodName) => ({ namespace, pod: name })

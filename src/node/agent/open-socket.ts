@@ -1,13 +1,12 @@
 /** Opens a listening socket in the network namespace of a pod, by a helper that enters it. */
 import type { SendHandle } from 'node:child_process'
 import { type RunOptions, startTool, type Step } from '../../redirect/run-tool.ts'
+import { HELPER } from './helper.ts'
 
 /** A socket that this process keeps and sends on, and on which it does not accept connections. */
 export type ListeningSocket = SendHandle & { readonly close: () => void }
 
 interface SocketOptions extends RunOptions {
-  /** The helper's program. */
-  readonly helper: string
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
@@ -28,11 +27,11 @@ const PROGRAM_FAILED = 2
  * Node. Throws an error with the message of the helper or of the step.
  */
 export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
-  const { helper, namespace, port, listens, steps = [], ...tools } = options
+  const { namespace, port, listens, steps = [], ...tools } = options
   const command = listens ? 'open-socket' : 'bind-socket'
   const programs = steps.flatMap(({ argv }) => ['--', ...argv])
   const input = steps.map((step) => step.input ?? '').join('')
-  const argv = [helper, command, `${port}`, ...programs] as const
+  const argv = [HELPER, command, `${port}`, ...programs] as const
   const { child, ended } = startTool({ argv, input }, tools, ['ipc', namespace])
   return new Promise((resolve, reject) => {
     let isRejected = false
@@ -45,7 +44,7 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     // This has no effect after the socket has come.
     void ended.then(({ code, reason }) => {
       isRejected = true
-      const end = new Error(`${helper} ${command} ${port}: ${reason}`)
+      const end = new Error(`${HELPER} ${command} ${port}: ${reason}`)
       return reject(code === PROGRAM_FAILED ? new ToolFailure(reason) : end)
     })
   })

@@ -2,25 +2,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { posix } from 'node:path'
 import { once } from 'node:events'
+import { HELPER } from './helper.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 /** The text of a file, or the code of the error, such as ENOENT. */
 export type FileResult = { readonly text: string } | { readonly code: string }
 
-interface PodFilesOptions {
-  /** The helper's program. */
-  readonly helper: string
-  /** The kubelet's directory, with one directory for each pod, named by its UID. */
-  readonly directory: string
-}
-
 /** One process answers all requests, in order. It is started by the first, and again after it has ended. */
 export class PodFiles {
-  readonly #options: PodFilesOptions
+  readonly #directory: string
   #reader: Reader | undefined
 
-  constructor(options: PodFilesOptions) {
-    this.#options = options
+  /** Takes the kubelet's directory, with one directory for each pod, named by its UID. */
+  constructor(directory: string) {
+    this.#directory = directory
   }
 
   /** Reads a file by its path in the pod's gate: ENOENT if no volume that the gate mounts is there. */
@@ -41,8 +36,9 @@ export class PodFiles {
   }
 
   #start(): Reader {
-    const { helper, directory } = this.#options
-    const child = spawn(helper, ['read-files', directory], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(HELPER, ['read-files', this.#directory], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     return new Reader(child, () => (this.#reader = undefined))
   }
 }

@@ -7,6 +7,7 @@ import { createRestartRule, type RedirectSettings } from '../../redirect/ruleset
 import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findRuntimeProblem } from '../../kubernetes/pod.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
+import { HELPER } from './helper.ts'
 import { type ListeningSocket, openSocket, ToolFailure } from './open-socket.ts'
 import type { RoutedPod } from './routed-pod.ts'
 import { ignoreEnded, type ReadSandboxes, type Sandboxes } from './sandboxes.ts'
@@ -59,8 +60,6 @@ interface RouteOptions {
   readonly readSandboxes: ReadSandboxes
   /** The kubelet's directory of pods, with a directory for each pod of the node, named by its UID. */
   readonly kubeletPodsDirectory: string
-  /** The program that opens sockets. */
-  readonly helper: string
   readonly tools: RunOptions
   /** Limits how many of them run at the same time. */
   readonly limitTools: Semaphore
@@ -73,7 +72,7 @@ const MAX_SNAPSHOT_AGE_MS = 100
 
 /** Creates the functions that route a pod, and end its route. */
 export function createPodRouter(options: RouteOptions) {
-  const { findSettings, readSandboxes, helper, tools, limitTools } = options
+  const { findSettings, readSandboxes, tools, limitTools } = options
 
   /** Opens a socket in the network of the pod, and redirects 169.254.169.254:80 to it. Throws a `RouteFailure`. */
   const routePod: RoutePod = async (pod, route) => {
@@ -120,7 +119,7 @@ export function createPodRouter(options: RouteOptions) {
       try {
         if (fstatSync(namespace).ino !== route.namespace) return
         const input = createRestartRule(pod, LAST_WAIT_SECONDS)
-        const step = { argv: [helper, 'run', 'nft', '-f', '-'], input } as const
+        const step = { argv: [HELPER, 'run', 'nft', '-f', '-'], input } as const
         // The helper enters the network namespace of its descriptor 4.
         await runTool(step, { ...tools, signal }, ['ignore', namespace])
       } finally {
@@ -188,12 +187,12 @@ function isOwnNamespace({ dev, ino }: Stats): boolean {
 async function routeNamespace(
   port: number,
   namespace: number,
-  { helper, tools, listens }: RouteOptions,
+  { tools, listens }: RouteOptions,
 ): Promise<ListeningSocket> {
   const settings: RedirectSettings = { mode: 'loopback', port, exemptUid: undefined }
   const steps = createSteps(settings, 'apply and await')
   try {
-    return await openSocket({ helper, namespace, port, listens: listens(), steps, ...tools })
+    return await openSocket({ namespace, port, listens: listens(), steps, ...tools })
   } catch (error) {
     const reason = error instanceof ToolFailure ? 'tool_failed' : 'socket_failed'
     throw new RouteFailure(reason, errorMessage(error), error)

@@ -33,12 +33,13 @@ interface BrokerOptions {
 export async function startBroker({ directory, port, env }: BrokerOptions): Promise<RunningServer> {
   const helper = join(directory, 'wimds-node')
   compileNative('wimds-node', helper)
+  process.env['PATH'] = `${directory}:${process.env['PATH']}`
   const { signal } = new AbortController()
   const namespace = openSync('/proc/self/ns/net', 'r')
   const settings = { mode: 'loopback', port, exemptUid: undefined } as const
   const steps = createSteps(settings, 'apply and await')
   const tools = { path: process.env['PATH'], signal }
-  const socket = await openSocket({ helper, namespace, port, listens: true, steps, ...tools })
+  const socket = await openSocket({ namespace, port, listens: true, steps, ...tools })
   closeSync(namespace)
   let log = ''
   let hasEnded = false
@@ -46,7 +47,6 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   const broker = new NamespaceBroker({
     start: () => spawnBroker(env),
     write: (line) => (log += line),
-    helper,
     limitStarts: (work) => work(),
     beforeStart: async () => {},
     onReady: () => {},

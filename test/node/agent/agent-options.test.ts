@@ -60,7 +60,7 @@ test.each([
   ['--admin-listen=9441', '--admin-listen must be host:port or [IPv6]:port, not "9441"'],
   ['--admin-listen=127.0.0.1:70000', '--admin-listen has a port above 65535: "127.0.0.1:70000"'],
   ['--brokers=pod', '--brokers pod: must be one of namespace, node'],
-  ['--max-brokers=0', '--max-brokers is "0". Fix: set a number from 1 to 9999'],
+  ['--max-brokers=0', '--max-brokers must be a whole number from 1 to 9999, not "0"'],
   ['--broker-uids=9-8', '--broker-uids is "9-8". Fix: set two uids, such as 60000000-60000999'],
   ['--broker-uids=0-8', '--broker-uids is "0-8"'],
   ['--netns-dir=/x', '--netns-dir is not a flag of this command'],

@@ -14,7 +14,7 @@ function startProgram(script: string) {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
-  return new BrokerChannel(child, compiledHelper())
+  return new BrokerChannel(child)
 }
 
 /** Reads all messages. Returns why the reading ended, and by how many bytes this process grew at most meanwhile. */
@@ -118,7 +118,7 @@ test.each([
 test('a message in single bytes counts as many messages', async () => {
   const stream = new Socket()
   const child = Object.assign(new ChildProcess(), { stdio: [null, null, null, stream, null] })
-  const reading = new BrokerChannel(child, '/nonexistent').read(() => {})
+  const reading = new BrokerChannel(child).read(() => {})
   while (!stream.destroyed) {
     stream.push('x')
     await new Promise(setImmediate)
@@ -128,7 +128,7 @@ test('a message in single bytes counts as many messages', async () => {
 
 test('a broker that ends without reading what was sent is no failure of the agent', async () => {
   const child = spawn('sleep', ['60'], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
-  const channel = new BrokerChannel(child, compiledHelper())
+  const channel = new BrokerChannel(child)
   const sent = channel.send({ type: 'file', id: 1, text: 'x'.repeat(4 * MIB) })
   const reading = channel.read(() => {})
   await new Promise(setImmediate)

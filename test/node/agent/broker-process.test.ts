@@ -13,7 +13,6 @@ async function startProgram(script: string) {
   const onEnd = vi.fn<(how: string) => void>()
   const ready = Promise.withResolvers<void>()
   const broker = new BrokerProcess(child, {
-    helper: '/nonexistent',
     onMessage: () => ready.resolve(),
     onLine: () => {},
     onEnd,

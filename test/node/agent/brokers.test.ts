@@ -32,7 +32,6 @@ function setUp({
     pods: new Map(),
     nameBroker,
     maxBrokers,
-    helper: '/nonexistent',
     start: () => {
       starts += 1
       return spawn(process.execPath, ['-e', script], {

@@ -1,4 +1,4 @@
-/** The program `wimds-node`, compiled once for a test file. */
+/** The program `wimds-node`, compiled once for a test file, and put on the PATH. */
 import { createFolder } from '../../fixtures/folder.ts'
 import { compileNative } from '../../fixtures/native.ts'
 
@@ -11,5 +11,6 @@ export function compiledHelper(): string {
   process.once('exit', () => folder[Symbol.dispose]())
   path = folder.file('wimds-node')
   compileNative('wimds-node', path)
+  process.env['PATH'] = `${folder.path}:${process.env['PATH']}`
   return path
 }

@@ -14,6 +14,8 @@ import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
 import { nodePod, routedPod } from './pods.ts'
 
+compiledHelper()
+
 /** Answers on the socket of each pod; asks for the file that a path in WIMDS_CONFIG names. */
 const PROGRAM = `
   const servers = new Map(), files = new Map()
@@ -77,7 +79,6 @@ function startBroker(options: BrokerOptions = {}) {
       pids.push(child.pid ?? 0)
       return child
     },
-    helper: compiledHelper(),
     pods,
     nameBroker: createBrokerNames('namespace'),
     limitStarts: (work) => work(),
@@ -110,7 +111,6 @@ async function openPort() {
   const signal = AbortSignal.timeout(60_000)
   const path = process.env['PATH']
   const socket = await openSocket({
-    helper: compiledHelper(),
     namespace,
     port,
     listens: true,

@@ -1,7 +1,7 @@
 /** Reads files of a kubelet's directory of this test. */
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { PodFiles } from '../../../src/node/agent/pod-files.ts'
 import { compiledHelper } from './helper.ts'
 import { nodeModePod, routedPod, TOKEN_DIRECTORY } from './pods.ts'
@@ -9,8 +9,10 @@ import { createFolder } from '../../fixtures/folder.ts'
 
 const UID = nodeModePod().metadata.uid
 
+compiledHelper()
+
 /** Creates a pod with a projected token, as the kubelet does, and a secret next to it. */
-function setUp(helper = compiledHelper()) {
+function setUp() {
   const folder = createFolder()
   const { path: directory, file, write } = folder
   const volume = file(`${UID}/volumes/kubernetes.io~projected/wimds-token`)
@@ -18,7 +20,7 @@ function setUp(helper = compiledHelper()) {
   symlinkSync('..1', join(volume, '..data'))
   symlinkSync('..data/token', join(volume, 'token'))
   write(`${UID}/volumes/kubernetes.io~secret/password`, 'secret')
-  const files = new PodFiles({ helper, directory })
+  const files = new PodFiles(directory)
   onTestFinished(() => {
     files.close()
     folder[Symbol.dispose]()
@@ -61,12 +63,14 @@ test('a volume with a link that leads out of the pod is not followed', async () 
 })
 
 test.each([
-  ['that is missing', '/nonexistent/wimds-node'],
+  ['that is missing', '/tmp'],
   // As spawn does without memory.
   ['for which spawn throws', '\0'],
-])('reports a helper %s, and starts it for the next request', async (_, helper) => {
-  const { files, pod } = setUp(helper)
+])('reports a helper %s, and starts it for the next request', async (_, directory) => {
+  vi.stubEnv('PATH', '/nonexistent')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const files = new PodFiles(directory)
   for (let count = 0; count < 2; count += 1) {
-    expect(await files.read(pod, `${TOKEN_DIRECTORY}/token`)).toEqual({ code: 'EIO' })
+    expect(await files.read(routedPod(), `${TOKEN_DIRECTORY}/token`)).toEqual({ code: 'EIO' })
   }
 })

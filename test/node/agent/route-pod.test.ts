@@ -60,6 +60,7 @@ async function keptNetwork(uid = UID): Promise<PodNetwork> {
 }
 
 const signal = AbortSignal.timeout(600_000)
+compiledHelper()
 
 /** The routes of the test, whose sockets are closed after it. */
 const routes: Route[] = []
@@ -74,7 +75,6 @@ const createParts = (path = process.env['PATH'], prepare = () => Promise.resolve
   prepare,
   listens: () => true,
   kubeletPodsDirectory: kubelet.path,
-  helper: compiledHelper(),
   tools: { path, signal },
   limitTools: <T>(work: () => Promise<T>) => work(),
 })
@@ -351,6 +351,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
   test('says which tool is missing', async () => {
     using _ = await keptNetwork()
     using tools = createFolder()
+    symlinkSync(compiledHelper(), tools.file('wimds-node'))
     symlinkSync(execFileSync('which', ['ip']).toString().trim(), tools.file('ip'))
     const failure = await failureOf(createRouter(tools.path)(routedPod()))
     expect(failure.reason).toBe('tool_failed')

@@ -1,0 +1,97 @@
+/** Starts the process of a broker without the rights of the agent. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Settings } from '../../broker/config/settings.ts'
+import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
+import type { NodeAgentOptions } from './agent-options.ts'
+import { CHANNEL_ENV } from './broker-channel.ts'
+import { findBrokerPorts } from './broker-network.ts'
+import { HELPER } from './helper.ts'
+import { ignoreEnded } from './sandboxes.ts'
+import { createDirectory } from './saved-pods.ts'
+
+/** The heap of a broker. It ends before the memory of the container, whose end would be the agent's, too. */
+const MAX_HEAP_MIB = { namespace: 96, node: 160 }
+
+/** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
+const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
+  'PATH',
+  'TZ',
+  'RES_OPTIONS',
+  'MALLOC_ARENA_MAX',
+  'MALLOC_TRIM_THRESHOLD_',
+  'MALLOC_MMAP_THRESHOLD_',
+  'NODE_ENV',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_USE_SYSTEM_CA',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'UV_THREADPOOL_SIZE',
+  // Says that it runs in a pod.
+  'KUBERNETES_SERVICE_HOST',
+])
+
+/** Returns the variables that a broker reads. Others may be secrets of the agent. */
+function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => Object.hasOwn(Settings.shape, name) || RUNTIME_VARIABLES.has(name),
+    ),
+  )
+}
+
+/**
+ * Starts a broker with a uid of its own, no capability and Node's permission model. The helper claims the uid by a lock of a
+ * file that this process keeps open, so the kernel frees it with the end of this process at the latest.
+ */
+export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): ChildProcess {
+  const { uidRange, stateDirectory } = options
+  const [, script = ''] = process.argv
+  const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
+  const argv = [
+    process.execPath,
+    `--max-old-space-size=${MAX_HEAP_MIB[options.brokers]}`,
+    '--permission',
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+    '--disable-sigusr1',
+    '--report-exclude-env',
+    '--no-experimental-sqlite',
+    script,
+    'node-broker',
+  ]
+  const range = `${uidRange.first}-${uidRange.last}`
+  const [ports, hidden] = [findBrokerPorts(env), findMountPoints(options)]
+  createDirectory(stateDirectory)
+  const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
+  let child: ChildProcess | undefined
+  try {
+    child = spawn(HELPER, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
+      env: { ...selectVariables(env), ...CHANNEL_ENV },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
+    })
+    return child
+  } finally {
+    if (child?.pid === undefined) closeSync(locks)
+    else child.once('exit', () => closeSync(locks))
+  }
+}
+
+/** Returns what is mounted for the agent only: brokers do not see it. */
+function findMountPoints(options: NodeAgentOptions): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  const points = new Set(mounts.map((line) => line.split(' ')[4]))
+  return [
+    '/dev/shm',
+    '/dev/termination-log',
+    API_ACCESS_DIRECTORY,
+    options.kubeletPodsDirectory,
+    options.stateDirectory,
+    options.cniResultsDirectory,
+    options.bundlesDirectory,
+    options.netnsDirectory,
+  ]
+    .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
+    .filter((path) => points.has(path))
+}
