@@ -111,11 +111,20 @@ const REFUSALS: readonly RefusalKind[] = [
   },
 ]
 
-/** Returns what refuses the object, its name, if it has one, and the fix; undefined if kubectl failed for another reason. */
-export function findRefusal({ stderr }: Pick<KubectlResult, 'stderr'>, mode?: RoutingMode) {
+/**
+ * Returns what refuses `what`, such as "the pod that injection writes": its name, if it has one, and the fault. Undefined if
+ * kubectl failed for another reason.
+ */
+export function findRefusal(
+  { stderr, reason }: Pick<KubectlResult, 'stderr' | 'reason'>,
+  what: string,
+  mode?: RoutingMode,
+) {
   for (const { pattern, code = 'pod_not_admitted', by, fix } of REFUSALS) {
     const [found, name = ''] = pattern.exec(stderr) ?? []
-    if (found !== undefined) return { name, code, by: by(name), fix: fix(name, mode) } as const
+    if (found === undefined) continue
+    const problem = `${by(name)} refuses ${what}: ${reason}`
+    return { name, by: by(name), fault: { code, problem, fix: fix(name, mode) } } as const
   }
   return undefined
 }
@@ -123,11 +132,12 @@ export function findRefusal({ stderr }: Pick<KubectlResult, 'stderr'>, mode?: Ro
 /** What the API server writes; the group is the name. */
 export const MISSING_NAMESPACE = /namespaces "([^"]+)" not found/
 
-/** Returns the outcome of a dry run of `what`, such as "the pod that injection writes". */
+/** Returns the outcome of a dry run of `what`. `ownFault` is what a refusal by the cluster has in place of the usual fault. */
 export function judgeDryRun(
   result: KubectlResult,
   what: string,
-  mode: RoutingMode | undefined,
+  mode?: RoutingMode,
+  ownFault: Partial<Fault> = {},
 ): Outcome {
   if (result.code === 0) return passed('is admitted (dry run)')
   const { reason } = result
@@ -136,11 +146,8 @@ export function judgeDryRun(
     return notChecked(`there is no namespace ${missing}. Create it, or name another one`)
   }
   if (isUndecided(result)) return notChecked(reason)
-  const refusal = findRefusal(result, mode)
-  if (refusal === undefined) return failed(result.fault)
-  const { code, by, fix } = refusal
-  const fault: Fault = { code, problem: `${by} refuses ${what}: ${reason}`, fix }
-  return failed(fault)
+  const { fault = result.fault } = findRefusal(result, what, mode) ?? {}
+  return failed(fault.code === 'pod_not_admitted' ? { ...fault, ...ownFault } : fault)
 }
 
 /** Returns true if the API server has not judged the object: the user may not create it, or a webhook forbids dry runs. */

@@ -5,7 +5,6 @@ import {
   createSamplePod,
   createSampleSpec,
   findRefusal,
-  judgeDryRun,
   OWN_WEBHOOK,
   tryToCreate,
 } from '../dry-run.ts'
@@ -31,7 +30,6 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
   const spec = { ...createSampleSpec('wimds-doctor'), serviceAccountName }
   const pod = createSamplePod(spec, { namespace, annotations })
   const result = await tryToCreate(kubectl, pod)
-  const { name = '', code } = findRefusal(result) ?? {}
   if (result.code === 0) {
     const created = parseOutput(Created, result)
     if (created?.spec.initContainers?.some((each) => each.name === SIDECAR) === true) {
@@ -46,19 +44,18 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
       fix: REACH,
     })
   }
-  // The rejection names the webhook of wimds, so it has answered.
-  if (code === 'pod_not_admitted' && OWN_WEBHOOK.test(name)) {
-    return passed('answers the API server')
+  const refusal = findRefusal(result, 'a pod that asks for a sidecar')
+  if (refusal === undefined || !OWN_WEBHOOK.test(refusal.name)) {
+    const { reason } = result
+    return notChecked(refusal?.fault.problem ?? reason)
   }
-  const outcome = judgeDryRun(result, 'a pod that asks for a sidecar', undefined)
-  const { failure } = outcome
-  if (failure === undefined) return outcome
-  const { problem } = failure
-  if (failure.code !== 'webhook_unavailable' || !OWN_WEBHOOK.test(name)) return notChecked(problem)
+  const { code, problem } = refusal.fault
+  // The rejection names the webhook of wimds, so it has answered.
+  if (code === 'pod_not_admitted') return passed('answers the API server')
   return failed(
     problem.includes('x509')
       ? { code: 'webhook_certificate_invalid', problem, fix: RENEW }
-      : { code: 'webhook_unavailable', problem, fix: REACH },
+      : { code, problem, fix: REACH },
   )
 }
 

@@ -79,10 +79,7 @@ async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string
 
 /** Ends the check if the message of a controller says that something refuses its pods. */
 function rejectRefused(name: string, message = ''): void {
-  const refusal = findRefusal({ stderr: message })
-  if (refusal === undefined) return
-  const { code, by, fix } = refusal
   const reason = message.replace(/^Error creating: /, '')
-  const problem = `the pods of ${name} cannot be created: ${by} refuses them: ${reason}`
-  return endAsFailed({ code, problem, fix })
+  const refusal = findRefusal({ stderr: message, reason }, `the pods of ${name}`)
+  if (refusal !== undefined) endAsFailed(refusal.fault)
 }

@@ -11,7 +11,7 @@ import {
   MISSING_NAMESPACE,
   tryToCreate,
 } from '../dry-run.ts'
-import { failed, notChecked, notNeeded, type Outcome } from '../findings.ts'
+import { notChecked, notNeeded, type Outcome } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 
 /**
@@ -25,14 +25,18 @@ export async function checkAdmission(
   const { mode } = settings
   const { bare, injected } = createSamplePods(settings)
   const result = await tryToCreate(kubectl, injected)
-  const outcome = judgeDryRun(result, 'the pod that injection writes', mode)
+  const outcome = judgeDryRun(result, INJECTED_POD, mode)
   if (outcome.status !== 'failed') return outcome
-  const withoutInjection = findRefusal(await tryToCreate(kubectl, bare), mode)
-  const isOfInjection = withoutInjection?.by !== findRefusal(result, mode)?.by
-  return isOfInjection
-    ? outcome
-    : { ...outcome, details: ['the same pod without the injection is refused, too'] }
+  const withoutInjection = await tryToCreate(kubectl, bare)
+  const [by, byWithout] = [result, withoutInjection].map(
+    (each) => findRefusal(each, INJECTED_POD)?.by,
+  )
+  return by === byWithout
+    ? { ...outcome, details: ['the same pod without the injection is refused, too'] }
+    : outcome
 }
+
+const INJECTED_POD = 'the pod that injection writes'
 
 /** The chart's default of nodeAgent.namespace. */
 export const AGENT_NAMESPACE = 'wimds-node-agent'
@@ -47,11 +51,7 @@ export async function checkAgentAdmission(kubectl: Kubectl, image: string): Prom
   const agent = createAgentPod(image)
   const result = await tryToCreate(kubectl, agent, `--namespace=${AGENT_NAMESPACE}`)
   if (!MISSING_NAMESPACE.test(result.stderr)) {
-    const outcome = judgeDryRun(result, AGENT_POD, 'node')
-    const { failure } = outcome
-    return failure?.code === 'pod_not_admitted'
-      ? failed({ code: failure.code, problem: failure.problem, fix: AGENT_FIX })
-      : outcome
+    return judgeDryRun(result, AGENT_POD, 'node', { fix: AGENT_FIX })
   }
   const elsewhere = judgeDryRun(await tryToCreate(kubectl, agent), AGENT_POD, 'node')
   const { problem = '', code } = elsewhere.failure ?? {}
@@ -87,17 +87,13 @@ function createAgentPod(image: string) {
 /** Returns whether a MutatingWebhookConfiguration can be created, as the chart does; managed clusters may forbid it. */
 export async function checkWebhookAdmission(kubectl: Kubectl, mode: RoutingMode): Promise<Outcome> {
   const result = await tryToCreate(kubectl, SAMPLE_WEBHOOK)
-  const outcome = judgeDryRun(result, 'the webhook of the chart', mode)
-  if (outcome.status === 'not_checked') {
-    return notNeeded('you may not create one, which only the chart does: wimds inject needs none')
-  }
-  const { failure } = outcome
-  if (failure === undefined || failure.code === 'kubectl_failed') return outcome
-  return failed({
+  const outcome = judgeDryRun(result, 'the webhook of the chart', mode, {
     code: 'webhook_not_admitted',
-    problem: failure.problem,
     fix: 'inject manifests by wimds inject, without the chart; or let the policy that is named allow the MutatingWebhookConfiguration wimds. AKS Automatic blocks mutating webhooks before Kubernetes 1.36',
   })
+  return outcome.status === 'not_checked'
+    ? notNeeded('you may not create one, which only the chart does: wimds inject needs none')
+    : outcome
 }
 
 /** A webhook whose selectors match no pod. */

@@ -70,7 +70,7 @@ test('names what refuses the new pods of a workload that has old ones', async ()
   )
   expect(found).toMatchObject({
     code: 'pod_not_admitted',
-    problem: expect.stringContaining('the ResourceQuota team refuses them'),
+    problem: expect.stringContaining('the ResourceQuota team refuses the pods of orders: '),
   })
 })
 
@@ -85,7 +85,7 @@ test('names the dead webhook by which no pod can be created', async () => {
     expect(found).toMatchObject({
       code: 'webhook_unavailable',
       problem: expect.stringMatching(
-        /^the pods of orders cannot be created: the unreachable admission webhook pods\.wimds\.io refuses them: Internal error .*no endpoints/,
+        /^the unreachable admission webhook pods\.wimds\.io refuses the pods of orders: Internal error .*no endpoints/,
       ),
     })
   }
