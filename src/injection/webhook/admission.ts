@@ -170,8 +170,7 @@ function formatRejection(
 
 /** Returns a reason as one line of limited length. Reasons repeat names and annotations, which can be any text of any length. */
 function truncateReason(text: string): string {
-  const line = toLine(text)
-  return line.length > MAX_REASON_LENGTH ? `${line.slice(0, MAX_REASON_LENGTH)}…` : line
+  return scrubAndTruncate(toLine(text), MAX_REASON_LENGTH)
 }
 
 function deny(code: number, message: string): object {

@@ -118,6 +118,13 @@ test('a rejection and a warning have no character that changes the order of othe
   expect(JSON.stringify((await responseTo(request({ object: unknown }))).response)).toContain('a?b')
 })
 
+test.each(['a', 'aa'])('a long rejection is not cut within a character: %s', async (start) => {
+  const annotations = { ...POD.metadata.annotations, [`wimds.io/${start}${'💥'.repeat(400)}`]: '' }
+  const { response } = await responseTo(request({ object: { ...POD, metadata: { annotations } } }))
+  expect(response.status?.message).toContain('💥'.repeat(200))
+  expect(response.status?.message.isWellFormed()).toBe(true)
+})
+
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
 
 test.each([
