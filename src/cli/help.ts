@@ -11,7 +11,7 @@ export const HELP = {
   name: 'help',
   group: 'About this program',
   summary: 'explain a command, its flags and its exit codes',
-  arguments: { usage: '[COMMAND]' },
+  arguments: '[COMMAND]',
   description:
     'Lists the commands, or explains one. wimds COMMAND --help and wimds COMMAND -h print the same.',
   flags: {},
@@ -103,7 +103,7 @@ const HELP_FLAG: FlagDeclaration = { short: 'h', help: 'print this help', group:
 /** Returns `wimds probe [FLAGS]`. */
 export function formatUsage({ name, flags, ...command }: CommandDeclaration): string {
   const hasFlags = Object.keys(flags).length > 0
-  const words = ['wimds', name, hasFlags ? '[FLAGS]' : '', command.arguments?.usage ?? '']
+  const words = ['wimds', name, hasFlags ? '[FLAGS]' : '', command.arguments ?? '']
   return words.filter((word) => word !== '').join(' ')
 }
 

@@ -41,10 +41,8 @@ export interface CommandDeclaration {
   readonly group: (typeof GROUPS)[number]
   /** One phrase for the list of commands. */
   readonly summary: string
-  readonly arguments?: {
-    /** `FILE...` */
-    readonly usage: string
-  }
+  /** The arguments in the usage, such as `FILE...`. */
+  readonly arguments?: string
   /** Paragraphs; lines are joined and wrapped. */
   readonly description: string
   readonly flags: Readonly<Record<string, FlagDeclaration>>

@@ -30,7 +30,7 @@ export const TOKEN = {
   name: 'token',
   group: 'Use in shells and scripts',
   summary: 'print an access token',
-  arguments: { usage: 'RESOURCE' },
+  arguments: 'RESOURCE',
   description:
     'Exchanges the projected token for an access token with the settings of wimds serve, and prints it. It asks Entra ID directly, with or without a running sidecar, and caches nothing.',
   flags: {

@@ -57,14 +57,11 @@ export type ListenForPod = (pod: Pod, sockets: readonly ListenTarget[]) => Promi
 /** Creates the application. Each pod has its own sockets and its own cap on connections. */
 export function createMetadataPort(): ListenForPod {
   const pods = new WeakMap<Socket, Pod>()
-  const app = createMetadataApp({
-    findPod: ({ socket }) => {
-      const pod = pods.get(socket)
-      if (pod === undefined) throw new Error('the request came over the socket of no pod')
-      return pod
-    },
-    clock: systemClock,
-  })
+  const app = createMetadataApp(({ socket }) => {
+    const pod = pods.get(socket)
+    if (pod === undefined) throw new Error('the request came over the socket of no pod')
+    return pod
+  }, systemClock)
   return async (pod, sockets) => {
     await app.ready()
     const answer: RequestListener = (request, response) => {
@@ -75,18 +72,15 @@ export function createMetadataPort(): ListenForPod {
   }
 }
 
-export interface MetadataParts {
-  /** Returns the pod whose socket the request came over. */
-  readonly findPod: (request: IncomingMessage) => Pod
-  readonly clock: Clock
-}
+/** Returns the pod whose socket a request came over. */
+type FindPod = (request: IncomingMessage) => Pod
 
 /** The readiness probe of the azure-workload-identity proxy, on the same port. */
 const READY_PATH = '/readyz'
 
 /** Creates the application, without a port: for `listen` and for `inject`. */
-export function createMetadataApp(parts: MetadataParts): FastifyInstance {
-  const app = createGuardedApp(parts)
+export function createMetadataApp(findPod: FindPod, clock: Clock): FastifyInstance {
+  const app = createGuardedApp(findPod)
   app.setErrorHandler(sendError)
   app.get(READY_PATH, (request, reply) => {
     const { isReady, instanceId } = request.pod
@@ -94,13 +88,13 @@ export function createMetadataApp(parts: MetadataParts): FastifyInstance {
     const prepared = prepareReply(createJsonReply(ready ? 200 : 503, { ready, instanceId }))
     sendReply(request, reply, prepared, { protocol: 'none' })
   })
-  for (const url of Object.values(TOKEN_PATHS)) addTokenRoute(app, url, parts.clock)
+  for (const url of Object.values(TOKEN_PATHS)) addTokenRoute(app, url, clock)
   addDocuments(app)
   return app
 }
 
 /** Creates an application in which each request has its pod, and has passed the guard of the pod. */
-function createGuardedApp({ findPod }: MetadataParts): FastifyInstance {
+function createGuardedApp(findPod: FindPod): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: MAX_FORM_BYTES,

@@ -22,7 +22,7 @@ export const DOCTOR = {
   name: 'doctor',
   group: 'Find problems',
   summary: 'find out why there is no token, and how to fix it',
-  arguments: { usage: '[POD]' },
+  arguments: '[POD]',
   description: `Run it in the container of a sidecar, or from your machine for a pod, with --pre before an installation, or with --cluster for an installation. POD is the name of a pod or of its workload, also as NAMESPACE/NAME, or as KIND/NAME such as deploy/orders.
 
 It checks the settings, the sidecar on this machine, the route to it, the requests that it answered with an error, the claims of the projected token and the clock, and exchanges once for each identity: for its prefetch resources, or else the first of its allowed resources, or else for Azure Resource Manager. It explains each failure, with a fix, and prints the commands that create a missing federated credential. It prints no token.

@@ -22,7 +22,7 @@ export const INJECT = {
   name: 'inject',
   group: 'Prepare manifests',
   summary: 'add the sidecar to Kubernetes manifests',
-  arguments: { usage: 'FILE...' },
+  arguments: 'FILE...',
   description: `Adds the sidecar to every workload in the manifests that does not opt out with the annotation wimds.io/inject: "false", and prints the result; on standard error it says what was done to each object.
 
 FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standard input. It can be the post-renderer of Helm and an exec function of kustomize: a ResourceList stays one.`,

@@ -9,7 +9,7 @@ export const UNINJECT = {
   name: 'uninject',
   group: 'Prepare manifests',
   summary: 'remove the sidecar from Kubernetes manifests',
-  arguments: { usage: 'FILE...' },
+  arguments: 'FILE...',
   description: `Removes what wimds inject or the webhook added to the workloads in the manifests: containers, init containers, volumes, variables and the annotation wimds.io/injected. Comments stay, and documents that were not injected keep their bytes. It prints the result, and on standard error what was done to each object.
 
 Your own annotations stay; if the cluster has the webhook, delete wimds.io/inject. A variable that was edited after the injection stays, with a warning. An empty list or map that injection filled, such as volumes: [], is removed.

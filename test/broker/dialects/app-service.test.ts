@@ -29,7 +29,7 @@ async function ask(
   given = withAppService(),
   method: 'GET' | 'POST' = 'GET',
 ) {
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
   return await app.inject({ url, headers: { ...HOST, ...headers }, method })
 }
 

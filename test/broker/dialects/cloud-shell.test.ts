@@ -13,7 +13,7 @@ const RESOURCE = 'https://vault.azure.net/'
 const withCloudShell = () => parts({ dialects: [imds, cloudShell] })
 
 async function ask(options: InjectOptions, given = withCloudShell()) {
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
   return await app.inject({ url: '/oauth2/token', headers: HEADERS, ...options })
 }
 

@@ -30,7 +30,7 @@ async function get(
   headers: Record<string, string> = { metadata: 'true' },
   given = parts({ instance: MACHINE }),
 ) {
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
   return await app.inject({ url, headers: { host: '169.254.169.254', ...headers } })
 }
 

@@ -26,9 +26,9 @@ async function startBehind(
   const server = await listening(real)
   const { port } = server
   const target = { host: '127.0.0.1', port }
-  const app = createMetadataApp(
-    parts({ passThrough: createPassThrough({ prefixes, target, ...limits }) }),
-  )
+  const passThrough = createPassThrough({ prefixes, target, ...limits })
+  const { pod, clock } = parts({ passThrough })
+  const app = createMetadataApp(() => pod, clock)
   return {
     seen,
     port,

@@ -11,7 +11,7 @@ const HEADERS = { host: '169.254.169.254', metadata: 'true' }
 
 /** Returns the reply of these parts to a request for a token, or to another one. */
 async function ask(given: TestParts, other: InjectOptions = {}) {
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
   return await app.inject({ url: TOKEN_URL, headers: HEADERS, ...other })
 }
 
@@ -50,7 +50,8 @@ test('replies with a Retry-After of 10 s at most, for which a client sleeps', as
 })
 
 test('gives each reply a request id of its own, also one that was rendered before', async () => {
-  await using app = createMetadataApp(parts())
+  const { pod, clock } = parts()
+  await using app = createMetadataApp(() => pod, clock)
   const replies = [1, 2].map(() => app.inject({ url: TOKEN_URL, headers: HEADERS }))
   const ids = (await Promise.all(replies)).map(({ headers }) => String(headers['x-ms-request-id']))
   expect(new Set(ids).size).toBe(2)

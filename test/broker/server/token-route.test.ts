@@ -47,7 +47,7 @@ test.each([
 
 test('passes the trace id on with the token request', async () => {
   const given = parts()
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
 
   const headers = { host: 'localhost', metadata: 'true' }
   await app.inject({ url: TOKEN, headers: { ...headers, traceparent: `00-${TRACE}-${PARENT}-01` } })
@@ -70,7 +70,7 @@ describe('a reload while the uid of the caller is looked up', () => {
         return Promise.resolve(1000)
       },
     })
-    await using app = createMetadataApp(given)
+    await using app = createMetadataApp(() => given.pod, given.clock)
     return { reply: await app.inject({ url: TOKEN, headers }), asked: given.asked }
   }
 
@@ -90,7 +90,7 @@ test.each(['/.default', '/.DEFAULT', ''])(
   'a resource that ends in %j is asked for by one scope',
   async (end) => {
     const given = parts()
-    await using app = createMetadataApp(given)
+    await using app = createMetadataApp(() => given.pod, given.clock)
     await app.inject({ url: `${TOKEN}${end}`, headers: { host: 'localhost', metadata: 'true' } })
     expect(given.asked[0]?.scope).toBe('https://vault.azure.net/.default')
   },
@@ -150,7 +150,7 @@ test('passes no other field of a query on than bypassCache, so that none changes
     parse: (wire: Parameters<typeof imds.parse>[0]) => ({ ...imds.parse(wire), ...fields }),
   }
   const given = parts({ dialects: [dialect] })
-  await using app = createMetadataApp(given)
+  await using app = createMetadataApp(() => given.pod, given.clock)
 
   const headers = { host: 'localhost', metadata: 'true' }
   await app.inject({ url: `${TOKEN}&bypass_cache=true`, headers })
