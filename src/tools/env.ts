@@ -1,7 +1,7 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
 import { createConfigError, type ParsedSettings, parseSettings } from '../broker/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
-import { type CommandDeclaration, type Flags, parseFlags } from '../lib/args.ts'
+import { type CommandDeclaration, parseFlags } from '../lib/args.ts'
 import { formatLocalAddress } from './local-host.ts'
 import {
   addNoProxyHosts,
@@ -43,8 +43,6 @@ ${DOCS_URL}/sdk-variables.html lists the set for each SDK. SDKs that support wor
   examples: ['eval "$(wimds env --for imds)"'],
 } as const satisfies CommandDeclaration
 
-type Format = (typeof ENV_FORMATS)[number]
-
 /** The sets whose endpoint is guarded by WIMDS_IDENTITY_HEADER. */
 const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
   'app-service',
@@ -55,9 +53,13 @@ const SETS_WITH_SECRET: ReadonlySet<VariableSet> = new Set([
 /** Returns 0. Throws `UsageError` for bad flags and for sets that conflict or are switched off. */
 export async function env(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, ENV.flags)
-  const { sets, format } = parseChoice(flags)
-  const settings = readSettings(io.env)
-  const chosen = sets.length > 0 ? sets : selectDefaultSets(settings)
+  if (flags.problems.length > 0) throw new UsageError(flags.problems)
+  const format = ENV_FORMATS.find((name) => name === flags.value('output')) ?? 'shell'
+  // Only the settings: an application's container has no projected token for `loadConfig`.
+  const { settings, problems: invalid } = parseSettings(io.env)
+  if (settings === undefined) throw createConfigError(invalid)
+  const given = new Set(flags.values('for').flatMap((value) => value.split(',')))
+  const chosen = given.size > 0 ? [...given].filter(isVariableSet) : selectDefaultSets(settings)
   const problems = [...findSetConflicts(chosen), ...findDisabledSets(chosen, settings)]
   if (problems.length > 0) throw new UsageError(problems)
   const endpoint = {
@@ -74,24 +76,6 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   const unset = [...ENDPOINT_VARIABLES].filter((name) => !Object.hasOwn(variables, name))
   io.stdout.write(formatVariables({ ...variables, ...proxies }, unset, format))
   return 0
-}
-
-function parseChoice(flags: Flags<keyof typeof ENV.flags>): {
-  sets: VariableSet[]
-  format: Format
-} {
-  const names = [...new Set(flags.values('for').flatMap((value) => value.split(',')))]
-  if (flags.problems.length > 0) throw new UsageError(flags.problems)
-  const given = flags.value('output')
-  const format = ENV_FORMATS.find((name) => name === given) ?? 'shell'
-  return { sets: names.filter(isVariableSet), format }
-}
-
-/** Parses only the settings: an application's container has no projected token for `loadConfig`. */
-function readSettings(environment: CommandIo['env']): ParsedSettings {
-  const { settings, problems } = parseSettings(environment)
-  if (settings === undefined) throw createConfigError(problems)
-  return settings
 }
 
 function selectDefaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): VariableSet[] {
@@ -116,7 +100,7 @@ function formatOrigin({ WIMDS_LISTEN: [address] }: ParsedSettings): string {
 function formatVariables(
   variables: Readonly<Record<string, string>>,
   unset: readonly string[],
-  format: Format,
+  format: (typeof ENV_FORMATS)[number],
 ): string {
   if (format === 'json') return formatDocument({ variables, unset })
   const entries = Object.entries(variables)
