@@ -4,17 +4,13 @@ import { createExchangeDispatchers } from '../broker/exchange/dispatcher.ts'
 import { createEntraExchange } from '../broker/exchange/entra.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { systemClock } from '../broker/tokens/lifetime.ts'
-import type { AccessToken, TokenRequest } from '../broker/tokens/token.ts'
+import type { TokenRequest } from '../broker/tokens/token.ts'
 import type { Config } from '../broker/config/config.ts'
 
-export interface DirectExchange extends AsyncDisposable {
-  readonly exchange: (request: TokenRequest) => Promise<AccessToken>
-  /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
-  readonly skewMs: () => number | undefined
-}
+export type DirectExchange = ReturnType<typeof createDirectExchange>
 
 /** Creates the exchange of `wimds serve` for this configuration. Use it with `await using`. */
-export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectExchange {
+export function createDirectExchange(config: Pick<Config, 'exchange'>) {
   const { audience, region, timeoutMs } = config.exchange
   const { dispatcher, tokenProxy } = createExchangeDispatchers(config.exchange)
   let skewMs: number | undefined
@@ -29,7 +25,9 @@ export function createDirectExchange(config: Pick<Config, 'exchange'>): DirectEx
     region,
   })
   return {
-    exchange: (request) => withDeadline(timeoutMs, (signal) => exchange(request, signal, () => {})),
+    exchange: (request: TokenRequest) =>
+      withDeadline(timeoutMs, (signal) => exchange(request, signal, () => {})),
+    /** Returns the milliseconds that the local clock is ahead of Entra's; undefined before a response. */
     skewMs: () => skewMs,
     [Symbol.asyncDispose]: async () => {
       await Promise.all([dispatcher.destroy(), tokenProxy?.dispatcher.destroy()])

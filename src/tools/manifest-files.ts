@@ -31,23 +31,20 @@ export const NAMESPACE = {
   help: 'namespace of objects that name none',
 } as const
 
-export interface ManifestArguments {
-  /** The names of files, directories and patterns. */
-  readonly names: readonly string[]
-  /** The pod templates of kinds that are not known. */
-  readonly templatePaths: readonly TemplatePath[]
-}
+export type ManifestArguments = ReturnType<typeof parseManifestArguments>
 
 /** Parses the flags and arguments. Adds a problem for each malformed path, and if there is no name. */
 export function parseManifestArguments(
   { positionals, values }: Pick<Flags<keyof typeof MANIFEST_FLAGS>, 'positionals' | 'values'>,
   problems: string[],
-): ManifestArguments {
+) {
+  /** The names of files, directories and patterns. */
   const names = [...values('filename'), ...positionals]
   if (names.length === 0) {
     problems.push('name a manifest or a directory, or - for standard input')
   }
-  const templatePaths = values('path').flatMap((text) => {
+  /** The pod templates of kinds that are not known. */
+  const templatePaths = values('path').flatMap((text): TemplatePath[] => {
     const [, kind, group, path] = TEMPLATE_PATH.exec(text) ?? []
     if (kind !== undefined && path !== undefined) return [{ kind, group, keys: path.split('.') }]
     problems.push(

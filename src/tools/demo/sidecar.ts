@@ -14,28 +14,14 @@ interface ChildOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** A running child. Disposing it sends SIGTERM and waits until it has ended. */
-export interface RunningChild extends AsyncDisposable {
-  readonly pid: number
-  /** Returns everything written so far. */
-  readonly output: () => string
-  readonly hasEnded: () => boolean
-}
-
-export interface Sidecar extends RunningChild {
-  /** The origin of the token endpoint, such as `http://127.0.0.1:40001`. */
-  readonly origin: string
-  readonly tokenUrl: string
-  readonly adminOrigin: string
-  /** Time from the start of the process until it was ready. */
-  readonly readyAfterMs: number
-}
+type RunningChild = ReturnType<typeof startChild>
+export type Sidecar = Awaited<ReturnType<typeof startSidecar>>
 
 /** The time limit of a start. A sidecar that fails ends earlier. */
 const START_TIMEOUT_MS = 60_000
 
 /** Starts `wimds serve` against a simulator on free ports. Throws with its log if it fails. */
-export async function startSidecar(cli: string, simulator: Simulator): Promise<Sidecar> {
+export async function startSidecar(cli: string, simulator: Simulator) {
   const start = performance.now()
   const child = startChild({
     script: cli,
@@ -52,9 +38,11 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
     await poll(child, async () => ((await fetch(`${origin}/readyz`)).ok ? true : undefined))
     return {
       ...child,
+      /** The origin of the token endpoint, such as `http://127.0.0.1:40001`. */
       origin,
       tokenUrl: `${origin}${TOKEN_PATHS.imds}`,
       adminOrigin: `http://${adminAddresses.join()}`,
+      /** Time from the start of the process until it was ready. */
       readyAfterMs: performance.now() - start,
     }
   } catch (error) {
@@ -63,8 +51,8 @@ export async function startSidecar(cli: string, simulator: Simulator): Promise<S
   }
 }
 
-/** Starts a Node script that runs until it is disposed. */
-export function startChild({ script, args, env }: ChildOptions): RunningChild {
+/** Starts a Node script. Disposing it sends SIGTERM and waits until it has ended. */
+export function startChild({ script, args, env }: ChildOptions) {
   const child = spawn(process.execPath, [script, ...args], {
     env: { ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -81,6 +69,7 @@ export function startChild({ script, args, env }: ChildOptions): RunningChild {
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null
   return {
     pid,
+    /** Returns everything written so far. */
     output: () => output,
     hasEnded,
     [Symbol.asyncDispose]: async () => {

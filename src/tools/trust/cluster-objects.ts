@@ -47,13 +47,7 @@ interface IdentitiesConfigMap extends Name {
   readonly entries: readonly IdentityEntry[]
 }
 
-export interface ClusterObjects {
-  readonly serviceAccounts: readonly ClusterObject[]
-  readonly workloads: readonly WorkloadObject[]
-  readonly configMaps: readonly IdentitiesConfigMap[]
-  /** Namespaces whose label asks for injection of all their pods. */
-  readonly injectedNamespaces: ReadonlySet<string>
-}
+export type ClusterObjects = Awaited<ReturnType<typeof readClusterObjects>>
 
 /** Formats `ServiceAccount shop/orders`. */
 export function formatObject(kind: string, { namespace, name }: Name): string {
@@ -75,7 +69,7 @@ export async function readClusterObjects(
   files: readonly ManifestFile[],
   { namespace, templatePaths = [] }: ReadOptions,
   report: Report,
-): Promise<ClusterObjects> {
+) {
   const all = files.flatMap((file) => parseFile(file, templatePaths, report))
   const named = all
     .filter(isRelevant)
@@ -96,6 +90,7 @@ export async function readClusterObjects(
     serviceAccounts: named.filter((object) => isCore(object, 'ServiceAccount')),
     workloads,
     configMaps: configMaps.flat(),
+    /** Namespaces whose label asks for injection of all their pods. */
     injectedNamespaces: new Set(
       all
         .filter((object) => isCore(object, 'Namespace'))

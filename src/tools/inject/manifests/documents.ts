@@ -1,18 +1,7 @@
 /** Parses the documents of a manifest, each for itself. */
 import { type Document, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml'
 
-export interface ParsedDocument {
-  /** Its own text. */
-  readonly text: string
-  /** Its first line in the file. */
-  readonly firstLine: number
-  readonly document: Document.Parsed
-  /** The document as plain values; undefined if there is a problem. */
-  readonly data: unknown
-  readonly problem: DocumentProblem | undefined
-  /** Returns the line of a node in the file. */
-  readonly findLine: (node: unknown) => number
-}
+export type ParsedDocument = ReturnType<typeof parseOne>
 
 /** Why a document cannot be read. */
 export interface DocumentProblem {
@@ -40,25 +29,34 @@ function splitDocuments(source: string): string[] {
   return isPreamble ? [first + second, ...others] : [first, second, ...others]
 }
 
-function parseOne(text: string, firstLine: number): ParsedDocument {
+function parseOne(text: string, firstLine: number) {
   const lines = new LineCounter()
   const document = parseYamlDocument(text, lines)
   const locate = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return { line: firstLine + line - 1, col }
   }
-  const findLine = (node: unknown) => locate(getOffset(node)).line
   const { data, reason } = readData(document)
   const [error] = document.errors
   const message = error?.message ?? reason
-  if (message === undefined)
-    return { text, firstLine, document, data, problem: undefined, findLine }
-  const { line, col } = locate(error?.pos[0] ?? getOffset(document.contents))
-  const problem = findTemplateSyntax(text, firstLine) ?? {
-    place: `${line}:${col}`,
-    message: `${message}. Fix: ${FIXES[error?.code ?? 'BAD_ALIAS'] ?? 'correct the YAML at this place'}`,
+  const describe = (): DocumentProblem => {
+    const { line, col } = locate(error?.pos[0] ?? getOffset(document.contents))
+    const fix = FIXES[error?.code ?? 'BAD_ALIAS'] ?? 'correct the YAML at this place'
+    return { place: `${line}:${col}`, message: `${message}. Fix: ${fix}` }
   }
-  return { text, firstLine, document, data: undefined, problem, findLine }
+  return {
+    /** Its own text. */
+    text,
+    /** Its first line in the file. */
+    firstLine,
+    document,
+    /** The document as plain values; undefined if there is a problem. */
+    data,
+    problem:
+      message === undefined ? undefined : (findTemplateSyntax(text, firstLine) ?? describe()),
+    /** Returns the line of a node in the file. */
+    findLine: (node: unknown) => locate(getOffset(node)).line,
+  }
 }
 
 export function parseYamlDocument(text: string, lineCounter = new LineCounter()): Document.Parsed {

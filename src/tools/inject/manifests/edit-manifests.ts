@@ -1,6 +1,5 @@
 /** Injects the workloads of manifests, or removes what injection added, in the text of each document. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Pod } from '../../../kubernetes/pod.ts'
 import type { ManifestFile } from '../../manifest-files.ts'
 import {
   type DocumentProblem,
@@ -19,17 +18,7 @@ import {
 } from './edit-object.ts'
 import { findObjects, type TemplatePath } from './workloads.ts'
 
-export interface EditedManifests {
-  readonly files: readonly (ManifestFile & { readonly result: string })[]
-  /** Every object, in the order of the input. */
-  readonly objects: readonly ObjectReport[]
-  /** The pods and pod templates as the operation leaves them, without those that it skips. */
-  readonly pods: readonly Pod[]
-  /** Why files and objects cannot be edited. Each begins with file and line. */
-  readonly problems: readonly string[]
-  /** Each begins with file and line. */
-  readonly warnings: readonly string[]
-}
+export type EditedManifests = ReturnType<typeof editManifests>
 
 /**
  * Injects every workload of the files that does not opt out; without options, removes what injection added. Pure;
@@ -39,7 +28,7 @@ export function editManifests(
   files: readonly ManifestFile[],
   injection: InjectionOptions | undefined,
   templatePaths: readonly TemplatePath[] = [],
-): EditedManifests {
+) {
   const parsed = files.map(({ name: file, source }) =>
     parseDocuments(source).map((each): SourceDocument => ({
       ...each,
@@ -60,9 +49,13 @@ export function editManifests(
       ...file,
       result: results[index]?.map(({ text }) => text).join('') ?? '',
     })),
+    /** Every object, in the order of the input. */
     objects,
+    /** The pods and pod templates as the operation leaves them, without those that it skips. */
     pods: documents.flatMap(({ pods }) => pods),
+    /** Why files and objects cannot be edited. Each begins with file and line. */
     problems: documents.flatMap(({ problems }) => problems),
+    /** Each begins with file and line. */
     warnings: objects.flatMap((object) =>
       [...object.warnings, ...(isKept(object, operation) ? object.reasons : [])].map(
         (warning) => `${formatPlace(object)}: warning: ${warning}`,
@@ -80,15 +73,8 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
   return `${file}:${line}: ${kind}${name === '' ? '' : `/${name}`}`
 }
 
-interface DocumentResult {
-  readonly text: string
-  readonly objects: readonly ObjectReport[]
-  readonly pods: readonly Pod[]
-  readonly problems: readonly string[]
-}
-
 /** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
-function editDocument(source: SourceDocument, operation: Operation): DocumentResult {
+function editDocument(source: SourceDocument, operation: Operation) {
   const { text, located, document, file, firstLine } = source
   const leave = ({ place, message }: DocumentProblem) => {
     return { text, objects: [], pods: [], problems: [`${file}:${place}: ${message}`] }

@@ -3,9 +3,8 @@ import { inject } from '../../../injection/injector/inject.ts'
 import { uninject } from '../../../injection/injector/injection-record.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
-import type { Pod } from '../../../kubernetes/pod.ts'
 import type { ParsedDocument } from './documents.ts'
-import { type DocumentEditor, type Edit, type Key, UneditableError } from './edit-document.ts'
+import { type DocumentEditor, UneditableError } from './edit-document.ts'
 import {
   formatPathFlags,
   getApiGroup,
@@ -65,31 +64,22 @@ export interface ObjectReport {
   readonly warnings: readonly string[]
 }
 
-/** A pod template after the operation. */
-interface TemplateChange {
-  readonly path: readonly Key[]
-  readonly pod: Pod
-}
-
-export interface ObjectResult {
-  readonly report: ObjectReport
-  readonly edits: readonly Edit[]
-  readonly changes: readonly TemplateChange[]
-}
-
 /** One document of a file. */
 export interface SourceDocument extends ParsedDocument {
   readonly file: string
   readonly located: readonly LocatedObject[]
 }
 
-/** Edits the object, or leaves it as it is if one of its templates cannot be edited. */
+/**
+ * Edits the object, or leaves it as it is if one of its templates cannot be edited. Returns the report, the edits of the
+ * text, and the pod templates that they change.
+ */
 export function editObject(
   located: LocatedObject,
   { file, document, findLine }: SourceDocument,
   editor: DocumentEditor,
   operation: Operation,
-): ObjectResult {
+) {
   const { object, metadata, path } = located
   const { apiVersion, kind } = object
   const { injection, templatePaths } = operation
@@ -105,7 +95,7 @@ export function editObject(
     isWorkload: Boolean(workloads?.length) || pathFlags.length > 0,
   }
   const warnings = injection ? findMisplacedAnnotations(located, workloads) : []
-  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]): ObjectResult => ({
+  const leave = (outcome: ObjectReport['outcome'], ...reasons: string[]) => ({
     report: { ...about, outcome, reasons, warnings },
     edits: [],
     changes: [],

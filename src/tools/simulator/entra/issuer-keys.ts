@@ -5,10 +5,7 @@ import { z } from 'zod'
 import { readWholeFile } from '../../../lib/files.ts'
 import { EntraError } from './entra-error.ts'
 
-export interface IssuerKeys {
-  readonly kids: ReadonlySet<string>
-  readonly find: ReturnType<typeof createLocalJWKSet>
-}
+export type IssuerKeys = Awaited<ReturnType<typeof fetchKeys>>
 
 /** Where and how to fetch the documents of an issuer, as a configuration file says it. */
 export const IssuerRouteSchema = z.strictObject({
@@ -32,7 +29,7 @@ const KeySet = z.object({
 })
 
 /** Fetches the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
-export async function fetchKeys(route: IssuerRoute, issuer: string): Promise<IssuerKeys> {
+export async function fetchKeys(route: IssuerRoute, issuer: string) {
   const { discoveryUrl, jwksUrl } = route
   const wellKnown = `${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`
   const discovery = DiscoveryDocument.safeParse(await fetchJson(route, discoveryUrl ?? wellKnown))

@@ -9,14 +9,7 @@ import {
 } from './directory.ts'
 import { EntraError } from './entra-error.ts'
 
-export interface TokenRequest {
-  readonly tenant: Tenant
-  readonly application: Application
-  /** The client assertion. Never logged, and not kept after the response. */
-  readonly assertion: string
-  /** The scope as it was sent. */
-  readonly scope: string
-}
+export type TokenRequest = ReturnType<typeof parseTokenRequest>
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 /** Real forms are a few kB, most of it the assertion. */
@@ -46,7 +39,7 @@ export function parseTokenRequest(
   tenantName: string,
   method: string,
   form: URLSearchParams,
-): TokenRequest {
+) {
   if (method !== 'POST') {
     throw new EntraError(
       900561,
@@ -66,7 +59,9 @@ export function parseTokenRequest(
   return {
     tenant,
     application: requireApplication(directory, tenant, clientId),
+    /** The client assertion. Never logged, and not kept after the response. */
     assertion: requireAssertion(form, clientId),
+    /** The scope as it was sent. */
     scope,
   }
 }
