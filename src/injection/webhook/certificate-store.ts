@@ -4,17 +4,7 @@ import { type ApiServer, hasStatus, ifFound } from '../../kubernetes/api-client.
 import type { CertificateMaterial } from './certificates.ts'
 
 /** Where the replicas share their certificate. */
-export interface CertificateStore {
-  readonly read: () => Promise<StoredCertificate>
-  /** Returns false if the store has changed since `read`. A revision of undefined creates it. */
-  readonly write: (material: CertificateMaterial, revision: string | undefined) => Promise<boolean>
-}
-
-interface StoredCertificate {
-  readonly material: CertificateMaterial | undefined
-  /** Undefined if the store does not exist. */
-  readonly revision: string | undefined
-}
+export type CertificateStore = ReturnType<typeof createCertificateStore>
 
 const Strings = z.nullish(z.record(z.string(), z.string()))
 const Secret = z.object({
@@ -26,18 +16,20 @@ const Secret = z.object({
 export function createCertificateStore(
   api: ApiServer,
   { namespace, name: configuration }: { readonly namespace: string; readonly name: string },
-): CertificateStore {
+) {
   const name = `${configuration}-tls`
   const title = `the Secret ${namespace}/${name}`
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
 
   return {
+    /** Returns what is stored; no revision if the Secret does not exist. */
     async read() {
       const call = { action: `read ${title}`, path: `${secrets}/${name}` }
       const secret = await ifFound(api.call(call, Secret))
       return { material: parseSecret(secret?.data), revision: secret?.metadata.resourceVersion }
     },
-    async write(material, revision) {
+    /** Returns false if the Secret has changed since `read`. Without a revision, creates it. */
+    async write(material: CertificateMaterial, revision: string | undefined): Promise<boolean> {
       const data = formatSecret(material)
       const call =
         revision === undefined
