@@ -29,12 +29,6 @@ export class Overloaded extends Error {}
  */
 export type ReadReview = <T>(work: (body: unknown) => T) => Promise<T>
 
-export interface QueuedReview {
-  readonly read: ReadReview
-  /** Sends the JSON of the reply. It counts instead of the body until the caller has taken it. */
-  readonly reply: (text: string) => void
-}
-
 /** A review in memory, from the first byte of its body to the last byte of its reply. */
 interface Entry {
   buffer: ArrayBuffer
@@ -56,10 +50,7 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMIT
   const memory = createMemory(maxTotalBytes)
   const waitForTurn = createFairQueue()
 
-  return async function receiveReview(
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<QueuedReview> {
+  return async function receiveReview(request: IncomingMessage, response: ServerResponse) {
     const entry: Entry = { buffer: new ArrayBuffer(0), bytes: 0, evict: () => {} }
     memory.add(entry)
     response.once('close', () => {
@@ -74,20 +65,20 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMIT
     }
     if (size > MIN_COST) await waitForTurn(size)
     const values = countValues(bytes(), maxValues)
-    return {
-      read: async (work) => {
-        await waitForTurn(Math.max(size + values * COST_OF_VALUE, MIN_COST))
-        const body = parseJson(bytes().toString())
-        if (body === undefined) throw new MalformedReview('the body is not JSON')
-        return work(body)
-      },
-      reply: (text) => {
-        entry.buffer = entry.buffer.transfer(0)
-        entry.evict = () => response.destroy()
-        memory.charge(entry, text.length)
-        sendText(response, 200, { 'Content-Type': 'application/json' }, text)
-      },
+    const read: ReadReview = async (work) => {
+      await waitForTurn(Math.max(size + values * COST_OF_VALUE, MIN_COST))
+      const body = parseJson(bytes().toString())
+      if (body === undefined) throw new MalformedReview('the body is not JSON')
+      return work(body)
     }
+    /** Sends the JSON of the reply. It counts instead of the body until the caller has taken it. */
+    const reply = (text: string) => {
+      entry.buffer = entry.buffer.transfer(0)
+      entry.evict = () => response.destroy()
+      memory.charge(entry, text.length)
+      sendText(response, 200, { 'Content-Type': 'application/json' }, text)
+    }
+    return { read, reply }
   }
 }
 
