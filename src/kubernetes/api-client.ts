@@ -5,7 +5,6 @@ import type * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
-import { sendRequest } from '../lib/send-request.ts'
 import type { Dispatcher } from '../lib/undici.ts'
 import { VERSION } from '../lib/version.ts'
 import { findCluster } from './credentials.ts'
@@ -66,7 +65,9 @@ export function connectToApiServer(shutdown: AbortSignal): ApiServer {
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     try {
-      const answer = await sendRequest(`${origin}${path}`, {
+      const answer = await dispatcher.request({
+        origin,
+        path,
         method,
         headers: {
           ...(await readHeaders()),
@@ -81,7 +82,6 @@ export function connectToApiServer(shutdown: AbortSignal): ApiServer {
         // 0 is no limit. The dispatcher's default is five minutes, which would break a longer watch.
         headersTimeout: idleMs,
         bodyTimeout: idleMs,
-        dispatcher,
       })
       if (answer.statusCode >= 200 && answer.statusCode < 300) return await read(decode(answer))
       await answer.body.dump()

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
+import { request } from 'undici'
 import { expect, test } from 'vitest'
 import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
-import { sendRequest } from '../../../src/lib/send-request.ts'
 import { Agent } from '../../../src/lib/undici.ts'
 import { listening } from '../../fixtures/listening.ts'
 
@@ -10,7 +10,7 @@ test('bytes that are not HTTP are a wrong response, not a failure to connect', a
     createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')),
   )
   const dispatcher = new Agent()
-  const error = await sendRequest(`http://127.0.0.1:${server.port}/`, { dispatcher }).catch(
+  const error = await request(`http://127.0.0.1:${server.port}/`, { dispatcher }).catch(
     (thrown: unknown) => thrown,
   )
   expect(toTransportError(error, ENTRA)).toMatchObject({

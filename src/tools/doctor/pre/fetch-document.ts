@@ -8,7 +8,6 @@ import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
-import { sendRequest } from '../../../lib/send-request.ts'
 
 /** How this machine reaches the internet. */
 export type Network = Pick<Config['exchange'], 'proxy' | 'extraCa'>
@@ -33,8 +32,7 @@ export async function fetchDocument<T>(
   })
   try {
     // Node does not look up an address.
-    const host = removeBrackets(url.hostname)
-    const problem = isIP(host) === 0 ? null : findAddressProblem([host])
+    const problem = findAddressProblem([removeBrackets(url.hostname)])
     if (problem !== null) throw problem
     const document = schema.safeParse(parseJson(await get(url, dispatcher)))
     if (!document.success) throw new Error('it answered with another kind of document')
@@ -46,9 +44,13 @@ export async function fetchDocument<T>(
   }
 }
 
-async function get(url: URL, dispatcher: Dispatcher): Promise<string> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const { statusCode, body } = await sendRequest(url, { dispatcher, signal })
+async function get({ origin, pathname, search }: URL, dispatcher: Dispatcher): Promise<string> {
+  const { statusCode, body } = await dispatcher.request({
+    origin,
+    path: `${pathname}${search}`,
+    method: 'GET',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  })
   const text = await readBody(body, MAX_BYTES, () => new Error('the document is too large'))
   if (statusCode !== 200) throw new Error(`it answered ${statusCode}`)
   return text
@@ -84,7 +86,7 @@ const lookupPublic: LookupFunction = (hostname, options, callback) =>
   })
 
 function findAddressProblem(addresses: readonly string[]): Error | null {
-  const address = addresses.find((each) => PRIVATE.check(each, findFamily(each)))
+  const address = addresses.find((each) => isIP(each) && PRIVATE.check(each, findFamily(each)))
   return address === undefined
     ? null
     : new Error(`the address ${address} of its host is not public`)
