@@ -85,15 +85,11 @@ async function waitForSidecar(port: number, seconds: number, signal: AbortSignal
   )
 }
 
-interface Options extends RedirectSettings {
-  readonly waitSeconds: number | undefined
-}
-
 /**
  * Returns the options. A flag overrides the variable of the same meaning of azure-workload-identity.
  * Throws a `UsageError` with every problem.
  */
-function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']): Options {
+function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo['env']) {
   const problems = [...flags.problems]
   const number = (flag: 'port' | 'uid', variable: string, max: number, fallback: number) =>
     parseNumberOption(flags.value(flag), `--${flag}`, { min: 1, max }, problems) ??

@@ -20,15 +20,7 @@ export interface ListenOptions {
   readonly timeouts?: typeof CONNECTION_TIMEOUTS
 }
 
-export interface Listener {
-  /** The bound addresses, with the port that a 0 became. */
-  readonly addresses: readonly Address[]
-  /**
-   * Accepts the connections that wait, and no more. Answers their requests and those in flight, and after `timeoutMs` closes
-   * every connection.
-   */
-  readonly close: (timeoutMs: number) => Promise<void>
-}
+export type Listener = Awaited<ReturnType<typeof listen>>
 
 /**
  * Connections that wait to be accepted. A caller that finds the queue full tries again a second later.
@@ -56,7 +48,7 @@ export async function listen(
   handler: RequestListener,
   targets: readonly ListenTarget[],
   { maxConnections, chooseVictim = chooseIdle, timeouts = CONNECTION_TIMEOUTS }: ListenOptions,
-): Promise<Listener> {
+) {
   const limiter = new ConnectionLimiter(maxConnections, chooseVictim)
   const servers: Server[] = []
   const bound: Address[] = []
@@ -71,8 +63,13 @@ export async function listen(
     throw error
   }
   return {
+    /** The bound addresses, with the port that a 0 became. */
     addresses: bound,
-    close: async (timeoutMs) => {
+    /**
+     * Accepts the connections that wait, and no more. Answers their requests and those in flight, and after `timeoutMs` closes
+     * every connection.
+     */
+    close: async (timeoutMs: number): Promise<void> => {
       if (timeoutMs > 0) await acceptWaiting(limiter)
       const closed = servers.map((server) => closeServer(server, timeoutMs))
       limiter.drain()
