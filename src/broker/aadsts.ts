@@ -36,8 +36,8 @@ export interface AadstsEntry {
 }
 
 /**
- * A new credential or application takes minutes to reach all nodes of Entra ID, two where it was measured (E8). Not longer,
- * since clients with long retries look hung until the final answer.
+ * A new credential or application takes minutes to reach all nodes of Entra ID: two, where this was measured (E8). A longer
+ * grace would make clients with long retries look hung until the final answer.
  */
 const PROPAGATION_MINUTES = 3
 /** A new issuer or key takes up to half an hour (E8). */
@@ -49,7 +49,7 @@ export const ALGORITHM_FIX =
 /** The fix for a response without a known AADSTS code, by error code; without a full stop. */
 export const DEFAULT_FIXES = {
   entra_throttled:
-    'wait: wimds retries after the time of Retry-After, an hour at most; look for pods that restart often, or that request tokens for many resources',
+    'wait: wimds retries after the time in Retry-After, at most an hour; look for pods that restart often, or that request tokens for many resources',
   entra_unavailable: 'wait: wimds retries by itself; if it lasts, see the service health of Azure',
   entra_bad_response: 'check for a proxy between the pod and the login host',
   entra_request_rejected:
@@ -176,7 +176,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   // E10
   700231: policy(
-    'a token that was obtained by federation is not allowed as assertion, also that of a managed identity in a pod',
+    'a token obtained by federation is not allowed as an assertion, not even a managed identity’s in a pod',
     'create a federated credential of the application for the issuer of the cluster, and use the projected token',
   ),
   700229: policy(
@@ -207,7 +207,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   // The application and its tenant
   '700011 700016': newApplication(
     'the application is not known in the tenant',
-    'use the client id, not the object id: check client_id of the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file, and the tenant; if the application was created minutes ago, wait',
+    'use the client id, not the object id: check client_id in the request, or else AZURE_CLIENT_ID (annotation azure.workload.identity/client-id of the ServiceAccount; recreate the pods after a change) or the identities file. Check the tenant too. If the application was created minutes ago, wait',
   ),
   7000229: newApplication(
     'the application has no service principal in the tenant',
@@ -301,8 +301,8 @@ export function isPropagating(error: BrokerError): boolean {
 }
 
 /**
- * Returns how long a rejection with a permanent code may pass by itself, in milliseconds: the credential, the application or
- * the service principal may be new. Otherwise 0.
+ * Returns for how many milliseconds a rejection with a permanent code counts as temporary, since the credential, the
+ * application or the service principal may be new; otherwise 0.
  */
 export function findGraceMs(error: BrokerError): number {
   const isPermanent = ERROR_KINDS[error.code].permanent

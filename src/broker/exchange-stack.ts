@@ -97,9 +97,9 @@ async function loadExchange(exchange: ProcessConfig['exchange']) {
 const NODE_MODULES = ['assert', 'crypto', 'dns', 'http', 'tls']
 
 /**
- * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. Call it once the
- * sidecar listens and before the exchange is loaded: V8 rejects compiled code that was cached under other
- * flags, Node's own modules included. Those that are needed later are loaded first, or they take 20 ms more.
+ * Sets V8's flags for little memory instead of peak speed, which a sidecar does not need. Call it once the sidecar listens and
+ * before the exchange is loaded: V8 rejects compiled code that was cached under other flags, Node's own modules included. The
+ * modules of Node that are needed later are loaded before, since they would take 20 ms more.
  */
 function setMemoryFlags(): void {
   for (const name of NODE_MODULES) process.getBuiltinModule(`node:${name}`)

@@ -66,7 +66,7 @@ export function watchIdentities({
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
       if (message !== lastMessage) {
         const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-        const problem = `the identities file has changed (read at ${at} UTC), the old one is in use: ${message}`
+        const problem = `the identities file has changed (read at ${at} UTC), but the old one is still in use: ${message}`
         onReload(problem)
         const fields = error instanceof ConfigError ? { message } : errorFields(error)
         log.error('config_reload_failed', { file: path, ...fields })

@@ -7,7 +7,7 @@ import type { CommandEntry } from './commands.ts'
 /** The exit code for bad usage or configuration: EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
 
-/** The exit code of a process that an error ended which no command handles, or a second signal. */
+/** The exit code after a second signal, or after an error that no command handles. */
 export const EXIT_FAILED = 1
 
 /** Exit codes by signal: 128 + its number, as in a shell. */

@@ -80,7 +80,7 @@ function explainFailure(stderr: string, end: string): string {
     return `${message}\n(it needs uid 0 and the capability NET_ADMIN)`
   }
   if (OUT_OF_MEMORY.test(message)) {
-    return `${message}\n(nft reads all rules of the network, which has too many: remove those that the pod has made)`
+    return `${message}\n(nft reads all rules of the network namespace, and there are too many: remove those that the pod has added)`
   }
   if (
     /operation not supported|protocol not supported|address family not supported/i.test(message)
@@ -88,7 +88,7 @@ function explainFailure(stderr: string, end: string): string {
     return `${message}\n(the kernel has no nf_tables: load the modules nf_tables and nft_redir on the node)`
   }
   if (/network is unreachable/i.test(message)) {
-    return `${message}\n(mode nft needs a route to the metadata address, which a pod with only IPv6 has not. Fix: choose mode loopback)`
+    return `${message}\n(mode nft needs a route to the metadata address, but a pod with only IPv6 has none. Fix: choose mode loopback)`
   }
   return message
 }

@@ -38,7 +38,7 @@ export const REDIRECT = {
     },
     wait: {
       value: 'SECONDS',
-      help: 'then wait until the sidecar accepts connections on its port; while it restarts later, new connections wait and are not refused',
+      help: 'then wait until the sidecar accepts connections on its port; when it restarts later, new connections wait instead of being refused',
     },
     'dry-run': { help: 'print what would be run, and run nothing' },
     undo: { help: 'remove the redirect' },

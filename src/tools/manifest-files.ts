@@ -87,7 +87,7 @@ export async function readManifests(names: readonly string[], io: Pick<CommandIo
 }
 
 const NOT_UTF8 = {
-  problem: 'it is not UTF-8, such as what > of Windows PowerShell writes (UTF-16)',
+  problem: 'it is not UTF-8; > of Windows PowerShell, for example, writes UTF-16',
   fix: 'save it as UTF-8',
 }
 

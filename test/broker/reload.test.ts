@@ -151,7 +151,7 @@ test('reloads a ConfigMap, and reports an invalid one while the old identities s
   expect(JSON.parse(status)).toMatchObject({
     warnings: [
       expect.stringMatching(
-        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), the old one is in use: the configuration is not valid:\n {2}WIMDS_CONFIG: /,
+        /read at \d{4}-\d\d-\d\d [\d:]{8} UTC\), but the old one is still in use: the configuration is not valid:\n {2}WIMDS_CONFIG: /,
       ),
     ],
   })
@@ -261,7 +261,7 @@ test('tries a reload that failed again, and reports the same failure once', asyn
   await pollAgain()
   close()
   expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
-  expect(problems).toEqual([expect.stringContaining('the old one is in use'), undefined])
+  expect(problems).toEqual([expect.stringContaining('the old one is still in use'), undefined])
   expect(attempts).toBe(4)
 })
 

@@ -103,8 +103,8 @@ export function describeSettings(env: Environment) {
 }
 
 /**
- * Parses each setting by itself: no settings if there are problems. An empty variable counts as unset. What the settings require
- * of each other is checked by `loadConfig`.
+ * Parses each setting by itself. Returns no settings if there are problems. An empty variable counts as unset. `loadConfig`
+ * checks what the settings require of each other.
  */
 export function parseSettings(env: Environment) {
   const set = Object.entries(env).filter(([, value]) => Boolean(value))

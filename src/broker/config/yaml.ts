@@ -1,6 +1,6 @@
 /**
- * Parses YAML in linear time, and finds the place of each value. Rejects aliases: a short text could have any number of
- * values by them.
+ * Parses YAML in linear time, and finds the place of each value. Rejects aliases, by which a short text can have any number of
+ * values.
  */
 import type * as Yaml from 'yaml'
 import type { Problem } from '../../lib/errors.ts'

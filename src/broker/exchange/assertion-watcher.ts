@@ -26,7 +26,7 @@ interface WatcherOptions {
   readonly onChange: (file: string, state: AssertionState, previous?: AssertionState) => void
 }
 
-/** So many times as often they are read while one has no usable token, which keeps the pod from becoming ready. */
+/** How many times as often the files are read while one has no usable token: until then the pod is not ready. */
 const INITIAL_RATE = 10
 
 /** Polls until it is closed, because not every file system reports the kubelet's symlink swap as a change. */

@@ -14,9 +14,9 @@ interface Place {
 }
 
 /**
- * Creates the document from what the operator says of the machine: the file, and the leaves of the place that it lacks or
- * has empty. Returns undefined if the operator says nothing: programs that detect Azure report each leaf, also an empty
- * one, over what they know of the machine. So the cloud, which is known from the identity, does not make a document.
+ * Creates the document from what the operator says of the machine: the file, and the leaves of the place that it lacks or has
+ * empty. Returns undefined if the operator says nothing: programs that detect Azure let each leaf, even an empty one, override
+ * what they know of the machine. So the cloud alone, which the identity tells, makes no document.
  */
 export function createInstance(
   file: InstanceDocument | undefined,

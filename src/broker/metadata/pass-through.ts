@@ -47,7 +47,7 @@ export const ALLOWED_PREFIXES: readonly string[] = [
 /** A path without dot segments, escapes and `;`, which servers resolve differently. */
 const PLAIN_PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w/.-]+$/
 
-/** Returns why a prefix cannot be forwarded, to be read after it; undefined if it can. */
+/** Returns why a prefix cannot be forwarded, as a text that follows the prefix; undefined if it can. */
 export function findPrefixProblem(prefix: string): string | undefined {
   if (!PLAIN_PATH.test(prefix)) return 'must be a path such as /metadata/instance'
   if (isBelow(ALLOWED_PREFIXES, normalizePath(prefix))) return undefined

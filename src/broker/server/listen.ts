@@ -30,11 +30,11 @@ const BACKLOG = 4096
 
 /** A socket to which no connection comes for so long has none that waits. */
 const QUIET_MS = 5
-/** How many such times it waits: for a second, or longer on a busy machine, where accepting takes longer too. */
+/** How often it waits that long: for a second in all, or longer on a busy machine, where accepting takes longer too. */
 const MAX_WAITS = 200
 const MAX_ACCEPT_MS = 5000
 
-/** A listening socket of another process, as its message brings it. Node takes it where it takes an address. */
+/** A listening socket that came in a message of another process. Node takes it in place of an address. */
 export interface SocketHandle {
   readonly fd: number
   /** Closes the handle if no server has taken it. */

@@ -31,7 +31,7 @@ const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'] as const
  */
 const MAX_READS = 3
 
-/** The table of a node has megabytes, which a promise of it would keep until the next read. */
+/** A node's table has megabytes: a promise that resolves to it would keep them until the next read. */
 const dropTable = (): void => {}
 
 /**

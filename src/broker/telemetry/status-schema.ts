@@ -39,8 +39,8 @@ export const StatusSchema = z.object({
    */
   state: z.enum(['starting', 'ready', 'degraded', 'failing']),
   /**
-   * Why the state is not ready: first what fails requests now, the longest first, then what will when a cached
-   * token expires, the next one first.
+   * Why the state is not ready: first the problems that fail requests now, the oldest first; then those that will when a cached
+   * token expires, by its expiry.
    */
   problems: list(
     z.object({

@@ -93,7 +93,7 @@ class Pool {
     return this.#outcome.promise
   }
 
-  /** The time left for another attempt, in milliseconds; none after the time limit of the exchange. */
+  /** The milliseconds left for another attempt; 0 after the time limit of the exchange. */
   get #leftMs(): number {
     const { clock, timeoutMs, signal } = this.#exchange
     return signal.aborted ? 0 : timeoutMs - (clock.monotonic() - this.#startedAt)

@@ -87,8 +87,8 @@ export class Exchanges {
   }
 
   /**
-   * Starts the refresh, or the retry after a failure, unless it is running: in the background, unless the token expired
-   * while the machine slept, or the process stood still: callers wait for it. Its failure is recorded in the entry.
+   * Starts the refresh, or the retry after a failure, unless it is running. It runs in the background, except if the token
+   * expired while the machine slept or the process stood still: then callers wait for it. Its failure is recorded in the entry.
    */
   refresh(entry: Entry): void {
     if (this.find(entry) !== undefined) return
@@ -179,7 +179,7 @@ export class Exchanges {
     )
   }
 
-  /** Records a failure, and returns the error for the callers that wait; `isLate`: they have had one of this exchange. */
+  /** Records a failure, and returns the error for the callers that wait; `isLate`: they have one already. */
   #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
     if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
       // This failure is not cached: the key is fine, and gets a token as soon as there is capacity.

@@ -8,7 +8,7 @@ import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
 /** When a retry has been due for this long, the next failure begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
-/** A retry that is due for longer is not late, but the process stood still: the failure is of another time. */
+/** If a retry has been due for longer, the process stood still, and the failure says nothing about the present. */
 const MAX_LATE_MS = 1000
 
 /** What a failure follows. */
@@ -107,10 +107,10 @@ const PERMANENT_NEGATIVE_TTL_MS = 10 * SECOND_MS
 const RETRY_AFTER_JITTER = 0.2
 
 /**
- * Returns after how many milliseconds the cache retries by itself after so many failed exchanges in a row; `tokenTtlMs` is
- * the time to live of the cached token, 0 without one. It waits for Retry-After, but not after
- * a permanent failure, so that a fix takes effect. It retries when the cached token is no longer served at the latest: callers
- * begin to wait. `random` returns [0, 1).
+ * Returns after how many milliseconds the cache retries by itself after so many failed exchanges in a row; `tokenTtlMs` is the
+ * time to live of the cached token, 0 without one. It waits for Retry-After, but not after a permanent failure, so that a fix
+ * takes effect. It retries at the latest when the cached token is no longer served, since callers then begin to wait. `random`
+ * returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,

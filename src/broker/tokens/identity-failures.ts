@@ -7,7 +7,7 @@ import type { Clock } from './lifetime.ts'
 import { createIdentityKey } from './cache-entry.ts'
 import type { AccessToken } from './token.ts'
 
-/** The last response 429 with Retry-After, which ends then on the monotonic clock. */
+/** The error of the last 429 with Retry-After, and when that ends on the monotonic clock. */
 interface Throttle {
   readonly error: BrokerError
   readonly until: number

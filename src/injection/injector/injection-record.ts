@@ -158,6 +158,6 @@ function findWarnings(pod: Pod, record: InjectionRecord): string[] {
     edited.length > 0 &&
       `left as it is, since it was edited after the injection: ${edited.join(', ')}. Fix: delete the parts that are not yours`,
     pod.metadata?.annotations?.['wimds.io/inject'] === 'true' &&
-      'the annotation wimds.io/inject stays, by which the webhook injects the pods again. Fix: delete it',
+      'the annotation wimds.io/inject stays, so the webhook injects the pods again. Fix: delete it',
   )
 }

@@ -5,7 +5,7 @@ import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts
 /** Amounts of CPU and memory. */
 type Amounts = Readonly<Record<string, string | number | undefined>>
 
-/** The resources of the injected containers, which do not set an amount that is absent. */
+/** The resources of the injected containers; an absent amount is not set. */
 export interface ResourceSettings {
   readonly requests: Amounts
   readonly limits: Amounts

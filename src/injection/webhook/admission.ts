@@ -151,7 +151,7 @@ function admit(injection: Exclude<Injection, { kind: 'rejected' }>): object {
   }
 }
 
-/** Pods of such a namespace may belong to a team that does not know of wimds. */
+/** The pods of a labelled namespace may belong to a team that does not know of wimds. */
 const BY_NAMESPACE =
   ', as the label wimds.io/inject of the namespace asks (the annotation wimds.io/inject: "false" leaves a pod out)'
 

@@ -8,8 +8,8 @@ const LIMITS = {
   /** Bytes of one body. The API server accepts no larger request. */
   maxBytes: 3 * 1024 * 1024,
   /**
-   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal ones, the
-   * oldest. Small reviews are never evicted: one fits on each of twice as many connections.
+   * Bytes of all bodies and unread replies in memory. Beyond it the largest is evicted with 503; of equal ones, the oldest.
+   * Small reviews are never evicted: there is room for one on each connection, even for twice as many connections.
    */
   maxTotalBytes: 24 * 1024 * 1024,
   /** JSON values in one body. V8 needs up to 100 bytes for the two characters of `{}`. */

@@ -29,7 +29,7 @@ export interface ReviewServerParts {
   readonly onReview: (event: ReviewEvent) => void
   /** Gets the reviews that did not admit their pod, and unexpected errors, whose cause the caller does not learn. */
   readonly log: Pick<Logger, 'warn'>
-  /** Aborted during shutdown: callers are sent to another replica. */
+  /** Aborted at shutdown: callers then have to go to another replica. */
   readonly draining: AbortSignal
   /** True serves only callers with a client certificate of a CA of the secure context. */
   readonly requiresClientCertificate?: boolean

@@ -37,7 +37,7 @@ export const NODE_AGENT = {
     },
     'state-directory': {
       value: 'DIR',
-      help: 'for the pods that are served, which the next agent serves while the API server is away (default /run/wimds)',
+      help: 'where the agent saves the pods that it serves: the next agent serves them while the API server is away (default /run/wimds)',
     },
     'tenant-id': {
       value: 'TENANT_ID',

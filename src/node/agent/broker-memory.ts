@@ -81,8 +81,8 @@ function readOwnBytes(pid: number): number {
 }
 
 /**
- * The files of a container's cgroup, version 2 and 1, and in `memory.stat` what the kernel can drop, of which `shared` it
- * cannot.
+ * The files of a container's cgroup, versions 2 and 1; and the entries of `memory.stat` that the kernel can drop, except for
+ * `shared`.
  */
 const CGROUPS = [
   {
@@ -99,7 +99,7 @@ const CGROUPS = [
   },
 ]
 
-/** Returns the bytes that the container has, such as buffers of sockets, which are of no process; 0 without a cgroup. */
+/** Returns the memory of the container in bytes, with buffers of sockets, which no process has; 0 without a cgroup. */
 export function readContainerBytes(directory = '/sys/fs/cgroup'): number {
   for (const { usage, stat, droppable, shared } of CGROUPS) {
     const bytes = ignoreEnded(() => readFileSync(join(directory, usage), 'utf8'))

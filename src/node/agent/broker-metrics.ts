@@ -1,4 +1,4 @@
-/** The metrics of the brokers. What a broker sends is taken as far as it is a metric of a broker, with its labels. */
+/** The metrics of the brokers. Takes from what a broker sends only the known metrics with their labels. */
 import { createMetrics } from '../../broker/telemetry/metrics.ts'
 import { Registry, type Sample } from '../../broker/telemetry/prometheus.ts'
 import { systemClock } from '../../broker/tokens/lifetime.ts'

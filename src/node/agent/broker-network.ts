@@ -61,7 +61,7 @@ function createRules({ uids: { first, last }, adminPort }: DeniedNetwork): strin
     // Before a service mesh redirects questions about names to a port of the loopback.
     '  chain before_redirect {',
     '    type filter hook output priority -150; policy accept;',
-    // What a broker sends to itself is memory of no process, and others would be ended for it.
+    // Datagrams that a broker sends to itself take memory of no process: the agent would end other brokers for it.
     `    oif lo meta skuid ${first}-${last} udp dport != ${DNS_PORT} reject`,
     '  }',
     '  chain of_brokers {',

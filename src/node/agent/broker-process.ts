@@ -30,10 +30,10 @@ const PING_MS = 10_000
 const STOP_TIMEOUT_MS = 15_000
 const ANSWER_TIMEOUT_MS = 1000
 const MAX_ANSWER_CHARS = 4 * 1024 * 1024
-/** Lists, objects and their elements: the smallest take twenty times as much memory as text, and a row of a page more. */
+/** Lists, objects and their elements: the smallest take twenty times the memory of their text, a row of a page more. */
 const MAX_ANSWER_VALUES = 256 * 1024
 
-/** What the answer to a question may count in the channel: JSON writes a character in two, such as a quote. */
+/** What the answer to a question may count in the channel: JSON writes some characters, such as a quote, as two. */
 const MAX_ANSWER_COST = 2 * costOf(MAX_ANSWER_CHARS)
 /** An answer to one of so many last questions may come late. */
 const MAX_LATE_ANSWERS = 64

@@ -210,7 +210,7 @@ export class NamespaceBroker {
     return `the broker ${this.name} does not run: ${reason}. It is started again`
   }
 
-  /** Keeps the pod after whose message processes have ended from the next one. */
+  /** Sets the pod aside after whose message several processes have ended: the next one does not get it. */
   #setAside(reason: string): void {
     if (this.#awaited === undefined) return
     const { served, resolve } = this.#awaited
@@ -241,7 +241,7 @@ export class NamespaceBroker {
     }
   }
 
-  /** Takes answers for a pod until one says that it is served: others would be counted again. */
+  /** Takes answers for a pod until one says that it is served: later ones would be counted again. */
   #onAnswer(child: BrokerProcess, message: Exclude<PodMessage, { type: 'ready' | 'read' }>): void {
     const { uid, type } = message
     const served = this.#find(child, uid)

@@ -195,7 +195,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
   })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>
-    // The attempts take what was read recently, which has to be from after the change.
+    // The attempts use a snapshot that was read recently: this reads one after the change.
     reportErrors(() => reconciler.look(readSandboxes), onError)
   reportErrors(() => watchSandboxes(options, { onChange, signal }), onError)
   return {

@@ -23,7 +23,7 @@ const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
 /** How often the sandbox of a pod that is ending is looked for. */
 const END_POLL_MS = 1000
-/** How long the API server may take to say that a pod has ended whose sandbox does not exist any more. */
+/** How long after the end of its sandbox the API server may take to say that a pod has ended. */
 const SANDBOX_GRACE_MS = 10_000
 
 /** The reconciler and the broker of the pod share this object. */
@@ -43,7 +43,7 @@ export class NodePod {
   /** Why the last attempt failed; undefined once one has not. */
   error: unknown
   readonly #parts: PodParts
-  /** While it is not served: since when, at the earliest since it has a sandbox. */
+  /** Since when it has not been served; does not count the time before it had a sandbox. */
   #pendingSince = performance.now()
   /** True while an attempt runs, or waits for its turn. */
   #isScheduled = false

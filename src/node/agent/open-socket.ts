@@ -10,7 +10,7 @@ interface SocketOptions extends RunOptions {
   /** An open descriptor of the network namespace. */
   readonly namespace: number
   readonly port: number
-  /** False: the process that gets the socket lets it listen, and takes no connection from another socket before. */
+  /** False: the process that gets the socket lets it listen; until then the socket takes no connection from another one. */
   readonly listens: boolean
   /** The steps that the helper runs in the namespace, once it has the socket. All read the same standard input. */
   readonly steps?: readonly Step[]

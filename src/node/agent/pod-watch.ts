@@ -21,7 +21,7 @@ interface PodWatchOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** The API server accepts no larger pod than 3 MiB, and sends up to six bytes for one, such as \u003c. */
+/** The API server accepts pods of up to 3 MiB, and sends a byte of them in up to six, such as \u003c. */
 const MAX_OBJECT_BYTES = 4 * 1024 * 1024
 /** The time limit of a list. With hundreds of the largest pods it takes many seconds on a busy node. */
 const LIST_TIMEOUT_MS = 5 * 60_000

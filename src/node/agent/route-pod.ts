@@ -156,7 +156,7 @@ function requireKubeletDirectory(directory: string, uid: string): void {
   if (ignoreEnded(() => statSync(join(directory, uid))) !== undefined) return
   throw new RouteFailure(
     'kubelet_directory',
-    `${directory} of the agent has no directory of the pod with UID ${uid}, whose sandbox runs. Fix: set nodeAgent.kubeletDirectory to the kubelet's directory of this node (k0s: /var/lib/k0s/kubelet; MicroK8s: /var/snap/microk8s/common/var/lib/kubelet)`,
+    `${directory} of the agent has no directory for the pod with UID ${uid}, although its sandbox runs. Fix: set nodeAgent.kubeletDirectory to the kubelet's directory of this node (k0s: /var/lib/k0s/kubelet; MicroK8s: /var/snap/microk8s/common/var/lib/kubelet)`,
   )
 }
 

@@ -128,8 +128,8 @@ function findGateProblem(
 }
 
 /**
- * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them; no part of a volume, and
- * not the token for the API server, which the broker has no use for.
+ * Returns the projected volumes and ConfigMaps that are mounted, where the kubelet writes them. Leaves out mounts with a
+ * `subPath`, and the token for the API server, for which the broker has no use.
  */
 function findVolumes(mounts: readonly VolumeMount[], volumes: readonly Volume[]) {
   return mounts.flatMap(({ name, mountPath, subPath, subPathExpr }) => {

@@ -84,7 +84,7 @@ export class Succession {
     return this.#predecessor !== undefined || this.#successors.size > 0
   }
 
-  /** Does this work, which a successor's routes have to follow: one that connects meanwhile gets its answer after the work. */
+  /** Does the work before it answers a successor that connects meanwhile, whose routes have to come after the work. */
   async answerAfter(work: () => Promise<void>): Promise<void> {
     this.#answerAfter = work()
     await this.#answerAfter

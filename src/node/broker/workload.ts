@@ -54,7 +54,7 @@ interface Served {
 const ASSERTION_POLL_MS = 10_000
 /** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
-/** Pods that are asked for a file before the read fails: the volumes of one that ends may be gone. */
+/** How many pods are tried for a file before the read fails: the volumes of an ending pod may be gone. */
 const MAX_READERS = 3
 
 /**

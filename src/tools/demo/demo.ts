@@ -20,7 +20,7 @@ export const DEMO = {
   group: 'Try without Azure',
   summary: 'run the whole flow on this machine, offline, with explanations',
   description:
-    'Starts a simulated cluster issuer, an Entra ID and a vault that validate signatures and claims, and a sidecar. An application that knows only managed identities then reads a secret, and each step is explained. Works offline.',
+    'Starts a sidecar, and simulates a cluster issuer, Entra ID and a vault, which validate signatures and claims. An application that knows only managed identities then reads a secret. The demo explains each step. Works offline.',
   flags: {
     keep: { help: 'keep running afterwards, and print URLs and commands to try' },
   },

@@ -33,7 +33,7 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     mode: {
       value: 'MODE',
       choices: ROUTING_MODES,
-      help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE; that of the pod; with --pre loopback)`,
+      help: `the routing mode: ${ROUTING_MODES.join(', ')} (default: WIMDS_MODE, or the mode of the pod; with --pre loopback)`,
     },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
     'no-exchange': { help: 'do not attempt a token exchange' },

@@ -14,8 +14,8 @@ export function tryToCreate(
 }
 
 /**
- * What a LimitRange allows the sidecar, it allows the application. With a limit of CPU above the request: in a Guaranteed
- * pod the sidecar would have other resources.
+ * A LimitRange that allows these resources for the sidecar allows them for the application. The limit of CPU is above the
+ * request: in a Guaranteed pod the sidecar would have other resources.
  */
 const RESOURCES = {
   requests: { cpu: '10m', memory: '64Mi' },

@@ -49,7 +49,7 @@ async function judgeRoute(options: RouteOptions): Promise<Outcome> {
   if (mode === undefined) {
     return notChecked(
       `it ${detail}. Whether that is right depends on the mode, which is not known`,
-      'Fix: set WIMDS_MODE, or add --mode env if the application uses the variables of wimds env, or else the mode of the pod',
+      'Fix: set WIMDS_MODE or --mode: env if the application uses the variables of wimds env, otherwise the mode of the pod',
     )
   }
   return failed({

@@ -38,7 +38,7 @@ interface Remarks {
 }
 
 /**
- * Prints what was done on standard error, and the manifests, or what `-o` asks for; only JSON if there are problems.
+ * Prints on standard error what was done, and on standard output the manifests or what `-o` asks for; with problems only JSON.
  * Returns the exit code.
  */
 export async function editFiles(

@@ -20,8 +20,8 @@ import { failToCreate, openStateDir } from './state-dir.ts'
 
 export interface SimulatorOptions extends Pick<EntraOptions, 'externalIssuers'> {
   /**
-   * Folder for `ca.crt` and the volume `token/`, which no other running process may use. Default: a
-   * temporary folder, removed on close.
+   * Folder for `ca.crt` and the volume `token/`; no other running process may use it. Default: a temporary folder, removed on
+   * close.
    */
   readonly stateDir?: string | undefined
   readonly directory?: DirectoryInput

@@ -225,7 +225,7 @@ const UNMET = {
   },
 } as const
 
-/** Reports the managed identities that `az` cannot be told by their names. */
+/** Reports the managed identities whose names, which the script for `az` needs, are not known. */
 function reportUnnamed({ identities }: Plan, report: Report): void {
   for (const { clientId, kind, id } of identities) {
     if (kind === 'application' || id !== undefined) continue

@@ -307,7 +307,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     rmSync(kubelet.file(UID), { recursive: true })
     const failure = await failureOf(createRouter()(routedPod()))
     expect(failure.reason).toBe('kubelet_directory')
-    expect(failure.message).toContain(`${kubelet.path} of the agent has no directory of the pod`)
+    expect(failure.message).toContain(`${kubelet.path} of the agent has no directory for the pod`)
     expect(failure.message).toContain('Fix: set nodeAgent.kubeletDirectory')
   })
 
@@ -322,7 +322,7 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     pod.exec('sh', '-c', `nft -f ${kubelet.write('many', tables.join('\n'))}`)
     const failure = await failureOf(createRouter()(routedPod()))
     expect(failure.reason).toBe('tool_failed')
-    expect(failure.message).toContain('too many: remove those that the pod has made')
+    expect(failure.message).toContain('too many: remove those that the pod has added')
   })
 
   test('refuses its own network', async () => {

@@ -109,7 +109,7 @@ test('is neither right nor wrong about a route whose mode is not known', async (
   const { code, failures, find } = await check({ WIMDS_MODE: '' })
   expect({ code, failures }).toEqual({ code: 2, failures: [] })
   expect(find('route')).toMatchObject([
-    { status: 'not_checked', details: [expect.stringMatching(/^Fix: .*--mode env/)] },
+    { status: 'not_checked', details: [expect.stringMatching(/^Fix: .*--mode: env/)] },
   ])
 })
 

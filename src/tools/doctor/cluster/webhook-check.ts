@@ -40,7 +40,7 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
     }
     return failed({
       code: 'webhook_unavailable',
-      problem: `the API server admits a pod of the namespace ${namespace} that asks for a sidecar without one: it does not reach the webhook, and failurePolicy is Ignore`,
+      problem: `the API server admits a pod of the namespace ${namespace} without the sidecar that it asks for: it does not reach the webhook, and failurePolicy is Ignore`,
       fix: REACH,
     })
   }
@@ -63,4 +63,4 @@ const REACH =
   'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready'
 
 const RENEW =
-  'see why the certificate is not renewed in the log of the webhook, and with certificates.source cert-manager or secret in its Certificate or Secret; the CA is then certificates.caBundle of the chart'
+  'read in the log of the webhook why it does not renew the certificate; with certificates.source cert-manager or secret, look at its Certificate or Secret, and at the CA in certificates.caBundle of the chart'

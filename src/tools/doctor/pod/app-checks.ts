@@ -39,8 +39,8 @@ export function checkApplication(pod: ClusterPod, apps: readonly Container[]): F
 }
 
 /**
- * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. A single
- * container without may belong to a mesh. Injection rejects variables that lead elsewhere.
+ * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. One container without
+ * such a variable may belong to a mesh. Injection rejects variables that lead elsewhere.
  */
 export function checkAppVariables(
   pod: ClusterPod,

@@ -4,7 +4,7 @@ import { lacksRights } from '../../../redirect/run-tool.ts'
 import { failed, notChecked, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, type ContainerStatus, findStatus, formatLogs } from '../pod-object.ts'
 
-/** Returns `ok` for a running sidecar, and else what the status says and how to fix it. */
+/** Returns `ok` for a running sidecar, otherwise what the status says and how to fix it. */
 export function checkSidecarContainer(pod: ClusterPod, container: string): Outcome {
   const { state, lastState, restartCount = 0 } = findStatus(pod, container)
   if (state?.running === undefined) {

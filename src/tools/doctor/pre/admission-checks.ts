@@ -92,7 +92,7 @@ export async function checkWebhookAdmission(kubectl: Kubectl, mode: RoutingMode)
     fix: 'inject manifests by wimds inject, without the chart; or let the policy that is named allow the MutatingWebhookConfiguration wimds. AKS Automatic blocks mutating webhooks before Kubernetes 1.36',
   })
   return outcome.status === 'not_checked'
-    ? notNeeded('you may not create one, which only the chart does: wimds inject needs none')
+    ? notNeeded('you may not create one; only the chart needs it, wimds inject does not')
     : outcome
 }
 

@@ -139,7 +139,7 @@ export function editObject(
 
 /** Its API has neither `restartPolicy` nor `lifecycle` in a container. */
 const KNATIVE =
-  'Knative allows no sidecar that starts first. Fix: set the annotation wimds.io/inject: "true" of spec.template, by which the webhook injects the pods'
+  'Knative allows no sidecar that starts first. Fix: set the annotation wimds.io/inject: "true" of spec.template, so that the webhook injects the pods'
 
 const WRITE_OUT = "write the value out wherever it is used, or pass the output of yq 'explode(.)'"
 

@@ -161,7 +161,7 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
     'whose webhook the API server does without',
     { dryRun: { stdout: '{"spec":{}}' }, failurePolicy: 'Ignore' },
     'webhook: webhook_unavailable',
-    /without one: it does not reach the webhook, and failurePolicy is Ignore$/,
+    /without the sidecar that it asks for: it does not reach the webhook, and failurePolicy is Ignore$/,
     /let the API server reach/,
   ],
   [
