@@ -154,28 +154,15 @@ function normalize(url = ''): string {
     .replace(/\/$/, '')
 }
 
-/** A variable by which the SDKs of a container get no token of the sidecar. */
-interface EndpointProblem {
-  /**
-   * True in mode env, and for unsupported protocols. In the other modes programs that ask 169.254.169.254 still get
-   * tokens, so it is a warning.
-   */
-  readonly isRejected: boolean
-  /** A sentence with its fix. */
-  readonly text: string
-}
-
-/** Returns the container's variables that select an endpoint and do not lead to the sidecar. */
-export function findEndpointProblems(
-  container: Container,
-  endpoint: SidecarEndpoint,
-): EndpointProblem[] {
+/** Returns a sentence, with its fix, for each variable by which SDKs of the container get no token of the sidecar. */
+export function findEndpointProblems(container: Container, endpoint: SidecarEndpoint) {
   return [...ENDPOINT_PATHS.keys()].flatMap((name) => {
     const problem = findProblem(name, container, endpoint)
+    if (problem === undefined) return []
+    // In the other modes programs that ask 169.254.169.254 still get tokens, so it is a warning.
     const isRejected =
       endpoint.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
-    const text = `the container ${container.name} sets ${name}${problem}`
-    return problem === undefined ? [] : [{ isRejected, text }]
+    return [{ isRejected, text: `the container ${container.name} sets ${name}${problem}` }]
   })
 }
 

@@ -62,11 +62,6 @@ export function findFederatedToken(
 
 export type FederatedToken = ReturnType<typeof findFederatedToken>
 
-interface Location {
-  readonly file: string
-  readonly mount: VolumeMount
-}
-
 type Tokens = ReturnType<typeof findTokens>
 
 /** Returns the service-account tokens of each volume that projects any. */
@@ -79,7 +74,7 @@ function findTokens({ spec }: Pod) {
 }
 
 /** Finds the token that AZURE_FEDERATED_TOKEN_FILE of a container names, if the pod projects it. */
-function findNamedToken(pod: Pod, tokens: Tokens): Location | undefined {
+function findNamedToken(pod: Pod, tokens: Tokens) {
   for (const container of allContainers(pod)) {
     const file = getLiteralValue(findVariable(container, 'AZURE_FEDERATED_TOKEN_FILE'))
     const mount = file === undefined ? undefined : findMount(container, file)
@@ -98,8 +93,8 @@ function isReadableAsMounted({ mountPath, subPath }: VolumeMount): boolean {
 }
 
 /** Mounts the whole volume where the sidecar's image may read. */
-function mountWhole(name: string, path: string): Location {
-  const mount = { name, mountPath: MOUNT_PATH, readOnly: true }
+function mountWhole(name: string, path: string) {
+  const mount: VolumeMount = { name, mountPath: MOUNT_PATH, readOnly: true }
   return { file: posix.join(MOUNT_PATH, path), mount }
 }
 

@@ -99,11 +99,7 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
 }
 
 /** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
-function findChange(
-  { env = {} }: InjectionRecord,
-  container: Container,
-  entry: EnvVar,
-): { readonly before: string | null; readonly isEdited: boolean } | undefined {
+function findChange({ env = {} }: InjectionRecord, container: Container, entry: EnvVar) {
   const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
   const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
   if (change === undefined) return undefined
