@@ -1,10 +1,10 @@
-/** Creates access tokens with the claims of version 1 or 2, and the token response. */
+/** The lifetimes of access tokens, and their claims, of version 1 or 2. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import type { JWTPayload } from 'jose'
-import type { Resource } from './directory.ts'
+import type { Application, Resource } from './directory.ts'
 import type { TokenRequest } from './token-request.ts'
 
-export interface Grant extends Pick<TokenRequest, 'tenant' | 'application'> {
+interface Grant extends Pick<TokenRequest, 'tenant' | 'application'> {
   readonly resource: Resource
   /** The requested resource identifier, without `/.default`; a trailing slash is kept. */
   readonly identifier: string
@@ -12,12 +12,7 @@ export interface Grant extends Pick<TokenRequest, 'tenant' | 'application'> {
   readonly origin: string
   /** Entra's clock, epoch milliseconds. */
   readonly now: number
-  readonly lifetime: Lifetime
-}
-
-interface Lifetime {
   readonly expiresInSeconds: number
-  readonly refreshInSeconds?: number | undefined
 }
 
 /** `iat` and `nbf` are this far in the past, as in recorded tokens. */
@@ -31,7 +26,7 @@ export const formatV2Issuer = (origin: string, tenantId: string): string =>
 
 /** Creates the claims of an app-only access token. The resource determines their version. */
 export function createAccessTokenClaims(grant: Grant): JWTPayload {
-  const { tenant, application, resource, identifier, origin, lifetime } = grant
+  const { tenant, application, resource, identifier, origin } = grant
   const isV2 = resource.tokenVersion === 2
   const now = Math.floor(grant.now / 1000)
   const issuer = isV2 ? formatV2Issuer(origin, tenant.id) : formatV1Issuer(tenant.id)
@@ -41,7 +36,7 @@ export function createAccessTokenClaims(grant: Grant): JWTPayload {
     iss: issuer,
     iat: now - BACKDATED_SECONDS,
     nbf: now - BACKDATED_SECONDS,
-    exp: now + lifetime.expiresInSeconds,
+    exp: now + grant.expiresInSeconds,
     aio: randomUUID(),
     ...(isV2
       ? { azp: application.clientId, azpacr: '2' }
@@ -60,20 +55,8 @@ export function createAccessTokenClaims(grant: Grant): JWTPayload {
  * Selects the lifetime of a token: about a day, with `refresh_in` at half of it, for a managed identity; a random
  * 60 to 90 minutes for an application.
  */
-export function selectLifetime({ application }: Pick<Grant, 'application'>): Lifetime {
-  return application.kind === 'managed-identity'
+export function selectLifetime({ kind }: Application) {
+  return kind === 'managed-identity'
     ? { expiresInSeconds: 86_399, refreshInSeconds: 43_199 }
     : { expiresInSeconds: 3_599 + randomInt(1_801) }
 }
-
-/** Creates the JSON of a success. */
-export const createTokenResponseBody = (
-  accessToken: string,
-  { expiresInSeconds, refreshInSeconds }: Lifetime,
-) => ({
-  token_type: 'Bearer',
-  expires_in: expiresInSeconds,
-  ext_expires_in: expiresInSeconds,
-  refresh_in: refreshInSeconds,
-  access_token: accessToken,
-})

@@ -87,18 +87,6 @@ export function findTenant({ tenants }: Directory, idOrDomain: string): Tenant |
   return tenants.find(({ id, domains }) => [id, ...domains].includes(idOrDomain.toLowerCase()))
 }
 
-/** Finds an application of this tenant by client id, case-insensitively. */
-export function findApplication(
-  { applications }: Directory,
-  tenant: Tenant,
-  clientId: string,
-): Application | undefined {
-  return applications.find(
-    (application) =>
-      application.tenantId === tenant.id && application.clientId === clientId.toLowerCase(),
-  )
-}
-
 /** Finds a resource by identifier or app id. Ignores case and a trailing slash. */
 export function findResource(directory: Directory, identifier: string): Resource | undefined {
   const normalized = normalizeIdentifier(identifier)

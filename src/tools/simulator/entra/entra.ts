@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Effects } from '../faults/faults.ts'
 import { createJsonResponse } from '../http/handler.ts'
-import { createAccessTokenClaims, createTokenResponseBody, selectLifetime } from './access-token.ts'
+import { createAccessTokenClaims, selectLifetime } from './access-token.ts'
 import { findResource, type Directory, type Resource, type Tenant } from './directory.ts'
 import { createErrorResponse, EntraError, createTokenHeaders } from './entra-error.ts'
 import { fetchKeys, type IssuerRoute } from './issuer-keys.ts'
@@ -40,20 +40,18 @@ export async function createEntra(options: EntraOptions) {
     })
     const identifier = parseResourceScope(parsed.scope)
     const resource = requireResource(directory, parsed.tenant, identifier)
-    const selected = selectLifetime(parsed)
+    const selected = selectLifetime(parsed.application)
     const { expiresInSeconds = selected.expiresInSeconds, refreshInSeconds } =
       effects.lifetime ?? selected
-    const lifetime = { expiresInSeconds, refreshInSeconds }
-    const claims = createAccessTokenClaims({
-      ...parsed,
-      resource,
-      identifier,
-      origin,
-      now,
-      lifetime,
-    })
+    const grant = { ...parsed, resource, identifier, origin, now, expiresInSeconds }
     const header = { typ: 'JWT', x5t: resource.tokenVersion === 1 ? key.kid : undefined }
-    return createTokenResponseBody(await key.sign(claims, header), lifetime)
+    return {
+      token_type: 'Bearer',
+      expires_in: expiresInSeconds,
+      ext_expires_in: expiresInSeconds,
+      refresh_in: refreshInSeconds,
+      access_token: await key.sign(createAccessTokenClaims(grant), header),
+    }
   }
 
   return async (request: Request, effects: Effects): Promise<Response> => {

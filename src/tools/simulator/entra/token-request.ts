@@ -1,12 +1,6 @@
 /** Parses a request to the token endpoint: route, tenant, form and required parameters. */
 import { z } from 'zod'
-import {
-  findApplication,
-  findTenant,
-  type Application,
-  type Directory,
-  type Tenant,
-} from './directory.ts'
+import { findTenant, type Application, type Directory, type Tenant } from './directory.ts'
 import { EntraError } from './entra-error.ts'
 
 export type TokenRequest = ReturnType<typeof parseTokenRequest>
@@ -87,15 +81,19 @@ function requireTenant(directory: Directory, idOrDomain: string): Tenant {
   )
 }
 
-function requireApplication(directory: Directory, tenant: Tenant, clientId: string): Application {
-  const application = findApplication(directory, tenant, clientId)
-  if (!application) {
-    throw new EntraError(
-      700016,
-      `Application with identifier '${clientId}' was not found in the directory '${tenant.name}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
-    )
-  }
-  return application
+/** Returns the application of this tenant with the client id, whose case does not matter. */
+function requireApplication(
+  { applications }: Directory,
+  tenant: Tenant,
+  clientId: string,
+): Application {
+  const id = clientId.toLowerCase()
+  const found = applications.find((each) => each.tenantId === tenant.id && each.clientId === id)
+  if (found) return found
+  throw new EntraError(
+    700016,
+    `Application with identifier '${clientId}' was not found in the directory '${tenant.name}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
+  )
 }
 
 /** Returns the assertion. A client secret is always wrong: the simulator has none. */
