@@ -1,5 +1,5 @@
 /** `wimds env`: prints the variables that lead SDKs to the sidecar without a redirect. */
-import { createConfigError, type ParsedSettings, parseSettings } from '../broker/config/settings.ts'
+import { createConfigError, parseSettings } from '../broker/config/settings.ts'
 import { type Problem, UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, parseFlags } from '../lib/args.ts'
 import { formatLocalAddress } from './local-host.ts'
@@ -59,12 +59,19 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   const { settings, problems: invalid } = parseSettings(io.env)
   if (settings === undefined) throw createConfigError(invalid)
   const given = new Set(flags.values('for').flatMap((value) => value.split(',')))
-  const chosen = given.size > 0 ? [...given].filter(isVariableSet) : selectDefaultSets(settings)
-  const problems = [...findSetConflicts(chosen), ...findDisabledSets(chosen, settings)]
+  const { WIMDS_IDENTITY_HEADER: secret } = settings
+  const defaults: VariableSet[] = secret === undefined ? ['imds'] : ['imds', 'app-service']
+  const chosen = given.size > 0 ? [...given].filter(isVariableSet) : defaults
+  const problems = [
+    ...findSetConflicts(chosen),
+    ...(secret === undefined ? findDisabledSets(chosen) : []),
+  ]
   if (problems.length > 0) throw new UsageError(problems)
+  // A container of the same pod reaches the sidecar by its first address.
+  const [address] = settings.WIMDS_LISTEN
   const endpoint = {
-    origin: formatOrigin(settings),
-    identityHeader: settings.WIMDS_IDENTITY_HEADER?.reveal() ?? '',
+    origin: address === undefined ? '' : `http://${formatLocalAddress(address)}`,
+    identityHeader: secret?.reveal() ?? '',
     clientId: settings.AZURE_CLIENT_ID ?? '',
   }
   const variables = Object.assign({}, ...chosen.map((set) => VARIABLE_SETS[set](endpoint)))
@@ -78,23 +85,13 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   return 0
 }
 
-function selectDefaultSets({ WIMDS_IDENTITY_HEADER: secret }: ParsedSettings): VariableSet[] {
-  return secret === undefined ? ['imds'] : ['imds', 'app-service']
-}
-
-function findDisabledSets(sets: readonly VariableSet[], settings: ParsedSettings): Problem[] {
-  if (settings.WIMDS_IDENTITY_HEADER !== undefined) return []
+function findDisabledSets(sets: readonly VariableSet[]): Problem[] {
   return sets
     .filter((set) => SETS_WITH_SECRET.has(set))
     .map((set) => ({
       problem: `${set} is off`,
       fix: 'set WIMDS_IDENTITY_HEADER, for the sidecar too',
     }))
-}
-
-/** Returns the origin by which a container of the same pod reaches the first listen address. */
-function formatOrigin({ WIMDS_LISTEN: [address] }: ParsedSettings): string {
-  return address === undefined ? '' : `http://${formatLocalAddress(address)}`
 }
 
 function formatVariables(

@@ -100,10 +100,9 @@ export async function fetchFromPrometheus(url: string, since: string): Promise<S
       requests: Math.round(parseSample(sample.value) ?? 0),
     })),
   ]
-  return { sightings, scope: `${formatCount(sidecars)} in the last ${since}` }
+  const count = `${sidecars} sidecar${sidecars === 1 ? '' : 's'}`
+  return { sightings, scope: `${count} in the last ${since}` }
 }
-
-const formatCount = (sidecars: number) => `${sidecars} sidecar${sidecars === 1 ? '' : 's'}`
 
 /** Parses the value of a sample; undefined if it is NaN or infinite. */
 function parseSample([, text]: readonly [unknown, string]): number | undefined {

@@ -1,5 +1,5 @@
 /** Reads the Kubernetes objects that decide which federated credentials must exist. */
-import { type IdentityEntry, parseIdentities } from '../../broker/config/identities-file.ts'
+import { parseIdentities } from '../../broker/config/identities-file.ts'
 import { parsePod, type Pod } from '../../kubernetes/pod.ts'
 import { parseDocuments } from '../inject/manifests/documents.ts'
 import type { ManifestFile } from '../manifest-files.ts'
@@ -40,11 +40,6 @@ export interface ClusterObject extends Name {
 /** A pod template of an object. */
 export interface WorkloadObject extends ClusterObject {
   readonly template: Pod
-}
-
-/** A ConfigMap with an identities file. */
-interface IdentitiesConfigMap extends Name {
-  readonly entries: readonly IdentityEntry[]
 }
 
 export type ClusterObjects = Awaited<ReturnType<typeof readClusterObjects>>
@@ -174,10 +169,8 @@ function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
   })
 }
 
-async function readConfigMap(
-  object: ClusterObject,
-  report: Report,
-): Promise<IdentitiesConfigMap[]> {
+/** Returns a ConfigMap with the entries of its identities file. */
+async function readConfigMap(object: ClusterObject, report: Report) {
   if (typeof object.identities !== 'string') return []
   const { entries, problems } = await parseIdentities(object.identities, IDENTITY_DEFAULTS)
   for (const problem of problems) {

@@ -26,12 +26,8 @@ export function formatAzScript(plan: Plan): string {
   ].join('\n')
 }
 
-function findWrites({ credentials }: PlannedIdentity): PlannedCredential[] {
-  return credentials.filter(({ state }) => state !== 'present')
-}
-
 function formatIdentity(identity: PlannedIdentity): string[] {
-  const writes = findWrites(identity)
+  const writes = identity.credentials.filter(({ state }) => state !== 'present')
   const pause = identity.kind === 'application' ? [] : [`sleep ${SECONDS_BETWEEN_WRITES}`]
   return [
     '',
