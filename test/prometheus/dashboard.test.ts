@@ -61,7 +61,7 @@ async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   }
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: new Map() })
   metrics.onSync(true)
-  const scrape = createNodeScrape({ own: metrics.registry, brokers })
+  const scrape = createNodeScrape(metrics.registry, brokers)
   const server = await openAdminPort({ scrape, readiness: () => ({ ready: true }) })
   return { ...server, metrics }
 }

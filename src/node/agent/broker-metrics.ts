@@ -22,14 +22,8 @@ const OF_HISTOGRAM = /_(?:bucket|sum|count)$/
 /** The agent has its own, of the same version. */
 const BUILD_INFO = 'wimds_build_info'
 
-interface NodeMetrics {
-  /** The agent's own metrics. */
-  readonly own: Registry
-  readonly brokers: BrokerList
-}
-
-/** Creates the function that reads the metrics of the agent and of all brokers. */
-export function createNodeScrape({ own, brokers }: NodeMetrics) {
+/** Creates the function that reads the agent's own metrics, and those of all brokers. */
+export function createNodeScrape(own: Registry, brokers: BrokerList) {
   const known = describeMetrics()
   return async (): Promise<string> => {
     const families = new Map<string, Family>()

@@ -9,11 +9,6 @@ export interface UidRange {
   readonly last: number
 }
 
-interface DeniedNetwork {
-  readonly uids: UidRange
-  readonly adminPort: number
-}
-
 /** The metadata services of clouds, and the WireServer of Azure. */
 const METADATA_SERVICES = {
   ip: [METADATA_IP, '168.63.129.16'],
@@ -43,12 +38,12 @@ function findPort({ port, protocol }: URL): number {
 const TABLE = 'inet wimds_brokers'
 
 /** Loads the rules for the processes with these uids, in place of earlier ones. Throws an error with the message of nft. */
-export function denyBrokers(denied: DeniedNetwork, options: RunOptions): Promise<void> {
-  return runTool({ argv: ['nft', '-f', '-'], input: createRules(denied) }, options)
+export function denyBrokers(uids: UidRange, adminPort: number, options: RunOptions): Promise<void> {
+  return runTool({ argv: ['nft', '-f', '-'], input: createRules(uids, adminPort) }, options)
 }
 
 /** A broker that could connect to the admin port could push out the probes of the kubelet by idle connections. */
-function createRules({ uids: { first, last }, adminPort }: DeniedNetwork): string {
+function createRules({ first, last }: UidRange, adminPort: number): string {
   const services = Object.entries(METADATA_SERVICES).map(
     // Some of these are name servers as well.
     ([family, addresses]) =>

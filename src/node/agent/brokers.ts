@@ -60,7 +60,7 @@ export class Brokers {
 
   /** Lets the broker of the pod serve it on its route. Throws a `RouteFailure`. */
   serve({ pod }: NodePod): void {
-    void this.#find(pod).sendPods()
+    this.#find(pod).sendNext()
   }
 
   /** Lets all brokers serve the pods whose tokens they have not fetched yet. */

@@ -1,5 +1,4 @@
 /** Keeps the broker of a namespace running, and its pods served. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChildProcess } from 'node:child_process'
 import { escapeInvisible } from '../../broker/telemetry/logger.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
@@ -11,7 +10,7 @@ import type { Question, TokenKey } from '../broker/messages.ts'
 import { BrokerProcess, cut, type PodMessage } from './broker-process.ts'
 import type { NodePod } from './node-pod.ts'
 import type { FileResult } from './pod-files.ts'
-import { type Route, RouteFailure } from './route-pod.ts'
+import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface BrokerParts {
@@ -31,8 +30,6 @@ export interface BrokerParts {
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
   /** Writes a line of the log. */
   readonly write: (line: string) => void
-  /** Called when a process takes pods. */
-  readonly onReady: () => void
   /** Called when the broker answers on the socket of a pod, which was pending for so long. */
   readonly onServing: (pod: RoutedPod, pendingMs: number) => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
@@ -71,11 +68,12 @@ export class NamespaceBroker {
   name = 'of the node'
   #process: BrokerProcess | undefined
   #ready = createReady()
-  #isReady = false
+  /** True while the process takes pods. */
+  isReady = false
+  /** Why the last process has ended; undefined if none has. */
+  failure: string | undefined
   /** The pod that was sent, and has no answer yet. */
-  #awaited: { readonly served: NodePod; readonly resolve: () => void } | undefined
-  /** The process to which pods are being sent. */
-  #sendsTo: BrokerProcess | undefined
+  #awaited: { readonly served: NodePod; timeout: NodeJS.Timeout } | undefined
   #restart: NodeJS.Timeout | undefined
   /** Since when it has no pods and expects none, on the clock of `performance.now()`. */
   #idleSince = performance.now()
@@ -112,19 +110,19 @@ export class NamespaceBroker {
 
   /** Ends the connections of a pod that has no route any more. */
   close(served: NodePod): void {
-    if (this.#awaited?.served === served) this.#awaited.resolve()
     void this.#process?.send({ type: 'close', uid: served.pod.uid })
+    this.#onAnswered(served)
     if (this.pods.length === 0) this.expect()
   }
 
   /** Lets it serve the pods whose tokens it has not fetched yet. */
   listen(): void {
-    if (this.#isReady) void this.#process?.send({ type: 'listen' })
+    if (this.isReady) void this.#process?.send({ type: 'listen' })
   }
 
   /** Returns the answer of the process; undefined if there is none. */
   async ask(question: Question): Promise<unknown> {
-    return this.#isReady ? this.#process?.ask(question) : undefined
+    return this.isReady ? this.#process?.ask(question) : undefined
   }
 
   kill(reason: string): void {
@@ -143,7 +141,7 @@ export class NamespaceBroker {
 
   /** For how long the broker has been ready, has had no pod and has expected none, in milliseconds. */
   get idleMs(): number {
-    return this.#isReady && this.pods.length === 0 ? performance.now() - this.#idleSince : 0
+    return this.isReady && this.pods.length === 0 ? performance.now() - this.#idleSince : 0
   }
 
   #start(): Promise<void> {
@@ -192,45 +190,32 @@ export class NamespaceBroker {
   /** Starts the next process: at once, and with backoff if this one did not last. */
   #onEnd(startedAt: number, reason: string): void {
     const { pods } = this
-    for (const served of pods) if (served.sentTo === this.#process) served.onBrokerEnd()
+    const [ended, awaited] = [this.#process, this.#awaited]
     this.#process = undefined
-    this.#isReady = false
-    this.#setAside(reason)
-    this.#ready.reject(new RouteFailure('broker_failed', this.#explain(reason)))
+    this.isReady = false
+    this.#awaited = undefined
+    clearTimeout(awaited?.timeout)
+    for (const served of pods) if (served.sentTo === ended) served.onBrokerEnd()
+    if (awaited && awaited.served.sentTo === ended) setAside(awaited.served, reason)
+    const failure = `the broker ${this.name} does not run: ${reason}. It is started again`
+    this.failure = failure
+    this.#ready.reject(new RouteFailure('broker_failed', failure))
     this.#ready = createReady()
     if (this.#isStopped) return
     if (performance.now() - startedAt > HEALTHY_AFTER_MS) this.#failures = 0
     const delayMs = this.#failures === 0 ? 0 : Math.min(backoffMs(this.#failures), MAX_RESTART_MS)
     this.#failures += 1
     this.#restart = setTimeout(() => void this.#start(), delayMs)
-    this.#parts.onEnd(pods, this.#explain(reason), this.#failures)
-  }
-
-  #explain(reason: string): string {
-    return `the broker ${this.name} does not run: ${reason}. It is started again`
-  }
-
-  /** Sets the pod aside after whose message several processes have ended: the next one does not get it. */
-  #setAside(reason: string): void {
-    if (this.#awaited === undefined) return
-    const { served, resolve } = this.#awaited
-    resolve()
-    this.#awaited = undefined
-    served.ends += 1
-    if (served.ends < MAX_ENDS) return
-    const problem = `${served.ends} brokers have ended when they got this pod, the last one: ${reason}`
-    const fix = 'correct the settings and identities file of the pod, and create it again'
-    served.onRefused(formatProblem({ problem, fix }))
+    this.#parts.onEnd(pods, failure, this.#failures)
   }
 
   async #onMessage(child: BrokerProcess, message: PodMessage): Promise<void> {
     if (child !== this.#process) return
     if (message.type === 'ready') {
-      if (!this.#isReady) this.expect()
-      this.#isReady = true
+      if (!this.isReady) this.expect()
+      this.isReady = true
       this.#ready.resolve()
-      this.#parts.onReady()
-      void this.sendPods()
+      this.sendNext()
     } else if (message.type === 'read') {
       const { id, uid, path } = message
       const served = this.#find(child, uid)
@@ -246,11 +231,11 @@ export class NamespaceBroker {
     const { uid, type } = message
     const served = this.#find(child, uid)
     if (served === undefined || served.answer === 'serving') return
-    if (this.#awaited?.served === served) this.#awaited.resolve()
     served.ends = 0
     if (type === 'fetching') served.answer = 'fetching'
     else if (type === 'serving') this.#parts.onServing(served.pod, served.onServing())
     else served.onRefused(cut(formatProblem(message)))
+    this.#onAnswered(served)
   }
 
   /** Returns the pod if this process has its socket: a broker speaks for its own pods. */
@@ -260,48 +245,52 @@ export class NamespaceBroker {
   }
 
   /**
-   * Sends the pods that the process does not have, each after the answer for the one before. A pod is the first one that a
+   * Sends the next pod that the process does not have, after the answer for the one before. A pod is the first one that a
    * process gets after another has ended with it: if this one ends too, no other pod is the cause.
    */
-  async sendPods(): Promise<void> {
+  sendNext(): void {
     const child = this.#process
-    if (child === undefined || !this.#isReady || this.#sendsTo === child) return
-    this.#sendsTo = child
-    for (;;) {
-      const waiting = this.pods.filter(({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS)
-      const next = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
-      if (next?.route === undefined || child !== this.#process || this.#isStopped) break
-      await this.#send(child, next, next.route)
-    }
-    if (this.#sendsTo === child) this.#sendsTo = undefined
-  }
-
-  async #send(child: BrokerProcess, served: NodePod, { env, socket }: Route): Promise<void> {
+    if (child === undefined || !this.isReady || this.#awaited !== undefined) return
+    const waiting = this.pods.filter(({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS)
+    const served = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
+    if (served?.route === undefined || this.#isStopped) return
     const { uid, namespace, name, serviceAccount, contents } = served.pod
-    const pod = { uid, namespace, name, serviceAccount, env, contents }
+    const pod = { uid, namespace, name, serviceAccount, env: served.route.env, contents }
     const keys = served.hasServed ? [] : this.#parts.keysOf(uid)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    served.sentTo = child
-    this.#awaited = { served, resolve }
-    try {
-      await child.sendSocket({ type: 'serve', pod, keys }, socket)
-    } catch {
-      if (this.#awaited?.resolve === resolve) this.#awaited = undefined
-      await sleep(RESEND_MS)
-      if (served.sentTo === child) served.sentTo = undefined
-      return
-    }
     const timeoutMs = this.#parts.answerMs ?? ANSWER_MS
     const timeout = setTimeout(() => {
-      resolve()
       const problem = `the broker ${this.name} has not answered for this pod within ${timeoutMs / 1000} s`
       const fix = 'see its lines in the log of the node agent, and report it as a bug of wimds'
       served.onRefused(formatProblem({ problem, fix }))
+      this.#onAnswered(served)
     }, timeoutMs)
-    await promise
-    clearTimeout(timeout)
-    if (this.#awaited?.resolve === resolve) this.#awaited = undefined
+    const awaited = { served, timeout }
+    served.sentTo = child
+    this.#awaited = awaited
+    child.sendSocket({ type: 'serve', pod, keys }, served.route.socket).catch(() => {
+      if (this.#awaited !== awaited) return
+      served.sentTo = undefined
+      clearTimeout(timeout)
+      awaited.timeout = setTimeout(() => this.#onAnswered(served), RESEND_MS)
+    })
   }
+
+  /** Goes on to the next pod if this one was awaited. */
+  #onAnswered(served: NodePod): void {
+    if (this.#awaited?.served !== served) return
+    clearTimeout(this.#awaited.timeout)
+    this.#awaited = undefined
+    this.sendNext()
+  }
+}
+
+/** Sets the pod aside after whose message several processes have ended: the next one does not get it. */
+function setAside(served: NodePod, reason: string): void {
+  served.ends += 1
+  if (served.ends < MAX_ENDS) return
+  const problem = `${served.ends} brokers have ended when they got this pod, the last one: ${reason}`
+  const fix = 'correct the settings and identities file of the pod, and create it again'
+  served.onRefused(formatProblem({ problem, fix }))
 }
 
 /** Creates a promise whose rejection nobody has to handle. */

@@ -111,10 +111,14 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
 /** Returns why the agent is not ready; undefined if it is. */
 function findReason(
   isListed: boolean,
-  { proof, reconciler, succession }: ReturnType<typeof createAgent>,
+  { brokers, reconciler, succession }: ReturnType<typeof createAgent>,
 ): string | undefined {
-  const { isGiven, failure } = proof
-  if (!isGiven) return `no broker has started${failure === '' ? ' yet' : `: ${failure}`}`
+  const all = brokers.all()
+  // Without pods, brokers that have started end again.
+  if (all.length > 0 && !all.some(({ isReady }) => isReady)) {
+    const failure = all.find((broker) => broker.failure)?.failure
+    return `no broker has started${failure === undefined ? ' yet' : `: ${failure}`}`
+  }
   if (!isListed) return 'the pods of the node have not been listed yet'
   if (reconciler.isSettled(succession.isWaiting)) return undefined
   return succession.isWaiting
@@ -161,25 +165,21 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     onEnd: ({ uid }) => reportErrors(() => saved.remove(uid), onError),
     onFailure,
   })
-  /** Says whether a broker has started with the settings of the node, and if not, why. */
-  const proof = { isGiven: false, failure: '' }
   const brokers = new Brokers({
     pods: reconciler.pods,
     nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
-    beforeStart: () => denyBrokers({ uids: options.uidRange, adminPort: adminPort() }, tools),
+    beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
     start: () => startBroker(options, io.env),
     keysOf: (uid) => succession.keysOf(uid),
     readFile: (pod, file) => files.read(pod, file),
     write: (line) => out.write(line),
-    onReady: () => (proof.isGiven = true),
     onServing: (pod, pendingMs) => {
       metrics.onRouted(pendingMs)
       const durationMs = Math.round(pendingMs)
       log.info('pod_routed', { ...formatSubject(pod), port: pod.port, durationMs })
     },
     onEnd: (pods, message, failures) => {
-      proof.failure = message
       metrics.onBrokerEnd()
       log.warn('broker_ended', { message })
       if (failures > 1) for (const { pod } of pods) void writeEvent(pod, message)
@@ -207,9 +207,8 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     brokers,
     files,
     metrics,
-    proof,
     succession,
-    scrape: createNodeScrape({ own: metrics.registry, brokers }),
+    scrape: createNodeScrape(metrics.registry, brokers),
     /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
     endRoutes: async () => {
       const timeout = AbortSignal.timeout(END_ROUTES_MS)

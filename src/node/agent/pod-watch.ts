@@ -110,22 +110,21 @@ export async function listPods(
   const version = await api.stream(call, async (body) => {
     let latest: string | undefined
     // The list is an object; in it are the objects of its pods and of its metadata.
-    await parseObjects(body, 1, {
-      onObject: (object) => {
-        const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
-        if (metadata?.uid === undefined) {
-          latest = metadata?.resourceVersion
-          return
-        }
-        uids.add(metadata.uid)
-        onPod(metadata.uid, object)
-      },
-      onTooLarge: (head) => {
-        const { pod } = parseHead(head)
+    for await (const object of parseObjects(body, 1)) {
+      if (typeof object === 'string') {
+        const { pod } = parseHead(object)
         uids.add(pod.uid)
         onTooLarge?.(pod)
-      },
-    })
+        continue
+      }
+      const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
+      if (metadata?.uid === undefined) {
+        latest = metadata?.resourceVersion
+        continue
+      }
+      uids.add(metadata.uid)
+      onPod(metadata.uid, object)
+    }
     if (latest === undefined) throw new Error('the answer is not a list of pods')
     return latest
   })
@@ -155,27 +154,27 @@ async function followPods(
     timeoutMs: (WATCH_SECONDS + 10) * 1000,
     idleMs,
   }
-  const follow = (body: AsyncIterable<Uint8Array>) =>
-    parseObjects(body, 0, {
-      onObject: (value) => {
-        const { data: event } = WatchEvent.safeParse(value)
-        if (event === undefined) throw new Error('the API server sent a line that is not an event')
-        // The version is too old, as a rule (410).
-        if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
-        const { uid, resourceVersion: latest } =
-          Metadata.safeParse(event.object['metadata']).data ?? {}
-        if (latest !== undefined) onVersion(latest)
-        // A bookmark has no uid.
-        if (uid === undefined) return
-        if (event.type === 'DELETED') onDeleted(uid)
-        else onPod(uid, event.object)
-      },
-      onTooLarge: (head) => {
-        const { type, pod } = parseHead(head)
+  const follow = async (body: AsyncIterable<Uint8Array>) => {
+    for await (const value of parseObjects(body, 0)) {
+      if (typeof value === 'string') {
+        const { type, pod } = parseHead(value)
         if (type === 'DELETED') onDeleted(pod.uid)
         else onTooLarge(pod)
-      },
-    })
+        continue
+      }
+      const { data: event } = WatchEvent.safeParse(value)
+      if (event === undefined) throw new Error('the API server sent a line that is not an event')
+      // The version is too old, as a rule (410).
+      if (event.type === 'ERROR') throw new StatusError(event.object.code ?? 500)
+      const { uid, resourceVersion: latest } =
+        Metadata.safeParse(event.object['metadata']).data ?? {}
+      if (latest !== undefined) onVersion(latest)
+      // A bookmark has no uid.
+      if (uid === undefined) continue
+      if (event.type === 'DELETED') onDeleted(uid)
+      else onPod(uid, event.object)
+    }
+  }
   await api.stream(call, follow).catch((error: unknown) => {
     if (!isSilence(error)) throw error
   })
@@ -208,25 +207,18 @@ const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('
 
 const NOT_JSON = 'the API server did not send JSON'
 
-interface ObjectCallbacks {
-  readonly onObject: (object: Readonly<Record<string, unknown>>) => void
-  /** Called with the first bytes of an object that is larger than MAX_OBJECT_BYTES. */
-  readonly onTooLarge: (head: string) => void
-}
-
 /** The name, namespace and uid of a pod are in the first 700 bytes. */
 const HEAD_BYTES = 1024
 
 /**
  * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
- * node can have hundreds of megabytes together. Of an object that is too large it keeps the first bytes, since one pod
- * must not stop the list. Throws if the stream is not JSON objects, or ends within one.
+ * node can have hundreds of megabytes together. Of an object that is larger than MAX_OBJECT_BYTES it passes on the first bytes
+ * as text, since one pod must not stop the list. Throws if the stream is not JSON objects, or ends within one.
  */
-async function parseObjects(
+async function* parseObjects(
   body: AsyncIterable<Uint8Array>,
   depth: number,
-  { onObject, onTooLarge }: ObjectCallbacks,
-): Promise<void> {
+): AsyncGenerator<Readonly<Record<string, unknown>> | string> {
   let level = 0
   let isString = false
   let isEscaped = false
@@ -239,16 +231,11 @@ async function parseObjects(
   }
   const end = () => {
     const text = Buffer.concat(parts).toString()
-    const isTooLarge = size > MAX_OBJECT_BYTES
+    const object = size > MAX_OBJECT_BYTES ? text : parseJsonObject(text)
+    if (object === undefined) throw new Error(NOT_JSON)
     parts = []
     size = 0
-    if (isTooLarge) {
-      onTooLarge(text)
-      return
-    }
-    const object = parseJsonObject(text)
-    if (object === undefined) throw new Error(NOT_JSON)
-    onObject(object)
+    return object
   }
   for await (const chunk of body) {
     let start = 0
@@ -265,7 +252,7 @@ async function parseObjects(
         level -= 1
         if (level !== depth) continue
         add(chunk.subarray(start, at + 1))
-        end()
+        yield end()
       }
     }
     if (level > depth) add(chunk.subarray(start))

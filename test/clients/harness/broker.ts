@@ -49,7 +49,6 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     write: (line) => (log += line),
     limitStarts: (work) => work(),
     beforeStart: async () => {},
-    onReady: () => {},
     pods,
     nameBroker: () => NAME,
     keysOf: () => undefined,
@@ -71,7 +70,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   broker.name = NAME
   const served = new NodePod(pod, {
     route: async () => ({ namespace: 1, socket, env: pod.env }),
-    onRoute: () => void broker.sendPods(),
+    onRoute: () => broker.sendNext(),
     onClose: () => {},
     onEnd: () => {},
     onFailure: (_, error) => (log += String(error)),

@@ -14,7 +14,7 @@ async function scrapeWith(answer: unknown): Promise<string[]> {
     pods: [nodePod(routedPod({ uid: 'a' }))],
     ask: () => Promise.resolve(answer),
   }
-  const body = await createNodeScrape({ own, brokers: { all: () => [broker] } })()
+  const body = await createNodeScrape(own, { all: () => [broker] })()
   return body.split('\n')
 }
 

@@ -42,7 +42,6 @@ function setUp({
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
     beforeStart: async () => {},
     write: () => {},
-    onReady: () => {},
     keysOf: () => undefined,
     onServing: () => {},
     onEnd: () => {},

@@ -82,7 +82,6 @@ function startBroker(options: BrokerOptions = {}) {
     pods,
     nameBroker: createBrokerNames('namespace'),
     limitStarts: (work) => work(),
-    onReady: () => {},
     write,
     onServing: (pod) => onServing(pod),
     onEnd,
@@ -93,7 +92,7 @@ function startBroker(options: BrokerOptions = {}) {
     const served = nodePod(pod, (failed, error) => onRefused(failed, errorMessage(error)))
     served.route = { namespace: 1, socket, env: pod.env }
     pods.set(pod.uid, served)
-    void broker.sendPods()
+    broker.sendNext()
     return served
   }
   const close = (served: NodePod) => {
