@@ -43,7 +43,7 @@ const PROPAGATION_MINUTES = 3
 /** A new issuer or key takes up to half an hour (E8). */
 const ISSUER_MINUTES = 30
 
-export const ALGORITHM_FIX =
+const ALGORITHM_FIX =
   'sign service-account tokens with an RSA key (--service-account-signing-key-file of the API server): Entra ID accepts RS256'
 
 /** The fix for a response without a known AADSTS code, by error code; without a full stop. */

@@ -82,9 +82,11 @@ export function parseEntraError(
   const known = entry ?? toDefault(findCode(response, body.error))
   const answer = description === '' ? formatResponse(response, known.code) : description
   if (!viaTokenProxy && isExplainedByIssuer(entry, assertion)) {
-    return createInternalIssuerError(scrubAndTruncate(assertion.issuer, MAX_REASON), {
-      answer: endSentence(answer),
+    const reason = describeInternalIssuer(scrubAndTruncate(assertion.issuer, MAX_REASON))
+    return new BrokerError('issuer_unreachable', `${endSentence(answer)} ${reason}`, {
+      fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
       entra,
+      isPermanent: true,
     })
   }
   const askedMs = parseRetryAfter(String(response.headers['retry-after'] ?? ''), entraTime)
@@ -108,19 +110,6 @@ function isExplainedByIssuer(
 ): boolean {
   const { dependsOn } = entry ?? {}
   return (dependsOn === 'issuer' || dependsOn === 'credential') && isInternalIssuer(issuer)
-}
-
-/** Creates the error of a projected token whose issuer is internal to the cluster. `answer` is Entra's, if it gave one. */
-export function createInternalIssuerError(
-  issuer: string,
-  { answer, entra }: { readonly answer?: string; readonly entra?: EntraDetails } = {},
-): BrokerError {
-  const problem = `${answer === undefined ? '' : `${answer} `}${describeInternalIssuer(issuer)}`
-  return new BrokerError('issuer_unreachable', problem, {
-    fix: `${PUBLIC_ISSUER_FIX}; then restart the pod`,
-    entra,
-    isPermanent: true,
-  })
 }
 
 /** Creates the error of a projected token that the server rejects, and that has expired by the server's clock. */

@@ -98,7 +98,7 @@ async function checkConfig(config: Config, skipExchange: boolean): Promise<Findi
   const { identities, defaultIdentity } = config.directory
   const now = Date.now()
   const assertions = await Promise.all(
-    config.tokenFiles.map((file) => checkAssertion(file, config, now)),
+    config.tokenFiles.map((file) => checkAssertion(file, config.exchange.audience, now)),
   )
   return [
     ...describeIdentities(
