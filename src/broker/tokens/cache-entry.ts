@@ -31,6 +31,8 @@ export interface CacheEntry {
   readonly failure?: Pick<Failure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
+  /** When a caller last asked for it, on the same clock. */
+  readonly lastUsedAt: number
 }
 
 /**
@@ -131,7 +133,7 @@ export class Entry {
 
   /** Returns the state of the key; undefined if it has neither a token nor a caller who is expected to ask for one. */
   describe(): CacheEntry | undefined {
-    const { request, token, failure } = this
+    const { request, token, failure, lastUsedAt } = this
     const isFailureShown = this.#isAwaited()
     if (token === undefined && !isFailureShown) return undefined
     const dueMs = token === undefined && failure !== undefined ? failure.ttlMs : this.msUntilDue
@@ -140,6 +142,7 @@ export class Entry {
       ...(token !== undefined && { token }),
       ...(failure !== undefined && isFailureShown && { failure }),
       nextAttemptAt: this.#clock.monotonic() + dueMs,
+      lastUsedAt,
     }
   }
 
@@ -185,11 +188,17 @@ export class EntryStore {
    * use changes would cost every cached reply memory that V8 keeps.
    */
   evict(): void {
-    if (this.#entries.size <= this.#maxEntries) return
-    const others = this.all().filter(({ isPrefetched }) => !isPrefetched)
-    const surplus = Math.max(0, others.length - this.#maxEntries)
-    const byLastUse = others.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
-    for (const entry of byLastUse.slice(0, surplus)) this.remove(entry)
+    while (this.#entries.size > this.#maxEntries) {
+      let count = 0
+      let oldest: Entry | undefined
+      for (const entry of this.#entries.values()) {
+        if (entry.isPrefetched) continue
+        count += 1
+        if (oldest === undefined || entry.lastUsedAt < oldest.lastUsedAt) oldest = entry
+      }
+      if (oldest === undefined || count <= this.#maxEntries) return
+      this.remove(oldest)
+    }
   }
 
   /** Removes an entry, and stops its timer. */

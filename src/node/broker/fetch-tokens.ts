@@ -5,10 +5,11 @@ import { type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { retry } from '../../lib/retry.ts'
 import type { TokenKey } from './messages.ts'
 
-/** Returns client id and scope of each token that is cached. */
-export function listKeys({ entries }: Broker): TokenKey[] {
+/** Returns client id and scope of each token that is cached, the last used last. */
+export function listKeys({ entries }: Pick<Broker, 'entries'>): TokenKey[] {
   return entries()
     .filter(({ token }) => token !== undefined)
+    .toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
     .map(({ request: { identity, scope } }) => [identity.clientId, scope])
 }
 

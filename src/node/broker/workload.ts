@@ -50,8 +50,11 @@ interface Served {
   listener?: Promise<Listener>
 }
 
-/** Each read is a message to the agent; an exchange reads the token again. */
-const ASSERTION_POLL_MS = 10_000
+/**
+ * Each read is a message to the agent, which ends a broker that sends more than 400 a second: 250 pods with 3 files that cannot
+ * be read, each read ten times as often, must stay below. An exchange reads the token again.
+ */
+const ASSERTION_POLL_MS = 20_000
 /** How often an identities file that is missing or invalid is read. */
 const RELOAD_MS = 2000
 /** How many pods are tried for a file before the read fails: the volumes of an ending pod may be gone. */

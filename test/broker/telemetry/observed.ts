@@ -61,6 +61,7 @@ export const cached = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({
   request: { identity: orders, scope: VAULT },
   token: aToken(),
   nextAttemptAt: 1_800_000,
+  lastUsedAt: 0,
   ...overrides,
 })
 
@@ -72,6 +73,7 @@ export const failing = (
   request: { identity: orders, scope: VAULT },
   failure: { error: new BrokerError(code, `${code} happened`), count, since: -60_000 },
   nextAttemptAt: 5000,
+  lastUsedAt: 0,
   ...overrides,
 })
 
