@@ -72,22 +72,23 @@ export function createLogger({ level, out, limitBy = '' }: LoggerOptions): Proce
       count,
     })
   })
-  const createWriter =
-    (name: keyof Logger): Write =>
-    (event, fields) => {
-      if (!sink.isLevelEnabled(name)) return
-      const value = fields?.[limitBy]
-      const key = typeof value === 'string' ? `${event} ${value}` : event
-      if (NEVER_LIMITED.has(event) || allow(key)) writeLine(name, { event, ...fields })
-      else countDropped(event)
-    }
+  const writers = createWriters((name) => (event, fields) => {
+    if (!sink.isLevelEnabled(name)) return
+    const value = fields?.[limitBy]
+    const key = typeof value === 'string' ? `${event} ${value}` : event
+    if (NEVER_LIMITED.has(event) || allow(key)) writeLine(name, { event, ...fields })
+    else countDropped(event)
+  })
+  return { ...writers, level, dropped }
+}
+
+/** Creates the writers of all levels. */
+export function createWriters(create: (name: keyof Logger) => Write): Logger {
   return {
-    debug: createWriter('debug'),
-    info: createWriter('info'),
-    warn: createWriter('warn'),
-    error: createWriter('error'),
-    level,
-    dropped,
+    debug: create('debug'),
+    info: create('info'),
+    warn: create('warn'),
+    error: create('error'),
   }
 }
 

@@ -12,7 +12,7 @@ import type { CreateSource } from '../../broker/exchange-stack.ts'
 import { watchIdentities } from '../../broker/reload.ts'
 import type { ListenForPod } from '../../broker/server/app.ts'
 import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
-import type { ProcessLog } from '../../broker/telemetry/logger.ts'
+import { createWriters, type ProcessLog } from '../../broker/telemetry/logger.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import {
   BrokerError,
@@ -280,18 +280,10 @@ function describeInvalid(error: unknown): Problem {
 
 /** Returns the log with these fields in each line. Dropped lines are counted for the process. */
 function withFields(log: ProcessLog, own: Readonly<Record<string, string>>): ProcessLog {
-  const createWriter =
-    (name: 'debug' | 'info' | 'warn' | 'error'): ProcessLog['info'] =>
-    (event, fields) =>
-      log[name](event, { ...own, ...fields })
-  return {
-    ...log,
-    debug: createWriter('debug'),
-    info: createWriter('info'),
-    warn: createWriter('warn'),
-    error: createWriter('error'),
-    dropped: new Map(),
-  }
+  const writers = createWriters(
+    (name) => (event, fields) => log[name](event, { ...own, ...fields }),
+  )
+  return { ...log, ...writers, dropped: new Map() }
 }
 
 /** Throws `assertion_subject` unless the token is of the pod's own service account, `system:serviceaccount:…`. */
