@@ -61,8 +61,8 @@ async function postWithPermit(request: TokenRequest, parts: Parts): Promise<Acce
     return await postAndReport(request, assertion, parts)
   } catch (error) {
     if (!(error instanceof BrokerError) || signal.aborted) throw error
-    // With these codes the assertion is at fault: it may have been rotated, or read while it was written.
-    if (!error.code.startsWith('assertion_')) throw error
+    // With these codes the assertion may be at fault: it was rotated, with the key of its issuer too, or read while it was written.
+    if (!error.code.startsWith('assertion_') && error.code !== 'issuer_unreachable') throw error
     const rotated = await readWithin(tokenFile, parts)
     if (rotated.secret.equals(assertion.secret)) throw error
     return postAndReport(request, rotated, parts)

@@ -243,6 +243,17 @@ test('reads a refused assertion again, and posts it if it has changed', async ()
   expect(countPosts()).toBe(2)
 })
 
+test('posts the rotated assertion if the key of the one that it read has been retired', async () => {
+  const stale = await createAssertionReader()(simulator.tokenFile)
+  await simulator.issuer.rotateKey()
+  await simulator.rotateToken()
+  simulator.issuer.retireOldKeys()
+  const reads = [stale, await createAssertionReader()(simulator.tokenFile)]
+  const readAssertion = async () => reads.shift() ?? stale
+  await expect(createExchange({ readAssertion })(request())).resolves.toBeDefined()
+  expect(countPosts()).toBe(2)
+})
+
 test('posts a refused assertion once only if the file has not changed', async () => {
   simulator.faults.add({ kind: 'aadsts', code: 50027 })
   expect(await failure(createExchange())).toMatchObject({ code: 'assertion_refused' })
