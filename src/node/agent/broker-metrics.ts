@@ -71,8 +71,10 @@ async function addSamples(
 ) {
   const { data: groups = [] } = MetricsAnswer.safeParse(await broker.ask({ about: 'metrics' }))
   const seen = new Set<string>()
+  // Once: an answer may have many groups, and a broker finds its pods among all of the node.
+  const pods = new Map(broker.pods.map(({ pod }) => [pod.uid, pod]))
   for (const { uid, settings, samples } of groups) {
-    const pod = broker.pods.find((each) => each.pod.uid === uid)?.pod
+    const pod = pods.get(uid)
     if (pod === undefined || !SETTINGS.test(settings)) continue
     const own = { namespace: pod.namespace, service_account: pod.serviceAccount, settings }
     for (const [metricName, labels, value] of samples) {

@@ -1,17 +1,21 @@
 /** What the agent takes of the metrics that a broker sends, which may be hostile. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
 import { IDLE_NODE, nodePod, routedPod } from './pods.ts'
 
 const SETTINGS = '0123abcd'
 
+const findPods = () => [nodePod(routedPod({ uid: 'a' }))]
+
 /** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
-async function scrapeWith(answer: unknown): Promise<string[]> {
+async function scrapeWith(answer: unknown, readPods = findPods): Promise<string[]> {
   const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
   const broker = {
     pid: 1,
-    pods: [nodePod(routedPod({ uid: 'a' }))],
+    get pods() {
+      return readPods()
+    },
     ask: () => Promise.resolve(answer),
   }
   const body = await createNodeScrape(own, { all: () => [broker] })()
@@ -46,6 +50,12 @@ test.each([
 ])('%s is left out', async (_, answer) => {
   const [lines, without] = [await scrapeWith(answer), await scrapeWith([])]
   expect(lines.filter(isOfWimds)).toEqual(without.filter(isOfWimds))
+})
+
+test('the pods of a broker are read once, however many groups it sends', async () => {
+  const readPods = vi.fn(findPods)
+  await scrapeWith(Array.from({ length: 1000 }, () => group([])).flat(), readPods)
+  expect(readPods).toHaveBeenCalledOnce()
 })
 
 test('a series that is sent twice is written once, and so is a metric of agent and broker', async () => {
