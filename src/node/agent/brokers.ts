@@ -85,7 +85,7 @@ export class Brokers {
     const name = nameBroker(pod)
     const found = this.#brokers.get(name)
     if (found !== undefined) return found
-    if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS)
+    if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS, 1)
     if (this.#brokers.size >= maxBrokers) {
       throw new RouteFailure(
         'too_many_brokers',
@@ -104,10 +104,11 @@ export class Brokers {
     return new NamespaceBroker(this.#parts)
   }
 
-  /** Ends the brokers that have been idle for longer. */
-  #endIdle(minIdleMs: number): void {
-    for (const [name, broker] of this.#brokers) {
-      if (broker.idleMs <= minIdleMs) continue
+  /** Ends the brokers that have been idle for longer; at most so many, those that have been idle for the longest time. */
+  #endIdle(minIdleMs: number, count = Infinity): void {
+    const idle = [...this.#brokers].filter(([, broker]) => broker.idleMs > minIdleMs)
+    const longestFirst = idle.toSorted(([, one], [, other]) => other.idleMs - one.idleMs)
+    for (const [name, broker] of longestFirst.slice(0, count)) {
       this.#brokers.delete(name)
       void broker.stop()
     }

@@ -88,6 +88,20 @@ test('a broker that starts for longer than one may be idle is not ended', async 
   await vi.waitUntil(() => brokers.all().length === 0, { timeout: 60_000 })
 })
 
+test('of several idle brokers the one that has been idle for the longest time makes room for another namespace', async () => {
+  const { brokers, starts } = setUp({ maxBrokers: 2 })
+  await brokers.prepare(podOf('a'))
+  await brokers.prepare(podOf('b'))
+  vi.useFakeTimers({ toFake: ['performance'], now: performance.now() })
+  onTestFinished(() => void vi.useRealTimers())
+  vi.advanceTimersByTime(20_000)
+  await brokers.prepare(podOf('a'))
+  vi.advanceTimersByTime(20_000)
+  await brokers.prepare(podOf('c'))
+  await brokers.prepare(podOf('a'))
+  expect(starts()).toBe(3)
+})
+
 test('a broker that is still starting for its pod makes no room for another namespace', async () => {
   vi.useFakeTimers({ toFake: ['performance'] })
   onTestFinished(() => void vi.useRealTimers())
