@@ -9,13 +9,11 @@ import { checkAssertion } from './assertion-check.ts'
 import type { Finding, Sections } from './doctor-report.ts'
 import { checkExchanges } from './exchange-check.ts'
 import {
-  catchEnd,
-  CheckEnd,
   createFinding,
-  endAsFailed,
   failed,
   leaveOut,
   notChecked,
+  type Outcome,
   passed,
   SKIPPED,
 } from './findings.ts'
@@ -48,10 +46,10 @@ const DEPENDENT_CHECKS = [
 export async function checkHere(options: LocalOptions): Promise<Sections> {
   const { env, mode, skipSidecar, skipExchange } = options
   const settings = describeSettings(env)
-  const config = await catchEnd(() => readConfig(env))
-  if (config instanceof CheckEnd) {
+  const config = await loadConfig(env).catch(explainSettings)
+  if ('status' in config) {
     const others = leaveOut(DEPENDENT_CHECKS, notChecked('the settings are invalid'))
-    return { settings, checks: [createFinding('settings', config.outcome), ...others] }
+    return { settings, checks: [createFinding('settings', config), ...others] }
   }
   const { ports, requests } = skipSidecar
     ? {
@@ -70,19 +68,15 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
   }
 }
 
-/** Returns the configuration. Ends the check as failed if the settings are invalid. */
-async function readConfig(env: Environment): Promise<Config> {
-  try {
-    return await loadConfig(env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    const fault = {
-      code: 'settings_invalid',
-      problem: 'wimds serve does not start with these settings',
-      fix: `correct the settings that are named: ${DOCS_URL}/configuration.html`,
-    } as const
-    return endAsFailed(fault, 'invalid settings', ...error.problems.map(formatProblem))
-  }
+/** Returns the failure of invalid settings. Throws any other error. */
+function explainSettings(error: unknown): Outcome {
+  if (!(error instanceof ConfigError)) throw error
+  const fault = {
+    code: 'settings_invalid',
+    problem: 'wimds serve does not start with these settings',
+    fix: `correct the settings that are named: ${DOCS_URL}/configuration.html`,
+  } as const
+  return failed(fault, 'invalid settings', ...error.problems.map(formatProblem))
 }
 
 async function checkSidecarAndRoute(config: Config, mode: RoutingMode | undefined) {

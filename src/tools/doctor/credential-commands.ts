@@ -61,16 +61,10 @@ export function createCredentialCommands(
   )
 }
 
-interface ReportedError {
-  readonly code: string
-  /** The name and the client id of the identity. */
-  readonly name: string
-  readonly clientId: string
-}
-
-/** Returns the commands for what a status document reports as failed. */
+/** Returns the commands after an error code that a status document reports of an identity. */
 export function createReportedCommands(
-  { code, name, clientId }: ReportedError,
+  code: string,
+  { name, clientId }: Pick<IdentityFacts, 'name' | 'clientId'>,
   { identities, assertions }: Pick<ReportedStatus, 'identities' | 'assertions'>,
 ): Commands {
   const identity = identities.find((each) => each.clientId === clientId)

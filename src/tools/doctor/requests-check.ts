@@ -57,7 +57,7 @@ export function describeRequests(document: ReportedStatus): Finding[] {
     const commands =
       clientId === undefined || name === undefined
         ? []
-        : createReportedCommands({ code: failure.code, name, clientId }, document)
+        : createReportedCommands(failure.code, { name, clientId }, document)
     return createFinding('requests', { ...reportedFailure(failure, detail), commands }, target)
   })
   const warnings = groupRequests(harmless).map(({ clients, latest, target }) => {

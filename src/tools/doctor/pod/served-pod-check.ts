@@ -108,7 +108,7 @@ function checkToken(
   if (assertions.some((each) => each.failure?.code === failure.code)) {
     return notChecked(`the projected token fails (${failure.code})`, ...details)
   }
-  const commands = createReportedCommands({ code: failure.code, name, clientId }, status)
+  const commands = createReportedCommands(failure.code, { name, clientId }, status)
   return { ...reportedFailure(failure, ...details), commands }
 }
 
