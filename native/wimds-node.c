@@ -1,6 +1,6 @@
 /*
- * `wimds-node`: what the node agent cannot do in Node. It enters network namespaces, reads files of a pod and of that
- * pod alone, and starts the broker without the agent's powers.
+ * `wimds-node`: what the node agent cannot do in Node. It enters network namespaces, reads files of one pod and of no
+ * other, and starts the broker without the agent's powers.
  *
  *   wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node run PROGRAM [ARGUMENT]...
@@ -8,8 +8,8 @@
  *   wimds-node read-files ROOT
  *   wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
  *
- * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace; wrong arguments have
- * the code 64.
+ * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace. Wrong
+ * arguments have the code 64.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
  * `wimds` in the image: answers the probes of start hooks itself and runs the script for everything else.
  *
  * A start hook runs in the sidecar's container while the sidecar starts. A second Node there raises its memory
- * peak by half and competes for its CPU; this program needs the C library alone.
+ * peak by half and competes for its CPU; this program needs only the C library.
  *
  *   wimds probe [--port=PORT] [--timeout=SECONDS] [--listening]
  *   proxy --probe [--proxy-port=PORT] [--log-level=info]    as the azure-workload-identity webhook calls it

@@ -222,7 +222,7 @@ function createProcessConfig(
     },
     log: {
       level: settings.WIMDS_LOG_LEVEL,
-      /** Log each token that a client library gets for the first time. */
+      /** True logs each token that a client library gets for the first time. */
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
     shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },

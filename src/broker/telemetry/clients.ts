@@ -47,7 +47,7 @@ export interface SeenClient {
 
 const VERSION = /^\d[\w.+-]{0,30}$/
 
-/** Returns the library of a User-Agent, to which MSAL's headers are added, and its version if it looks like one. */
+/** Returns the library that a User-Agent with MSAL's headers behind it names, and its version if it looks like one. */
 export function recognizeClient(agent: string): Pick<SeenClient, 'library' | 'version'> {
   if (agent === '') return { library: 'none', version: '' }
   for (const [library, pattern] of CLIENT_LIBRARIES) {

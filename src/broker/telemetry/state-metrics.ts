@@ -120,7 +120,7 @@ function describeTokens({ entries, config, clock }: SidecarState): CollectedMetr
     {
       name: 'wimds_failing_token_expiry_timestamp_seconds',
       type: 'gauge',
-      help: 'When a cached token whose refresh fails expires, in Unix time; absent while no refresh fails.',
+      help: 'Expiry in Unix time of a cached token whose refresh fails; absent while no refresh fails.',
       labelNames: ['identity', 'resource'],
       collect: () => findExpiries(failing(), config().directory, clock),
     },

@@ -51,7 +51,7 @@ export interface CertificateOptions {
   /** The DNS name by which the API server calls. */
   readonly name: string
   readonly lifetimeMs: number
-  /** CA certificates that clients trust already, PEM: the first ones are kept. */
+  /** The PEM of CA certificates that clients trust already; the first ones are kept. */
   readonly known: string
 }
 

@@ -38,7 +38,7 @@ export async function readLines(
   return undefined
 }
 
-/** Calls the handler. Throws its `Misuse`, or a new one for another error, such as one of a value that is nested too deeply. */
+/** Calls the handler. Throws its `Misuse`, or a new one for another error, such as that a value is nested too deeply. */
 async function handle(line: string, onLine: OnLine): Promise<unknown> {
   try {
     return await onLine(line)
