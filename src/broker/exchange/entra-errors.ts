@@ -79,7 +79,8 @@ export function parseEntraError(
   if (isTimeError && isExpired) {
     return createExpiryRejection(assertion, ENTRA, entra)
   }
-  const known = entry ?? toDefault(findCode(response, body.error))
+  const code = findCode(response, body.error)
+  const known = entry ?? { code, fix: DEFAULT_FIXES[code] }
   const answer = description === '' ? formatResponse(response, known.code) : description
   if (!viaTokenProxy && isExplainedByIssuer(entry, assertion)) {
     const reason = describeInternalIssuer(scrubAndTruncate(assertion.issuer, MAX_REASON))
@@ -170,10 +171,6 @@ export function parseTokenProxyError(
     )
   }
   return undefined
-}
-
-function toDefault(code: keyof typeof DEFAULT_FIXES) {
-  return { code, fix: DEFAULT_FIXES[code] }
 }
 
 /** Returns the error code of a response whose AADSTS code is unknown or absent. */

@@ -77,8 +77,9 @@ export function createTelemetry(sources: TelemetrySources) {
       logExchange(log, event, clock)
     },
     /** Called when a projected token was loaded or rotated, or can no longer be read. */
-    onAssertion: (file: string, assertion: AssertionState) => {
-      logAssertion(log, file, assertion)
+    onAssertion: (file: string, read: AssertionState) => {
+      if (read.ok) log.info('assertion_loaded', { file, ...describeClaims(read.assertion) })
+      else log.warn('assertion_failed', { file, ...errorFields(read.error) })
       readiness.check()
     },
     /** Reports a reload; `problem` says why the new identities file is not in use. */
@@ -132,12 +133,6 @@ function logExchange(
     ...errorFields(error),
     ...(isRefresh && { tokenLeftSeconds: Math.floor(cachedTtlMs / 1000) }),
   })
-}
-
-/** Logs `assertion_loaded` or `assertion_failed`. */
-function logAssertion(log: Logger, file: string, state: AssertionState): void {
-  if (state.ok) log.info('assertion_loaded', { file, ...describeClaims(state.assertion) })
-  else log.warn('assertion_failed', { file, ...errorFields(state.error) })
 }
 
 /** The latest event of each of the latest kinds. Its values are the latest first. */
