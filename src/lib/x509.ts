@@ -18,12 +18,7 @@ interface IssueOptions {
   readonly validMs?: number
 }
 
-export interface CertificateAuthority {
-  /** The CA certificate, which clients have to trust. */
-  readonly caPem: string
-  /** Issues a certificate for a TLS server. */
-  issue(options: IssueOptions): Promise<IssuedCertificate>
-}
+export type CertificateAuthority = Awaited<ReturnType<typeof createCertificateAuthority>>
 
 interface AuthorityOptions {
   readonly commonName?: string
@@ -40,7 +35,7 @@ const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1'
 export async function createCertificateAuthority({
   commonName = 'wimds throw-away CA',
   validMs = 365 * DAY_MS,
-}: AuthorityOptions = {}): Promise<CertificateAuthority> {
+}: AuthorityOptions = {}) {
   const keys = await crypto.subtle.generateKey(ALGORITHM, false, ['sign', 'verify'])
   const subject = new x509.Name([{ CN: [commonName] }])
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
@@ -62,8 +57,13 @@ export async function createCertificateAuthority({
   const caPem = `${authority.toString('pem')}\n`
 
   return {
+    /** The CA certificate, which clients have to trust. */
     caPem,
-    async issue({ names, validMs: leafValidMs = 90 * DAY_MS }) {
+    /** Issues a certificate for a TLS server. */
+    async issue({
+      names,
+      validMs: leafValidMs = 90 * DAY_MS,
+    }: IssueOptions): Promise<IssuedCertificate> {
       const leafKeys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
       const leaf = await x509.X509CertificateGenerator.create({
         subject: new x509.Name([{ CN: [names[0] ?? 'server'] }]),

@@ -47,10 +47,7 @@ export interface PlannedIdentity extends KnownIdentity {
   readonly isOverLimit: boolean
 }
 
-export interface Plan {
-  readonly issuer: string
-  readonly identities: readonly PlannedIdentity[]
-}
+export type Plan = ReturnType<typeof createTrustPlan>
 
 export interface Inventory {
   readonly known: readonly KnownIdentity[]
@@ -64,7 +61,7 @@ export function createTrustPlan(
   { known, existing }: Inventory,
   options: TrustOptions,
   report: Report,
-): Plan {
+) {
   const needs = findNeeds(objects, options, report)
   const byClientId = [...Map.groupBy(needs, ({ clientId }) => clientId)].toSorted(
     ([one], [other]) => (one < other ? -1 : 1),

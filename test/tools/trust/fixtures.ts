@@ -151,6 +151,6 @@ export function identity(
   }
 }
 
-export function planWith(...identities: readonly PlannedIdentity[]): Plan {
+export function planWith(...identities: PlannedIdentity[]): Plan {
   return { issuer: ISSUER, identities }
 }

@@ -9,7 +9,7 @@ interface LoggedExchange {
   readonly method: string
   readonly path: string
   readonly clientId?: string | undefined
-  /** The requested `scope` or `resource`. */
+  /** The requested scope. */
   readonly resource?: string | undefined
   readonly correlationId?: string | undefined
   /** HTTP status or socket fault. */

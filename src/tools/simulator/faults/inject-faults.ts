@@ -37,7 +37,7 @@ export function withFaults(
         method: request.method,
         path: new URL(request.url).pathname,
         clientId,
-        resource: form.get('scope') ?? form.get('resource') ?? undefined,
+        resource: form.get('scope') ?? undefined,
         correlationId: findCorrelationId(request, form),
         outcome,
         aadsts,
