@@ -59,22 +59,19 @@ const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 function createHandler(parts: AdminParts): RequestListener {
   const { readiness, loopbackRoutes = {} } = parts
   const scrape = shareScrapes(parts.scrape)
-  const routes = new Map<string, Route>([
+  const remoteRoutes: Routes = {
+    '/healthz': (_request, response) => sendJson(response, 200, { status: 'ok' }),
+    '/readyz': (_request, response) => {
+      const state = readiness()
+      sendJson(response, state.ready ? 200 : 503, state)
+    },
+    '/metrics': async (_request, response) => {
+      sendText(response, 200, { 'Content-Type': METRICS_TYPE }, await scrape())
+    },
+  }
+  const routes = new Map([
     ...Object.entries(loopbackRoutes).map(([path, route]) => [path, rejectRemote(route)] as const),
-    ['/healthz', (_request, response) => sendJson(response, 200, { status: 'ok' })],
-    [
-      '/readyz',
-      (_request, response) => {
-        const state = readiness()
-        sendJson(response, state.ready ? 200 : 503, state)
-      },
-    ],
-    [
-      '/metrics',
-      async (_request, response) => {
-        sendText(response, 200, { 'Content-Type': METRICS_TYPE }, await scrape())
-      },
-    ],
+    ...Object.entries(remoteRoutes),
   ])
   const notFound = `there is no such path here. Paths: ${formatPaths(loopbackRoutes)}`
 
