@@ -1,7 +1,7 @@
 /*
  * `wimds-gate`, the init container of mode `node`: waits without an end until 169.254.169.254:80 leads to the broker of
  * this node, and there to this pod. Nothing of the application starts before, so that none of it reaches the identity of
- * the node. A static program, alone in its image.
+ * the node. A static program, the only file of its image.
  *
  *   WIMDS_POD_UID                the pod's own UID: another pod's broker and the real IMDS answer without it
  *   WIMDS_NODE_NAME              for the log

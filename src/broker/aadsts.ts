@@ -14,7 +14,7 @@ export interface AadstsEntry {
   readonly code: ErrorCode
   /**
    * Minutes within which the rejection may pass although nobody changes anything; 0: only a change ends it; Infinity: it may
-   * pass at any time. A rejection with a permanent code is temporary for so long.
+   * pass at any time. A rejection with a permanent code is temporary for this long.
    */
   readonly passesWithinMinutes: number
   /** What Entra ID rejects, or what it depends on: `issuer` for documents that it cannot read, `keys` for their content. */

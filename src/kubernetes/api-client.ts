@@ -22,7 +22,7 @@ interface ApiCall {
 }
 
 interface StreamCall extends ApiCall {
-  /** The call fails after so long without a byte: the connection is dead, or there was nothing to send. */
+  /** The call fails after this long without a byte: the connection is dead, or there was nothing to send. */
   readonly idleMs?: number
 }
 

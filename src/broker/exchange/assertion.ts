@@ -91,7 +91,7 @@ export async function readAssertion(path: string, readFile = readTokenFile): Pro
   return parseAssertion(text, path)
 }
 
-/** A federated credential has at most so many characters in each of its three values. */
+/** A federated credential has at most this many characters in each of its three values. */
 const MAX_CLAIM = 600
 /** Projected tokens have one audience. */
 const MAX_AUDIENCES = 5

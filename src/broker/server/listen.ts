@@ -28,7 +28,7 @@ export type Listener = Awaited<ReturnType<typeof listen>>
  */
 const BACKLOG = 4096
 
-/** A socket to which no connection comes for so long has none that waits. */
+/** A socket to which no connection comes for this long has none that waits. */
 const QUIET_MS = 5
 /** How often it waits that long: for a second in all, or longer on a busy machine, where accepting takes longer too. */
 const MAX_WAITS = 200

@@ -42,7 +42,7 @@ const INITIAL_BYTES = 16_384
 
 /** The least cost of a turn, in parsed bytes: much of the work is the same for each review. */
 const MIN_COST = 16_384
-/** To parse `{}` takes as long as so many bytes of text. */
+/** Parsing `{}` takes as long as parsing this many bytes of text. */
 const COST_OF_VALUE = 50
 
 /** Creates a queue: a function that receives the body of one request. */

@@ -108,7 +108,7 @@ export function createReviewServer(parts: ReviewServerParts): TlsServer {
  */
 function limitConnections(server: TlsServer, max: number, handler: RequestListener): void {
   const limiter = new ConnectionLimiter(2 * max, chooseByWork)
-  /** The sockets below those of TLS, which alone are known when a connection is accepted. */
+  /** The sockets below those of TLS: only they are known when a connection is accepted. */
   const accepted = new Map<string, Socket>()
   // This listener runs before that of the limiter, which adds the new connection.
   server.on('connection', (socket: Socket) => {

@@ -17,7 +17,7 @@ export const CHANNEL_ENV = {
 
 const SEND_SOCKET_TIMEOUT_MS = 10_000
 
-/** Handles a message, in a line of so many characters. Returns true if the agent has asked for it. */
+/** Handles a message and the length of its line in characters. Returns true if the agent has asked for it. */
 type OnMessage = (message: BrokerMessage, chars: number) => unknown
 
 /**
@@ -50,8 +50,8 @@ export class BrokerChannel {
   }
 
   /**
-   * Passes on the messages until the channel ends. Returns what no broker sends: too long messages, too many, or unknown
-   * ones; undefined if the broker has ended.
+   * Passes on the messages until the channel ends. Returns how the broker misused it: by too long messages, too many, or
+   * unknown ones; undefined if the broker has ended.
    */
   read(onMessage: OnMessage): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {

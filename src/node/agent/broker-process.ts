@@ -35,7 +35,7 @@ const MAX_ANSWER_VALUES = 256 * 1024
 
 /** What the answer to a question may count in the channel: JSON writes some characters, such as a quote, as two. */
 const MAX_ANSWER_COST = 2 * costOf(MAX_ANSWER_CHARS)
-/** An answer to one of so many last questions may come late. */
+/** An answer may come late to one of this many last questions. */
 const MAX_LATE_ANSWERS = 64
 
 const MAX_PROBLEM_CHARS = 2000
@@ -120,7 +120,7 @@ export class BrokerProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Lets it answer for so long what it has received. Resolves when it has ended. */
+  /** Gives it this long to answer what it has received. Resolves when it has ended. */
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#child.kill('SIGTERM')
     const timeout = setTimeout(() => this.kill('it did not end in time'), timeoutMs)

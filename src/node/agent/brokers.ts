@@ -17,7 +17,7 @@ interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
 const MAX_STARTS = 4
 /** How long a broker without pods goes on: the next pod of its namespace may come soon. */
 const IDLE_MS = 5 * 60_000
-/** A broker that has had no pod for so long makes room for another namespace. */
+/** A broker that has had no pod for this long makes room for another namespace. */
 const MIN_IDLE_MS = 10_000
 
 /** Returns the function that names the broker of a pod. */
@@ -104,7 +104,7 @@ export class Brokers {
     return new NamespaceBroker(this.#parts)
   }
 
-  /** Ends the brokers that have been idle for longer; at most so many, those that have been idle for the longest time. */
+  /** Ends brokers that have been idle for longer than the time: at most the number, the longest-idle first. */
   #endIdle(minIdleMs: number, count = Infinity): void {
     const idle = [...this.#brokers].filter(([, broker]) => broker.idleMs > minIdleMs)
     const longestFirst = idle.toSorted(([, one], [, other]) => other.idleMs - one.idleMs)

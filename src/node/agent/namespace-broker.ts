@@ -30,7 +30,7 @@ export interface BrokerParts {
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
   /** Writes a line of the log. */
   readonly write: (line: string) => void
-  /** Called when the broker answers on the socket of a pod, which was pending for so long. */
+  /** Called when the broker answers on the socket of a pod; `pendingMs`: how long the pod was pending. */
   readonly onServing: (pod: RoutedPod, pendingMs: number) => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
   readonly onEnd: (pods: readonly NodePod[], how: string, failures: number) => void
@@ -44,11 +44,11 @@ export interface BrokerList {
   readonly all: () => readonly Pick<NamespaceBroker, 'pods' | 'ask' | 'pid'>[]
 }
 
-/** A broker that has run for so long has started well. */
+/** A broker that has run for this long has started well. */
 const HEALTHY_AFTER_MS = 60_000
 const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
-/** A pod is no longer sent after so many brokers in a row have ended when they got it. */
+/** A pod is no longer sent after this many brokers in a row have ended when they got it. */
 const MAX_ENDS = 2
 /**
  * Longer than until a broker that hangs is ended. Then the pod counts as refused until an answer comes: neither the next pod

@@ -20,7 +20,7 @@ export function renderNodePage({ node, generatedAt, pods }: NodeStatus): Page {
   })
 }
 
-/** Returns true for the states of a pod that is not served, which no sidecar has. */
+/** Returns true for the two states of a pod that is not served; a sidecar has neither. */
 function isUnserved(state: PodStatus['state']): state is 'waiting' | 'invalid' {
   return state === 'waiting' || state === 'invalid'
 }

@@ -225,7 +225,7 @@ export class NodePod {
   }
 }
 
-/** Returns true if the sandbox of the pod exists now, or may be gone. */
+/** Returns true if the pod has an address now, and so a sandbox, or has begun to end. */
 function isNews(earlier: RoutedPod, pod: RoutedPod): boolean {
   return (pod.hasAddress && !earlier.hasAddress) || (pod.isEnding && !earlier.isEnding)
 }

@@ -9,7 +9,7 @@ interface PodWatchOptions {
   readonly api: ApiServer
   readonly nodeName: string
   readonly signal: AbortSignal
-  /** The watch ends after so long without a byte. */
+  /** The watch ends after this long without a byte. */
   readonly idleMs?: number
   /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
   readonly onPod: (uid: string, pod: unknown) => void

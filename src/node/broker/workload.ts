@@ -255,7 +255,7 @@ export class Workload {
   }
 }
 
-/** Throws, since the uid of a caller is in the tables of the pod's own network. */
+/** Throws: the uid of a caller is only in the tables of the pod's network, where the broker is not. */
 async function findPeerUid(): Promise<never> {
   throw new BrokerError(
     'caller_not_allowed',

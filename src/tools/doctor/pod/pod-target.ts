@@ -5,10 +5,7 @@ import { isDnsLabel, isDnsSubdomain } from '../../../lib/object-names.ts'
 export interface PodTarget {
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
-  /**
-   * The kind of a workload, in the word of the user; if it is undefined, the name is that of a pod, or else of a workload
-   * of any kind.
-   */
+  /** The kind of a workload, as the user wrote it; undefined: the name is that of a pod, or else of a workload of any kind. */
   readonly kind: string | undefined
   readonly name: string
 }
