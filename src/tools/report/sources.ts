@@ -11,12 +11,8 @@ import type { Sighting } from './rows.ts'
 const TIMEOUT_MS = 10_000
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** The report of one source. */
-export interface Sightings {
-  readonly sightings: readonly Sighting[]
-  /** The sidecars and the period that were counted, such as `2 sidecars in the last 7d`. */
-  readonly scope: string
-}
+/** The report of one source. Its scope names the sidecars and the period, such as `2 sidecars in the last 7d`. */
+export type Sightings = Awaited<ReturnType<typeof fetchFromPrometheus>>
 
 const { shape } = StatusSchema
 
@@ -73,7 +69,7 @@ const BY = 'by (namespace, workload, service_account, pod, instance, client, ver
  * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
  * names the URL, also if there were none: without a scrape, that no client was seen means nothing.
  */
-export async function fetchFromPrometheus(url: string, since: string): Promise<Sightings> {
+export async function fetchFromPrometheus(url: string, since: string) {
   const query = async (expression: string) => {
     const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
     target.searchParams.set('query', expression)

@@ -39,7 +39,6 @@ async function startEntra(around: TestNamespace): Promise<void> {
         jwksUrl: `${API}/openid/v1/jwks`,
       },
     ],
-    // As Entra ID does, so that a busy API server does not fail the exchanges of many pods.
   }
   const { certPem, keyPem } = await createServerCertificate(ENTRA_HOST)
   const stringData = { 'entra.yaml': stringify(config), 'tls.crt': certPem, 'tls.key': keyPem }

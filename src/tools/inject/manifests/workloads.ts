@@ -4,13 +4,7 @@ import { getServiceAccountName } from '../../../kubernetes/pod.ts'
 import type { Key } from './edit-document.ts'
 
 /** A pod template of an object. */
-export interface Workload {
-  /** In the document. */
-  readonly path: readonly Key[]
-  /** In the object, such as `spec.template`; empty for a Pod. */
-  readonly templatePath: string
-  readonly template: unknown
-}
+export type Workload = NonNullable<ReturnType<typeof readWorkloads>>[number]
 
 const SPEC_TEMPLATE = ['spec', 'template']
 
@@ -59,9 +53,11 @@ const Metadata = z.object({
 export function readWorkloads(
   { object, value, path }: LocatedObject,
   templatePaths: readonly TemplatePath[],
-): Workload[] | undefined {
+) {
   return findTemplatePaths(object, templatePaths)?.map((keys) => ({
+    /** In the document. */
     path: [...path, ...keys],
+    /** In the object, such as `spec.template`; empty for a Pod. */
     templatePath: keys.join('.'),
     template: keys.reduce<unknown>(getMember, value),
   }))
