@@ -9,6 +9,7 @@ import {
   type IdentityDirectory,
   isAllowedResource,
 } from './identities.ts'
+import { ConfigError, toBrokerError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
 import { createGuard } from './server/guard.ts'
 import type { Pod, PodIdentities } from './server/app.ts'
@@ -17,6 +18,7 @@ import { cloudShell } from './dialects/cloud-shell.ts'
 import { imds, imdsOfAnyVersion } from './dialects/imds.ts'
 import { createPassThrough } from './metadata/pass-through.ts'
 import type { ProcessLog } from './telemetry/logger.ts'
+import { errorFields } from './telemetry/describe.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { systemClock } from './tokens/lifetime.ts'
 import { TokenCache } from './tokens/token-cache.ts'
@@ -43,6 +45,7 @@ export type Broker = ReturnType<typeof createBroker>
 /** Creates the broker. It reads no projected token and opens no connection yet. */
 export function createBroker(sources: BrokerSources) {
   const { config, readAssertion, log } = sources
+  const identitiesFile = config.identitiesFile?.path
   // A reload replaces them.
   let current = config
   const identities = describeIdentities(config)
@@ -96,6 +99,19 @@ export function createBroker(sources: BrokerSources) {
       cache.updateIdentities(createIdentityFinder(next.directory))
       void assertions.poll()
       void prefetch()
+      telemetry.onReload(undefined)
+      const count = next.directory.identities.length
+      log.info('config_reloaded', { file: identitiesFile, identities: count })
+    },
+    /** Reports why the identities file, which has changed, is not in use. */
+    rejectConfig: (error: unknown) => {
+      const { message } = error instanceof ConfigError ? error : toBrokerError(error)
+      const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
+      telemetry.onReload(
+        `the identities file has changed (read at ${at} UTC), but the old one is still in use: ${message}`,
+      )
+      const fields = error instanceof ConfigError ? { message } : errorFields(error)
+      log.error('config_reload_failed', { file: identitiesFile, ...fields })
     },
     close: () => {
       assertions.close()

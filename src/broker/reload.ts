@@ -3,22 +3,17 @@ import { type Config, loadConfig } from './config/config.ts'
 import { type ReadText, readIdentitiesText } from './config/identities-file.ts'
 import type { Environment } from './config/settings.ts'
 import { ConfigError, toBrokerError } from '../lib/errors.ts'
-import { errorFields } from './telemetry/describe.ts'
-import type { Logger } from './telemetry/logger.ts'
 
 interface ReloadOptions {
-  readonly config: Pick<Config, 'identitiesFile'>
+  /** The file, with the text that was read last; undefined if there is none. */
+  readonly file: { readonly path: string; readonly text: string | undefined } | undefined
   readonly env: Environment
   readonly load?: (env: Environment, readText: ReadText) => Promise<Config>
   /** Reads the file system if it is left out. */
   readonly readText?: ReadText
-  readonly log: Logger
   readonly applyConfig: (next: Config) => void
-  /**
-   * Called after each reload, and once for attempts that fail in the same way; `problem` says why the old
-   * identities stay in force.
-   */
-  readonly onReload: (problem: string | undefined) => void
+  /** Called once for attempts that fail in the same way. */
+  readonly rejectConfig: (error: unknown) => void
 }
 
 const POLL_MS = 2000
@@ -30,16 +25,15 @@ const POLL_MS = 2000
  * invalid: parsing a large one takes about a second.
  */
 export function watchIdentities({
-  config: { identitiesFile },
+  file,
   env,
   load = loadConfig,
   readText = readIdentitiesText,
-  log,
   applyConfig,
-  onReload,
+  rejectConfig,
 }: ReloadOptions): () => void {
-  if (identitiesFile === undefined) return () => {}
-  const { path, text } = identitiesFile
+  if (file === undefined) return () => {}
+  const { path, text } = file
   /** The text that needs no other attempt. */
   let done: string | undefined = text
   let lastMessage: string | undefined
@@ -56,21 +50,12 @@ export function watchIdentities({
   /** Returns whether the content needs no other attempt. */
   async function reload(content: Promise<string>): Promise<boolean> {
     try {
-      const next = await load(env, () => content)
-      applyConfig(next)
-      onReload(undefined)
-      log.info('config_reloaded', { file: path, identities: next.directory.identities.length })
+      applyConfig(await load(env, () => content))
       lastMessage = undefined
       return true
     } catch (error) {
       const { message } = error instanceof ConfigError ? error : toBrokerError(error)
-      if (message !== lastMessage) {
-        const at = new Date().toISOString().slice(0, 19).replace('T', ' ')
-        const problem = `the identities file has changed (read at ${at} UTC), but the old one is still in use: ${message}`
-        onReload(problem)
-        const fields = error instanceof ConfigError ? { message } : errorFields(error)
-        log.error('config_reload_failed', { file: path, ...fields })
-      }
+      if (message !== lastMessage) rejectConfig(error)
       lastMessage = message
       const problems = error instanceof ConfigError ? error.problems : []
       return problems.some(({ setting }) => setting === 'WIMDS_CONFIG')

@@ -68,11 +68,10 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   ])
   void broker.prefetch()
   const stopWatching = watchIdentities({
-    config,
+    file: config.identitiesFile,
     env: io.env,
-    log,
     applyConfig: broker.applyConfig,
-    onReload: telemetry.onReload,
+    rejectConfig: broker.rejectConfig,
   })
 
   await untilShutdown(io)

@@ -12,6 +12,7 @@ import { createGuard } from '../../src/broker/server/guard.ts'
 import { createPeerUidLookup } from '../../src/broker/server/peer-uid.ts'
 import type { SocketHandle } from '../../src/broker/server/listen.ts'
 import { createLogger } from '../../src/broker/telemetry/logger.ts'
+import { ConfigError } from '../../src/lib/errors.ts'
 import { environmentOf } from '../fixtures/served.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../fixtures/connection.ts'
@@ -45,6 +46,35 @@ test('warns of a failed reload until one succeeds, and of the settings', async (
   }
   broker.telemetry.onReload(undefined)
   expect(warnings()).toEqual([ofSettings])
+  broker.close()
+})
+
+test.each([
+  [
+    new TypeError('directory is undefined'),
+    { code: 'internal', cause: expect.stringMatching(/TypeError: directory is undefined\n +at /) },
+    /in use: wimds failed unexpectedly\. Fix: see the cause/,
+  ],
+  [
+    new ConfigError({ setting: 'WIMDS_CONFIG', problem: 'is not valid' }),
+    { message: 'WIMDS_CONFIG: is not valid' },
+    /in use: WIMDS_CONFIG: is not valid$/,
+  ],
+])('logs why a reload has failed: %o', async (error, fields, warning) => {
+  const config = await loadConfig(ENVIRONMENT)
+  const logged: unknown[] = []
+  const broker = createBroker({
+    config,
+    readAssertion: createAssertionReader(),
+    createSource: createExchangeStack(config),
+    log: createLogger({
+      level: 'info',
+      out: { write: (line) => logged.push(JSON.parse(line)) > 0 },
+    }),
+  })
+  broker.rejectConfig(error)
+  expect(logged).toMatchObject([{ event: 'config_reload_failed', ...fields }])
+  expect(broker.telemetry.document([]).warnings.at(-1)).toMatch(warning)
   broker.close()
 })
 

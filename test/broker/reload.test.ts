@@ -6,7 +6,7 @@ import { watchIdentities } from '../../src/broker/reload.ts'
 import type { Environment } from '../../src/broker/config/settings.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
-import { createLogger } from '../../src/broker/telemetry/logger.ts'
+import { errorMessage } from '../../src/lib/describe-error.ts'
 import { StatusSchema } from '../../src/broker/telemetry/status-schema.ts'
 import { request, roundTrip } from '../fixtures/connection.ts'
 import { environmentOf, startServe } from '../fixtures/served.ts'
@@ -219,29 +219,16 @@ test('applies a new tenant to /metadata/identity/info and to the same query', as
   ])
 })
 
-/** Reloads the file once, and returns what is logged and reported. */
-async function reload(applyConfig: () => void) {
-  const { logged, problems, close } = watch(applyConfig)
-  await expect.poll(() => logged).not.toEqual([])
-  close()
-  return { logged: logged[0], problem: problems[0] }
-}
-
-/** Watches the file, whose content has changed. Returns what is logged and reported so far. */
+/** Watches the file, whose content has changed. Returns the messages of failures so far. */
 function watch(applyConfig: () => void, settings: Environment = {}) {
-  const logged: Record<string, unknown>[] = []
-  const problems: (string | undefined)[] = []
+  const failures: string[] = []
   const close = watchIdentities({
-    config: { identitiesFile: { path: file, text: 'another content' } },
+    file: { path: file, text: 'another content' },
     env: { ...environmentOf(simulator), WIMDS_CONFIG: file, ...settings },
-    log: createLogger({
-      level: 'info',
-      out: { write: (line) => logged.push(JSON.parse(line)) > 0 },
-    }),
     applyConfig,
-    onReload: (problem) => problems.push(problem),
+    rejectConfig: (error) => failures.push(errorMessage(error)),
   })
-  return { logged, problems, close }
+  return { failures, close }
 }
 
 test('tries a reload that failed again, and reports the same failure once', async () => {
@@ -249,7 +236,7 @@ test('tries a reload that failed again, and reports the same failure once', asyn
   onTestFinished(() => void vi.useRealTimers())
   await writeAtOnce(file, identities(orders()))
   let attempts = 0
-  const { logged, problems, close } = watch(() => {
+  const { failures, close } = watch(() => {
     attempts += 1
     if (attempts < 4) throw new TypeError('directory is undefined')
   })
@@ -260,8 +247,7 @@ test('tries a reload that failed again, and reports the same failure once', asyn
   await expect.poll(pollAgain).toBe(4)
   await pollAgain()
   close()
-  expect(logged).toMatchObject([{ event: 'config_reload_failed' }, { event: 'config_reloaded' }])
-  expect(problems).toEqual([expect.stringContaining('the old one is still in use'), undefined])
+  expect(failures).toEqual(['directory is undefined'])
   expect(attempts).toBe(4)
 })
 
@@ -271,41 +257,33 @@ test('parses an invalid file again only when it has changed, and a valid one unt
   const caFile = `${file}.crt`
   await copyFile(simulator.caFile, caFile)
   await writeAtOnce(file, 'identities: []\n')
-  const { logged, close } = watch(() => {}, { WIMDS_CA_FILE: caFile })
+  const applyConfig = vi.fn<() => void>()
+  const { failures, close } = watch(applyConfig, { WIMDS_CA_FILE: caFile })
   const pollAgain = async () => {
     await vi.advanceTimersByTimeAsync(2000)
-    return logged.map(({ message }) => String(message))
+    return failures
   }
   await expect.poll(pollAgain).toEqual([expect.stringContaining('must not be empty')])
-  // Another failure would be logged if it was read again.
+  // Another failure would be reported if it was read again.
   await rm(caFile)
   for (let polls = 0; polls < 100; polls += 1) {
     await pollAgain()
     await new Promise(setImmediate)
   }
-  expect(logged).toHaveLength(1)
+  expect(failures).toHaveLength(1)
 
   await writeAtOnce(file, identities(orders()))
   await expect.poll(pollAgain).toHaveLength(2)
-  expect(logged[1]).toMatchObject({ message: expect.stringContaining('WIMDS_CA_FILE: ') })
+  expect(failures[1]).toContain('WIMDS_CA_FILE: ')
   await writeAtOnce(caFile, await readFile(simulator.caFile))
-  await expect.poll(pollAgain).toHaveLength(3)
-  expect(logged[2]).toMatchObject({ event: 'config_reloaded' })
+  await expect
+    .poll(async () => {
+      await pollAgain()
+      return applyConfig.mock.calls
+    })
+    .toHaveLength(1)
+  expect(failures).toHaveLength(2)
   close()
-})
-
-test('logs an unexpected failure of a reload with its cause, not as a fault of the file', async () => {
-  await writeAtOnce(file, identities(orders()))
-  const { logged, problem } = await reload(() => {
-    throw new TypeError('directory is undefined')
-  })
-  expect(logged).toMatchObject({
-    event: 'config_reload_failed',
-    file,
-    code: 'internal',
-    cause: expect.stringMatching(/TypeError: directory is undefined\n +at /),
-  })
-  expect(problem).toMatch(/in use: wimds failed unexpectedly\. Fix: see the cause/)
 })
 
 test('reads each change once, also an error of reading, until it is stopped', async () => {
@@ -314,7 +292,7 @@ test('reads each change once, also an error of reading, until it is stopped', as
   let text: string | undefined = 'a'
   const read: (string | undefined)[] = []
   const close = watchIdentities({
-    config: { identitiesFile: { path: file, text } },
+    file: { path: file, text },
     env: {},
     readText: async () => text ?? Promise.reject(new Error('ENOENT')),
     load: async (_, readText) => {
@@ -322,9 +300,8 @@ test('reads each change once, also an error of reading, until it is stopped', as
       // The file is at fault, and not another one that it names.
       throw new ConfigError({ setting: 'WIMDS_CONFIG', problem: 'is not valid' })
     },
-    log: createLogger({ level: 'silent', out: { write: () => true } }),
     applyConfig: () => {},
-    onReload: () => {},
+    rejectConfig: () => {},
   })
   await vi.advanceTimersByTimeAsync(6000)
   for (text of ['b', undefined, 'b']) await vi.advanceTimersByTimeAsync(6000)

@@ -1,5 +1,5 @@
 /** A workload: pods of one service account with the same settings, which share identities, tokens and exchanges. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../../broker/config/config.ts'
 import type { ReadText } from '../../broker/config/identities-file.ts'
 import { describeSettings, type Environment } from '../../broker/config/settings.ts'
 import {
@@ -55,8 +55,6 @@ interface Served {
  * be read, each read ten times as often, must stay below. An exchange reads the token again.
  */
 const ASSERTION_POLL_MS = 20_000
-/** How often an identities file that is missing or invalid is read. */
-const RELOAD_MS = 2000
 /** How many pods are tried for a file before the read fails: the volumes of an ending pod may be gone. */
 const MAX_READERS = 3
 
@@ -134,14 +132,36 @@ export class Workload {
     this.broker?.close()
   }
 
+  /** Reads the configuration, and its file again and again. Without a file the identities cannot change. */
   async #start(): Promise<void> {
-    const config = await this.#load()
-    if (config === undefined) return
+    const path = this.#env['WIMDS_CONFIG']
+    let text: string | undefined
+    const readText: ReadText = async (file) => (text = await this.#read(file))
+    await this.#loadConfig(this.#env, readText).then(this.#applyConfig, this.#rejectConfig)
+    if (path === undefined || this.#ended.signal.aborted) return
+    this.#stopWatching = watchIdentities({
+      file: { path, text },
+      env: this.#env,
+      load: this.#loadConfig,
+      readText: this.#read,
+      applyConfig: this.#applyConfig,
+      rejectConfig: this.#rejectConfig,
+    })
+  }
+
+  readonly #loadConfig = (env: Environment, readText: ReadText) =>
+    loadPodConfig({ env, limits: this.#node.limits }, readText)
+
+  readonly #applyConfig = (config: Config): void => {
+    if (this.#ended.signal.aborted) return
+    if (this.broker !== undefined) {
+      this.broker.applyConfig(config)
+      return
+    }
     for (const warning of config.warnings) this.#log.warn('config_warning', { message: warning })
-    const readAssertion = this.#createAssertionReader(config.exchange.audience)
     const broker = createBroker({
       config,
-      readAssertion,
+      readAssertion: this.#createAssertionReader(config.exchange.audience),
       pollMs: ASSERTION_POLL_MS,
       createSource: this.#node.createSource,
       log: this.#log,
@@ -150,52 +170,14 @@ export class Workload {
     this.problem = undefined
     void broker.watchAssertions()
     void broker.prefetch()
-    this.#stopWatching = watchIdentities({
-      config,
-      env: this.#env,
-      load: this.#loadConfig,
-      readText: this.#read,
-      log: this.#log,
-      applyConfig: broker.applyConfig,
-      onReload: broker.telemetry.onReload,
-    })
     for (const served of this.pods.values()) void this.#listen(served, broker)
   }
 
-  /** Reads the configuration until it is valid; undefined if the workload has ended before. */
-  async #load() {
-    const { signal } = this.#ended
-    const path = this.#env['WIMDS_CONFIG']
-    while (!signal.aborted) {
-      let text: string | undefined
-      const readText: ReadText = async (file) => (text = await this.#read(file))
-      try {
-        const config = await this.#loadConfig(this.#env, readText)
-        return signal.aborted ? undefined : config
-      } catch (error) {
-        this.#onInvalid(error)
-      }
-      // Without a file the identities cannot change.
-      if (path === undefined) return undefined
-      await this.#waitForChange(path, text)
+  readonly #rejectConfig = (error: unknown): void => {
+    if (this.broker !== undefined) {
+      this.broker.rejectConfig(error)
+      return
     }
-    return undefined
-  }
-
-  /** Waits until the file has another text; undefined if it cannot be read. To parse it again costs time. */
-  async #waitForChange(path: string, text: string | undefined): Promise<void> {
-    const { signal } = this.#ended
-    let current = text
-    while (!signal.aborted && current === text) {
-      await sleep(RELOAD_MS, undefined, { ref: false, signal }).catch(() => {})
-      current = await this.#read(path).catch(() => undefined)
-    }
-  }
-
-  readonly #loadConfig = (env: Environment, readText: ReadText) =>
-    loadPodConfig({ env, limits: this.#node.limits }, readText)
-
-  #onInvalid(error: unknown): void {
     const problem = describeInvalid(error)
     if (problem.problem === this.problem?.problem) return
     this.problem = problem
