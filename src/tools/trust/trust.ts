@@ -104,10 +104,9 @@ type TrustFlags = Flags<keyof typeof TRUST.flags>
 export async function trust(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, TRUST.flags, Infinity)
   const { options, names, templatePaths } = parseOptions(flags)
-  const problems: string[] = []
   const manifests = await readManifests(names, io)
+  const problems = [...manifests.problems]
   const inventory = await readInventory(flags, io, problems)
-  problems.unshift(...manifests.problems)
   printError(io, 'wimds trust', ...problems)
   // A plan of a part of the input would report the credentials of the rest as extra.
   if (problems.length > 0) return 1
@@ -116,7 +115,11 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
   const objects = await readClusterObjects(manifests.files, { namespace, templatePaths }, report)
   const plan = createTrustPlan(objects, inventory, options, report)
   if (objects.serviceAccounts.length + objects.workloads.length === 0 && !report.hasErrors()) {
-    report.error('input', EMPTY_INPUT.problem, EMPTY_INPUT.fix)
+    report.error(
+      'input',
+      'nothing could be determined: it has no ServiceAccount and no workload',
+      'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
+    )
   }
   if (flags.has('check')) reportUnmet(plan, report)
   const output = TRUST_OUTPUTS.find((each) => each === flags.value('output')) ?? 'text'
@@ -178,25 +181,19 @@ async function readInventory(
   io: CommandIo,
   problems: string[],
 ): Promise<Inventory> {
-  const [identities, existing] = await Promise.all(
-    [flags.values('identities'), flags.values('existing')].map((names) => readManifests(names, io)),
-  )
-  problems.push(...(identities?.problems ?? []), ...(existing?.problems ?? []))
+  const identities = await readManifests(flags.values('identities'), io)
+  const existing = await readManifests(flags.values('existing'), io)
+  problems.push(...identities.problems, ...existing.problems)
   return {
     known: [
       ...flags.values('application').map((clientId) => ({
         clientId: clientId.toLowerCase(),
         kind: 'application' as const,
       })),
-      ...(identities?.files ?? []).flatMap((file) => parseIdentityList(file, problems)),
+      ...identities.files.flatMap((file) => parseIdentityList(file, problems)),
     ],
-    existing: new Map((existing?.files ?? []).flatMap((file) => parseExistingList(file, problems))),
+    existing: new Map(existing.files.flatMap((file) => parseExistingList(file, problems))),
   }
-}
-
-const EMPTY_INPUT = {
-  problem: 'nothing could be determined: it has no ServiceAccount and no workload',
-  fix: 'pass the manifests of both, or the output of kubectl get serviceaccounts,deployments,statefulsets,daemonsets,cronjobs -A -o json',
 }
 
 /** Reports each needed credential that does not exist, or not as it is needed. */
