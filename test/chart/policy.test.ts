@@ -147,12 +147,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     [
       'in another mode',
       '--set=injection.mode=env',
-      'injection.by policy injects only in mode node, and injection.mode is env. Fix: set injection.mode=node, or injection.by=webhook',
+      'injection.by policy injects only in mode node, but injection.mode is env. Fix: set injection.mode=node, or injection.by=webhook',
     ],
     [
       'before Kubernetes 1.36',
       '--kube-version=1.35.2',
-      'injection.by policy needs Kubernetes 1.36, and this is v1.35.2. Fix: upgrade the cluster',
+      'injection.by policy needs Kubernetes 1.36, but this is v1.35.2. Fix: upgrade the cluster',
     ],
     [
       'with values of the webhook and of sidecars',

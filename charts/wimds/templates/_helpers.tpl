@@ -75,7 +75,7 @@ but for those by which objects select the pods.
 {{- $domain := `^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$` -}}
 {{- $fullname := include "wimds.fullname" . -}}
 {{- if not (regexMatch `^[a-z]` $fullname) -}}
-{{- fail (printf "the objects would have the name %s, and that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
+{{- fail (printf "the objects would have the name %s, but that of a Service must begin with a letter. Fix: set fullnameOverride" $fullname) -}}
 {{- end -}}
 {{- $registry := `^([^\s/A-Z]+|[^\s/]*[.:][^\s/]*)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` -}}
 {{- with (.Values.global | default dict).imageRegistry -}}
