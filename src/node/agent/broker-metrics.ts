@@ -5,11 +5,11 @@ import { systemClock } from '../../broker/tokens/lifetime.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
 
+type Metric = ReturnType<typeof describeMetrics>[number]
+
+/** The samples of a known metric, which the brokers send. */
 interface Family {
-  readonly name: string
-  readonly type: string
-  readonly help: string
-  readonly labelNames: ReadonlySet<string>
+  readonly metric: Metric
   readonly values: Sample[]
 }
 
@@ -26,11 +26,9 @@ const BUILD_INFO = 'wimds_build_info'
 export function createNodeScrape(own: Registry, brokers: BrokerList) {
   const known = describeMetrics()
   return async (): Promise<string> => {
-    const families = new Map<string, Family>()
-    for (const { name, help, type, labelNames } of known) {
-      const labels = new Set(labelNames)
-      families.set(name, { name, help, type: String(type), labelNames: labels, values: [] })
-    }
+    const families = new Map<string, Family>(
+      known.map((metric) => [metric.name, { metric, values: [] }]),
+    )
     await Promise.all(brokers.all().map((broker) => addSamples(families, broker)))
     const registry = new Registry()
     for (const metric of own.getMetricsAsArray()) {
@@ -38,10 +36,11 @@ export function createNodeScrape(own: Registry, brokers: BrokerList) {
       if (family === undefined) registry.registerMetric(metric)
       else family.values.push(...(await metric.get()).values)
     }
-    for (const { name, help, type, labelNames, values } of families.values()) {
+    for (const { metric, values } of families.values()) {
       if (values.length === 0) continue
-      const get = async () => ({ name, help, type, values })
-      registry.registerMetric({ name, help, labelNames: [...labelNames], get })
+      const { name, help, type, labelNames } = metric
+      const get = async () => ({ name, help, type: String(type), values })
+      registry.registerMetric({ name, help, labelNames, get })
     }
     return registry.metrics()
   }
@@ -79,8 +78,8 @@ async function addSamples(
     const own = { namespace: pod.namespace, service_account: pod.serviceAccount, settings }
     for (const [metricName, labels, value] of samples) {
       const family = families.get(metricName) ?? families.get(metricName.replace(OF_HISTOGRAM, ''))
-      if (family === undefined || !areLabelsOf(family, labels)) continue
-      const values = [...family.labelNames, 'le'].map((name) => labels[name])
+      if (family === undefined || !areLabelsOf(family.metric, labels)) continue
+      const values = [...family.metric.labelNames, 'le'].map((name) => labels[name])
       const key = JSON.stringify([metricName, settings, values])
       // Prometheus takes no scrape in which a series is twice.
       if (seen.has(key) || seen.size === MAX_SAMPLES) continue
@@ -90,10 +89,10 @@ async function addSamples(
   }
 }
 
-function areLabelsOf({ type, labelNames }: Family, labels: Readonly<Record<string, string>>) {
+function areLabelsOf({ type, labelNames }: Metric, labels: Readonly<Record<string, string>>) {
   return Object.entries(labels).every(
     ([name, value]) =>
-      (labelNames.has(name) || (type === 'histogram' && name === 'le')) &&
+      (labelNames.includes(name) || (String(type) === 'histogram' && name === 'le')) &&
       value.length <= MAX_LABEL_CHARS,
   )
 }

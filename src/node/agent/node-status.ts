@@ -6,6 +6,7 @@ import { VERSION } from '../../lib/version.ts'
 import { formatPod, POD_STATES, PodsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
 import type { Reconciler } from './reconciler.ts'
+import type { RoutedPod } from './routed-pod.ts'
 
 /** The states of a pod, from the worst to the best. `waiting`: the agent cannot route the pod. */
 const STATES = ['waiting', ...POD_STATES] as const
@@ -14,25 +15,17 @@ const MAX_PROBLEM_CHARS = 1000
 
 type PodState = (typeof STATES)[number]
 
-export interface PodStatus {
-  readonly namespace: string
-  readonly name: string
-  readonly uid: string
-  readonly serviceAccount: string
+export interface PodStatus extends Pick<
+  RoutedPod,
+  'namespace' | 'name' | 'uid' | 'serviceAccount'
+> {
   readonly state: PodState
   /** The first problem, with its fix if it has one. */
   readonly problem?: string | undefined
   readonly cachedTokens: number
 }
 
-export interface NodeStatus {
-  /** Increases when a field is removed or changes its meaning, not when one is added. */
-  readonly schemaVersion: 1
-  readonly generatedAt: string
-  readonly node: string
-  readonly build: { readonly version: string; readonly node: string }
-  readonly pods: readonly PodStatus[]
-}
+export type NodeStatus = Awaited<ReturnType<typeof createNodeStatus>>
 
 export interface NodeParts {
   readonly reconciler: Pick<Reconciler, 'pods'>
@@ -40,9 +33,10 @@ export interface NodeParts {
 }
 
 /** Creates the document of `/status.json`. */
-export async function createNodeStatus(node: string, parts: NodeParts): Promise<NodeStatus> {
+export async function createNodeStatus(node: string, parts: NodeParts) {
   const pods = await describePods(parts)
   return {
+    /** Increases when a field is removed or changes its meaning, not when one is added. */
     schemaVersion: 1,
     generatedAt: new Date().toISOString(),
     node,
