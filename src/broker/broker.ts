@@ -24,7 +24,8 @@ import { systemClock } from './tokens/lifetime.ts'
 import { TokenCache } from './tokens/token-cache.ts'
 import { toResource, toScope } from '../lib/resource.ts'
 import type { TokenRequest } from './tokens/token.ts'
-import { countWaiting, type CreateSource } from './exchange-stack.ts'
+import type { CreateSource } from './exchange-stack.ts'
+import { countWaiting } from './tokens/caller-wait.ts'
 
 interface BrokerSources {
   readonly config: Config

@@ -6,11 +6,11 @@ import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
-import { createOverloadedError } from './tokens/failure.ts'
+import { countWaiting } from './tokens/caller-wait.ts'
+import { createExchangeLimit } from './tokens/exchange-limit.ts'
 import { systemClock } from './tokens/lifetime.ts'
 import { IdentityFailures } from './tokens/identity-failures.ts'
 import type { TokenSource } from './tokens/token.ts'
-import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
 
 interface SourceOptions extends Pick<
   ExchangeOptions,
@@ -51,36 +51,6 @@ export function createExchangeStack({
     setTimeout(() => void loadOnce().catch(() => {}), PRELOAD_DELAY_MS).unref()
     return async (...request) => (await loadOnce())(...request)
   }
-}
-
-/** Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is cached. */
-const WAITING_SHARE = 3 / 4
-
-/** Returns how many callers of a pod may wait for Entra ID, of those that may be connected. */
-export function countWaiting(maxConnections: number): number {
-  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
-}
-
-/** The share of the POSTs that one identity may have: the others get tokens while Entra ID does not answer for it. */
-const IDENTITY_SHARE = 3 / 4
-
-/**
- * Creates the limit of the POSTs that run at the same time; the key of a call is its identity. Those in the background do not
- * wait behind those for callers; of each kind `maxQueued` may wait. The limit throws `overloaded` for a POST that waits for half
- * of its time limit, or finds its queue full. A POST stays in the queue after its caller has hung up.
- */
-export function createExchangeLimit(
-  { maxConcurrent, timeoutMs }: Pick<ProcessConfig['exchange'], 'maxConcurrent' | 'timeoutMs'>,
-  maxQueued: number,
-): Semaphore {
-  return createSemaphore({
-    maxConcurrent,
-    maxPerKey: Math.ceil(maxConcurrent * IDENTITY_SHARE),
-    maxQueued,
-    maxWaitMs: timeoutMs / 2,
-    createError: () =>
-      createOverloadedError('too many exchanges with Entra ID are running', 'WIMDS_MAX_EXCHANGES'),
-  })
 }
 
 async function loadExchange(exchange: ProcessConfig['exchange']) {

@@ -17,6 +17,7 @@ import {
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
+import { formatExpiresOn2017 } from './expires-on.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 const HEADER_2019 = 'x-identity-header'
@@ -105,19 +106,8 @@ function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string)
   return createJsonReply(200, body, HEADERS)
 }
 
-/** The clients that accept only the date format of the real service; all others take epoch seconds. */
-const DATE_CLIENTS = /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./
-
 function render2017(answer: TokenAnswer, { headers }: WireRequest): Reply {
-  const isDate = DATE_CLIENTS.test(headers['user-agent'] ?? '')
-  return renderToken(answer, isDate ? formatDate(answer.expiresOn) : String(answer.expiresOn))
-}
-
-/** Formats `11/25/2026 13:31:39 +00:00`, as App Service on Linux does. */
-function formatDate(epochSeconds: number): string {
-  const [date = '', time = ''] = new Date(epochSeconds * 1000).toISOString().split('T')
-  const [year = '', month = '', day = ''] = date.split('-')
-  return `${month}/${day}/${year} ${time.slice(0, 8)} +00:00`
+  return renderToken(answer, formatExpiresOn2017(answer.expiresOn, headers['user-agent']))
 }
 
 /** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
+import { createTimeoutError } from './caller-wait.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
@@ -112,12 +113,7 @@ export class Exchanges {
       const flight = this.find(entry)
       if (error instanceof BrokerError || flight === undefined) return await outcome
       flight.isBackground = true
-      const timeout = new BrokerError(
-        'entra_timeout',
-        `Entra ID issued no token within ${timeoutMs / 1000} s`,
-        'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar or the node agent',
-      )
-      throw this.#fail(this.#findSuccessor(entry), answer.error ?? timeout)
+      throw this.#fail(this.#findSuccessor(entry), answer.error ?? createTimeoutError(timeoutMs))
     }
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
+import { WaitingCallers } from './caller-wait.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
@@ -238,29 +239,4 @@ const ENDING_SHARE = 1 / 6
 /** Returns true if callers wait for a new token instead of getting this one, whose time to live is `ttl`. */
 function isEnding(ttl: number, lifetimeMs: number): boolean {
   return ttl < Math.min(ENDING_MS, lifetimeMs * ENDING_SHARE)
-}
-
-/** The callers that wait for exchanges, and how many may do so at once. */
-class WaitingCallers {
-  readonly #max: number
-  #count = 0
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  get isFull(): boolean {
-    return this.#count >= this.#max
-  }
-
-  /** Settles as the outcome does. Until then the caller counts as waiting, unless it hangs up. */
-  async wait<T>(
-    outcome: Promise<T>,
-    createSignal = () => new AbortController().signal,
-  ): Promise<T> {
-    this.#count += 1
-    await untilAborted(outcome, createSignal()).catch(() => {})
-    this.#count -= 1
-    return outcome
-  }
 }

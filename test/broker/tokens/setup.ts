@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
-import { createExchangeLimit } from '../../../src/broker/exchange-stack.ts'
+import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
-import { createExchangeLimit } from '../../../src/broker/exchange-stack.ts'
+import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { type Answer, ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
 import { HOUR_MS, MINUTE_MS, range, SECOND_MS, setUp, useFakeTime } from './setup.ts'

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest'
-import { createExchangeLimit } from '../../src/broker/exchange-stack.ts'
-import { ORDERS } from '../fixtures/parts.ts'
-import type { TokenRequest } from '../../src/broker/tokens/token.ts'
-import { ask } from './tokens/callers.ts'
-import { type Behaviour, other, createScriptedEntra, VAULT } from './tokens/scripted-entra.ts'
+import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
+import { ORDERS } from '../../fixtures/parts.ts'
+import type { TokenRequest } from '../../../src/broker/tokens/token.ts'
+import { ask } from './callers.ts'
+import { type Behaviour, other, createScriptedEntra, VAULT } from './scripted-entra.ts'
 import {
   createProcess,
   MINUTE_MS,
@@ -12,7 +12,7 @@ import {
   setUpLimited,
   TIMEOUT_MS,
   useFakeTime,
-} from './tokens/setup.ts'
+} from './setup.ts'
 
 useFakeTime()
 

@@ -1,0 +1,45 @@
+/** How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once. */
+import { untilAborted } from '../../lib/deadline.ts'
+import { BrokerError } from '../../lib/errors.ts'
+
+/** Creates the error of a caller whose time has run out, without an answer of Entra ID until then. */
+export function createTimeoutError(timeoutMs: number): BrokerError {
+  return new BrokerError(
+    'entra_timeout',
+    `Entra ID issued no token within ${timeoutMs / 1000} s`,
+    'check the network, the firewall and the proxy between the pod and the login host, and the CPU limit of the sidecar or the node agent',
+  )
+}
+
+/** Share of the connections whose callers may wait for Entra ID. The others are for callers whose token is cached. */
+const WAITING_SHARE = 3 / 4
+
+/** Returns how many callers of a pod may wait for Entra ID, of those that may be connected. */
+export function countWaiting(maxConnections: number): number {
+  return Math.max(1, Math.floor(maxConnections * WAITING_SHARE))
+}
+
+/** The callers that wait for exchanges, and how many may do so at once. */
+export class WaitingCallers {
+  readonly #max: number
+  #count = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get isFull(): boolean {
+    return this.#count >= this.#max
+  }
+
+  /** Settles as the outcome does. Until then the caller counts as waiting, unless it hangs up. */
+  async wait<T>(
+    outcome: Promise<T>,
+    createSignal = () => new AbortController().signal,
+  ): Promise<T> {
+    this.#count += 1
+    await untilAborted(outcome, createSignal()).catch(() => {})
+    this.#count -= 1
+    return outcome
+  }
+}
