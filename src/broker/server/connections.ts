@@ -60,7 +60,7 @@ function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_FORM_BYTES
 }
 
-/** A client sends its first request at once, and takes a connection that is closed without a byte for an error. */
+/** A client sends its first request at once, and treats a connection that is closed without a byte as an error. */
 const FIRST_REQUEST_MS = 1000
 
 export interface Connection {

@@ -53,7 +53,7 @@ export class BrokerProcess {
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #asked = new Map<number, Asked>()
-  /** What is left of `MAX_ANSWER_COST`, by the id of the question. Others decide how often the agent asks, such as a scraper. */
+  /** What is left of `MAX_ANSWER_COST` by the id of the question. Others, such as a scraper, decide how often it asks. */
   readonly #costLeft = new Map<number, number>()
   readonly #ended = Promise.withResolvers<string>()
   #lastId = 0

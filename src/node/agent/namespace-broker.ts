@@ -51,8 +51,8 @@ const MAX_RESTART_MS = 5000
 /** A pod is no longer sent after this many brokers in a row have ended when they got it. */
 const MAX_ENDS = 2
 /**
- * Longer than until a broker that hangs is ended. Then the pod counts as refused until an answer comes: neither the next pod
- * nor the rollout of the agents waits for ever behind one without an answer.
+ * Longer than it takes to end a broker that hangs. After this time without an answer, the pod counts as refused until one
+ * comes: neither the next pod nor the rollout of the agents waits for ever.
  */
 const ANSWER_MS = 90_000
 /** The delay before a message is sent again, for example after EAGAIN. */

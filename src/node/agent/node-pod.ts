@@ -16,8 +16,8 @@ export interface PodParts {
 }
 
 /**
- * How often the sandbox of a new pod is looked for, where no change of the sandboxes is reported: it comes at once, or
- * later if the pod waits for a volume.
+ * How often the agent looks for the sandbox of a new pod if no change is reported. The sandbox appears at once, or later if the
+ * pod waits for a volume.
  */
 const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
@@ -73,7 +73,7 @@ export class NodePod {
     this.update({ ...this.pod, isEnding: true })
   }
 
-  /** True while its sandbox is looked for, since it starts or ends; an attempt that failed is repeated with backoff. */
+  /** True while the agent looks for the sandbox of a pod that starts or ends; a failed attempt is repeated with backoff. */
   get isLooking(): boolean {
     return this.#retry !== undefined && this.#failures === 0
   }
@@ -111,8 +111,8 @@ export class NodePod {
   }
 
   /**
-   * Returns true when it is served if it can be, and does not fail since the agent's own settings are wrong. A pod whose tokens
-   * are fetched is served by the earlier agent only while `isWaiting`; a broker can say so for ever.
+   * Returns true if the rollout need not wait for this pod: it has an answer, or fails other than by the agent's settings.
+   * While `isWaiting`, the answer that tokens are being fetched does not count; a broker can say so for ever.
    */
   isSettled(isWaiting: boolean): boolean {
     return (

@@ -14,7 +14,7 @@ export function listKeys({ entries }: Pick<Broker, 'entries'>): TokenKey[] {
 }
 
 /**
- * What an outage of Entra ID or of the network causes, or too many exchanges at the same time. No other failure is worth
+ * The errors of an outage of Entra ID or of the network, and of too many exchanges at the same time. No other failure is worth
  * waiting for: a pod whose projected token is invalid would keep the earlier agent from ending.
  */
 const OUTAGE_CODES: ReadonlySet<ErrorCode> = new Set([

@@ -29,7 +29,7 @@ interface Editing {
   readonly injection?: InjectionOptions
 }
 
-/** What is to be said of the edited manifests, besides what was done to each object. */
+/** The remarks on the edited manifests, besides what was done to each object. */
 interface Remarks {
   readonly notes: readonly string[]
   readonly warnings: readonly string[]
