@@ -1,5 +1,6 @@
 /** Injects the workloads of manifests, or removes what injection added, in the text of each document. */
 import { isDeepStrictEqual } from 'node:util'
+import { Document } from 'yaml'
 import type { ManifestFile } from '../../manifest-files.ts'
 import {
   type DocumentProblem,
@@ -75,7 +76,7 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
 
 /** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
 function editDocument(source: SourceDocument, operation: Operation) {
-  const { text, located, document, file, firstLine } = source
+  const { text, data, located, document, file, firstLine } = source
   const leave = ({ place, message }: DocumentProblem) => {
     return { text, objects: [], pods: [], problems: [`${file}:${place}: ${message}`] }
   }
@@ -85,12 +86,13 @@ function editDocument(source: SourceDocument, operation: Operation) {
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   const edited = applyEdits(text, edits)
-  // The editor has read the document. From here on, it is what the edited text has to be.
-  for (const { path, pod } of changes) document.setIn(path, pod)
+  // What the edited text has to be: made of plain values, since a pod template may have the anchor of an alias elsewhere.
+  const expected = new Document(data)
+  for (const { path, pod } of changes) expected.setIn(path, pod)
   // A safeguard against wrong edits.
   if (
     edits.length > 0 &&
-    !isDeepStrictEqual(readData(parseYamlDocument(edited)), readData(document))
+    !isDeepStrictEqual(readData(parseYamlDocument(edited)), readData(expected))
   ) {
     const message = 'it cannot be edited safely. Fix: write it in plain block style without aliases'
     return leave({ place: String(firstLine), message })

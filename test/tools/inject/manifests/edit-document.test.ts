@@ -99,6 +99,44 @@ spec:
       lifecycle: {preStop: {exec: {command: *run}}}
 `
 
+test.each([
+  [
+    'outside of the pod template',
+    `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: orders}
+spec:
+  template:
+    metadata:
+      labels: &labels {app: orders}
+    spec:
+      containers: [{name: app}]
+  selector:
+    matchLabels: *labels
+`,
+  ],
+  [
+    'in an object that opts out',
+    `apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: one}
+    spec: {containers: [{name: app, ports: &ports [{containerPort: 80}]}]}
+  - apiVersion: v1
+    kind: Pod
+    metadata: {name: other, annotations: {wimds.io/inject: "false"}}
+    spec: {containers: [{name: app, ports: *ports}]}
+`,
+  ],
+])('injects a pod template with the anchor of an alias %s', (_, source) => {
+  const result = inject(source)
+  expect(result).toContain('wimds.io/injected')
+  const findMarks = (text: string) => text.match(/[&*](?:labels|ports)/g)
+  expect(findMarks(result)).toEqual(findMarks(source))
+})
+
 test('keeps numbers, quotes, anchors and the indentation of lists as they were written', () => {
   const lines = inject(STYLED).split('\n')
   expect(STYLED.split('\n').filter((line) => !lines.includes(line))).toEqual([
