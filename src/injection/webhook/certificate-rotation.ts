@@ -68,7 +68,7 @@ const MAX_BACKOFF_MS = 10_000
 const PROPAGATION_DELAY_MS = 5000
 
 /**
- * Checks now, and again after every interval. A failed check leaves the served certificate and the CAs of clients in place.
+ * Checks now, and again after every interval. What cannot be read leaves the served certificate, or the CAs of clients, in place.
  * Resolves after the signal, once a check that is in progress has ended.
  */
 export async function rotateCertificate({
@@ -89,8 +89,13 @@ export async function rotateCertificate({
     const isOther = wanted.certPem !== served?.certPem
     if (isOther && publishCa !== undefined && served !== undefined) {
       await pause(PROPAGATION_DELAY_MS)
+      if (signal.aborted) return
     }
-    const wantedClientCa = await readClientCa?.()
+    const wantedClientCa = await readClientCa?.().catch((error: unknown) => {
+      if (clientCa === undefined) throw error
+      onError(error)
+      return clientCa
+    })
     if (isOther || wantedClientCa !== clientCa) {
       serve(wanted, wantedClientCa)
       served = wanted

@@ -77,7 +77,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
     ...createCertificateSource(options, api),
     onError,
     readClientCa: clientCa,
-    signal: draining.signal,
+    signal: calls.signal,
     serve: (material, clientCaPem) => {
       serveCertificate(server, material, clientCaPem)
       expiresAt = parseExpiry(material.certPem)
@@ -92,7 +92,7 @@ export async function webhook(args: readonly string[], io: CommandIo): Promise<n
   log.info('draining', { drainMs })
   await sleep(drainMs)
   await closeServer(server, CLOSE_TIMEOUT_MS)
-  // Calls end only now, since inflight reviews may need the API server.
+  // Calls end only now: inflight reviews may need the API server, and API servers the CA and a new certificate.
   calls.abort()
   await rotation
   await admin.close(CLOSE_TIMEOUT_MS)

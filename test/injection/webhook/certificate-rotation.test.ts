@@ -7,6 +7,7 @@ import { connect } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { rotateCertificate } from '../../../src/injection/webhook/certificate-rotation.ts'
 import type { CertificateMaterial } from '../../../src/injection/webhook/certificates.ts'
+import { createPause } from '../../../src/lib/retry.ts'
 import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { listening, portOf } from '../../fixtures/listening.ts'
 
@@ -83,6 +84,45 @@ test('reports a failed check, and keeps the served certificate', async () => {
   fails = true
   await expect.poll(() => errors.length).toBeGreaterThan(1)
   fails = false
+  shutdown.abort()
+  await rotation
+  expect(served).toEqual([first])
+})
+
+test('rotates the certificate while the client CA cannot be read, and keeps the one in force', async () => {
+  let current = first
+  const errors: unknown[] = []
+  const clientCas: unknown[] = []
+  void rotate({
+    getCertificate: () => Promise.resolve(current),
+    readClientCa: () =>
+      current === first ? Promise.resolve('a CA') : Promise.reject(new Error('gone')),
+    serve: (material, clientCa) => {
+      served.push(material)
+      clientCas.push(clientCa)
+    },
+    onError: (error) => errors.push(error),
+  })
+  await expect.poll(() => served).toEqual([first])
+  current = second
+  await expect.poll(() => served).toEqual([first, second])
+  expect(clientCas).toEqual(['a CA', 'a CA'])
+  expect(errors).toContainEqual(new Error('gone'))
+})
+
+test('serves no certificate whose propagation the shutdown has cut short', async () => {
+  let current = first
+  const pauses: number[] = []
+  const rotation = rotate({
+    getCertificate: () => Promise.resolve(current),
+    pause: (ms) => {
+      pauses.push(ms)
+      return ms === 5000 ? createPause(shutdown.signal)(ms) : sleep(1)
+    },
+  })
+  await expect.poll(() => served).toEqual([first])
+  current = second
+  await expect.poll(() => pauses).toContain(5000)
   shutdown.abort()
   await rotation
   expect(served).toEqual([first])

@@ -170,10 +170,10 @@ test('writes its CA again once its configuration has lost it', async () => {
   await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
 })
 
-test('while it drains, is not ready and closes connections', async () => {
-  await using _ = await startApiServer()
+test('while it drains, is not ready, closes connections and writes its CA again', async () => {
+  await using api = await startApiServer()
   const port = await freePort()
-  const { log, exit } = startWebhook('--drain=1h', `--admin-listen=127.0.0.1:${port}`)
+  const { log, exit } = startWebhook('--drain=10s', `--admin-listen=127.0.0.1:${port}`)
   await expect.poll(log).toContain('"certificate_loaded"')
   const getStatus = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status
   expect(await getStatus()).toBe(200)
@@ -183,6 +183,7 @@ test('while it drains, is not ready and closes connections', async () => {
   await expect.poll(log).toContain('"draining"')
   expect(await getStatus()).toBe(503)
   expect((await post(log(), REVIEW)).headers.connection).toBe('close')
+  await expect.poll(() => api.calls(PATCH_CONFIGURATION)).toBe(2)
   // The time of the drain, and what closing the ports waits for after it.
   vi.setTimerTickMode('nextTimerAsync')
   expect(await exit).toBe(0)
