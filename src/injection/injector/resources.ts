@@ -20,7 +20,7 @@ export const DEFAULT_RESOURCES: ResourceSettings = {
   limits: { memory: '128Mi' },
 }
 
-/** The least limit in a Guaranteed pod, which must have one: enough to start quickly. */
+/** The limit in a Guaranteed pod, which must have one: enough to start quickly. Replaced by an annotation or a greater request. */
 const GUARANTEED_CPU = '100m'
 
 export type Resources = Container['resources']
@@ -89,8 +89,10 @@ export function overrideResources(
 /** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
 export function createResources(pod: Pod, { requests, limits }: ResourceSettings): Resources {
   if (!isGuaranteed(pod)) return formatResources(requests, limits)
-  const cpu = isGreater(GUARANTEED_CPU, requests['cpu']) ? GUARANTEED_CPU : requests['cpu']
-  const both = { cpu: limits['cpu'] ?? cpu, memory: limits['memory'] }
+  const isChosen = pod.metadata?.annotations?.['wimds.io/cpu-request'] !== undefined
+  const isLow = !isChosen && isGreater(GUARANTEED_CPU, requests['cpu'])
+  const cpu = limits['cpu'] ?? (isLow ? GUARANTEED_CPU : requests['cpu'])
+  const both = { cpu, memory: limits['memory'] }
   return formatResources(both, both)
 }
 

@@ -108,6 +108,7 @@ describe('the sidecar', () => {
     ['200m', {}, '200m'],
     ['20m', {}, '100m'],
     ['20m', { 'wimds.io/cpu-limit': '50m' }, '50m'],
+    ['20m', { 'wimds.io/cpu-request': '50m' }, '50m'],
   ])('requests %s of CPU with %j, and gets %s in a Guaranteed pod', (request, more, cpu) => {
     const given = pod(more, {
       containers: [{ ...APP, resources: { limits: { cpu: 1, memory: 1 } } }],
