@@ -110,8 +110,8 @@ faults:
   await stop()
 })
 
-test('puts an IPv6 address of --host into brackets', async () => {
-  const { env, stop } = await start('--host', '::1')
+test.each(['::1', '[::1]'])('has the IPv6 address --host %s in brackets', async (host) => {
+  const { env, stop } = await start('--host', host)
   expect(env['AZURE_AUTHORITY_HOST']).toMatch(/^https:\/\/\[::1\]:\d+$/u)
   await stop()
 })
@@ -167,7 +167,7 @@ resources:
   - { appId: shop }
 faults: 3
 `
-    const hosts = ['', 'a b', 'https://a', 'a:80'].flatMap((host) => ['--host', host])
+    const hosts = ['', 'a b', 'https://a', 'a:80', 'fe80::1%eth0'].flatMap((host) => ['--host', host])
     const flags = ['--bogus', 'word', '--listen', 'nowhere', ...hosts]
     const { code, out, err } = await refuse(config, ...flags)
     expect({ code, out }).toEqual({ code: 64, out: '' })
@@ -175,7 +175,7 @@ faults: 3
       '--bogus is not a flag',
       'unexpected argument word',
       '--listen must be host:port or [IPv6]:port, not "nowhere"',
-      ...['""', '"a b"', '"https://a"', '"a:80"'].map(
+      ...['""', '"a b"', '"https://a"', '"a:80"', '"fe80::1%eth0"'].map(
         (host) => `--host must be a name or address, without port, not ${host}`,
       ),
       'config.yaml:2:15: applications[0].clientId: Invalid GUID',

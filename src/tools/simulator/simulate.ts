@@ -7,6 +7,7 @@ import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError, formatProblem, UsageError } from '../../lib/errors.ts'
+import { formatUrlHost, removeBrackets } from '../../lib/hosts.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
 import { readConfigFile } from './config-file.ts'
@@ -70,7 +71,7 @@ async function readOptions(args: readonly string[]): Promise<SimulatorOptions> {
   const flags = parseFlags(args, SIMULATE.flags)
   const problems = [...flags.problems]
   const listen = parseSettingFlag(flags, 'listen', address, problems)
-  const names = flags.values('host')
+  const names = flags.values('host').map(removeBrackets)
   for (const host of names.filter((each) => !isHost(each))) {
     problems.push(`--host must be a name or address, without port, not ${JSON.stringify(host)}`)
   }
@@ -83,8 +84,8 @@ async function readOptions(args: readonly string[]): Promise<SimulatorOptions> {
 }
 
 function isHost(text: string): boolean {
-  const url = `https://${text}`
-  return isIP(text) !== 0 || (URL.canParse(url) && new URL(url).hostname === text.toLowerCase())
+  const url = `https://${formatUrlHost(text)}`
+  return URL.canParse(url) && (isIP(text) !== 0 || new URL(url).hostname === text.toLowerCase())
 }
 
 async function run(options: SimulatorOptions, io: CommandIo): Promise<number> {
