@@ -107,9 +107,10 @@ export function supportsWorkloadIdentity(
   { workloadIdentitySince }: ClientLibrary,
   version: string,
 ): boolean | undefined {
-  if (workloadIdentitySince === undefined || !/^\d/.test(version)) return undefined
+  const [numbers] = /^\d+(?:\.\d+)*/.exec(version) ?? []
+  if (workloadIdentitySince === undefined || numbers === undefined) return undefined
   // `1.13` is 1.13.0.
-  return NUMERIC.compare(`${version}.0.0`, workloadIdentitySince) >= 0
+  return NUMERIC.compare(`${numbers}.0.0`, workloadIdentitySince) >= 0
 }
 
 const NUMERIC = new Intl.Collator('en', { numeric: true })
