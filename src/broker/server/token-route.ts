@@ -37,7 +37,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       // A reload may have replaced the identity since then.
       identity = identities.resolve(query.selector)
     }
-    // A field of the query passes on only if it is named here: none may change key, identity or scope.
+    // A field of the query passes on only if it is named here: none may change identity or scope.
     asked.request = {
       identity,
       scope: toScope(query.resource),

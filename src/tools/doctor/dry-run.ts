@@ -60,7 +60,7 @@ const REFUSALS: readonly RefusalKind[] = [
     fix: (name) =>
       OWN_WEBHOOK.test(name)
         ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
-        : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such pod can be created here, injected or not`,
+        : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such object can be created here`,
   },
   {
     pattern: /ValidatingAdmissionPolicy '([^']+)'/,
