@@ -73,12 +73,10 @@ export function parseRoutedPod(value: unknown): RoutedPod | undefined {
   const gate = spec.initContainers?.find(({ name }) => name === GATE)
   if (gate === undefined) return undefined
   // Of a variable that is set twice, the kubelet takes the last one.
-  const env = Object.fromEntries(
-    (gate.env ?? []).flatMap((entry) => {
-      const text = getLiteralValue(entry)
-      return text ? [[entry.name, text]] : []
-    }),
+  const variables = new Map(
+    (gate.env ?? []).map((entry) => [entry.name, getLiteralValue(entry) ?? '']),
   )
+  const env = Object.fromEntries([...variables].filter(([, text]) => text !== ''))
   const listen = env['WIMDS_LISTEN'] ?? ''
   const port = Number(PORT.exec(listen)?.[1] ?? 0)
   const volumes = findVolumes(gate.volumeMounts ?? [], spec.volumes ?? [])

@@ -9,7 +9,10 @@ test('reads all that a served pod needs', () => {
   const env = [
     { name: 'AZURE_CLIENT_ID', value: 'first' },
     { name: 'AZURE_CLIENT_ID', value: 'last' },
-    { name: 'WIMDS_PREFETCH' },
+    { name: 'WIMDS_PREFETCH', value: 'https://vault.azure.net' },
+    { name: 'WIMDS_PREFETCH', value: '' },
+    { name: 'WIMDS_CONFIG', value: '/a/file' },
+    { name: 'WIMDS_CONFIG', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
   ]
   expect(parseRoutedPod(nodeModePod({ listen: '127.0.0.1:8123', env }))).toEqual({
     uid: '8d2c0f3e-5b7a-4f0e-9c41-2a6c1f0b7d55',
