@@ -28,7 +28,7 @@ export async function runTool(
   if (code !== 0) throw new Error(`${step.argv.join(' ')}: ${reason}`)
 }
 
-/** Starts one step without a shell. `ended` resolves with its exit code, and why it failed. */
+/** Starts one step without a shell. `ended` resolves with its exit code, what it wrote, and why it failed. */
 export function startTool(
   { argv, input = '' }: Step,
   { path, signal }: RunOptions,
@@ -43,10 +43,10 @@ export function startTool(
   })
   let stderr = ''
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const ended = new Promise<{ code?: number | null; reason: string }>((resolve) => {
-    child.on('error', (error) => resolve({ reason: explainSpawnError(error) }))
+  const ended = new Promise<{ code?: number | null; reason: string; stderr: string }>((resolve) => {
+    child.on('error', (error) => resolve({ reason: explainSpawnError(error), stderr }))
     child.on('close', (code, killedBy) =>
-      resolve({ code, reason: explainFailure(stderr, killedBy ?? `exit code ${code}`) }),
+      resolve({ code, reason: explainFailure(stderr, killedBy ?? `exit code ${code}`), stderr }),
     )
   })
   // EPIPE if the child ended early; its exit code is the error to report.

@@ -42,10 +42,10 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
       if (isRejected) socket.close()
     })
     // This has no effect after the socket has come.
-    void ended.then(({ code, reason }) => {
+    void ended.then(({ code, reason, stderr }) => {
       isRejected = true
-      const end = new Error(`${HELPER} ${command} ${port}: ${reason}`)
-      return reject(code === PROGRAM_FAILED ? new ToolFailure(reason) : end)
+      const message = stderr === '' ? `${argv.join(' ')}: ${reason}` : reason
+      return reject(code === PROGRAM_FAILED ? new ToolFailure(message) : new Error(message))
     })
   })
 }
