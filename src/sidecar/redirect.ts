@@ -106,6 +106,11 @@ function parseOptions(flags: Flags<keyof typeof REDIRECT.flags>, env: CommandIo[
   }
   const port = number('port', 'PROXY_PORT', PORTS.max, DEFAULT_PORT)
   const uid = number('uid', 'PROXY_UID', 4_294_967_294, DEFAULT_UID)
+  const fixed = { METADATA_IP, METADATA_PORT: `${METADATA_PORT}` }
+  for (const [name, value] of Object.entries(fixed)) {
+    const isOther = (env[name] || value) !== value
+    if (isOther) problems.push(`${name} can only be ${value}. Fix: remove it`)
+  }
   const waits = { min: 1, max: 3600 }
   const waitSeconds = parseNumberOption(flags.value('wait'), '--wait', waits, problems)
   if (problems.length > 0) throw new UsageError(problems)

@@ -239,6 +239,8 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     const io = captureIo({ PATH: pod.path, PROXY_PORT: '8500', PROXY_UID: '1501' })
     expect(await redirect([], io)).toBe(0)
     expect(pod.fetchMetadata()).toBe('sidecar')
+    await redirect(['--pass-through', '--mode', 'nft', '--dry-run'], io)
+    expect(io.out()).toContain('skuid != 1501')
   })
 })
 

@@ -61,7 +61,8 @@ describe('wimds redirect --dry-run', () => {
   })
 
   test('lets a flag override the variable of the same meaning', async () => {
-    const { out } = await run(['--dry-run', '--port=8600'], { PROXY_PORT: '8500' })
+    const fixed = { METADATA_IP: '169.254.169.254', METADATA_PORT: '80' }
+    const { out } = await run(['--dry-run', '--port=8600'], { PROXY_PORT: '8500', ...fixed })
     expect(out).toContain('redirect to :8600')
   })
 })
@@ -71,6 +72,13 @@ describe('wimds redirect rejects', () => {
     ['an unknown mode', ['--mode', 'magic'], {}, '--mode magic: must be one of loopback, nft'],
     ['a port of 0', ['--port', '0'], {}, '--port must be a whole number from 1 to 65535'],
     ['a port that is a word', [], { PROXY_PORT: 'http' }, 'PROXY_PORT must be a whole number'],
+    [
+      'another address',
+      [],
+      { METADATA_IP: '10.0.0.1' },
+      'METADATA_IP can only be 169.254.169.254.',
+    ],
+    ['another port of it', [], { METADATA_PORT: '81' }, 'METADATA_PORT can only be 80. Fix: '],
     ['the uid of root', ['--uid', '0'], {}, '--uid must be a whole number from 1'],
     ['pass-through in loopback mode', ['--pass-through'], {}, '--pass-through needs --mode nft'],
     ['a flag without its value', ['--port', '--undo'], {}, '--port needs a value'],
