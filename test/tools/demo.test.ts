@@ -46,3 +46,12 @@ test('the demo exits with 1 and the reason when Entra ID is unavailable', async 
   expect(code).toBe(1)
   expect(io.err()).toMatch(/wimds demo: .+/)
 })
+
+test('the demo exits with 1 and the error of the application when the vault answers 401', async () => {
+  const io = captureIo()
+  const body = JSON.stringify({ access_token: 'a.b.c', token_type: 'Bearer', expires_in: 3600 })
+  const fault = { kind: 'status', status: 200, body, contentType: 'application/json' } as const
+  const code = await demo([], io, { cli: CLI, prepare: ({ faults }) => faults.add(fault) })
+  expect(code).toBe(1)
+  expect(io.err()).toMatch(/^wimds demo: the application failed: Error: the vault answered 401$/m)
+})

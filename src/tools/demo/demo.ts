@@ -94,8 +94,8 @@ Commands to try:
 }
 
 /**
- * Reads the vault's secret with the application, which the build puts next to `cli`. Throws its error output if it
- * fails.
+ * Reads the vault's secret with the application, which the build puts next to `cli`. Throws an error with its own if
+ * it fails.
  */
 async function runApplication(
   cli: string,
@@ -114,6 +114,8 @@ async function runApplication(
     return JSON.parse(stdout)
   } catch (error) {
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-    throw new Error(`the application failed:\n${stderr.trim()}`, { cause: error })
+    // Node precedes an error with the line that throws it: in a bundle, that is most of the program.
+    const [reason = stderr.trim()] = /^\w*Error: .*/m.exec(stderr) ?? []
+    throw new Error(`the application failed: ${reason}`, { cause: error })
   }
 }

@@ -29,15 +29,18 @@ test('the vault answers 401 to every other token', async () => {
   await using past = await startSimulator()
   await using vault = await startVault(simulator)
   await using vaultOfPast = await startVault(past)
+  // Its keys are those of every tenant.
+  await using vaultOfOther = await startVault({ ...simulator, tenantId: 'common' })
   const outcomes = [
     await get(vault.url),
     await get(vault.url, 'Bearer nonsense'),
     await get(vault.url, await tokenOf(simulator, STORAGE)),
     await get(vault.url, await tokenOf(other)),
     await get(vaultOfPast.url, await tokenOf(past)),
+    await get(vaultOfOther.url, await tokenOf(simulator)),
   ]
   expect(outcomes).toEqual(
-    [/JWS/, /JWS/, /aud/, /key/, /exp/].map((message) => ({
+    [/JWS/, /JWS/, /aud/, /key/, /exp/, /iss/].map((message) => ({
       status: 401,
       body: expect.stringMatching(message),
     })),
