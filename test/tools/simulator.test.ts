@@ -167,7 +167,10 @@ resources:
   - { appId: shop }
 faults: 3
 `
-    const hosts = ['', 'a b', 'https://a', 'a:80', 'fe80::1%eth0'].flatMap((host) => ['--host', host])
+    const hosts = ['', 'a b', 'https://a', 'a:80', 'fe80::1%eth0'].flatMap((host) => [
+      '--host',
+      host,
+    ])
     const flags = ['--bogus', 'word', '--listen', 'nowhere', ...hosts]
     const { code, out, err } = await refuse(config, ...flags)
     expect({ code, out }).toEqual({ code: 64, out: '' })
