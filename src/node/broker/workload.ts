@@ -186,7 +186,7 @@ export class Workload {
   }
 
   #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
-    this.#node.send({ type: 'failed', uid, problem, ...(fix !== undefined && { fix }) })
+    this.#node.send({ type: 'failed', uid, problem, fix })
   }
 
   async #listen(served: Served, broker: Broker): Promise<void> {
@@ -207,8 +207,7 @@ export class Workload {
       this.#node.send({ type: 'serving', uid })
     } catch (error) {
       if (this.pods.get(uid) !== served) return
-      const { problem, fix } = toBrokerError(error)
-      this.#fail(pod, { problem, fix })
+      this.#fail(pod, toBrokerError(error))
     }
   }
 
@@ -248,10 +247,7 @@ async function findPeerUid(): Promise<never> {
 
 /** Returns all problems of the settings as one, with their fixes. */
 function describeInvalid(error: unknown): Problem {
-  if (!(error instanceof ConfigError)) {
-    const { problem, fix } = toBrokerError(error)
-    return { problem, fix }
-  }
+  if (!(error instanceof ConfigError)) return toBrokerError(error)
   const { problems } = error
   const fixes = [...new Set(problems.flatMap(({ fix }) => fix ?? []))]
   return {
