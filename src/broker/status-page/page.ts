@@ -40,7 +40,7 @@ export function renderPage(status: StatusDocument, pod?: PodOfNode): Page {
   })
 }
 
-/** Renders the warnings about the settings and the identities file; nothing if there is none. */
+/** Renders the warnings about settings, identities file and clock; nothing if there is none. */
 function renderWarnings({ warnings }: StatusDocument): Html {
   if (warnings.length === 0) return html``
   const items = warnings.map(
