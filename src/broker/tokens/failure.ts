@@ -109,8 +109,8 @@ const RETRY_AFTER_JITTER = 0.2
 /**
  * Returns after how many milliseconds the cache retries by itself after so many failed exchanges in a row; `tokenTtlMs` is the
  * time to live of the cached token, 0 without one. It waits for Retry-After, but not after a permanent failure, so that a fix
- * takes effect. It retries at the latest when the cached token is no longer served, since callers then begin to wait. `random`
- * returns [0, 1).
+ * takes effect. The backoff ends at the latest when the cached token is no longer served, since callers then begin to wait.
+ * `random` returns [0, 1).
  */
 export function computeRetryDelayMs(
   error: BrokerError,
