@@ -26,7 +26,7 @@ export const PROBE = {
       help: 'wait until PORT accepts connections, whether or not wimds is ready',
     },
     live: {
-      help: 'poll /healthz in place of /readyz: whether the process answers at all; the liveness probe of the node agent',
+      help: 'poll /healthz, which says whether the process answers at all, instead of /readyz; the liveness probe of the node agent',
     },
   },
   examples: ['wimds probe --timeout 60 && ./application'],

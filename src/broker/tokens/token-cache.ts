@@ -34,7 +34,7 @@ const MIN_BYPASS_AGE_MS = 60_000
 /** Callers with a cached token wait for a new one until this long after its exchange started. */
 const MAX_REPLACE_WAIT_MS = 2000
 
-/** First exchanges of prefetched tokens that are made at the same time. */
+/** How many first exchanges of prefetched tokens are made at the same time. */
 const MAX_PREFETCHING = 16
 
 /** A cache of the tokens of a source. */

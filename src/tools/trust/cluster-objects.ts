@@ -145,7 +145,7 @@ function isRelevant({ kind, identities, workloads }: ClusterObject): boolean {
   return kind === 'ServiceAccount' || typeof identities === 'string' || workloads.length > 0
 }
 
-/** Reports a name that is a template that was not rendered, or text that is meant to break out of the output. */
+/** Reports a name that is an unrendered template, or a text that may break out of the output. */
 function checkName({ namespace, name, label }: ClusterObject, report: Report): boolean {
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {
