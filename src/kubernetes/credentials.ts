@@ -7,10 +7,7 @@ import { formatUrlHost } from '../lib/hosts.ts'
 import { Agent, buildConnector } from '../lib/undici.ts'
 import { API_ACCESS_DIRECTORY } from './pod.ts'
 
-/**
- * Finds them as a pod has them: in variables of the kubelet and in a volume. KUBERNETES_API_ACCESS names another directory, in
- * a test. Throws a `ConfigError` outside of a pod.
- */
+/** Finds them as a pod has them: in variables of the kubelet and in a volume. Throws a `ConfigError` outside of a pod. */
 export function findCluster(env: NodeJS.ProcessEnv) {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   if (!host) {
@@ -19,7 +16,7 @@ export function findCluster(env: NodeJS.ProcessEnv) {
       fix: 'run it by the chart charts/wimds',
     })
   }
-  const { KUBERNETES_API_ACCESS: directory = API_ACCESS_DIRECTORY } = env
+  const directory = findApiAccess(env)
   const read = (file: string) => readFile(join(directory, file), 'utf8')
   async function connect(options: buildConnector.Options, callback: buildConnector.Callback) {
     try {
@@ -38,4 +35,9 @@ export function findCluster(env: NodeJS.ProcessEnv) {
     /** Keeps connections open, and reads the CA for each new one. */
     dispatcher: new Agent({ connect: (options, callback) => void connect(options, callback) }),
   }
+}
+
+/** Returns the directory with the CA and the token. KUBERNETES_API_ACCESS names another one, in a test. */
+export function findApiAccess({ KUBERNETES_API_ACCESS }: NodeJS.ProcessEnv): string {
+  return KUBERNETES_API_ACCESS ?? API_ACCESS_DIRECTORY
 }

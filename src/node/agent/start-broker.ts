@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Settings } from '../../broker/config/settings.ts'
+import { findApiAccess } from '../../kubernetes/credentials.ts'
 import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import type { NodeAgentOptions } from './agent-options.ts'
 import { CHANNEL_ENV } from './broker-channel.ts'
@@ -62,7 +63,7 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
     'node-broker',
   ]
   const range = `${uidRange.first}-${uidRange.last}`
-  const [ports, hidden] = [findBrokerPorts(env), findMountPoints(options)]
+  const [ports, hidden] = [findBrokerPorts(env), findMountPoints(options, env)]
   createDirectory(stateDirectory)
   const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
   let child: ChildProcess | undefined
@@ -79,19 +80,20 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
 }
 
 /** Returns what is mounted for the agent only: brokers do not see it. */
-function findMountPoints(options: NodeAgentOptions): string[] {
+function findMountPoints(options: NodeAgentOptions, env: NodeJS.ProcessEnv): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   const points = new Set(mounts.map((line) => line.split(' ')[4]))
-  return [
+  const directories = [
     '/dev/shm',
     '/dev/termination-log',
     API_ACCESS_DIRECTORY,
+    // Also where a test has another one.
+    findApiAccess(env),
     options.kubeletPodsDirectory,
     options.stateDirectory,
     options.cniResultsDirectory,
     options.bundlesDirectory,
     options.netnsDirectory,
-  ]
-    .flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
-    .filter((path) => points.has(path))
+  ].flatMap((directory) => ignoreEnded(() => realpathSync(directory)) ?? [])
+  return [...new Set(directories)].filter((path) => points.has(path))
 }

@@ -1,6 +1,6 @@
 /** A broker that was taken over: a program of this test in the place of the broker of one namespace, beside another one. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createFolder } from '../../fixtures/folder.ts'
@@ -59,10 +59,11 @@ test.skipIf(reason !== undefined)(
     using mounts = new DisposableStack()
     chmodSync(dirname(node.pods), 0o755)
     const hidden = [node.pods, node.state, node.results, node.bundles, node.netns]
-    for (const path of hidden) {
+    const mount = (path: string, stack: DisposableStack) => {
       execFileSync('mount', ['-t', 'tmpfs', 'none', path])
-      mounts.defer(() => execFileSync('umount', [path]))
+      stack.defer(() => execFileSync('umount', [path]))
     }
+    for (const path of hidden) mount(path, mounts)
     using folder = createFolder()
     chmodSync(folder.path, 0o755)
     const program = folder.write('broker.cjs', PROGRAM)
@@ -90,6 +91,15 @@ test.skipIf(reason !== undefined)(
       { name: 'AZURE_FEDERATED_TOKEN_FILE', value: `${TOKEN_DIRECTORY}/token` },
     ]
     await using api = await startApi(nodeModePod({ uid: 'victim', env }))
+    using mountOfApi = new DisposableStack()
+    const access = process.env['KUBERNETES_API_ACCESS'] ?? ''
+    hidden.push(access)
+    const files = readdirSync(access).map((name) => join(access, name))
+    const contents = files.map((file) => [file, readFileSync(file)] as const)
+    for (const file of files) rmSync(file)
+    chmodSync(access, 0o755)
+    mount(access, mountOfApi)
+    for (const [file, content] of contents) writeFileSync(file, content)
     await using agent = startAgent(node)
     await agent.logged('pod_routed')
     const [victim] = findBrokers(agent.pid)
