@@ -53,7 +53,7 @@ test.each([
 })
 
 test('the pods of a broker are read once, however many groups it sends', async () => {
-  const readPods = vi.fn(findPods)
+  const readPods = vi.fn<typeof findPods>(findPods)
   await scrapeWith(Array.from({ length: 1000 }, () => group([])).flat(), readPods)
   expect(readPods).toHaveBeenCalledOnce()
 })

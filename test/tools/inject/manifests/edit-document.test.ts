@@ -99,6 +99,8 @@ spec:
       lifecycle: {preStop: {exec: {command: *run}}}
 `
 
+const findMarks = (text: string) => text.match(/[&*](?:labels|ports)/g)
+
 test.each([
   [
     'outside of the pod template',
@@ -133,7 +135,6 @@ items:
 ])('injects a pod template with the anchor of an alias %s', (_, source) => {
   const result = inject(source)
   expect(result).toContain('wimds.io/injected')
-  const findMarks = (text: string) => text.match(/[&*](?:labels|ports)/g)
   expect(findMarks(result)).toEqual(findMarks(source))
 })
 
