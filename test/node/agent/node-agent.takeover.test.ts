@@ -52,6 +52,12 @@ const PROGRAM = `
   process.send({ type: 'ready' })
 `
 
+/** Mounts an empty file system there until the end of the stack. */
+function mount(path: string, stack: DisposableStack): void {
+  execFileSync('mount', ['-t', 'tmpfs', 'none', path])
+  stack.defer(() => execFileSync('umount', [path]))
+}
+
 test.skipIf(reason !== undefined)(
   'a broker that was taken over reaches neither the agent nor another broker, and no file of another namespace',
   async () => {
@@ -59,10 +65,6 @@ test.skipIf(reason !== undefined)(
     using mounts = new DisposableStack()
     chmodSync(dirname(node.pods), 0o755)
     const hidden = [node.pods, node.state, node.results, node.bundles, node.netns]
-    const mount = (path: string, stack: DisposableStack) => {
-      execFileSync('mount', ['-t', 'tmpfs', 'none', path])
-      stack.defer(() => execFileSync('umount', [path]))
-    }
     for (const path of hidden) mount(path, mounts)
     using folder = createFolder()
     chmodSync(folder.path, 0o755)

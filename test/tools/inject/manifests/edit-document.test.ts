@@ -99,6 +99,7 @@ spec:
       lifecycle: {preStop: {exec: {command: *run}}}
 `
 
+/** Returns the anchor and the alias of the text. */
 const findMarks = (text: string) => text.match(/[&*](?:labels|ports)/g)
 
 test.each([
