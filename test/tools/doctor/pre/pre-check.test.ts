@@ -387,6 +387,9 @@ test('finds a cluster that forbids mutating webhooks', async () => {
   expect(failures).toEqual(['webhook_configuration: webhook_not_admitted'])
   expect(problems[0]?.problem).toMatch(/^the admission webhook safeguards refuses the webhook of/)
   expect(fixes).toMatch(/^inject manifests by wimds inject/)
+  const down = '(InternalError): failed calling webhook "others.example": no route to host'
+  const unreachable = await check({ answers: [refuse(WEBHOOK, down)] })
+  expect(unreachable.fixes).toMatch(/until then no such object can be created here$/)
   const mayNot = '(Forbidden): User "me" cannot create resource "mutatingwebhookconfigurations"'
   const { statuses } = await check({ answers: [refuse(WEBHOOK, mayNot)] })
   expect(statuses).toContain('webhook_configuration: not_needed')
