@@ -31,7 +31,7 @@ export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: So
     {
       name: 'wimds_node_agent_pods',
       type: 'gauge',
-      help: 'Pods of mode node on this node, by state: routed, and served by the broker, or pending.',
+      help: 'Pods of mode node on this node, by state: routed (served by a broker) or pending.',
       labelNames: ['state'],
       collect: () => toSamples('state', Object.entries(reconciler.counts())),
     },
@@ -44,7 +44,7 @@ export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: So
     {
       name: 'wimds_node_agent_brokers',
       type: 'gauge',
-      help: 'Broker processes of the node that run.',
+      help: 'Broker processes that run on this node.',
       collect: () => brokers.all().filter(({ pid }) => pid !== undefined).length,
     },
     {
@@ -58,7 +58,7 @@ export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: So
   ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',
-    help: 'Time from when the sandbox of a pod was first seen until the pod was served.',
+    help: 'Time until a pod was served, from when its sandbox was first seen.',
     buckets: ROUTE_BUCKETS,
     registers,
   })
