@@ -1,5 +1,4 @@
 /** How many POSTs to Entra ID a process has at once: WIMDS_MAX_EXCHANGES, 32 by default. */
-import type { ProcessConfig } from '../config/config.ts'
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 import { createOverloadedError } from './failure.ts'
 
@@ -12,7 +11,7 @@ const IDENTITY_SHARE = 3 / 4
  * of its time limit, or finds its queue full. A POST stays in the queue after its caller has hung up.
  */
 export function createExchangeLimit(
-  { maxConcurrent, timeoutMs }: Pick<ProcessConfig['exchange'], 'maxConcurrent' | 'timeoutMs'>,
+  { maxConcurrent, timeoutMs }: { readonly maxConcurrent: number; readonly timeoutMs: number },
   maxQueued: number,
 ): Semaphore {
   return createSemaphore({
