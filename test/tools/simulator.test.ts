@@ -266,7 +266,7 @@ faults: 3
     const file = directory.write('tls.crt', 'none')
     const { code, err } = await refuse(formatTls(file))
     expect(code).toBe(64)
-    expect(err).toContain(`${file} and ${file} are no certificate and its key: `)
+    expect(err).toContain(`${file} and ${file} are not a certificate and its key: `)
     expect(err).toContain('. Fix: pass both in PEM')
   })
 

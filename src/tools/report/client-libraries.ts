@@ -78,7 +78,7 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
   'java-http': generic(
     'Java HTTP client',
-    'azure-identity before MSAL and Hadoop’s ABFS call like this; ABFS has a WorkloadIdentityTokenProvider since HADOOP-18610 (3.4 line)',
+    'Hadoop’s ABFS and azure-identity from before MSAL call like this; ABFS has a WorkloadIdentityTokenProvider since HADOOP-18610 (3.4 line)',
   ),
   'go-http': generic(
     'Go HTTP client',

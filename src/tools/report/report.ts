@@ -22,7 +22,7 @@ export const REPORT = {
   group: 'Find problems',
   summary: 'list the workloads that still call the sidecar, and how to migrate them',
   description:
-    'Prints which workloads still call the metadata service, with which client library, and the version from which that library supports workload identity, so that the sidecar can be removed.',
+    'Prints the workloads that still call the metadata service, their client libraries, and the version from which each library supports workload identity without the sidecar.',
   flags: {
     url: {
       value: 'URL',

@@ -62,7 +62,7 @@ async function readCertificate({
   try {
     createSecureContext({ cert: certPem, key: keyPem })
   } catch (error) {
-    const problem = `${certFile} and ${keyFile} are no certificate and its key: ${errorMessage(error)}`
+    const problem = `${certFile} and ${keyFile} are not a certificate and its key: ${errorMessage(error)}`
     throw new ConfigError({ problem, fix: 'pass both in PEM' })
   }
   return { certPem, keyPem }

@@ -93,7 +93,7 @@ function describeIdentity(
   if (kind === undefined && known.length > 0) {
     report.warning(
       clientId,
-      'is not in the list of --identities; it is taken for a managed identity',
+      'is not in the list of --identities; it is assumed to be a managed identity',
       'pass --application for an application registration',
     )
   }

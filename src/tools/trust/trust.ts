@@ -216,8 +216,7 @@ const UNMET = {
     fix: 'correct it, such as by the output of -o az',
   },
   unknown: {
-    problem:
-      'is not in --existing, which therefore does not tell whether it has a federated credential for',
+    problem: 'is not in --existing, so it is not known whether it has a federated credential for',
     fix: 'add the list of its credentials as CLIENT_ID.json',
   },
 } as const

@@ -138,7 +138,7 @@ test('warns of a client id that the list of identities lacks', async () => {
   const known = [{ clientId: BILLING, kind: 'application' as const }]
   const { findings, identities } = await planWith({ known })
   expect(identities[0]?.kind).toBe('managed-identity')
-  expect(findings).toMatchObject([warning(ORDERS, 'is taken for a managed identity')])
+  expect(findings).toMatchObject([warning(ORDERS, 'is assumed to be a managed identity')])
 })
 
 const projecting = (name: string, audience: string) =>
