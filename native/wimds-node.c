@@ -16,11 +16,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/openat2.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -38,6 +35,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "seccomp.h"
 
 enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
 
@@ -383,87 +382,6 @@ static void drop_privileges(unsigned uid) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
 }
 
-/*
- * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel, and
- * memory that is no process's own. execve remains, as this process becomes the broker by it: another program of the image
- * would have the same filter, user and limits, and there is no file that a broker could write and execute.
- */
-static const unsigned DENIED[] = {
-    SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
-    SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
-    SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_open_by_handle_at,
-    SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
-    SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
-    SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
-    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_socketpair,
-#ifdef SYS_fork
-    SYS_fork, SYS_vfork,
-#endif
-};
-
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
-
-enum {
-  DENIED_COUNT = sizeof DENIED / sizeof *DENIED,
-  /* Calls of x32, which have the architecture of x86-64. */
-  X32 = 0x40000000,
-  /* Without SOCK_CLOEXEC and SOCK_NONBLOCK. */
-  SOCKET_TYPE = 0xf,
-  NEW_NAMESPACES =
-      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
-};
-
-/* The first argument is an int or a set of flags in the lower half; both architectures are little-endian. */
-#define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
-#define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
-#define HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
-#define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
-#define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
-/* A connection by Fast Open, which Landlock does not see. */
-#define DENY_FASTOPEN(call, flags) \
-  IS(call, 0, 4), LOAD(flags), HAS(MSG_FASTOPEN, 0, 1), FAIL(EOPNOTSUPP), RETURN(SECCOMP_RET_ALLOW)
-/* A broker that no longer follows the agent's end would keep a uid that the next broker gets. */
-#define DENY_OUTLIVING \
-  IS(SYS_prctl, 0, 4), LOAD(args[0]), IS(PR_SET_PDEATHSIG, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
-
-/*
- * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
- * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
- * can read them: the C library then calls clone. Of sockets, those of TCP and UDP remain: all brokers and the agent have one
- * network, and with it the same abstract names of Unix sockets. Others fail as if the family did not exist, which the look-up of
- * names takes.
- */
-static void filter_calls(void) {
-  struct sock_filter filter[64 + 2 * DENIED_COUNT] = {
-      LOAD(arch), IS(ARCHITECTURE, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS),
-      LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1), FAIL(ENOSYS),
-      IS(SYS_clone3, 0, 1), FAIL(ENOSYS),
-  };
-  unsigned short count = 8;
-  for (int i = 0; i < DENIED_COUNT; i++) {
-    filter[count++] = (struct sock_filter)IS(DENIED[i], 0, 1);
-    filter[count++] = (struct sock_filter)FAIL(EPERM);
-  }
-  const struct sock_filter end[] = {
-      IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
-      RETURN(SECCOMP_RET_ALLOW),
-      DENY_FASTOPEN(SYS_sendto, args[3]), DENY_FASTOPEN(SYS_sendmsg, args[2]), DENY_FASTOPEN(SYS_sendmmsg, args[3]),
-      DENY_OUTLIVING,
-      IS(SYS_socket, 0, 14), LOAD(args[0]), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
-      LOAD(args[2]), IS(0, 3, 0), IS(IPPROTO_TCP, 2, 0), IS(IPPROTO_UDP, 1, 0), FAIL(EPROTONOSUPPORT),
-      LOAD(args[1]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE), IS(SOCK_STREAM, 2, 0), IS(SOCK_DGRAM, 1, 0),
-      FAIL(ESOCKTNOSUPPORT),
-      RETURN(SECCOMP_RET_ALLOW),
-  };
-  memcpy(filter + count, end, sizeof end);
-  struct sock_fprog program = {.len = (unsigned short)(count + sizeof end / sizeof *end), .filter = filter};
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) fail(errno, "cannot filter system calls");
-}
-
 /* The interface of Landlock, of which the headers of the build may lack the newer parts. */
 enum {
   LANDLOCK_VERSION = 1,
@@ -519,7 +437,7 @@ static int run_broker(char **arguments, int count) {
     fail(errno, "cannot close the descriptors of the agent");
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
   restrict_reach(arguments[1]);
-  filter_calls();
+  if (filter_calls() != 0) fail(errno, "cannot filter system calls");
   execv(program[0], program);
   fail(errno, "%s", program[0]);
 }
