@@ -1,4 +1,7 @@
-/** Polls the projected token files, and reports when a token appears, is rotated or fails. */
+/**
+ * Polls the projected token files, and reports when a token appears, is rotated or fails. `broker.ts` passes a rotation to the
+ * token cache, which retries the exchanges that failed with the earlier one (`tokens/exchanges.ts`).
+ */
 import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import type { Clock } from '../tokens/lifetime.ts'
 import type { Assertion, AssertionReader } from './assertion.ts'

@@ -1,4 +1,7 @@
-/** How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once. */
+/**
+ * How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once.
+ * `exchanges.ts` ends the wait: the exchange goes on in the background.
+ */
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 

@@ -1,4 +1,7 @@
-/** The environment of the app's containers: SDK endpoints in mode env, NO_PROXY and more in every mode. */
+/**
+ * The environment of the app's containers: in mode env the endpoints of SDKs, whose variables are in `lib/sdk-variables.ts`; in
+ * every mode the metadata address in NO_PROXY and no_proxy.
+ */
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
 import {
   addNoProxyHosts,

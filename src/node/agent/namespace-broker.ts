@@ -12,6 +12,7 @@ import type { NodePod } from './node-pod.ts'
 import type { FileResult } from './pod-files.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
+import { isSetAside, setAside } from './set-aside.ts'
 
 export interface BrokerParts {
   /** Awaited before each start. If it throws, that counts as the end of the process. */
@@ -48,8 +49,6 @@ export interface BrokerList {
 const HEALTHY_AFTER_MS = 60_000
 const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
-/** A pod is no longer sent after this many brokers in a row have ended when they got it. */
-const MAX_ENDS = 2
 /**
  * Longer than it takes to end a broker that hangs. After this time without an answer, the pod counts as refused until one
  * comes: neither the next pod nor the rollout of the agents waits for ever.
@@ -251,7 +250,7 @@ export class NamespaceBroker {
   sendNext(): void {
     const child = this.#process
     if (child === undefined || !this.isReady || this.#awaited !== undefined) return
-    const waiting = this.pods.filter(({ sentTo, ends }) => sentTo !== child && ends < MAX_ENDS)
+    const waiting = this.pods.filter((served) => served.sentTo !== child && !isSetAside(served))
     const served = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
     if (served?.route === undefined || this.#isStopped) return
     const { uid, namespace, name, serviceAccount, contents } = served.pod
@@ -282,15 +281,6 @@ export class NamespaceBroker {
     this.#awaited = undefined
     this.sendNext()
   }
-}
-
-/** Sets the pod aside after whose message several processes have ended: the next one does not get it. */
-function setAside(served: NodePod, reason: string): void {
-  served.ends += 1
-  if (served.ends < MAX_ENDS) return
-  const problem = `${served.ends} brokers have ended when they got this pod, the last one: ${reason}`
-  const fix = 'correct the settings and identities file of the pod, and create it again'
-  served.onRefused(formatProblem({ problem, fix }))
 }
 
 /** Creates a promise whose rejection nobody has to handle. */
