@@ -16,7 +16,7 @@ const MAX_BYTES = 4 * 1024 * 1024
  * Reads a regular file as UTF-8, at most its first `maxBytes`. Does not wait for a pipe or a device.
  * Throws the system's error, or one with the code `EFTYPE` for anything but a regular file. On a file system that hangs
  * it blocks a thread, and with four blocked threads Node reads no other file and resolves no name: callers that read
- * again and again have a single flight.
+ * repeatedly must share one read (`single-flight.ts`).
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<string> {
   const file = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -29,7 +29,7 @@ export async function readRegularFile(path: string, maxBytes: number): Promise<s
   }
 }
 
-/** Reads a whole regular file. Throws as `readRegularFile`, and `EFBIG` above 4 MiB. */
+/** Reads a whole regular file. Throws like `readRegularFile`, or `EFBIG` above 4 MiB. */
 export async function readWholeFile(path: string): Promise<string> {
   const text = await readRegularFile(path, MAX_BYTES + 1)
   if (Buffer.byteLength(text) > MAX_BYTES) {

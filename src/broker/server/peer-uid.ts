@@ -140,7 +140,7 @@ async function readUids(readTable: ReadTable): Promise<Uids> {
         'caller_not_allowed',
         `the uid of the caller is not known: ${path} cannot be read (${errorCode(error)})`,
         {
-          fix: `keep the NODE_OPTIONS of the image, or allow it to be read: ${DOCS_URL}/security.html`,
+          fix: `keep the NODE_OPTIONS of the image, or allow reading ${path}: ${DOCS_URL}/security.html`,
           cause: error,
         },
       )

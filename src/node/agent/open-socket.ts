@@ -3,7 +3,7 @@ import type { SendHandle } from 'node:child_process'
 import { type RunOptions, startTool, type Step } from '../../redirect/run-tool.ts'
 import { HELPER } from './helper.ts'
 
-/** A socket that this process keeps and sends on, and on which it does not accept connections. */
+/** A socket that this process keeps and passes to another one, without accepting connections. */
 export type ListeningSocket = SendHandle & { readonly close: () => void }
 
 interface SocketOptions extends RunOptions {

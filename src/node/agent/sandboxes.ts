@@ -16,8 +16,8 @@ export interface RuntimeDirectories {
 }
 
 /**
- * Returns the paths of network namespaces by the UID of the pod that has them, which were read at most `maxAgeMs` ago; by
- * default now. A pod normally has one.
+ * Returns the paths of network namespaces by pod UID, read at most `maxAgeMs` ago; by default they are read now. A pod
+ * normally has one.
  */
 export type ReadSandboxes = (maxAgeMs?: number) => Sandboxes
 export type Sandboxes = ReadonlyMap<string, readonly string[]>

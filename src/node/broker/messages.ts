@@ -133,7 +133,7 @@ export type KeysAnswer = z.infer<typeof KeysAnswer>
 export type MetricsAnswer = z.infer<typeof MetricsAnswer>
 export type PodsAnswer = z.infer<typeof PodsAnswer>
 
-/** Returns the keys that a message can name; of too many the last ones. */
+/** Returns the keys that a message can name, at most the last `MAX_KEYS`. */
 export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {
   return keys.filter((key) => TokenKey.safeParse(key).success).slice(-MAX_KEYS)
 }

@@ -109,7 +109,7 @@ function findHostProblems(
     {
       setting: identitiesFile === undefined ? 'AZURE_AUTHORITY_HOST' : 'WIMDS_CONFIG',
       problem: `the authority host ${firstItems(refused).join(', ')} is not one that pods of this node may use`,
-      fix: 'use the login host of a cloud, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST',
+      fix: "use an Azure cloud's login host, or allow this one by the chart value injection.env.AZURE_AUTHORITY_HOST",
     },
   ]
 }

@@ -147,7 +147,7 @@ test.each([
   await expect(findPeerUid(createSocket())).rejects.toThrow(
     expect.objectContaining({
       code: 'caller_not_allowed',
-      message: `the uid of the caller is not known: /proc/self/net/${name} cannot be read (${code}). Fix: keep the NODE_OPTIONS of the image, or allow it to be read: ${DOCS_URL}/security.html`,
+      message: `the uid of the caller is not known: /proc/self/net/${name} cannot be read (${code}). Fix: keep the NODE_OPTIONS of the image, or allow reading /proc/self/net/${name}: ${DOCS_URL}/security.html`,
     }),
   )
 })

@@ -135,7 +135,7 @@ async function explainUnserved(
     ? failed({
         code: 'pod_not_routed',
         problem: `${subject} runs, but does not serve the pod yet${said}`,
-        fix: `see its log: ${logs}. A pod whose sandbox has just been created is served within seconds`,
+        fix: `see its log: ${logs}. If the pod's sandbox is new, try again in some seconds`,
       })
     : failed({
         code: 'node_agent_not_running',

@@ -63,7 +63,7 @@ export function readWorkloads(
   }))
 }
 
-/** Returns the name of the object, or the beginning of the one that it will get. */
+/** Returns the object's name, or else its `generateName`. */
 export function getName({ metadata: { name, generateName } }: LocatedObject): string {
   return name ?? generateName ?? ''
 }
