@@ -17,8 +17,8 @@ export default async function globalSetup(): Promise<() => Promise<void>> {
   await startEntra(around)
   if ((await findCloud()) === undefined) await startMetadataService(around)
   return async () => {
-    await uninstallAgent()
     // Pods on a node that is lost never go.
+    await uninstallAgent('--wait=false')
     await kubectl(['delete', 'namespace', AROUND, '--wait=false'])
   }
 }

@@ -44,7 +44,7 @@ export async function startAgent(): Promise<void> {
   await agentReady()
 }
 
-/** Removes the agent with its namespace, if it is there. */
-export async function uninstallAgent(): Promise<void> {
-  await kubectl(['delete', '--ignore-not-found', '-f', '-'], await renderAgent())
+/** Removes the agent with its namespace, if it is there. `flags` are of `kubectl delete`. */
+export async function uninstallAgent(...flags: readonly string[]): Promise<void> {
+  await kubectl(['delete', '--ignore-not-found', ...flags, '-f', '-'], await renderAgent())
 }
