@@ -2,10 +2,10 @@
 import pino from 'pino'
 import type { LogOutput } from '../../lib/log-output.ts'
 import type { LogLevel } from '../config/settings.ts'
+import type { LogEvent } from './events.ts'
 
 type Fields = Readonly<Record<string, unknown>>
-/** The names of events are an interface: people search, count and alert on them. docs/logs.md describes each. */
-type Write = (event: string, fields?: Fields) => void
+type Write = (event: LogEvent, fields?: Fields) => void
 
 export interface Logger {
   readonly debug: Write

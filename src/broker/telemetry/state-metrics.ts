@@ -1,4 +1,5 @@
 /** The metrics of what other parts know: clients, tokens, projected tokens, readiness and the log. */
+import type { LogEvent } from './events.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
@@ -9,7 +10,7 @@ import type { SidecarState } from './find-problems.ts'
 import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
 
 /** The events that callers or Entra ID can repeat without limit. */
-export const REPEATING_EVENTS = ['request_rejected', 'exchange_failed']
+export const REPEATING_EVENTS: readonly LogEvent[] = ['request_rejected', 'exchange_failed']
 /** The label value of identities and resources that only requests name. */
 const OTHER = 'other'
 
