@@ -3,8 +3,8 @@ import type { Problem } from './errors.ts'
 import { scrub } from './scrub.ts'
 
 /**
- * Returns the message of an error; without one, the messages of its errors, its code or its name. The error of Node for
- * a name with several addresses, which all failed, has none.
+ * Returns the message of an error; without one, the messages of its errors, its code or its name. Node's error for
+ * a name whose addresses all failed has no message.
  */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return scrub(String(error))

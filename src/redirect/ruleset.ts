@@ -70,7 +70,7 @@ export function createRuleset(settings: RedirectSettings): string {
  * connections wait for it instead of being refused. It drops the reset that answers a SYN (RFC 9293 section
  * 3.5.2: sequence number 0, with ACK), so that the kernel of the caller sends the SYN again, after 1, 3, 7 and
  * 15 s. All other resets pass: a caller whose connection broke has to know. A second run changes nothing. With `seconds` the
- * kernel ends it after so long.
+ * kernel ends the wait after that time.
  */
 export function createRestartRule(
   { port }: Pick<RedirectSettings, 'port'>,

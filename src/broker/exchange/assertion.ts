@@ -160,7 +160,7 @@ export function isForDirectFederation({ audience }: Pick<Assertion, 'audience'>)
 
 /**
  * Returns whether the exchanges of an identity go through the token proxy, if there is one. By default the
- * assertion decides: a token for direct federation goes to Entra ID, which is the only one to accept it.
+ * assertion decides: only Entra ID accepts a token for direct federation.
  */
 export function usesTokenProxy(
   { exchangeVia }: Pick<Identity, 'exchangeVia'>,

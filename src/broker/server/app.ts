@@ -40,7 +40,7 @@ export interface Pod {
   /** Forwards the paths that no dialect has. */
   readonly passThrough: PassThrough
   readonly isReady: () => boolean
-  /** Identifies it on /readyz, so that doctor recognizes it at the end of a route. */
+  /** Identifies the process on /readyz, so that doctor recognizes it at the end of a route. */
   readonly instanceId: string
   readonly onReply: (event: ReplyEvent) => void
 }

@@ -28,9 +28,9 @@ export type Listener = Awaited<ReturnType<typeof listen>>
  */
 const BACKLOG = 4096
 
-/** A socket to which no connection comes for this long has none that waits. */
+/** If no connection comes to a socket for this long, none waits there. */
 const QUIET_MS = 5
-/** How often it waits that long: for a second in all, or longer on a busy machine, where accepting takes longer too. */
+/** The most of these waits: a second in all, or longer on a busy machine, where accepting takes longer too. */
 const MAX_WAITS = 200
 const MAX_ACCEPT_MS = 5000
 

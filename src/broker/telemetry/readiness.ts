@@ -13,7 +13,7 @@ interface ReadinessOptions extends Pick<Config, 'readyAfterPrefetch'> {
 
 export interface ReadinessState {
   readonly ready: boolean
-  /** Why it is not ready, each in a sentence; with the file of a projected token that cannot be read. */
+  /** Why the sidecar is not ready, each reason in a sentence; with the file of a projected token that cannot be read. */
   readonly reasons: readonly { readonly summary: string; readonly file?: string }[]
 }
 

@@ -45,11 +45,11 @@ export class Entry {
   readonly key: string
   /** The part that all requests of the key have in common. */
   request: TokenRequest
-  /** Its token is refreshed whether or not callers ask for it, and it is never evicted. */
+  /** The token is refreshed whether or not callers ask for it, and the entry is never evicted. */
   isPrefetched = false
   /** When a caller last asked for it, on the monotonic clock. */
   lastUsedAt = -Infinity
-  /** The failed exchanges since the last token. A token from before is served until it expires. */
+  /** The failed exchanges since the last token, which is served until it expires. */
   failure: Failure | undefined
   /** The one timer: for the refresh, the retry or the expiry. Without one, the next caller makes the exchange. */
   timer: NodeJS.Timeout | undefined

@@ -175,7 +175,7 @@ export class Exchanges {
     )
   }
 
-  /** Records a failure, and returns the error for the callers that wait; `isLate`: they have one already. */
+  /** Records a failure, and returns the error for the callers that wait; `isLate`: these have an error already. */
   #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
     if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
       // This failure is not cached: the key is fine, and gets a token as soon as there is capacity.

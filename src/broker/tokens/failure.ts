@@ -25,7 +25,7 @@ export class Failure {
   readonly error: BrokerError
   /** Failed exchanges in a row. */
   readonly count: number
-  /** When the first of them failed, on the monotonic clock, like the instants below. */
+  /** When the first of these exchanges failed, on the monotonic clock, like the instants below. */
   readonly since: number
   /** True if callers had a token, so that none has waited for an exchange. */
   readonly isUnseen: boolean
@@ -63,7 +63,7 @@ export class Failure {
     return this.msUntilRetry <= -MAX_LATE_MS
   }
 
-  /** For how many milliseconds callers without a token still get it (negative cache). */
+  /** For how many milliseconds callers without a token still get this failure (negative cache). */
   get ttlMs(): number {
     return Math.max(0, this.#cachedUntil - this.#clock.monotonic())
   }

@@ -13,7 +13,7 @@ interface Throttle {
   readonly until: number
 }
 
-/** The least recently used one is forgotten: a request may name any client id. */
+/** A request may name any client id, so above this number the least recently used identity is forgotten. */
 const MAX_IDENTITIES = 1000
 
 /** The failures that all exchanges of a process share. */

@@ -111,7 +111,7 @@ function findIneffective({ metadata }: Pod): string[] {
 /** The patch repeats the pod's containers, and the API server stores no object above 1.5 MiB. */
 const MAX_PATCH_BYTES = 2 ** 20
 
-/** Adds the injection to a pod without an earlier one. `before` is the pod with that, whose defaults of plugins are kept. */
+/** Adds the injection to a pod without one. `before` is the pod with an earlier one, whose defaults of plugins are kept. */
 function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
   const { mode, alwaysSetsNoProxy } = plan.settings
   const addEnvironment = (container: Container) =>

@@ -77,7 +77,7 @@ export async function createCertificate({
   return { certPem, keyPem, caPem }
 }
 
-/** Returns true if it is for this name, and has its key and its CA, whether or not it has expired. */
+/** Returns true if the certificate is for this name, and has its key and its CA, whether or not it has expired. */
 export function isUsable({ certPem, keyPem, caPem }: CertificateMaterial, name: string): boolean {
   try {
     const leaf = new X509Certificate(certPem)

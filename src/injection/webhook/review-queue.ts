@@ -71,7 +71,7 @@ export function createReviewQueue({ maxBytes, maxTotalBytes, maxValues } = LIMIT
       if (body === undefined) throw new MalformedReview('the body is not JSON')
       return work(body)
     }
-    /** Sends the JSON of the reply. It counts instead of the body until the caller has taken it. */
+    /** Sends the JSON of the reply, which counts instead of the body until the caller has taken it. */
     const reply = (text: string) => {
       entry.buffer = entry.buffer.transfer(0)
       entry.evict = () => response.destroy()

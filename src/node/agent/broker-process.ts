@@ -53,12 +53,12 @@ export class BrokerProcess {
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #asked = new Map<number, Asked>()
-  /** What is left of `MAX_ANSWER_COST` by the id of the question. Others, such as a scraper, decide how often it asks. */
+  /** What is left of `MAX_ANSWER_COST` by the question's id. Others, such as a scraper, decide how often the agent asks. */
   readonly #costLeft = new Map<number, number>()
   readonly #ended = Promise.withResolvers<string>()
   #lastId = 0
   #unanswered = 0
-  /** What itself, or the helper, has said about its settings. */
+  /** What the broker, or the helper, has said about the broker's settings. */
   #problem: string | undefined
   /** Why the agent ends it. */
   #reason: string | undefined
@@ -120,7 +120,7 @@ export class BrokerProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Gives it this long to answer what it has received. Resolves when it has ended. */
+  /** Gives the broker this long to answer what it has received. Resolves when the broker has ended. */
   async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     this.#child.kill('SIGTERM')
     const timeout = setTimeout(() => this.kill('it did not end in time'), timeoutMs)

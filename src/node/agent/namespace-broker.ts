@@ -74,7 +74,7 @@ export class NamespaceBroker {
   /** The pod that was sent, and has no answer yet. */
   #awaited: { readonly served: NodePod; timeout: NodeJS.Timeout } | undefined
   #restart: NodeJS.Timeout | undefined
-  /** Since when it has no pods and expects none, on the clock of `performance.now()`. */
+  /** Since when the broker has no pods and expects none, on the clock of `performance.now()`. */
   #idleSince = performance.now()
   #failures = 0
   #isStopped = false
@@ -84,7 +84,7 @@ export class NamespaceBroker {
     void this.#start()
   }
 
-  /** The pods that it serves. */
+  /** The pods that this broker serves. */
   get pods(): readonly NodePod[] {
     const { pods, nameBroker } = this.#parts
     return [...pods.values()].filter(
@@ -97,7 +97,7 @@ export class NamespaceBroker {
     return this.#process?.pid
   }
 
-  /** Resolves when it takes pods. Rejects with a `RouteFailure` if the process ends before. */
+  /** Resolves when the broker takes pods. Rejects with a `RouteFailure` if the process ends before. */
   ready(): Promise<void> {
     return this.#ready.promise
   }

@@ -34,7 +34,7 @@ export { NODE_AGENT } from './agent-options.ts'
 const CLOSE_TIMEOUT_MS = 1000
 /** Without another agent, all new connections of the node wait for this. */
 const LAST_ANSWERS_MS = 2000
-/** Within the grace period of the agent's pod, as is the end of the brokers. A successor waits longer for its answer. */
+/** Like the end of the brokers, within the grace period of the agent's pod. A successor waits longer for its answer. */
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4

@@ -23,14 +23,14 @@ const MIN_SANDBOX_POLL_MS = 200
 const MAX_SANDBOX_POLL_MS = 2000
 /** How often the sandbox of a pod that is ending is looked for. */
 const END_POLL_MS = 1000
-/** How long after the end of its sandbox the API server may take to say that a pod has ended. */
+/** How long the API server may take to say that a pod has ended, after the end of the pod's sandbox. */
 const SANDBOX_GRACE_MS = 10_000
 
 /** The reconciler and the broker of the pod share this object. */
 export class NodePod {
   /** As the API server has sent it last. */
   pod: RoutedPod
-  /** Undefined if it has none. */
+  /** Undefined if the pod has no route. */
   route: Route | undefined
   /** The broker's answer: it serves the pod, fetches its tokens, or says why not; undefined if there is none yet. */
   answer: 'serving' | 'fetching' | RouteFailure | undefined
@@ -38,12 +38,12 @@ export class NodePod {
   hasServed = false
   /** The process that has the socket of the route. */
   sentTo: BrokerProcess | undefined
-  /** How many processes in a row have ended before they answered for it. */
+  /** How many processes in a row have ended before they answered for this pod. */
   ends = 0
-  /** Why the last attempt failed; undefined once one has not. */
+  /** Why the last attempt failed; undefined if it succeeded. */
   error: unknown
   readonly #parts: PodParts
-  /** Since when it has not been served; does not count the time before it had a sandbox. */
+  /** Since when the pod has not been served, without the time before it had a sandbox. */
   #pendingSince = performance.now()
   /** True while an attempt runs, or waits for its turn. */
   #isScheduled = false

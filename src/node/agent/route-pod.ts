@@ -161,8 +161,8 @@ function requireKubeletDirectory(directory: string, uid: string): void {
 }
 
 /**
- * Returns the socket when the broker runs. It is opened meanwhile: where nothing listens, callers wait until their kernel
- * sends the next SYN, after 1, 3, 7 and 15 s. Throws the failure of either.
+ * Returns the socket when the broker runs. The socket is opened while the broker starts: where nothing listens, callers wait
+ * until their kernel sends the next SYN, after 1, 3, 7 and 15 s. Throws the failure of either.
  */
 async function openMeanwhile(
   opening: Promise<ListeningSocket>,

@@ -23,7 +23,7 @@ export const RoutedPod = z.object({
   serviceAccount: z.string(),
   /** True once the kubelet has reported an address: then the pod has a sandbox. */
   hasAddress: z.boolean(),
-  /** True when it is being deleted or has ended: it is served until its sandbox is gone. */
+  /** True when the pod is being deleted or has ended: it is served until its sandbox is gone. */
   isEnding: z.boolean(),
   /** The port on 127.0.0.1 in its network. */
   port: z.number(),
@@ -34,7 +34,7 @@ export const RoutedPod = z.object({
   /** A digest of what these volumes have in them, such as tokens with an audience. An earlier agent did not save it. */
   contents: z.optional(z.string()),
   runtimeClass: z.optional(z.string()),
-  /** Why it is not served, whatever its sandbox; its settings are not kept then. */
+  /** Why the pod is not served, whatever its sandbox; its settings are not kept then. */
   problem: z.optional(z.string()),
 })
 

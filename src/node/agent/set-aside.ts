@@ -2,7 +2,7 @@
 import { formatProblem } from '../../lib/errors.ts'
 import type { NodePod } from './node-pod.ts'
 
-/** After this many brokers in a row have ended when they got the pod, the next one does not get it. */
+/** After this many brokers in a row have ended when they got the pod, the next broker does not get it. */
 const MAX_ENDS = 2
 
 export const isSetAside = ({ ends }: Pick<NodePod, 'ends'>) => ends >= MAX_ENDS

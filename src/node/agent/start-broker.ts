@@ -12,7 +12,7 @@ import { HELPER } from './helper.ts'
 import { ignoreEnded } from './sandboxes.ts'
 import { createDirectory } from './saved-pods.ts'
 
-/** The heap of a broker. It ends before the memory of the container, whose end would be the agent's, too. */
+/** The heap of a broker: less than the container's memory, at whose limit the kernel would end the agent, too. */
 const MAX_HEAP_MIB = { namespace: 96, node: 160 }
 
 /** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */

@@ -24,7 +24,7 @@ const MAX_WAIT_MS = 30 * 60_000
 
 /**
  * A Unix socket in the state directory. The agent that serves the node listens there, and answers a connection with a line
- * of keys. The successor keeps the connection: the kernel closes it when the predecessor ends, however that is. The tokens
+ * of keys. The successor keeps the connection: the kernel closes it when the predecessor ends, in whatever way. The tokens
  * themselves are not sent.
  */
 export class Succession {
@@ -49,7 +49,7 @@ export class Succession {
     return this.#keys !== undefined
   }
 
-  /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if it is not to wait. */
+  /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if the broker is not to wait. */
   keysOf(uid: string): TokenKey[] | undefined {
     return this.#keys?.get(uid)
   }

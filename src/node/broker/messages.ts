@@ -45,7 +45,7 @@ export const AgentMessage = z.discriminatedUnion('type', [
    * once: this agent has served the pod.
    */
   z.object({ type: z.literal('serve'), pod: ServedPod, keys: z.optional(TokenKeys) }),
-  /** Listen for all pods now: the predecessor has ended, or it takes too long. */
+  /** Listen for all pods now: the predecessor has ended, or the tokens take too long. */
   z.object({ type: z.literal('listen') }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
@@ -116,7 +116,7 @@ export const POD_STATES = ['invalid', 'failing', 'starting', 'degraded', 'ready'
 export const PodsAnswer = listOf(
   z.object({
     uid: z.string(),
-    /** `invalid`: not served, since its settings are invalid. A sidecar has the others, too. */
+    /** `invalid`: not served, since its settings are invalid. A sidecar has the other states, too. */
     state: z.enum(POD_STATES),
     /** The first problem, with its fix if it has one. */
     problem: z.optional(z.string()),

@@ -44,7 +44,7 @@ export interface NodeParts {
 interface Served {
   readonly pod: ServedPod
   readonly socket: SocketHandle
-  /** True if it waits until the tokens of the earlier agent have been fetched. */
+  /** True if the pod waits until the tokens of the earlier agent have been fetched. */
   readonly waits: boolean
   /** Undefined until the settings are known. */
   listener?: Promise<Listener>

@@ -10,7 +10,7 @@ import type { Simulator } from '../simulator/simulator.ts'
 export const SECRET = { name: 'database-password', value: 'correct-horse' } as const
 export const VAULT = 'https://vault.azure.net'
 
-/** Starts it on a free port. It validates signature, issuer, audience and times of a token. */
+/** Starts the vault on a free port. The vault validates signature, issuer, audience and times of a token. */
 export async function startVault({ authorityHost, tenantId, dispatcher }: Simulator) {
   const response = await fetch(`${authorityHost}/${tenantId}/discovery/v2.0/keys`, { dispatcher })
   const keys = createLocalJWKSet(JSON.parse(await response.text()))

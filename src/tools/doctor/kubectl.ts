@@ -69,8 +69,8 @@ export function formatFlags({
 }
 
 /**
- * Parses the JSON that kubectl printed; undefined if it failed, or if this has not the form of the schema. A list that
- * is forbidden is printed as an empty one.
+ * Parses the JSON that kubectl printed; undefined if kubectl failed, or if the JSON does not have the form of the schema.
+ * kubectl prints a forbidden list as an empty one.
  */
 export function parseOutput<T>(
   schema: z.ZodMiniType<T>,

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { describeFileError, errorCode } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 
-/** The settings of a sidecar. It exists while the simulator can be used, so that scripts can wait for it. */
+/** The file of a sidecar's settings. It exists while the simulator can be used, so that scripts can wait for it. */
 export const ENV_FILE = 'env'
 const PID_FILE = 'simulator.pid'
 

@@ -115,7 +115,7 @@ function leaveOutInside(reason: string): Finding {
   return createFinding('doctor_inside', notChecked(reason))
 }
 
-/** Explains it by the annotations, which say whether the sidecar was requested. */
+/** Explains a pod without a sidecar by the annotations, which say whether the sidecar was requested. */
 function explainMissingSidecar({ metadata }: ClusterPod): Fault {
   const annotations = Object.keys(metadata.annotations ?? {})
   const asks = annotations.find((key) => /^wimds\.io\/|\/inject-proxy-sidecar$/.test(key))

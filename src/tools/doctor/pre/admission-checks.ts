@@ -116,7 +116,7 @@ const SAMPLE_WEBHOOK = {
   ],
 }
 
-/** Returns a pod of an application, and the same injected. Its image is that of the sidecar. */
+/** Returns an application's pod, and the same pod injected. The application has the sidecar's image. */
 function createSamplePods(settings: InjectionSettings) {
   const spec = createSampleSpec(settings.image)
   const injection = inject({

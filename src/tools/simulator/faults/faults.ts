@@ -9,7 +9,7 @@ const common = {
   target: z.enum(FAULT_TARGETS).default('token'),
   /** Only requests with this client id (in the form of a token request). */
   clientId: z.guid().optional(),
-  /** Number of requests that it applies to. Default: all, until the faults are cleared. */
+  /** Number of requests that the fault applies to. Default: all, until the faults are cleared. */
   times: z.int().positive().optional(),
 }
 
