@@ -49,7 +49,7 @@ export function findSignalExit(
 
 /** The image of the sidecar has the commands of a pod; the image of the cluster has the webhook and the node agent. */
 const NOT_INSTALLED = {
-  problem: 'this is not part of this image',
+  problem: 'the command, or what its flags need, is not part of this image',
   fix: 'use the image wimds-cluster for webhook and node-agent, and the npm package for everything else',
 }
 

@@ -13,7 +13,7 @@ export function findCluster(env: NodeJS.ProcessEnv) {
   if (!host) {
     throw new ConfigError({
       problem: 'no Kubernetes cluster: this is not a pod',
-      fix: 'run it by the chart charts/wimds',
+      fix: 'install the chart charts/wimds, which runs this command in a pod',
     })
   }
   const directory = findApiAccess(env)

@@ -207,7 +207,7 @@ export class BrokerError extends Error {
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
   return new BrokerError('internal', 'wimds failed unexpectedly', {
-    fix: 'see the cause in its log, and report it as a bug of wimds',
+    fix: 'see the cause in the log of wimds, and report the bug',
     cause: error,
   })
 }

@@ -259,7 +259,7 @@ function findPrefetchProblems(
     .map((resource) => ({
       setting,
       problem: `${resource} is not one of the default identity's resources`,
-      fix: 'add it to them, or remove it here',
+      fix: "add it to the identity's resources, or remove it from WIMDS_PREFETCH",
     }))
 }
 

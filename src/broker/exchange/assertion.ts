@@ -178,7 +178,7 @@ export function createExpiredError(
   return new BrokerError(
     'assertion_expired',
     `the projected token in ${file} expired at ${new Date(expiresAt).toISOString()} by the clock of this machine`,
-    "check that it is a projected volume, the kubelet's log, and the clock of the node",
+    "check that the file is in a projected volume, the kubelet's log, and the clock of the node",
   )
 }
 

@@ -123,7 +123,7 @@ function createExpiryRejection(
     'assertion_expired',
     `the projected token expired at ${new Date(expiresAt).toISOString()}, so ${name} rejects it: the kubelet has not rotated the file`,
     {
-      fix: "check that it is a projected volume, that the pod's service account exists, and the kubelet's log",
+      fix: "check that the file is in a projected volume, that the pod's service account exists, and the kubelet's log",
       entra,
     },
   )

@@ -88,7 +88,7 @@ async function readWithin(path: string, { readAssertion, signal }: Parts): Promi
     throw new BrokerError(
       'assertion_unreadable',
       `the projected token file ${path} could not be read in time`,
-      { fix: 'check its file system', cause: error },
+      { fix: 'check the file system of that file', cause: error },
     )
   })
 }

@@ -259,7 +259,7 @@ export class NamespaceBroker {
     const timeoutMs = this.#parts.answerMs ?? ANSWER_MS
     const timeout = setTimeout(() => {
       const problem = `the broker ${this.name} has not answered for this pod within ${timeoutMs / 1000} s`
-      const fix = 'see its lines in the log of the node agent, and report it as a bug of wimds'
+      const fix = 'see the lines of this broker in the log of the node agent, and report the bug'
       served.onRefused(formatProblem({ problem, fix }))
       this.#onAnswered(served)
     }, timeoutMs)

@@ -64,6 +64,6 @@ export async function checkLocalRedirect(kubectl: Kubectl): Promise<Outcome> {
   return failed({
     code: 'route_to_other_service',
     problem: `a CiliumLocalRedirectPolicy sends ${METADATA_IP} elsewhere, before any rule in a pod applies: ${firstItems(names).join(', ')}`,
-    fix: 'delete it, or choose mode env, in which SDKs ask the sidecar at 127.0.0.1',
+    fix: 'delete the policy, or choose mode env, in which SDKs ask the sidecar at 127.0.0.1',
   })
 }

@@ -428,7 +428,7 @@ describe('the identities file', () => {
     const env = { WIMDS_PREFETCH: 'https://a/,https://b', WIMDS_CA_FILE: '/nowhere' }
     expect(await loadProblems(env, file)).toEqual([
       expect.stringMatching(/^WIMDS_CA_FILE: cannot read/),
-      "WIMDS_PREFETCH: https://b is not one of the default identity's resources. Fix: add it to them, or remove it here",
+      "WIMDS_PREFETCH: https://b is not one of the default identity's resources. Fix: add it to the identity's resources, or remove it from WIMDS_PREFETCH",
     ])
   })
 

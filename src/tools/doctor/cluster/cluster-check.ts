@@ -80,7 +80,7 @@ async function checkAgents(state: ClusterState): Promise<Outcome> {
       {
         code: 'node_agent_not_running',
         problem: `no agent is ready on ${firstItems([...nodes]).join(', ')}, where pods need one: ${list(lost)}`,
-        fix: 'let it run there: kubectl get pods --all-namespaces -o wide -l app.kubernetes.io/component=node-agent. If the agent was uninstalled, these pods get no tokens until it is back, or until they are created again in another mode',
+        fix: 'let an agent run there: kubectl get pods --all-namespaces -o wide -l app.kubernetes.io/component=node-agent. If the agent was uninstalled, these pods get no tokens until it is back, or until they are created again in another mode',
       },
       need,
     )
