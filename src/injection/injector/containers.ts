@@ -74,7 +74,7 @@ function createGate(pod: Pod, plan: Plan): Container {
     ...createImage(GATE, plan.settings.gateImage, plan),
     env: [...plan.sidecarEnv],
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod)),
+    resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod), false),
     securityContext: createSecurityContext(plan),
     volumeMounts: createMounts(plan),
   }

@@ -91,9 +91,10 @@ export async function rotateCertificate({
       await pause(PROPAGATION_DELAY_MS)
       if (signal.aborted) return
     }
+    let failure: unknown
     const wantedClientCa = await readClientCa?.().catch((error: unknown) => {
       if (clientCa === undefined) throw error
-      onError(error)
+      failure = error
       return clientCa
     })
     if (isOther || wantedClientCa !== clientCa) {
@@ -101,6 +102,8 @@ export async function rotateCertificate({
       served = wanted
       clientCa = wantedClientCa
     }
+    // Reported with backoff, as all failures are.
+    if (failure !== undefined) throw failure
   }
 
   const backOff: Pause = (ms) => pause(Math.min(ms, MAX_BACKOFF_MS))

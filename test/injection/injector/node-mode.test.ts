@@ -203,3 +203,10 @@ test('mode node warns of annotations on the resources of a sidecar', () => {
     'without a sidecar, as in mode node, these annotations have no effect: wimds.io/cpu-limit, wimds.io/memory-limit',
   ])
 })
+
+test('mode node leaves the CPU of the gate alone when an annotation requests other CPU for a sidecar', () => {
+  const containers = [{ ...APP, resources: { limits: { cpu: 1, memory: 1 } } }]
+  const given = pod({ 'wimds.io/cpu-request': '200m' }, { containers })
+  const { resources } = containerOf(injected(given, NODE), 'wimds-gate')
+  expect(resources).toMatchObject({ limits: { cpu: '100m' } })
+})
