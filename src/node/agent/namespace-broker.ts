@@ -71,7 +71,7 @@ export class NamespaceBroker {
   isReady = false
   /** Why the last process has ended; undefined if none has. */
   failure: string | undefined
-  /** The pod that was sent, and has no answer yet. */
+  /** The pod that is sent, or is sent again after a pause, and has no answer yet. */
   #awaited: { readonly served: NodePod; timeout: NodeJS.Timeout } | undefined
   #restart: NodeJS.Timeout | undefined
   /** Since when the broker has no pods and expects none, on the clock of `performance.now()`. */
@@ -253,8 +253,9 @@ export class NamespaceBroker {
     const waiting = this.pods.filter((served) => served.sentTo !== child && !isSetAside(served))
     const served = waiting.find(({ ends }) => ends > 0) ?? waiting[0]
     if (served?.route === undefined || this.#isStopped) return
+    const { route } = served
     const { uid, namespace, name, serviceAccount, contents } = served.pod
-    const pod = { uid, namespace, name, serviceAccount, env: served.route.env, contents }
+    const pod = { uid, namespace, name, serviceAccount, env: route.env, contents }
     const keys = served.hasServed ? [] : this.#parts.keysOf(uid)
     const timeoutMs = this.#parts.answerMs ?? ANSWER_MS
     const timeout = setTimeout(() => {
@@ -266,9 +267,12 @@ export class NamespaceBroker {
     const awaited = { served, timeout }
     served.sentTo = child
     this.#awaited = awaited
-    child.sendSocket({ type: 'serve', pod, keys }, served.route.socket).catch(() => {
-      if (this.#awaited !== awaited) return
-      served.sentTo = undefined
+    child.sendSocket({ type: 'serve', pod, keys }, route.socket).catch(() => {
+      // The process may have answered, though, or it may have been too slow to take the message.
+      const hasAnswered = served.answer === 'serving' || served.answer === 'fetching'
+      if (served.route !== route || hasAnswered) return
+      if (served.sentTo === child) served.sentTo = undefined
+      if (this.#awaited !== awaited) return this.sendNext()
       clearTimeout(timeout)
       awaited.timeout = setTimeout(() => this.#onAnswered(served), RESEND_MS)
     })

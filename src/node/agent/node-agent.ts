@@ -117,7 +117,7 @@ function findReason(
   // Without pods, brokers that have started end again.
   if (all.length > 0 && !all.some(({ isReady }) => isReady)) {
     const failure = all.find((broker) => broker.failure)?.failure
-    return `no broker has started${failure === undefined ? ' yet' : `: ${failure}`}`
+    return `no broker runs${failure === undefined ? ' yet' : `: ${failure}`}`
   }
   if (!isListed) return 'the pods of the node have not been listed yet'
   if (reconciler.isSettled(succession.isWaiting)) return undefined

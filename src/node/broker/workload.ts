@@ -51,7 +51,7 @@ interface Served {
 }
 
 /**
- * Each read is a message to the agent, which ends a broker that sends more than 400 a second: 250 pods with 3 files that cannot
+ * Each read is a message to the agent, which ends a broker that sends more than 400 a second: 110 pods with 3 files that cannot
  * be read, each read ten times as often, must stay below. An exchange reads the token again.
  */
 const ASSERTION_POLL_MS = 20_000

@@ -1,4 +1,5 @@
 /** The broker of a namespace, with a program of this test that answers with the name of the pod. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -430,6 +431,20 @@ test('a pod is served whose broker answers for it late', async () => {
   close(other)
   await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
   expect(onServing.mock.calls).toMatchObject([[{ uid: 'a' }]])
+})
+
+test('a pod that cannot be sent is tried again, and the others are served once it has ended', async () => {
+  const { serve, close, onServing, onRefused } = startBroker()
+  const [{ socket: closed }, { socket }] = [await openPort(), await openPort()]
+  closed.close()
+  const unsent = serve(routedPod({ uid: 'a' }), closed)
+  serve(routedPod({ uid: 'b' }), socket)
+  await sleep(1500)
+  expect(onServing).not.toHaveBeenCalled()
+  close(unsent)
+  await vi.waitUntil(() => onServing.mock.calls.length === 1, { timeout: 60_000 })
+  expect(onServing.mock.calls[0]?.[0].uid).toBe('b')
+  expect(onRefused).not.toHaveBeenCalled()
 })
 
 test('a broker without pods is idle, and one with a pod is not', async () => {

@@ -91,9 +91,7 @@ test('is not ready while no broker can start, and logs why', async () => {
   expect(log()).toContain('the broker of the node does not run: it has ended with 9')
   expect(JSON.parse(await text('/readyz'))).toEqual({
     ready: false,
-    reasons: [
-      expect.stringContaining('no broker has started: the broker of the node does not run'),
-    ],
+    reasons: [expect.stringContaining('no broker runs: the broker of the node does not run')],
   })
 })
 
