@@ -31,7 +31,7 @@ describe('explainAadsts', () => {
 
   test('looks for an unknown application in the request first, then in the configuration', () => {
     expect(explainAadsts(700016)?.fix).toMatch(
-      /client_id of the request.*AZURE_CLIENT_ID.*annotation.*recreate the pods.*identities file.*tenant/,
+      /client_id in the request.*AZURE_CLIENT_ID.*annotation.*recreate the pods.*identities file.*tenant/,
     )
     expect(explainAadsts(90002)?.fix).toMatch(/AZURE_TENANT_ID.*annotation.*recreate the pods/)
   })
