@@ -30,11 +30,11 @@ interface LocalOptions {
   readonly skipExchange: boolean
 }
 
-/** The checks that depend on valid settings, in the order of the report. */
-const DEPENDENT_CHECKS = [
-  'sidecar',
-  'admin_port',
-  'route',
+/** The checks of a sidecar that runs. */
+const SIDECAR_CHECKS = ['sidecar', 'admin_port', 'route'] as const
+
+/** The checks of how a pod gets its tokens, with a sidecar or without, in the order of the report. */
+export const SERVED_CHECKS = [
   'identity',
   'projected_token',
   'clock',
@@ -48,12 +48,13 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
   const settings = describeSettings(env)
   const config = await loadConfig(env).catch(explainSettings)
   if ('status' in config) {
-    const others = leaveOut(DEPENDENT_CHECKS, notChecked('the settings are invalid'))
+    const dependent = [...SIDECAR_CHECKS, ...SERVED_CHECKS]
+    const others = leaveOut(dependent, notChecked('the settings are invalid'))
     return { settings, checks: [createFinding('settings', config), ...others] }
   }
   const { ports, requests } = skipSidecar
     ? {
-        ports: leaveOut(['sidecar', 'admin_port', 'route'], SKIPPED),
+        ports: leaveOut(SIDECAR_CHECKS, SKIPPED),
         requests: leaveOut(['requests'], SKIPPED),
       }
     : await checkSidecarAndRoute(config, mode ?? config.mode)

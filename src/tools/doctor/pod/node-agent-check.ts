@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { GATE } from '../../../kubernetes/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
+import { SERVED_CHECKS } from '../checks.ts'
 import type { Finding } from '../doctor-report.ts'
 import {
   catchEnd,
@@ -27,7 +28,7 @@ import {
   readEvents,
 } from '../pod-object.ts'
 import type { ForwardPort } from './port-forward.ts'
-import { checkServedPod, readServedStatus, SERVED_CHECKS } from './served-pod-check.ts'
+import { checkServedPod, readServedStatus } from './served-pod-check.ts'
 
 interface NodeAgentOptions {
   /** Runs in the namespace of the pod. */

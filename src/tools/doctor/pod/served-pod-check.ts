@@ -35,16 +35,7 @@ export async function readServedStatus(
   )
 }
 
-/** The checks that are made by the document. */
-export const SERVED_CHECKS = [
-  'identity',
-  'projected_token',
-  'clock',
-  'token_exchange',
-  'requests',
-] as const
-
-/** Returns these checks, as doctor makes them in a sidecar. Tokens that no one has requested are not checked. */
+/** Returns the `SERVED_CHECKS` by the document, as doctor makes them in a sidecar. Tokens that no one has requested are not checked. */
 export function checkServedPod(status: ReportedStatus): Finding[] {
   const { clockSkewSeconds: skew } = status
   const assertions = status.assertions.map((each) =>
