@@ -30,10 +30,11 @@ test('the imports are found', () => {
 
 test.each([
   // The floors.
-  ['lib/', /^(?:redirect|broker|kubernetes|sidecar|node|injection|tools|cli)\//],
-  ['redirect/', /^(?:broker|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['lib/', /^(?:redirect|service|broker|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['redirect/', /^(?:service|broker|kubernetes|sidecar|node|injection|tools|cli)\//],
+  ['service/', /^(?:redirect|broker|kubernetes|sidecar|node|injection|tools|cli)\//],
   ['broker/', /^(?:redirect|kubernetes|sidecar|node|injection|tools|cli)\//],
-  ['kubernetes/', /^(?:redirect|sidecar|node|injection|tools|cli)\//],
+  ['kubernetes/', /^(?:redirect|broker|sidecar|node|injection|tools|cli)\//],
   ['sidecar/', /^(?:kubernetes|node|injection|tools|cli)\//],
   ['node/', /^(?:sidecar|injection|tools|cli)\//],
   ['injection/', /^(?:sidecar|node|tools|cli)\//],

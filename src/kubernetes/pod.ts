@@ -1,6 +1,6 @@
 /** Parses a pod, or the pod template of a workload. Fields that the injector does not read are kept. */
 import * as z from 'zod/mini'
-import { formatKind } from '../broker/config/parsers.ts'
+import { formatKind } from '../service/parsers.ts'
 
 const EnvVar = z.looseObject({ name: z.string() })
 

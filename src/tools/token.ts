@@ -1,6 +1,6 @@
 /** `wimds token RESOURCE`: prints an access token, for shell scripts. */
 import { loadConfig } from '../broker/config/config.ts'
-import { duration, guid } from '../broker/config/parsers.ts'
+import { duration, guid } from '../service/parsers.ts'
 import { findGraceMs } from '../broker/aadsts.ts'
 import { type BrokerError, toBrokerError, UsageError } from '../lib/errors.ts'
 import {

@@ -1,5 +1,5 @@
 /** Starts an admin server that serves a status document. */
-import { createStatusRoutes } from '../../src/broker/server/admin.ts'
+import { createStatusRoutes } from '../../src/broker/status-page/routes.ts'
 import type { StatusDocument } from '../../src/broker/telemetry/status-schema.ts'
 import { openAdminPort } from '../fixtures/admin.ts'
 

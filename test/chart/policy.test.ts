@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { z } from 'zod'
 import { SET_BY_INJECTION } from '../../src/injection/injector/injection-settings.ts'
-import { PER_POD_SETTINGS } from '../../src/kubernetes/node-mode-settings.ts'
+import { PER_POD_SETTINGS } from '../../src/broker/config/node-mode-settings.ts'
 import { CHART, HELMS, RELEASE } from './helm.ts'
 
 const VALUES = '--set=injection.by=policy,injection.mode=node,nodeAgent.enabled=true'

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { CONNECTION_TIMEOUTS } from '../../src/broker/server/connections.ts'
-import type { ListenOptions } from '../../src/broker/server/listen.ts'
+import { CONNECTION_TIMEOUTS } from '../../src/service/connections.ts'
+import type { ListenOptions } from '../../src/service/listen.ts'
 import { type Connection, openConnection, request, TOKEN } from '../fixtures/connection.ts'
 import { gatedParts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type FlagDeclarations, parseFlags, parseSettingFlag } from '../../src/lib/args.ts'
-import { tenant } from '../../src/broker/config/parsers.ts'
+import { tenant } from '../../src/service/parsers.ts'
 
 const FLAGS = {
   output: { short: 'o', value: 'FORMAT', choices: ['text', 'json'], help: '' },

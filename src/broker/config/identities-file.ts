@@ -14,10 +14,10 @@ import {
   reject,
   resource,
   tenant,
-} from './parsers.ts'
+} from '../../service/parsers.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { normalizeResource } from '../../lib/resource.ts'
-import { parseYaml, type Path } from './yaml.ts'
+import { parseYaml, type Path } from '../../service/yaml.ts'
 
 /** Enough for thousands of identities, and little enough to parse quickly. */
 const MAX_FILE_BYTES = 131_072

@@ -16,8 +16,9 @@ import {
   guid,
   hosts,
   integer,
-  paths,
+  listOf,
   proxyUrl,
+  quote,
   region,
   resourceGroup,
   resources,
@@ -27,10 +28,16 @@ import {
   tokenPath,
   tokenProxyUrl,
   zone,
-} from './parsers.ts'
+} from '../../service/parsers.ts'
+import { LOG_LEVELS } from '../../service/events.ts'
+import { findPrefixProblem } from '../metadata/pass-through.ts'
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+/** Comma-separated path prefixes to forward to the real metadata service. */
+const paths = listOf((prefix) => {
+  const problem = findPrefixProblem(prefix)
+  if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
+  return prefix
+})
 
 /** Every variable with its schema, and its default as text. docs/configuration.md has a row for each. */
 export const Settings = z.object({

@@ -4,14 +4,11 @@ import { type BrokerError, type ErrorCode, isOfExchange } from '../../lib/errors
 import type { Identity, Selector } from '../identities.ts'
 import type { AccessToken } from '../tokens/token.ts'
 
-/** The longest body that is read: no form with the parameters of a token request is longer. */
-export const MAX_FORM_BYTES = 65_536
-
 export interface WireRequest {
   /** The query string without its `?`, still encoded. */
   readonly query: string
   readonly headers: IncomingHttpHeaders
-  /** The form of a POST, of `MAX_FORM_BYTES` at most. */
+  /** The form of a POST, of `MAX_BODY_BYTES` at most. */
   readonly body?: string | undefined
 }
 

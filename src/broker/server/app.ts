@@ -2,13 +2,14 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { createJsonReply, type Dialect, MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
+import { MAX_BODY_BYTES } from '../../service/connections.ts'
+import { createJsonReply, type Dialect, type Reply } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
 import { createPathError, type Guard } from './guard.ts'
-import { listen, type Listener, type ListenTarget } from './listen.ts'
+import { listen, type Listener, type ListenTarget } from '../../service/listen.ts'
 import type { FindPeerUid } from './peer-uid.ts'
 import { prepareReply, type ReplyEvent, sendReply } from './reply.ts'
 import { addTokenRoute, toWireRequest } from './token-route.ts'
@@ -97,7 +98,7 @@ export function createMetadataApp(findPod: FindPod, clock: Clock): FastifyInstan
 function createGuardedApp(findPod: FindPod): FastifyInstance {
   const app = fastify({
     logger: false,
-    bodyLimit: MAX_FORM_BYTES,
+    bodyLimit: MAX_BODY_BYTES,
     exposeHeadRoutes: false,
     routerOptions: {
       caseSensitive: false,

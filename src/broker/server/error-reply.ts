@@ -1,6 +1,7 @@
 /** Replies to requests that fail: the error in the form that its caller understands. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { MAX_FORM_BYTES, type Reply } from '../dialects/dialect.ts'
+import { MAX_BODY_BYTES } from '../../service/connections.ts'
+import type { Reply } from '../dialects/dialect.ts'
 import { imds } from '../dialects/imds.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { METADATA_DOCUMENTS, renderDocumentError } from '../metadata/documents.ts'
@@ -31,7 +32,7 @@ function toHttpError(thrown: unknown): BrokerError | undefined {
   return status === 413
     ? new BrokerError(
         'request_too_large',
-        `The request body is larger than ${MAX_FORM_BYTES} bytes`,
+        `The request body is larger than ${MAX_BODY_BYTES} bytes`,
         'send only the parameters of a token request',
       )
     : new BrokerError('request_malformed', 'The request is malformed')

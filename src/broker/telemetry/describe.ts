@@ -1,6 +1,4 @@
-/** Describes errors, resources and times for the log and the status. Texts from callers and other servers are scrubbed. */
-import { errorMessage } from '../../lib/describe-error.ts'
-import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+/** Describes resources, claims and times for the log and the status. Texts from callers and other servers are scrubbed. */
 import { toLine } from '../../lib/printable.ts'
 import { scrub } from '../../lib/scrub.ts'
 import type { Asked } from '../server/reply.ts'
@@ -8,37 +6,6 @@ import { type Assertion, truncateClaims } from '../exchange/assertion.ts'
 import { type Clock, toWallTime } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import { toResource } from '../../lib/resource.ts'
-
-/** Returns code, problem, fix and Entra ID's ids. */
-export function describeFailure({ code, problem, fix, entra = {} }: BrokerError) {
-  const { aadsts, traceId, correlationId } = entra
-  return {
-    code,
-    message: scrub(problem),
-    ...(fix !== undefined && { fix: scrub(fix) }),
-    ...(aadsts !== undefined && { aadsts }),
-    ...(traceId !== undefined && { entraTraceId: scrub(traceId) }),
-    ...(correlationId !== undefined && { entraCorrelationId: scrub(correlationId) }),
-  }
-}
-
-/** Returns the log fields of an error: its failure and the cause. Only the code `internal` has a stack. */
-export function errorFields(thrown: unknown): Readonly<Record<string, unknown>> {
-  const error = toBrokerError(thrown)
-  const { fix: _, ...failure } = describeFailure(error)
-  const message = scrub(error.message)
-  const cause = describeCause(error)
-  return {
-    ...failure,
-    message,
-    ...(cause !== undefined && !message.includes(cause) && { cause }),
-  }
-}
-
-function describeCause({ code, cause }: BrokerError): string | undefined {
-  if (!(cause instanceof Error)) return undefined
-  return code === 'internal' ? scrub(String(cause.stack)) : errorMessage(cause)
-}
 
 /** Returns the claims of a projected token, each in a line. They are not scrubbed: they are compared with a credential. */
 export function describeClaims(assertion: Assertion) {

@@ -12,7 +12,7 @@ import {
   registerBuildInfo,
   registerCollected,
   type Registry,
-} from './prometheus.ts'
+} from '../../service/prometheus.ts'
 import { registerReplies } from './replies.ts'
 import { describeState } from './state-metrics.ts'
 

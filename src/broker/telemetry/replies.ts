@@ -4,9 +4,10 @@ import type { ReplyEvent } from '../server/reply.ts'
 import type { AccessToken } from '../tokens/token.ts'
 import type { CacheResult } from '../tokens/token-cache.ts'
 import { createClientInventory, type SeenClient } from './clients.ts'
-import { describeAsked, describeFailure, describeRequest, errorFields } from './describe.ts'
-import type { Logger } from './logger.ts'
-import { Counter, Histogram, type Registry } from './prometheus.ts'
+import { describeFailure, errorFields } from '../../service/describe-failure.ts'
+import { describeAsked, describeRequest } from './describe.ts'
+import type { Logger } from '../../service/logger.ts'
+import { Counter, Histogram, type Registry } from '../../service/prometheus.ts'
 import type { FailedRequest } from './status.ts'
 
 /** The range: from a cached answer, over an exchange, to a caller that waited for the time limit. */

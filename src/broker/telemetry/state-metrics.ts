@@ -1,5 +1,5 @@
 /** The metrics of what other parts know: clients, tokens, projected tokens, readiness and the log. */
-import type { LogEvent } from './events.ts'
+import type { LogEvent } from '../../service/events.ts'
 import type { IdentityDirectory } from '../identities.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import type { CacheEntry } from '../tokens/cache-entry.ts'
@@ -7,7 +7,12 @@ import { type Clock, toWallTime, toWallTimes } from '../tokens/lifetime.ts'
 import type { TokenRequest } from '../tokens/token.ts'
 import type { SeenClient } from './clients.ts'
 import type { SidecarState } from './find-problems.ts'
-import { type CollectedMetric, type Sample, toSamples, toUnixTime } from './prometheus.ts'
+import {
+  type CollectedMetric,
+  type Sample,
+  toSamples,
+  toUnixTime,
+} from '../../service/prometheus.ts'
 
 /** The events that callers or Entra ID can repeat without limit. */
 export const REPEATING_EVENTS: readonly LogEvent[] = ['request_rejected', 'exchange_failed']

@@ -5,15 +5,10 @@ import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
 import { type Clock, toWallTimes } from '../tokens/lifetime.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'
-import {
-  describeClaims,
-  describeFailure,
-  describeRequest,
-  describeResource,
-  errorFields,
-} from './describe.ts'
+import { describeClaims, describeRequest, describeResource } from './describe.ts'
+import { describeFailure, errorFields } from '../../service/describe-failure.ts'
 import { findProblems, findState, type SidecarState } from './find-problems.ts'
-import type { Logger, ProcessLog } from './logger.ts'
+import type { Logger, ProcessLog } from '../../service/logger.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createReplies } from './replies.ts'

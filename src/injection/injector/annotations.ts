@@ -1,6 +1,6 @@
 /** Parses the pod's annotations of wimds and of azure-workload-identity. */
 import * as z from 'zod/mini'
-import { createSchema, flag, integer, matching } from '../../broker/config/parsers.ts'
+import { createSchema, flag, integer, matching } from '../../service/parsers.ts'
 import { type SettingName, Settings } from '../../broker/config/settings.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_NODE_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'

@@ -7,7 +7,7 @@ import {
 import { createEndpointVariables, formatListenAddress } from './app-environment.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
-import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
+import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 
 export type Plan = ReturnType<typeof createPlan>
 

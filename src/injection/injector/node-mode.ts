@@ -1,7 +1,7 @@
 /** Checks what a pod of mode node, which has no sidecar, cannot have. */
 import { PREFIX } from './annotations.ts'
 import type { Plan } from './injection-plan.ts'
-import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
+import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 import { listFound } from '../../lib/printable.ts'
 import { type EnvVar, findRuntimeProblem, getLiteralValue, type Pod } from '../../kubernetes/pod.ts'
 

@@ -1,5 +1,5 @@
 /** CPU and memory of the injected containers. */
-import { createSchema, reject } from '../../broker/config/parsers.ts'
+import { createSchema, reject } from '../../service/parsers.ts'
 import { allContainers, type Container, type Pod } from '../../kubernetes/pod.ts'
 
 /** Amounts of CPU and memory. */

@@ -1,6 +1,6 @@
 /** Queues admission reviews: bounds the memory of all of them together, and gives each connection an equal share of the work. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { sendText } from '../../broker/server/send.ts'
+import { sendText } from '../../service/send.ts'
 import { parseJson } from '../../lib/json.ts'
 
 /** Together with the parsed body of the review in turn, they fit into the memory limit of the chart. */

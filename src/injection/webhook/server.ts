@@ -11,9 +11,9 @@ import {
   CONNECTION_TIMEOUTS,
   ConnectionLimiter,
   hasInflightRequest,
-} from '../../broker/server/connections.ts'
-import { sendJson } from '../../broker/server/send.ts'
-import type { Logger } from '../../broker/telemetry/logger.ts'
+} from '../../service/connections.ts'
+import { sendJson } from '../../service/send.ts'
+import type { Logger } from '../../service/logger.ts'
 import type { Decision, Review } from './admission.ts'
 import type { CertificateMaterial } from './certificates.ts'
 import { createReviewQueue, MalformedReview, Overloaded } from './review-queue.ts'

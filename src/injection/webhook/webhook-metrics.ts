@@ -4,7 +4,7 @@ import {
   Histogram,
   registerBuildInfo,
   registerCollected,
-} from '../../broker/telemetry/prometheus.ts'
+} from '../../service/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
 import { OUTCOMES } from './admission.ts'
 import type { ReviewEvent } from './server.ts'

@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds webhook`. */
-import { address, duration, tenant } from '../../broker/config/parsers.ts'
+import { address, duration, tenant } from '../../service/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import { findResourceProblems, overrideResources } from '../injector/resources.ts'
 import { ROUTING_MODES, type RoutingMode } from '../../lib/sidecar-interface.ts'

@@ -7,7 +7,7 @@ import {
   registerBuildInfo,
   registerCollected,
   toSamples,
-} from '../../broker/telemetry/prometheus.ts'
+} from '../../service/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
 import { countPods } from './node-status.ts'
 import type { BrokerList } from './namespace-broker.ts'

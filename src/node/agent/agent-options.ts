@@ -1,5 +1,5 @@
 /** Parses the flags of `wimds node-agent`. */
-import { type Address, address, quote, tenant } from '../../broker/config/parsers.ts'
+import { type Address, address, quote, tenant } from '../../service/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { UidRange } from './broker-network.ts'
 import { BROKERS } from './brokers.ts'

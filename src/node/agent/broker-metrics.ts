@@ -1,6 +1,6 @@
 /** The metrics of the brokers. Takes from what a broker sends only the known metrics with their labels. */
 import { createMetrics } from '../../broker/telemetry/metrics.ts'
-import { Registry, type Sample } from '../../broker/telemetry/prometheus.ts'
+import { Registry, type Sample } from '../../service/prometheus.ts'
 import { systemClock } from '../../broker/tokens/lifetime.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'

@@ -1,6 +1,6 @@
 /** Keeps the broker of a namespace running, and its pods served. */
 import type { ChildProcess } from 'node:child_process'
-import { escapeInvisible } from '../../broker/telemetry/logger.ts'
+import { escapeInvisible } from '../../service/logger.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { parseJsonObject } from '../../lib/json.ts'

@@ -1,7 +1,7 @@
 /** The routes of the agent's admin port for people on loopback: the status of the node and of each pod. */
 import type { ServerResponse } from 'node:http'
-import type { Routes } from '../../broker/server/admin.ts'
-import { findParameter, redirectToStatus, sendJson, sendPage } from '../../broker/server/send.ts'
+import type { Routes } from '../../service/admin.ts'
+import { findParameter, redirectToStatus, sendJson, sendPage } from '../../service/send.ts'
 import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { formatPod } from '../broker/messages.ts'

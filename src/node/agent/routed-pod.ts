@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import * as z from 'zod/mini'
-import { quote } from '../../broker/config/parsers.ts'
+import { quote } from '../../service/parsers.ts'
 import {
   API_ACCESS_DIRECTORY,
   findText,

@@ -1,6 +1,6 @@
 /** What the broker answers to the questions of the agent. */
 import { createHash } from 'node:crypto'
-import type { Registry, Sample } from '../../broker/telemetry/prometheus.ts'
+import type { Registry, Sample } from '../../service/prometheus.ts'
 import { describeDroppedLines, REPEATING_EVENTS } from '../../broker/telemetry/state-metrics.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import {

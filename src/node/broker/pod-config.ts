@@ -12,7 +12,7 @@ import { describeFileError } from '../../lib/describe-error.ts'
 import { findCloud, resolveLoginHost } from '../../lib/clouds.ts'
 import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { PER_POD_SETTINGS } from '../../kubernetes/node-mode-settings.ts'
+import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 
 /** The variables that all pods of a node share. Mode node has no pass-through, token proxy or instance file. */
 const NODE_VARIABLES = new Set(

@@ -11,8 +11,8 @@ import { type Broker, createBroker } from '../../broker/broker.ts'
 import type { CreateSource } from '../../broker/exchange-stack.ts'
 import { watchIdentities } from '../../broker/reload.ts'
 import type { ListenForPod } from '../../broker/server/app.ts'
-import type { Listener, SocketHandle } from '../../broker/server/listen.ts'
-import { createWriters, type ProcessLog } from '../../broker/telemetry/logger.ts'
+import type { Listener, SocketHandle } from '../../service/listen.ts'
+import { createWriters, type ProcessLog } from '../../service/logger.ts'
 import type { StatusDocument } from '../../broker/telemetry/status-schema.ts'
 import {
   BrokerError,

@@ -1,5 +1,5 @@
 /** The pods of the broker, grouped into workloads. */
-import type { SocketHandle } from '../../broker/server/listen.ts'
+import type { SocketHandle } from '../../service/listen.ts'
 import type { ServedPod, TokenKey } from './messages.ts'
 import { createWorkloadKey, type NodeParts, Workload } from './workload.ts'
 

@@ -1,5 +1,5 @@
 /** Checks which requests of applications the sidecar answered with an error. */
-import type { Address } from '../../broker/config/parsers.ts'
+import type { Address } from '../../service/parsers.ts'
 import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import { formatLocalAddress, toLocalHost } from '../local-host.ts'

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { formatLocalAddress } from '../local-host.ts'
 import { getLocal, type LocalReply } from './local-requests.ts'
-import type { Address } from '../../broker/config/parsers.ts'
+import type { Address } from '../../service/parsers.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, type Fault, notChecked, notNeeded, passed } from './findings.ts'
 

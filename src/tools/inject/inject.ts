@@ -1,5 +1,5 @@
 /** `wimds inject`: adds the sidecar to manifests, without access to a cluster. */
-import { guid, tenant } from '../../broker/config/parsers.ts'
+import { guid, tenant } from '../../service/parsers.ts'
 import { readRecord } from '../../injection/injector/injection-record.ts'
 import {
   findUnknownVariables,

@@ -2,7 +2,7 @@
 import { createSecureContext } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { parseYaml } from '../../broker/config/yaml.ts'
+import { parseYaml } from '../../service/yaml.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConfigError } from '../../lib/errors.ts'
 import { readNamedFile } from '../../lib/named-file.ts'

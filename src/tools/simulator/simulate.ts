@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { address } from '../../broker/config/parsers.ts'
+import { address } from '../../service/parsers.ts'
 import { type CommandDeclaration, parseFlags, parseSettingFlag } from '../../lib/args.ts'
 import { type CommandIo, untilShutdown } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'

@@ -1,5 +1,5 @@
 /** `wimds trust`: lists the federated credentials that a cluster needs in Azure. It writes nothing there. */
-import { guid } from '../../broker/config/parsers.ts'
+import { guid } from '../../service/parsers.ts'
 import { formatProblem, UsageError } from '../../lib/errors.ts'
 import { DEFAULT_AUDIENCE } from '../../lib/clouds.ts'
 import {

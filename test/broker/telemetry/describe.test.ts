@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { describeClaims, errorFields } from '../../../src/broker/telemetry/describe.ts'
+import { errorFields } from '../../../src/service/describe-failure.ts'
+import { describeClaims } from '../../../src/broker/telemetry/describe.ts'
 
 describe('errorFields', () => {
   test('has the ids for a support ticket', () => {

@@ -17,7 +17,7 @@ import {
   VAULT,
 } from './observed.ts'
 import { IDLE_NODE } from '../../node/agent/pods.ts'
-import { parseSamples } from './scraped.ts'
+import { parseSamples } from '../../service/scraped.ts'
 
 type Observed = ReturnType<typeof observe>
 const scrape = async (observed: Observed) => parseSamples(await observed.scrape())

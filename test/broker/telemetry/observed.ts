@@ -5,7 +5,7 @@ import type { AssertionState } from '../../../src/broker/exchange/assertion-watc
 import type { ReplyEvent } from '../../../src/broker/server/reply.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import { createLogger } from '../../../src/broker/telemetry/logger.ts'
+import { createLogger } from '../../../src/service/logger.ts'
 import { createTelemetry } from '../../../src/broker/telemetry/telemetry.ts'
 import type { CacheEntry } from '../../../src/broker/tokens/cache-entry.ts'
 import type { Clock } from '../../../src/broker/tokens/lifetime.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRegistry } from '../../../src/broker/telemetry/prometheus.ts'
+import { createRegistry } from '../../../src/service/prometheus.ts'
 import { createReplies, registerReplies } from '../../../src/broker/telemetry/replies.ts'
 import { observe, reply } from './observed.ts'
 

@@ -95,7 +95,7 @@ describe('docs/logs.md', () => {
         ...findEvents([
           'src/injection/webhook/webhook.ts',
           'src/injection/webhook/server.ts',
-          'src/broker/server/open-ports.ts',
+          'src/service/open-ports.ts',
         ]),
         ...OF_THE_LOGGER,
       ],
@@ -104,7 +104,7 @@ describe('docs/logs.md', () => {
       'node agent',
       /## Events of the node agent\n([^#]+)/.exec(page)?.[1],
       [
-        ...findEvents([...globSync('src/node/agent/*.ts'), 'src/broker/server/open-ports.ts']),
+        ...findEvents([...globSync('src/node/agent/*.ts'), 'src/service/open-ports.ts']),
         ...OF_THE_LOGGER,
       ],
     ],

@@ -8,7 +8,7 @@ import { createFolder } from '../../fixtures/folder.ts'
 import { answer, startApiServer } from '../../fixtures/api-server.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { freePort } from '../../support/free-port.ts'
-import { parseSamples } from '../../broker/telemetry/scraped.ts'
+import { parseSamples } from '../../service/scraped.ts'
 import { captureIo } from '../../tools/capture.ts'
 
 const LIST = 'GET /api/v1/pods'

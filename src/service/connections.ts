@@ -8,8 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import { findFirst } from '../../lib/find-first.ts'
-import { MAX_FORM_BYTES } from '../dialects/dialect.ts'
+import { findFirst } from '../lib/find-first.ts'
 
 /** Timeouts of connections in milliseconds, which the webhook's server shares. */
 export const CONNECTION_TIMEOUTS = {
@@ -27,6 +26,9 @@ const LIMITS: ServerOptions = {
   // The stream of a request without a body, with its events, is a tenth of a cached token's cost.
   optimizeEmptyRequests: true,
 }
+
+/** The longest body that a server reads: no form with the parameters of a token request is longer. */
+export const MAX_BODY_BYTES = 65_536
 
 /** More than any client sends, and few enough to be cheap: Node copies all headers at each 32. */
 const MAX_HEADERS = 128
@@ -57,7 +59,7 @@ export function createLimitedServer(
 
 function mayExceedBodyLimit({ headers }: IncomingMessage): boolean {
   if (headers['transfer-encoding'] !== undefined) return true
-  return Number(headers['content-length'] ?? 0) > MAX_FORM_BYTES
+  return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES
 }
 
 /** A client sends its first request at once, and treats a connection that is closed without a byte as an error. */

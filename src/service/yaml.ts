@@ -3,7 +3,7 @@
  * values.
  */
 import type * as Yaml from 'yaml'
-import type { Problem } from '../../lib/errors.ts'
+import type { Problem } from '../lib/errors.ts'
 
 export type Path = readonly PropertyKey[]
 

@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:net'
 import { constants } from 'node:os'
 import { afterEach, expect, test, vi } from 'vitest'
-import { bind, listen } from '../../../src/broker/server/listen.ts'
-import { openConnection, request } from '../../fixtures/connection.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { bind, listen } from '../../src/service/listen.ts'
+import { openConnection, request } from '../fixtures/connection.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 let servers: Server[] = []
 const server = () => {

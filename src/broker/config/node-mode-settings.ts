@@ -1,5 +1,5 @@
 /** Which settings of a sidecar a pod of mode node has for itself, and does not share with its node. */
-import type { SettingName } from '../broker/config/settings.ts'
+import type { SettingName } from './settings.ts'
 
 /** The settings that each pod has for itself. The broker, which pods of mode node share, has the others. */
 export const PER_POD_SETTINGS: ReadonlySet<string> = new Set<SettingName>([

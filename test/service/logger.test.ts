@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { LogLevel } from '../../../src/broker/config/settings.ts'
-import { createLogger } from '../../../src/broker/telemetry/logger.ts'
+import type { LogLevel } from '../../src/service/events.ts'
+import { createLogger } from '../../src/service/logger.ts'
 
 function logging(level: LogLevel = 'info') {
   const written: string[] = []

@@ -31,3 +31,6 @@ export type LogEvent =
   | 'token_obtained'
   | 'token_served'
   | 'webhook_error'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]

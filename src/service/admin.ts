@@ -6,14 +6,13 @@ import type {
   ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Address } from '../config/parsers.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
-import { isLoopback } from '../../lib/hosts.ts'
-import { findFirst } from '../../lib/find-first.ts'
+import type { Address } from './parsers.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { isLoopback } from '../lib/hosts.ts'
+import { findFirst } from '../lib/find-first.ts'
 import type { ChooseVictim } from './connections.ts'
 import { listen, type Listener } from './listen.ts'
-import type { StatusDocument } from '../telemetry/status-schema.ts'
-import { redirectToStatus, sendJson, sendPage, sendText } from './send.ts'
+import { sendJson, sendText } from './send.ts'
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
@@ -103,19 +102,6 @@ export function shareScrapes(scrape: () => Promise<string>): () => Promise<strin
       latest.then(() => setTimeout(forget, MAX_SCRAPE_AGE_MS).unref(), forget)
     }
     return latest
-  }
-}
-
-/** Creates the routes of the status, for people on loopback. */
-export function createStatusRoutes(document: () => StatusDocument): Routes {
-  return {
-    '/': redirectToStatus,
-    '/status': async (request, response) => {
-      // Loaded on the first visit: most sidecars never get one, and their memory stays smaller.
-      const { renderPage } = await import('../status-page/page.ts')
-      sendPage(request, response, renderPage(document()))
-    },
-    '/status.json': (_request, response) => sendJson(response, 200, document()),
   }
 }
 

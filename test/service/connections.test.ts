@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { chooseIdle, ConnectionLimiter } from '../../../src/broker/server/connections.ts'
-import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
-import { portOf } from '../../fixtures/listening.ts'
+import { chooseIdle, ConnectionLimiter } from '../../src/service/connections.ts'
+import { openConnection, request, waitFor } from '../fixtures/connection.ts'
+import { portOf } from '../fixtures/listening.ts'
 
 test('a request that follows a written reply is answered before that reply has closed', async () => {
   await using server = createServer()

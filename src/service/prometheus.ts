@@ -8,7 +8,7 @@ import cpuTotal from 'prom-client/lib/metrics/processCpuTotal.js'
 import openFileDescriptors from 'prom-client/lib/metrics/processOpenFileDescriptors.js'
 import startTime from 'prom-client/lib/metrics/processStartTime.js'
 import Registry from 'prom-client/lib/registry.js'
-import { VERSION } from '../../lib/version.ts'
+import { VERSION } from '../lib/version.ts'
 
 export { Counter, Gauge, Histogram, Registry }
 

@@ -1,8 +1,7 @@
 /** The log: one line of JSON per event, with a stable name, on standard output. */
 import pino from 'pino'
-import type { LogOutput } from '../../lib/log-output.ts'
-import type { LogLevel } from '../config/settings.ts'
-import type { LogEvent } from './events.ts'
+import type { LogOutput } from '../lib/log-output.ts'
+import type { LogEvent, LogLevel } from './events.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Write = (event: LogEvent, fields?: Fields) => void

@@ -1,10 +1,10 @@
 /** Opens the ports of a server command, or says why not. */
-import { BrokerError } from '../../lib/errors.ts'
-import { errorMessage } from '../../lib/describe-error.ts'
-import { errorFields } from '../telemetry/describe.ts'
-import type { ProcessLog } from '../telemetry/logger.ts'
-import type { CommandIo } from '../../lib/command.ts'
-import { printError } from '../../lib/print-error.ts'
+import { BrokerError } from '../lib/errors.ts'
+import { errorMessage } from '../lib/describe-error.ts'
+import { errorFields } from './describe-failure.ts'
+import type { ProcessLog } from './logger.ts'
+import type { CommandIo } from '../lib/command.ts'
+import { printError } from '../lib/print-error.ts'
 
 interface FailureOutput {
   readonly io: Pick<CommandIo, 'stderr'>

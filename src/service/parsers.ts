@@ -1,12 +1,11 @@
 /** Schemas of single setting values: parse text into a typed value, or explain the problem in a sentence. */
 import { isIP } from 'node:net'
 import * as z from 'zod/mini'
-import { isGuid, type NumberRange, parseWholeNumber } from '../../lib/grammars.ts'
-import { isCertificates } from '../../lib/pem.ts'
-import { findPrefixProblem } from '../metadata/pass-through.ts'
-import { isResource } from '../../lib/resource.ts'
-import { scrub, scrubSetting } from '../../lib/scrub.ts'
-import { Secret } from '../../lib/secret.ts'
+import { isGuid, type NumberRange, parseWholeNumber } from '../lib/grammars.ts'
+import { isCertificates } from '../lib/pem.ts'
+import { isResource } from '../lib/resource.ts'
+import { scrub, scrubSetting } from '../lib/scrub.ts'
+import { Secret } from '../lib/secret.ts'
 
 /** An address to listen on. */
 export interface Address {
@@ -168,13 +167,6 @@ export const resources = listOf(parseResource)
 /** Comma-separated hosts without ports; IPv6 addresses in brackets. */
 export const hosts = listOf(parseHost)
 
-/** Comma-separated path prefixes to forward to the real metadata service. */
-export const paths = listOf((prefix) => {
-  const problem = findPrefixProblem(prefix)
-  if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
-  return prefix
-})
-
 /** Creates the schema of a duration with its unit (`500ms`, `10s`, `5m`, `1h`), in milliseconds. */
 export function duration({ min = '0s', max = '24h' } = {}) {
   return createSchema((text) => {
@@ -213,7 +205,7 @@ export function choice<const T extends string>(...allowed: readonly T[]) {
 }
 
 /** Creates the schema of a list with commas. */
-function listOf<T>(parse: (item: string) => T) {
+export function listOf<T>(parse: (item: string) => T) {
   return createSchema((text) => splitList(text).map(parse))
 }
 

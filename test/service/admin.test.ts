@@ -3,14 +3,11 @@ import { once } from 'node:events'
 import { request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import {
-  type AdminParts,
-  createStatusRoutes,
-  isFromLoopback,
-} from '../../../src/broker/server/admin.ts'
-import { openAdminPort } from '../../fixtures/admin.ts'
-import { type Connection, openConnection, request } from '../../fixtures/connection.ts'
-import { aStatus } from '../../fixtures/status.ts'
+import { type AdminParts, isFromLoopback } from '../../src/service/admin.ts'
+import { createStatusRoutes } from '../../src/broker/status-page/routes.ts'
+import { openAdminPort } from '../fixtures/admin.ts'
+import { type Connection, openConnection, request } from '../fixtures/connection.ts'
+import { aStatus } from '../fixtures/status.ts'
 
 interface Sent {
   readonly path: string

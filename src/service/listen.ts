@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { RequestListener, Server } from 'node:http'
 import type { Server as TcpServer } from 'node:net'
-import type { Address } from '../config/parsers.ts'
+import type { Address } from './parsers.ts'
 import {
   type ChooseVictim,
   chooseIdle,

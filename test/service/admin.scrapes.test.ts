@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { shareScrapes } from '../../../src/broker/server/admin.ts'
+import { shareScrapes } from '../../src/service/admin.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
