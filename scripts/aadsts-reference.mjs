@@ -16,6 +16,7 @@ const MESSAGES = {
   70025: 'The client has no configured federated identity credentials',
   90002: 'Tenant not found',
   90033: 'A transient error has occurred',
+  100007: 'This request was received by an Azure AD regional authentication endpoint',
   500011: 'The resource principal was not found in the tenant',
   500014: 'The service principal for resource is disabled',
   501051: 'Application is not assigned to a role for the application',
@@ -25,6 +26,10 @@ const MESSAGES = {
   700211: 'No matching federated identity record found for presented assertion issuer',
   700212: 'No matching federated identity record found for presented assertion audience',
   700213: 'No matching federated identity record found for presented assertion subject',
+  7002131: 'No federated identity credential expression matched',
+  900439:
+    'Requests are not supported on the public endpoint for tenants in the Azure Government cloud',
+  900440: 'Requests to tenants hosted in the public cloud are not supported on USGov endpoints',
   900023: 'Specified tenant identifier is neither a valid DNS name, nor a valid external domain',
   900382: 'Confidential Client is not supported in Cross Cloud request',
   900612: 'Failed to parse provider signing keys',
@@ -57,7 +62,8 @@ function formatPage() {
 
 The codes that wimds explains, with the fix. ISSUER, SUBJECT and AUDIENCE are the claims \`iss\`, \`sub\` and \`aud\` of the
 projected token. [\`wimds doctor\`](doctor.md) prints the fix with their values, and for a missing federated credential the whole
-command. Other codes are in [Microsoft's list](https://learn.microsoft.com/entra/identity-platform/reference-error-codes); for them wimds
+command. A code of six or seven digits that begins with 70021 and is not here means the same as the one without its last digit. Other
+codes are in [Microsoft's list](https://learn.microsoft.com/entra/identity-platform/reference-error-codes); for them wimds
 reports [\`entra_request_rejected\`](troubleshooting.md#entra_request_rejected), with the text of Entra ID.
 
 ${numbers.map((number) => formatSection(number, AADSTS_TABLE.get(number))).join('\n')}

@@ -100,7 +100,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
     'no federated credential of the identity matches the assertion',
     'create a federated credential with issuer {issuer}, subject {subject} and audience {audience}; wimds doctor prints the command',
   ),
-  700211: notFound(
+  '700211 7002111': notFound(
     'no federated credential of the identity has the issuer of the assertion',
     'set the issuer of the federated credential to exactly {issuer} (a slash at the end counts); a recreated cluster has a new issuer',
   ),
@@ -109,6 +109,11 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   '700213 7002137': notFound(
     'no federated credential of the identity has the subject of the assertion',
     'create a federated credential with subject {subject}, or run the pod under the service account that an existing one names; if one with this subject is still rejected ten minutes after its creation, delete and recreate it',
+  ),
+  // Only an application with a flexible credential gets this number.
+  7002131: notFound(
+    'no federated credential of the identity has the subject of the assertion, and the expression of none matches it',
+    'create a federated credential with subject {subject}: flexible credentials, which have an expression, are for GitHub, GitLab and Terraform Cloud only',
   ),
   7002138: mismatch(
     'the subject of the federated credential differs from that of the assertion in upper and lower case',
@@ -224,13 +229,21 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   100007: application(
     'the regional endpoints of Entra ID serve managed identities and applications of Microsoft only',
-    'unset AZURE_REGIONAL_AUTHORITY_NAME, or use a managed identity',
+    'unset AZURE_REGIONAL_AUTHORITY_NAME',
   ),
   90002: tenant('the tenant does not exist in this cloud'),
   900021: tenant('the tenant id is the empty GUID'),
   900023: tenant('the tenant is neither a GUID nor a domain that Entra ID knows'),
   90038: tenant('the tenant belongs to another cloud'),
   '900382 900432': tenant('the application and the tenant belong to different clouds'),
+  900439: tenant(
+    'the tenant is in Azure Government, and the request went to the login host of the public cloud',
+    'set AZURE_AUTHORITY_HOST to https://login.microsoftonline.us',
+  ),
+  900440: tenant(
+    'the tenant is in the public cloud, and the request went to the login host of Azure Government',
+    'set AZURE_AUTHORITY_HOST to https://login.microsoftonline.com, or remove it',
+  ),
   50049: tenant('the authority is not one that Entra ID knows'),
   '5000224 5000225': tenant(
     'the tenant is blocked for inactivity',
@@ -273,14 +286,27 @@ export const AADSTS_TABLE: ReadonlyMap<number | undefined, AadstsEntry> = new Ma
   ),
 )
 
-/** Returns the entry of exactly this AADSTS number; undefined for an unknown one, and for none. */
-export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
-  return AADSTS_TABLE.get(aadsts)
+/** A new number of this family is another reason why no federated credential matches (E6). */
+const CREDENTIAL_FAMILY = /^70021\d{1,2}$/
+
+/**
+ * Returns the number of the table that explains an AADSTS number: itself, or for an unlisted one of the family of 70021 the
+ * one with fewer digits, such as 700213 for 7002139. Undefined for every other number, and for none.
+ */
+function findListed(aadsts?: number): number | undefined {
+  if (aadsts === undefined || AADSTS_TABLE.has(aadsts)) return aadsts
+  return CREDENTIAL_FAMILY.test(String(aadsts)) ? findListed(Math.floor(aadsts / 10)) : undefined
 }
 
-/** Returns the URL of the section about this AADSTS number; undefined for an unknown one, and for none. */
+/** Returns the entry that explains an AADSTS number; undefined for an unknown one, and for none. */
+export function explainAadsts(aadsts?: number): AadstsEntry | undefined {
+  return AADSTS_TABLE.get(findListed(aadsts))
+}
+
+/** Returns the URL of the section that explains an AADSTS number; undefined for an unknown one, and for none. */
 export function findAadstsUrl(aadsts?: number): string | undefined {
-  return AADSTS_TABLE.has(aadsts) ? `${DOCS_URL}/aadsts.html#aadsts${aadsts}` : undefined
+  const listed = findListed(aadsts)
+  return listed === undefined ? undefined : `${DOCS_URL}/aadsts.html#aadsts${listed}`
 }
 
 /** Returns true for a rejection that counts as temporary, since what is missing may be new. */

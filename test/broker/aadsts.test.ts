@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { BrokerError, ERROR_KINDS, type ErrorCode } from '../../src/lib/errors.ts'
-import { AADSTS_TABLE, explainAadsts, findGraceMs, formatFix } from '../../src/broker/aadsts.ts'
+import {
+  AADSTS_TABLE,
+  explainAadsts,
+  findAadstsUrl,
+  findGraceMs,
+  formatFix,
+} from '../../src/broker/aadsts.ts'
 
 const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
-  ['federated_credential_not_found', [70021, 700211, 700213, 7002137, 70025]],
+  ['federated_credential_not_found', [70021, 700211, 7002111, 700213, 7002131, 7002137]],
+  ['federated_credential_not_found', [70025]],
   ['federated_credential_mismatch', [700212, 7002121, 7002138]],
   ['assertion_refused', [70023, 50027, 5002723, 5002727, 5002730, 5002738]],
   ['assertion_refused', [700027, 900384, 7000216, 7000218]],
@@ -12,7 +19,8 @@ const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['policy_refused', [700222, 700226, 700229, 700231, 700236, 700223, 700238, 7002381, 53003]],
   ['policy_refused', [50002, 500021, 500022]],
   ['application_refused', [700011, 700016, 7000229, 7000112, 700025, 90099, 100007]],
-  ['tenant_refused', [90002, 900021, 900023, 90038, 900382, 900432, 50049, 5000224, 5000225]],
+  ['tenant_refused', [90002, 900021, 900023, 90038, 900382, 900432, 900439, 900440]],
+  ['tenant_refused', [50049, 5000224, 5000225]],
   ['resource_refused', [50001, 500011, 500014, 501051, 501461, 70011, 1002012]],
   ['entra_throttled', [90055, 50196]],
   ['entra_unavailable', [90033, 50033, 50087, 90006, 90012, 90024, 90090, 90091, 50000]],
@@ -48,7 +56,12 @@ describe('explainAadsts', () => {
       ]),
     )
     expect(findNumbers(isMissing)).toEqual(
-      new Set([70021, 700211, 700212, 700213, 7002137, 70025, 700011, 700016, 7000229]),
+      new Set(
+        [70021, 700211, 7002111, 700212, 700213, 7002131, 7002137, 70025].concat(
+          // An application, or its service principal
+          [700011, 700016, 7000229],
+        ),
+      ),
     )
   })
 
@@ -64,12 +77,34 @@ describe('explainAadsts', () => {
     expect(explainAadsts(number)?.explanation).toContain(text)
   })
 
-  test.each([7002139, 9003301, 500272, 53003001, 700030, 700232, 500002, 50126, 7, 0, 123456789])(
-    'returns undefined for AADSTS%i: a code with more digits is another one',
-    (number) => {
-      expect(explainAadsts(number)).toBeUndefined()
-    },
-  )
+  test.each([
+    [700210, 70021],
+    [700214, 70021],
+    [7002140, 70021],
+    [7002119, 700211],
+    [7002129, 700212],
+    [7002139, 700213],
+  ])('explains the unlisted AADSTS%i of the family of 70021 as AADSTS%i', (number, listed) => {
+    expect(explainAadsts(number)).toBe(explainAadsts(listed))
+    expect(findAadstsUrl(number)).toMatch(new RegExp(`#aadsts${listed}$`))
+    const { code = 'internal' } = explainAadsts(listed) ?? {}
+    const error = new BrokerError(code, 'no', { entra: { aadsts: number } })
+    expect(findGraceMs(error)).toBe(3 * 60_000)
+  })
+
+  test.each([
+    [900439, 'https://login.microsoftonline.us'],
+    [900440, 'https://login.microsoftonline.com'],
+  ])('names the login host of the cloud of the tenant for AADSTS%i', (number, host) => {
+    expect(explainAadsts(number)?.fix).toContain(`AZURE_AUTHORITY_HOST to ${host}`)
+  })
+
+  test.each([
+    70022, 70021391, 7002, 9003301, 500272, 53003001, 700030, 700232, 500002, 50126, 7, 0,
+    123456789,
+  ])('returns undefined for AADSTS%i: a code with more digits is another one', (number) => {
+    expect(explainAadsts(number)).toBeUndefined()
+  })
 })
 
 function findNumbers(predicate: (number: number) => boolean): ReadonlySet<number> {
