@@ -115,7 +115,7 @@ ENTRYPOINT ["/wimds-gate"]
 FROM wimds AS sidecar
 # What the sidecar does not need is refused to all commands: other files, processes, threads, add-ons, debuggers.
 # docs/security.md says how to allow more.
-ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --allow-fs-read=/proc/self/net/tcp --allow-fs-read=/proc/self/net/tcp6 --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
+ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
 EXPOSE 8000 9169
 CMD ["serve"]

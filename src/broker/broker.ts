@@ -81,9 +81,9 @@ export function createBroker(sources: BrokerSources) {
 
   return {
     /** Creates a pod that gets the tokens of the configuration, with its own share of waiting callers. */
-    createPod: (own: Pick<Pod, 'instanceId' | 'findPeerUid'>): Pod => ({
+    createPod: (instanceId: string): Pod => ({
       ...shared,
-      ...own,
+      instanceId,
       tokens: cache.createGet(countWaiting(config.maxConnections)),
     }),
     telemetry,

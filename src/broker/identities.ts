@@ -24,8 +24,6 @@ export interface Identity {
   readonly resourceId?: string | undefined
   /** The allowed resources in the form of `normalizeResource`; undefined: all. */
   readonly resources?: readonly string[] | undefined
-  /** The only uids that may ask for it; undefined: all. */
-  readonly allowedUids?: readonly number[] | undefined
   readonly prefetch: readonly string[]
 }
 
@@ -94,18 +92,6 @@ export function requireAllowedResource(identity: Identity, resource: string): vo
     'resource_not_allowed',
     `the identity ${name} may not request tokens for ${printable(resource)}; its resources are ${formatList(resources)}`,
     'correct the request, or add the resource to the identity in the identities file',
-  )
-}
-
-/** Throws `caller_not_allowed` unless the uid is an allowed one; one that is not known (undefined) is rejected, too. */
-export function requireAllowedUid({ name, allowedUids }: Identity, uid: number | undefined): void {
-  if (allowedUids === undefined || allowedUids.some((each) => each === uid)) return
-  const who =
-    uid === undefined ? 'the uid of the caller is not known' : `the caller has the uid ${uid}`
-  throw new BrokerError(
-    'caller_not_allowed',
-    `the identity ${name} may be used by ${formatList(allowedUids.map((each) => `uid ${each}`))}, but ${who}`,
-    `correct runAsUser of the caller, or add its uid to the allowedUids of ${name} in the identities file`,
   )
 }
 

@@ -38,7 +38,6 @@ export const ERROR_KINDS = {
   identity_not_found: of('request', 400),
   identity_ambiguous: of('request', 400),
   resource_not_allowed: of('request', 400),
-  caller_not_allowed: of('request', 400),
   overloaded: of('process', 503),
 
   // The projected service-account token

@@ -16,7 +16,6 @@ import { VERSION } from '../lib/version.ts'
 import { type CommandIo, untilShutdown } from '../lib/command.ts'
 import { createLogOutput } from '../lib/log-output.ts'
 import { openPorts } from '../service/open-ports.ts'
-import { createPeerUidLookup } from '../broker/server/peer-uid.ts'
 import { type Broker, createBroker } from '../broker/broker.ts'
 import { createExchangeStack } from '../broker/exchange-stack.ts'
 import { watchIdentities } from '../broker/reload.ts'
@@ -92,7 +91,7 @@ async function openListeners(
   { createPod }: Broker,
   adminParts: AdminParts,
 ): Promise<{ readonly metadata: Listener; readonly admin: Listener }> {
-  const pod = createPod({ instanceId: randomUUID(), findPeerUid: createPeerUidLookup() })
+  const pod = createPod(randomUUID())
   const metadata = await createMetadataPort()(pod, config.listen)
   try {
     return { metadata, admin: await listenForAdmin(adminParts, config.adminListen) }

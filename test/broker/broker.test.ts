@@ -9,7 +9,6 @@ import { loadConfig } from '../../src/broker/config/config.ts'
 import { createAssertionReader } from '../../src/broker/exchange/assertion.ts'
 import { createMetadataPort, type Pod } from '../../src/broker/server/app.ts'
 import { createGuard } from '../../src/broker/server/guard.ts'
-import { createPeerUidLookup } from '../../src/broker/server/peer-uid.ts'
 import type { SocketHandle } from '../../src/service/listen.ts'
 import { createLogger } from '../../src/service/logger.ts'
 import { ConfigError } from '../../src/lib/errors.ts'
@@ -87,7 +86,7 @@ test('limits the exchanges that run and wait, after their callers have hung up t
     createSource: createExchangeStack(config),
     log,
   })
-  const pod = broker.createPod({ findPeerUid: createPeerUidLookup(), instanceId: '1' })
+  const pod = broker.createPod('1')
   const identity = pod.identities.resolve({ by: 'default' })
   const problems: unknown[] = []
   for (const scope of ['1', '2', '3', '4', '5', '6']) {
@@ -140,14 +139,13 @@ test('serves pods on sockets and assertions that are given, each with its own id
     createSource: createExchangeStack(config),
     log,
   })
-  const own = { findPeerUid: createPeerUidLookup() }
-  const pod = broker.createPod({ ...own, instanceId: '1' })
+  const pod = broker.createPod('1')
   const sockets = [await openSocket(), await openSocket()] as const
   const [port, otherPort] = [portOf(sockets[0]), portOf(sockets[1])]
   const statuses: number[] = []
   const identities = identitiesOf()
   const other: Pod = {
-    ...broker.createPod({ ...own, instanceId: '2' }),
+    ...broker.createPod('2'),
     maxConnections: 1,
     guard: createGuard(['other.test']),
     identities,

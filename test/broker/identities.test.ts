@@ -3,7 +3,6 @@ import {
   createIdentityResolver,
   type IdentityDirectory,
   requireAllowedResource,
-  requireAllowedUid,
   type Selector,
 } from '../../src/broker/identities.ts'
 import { BILLING, ORDERS } from '../fixtures/parts.ts'
@@ -83,18 +82,6 @@ test('a rejection names the request and the configuration', () => {
   const limited = { ...ORDERS, resources: ['https://vault.azure.net', 'https://storage.azure.com'] }
   expect(rejection(() => requireAllowedResource(limited, 'https://graph.microsoft.com/'))).toBe(
     'the identity orders may not request tokens for https://graph.microsoft.com/; its resources are https://vault.azure.net, https://storage.azure.com. Fix: correct the request, or add the resource to the identity in the identities file',
-  )
-})
-
-test('a rejection of a uid names it and those that are allowed', () => {
-  const limited = { ...ORDERS, allowedUids: [1000, 0] }
-  expect(() => requireAllowedUid(ORDERS, undefined)).not.toThrow()
-  expect(() => requireAllowedUid(limited, 0)).not.toThrow()
-  expect(rejection(() => requireAllowedUid(limited, 1001))).toBe(
-    'the identity orders may be used by uid 1000, uid 0, but the caller has the uid 1001. Fix: correct runAsUser of the caller, or add its uid to the allowedUids of orders in the identities file',
-  )
-  expect(rejection(() => requireAllowedUid(limited, undefined))).toContain(
-    ', but the uid of the caller is not known. Fix:',
   )
 })
 

@@ -201,11 +201,16 @@ test('a neighbour that claims the address of a pod gets no token but its own', a
   expect(await clientIdsOf('curl')).toEqual([CLIENTS.two, CLIENTS.two])
 })
 
-test('an identities file is read, and an identity for some uids is refused', async () => {
+test('an identities file is read, and an identity for some resources is refused to others', async () => {
   const file = stringify({
     identities: [
       { name: 'two', clientId: CLIENTS.two, tenantId: TENANT_ID },
-      { name: 'one', clientId: CLIENTS.one, tenantId: TENANT_ID, allowedUids: [1000] },
+      {
+        name: 'one',
+        clientId: CLIENTS.one,
+        tenantId: TENANT_ID,
+        resources: ['https://storage.azure.com'],
+      },
     ],
   })
   const configMap = {

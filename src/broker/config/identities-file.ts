@@ -39,15 +39,6 @@ const resourceId = createSchema((text) => {
 
 const tokenFile = matching(/^\//, 'an absolute path')
 
-/** The largest one; the next number means none. */
-const MAX_UID = 4_294_967_294
-
-const uid = z.number().check(
-  z.refine((value) => Number.isInteger(value) && value >= 0 && value <= MAX_UID, {
-    error: ({ input }) => `must be a uid from 0 to ${MAX_UID}, not ${String(input)}`,
-  }),
-)
-
 const list = <T>(item: z.ZodMiniType<T>, minLength = 1) =>
   z.array(item).check(z.minLength(minLength))
 
@@ -61,7 +52,6 @@ const IdentityEntry = z.strictObject({
   tokenFile: z.exactOptional(tokenFile),
   exchangeVia: z.exactOptional(choice('entra', 'token-proxy')),
   resources: z.exactOptional(list(resource)),
-  allowedUids: z.exactOptional(list(uid)),
   prefetch: z.exactOptional(list(resource, 0)),
   default: z.exactOptional(z.boolean()),
 })

@@ -78,15 +78,13 @@ export function formatDescription({ code, message, problem }: BrokerError): stri
   const exact = EXACT_SENTENCES[code]
   if (exact !== undefined) return exact
   if (TEXTS_OF_IMDS.has(code)) return problem
-  const isForOperator =
-    isOfExchange(code) || code === 'resource_not_allowed' || code === 'caller_not_allowed'
+  const isForOperator = isOfExchange(code) || code === 'resource_not_allowed'
   return isForOperator ? `${message} (wimds: ${code})` : message
 }
 
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {
   not_found: 'not_found',
   imdsv2_not_supported: 'forbidden',
-  caller_not_allowed: 'access_denied',
   method_not_allowed: 'method_not_allowed',
   entra_throttled: 'invalid_request',
   internal: 'server_error',

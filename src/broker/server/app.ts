@@ -10,7 +10,6 @@ import { METADATA_DOCUMENTS } from '../metadata/documents.ts'
 import { sendError } from './error-reply.ts'
 import { createPathError, type Guard } from './guard.ts'
 import { listen, type Listener, type ListenTarget } from '../../service/listen.ts'
-import type { FindPeerUid } from './peer-uid.ts'
 import { prepareReply, type ReplyEvent, sendReply } from './reply.ts'
 import { addTokenRoute, toWireRequest } from './token-route.ts'
 import { type Clock, systemClock } from '../tokens/lifetime.ts'
@@ -33,7 +32,6 @@ export interface Pod {
   /** The dialects that it is answered in, by their paths. */
   readonly dialects: ReadonlyMap<string, readonly Dialect[]>
   readonly identities: PodIdentities
-  readonly findPeerUid: FindPeerUid
   /** Returns its tokens. Pods with the same identities can share a cache. */
   readonly tokens: GetToken
   /** The document of `/metadata/instance`; undefined: nothing is known of the machine. */

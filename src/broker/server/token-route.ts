@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Dialect, WireRequest } from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
-import { requireAllowedResource, requireAllowedUid } from '../identities.ts'
+import { requireAllowedResource } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { toScope } from '../../lib/resource.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
@@ -16,7 +16,7 @@ import { type Asked, memoizedRenderer, sendReply } from './reply.ts'
 export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): void {
   const render = memoizedRenderer()
   app.all(url, async (request, reply) => {
-    const { dialects, identities, findPeerUid, tokens } = request.pod
+    const { dialects, identities, tokens } = request.pod
     const wire = toWireRequest(request)
     const dialect = findDialect(dialects.get(url), wire)
     if (dialect === undefined) throw new BrokerError('not_found', 'Not found')
@@ -30,13 +30,7 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     const query = dialect.parse(wire)
     const asked: Asked = { query }
     request.asked = asked
-    let identity = identities.resolve(query.selector)
-    let uid: number | undefined
-    if (identity.allowedUids !== undefined) {
-      uid = await findPeerUid(request.socket)
-      // A reload may have replaced the identity since then.
-      identity = identities.resolve(query.selector)
-    }
+    const identity = identities.resolve(query.selector)
     // A field of the query passes on only if it is named here: none may change identity or scope.
     asked.request = {
       identity,
@@ -45,7 +39,6 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
       correlationId: findCorrelationId(request.headers),
     }
     requireAllowedResource(identity, query.resource)
-    requireAllowedUid(identity, uid)
     const token = await tokens(asked.request, () => createCloseSignal(reply.raw))
     if (reply.raw.destroyed) {
       // The caller has gone. It got no token, so this is neither counted nor audited.

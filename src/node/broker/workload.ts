@@ -192,7 +192,7 @@ export class Workload {
   async #listen(served: Served, broker: Broker): Promise<void> {
     const { pod, socket, waits } = served
     const { uid } = pod
-    const parts = broker.createPod({ instanceId: uid, findPeerUid })
+    const parts = broker.createPod(uid)
     if (waits && this.#keys.length > 0 && !this.#node.listensNow.aborted) {
       this.#node.send({ type: 'fetching', uid })
       const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
@@ -234,15 +234,6 @@ export class Workload {
       return assertion
     }
   }
-}
-
-/** Throws: the uid of a caller is only in the tables of the pod's network, where the broker is not. */
-async function findPeerUid(): Promise<never> {
-  throw new BrokerError(
-    'caller_not_allowed',
-    "the identity has allowedUids, but mode node does not know a caller's uid",
-    'use mode loopback or nft for this pod, or remove allowedUids from the identities file',
-  )
 }
 
 /** Returns all problems of the settings as one, with their fixes. */

@@ -280,8 +280,7 @@ describe('the identities file', () => {
       `identities:
   - {clientId: ${CLIENT}, default: true, prefetch: [https://b]}
   - {name: other, clientId: ${OTHER}, tenantId: fabrikam.example, tokenFile: /other,
-     authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A/, https://b/.default],
-     allowedUids: [1000, 0]}
+     authorityHost: "https://login.microsoftonline.us/", resources: [HTTPS://A/, https://b/.default]}
 `,
     )
     expect(directory.identities).toEqual([
@@ -301,7 +300,6 @@ describe('the identities file', () => {
         tokenFile: '/other',
         prefetch: [],
         resources: ['https://a', 'https://b'],
-        allowedUids: [1000, 0],
       },
     ])
     expect(directory.defaultIdentity?.clientId).toBe(CLIENT)
@@ -385,19 +383,6 @@ describe('the identities file', () => {
     expect(await loadProblems({}, file)).toEqual([
       `WIMDS_CONFIG: ${FILE}:3:5: is an alias. Fix: write the value out`,
     ])
-  })
-
-  test.each([
-    ['[-1]', '.allowedUids[0]: must be a uid from 0 to 4294967294, not -1'],
-    ['[1000, 4294967295]', '.allowedUids[1]: must be a uid from 0 to 4294967294, not 4294967295'],
-    ['[1000.5]', '.allowedUids[0]: must be a uid from 0 to 4294967294, not 1000.5'],
-    ['[root]', '.allowedUids[0]: must be a number'],
-    ['1000', '.allowedUids: must be a list'],
-    ['[]', '.allowedUids: must not be empty'],
-  ])('rejects the allowedUids %s', async (allowedUids, problem) => {
-    const file = `identities: [{clientId: ${CLIENT}, allowedUids: ${allowedUids}}]`
-    const [found] = await loadProblems({}, file)
-    expect(found?.slice(found.indexOf('identities['))).toBe(`identities[0]${problem}`)
   })
 
   test('reports conflicts between identities', async () => {

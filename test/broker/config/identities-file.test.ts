@@ -23,7 +23,6 @@ const whole = {
   tokenFile: '/var/run/secrets/token',
   exchangeVia: 'token-proxy',
   resources: ['https://vault.azure.net', GUID],
-  allowedUids: [1000, 0],
   prefetch: [],
   default: true,
 }

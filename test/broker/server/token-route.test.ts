@@ -1,12 +1,9 @@
-import { once } from 'node:events'
-import { Socket } from 'node:net'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
-import type { Identity } from '../../../src/broker/identities.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
-import { aToken, BILLING, identitiesOf, ORDERS, parts } from '../../fixtures/parts.ts'
+import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
 import { serveParts } from '../../fixtures/sidecar.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -55,37 +52,6 @@ test('passes the trace id on with the token request', async () => {
   expect(given.asked.map(({ correlationId }) => correlationId)).toEqual([GUID, undefined])
 })
 
-const forUid = (uid: number): Identity => ({ ...ORDERS, allowedUids: [uid] })
-
-describe('a reload while the uid of the caller is looked up', () => {
-  const headers = { host: 'localhost', metadata: 'true' }
-
-  /** Requests as uid 1000, whose look-up takes until the default identity is `next`. */
-  async function requestDuringReload(next: Identity) {
-    const identities = identitiesOf(forUid(1000))
-    const given = parts({
-      identities,
-      findPeerUid: () => {
-        Object.assign(identities, identitiesOf(next))
-        return Promise.resolve(1000)
-      },
-    })
-    await using app = createMetadataApp(() => given.pod, given.clock)
-    return { reply: await app.inject({ url: TOKEN, headers }), asked: given.asked }
-  }
-
-  test('makes the request one for the new identity', async () => {
-    const { asked } = await requestDuringReload(BILLING)
-    expect(asked.map(({ identity }) => identity)).toEqual([BILLING])
-  })
-
-  test('rejects a uid that is allowed no more', async () => {
-    const { reply, asked } = await requestDuringReload(forUid(1001))
-    expect(reply.body).toContain('caller_not_allowed')
-    expect(asked).toEqual([])
-  })
-})
-
 test.each(['/.default', '/.DEFAULT', ''])(
   'a resource that ends in %j is asked for by one scope',
   async (end) => {
@@ -121,26 +87,6 @@ test('a token whose caller has hung up is not reported as served', async () => {
   // Answered after the token.
   expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
   expect(given.replies.map(({ protocol }) => protocol)).toEqual(['document'])
-})
-
-test('a caller that hangs up while its uid is looked up waits for no token', async () => {
-  const lookedUp = Promise.withResolvers<void>()
-  const signal = Promise.withResolvers<AbortSignal | undefined>()
-  const given = parts({
-    identities: identitiesOf({ ...ORDERS, allowedUids: [1000] }),
-    findPeerUid: async (socket) => {
-      lookedUp.resolve()
-      if (socket instanceof Socket) await once(socket, 'close')
-      return 1000
-    },
-    tokens: async (_request, createSignal) => {
-      signal.resolve(createSignal?.())
-      return aToken()
-    },
-  })
-  await using served = await serveParts(given)
-  await hangUpAfter(lookedUp.promise, served.port)
-  expect((await signal.promise)?.aborted).toBe(true)
 })
 
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {

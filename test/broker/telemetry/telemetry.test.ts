@@ -82,7 +82,7 @@ function findEvents(files: readonly string[]): string[] {
 
 describe('docs/logs.md', () => {
   const page = readFileSync('docs/logs.md', 'utf8')
-  const sidecar = globSync('src/{broker,sidecar}/**/*.ts')
+  const sidecar = globSync('src/{service,broker,sidecar}/**/*.ts')
   const ofSidecar = new Set(findEvents(sidecar))
   const OF_THE_LOGGER = ['log_rate_limited', 'log_output_stalled']
 
