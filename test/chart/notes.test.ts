@@ -61,9 +61,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(notes).toContain('Prometheus does not scrape the node agent, which listens on 127.0')
     const reachable = await renderNotes(...flags)
     expect(reachable).not.toContain('does not scrape')
-    expect(reachable).not.toContain('brokerAdminListen')
-    const old = await renderNotes(...flags, '--set=nodeAgent.brokerAdminListen=[::]:9442')
-    expect(old).toContain('NOTE: nodeAgent.brokerAdminListen has no effect')
   })
 
   test('the notes name no webhook where policies inject', async () => {

@@ -273,7 +273,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       ],
     ),
     ['nodeAgent.adminListen=127.0.0.1:99999', '"127.0.0.1:99999" has no port from 1 to 65535'],
-    ['nodeAgent.brokers=pod', '/nodeAgent/brokers'],
     ['nodeAgent.maxBrokers=0', '/nodeAgent/maxBrokers'],
     ['nodeAgent.brokerUids=0-7', '/nodeAgent/brokerUids'],
     [

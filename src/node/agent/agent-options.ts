@@ -2,7 +2,6 @@
 import { type Address, address, quote, tenant } from '../../service/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { UidRange } from './broker-network.ts'
-import { BROKERS } from './brokers.ts'
 import {
   type CommandDeclaration,
   parseFlags,
@@ -50,11 +49,6 @@ export const NODE_AGENT = {
       value: 'HOST:PORT',
       help: 'address for /healthz, /readyz, /metrics and /status (default 127.0.0.1:9441)',
     },
-    brokers: {
-      value: 'FOR',
-      choices: BROKERS,
-      help: 'namespace (the default): a broker process for each namespace; or node: one for all pods, if one team owns them',
-    },
     'max-brokers': {
       value: 'NUMBER',
       help: 'namespaces whose pods are served at the same time (default 16)',
@@ -62,10 +56,6 @@ export const NODE_AGENT = {
     'broker-uids': {
       value: 'FIRST-LAST',
       help: 'the uids of brokers, which nothing else on the node may have (default 60000000-60000999)',
-    },
-    'broker-admin-listen': {
-      value: 'HOST:PORT',
-      help: 'has no effect: --admin-listen has the status of all pods. A later version rejects it',
     },
   },
 } as const satisfies CommandDeclaration
@@ -109,17 +99,10 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     /** The tenant of ServiceAccounts without the annotation `azure.workload.identity/tenant-id`. */
     defaultTenantId,
     adminListen,
-    brokers: BROKERS.find((each) => each === flags.value('brokers')) ?? 'namespace',
     maxBrokers,
     uidRange,
     /** The memory limit of the container, in bytes; undefined if it has none. */
     memoryLimitBytes: Number(env['MEMORY_LIMIT'] ?? '') || undefined,
-    warnings:
-      flags.value('broker-admin-listen') === undefined
-        ? []
-        : [
-            '--broker-admin-listen has no effect. Fix: remove it, in the chart nodeAgent.brokerAdminListen',
-          ],
   }
 }
 

@@ -1,12 +1,9 @@
-/** The brokers of a node: one for each namespace that has pods of mode `node` here, or one for all of them. */
+/** The brokers of a node: one for each namespace that has pods of mode `node` here. */
 import { createSemaphore } from '../../lib/semaphore.ts'
-import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
+import { type BrokerParts, formatBroker, NamespaceBroker } from './namespace-broker.ts'
 import type { NodePod } from './node-pod.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
-
-/** Whether each namespace of the node has a broker, or the node has one. */
-export const BROKERS = ['namespace', 'node'] as const
 
 interface BrokersOptions extends Omit<BrokerParts, 'limitStarts'> {
   readonly maxBrokers: number
@@ -19,12 +16,6 @@ const MAX_STARTS = 4
 const IDLE_MS = 5 * 60_000
 /** A broker that has had no pod for this long makes room for another namespace. */
 const MIN_IDLE_MS = 10_000
-
-/** Returns the function that names the broker of a pod. */
-export function createBrokerNames(brokers: (typeof BROKERS)[number]) {
-  return ({ namespace }: Pick<RoutedPod, 'namespace'>) =>
-    brokers === 'node' ? 'of all pods' : `of the namespace ${namespace}`
-}
 
 export class Brokers {
   readonly #options: BrokersOptions
@@ -70,7 +61,7 @@ export class Brokers {
 
   /** Ends the connections of a pod that has no route any more. */
   close(served: NodePod): void {
-    this.#brokers.get(this.#options.nameBroker(served.pod))?.close(served)
+    this.#brokers.get(formatBroker(served.pod))?.close(served)
   }
 
   /** Ends all brokers, which answer what they have received; those that take longer are killed. */
@@ -81,8 +72,8 @@ export class Brokers {
   }
 
   #find(pod: RoutedPod): NamespaceBroker {
-    const { nameBroker, maxBrokers } = this.#options
-    const name = nameBroker(pod)
+    const { maxBrokers } = this.#options
+    const name = formatBroker(pod)
     const found = this.#brokers.get(name)
     if (found !== undefined) return found
     if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS, 1)

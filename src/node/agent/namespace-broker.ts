@@ -21,8 +21,6 @@ export interface BrokerParts {
   readonly start: () => ChildProcess
   /** The pods of the node. */
   readonly pods: ReadonlyMap<string, NodePod>
-  /** Returns the name of the broker that a pod has. */
-  readonly nameBroker: (pod: RoutedPod) => string
   /** Limits how many brokers start at the same time. */
   readonly limitStarts: Semaphore
   /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
@@ -86,9 +84,8 @@ export class NamespaceBroker {
 
   /** The pods that this broker serves. */
   get pods(): readonly NodePod[] {
-    const { pods, nameBroker } = this.#parts
-    return [...pods.values()].filter(
-      ({ pod, route }) => route !== undefined && nameBroker(pod) === this.name,
+    return [...this.#parts.pods.values()].filter(
+      ({ pod, route }) => route !== undefined && formatBroker(pod) === this.name,
     )
   }
 
@@ -286,6 +283,10 @@ export class NamespaceBroker {
     this.sendNext()
   }
 }
+
+/** Returns the name of the broker that a pod has. */
+export const formatBroker = ({ namespace }: Pick<RoutedPod, 'namespace'>) =>
+  `of the namespace ${namespace}`
 
 /** Creates a promise whose rejection nobody has to handle. */
 function createReady() {

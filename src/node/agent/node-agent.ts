@@ -25,7 +25,7 @@ import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
 import { denyBrokers } from './broker-network.ts'
 import { startBroker } from './start-broker.ts'
-import { Brokers, createBrokerNames } from './brokers.ts'
+import { Brokers } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { Succession } from './succession.ts'
 
@@ -38,7 +38,7 @@ const LAST_ANSWERS_MS = 2000
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
-const MAX_BROKER_BYTES = { namespace: 160 * 1024 * 1024, node: Infinity }
+const MAX_BROKER_BYTES = 160 * 1024 * 1024
 
 const TOO_LARGE =
   'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
@@ -51,7 +51,6 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   let { port: adminPort } = adminListen
   const agent = createAgent(options, io, () => adminPort)
   const { api, log, onError, reconciler, metrics, brokers, succession } = agent
-  for (const message of options.warnings) log.warn('config_warning', { message })
 
   let isListed = false
   let isReady = false
@@ -167,7 +166,6 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
   })
   const brokers = new Brokers({
     pods: reconciler.pods,
-    nameBroker: createBrokerNames(options.brokers),
     maxBrokers,
     beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
     start: () => startBroker(options, io.env),
@@ -188,7 +186,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
   const succession = new Succession({ stateDirectory, brokers, onError })
   watchMemory({
     all: () => brokers.all(),
-    maxBytes: MAX_BROKER_BYTES[options.brokers],
+    maxBytes: MAX_BROKER_BYTES,
     limitBytes: options.memoryLimitBytes,
     signal,
     onError,

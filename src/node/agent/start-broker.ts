@@ -13,7 +13,7 @@ import { ignoreEnded } from './sandboxes.ts'
 import { createDirectory } from './saved-pods.ts'
 
 /** The heap of a broker: less than the container's memory, at whose limit the kernel would end the agent, too. */
-const MAX_HEAP_MIB = { namespace: 96, node: 160 }
+const MAX_HEAP_MIB = 96
 
 /** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
 const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
@@ -53,7 +53,7 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
   const readable = [dirname(script), '/etc/ssl', '/etc/wimds', '/proc/self/fd']
   const argv = [
     process.execPath,
-    `--max-old-space-size=${MAX_HEAP_MIB[options.brokers]}`,
+    `--max-old-space-size=${MAX_HEAP_MIB}`,
     '--permission',
     ...readable.map((path) => `--allow-fs-read=${path}`),
     '--disable-sigusr1',

@@ -28,7 +28,7 @@ export const NODE_BROKER = {
   group: 'Run in a cluster',
   summary: 'answer the pods of mode node of a namespace (started by node-agent)',
   description:
-    "Answers the token requests of a namespace's pods (mode node) on its node by exchanging their projected tokens for access tokens; with --brokers node of node-agent, of all pods there. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, that pod's gate, an init container, ends. Variables of serve that are not per pod, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES, apply to all pods.",
+    "Answers the token requests of a namespace's pods (mode node) on its node by exchanging their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, that pod's gate, an init container, ends. Variables of serve that are not per pod, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES, apply to all pods.",
   flags: {},
   exitCodes: { 0: 'shut down, or the node agent has ended' },
 } as const satisfies CommandDeclaration

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
-import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
+import { formatBroker, NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
@@ -17,8 +17,6 @@ export interface RunningServer extends AsyncDisposable {
   /** What it has printed. */
   readonly output: () => string
 }
-
-const NAME = 'of all pods'
 
 interface BrokerOptions {
   /** A folder for the compiled helper. */
@@ -50,7 +48,6 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     limitStarts: (work) => work(),
     beforeStart: async () => {},
     pods,
-    nameBroker: () => NAME,
     keysOf: () => undefined,
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onServing: () => {},
@@ -67,7 +64,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     env: { ...env },
     mounts: [],
   }
-  broker.name = NAME
+  broker.name = formatBroker(pod)
   const served = new NodePod(pod, {
     route: async () => ({ namespace: 1, socket, env: pod.env }),
     onRoute: () => broker.sendNext(),

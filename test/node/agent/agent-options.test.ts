@@ -14,11 +14,9 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     stateDirectory: '/run/wimds',
     defaultTenantId: undefined,
     adminListen: { host: '127.0.0.1', port: 9441 },
-    brokers: 'namespace',
     maxBrokers: 16,
     uidRange: { first: 60_000_000, last: 60_000_999 },
     memoryLimitBytes: undefined,
-    warnings: [],
   })
 })
 
@@ -32,8 +30,6 @@ test('takes every option', () => {
     '--state-directory=/state',
     '--tenant-id=contoso.com',
     '--admin-listen=[::]:9000',
-    '--broker-admin-listen=[::]:9001',
-    '--brokers=node',
     '--max-brokers=100',
     '--broker-uids=7000-7999',
   ]
@@ -47,11 +43,9 @@ test('takes every option', () => {
     stateDirectory: '/state',
     defaultTenantId: 'contoso.com',
     adminListen: { host: '::', port: 9000 },
-    brokers: 'node',
     maxBrokers: 100,
     uidRange: { first: 7000, last: 7999 },
     memoryLimitBytes: 1_048_576,
-    warnings: [expect.stringContaining('--broker-admin-listen has no effect')],
   })
 })
 
@@ -59,7 +53,6 @@ test.each([
   ['--node-name=', 'the name of the node is missing. Fix: set --node-name, or NODE_NAME from spec'],
   ['--admin-listen=9441', '--admin-listen must be host:port or [IPv6]:port, not "9441"'],
   ['--admin-listen=127.0.0.1:70000', '--admin-listen has a port above 65535: "127.0.0.1:70000"'],
-  ['--brokers=pod', '--brokers pod: must be one of namespace, node'],
   ['--max-brokers=0', '--max-brokers must be a whole number from 1 to 9999, not "0"'],
   ['--broker-uids=9-8', '--broker-uids is "9-8". Fix: set two uids, such as 60000000-60000999'],
   ['--broker-uids=0-8', '--broker-uids is "0-8"'],

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
-import { Brokers, createBrokerNames } from '../../../src/node/agent/brokers.ts'
+import { Brokers } from '../../../src/node/agent/brokers.ts'
 import { routedPod } from './pods.ts'
 
 const PROGRAM = `
@@ -12,25 +12,17 @@ const PROGRAM = `
 `
 
 interface NodeOptions {
-  readonly brokers?: 'namespace' | 'node'
   readonly maxBrokers?: number
   readonly idleMs?: number
   readonly script?: string
 }
 
 /** Creates the brokers of a node, until the end of the test. */
-function setUp({
-  brokers: kind = 'namespace',
-  maxBrokers = 2,
-  script = PROGRAM,
-  ...more
-}: NodeOptions = {}) {
+function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) {
   let starts = 0
-  const nameBroker = createBrokerNames(kind)
   const brokers = new Brokers({
     ...more,
     pods: new Map(),
-    nameBroker,
     maxBrokers,
     start: () => {
       starts += 1
@@ -61,13 +53,6 @@ test('the first namespace gets the spare broker, and each further one a process 
   await brokers.prepare(podOf('b'))
   expect(starts()).toBe(2)
   expect(new Set(brokers.all().map(({ pid }) => pid)).size).toBe(2)
-})
-
-test('all namespaces have one broker if the node is to have one', async () => {
-  const { brokers, starts } = setUp({ brokers: 'node', maxBrokers: 1 })
-  brokers.start()
-  for (const namespace of ['a', 'b', 'c']) await brokers.prepare(podOf(namespace))
-  expect(starts()).toBe(1)
 })
 
 test('a pod of one namespace too many is refused, until a broker has ended that has no pods', async () => {

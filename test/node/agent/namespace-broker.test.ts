@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
-import { createBrokerNames } from '../../../src/node/agent/brokers.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import type { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { type ListeningSocket, openSocket } from '../../../src/node/agent/open-socket.ts'
@@ -81,7 +80,6 @@ function startBroker(options: BrokerOptions = {}) {
       return child
     },
     pods,
-    nameBroker: createBrokerNames('namespace'),
     limitStarts: (work) => work(),
     write,
     onServing: (pod) => onServing(pod),

@@ -269,7 +269,7 @@ describe('a pod of mode node', () => {
 
   /** Answers for a pod that is served; `forward` is what `kubectl port-forward` does. */
   const servedPod = (forward: Omit<KubectlAnswer, 'call'>): KubectlAnswer[] => {
-    const args = ['node-agent', '--broker-admin-listen=[::]:1', '--admin-listen=[::]:9999']
+    const args = ['node-agent', '--admin-listen=[::]:9999']
     const agent = {
       metadata: { namespace: 'wimds-node-agent', name: 'x' },
       spec: {
