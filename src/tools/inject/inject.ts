@@ -40,11 +40,11 @@ FILE is a file, a directory, a pattern such as 'apps/**/*.yaml', or - for standa
     ...INJECTION_FLAGS,
     'client-id': {
       value: 'ID',
-      help: 'client id (default: from the ServiceAccount in the same input)',
+      help: 'client id (default: from the ServiceAccount in the same file, in the nearest folder at or above it, or elsewhere in the input)',
     },
     'tenant-id': {
       value: 'ID',
-      help: 'tenant id (default: from the ServiceAccount in the same input)',
+      help: 'tenant id (default: from the same ServiceAccount)',
     },
   },
   examples: [

@@ -5,6 +5,7 @@ import type { ManifestFile } from '../../manifest-files.ts'
 import {
   type DocumentProblem,
   findTemplateSyntax,
+  type ParsedDocument,
   parseDocuments,
   parseYamlDocument,
   readData,
@@ -17,6 +18,7 @@ import {
   type Operation,
   type SourceDocument,
 } from './edit-object.ts'
+import { createIdentityFinder, type PlacedObject } from './service-accounts.ts'
 import { findObjects, type TemplatePath } from './workloads.ts'
 
 export type EditedManifests = ReturnType<typeof editManifests>
@@ -33,15 +35,13 @@ export function editManifests(
   const parsed = files.map(({ name: file, source }) =>
     parseDocuments(source).map((each): SourceDocument => ({
       ...each,
-      located: findObjects(each.data, []),
+      located: locateObjects(each, file),
       file,
     })),
   )
-  const accounts = parsed
-    .flat()
-    .flatMap(({ located }) => located)
-    .filter(({ object }) => object.apiVersion === 'v1' && object.kind === 'ServiceAccount')
-  const operation = { injection, templatePaths, accounts }
+  const located = parsed.flat().flatMap((source) => source.located)
+  const findIdentity = createIdentityFinder(located, injection)
+  const operation = { injection, templatePaths, findIdentity }
   const results = parsed.map((sources) => sources.map((source) => editDocument(source, operation)))
   const documents = results.flat()
   const objects = documents.flatMap((document) => document.objects)
@@ -65,6 +65,14 @@ export function editManifests(
   }
 }
 
+function locateObjects({ data, document, findLine }: ParsedDocument, file: string): PlacedObject[] {
+  return findObjects(data, []).map((each) => {
+    const isWhole = each.path.length === 0
+    const line = findLine(isWhole ? document.contents : document.getIn(each.path, true))
+    return { ...each, file, line }
+  })
+}
+
 function isKept({ outcome }: ObjectReport, { injection }: Operation): boolean {
   return injection?.keepsRejected === true && outcome === 'rejected'
 }
@@ -76,13 +84,13 @@ export function formatPlace({ file, line, kind, name }: ObjectReport): string {
 
 /** Edits the objects of a document. One that cannot be edited has a problem, and is left as it is. */
 function editDocument(source: SourceDocument, operation: Operation) {
-  const { text, data, located, document, file, firstLine } = source
+  const { text, data, located, document, file, firstLine, findLine } = source
   const leave = ({ place, message }: DocumentProblem) => {
     return { text, objects: [], pods: [], problems: [`${file}:${place}: ${message}`] }
   }
   if (source.problem !== undefined) return leave(source.problem)
   const editor = new DocumentEditor(document, text)
-  const results = located.map((each) => editObject(each, source, editor, operation))
+  const results = located.map((each) => editObject(each, findLine, editor, operation))
   const edits = results.flatMap((result) => result.edits)
   const changes = results.flatMap((result) => result.changes)
   const edited = applyEdits(text, edits)

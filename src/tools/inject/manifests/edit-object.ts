@@ -5,6 +5,7 @@ import type { InjectionSettings } from '../../../injection/injector/injection-se
 import type { ServiceAccountAnnotations } from '../../../kubernetes/service-account.ts'
 import type { ParsedDocument } from './documents.ts'
 import { type DocumentEditor, UneditableError } from './edit-document.ts'
+import type { FindIdentity, PlacedObject } from './service-accounts.ts'
 import {
   formatPathFlags,
   getApiGroup,
@@ -34,8 +35,7 @@ export interface Operation {
   readonly injection: InjectionOptions | undefined
   /** Pod templates of kinds that are not known. */
   readonly templatePaths: readonly TemplatePath[]
-  /** The ServiceAccounts of the input. */
-  readonly accounts: readonly LocatedObject[]
+  readonly findIdentity: FindIdentity
 }
 
 /** The change that was made to one object of the input. */
@@ -67,7 +67,7 @@ export interface ObjectReport {
 /** One document of a file. */
 export interface SourceDocument extends ParsedDocument {
   readonly file: string
-  readonly located: readonly LocatedObject[]
+  readonly located: readonly PlacedObject[]
 }
 
 /**
@@ -75,19 +75,19 @@ export interface SourceDocument extends ParsedDocument {
  * text, and the pod templates that they change.
  */
 export function editObject(
-  located: LocatedObject,
-  { file, document, findLine }: SourceDocument,
+  located: PlacedObject,
+  findLine: SourceDocument['findLine'],
   editor: DocumentEditor,
   operation: Operation,
 ) {
-  const { object, metadata, path } = located
+  const { object, metadata, file, line } = located
   const { apiVersion, kind } = object
   const { injection, templatePaths } = operation
   const workloads = readWorkloads(located, templatePaths)
   const pathFlags = workloads?.length ? [] : formatPathFlags(object)
   const about = {
     file,
-    line: findLine(path.length === 0 ? document.contents : document.getIn(path, true)),
+    line,
     apiVersion,
     kind,
     name: getName(located),
@@ -163,8 +163,8 @@ function findMisplacedAnnotations(
 
 function editTemplate(
   { template, templatePath }: Workload,
-  { metadata }: LocatedObject,
-  { injection, accounts }: Operation,
+  located: PlacedObject,
+  { injection, findIdentity }: Operation,
 ) {
   if (typeof template !== 'object' || template === null || Array.isArray(template)) {
     const [problem, hint] =
@@ -175,13 +175,10 @@ function editTemplate(
     return { kind: 'rejected', reasons: [reason] } as const
   }
   if (injection === undefined) return uninject(template)
-  const { settings, identity, namespace, requiresMode = false } = injection
-  const name = readAccountName(template)
-  const account = accounts.find(
-    (each) =>
-      each.metadata.name === name &&
-      (each.metadata.namespace ?? namespace) === (metadata.namespace ?? namespace),
-  )
-  const serviceAccount = { ...account?.metadata.annotations, ...identity }
-  return inject({ pod: template, serviceAccount, settings, requiresMode })
+  const { settings, requiresMode = false } = injection
+  const { annotations, problem } = findIdentity(located, readAccountName(template))
+  const edited = inject({ pod: template, serviceAccount: annotations, settings, requiresMode })
+  if (problem === undefined || edited.kind === 'skipped') return edited
+  const reasons = edited.kind === 'rejected' ? edited.reasons : []
+  return { kind: 'rejected', reasons: [problem, ...reasons] } as const
 }
