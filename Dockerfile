@@ -117,5 +117,5 @@ FROM wimds AS sidecar
 # docs/security.md says how to allow more.
 ENV NODE_OPTIONS="--permission --allow-fs-read=/app --allow-fs-read=/var/run/secrets --allow-fs-read=/run/secrets --allow-fs-read=/etc/wimds --allow-fs-read=/etc/ssl --allow-fs-read=/proc/self/fd --disable-sigusr1 --report-exclude-env --no-experimental-sqlite"
 USER 1501:1501
-EXPOSE 8000 9169
+EXPOSE 64169 9169
 CMD ["serve"]

@@ -44,7 +44,7 @@ const FLOODS: Readonly<Record<string, (serial: number) => object>> = {
     spec: {
       containers: [
         { name: 'wimds', env: variables(1, 'WIMDS_LISTEN', '127.0.0.1:1,'.repeat(20_000)) },
-        { name: 'app', env: variables(10_000, 'A', 'http://127.0.0.1:8000') },
+        { name: 'app', env: variables(10_000, 'A', 'http://127.0.0.1:64169') },
       ],
     },
   }),

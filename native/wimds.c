@@ -25,8 +25,8 @@
 #define SCRIPT "/app/wimds.js"
 #endif
 
-/* The webhook of that proxy passes no time: as long as the start hooks that wimds injects itself. */
-enum { DROP_IN_SECONDS = 300 };
+/* The default port of that proxy. Its webhook passes no time: as long as the start hooks that wimds injects itself. */
+enum { DROP_IN_PORT = 8000, DROP_IN_SECONDS = 300 };
 /*
  * Until the port is open the pause is a twentieth of the time so far: an attempt costs 0.1 ms of CPU, and at a low limit
  * a constant pause would take as much CPU as the sidecar gets. Then it doubles: a sidecar that listens is ready
@@ -78,6 +78,7 @@ static bool parse_probe(int argc, char **argv, struct probe *probe) {
 /* True if the arguments are --probe and known flags of the azure-workload-identity proxy. */
 static bool parse_drop_in(int argc, char **argv, struct probe *probe) {
   bool is_probe = false;
+  probe->port = DROP_IN_PORT;
   probe->seconds = DROP_IN_SECONDS;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--probe") == 0)
@@ -160,7 +161,7 @@ static int run_probe(const struct probe *probe) {
 }
 
 int main(int argc, char **argv) {
-  struct probe probe = {.port = 8000, .seconds = 10};
+  struct probe probe = {.port = 64169, .seconds = 10};
   if (parse_probe(argc, argv, &probe) || parse_drop_in(argc, argv, &probe)) return run_probe(&probe);
   execv(SCRIPT, argv);
   fprintf(stderr, "wimds: %s: %s\n", SCRIPT, strerror(errno));

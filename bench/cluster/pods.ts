@@ -6,6 +6,7 @@ import {
   curl,
   injectedPods,
   METADATA,
+  originIn,
   type Mode,
   serviceAccount,
   STAY,
@@ -37,8 +38,7 @@ const injected = (mode: Mode): Kind => ({
   isAsking: true,
   ...(mode !== 'node' && { sidecar: 'wimds' }),
   manifests: async (names) => {
-    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
-    const script = askOnce(origin)
+    const script = askOnce(originIn(mode))
     const pods = names.map((name) => appPod({ name, account: 'app', script }))
     return [await injectedPods(mode, [ACCOUNT], pods)]
   },

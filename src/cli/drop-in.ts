@@ -1,9 +1,11 @@
 /** The command line of the azure-workload-identity proxy, which its webhook and existing manifests use. */
 import { UsageError } from '../lib/errors.ts'
 import { type CommandDeclaration, parseFlags, parseNumberOption, PORTS } from '../lib/args.ts'
-import { DEFAULT_PORT } from '../lib/sidecar-interface.ts'
 import { START_WAIT_SECONDS } from '../lib/wait-for-port.ts'
 import type { CommandIo } from '../lib/command.ts'
+
+/** The default of that proxy. Its webhook and its examples always set PROXY_PORT for the redirect. */
+export const DROP_IN_PORT = 8000
 
 export const DROP_IN = {
   name: '',
@@ -12,7 +14,7 @@ export const DROP_IN = {
   description:
     'Without a command wimds takes the flags of the azure-workload-identity proxy, which it replaces.',
   flags: {
-    'proxy-port': { value: 'PORT', help: `serve on 127.0.0.1:PORT (default ${DEFAULT_PORT})` },
+    'proxy-port': { value: 'PORT', help: `serve on 127.0.0.1:PORT (default ${DROP_IN_PORT})` },
     'log-level': {
       value: 'LEVEL',
       help: 'info (the default), debug, trace or all',
@@ -45,7 +47,7 @@ export async function dropIn(args: readonly string[], io: CommandIo): Promise<nu
     ...(logLevel === undefined ? ['--log-level must be info, debug, trace or all'] : []),
   ]
   const port =
-    parseNumberOption(flags.value('proxy-port'), '--proxy-port', PORTS, problems) ?? DEFAULT_PORT
+    parseNumberOption(flags.value('proxy-port'), '--proxy-port', PORTS, problems) ?? DROP_IN_PORT
   if (problems.length > 0) throw new UsageError(problems)
   if (flags.has('version')) return (await import('./version-command.ts')).version([], io)
   if (flags.has('probe')) {

@@ -8,7 +8,7 @@ import { TOKEN_PATHS } from './sidecar-interface.ts'
 
 /** The values that the variables are built from. */
 export interface Endpoint {
-  /** Origin of the sidecar, such as `http://127.0.0.1:8000`. */
+  /** Origin of the sidecar, such as `http://127.0.0.1:64169`. */
   readonly origin: string
   /** The secret of the App Service endpoint. */
   readonly identityHeader: string

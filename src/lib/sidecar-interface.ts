@@ -1,10 +1,9 @@
 /** What the other floors know of the sidecar: its ports, uid, token paths and routing modes. */
 
-/** The port on 127.0.0.1. */
-export const DEFAULT_PORT = 8000
-
-/** The port on 127.0.0.1 in mode node: outside the range from which the kernel chooses ports for applications. */
-export const DEFAULT_NODE_PORT = 64_169
+/**
+ * The port on 127.0.0.1: no known program's own, and outside the range from which the kernel chooses ports for applications.
+ */
+export const DEFAULT_PORT = 64_169
 
 /** The port of health, metrics and status, on all addresses. */
 export const DEFAULT_ADMIN_PORT = 9169

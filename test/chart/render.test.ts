@@ -600,16 +600,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(pod).not.toHaveProperty(['metadata', 'annotations', 'wimds.io/mode'])
     })
 
-    test('asks for the port of mode node where that alone is allowed', async () => {
-      const [pod] = await renderAll('Pod', {
-        'nodeAgent.enabled': true,
-        'injection.mode': 'node',
-        'injection.allowedModes': ['node'],
-      })
-      const args = ['probe', '--port=64169', '--timeout=30']
-      expect(pod).toMatchObject({ spec: { containers: [{ args }] } })
-    })
-
     test.each([
       ['is excluded', '--set=webhook.excludedNamespaces={default}'],
       [

@@ -42,6 +42,12 @@ test('--probe retries when the connection is refused', async () => {
   late.close()
 })
 
+test('its port is 8000 by default, as that of the proxy', async () => {
+  const io = { ...captureIo(), signal: AbortSignal.abort() }
+  expect(await dropIn(['--probe'], io)).toBe(1)
+  expect(io.err()).toContain('127.0.0.1:8000.')
+})
+
 test('without --probe it serves, and names the missing variables', async () => {
   const running = dropIn(['--proxy-port=8000', '--log-level=trace', '--probe=false'], captureIo())
   await expect(running).rejects.toThrow(/AZURE_TENANT_ID.*missing/)

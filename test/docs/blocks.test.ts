@@ -72,7 +72,7 @@ test('the commands with which the pages try wimds install it and return a token,
   ]
     .join('\n')
     .replaceAll(/(?<= )(?:sim\b|simulator\.log|sidecar\.log)/g, `${directory.path}/$&`)
-    .replaceAll('127.0.0.1:8000', `127.0.0.1:${port}`)
+    .replaceAll('127.0.0.1:64169', `127.0.0.1:${port}`)
     .replaceAll('wimds probe', `wimds probe --port ${port}`)
     // Another test may have the port of sim/env.
     .replaceAll('exec wimds serve', 'WIMDS_ADMIN_LISTEN=off exec wimds serve')

@@ -12,6 +12,7 @@ import {
   legacyPod,
   type Mode,
   serviceAccount,
+  SIDECAR,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
@@ -86,7 +87,7 @@ test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) 
 test('a token that the pod projects itself is used, wherever its app has mounted it', async () => {
   await cluster.namespace.ready('own-token')
   expect(await cluster.namespace.field('pod own-token', '{.spec}')).not.toContain('wimds-token')
-  const { status, body } = await cluster.ask('own-token', TOKEN_PATH, 'http://127.0.0.1:8000')
+  const { status, body } = await cluster.ask('own-token', TOKEN_PATH, SIDECAR)
   expect(status).toBe(200)
   expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(ORDERS)
 })

@@ -16,8 +16,10 @@ import {
   curl,
   injectedPods,
   METADATA,
+  originIn,
   type Mode,
   replyIn,
+  SIDECAR,
   STAY,
   TOKEN_PATH,
 } from './support/workloads.ts'
@@ -45,8 +47,7 @@ test.concurrent.each(MODES)(
   'the earlier redirects of a mesh do not keep mode %s from tokens',
   async (mode) => {
     const name = `mesh-${mode}`
-    const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
-    const script = `${curl(TOKEN_PATH, origin)}; ${STAY}`
+    const script = `${curl(TOKEN_PATH, originIn(mode))}; ${STAY}`
     const { spec, ...rest } = parse(await injectedPods(mode, [ACCOUNT], [pod(name, script)]))
     const initContainers = [meshInit, ...spec.initContainers]
     await cluster.namespace.create({ ...rest, spec: { ...spec, initContainers } })
@@ -65,9 +66,8 @@ test.concurrent.each(MODES)(
 
 /** Requests a document of the metadata service; prints only what fails. */
 const askFor = (mode: Mode) => {
-  const origin = mode === 'env' ? 'http://127.0.0.1:8000' : METADATA
   const path = '/metadata/instance?api-version=2021-02-01'
-  return `curl -sS -m 60 -o /dev/null -H Metadata:true '${origin}${path}'`
+  return `curl -sS -m 60 -o /dev/null -H Metadata:true '${originIn(mode)}${path}'`
 }
 
 describe('no container starts before a slow sidecar answers', () => {
@@ -164,7 +164,7 @@ test.concurrent('a rotated projected token is used within 20 s', { timeout: 240_
   await cluster.namespace.create(podWithOwnTokens())
   await putToken('stranger')
   await cluster.namespace.ready('rotated')
-  const ask = () => cluster.ask('rotated', TOKEN_PATH, ORIGIN)
+  const ask = () => cluster.ask('rotated', TOKEN_PATH, SIDECAR)
   await eventually('Entra ID rejects the token', async () => {
     const { body } = await ask()
     return String(body['error_description']).includes('AADSTS700213') || undefined
@@ -181,7 +181,6 @@ test.concurrent('a rotated projected token is used within 20 s', { timeout: 240_
   expect(await cluster.entra.clientIdOf(token)).toBe(CLIENT)
 })
 
-const ORIGIN = 'http://127.0.0.1:8000'
 /** A directory that the sidecar's image may read. */
 const TOKENS = '/var/run/secrets/rotated'
 

@@ -12,7 +12,6 @@ import { createFolder } from '../fixtures/folder.ts'
 
 const NAMESPACE = 'wimds-e2e-upgrade'
 const MODES = ['env', 'loopback', 'nft', 'node'] as const
-const ORIGINS = { env: 'http://127.0.0.1:8000', loopback: METADATA, nft: METADATA, node: METADATA }
 const HELM = ['--namespace=wimds', '--wait', '--timeout=180s']
 /** False: in mode node of the earlier version, a pod has a sidecar, which its agent only leads requests to. */
 const HAD_GATE = 'gate' in EARLIER_IMAGES
@@ -95,7 +94,11 @@ describe.skipIf(UPGRADE_FROM === undefined)(`from ${UPGRADE_FROM ?? 'no given ve
 
   /** Expects that the pod gets a token and that no container was restarted. */
   async function expectToken(name: string, mode: Mode): Promise<void> {
-    const { body } = await cluster.ask(name, TOKEN_PATH, ORIGINS[mode])
+    // Versions differ in the port of the sidecar.
+    const variable = '.spec.containers[0].env[?(@.name=="AZURE_POD_IDENTITY_AUTHORITY_HOST")].value'
+    const origin =
+      mode === 'env' ? await cluster.namespace.field(`pod ${name}`, `{${variable}}`) : METADATA
+    const { body } = await cluster.ask(name, TOKEN_PATH, origin)
     expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
     const counts = '{.status.initContainerStatuses[*].restartCount}'
     expect(await cluster.namespace.field(`pod ${name}`, counts)).toMatch(/^[0 ]+$/)

@@ -238,7 +238,7 @@ const nest = (json: string, open: string, close: string, depth: number) =>
   json.replace('"HERE"', `${open.repeat(depth)}1${close.repeat(depth)}`)
 const LONG = 'x'.repeat(1_000_000)
 const inject = (annotations: Record<string, string>) => withPod({ metadata: { annotations } })
-const PORTS = [{ containerPort: 8000 }]
+const PORTS = [{ containerPort: 64169 }]
 const many = (container: object) => Array.from({ length: 20_000 }, () => container)
 const UNKNOWN = Array.from({ length: 10_000 }, (_, at) => [`wimds.io/x${at}`, 'x'])
 const INJECTED = { annotations: { 'wimds.io/injected': '{"mode":"loopback"}' } }

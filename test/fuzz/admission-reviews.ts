@@ -36,7 +36,7 @@ const FOREIGN_ANNOTATIONS = [
 ].flat()
 
 const annotationValue = fc.oneof(
-  fc.constantFrom('true', 'false', 'env', 'loopback', 'nft', '8000', '9169', '1e9', '-1', '1Gi'),
+  fc.constantFrom('true', 'false', 'env', 'loopback', 'nft', '64169', '9169', '1e9', '-1', '1Gi'),
   fc.constantFrom('', ' ', '0', 'NaN', '/metadata/', '/metadata/identity', '..', 'a/b/c', '\n\0'),
   fc.string({ unit: 'binary', maxLength: 20 }),
 )
@@ -54,7 +54,7 @@ const VARIABLES = [
   { name: 'AZURE_CLIENT_ID', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
   { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/var/run/secrets/wimds/token' },
   { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/data/token' },
-  { name: 'WIMDS_LISTEN', value: '0.0.0.0:8000' },
+  { name: 'WIMDS_LISTEN', value: '0.0.0.0:64169' },
   { name: 'IDENTITY_ENDPOINT', value: 'http://evil.example' },
 ]
 
@@ -72,7 +72,7 @@ const hostileSpec = fc.record(
             fc.constant(null),
           ),
           volumeMounts: fc.constantFrom([], null, [MOUNT], [{ name: 'data', mountPath: '/data' }]),
-          ports: fc.constantFrom([], [{ containerPort: 8000 }], [{}], null),
+          ports: fc.constantFrom([], [{ containerPort: 64169 }], [{}], null),
         },
         { requiredKeys: ['name'] },
       ),

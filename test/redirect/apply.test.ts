@@ -80,14 +80,14 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
     const io = captureIo({ PATH: pod.path })
     expect(await redirect(['--mode', 'nft'], io)).toBe(1)
     expect(io.err()).toMatch(/Network is unreachable .* Fix: choose mode loopback/)
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 64169, 'sidecar')
     await run(pod)
     expect(pod.fetchMetadata()).toBe('sidecar')
   })
 
   test('an app can listen on 0.0.0.0:80 in loopback mode, before and after', async () => {
     using pod = await podNetwork()
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 64169, 'sidecar')
     await run(pod)
     await pod.serve('0.0.0.0', 80, 'app')
     expect(pod.fetchMetadata()).toBe('sidecar')
@@ -97,7 +97,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
 
   test('with pass-through only the sidecar’s uid reaches the node’s IMDS', async () => {
     using pod = await podNetwork()
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 64169, 'sidecar')
     pod.exec('nft', TRACKING)
     const client = pod.script(KEEP_ALIVE_CLIENT)
     expect(await client.firstLine).toBe('real imds')
@@ -121,7 +121,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
       using pod = await podNetwork()
       pod.neighbour('ip', 'address', 'flush', 'to', '169.254.169.254/32')
       pod.neighbour('ip', 'route', 'add', '169.254.169.254/32', 'dev', 'eth0')
-      await pod.serve('127.0.0.1', 8000, 'sidecar')
+      await pod.serve('127.0.0.1', 64169, 'sidecar')
       await pod.serve('0.0.0.0', 80, 'a service that is no metadata service')
       await run(pod, '--mode', mode)
       expect(pod.fetchMetadata()).toBe('sidecar')
@@ -140,7 +140,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
   test('loopback mode redirects a pod that has the address itself', async () => {
     using pod = await podNetwork()
     pod.exec('ip', 'address', 'add', '169.254.169.254/32', 'dev', 'lo')
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 64169, 'sidecar')
     await run(pod)
     expect(pod.fetchMetadata()).toBe('sidecar')
   })
@@ -167,7 +167,7 @@ describe.skipIf(reason !== undefined)('wimds redirect in a network namespace', (
 
   test('the redirect precedes the redirect of a mesh', async () => {
     using pod = await podNetwork()
-    await pod.serve('127.0.0.1', 8000, 'sidecar')
+    await pod.serve('127.0.0.1', 64169, 'sidecar')
     await pod.serve('127.0.0.1', 15001, 'mesh')
     const mesh =
       'table ip mesh { chain c { type nat hook output priority -100; ip protocol tcp redirect to :15001; }; }'

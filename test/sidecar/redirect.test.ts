@@ -15,7 +15,7 @@ delete table ip wimds
 table ip wimds {
   chain to_sidecar {
     type nat hook output priority -150; policy accept;
-    ip daddr 169.254.169.254 tcp dport 80 redirect to :8000
+    ip daddr 169.254.169.254 tcp dport 80 redirect to :64169
   }
   chain reject_direct {
     type filter hook output priority 0; policy accept;
@@ -49,7 +49,7 @@ describe('wimds redirect --dry-run', () => {
 
   test('prints the rule for restarts of the sidecar with --wait', async () => {
     expect((await run(['--dry-run', '--wait=120'])).out).toContain(
-      'await_restart tcp sport 8000 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
+      'await_restart tcp sport 64169 tcp flags & (fin | syn | rst | ack) == rst | ack tcp sequence 0 drop\n',
     )
   })
 

@@ -28,11 +28,11 @@ async function variables(args: readonly string[], environment: Record<string, st
 }
 
 const SECRET = "it's a $ecret"
-const TOKENS = 'http://127.0.0.1:8000/msi/token'
+const TOKENS = 'http://127.0.0.1:64169/msi/token'
 const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: SECRET }
 
 test.each<[string, Record<string, string>, Record<string, string>]>([
-  ['imds', {}, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' }],
+  ['imds', {}, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:64169' }],
   ['imds', { WIMDS_LISTEN: '[::1]:2' }, { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://[::1]:2' }],
   ['app-service', HEADER, { IDENTITY_ENDPOINT: TOKENS, IDENTITY_HEADER: SECRET }],
   ['app-service-2017', HEADER, OLDER],
@@ -43,7 +43,7 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   ],
   [
     'cloud-shell',
-    { WIMDS_LISTEN: '0.0.0.0:50342,127.0.0.1:8000' },
+    { WIMDS_LISTEN: '0.0.0.0:50342,127.0.0.1:64169' },
     { MSI_ENDPOINT: 'http://127.0.0.1:50342/oauth2/token' },
   ],
 ])('prints the set %s for %j', async (set, environment, expected) => {

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { createSchema, flag, integer, matching } from '../../service/parsers.ts'
 import { type SettingName, Settings } from '../../broker/config/settings.ts'
-import { DEFAULT_ADMIN_PORT, DEFAULT_NODE_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
+import { DEFAULT_ADMIN_PORT, DEFAULT_PORT } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { readRecord } from './injection-record.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
@@ -105,9 +105,7 @@ export function parseAnnotations(pod: Pod, defaults: InjectionSettings = INJECTI
     /** True if an earlier injection decides the mode, and the operator's settings have another one. */
     keepsEarlierMode: mode !== (wantedMode ?? defaults.mode),
     mode,
-    port:
-      read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ??
-      (mode === 'node' ? DEFAULT_NODE_PORT : DEFAULT_PORT),
+    port: read('port', `${AZWI_PREFIX}proxy-sidecar-port`) ?? DEFAULT_PORT,
     adminPort: read('admin-port') ?? DEFAULT_ADMIN_PORT,
     resources: overrideResources(omitPodLevelResources(defaults.resources, pod), read),
     // In mode node the broker makes the exchanges, and trusts the CA of the node's settings.

@@ -66,7 +66,7 @@ describe('the environment', () => {
 
   test('treats an empty variable as unset', async () => {
     const { listen, directory } = await load({ WIMDS_LISTEN: '', AZURE_CLIENT_ID: '' })
-    expect(listen).toEqual([{ host: '127.0.0.1', port: 8000 }])
+    expect(listen).toEqual([{ host: '127.0.0.1', port: 64169 }])
     expect(directory).toMatchObject({ identities: [] })
   })
 
@@ -120,7 +120,7 @@ describe('the environment', () => {
     expect((await loadProblems({ WIMDS_LISTEN: address })).join()).toMatch(/^WIMDS_LISTEN: /)
   })
 
-  test.each(['0.0.0.0:8000', '[::]:8000', '127.0.0.1:8000,10.0.0.1:8000', 'node.example:80'])(
+  test.each(['0.0.0.0:64169', '[::]:64169', '127.0.0.1:64169,10.0.0.1:64169', 'node.example:80'])(
     'requires WIMDS_LISTEN_ON_NETWORK to listen on %s',
     async (address) => {
       expect(await loadProblems({ WIMDS_LISTEN: address })).toEqual([

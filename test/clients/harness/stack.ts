@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { fetch } from 'undici'
 import { z } from 'zod'
-import { DEFAULT_NODE_PORT } from '../../../src/lib/sidecar-interface.ts'
+import { DEFAULT_PORT } from '../../../src/lib/sidecar-interface.ts'
 import { createFolder } from '../../fixtures/folder.ts'
 import { BUILT_CLI } from '../../fixtures/run-program.ts'
 import { freePort } from '../../support/free-port.ts'
@@ -48,7 +48,7 @@ export async function startStack({
   const folder = onFailure.use(createFolder())
   const simulator = onFailure.use(await createSimulator({ directory: DIRECTORY }))
   const identities = folder.write('identities.yaml', formatIdentitiesFile())
-  const port = server === 'broker' ? DEFAULT_NODE_PORT : await freePort()
+  const port = server === 'broker' ? DEFAULT_PORT : await freePort()
   const address = `127.0.0.1:${port}`
   const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
   const env = {

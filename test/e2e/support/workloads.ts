@@ -3,8 +3,14 @@ import { stringify } from 'yaml'
 import { AUTHORITY, TENANT_ID, VAULT } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { wimds } from './run.ts'
+import { DEFAULT_PORT, type RoutingMode } from '../../../src/lib/sidecar-interface.ts'
 
 export const METADATA = 'http://169.254.169.254'
+
+/** The sidecar's own address, which is the only one in mode env. */
+export const SIDECAR = `http://127.0.0.1:${DEFAULT_PORT}`
+export const originIn = (mode: RoutingMode) => (mode === 'env' ? SIDECAR : METADATA)
+
 export const TOKEN_PATH = `/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${VAULT}`
 
 /** Returns a shell command that prints the reply of the metadata service, and its status on a second line. */

@@ -128,7 +128,7 @@ describe('the sidecar', () => {
   })
 
   test('gets variables of the settings, each name once', () => {
-    const listen = '127.0.0.1:8000,127.0.0.1:50342'
+    const listen = '127.0.0.1:64169,127.0.0.1:50342'
     const sidecarEnv = variables({ WIMDS_LOG_LEVEL: 'debug', WIMDS_LISTEN: listen })
     const { env } = sidecarOf(pod(), { sidecarEnv })
     expect(new Set(namesOf(env)).size).toBe(env?.length)
@@ -242,7 +242,7 @@ describe('routing', () => {
       expect(initNamesOf(result)).toEqual(['wimds', 'wimds-redirect', 'migrate'])
       expect(containerOf(result, 'wimds-redirect')).toMatchObject({
         image: 'wimds-redirect:test',
-        args: ['redirect', `--mode=${mode}`, '--port=8000', '--wait=300'],
+        args: ['redirect', `--mode=${mode}`, '--port=64169', '--wait=300'],
         securityContext: {
           ...HARDENED,
           runAsUser: 0,
@@ -258,7 +258,7 @@ describe('routing', () => {
     expect(initNamesOf(result)).toEqual(['wimds', 'migrate'])
     for (const name of ['app', 'migrate']) {
       const env = envOf(result, name)
-      expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:8000' })
+      expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:64169' })
       expect(env).not.toHaveProperty('IDENTITY_ENDPOINT')
     }
   })
@@ -268,7 +268,7 @@ describe('routing', () => {
     const result = injected(pod(annotations))
     const secret = { secretKeyRef: { name: 'a', key: 'header' } }
     expect(envOf(result, 'app')).toMatchObject({
-      IDENTITY_ENDPOINT: 'http://127.0.0.1:8000/msi/token',
+      IDENTITY_ENDPOINT: 'http://127.0.0.1:64169/msi/token',
       IDENTITY_HEADER: secret,
     })
     expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_IDENTITY_HEADER: secret })
@@ -304,7 +304,7 @@ describe('the containers after the sidecar', () => {
     expect(result.spec.initContainers?.at(-1)).toEqual({
       name: 'wimds-wait',
       image,
-      args: ['probe', '--port=8000', '--timeout=300'],
+      args: ['probe', '--port=64169', '--timeout=300'],
       terminationMessagePolicy: 'FallbackToLogsOnError',
       resources,
       securityContext,

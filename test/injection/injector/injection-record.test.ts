@@ -55,7 +55,7 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   )
 })
 
-const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:8000' }
+const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:64169' }
 
 test.each(['loopback', 'nft'])(
   'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
@@ -63,7 +63,7 @@ test.each(['loopback', 'nft'])(
     const secretKeyRef = { name: 'header', key: 'identity-header' }
     const env = [
       HOST,
-      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:8000/msi/token' },
+      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:64169/msi/token' },
       { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
     ]
     const annotations = { 'wimds.io/mode': mode, 'wimds.io/identity-header-secret': 'header' }

@@ -192,7 +192,7 @@ describe('mode node rejects', () => {
   })
 
   test('no container on the port of a sidecar’s health and metrics, which it does not have', () => {
-    const ports = [{ containerPort: 8000 }, { containerPort: 9169 }]
+    const ports = [{ containerPort: 9169 }]
     expect(reasonsFor(pod({}, { containers: [{ ...APP, ports }] }), NODE)).toEqual([])
   })
 })

@@ -58,8 +58,8 @@ describe('a pod is rejected with a fix for', () => {
     [{}, { volumes: [{ name: 'wimds-config' }] }, 'a volume wimds-config'],
     [
       {},
-      port(8000),
-      'declares port 8000, on which the sidecar would listen. Fix: set the annotation',
+      port(64169),
+      'declares port 64169, on which the sidecar would listen. Fix: set the annotation',
     ],
     [{}, port(9169), 'set the annotation wimds.io/admin-port'],
     [{ 'wimds.io/port': '9169' }, {}, 'are both 9169'],
@@ -162,9 +162,17 @@ describe('a pod is rejected with a fix for', () => {
     })
   })
 
+  test.each(['env', 'loopback', 'nft', 'node'])(
+    'mode %s leaves port 8000 to the application: Django, uvicorn and gunicorn listen there',
+    (mode) => {
+      const spec = port(8000)
+      expect(reasonsFor(pod({ 'wimds.io/mode': mode, [PROXY]: 'true' }, spec))).toEqual([])
+    },
+  )
+
   test.each<[Record<string, string>, object, string]>([
     [{}, { name: 'azwi-proxy-init' }, 'has the container azwi-proxy'],
-    [{}, { ports: [{ containerPort: 8000 }] }, 'declares port 8000'],
+    [{}, { ports: [{ containerPort: 64169 }] }, 'declares port 64169'],
     [exempt, { securityContext: { privileged: true, runAsUser: 0 } }, 'migrate is privileged'],
     [env, { env: [{ name: 'MSI_ENDPOINT', value: 'http://x' }] }, 'migrate sets MSI_ENDPOINT'],
   ])('an init container, %j: %j', (annotations, more, message) => {
@@ -185,16 +193,16 @@ describe('a pod is rejected with a fix for', () => {
   describe('but not for endpoint variables in mode env', () => {
     const header = { 'wimds.io/identity-header-secret': 'header' }
 
-    const TOKENS = 'http://127.0.0.1:8000/msi/token'
-    const CLOUD_SHELL = { MSI_ENDPOINT: 'http://127.0.0.1:8000/oauth2/token' }
+    const TOKENS = 'http://127.0.0.1:64169/msi/token'
+    const CLOUD_SHELL = { MSI_ENDPOINT: 'http://127.0.0.1:64169/oauth2/token' }
     const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: 's' }
 
     test.each<Readonly<Record<string, string>>>([
-      { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:8000' },
+      { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:64169' },
       OLDER,
       { ...OLDER, DEFAULT_IDENTITY_CLIENT_ID: 'c' },
       CLOUD_SHELL,
-      { IDENTITY_ENDPOINT: 'http://localhost:8000/msi/token', IDENTITY_HEADER: 's' },
+      { IDENTITY_ENDPOINT: 'http://localhost:64169/msi/token', IDENTITY_HEADER: 's' },
     ])('that lead to the sidecar: %j', (values) => {
       const own = pod({ ...env, ...header }, withVariables(values))
       expect(reasonsFor(own)).toEqual([])
@@ -204,8 +212,8 @@ describe('a pod is rejected with a fix for', () => {
       expect(envOf(injected(result), 'app')).toEqual(envOf(result, 'app'))
     })
 
-    const WRONG_PATH = { MSI_ENDPOINT: 'http://127.0.0.1:8000/msi', MSI_SECRET: 's' }
-    const SDK_PATH = 'http://127.0.0.1:8000/metadata/identity/oauth2/token'
+    const WRONG_PATH = { MSI_ENDPOINT: 'http://127.0.0.1:64169/msi', MSI_SECRET: 's' }
+    const SDK_PATH = 'http://127.0.0.1:64169/metadata/identity/oauth2/token'
 
     test.each<[string, object, Readonly<Record<string, string>>, string]>([
       ['another port', { 'wimds.io/port': '8001' }, CLOUD_SHELL, 'SDKs that read it never ask'],
@@ -219,13 +227,13 @@ describe('a pod is rejected with a fix for', () => {
         'a path of no protocol',
         header,
         WRONG_PATH,
-        'sets MSI_ENDPOINT, so SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:8000/msi/token or http://127.0.0.1:8000/oauth2/token, or list',
+        'sets MSI_ENDPOINT, so SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:64169/msi/token or http://127.0.0.1:64169/oauth2/token, or list',
       ],
       [
         'a path that SDKs add',
         {},
         { AZURE_POD_IDENTITY_AUTHORITY_HOST: SDK_PATH },
-        'set it to http://127.0.0.1:8000, or list',
+        'set it to http://127.0.0.1:64169, or list',
       ],
     ])('unless they have %s', (_, annotations, values, reason) => {
       const given = pod({ ...env, ...annotations }, withVariables(values))
@@ -234,9 +242,9 @@ describe('a pod is rejected with a fix for', () => {
   })
 
   test.each([
-    'http://$(USER)@127.0.0.1:8000/oauth2/token',
-    String.raw`http://127.0.0.1:8000\@example.com/`,
-    'http://[::1]:8000/oauth2/token',
+    'http://$(USER)@127.0.0.1:64169/oauth2/token',
+    String.raw`http://127.0.0.1:64169\@example.com/`,
+    'http://[::1]:64169/oauth2/token',
     'http://127.0.0.1:80001/',
   ])('the endpoint %s in mode env', (value) => {
     const spec = withVariables({ MSI_ENDPOINT: value })
@@ -354,14 +362,14 @@ describe('a warning', () => {
 
   test.each([
     'http://169.254.169.254:80/metadata/identity/oauth2/token',
-    'http://localhost:8000/oauth2/token',
+    'http://localhost:64169/oauth2/token',
     '',
   ])('is not given for the endpoint %s, which leads to the sidecar or nowhere', (value) => {
     expect(warningsOf('MSI_ENDPOINT', value)).toEqual([])
   })
 
   test.each([
-    ['http://127.0.0.1:8000/msi', ', so SDKs that read it never ask the sidecar'],
+    ['http://127.0.0.1:64169/msi', ', so SDKs that read it never ask the sidecar'],
     ['http://169.254.169.254/msi/token', ', but the sidecar has no secret for it'],
   ])('names the endpoint %s, from which SDKs get an error', (value, reason) => {
     const text = `the container app sets MSI_ENDPOINT${reason}`

@@ -130,7 +130,7 @@ wimds uninject: stdin:${first.err.match(/stdin:(\d+): ConfigMap/)?.[1]}: ConfigM
     ['NO_PROXY', '.svc'],
     ['NO_PROXY', '169.254.169.254,localhost,127.0.0.1'],
     ['no_proxy', ''],
-    ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:8000'],
+    ['AZURE_POD_IDENTITY_AUTHORITY_HOST', 'http://127.0.0.1:64169'],
   ])('restores %s=%s of the author', async (name, value) => {
     const source = DEPLOYMENT.replace(LOG, `{name: ${name}, value: "${value}"}`)
     const text = await injected(source, '--mode', 'env')

@@ -337,7 +337,7 @@ test.each<[string, PodChanges]>([
   ['failed', { containers: app(HOST, 'http://127.0.0.1:8001') }],
   ['not_checked', { containers: [{ name: 'app', envFrom: [{}] }] }],
   ['not_needed', { mode: 'nft' }],
-  ['ok', { containers: [...app(HOST, 'http://127.0.0.1:8000'), { name: 'istio-proxy' }] }],
+  ['ok', { containers: [...app(HOST, 'http://127.0.0.1:64169'), { name: 'istio-proxy' }] }],
 ])('finds sdk_variables %s for %j', async (status, changes) => {
   const { failures, find } = await check([getPod(changes)])
   expect(find('sdk_variables')).toMatchObject([{ status }])

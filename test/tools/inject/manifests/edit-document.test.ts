@@ -175,9 +175,9 @@ test('keeps the numbers of JSON as they were written', () => {
 })
 
 test('changes the elements of a list without names one by one', () => {
-  const text = 'args:\n- redirect # first\n- --port=8000\n'
+  const text = 'args:\n- redirect # first\n- --port=64169\n'
   const editor = new DocumentEditor(parseYamlDocument(text), text)
-  const before = { args: ['redirect', '--port=8000'] }
+  const before = { args: ['redirect', '--port=64169'] }
   const edits = editor.findEdits([], before, { args: ['redirect', '--port=1', '--wait=300'] })
   expect(applyEdits(text, edits)).toBe('args:\n- redirect # first\n- "--port=1"\n- --wait=300\n')
 })
