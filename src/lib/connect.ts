@@ -1,0 +1,161 @@
+/** Connects to a host by TCP, over whichever of its addresses answers first (RFC 8305, Happy Eyeballs). */
+import { lookup as lookupByNode } from 'node:dns'
+import { connect as connectSocket, type Socket } from 'node:net'
+import {
+  type Address,
+  type Attempt,
+  ConnectError,
+  type Family,
+  type Peer,
+  SILENT,
+} from './connect-error.ts'
+import { untilAborted } from './deadline.ts'
+import { errorCode } from './describe-error.ts'
+import { createSingleFlight } from './single-flight.ts'
+
+/**
+ * Resolves with a connected socket. The signal is the only time limit: a `ConnectError` is thrown if it aborts with a
+ * `TimeoutError`, or if no address can be reached; if it aborts for another reason, that one is thrown.
+ */
+export type Connect = (to: Peer, signal: AbortSignal) => Promise<Socket>
+
+interface ConnectOptions {
+  /** Returns the addresses of a name, in the order of the system. 0 is both families. */
+  readonly lookup?: (host: string, family: 0 | 4) => Promise<readonly Address[]>
+  /** Starts to connect to an address. */
+  readonly open?: (to: Peer) => Socket
+  /** A monotonic clock in milliseconds. */
+  readonly now?: () => number
+}
+
+/** The next attempt starts this long after the last one, which goes on (RFC 8305, section 5). */
+const ATTEMPT_DELAY_MS = 250
+/** Some firewalls drop the queries for IPv6 addresses, for which a resolver waits longer than any caller. */
+const SLOW_LOOKUP_MS = 1000
+/** How long a family that has won is tried first: without that, each connection waits for one that swallows packets. */
+const PREFERENCE_MS = 10 * 60_000
+const MAX_WINNERS = 32
+
+/** Creates the function by which a process connects, which remembers what family of addresses answers. */
+export function createConnect({
+  lookup = lookupAll,
+  open = connectSocket,
+  now = () => performance.now(),
+}: ConnectOptions = {}): Connect {
+  // A look-up that hangs holds a thread of the few that also read files.
+  const share = createSingleFlight<readonly Address[]>()
+  const winners = new Map<string, { readonly family: Family; readonly wonAt: number }>()
+
+  function findFamily(host: string): Family | undefined {
+    const winner = winners.get(host)
+    return winner && now() - winner.wonAt < PREFERENCE_MS ? winner.family : undefined
+  }
+
+  async function resolve(host: string): Promise<readonly Address[]> {
+    const both = share(host, () => lookup(host, 0))
+    let timer: NodeJS.Timeout | undefined
+    const slow = new Promise<void>((done) => (timer = setTimeout(done, SLOW_LOOKUP_MS).unref()))
+    const ipv4 = slow.then(() => share(`${host} 4`, () => lookup(host, 4))).catch(() => both)
+    return Promise.race([both, ipv4]).finally(() => clearTimeout(timer))
+  }
+
+  return async ({ host, port }, signal) => {
+    const attempts: Attempt[] = []
+    try {
+      const addresses = await untilAborted(resolve(host), signal)
+      const order = interleave(addresses, findFamily(host) ?? addresses[0]?.family)
+      signal.throwIfAborted()
+      const { socket, family } = await race(order, port, { open, signal, attempts })
+      if (winners.size >= MAX_WINNERS) winners.clear()
+      winners.set(host, { family, wonAt: now() })
+      return socket
+    } catch (error) {
+      const isAborted = signal.aborted && error === signal.reason
+      const isTimeout = isAborted && error instanceof Error && error.name === 'TimeoutError'
+      if (isAborted && !isTimeout) throw error
+      const hasSilent = attempts.some(({ code }) => code === SILENT)
+      const code = isTimeout || hasSilent ? SILENT : (errorCode(error) ?? 'unknown')
+      throw new ConnectError({ host, port, code, attempts }, { cause: error })
+    }
+  }
+}
+
+function lookupAll(host: string, family: 0 | 4): Promise<readonly Address[]> {
+  return new Promise((resolve, reject) => {
+    lookupByNode(host, { all: true, family }, (error, found) => {
+      if (error) reject(error)
+      else resolve(found.map((each) => ({ ...each, family: each.family === 6 ? 6 : 4 })))
+    })
+  })
+}
+
+/** Returns the addresses with the families in turn, this one first. */
+function interleave(addresses: readonly Address[], first?: Family): readonly Address[] {
+  const ones = addresses.filter(({ family }) => family === first)
+  const others = addresses.filter(({ family }) => family !== first)
+  const pairs = ones.flatMap((each, index) => [each, ...others.slice(index, index + 1)])
+  return [...pairs, ...others.slice(ones.length)]
+}
+
+interface RaceOptions extends Pick<Required<ConnectOptions>, 'open'> {
+  readonly signal: AbortSignal
+  /** Receives the addresses that are tried, and the code of each that fails. */
+  readonly attempts: Attempt[]
+}
+
+interface Winner {
+  readonly socket: Socket
+  readonly family: Family
+}
+
+/** Opens a socket to each address, one more each 250 ms and after each failure. Destroys all but the first that connects. */
+function race(
+  addresses: readonly Address[],
+  port: number,
+  { open, signal, attempts }: RaceOptions,
+): Promise<Winner> {
+  const { promise, resolve, reject } = Promise.withResolvers<Winner>()
+  const waiting = [...addresses]
+  const sockets = new Set<Socket>()
+  let timer: NodeJS.Timeout | undefined
+
+  function startNext(): void {
+    clearTimeout(timer)
+    const next = waiting.shift()
+    if (next === undefined) return
+    const attempt = { ...next, code: SILENT }
+    attempts.push(attempt)
+    const socket = open({ host: next.address, port })
+    sockets.add(socket)
+    socket.once('connect', () => {
+      socket.off('error', onError)
+      sockets.delete(socket)
+      end(() => resolve({ socket, family: next.family }))
+    })
+    socket.on('error', onError)
+    timer = setTimeout(startNext, ATTEMPT_DELAY_MS)
+
+    function onError(error: Error): void {
+      // Not one that has lost: it may fail while it is destroyed.
+      if (!sockets.delete(socket)) return
+      attempt.code = errorCode(error) ?? 'unknown'
+      startNext()
+      if (sockets.size === 0) end(() => reject(error))
+    }
+  }
+
+  function end(settle: () => void): void {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+    const losers = [...sockets]
+    sockets.clear()
+    for (const loser of losers) loser.destroy()
+    settle()
+  }
+
+  // oxlint-disable-next-line prefer-promise-reject-errors -- a signal's reason may be anything
+  const abort = () => end(() => reject(signal.reason))
+  signal.addEventListener('abort', abort, { once: true })
+  startNext()
+  return promise
+}
