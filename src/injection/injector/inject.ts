@@ -72,7 +72,8 @@ export function inject({
   if (!isWanted && hasValidAnnotations) return { kind: 'skipped', warnings: findIneffective(pod) }
   const unrecorded = findUnrecorded(pod)
   if (unrecorded !== undefined) {
-    return isAdmission
+    // With a record of another version the pod has been injected.
+    return isAdmission && pod.metadata?.annotations?.[INJECTED] !== undefined
       ? { kind: 'skipped', warnings: [unrecorded] }
       : { kind: 'rejected', reasons: [unrecorded] }
   }

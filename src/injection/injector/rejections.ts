@@ -91,7 +91,11 @@ function findPortConflicts(pod: Pod, { settings: { mode, port, adminPort } }: Pl
   }
   const findConflicts = (wanted: number, annotation: string) =>
     allContainers(pod)
-      .filter((each) => each.ports?.some(({ containerPort }) => containerPort === wanted))
+      .filter((each) =>
+        each.ports?.some(
+          (one) => one.containerPort === wanted && (one['protocol'] ?? 'TCP') === 'TCP',
+        ),
+      )
       .map(
         ({ name }) =>
           `the container ${name} declares port ${wanted}, on which ${isNode ? 'the node agent' : 'the sidecar'} would listen. Fix: set the annotation ${annotation} to another port`,

@@ -130,6 +130,14 @@ describe('a sidecar without a record of this version', () => {
     })
   })
 
+  test('is rejected at admission if it has no record of any version', () => {
+    const own = { ...old, metadata: { annotations: { 'wimds.io/inject': 'true' } } }
+    expect(inject(request(own, {}, { isAdmission: true }))).toEqual({
+      kind: 'rejected',
+      reasons: [problem],
+    })
+  })
+
   test('is rejected in a manifest', () => {
     expect(inject(request(old))).toEqual({ kind: 'rejected', reasons: [problem] })
     expect(uninject(old)).toEqual({ kind: 'rejected', reasons: [problem] })

@@ -36,6 +36,12 @@ const container = (more: object) => ({ containers: [{ name: 'app', ...more }] })
 const withVariables = (values: Readonly<Record<string, string>>) =>
   container({ env: Object.entries(values).map(([name, value]) => ({ name, value })) })
 
+test('a pod may declare a port of the sidecar for another protocol than TCP', () => {
+  const declare = (protocol: string) =>
+    pod({}, container({ ports: [{ containerPort: 8000, protocol }] }))
+  expect(['UDP', 'SCTP', 'TCP'].map((each) => reasonsFor(declare(each)).length)).toEqual([0, 0, 1])
+})
+
 describe('a pod is rejected with a fix for', () => {
   const env = { 'wimds.io/mode': 'env' }
 
