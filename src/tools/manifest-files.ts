@@ -1,7 +1,7 @@
 /** Reads the manifests that a command is given, by flags and arguments as kubectl has them. */
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
-import { glob, readdir, readFile, stat } from 'node:fs/promises'
+import { glob, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -98,8 +98,7 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
   if (name === '-') return [name]
   try {
     if (!(await stat(name)).isDirectory()) return [name]
-    const entries = await readdir(name, { recursive: true, withFileTypes: true })
-    const paths = listFiles(entries).filter((path) => MANIFEST.test(path))
+    const paths = (await listFolder(name)).filter((path) => MANIFEST.test(path)).toSorted()
     if (paths.length === 0) {
       problems.push(
         formatProblem({
@@ -113,21 +112,43 @@ async function findManifests(name: string, problems: string[]): Promise<string[]
   } catch {
     // The reader of a file reports that it does not exist.
     if (!isPattern(name)) return [name]
-    const entries: Dirent[] = []
-    for await (const entry of glob(name, { withFileTypes: true })) entries.push(entry)
-    if (entries.length === 0) {
+    const paths: string[] = []
+    for await (const entry of glob(name, { withFileTypes: true })) {
+      if ((await findKind(entry)).isFile()) paths.push(getPath(entry))
+    }
+    if (paths.length === 0) {
       const problem = 'no file matches this pattern'
       problems.push(formatProblem({ setting: name, problem, fix: 'check it, and the directory' }))
     }
-    return listFiles(entries)
+    return paths.toSorted()
   }
 }
 
 const isPattern = (name: string): boolean => /[*?[{]/.test(name)
 
-function listFiles(entries: readonly Dirent[]): string[] {
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted()
+/** Returns the files in and below a folder, also behind links; `above` are the folders that it is in. */
+async function listFolder(folder: string, above: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(folder)
+  // A link to one of the folders above would never end.
+  if (above.includes(real)) return []
+  const entries = await readdir(folder, { withFileTypes: true })
+  const found = await Promise.all(
+    entries.map(async (entry) => {
+      const kind = await findKind(entry)
+      // The kubelet keeps the files of a mounted ConfigMap in folders such as ..data, and links to them beside these.
+      if (entry.name.startsWith('..')) return []
+      if (kind.isDirectory()) return listFolder(getPath(entry), [...above, real])
+      return kind.isFile() ? [getPath(entry)] : []
+    }),
+  )
+  return found.flat()
+}
+
+const getPath = ({ parentPath, name }: Dirent): string => join(parentPath, name)
+
+/** Returns what an entry is, or what it links to. A broken link is a file that cannot be read. */
+async function findKind(entry: Dirent): Promise<Pick<Dirent, 'isFile' | 'isDirectory'>> {
+  if (!entry.isSymbolicLink()) return entry
+  const broken = { isFile: () => true, isDirectory: () => false }
+  return await stat(getPath(entry)).catch(() => broken)
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
@@ -703,4 +703,29 @@ test('reads the manifests of a directory and below it', async () => {
   const [account, pod] = parseAllDocuments(out).map((each) => each.toJS())
   expect(account.kind).toBe('ServiceAccount')
   expect(pod.spec.initContainers[0].env).toContainEqual({ name: 'AZURE_CLIENT_ID', value: CLIENT })
+})
+
+test('reads files and directories behind symbolic links, each as a place of its own', async () => {
+  const account = file('linked/shared/account.yaml', SERVICE_ACCOUNT)
+  const pod =
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nspec: {serviceAccountName: orders, containers: [{name: a}]}\n'
+  file('linked/apps/pod.yaml', pod)
+  mkdirSync(join(directory, 'linked/tree/below'), { recursive: true })
+  symlinkSync(account, join(directory, 'linked/tree/account.yaml'))
+  symlinkSync('../../apps', join(directory, 'linked/tree/below/apps'))
+  // A link to a folder above would never end.
+  symlinkSync('..', join(directory, 'linked/tree/below/again'))
+  const tree = join(directory, 'linked/tree')
+  const { code, err } = await runVerbosely([tree])
+  expect(code).toBe(0)
+  expect(err.match(/(?<=linked\/).*(?=\n)/g)).toEqual([
+    'tree/account.yaml:1: ServiceAccount/orders: skipped: kind ServiceAccount',
+    'tree/below/apps/pod.yaml:1: Pod/a: injected',
+  ])
+  const pattern = await run([join(tree, '*.yaml'), join(tree, 'below/apps')])
+  expect(pattern).toMatchObject({ code: 0, err: '' })
+  symlinkSync('nowhere', join(tree, 'broken.yaml'))
+  const broken = await run([tree])
+  expect(broken).toMatchObject({ code: 1, out: '' })
+  expect(broken.err).toContain('broken.yaml: no such file or directory')
 })
