@@ -19,6 +19,8 @@ async function main(argv: readonly string[], io: CommandIo): Promise<number> {
   try {
     if (asksForHelp(argv)) return await help(findHelpTopic(argv), io)
     isLongRunning = isDropIn || command?.isLongRunning === true
+    // A signal without a handler ends a command also while it computes, but is ignored by process 1 of a container.
+    if (isLongRunning || process.pid === 1) handleSignals()
     if (isDropIn) return await dropIn(argv, io)
     if (command === undefined) return await help(name === 'help' ? args : [name], io)
     const execute = await command.load()
@@ -50,13 +52,15 @@ process.on('uncaughtException', (error) => {
   process.exit(EXIT_FAILED)
 })
 const shutdown = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    // Process 1 of a container ignores signals that have no handler.
-    const code = findSignalExit(signal, { isLongRunning, isShuttingDown: shutdown.signal.aborted })
-    if (code !== undefined) process.exit(code)
-    shutdown.abort()
-  })
+function handleSignals(): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      const isShuttingDown = shutdown.signal.aborted
+      const code = findSignalExit(signal, { isLongRunning, isShuttingDown })
+      if (code !== undefined) process.exit(code)
+      shutdown.abort()
+    })
+  }
 }
 const { stdout, stderr, env } = process
 // The reader of a pipe has closed it, as `| head` does.
