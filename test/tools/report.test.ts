@@ -266,6 +266,7 @@ test.each([
   ],
   ['--since', '1 week', 'not "1 week"'],
   ['--since', '7d]) or (up', '--since must be'],
+  ['--since', '7d', '--since needs --prometheus'],
 ])('rejects %s %s', async (flag, value, message) => {
   const err = expect.stringContaining(message)
   expect(await run([flag, value])).toMatchObject({ code: 64, err })

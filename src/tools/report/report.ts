@@ -72,6 +72,9 @@ function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []
       : [`--since must be a time such as 12h or 7d, not ${JSON.stringify(flags.value('since'))}`]),
+    ...(flags.has('since') && !flags.has('prometheus')
+      ? ['--since needs --prometheus: a sidecar reports all requests since its start']
+      : []),
   ]
   if (problems.length > 0) throw new UsageError(problems)
 }
