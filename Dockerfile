@@ -42,7 +42,9 @@ RUN mkdir -p /base/nodejs/bin /base/etc/ssl/certs && mkdir -m 1777 /base/tmp \
 # `wimds` and `wimds-node` on the PATH link the C library that Node needs, too. The gate is static, with musl, whose
 # licence asks for its notice alone.
 COPY native /native
-RUN flags='-std=gnu11 -Os -s -Wall -Wextra -Werror' && mkdir /launchers /gate \
+RUN flags='-std=gnu11 -Os -s -Wall -Wextra -Werror -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+    -fstack-clash-protection -fPIE -pie -Wl,-z,relro,-z,now' \
+  && mkdir /launchers /gate \
   && for name in wimds wimds-node; do gcc $flags -o /launchers/$name /native/$name.c || exit; done \
   && musl-gcc $flags -static -o /gate/wimds-gate /native/gate.c \
   && /image-root.sh /gate musl && rm -r /gate/usr/share/common-licenses \

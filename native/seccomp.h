@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -28,6 +29,7 @@ static const unsigned DENIED[] = {
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
     SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_socketpair,
+    SYS_vmsplice,
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,
 #endif
@@ -58,6 +60,12 @@ enum {
 /* A connection by Fast Open, which Landlock does not see. */
 #define DENY_FASTOPEN(call, flags) \
   IS(call, 0, 4), LOAD(flags), HAS(MSG_FASTOPEN, 0, 1), FAIL(EOPNOTSUPP), RETURN(SECCOMP_RET_ALLOW)
+/*
+ * Memory that the limit of data does not count: of shared mappings, of which /dev/zero makes some too, and of mappings that
+ * grow down. Neither Node nor the C library needs any.
+ */
+#define DENY_UNCOUNTED \
+  IS(SYS_mmap, 0, 4), LOAD(args[3]), HAS(MAP_SHARED | MAP_GROWSDOWN, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
 /* A broker that no longer follows the agent's end would keep a uid that the next broker gets. */
 #define DENY_OUTLIVING \
   IS(SYS_prctl, 0, 4), LOAD(args[0]), IS(PR_SET_PDEATHSIG, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
@@ -84,7 +92,7 @@ static inline int filter_calls(void) {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
       DENY_FASTOPEN(SYS_sendto, args[3]), DENY_FASTOPEN(SYS_sendmsg, args[2]), DENY_FASTOPEN(SYS_sendmmsg, args[3]),
-      DENY_OUTLIVING,
+      DENY_UNCOUNTED, DENY_OUTLIVING,
       IS(SYS_socket, 0, 14), LOAD(args[0]), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
       LOAD(args[2]), IS(0, 3, 0), IS(IPPROTO_TCP, 2, 0), IS(IPPROTO_UDP, 1, 0), FAIL(EPROTONOSUPPORT),
       LOAD(args[1]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE), IS(SOCK_STREAM, 2, 0), IS(SOCK_DGRAM, 1, 0),

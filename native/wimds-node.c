@@ -6,6 +6,7 @@
  *   wimds-node run PROGRAM [ARGUMENT]...
  *   wimds-node send-socket CHANNEL SOCKET
  *   wimds-node read-files ROOT
+ *   wimds-node make-cgroups
  *   wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
  *
  * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace. Wrong
@@ -36,6 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "seccomp.h"
 
 enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
@@ -61,6 +63,7 @@ static _Noreturn void fail_usage(void) {
           "       wimds-node run PROGRAM [ARGUMENT]...\n"
           "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
+          "       wimds-node make-cgroups\n"
           "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
 }
@@ -79,6 +82,25 @@ static int find_channel(void) {
   const char *name = getenv("NODE_CHANNEL_FD");
   if (name == NULL) fail(0, "NODE_CHANNEL_FD is not set. Fix: spawn it with an IPC channel");
   return (int)parse_number(name, 1 << 20);
+}
+
+/* Capabilities */
+
+/* Drops all others than those of the mask from the bounding set, from which execve gives root's processes theirs. */
+static void limit_capabilities(uint32_t mask) {
+  for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+    if ((capability > 31 || (mask >> capability & 1) == 0) && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 &&
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+      fail(errno, "cannot drop capability %u from the bounding set. Fix: give the agent SETPCAP", capability);
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) fail(errno, "cannot clear the ambient set");
+}
+
+/* Leaves this process, and what it executes, the capabilities of the mask. */
+static void set_capabilities(uint32_t mask) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{.effective = mask, .permitted = mask}};
+  if (syscall(SYS_capset, &header, sets) != 0) fail(errno, "cannot set the capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
 }
 
 /* open-socket */
@@ -163,6 +185,9 @@ static void wait_for_receipt(int channel) {
 /* nft reads all rules of the namespace, and the pod may have made as many as it likes. */
 static const struct rlimit PROGRAM_MEMORY = {134217728, 134217728};
 
+/* They change rules, routes and links, and no more. */
+static const uint32_t PROGRAM_CAPABILITIES = 1U << CAP_NET_ADMIN;
+
 /* Runs a program to its end, with this process's standard streams. Returns whether it succeeded. */
 static bool run_program(char **program) {
   int status = 0;
@@ -172,6 +197,8 @@ static bool run_program(char **program) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent) _exit(FAILED);
     if (setrlimit(RLIMIT_AS, &PROGRAM_MEMORY) != 0) fail(errno, "cannot limit the memory of %s", program[0]);
+    limit_capabilities(PROGRAM_CAPABILITIES);
+    set_capabilities(PROGRAM_CAPABILITIES);
     execvp(program[0], program);
     fail(errno, "cannot execute %s", program[0]);
   }
@@ -364,22 +391,34 @@ static unsigned claim_uid(char *range) {
   fail(0, "all uids from %u to %u are in use. Fix: set a larger range by --broker-uids", first, last);
 }
 
-/* Of all processes with the uid: a broker of Node has about twelve. */
-static const struct rlimit BROKER_THREADS = {64, 64};
+/*
+ * What holds without cgroup v2, too. Node reserves 600 MiB of data and, for each memory of WASM, 10 GiB of addresses. A process
+ * has its uid to itself: a broker of Node has about twelve threads.
+ */
+static const struct {
+  int resource;
+  rlim_t limit;
+} LIMITS[] = {
+    {RLIMIT_NPROC, BROKER_THREADS},  {RLIMIT_DATA, 800UL << 20}, {RLIMIT_STACK, 8UL << 20},
+    {RLIMIT_AS, 16UL << 30}, {RLIMIT_NOFILE, 4096},
+};
+
+static void limit_resources(void) {
+  for (size_t i = 0; i < sizeof LIMITS / sizeof *LIMITS; i++) {
+    struct rlimit current, limit = {LIMITS[i].limit, LIMITS[i].limit};
+    getrlimit(LIMITS[i].resource, &current);
+    if (current.rlim_max < limit.rlim_max) limit.rlim_cur = limit.rlim_max = current.rlim_max;
+    if (setrlimit(LIMITS[i].resource, &limit) != 0) fail(errno, "cannot limit resource %d", LIMITS[i].resource);
+  }
+}
 
 static void drop_privileges(unsigned uid) {
-  if (setrlimit(RLIMIT_NPROC, &BROKER_THREADS) != 0) fail(errno, "cannot limit the threads of the broker");
-  for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-      fail(errno, "cannot drop capability %lu from the bounding set. Fix: give the agent SETPCAP", capability);
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) fail(errno, "cannot clear the ambient set");
+  limit_resources();
+  limit_capabilities(0);
   if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0)
     fail(errno, "cannot become group %u. Fix: give the agent SETGID", uid);
   if (setresuid(uid, uid, uid) != 0) fail(errno, "cannot become user %u. Fix: give the agent SETUID", uid);
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-  if (syscall(SYS_capset, &header, none) != 0) fail(errno, "cannot clear the capability sets");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(errno, "cannot set no_new_privs");
+  set_capabilities(0);
 }
 
 /* The interface of Landlock, of which the headers of the build may lack the newer parts. */
@@ -424,6 +463,7 @@ static int run_broker(char **arguments, int count) {
   int channel = find_channel();
   char **program = arguments + end + 1;
   pid_t parent = getppid();
+  if (!enter_cgroup(uid)) fail(errno, "cannot enter the cgroup of broker %u", uid);
   detach(arguments + 2, end - 2);
   drop_privileges(uid);
   /*
@@ -453,6 +493,11 @@ int main(int argc, char **argv) {
   if (argc == 4 && strcmp(command, "send-socket") == 0)
     return send_message((int)parse_number(argv[2], 1 << 20), (int)parse_number(argv[3], 1 << 20));
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
+  if (argc == 2 && strcmp(argv[1], "make-cgroups") == 0) {
+    const char *problem = make_cgroups();
+    if (problem != NULL) fail(errno, "%s", problem);
+    return 0;
+  }
   if (strcmp(command, "run-broker") == 0) return run_broker(argv + 2, argc - 2);
   fail_usage();
 }

@@ -14,6 +14,7 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -40,6 +41,14 @@ beforeAll(() => {
 afterAll(() => directory[Symbol.dispose]())
 
 type Handle = NonNullable<SendHandle>
+
+test.skipIf(reason !== undefined || isEmulated)('the program is hardened as compilers can', () => {
+  const { stdout } = spawnSync('readelf', ['--dynamic', '--symbols', '--wide', program])
+  const found = stdout.toString().match(/Flags: NOW PIE|__stack_chk_fail|__\w+_chk/g)
+  expect(found).toEqual(
+    expect.arrayContaining(['Flags: NOW PIE', '__stack_chk_fail', '__vfprintf_chk']),
+  )
+})
 
 describe.skipIf(reason !== undefined)('open-socket', () => {
   const PORT = 64_169
@@ -157,6 +166,21 @@ describe.skipIf(reason !== undefined)('open-socket', () => {
       expect(pod.exec('nft', 'list', 'tables')).toContain('of_the_test')
     },
   )
+
+  test.skipIf(isEmulated)('leaves its programs the capability NET_ADMIN only', async () => {
+    using pod = await podNetwork()
+    const file = directory.file('status')
+    const socket = await openSocket(pod.namespacePath, ['--', 'cp', '/proc/self/status', file])
+    if ('close' in socket) socket.close()
+    const sets = readFileSync(file, 'utf8').match(/^(?:Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs):.*/gm)
+    expect(sets?.map((line) => line.split('\t'))).toEqual([
+      ['CapPrm:', '0000000000001000'],
+      ['CapEff:', '0000000000001000'],
+      ['CapBnd:', '0000000000001000'],
+      ['CapAmb:', '0000000000000000'],
+      ['NoNewPrivs:', '1'],
+    ])
+  })
 
   test.skipIf(isEmulated)('gives no socket when a program fails or does not exist', async () => {
     using pod = await podNetwork()
@@ -293,6 +317,7 @@ const DENIED = [
   'mq_open',
   'execveat',
   'socketpair',
+  'vmsplice',
 ]
 
 /** Prints the error of each call, or OK. */
@@ -305,10 +330,12 @@ const CALLS = `
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#define MAP(flags, file) (long)mmap(0, 4096, PROT_READ, flags, file, 0)
 #define TRY(name, call) do { errno = 0; printf("%s %s\\n", name, (call) < 0 ? strerrorname_np(errno) : "OK"); } while (0)
 int main(void) {
   ${DENIED.map((name) => `TRY("${name}", syscall(SYS_${name}, 0, 0, 0, 0, 0, 0));`).join('\n  ')}
@@ -332,6 +359,11 @@ int main(void) {
   TRY("MPTCP", socket(AF_INET6, SOCK_STREAM, 262));
   TRY("TCP", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   TRY("UDP", socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP));
+  TRY("mapping", MAP(MAP_PRIVATE | MAP_ANONYMOUS, -1));
+  TRY("shared mapping", MAP(MAP_SHARED | MAP_ANONYMOUS, -1));
+  TRY("validated mapping", MAP(MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1));
+  TRY("shared zeros", MAP(MAP_SHARED, open("/dev/zero", O_RDONLY)));
+  TRY("mapping that grows", MAP(MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1));
   TRY("death signal", prctl(PR_SET_PDEATHSIG, 0));
   TRY("thread name", prctl(PR_SET_NAME, "broker"));
 #ifdef __x86_64__
@@ -397,6 +429,10 @@ describe.skipIf(lacksCalls)('run-broker', () => {
         ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map((set) => `${set}: ${none}`),
         'NoNewPrivs: 1',
         'Max processes 64 64 processes',
+        'Max data size 838860800 838860800 bytes',
+        'Max stack size 8388608 8388608 bytes',
+        'Max address space 17179869184 17179869184 bytes',
+        'Max open files 4096 4096 files',
         `files: ${host}/*`,
         'no descriptor 4',
         'directory: /',
@@ -430,6 +466,11 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       port: hasLandlock ? 'EACCES' : 'ECONNREFUSED',
       file: hasLandlock ? 'EACCES' : 'OK',
       allowed: 'ECONNREFUSED',
+      mapping: 'OK',
+      'shared mapping': 'EPERM',
+      'validated mapping': 'EPERM',
+      'shared zeros': 'EPERM',
+      'mapping that grows': 'EPERM',
       'death signal': 'EPERM',
       'thread name': 'OK',
       fastopen: 'EOPNOTSUPP',
@@ -505,13 +546,12 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     for (const locks of [second, third]) closeSync(locks)
   })
 
-  test('lets Node resolve names, start threads and serve on a socket that it gets', async () => {
+  test('lets Node resolve names, load WebAssembly and serve on a socket that it gets', async () => {
     const script = `
-      const { Worker } = require('node:worker_threads')
+      const { byteLength } = new WebAssembly.Memory({ initial: 1 }).buffer
       const server = require('node:http').createServer((_, response) =>
         require('node:dns').lookup('localhost', (error) =>
-          new Worker('', { eval: true }).once('exit', (code) =>
-            response.end([error ?? 'resolved', 'thread', code].join(' ')))))
+          response.end([error ?? 'resolved', byteLength].join(' '))))
       process.once('message', (_, socket) => server.listen(socket))`
     const path = directory.write('threads.cjs', script)
     const broker = start(`exec ${process.execPath} ${path}`)
@@ -523,7 +563,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     await once(server.close(), 'close')
     const port = typeof address === 'object' ? address?.port : undefined
     const reply = await fetch(`http://127.0.0.1:${port}`)
-    expect(await reply.text()).toBe('resolved thread 0')
+    expect(await reply.text()).toBe('resolved 65536')
     broker.kill('SIGKILL')
     await once(broker, 'close')
   })

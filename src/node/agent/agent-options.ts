@@ -101,8 +101,6 @@ export function parseNodeAgentOptions(args: readonly string[], env: CommandIo['e
     adminListen,
     maxBrokers,
     uidRange,
-    /** The memory limit of the container, in bytes; undefined if it has none. */
-    memoryLimitBytes: Number(env['MEMORY_LIMIT'] ?? '') || undefined,
   }
 }
 

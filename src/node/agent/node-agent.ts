@@ -21,10 +21,9 @@ import { createSemaphore } from '../../lib/semaphore.ts'
 import { openPorts } from '../../service/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
-import { watchMemory } from './broker-memory.ts'
 import { createNodeScrape } from './broker-metrics.ts'
 import { denyBrokers } from './broker-network.ts'
-import { startBroker } from './start-broker.ts'
+import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
 import { Succession } from './succession.ts'
@@ -38,7 +37,6 @@ const LAST_ANSWERS_MS = 2000
 const END_ROUTES_MS = 4000
 /** How many short child processes, such as nft, run at the same time. */
 const MAX_CONCURRENT_TOOLS = 4
-const MAX_BROKER_BYTES = 160 * 1024 * 1024
 
 const TOO_LARGE =
   'the pod has more than 4 MiB as JSON, so the node agent does not serve it. Fix: move large values to a ConfigMap or a Secret'
@@ -75,6 +73,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat('/proc')
+  await agent.limitBrokers().catch(onError)
   reportErrors(() => brokers.start(), onError)
   await succession.start()
   if (succession.isWaiting) log.info('predecessor_found')
@@ -184,13 +183,6 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     },
   })
   const succession = new Succession({ stateDirectory, brokers, onError })
-  watchMemory({
-    all: () => brokers.all(),
-    maxBytes: MAX_BROKER_BYTES,
-    limitBytes: options.memoryLimitBytes,
-    signal,
-    onError,
-  })
   const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
   const onChange = () =>
     // The attempts use a snapshot that was read recently: this reads one after the change.
@@ -206,6 +198,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     files,
     metrics,
     succession,
+    limitBrokers: () => limitBrokers(tools),
     scrape: createNodeScrape(metrics.registry, brokers),
     /** Lets new connections of these pods wait for a minute more. Their sockets are still open. */
     endRoutes: async () => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Settings } from '../../broker/config/settings.ts'
+import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findApiAccess } from '../../kubernetes/credentials.ts'
 import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import type { NodeAgentOptions } from './agent-options.ts'
@@ -12,7 +13,7 @@ import { HELPER } from './helper.ts'
 import { ignoreEnded } from './sandboxes.ts'
 import { createDirectory } from './saved-pods.ts'
 
-/** The heap of a broker: less than the container's memory, at whose limit the kernel would end the agent, too. */
+/** The heap of a broker: less than what the kernel gives it. */
 const MAX_HEAP_MIB = 96
 
 /** What a broker has of the agent's environment besides the settings of wimds: what Node and the C library read. */
@@ -29,10 +30,17 @@ const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
   'NODE_USE_SYSTEM_CA',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
-  'UV_THREADPOOL_SIZE',
   // Says that it runs in a pod.
   'KUBERNETES_SERVICE_HOST',
 ])
+
+/**
+ * Puts the agent into a cgroup of its own, so that each broker gets one, too. Throws an error without cgroup v2: brokers have the
+ * limits of processes there, and no others.
+ */
+export function limitBrokers(options: RunOptions): Promise<void> {
+  return runTool({ argv: [HELPER, 'make-cgroups'] }, options)
+}
 
 /** Returns the variables that a broker reads. Others may be secrets of the agent. */
 function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -16,7 +16,6 @@ test('has defaults for all but the name of the node, which NODE_NAME may have', 
     adminListen: { host: '127.0.0.1', port: 9441 },
     maxBrokers: 16,
     uidRange: { first: 60_000_000, last: 60_000_999 },
-    memoryLimitBytes: undefined,
   })
 })
 
@@ -33,7 +32,7 @@ test('takes every option', () => {
     '--max-brokers=100',
     '--broker-uids=7000-7999',
   ]
-  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1', MEMORY_LIMIT: '1048576' })).toEqual({
+  expect(parseNodeAgentOptions(args, { NODE_NAME: 'node-1' })).toEqual({
     isUninstallCheck: false,
     nodeName: 'node-2',
     cniResultsDirectory: '/cni/results',
@@ -45,7 +44,6 @@ test('takes every option', () => {
     adminListen: { host: '::', port: 9000 },
     maxBrokers: 100,
     uidRange: { first: 7000, last: 7999 },
-    memoryLimitBytes: 1_048_576,
   })
 })
 

@@ -1,0 +1,112 @@
+/*
+ * The cgroups of the agent's container, by which the kernel counts the memory, threads and CPU of brokers: a leaf with all other
+ * processes, and `brokers` with a leaf for each broker. Needs cgroup v2, and a cgroup namespace of the container.
+ */
+#ifndef WIMDS_CGROUP_H
+#define WIMDS_CGROUP_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "clock.h"
+
+/* What the agent itself and its tools have of the container's memory. */
+#define AGENT_BYTES (128L << 20)
+/* Page tables, buffers of sockets and the like included. */
+#define BROKER_BYTES "167772160"
+#define BROKER_THREADS 64
+
+/* Until no process is left that an exec probe began before. */
+enum { MOVES = 100, MOVE_PAUSE_MS = 20 };
+
+/*
+ * Returns the container's cgroup, which its own mount shows read-only; -1 with errno without one. The mount has no path: no other
+ * process sees it.
+ */
+static inline int open_container(void) {
+  int context = fsopen("cgroup2", FSOPEN_CLOEXEC);
+  if (context < 0) return -1;
+  int root = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ? fsmount(context, FSMOUNT_CLOEXEC, 0) : -1;
+  int number = errno;
+  close(context);
+  errno = number;
+  return root;
+}
+
+/* Writes the text, in one call as the kernel wants it. False with errno. */
+static inline bool write_setting(int directory, const char *name, const char *text) {
+  int file = openat(directory, name, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  bool is_written = write(file, text, strlen(text)) >= 0;
+  int number = errno;
+  close(file);
+  errno = number;
+  return is_written;
+}
+
+/* Returns the limit in bytes, LONG_MAX without one; -1 with errno where the kernel counts no memory, or for a whole node. */
+static inline long read_limit(int container) {
+  char text[32] = "";
+  int file = openat(container, "memory.max", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -1;
+  ssize_t count = read(file, text, sizeof text - 1);
+  close(file);
+  return count > 0 && *text != 'm' ? strtol(text, NULL, 10) : LONG_MAX;
+}
+
+/* Moves what has no leaf, since a cgroup with processes has no children that are counted. A process may have ended. */
+static inline void move_processes(int container) {
+  int file = openat(container, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+  FILE *processes = file < 0 ? NULL : fdopen(file, "r");
+  if (processes == NULL) return;
+  for (char line[32]; fgets(line, sizeof line, processes) != NULL;) write_setting(container, "agent/cgroup.procs", line);
+  fclose(processes);
+}
+
+/* Makes the agent's leaf, and `brokers` with the rest of the container's memory. Returns what fails, with errno; or NULL. */
+static inline const char *make_cgroups(void) {
+  static const char CONTROLLERS[] = "+memory +pids +cpu";
+  int container = open_container(), tries = MOVES;
+  long limit = container < 0 ? -1 : read_limit(container);
+  char text[32] = "max";
+  if (limit < 0) return "the kernel does not count the memory of this container. Fix: use nodes with cgroup v2";
+  if ((mkdirat(container, "agent", 0755) != 0 || mkdirat(container, "brokers", 0755) != 0) && errno != EEXIST)
+    return "cannot make cgroups";
+  do {
+    move_processes(container);
+    if (write_setting(container, "cgroup.subtree_control", CONTROLLERS)) break;
+    if (errno != EBUSY || --tries == 0) return "cannot turn on the controllers of the container's cgroup";
+    sleep_ms(MOVE_PAUSE_MS);
+  } while (true);
+  if (limit != LONG_MAX) snprintf(text, sizeof text, "%ld", limit > 2 * AGENT_BYTES ? limit - AGENT_BYTES : limit / 2);
+  if (!write_setting(container, "brokers/memory.max", text) ||
+      !write_setting(container, "brokers/cgroup.subtree_control", CONTROLLERS))
+    return "cannot limit the memory of brokers";
+  close(container);
+  return NULL;
+}
+
+/* Puts this process into a new leaf of `brokers`, if that is there. False with errno. */
+static inline bool enter_cgroup(unsigned uid) {
+  char name[16], threads[16];
+  int container = open_container();
+  int brokers = container < 0 ? -1 : openat(container, "brokers", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (brokers < 0) return true;
+  snprintf(name, sizeof name, "%u", uid);
+  snprintf(threads, sizeof threads, "%d", BROKER_THREADS);
+  /* Of a broker that had the uid before. */
+  unlinkat(brokers, name, AT_REMOVEDIR);
+  if (mkdirat(brokers, name, 0755) != 0 && errno != EEXIST) return false;
+  int leaf = openat(brokers, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return leaf >= 0 && write_setting(leaf, "memory.max", BROKER_BYTES) && write_setting(leaf, "pids.max", threads) &&
+         write_setting(leaf, "cgroup.procs", "0");
+}
+
+#endif
