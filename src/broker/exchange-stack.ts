@@ -1,16 +1,17 @@
 /**
  * The way of an exchange to Entra ID: the attempts, and in each of them the POST. All exchanges of a process share MSAL, the
- * connections, the limit of POSTs, the budget of extra attempts, and the failures of identities.
+ * connections, the limit of POSTs, the budget of retries, and the failures of identities.
  */
 import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
-import { createAttemptBudget, poolAttempts } from './tokens/attempts.ts'
+import { Exchange, type StartExchange } from './tokens/attempts.ts'
 import { countWaiting } from './tokens/caller-wait.ts'
 import { createExchangeLimit } from './tokens/exchange-limit.ts'
 import { systemClock } from './tokens/lifetime.ts'
 import { IdentityFailures } from './tokens/identity-failures.ts'
-import type { TokenSource } from './tokens/token.ts'
+import { createRetryBudget } from './tokens/retries.ts'
+import type { Attempt } from './tokens/token.ts'
 
 interface SourceOptions extends Pick<
   ExchangeOptions,
@@ -20,8 +21,8 @@ interface SourceOptions extends Pick<
   readonly timeoutMs: number
 }
 
-/** Creates the source of a token cache. If loading MSAL or the transport fails, so does every request. */
-export type CreateSource = (options: SourceOptions) => TokenSource
+/** Creates the exchanges of a token cache. If loading MSAL or the transport fails, so does every exchange. */
+export type CreateSource = (options: SourceOptions) => StartExchange
 
 /** Loading blocks the event loop: the ports and the first probe go first. */
 const PRELOAD_DELAY_MS = 50
@@ -33,23 +34,23 @@ export function createExchangeStack({
 }: Pick<ProcessConfig, 'exchange' | 'maxConnections'>): CreateSource {
   const limit = createExchangeLimit(exchange, countWaiting(maxConnections))
   const clock = systemClock
-  const budget = createAttemptBudget(clock)
+  const budget = createRetryBudget(clock)
   const failures = new IdentityFailures(clock)
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   return ({ timeoutMs, ...options }) => {
     const parts = { ...options, clock, limit, failures }
-    let source: Promise<TokenSource> | undefined
+    let attempt: Promise<Attempt> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange)
       const { dispatchers, createEntraExchange } = await loaded
-      const attempt = createEntraExchange({ ...parts, ...dispatchers })
-      return poolAttempts(attempt, { clock, timeoutMs, budget })
+      return createEntraExchange({ ...parts, ...dispatchers })
     }
-    const loadOnce = () => (source ??= load())
-    // The requests that need the source report a failure.
+    const loadOnce = () => (attempt ??= load())
+    // The exchanges report a failure.
     setTimeout(() => void loadOnce().catch(() => {}), PRELOAD_DELAY_MS).unref()
-    return async (...request) => (await loadOnce())(...request)
+    const attemptOnce: Attempt = async (...given) => (await loadOnce())(...given)
+    return (request) => new Exchange(attemptOnce, request, { clock, timeoutMs, budget })
   }
 }
 

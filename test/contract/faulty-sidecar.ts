@@ -8,7 +8,7 @@ import { watchAssertions } from '../../src/broker/exchange/assertion-watcher.ts'
 import { createEntraExchange } from '../../src/broker/exchange/entra.ts'
 import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
-import { createAttemptBudget, poolAttempts } from '../../src/broker/tokens/attempts.ts'
+import { createRetryBudget } from '../../src/broker/tokens/retries.ts'
 import type { ExchangeEvent } from '../../src/broker/tokens/exchanges.ts'
 import { IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
@@ -19,7 +19,7 @@ import { identityOf } from '../fixtures/identity.ts'
 import { listening } from '../fixtures/listening.ts'
 import { identitiesOf, parts } from '../fixtures/parts.ts'
 import { serveParts } from '../fixtures/sidecar.ts'
-import { CACHE_OPTIONS } from '../broker/tokens/setup.ts'
+import { CACHE_OPTIONS, startWith } from '../broker/tokens/setup.ts'
 
 export interface Reply {
   readonly status: number
@@ -64,10 +64,10 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
     const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]
     return exchange(original, AbortSignal.any([signal, ...limits]), onSent)
   }
-  const retried = poolAttempts(limited, {
+  const retried = startWith(limited, {
     timeoutMs: 60_000,
     clock,
-    budget: createAttemptBudget(clock),
+    budget: createRetryBudget(clock),
     random,
   })
   const refreshes: ExchangeEvent[] = []

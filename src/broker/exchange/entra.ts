@@ -39,7 +39,7 @@ interface Parts extends ExchangeOptions {
  * Creates the attempts to exchange with Entra ID, with one POST for each token. Throws the `BrokerError` of the assertion,
  * of the limit, of the transport, or of Entra's rejection. It posts a second time only if the assertion was rejected and the
  * file has another one now; `tokens/attempts.ts` repeats what may pass within seconds. The signal is the only time limit,
- * from reading the assertion to the last response: `tokens/exchanges.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
+ * from reading the assertion to the last response: `tokens/attempts.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
   const { failures, limit = (work) => work() } = options

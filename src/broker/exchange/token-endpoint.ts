@@ -1,6 +1,6 @@
 /**
  * The POST to the token endpoint: MSAL builds it, and undici sends it. It has one allowed host, a size cap, no redirects, and
- * as time limit the signal of `tokens/exchanges.ts`, which has WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects
+ * as time limit the signal of `tokens/attempts.ts`, by WIMDS_EXCHANGE_TIMEOUT. MSAL's own client follows redirects
  * with the assertion in the body and has no time limit (E4).
  */
 import {

@@ -1,144 +1,180 @@
 /**
- * The attempts of an exchange that callers wait for, so that a cold start survives a transient failure. The delays after a
- * failed exchange, of all attempts, are in `failure.ts`.
+ * One exchange of a key: its attempts and time limits. While callers wait it has extra attempts, so that a cold start survives
+ * a transient failure and silence. The delays after a failed exchange are in `failure.ts`.
  */
-import { type BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
-import { isInGrace } from '../aadsts.ts'
-import type { Clock } from './lifetime.ts'
-import { type BackoffPolicy, jitterRetryAfter, maxBackoffMs } from './failure.ts'
-import type { AccessToken, Attempt, TokenRequest, TokenSource } from './token.ts'
+import { untilAborted, withDeadline } from '../../lib/deadline.ts'
+import { BrokerError, toBrokerError } from '../../lib/errors.ts'
+import { createTimeoutError } from './caller-wait.ts'
+import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { computeDelayMs, isAnswer, MAX_RETRIES, rank } from './retries.ts'
+import type { AccessToken, Attempt, TokenRequest } from './token.ts'
 
-interface PoolOptions {
-  readonly clock: Pick<Clock, 'monotonic'>
-  /** How long a caller waits, in milliseconds: the last attempt starts in time to end within it. */
+export interface AttemptsOptions {
+  readonly clock: Clock
+  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds: how long a caller waits. An exchange for callers may take twice as long. */
   readonly timeoutMs: number
-  /** Takes an extra attempt; returns false if none is left. */
+  /** Takes a retry for callers; returns false if none is left. */
   readonly budget: () => boolean
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
 }
 
-const MAX_ATTEMPTS = 3
-/** Another attempt starts when Entra ID has been silent for this long after the POST of the last one. */
-const SILENT_MS = 3000
+/** Starts an exchange. */
+export type StartExchange = (request: TokenRequest) => Exchange
+
+/** Another attempt starts when Entra ID has been silent for this long after the last POST. */
+const SILENT_MS = 2000
+/** Attempts of an exchange that run at once: the first one, since Entra ID may be slow, and the latest ones. */
+const MAX_RUNNING = 3
 /** The time that an attempt needs at least; one after a slow failure is expected to need as long as that. */
 const MIN_ATTEMPT_MS = 500
-/** The delay before another attempt: a random time between half of this and all of it. */
-const BACKOFF: BackoffPolicy = { baseMs: 500, capMs: 1000 }
-
-/**
- * Makes the attempts of each exchange: one, and up to two more. The next one starts after a failure that may pass within
- * seconds, or when the last one is silent, which goes on: the next one has another connection, since a connection has one
- * request at a time. The first token and the first permanent error end all of them, and so does the signal. Otherwise throws
- * the last error that is an answer; silence is reported only if there was no answer. An exchange in the background has one
- * attempt: the cache retries it, and no caller waits.
- */
-export function poolAttempts(attempt: Attempt, options: PoolOptions): TokenSource {
-  return (request, signal, onAnswer = () => {}) =>
-    request.isBackground === true
-      ? attempt(request, signal, () => {})
-      : new Pool(attempt, { ...options, request, signal, onAnswer }).token
-}
-
-/** Extra attempts of the process in any minute: a fleet must not multiply the load of an outage. */
-const MAX_EXTRA_ATTEMPTS_PER_MINUTE = 10
-
-/** Creates the budget of a process: a function that takes an extra attempt, and returns false if none is left. */
-export function createAttemptBudget(clock: Pick<Clock, 'monotonic'>): () => boolean {
-  let spentAt: readonly number[] = []
-  return () => {
-    const now = clock.monotonic()
-    spentAt = spentAt.filter((at) => at > now - 60_000)
-    if (spentAt.length >= MAX_EXTRA_ATTEMPTS_PER_MINUTE) return false
-    spentAt = [...spentAt, now]
-    return true
-  }
-}
 
 interface Running {
   readonly startedAt: number
   readonly abort: AbortController
 }
 
-interface PooledExchange extends PoolOptions {
+/**
+ * An exchange, whose first attempt starts at once. In the background it has this one attempt, since the cache repeats it. While
+ * callers wait, another one starts after a failure that may pass within seconds, or beside the others when Entra ID is silent:
+ * it has another connection, since a connection has one request at a time. The first token and the first permanent error end
+ * all of them.
+ */
+export class Exchange {
   readonly request: TokenRequest
-  readonly signal: AbortSignal
-  readonly onAnswer: (error: BrokerError) => void
-}
-
-/** The attempts of one exchange. */
-class Pool {
+  /** On the monotonic clock. */
+  readonly startedAt: number
   readonly #attempt: Attempt
-  readonly #exchange: PooledExchange
-  readonly #startedAt: number
+  readonly #options: AttemptsOptions
   readonly #outcome = Promise.withResolvers<AccessToken>()
+  #limit: NodeJS.Timeout | undefined
+  /** When the time of the last caller ends; undefined in the background. */
+  #awaitedUntil: number | undefined
+  /** In the order of their start. */
   readonly #running = new Set<Running>()
-  #count = 0
   #latest: Running | undefined
-  #isSent = false
-  #isOver = false
+  #retries = 0
+  /** The time of the last POST; undefined before the first one. */
+  #sentAt: number | undefined
   #error: BrokerError | undefined
-  /** Starts the next attempt: after the `silence` of the latest one since its POST, or some time after an `answer`. */
+  /** Starts the next attempt: after the `silence` since the last POST, or some time after an `answer`. */
   #next: { readonly after: 'silence' | 'answer'; readonly timer: NodeJS.Timeout } | undefined
 
-  constructor(attempt: Attempt, exchange: PooledExchange) {
+  constructor(attempt: Attempt, request: TokenRequest, options: AttemptsOptions) {
     this.#attempt = attempt
-    this.#exchange = exchange
-    this.#startedAt = exchange.clock.monotonic()
-    exchange.signal.addEventListener('abort', this.#endIfIdle)
+    this.request = request
+    this.#options = options
+    this.startedAt = options.clock.monotonic()
+    if (request.isBackground === true) this.#setLimit(options.timeoutMs)
+    else this.#expectCallers()
     this.#start()
   }
 
+  /** Throws what Entra ID has answered last, or else that it was silent; `overloaded` only if it was not asked. */
   get token(): Promise<AccessToken> {
     return this.#outcome.promise
   }
 
-  /** The milliseconds left for another attempt; 0 after the time limit of the exchange. */
+  /** True until a caller waits: callers have an answer without it, the cached token or the cached failure. */
+  get isBackground(): boolean {
+    return this.#awaitedUntil === undefined
+  }
+
+  /**
+   * Returns the token to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Then throws what Entra ID has answered, which ends the
+   * exchange; or `entra_timeout`, and the exchange goes on, since its token may come late.
+   */
+  async wait(): Promise<AccessToken> {
+    const { timeoutMs } = this.#options
+    this.#expectCallers()
+    this.#startAfterSilence()
+    try {
+      return await withDeadline(timeoutMs, (signal) => untilAborted(this.token, signal))
+    } catch (error) {
+      if (error instanceof BrokerError) throw error
+      const answer = this.#error
+      if (answer === undefined || !isAnswer(answer)) throw createTimeoutError(timeoutMs)
+      this.#end(() => this.#outcome.reject(answer))
+      throw answer
+    }
+  }
+
+  get #now(): number {
+    return this.#options.clock.monotonic()
+  }
+
+  /** The milliseconds that callers still wait, within the time limit of the exchange. */
   get #leftMs(): number {
-    const { clock, timeoutMs, signal } = this.#exchange
-    return signal.aborted ? 0 : timeoutMs - (clock.monotonic() - this.#startedAt)
+    const { timeoutMs } = this.#options
+    const until = Math.min(this.#awaitedUntil ?? -Infinity, this.startedAt + 2 * timeoutMs)
+    return until - this.#now
+  }
+
+  #expectCallers(): void {
+    const { timeoutMs } = this.#options
+    if (this.isBackground) this.#setLimit(this.startedAt + 2 * timeoutMs - this.#now)
+    this.#awaitedUntil = this.#now + timeoutMs
+  }
+
+  #setLimit(ms: number): void {
+    clearTimeout(this.#limit)
+    this.#limit = setTimeout(() => {
+      this.#cancelNext()
+      for (const running of this.#running) abortSilent(running)
+      this.#endIfIdle()
+    }, ms)
   }
 
   #start(): void {
     this.#cancelNext()
-    const { clock, request, signal } = this.#exchange
-    const running = { startedAt: clock.monotonic(), abort: new AbortController() }
-    this.#count += 1
+    if (this.#running.size >= MAX_RUNNING) abortSilent([...this.#running][1])
+    const running = { startedAt: this.#now, abort: new AbortController() }
     this.#latest = running
     this.#running.add(running)
-    this.#attempt(request, AbortSignal.any([running.abort.signal, signal]), () => {
-      this.#isSent = true
-      if (running !== this.#latest || this.#next?.after === 'answer') return
-      this.#startAfter('silence', SILENT_MS)
-    }).then(
-      (token) => this.#end(() => this.#outcome.resolve(token)),
+    const request = { ...this.request, isBackground: this.isBackground }
+    const onSent = () => {
+      this.#sentAt = this.#now
+      if (this.#next?.after === 'silence') this.#cancelNext()
+      this.#startAfterSilence()
+    }
+    this.#attempt(request, running.abort.signal, onSent).then(
+      (token) => this.#onToken(running, token),
       (thrown: unknown) => this.#onError(running, toBrokerError(thrown)),
     )
   }
 
-  /** Starts the next attempt after the delay; after a silence only if it has the time, and the budget allows it. */
+  /** Starts another attempt once Entra ID has been silent since the last POST, if callers wait then, unless one is due. */
+  #startAfterSilence(leastMs = 0): void {
+    if (this.#next !== undefined || this.#sentAt === undefined || this.#running.size === 0) return
+    this.#startAfter('silence', Math.max(leastMs, this.#sentAt + SILENT_MS - this.#now))
+  }
+
   #startAfter(after: 'silence' | 'answer', delayMs: number): void {
     this.#cancelNext()
     const start = () => {
-      const isDue = after === 'answer' || (this.#leftMs >= MIN_ATTEMPT_MS && this.#mayStart())
-      if (isDue) this.#start()
+      this.#next = undefined
+      if (after === 'answer' || this.#leftMs >= MIN_ATTEMPT_MS) this.#start()
     }
     this.#next = { after, timer: setTimeout(start, delayMs) }
   }
 
-  /** Takes another attempt from the budget. If nothing was sent, the next attempt is the first request. */
-  #mayStart(): boolean {
-    return this.#count < MAX_ATTEMPTS && (!this.#isSent || this.#exchange.budget())
+  #onToken(from: Running, token: AccessToken): void {
+    if (ttlMs(token.lifetime, this.#options.clock) >= MIN_TTL_MS) {
+      this.#end(() => this.#outcome.resolve(token))
+      return
+    }
+    const error = new BrokerError(
+      'entra_bad_response',
+      'the access token had expired when it arrived',
+      'check its lifetime, and how long exchanges take',
+    )
+    this.#onError(from, error)
   }
 
   #onError(failed: Running, error: BrokerError): void {
-    this.#running.delete(failed)
-    if (this.#isOver) return
-    if (isAnswer(error)) {
-      this.#error = error
-      this.#exchange.onAnswer(error)
-    }
-    this.#error ??= error
+    // The exchange is over.
+    if (!this.#running.delete(failed)) return
+    if (this.#error === undefined || rank(error) >= rank(this.#error)) this.#error = error
     if (error.isPermanent) {
       this.#end(() => this.#outcome.reject(error))
       return
@@ -146,35 +182,38 @@ class Pool {
     if (failed === this.#latest && this.#next?.after === 'silence') this.#cancelNext()
     // Otherwise the silence of the latest one decides when the next one starts.
     if (isAnswer(error) || failed === this.#latest) this.#retryAfter(failed, error)
+    // It found no permit.
+    if (error.code === 'overloaded') this.#startAfterSilence(SILENT_MS)
     this.#endIfIdle()
   }
 
+  /** Retries if the failure may pass. If nothing was sent, the retry is the first request, and takes nothing from the budget. */
   #retryAfter({ startedAt }: Running, error: BrokerError): void {
-    const { clock, random = Math.random } = this.#exchange
-    const nextTakesMs = Math.max(clock.monotonic() - startedAt, MIN_ATTEMPT_MS)
-    const delayMs = computeDelayMs(error, this.#count, this.#leftMs - nextTakesMs, random)
-    const isPending = this.#next?.after === 'answer'
-    if (delayMs !== undefined && !isPending && this.#mayStart()) this.#startAfter('answer', delayMs)
+    const { budget, random = Math.random } = this.#options
+    if (this.#retries >= MAX_RETRIES || this.#next?.after === 'answer') return
+    const nextTakesMs = Math.max(this.#now - startedAt, MIN_ATTEMPT_MS)
+    const leftMs = this.#leftMs - nextTakesMs
+    const delayMs = computeDelayMs(error, this.#retries + 1, leftMs, random)
+    if (delayMs === undefined || (this.#sentAt !== undefined && !budget())) return
+    this.#retries += 1
+    this.#startAfter('answer', delayMs)
   }
 
   /** Ends the exchange with its error if no attempt runs or will start. */
-  readonly #endIfIdle = (): void => {
-    const willStart = this.#next?.after === 'answer' && !this.#exchange.signal.aborted
-    if (this.#running.size > 0 || willStart) return
+  #endIfIdle(): void {
+    if (this.#running.size > 0 || this.#next?.after === 'answer') return
     this.#end(() => this.#outcome.reject(this.#error))
   }
 
   #end(settle: () => void): void {
     settle()
-    this.#isOver = true
+    clearTimeout(this.#limit)
     this.#cancelNext()
-    const { clock, signal } = this.#exchange
-    signal.removeEventListener('abort', this.#endIfIdle)
-    for (const { startedAt, abort } of this.#running) {
-      const isSilent = clock.monotonic() - startedAt >= SILENT_MS
-      const reason = isSilent && new DOMException('Another attempt has ended', 'TimeoutError')
-      abort.abort(reason || undefined)
+    for (const running of this.#running) {
+      if (this.#now - running.startedAt >= SILENT_MS) abortSilent(running)
+      else running.abort.abort()
     }
+    this.#running.clear()
   }
 
   #cancelNext(): void {
@@ -183,33 +222,7 @@ class Pool {
   }
 }
 
-/** Returns whether the error says more than that Entra ID was silent, or that it was not asked. */
-function isAnswer({ code }: BrokerError): boolean {
-  return code !== 'entra_timeout' && code !== 'overloaded'
-}
-
-const TRANSIENT_CODES: ReadonlySet<ErrorCode> = new Set([
-  'entra_unavailable',
-  'entra_unreachable',
-  'entra_timeout',
-  'entra_tls',
-])
-
-/**
- * Returns the delay before the next attempt in milliseconds, at most `leftMs`; undefined if the error is not worth one, or
- * if it would come too late. Another node of Entra ID may know a credential that is new (E8). A 429 without Retry-After is
- * not worth one: Entra ID usually requests 60 s (E5).
- */
-function computeDelayMs(
-  error: BrokerError,
-  attempts: number,
-  leftMs: number,
-  random: () => number,
-): number | undefined {
-  const { code, retryAfterMs = 0 } = error
-  const isShortThrottle = code === 'entra_throttled' && retryAfterMs > 0
-  const isTransient = TRANSIENT_CODES.has(code) || isShortThrottle || isInGrace(error)
-  if (!isTransient || retryAfterMs > leftMs) return undefined
-  const delayMs = maxBackoffMs(BACKOFF, attempts) * (1 - random() / 2)
-  return Math.min(leftMs, Math.max(delayMs, jitterRetryAfter(retryAfterMs, random)))
+/** Ends an attempt to which Entra ID was silent; it counts as `entra_timeout`. */
+function abortSilent(running: Running | undefined): void {
+  running?.abort.abort(new DOMException('Another attempt has replaced it', 'TimeoutError'))
 }

@@ -106,13 +106,11 @@ export class Entry {
     this.failure = undefined
   }
 
-  /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
-  fail(error: BrokerError, isSameExchange = false): Failure {
+  /** Records a failed exchange, for which callers waited or not, with its backoff. A token that is valid stays cached. */
+  fail(error: BrokerError, wasAwaited: boolean): void {
     const { failure: last, ttlMs: tokenTtlMs } = this
-    const before = { last, tokenTtlMs, isSameExchange }
     this.#token = this.token
-    this.failure = new Failure(error, before, this.#clock, this.#random)
-    return this.failure
+    this.failure = new Failure(error, { last, tokenTtlMs, wasAwaited }, this.#clock, this.#random)
   }
 
   /** Returns whether the token is worth an exchange that no caller has asked for. */
@@ -136,7 +134,7 @@ export class Entry {
     const { request, token, failure, lastUsedAt } = this
     const isFailureShown = this.#isAwaited()
     if (token === undefined && !isFailureShown) return undefined
-    const dueMs = token === undefined && failure !== undefined ? failure.ttlMs : this.msUntilDue
+    const dueMs = failure?.isUnseen === false ? failure.ttlMs : this.msUntilDue
     return {
       request,
       ...(token !== undefined && { token }),

@@ -1,6 +1,6 @@
 /**
  * How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once.
- * `exchanges.ts` ends the wait: the exchange goes on in the background.
+ * `attempts.ts` ends the wait.
  */
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'

@@ -1,15 +1,11 @@
-/**
- * The exchanges of the token cache: one at a time for each key, its time limits, what its outcome changes, and when the
- * next one is made.
- */
+/** The exchanges of the token cache: one at a time for each key, what its outcome changes, and when the next one is made. */
 import { randomUUID } from 'node:crypto'
-import { BrokerError, toBrokerError } from '../../lib/errors.ts'
-import { untilAborted, withDeadline } from '../../lib/deadline.ts'
-import { createTimeoutError } from './caller-wait.ts'
+import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { Exchange, StartExchange } from './attempts.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
-import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { type AccessToken, isSameExchange, type TokenRequest, type TokenSource } from './token.ts'
+import type { Clock } from './lifetime.ts'
+import { type AccessToken, isSameExchange, type TokenRequest } from './token.ts'
 
 type Outcome =
   | { readonly ok: true; readonly token: AccessToken }
@@ -26,30 +22,12 @@ export interface ExchangeEvent {
 }
 
 export interface ExchangesOptions {
-  /**
-   * WIMDS_EXCHANGE_TIMEOUT in milliseconds. Callers wait this long; then their exchange goes on in the background for as
-   * long again, so that a late token is cached for the next callers. An exchange in the background has it once.
-   */
-  readonly timeoutMs: number
   readonly clock: Clock
   /** Called after each exchange, with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
 }
 
-interface Flight {
-  readonly token: Promise<AccessToken>
-  /** On the monotonic clock. */
-  readonly startedAt: number
-  /** See `TokenRequest.isBackground`. True also after the time limit of the callers, when its failure is cached. */
-  isBackground: boolean
-}
-
 type StartOptions = Pick<TokenRequest, 'correlationId' | 'isBackground'>
-
-/** What Entra ID has answered so far to an exchange that goes on. */
-interface Answer {
-  error?: BrokerError
-}
 
 /** Failing keys that are retried in the background at the same time; callers retry the others. */
 const MAX_RETRYING = 16
@@ -57,107 +35,80 @@ const MAX_RETRYING = 16
 const MAX_TIMER_MS = 60_000
 
 export class Exchanges {
-  readonly #source: TokenSource
+  readonly #startExchange: StartExchange
   readonly #store: EntryStore
   readonly #options: ExchangesOptions
-  readonly #flights = new Map<string, Flight>()
+  readonly #running = new Map<string, Exchange>()
+  /** The exchanges of identities that were replaced meanwhile, each with the one in its place. */
+  readonly #repeated = new WeakMap<Exchange, Exchange>()
 
-  constructor(source: TokenSource, store: EntryStore, options: ExchangesOptions) {
-    this.#source = source
+  constructor(startExchange: StartExchange, store: EntryStore, options: ExchangesOptions) {
+    this.#startExchange = startExchange
     this.#store = store
     this.#options = options
   }
 
-  find({ key }: Entry): Flight | undefined {
-    return this.#flights.get(key)
+  find({ key }: Entry): Exchange | undefined {
+    return this.#running.get(key)
   }
 
   /** Returns the running exchange of a key, or starts one (single flight), under a new correlation id unless one is given. */
-  start(entry: Entry, options: StartOptions): Flight {
+  start(entry: Entry, { correlationId = randomUUID(), isBackground }: StartOptions): Exchange {
     const running = this.find(entry)
     if (running !== undefined) return running
     entry.clearTimer()
-    const startedAt = this.#options.clock.monotonic()
-    const { isBackground = false, correlationId = randomUUID() } = options
-    const answer: Answer = {}
-    const outcome = this.#run(entry, { ...options, correlationId }, answer)
-    const token = isBackground ? outcome : this.#limitWait(entry, outcome, answer)
-    const flight = { token, startedAt, isBackground }
-    this.#flights.set(entry.key, flight)
-    return flight
+    const request = { ...entry.request, correlationId, isBackground: isBackground === true }
+    const exchange = this.#startExchange(request)
+    this.#running.set(entry.key, exchange)
+    exchange.token.then(
+      (token) => this.#onOutcome(entry, exchange, { ok: true, token }),
+      (error: BrokerError) => this.#onOutcome(entry, exchange, { ok: false, error }),
+    )
+    return exchange
+  }
+
+  /**
+   * Returns the token of an exchange to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Throws its error, with the time until
+   * the next one.
+   */
+  async wait(entry: Entry, exchange: Exchange): Promise<AccessToken> {
+    try {
+      return await exchange.wait()
+    } catch (thrown) {
+      const repeated = this.#repeated.get(exchange)
+      if (repeated !== undefined) return this.wait(entry, repeated)
+      const error = toBrokerError(thrown)
+      const { failure } = this.#findSuccessor(entry)
+      throw failure?.error === error ? error.with({ retryAfterMs: failure.ttlMs }) : error
+    }
   }
 
   /**
    * Starts the refresh, or the retry after a failure, unless it is running. It runs in the background, except if the token
-   * expired while the machine slept or the process stood still: then callers wait for it. Its failure is recorded in the entry.
+   * expired while the machine slept or the process stood still: then callers wait for it.
    */
   refresh(entry: Entry): void {
-    if (this.find(entry) !== undefined) return
-    const isBackground = entry.ttlMs > 0 || entry.failure?.isStale === false
-    this.start(entry, { isBackground }).token.catch(() => {})
+    this.start(entry, { isBackground: entry.ttlMs > 0 || entry.failure?.isStale === false })
   }
 
-  /**
-   * Throws what Entra ID has answered until a caller's time limit, or else `entra_timeout`. From then on the exchange runs
-   * in the background.
-   */
-  async #limitWait(
-    entry: Entry,
-    outcome: Promise<AccessToken>,
-    answer: Answer,
-  ): Promise<AccessToken> {
-    const { timeoutMs } = this.#options
-    try {
-      return await withDeadline(timeoutMs, (signal) => untilAborted(outcome, signal))
-    } catch (error) {
-      const flight = this.find(entry)
-      if (error instanceof BrokerError || flight === undefined) return await outcome
-      flight.isBackground = true
-      throw this.#fail(this.#findSuccessor(entry), answer.error ?? createTimeoutError(timeoutMs))
-    }
-  }
-
-  /** Makes an exchange and records its outcome. If it fails and its identity was replaced meanwhile, makes another. */
-  async #run(entry: Entry, options: StartOptions, answer: Answer): Promise<AccessToken> {
-    const { request } = entry
-    let token: AccessToken
-    try {
-      token = await this.#exchange(entry, { ...request, ...options }, answer)
-      this.#requireUnexpired(token)
-    } catch (thrown) {
-      const error = toBrokerError(thrown)
-      const successor = this.#findSuccessor(entry)
-      const isReplaced = !isSameExchange(request.identity, successor.request.identity)
-      if (isReplaced && mayRecoverWithNewAssertion(error))
-        return this.#run(successor, options, answer)
-      const isLate = this.find(entry)?.isBackground === true && options.isBackground !== true
-      this.#flights.delete(entry.key)
-      throw this.#fail(successor, error, isLate)
-    }
-    this.#flights.delete(entry.key)
+  /** Reports an exchange and records its outcome. If it failed and its identity was replaced meanwhile, makes another. */
+  #onOutcome(entry: Entry, exchange: Exchange, outcome: Outcome): void {
+    const { clock, onExchange } = this.#options
+    const { request, startedAt } = exchange
     const current = this.#findSuccessor(entry)
-    current.succeed(token)
-    this.schedule(current)
-    return token
-  }
-
-  /** Makes an exchange and reports it. The signal of its time limit ends it. */
-  async #exchange(entry: Entry, request: TokenRequest, answer: Answer): Promise<AccessToken> {
-    const { clock, timeoutMs, onExchange } = this.#options
-    const startedAt = clock.monotonic()
-    const onAnswer = (error: BrokerError) => void (answer.error = error)
-    const limitMs = request.isBackground === true ? timeoutMs : 2 * timeoutMs
-    const outcome = await withDeadline(limitMs, (signal) =>
-      this.#source(request, signal, onAnswer),
-    ).then(
-      (token): Outcome => ({ ok: true, token }),
-      (thrown: unknown): Outcome => ({ ok: false, error: toBrokerError(thrown) }),
-    )
+    this.#running.delete(entry.key)
     const durationMs = clock.monotonic() - startedAt
-    const { ttlMs: cachedTtlMs } = this.#findSuccessor(entry)
-    onExchange({ request, durationMs, outcome, cachedTtlMs })
-    if (!outcome.ok) throw outcome.error
-    return outcome.token
+    onExchange({ request, durationMs, outcome, cachedTtlMs: current.ttlMs })
+    if (outcome.ok) {
+      current.succeed(outcome.token)
+      this.schedule(current)
+    } else if (isOutdated(exchange, current, outcome.error)) {
+      const { isBackground } = exchange
+      const { correlationId } = request
+      this.#repeated.set(exchange, this.start(current, { correlationId, isBackground }))
+    } else {
+      this.#fail(current, outcome.error, !exchange.isBackground)
+    }
   }
 
   /** Returns the entry that the key has now: another one if this one was evicted and the key requested again. */
@@ -165,26 +116,15 @@ export class Exchanges {
     return this.#store.peek(entry.key) ?? entry
   }
 
-  /** Throws if the exchange took longer than the token lives. */
-  #requireUnexpired(token: AccessToken): void {
-    if (ttlMs(token.lifetime, this.#options.clock) >= MIN_TTL_MS) return
-    throw new BrokerError(
-      'entra_bad_response',
-      'the access token had expired when it arrived',
-      'check its lifetime, and how long exchanges take',
-    )
-  }
-
-  /** Records a failure, and returns the error for the callers that wait; `isLate`: these have an error already. */
-  #fail(entry: Entry, error: BrokerError, isLate = false): BrokerError {
+  /** Records a failure. */
+  #fail(entry: Entry, error: BrokerError, wasAwaited: boolean): void {
     if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
       // This failure is not cached: the key is fine, and gets a token as soon as there is capacity.
       if (entry.isEmpty) this.#store.remove(entry)
-      return error
+      return
     }
-    const failure = entry.fail(error, isLate)
+    entry.fail(error, wasAwaited)
     this.schedule(entry)
-    return error.with({ retryAfterMs: failure.ttlMs })
   }
 
   /** Retries at once what may have failed because of an assertion that has been replaced. A running exchange goes on. */
@@ -196,7 +136,7 @@ export class Exchanges {
     failure.endBackoff()
     if (entry.ttlMs > 0) this.schedule(entry)
     // Callers without a token wait for it: the cached failure may be over.
-    else if (willRetry) this.start(entry, {}).token.catch(() => {})
+    else if (willRetry) this.start(entry, {})
     else entry.clearTimer()
   }
 
@@ -234,4 +174,11 @@ export class Exchanges {
     else if (ttl > 0) this.#setTimer(entry, ttl)
     else if (entry.failure === undefined) this.#store.remove(entry)
   }
+}
+
+/** Returns whether an exchange may have failed because of how the identity was exchanged, which was changed meanwhile. */
+function isOutdated({ request }: Exchange, current: Entry, error: BrokerError): boolean {
+  return (
+    !isSameExchange(request.identity, current.request.identity) && mayRecoverWithNewAssertion(error)
+  )
 }

@@ -17,8 +17,8 @@ interface Before {
   readonly last: Failure | undefined
   /** Time to live of the cached token in milliseconds; 0 without one. */
   readonly tokenTtlMs: number
-  /** True for the second failure of an exchange: callers did not wait for its end. */
-  readonly isSameExchange: boolean
+  /** Whether callers waited for the exchange. */
+  readonly wasAwaited: boolean
 }
 
 export class Failure {
@@ -27,7 +27,7 @@ export class Failure {
   readonly count: number
   /** When the first of these exchanges failed, on the monotonic clock, like the instants below. */
   readonly since: number
-  /** True if callers had a token, so that none has waited for an exchange. */
+  /** True if no caller has waited for a failed exchange: callers had a token, or nobody has asked for one that is prefetched. */
   readonly isUnseen: boolean
   readonly #clock: Pick<Clock, 'monotonic'>
   #cachedUntil: number
@@ -36,19 +36,22 @@ export class Failure {
   /** Creates the failure of an exchange. `random` returns [0, 1). */
   constructor(
     error: BrokerError,
-    { last, tokenTtlMs, isSameExchange }: Before,
+    { last, tokenTtlMs, wasAwaited }: Before,
     clock: Pick<Clock, 'monotonic'>,
     random: () => number,
   ) {
     const now = clock.monotonic()
     const streak = last?.isOver === false ? last : undefined
     this.error = error
-    this.count = (streak?.count ?? 0) + (isSameExchange ? 0 : 1)
-    this.isUnseen = tokenTtlMs > 0
+    this.count = (streak?.count ?? 0) + 1
+    this.isUnseen = tokenTtlMs > 0 || (!wasAwaited && last?.isUnseen !== false)
     this.since = streak?.since ?? now
     const exchange = { failures: this.count, tokenTtlMs }
     const retryDelayMs = computeRetryDelayMs(error, exchange, random)
-    this.#cachedUntil = now + computeNegativeTtlMs(error, retryDelayMs, random)
+    // The first caller of a prefetched resource waits, as at every cold start.
+    const isFirst = this.isUnseen && tokenTtlMs === 0 && error.retryAfterMs === undefined
+    const negativeTtlMs = computeNegativeTtlMs(error, retryDelayMs, random)
+    this.#cachedUntil = isFirst && !error.isPermanent ? now : now + negativeTtlMs
     this.#retryAt = now + retryDelayMs
     this.#clock = clock
   }

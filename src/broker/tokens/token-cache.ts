@@ -8,6 +8,7 @@ import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import { createOverloadedError, type Failure } from './failure.ts'
+import type { StartExchange } from './attempts.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import {
   type AccessToken,
@@ -15,7 +16,6 @@ import {
   type GetToken,
   isSameExchange,
   type TokenRequest,
-  type TokenSource,
 } from './token.ts'
 
 /** How the cache answered a request; the label values of `wimds_token_cache_results_total`. */
@@ -24,6 +24,8 @@ export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypas
 export interface TokenCacheOptions extends ExchangesOptions {
   /** Keys cached at most, tokens and failures; the least recently used is evicted. */
   readonly maxEntries: number
+  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds. */
+  readonly timeoutMs: number
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
   readonly onResult: (result: CacheResult) => void
@@ -37,7 +39,7 @@ const MAX_REPLACE_WAIT_MS = 2000
 /** How many first exchanges of prefetched tokens are made at the same time. */
 const MAX_PREFETCHING = 16
 
-/** A cache of the tokens of a source. */
+/** A cache of the tokens of exchanges. */
 export class TokenCache {
   readonly #store: EntryStore
   readonly #exchanges: Exchanges
@@ -45,10 +47,10 @@ export class TokenCache {
   readonly #timeoutMs: number
   readonly #onResult: (result: CacheResult) => void
 
-  constructor(source: TokenSource, options: TokenCacheOptions) {
+  constructor(startExchange: StartExchange, options: TokenCacheOptions) {
     const { maxEntries, clock, random = Math.random, onResult } = options
     this.#store = new EntryStore(maxEntries, clock, random)
-    this.#exchanges = new Exchanges(source, this.#store, options)
+    this.#exchanges = new Exchanges(startExchange, this.#store, options)
     this.#clock = clock
     this.#timeoutMs = options.timeoutMs
     this.#onResult = onResult
@@ -112,8 +114,8 @@ export class TokenCache {
     }
     this.#store.add(entry)
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
-    const { token } = this.#exchanges.start(entry, { correlationId: request.correlationId })
-    return waiting.wait(token, createSignal)
+    const exchange = this.#exchanges.start(entry, { correlationId: request.correlationId })
+    return waiting.wait(this.#exchanges.wait(entry, exchange), createSignal)
   }
 
   /**
@@ -164,11 +166,11 @@ export class TokenCache {
     cached: AccessToken,
     correlationId: string | undefined,
   ): Promise<AccessToken> {
-    const flight = this.#exchanges.start(entry, { correlationId, isBackground: true })
-    const waitedMs = this.#clock.monotonic() - flight.startedAt
+    const { token, startedAt } = this.#exchanges.start(entry, { correlationId, isBackground: true })
+    const waitedMs = this.#clock.monotonic() - startedAt
     return withDeadline(MAX_REPLACE_WAIT_MS - waitedMs, (signal) =>
-      untilAborted(flight.token, signal),
-    ).catch(() => (ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : flight.token))
+      untilAborted(token, signal),
+    ).catch(() => (ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : token))
   }
 
   /**
@@ -192,7 +194,7 @@ export class TokenCache {
     const exchangeFirst = async (entry: Entry) => {
       // Another list may have replaced this one.
       if (!entry.isPrefetched || !entry.isEmpty) return
-      await this.#exchanges.start(entry, {}).token.catch(() => {})
+      await this.#exchanges.start(entry, { isBackground: true }).token.catch(() => {})
     }
     await Promise.all([...wanted].map((entry) => limit(() => exchangeFirst(entry))))
   }

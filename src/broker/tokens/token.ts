@@ -1,6 +1,5 @@
 /** The types that the token cache and the exchange share: tokens, and the requests for them. */
 import type { Identity } from '../identities.ts'
-import type { BrokerError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import type { Lifetime } from './lifetime.ts'
 
@@ -11,8 +10,8 @@ export interface TokenRequest {
   /** GUID under which Entra ID logs the exchange, if this request starts one. */
   readonly correlationId?: string | undefined
   /**
-   * Set by the cache: callers have an answer without this exchange, the cached token or the cached failure. The cache
-   * repeats it, so it has one attempt and the time of one, and its POST goes first at the exchange limit.
+   * Set by the cache: no caller waits, since callers have the cached token or the cached failure, or it is a prefetch. The cache
+   * repeats the exchange, so it has one attempt and the time of one, and its POST goes first at the exchange limit.
    */
   readonly isBackground?: boolean
 }
@@ -43,16 +42,9 @@ export interface AccessToken {
 }
 
 /**
- * Returns a token or throws a `BrokerError`. The signal ends the work. `onAnswer` gets the error of an attempt that Entra ID
- * has answered, while others go on.
+ * One attempt of an exchange. Returns a token or throws a `BrokerError`. The signal ends the work. `onSent` is called for each
+ * POST, when it is sent.
  */
-export type TokenSource = (
-  request: TokenRequest,
-  signal: AbortSignal,
-  onAnswer?: (error: BrokerError) => void,
-) => Promise<AccessToken>
-
-/** One attempt of an exchange. `onSent` is called for each POST, when it is sent. */
 export type Attempt = (
   request: TokenRequest,
   signal: AbortSignal,

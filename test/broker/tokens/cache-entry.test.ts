@@ -13,7 +13,7 @@ function setUpFailure() {
   const entry = store.find(VAULT)
   entry.lastUsedAt = systemClock.monotonic()
   store.add(entry)
-  entry.fail(new BrokerError('resource_refused', 'refused', 'name another resource'))
+  entry.fail(new BrokerError('resource_refused', 'refused', 'name another resource'), true)
   return { store, entry }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
-import type { GetToken, TokenRequest } from '../../../src/broker/tokens/token.ts'
+import type { GetToken } from '../../../src/broker/tokens/token.ts'
 import { ORDERS } from '../../fixtures/parts.ts'
 import { type Answer, ask, askFor } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
@@ -14,6 +14,7 @@ import {
   range,
   setUp,
   setUpLimited,
+  startSingle,
   TIMEOUT_MS,
   useFakeTime,
 } from './setup.ts'
@@ -224,7 +225,9 @@ function createCache(entra: Rejecting) {
     return Promise.reject(isPermanent === undefined ? error : error.with({ isPermanent }))
   }
   const attempt = createAttempt(reject, undefined, undefined, entra.assertion)
-  const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
-  const cache = new TokenCache(source, { ...CACHE_OPTIONS, maxEntries: 9 })
+  const cache = new TokenCache(startSingle(attempt, CACHE_OPTIONS), {
+    ...CACHE_OPTIONS,
+    maxEntries: 9,
+  })
   return Object.assign(cache, { get: cache.createGet(Infinity) })
 }

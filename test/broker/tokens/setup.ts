@@ -1,13 +1,18 @@
 /** Fake time and a token cache in front of a scripted Entra ID. */
 import { afterEach, beforeEach, vi } from 'vitest'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
-import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
+import {
+  type AttemptsOptions,
+  Exchange,
+  type StartExchange,
+} from '../../../src/broker/tokens/attempts.ts'
+import { createRetryBudget } from '../../../src/broker/tokens/retries.ts'
 import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'
 import { createIdentityKey } from '../../../src/broker/tokens/cache-entry.ts'
-import type { Attempt, TokenRequest } from '../../../src/broker/tokens/token.ts'
+import type { Attempt } from '../../../src/broker/tokens/token.ts'
 import { TokenCache, type TokenCacheOptions } from '../../../src/broker/tokens/token-cache.ts'
 import { type Behaviour, createScriptedEntra, type ScriptedEntra } from './scripted-entra.ts'
 
@@ -64,12 +69,34 @@ export function createAttempt(
   }
 }
 
+/** Returns exchanges of these attempts. */
+export const startWith =
+  (attempt: Attempt, options: AttemptsOptions): StartExchange =>
+  (request) =>
+    new Exchange(attempt, request, options)
+
+/** Returns exchanges of one attempt each: no retry is left, and silence is not noticed before the attempt ends. */
+export function startSingle(
+  attempt: Attempt,
+  options: Pick<TokenCacheOptions, 'clock' | 'timeoutMs'>,
+): StartExchange {
+  const single: Attempt = async (request, signal, onSent) => {
+    try {
+      return await attempt(request, signal, () => {})
+    } catch (error) {
+      onSent()
+      throw error
+    }
+  }
+  return startWith(single, { ...options, budget: () => false })
+}
+
 /** A cache directly on a scripted Entra ID. */
 export function setUp({ behaviour = {}, limit, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: ExchangeEvent[] = []
   const attempt = createAttempt(entra.source, limit)
-  const source = (request: TokenRequest, signal: AbortSignal) => attempt(request, signal, () => {})
+  const source = startSingle(attempt, { ...CACHE_OPTIONS, ...options })
   const cache = new TokenCache(source, {
     ...CACHE_OPTIONS,
     onExchange: (event) => {
@@ -89,7 +116,7 @@ export const TIMEOUT_MS = 8000
 /** What the caches of a process share. */
 export function createProcess() {
   return {
-    budget: createAttemptBudget(systemClock),
+    budget: createRetryBudget(systemClock),
     failures: new IdentityFailures(systemClock),
     limit: createExchangeLimit(
       { maxConcurrent: MAX_CONCURRENT, timeoutMs: TIMEOUT_MS },
@@ -113,7 +140,7 @@ export function setUpLimited({
   const { budget, failures, limit } = shared
   const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
   const attempt = createAttempt(entra.source, limit, failures)
-  const cache = new TokenCache(poolAttempts(attempt, { ...options, budget }), {
+  const cache = new TokenCache(startWith(attempt, { ...options, budget }), {
     ...CACHE_OPTIONS,
     ...options,
     maxEntries,

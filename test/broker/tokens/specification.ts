@@ -1,12 +1,8 @@
 /** The specification of the token cache, checked from outside: by its requests and its answers. */
 import { expect } from 'vitest'
 import { type ErrorCode, ERROR_KINDS, toBrokerError } from '../../../src/lib/errors.ts'
-import type {
-  AccessToken,
-  CacheRequest,
-  TokenRequest,
-  TokenSource,
-} from '../../../src/broker/tokens/token.ts'
+import type { StartExchange } from '../../../src/broker/tokens/attempts.ts'
+import type { AccessToken, CacheRequest, TokenRequest } from '../../../src/broker/tokens/token.ts'
 import type { Answer } from './callers.ts'
 
 /** One exchange of one key. Instants are on the monotonic clock. */
@@ -34,8 +30,8 @@ interface Call {
 }
 
 interface Specification {
-  /** Wraps the source of the cache under test. */
-  readonly watch: (source: TokenSource) => TokenSource
+  /** Wraps the exchanges of the cache under test. */
+  readonly watch: (start: StartExchange) => StartExchange
   /** Records the state before a caller asks. */
   readonly call: (request: CacheRequest) => Call
   /** Checks the answer when the caller gets it. */
@@ -76,25 +72,26 @@ export function specification(): Specification {
     return history
   }
 
-  function watch(source: TokenSource): TokenSource {
-    return async (request, signal) => {
+  function watch(start: StartExchange): StartExchange {
+    return (request) => {
       const history = historyOf(request)
       // Single flight.
       expect(history.every(({ endedAt }) => endedAt !== undefined)).toBe(true)
       const exchange: Exchange = { startedAt: now() }
       history.push(exchange)
-      try {
-        const token = await source(request, signal)
-        if (ttlOf(token) >= MIN_TTL_MS) exchange.token = token
-        else exchange.error = { code: 'entra_bad_response', retryAfterMs: 0 }
-        return token
-      } catch (thrown) {
-        const { code, retryAfterMs = 0 } = toBrokerError(thrown)
-        exchange.error = { code, retryAfterMs: ERROR_KINDS[code].permanent ? 0 : retryAfterMs }
-        throw thrown
-      } finally {
-        exchange.endedAt = now()
-      }
+      const started = start(request)
+      const end = (outcome: Pick<Exchange, 'token' | 'error'>) =>
+        Object.assign(exchange, { endedAt: now() }, outcome)
+      // Before the cache, which may start the next one.
+      void started.token.then(
+        (token) => end({ token }),
+        (thrown: unknown) => {
+          const { code, retryAfterMs = 0 } = toBrokerError(thrown)
+          const isPermanent = ERROR_KINDS[code].permanent
+          return end({ error: { code, retryAfterMs: isPermanent ? 0 : retryAfterMs } })
+        },
+      )
+      return started
     }
   }
 

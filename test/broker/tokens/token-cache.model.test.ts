@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { TokenCache } from '../../../src/broker/tokens/token-cache.ts'
 import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
-import { createAttemptBudget, poolAttempts } from '../../../src/broker/tokens/attempts.ts'
+import { createRetryBudget } from '../../../src/broker/tokens/retries.ts'
 import { ask } from './callers.ts'
 import { type Behaviour, createScriptedEntra, other } from './scripted-entra.ts'
 import {
@@ -11,6 +11,7 @@ import {
   HOUR_MS,
   jump,
   MINUTE_MS,
+  startWith,
   TIMEOUT_MS,
   useFakeTime,
 } from './setup.ts'
@@ -149,10 +150,10 @@ test('the cache meets its specification in every order of events', async () => {
       failures = []
       const spec = specification()
       const entra = createScriptedEntra()
-      const retried = poolAttempts(createAttempt(entra.source), {
+      const retried = startWith(createAttempt(entra.source), {
         clock: systemClock,
         timeoutMs: TIMEOUT_MS,
-        budget: createAttemptBudget(systemClock),
+        budget: createRetryBudget(systemClock),
         random: () => r,
       })
       const cache = new TokenCache(spec.watch(retried), {

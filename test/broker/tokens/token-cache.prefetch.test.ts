@@ -8,6 +8,7 @@ import {
   MAX_WAITING,
   MINUTE_MS,
   range,
+  SECOND_MS,
   setUp,
   setUpLimited,
   useFakeTime,
@@ -48,6 +49,41 @@ describe('a prefetched resource', () => {
     const answer = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(MINUTE_MS)
     expect(await answer).toMatchObject({ text: `${VAULT.scope} #3` })
+  })
+
+  test('takes no retries from the applications: one 503 at a cold start is retried after many failed prefetches', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ error: 'entra_unavailable' })
+    void cache.prefetch(range(5).map((name) => other(name)))
+    await vi.advanceTimersByTimeAsync(3 * SECOND_MS)
+    expect(entra.maxInflight()).toBe(1)
+    // No prefetch is due in the next second.
+    cache.close()
+    entra.behave({ error: 'entra_unavailable' }, {})
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(SECOND_MS)
+    expect(await answer).toMatchObject({ ok: true, text: expect.stringContaining(VAULT.scope) })
+  })
+
+  test.each([
+    ['runs', 100],
+    ['has failed', 300],
+  ])('is exchanged with retries for a caller that asks while its prefetch %s', async (_, askAt) => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ error: 'entra_unavailable', latencyMs: 200 }, { error: 'entra_unavailable' }, {})
+    void cache.prefetch([VAULT])
+    await vi.advanceTimersByTimeAsync(askAt)
+    const answer = ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(3 * SECOND_MS)
+    expect(await answer).toMatchObject({ ok: true, text: `${VAULT.scope} #3` })
+  })
+
+  test('that fails with a Retry-After is not exchanged for a caller before it ends', async () => {
+    const { entra, cache, get } = setUpLimited()
+    entra.behave({ error: 'entra_unavailable', retryAfterMs: 20 * SECOND_MS })
+    await cache.prefetch([VAULT])
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unavailable', tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(1)
   })
 
   test('keeps the token that a caller has, although others are prefetched no longer', async () => {
