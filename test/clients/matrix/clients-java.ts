@@ -69,7 +69,8 @@ export const JAVA_CLIENTS: readonly Client[] = [
     name: 'mssql-jdbc ActiveDirectoryManagedIdentity',
     version: '12.10.1',
     workspace: 'java-mssql',
-    resource: 'https://database.windows.net',
+    resource: 'https://database.windows.net/',
+    needs: ['azure'],
     modes: ['system', 'client-id', 'host-override'],
   },
   {

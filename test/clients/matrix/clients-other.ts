@@ -1,4 +1,4 @@
-/** The clients in Rust, .NET and C++, and programs and scripts. */
+/** The clients in Rust and C++, and programs and scripts. */
 import { type Client, IMDS_MODES, STORAGE } from './client.ts'
 import { driverPath } from './workspaces.ts'
 
@@ -34,19 +34,6 @@ export const OTHER_CLIENTS: readonly Client[] = [
     modes: [...IMDS_MODES, 'app-service-2019'],
   },
   {
-    language: '.NET',
-    name: 'Azure.Identity in the Azure MCP server',
-    version: '3.0.0-beta.46',
-    workspace: 'dotnet',
-    command: (workspace) => [
-      driverPath('shell/azure-mcp.sh'),
-      `${workspace}/node_modules/@azure/mcp-linux-x64/dist/azmcp`,
-    ],
-    resource: 'https://management.azure.com/',
-    modes: ['system', 'client-id', 'host-override', 'app-service-2019', 'cloud-shell'],
-    needs: ['azure'],
-  },
-  {
     ...program('pyarrow'),
     language: 'C++',
     name: 'azure-sdk-for-cpp in pyarrow AzureFileSystem',
@@ -57,9 +44,15 @@ export const OTHER_CLIENTS: readonly Client[] = [
   },
   {
     ...program('mssql_python'),
+    command: (workspace) => [
+      'env',
+      `LD_LIBRARY_PATH=${workspace}/usr/lib/x86_64-linux-gnu`,
+      ...program('mssql_python').command(workspace),
+    ],
     name: 'mssql-python Authentication=ActiveDirectoryMSI',
     version: '1.16.0',
     resource: 'https://database.windows.net',
+    needs: ['azure'],
     modes: ['system', 'client-id', 'host-override', 'app-service-2019'],
   },
   {

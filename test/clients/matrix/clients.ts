@@ -1,4 +1,5 @@
 /** All clients of the matrix. */
+import { DOTNET_CLIENTS } from './clients-dotnet.ts'
 import { JAVA_CLIENTS } from './clients-java.ts'
 import { JAVASCRIPT_CLIENTS } from './clients-javascript.ts'
 import { OTHER_CLIENTS } from './clients-other.ts'
@@ -11,5 +12,6 @@ export const CLIENTS: readonly Client[] = [
   ...PYTHON_CLIENTS,
   ...GO_CLIENTS,
   ...JAVA_CLIENTS,
+  ...DOTNET_CLIENTS,
   ...OTHER_CLIENTS,
 ]

@@ -34,7 +34,7 @@ The modes, with the set of variables of \`wimds env --for\` in parentheses:
 
 All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`). The first four
 modes also pass against the broker of mode \`node\` (\`--broker\`). DefaultAzureCredential of Go azidentity 1.1 allows 1 s for the
-request, which a busy machine can exceed. The .NET client is the npm package \`@azure/mcp-linux-x64\`.
+request, which a busy machine can exceed. SQL clients log in to a simulated server, which gets the token.
 `
 
 /** Formats the page. */

@@ -1,7 +1,12 @@
 /** The toolchains that clients are built with, and the commands that detect them. */
 import { homedir } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { pathOnly } from '../harness/sandbox.ts'
 import { runProcess, type Command } from '../harness/run-process.ts'
+
+/** A folder with a .NET SDK and libraries, for machines without NuGet. */
+export const DOTNET_KIT =
+  process.env['DOTNET_KIT'] ?? fileURLToPath(new URL('../../../../shared/dotnet', import.meta.url))
 
 const PROBES = {
   node: [['npm', '--version']],
@@ -17,6 +22,7 @@ const PROBES = {
     ['javac', '--version'],
   ],
   rust: [['cargo', '--version']],
+  dotnet: [['sh', '-c', `command -v dotnet || test -e '${DOTNET_KIT}/sdk.tar.xz'`]],
   shell: [['curl', '--version']],
   debian: [
     ['apt-get', '--version'],

@@ -1,7 +1,7 @@
 /** The workspaces: pinned packages with the drivers that use them, and how to install them. */
 import { fileURLToPath } from 'node:url'
 import type { Command } from '../harness/run-process.ts'
-import type { Toolchain } from './toolchains.ts'
+import { DOTNET_KIT, type Toolchain } from './toolchains.ts'
 
 export interface Workspace {
   readonly toolchain: Toolchain
@@ -21,7 +21,8 @@ export const WORKSPACES = {
   'js-pinned': npm('js/pinned'),
   'python-current': pip('current'),
   'python-legacy': pip('legacy'),
-  'python-programs': pip('programs'),
+  // The ODBC driver of mssql-python needs a library of the system.
+  'python-programs': withDebian(pip('programs'), 'libltdl7'),
   // Without dependencies: they are a gigabyte, and a login does not need them.
   'az-2.45': pip('az-2.45', 'azure-cli==2.45.0'),
   'az-current': pip('az-current', 'azure-cli==2.91.0'),
@@ -35,8 +36,13 @@ export const WORKSPACES = {
   'java-mssql': maven('java/mssql'),
   'java-opentelemetry': maven('java/opentelemetry'),
   rust: cargo('rust'),
+  dotnet: {
+    toolchain: 'dotnet',
+    sources: [driverPath('dotnet')],
+    steps: (target) => [[driverPath('dotnet/build.sh'), target, DOTNET_KIT]],
+  },
   // A self-contained program of 150 MB in an npm package; no .NET SDK is needed.
-  dotnet: npm('dotnet', 'linux-x64'),
+  'dotnet-mcp': npm('dotnet-mcp', 'linux-x64'),
   shell: { toolchain: 'shell', sources: [], steps: () => [] },
   rclone: debian('rclone'),
 } as const satisfies Record<string, Workspace>
@@ -119,13 +125,17 @@ function cargo(folder: string): Workspace {
 
 /** Unpacks a Debian package without installing it. */
 function debian(name: string): Workspace {
+  return { toolchain: 'debian', sources: [], steps: () => unpackDebian(name) }
+}
+
+function withDebian(workspace: Workspace, name: string): Workspace {
+  return { ...workspace, steps: (target) => [...workspace.steps(target), ...unpackDebian(name)] }
+}
+
+function unpackDebian(name: string): readonly Command[] {
   const download = `apt-get download --quiet ${name}`
-  return {
-    toolchain: 'debian',
-    sources: [],
-    steps: () => [
-      ['sh', '-c', `${download} || { apt-get update --quiet && ${download}; }`],
-      ['sh', '-c', `dpkg-deb --extract ${name}_*.deb .`],
-    ],
-  }
+  return [
+    ['sh', '-c', `${download} || { apt-get update --quiet && ${download}; }`],
+    ['sh', '-c', `dpkg-deb --extract ${name}_*.deb .`],
+  ]
 }

@@ -1,10 +1,15 @@
-"""mssql-python's Authentication=ActiveDirectoryMSI. It gets the token before it connects to SQL Server;
-this calls that step only."""
+"""mssql-python's Authentication=ActiveDirectoryMSI: a whole login to a server."""
 
-from mssql_python.auth import AADAuth
+import os
 
-from token_line import parse_arguments, print_token
+from mssql_python import connect
+
+from token_line import parse_arguments, print_last_token
 
 arguments = parse_arguments()
-identity = {"client_id": arguments.identity} if arguments.identity else None
-print_token(AADAuth.get_raw_token("msi", identity), None)
+user = f"UID={arguments.identity};" if arguments.identity else ""
+connect(
+    f"Server={os.environ['WIMDS_TEST_SQL_SERVER']};Database=shop;Authentication=ActiveDirectoryMSI;"
+    f"{user}Encrypt=yes;TrustServerCertificate=yes;"
+).close()
+print_last_token()

@@ -1,0 +1,41 @@
+// Azure.Identity: ManagedIdentityCredential and DefaultAzureCredential.
+using System.Runtime.CompilerServices;
+using Azure.Core;
+using Azure.Identity;
+
+public static class AzureIdentity
+{
+    /// <summary>Creates the credential of an object id, which versions before 1.14 do not have.</summary>
+    public static Func<string, TokenCredential> OfObjectId { get; set; } =
+        id => throw new NotSupportedException($"no object id {id}");
+
+    [ModuleInitializer]
+    internal static void Add()
+    {
+        Driver.Clients["managed"] = request => Get(CreateManaged(request), request);
+        Driver.Clients["default"] = request => Get(CreateDefault(request), request);
+    }
+
+    public static TokenCredential CreateManaged(Request request) => request.Kind switch
+    {
+        "client-id" => new ManagedIdentityCredential(request.Id),
+        "resource-id" => new ManagedIdentityCredential(new ResourceIdentifier(request.Id)),
+        "object-id" => OfObjectId(request.Id),
+        _ => new ManagedIdentityCredential(),
+    };
+
+    public static TokenCredential CreateDefault(Request request)
+    {
+        // The other credentials of the chain need programs of a developer.
+        var options = new DefaultAzureCredentialOptions();
+        if (request.Kind == "client-id") options.ManagedIdentityClientId = request.Id;
+        if (request.Kind == "resource-id") options.ManagedIdentityResourceId = new ResourceIdentifier(request.Id);
+        return new DefaultAzureCredential(options);
+    }
+
+    private static async Task<(string, DateTimeOffset?)> Get(TokenCredential credential, Request request)
+    {
+        var token = await credential.GetTokenAsync(new TokenRequestContext([request.Scope]), default);
+        return (token.Token, token.ExpiresOn);
+    }
+}

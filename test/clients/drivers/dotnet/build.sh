@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds the drivers, one for each set of packages, in the folder TARGET: SET/driver.dll, and dotnet, which runs them.
+# Takes the .NET SDK of this machine and NuGet; without an SDK, the one in the folder KIT with the assemblies there.
+# Arguments: TARGET KIT
+set -eu
+target=$1 kit=$2 sources=$(dirname "$0")
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_HOME="$target"
+if command -v dotnet >/dev/null; then
+  ln -s "$(command -v dotnet)" "$target/dotnet"
+else
+  mkdir "$target/sdk"
+  tar -xJf "$kit/sdk.tar.xz" -C "$target/sdk"
+  tar -xJf "$kit/libraries.tar.xz" -C "$target"
+  ln -s sdk/dotnet "$target/dotnet"
+fi
+for set in $(sed -n "s/.*'\$(Set)' == '\(.*\)'.*/\1/p" "$sources/Drivers.csproj"); do
+  mkdir "$target/build"
+  cp "$sources"/*.cs "$sources/Drivers.csproj" "$target/build"
+  if [ -d "$target/libraries" ]; then
+    libraries="-p:Libraries=$target/libraries/$set -p:RestoreSources=$target/build"
+  fi
+  # shellcheck disable=SC2086
+  "$target/dotnet" publish "$target/build/Drivers.csproj" --nologo --verbosity quiet --output "$target/$set" \
+    -p:Set="$set" ${libraries:-}
+  rm -r "$target/build"
+done
