@@ -112,7 +112,7 @@ function parseFile(
   return parseDocuments(source).flatMap(({ data, problem }, index) =>
     problem === undefined
       ? parse(data, index === 0 ? name : `${name}, document ${index + 1}`)
-      : report.error(`${name}:${problem.place}`, problem.message),
+      : report.leaveOut({}, `${name}:${problem.place}`, problem.message),
   )
 }
 
@@ -128,12 +128,13 @@ function parseObjects(
     const name = getName(located)
     const label = `${kind} ${JSON.stringify(name)} (${place})`
     const workloads = readWorkloads(located, templatePaths)
+    const { namespace, annotations } = metadata
     const flags = workloads === undefined ? formatPathFlags(object) : []
     if (flags.length > 0) {
       const problem = 'is of an unknown kind and was not read'
+      report.keep(namespace === undefined ? {} : { namespace })
       report.warning(label, problem, flags.join(' '))
     }
-    const { namespace, annotations } = metadata
     const identities = kind === 'ConfigMap' && getMember(object['data'], 'identities.yaml')
     const own = { located, kind, namespace: namespace ?? '', name, place, label, annotations }
     return { ...own, workloads: workloads ?? [], identities }
@@ -149,13 +150,14 @@ function isRelevant({ kind, identities, workloads }: ClusterObject): boolean {
 function checkName({ namespace, name, label }: ClusterObject, report: Report): boolean {
   const isValid = isDnsLabel(namespace) && isDnsSubdomain(name.replace(/-$/, ''))
   if (namespace === '') {
-    report.error(
+    report.leaveOut(
+      {},
       label,
       'has no namespace, which is a part of the subject',
       'set metadata.namespace, or pass --namespace',
     )
   } else if (!isValid) {
-    report.error(label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
+    report.leaveOut({}, label, `has no valid name and namespace (${JSON.stringify(namespace)})`)
   }
   return isValid
 }
@@ -164,7 +166,9 @@ function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
   return object.workloads.flatMap(({ template }) => {
     const problems: string[] = []
     const pod = parsePod(template, problems)
-    for (const problem of problems) report.error(formatObject(object.kind, object), problem)
+    for (const problem of problems) {
+      report.leaveOut({ namespace: object.namespace }, formatObject(object.kind, object), problem)
+    }
     return pod === undefined ? [] : { ...object, template: pod }
   })
 }
@@ -172,10 +176,12 @@ function readWorkload(object: ClusterObject, report: Report): WorkloadObject[] {
 /** Returns a ConfigMap with the entries of its identities file. */
 async function readConfigMap(object: ClusterObject, report: Report) {
   if (typeof object.identities !== 'string') return []
+  const { namespace } = object
   const { entries, problems } = await parseIdentities(object.identities, IDENTITY_DEFAULTS)
   for (const problem of problems) {
     const rejected = formatProblem({ ...problem, fix: undefined })
-    report.error(formatObject('ConfigMap', object), `identities.yaml:${rejected}`, problem.fix)
+    const label = formatObject('ConfigMap', object)
+    report.leaveOut({ namespace }, label, `identities.yaml:${rejected}`, problem.fix)
   }
   return [{ ...object, entries }]
 }

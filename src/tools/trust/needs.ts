@@ -12,13 +12,9 @@ import {
 } from '../../kubernetes/pod.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { isDnsSubdomain } from '../../lib/object-names.ts'
-import {
-  type ClusterObject,
-  type ClusterObjects,
-  formatObject,
-  type WorkloadObject,
-} from './cluster-objects.ts'
-import type { Report } from './finding.ts'
+import { type Account, CLIENT_ID_FIX, readAccounts } from './accounts.ts'
+import { type ClusterObjects, formatObject, type WorkloadObject } from './cluster-objects.ts'
+import { formatSubject, type Report } from './finding.ts'
 import type { IdentityKind } from './inventory.ts'
 import { isAudience } from './find-issuer.ts'
 import { type ManagedIdentityId, parseManagedIdentityId } from '../managed-identity.ts'
@@ -54,6 +50,8 @@ const USE_LABEL = 'azure.workload.identity/use'
 
 interface Context {
   readonly objects: ClusterObjects
+  /** The ServiceAccounts by the subjects of their tokens. */
+  readonly accounts: ReadonlyMap<string, Account>
   readonly options: TrustOptions
   readonly report: Report
   /** Subjects whose tokens go to the token proxy of an identity binding. */
@@ -62,32 +60,24 @@ interface Context {
 
 /** Returns the need of each object. The credential of one identity and subject may be needed by several. */
 export function findNeeds(objects: ClusterObjects, options: TrustOptions, report: Report): Need[] {
-  const context: Context = { objects, options, report, bound: new Set() }
+  const accounts = readAccounts(objects.serviceAccounts, report)
+  const context: Context = { objects, accounts, options, report, bound: new Set() }
   const ofWorkloads = objects.workloads.flatMap((workload) => findWorkloadNeeds(workload, context))
-  const ofAccounts = objects.serviceAccounts.flatMap((account) =>
-    findAccountNeeds(account, ofWorkloads, context),
+  const ofAccounts = [...accounts].flatMap(([subject, account]) =>
+    findAccountNeeds(subject, account, ofWorkloads, context),
   )
   return [...ofAccounts, ...ofWorkloads]
 }
 
 /** Returns the need of an annotated ServiceAccount. Its workloads may not be in the input. */
 function findAccountNeeds(
-  account: ClusterObject,
+  subject: string,
+  { object, clientId, isReported }: Account,
   ofWorkloads: readonly Need[],
   { options, report, bound }: Context,
 ): Need[] {
-  const source = formatObject('ServiceAccount', account)
-  const clientId = readClientId(account)
-  if (clientId === undefined) return []
-  if (!isGuid(clientId)) {
-    return report.error(
-      source,
-      `the annotation ${CLIENT_ID} in ${account.place} must be a GUID, not ${JSON.stringify(account.annotations[CLIENT_ID])}`,
-      CLIENT_ID_FIX,
-    )
-  }
-  const { namespace } = account
-  const subject = formatSubject(namespace, account.name)
+  if (clientId === undefined || isReported) return []
+  const source = formatObject('ServiceAccount', object)
   const same = ofWorkloads.find((need) => need.clientId === clientId && need.subject === subject)
   if (same !== undefined) return [{ ...same, source }]
   if (bound.has(subject)) {
@@ -97,24 +87,24 @@ function findAccountNeeds(
     )
     return []
   }
+  const { namespace } = object
   return [{ clientId, subject, audience: options.audience, source, namespace }]
 }
 
-const CLIENT_ID_FIX =
-  'write the client id of the identity, which az identity show --query clientId prints'
-
 function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
-  const { objects, options, report, bound } = context
+  const { objects, accounts, options, report, bound } = context
   const { template, namespace } = workload
   const source = formatObject(workload.kind, workload)
   const accountName = getServiceAccountName(template.spec)
   if (!isDnsSubdomain(accountName)) {
-    return report.error(
+    return report.leaveOut(
+      { namespace },
       source,
       `serviceAccountName ${JSON.stringify(accountName)} is not a valid name`,
     )
   }
   const subject = formatSubject(namespace, accountName)
+  const own = { namespace, account: accountName }
   const main = findMainToken(template, options.audience)
   const toNeed = (identity: WorkloadIdentity): Need[] => {
     if (identity.token === BINDING) {
@@ -123,7 +113,8 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
     }
     const { token: audience, ...named } = identity
     if (!isAudience(audience)) {
-      return report.error(
+      return report.leaveOut(
+        own,
         source,
         `its projected token for ${named.clientId} has the audience ${JSON.stringify(audience)}, which must be a URI or a GUID`,
         'correct serviceAccountToken.audience of the volume',
@@ -133,31 +124,26 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   }
   const { configMap } = parseAnnotations(template)
   const isInjected = isToBeInjected(workload, objects)
-  const explicit = findExplicitIdentities(workload, main, report)
+  const leaveOut = (problem: string, fix: string) => report.leaveOut(own, source, problem, fix)
+  const explicit = findExplicitIdentities(workload, main, leaveOut)
   if (isInjected && configMap !== undefined) {
-    const entries = findEntries(workload, configMap, context)
-    const own = entries.map((entry) => findEntryIdentity(entry, template, main, options))
-    return [...explicit, ...own].flatMap(toNeed)
+    const entries = findEntries(workload, configMap, objects, leaveOut)
+    const listed = entries.map((entry) => findEntryIdentity(entry, template, main, options))
+    return [...explicit, ...listed].flatMap(toNeed)
   }
   const isLabelled = template.metadata?.labels?.[USE_LABEL] === 'true'
   if (explicit.length > 0 || (!isInjected && !isLabelled)) return explicit.flatMap(toNeed)
-  const account = objects.serviceAccounts.find(
-    (each) => each.namespace === namespace && each.name === accountName,
-  )
-  const annotated = account && readClientId(account)
-  const clientId = annotated ?? (isInjected ? options.clientId : undefined)
-  if (clientId === undefined) {
-    const label = formatObject('ServiceAccount', { namespace, name: accountName })
-    return account === undefined
-      ? report.error(source, `uses ${label}, which is not in the input`, 'add it to the input')
-      : report.error(
-          source,
-          `has no identity: ${label} names none`,
-          `add the annotation ${CLIENT_ID} to it, or pass --client-id`,
-        )
-  }
-  // A value that is no GUID is reported as a problem of the ServiceAccount.
-  return isGuid(clientId) ? toNeed({ clientId, token: main }) : []
+  const account = accounts.get(subject)
+  if (account?.isReported) return []
+  const clientId = account?.clientId ?? (isInjected ? options.clientId : undefined)
+  if (clientId !== undefined) return toNeed({ clientId, token: main })
+  const label = formatObject('ServiceAccount', { namespace, name: accountName })
+  return account === undefined
+    ? leaveOut(`uses ${label}, which is not in the input`, 'add it to the input')
+    : leaveOut(
+        `has no identity: ${label} names none`,
+        `add the annotation ${CLIENT_ID} to it, or pass --client-id`,
+      )
 }
 
 /** Returns true if the pods have the sidecar or an annotation for it, or their namespace asks for it. */
@@ -175,6 +161,9 @@ function isToBeInjected(
   )
 }
 
+/** Reports what is wrong with a workload, which is left out. */
+type LeaveOut = (problem: string, fix: string) => never[]
+
 interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
   readonly token: TokenUse
 }
@@ -186,7 +175,7 @@ interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
 function findExplicitIdentities(
   workload: WorkloadObject,
   main: TokenUse,
-  report: Report,
+  leaveOut: LeaveOut,
 ): WorkloadIdentity[] {
   const clientIds = allContainers(workload.template)
     .filter(
@@ -199,8 +188,7 @@ function findExplicitIdentities(
     .filter((text) => text !== '' && !text.includes('$('))
   return [...new Set(clientIds)].flatMap((text) => {
     if (isGuid(text)) return { clientId: text.toLowerCase(), token: main }
-    return report.error(
-      formatObject(workload.kind, workload),
+    return leaveOut(
       `AZURE_CLIENT_ID in ${workload.place} must be a GUID, not ${JSON.stringify(text)}`,
       CLIENT_ID_FIX,
     )
@@ -208,17 +196,15 @@ function findExplicitIdentities(
 }
 
 function findEntries(
-  { namespace, kind, name }: WorkloadObject,
+  { namespace }: WorkloadObject,
   configMap: string,
-  { objects, report }: Context,
+  { configMaps }: ClusterObjects,
+  leaveOut: LeaveOut,
 ): readonly IdentityEntry[] {
-  const found = objects.configMaps.find(
-    (each) => each.namespace === namespace && each.name === configMap,
-  )
+  const found = configMaps.find((each) => each.namespace === namespace && each.name === configMap)
   if (found !== undefined) return found.entries
   const label = formatObject('ConfigMap', { namespace, name: configMap })
-  return report.error(
-    formatObject(kind, { namespace, name }),
+  return leaveOut(
     `uses the identities of ${label}, which is not in the input or has no key identities.yaml`,
     'add it to the input',
   )
@@ -241,12 +227,4 @@ function findEntryIdentity(
         : projected
   const id = resourceId === undefined ? undefined : parseManagedIdentityId(resourceId)
   return { clientId, kind: id && 'managed-identity', id, token }
-}
-
-function readClientId({ annotations }: ClusterObject): string | undefined {
-  return annotations[CLIENT_ID]?.trim().toLowerCase()
-}
-
-function formatSubject(namespace: string, account: string): string {
-  return `system:serviceaccount:${namespace}:${account}`
 }

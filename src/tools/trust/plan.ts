@@ -1,10 +1,7 @@
 /** Plans the federated credentials of a cluster: compares the needed ones with the ones in Azure. */
+import { createCredentialName } from '../managed-identity.ts'
+import { checkResourceId, describeIdentity, selectAllowed } from './claims.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
-import {
-  createCredentialName,
-  formatManagedIdentityId,
-  type ManagedIdentityId,
-} from '../managed-identity.ts'
 import type { Report } from './finding.ts'
 import type { ExistingCredential, IdentityKind, KnownIdentity } from './inventory.ts'
 import { findNeeds, type Need, type TrustOptions } from './needs.ts'
@@ -72,85 +69,18 @@ export function createTrustPlan(
     return { allowed, identity: describeIdentity(clientId, allowed, known, report) }
   })
   const named = described.map(({ identity }) => identity)
-  const identities = described.flatMap(({ allowed, identity }) => {
-    if (allowed.length === 0 || !checkResourceId(identity, known, named, report)) return []
-    const merged = mergeNeeds(allowed, report)
-    const credentials = existing.get(identity.clientId)
-    return [planIdentity(identity, merged, credentials, options.issuer, report)]
-  })
-  return { issuer: options.issuer, identities }
-}
-
-function describeIdentity(
-  clientId: string,
-  needs: readonly Need[],
-  known: readonly KnownIdentity[],
-  report: Report,
-): KnownIdentity {
-  const listed = known.find((each) => each.clientId === clientId)
-  const id = listed?.id ?? needs.find((need) => need.id !== undefined)?.id
-  const kind = listed?.kind ?? needs.find((need) => need.kind !== undefined)?.kind
-  if (kind === undefined && known.length > 0) {
-    report.warning(
-      clientId,
-      'is not in the list of --identities; it is assumed to be a managed identity',
-      'pass --application for an application registration',
+  const identities = described
+    .filter(
+      ({ allowed, identity }) =>
+        allowed.length > 0 && checkResourceId(identity, allowed, known, named, report),
     )
-  }
-  return { clientId, kind: kind ?? 'managed-identity', ...(id !== undefined && { id }) }
-}
-
-/** Reports a resource id that has another client id in Azure's list, or else in another object. */
-function checkResourceId(
-  { clientId, id }: KnownIdentity,
-  known: readonly KnownIdentity[],
-  named: readonly KnownIdentity[],
-  report: Report,
-): boolean {
-  if (id === undefined) return true
-  const hasId = (each: KnownIdentity) => each.id !== undefined && isSameIdentity(each.id, id)
-  const listed = known.find(hasId)
-  const other = (listed === undefined ? named.filter(hasId) : [listed]).find(
-    (each) => each.clientId !== clientId,
-  )
-  if (other === undefined) return true
-  report.error(
-    clientId,
-    `is left out of the output: its resource id ${formatManagedIdentityId(id)} is that of ${other.clientId}`,
-    'correct the manifest that names it, or pass --identities',
-  )
-  return false
-}
-
-/**
- * Returns the needs of the namespaces that may use the identity. A client id in a manifest is only a claim, so
- * without a list of namespaces it is believed of only one namespace.
- */
-function selectAllowed(
-  needs: readonly Need[],
-  allowed: readonly string[] | undefined,
-  report: Report,
-): readonly Need[] {
-  const claims = [...Map.groupBy(needs, ({ namespace }) => namespace)]
-  const isAllowed = (namespace: string) => allowed?.includes(namespace) ?? claims.length === 1
-  const refused = claims.flatMap(([namespace, [first]]) =>
-    first === undefined || isAllowed(namespace) ? [] : [`${namespace} (${first.source})`],
-  )
-  const [{ clientId } = { clientId: '' }] = needs
-  if (refused.length > 0) {
-    const names = refused.toSorted().join(', ')
-    const fix = `correct false claims, and allow the right namespaces by --allow ${clientId}=NAMESPACE,NAMESPACE`
-    const consequence = 'no credential for them is in the output'
-    if (allowed === undefined) {
-      report.error(clientId, `is claimed from several namespaces: ${names}; ${consequence}`, fix)
-    } else {
-      // The operator has decided this claim by --allow. As an error, it would let anyone who may create a ServiceAccount fail
-      // the plan for ever.
-      const problem = `is claimed from namespaces that are not allowed: ${names}; ${consequence}`
-      report.warning(clientId, problem, fix)
-    }
-  }
-  return needs.filter(({ namespace }) => isAllowed(namespace))
+    // What all of them leave out decides which credentials of each are extra.
+    .map(({ allowed, identity }) => {
+      const merged = mergeNeeds(allowed, report)
+      const credentials = existing.get(identity.clientId)
+      return planIdentity(identity, merged, credentials, options.issuer, report)
+    })
+  return { issuer: options.issuer, identities }
 }
 
 /** Merges the needs of each subject. Azure allows one credential for it, with one audience. */
@@ -189,21 +119,42 @@ function planIdentity(
   const missing = credentials.filter(({ state }) => state === 'missing')
   const count = existing === undefined ? credentials.length : existing.length + missing.length
   const isOverLimit = count > CREDENTIAL_LIMIT
+  const unneeded = (existing ?? []).filter(
+    // A flexible one has no subject that says what needs it.
+    (each) => each.issuer === issuer && each.subject !== '' && !names.has(each.name),
+  )
+  const extra = findExtra(unneeded, identity.clientId, report)
   if (isOverLimit) {
+    const extras = extra.length === 0 ? '' : `, ${extra.length} of them extra`
     report.error(
       identity.clientId,
-      `would have ${count} federated credentials, but Azure allows ${CREDENTIAL_LIMIT}; only -o text and json list them`,
-      findLimitFix(identity.kind),
+      `would have ${count} federated credentials${extras}, but Azure allows ${CREDENTIAL_LIMIT}; -o az writes none of them`,
+      findLimitFix(identity.kind, count, extra.length),
     )
   }
   return {
     ...identity,
     credentials,
-    extra: (existing ?? []).filter((each) => each.issuer === issuer && !names.has(each.name)),
+    extra,
     count,
     isCompared: existing !== undefined,
     isOverLimit,
   }
+}
+
+/** Returns the credentials without those that what errors left out may need, which it reports. */
+function findExtra(
+  unneeded: readonly ExistingCredential[],
+  clientId: string,
+  report: Report,
+): ExistingCredential[] {
+  const kept = unneeded.filter(({ subject }) => report.isKept(subject))
+  if (kept.length > 0) {
+    const subjects = kept.map(({ subject }) => subject).join(', ')
+    const problem = `its credentials for ${subjects} are not called extra: what errors left out may need them`
+    report.warning(clientId, problem, 'correct the errors')
+  }
+  return unneeded.filter((each) => !kept.includes(each))
 }
 
 function compare(
@@ -226,16 +177,18 @@ function compare(
 
 const removeSlash = (url: string) => url.replace(/\/$/, '')
 
-function findLimitFix(kind: IdentityKind): string {
+function findLimitFix(kind: IdentityKind, count: number, extra: number): string {
+  const remove =
+    'delete extra ones that nothing else needs, by the commands of -o az, and list again what exists'
+  if (count - extra <= CREDENTIAL_LIMIT) return remove
+  const share = findSharingFix(kind)
+  return extra === 0 ? share : `${remove}; ${share}`
+}
+
+function findSharingFix(kind: IdentityKind): string {
   const split =
     'split the workloads over several identities, or let the workloads of a namespace share a ServiceAccount'
   return kind === 'application'
     ? `${split}; identity bindings are for managed identities only`
     : `on AKS use an identity binding, which needs one credential for any number of clusters and ServiceAccounts (az aks identity-binding create); elsewhere ${split}`
-}
-
-/** Returns true if both are the same identity. */
-function isSameIdentity(one: ManagedIdentityId, other: ManagedIdentityId): boolean {
-  const [first, second] = [one, other].map((id) => formatManagedIdentityId(id).toLowerCase())
-  return first === second
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ExistingCredential } from '../../../src/tools/trust/inventory.ts'
 import { formatManagedIdentityId } from '../../../src/tools/managed-identity.ts'
 import {
@@ -13,6 +13,7 @@ import {
   plan,
   projectedToken,
   serviceAccount,
+  TENANT,
   warning,
 } from './fixtures.ts'
 
@@ -73,6 +74,107 @@ test('recommends identity bindings from 21 credentials on, with credentials of o
       fix: expect.stringContaining('use an identity binding'),
     },
   ])
+})
+
+const subjectOf = (account: string, namespace = 'shop') =>
+  `system:serviceaccount:${namespace}:${account}`
+
+const forSubject = (subject: string) => existing({ name: subject.replaceAll(':', '-'), subject })
+
+test('says how many extra ones would make room, and that alone if it is enough', async () => {
+  const old = Array.from({ length: 5 }, (_, index) => forSubject(subjectOf(`old-${index}`)))
+  const lists = { existing: new Map([[ORDERS, old]]) }
+  const { identities, findings } = await planWith(lists, accounts(18))
+  expect(identities[0]).toMatchObject({ count: 23, isOverLimit: true })
+  expect(findings).toMatchObject([
+    {
+      ...error(ORDERS, 'would have 23 federated credentials, 5 of them extra, but Azure allows 20'),
+      fix: expect.stringMatching(/^delete extra ones [^;]*$/),
+    },
+  ])
+  const more = await planWith(lists, accounts(21))
+  expect(more.findings[0]?.fix).toMatch(/^delete extra ones .*; .*identity binding/)
+})
+
+const claiming = (name: string, clientId: string) =>
+  deployment(name, name, {
+    annotations: INJECT,
+    spec: projectedToken('/x', AUDIENCE, [
+      { name: 'AZURE_FEDERATED_TOKEN_FILE', value: '/x/token' },
+      { name: 'AZURE_CLIENT_ID', value: clientId },
+    ]),
+  })
+
+describe('calls no credential extra', () => {
+  const configured = deployment('web', 'web', {
+    annotations: { ...INJECT, 'wimds.io/config-map': 'identities' },
+  })
+  const configMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'identities', namespace: 'shop' },
+    data: { 'identities.yaml': 'identities: [{clientId: x}]' },
+  }
+  const broken = deployment('web', 'web', { annotations: INJECT, spec: { containers: 'none' } })
+  const unknown = { ...deployment('web', 'web'), apiVersion: 'ray.io/v1', kind: 'RayCluster' }
+  const nameless = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web' } }
+  const OF_SUBJECT = ['web']
+  const OF_NAMESPACE = ['other', 'web']
+
+  test.each<[string, readonly object[], readonly string[]]>([
+    ['a malformed client id', [serviceAccount('web', 'oops')], OF_SUBJECT],
+    ['no ServiceAccount', [deployment('web', 'web', { annotations: INJECT })], OF_SUBJECT],
+    ['a malformed variable', [serviceAccount('web', undefined), claiming('web', 'x')], OF_SUBJECT],
+    ['no identities file', [serviceAccount('web', undefined), configured], OF_SUBJECT],
+    ['a malformed identities file', [configMap], OF_NAMESPACE],
+    ['a malformed pod', [broken], OF_NAMESPACE],
+    ['a kind that is not known', [unknown], OF_NAMESPACE],
+    ['no namespace', [nameless], [...OF_NAMESPACE, 'far']],
+    [
+      'several identities',
+      [serviceAccount('web', BILLING), serviceAccount('web', TENANT)],
+      OF_SUBJECT,
+    ],
+    [
+      'claims of several namespaces',
+      [serviceAccount('web', BILLING), serviceAccount('web', BILLING, {}, 'away')],
+      [...OF_NAMESPACE, 'far'],
+    ],
+    [
+      'one resource id with several client ids',
+      [...claimId(BILLING, 'away'), ...claimId(TENANT, 'off')],
+      ['far'],
+    ],
+  ])('that an object may need which was left out for %s', async (_, objects, kept) => {
+    const all = [subjectOf('other'), subjectOf('web'), subjectOf('far', 'away')]
+    const list = [existing(), ...all.map(forSubject)]
+    const inventory = { existing: new Map([[ORDERS, list]]) }
+    const { identities, findings } = await planWith(inventory, [...OBJECTS, ...objects])
+    const extra = identities[0]?.extra.map(({ subject }) => subject)
+    expect(extra).toEqual(all.filter((each) => !kept.some((name) => each.endsWith(`:${name}`))))
+    const keeps = all.filter((each) => !extra?.includes(each)).join(', ')
+    expect(findings.at(-1)).toMatchObject(warning(ORDERS, `credentials for ${keeps} are not`))
+  })
+
+  test('that has an expression in place of a subject', async () => {
+    const { identities } = await compareWith(
+      existing(),
+      existing({ name: 'flexible', subject: '' }),
+    )
+    expect(identities[0]?.extra).toEqual([])
+  })
+})
+
+test('reports a ServiceAccount of two environments, and plans neither', async () => {
+  const prod = serviceAccount('orders', BILLING)
+  const { identities, findings } = await plan([...OBJECTS, prod, serviceAccount('web', ORDERS)])
+  expect(identities.map(({ credentials }) => credentials.map(({ subject }) => subject))).toEqual([
+    [subjectOf('web')],
+  ])
+  const problem = `names several identities: ${ORDERS} in cluster.yaml, ${BILLING} in cluster.yaml, document 3`
+  expect(findings).toMatchObject([error('ServiceAccount shop/orders', problem)])
+  const same = await plan([...OBJECTS, serviceAccount('orders', undefined), ...OBJECTS])
+  expect(same).toMatchObject({ findings: [], identities: [{ count: 1 }] })
 })
 
 const attacker = (name = 'attacker') => serviceAccount(name, ORDERS, {}, 'evil')

@@ -211,7 +211,7 @@ test('says which formats list an identity over the limit', async () => {
   const accounts = Array.from({ length: 21 }, (_, index) => serviceAccount(`a${index}`, ORDERS))
   const path = file('many.yaml', accounts.map((each) => stringify(each)).join('---\n'))
   const { out, err } = await run([...BASE, path])
-  expect(err).toContain('Azure allows 20; only -o text and json list them')
+  expect(err).toContain('Azure allows 20; -o az writes none of them')
   expect(out).toContain('Total (identities: 1): 21 needed\n')
 })
 

@@ -3,7 +3,12 @@ import { formatIdentityFlags, formatWrite } from '../../managed-identity.ts'
 import { quoteForShell } from '../../shell.ts'
 import { toLine } from '../../../lib/printable.ts'
 import type { ExistingCredential } from '../inventory.ts'
-import type { Plan, PlannedCredential, PlannedIdentity } from '../plan.ts'
+import {
+  CREDENTIAL_LIMIT,
+  type Plan,
+  type PlannedCredential,
+  type PlannedIdentity,
+} from '../plan.ts'
 import { describeIdentity } from './text.ts'
 
 /** Azure Resource Manager accepts one write in four seconds for the credentials of one identity. */
@@ -11,9 +16,8 @@ const SECONDS_BETWEEN_WRITES = 4
 
 /** Returns the script: it writes credentials that are missing or different, and deletes none. */
 export function formatAzScript(plan: Plan): string {
-  // The script leaves out an identity that would exceed Azure's limit, and a managed one whose name is not known.
   const identities = plan.identities.filter(
-    ({ isOverLimit, kind, id }) => !isOverLimit && (kind === 'application' || id !== undefined),
+    ({ kind, id }) => kind === 'application' || id !== undefined,
   )
   return [
     '#!/usr/bin/env bash',
@@ -27,12 +31,14 @@ export function formatAzScript(plan: Plan): string {
 }
 
 function formatIdentity(identity: PlannedIdentity): string[] {
-  const writes = identity.credentials.filter(({ state }) => state !== 'present')
+  const { isOverLimit, count } = identity
+  const writes = identity.credentials.filter(({ state }) => !isOverLimit && state !== 'present')
+  const reason = isOverLimit ? `: it would have ${count} of ${CREDENTIAL_LIMIT} credentials` : ''
   const pause = identity.kind === 'application' ? [] : [`sleep ${SECONDS_BETWEEN_WRITES}`]
   return [
     '',
     `# ${describeIdentity(identity)}`,
-    ...(writes.length === 0 ? ['# Nothing to write.'] : []),
+    ...(writes.length === 0 ? [`# Nothing to write${reason}.`] : []),
     ...writes.flatMap((credential, index) => [
       ...(index === 0 ? [] : pause),
       `# For ${toLine(credential.sources.join(', '))}`,

@@ -102,8 +102,13 @@ test('leaves out a managed identity whose name is not known', () => {
   expect(run(planWith(identity()))).toEqual([])
 })
 
-test('leaves out an identity over the limit', () => {
-  expect(run(planWith(identity({ id: ORDERS_ID, isOverLimit: true })))).toEqual([])
+test('writes nothing for an identity over the limit, but says how to delete its extra credentials', () => {
+  const extra = [{ name: 'old', issuer: ISSUER, subject: 'x', audiences: [AUDIENCE] }]
+  const plan = planWith(identity({ id: ORDERS_ID, isOverLimit: true, count: 23, extra }))
+  expect(run(plan)).toEqual([])
+  const script = formatAzScript(plan)
+  expect(script).toContain('# Nothing to write: it would have 23 of 20 credentials.\n')
+  expect(script).toMatch(/^# {3}az identity federated-credential delete .* --name old$/m)
 })
 
 test('passes any text to az as it is, and runs nothing else', () => {
