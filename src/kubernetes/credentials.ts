@@ -1,11 +1,13 @@
 /** Finds the API server of this pod's cluster, and reads the credentials for it. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorMessage } from '../lib/describe-error.ts'
+import { createConnect } from '../lib/connect.ts'
+import { createAgent, createHandshake } from '../lib/connector.ts'
 import { ConfigError } from '../lib/errors.ts'
 import { formatUrlHost } from '../lib/hosts.ts'
-import { Agent, buildConnector } from '../lib/undici.ts'
 import { API_ACCESS_DIRECTORY } from './pod.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
 
 /** Finds them as a pod has them: in variables of the kubelet and in a volume. Throws a `ConfigError` outside of a pod. */
 export function findCluster(env: NodeJS.ProcessEnv) {
@@ -18,22 +20,17 @@ export function findCluster(env: NodeJS.ProcessEnv) {
   }
   const directory = findApiAccess(env)
   const read = (file: string) => readFile(join(directory, file), 'utf8')
-  async function connect(options: buildConnector.Options, callback: buildConnector.Callback) {
-    try {
-      const ca = await read('ca.crt')
-      // An API server ends HTTP/2 connections while requests are in flight (GOAWAY: when it shuts down, and by chance
-      // with --goaway-chance), and undici fails those requests.
-      buildConnector({ allowH2: false, rejectUnauthorized: true, ca })(options, callback)
-    } catch (error) {
-      callback(new Error(errorMessage(error)), null)
-    }
-  }
   return {
     origin: `https://${formatUrlHost(host)}:${port}`,
     /** Reads the token, which the kubelet rotates. */
     readHeaders: async () => ({ Authorization: `Bearer ${(await read('token')).trim()}` }),
     /** Keeps connections open, and reads the CA for each new one. */
-    dispatcher: new Agent({ connect: (options, callback) => void connect(options, callback) }),
+    dispatcher: createAgent({
+      connect: createConnect(),
+      handshake: async (...handshake) =>
+        createHandshake({ ca: await read('ca.crt') })(...handshake),
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    }),
   }
 }
 

@@ -20,8 +20,7 @@ import { createSingleFlight } from './single-flight.ts'
 export type Connect = (to: Peer, signal: AbortSignal) => Promise<Socket>
 
 interface ConnectOptions {
-  /** Returns the addresses of a name, in the order of the system. 0 is both families. */
-  readonly lookup?: (host: string, family: 0 | 4) => Promise<readonly Address[]>
+  readonly lookup?: typeof lookupAddresses
   /** Starts to connect to an address. */
   readonly open?: (to: Peer) => Socket
   /** A monotonic clock in milliseconds. */
@@ -38,7 +37,7 @@ const MAX_WINNERS = 32
 
 /** Creates the function by which a process connects, which remembers what family of addresses answers. */
 export function createConnect({
-  lookup = lookupAll,
+  lookup = lookupAddresses,
   open = connectSocket,
   now = () => performance.now(),
 }: ConnectOptions = {}): Connect {
@@ -80,7 +79,8 @@ export function createConnect({
   }
 }
 
-function lookupAll(host: string, family: 0 | 4): Promise<readonly Address[]> {
+/** Looks up a name as the system does, or one address. 0 is both families. */
+export function lookupAddresses(host: string, family: 0 | 4): Promise<readonly Address[]> {
   return new Promise((resolve, reject) => {
     lookupByNode(host, { all: true, family }, (error, found) => {
       if (error) reject(error)

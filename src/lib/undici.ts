@@ -7,9 +7,7 @@ import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
 
 export { default as buildConnector } from 'undici/lib/core/connect.js'
 export { default as Agent } from 'undici/lib/dispatcher/agent.js'
-export { default as EnvHttpProxyAgent } from 'undici/lib/dispatcher/env-http-proxy-agent.js'
-export { default as Pool } from 'undici/lib/dispatcher/pool.js'
 export { Dispatcher }
 
-// The main module of undici does the same: it makes `request` and, for the agent of a proxy, `connect` methods of a dispatcher.
+// The main module of undici does the same: it makes `request` a method of a dispatcher.
 Object.assign(Dispatcher.prototype, api)

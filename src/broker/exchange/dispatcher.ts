@@ -1,46 +1,31 @@
 /** Creates the dispatchers for exchanges: direct, through an HTTP proxy, or to the token proxy. */
-import type { LookupFunction } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Config, TokenProxySettings, TrustedCertificates } from '../config/config.ts'
+import { type Connect, createConnect } from '../../lib/connect.ts'
+import { createAgent, createHandshake } from '../../lib/connector.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
-import { BrokerError } from '../../lib/errors.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { isCertificates } from '../../lib/pem.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
-import { Agent, Dispatcher, EnvHttpProxyAgent, Pool } from '../../lib/undici.ts'
-import {
-  createProxyDestination,
-  type Destination,
-  TOKEN_PROXY,
-  toTransportError,
-  withPeer,
-} from './transport-errors.ts'
+import { Dispatcher } from '../../lib/undici.ts'
+import { connectThroughProxy, type ProxySettings } from './proxy.ts'
+import { type Destination, TOKEN_PROXY, withPeer } from './transport-errors.ts'
 
-/**
- * Options of undici's dispatchers and connections. One request at a time, hours apart, has no use for HTTP/2, for which
- * Node loads more code; and while a server may choose it, a pool makes all requests wait for its first connection.
- */
-const HTTP1_ONLY = { allowH2: false } as const
+/** Half of the default of WIMDS_EXCHANGE_TIMEOUT. */
+const CONNECT_TIMEOUT_MS = 4000
 
-/** How every exchange connects, to Entra ID or to a proxy. */
-const CONNECT_OPTIONS = {
-  ...HTTP1_ONLY,
-  /** Milliseconds, TLS handshake included: two attempts, the second 3 s later, fail before a caller has waited for 8 s. */
-  timeout: 4000,
-  // Otherwise NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment sends the assertion to any server.
-  rejectUnauthorized: true,
-} as const
+interface ConnectOptions {
+  /** Time limit of connecting, from the look-up of the name to the end of the TLS handshake, in milliseconds. */
+  readonly connectTimeoutMs?: number
+  readonly connect?: Connect
+}
 
-type ProxySettings = NonNullable<Config['exchange']['proxy']>
-
-interface DispatcherOptions {
+interface DispatcherOptions extends ConnectOptions {
   /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
   readonly extraCa?: string | undefined
   readonly proxy?: ProxySettings | undefined
-  /** Time limit of each step of connecting, in milliseconds. */
-  readonly connectTimeoutMs?: number
-  /** Looks up the host of a direct connection, in place of Node. */
-  readonly lookup?: LookupFunction
+  /** Connects to hosts that need no proxy, in place of `connect`. */
+  readonly connectDirect?: Connect
 }
 
 /** The dispatcher of a request, and the server that it connects to, which only its errors name. */
@@ -56,55 +41,46 @@ export interface ExchangeDispatchers {
   readonly tokenProxy?: Route | undefined
 }
 
-export function createExchangeDispatchers({
-  proxy,
-  tokenProxy,
-  extraCa,
-}: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa'>): ExchangeDispatchers {
+/** `connect` makes all connections of a process. */
+export function createExchangeDispatchers(
+  {
+    proxy,
+    tokenProxy,
+    extraCa,
+    timeoutMs,
+  }: Pick<Config['exchange'], 'proxy' | 'tokenProxy' | 'extraCa' | 'timeoutMs'>,
+  connect: Connect = createConnect(),
+): ExchangeDispatchers {
+  // Two attempts must fit: the second one may have another way, or meet a proxy that knows the host by then.
+  const options = { connect, connectTimeoutMs: timeoutMs / 2 }
   return {
     dispatcher: followCertificates(extraCa, (pem) =>
-      createEntraDispatcher({ proxy, extraCa: pem }),
+      createEntraDispatcher({ ...options, proxy, extraCa: pem }),
     ),
     tokenProxy: tokenProxy && {
-      dispatcher: createTokenProxyDispatcher(tokenProxy),
+      dispatcher: createTokenProxyDispatcher(tokenProxy, options),
       destination: withPeer(TOKEN_PROXY, tokenProxy.url),
     },
   }
-}
-
-/** Hosts that no proxy can reach. */
-const LOCAL_HOSTS = 'localhost,127.0.0.1,::1'
-
-/** Returns the proxy options of undici, all of them, since it reads `process.env` for one that is left out. */
-function readProxy({ url, noProxy }: ProxySettings) {
-  return { httpProxy: '', httpsProxy: url.reveal(), noProxy: `${noProxy},${LOCAL_HOSTS}` }
 }
 
 /** Creates a dispatcher to Entra ID that pools connections and closes them when they are idle. */
 export function createEntraDispatcher({
   extraCa,
   proxy,
-  connectTimeoutMs = CONNECT_OPTIONS.timeout,
-  lookup,
-}: DispatcherOptions): Dispatcher {
-  const connect = {
-    ...CONNECT_OPTIONS,
-    timeout: connectTimeoutMs,
-    // Created once, and not for each connection.
-    ...(extraCa !== undefined && { secureContext: createContext(extraCa) }),
-  }
-  const direct = lookup === undefined ? connect : { ...connect, lookup }
-  if (proxy === undefined) return new Agent({ ...HTTP1_ONLY, connect: direct })
-  return new EnvHttpProxyAgent({
-    ...readProxy(proxy),
-    ...HTTP1_ONLY,
-    connect: direct,
-    requestTls: connect,
-    proxyTls: connect,
-    // Limits the wait for the proxy's response to CONNECT, which undici cannot abort: its default is five minutes.
-    clientFactory: (proxyOrigin, options) =>
-      new ProxyPool(proxyOrigin, { ...options, headersTimeout: connectTimeoutMs }),
-  })
+  connect = createConnect(),
+  connectDirect = connect,
+  connectTimeoutMs = CONNECT_TIMEOUT_MS,
+}: DispatcherOptions = {}): Dispatcher {
+  // The context is created once, and not for each connection.
+  const handshake = createHandshake(
+    extraCa === undefined ? {} : { secureContext: createContext(extraCa) },
+  )
+  const route =
+    proxy === undefined
+      ? connectDirect
+      : connectThroughProxy({ ...proxy, connect, connectDirect, handshake })
+  return createAgent({ connect: route, handshake, connectTimeoutMs })
 }
 
 /**
@@ -112,48 +88,23 @@ export function createEntraDispatcher({
  * with the path appended to the proxy's. It uses no HTTP proxy, since the token proxy is inside the cluster, which
  * rotates the CA file. Its certificate may be issued by the cluster's own CA, which then is the only trusted one.
  */
-export function createTokenProxyDispatcher({ url, sniName, ca }: TokenProxySettings): Dispatcher {
+export function createTokenProxyDispatcher(
+  { url, sniName, ca }: TokenProxySettings,
+  { connect = createConnect(), connectTimeoutMs = CONNECT_TIMEOUT_MS }: ConnectOptions = {},
+): Dispatcher {
   const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/+$/, '')
-  return followCertificates(ca, (pem) =>
-    new Agent({
-      ...HTTP1_ONLY,
-      connect: {
-        ...CONNECT_OPTIONS,
-        ...(pem !== undefined && { ca: pem }),
-        ...(sniName !== undefined && { servername: sniName }),
-      },
-    }).compose((dispatch) => (sent, handler) => {
+  return followCertificates(ca, (pem) => {
+    const handshake = createHandshake({
+      ...(pem !== undefined && { ca: pem }),
+      ...(sniName !== undefined && { servername: sniName }),
+    })
+    const agent = createAgent({ connect, handshake, connectTimeoutMs })
+    return agent.compose((dispatch) => (sent, handler) => {
       const path = `${prefix}${sent.path.startsWith('/') ? '' : '/'}${sent.path}`
       return dispatch({ ...sent, origin, path }, handler)
-    }),
-  )
-}
-
-/** The connections to an HTTP proxy. Its failures are errors of the proxy, not of the server behind it. */
-class ProxyPool extends Pool {
-  readonly #proxy: Destination
-
-  constructor(url: URL, options: object) {
-    super(url, options)
-    this.#proxy = createProxyDestination(url)
-  }
-
-  /** Requests a tunnel. Throws the `BrokerError` of a proxy that does not open it. */
-  override async connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> {
-    const response = await super.connect(options).catch((error: unknown) => {
-      throw toTransportError(error, this.#proxy)
     })
-    const { socket, statusCode } = response
-    if (statusCode === 200) return response
-    // Destroying a socket may emit an error, which ends the process if nothing listens.
-    socket.on('error', () => {}).destroy()
-    throw new BrokerError(
-      'entra_unreachable',
-      `${this.#proxy.name} answered ${statusCode} instead of connecting to ${options.path}`,
-      'check HTTPS_PROXY, its user and password, and whether the proxy allows the login host',
-    )
-  }
+  })
 }
 
 /**

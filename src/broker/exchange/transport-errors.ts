@@ -1,17 +1,24 @@
 /** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
+import { ConnectError, SILENT } from '../../lib/connect-error.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { formatPeer } from '../../lib/hosts.ts'
 
-const TIMEOUT_CODES = /^(?:UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/
+const TIMEOUT_CODES = /^(?:UND_ERR_(?:HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_|INVALID_CA)/
+/** The certificate may be good, and the clock wrong that it is compared with. */
+const CLOCK_CODES = /^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/
+const CLOCK_FIX =
+  'compare the clock of the node with the real time (date -u), since a certificate is valid only between two dates; if the clock is right'
+
+const DNS_FIX = 'check the spelling of the host, and the DNS of the pod'
 
 /** The server that a request was for, and the fix for each kind of failure. */
 export interface Destination {
   readonly name: string
   readonly tlsFix: string
-  /** For a server that cannot be reached, or does not answer. */
+  /** For a server whose addresses cannot be reached, or that does not answer. */
   readonly networkFix: string
   /** The fix if another server seems to have sent the response. */
   readonly wrongServerFix: string
@@ -21,7 +28,7 @@ export const ENTRA: Destination = {
   name: 'Entra ID',
   tlsFix:
     'if a proxy intercepts TLS, or the authority has a private CA, set WIMDS_CA_FILE to a PEM file with that CA',
-  networkFix: 'check DNS, the firewall and the proxy between the pod and the login host',
+  networkFix: 'check the firewall and the proxy between the pod and the login host',
   wrongServerFix:
     'check AZURE_AUTHORITY_HOST, and whether a captive portal or a proxy between the pod and the login host answers',
 }
@@ -32,7 +39,7 @@ export const TOKEN_PROXY: Destination = {
   tlsFix:
     'its certificate must be issued by a CA in AZURE_KUBERNETES_CA_FILE or AZURE_KUBERNETES_CA_DATA, and for the name in AZURE_KUBERNETES_SNI_NAME',
   networkFix:
-    'check AZURE_KUBERNETES_TOKEN_PROXY, DNS, and the network policies between the pod and the token proxy',
+    'check AZURE_KUBERNETES_TOKEN_PROXY, and the network policies between the pod and the token proxy',
   wrongServerFix: 'check AZURE_KUBERNETES_TOKEN_PROXY, which must be the URL of the token proxy',
 }
 
@@ -47,7 +54,7 @@ export function createProxyDestination(url: URL): Destination {
     name: `the proxy ${formatPeer(url)}`,
     tlsFix: 'set WIMDS_CA_FILE to a PEM file with the CA of the proxy',
     networkFix:
-      'check HTTPS_PROXY, DNS, the network between the pod and the proxy, and whether the proxy allows the login host',
+      'check HTTPS_PROXY, the network between the pod and the proxy, and whether the proxy allows the login host',
     wrongServerFix: 'check HTTPS_PROXY, which must be the URL of a proxy',
   }
 }
@@ -60,12 +67,18 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
   const code = findCode(error)
   const create = (kind: ErrorCode, problem: string, fix: string) =>
     new BrokerError(kind, `${to.name} ${problem}`, { fix, cause: error })
+  if (error instanceof ConnectError) {
+    const kind = error.code === SILENT ? 'entra_timeout' : 'entra_unreachable'
+    const fix = error.failure.attempts.length === 0 ? DNS_FIX : to.networkFix
+    return create(kind, `cannot be reached: ${error.reason}`, fix)
+  }
   if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.test(code)) {
     return create('entra_timeout', 'did not answer in time', to.networkFix)
   }
   if (TLS_CODES.test(code)) {
     const problem = `the TLS connection to ${to.name} failed (${code})`
-    return new BrokerError('entra_tls', problem, { fix: to.tlsFix, cause: error })
+    const fix = CLOCK_CODES.test(code) ? `${CLOCK_FIX}; ${to.tlsFix}` : to.tlsFix
+    return new BrokerError('entra_tls', problem, { fix, cause: error })
   }
   // undici gives most of these no code.
   if (error instanceof Error && error.name === 'HTTPParserError') {

@@ -51,6 +51,7 @@ function connect(proxyPort?: number) {
   const { dispatcher } = createExchangeDispatchers({
     extraCa: { file, pem: oldCa.caPem },
     tokenProxy: undefined,
+    timeoutMs: 8000,
     proxy: proxyPort === undefined ? undefined : proxy,
   })
   resources.defer(() => dispatcher.destroy())

@@ -2,13 +2,20 @@
 import { once } from 'node:events'
 import { createSecureServer } from 'node:http2'
 import { connect, createServer } from 'node:net'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import {
+  createServer as createTlsServer,
+  getCACertificates,
+  setDefaultCACertificates,
+} from 'node:tls'
 import { request } from 'undici'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   createEntraDispatcher,
+  createExchangeDispatchers,
   createTokenProxyDispatcher,
 } from '../../../src/broker/exchange/dispatcher.ts'
+import { formatUrlHost } from '../../../src/lib/hosts.ts'
+import { ENTRA, toTransportError } from '../../../src/broker/exchange/transport-errors.ts'
 import { createTestExchange } from './test-exchange.ts'
 import { createCertificateAuthority, type IssuedCertificate } from '../../../src/lib/x509.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -70,7 +77,7 @@ describe('an exchange through a proxy', () => {
     expect(failure).toMatchObject({
       code: 'entra_unreachable',
       message: expect.stringMatching(
-        /^the proxy 127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)\. Fix: check HTTPS_PROXY/,
+        /^the proxy 127\.0\.0\.1:1 cannot be reached: 1 IPv4 address failed \(ECONNREFUSED\)\. Fix: check HTTPS_PROXY/,
       ),
     })
     expect(formatChain(failure)).not.toMatch(/me:|cret/)
@@ -241,9 +248,14 @@ describe('a connection', () => {
   test.each([
     ['Entra ID', toEntra],
     ['the token proxy', toTokenProxy],
+    ['Entra ID through a proxy', toEntraThroughProxy],
   ])('to %s that hangs is given up with its request', async (_, create) => {
     await using front = await startHanging()
-    const { url, dispatcher } = create(`https://127.0.0.1:${front.port}`)
+    await using proxy = await connectProxy({ routes: { [`${HOST}:443`]: front.port } })
+    const { url, dispatcher } = create(
+      `https://127.0.0.1:${front.port}`,
+      `http://127.0.0.1:${proxy.port}`,
+    )
     const attempt = new AbortController()
     const hanging = request(url, { dispatcher, signal: attempt.signal }).catch(formatChain)
     await expect.poll(front.connections).toBe(1)
@@ -292,6 +304,52 @@ describe('a connection', () => {
     await impatient.destroy()
   })
 
+  test('may take half of the time limit of an exchange, whatever its steps', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const asked = Promise.withResolvers<void>()
+    const isSilent = () => {
+      asked.resolve()
+      return true
+    }
+    await using proxy = await connectProxy({ routes: {}, isSilent })
+    const { dispatcher } = createExchangeDispatchers({
+      extraCa: undefined,
+      tokenProxy: undefined,
+      timeoutMs: 60_000,
+      proxy: proxyAt(`http://127.0.0.1:${proxy.port}`),
+    })
+    let error = ''
+    const sent = request(`https://${HOST}/`, { dispatcher }).catch(
+      (thrown: unknown) => (error = String(thrown)),
+    )
+    await asked.promise
+    await vi.advanceTimersByTimeAsync(29_999)
+    expect(error).toBe('')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(await sent).toMatch(/the proxy 127\.0\.0\.1:\d+ did not answer in time\. Fix: /)
+    await dispatcher.destroy()
+  })
+
+  test.each([
+    ['has expired', -400, 'CERT_HAS_EXPIRED'],
+    ['is not yet valid', 400, 'CERT_NOT_YET_VALID'],
+  ])('to a server whose certificate %s names the clock in its fix', async (_, days, code) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + days * 86_400_000 })
+    const authority = await createCertificateAuthority()
+    const { certPem, keyPem } = await authority.issue({ names: ['127.0.0.1'] })
+    vi.useRealTimers()
+    await using other = await listening(createTlsServer({ cert: certPem, key: keyPem }))
+    const dispatcher = createEntraDispatcher({ extraCa: authority.caPem })
+    const error = await request(`https://127.0.0.1:${other.port}/`, { dispatcher }).catch(
+      (thrown: unknown) => thrown,
+    )
+    await dispatcher.destroy()
+    const { problem, fix } = toTransportError(error, ENTRA)
+    expect(problem).toContain(`(${code})`)
+    expect(fix).toMatch(/^compare the clock of the node with the real time .* WIMDS_CA_FILE/)
+  })
+
   test.each(['127.0.0.1', 'localhost', '[::1]'])('to %s does not use the proxy', async (host) => {
     await using proxy = await connectProxy({ routes: {} })
     const dispatcher = createEntraDispatcher({
@@ -308,21 +366,27 @@ describe('a connection', () => {
     ['login.entra.example', '*', false],
     ['login.entra.example', 'a.example entra.example', false],
     ['login.entra.example', 'ntra.example,login.entra.example:8443', true],
+    ['login.entra.example', '*.Entra.example:443', false],
+    ['entra.example', '*.entra.example', true],
+    ['login.entra.example.', '.entra.example.', false],
+    ['10.0.0.1', '[10.0.0.1]:443', false],
+    ['[fd00::1]', 'fd00::2,[fd00::1]:443', false],
+    ['[fd00::1]', '[fd00::1]:8443,fd00::1:443', true],
     ['localhost', '', false],
   ])('to %s with NO_PROXY=%j uses the proxy: %s', async (host, noProxy, expected) => {
     await using proxy = await connectProxy({ routes: {} })
-    const lookups: string[] = []
+    const connections: string[] = []
     const dispatcher = createEntraDispatcher({
       proxy: { ...proxyAt(`http://127.0.0.1:${proxy.port}`), noProxy },
-      lookup: (hostname, _, done) => {
-        lookups.push(hostname)
-        done(new Error('not looked up'), '')
+      connectDirect: ({ host: name }) => {
+        connections.push(formatUrlHost(name))
+        return Promise.reject(new Error('not connected'))
       },
     })
     await request(`https://${host}/`, { dispatcher }).catch(() => {})
     await dispatcher.destroy()
     expect(proxy.tunnels.length > 0).toBe(expected)
-    expect(lookups).toEqual(expected ? [] : [host])
+    expect(connections).toEqual(expected ? [] : [host])
   })
 
   test.each([

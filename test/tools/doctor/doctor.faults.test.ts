@@ -241,8 +241,8 @@ const PROXIED = {
 }
 
 test.each<[string, Env, RegExp]>([
-  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://login.invalid' }, /check DNS/],
-  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, /check DNS/],
+  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://login.invalid' }, /DNS/],
+  ['entra_unreachable', { AZURE_AUTHORITY_HOST: 'https://127.0.0.1:1' }, /firewall/],
   ['entra_unreachable', PROXIED, /HTTPS_PROXY/],
   ['entra_tls', { WIMDS_CA_FILE: '' }, /WIMDS_CA_FILE/],
 ])('finds %s with %j, and its fix', async (code, env, fix) => {

@@ -1,10 +1,10 @@
 /** Fetches the public documents of an issuer, as Entra ID does: https, no redirects, a size cap. */
-import { lookup } from 'node:dns'
-import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type * as z from 'zod/mini'
 import type { Config } from '../../../broker/config/config.ts'
 import { createEntraDispatcher } from '../../../broker/exchange/dispatcher.ts'
+import { createConnect, lookupAddresses } from '../../../lib/connect.ts'
 import { removeBrackets } from '../../../lib/hosts.ts'
 import { parseJson } from '../../../lib/json.ts'
 import { readBody } from '../../../lib/read-body.ts'
@@ -28,10 +28,10 @@ export async function fetchDocument<T>(
   const dispatcher = createEntraDispatcher({
     proxy,
     extraCa: extraCa?.pem,
-    lookup: lookupPublic,
+    connectDirect: createConnect({ lookup: lookupPublic }),
   })
   try {
-    // Node does not look up an address.
+    // A proxy may be asked to connect to an address.
     const problem = findAddressProblem([removeBrackets(url.hostname)])
     if (problem !== null) throw problem
     const document = schema.safeParse(parseJson(await get(url, dispatcher)))
@@ -78,12 +78,12 @@ function findFamily(address: string): 'ipv4' | 'ipv6' {
 }
 
 /** Looks up a host as Node does. Fails if one of its addresses is not public. */
-const lookupPublic: LookupFunction = (hostname, options, callback) =>
-  lookup(hostname, options, (error, found, family) => {
-    const addresses =
-      typeof found === 'string' ? [found] : (found ?? []).map((each) => each.address)
-    callback(error ?? findAddressProblem(addresses), found, family)
-  })
+const lookupPublic: typeof lookupAddresses = async (host, family) => {
+  const found = await lookupAddresses(host, family)
+  const problem = findAddressProblem(found.map(({ address }) => address))
+  if (problem !== null) throw problem
+  return found
+}
 
 function findAddressProblem(addresses: readonly string[]): Error | null {
   const address = addresses.find((each) => isIP(each) && PRIVATE.check(each, findFamily(each)))
