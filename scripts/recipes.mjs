@@ -68,10 +68,13 @@ function formatModes(set) {
   return `any; \`env\` with ${how}`
 }
 
-/** Marks the names of settings as code: the first word, and others that begin like it. */
+/** Marks the names of settings, of which a row may have several, as code. */
 function formatName(name) {
   if (name === 'user name') return name
-  return name.replaceAll(/^[\w.-]+|\bAZURE_\w+/g, '`$&`')
+  return name.replaceAll(
+    /(?<=^|, | or )[\w.-]+(?: (?:Id|Timeout))?(?=$|, | or |=|:| in | of )/g,
+    '`$&`',
+  )
 }
 
 function formatTest({ client, library, notRun }) {
