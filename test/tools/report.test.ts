@@ -1,7 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { report } from '../../src/tools/report/report.ts'
 import { VERSION } from '../../src/lib/version.ts'
+import { trust } from '../fixtures/api-server.ts'
+import { createFolder } from '../fixtures/folder.ts'
 import { listening } from '../fixtures/listening.ts'
 import { aStatus } from '../fixtures/status.ts'
 import { freePort } from '../support/free-port.ts'
@@ -253,6 +258,69 @@ describe('from a Prometheus', () => {
         { workload: 'shop/c', requests: 2 },
       ],
     })
+  })
+})
+
+/** Starts a Prometheus that wants this token, behind a certificate that this process trusts. */
+async function securedBy(token: string) {
+  using folder = createFolder()
+  const received: (string | undefined)[] = []
+  const server = createTlsServer(await trust(folder), ({ headers, url = '' }, response) => {
+    received.push(headers.authorization)
+    const isAllowed = headers.authorization === `Bearer ${token}`
+    const body = isScrapeQuery(new URL(url, 'https://x')) ? SCRAPED.body : NO_SAMPLES
+    response.writeHead(isAllowed ? 200 : 403)
+    response.end(isAllowed ? JSON.stringify(body) : `{"error":"not ${headers.authorization}"}`)
+  })
+  const { port, [Symbol.asyncDispose]: end } = await listening(server)
+  const defaults = getCACertificates('default')
+  setDefaultCACertificates([...defaults, readFileSync(folder.file('ca.crt'), 'utf8')])
+  return {
+    origin: `https://127.0.0.1:${port}`,
+    received,
+    async [Symbol.asyncDispose]() {
+      setDefaultCACertificates(defaults)
+      await end()
+    },
+  }
+}
+const NO_SAMPLES = { data: { result: [] } }
+
+const runWith = (token: string, ...args: readonly string[]) =>
+  runCommand(report, args, { PROMETHEUS_TOKEN: token })
+
+describe('the token of PROMETHEUS_TOKEN', () => {
+  const TOKEN = 'a-token-of-azure-monitor'
+
+  test('is sent to a Prometheus with TLS, and to no sidecar', async () => {
+    await using prometheus = await securedBy(TOKEN)
+    const { code, out, err } = await runWith(`${TOKEN}\n`, '--prometheus', prometheus.origin)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toBe('No requests to 2 sidecars in the last 7d.\n')
+    await runWith(TOKEN, '--url', prometheus.origin)
+    expect(prometheus.received).toEqual([...Array(3).fill(`Bearer ${TOKEN}`), undefined])
+  })
+
+  test('is named, and not printed, if it is missing or refused', async () => {
+    await using prometheus = await securedBy(TOKEN)
+    for (const token of ['', 'another-token-of-azure']) {
+      const { code, out, err } = await runWith(token, '--prometheus', prometheus.origin)
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toMatch(
+        /HTTP status 403: .*\. Fix: .*PROMETHEUS_TOKEN.*az account get-access-token --resource https:\/\/prometheus\.monitor\.azure\.com /,
+      )
+      expect(err).not.toContain('another-token')
+    }
+  })
+
+  test.each([
+    ['without TLS', TOKEN, 'http://127.0.0.1:9090', 'is sent over TLS only'],
+    ['that no header can have', 'a b', 'https://127.0.0.1:9090', 'must be a token'],
+  ])('is not sent %s', async (_, token, origin, message) => {
+    const { code, err } = await runWith(token, '--prometheus', origin)
+    expect(code).toBe(64)
+    expect(err).toContain(`PROMETHEUS_TOKEN ${message}`)
+    expect(err).not.toContain(token)
   })
 })
 

@@ -11,6 +11,7 @@ import {
 } from '../../lib/args.ts'
 import type { CommandIo } from '../../lib/command.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
+import { Secret } from '../../lib/secret.ts'
 import { toLine } from '../../lib/printable.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { formatDocument } from '../../lib/version.ts'
@@ -36,6 +37,7 @@ export const REPORT = {
     since: { value: 'TIME', help: 'how far back Prometheus looks (default 7d)' },
     ...OUTPUT_FLAGS,
   },
+  notes: `PROMETHEUS_TOKEN is sent to the Prometheus as a bearer token, over TLS only. Azure Monitor takes the token that az account get-access-token --resource https://prometheus.monitor.azure.com prints.`,
   examples: [
     `wimds report                # while kubectl port-forward -n shop pod/POD ${DEFAULT_ADMIN_PORT} runs`,
     'wimds report --prometheus http://localhost:9090 --since 30d',
@@ -43,13 +45,18 @@ export const REPORT = {
   exitCodes: { 1: 'a source could not be read; the report then covers the others' },
 } as const satisfies CommandDeclaration
 
+/** The variable with a token for the Prometheus: an argument would be in the list of processes. */
+const TOKEN = 'PROMETHEUS_TOKEN'
+
 const SINCE = /^\d{1,5}[mhdwy]$/
 
 /** Prints the rows. Returns exit code 0, or 1 if a source could not be read. Throws `UsageError`. */
 export async function report(args: readonly string[], io: CommandIo): Promise<number> {
   const flags = parseFlags(args, REPORT.flags)
-  checkFlags(flags)
-  const outcomes = await Promise.allSettled(fetchSightings(flags))
+  const token = io.env[TOKEN]?.trim() ?? ''
+  checkFlags(flags, token)
+  const secret = token === '' ? undefined : new Secret(token)
+  const outcomes = await Promise.allSettled(fetchSightings(flags, secret))
   const sources = outcomes.flatMap((outcome) =>
     outcome.status === 'fulfilled' ? [outcome.value] : [],
   )
@@ -63,7 +70,8 @@ export async function report(args: readonly string[], io: CommandIo): Promise<nu
   return failures.length === 0 ? 0 : 1
 }
 
-function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
+function checkFlags(flags: Flags<keyof typeof REPORT.flags>, token: string): void {
+  const prometheus = flags.value('prometheus')
   const problems = [
     ...flags.problems,
     ...(['url', 'prometheus'] as const).flatMap((flag) =>
@@ -72,7 +80,8 @@ function checkFlags(flags: Flags<keyof typeof REPORT.flags>): void {
     ...(SINCE.test(flags.value('since') ?? '7d')
       ? []
       : [`--since must be a time such as 12h or 7d, not ${JSON.stringify(flags.value('since'))}`]),
-    ...(flags.has('since') && !flags.has('prometheus')
+    ...(token !== '' && prometheus !== undefined ? findTokenProblems(token, prometheus) : []),
+    ...(flags.has('since') && prometheus === undefined
       ? ['--since needs --prometheus: a sidecar reports all requests since its start']
       : []),
   ]
@@ -99,7 +108,19 @@ function findUrlProblems(flag: keyof typeof EXAMPLES, text: string): string[] {
       ]
 }
 
-function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sightings>[] {
+function findTokenProblems(token: string, prometheus: string): string[] {
+  return [
+    ...(/^[\x21-\x7e]+$/.test(token) ? [] : [`${TOKEN} must be a token, on one line`]),
+    ...(/^https:/i.test(prometheus)
+      ? []
+      : [`${TOKEN} is sent over TLS only. Fix: give an https:// URL by --prometheus, or unset it`]),
+  ]
+}
+
+function fetchSightings(
+  flags: Flags<keyof typeof REPORT.flags>,
+  token: Secret | undefined,
+): Promise<Sightings>[] {
   const prometheus = flags.value('prometheus')
   const given = flags.values('url')
   const urls = given.length === 0 && prometheus === undefined ? [EXAMPLES.url] : given
@@ -107,7 +128,7 @@ function fetchSightings(flags: Flags<keyof typeof REPORT.flags>): Promise<Sighti
     ...urls.map(fetchFromSidecar),
     ...(prometheus === undefined
       ? []
-      : [fetchFromPrometheus(prometheus, flags.value('since') ?? '7d')]),
+      : [fetchFromPrometheus(prometheus, flags.value('since') ?? '7d', token)]),
   ]
 }
 

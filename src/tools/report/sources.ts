@@ -2,6 +2,8 @@
 import { get } from 'node:https'
 import * as z from 'zod/mini'
 import { errorCode, errorMessage } from '../../lib/describe-error.ts'
+import type { Secret } from '../../lib/secret.ts'
+import { formatProblem } from '../../lib/errors.ts'
 import { sendGet } from '../../lib/send-get.ts'
 import { DEFAULT_ADMIN_PORT } from '../../lib/sidecar-interface.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
@@ -66,14 +68,14 @@ const Vector = z.object({ data: z.object({ result: z.array(Sample) }) })
 const BY = 'by (namespace, workload, service_account, pod, instance, client, version)'
 
 /**
- * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. Throws an `Error` that
- * names the URL, also if there were none: without a scrape, that no client was seen means nothing.
+ * Fetches the clients of all sidecars that a Prometheus scraped within `since`, such as `7d`. The token is sent to it. Throws
+ * an `Error` that names the URL, also if there were none: without a scrape, that no client was seen means nothing.
  */
-export async function fetchFromPrometheus(url: string, since: string) {
+export async function fetchFromPrometheus(url: string, since: string, token: Secret | undefined) {
   const query = async (expression: string) => {
     const target = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`)
     target.searchParams.set('query', expression)
-    return (await fetchJson(target, Vector, PROMETHEUS_FIXES)).data.result
+    return (await fetchJson(target, Vector, PROMETHEUS_FIXES, token)).data.result
   }
   const scraped = await query(
     `count(count by (namespace, pod, instance) (max_over_time(wimds_build_info[${since}])))`,
@@ -124,23 +126,37 @@ const PROMETHEUS_FIXES: Fixes = {
   connect:
     'make it reachable from here, such as by kubectl port-forward service/PROMETHEUS 9090, or name another address by --prometheus',
   format: 'give the URL of a Prometheus, with the path before /api/v1 if it has one',
+  refusal: `set PROMETHEUS_TOKEN to a token that may read it, for Azure Monitor to the output of az account get-access-token --resource https://prometheus.monitor.azure.com --query accessToken --output tsv (role Monitoring Data Reader)`,
 }
 
 /** The fix for a source, by the step that failed. */
 interface Fixes {
   readonly connect: string
   readonly format: string
+  readonly refusal?: string
 }
 
-async function fetchJson<T>(url: URL, schema: z.ZodMiniType<T>, fixes: Fixes): Promise<T> {
+async function fetchJson<T>(
+  url: URL,
+  schema: z.ZodMiniType<T>,
+  fixes: Fixes,
+  token?: Secret,
+): Promise<T> {
   try {
     const send = url.protocol === 'https:' ? get : undefined
     const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES }
-    const { status, body } = await sendGet(url.href, { ...limits, send })
+    const headers = token && { authorization: `Bearer ${token.reveal()}` }
+    const { status, body } = await sendGet(url.href, {
+      ...limits,
+      send,
+      ...(headers && { headers }),
+    })
     if (status === 200) return schema.parse(JSON.parse(body))
-    const text = scrubAndTruncate(body, 200).replaceAll(/\s+/g, ' ').trim()
-    const fix = status === 404 ? `. Fix: ${fixes.format}` : ''
-    throw new Error(`HTTP status ${status}: ${text}${fix}`)
+    const text = scrubAndTruncate(token?.redactIn(body) ?? body, 200)
+    const fix =
+      status === 404 ? fixes.format : /^40[13]$/.test(`${status}`) ? fixes.refusal : undefined
+    const problem = `HTTP status ${status}: ${text.replaceAll(/\s+/g, ' ').trim()}`
+    throw new Error(formatProblem({ problem, fix }))
   } catch (error) {
     throw new Error(`${url.origin}${url.pathname}: ${describeGetError(error, fixes)}`, {
       cause: error,
