@@ -53,10 +53,11 @@ export function createEntraExchange(options: ExchangeOptions): Attempt {
 
 /** Posts the projected token, and once more if it was rejected and has been rotated. */
 async function postWithPermit(request: TokenRequest, parts: Parts): Promise<AccessToken> {
-  const { signal } = parts
+  const { signal, failures } = parts
   requireTime(signal)
   const { tokenFile } = request.identity
   const assertion = await readWithin(tokenFile, parts)
+  failures?.requireUnexpired(request.identity, assertion.secret)
   try {
     return await postAndReport(request, assertion, parts)
   } catch (error) {
@@ -116,7 +117,7 @@ async function postAndReport(
 async function post(
   request: TokenRequest,
   assertion: Assertion,
-  { clock, dispatcher, tokenProxy, region, onSkew, signal }: Parts,
+  { clock, dispatcher, tokenProxy, region, failures, onSkew, signal }: Parts,
 ): Promise<AccessToken> {
   const { authorityHost, clientId, tenantId } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
@@ -139,6 +140,9 @@ async function post(
   const error =
     (isProxied ? parseTokenProxyError(response, assertion, clientId, now) : undefined) ??
     parseEntraError(response, assertion, now, isProxied)
+  if (error.code === 'assertion_expired' && response.date !== undefined) {
+    failures?.addExpired(request.identity, { secret: assertion.secret, error })
+  }
   // Entra's text has the subject and not the identity, which the application may have chosen.
   throw error.code.startsWith('federated_credential_')
     ? error.with({ problem: `${error.problem} (client id ${clientId})` })

@@ -1,5 +1,6 @@
 /** The telemetry of a running sidecar: passes each event to the log, the metrics, readiness and status. */
 import { LRUCache } from 'lru-cache'
+import { ERROR_KINDS } from '../../lib/errors.ts'
 import type { Config } from '../config/config.ts'
 import type { AssertionState } from '../exchange/assertion-watcher.ts'
 import { createSkewMonitor } from '../exchange/clock-skew.ts'
@@ -104,7 +105,10 @@ export function createTelemetry(sources: TelemetrySources) {
   }
 }
 
-/** Logs `token_obtained` or `exchange_failed`: at level `error` if the cached token will expire unless the cause is fixed. */
+/**
+ * Logs `token_obtained` or `exchange_failed`: at level `error` if the cached token will expire unless somebody fixes the cause, in
+ * Entra ID or in the file of the projected token.
+ */
 function logExchange(
   log: Logger,
   { request, outcome, durationMs, cachedTtlMs }: ExchangeEvent,
@@ -123,7 +127,8 @@ function logExchange(
   }
   const { error } = outcome
   const isRefresh = cachedTtlMs > 0
-  log[isRefresh && error.isPermanent ? 'error' : 'warn']('exchange_failed', {
+  const needsFix = error.isPermanent || ERROR_KINDS[error.code].source === 'assertion'
+  log[isRefresh && needsFix ? 'error' : 'warn']('exchange_failed', {
     ...fields,
     ...errorFields(error),
     ...(isRefresh && { tokenLeftSeconds: Math.floor(cachedTtlMs / 1000) }),

@@ -1,7 +1,8 @@
-/** Failures that concern all resources of an identity: it is throttled, or its credential is missing. */
+/** Failures that concern all resources of an identity: it is throttled, its credential is missing, or its assertion expired. */
 import { LRUCache } from 'lru-cache'
 import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { findGraceMs } from '../aadsts.ts'
+import type { Secret } from '../../lib/secret.ts'
 import type { Identity } from '../identities.ts'
 import type { Clock } from './lifetime.ts'
 import { createIdentityKey } from './cache-entry.ts'
@@ -11,6 +12,12 @@ import type { AccessToken } from './token.ts'
 interface Throttle {
   readonly error: BrokerError
   readonly until: number
+}
+
+/** An assertion that was rejected as expired. */
+interface Expired {
+  readonly secret: Secret
+  readonly error: BrokerError
 }
 
 /** A request may name any client id, so above this number the least recently used identity is forgotten. */
@@ -23,6 +30,9 @@ export class IdentityFailures {
   /** When the first rejection since a credential worked came, on the monotonic clock, by identity and subject. */
   readonly #rejectedSince = new LRUCache<string, number>({ max: MAX_IDENTITIES })
 
+  /** By token file. */
+  readonly #expired = new LRUCache<string, Expired>({ max: MAX_IDENTITIES })
+
   constructor(clock: Clock) {
     this.#clock = clock
   }
@@ -33,6 +43,17 @@ export class IdentityFailures {
     if (throttle === undefined) return
     const retryAfterMs = throttle.until - this.#clock.monotonic()
     if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs })
+  }
+
+  /** Records that the server, whose clock is known, has rejected the assertion as expired: it stays so. */
+  addExpired({ tokenFile }: Identity, expired: Expired): void {
+    this.#expired.set(tokenFile, expired)
+  }
+
+  /** Throws the error of an expired assertion until its file has another one: only the kubelet ends this failure. */
+  requireUnexpired({ tokenFile }: Identity, secret: Secret): void {
+    const expired = this.#expired.get(tokenFile)
+    if (expired?.secret.equals(secret) === true) throw expired.error
   }
 
   /**

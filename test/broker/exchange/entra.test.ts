@@ -205,6 +205,30 @@ describe('an expired projected token', () => {
     expect(error.message).toContain('kubelet')
   })
 
+  test('is not posted again until its file has another one', async () => {
+    const source = createSharing()
+    clock.pass(2 * HOUR_MS)
+    const first = await failure(source)
+    for (const _ of [1, 2, 3]) expect(await failure(source)).toBe(first)
+    expect(countPosts()).toBe(1)
+    await simulator.rotateToken()
+    await expect(source(request())).resolves.toBeDefined()
+    expect(countPosts()).toBe(2)
+  })
+
+  test('is posted again if the clock of Entra ID is not known', async () => {
+    const source = createSharing()
+    clock.pass(2 * HOUR_MS)
+    const json = { error: 'invalid_client', error_codes: [700024], error_description: 'no' }
+    simulator.faults.set([
+      { kind: 'status', status: 401, body: JSON.stringify(json), headers: { date: '' } },
+    ])
+    const late = { code: 'assertion_expired' }
+    expect(await failure(source)).toMatchObject(late)
+    expect(await failure(source)).toMatchObject(late)
+    expect(countPosts()).toBe(2)
+  })
+
   test('is exchanged if it has expired by the local clock only', async () => {
     const { expiresAt } = await createAssertionReader()(simulator.tokenFile)
     const late = { ...clock, wall: () => expiresAt + 10 * HOUR_MS }

@@ -47,6 +47,8 @@ test.each([
   ['federated_credential_not_found', 0, 'warn', undefined],
   ['entra_unavailable', 61_999, 'warn', 61],
   ['federated_credential_not_found', 999, 'error', 0],
+  ['assertion_expired', 0, 'warn', undefined],
+  ['assertion_expired', 61_999, 'error', 61],
 ] as const)(
   'onExchange logs %s with %i ms of a cached token left at level %s',
   (code, cachedTtlMs, level, tokenLeftSeconds) => {
