@@ -4,7 +4,6 @@
  *
  *   wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...
  *   wimds-node run PROGRAM [ARGUMENT]...
- *   wimds-node send-socket CHANNEL SOCKET
  *   wimds-node read-files ROOT
  *   wimds-node make-cgroups
  *   wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
@@ -42,9 +41,6 @@
 
 enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
 
-/* A pod's settings have 32 KiB at most, which JSON may write with twice as many bytes, or six times. */
-enum { MAX_MESSAGE = 262144 };
-
 /* Prints the message, with the system's error if `number` is one, and ends the process. */
 __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, const char *format, ...) {
   va_list arguments;
@@ -61,7 +57,6 @@ static _Noreturn void fail_usage(void) {
   fprintf(stderr,
           "usage: wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...\n"
           "       wimds-node run PROGRAM [ARGUMENT]...\n"
-          "       wimds-node send-socket CHANNEL SOCKET\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node make-cgroups\n"
           "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
@@ -230,17 +225,6 @@ static int run_in_namespace(char **program) {
   return run_program(program) ? 0 : PROGRAM_FAILED;
 }
 
-/* send-socket */
-
-/* Sends the message of standard input over one descriptor, with another one. */
-static int send_message(int channel, int listener) {
-  static char message[MAX_MESSAGE];
-  size_t count = fread(message, 1, sizeof message, stdin);
-  if (count == 0 || count == sizeof message) fail(0, "the message is empty or too long");
-  send_socket(channel, listener, message, count);
-  return 0;
-}
-
 /* read-files */
 
 /* Of the files that are read, an identities file is the largest that wimds accepts. */
@@ -369,8 +353,11 @@ static void detach(char **directories, int count) {
     if (umount2(directories[i], MNT_DETACH | UMOUNT_NOFOLLOW) != 0) fail(errno, "cannot detach %s", directories[i]);
 }
 
-/* Where the parent puts the file of locks, after the channel. */
-enum { UID_LOCKS = 4 };
+/*
+ * Where the parent puts the channels of a broker and the file of locks. Sockets come by Node's channel, which goes one way: the
+ * agent reads no descriptor and no acknowledgement of a broker.
+ */
+enum { SOCKETS = 3, MESSAGES = 4, UID_LOCKS = 5 };
 
 /*
  * Returns the first uid of the range that no other process has, by a lock on the byte of that number. The lock is of the open
@@ -454,13 +441,13 @@ static void restrict_reach(char *ports) {
   close(rules);
 }
 
-/* Becomes PROGRAM, with no descriptor but the standard ones and the channel. */
+/* Becomes PROGRAM, with no descriptor but the standard ones and the channels. */
 static int run_broker(char **arguments, int count) {
   int end = 2;
   while (end < count && strcmp(arguments[end], "--") != 0) end++;
   if (end + 1 >= count || *arguments[1] < '0' || *arguments[1] > '9') fail_usage();
   unsigned uid = claim_uid(arguments[0]);
-  int channel = find_channel();
+  if (find_channel() != SOCKETS || shutdown(SOCKETS, SHUT_WR) != 0) fail(errno, "cannot close one way of the channel");
   char **program = arguments + end + 1;
   pid_t parent = getppid();
   if (!enter_cgroup(uid)) fail(errno, "cannot enter the cgroup of broker %u", uid);
@@ -473,8 +460,7 @@ static int run_broker(char **arguments, int count) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail(errno, "cannot follow the agent's end");
   if (getppid() != parent) return FAILED;
   /* With the file of locks a broker could claim all uids, and fill the disk of the node. */
-  if ((channel > 3 && close_range(3, (unsigned)channel - 1, 0) != 0) || close_range((unsigned)channel + 1, ~0U, 0) != 0)
-    fail(errno, "cannot close the descriptors of the agent");
+  if (close_range(MESSAGES + 1, ~0U, 0) != 0) fail(errno, "cannot close the descriptors of the agent");
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
   restrict_reach(arguments[1]);
   if (filter_calls() != 0) fail(errno, "cannot filter system calls");
@@ -490,8 +476,6 @@ int main(int argc, char **argv) {
     return open_socket(parse_number(argv[2], 65535), listens, argv + 3);
   }
   if (strcmp(command, "run") == 0) return run_in_namespace(argv + 2);
-  if (argc == 4 && strcmp(command, "send-socket") == 0)
-    return send_message((int)parse_number(argv[2], 1 << 20), (int)parse_number(argv[3], 1 << 20));
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
   if (argc == 2 && strcmp(argv[1], "make-cgroups") == 0) {
     const char *problem = make_cgroups();

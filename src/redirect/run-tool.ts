@@ -56,7 +56,7 @@ export function startTool(
 }
 
 /** Returns the environment of tools. The reason of a failure is found in the message, so it must not depend on a locale. */
-export function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
+function createToolEnv(path: string | undefined): NodeJS.ProcessEnv {
   return { LC_ALL: 'C', ...(path !== undefined && { PATH: path }) }
 }
 

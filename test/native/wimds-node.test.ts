@@ -8,7 +8,7 @@ import {
   type SendHandle,
 } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, Socket } from 'node:net'
 import {
   chmodSync,
   closeSync,
@@ -22,9 +22,11 @@ import {
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BrokerChannel } from '../../src/node/agent/broker-channel.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { compileNative, hasNoCompiler, isEmulated } from '../fixtures/native.ts'
 import { runProgram, waitForEnd } from '../fixtures/run-program.ts'
+import { CHANNELS } from '../node/agent/program.ts'
 import { podNetwork, reasonToSkip } from '../redirect/namespace.ts'
 
 const UID = '0b7b6f0c-1d39-4a8e-9f2f-3b1f0f4c2a11'
@@ -386,10 +388,11 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     while read -r line; do echo "$line"; done < /proc/$$/status
     while read -r line; do echo "$line"; done < /proc/$$/limits
     echo "files:" ${host}/*
-    [ -e /proc/$$/fd/4 ] || echo "no descriptor 4"
+    [ -e /proc/$$/fd/5 ] || echo "no descriptor 5"
     echo "directory: $PWD"
-    printf '{"is":"ready"}\\n' >&3
-    read -r request <&3
+    trap '' PIPE; echo >&3 || echo "channel 3 goes one way"
+    echo ready >&4
+    read -r request <&4
     echo "request: $request"`
 
   let opened = 0
@@ -411,13 +414,14 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       script,
     ]
     return spawn('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...broker], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', locks],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],
     })
   }
 
-  test('leaves the broker no power, no directory of the node and no descriptor but its channel', async () => {
+  test('leaves the broker no power, no directory of the node and no descriptor but its channels', async () => {
     const broker = start(SHOW)
-    broker.on('message', (message) => broker.send({ to: message }))
+    const [, , , , messages] = broker.stdio
+    if (messages instanceof Socket) messages.once('data', () => messages.write('served\n'))
     const { stdout } = await waitForEnd(broker)
     const none = '0000000000000000'
     const lines = stdout.split('\n').map((line) => line.replaceAll(/\s+/g, ' ').trim())
@@ -434,9 +438,10 @@ describe.skipIf(lacksCalls)('run-broker', () => {
         'Max address space 17179869184 17179869184 bytes',
         'Max open files 4096 4096 files',
         `files: ${host}/*`,
-        'no descriptor 4',
+        'no descriptor 5',
+        'channel 3 goes one way',
         'directory: /',
-        'request: {"to":{"is":"ready"}}',
+        'request: served',
       ]),
     )
   })
@@ -517,13 +522,14 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     )
     const without = directory.file('without')
     expect(spawnSync('gcc', ['-o', without, source]).stderr.toString()).toBe('')
-    const show = '[ -e /proc/$$/fd/3 ] && [ ! -e /proc/$$/fd/4 ] && echo "its channel only"'
+    const show = '[ -e /proc/$$/fd/4 ] && [ ! -e /proc/$$/fd/5 ] && echo "its channels only"'
     const argv = [program, 'run-broker', UIDS, '443', '--', '/bin/sh', '-c', show]
-    const broker = spawn(without, argv, { stdio: ['ignore', 'pipe', 'pipe', 'ipc', openLocks()] })
+    const stdio = ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', openLocks()] as const
+    const broker = spawn(without, argv, { stdio: [...stdio] })
     const { stdout, stderr } = await waitForEnd(broker)
     expect([stdout, stderr]).toEqual(
       number === '0'
-        ? ['its channel only\n', '']
+        ? ['its channels only\n', '']
         : ['', 'wimds-node: cannot close the descriptors of the agent: Function not implemented\n'],
     )
   })
@@ -547,7 +553,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   })
 
   test('lets Node resolve names, load WebAssembly and serve on a socket that it gets', async () => {
-    const script = `
+    const script = `${CHANNELS}
       const { byteLength } = new WebAssembly.Memory({ initial: 1 }).buffer
       const server = require('node:http').createServer((_, response) =>
         require('node:dns').lookup('localhost', (error) =>
@@ -558,21 +564,23 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     const server = createServer()
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const address = server.address()
-    await new Promise((resolve) => broker.send('socket', server, resolve))
+    const channel = new BrokerChannel(broker)
+    void channel.read(() => {})
+    await channel.sendSocket(server)
     // This process would accept the connection.
     await once(server.close(), 'close')
     const port = typeof address === 'object' ? address?.port : undefined
     const reply = await fetch(`http://127.0.0.1:${port}`)
     expect(await reply.text()).toBe('resolved 65536')
     broker.kill('SIGKILL')
-    await once(broker, 'close')
+    await once(broker, 'exit')
   })
 
   test('ends the broker with the agent', async () => {
     const script = 'echo started; exec sleep 1000'
     const run = `"$0" run-broker ${UIDS} 443 -- /bin/sh -c '${script}' & wait`
     const agent = spawn('sh', ['-c', run, program], {
-      stdio: ['ignore', 'pipe', 'inherit', 'ignore', openLocks()],
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe', openLocks()],
       env: { NODE_CHANNEL_FD: '3' },
     })
     await once(agent.stdout ?? agent, 'data')
@@ -598,7 +606,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       'setpriv',
       [...limit, program, 'run-broker', UIDS, '443', '--', '/bin/true'],
       {
-        stdio: ['ignore', 'ignore', 'pipe', 'ipc', openLocks()],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', openLocks()],
       },
     )
     const { code, stderr } = await waitForEnd(broker)

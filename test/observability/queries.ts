@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../src/injection/webhook/webhook-metrics.ts'
-import { IDLE_NODE } from '../node/agent/pods.ts'
+import { createIdleMetrics } from '../node/agent/pods.ts'
 import { aMetricsRegistry } from '../broker/telemetry/observed.ts'
 
 export const EXAMPLES = 'examples/observability'
@@ -132,7 +131,7 @@ export async function exposedSeries(): Promise<ReadonlyMap<string, readonly stri
   const registries = [
     aMetricsRegistry(),
     createWebhookMetrics(() => 0, new Map()).registry,
-    createNodeAgentMetrics(IDLE_NODE).registry,
+    createIdleMetrics(),
   ]
   for (const registry of registries) {
     for (const { name, type } of await registry.getMetricsAsJSON()) {

@@ -5,10 +5,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { stringify } from 'yaml'
 import { requestToken, type Sidecar, startSidecar } from '../../src/tools/demo/sidecar.ts'
 import { webhook } from '../../src/injection/webhook/webhook.ts'
-import { createNodeAgentMetrics } from '../../src/node/agent/agent-metrics.ts'
+import { createNodeAgentMetrics, registerNodeState } from '../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../src/node/agent/broker-metrics.ts'
 import type { BrokerList } from '../../src/node/agent/namespace-broker.ts'
-import { nodePod, routedPod } from '../node/agent/pods.ts'
+import { routedPod } from '../node/agent/pods.ts'
 import { BILLING } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { captureIo } from '../tools/capture.ts'
@@ -57,9 +57,10 @@ async function startNodeAgent(broker: ReturnType<BrokerList['all']>[number]) {
   const reconciler = {
     counts: () => ({ routed: 3, pending: 1 }),
     longestPendingMs: () => 40_000,
-    pods: new Map(broker.pods.map((served) => [served.pod.uid, served])),
+    pods: new Map(broker.pods.map((pod) => [pod.uid, { pod, error: undefined }])),
   }
-  const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: new Map() })
+  const metrics = createNodeAgentMetrics(new Map())
+  registerNodeState(metrics.registry, { reconciler, brokers })
   metrics.onSync(true)
   const scrape = createNodeScrape(metrics.registry, brokers)
   const server = await openAdminPort({ scrape, readiness: () => ({ ready: true }) })
@@ -131,7 +132,7 @@ describe.skipIf(!hasPrometheus())('the dashboard in Prometheus', () => {
     const pod = cluster.podOf('orders')
     const servedPort = await broker.serve(pod)
     const { uid, namespace, serviceAccount } = pod
-    const pods = [nodePod({ ...routedPod({ uid, name: pod.name }), namespace, serviceAccount })]
+    const pods = [{ ...routedPod({ uid, name: pod.name }), namespace, serviceAccount }]
     await using agent = await startNodeAgent({ pid: 1, pods, ask: (about) => broker.ask(about) })
     using directory = createFolder()
     const config = directory.write(

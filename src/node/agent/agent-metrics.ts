@@ -6,54 +6,25 @@ import {
   Histogram,
   registerBuildInfo,
   registerCollected,
+  type Registry,
   toSamples,
 } from '../../service/prometheus.ts'
 import { describeDroppedLines } from '../../broker/telemetry/state-metrics.ts'
-import { countPods } from './node-status.ts'
-import type { BrokerList } from './namespace-broker.ts'
+import { countPods, type NodeParts } from './node-status.ts'
 import type { Reconciler } from './reconciler.ts'
 import { ROUTE_FAILURE_REASONS, type RouteFailureReason } from './route-pod.ts'
 
 const ROUTE_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-interface Sources {
-  readonly reconciler: Pick<Reconciler, 'counts' | 'longestPendingMs' | 'pods'>
-  readonly brokers: BrokerList
-  /** Log lines dropped since the start, by event. */
-  readonly droppedLines: ReadonlyMap<string, number>
+interface Sources extends NodeParts {
+  readonly reconciler: NodeParts['reconciler'] & Pick<Reconciler, 'counts' | 'longestPendingMs'>
 }
 
-/** Creates the metrics in a new registry. The sources are read at each scrape. */
-export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: Sources) {
+/** Creates the metrics that are counted, in a new registry. `droppedLines`: of the log since the start, by event. */
+export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>) {
   const registry = createRegistry()
   const registers = [registry]
   registerCollected(registry, [
-    {
-      name: 'wimds_node_agent_pods',
-      type: 'gauge',
-      help: 'Pods of mode node on this node, by state: routed (served by a broker) or pending.',
-      labelNames: ['state'],
-      collect: () => toSamples('state', Object.entries(reconciler.counts())),
-    },
-    {
-      name: 'wimds_node_agent_longest_pending_seconds',
-      type: 'gauge',
-      help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
-      collect: () => reconciler.longestPendingMs() / 1000,
-    },
-    {
-      name: 'wimds_node_agent_brokers',
-      type: 'gauge',
-      help: 'Broker processes that run on this node.',
-      collect: () => brokers.all().filter(({ pid }) => pid !== undefined).length,
-    },
-    {
-      name: 'wimds_node_broker_pods',
-      type: 'gauge',
-      help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
-      labelNames: ['state'],
-      collect: async () => toSamples('state', await countPods({ reconciler, brokers })),
-    },
     describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error']),
   ])
   const duration = new Histogram({
@@ -88,4 +59,36 @@ export function createNodeAgentMetrics({ reconciler, brokers, droppedLines }: So
     /** Takes whether the pods of the node could be read. */
     onSync: (isSynced: boolean) => synced.set(isSynced ? 1 : 0),
   }
+}
+
+/** Adds the metrics that are read at each scrape. */
+export function registerNodeState(registry: Registry, { reconciler, brokers }: Sources): void {
+  registerCollected(registry, [
+    {
+      name: 'wimds_node_agent_pods',
+      type: 'gauge',
+      help: 'Pods of mode node on this node, by state: routed (served by a broker) or pending.',
+      labelNames: ['state'],
+      collect: () => toSamples('state', Object.entries(reconciler.counts())),
+    },
+    {
+      name: 'wimds_node_agent_longest_pending_seconds',
+      type: 'gauge',
+      help: 'The longest time that a pod with an address has been waiting for its route; 0 if none waits.',
+      collect: () => reconciler.longestPendingMs() / 1000,
+    },
+    {
+      name: 'wimds_node_agent_brokers',
+      type: 'gauge',
+      help: 'Broker processes that run on this node.',
+      collect: () => brokers.all().filter(({ pid }) => pid !== undefined).length,
+    },
+    {
+      name: 'wimds_node_broker_pods',
+      type: 'gauge',
+      help: 'Pods of mode node on this node by the state of their status page; waiting and invalid are not served.',
+      labelNames: ['state'],
+      collect: async () => toSamples('state', await countPods({ reconciler, brokers })),
+    },
+  ])
 }

@@ -1,52 +1,64 @@
-/** The channel between the agent and a broker. The agent reads no more of it than it allows, whatever the broker sends. */
-import { type ChildProcess, spawn } from 'node:child_process'
+/**
+ * The channels between the agent and a broker: one for messages, of which the agent reads no more than it allows, and Node's own
+ * for sockets, of which it reads nothing.
+ */
+import type { ChildProcess, SendHandle } from 'node:child_process'
 import { Socket } from 'node:net'
 import { parseJson } from '../../lib/json.ts'
-import { createToolEnv } from '../../redirect/run-tool.ts'
 import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
 import { Misuse, readLines } from './broker-lines.ts'
-import { HELPER } from './helper.ts'
-import type { ListeningSocket } from './open-socket.ts'
 
-/** The broker's descriptor of the channel, which Node there takes from the environment. */
-const CHANNEL = 3
-export const CHANNEL_ENV = {
-  NODE_CHANNEL_FD: `${CHANNEL}`,
-  NODE_CHANNEL_SERIALIZATION_MODE: 'json',
-}
+/** The broker's descriptor of the channel for messages. */
+const MESSAGES = 4
+const RECEIVE_TIMEOUT_MS = 5000
+/** A file has 128 KiB, and JSON may write a byte in six. */
+const MAX_UNREAD_BYTES = 2 * 1024 * 1024
 
-const SEND_SOCKET_TIMEOUT_MS = 10_000
+/** A message that the channel does not handle itself. */
+export type Message = Exclude<BrokerMessage, { type: 'received' }>
 
 /** Handles a message and the length of its line in characters. Returns true if the agent has asked for it. */
-type OnMessage = (message: BrokerMessage, chars: number) => unknown
+type OnMessage = (message: Message, chars: number) => unknown
 
 /**
  * Sends and receives messages. A message is handled before the next one is read, so a broker that sends too fast waits in
- * the kernel. Descriptors that a broker sends are closed by the kernel, since they are not received.
+ * the kernel. A broker that does not read is ended.
  */
 export class BrokerChannel {
+  readonly #child: ChildProcess
   readonly #stream: Socket
-  /** Resolves when all that was to be sent is sent: a message must not come into the middle of another one. */
+  /** Resolves when the broker has all sockets that were sent. */
   #sent: Promise<unknown> = Promise.resolve()
+  #lastSocket = 0
+  #inFlight: { readonly socket: number; readonly resolve: () => void } | undefined
 
-  constructor({ stdio }: ChildProcess) {
-    const stream: unknown = stdio[CHANNEL]
+  constructor(child: ChildProcess) {
+    const stream: unknown = child.stdio[MESSAGES]
     if (!(stream instanceof Socket)) throw new Error('the broker has no channel')
     // The end of the broker is reported.
     stream.on('error', () => {})
+    stream.once('close', () => child.connected && child.disconnect())
+    stopReading(child)
+    this.#child = child
     this.#stream = stream
   }
 
   /** Resolves when the message is sent, or the channel has ended. */
-  async send(message: AgentMessage): Promise<void> {
-    const line = `${JSON.stringify(message)}\n`
+  send(message: AgentMessage): Promise<void> {
+    if (this.#stream.writableLength > MAX_UNREAD_BYTES) {
+      this.#stream.destroy(new Misuse('it does not read what it is sent'))
+    }
     // An error is the end of the broker, too.
-    await this.#enqueue(() => new Promise((resolve) => this.#stream.write(line, () => resolve())))
+    return new Promise((resolve) =>
+      this.#stream.write(`${JSON.stringify(message)}\n`, () => resolve()),
+    )
   }
 
-  /** Sends the message with the socket. Throws if that fails. */
-  async sendSocket(message: AgentMessage, socket: ListeningSocket): Promise<void> {
-    await this.#enqueue(() => this.#runHelper(message, socket))
+  /** Sends a socket. Returns the number by which a message names it, when the broker has it. Throws if the broker has ended. */
+  sendSocket(socket: SendHandle): Promise<number> {
+    const sent = this.#sent.then(() => this.#sendNow(socket))
+    this.#sent = sent.catch(() => {})
+    return sent
   }
 
   /**
@@ -56,43 +68,53 @@ export class BrokerChannel {
   read(onMessage: OnMessage): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {
       const { data: message } = BrokerMessage.safeParse(parseJson(line))
-      if (message !== undefined) return onMessage(message, line.length)
-      // Node's receipt for a socket.
-      if (/"cmd":"NODE_HANDLE_/.test(line.slice(0, 64))) return false
-      throw new Misuse('it sent a message of no known type')
+      if (message === undefined) throw new Misuse('it sent a message of no known type')
+      if (message.type === 'received') return this.#onReceived(message.socket)
+      return onMessage(message, line.length)
     })
   }
 
-  #enqueue(step: () => Promise<void>): Promise<void> {
-    const done = this.#sent.then(step)
-    this.#sent = done.catch(() => {})
-    return done
+  /** Node keeps one socket for the next message in the broker: a second one would come with the message of the first. */
+  async #sendNow(socket: SendHandle): Promise<number> {
+    const number = (this.#lastSocket += 1)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onClose = () => reject(new Error('the broker has ended'))
+    const stream = this.#stream
+    const late = `it has not taken a socket within ${RECEIVE_TIMEOUT_MS / 1000} s`
+    const timeout = setTimeout(() => stream.destroy(new Misuse(late)), RECEIVE_TIMEOUT_MS)
+    this.#inFlight = { socket: number, resolve }
+    stream.once('close', onClose)
+    if (stream.destroyed) onClose()
+    else this.#child.send({ socket: number }, socket, {}, (error) => error && reject(error))
+    try {
+      await promise
+      return number
+    } finally {
+      clearTimeout(timeout)
+      stream.off('close', onClose)
+    }
   }
 
-  #runHelper(message: AgentMessage, socket: ListeningSocket): Promise<void> {
-    const text = { cmd: 'NODE_HANDLE', type: 'net.Native', msg: message }
-    return new Promise((resolve, reject) => {
-      const fds = [this.#stream, socket].map(findDescriptor)
-      const child = spawn(HELPER, ['send-socket', '3', '4'], {
-        env: createToolEnv(process.env['PATH']),
-        timeout: SEND_SOCKET_TIMEOUT_MS,
-        stdio: ['pipe', 'ignore', 'inherit', ...fds],
-      })
-      child.on('error', reject)
-      child.on('close', (code) => {
-        if (code === 0) resolve()
-        else reject(new Error('the socket of a pod could not be sent to its broker'))
-      })
-      child.stdin?.on('error', () => {})
-      child.stdin?.end(`${JSON.stringify(text)}\n`)
-    })
+  #onReceived(socket: number): void {
+    if (this.#inFlight?.socket !== socket) throw new Misuse('it received a socket of no number')
+    // Node then closes its copy of a connection, and sends the next handle.
+    this.#child.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' })
+    this.#inFlight.resolve()
+    this.#inFlight = undefined
   }
 }
 
-/** Returns the descriptor of a stream or handle, which Node's types do not have. */
-function findDescriptor(value: object): number {
-  const owner: unknown = Reflect.get(value, '_handle') ?? value
-  const fd: unknown = typeof owner === 'object' && owner !== null && Reflect.get(owner, 'fd')
-  if (typeof fd !== 'number' || fd < 0) throw new Error('the socket is closed')
-  return fd
+/**
+ * Stops the reading of Node's channel, which takes lines of any length, acknowledgements that nothing waits for (they end
+ * this process), and descriptors.
+ */
+function stopReading(child: ChildProcess): void {
+  const key = Object.getOwnPropertySymbols(child).find(
+    ({ description }) => description === 'kChannelHandle',
+  )
+  const channel: unknown = key && Reflect.get(child, key)
+  if (typeof channel !== 'object' || channel === null || !('readStop' in channel)) {
+    throw new Error('the channel of this Node cannot be stopped')
+  }
+  if (typeof channel.readStop === 'function') channel.readStop()
 }

@@ -71,7 +71,7 @@ async function addSamples(
   const { data: groups = [] } = MetricsAnswer.safeParse(await broker.ask({ about: 'metrics' }))
   const seen = new Set<string>()
   // Once: an answer may have many groups, and a broker finds its pods among all of the node.
-  const pods = new Map(broker.pods.map(({ pod }) => [pod.uid, pod]))
+  const pods = new Map(broker.pods.map((pod) => [pod.uid, pod]))
   for (const { uid, settings, samples } of groups) {
     const pod = pods.get(uid)
     if (pod === undefined || !SETTINGS.test(settings)) continue

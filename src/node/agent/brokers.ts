@@ -1,7 +1,7 @@
 /** The brokers of a node: one for each namespace that has pods of mode `node` here. */
 import { createSemaphore } from '../../lib/semaphore.ts'
-import { type BrokerParts, formatBroker, NamespaceBroker } from './namespace-broker.ts'
-import type { NodePod } from './node-pod.ts'
+import type { ServeRequest } from './broker-process.ts'
+import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
@@ -44,24 +44,17 @@ export class Brokers {
 
   /** Resolves when the broker of the pod runs. Throws a `RouteFailure`. */
   async prepare(pod: RoutedPod): Promise<void> {
-    const broker = this.#find(pod)
-    broker.expect()
-    await broker.ready()
+    await this.#find(pod).ready()
   }
 
-  /** Lets the broker of the pod serve it on its route. Throws a `RouteFailure`. */
-  serve({ pod }: NodePod): void {
-    this.#find(pod).sendNext()
+  /** Lets the broker of the pod serve it until the signal. Throws a `BrokerEnd` or a `RouteFailure`. */
+  async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
+    await this.#find(request.pod).serve(request, signal)
   }
 
   /** Lets all brokers serve the pods whose tokens they have not fetched yet. */
   listen(): void {
     for (const broker of this.all()) broker.listen()
-  }
-
-  /** Ends the connections of a pod that has no route any more. */
-  close(served: NodePod): void {
-    this.#brokers.get(formatBroker(served.pod))?.close(served)
   }
 
   /** Ends all brokers, which answer what they have received; those that take longer are killed. */
@@ -71,10 +64,9 @@ export class Brokers {
     await Promise.all(this.all().map((broker) => broker.stop(timeoutMs)))
   }
 
-  #find(pod: RoutedPod): NamespaceBroker {
+  #find({ namespace }: RoutedPod): NamespaceBroker {
     const { maxBrokers } = this.#options
-    const name = formatBroker(pod)
-    const found = this.#brokers.get(name)
+    const found = this.#brokers.get(namespace)
     if (found !== undefined) return found
     if (this.#brokers.size >= maxBrokers) this.#endIdle(MIN_IDLE_MS, 1)
     if (this.#brokers.size >= maxBrokers) {
@@ -85,8 +77,8 @@ export class Brokers {
     }
     const broker = this.#spare ?? this.#create()
     this.#spare = undefined
-    this.#brokers.set(name, broker)
-    broker.name = name
+    this.#brokers.set(namespace, broker)
+    broker.name = `of the namespace ${namespace}`
     return broker
   }
 
@@ -99,8 +91,8 @@ export class Brokers {
   #endIdle(minIdleMs: number, count = Infinity): void {
     const idle = [...this.#brokers].filter(([, broker]) => broker.idleMs > minIdleMs)
     const longestFirst = idle.toSorted(([, one], [, other]) => other.idleMs - one.idleMs)
-    for (const [name, broker] of longestFirst.slice(0, count)) {
-      this.#brokers.delete(name)
+    for (const [namespace, broker] of longestFirst.slice(0, count)) {
+      this.#brokers.delete(namespace)
       void broker.stop()
     }
   }

@@ -1,7 +1,7 @@
 /** `wimds node-agent`: serves the pods of mode `node` on this node until shutdown. */
 import { stat } from 'node:fs/promises'
 import { connectToApiServer } from '../../kubernetes/api-client.ts'
-import { createNodeAgentMetrics } from './agent-metrics.ts'
+import { createNodeAgentMetrics, registerNodeState } from './agent-metrics.ts'
 import { createSettingsReader } from './find-settings.ts'
 import { createPodEvents } from './pod-events.ts'
 import { PodFiles } from './pod-files.ts'
@@ -75,7 +75,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   await stat('/proc')
   await agent.limitBrokers().catch(onError)
   reportErrors(() => brokers.start(), onError)
-  await succession.start()
+  await succession.start(brokers)
   if (succession.isWaiting) log.info('predecessor_found')
   agent.restore()
   await watchPods({
@@ -124,26 +124,33 @@ function findReason(
     : 'the pods of the node are not served yet'
 }
 
-/** Creates what routes pods and what serves them, and connects the two. */
+/** Creates what routes pods and what serves them. Each part takes those before it. */
 function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => number) {
   const { signal } = io
   const tools = { path: io.env['PATH'], signal }
+  const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers, nodeName } = options
   const api = connectToApiServer(signal)
   const out = createLogOutput(io)
   const log = createLogger({ level: 'info', out, limitBy: 'namespace' })
   const onError = (error: unknown) => log.warn('node_agent_error', { message: errorMessage(error) })
-  const writeEvent = createPodEvents({ api, nodeName: options.nodeName, onError })
+  const writeEvent = createPodEvents({ api, nodeName, onError })
   const readSandboxes = createSandboxReader(options)
-  const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers } = options
   const files = new PodFiles(kubeletPodsDirectory)
   const saved = new SavedPods(stateDirectory)
-  const onFailure = (pod: PodName, error: unknown) => {
-    const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
-    const message = errorMessage(error)
-    metrics.onFailure(reason)
-    log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
-    void writeEvent(pod, message)
-  }
+  const metrics = createNodeAgentMetrics(log.dropped)
+  const succession = new Succession({ stateDirectory, onError })
+  const brokers = new Brokers({
+    maxBrokers,
+    beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
+    start: () => startBroker(options, io.env),
+    readFile: (pod, file) => files.read(pod, file),
+    write: (line) => out.write(line),
+    onEnd: (pods, message, failures) => {
+      metrics.onBrokerEnd()
+      log.warn('broker_ended', { message })
+      if (failures > 1) for (const pod of pods) void writeEvent(pod, message)
+    },
+  })
   const { routePod, endRoute } = createPodRouter({
     findSettings: createSettingsReader({ api, saved, defaultTenantId }),
     prepare: (pod) => brokers.prepare(pod),
@@ -153,37 +160,27 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     tools,
     limitTools: createSemaphore({ maxConcurrent: MAX_CONCURRENT_TOOLS }),
   })
+  const onFailure = (pod: PodName, error: unknown) => {
+    const reason = error instanceof RouteFailure ? error.reason : 'tool_failed'
+    const message = errorMessage(error)
+    metrics.onFailure(reason)
+    log.warn('pod_not_routed', { ...formatSubject(pod), reason, message })
+    void writeEvent(pod, message)
+  }
   const reconciler = new Reconciler({
     route: routePod,
-    onRoute: (served, { env }) => {
-      brokers.serve(served)
-      reportErrors(() => saved.write({ ...served.pod, env }), onError)
-    },
-    onClose: (served) => brokers.close(served),
-    onEnd: ({ uid }) => reportErrors(() => saved.remove(uid), onError),
-    onFailure,
-  })
-  const brokers = new Brokers({
-    pods: reconciler.pods,
-    maxBrokers,
-    beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
-    start: () => startBroker(options, io.env),
+    serve: (request, until) => brokers.serve(request, until),
     keysOf: (uid) => succession.keysOf(uid),
-    readFile: (pod, file) => files.read(pod, file),
-    write: (line) => out.write(line),
+    onRoute: (pod, { env }) => reportErrors(() => saved.write({ ...pod, env }), onError),
     onServing: (pod, pendingMs) => {
       metrics.onRouted(pendingMs)
       const durationMs = Math.round(pendingMs)
       log.info('pod_routed', { ...formatSubject(pod), port: pod.port, durationMs })
     },
-    onEnd: (pods, message, failures) => {
-      metrics.onBrokerEnd()
-      log.warn('broker_ended', { message })
-      if (failures > 1) for (const { pod } of pods) void writeEvent(pod, message)
-    },
+    onEnd: ({ uid }) => reportErrors(() => saved.remove(uid), onError),
+    onFailure,
   })
-  const succession = new Succession({ stateDirectory, brokers, onError })
-  const metrics = createNodeAgentMetrics({ reconciler, brokers, droppedLines: log.dropped })
+  registerNodeState(metrics.registry, { reconciler, brokers })
   const onChange = () =>
     // The attempts use a snapshot that was read recently: this reads one after the change.
     reportErrors(() => reconciler.look(readSandboxes), onError)

@@ -1,15 +1,22 @@
-/** A pod of mode `node` on this node: the attempts to route it, one at a time, and what its broker says of it. */
-import { backoffMs } from '../../lib/retry.ts'
-import type { BrokerProcess } from './broker-process.ts'
+/** A pod of mode `node` on this node: its sandbox is found, its socket opened, and its broker serves it until it has ended. */
+import { errorMessage } from '../../lib/describe-error.ts'
+import { formatProblem } from '../../lib/errors.ts'
+import { backoffMs, createPause } from '../../lib/retry.ts'
+import type { TokenKey } from '../broker/messages.ts'
+import { BrokerEnd, type PodAnswer, type ServeRequest } from './broker-process.ts'
 import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface PodParts {
   readonly route: RoutePod
+  /** Lets the broker of the pod serve it until the signal. Throws when its process has ended. */
+  readonly serve: (request: ServeRequest, signal: AbortSignal) => Promise<void>
+  /** Returns the keys of the tokens that the broker fetches before it listens for the pod. */
+  readonly keysOf: (uid: string) => TokenKey[] | undefined
   /** Called with each new route of a pod, which replaces its earlier one. */
-  readonly onRoute: (served: NodePod, route: Route) => void
-  /** Called when the route of a pod is no longer its own. */
-  readonly onClose: (served: NodePod) => void
+  readonly onRoute: (pod: RoutedPod, route: Route) => void
+  /** Called when the broker answers on the socket of a pod; `pendingMs`: how long the pod was pending. */
+  readonly onServing: (pod: RoutedPod, pendingMs: number) => void
   /** Called when a pod has ended or was deleted, and its sandbox is gone. */
   readonly onEnd: (pod: RoutedPod) => void
   readonly onFailure: (pod: RoutedPod, error: unknown) => void
@@ -25,84 +32,68 @@ const MAX_SANDBOX_POLL_MS = 2000
 const END_POLL_MS = 1000
 /** How long the API server may take to say that a pod has ended, after the end of the pod's sandbox. */
 const SANDBOX_GRACE_MS = 10_000
+/** After this many brokers in a row have ended when they got the pod, the next broker does not get it. */
+const MAX_ENDS = 2
+/** The delay before a pod asks again for a broker that could not be started. */
+const RESTART_POLL_MS = 200
 
-/** The reconciler and the broker of the pod share this object. */
 export class NodePod {
   /** As the API server has sent it last. */
   pod: RoutedPod
   /** Undefined if the pod has no route. */
   route: Route | undefined
-  /** The broker's answer: it serves the pod, fetches its tokens, or says why not; undefined if there is none yet. */
-  answer: 'serving' | 'fetching' | RouteFailure | undefined
-  /** True once this agent has served it: from then on each broker has to accept its connections at once. */
-  hasServed = false
-  /** The process that has the socket of the route. */
-  sentTo: BrokerProcess | undefined
-  /** How many processes in a row have ended before they answered for this pod. */
-  ends = 0
+  /** What the broker says of it; undefined while it has said nothing. */
+  answer: PodAnswer | undefined
   /** Why the last attempt failed; undefined if it succeeded. */
   error: unknown
   readonly #parts: PodParts
   /** Since when the pod has not been served, without the time before it had a sandbox. */
   #pendingSince = performance.now()
-  /** True while an attempt runs, or waits for its turn. */
-  #isScheduled = false
+  /** True once this agent has served it: from then on each broker has to accept its connections at once. */
+  #hasServed = false
   #failures = 0
   /** How often its sandbox has been looked for without success. */
   #polls = 0
-  #retry: NodeJS.Timeout | undefined
+  /** Ends the pause between two attempts; undefined while an attempt runs. */
+  #wake: (() => void) | undefined
+  /** True if the next attempt follows without a pause. */
+  #isDue = false
+  /** Ends the serving of its route. */
+  #serving = new AbortController()
   #isClosed = false
 
+  /** Starts with the first attempt. */
   constructor(pod: RoutedPod, parts: PodParts) {
     this.pod = pod
     this.#parts = parts
+    void this.#run()
   }
 
   /** Takes the pod as the API server sends it. One that is ending is routed, too: its containers may run for a while. */
   update(pod: RoutedPod): void {
     const hasChanged = isNews(this.pod, pod)
     this.pod = pod
-    if (hasChanged || this.route !== undefined) this.#stopRetry()
-    if (this.#retry === undefined) this.#schedule()
+    // A failed attempt is repeated with backoff.
+    if (hasChanged || this.route !== undefined) this.look()
   }
 
   /** Lets it be served until its sandbox is gone. */
   onDeleted(): void {
+    this.pod = { ...this.pod, isEnding: true, isDeleted: true }
     // The sandbox is gone by now, as a rule.
-    this.#stopRetry()
-    this.update({ ...this.pod, isEnding: true })
+    this.look()
   }
 
-  /** True while the agent looks for the sandbox of a pod that starts or ends; a failed attempt is repeated with backoff. */
+  /** True while the agent looks for the sandbox of a pod that starts or ends. */
   get isLooking(): boolean {
-    return this.#retry !== undefined && this.#failures === 0
+    const isAwaited = this.#polls > 0 || this.pod.isEnding
+    return isAwaited && this.#failures === 0 && this.#wake !== undefined
   }
 
   /** Looks for its sandbox now. */
   look(): void {
-    this.#stopRetry()
-    this.#schedule()
-  }
-
-  /** Records that the broker answers on the socket. Returns for how long the pod was pending, in milliseconds. */
-  onServing(): number {
-    const { pendingMs } = this
-    this.answer = 'serving'
-    this.hasServed = true
-    return pendingMs
-  }
-
-  /** Records why the broker does not serve the pod, and reports it again and again, like a failed attempt. */
-  onRefused(problem: string): void {
-    if (this.#isClosed) return
-    this.answer = new RouteFailure('settings_invalid', problem)
-    this.#onFailure(this.answer)
-  }
-
-  /** Counts it as pending until the next broker serves it. */
-  onBrokerEnd(): void {
-    if (this.answer === 'serving') this.#pendingSince = performance.now()
-    this.answer = undefined
+    this.#isDue = true
+    this.#wake?.()
   }
 
   /** For how long it has been pending, in milliseconds. */
@@ -122,88 +113,115 @@ export class NodePod {
     )
   }
 
-  /** Ends the attempts. The broker closes the socket. */
+  /** Ends the attempts. The broker goes on. */
   close(): void {
     this.#isClosed = true
-    this.#stopRetry()
+    this.#wake?.()
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    void this.#attempt()
-  }
-
-  async #attempt(): Promise<void> {
-    const { pod, route } = this
-    try {
-      const made = await this.#parts.route(pod, route)
-      if (this.#isClosed) {
-        if (made !== route) made.socket.close()
-        return
-      }
-      if (made !== route) this.#setRoute(made)
-      this.#polls = 0
-      if (this.answer instanceof RouteFailure && !this.pod.isEnding) {
-        this.#onFailure(this.answer)
-        return
-      }
-      this.#failures = 0
-      this.error = undefined
-      if (this.pod.isEnding) this.#retryAfter(END_POLL_MS)
-    } catch (error) {
-      if (this.#isClosed) return
-      if (error instanceof RouteFailure) this.#setRoute(undefined)
-      this.#onFailure(error)
-      return
-    } finally {
-      this.#isScheduled = false
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      this.#isDue = false
+      const delayMs = await this.#attempt()
+      if (!this.#isDue && !this.#isClosed) await this.#pause(delayMs)
     }
-    // The pod may have changed in the meantime.
-    if (this.pod !== pod) this.#schedule()
+  }
+
+  /** Returns the time until the next attempt, in milliseconds. */
+  async #attempt(): Promise<number> {
+    try {
+      const route = await this.#parts.route(this.pod, this.route)
+      if (route !== this.route) this.#setRoute(route)
+      this.#polls = 0
+    } catch (error) {
+      if (this.#isClosed) return 0
+      if (error instanceof RouteFailure) this.#setRoute(undefined)
+      return this.#onFailure(error)
+    }
+    if (this.answer instanceof RouteFailure && !this.pod.isEnding) {
+      return this.#onFailure(this.answer)
+    }
+    this.#failures = 0
+    this.error = undefined
+    return this.pod.isEnding ? END_POLL_MS : Infinity
   }
 
   #setRoute(route: Route | undefined): void {
-    const { onRoute, onClose } = this.#parts
+    if (this.#isClosed) {
+      route?.socket.close()
+      return
+    }
     if (this.route !== undefined) {
       this.#pendingSince = performance.now()
       this.route.socket.close()
-      this.route = undefined
-      onClose(this)
+      this.#serving.abort()
     }
-    this.answer = undefined
-    this.sentTo = undefined
-    this.ends = 0
-    if (route === undefined) return
     this.route = route
-    try {
-      onRoute(this, route)
-    } catch (error) {
-      // An open socket would take connections that no process accepts.
-      this.route = undefined
-      route.socket.close()
-      throw error
+    this.answer = undefined
+    if (route === undefined) return
+    this.#serving = new AbortController()
+    this.#parts.onRoute(this.pod, route)
+    void this.#serve(route, this.#serving.signal)
+  }
+
+  /** Lets its broker serve it, and the next one after its end, until the signal. */
+  async #serve(route: Route, signal: AbortSignal): Promise<void> {
+    let ends = 0
+    const onAnswer = (answer: PodAnswer) => {
+      if (signal.aborted) return
+      ends = 0
+      this.#onAnswer(answer)
+    }
+    const findKeys = () => (this.#hasServed ? [] : this.#parts.keysOf(this.pod.uid))
+    while (!signal.aborted && !this.#isClosed) {
+      const request = { pod: this.pod, route, findKeys, isSuspect: ends > 0, onAnswer }
+      try {
+        await this.#parts.serve(request, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (this.answer === 'serving') this.#pendingSince = performance.now()
+        this.answer = undefined
+        if (error instanceof BrokerEnd && error.isOfPod) ends += 1
+        if (!(error instanceof BrokerEnd)) await createPause(signal)(RESTART_POLL_MS)
+        if (ends < MAX_ENDS) continue
+        const problem = `${ends} brokers have ended when they got this pod, the last one: ${errorMessage(error)}`
+        const fix = 'correct the settings and identities file of the pod, and create it again'
+        this.#onAnswer(new RouteFailure('settings_invalid', formatProblem({ problem, fix })))
+        return
+      }
     }
   }
 
-  #onFailure(error: unknown): void {
+  #onAnswer(answer: PodAnswer): void {
+    const { pendingMs } = this
+    this.answer = answer
+    if (answer === 'serving') {
+      this.#hasServed = true
+      this.#parts.onServing(this.pod, pendingMs)
+    }
+    // The next attempt reports it, again and again.
+    if (answer instanceof RouteFailure) this.look()
+  }
+
+  /** Returns the time until the next attempt, in milliseconds. */
+  #onFailure(error: unknown): number {
     const { pod } = this
     const isMissing = error instanceof RouteFailure && error.reason === 'namespace_not_found'
     // The pod has ended, which is no failure.
     if (isMissing && pod.isEnding) {
       this.close()
       this.#parts.onEnd(pod)
-    } else if (isMissing && this.#isSandboxExpected()) {
+      return 0
+    }
+    if (isMissing && this.#isSandboxExpected()) {
       this.#polls += 1
       if (!pod.hasAddress) this.#pendingSince = performance.now()
-      const delayMs = MIN_SANDBOX_POLL_MS * 1.1 ** this.#polls
-      this.#retryAfter(Math.min(delayMs, MAX_SANDBOX_POLL_MS))
-    } else {
-      this.#failures += 1
-      this.error = error
-      this.#parts.onFailure(pod, error)
-      this.#retryAfter(backoffMs(this.#failures))
+      return Math.min(MIN_SANDBOX_POLL_MS * 1.1 ** this.#polls, MAX_SANDBOX_POLL_MS)
     }
+    this.#failures += 1
+    this.error = error
+    this.#parts.onFailure(pod, error)
+    return backoffMs(this.#failures)
   }
 
   /** Returns true while it is normal that no sandbox of the pod is found. */
@@ -211,17 +229,14 @@ export class NodePod {
     return !this.pod.hasAddress || this.pendingMs < SANDBOX_GRACE_MS
   }
 
-  #retryAfter(delayMs: number): void {
-    this.#stopRetry()
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined
-      this.#schedule()
-    }, delayMs)
-  }
-
-  #stopRetry(): void {
-    clearTimeout(this.#retry)
-    this.#retry = undefined
+  /** Waits so many milliseconds, or until it is woken. */
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms)
+    await promise
+    clearTimeout(timer)
+    this.#wake = undefined
   }
 }
 

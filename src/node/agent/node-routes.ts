@@ -16,7 +16,7 @@ export function createNodeRoutes(node: string, parts: NodeParts): Routes {
       [pod.uid, formatPod(pod)].includes(query),
     )
     const uid = found?.pod.uid ?? ''
-    const broker = parts.brokers.all().find(({ pods }) => pods.some((each) => each === found))
+    const broker = parts.brokers.all().find(({ pods }) => pods.some((pod) => pod.uid === uid))
     const { data: document } = StatusSchema.safeParse(await broker?.ask({ about: 'pod', uid }))
     if (found !== undefined && document !== undefined) return { pod: found.pod, document }
     const reason = found?.error === undefined ? '' : `: ${errorMessage(found.error)}`

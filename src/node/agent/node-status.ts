@@ -5,7 +5,7 @@ import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { VERSION } from '../../lib/version.ts'
 import { formatPod, POD_STATES, PodsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
-import type { Reconciler } from './reconciler.ts'
+import type { NodePod } from './node-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 /** The states of a pod, from the worst to the best. `waiting`: the agent cannot route the pod. */
@@ -28,7 +28,7 @@ export interface PodStatus extends Pick<
 export type NodeStatus = Awaited<ReturnType<typeof createNodeStatus>>
 
 export interface NodeParts {
-  readonly reconciler: Pick<Reconciler, 'pods'>
+  readonly reconciler: { readonly pods: ReadonlyMap<string, Pick<NodePod, 'pod' | 'error'>> }
   readonly brokers: BrokerList
 }
 
@@ -58,7 +58,7 @@ async function describePods({ reconciler, brokers }: NodeParts): Promise<PodStat
   const answers = new Map<string, PodsAnswer[number]>()
   const ask = async (broker: ReturnType<BrokerList['all']>[number]) => {
     const { data = [] } = PodsAnswer.safeParse(await broker.ask({ about: 'pods' }))
-    const own = new Set(broker.pods.map(({ pod }) => pod.uid))
+    const own = new Set(broker.pods.map(({ uid }) => uid))
     for (const answer of data) if (own.has(answer.uid)) answers.set(answer.uid, answer)
   }
   await Promise.all(brokers.all().map(ask))

@@ -23,9 +23,9 @@ export class Reconciler {
   }
 
   add(pod: RoutedPod): void {
-    const known = this.pods.get(pod.uid) ?? new NodePod(pod, this.#parts)
-    this.pods.set(pod.uid, known)
-    known.update(pod)
+    const known = this.pods.get(pod.uid)
+    if (known === undefined) this.pods.set(pod.uid, new NodePod(pod, this.#parts))
+    else known.update(pod)
   }
 
   readonly onDeleted = (uid: string): void => this.pods.get(uid)?.onDeleted()

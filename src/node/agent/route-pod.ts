@@ -42,6 +42,8 @@ export class RouteFailure extends Error {
 export interface Route {
   /** The number of its network namespace, which no other one gets while this process has a socket in it. */
   readonly namespace: number
+  /** Where the runtime keeps that namespace. */
+  readonly path: string
   /** Listens in the namespace, to which the redirect leads. */
   readonly socket: ListeningSocket
   /** The pod's settings, with its identity. */
@@ -77,6 +79,7 @@ export function createPodRouter(options: RouteOptions) {
   /** Opens a socket in the network of the pod, and redirects 169.254.169.254:80 to it. Throws a `RouteFailure`. */
   const routePod: RoutePod = async (pod, route) => {
     const { problem, runtimeClass, uid } = pod
+    if (route !== undefined && holds(pod, route, readSandboxes(MAX_SNAPSHOT_AGE_MS))) return route
     const invalid =
       problem === undefined ? undefined : new RouteFailure('settings_invalid', problem)
     // An ending pod without a sandbox has ended, which is no failure of its settings.
@@ -89,7 +92,6 @@ export function createPodRouter(options: RouteOptions) {
     if (namespace === undefined) throw createNotFound(uid)
     try {
       const status = fstatSync(namespace)
-      if (route?.namespace === status.ino) return route
       // The snapshot is older than the file that was opened: by now another pod may claim it.
       if (findNamespace(readSandboxes(), uid) !== path) throw createNotFound(uid)
       if (isOwnNamespace(status)) {
@@ -102,7 +104,7 @@ export function createPodRouter(options: RouteOptions) {
       const env = await findSettings(pod)
       const open = () => routeNamespace(pod.port, namespace, options)
       const socket = await openMeanwhile(limitTools(open), options.prepare(pod))
-      return { namespace: status.ino, socket, env }
+      return { namespace: status.ino, path, socket, env }
     } finally {
       closeSync(namespace)
     }
@@ -114,8 +116,7 @@ export function createPodRouter(options: RouteOptions) {
    */
   const endRoute = (pod: RoutedPod, route: Route, signal: AbortSignal): Promise<void> =>
     limitTools(async () => {
-      const path = findNamespace(readSandboxes(MAX_SNAPSHOT_AGE_MS), pod.uid)
-      const namespace = openSync(path, 'r')
+      const namespace = openSync(route.path, 'r')
       try {
         if (fstatSync(namespace).ino !== route.namespace) return
         const input = createRestartRule(pod, LAST_WAIT_SECONDS)
@@ -128,6 +129,19 @@ export function createPodRouter(options: RouteOptions) {
     })
 
   return { routePod, endRoute }
+}
+
+/**
+ * Returns true while the route is of the pod: the runtime still has its namespace at the same path, and no other pod claims that.
+ * The record may be gone, unless the pod was deleted. The number of the namespace is not enough: the socket keeps one alive that
+ * the runtime has removed.
+ */
+function holds({ uid, isDeleted }: RoutedPod, route: Route, sandboxes: Sandboxes): boolean {
+  const { path, namespace } = route
+  const own = sandboxes.get(uid) ?? []
+  const isRecorded = own.length === 0 ? isDeleted !== true : own.join('\n') === path
+  const isShared = [...sandboxes].some(([other, paths]) => other !== uid && paths.includes(path))
+  return isRecorded && !isShared && ignoreEnded(() => statSync(path).ino) === namespace
 }
 
 /** Returns the path of the pod's namespace. Throws a `RouteFailure` if it has none, several, or another pod's. */

@@ -25,6 +25,8 @@ export const RoutedPod = z.object({
   hasAddress: z.boolean(),
   /** True when the pod is being deleted or has ended: it is served until its sandbox is gone. */
   isEnding: z.boolean(),
+  /** True when the API server does not have it any more. */
+  isDeleted: z.optional(z.boolean()),
   /** The port on 127.0.0.1 in its network. */
   port: z.number(),
   /** The literal variables of its gate. */

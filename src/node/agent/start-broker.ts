@@ -7,7 +7,6 @@ import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findApiAccess } from '../../kubernetes/credentials.ts'
 import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import type { NodeAgentOptions } from './agent-options.ts'
-import { CHANNEL_ENV } from './broker-channel.ts'
 import { findBrokerPorts } from './broker-network.ts'
 import { HELPER } from './helper.ts'
 import { ignoreEnded } from './sandboxes.ts'
@@ -77,8 +76,9 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
   let child: ChildProcess | undefined
   try {
     child = spawn(HELPER, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
-      env: { ...selectVariables(env), ...CHANNEL_ENV },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', locks],
+      env: selectVariables(env),
+      // Node's channel, for sockets; the channel for messages.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],
     })
     return child
   } finally {

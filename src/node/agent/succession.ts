@@ -13,7 +13,6 @@ import type { BrokerList } from './namespace-broker.ts'
 
 interface SuccessionOptions {
   readonly stateDirectory: string
-  readonly brokers: BrokerList & Pick<Brokers, 'listen'>
   readonly onError: (error: unknown) => void
 }
 
@@ -33,6 +32,7 @@ export class Succession {
   readonly #successors = new Set<Socket>()
   #predecessor: Socket | undefined
   #server: Server | undefined
+  #brokers: BrokerList & Pick<Brokers, 'listen'> = { all: () => [], listen: () => {} }
   /** The keys of the tokens of the predecessor, by pod; undefined while this agent waits for none. */
   #keys: Map<string, TokenKey[]> | undefined
   #timeout: NodeJS.Timeout | undefined
@@ -54,8 +54,12 @@ export class Succession {
     return this.#keys?.get(uid)
   }
 
-  /** Finds the predecessor. Without one, listens for a successor. */
-  async start(): Promise<void> {
+  /**
+   * Finds the predecessor. Without one, listens for a successor, which gets the keys of these brokers. The brokers listen for all
+   * pods when the predecessor has ended.
+   */
+  async start(brokers: BrokerList & Pick<Brokers, 'listen'>): Promise<void> {
+    this.#brokers = brokers
     const predecessor = createConnection(this.#path)
     try {
       await once(predecessor, 'connect')
@@ -110,7 +114,7 @@ export class Succession {
     clearTimeout(this.#timeout)
     if (!this.isWaiting) return
     this.#keys = undefined
-    this.#options.brokers.listen()
+    this.#brokers.listen()
   }
 
   /**
@@ -118,12 +122,12 @@ export class Succession {
    * an agent never removes the socket of another one. The file of an agent that was killed is replaced.
    */
   async #listen(): Promise<void> {
-    const { brokers, onError } = this.#options
+    const { onError } = this.#options
     const onSuccessor = (successor: Socket) => {
       this.#successors.add(successor)
       successor.once('close', () => this.#successors.delete(successor))
       successor.on('error', () => {})
-      void Promise.all([readKeys(brokers), this.#answerAfter]).then(([keys]) =>
+      void Promise.all([readKeys(this.#brokers), this.#answerAfter]).then(([keys]) =>
         successor.write(`${JSON.stringify(keys)}\n`),
       )
     }
@@ -147,7 +151,7 @@ export class Succession {
 async function readKeys(brokers: BrokerList): Promise<KeysAnswer> {
   const answers = brokers.all().map(async (broker) => {
     const { data = [] } = KeysAnswer.safeParse(await broker.ask({ about: 'keys' }))
-    const own = new Set(broker.pods.map(({ pod }) => pod.uid))
+    const own = new Set(broker.pods.map(({ uid }) => uid))
     return data.map(({ uids, keys }) => ({ uids: uids.filter((uid) => own.has(uid)), keys }))
   })
   return (await Promise.all(answers)).flat()

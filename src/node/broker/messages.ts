@@ -1,6 +1,6 @@
 /**
- * The messages between node agent and broker. Each is a line of JSON, as Node's IPC channel has them: the broker uses that
- * channel, and the agent reads it itself, since Node's reader has no limit. The listening socket of a pod comes with `serve`.
+ * The messages between node agent and broker. Each is a line of JSON. Sockets come by Node's own channel, which the agent does
+ * not read: Node's reader has no limit.
  */
 import * as z from 'zod/mini'
 import { listOf } from '../../lib/json.ts'
@@ -26,40 +26,68 @@ const TokenKey = z.tuple([
 const MAX_KEYS = 200
 const TokenKeys = listOf(TokenKey).check(z.refine((keys) => keys.length <= MAX_KEYS))
 
+/** Names a socket, which comes by a channel of its own. */
+const SocketNumber = z.number()
+
 /**
- * What the agent asks a broker: its metrics, the keys of its tokens, the state of its pods, or the status document of one of
- * them.
+ * What the agent asks a broker: whether it hangs, its metrics, the keys of its tokens, the state of its pods, or the status
+ * document of one of them.
  */
 const Question = z.discriminatedUnion('about', [
+  z.object({ about: z.literal('ping') }),
   z.object({ about: z.literal('metrics') }),
   z.object({ about: z.literal('keys') }),
   z.object({ about: z.literal('pods') }),
   z.object({ about: z.literal('pod'), uid: z.string() }),
 ])
 
+/** What a broker asks the agent: a file of the pod's gate, by its path in that container, or a connection. */
+const BrokerQuestion = z.discriminatedUnion('about', [
+  z.object({ about: z.literal('file'), uid: z.string(), path: z.string() }),
+  z.object({ about: z.literal('connection'), host: z.string(), port: z.number() }),
+])
+
+/** A part of the answer to the question with this number; the JSON of all parts is the answer. */
+const Answer = z.object({
+  type: z.literal('answer'),
+  id: z.number(),
+  text: z.string(),
+  isLast: z.boolean(),
+})
+
 /** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [
   /**
-   * Serve this pod on the socket that comes with the message. A pod that is served already gets the new socket. Listen only
-   * when the tokens of these keys are cached: until then the agent's predecessor serves the pod. With an empty list listen at
-   * once: this agent has served the pod.
+   * Serve this pod on the socket. A pod that is served already gets the new socket. Listen only when the tokens of these keys
+   * are cached: until then the agent's predecessor serves the pod. With an empty list listen at once: this agent has served the
+   * pod.
    */
-  z.object({ type: z.literal('serve'), pod: ServedPod, keys: z.optional(TokenKeys) }),
+  z.object({
+    type: z.literal('serve'),
+    socket: SocketNumber,
+    pod: ServedPod,
+    keys: z.optional(TokenKeys),
+  }),
   /** Listen for all pods now: the predecessor has ended, or the tokens take too long. */
   z.object({ type: z.literal('listen') }),
   /** The sandbox of the pod has ended: close its socket and connections at once. */
   z.object({ type: z.literal('close'), uid: z.string() }),
-  /** Answer, to show that the broker does not hang. */
-  z.object({ type: z.literal('ping') }),
   z.object({ type: z.literal('ask'), id: z.number(), question: Question }),
-  /** The answer to `read`: the file's text, or else the code of a system error such as ENOENT. */
-  z.object({
-    type: z.literal('file'),
-    id: z.number(),
-    text: z.optional(z.string()),
-    code: z.optional(z.string()),
-  }),
+  Answer,
 ])
+
+/** What comes with a socket, by the other channel. */
+export const SocketMessage = z.object({ socket: SocketNumber })
+
+/** The state of a pod whose socket the broker has. */
+const PodMessage = z.object({
+  type: z.literal('pod'),
+  uid: z.string(),
+  /** `fetching`: its tokens, and `serving` follows. `failed`: it is not served, since its settings are invalid. */
+  state: z.enum(['fetching', 'serving', 'failed']),
+  problem: z.optional(z.string()),
+  fix: z.optional(z.string()),
+})
 
 /** A message from the broker to the agent. */
 export const BrokerMessage = z.discriminatedUnion('type', [
@@ -67,23 +95,15 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   /** The broker ends, since the settings of the node are invalid. */
   z.object({ type: z.literal('invalid'), problem: z.string() }),
-  z.object({ type: z.literal('pong') }),
-  /** A part of the answer to `ask`; the JSON of all parts is the answer. */
-  z.object({ type: z.literal('answer'), id: z.number(), text: z.string(), isLast: z.boolean() }),
-  /** Read a file of the pod's gate, by its path in that container. */
-  z.object({ type: z.literal('read'), id: z.number(), uid: z.string(), path: z.string() }),
-  /** The pod's tokens are being fetched. `serving` follows. */
-  z.object({ type: z.literal('fetching'), uid: z.string() }),
-  /** The pod's socket accepts requests. */
-  z.object({ type: z.literal('serving'), uid: z.string() }),
-  /** The pod is not served, since its settings are invalid. */
-  z.object({
-    type: z.literal('failed'),
-    uid: z.string(),
-    problem: z.string(),
-    fix: z.optional(z.string()),
-  }),
+  /** The broker has the socket: the agent may send the next one. */
+  z.object({ type: z.literal('received'), socket: SocketNumber }),
+  z.object({ type: z.literal('ask'), id: z.number(), question: BrokerQuestion }),
+  Answer,
+  PodMessage,
 ])
+
+/** The answer about a file: its text, or else the code of a system error such as ENOENT. */
+export const FileAnswer = z.object({ text: z.optional(z.string()), code: z.optional(z.string()) })
 
 const Labels = z.custom<Readonly<Record<string, string>>>(
   (value) =>
@@ -128,6 +148,9 @@ export type ServedPod = z.infer<typeof ServedPod>
 export type AgentMessage = z.infer<typeof AgentMessage>
 export type BrokerMessage = z.infer<typeof BrokerMessage>
 export type Question = z.infer<typeof Question>
+export type BrokerQuestion = z.infer<typeof BrokerQuestion>
+export type PodMessage = z.infer<typeof PodMessage>
+export type Answer = z.infer<typeof Answer>
 export type TokenKey = z.infer<typeof TokenKey>
 export type KeysAnswer = z.infer<typeof KeysAnswer>
 export type MetricsAnswer = z.infer<typeof MetricsAnswer>

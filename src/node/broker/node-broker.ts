@@ -13,15 +13,13 @@ import { UsageError } from '../../lib/errors.ts'
 import { createLogOutput } from '../../lib/log-output.ts'
 import { VERSION } from '../../lib/version.ts'
 import { createAnswer } from './answers.ts'
-import { AgentMessage, type BrokerMessage } from './messages.ts'
+import { AgentChannel } from './agent-channel.ts'
+import type { AgentMessage } from './messages.ts'
 import { readPodLimits, selectNodeSettings } from './pod-config.ts'
-import { RemoteFiles } from './remote-files.ts'
 import { Workloads } from './workloads.ts'
 
 /** Less than the agent waits for the end of the broker. */
 const MAX_CLOSE_MS = 10_000
-/** The agent takes no longer messages than 256 KiB; JSON may write a character in six bytes. */
-const MAX_PART_CHARS = 32 * 1024
 
 export const NODE_BROKER = {
   name: 'node-broker',
@@ -37,22 +35,20 @@ export const NODE_BROKER = {
 export async function nodeBroker(args: readonly string[], io: CommandIo): Promise<number> {
   requireAgent(args)
   const agentEnded = once(process, 'disconnect')
-  const started = await start(io).catch(async (error: unknown) => {
+  const channel = new AgentChannel()
+  const started = await start(io, channel).catch(async (error: unknown) => {
+    await channel.send({ type: 'invalid', problem: errorMessage(error) })
     // An open channel would keep the process alive.
-    await send({ type: 'invalid', problem: errorMessage(error) })
-    process.disconnect()
+    channel.close()
     throw error
   })
   const { config, workloads, log } = started
   log.info('listening', { version: VERSION })
-  process.on('message', (message: unknown, socket: unknown) => {
-    try {
-      onMessage(AgentMessage.parse(message), socket, started)
-    } catch (error) {
-      log.error('node_broker_error', errorFields(error))
-    }
-  })
-  void send({ type: 'ready' })
+  channel.read(
+    (message) => onMessage(message, channel, started),
+    (error) => log.error('node_broker_error', errorFields(error)),
+  )
+  void channel.send({ type: 'ready' })
 
   // Without an agent nothing is drained: the next broker serves the pods.
   const closeMs = await Promise.race([
@@ -63,6 +59,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
   log.info('draining')
   await workloads.closeAll(closeMs)
   log.info('shutdown_complete')
+  channel.close()
   // Idle connections to Entra ID would keep the process for a while.
   if (closeMs === 0) process.exit(0)
   return 0
@@ -71,24 +68,23 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
 type Started = Awaited<ReturnType<typeof start>>
 
 /** Reads the settings of the node. Throws a `ConfigError`. */
-async function start(io: CommandIo) {
+async function start(io: CommandIo, channel: AgentChannel) {
   const env = selectNodeSettings(io.env)
   const config = await loadProcessConfig(env)
   const { level } = config.log
   const log = createLogger({ level, out: createLogOutput(io), limitBy: 'namespace' })
-  const files = new RemoteFiles((message) => void send(message))
   const listensNow = new AbortController()
   const workloads = new Workloads({
     env,
     limits: readPodLimits(io.env),
-    files,
+    readFile: (uid, path) => channel.readFile(uid, path),
     createSource: createExchangeStack(config),
     listen: createMetadataPort(),
     log,
-    send: (message) => void send(message),
+    send: (message) => void channel.send(message),
     listensNow: listensNow.signal,
   })
-  return { config, files, log, listensNow, workloads }
+  return { config, log, listensNow, workloads }
 }
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */
@@ -102,38 +98,23 @@ function requireAgent(args: readonly string[]): void {
   if (problems.length > 0) throw new UsageError(problems)
 }
 
-/** Resolves when the message is sent, or cannot be. */
-function send(message: BrokerMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.connected) process.send?.(message, undefined, undefined, () => resolve())
-    else resolve()
-  })
-}
-
-async function sendAnswer(id: number, answer: object): Promise<void> {
-  const text = JSON.stringify(answer)
-  for (let from = 0; from < text.length; from += MAX_PART_CHARS) {
-    const end = from + MAX_PART_CHARS
-    const isLast = end >= text.length
-    await send({ type: 'answer', id, text: text.slice(from, end), isLast })
-  }
-}
-
 function onMessage(
-  message: AgentMessage,
-  socket: unknown,
-  { workloads, files, log, listensNow }: Started,
+  message: Exclude<AgentMessage, { type: 'answer' }>,
+  channel: AgentChannel,
+  { workloads, log, listensNow }: Started,
 ): void {
-  if (message.type === 'ping') void send({ type: 'pong' })
-  else if (message.type === 'file') files.onAnswer(message)
-  else if (message.type === 'listen') listensNow.abort()
+  if (message.type === 'listen') listensNow.abort()
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (message.type === 'ask') {
     void createAnswer(message.question, workloads, log.dropped).then((answer) =>
-      sendAnswer(message.id, answer),
+      channel.sendAnswer(message.id, answer),
     )
-  } else if (isSocket(socket)) workloads.serve(message.pod, socket, message.keys)
-  else throw new Error(`the message serve for the pod ${message.pod.uid} came without its socket`)
+  } else {
+    const { pod, keys } = message
+    const socket = channel.takeSocket(message.socket)
+    if (!isSocket(socket)) throw new Error(`the pod ${pod.uid} came without its socket`)
+    workloads.serve(pod, socket, keys)
+  }
 }
 
 function isSocket(value: unknown): value is SocketHandle {

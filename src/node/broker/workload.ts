@@ -24,14 +24,14 @@ import {
 import { fetchTokens } from './fetch-tokens.ts'
 import type { BrokerMessage, ServedPod, TokenKey } from './messages.ts'
 import { loadPodConfig, type PodLimits, selectPerPodSettings } from './pod-config.ts'
-import type { RemoteFiles } from './remote-files.ts'
 
 /** The parts that all workloads of the broker share. */
 export interface NodeParts {
   /** The settings of the node. */
   readonly env: Environment
   readonly limits: PodLimits
-  readonly files: RemoteFiles
+  /** Reads a file by its path in the gate of the pod with this uid. Throws the system error. */
+  readonly readFile: (uid: string, path: string) => Promise<string>
   readonly createSource: CreateSource
   readonly listen: ListenForPod
   readonly log: ProcessLog
@@ -186,7 +186,7 @@ export class Workload {
   }
 
   #fail({ uid }: ServedPod, { problem, fix }: Problem): void {
-    this.#node.send({ type: 'failed', uid, problem, fix })
+    this.#node.send({ type: 'pod', uid, state: 'failed', problem, fix })
   }
 
   async #listen(served: Served, broker: Broker): Promise<void> {
@@ -194,7 +194,7 @@ export class Workload {
     const { uid } = pod
     const parts = broker.createPod(uid)
     if (waits && this.#keys.length > 0 && !this.#node.listensNow.aborted) {
-      this.#node.send({ type: 'fetching', uid })
+      this.#node.send({ type: 'pod', uid, state: 'fetching' })
       const signal = AbortSignal.any([this.#node.listensNow, this.#ended.signal])
       this.#fetched ??= fetchTokens(broker, parts.tokens, this.#keys, signal)
       await this.#fetched
@@ -204,7 +204,7 @@ export class Workload {
     try {
       await served.listener
       if (this.pods.get(uid) !== served) return
-      this.#node.send({ type: 'serving', uid })
+      this.#node.send({ type: 'pod', uid, state: 'serving' })
     } catch (error) {
       if (this.pods.get(uid) !== served) return
       this.#fail(pod, toBrokerError(error))
@@ -217,7 +217,7 @@ export class Workload {
     let failure: unknown = new Error('the last pod of the workload has ended')
     for (const [at, uid] of readers.entries()) {
       try {
-        return await this.#node.files.read(uid, path)
+        return await this.#node.readFile(uid, path)
       } catch (error) {
         if (at === 0) failure = error
       }

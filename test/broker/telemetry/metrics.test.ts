@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/aadsts.ts'
-import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'
 import { computeExpiry } from '../../../src/broker/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
@@ -16,7 +15,7 @@ import {
   TOKEN_FILE,
   VAULT,
 } from './observed.ts'
-import { IDLE_NODE } from '../../node/agent/pods.ts'
+import { createIdleMetrics } from '../../node/agent/pods.ts'
 import { parseSamples } from '../../service/scraped.ts'
 
 type Observed = ReturnType<typeof observe>
@@ -254,7 +253,7 @@ describe('state metrics', () => {
   })
 })
 
-const aNodeAgentRegistry = () => createNodeAgentMetrics(IDLE_NODE).registry
+const aNodeAgentRegistry = () => createIdleMetrics()
 
 const PROCESS_METRIC = /^(?:process|nodejs)_|_build_info$|^wimds_log_lines_dropped_total$/
 

@@ -3,8 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
-import { formatBroker, NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
+import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
 import { createSteps } from '../../../src/redirect/apply.ts'
@@ -41,16 +40,12 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   closeSync(namespace)
   let log = ''
   let hasEnded = false
-  const pods = new Map<string, NodePod>()
   const broker = new NamespaceBroker({
     start: () => spawnBroker(env),
     write: (line) => (log += line),
     limitStarts: (work) => work(),
     beforeStart: async () => {},
-    pods,
-    keysOf: () => undefined,
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
-    onServing: () => {},
     onEnd: () => (hasEnded = true),
   })
   const pod = {
@@ -64,16 +59,16 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     env: { ...env },
     mounts: [],
   }
-  broker.name = formatBroker(pod)
+  const route = { namespace: 1, path: '', socket, env: pod.env }
   const served = new NodePod(pod, {
-    route: async () => ({ namespace: 1, socket, env: pod.env }),
-    onRoute: () => broker.sendNext(),
-    onClose: () => {},
+    route: async () => route,
+    serve: (request, until) => broker.serve(request, until),
+    keysOf: () => undefined,
+    onRoute: () => {},
+    onServing: () => {},
     onEnd: () => {},
     onFailure: (_, error) => (log += String(error)),
   })
-  pods.set(pod.uid, served)
-  served.update(pod)
   return {
     hasEnded: () => hasEnded,
     output: () => log,
@@ -86,7 +81,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
 
 function spawnBroker(env: Readonly<Record<string, string>>): ChildProcess {
   return spawn(process.execPath, [BUILT_CLI, 'node-broker'], {
-    env: { ...env, ...CHANNEL_ENV },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
   })
 }

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
-import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
+import { createNodeAgentMetrics, registerNodeState } from '../../../src/node/agent/agent-metrics.ts'
 
 test('reads the pods and the longest wait at each scrape, in seconds', async () => {
   let pending = 1
-  const metrics = createNodeAgentMetrics({
+  const metrics = createNodeAgentMetrics(new Map([['pod_not_routed', 7]]))
+  registerNodeState(metrics.registry, {
     reconciler: {
       counts: () => ({ routed: 3, pending }),
       longestPendingMs: () => pending * 1500,
       pods: new Map(),
     },
     brokers: { all: () => [{ pid: 1, pods: [], ask: () => Promise.resolve(undefined) }] },
-    droppedLines: new Map([['pod_not_routed', 7]]),
   })
   const scrape = async () => (await metrics.registry.metrics()).split('\n')
   expect(await scrape()).toEqual(

@@ -1,16 +1,15 @@
 /** What the agent takes of the metrics that a broker sends, which may be hostile. */
 import { expect, test, vi } from 'vitest'
-import { createNodeAgentMetrics } from '../../../src/node/agent/agent-metrics.ts'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
-import { IDLE_NODE, nodePod, routedPod } from './pods.ts'
+import { createIdleMetrics, routedPod } from './pods.ts'
 
 const SETTINGS = '0123abcd'
 
-const findPods = () => [nodePod(routedPod({ uid: 'a' }))]
+const findPods = () => [routedPod({ uid: 'a' })]
 
 /** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
 async function scrapeWith(answer: unknown, readPods = findPods): Promise<string[]> {
-  const { registry: own } = createNodeAgentMetrics(IDLE_NODE)
+  const own = createIdleMetrics()
   const broker = {
     pid: 1,
     get pods() {

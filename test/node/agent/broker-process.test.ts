@@ -1,19 +1,16 @@
 /** A broker as the agent sees it, with programs of this test. */
-import { spawn } from 'node:child_process'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
 import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
+import { CHANNELS, startScript } from './program.ts'
 
 /** Starts a program until the end of the test. Resolves when it is ready. */
 async function startProgram(script: string) {
-  const child = spawn(process.execPath, ['-e', script], {
-    env: { ...process.env, ...CHANNEL_ENV },
-    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
-  })
+  const child = startScript(CHANNELS + script)
   const onEnd = vi.fn<(how: string) => void>()
   const ready = Promise.withResolvers<void>()
   const broker = new BrokerProcess(child, {
-    onMessage: () => ready.resolve(),
+    onReady: () => ready.resolve(),
+    answer: async () => ({}),
     onLine: () => {},
     onEnd,
   })
@@ -27,13 +24,13 @@ const TOO_FAST = 'it sent more than 400 lines or KiB a second'
 test('answers that the agent asked for do not count as sent too fast', async () => {
   const { broker, onEnd } = await startProgram(`
     const text = JSON.stringify('x'.repeat(2 * 1024 * 1024))
-    process.on('message', ({ id }) => {
+    onMessage(({ id }) => {
       for (let at = 0; at < text.length; at += 32_768) {
         const part = text.slice(at, at + 32_768)
-        process.send({ type: 'answer', id, text: part, isLast: at + 32_768 >= text.length })
+        send({ type: 'answer', id, text: part, isLast: at + 32_768 >= text.length })
       }
     })
-    process.send({ type: 'ready' })`)
+    send({ type: 'ready' })`)
   for (let scrape = 0; scrape < 12; scrape += 1) await broker.ask({ about: 'metrics' })
   expect(onEnd).not.toHaveBeenCalled()
 })
@@ -47,11 +44,11 @@ test.each([
   ['to no question', `{ type: 'answer', id: 7, text: '', isLast: true }`],
 ])('a flood of answers %s ends the broker', async (_, answer) => {
   const { broker, onEnd } = await startProgram(`
-    process.on('message', ({ id }) => {
-      const send = () => process.send(${answer}, send)
-      send()
+    onMessage(({ id }) => {
+      const flood = () => send(${answer}, flood)
+      flood()
     })
-    process.send({ type: 'ready' })`)
+    send({ type: 'ready' })`)
   await broker.ask({ about: 'metrics' })
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
   expect(onEnd).toHaveBeenCalledWith(TOO_FAST)

@@ -1,15 +1,10 @@
 /** The brokers of a node, with a program of this test in their place. */
-import { spawn } from 'node:child_process'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CHANNEL_ENV } from '../../../src/node/agent/broker-channel.ts'
 import { Brokers } from '../../../src/node/agent/brokers.ts'
 import { routedPod } from './pods.ts'
+import { CHANNELS, startScript } from './program.ts'
 
-const PROGRAM = `
-  process.on('message', () => {})
-  process.on('disconnect', () => process.exit())
-  process.send({ type: 'ready' })
-`
+const PROGRAM = `${CHANNELS} onMessage(() => {}); send({ type: 'ready' })`
 
 interface NodeOptions {
   readonly maxBrokers?: number
@@ -22,20 +17,14 @@ function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) 
   let starts = 0
   const brokers = new Brokers({
     ...more,
-    pods: new Map(),
     maxBrokers,
     start: () => {
       starts += 1
-      return spawn(process.execPath, ['-e', script], {
-        env: { ...process.env, ...CHANNEL_ENV },
-        stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
-      })
+      return startScript(script)
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
     beforeStart: async () => {},
     write: () => {},
-    keysOf: () => undefined,
-    onServing: () => {},
     onEnd: () => {},
   })
   onTestFinished(() => brokers.stop())

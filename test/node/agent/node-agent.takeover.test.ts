@@ -7,12 +7,13 @@ import { createFolder } from '../../fixtures/folder.ts'
 import { podNetwork, reasonToSkip } from '../../redirect/namespace.ts'
 import { compiledHelper } from './helper.ts'
 import { nodeModePod, TOKEN_DIRECTORY } from './pods.ts'
+import { CHANNELS } from './program.ts'
 import { findBrokers, startAgent, startApi, TestNode } from './test-node.ts'
 
 const reason = reasonToSkip()
 
 /** What a program reads of the agent and of the other broker once it has its first pod. Prints the results as a line. */
-const PROGRAM = `
+const PROGRAM = `${CHANNELS}
   const { openSync, readdirSync, readFileSync, readlinkSync } = require('node:fs')
   const { spawnSync } = require('node:child_process')
   const { victim, agent, hidden, victimUid, ownUid, token } = JSON.parse(readFileSync(__dirname + '/knowledge.json'))
@@ -20,7 +21,7 @@ const PROGRAM = `
   const answers = new Map()
   const read = (id, uid) => new Promise((resolve) => {
     answers.set(id, resolve)
-    process.send({ type: 'read', id, uid, path: '${TOKEN_DIRECTORY}/token' })
+    send({ type: 'ask', id, question: { about: 'file', uid, path: '${TOKEN_DIRECTORY}/token' } })
   })
   const linkOf = (fd) => attempt(() => readlinkSync('/proc/self/fd/' + fd))
   async function attack() {
@@ -41,15 +42,17 @@ const PROGRAM = `
     }
     console.log(JSON.stringify({ event: 'takeover', results }))
   }
-  process.on('message', ({ type, pod, id, text, code }) => {
-    if (type === 'ping') process.send({ type: 'pong' })
-    if (type === 'file') answers.get(id)(text ?? code)
+  onMessage(({ type, pod, id, text }) => {
+    if (type === 'answer') {
+      const answer = JSON.parse(text)
+      answers.get(id)(answer.text ?? answer.code)
+    }
     if (type !== 'serve') return
     // Without effect.
-    process.send({ type: 'failed', uid: victimUid, problem: 'an attack' })
+    send({ type: 'pod', uid: victimUid, state: 'failed', problem: 'an attack' })
     attack()
   })
-  process.send({ type: 'ready' })
+  send({ type: 'ready' })
 `
 
 /** Mounts an empty file system there until the end of the stack. */

@@ -351,6 +351,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     expect(savedEnv()).toMatchObject(identity)
     using recreated = await podNetwork()
     node.forget(UID)
+    rmSync(join(node.netns, UID))
     await api.send('MODIFIED', nodeModePod({ env, addresses: ['10.9.0.3'] }))
     await vi.waitUntil(() => pod.exec('ss', '-Hltn') === '', { timeout: 60_000 })
     keep(recreated)

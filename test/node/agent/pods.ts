@@ -1,5 +1,5 @@
 /** Pods as the API server sends them, for the tests of the node agent. */
-import { NodePod } from '../../../src/node/agent/node-pod.ts'
+import { createNodeAgentMetrics, registerNodeState } from '../../../src/node/agent/agent-metrics.ts'
 import { parseRoutedPod, type RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 
 interface PodParts {
@@ -64,20 +64,6 @@ export function routedPod(parts: PodParts = {}): RoutedPod {
   return pod
 }
 
-/** Returns what reconciler and broker share of a pod, which nothing routes. */
-export function nodePod(
-  pod = routedPod(),
-  onFailure: (pod: RoutedPod, error: unknown) => void = () => {},
-): NodePod {
-  return new NodePod(pod, {
-    route: () => new Promise(() => {}),
-    onRoute: () => {},
-    onClose: () => {},
-    onEnd: () => {},
-    onFailure,
-  })
-}
-
 /** Returns what the CNI library of containerd 1.6 caches when it has set up the sandbox of a pod. */
 export function cniResult(uid: string, sandbox: string) {
   return {
@@ -122,13 +108,18 @@ export function sandboxBundle(uid: string, path: string) {
   }
 }
 
-/** A node without pods, for its metrics. */
-export const IDLE_NODE = {
+/** Creates the metrics of a node without pods. */
+export function createIdleMetrics() {
+  const { registry } = createNodeAgentMetrics(new Map())
+  registerNodeState(registry, IDLE_NODE)
+  return registry
+}
+
+const IDLE_NODE = {
   reconciler: {
     counts: () => ({ routed: 0, pending: 0 }),
     longestPendingMs: () => 0,
     pods: new Map(),
   },
   brokers: { all: () => [] },
-  droppedLines: new Map<string, number>(),
 }

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { NodePod } from '../../../src/node/agent/node-pod.ts'
+import { BrokerEnd, type ServeRequest } from '../../../src/node/agent/broker-process.ts'
 import { Reconciler } from '../../../src/node/agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
@@ -14,21 +14,56 @@ afterEach(() => {
 })
 
 const UID = nodeModePod().metadata.uid
-const settle = () => vi.advanceTimersByTimeAsync(0)
+const settle = async () => {
+  await vi.advanceTimersByTimeAsync(0)
+}
 
 const notFound = () =>
   Promise.reject(new RouteFailure('namespace_not_found', 'no record of a namespace'))
+
+/** The broker of the pods, which says of them what the test says. */
+class Broker {
+  readonly #served = new Map<string, { request: ServeRequest; end: (error: Error) => void }>()
+  /** The uids of pods that it is to serve no more. */
+  readonly closed: string[] = []
+
+  serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
+    const { uid } = request.pod
+    return new Promise((resolve, reject) => {
+      this.#served.set(uid, { request, end: reject })
+      signal.addEventListener('abort', () => {
+        this.closed.push(uid)
+        resolve()
+      })
+    })
+  }
+
+  say(answer: 'serving' | 'fetching', uid = UID): void {
+    this.#served.get(uid)?.request.onAnswer(answer)
+  }
+
+  refuse(problem: string, uid = UID): Promise<void> {
+    this.#served.get(uid)?.request.onAnswer(new RouteFailure('settings_invalid', problem))
+    return settle()
+  }
+
+  end(uid = UID): Promise<void> {
+    this.#served.get(uid)?.end(new BrokerEnd('it has ended with 7', false))
+    return settle()
+  }
+}
 
 /** A reconciler whose attempts the test ends; by default each finds the sandbox that `runtime` has. */
 function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
   const runtime = { hasSandbox: true }
   const attemptNow = () => (runtime.hasSandbox ? Promise.resolve() : notFound())
-  const onRoute = vi.fn<(served: NodePod, route: Route) => void>()
-  const [onClose, onEnd] = [vi.fn<(uid: string) => void>(), vi.fn<(uid: string) => void>()]
+  const onRoute = vi.fn<(pod: RoutedPod, route: Route) => void>()
+  const onEnd = vi.fn<(uid: string) => void>()
   const onFailure = vi.fn<(pod: RoutedPod, error: unknown) => void>()
   const calls = vi.fn<(pod: RoutedPod) => Promise<void>>(attempt ?? attemptNow)
-  const sandbox = { namespace: 1 }
+  const sandbox = { namespace: 1, path: '' }
   const close = vi.fn<() => void>()
+  const broker = new Broker()
   const reconciler = new Reconciler({
     // As the router: what is routed already is left as it is.
     route: async (pod, previous) => {
@@ -37,8 +72,10 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
       const socket = Object.assign(createServer(), { close })
       return { ...sandbox, socket, env: {} }
     },
+    serve: (request, signal) => broker.serve(request, signal),
+    keysOf: () => undefined,
     onRoute,
-    onClose: ({ pod }) => onClose(pod.uid),
+    onServing: () => {},
     onEnd: ({ uid }) => onEnd(uid),
     onFailure,
   })
@@ -47,9 +84,9 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
     reconciler.onPod(pod.metadata.uid, pod)
     return settle()
   }
-  const find = (uid = UID) => {
-    const served = reconciler.pods.get(uid)
-    if (served === undefined) throw new Error(`no pod ${uid}`)
+  const find = () => {
+    const served = reconciler.pods.get(UID)
+    if (served === undefined) throw new Error(`no pod ${UID}`)
     return served
   }
   return {
@@ -58,7 +95,7 @@ function setUp(attempt?: (pod: RoutedPod) => Promise<void>) {
     find,
     calls,
     onRoute,
-    onClose,
+    broker,
     onEnd,
     onFailure,
     sandbox,
@@ -74,41 +111,41 @@ function setUpSlow() {
 }
 
 test('routes a pod once, and counts it as routed when the broker serves it', async () => {
-  const { add, onRoute, reconciler, find } = setUp()
+  const { add, onRoute, reconciler, broker } = setUp()
   await add()
   await add()
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled(false)).toBe(false)
-  find().onServing()
+  broker.say('serving')
   expect(reconciler.counts()).toEqual({ routed: 1, pending: 0 })
   expect(reconciler.isSettled(false)).toBe(true)
 })
 
 test('routes a pod again in a new sandbox, and closes the route of the first one', async () => {
-  const { add, onRoute, onClose, sandbox } = setUp()
+  const { add, onRoute, broker, sandbox } = setUp()
   await add({ addresses: [] })
   sandbox.namespace = 2
   await add()
   await add()
   expect(onRoute.mock.calls.map(([, { namespace }]) => namespace)).toEqual([1, 2])
-  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(broker.closed).toEqual([UID])
 })
 
 test.each([
   ['is being deleted', { deletionTimestamp: '2026-01-01T00:00:00Z' }],
   ['has ended', { phase: 'Succeeded' }],
 ])('serves a pod that %s until its sandbox is gone', async (_, parts) => {
-  const { add, onClose, onEnd, onFailure, onRoute, reconciler, runtime } = setUp()
+  const { add, broker, onEnd, onFailure, onRoute, reconciler, runtime } = setUp()
   await add()
   void add(parts)
   await vi.advanceTimersByTimeAsync(30_000)
   reconciler.onDeleted(UID)
   await vi.advanceTimersByTimeAsync(30_000)
-  expect(onClose).not.toHaveBeenCalled()
+  expect(broker.closed).toEqual([])
   runtime.hasSandbox = false
   await vi.advanceTimersByTimeAsync(1000)
-  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(broker.closed).toEqual([UID])
   expect(onEnd.mock.calls).toEqual([[UID]])
   expect(onRoute).toHaveBeenCalledTimes(1)
   expect(onFailure).not.toHaveBeenCalled()
@@ -116,11 +153,11 @@ test.each([
 })
 
 test('a pod has not ended while its sandbox is created again', async () => {
-  const { add, onClose, onEnd, onRoute, runtime } = setUp()
+  const { add, broker, onEnd, onRoute, runtime } = setUp()
   await add()
   runtime.hasSandbox = false
   await add({ addresses: ['10.9.0.3'] })
-  expect(onClose).toHaveBeenCalledTimes(1)
+  expect(broker.closed).toEqual([UID])
   runtime.hasSandbox = true
   await vi.advanceTimersByTimeAsync(2000)
   expect(onRoute).toHaveBeenCalledTimes(2)
@@ -134,38 +171,38 @@ test('a new agent routes a pod that is being deleted, since its containers may r
 })
 
 test('all pods wait for the next broker when one has ended', async () => {
-  const { add, reconciler, find } = setUp()
+  const { add, reconciler, broker } = setUp()
   await add()
-  find().onServing()
+  broker.say('serving')
   await vi.advanceTimersByTimeAsync(60_000)
   expect(reconciler.longestPendingMs()).toBe(0)
-  find().onBrokerEnd()
+  await broker.end()
   await vi.advanceTimersByTimeAsync(500)
   expect(reconciler.longestPendingMs()).toBe(500)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
 })
 
 test('a pod whose tokens are fetched does not wait, since the earlier agent serves it', async () => {
-  const { add, reconciler, find } = setUp()
+  const { add, reconciler, broker } = setUp()
   await add()
-  find().answer = 'fetching'
+  broker.say('fetching')
   await vi.advanceTimersByTimeAsync(600_000)
   expect(reconciler.longestPendingMs()).toBe(0)
   expect(reconciler.counts()).toEqual({ routed: 0, pending: 1 })
   expect(reconciler.isSettled(true)).toBe(false)
   // The broker may never say more.
   expect(reconciler.isSettled(false)).toBe(true)
-  find().onServing()
+  broker.say('serving')
   expect(reconciler.isSettled(true)).toBe(true)
 })
 
 test('an unexpected error leaves a route as it is', async () => {
-  const { add, calls, onClose, onFailure } = setUp()
+  const { add, calls, broker, onFailure } = setUp()
   await add()
   calls.mockRejectedValue(new Error('too many open files'))
   await add()
   expect(onFailure).toHaveBeenCalledTimes(1)
-  expect(onClose).not.toHaveBeenCalled()
+  expect(broker.closed).toEqual([])
 })
 
 test('reports no failure while a pod has no sandbox yet', async () => {
@@ -257,9 +294,9 @@ test('tries again with backoff, without a second attempt for changes in between'
 })
 
 test('reports again and again why the broker refuses a pod, until it serves it', async () => {
-  const { add, onFailure, onRoute, reconciler, find } = setUp()
+  const { add, onFailure, onRoute, reconciler, broker } = setUp()
   await add()
-  find().onRefused('WIMDS_CONFIG: not valid')
+  await broker.refuse('WIMDS_CONFIG: not valid')
   expect(reconciler.isSettled(false)).toBe(true)
   await vi.advanceTimersByTimeAsync(120_000)
   const reported = onFailure.mock.calls.length
@@ -269,7 +306,7 @@ test('reports again and again why the broker refuses a pod, until it serves it',
     message: 'WIMDS_CONFIG: not valid',
   })
   expect(reconciler.longestPendingMs()).toBe(120_000)
-  find().onServing()
+  broker.say('serving')
   await vi.advanceTimersByTimeAsync(120_000)
   expect(onFailure).toHaveBeenCalledTimes(reported)
   expect(onRoute).toHaveBeenCalledTimes(1)
@@ -291,33 +328,31 @@ test('forgets a pod that could not be routed when it is deleted, without waiting
 })
 
 test('notices within a second that the sandbox of a refused pod is gone', async () => {
-  const { add, onClose, onEnd, find, runtime } = setUp()
+  const { add, broker, onEnd, runtime } = setUp()
   await add()
-  find().onRefused('WIMDS_CONFIG: not valid')
+  await broker.refuse('WIMDS_CONFIG: not valid')
   await vi.advanceTimersByTimeAsync(120_000)
   await add({ deletionTimestamp: '2026-01-01T00:00:00Z' })
   await vi.advanceTimersByTimeAsync(5000)
   runtime.hasSandbox = false
   await vi.advanceTimersByTimeAsync(1000)
-  expect(onClose.mock.calls).toEqual([[UID]])
+  expect(broker.closed).toEqual([UID])
   expect(onEnd.mock.calls).toEqual([[UID]])
 })
 
 test('tells how long the pod has waited that waits longest', async () => {
-  const { add, reconciler, find } = setUp(({ uid }) =>
-    uid === 'routed' ? Promise.resolve() : Promise.reject(new Error('nft: not found')),
-  )
+  const { add, reconciler, broker } = setUp()
   expect(reconciler.longestPendingMs()).toBe(0)
   await add({ uid: 'routed' })
-  find('routed').onServing()
+  broker.say('serving', 'routed')
   void add({ uid: 'first' })
   await vi.advanceTimersByTimeAsync(100_000)
   void add({ uid: 'second' })
   await vi.advanceTimersByTimeAsync(50_000)
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  find('first').onRefused('not valid')
+  await broker.refuse('not valid', 'first')
   expect(reconciler.longestPendingMs()).toBe(150_000)
-  find('first').onServing()
+  broker.say('serving', 'first')
   expect(reconciler.longestPendingMs()).toBe(50_000)
 })
 
@@ -368,7 +403,7 @@ test('is settled while only a pod that is ending has no directory of the kubelet
 
 test('takes a pod that a list does not have as deleted', async () => {
   let hasSandbox = true
-  const { add, onClose, reconciler } = setUp(({ uid }) =>
+  const { add, broker, reconciler } = setUp(({ uid }) =>
     hasSandbox || uid === 'a' ? Promise.resolve() : notFound(),
   )
   for (const uid of ['a', 'b']) void add({ uid })
@@ -376,7 +411,7 @@ test('takes a pod that a list does not have as deleted', async () => {
   hasSandbox = false
   reconciler.onListed(new Set(['a']))
   await settle()
-  expect(onClose.mock.calls).toEqual([['b']])
+  expect(broker.closed).toEqual(['b'])
 })
 
 test('closes a socket that comes after the end', async () => {
@@ -387,17 +422,4 @@ test('closes a socket that comes after the end', async () => {
   await settle()
   expect(close).toHaveBeenCalledTimes(1)
   expect(onRoute).not.toHaveBeenCalled()
-})
-
-test('a route that nothing serves is closed, and the pod is routed again', async () => {
-  const { add, onRoute, onFailure, close } = setUp()
-  onRoute.mockImplementationOnce(() => {
-    throw new Error('no uid is left')
-  })
-  await add()
-  expect(onFailure).toHaveBeenCalledOnce()
-  expect(close).toHaveBeenCalledOnce()
-  await vi.advanceTimersByTimeAsync(60_000)
-  expect(onRoute).toHaveBeenCalledTimes(2)
-  expect(close).toHaveBeenCalledOnce()
 })

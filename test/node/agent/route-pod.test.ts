@@ -93,6 +93,9 @@ function createRouter(path = process.env['PATH'], prepare?: () => Promise<void>)
   }
 }
 
+/** Routes with a new snapshot of the records. */
+const routeAnew = (pod: RoutedPod, previous?: Route) => createRouter()(pod, previous)
+
 /** Answers on the socket of a route from this process, outside the network of the pod. */
 async function answerOn({ socket }: Route, body: string): Promise<Server> {
   const server = createServer((_, response) => response.end(body))
@@ -213,6 +216,25 @@ describe.skipIf(reason !== undefined)('in network namespaces', () => {
     keep(second)
     expect(await createRouter()(routedPod(), made)).not.toEqual(made)
     expect(rulesOf(second)).toContain('to_sidecar')
+  })
+
+  test('a route stays without its record, until another pod claims the namespace or the runtime has removed it', async () => {
+    using pod = await keptNetwork()
+    const route = routeAnew
+    const made = await route(routedPod())
+    for (const file of readdirSync(cniResults.path)) rmSync(cniResults.file(file))
+    expect(await route(routedPod(), made)).toBe(made)
+    const deleted = { ...routedPod(), isEnding: true, isDeleted: true }
+    expect((await failureOf(route(deleted, made))).reason).toBe('namespace_not_found')
+    const path = netns.file(basename(pod.namespacePath))
+    record(path, 'other')
+    expect((await failureOf(route(routedPod(), made))).reason).toBe('namespace_not_found')
+    for (const file of readdirSync(cniResults.path)) rmSync(cniResults.file(file))
+    rmSync(path)
+    expect((await failureOf(route(routedPod(), made))).reason).toBe('namespace_not_found')
+    using next = await podNetwork()
+    symlinkSync(next.namespacePath, path)
+    expect((await failureOf(route(routedPod(), made))).reason).toBe('namespace_not_found')
   })
 
   test('routes nothing when two namespaces are recorded for the pod, or one for two pods', async () => {

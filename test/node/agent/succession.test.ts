@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Succession } from '../../../src/node/agent/succession.ts'
 import type { Question } from '../../../src/node/broker/messages.ts'
 import { createFolder } from '../../fixtures/folder.ts'
-import { nodePod, routedPod } from './pods.ts'
+import { routedPod } from './pods.ts'
 
 let folder: ReturnType<typeof createFolder>
 beforeEach(() => {
@@ -24,14 +24,14 @@ function createAgent(answer: unknown = []) {
   const questions: Question[] = []
   const broker = {
     pid: 1,
-    pods: [nodePod(routedPod({ uid: 'own' }))],
+    pods: [routedPod({ uid: 'own' })],
     ask: (question: Question) => {
       questions.push(question)
       return Promise.resolve(answer)
     },
   }
   const brokers = { all: () => [broker], listen: onRelease }
-  const succession = new Succession({ stateDirectory: folder.path, brokers, onError })
+  const succession = new Succession({ stateDirectory: folder.path, onError })
   let errors = 0
   onTestFinished(() => {
     succession.close()
@@ -39,6 +39,7 @@ function createAgent(answer: unknown = []) {
   })
   return {
     succession,
+    start: () => succession.start(brokers),
     onRelease,
     onError,
     questions,
@@ -47,8 +48,8 @@ function createAgent(answer: unknown = []) {
 }
 
 test('an agent without a predecessor waits for none', async () => {
-  const { succession, onRelease } = createAgent()
-  await succession.start()
+  const { succession, start, onRelease } = createAgent()
+  await start()
   expect(succession.isWaiting).toBe(false)
   expect(onRelease).not.toHaveBeenCalled()
   expect(succession.close()).toBe(false)
@@ -62,19 +63,19 @@ test('an agent that was killed is no predecessor', async () => {
   server.close()
   await once(server, 'close')
   renameSync(folder.file('kept'), socket)
-  const { succession } = createAgent()
-  await succession.start()
+  const { succession, start } = createAgent()
+  await start()
   expect(succession.isWaiting).toBe(false)
   const next = createAgent()
-  await next.succession.start()
+  await next.start()
   expect(next.succession.isWaiting).toBe(true)
 })
 
 test('a successor gets the keys of the pods until its predecessor ends, and follows it', async () => {
   const first = createAgent([{ uids: ['own', 'foreign'], keys: [KEY] }])
-  await first.succession.start()
-  const { succession, onRelease } = createAgent()
-  await succession.start()
+  await first.start()
+  const { succession, start, onRelease } = createAgent()
+  await start()
   expect(first.questions).toEqual([{ about: 'keys' }])
   expect(succession.keysOf('own')).toEqual([KEY])
   // A broker speaks for its own pods.
@@ -84,16 +85,16 @@ test('a successor gets the keys of the pods until its predecessor ends, and foll
   expect([succession.isWaiting, succession.keysOf('own')]).toEqual([false, undefined])
   await vi.waitFor(async () => {
     const next = createAgent()
-    await next.succession.start()
+    await next.start()
     expect(next.succession.isWaiting).toBe(true)
   })
 })
 
 test('the end of one of two successors does not remove the socket of the other', async () => {
   const first = createAgent()
-  await first.succession.start()
+  await first.start()
   const [second, third] = [createAgent(), createAgent()]
-  for (const { succession } of [second, third]) await succession.start()
+  for (const { start } of [second, third]) await start()
   first.succession.close()
   await vi.waitUntil(() =>
     [second, third].every(({ onRelease }) => onRelease.mock.calls.length > 0),
@@ -112,12 +113,12 @@ test('the end of one of two successors does not remove the socket of the other',
 
 test('a successor that comes while the routes are ended gets its answer after that', async () => {
   const first = createAgent()
-  await first.succession.start()
+  await first.start()
   const order: string[] = []
   const routes = Promise.withResolvers<void>()
   const ended = first.succession.answerAfter(() => routes.promise)
   const next = createAgent()
-  const started = next.succession.start().then(() => order.push('started'))
+  const started = next.start().then(() => order.push('started'))
   await vi.waitUntil(() => first.questions.length > 0)
   for (let turn = 0; turn < 10; turn += 1) await setImmediate()
   order.push('ended')
@@ -130,17 +131,17 @@ test('a successor that comes while the routes are ended gets its answer after th
 test('no other user can connect to an agent, whatever its umask', async () => {
   const umask = process.umask(0)
   onTestFinished(() => void process.umask(umask))
-  const { succession } = createAgent()
-  await succession.start()
+  const { start } = createAgent()
+  await start()
   expect(statSync(folder.file('agent.sock')).mode & 0o777).toBe(0o600)
   expect(readdirSync(folder.path)).toEqual(['agent.sock'])
 })
 
 test('an agent that cannot listen for a successor reports it, and serves', async () => {
   mkdirSync(folder.file('agent.sock'))
-  const { succession, onError, expectErrors } = createAgent()
+  const { succession, start, onError, expectErrors } = createAgent()
   expectErrors(1)
-  await succession.start()
+  await start()
   await vi.waitUntil(() => onError.mock.calls.length > 0)
   expect(String(onError.mock.calls[0]?.[0])).toContain('agent.sock')
   expect(succession.isWaiting).toBe(false)
@@ -155,19 +156,19 @@ test.for([
   ['nothing', undefined],
 ] as const)('the answer of a broker with %s has no keys', async ([, answer]) => {
   const first = createAgent(answer)
-  await first.succession.start()
-  const { succession } = createAgent()
-  await succession.start()
+  await first.start()
+  const { succession, start } = createAgent()
+  await start()
   expect([succession.isWaiting, succession.keysOf('own')]).toEqual([true, undefined])
 })
 
 test('a successor waits for half an hour at most', async () => {
   const first = createAgent([{ uids: ['own'], keys: [KEY] }])
-  await first.succession.start()
+  await first.start()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  const { succession, onRelease } = createAgent()
-  await succession.start()
+  const { succession, start, onRelease } = createAgent()
+  await start()
   vi.advanceTimersByTime(30 * 60_000 - 1)
   expect(succession.isWaiting).toBe(true)
   vi.advanceTimersByTime(1)

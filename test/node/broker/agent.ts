@@ -4,12 +4,15 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import {
+import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
+import type {
   BrokerMessage,
-  type Question,
-  type ServedPod,
-  type TokenKey,
+  PodMessage,
+  Question,
+  ServedPod,
+  TokenKey,
 } from '../../../src/node/broker/messages.ts'
+import { Questions, splitAnswer } from '../../../src/node/broker/questions.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
@@ -50,8 +53,8 @@ export class TestAgent implements AsyncDisposable {
   readonly #readFile: ReadFile
   readonly #pods = new Map<string, { pod: ServedPod; socket: ReturnType<typeof openSocket> }>()
   #broker: ChildProcess
-  readonly #answers: Extract<BrokerMessage, { type: 'answer' }>[] = []
-  #lastId = 0
+  #channel: BrokerChannel
+  readonly #questions = new Questions<Question>((message) => void this.#channel.send(message))
   /** The messages of the broker about its pods. */
   readonly messages: PodMessage[] = []
   /** What it says of settings of the node that are invalid. */
@@ -63,6 +66,7 @@ export class TestAgent implements AsyncDisposable {
     this.#env = env
     this.#readFile = readFile
     this.#broker = this.#start()
+    this.#channel = this.#read(this.#broker)
   }
 
   get pid(): number {
@@ -72,7 +76,7 @@ export class TestAgent implements AsyncDisposable {
   /** Sends the pod with a new socket, and returns its port once the broker serves it. */
   async serve(pod: ServedPod): Promise<number> {
     const { port } = this.send(pod)
-    await this.until(({ type, ...rest }) => type === 'serving' && rest.uid === pod.uid)
+    await this.until(({ state, uid }) => state === 'serving' && uid === pod.uid)
     return port
   }
 
@@ -81,14 +85,14 @@ export class TestAgent implements AsyncDisposable {
     this.#pods.get(pod.uid)?.socket.close()
     const socket = openSocket()
     this.#pods.set(pod.uid, { pod, socket })
-    this.messages.splice(0, Infinity, ...this.messages.filter((each) => !isOf(each, pod.uid)))
-    this.#broker.send({ type: 'serve', pod, keys }, toSendable(socket.handle))
+    this.messages.splice(0, Infinity, ...this.messages.filter(({ uid }) => uid !== pod.uid))
+    void this.#sendPod(pod, socket.handle, keys)
     return socket
   }
 
   /** Lets the broker listen without the tokens that it fetches. */
   listen(): void {
-    this.#broker.send({ type: 'listen' })
+    void this.#channel.send({ type: 'listen' })
   }
 
   /** Waits for a message that has come or will come. */
@@ -99,27 +103,22 @@ export class TestAgent implements AsyncDisposable {
   closePod(uid: string): void {
     this.#pods.get(uid)?.socket.close()
     this.#pods.delete(uid)
-    this.#broker.send({ type: 'close', uid })
+    void this.#channel.send({ type: 'close', uid })
   }
 
   /** Kills the broker, starts another one, and sends it every pod with its old socket. */
   async restart(): Promise<void> {
     this.#broker.kill('SIGKILL')
-    await once(this.#broker, 'close')
+    await once(this.#broker, 'exit')
     this.messages.length = 0
     this.#broker = this.#start()
-    for (const { pod, socket } of this.#pods.values()) {
-      this.#broker.send({ type: 'serve', pod }, toSendable(socket.handle))
-    }
+    this.#channel = this.#read(this.#broker)
+    for (const { pod, socket } of this.#pods.values()) void this.#sendPod(pod, socket.handle)
   }
 
   /** Returns the broker's answer. */
-  async ask(question: Question): Promise<unknown> {
-    const id = (this.#lastId += 1)
-    this.#broker.send({ type: 'ask', id, question })
-    await waitFor(() => this.#answers.find((each) => each.id === id && each.isLast))
-    const parts = this.#answers.filter((each) => each.id === id)
-    return JSON.parse(parts.map(({ text }) => text).join(''))
+  ask(question: Question): Promise<unknown> {
+    return this.#questions.ask(question)
   }
 
   /** Waits for the end of the broker. Returns its exit code. */
@@ -140,7 +139,7 @@ export class TestAgent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broker.exitCode === null && this.#broker.signalCode === null) {
       this.#broker.kill('SIGKILL')
-      await once(this.#broker, 'close')
+      await once(this.#broker, 'exit')
     }
     for (const { socket } of this.#pods.values()) socket.close()
     this.#pods.clear()
@@ -149,45 +148,39 @@ export class TestAgent implements AsyncDisposable {
   #start(): ChildProcess {
     const broker = spawn(process.execPath, [CLI, 'node-broker'], {
       env: { NODE_NO_WARNINGS: '1', ...this.#env },
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-      serialization: 'json',
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc', 'pipe'],
     })
-    broker.on('message', (message) => this.#onMessage(broker, BrokerMessage.parse(message)))
     if (broker.stdout !== null) {
       createInterface(broker.stdout).on('line', (line) => this.log.push(JSON.parse(line)))
     }
     return broker
   }
 
-  #onMessage(broker: ChildProcess, message: BrokerMessage): void {
-    if (message.type === 'ready' || message.type === 'pong') return
-    if (message.type === 'invalid') {
-      this.invalid = message.problem
-      return
+  #read(broker: ChildProcess): BrokerChannel {
+    const channel = new BrokerChannel(broker)
+    void channel.read((message) => this.#onMessage(channel, message))
+    return channel
+  }
+
+  async #sendPod(pod: ServedPod, handle: object, keys?: TokenKey[]): Promise<void> {
+    const channel = this.#channel
+    const socket = await channel.sendSocket(toSendable(handle)).catch(() => undefined)
+    if (socket !== undefined) await channel.send({ type: 'serve', socket, pod, keys })
+  }
+
+  #onMessage(channel: BrokerChannel, message: BrokerMessage): void {
+    if (message.type === 'invalid') this.invalid = message.problem
+    else if (message.type === 'answer') this.#questions.onAnswer(message)
+    else if (message.type === 'pod') this.messages.push(message)
+    else if (message.type === 'ask' && message.question.about === 'file') {
+      const { uid, path } = message.question
+      const pod = this.#pods.get(uid)?.pod
+      const text = pod && this.#readFile(pod, path)
+      const answer = text === undefined ? { code: 'ENOENT' } : { text }
+      for (const part of splitAnswer(message.id, answer)) void channel.send(part)
     }
-    if (message.type === 'answer') {
-      this.#answers.push(message)
-      return
-    }
-    if (message.type !== 'read') {
-      this.messages.push(message)
-      return
-    }
-    const { id, uid, path } = message
-    const pod = this.#pods.get(uid)?.pod
-    const text = pod && this.#readFile(pod, path)
-    if (!broker.connected) return
-    broker.send({ type: 'file', id, ...(text === undefined ? { code: 'ENOENT' } : { text }) })
   }
 }
-
-/** A message about a pod. */
-type PodMessage = Exclude<
-  BrokerMessage,
-  { readonly type: 'ready' | 'pong' | 'invalid' | 'answer' | 'read' }
->
-
-const isOf = (message: PodMessage, uid: string) => message.uid === uid
 
 /** A raw handle can be sent, which the types do not know. */
 // oxlint-disable-next-line no-unsafe-type-assertion -- as above

@@ -89,10 +89,10 @@ describe('a broker whose predecessor holds tokens', () => {
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
     agent.send(pod, [KEY])
-    await agent.until(({ type }) => type === 'fetching')
+    await agent.until(({ state }) => state === 'fetching')
     expect(await agent.ask({ about: 'keys' })).toEqual([])
     cluster.simulator.faults.clear()
-    await agent.until(({ type }) => type === 'serving')
+    await agent.until(({ state }) => state === 'serving')
     expect(await agent.ask({ about: 'keys' })).toEqual([{ uids: [pod.uid], keys: [KEY] }])
   })
 
@@ -101,7 +101,7 @@ describe('a broker whose predecessor holds tokens', () => {
     cluster.simulator.faults.set([{ kind: 'aadsts', code: 53003, target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
     agent.send(cluster.podOf('orders'), [KEY])
-    await agent.until(({ type }) => type === 'serving')
+    await agent.until(({ state }) => state === 'serving')
     expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
 
@@ -114,7 +114,7 @@ describe('a broker whose predecessor holds tokens', () => {
     async ([, code, text]) => {
       await using agent = cluster.start(() => text)
       const port = agent.send(cluster.podOf('orders'), [KEY]).port
-      await agent.until(({ type }) => type === 'serving')
+      await agent.until(({ state }) => state === 'serving')
       expect(await tokenOf(port)).toContain(code)
     },
   )
@@ -131,10 +131,10 @@ describe('a broker whose predecessor holds tokens', () => {
     agent.send(waiting, [KEY])
     agent.send(unknown)
     agent.send(served, [])
-    await agent.until(({ type }) => type === 'serving')
+    await agent.until(({ state }) => state === 'serving')
     const isAnswered = () => (agent.messages.length === 3 ? true : undefined)
     await waitFor(isAnswered)
-    expect(new Map(agent.messages.map(({ uid, type }) => [uid, type]))).toEqual(
+    expect(new Map(agent.messages.map(({ uid, state }) => [uid, state]))).toEqual(
       new Map([
         [waiting.uid, 'fetching'],
         [unknown.uid, 'fetching'],
@@ -148,9 +148,9 @@ describe('a broker whose predecessor holds tokens', () => {
     cluster.simulator.faults.set([{ kind: 'unavailable', target: 'token' }])
     onTestFinished(() => void cluster.simulator.faults.clear())
     agent.send(cluster.podOf('orders'), [KEY])
-    await agent.until(({ type }) => type === 'fetching')
+    await agent.until(({ state }) => state === 'fetching')
     agent.listen()
-    await agent.until(({ type }) => type === 'serving')
+    await agent.until(({ state }) => state === 'serving')
     await agent.serve(cluster.podOf('billing'))
     expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
@@ -195,7 +195,7 @@ describe('invalid settings', () => {
     await using agent = cluster.start()
     const pod = cluster.podOf('orders', { WIMDS_PREFETCH: VAULT, AZURE_CLIENT_ID: '' })
     agent.send(pod)
-    const failed = await agent.until(({ type, uid }) => type === 'failed' && uid === pod.uid)
+    const failed = await agent.until(({ state, uid }) => state === 'failed' && uid === pod.uid)
     expect(failed).toMatchObject({
       problem: 'WIMDS_PREFETCH: needs a default identity, but there is none',
       fix: 'set AZURE_CLIENT_ID',
@@ -216,7 +216,7 @@ describe('invalid settings', () => {
     const before = countSockets()
     const pod = cluster.podOf('orders', { AZURE_TENANT_ID: 'not a tenant' })
     agent.send(pod)
-    await agent.until(({ type }) => type === 'failed')
+    await agent.until(({ state }) => state === 'failed')
     expect(countSockets()).toBe(before + 1)
     agent.closePod(pod.uid)
     await waitFor(() => countSockets() === before || undefined)
@@ -255,7 +255,7 @@ describe('an authority host that neither a cloud nor the node has is refused', (
     )
     agent.send(cluster.podOf('orders', env))
     expect(await agent.until(() => true)).toMatchObject({
-      type: 'failed',
+      state: 'failed',
       problem: expect.stringContaining(`the authority host ${HOST} is not one`),
       fix: expect.stringContaining('injection.env.AZURE_AUTHORITY_HOST'),
     })
@@ -283,7 +283,7 @@ describe('a pod that causes too much work is refused:', () => {
       (pod, path) => files.get(path) ?? cluster.readOwnToken(pod, path),
     )
     agent.send(cluster.podOf('orders', env))
-    const failed = { type: 'failed', problem: expect.stringContaining(problem) }
+    const failed = { state: 'failed', problem: expect.stringContaining(problem) }
     expect(await agent.until(() => true)).toMatchObject(failed)
   })
 })
@@ -297,7 +297,7 @@ test('an identities file is read by message, and again when it changes', async (
   )
   const pod = cluster.podOf('orders', { WIMDS_CONFIG: '/etc/wimds/identities.yaml' })
   const { port } = agent.send(pod)
-  expect(await agent.until(({ type }) => type === 'failed')).toMatchObject({
+  expect(await agent.until(({ state }) => state === 'failed')).toMatchObject({
     problem: expect.stringContaining('cannot read /etc/wimds/identities.yaml'),
     fix: expect.stringContaining('add the key identities.yaml to the ConfigMap'),
   })
@@ -309,7 +309,7 @@ test('an identities file is read by message, and again when it changes', async (
     },
   ])
   file = identities(ORDERS.clientId)
-  await agent.until(({ type }) => type === 'serving')
+  await agent.until(({ state }) => state === 'serving')
   expect(await tokenOf(port)).toMatch(/^eyJ/)
   file = identities(randomUUID())
   await waitFor(() => agent.log.find(({ event }) => event === 'config_reloaded'))

@@ -1,0 +1,86 @@
+/** The broker's side of the channels to the agent: messages, and sockets by Node's own channel. */
+import { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { parseJson } from '../../lib/json.ts'
+import {
+  AgentMessage,
+  type BrokerMessage,
+  type BrokerQuestion,
+  FileAnswer,
+  SocketMessage,
+} from './messages.ts'
+import { Questions, splitAnswer } from './questions.ts'
+import { createSystemError } from '../../lib/files.ts'
+
+type OnMessage = (message: Exclude<AgentMessage, { type: 'answer' }>) => void
+
+/** The descriptor of the channel for messages. */
+const MESSAGES = 4
+
+export class AgentChannel {
+  readonly #stream = new Socket({ fd: MESSAGES, readable: true, writable: true })
+  readonly #sockets = new Map<number, unknown>()
+  readonly #questions = new Questions<BrokerQuestion>((message) => void this.send(message))
+
+  constructor() {
+    // The end of the agent is reported by the other channel.
+    this.#stream.on('error', () => {})
+  }
+
+  /** Passes on the messages, but answers to questions. `onError`: called with what it throws. */
+  read(onMessage: OnMessage, onError: (error: unknown) => void): void {
+    const handle = (run: () => void) => {
+      try {
+        run()
+      } catch (error) {
+        onError(error)
+      }
+    }
+    createInterface({ input: this.#stream }).on('line', (line) =>
+      handle(() => {
+        const message = AgentMessage.parse(parseJson(line))
+        if (message.type === 'answer') this.#questions.onAnswer(message)
+        else onMessage(message)
+      }),
+    )
+    process.on('message', (message: unknown, received: unknown) =>
+      handle(() => {
+        const { socket } = SocketMessage.parse(message)
+        this.#sockets.set(socket, received)
+        void this.send({ type: 'received', socket })
+      }),
+    )
+  }
+
+  /** Resolves when the message is sent, or cannot be. */
+  send(message: BrokerMessage): Promise<void> {
+    return new Promise((resolve) =>
+      this.#stream.write(`${JSON.stringify(message)}\n`, () => resolve()),
+    )
+  }
+
+  async sendAnswer(id: number, answer: object): Promise<void> {
+    for (const part of splitAnswer(id, answer)) await this.send(part)
+  }
+
+  /** Returns the socket that came with this number, once. */
+  takeSocket(number: number): unknown {
+    const socket = this.#sockets.get(number)
+    this.#sockets.delete(number)
+    return socket
+  }
+
+  /** Reads a file by its path in the pod's gate. Throws the system error that the agent got. */
+  async readFile(uid: string, path: string): Promise<string> {
+    const answer = await this.#questions.ask({ about: 'file', uid, path })
+    const { text, code = 'EIO' } = FileAnswer.safeParse(answer).data ?? {}
+    if (text === undefined) throw createSystemError(code, `the node agent got ${code}`, path)
+    return text
+  }
+
+  /** Ends the channels. */
+  close(): void {
+    this.#stream.destroy()
+    if (process.connected) process.disconnect()
+  }
+}
