@@ -154,6 +154,9 @@ test('the pages of the installation, the node agent, the upgrade and the uninsta
   await expect(reader.run(UNINSTALL, 'uninstall')).rejects.toThrow('wimds-uninstall')
   const log = await kubectl(['logs', 'job/wimds-uninstall', '--namespace=wimds-node-agent'])
   expect(log).toMatch(/these pods would get no tokens any more \(\d\): shop\/orders-/)
+  await expect(reader.run(UPGRADE, 'upgrade')).rejects.toThrow('has no deployed releases')
+  await reader.run(UNINSTALL, 'keep')
+  await reader.run(UPGRADE, 'upgrade')
   await reader.run(UNINSTALL, 'opt-out')
   await eventually('no pod has a gate', async () => {
     expect(await initContainersOf('--selector=app=orders')).toBe('')
