@@ -68,7 +68,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('renders nothing of the webhook, and the right of the agent to read ServiceAccounts', async () => {
-    const objects = await render('--skip-tests', '--set=podMonitor.enabled=true')
+    const objects = await render(
+      '--skip-tests',
+      '--set=podMonitor.enabled=true',
+      '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]',
+    )
     expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual([
       'ClusterRole wimds-node-agent',
       'ClusterRoleBinding wimds-node-agent',
@@ -80,6 +84,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'NetworkPolicy wimds-node-agent',
       'PodMonitor wimds-node-agent',
       'PodMonitor wimds-sidecars',
+      'ResourceQuota wimds-node-agent',
       'ServiceAccount wimds-node-agent',
       'ServiceAccount wimds-test',
     ])
