@@ -2,6 +2,7 @@
  * One exchange of a key: its attempts and time limits. While callers wait it has extra attempts, so that a cold start survives
  * a transient failure and silence. The delays after a failed exchange are in `failure.ts`.
  */
+import { ConnectError } from '../../lib/connect-error.ts'
 import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { createTimeoutError } from './caller-wait.ts'
@@ -93,7 +94,10 @@ export class Exchange {
     } catch (error) {
       if (error instanceof BrokerError) throw error
       const answer = this.#error
-      if (answer === undefined || !isAnswer(answer)) throw createTimeoutError(timeoutMs)
+      if (answer === undefined || !isAnswer(answer)) {
+        // It says which addresses of the login host were silent.
+        throw answer?.cause instanceof ConnectError ? answer : createTimeoutError(timeoutMs)
+      }
       this.#end(() => this.#outcome.reject(answer))
       throw answer
     }

@@ -15,7 +15,7 @@ import {
   type Pod,
   getServiceAccountName,
 } from '../../kubernetes/pod.ts'
-import { findNodeModeProblems } from './node-mode.ts'
+import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
 import { findPassThroughProblems } from './pass-through.ts'
 import type { Plan } from './injection-plan.ts'
 import { findValueProblem } from './injection-settings.ts'
@@ -46,6 +46,7 @@ export function checkPod(pod: Pod, plan: Plan) {
       ...findUnexpected(pod, plan),
       ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
       ...endpoints.flatMap(({ isRejected, text }) => (isRejected ? [] : [text])),
+      ...(isNode ? findNodeModeWarnings(pod) : []),
     ],
   }
 }

@@ -1,0 +1,150 @@
+/** The first token of a sidecar, by distance and by the addresses of the login host. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFolder } from '../fixtures/folder.ts'
+import { BUILT_CLI } from '../fixtures/run-program.ts'
+import type { Host, Reply, Sidecar } from './near.ts'
+import { createWorld, findObstacle, type Way } from './world.ts'
+
+const obstacle = findObstacle()
+if (obstacle !== undefined) process.stdout.write(`skipped: the world with distance: ${obstacle}\n`)
+
+const RTT_MS = [20, 280, 600] as const
+
+/** The class of addresses with this round trip. */
+const at = (rttMs: number) => rttMs / 20
+const SILENT = 0
+const NO_ROUTE = 99
+const LOSSY = 61
+
+const WAYS: readonly Way[] = [
+  ...RTT_MS.map((roundTripMs) => ({ class: at(roundTripMs), roundTripMs })),
+  { class: SILENT },
+  { class: LOSSY, roundTripMs: 600, loseEvery: 50 },
+]
+
+/** How many addresses of which class; the class `here` is that of the round trip. */
+type Addresses = readonly [count: number, way?: number]
+const NONE: Addresses = [0]
+
+const RECORDS: readonly [string, Addresses, Addresses][] = [
+  ['A only', [8], NONE],
+  ['AAAA only', NONE, [8]],
+  ['1+1', [1], [1]],
+  ['8+8', [8], [8]],
+  ['1+1, no route for IPv6', [1], [1, NO_ROUTE]],
+  ['2+2, no route for IPv6', [2], [2, NO_ROUTE]],
+  ['8+8, no route for IPv6', [8], [8, NO_ROUTE]],
+  ['8+8, no route for IPv4', [8, NO_ROUTE], [8]],
+  ['1+1, IPv6 swallows packets', [1], [1, SILENT]],
+  ['8+8, IPv6 swallows packets', [8], [8, SILENT]],
+  ['8+8, IPv4 swallows packets', [8, SILENT], [8]],
+]
+
+let count = 0
+
+/** Creates a host with addresses of its own. */
+function createHost(name: string, rttMs: number, ipv4: Addresses, ipv6: Addresses): Host {
+  count += 1
+  const host = count
+  const list = (
+    [length, way = at(rttMs)]: Addresses,
+    create: (way: number, index: number) => number[],
+  ) => Array.from({ length }, (_, index) => create(way, index + 1))
+  return {
+    name: `${name.replaceAll(/\W+/g, '-').toLowerCase()}-${rttMs}`,
+    clientId: `11111111-1111-4111-8111-${String(host).padStart(12, '0')}`,
+    ipv4: list(ipv4, (way, index) => [10, way, host, index]),
+    ipv6: list(ipv6, (way, index) => [
+      0xfd,
+      0,
+      0,
+      way,
+      0,
+      host,
+      ...Array.from({ length: 9 }, () => 0),
+      index,
+    ]),
+  }
+}
+
+const DISTANCES = RTT_MS.flatMap((rttMs) =>
+  RECORDS.map(([name, ipv4, ipv6]) => ({ rttMs, name, host: createHost(name, rttMs, ipv4, ipv6) })),
+)
+const LOSSES = [1, 2, 3, 4, 5, 6, 7, 8].map((index) =>
+  createHost(`loss-${index}`, 600, [2, LOSSY], [2, NO_ROUTE]),
+)
+const UNREACHABLE = createHost('unreachable', 20, [2, SILENT], [3, NO_ROUTE])
+const MUTE_DNS = { ...createHost('mute', 280, [8], NONE), hasSilentIpv6Query: true }
+const BEHIND_PROXY = createHost('behind-proxy', 20, NONE, NONE)
+const PROXY = { ...createHost('proxy', 280, [8], [8, NO_ROUTE]), clientId: '' }
+
+const DIRECT = [...DISTANCES.map(({ host }) => host), ...LOSSES, UNREACHABLE, MUTE_DNS]
+
+/** The time that a token may take: four round trips and a second (TCP, TLS 1.2 and the request are four). */
+const limitMs = (rttMs: number) => 4 * rttMs + 1000
+
+/** Returns the hosts whose token was late: perhaps only since this machine is busy. */
+const findLate = (replies: ReadonlyMap<string, Reply>) =>
+  DISTANCES.filter(({ host, rttMs }) => (replies.get(host.name)?.ms ?? Infinity) > limitMs(rttMs))
+
+describe.skipIf(obstacle !== undefined)('the first token of a sidecar', () => {
+  const resources = new DisposableStack()
+  const replies = new Map<string, Reply>()
+
+  beforeAll(async () => {
+    const folder = resources.use(createFolder())
+    const clientIds = [...DIRECT, BEHIND_PROXY].map(({ clientId }) => clientId)
+    const world = resources.use(await createWorld(WAYS, clientIds))
+    const configure = (hosts: readonly Host[], env: Sidecar['env'] = {}): Sidecar => {
+      const identities = hosts.map(({ name, clientId }) => ({
+        name,
+        clientId,
+        authorityHost: `https://${name}.world.test`,
+      }))
+      const config = folder.write(`${hosts[0]?.name}.yaml`, JSON.stringify({ identities }))
+      return { hosts, env: { ...world.env, WIMDS_CONFIG: config, ...env } }
+    }
+    const request = async (...sidecars: readonly Sidecar[]) => {
+      const hosts = [PROXY, ...sidecars.flatMap((sidecar) => sidecar.hosts)]
+      for (const reply of await world.request({ cli: BUILT_CLI, hosts, sidecars })) {
+        replies.set(reply.name, reply)
+      }
+    }
+    const proxied = configure([BEHIND_PROXY], {
+      HTTPS_PROXY: `http://${PROXY.name}.world.test:3128`,
+      WIMDS_EXCHANGE_TIMEOUT: '20s',
+    })
+    await request(configure(DIRECT), proxied)
+    for (let retries = 0; retries < 2 && findLate(replies).length > 0; retries += 1) {
+      await request(configure(findLate(replies).map(({ host }) => host)))
+    }
+  })
+  afterAll(() => resources.dispose())
+
+  test.each(DISTANCES)('comes in time at $rttMs ms with $name', ({ host, rttMs }) => {
+    const reply = replies.get(host.name)
+    expect(reply).toMatchObject({ status: 200, text: '' })
+    expect(reply?.ms).toBeLessThanOrEqual(limitMs(rttMs))
+  })
+
+  test.each(LOSSES)('comes although packets are lost: $name', ({ name }) => {
+    expect(replies.get(name)).toMatchObject({ status: 200, text: '' })
+  })
+
+  test('comes if queries for IPv6 addresses get no answer', () => {
+    expect(replies.get(MUTE_DNS.name)).toMatchObject({ status: 200, text: '' })
+  })
+
+  test('comes through a proxy that takes five seconds, with a longer time limit', () => {
+    expect(replies.get(BEHIND_PROXY.name)).toMatchObject({ status: 200, text: '' })
+  })
+
+  test('does not come from a host whose addresses are all silent, and the error counts them', () => {
+    const { status, text = '' } = replies.get(UNREACHABLE.name) ?? {}
+    expect(status).toBe(504)
+    expect(text).toContain(
+      'cannot be reached: 2 IPv4 addresses did not answer, 3 IPv6 addresses failed (ENETUNREACH)',
+    )
+    expect(text).not.toContain('DNS')
+  })
+})
