@@ -10,7 +10,7 @@ const TLS_CODES =
 /** The certificate may be good, and the clock wrong that it is compared with. */
 const CLOCK_CODES = /^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/
 const CLOCK_FIX =
-  'compare the clock of the node with the real time (date -u), since a certificate is valid only between two dates; if the clock is right'
+  'compare the clock of the node with the real time (date -u); if it is right, the certificate of the server, of a proxy that intercepts TLS, or of their CA has to be renewed'
 
 const DNS_FIX = 'check the spelling of the host, and the DNS of the pod'
 
@@ -77,7 +77,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
   }
   if (TLS_CODES.test(code)) {
     const problem = `the TLS connection to ${to.name} failed (${code})`
-    const fix = CLOCK_CODES.test(code) ? `${CLOCK_FIX}; ${to.tlsFix}` : to.tlsFix
+    const fix = CLOCK_CODES.test(code) ? CLOCK_FIX : to.tlsFix
     return new BrokerError('entra_tls', problem, { fix, cause: error })
   }
   // undici gives most of these no code.
