@@ -90,7 +90,7 @@ function describeWorkload(
   return { host }
 }
 
-function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
+export function describeIdentities(directory: IdentityDirectory): StatusDocument['identities'] {
   return directory.identities.map((identity) => {
     const { name, clientId, tenantId, authorityHost, resourceId } = identity
     const { tokenFile, resources } = identity
@@ -107,7 +107,7 @@ function describeIdentities(directory: IdentityDirectory): StatusDocument['ident
   })
 }
 
-function describeAssertion([file, state]: readonly [string, AssertionState]) {
+export function describeAssertion([file, state]: readonly [string, AssertionState]) {
   if (!state.ok) return { file, failure: describeFailure(state.error) }
   return { file, claims: describeClaims(state.assertion) }
 }

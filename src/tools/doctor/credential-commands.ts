@@ -10,7 +10,7 @@ import {
 } from '../managed-identity.ts'
 import { isPlainWord, namesFileForAz, quoteForShell } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
-import type { ReportedStatus } from './local-requests.ts'
+import type { TokenStatus } from './status.ts'
 
 export type Commands = NonNullable<Finding['commands']>
 
@@ -65,7 +65,7 @@ export function createCredentialCommands(
 export function createReportedCommands(
   code: string,
   { name, clientId }: Pick<IdentityFacts, 'name' | 'clientId'>,
-  { identities, assertions }: Pick<ReportedStatus, 'identities' | 'assertions'>,
+  { identities, assertions }: Pick<TokenStatus, 'identities' | 'assertions'>,
 ): Commands {
   const identity = identities.find((each) => each.clientId === clientId)
   // An unlisted client id has the projected token of the pod; with several it is not known which one.

@@ -13,7 +13,7 @@ import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL, VERSION } from '../../lib/version.ts'
 import { loadProcessConfig } from '../../broker/config/config.ts'
 import { checkHere } from './checks.ts'
-import { createReport, listChecks, type Sections } from './doctor-report.ts'
+import { createReport, type Sections } from './doctor-report.ts'
 import { formatReport } from './format-report.ts'
 import { createKubectl } from './kubectl.ts'
 import { parsePodTarget, type PodTarget } from './pod/pod-target.ts'
@@ -39,7 +39,7 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     'no-exchange': { help: 'do not attempt a token exchange' },
     pod: {
       value: 'POD',
-      help: 'the same as the argument POD: check this pod from outside, and run doctor in the container of its sidecar, or read its status in the broker of its node',
+      help: 'the same as the argument POD: check this pod from outside, and read the status of its sidecar, or in mode node of the broker of its node',
       group: 'From another machine, with its kubectl',
     },
     pre: {
@@ -86,8 +86,8 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
 
 type FlagName = keyof typeof DOCTOR.flags
 
-/** Flags of checks of a sidecar; doctor passes them to the one in a pod. */
-const SIDECAR_FLAGS = ['no-sidecar', 'no-exchange'] as const
+/** Flags of the checks on this machine. */
+const LOCAL_FLAGS = ['no-sidecar', 'no-exchange'] as const
 
 type DoctorFlags = Flags<FlagName>
 
@@ -108,7 +108,7 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
     isJsonOutput(flags) ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, title),
   )
   if (report.ok) return 0
-  return listChecks(report).some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
+  return report.checks.some(({ status }) => status === 'failed') ? 1 : EXIT_NOT_CHECKED
 }
 
 /** Returns a sentence for each flag that has no meaning among the others. */
@@ -131,9 +131,9 @@ function findConflicts(flags: DoctorFlags): string[] {
       ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
       : []),
     ...limit(
-      SIDECAR_FLAGS,
-      !isPre && !isOfCluster,
-      'checks of a sidecar, without --pre and --cluster',
+      LOCAL_FLAGS,
+      !isPre && !isOfCluster && !isOfPod,
+      'checks on this machine, without a pod, --pre and --cluster',
     ),
   ]
 }
@@ -165,12 +165,12 @@ function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefi
 async function runChecks(
   flags: DoctorFlags,
   target: PodTarget | undefined,
-  { env, signal }: CommandIo,
+  io: CommandIo,
 ): Promise<readonly [title: string, Sections]> {
   const mode = ROUTING_MODES.find((each) => each === flags.value('mode'))
   if (target === undefined && !flags.has('pre') && !flags.has('cluster')) {
     const sections = await checkHere({
-      env,
+      env: io.env,
       mode,
       skipSidecar: flags.has('no-sidecar'),
       skipExchange: flags.has('no-exchange'),
@@ -179,13 +179,12 @@ async function runChecks(
   }
   const namespace = target?.namespace ?? flags.value('namespace')
   const context = flags.value('context')
-  const kubectl = createKubectl({ env, signal, context, namespace })
+  const kubectl = createKubectl({ io, context, namespace })
   if (target !== undefined) {
     const { checkPod } = await import('./pod/pod-check.ts')
     const { createPortForward } = await import('./pod/port-forward.ts')
-    const args = SIDECAR_FLAGS.filter(flags.has).map((name) => `--${name}`)
-    const forwardPort = createPortForward({ env, signal, context })
-    const sections = await checkPod({ kubectl, forwardPort, target, mode, args })
+    const readForwarded = createPortForward(io, context)
+    const sections = await checkPod({ kubectl, readForwarded, target, mode })
     const place = namespace === undefined ? '' : `${namespace}/`
     return [`Pod ${place}${sections.pod}`, sections]
   }
@@ -194,7 +193,7 @@ async function runChecks(
     return ['The installation of wimds', await checkCluster(kubectl)]
   }
   const { checkBeforeInstallation } = await import('./pre/pre-check.ts')
-  const { exchange: network } = await loadProcessConfig(env)
+  const { exchange: network } = await loadProcessConfig(io.env)
   const { value } = flags
   const sections = await checkBeforeInstallation({ kubectl, network, mode, namespace, value })
   return [`Before an installation of wimds ${VERSION}`, sections]

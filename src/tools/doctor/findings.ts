@@ -17,6 +17,9 @@ export const DOCTOR_CODES = [
   'clock_skew',
   // Of a pod, from outside
   'kubectl_missing',
+  'api_server_unreachable',
+  'login_failed',
+  'permission_missing',
   'kubectl_failed',
   'pod_not_found',
   'pod_not_injected',

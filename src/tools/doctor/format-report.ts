@@ -7,7 +7,6 @@ import {
   type DoctorReport,
   type Failure,
   type Finding,
-  listChecks,
 } from './doctor-report.ts'
 
 const PASS = '✓'
@@ -18,23 +17,13 @@ const NOT_CHECKED = '–'
 
 /** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
 export function formatReport(report: DoctorReport, title: string): string {
-  const { inside } = report
   const sections = isUnconfigured(report)
     ? [`${title}\n`, WHERE_TO_RUN]
-    : [
-        ...formatSections(report, title),
-        ...(inside ? formatSections(inside, describeOrigin(inside)) : []),
-        formatVerdict(listChecks(report)),
-      ]
+    : [...formatSections(report, title), formatVerdict(report.checks)]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
 }
 
-/** Says that the pod's texts follow: anyone who may change the pod may have written them, with their commands. */
-function describeOrigin({ version }: DoctorReport): string {
-  return `Reported by the sidecar of the pod, wimds ${toLine(version)}. Read its commands before you run them, unless you trust the pod.`
-}
-
-/** Returns the sections of the report of one machine; empty texts among them. */
+/** Returns the sections; empty texts among them. */
 function formatSections({ checks, settings }: DoctorReport, title: string): string[] {
   const lines = checks.flatMap(formatFinding)
   // Several checks can have one fix.
@@ -149,6 +138,5 @@ const NAMES: Partial<Record<CheckName, string>> = {
   requests: 'requests of applications',
   sdk_variables: 'variables of the application',
   application_proxy: 'proxy of the application',
-  doctor_inside: 'doctor in the sidecar',
   api_server: 'API server',
 }

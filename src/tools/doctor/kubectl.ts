@@ -1,16 +1,14 @@
-/** Runs kubectl with the kubeconfig of the user, for the checks of a cluster from outside. */
-import { execFile, type ExecFileException } from 'node:child_process'
+/** What kubectl answers with the kubeconfig of the user: found, not found, or failed and why. */
+import { text } from 'node:stream/consumers'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
-import { CheckEnd, type Fault, notChecked, notNeeded } from './findings.ts'
+import { CheckEnd, endAsFailed, type Fault, notChecked, notNeeded } from './findings.ts'
+import { type End, type KubectlIo, LIMITS, startKubectl } from './run-kubectl.ts'
 
-/** The output of kubectl, and the fault if it is of no use. */
-export interface KubectlResult {
-  /** The exit code; undefined: it did not run, or not to its end. */
-  readonly code: number | undefined
+/** The output of kubectl, and the fault if it failed. */
+export interface KubectlResult extends End {
   readonly stdout: string
-  readonly stderr: string
   /** Why it failed, in its own words. */
   readonly reason: string
   /** The fault that a caller reports unless it can explain the failure better. */
@@ -20,41 +18,35 @@ export interface KubectlResult {
 /** Runs kubectl with these arguments, without a shell. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<KubectlResult>
 
+/** The objects for which kubectl was asked: one at least if they were asked for by name. */
+export type Answer<T> =
+  | { readonly kind: 'found'; readonly items: readonly T[] }
+  /** The cluster has no object of this name; `reason`: not even the kind. */
+  | { readonly kind: 'not_found'; readonly reason?: string }
+  | { readonly kind: 'failed'; readonly reason: string; readonly fault: Fault }
+
 export interface KubectlOptions {
-  /** The environment of kubectl, with PATH, HOME and KUBECONFIG. */
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly signal: AbortSignal
+  readonly io: KubectlIo
   /** The context of the kubeconfig, and the namespace; undefined: the current one. */
   readonly context?: string | undefined
   readonly namespace?: string | undefined
 }
 
-/** A doctor inside the pod may wait for Entra ID several times. */
-const TIMEOUT_MS = 120_000
-/** The pods of a large cluster. */
-const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 /** Pod Security lists all that it refuses of the node agent in 700 characters. */
 const MAX_REASON = 1000
 
-/** Creates the function that runs it. Each call ends after two minutes. */
-export function createKubectl({ env, signal, context, namespace }: KubectlOptions): Kubectl {
+/** Creates the function that runs kubectl. */
+export function createKubectl(
+  { io, context, namespace }: KubectlOptions,
+  limits = LIMITS,
+): Kubectl {
   const flags = formatFlags({ context, namespace })
-  return (args, input = '') =>
-    new Promise((resolve) => {
-      const child = execFile(
-        'kubectl',
-        [...flags, ...args],
-        { env: { ...env }, signal, timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES },
-        (error, stdout, stderr) => {
-          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined
-          const fault = explain(args, error, stderr)
-          resolve({ code, stdout, stderr, ...fault })
-        },
-      )
-      // EPIPE if kubectl ended early; its exit code is the failure to report.
-      child.stdin?.on('error', () => {})
-      child.stdin?.end(input)
-    })
+  return async (args, input) => {
+    const { stdout, ended } = startKubectl([...flags, ...args], io, limits, input)
+    // It is of no use if kubectl was stopped.
+    const [output, end] = await Promise.all([text(stdout).catch(() => ''), ended])
+    return { stdout: output, ...end, ...explain(args, end) }
+  }
 }
 
 /** Returns the flags that choose a context and a namespace. */
@@ -68,10 +60,7 @@ export function formatFlags({
   ]
 }
 
-/**
- * Parses the JSON that kubectl printed; undefined if kubectl failed, or if the JSON does not have the form of the schema.
- * kubectl prints a forbidden list as an empty one.
- */
+/** Parses the JSON that kubectl printed; undefined if kubectl failed, or if the JSON does not have the form of the schema. */
 export function parseOutput<T>(
   schema: z.ZodMiniType<T>,
   { code, stdout }: KubectlResult,
@@ -79,60 +68,134 @@ export function parseOutput<T>(
   return code === 0 ? schema.safeParse(parseJson(stdout)).data : undefined
 }
 
-/**
- * Gets the objects of a kind. If they cannot be read, ends the check as not made, in the words of kubectl; as not needed if
- * the cluster has no such kind.
- */
-export async function getItems<T>(
+/** Lists the objects of a kind. kubectl prints a forbidden list as an empty one. */
+export async function list<T>(
   kubectl: Kubectl,
   schema: z.ZodMiniType<T>,
   kind: string,
   ...args: readonly string[]
-): Promise<T[]> {
+): Promise<Answer<T>> {
   const result = await kubectl(['get', kind, ...args, '--output=json'])
-  const list = parseOutput(z.object({ items: z.array(schema) }), result)
-  if (list !== undefined) return list.items
-  const { reason } = result
-  const isUnknown = reason.includes("doesn't have a resource type")
-  throw new CheckEnd(isUnknown ? notNeeded(`the cluster has no ${kind}`) : notChecked(reason))
+  const found = parseOutput(z.object({ items: z.array(schema) }), result)
+  return found === undefined ? explainAnswer(result) : { kind: 'found', items: found.items }
 }
 
+/**
+ * Gets the objects of this name, of one kind or of several (`deployments,jobs`). If one of these kinds may not be read, kubectl
+ * fails, and prints what it has found of the others.
+ */
+export async function getNamed<T>(
+  kubectl: Kubectl,
+  schema: z.ZodMiniType<T>,
+  kinds: string,
+  name: string,
+): Promise<Answer<T>> {
+  const result = await kubectl(['get', kinds, name, '--ignore-not-found', '--output=json'])
+  const document = parseJson(result.stdout)
+  const one = schema.safeParse(document)
+  const several = z.object({ items: z.array(schema) }).safeParse(document).data
+  const items = several?.items ?? (one.success ? [one.data] : [])
+  if (items.length > 0) return { kind: 'found', items }
+  const isNone = several !== undefined || result.stdout.trim() === ''
+  return result.code === 0 && isNone ? { kind: 'not_found' } : explainAnswer(result)
+}
+
+function explainAnswer({ code, stderr, reason, fault }: KubectlResult): Answer<never> {
+  if (reason.includes("doesn't have a resource type")) return { kind: 'not_found', reason }
+  if (stderr.startsWith('Error from server (NotFound)')) return { kind: 'not_found' }
+  if (code !== 0) return { kind: 'failed', reason, fault }
+  const other = 'kubectl printed something else than what was asked for'
+  return { kind: 'failed', reason: other, fault: { ...fault, problem: other } }
+}
+
+/** Lists objects. Ends the check as not made if kubectl failed; as not needed if the cluster has no such kind. */
+export async function getItems<T>(...args: Parameters<typeof list<T>>): Promise<readonly T[]> {
+  return requireMade(await list(...args))
+}
+
+/** Returns the objects, or ends the check as `getItems` does. */
+export function requireMade<T>(answer: Answer<T>): readonly T[] {
+  if (answer.kind === 'found') return answer.items
+  const { reason = 'there is none' } = answer
+  throw new CheckEnd(answer.kind === 'failed' ? notChecked(reason) : notNeeded(reason))
+}
+
+/** Returns the objects, none if there are none. Ends the check as failed if kubectl failed. */
+export function requireAnswer<T>(answer: Answer<T>): readonly T[] {
+  if (answer.kind === 'failed') return endAsFailed(answer.fault)
+  return answer.kind === 'found' ? answer.items : []
+}
+
+/** Why kubectl fails, by what it writes: the first that matches. */
+const FAILURES = [
+  {
+    code: 'login_failed',
+    pattern: /getting credentials: |You must be logged in|\(Unauthorized\)/,
+    fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
+  },
+  {
+    code: 'api_server_unreachable',
+    pattern: /^(?:Unable to connect to the server|The connection to the server )/m,
+    fix: 'check the context (kubectl config current-context), that the cluster runs, and the way to it: a VPN, HTTPS_PROXY, the IP ranges that the API server admits',
+  },
+  {
+    code: 'permission_missing',
+    pattern: /\(Forbidden\)/,
+    fix: 'let an administrator grant what it names (kubectl auth can-i --list shows what you may do), or check the namespace (-n)',
+  },
+] as const
+const OTHER = {
+  code: 'kubectl_failed',
+  fix: 'check the context (kubectl config current-context), and try kubectl version',
+} as const
+
 /** Returns why kubectl failed, and a fault with that reason for callers that have no better one. */
-function explain(
+export function explain(
   args: readonly string[],
-  error: ExecFileException | null,
-  stderr: string,
+  { stopped, stderr }: Pick<End, 'stopped' | 'stderr'>,
 ): Pick<KubectlResult, 'reason' | 'fault'> {
-  if (error?.code === 'ENOENT') {
+  if (stopped === 'ENOENT') {
     const problem = 'kubectl is not on the PATH'
     const fix =
       'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials'
     return { reason: problem, fault: { code: 'kubectl_missing', problem, fix } }
   }
+  const lines = listLines(stderr)
+  // What a program has written that waits is a prompt.
+  const isUnanswered = stopped !== undefined && lines.length > 0
+  const { code, fix } = isUnanswered
+    ? FAILURES[0]
+    : (FAILURES.find(({ pattern }) => pattern.test(stderr)) ?? OTHER)
   const reason =
-    typeof error?.code === 'string'
-      ? `it cannot be run (${error.code})`
-      : error?.killed === true
-        ? `no answer within ${TIMEOUT_MS / 1000} s`
-        : extractReason(stderr)
+    code === 'login_failed'
+      ? scrubAndTruncate(
+          [stopped ?? [], ...lines.map(removePrefixes)].flat().join('; '),
+          MAX_REASON,
+        )
+      : (stopped ?? extractReason(stderr))
   const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
-  const fix =
-    'check the context (kubectl config current-context), the connection to the cluster (kubectl version), and your permissions (kubectl auth can-i --list)'
-  return { reason, fault: { code: 'kubectl_failed', problem, fix } }
+  return { reason, fault: { code, problem, fix } }
 }
 
+/** The prefixes of kubectl, which hide what happened. */
+const PREFIXES =
+  /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": |Unable to connect to the server: (?=getting credentials))+/i
+
 /** Returns the reason that kubectl gave, without its prefixes. */
-export function extractReason(stderr: string): string {
-  const lines = stderr
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(?:Warning: |[EWI]\d{4} )/.test(line))
-  const line = lines.find((each) => /^error|^Error/.test(each)) ?? lines[0] ?? 'no reason given'
-  return scrubAndTruncate(
-    line.replace(
-      /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": )+/i,
-      '',
-    ),
-    MAX_REASON,
-  )
+function extractReason(stderr: string): string {
+  const lines = listLines(stderr)
+  const line = lines.find((each) => /^error/i.test(each)) ?? lines[0] ?? 'no reason given'
+  return scrubAndTruncate(removePrefixes(line), MAX_REASON)
+}
+
+const removePrefixes = (line: string) => line.replace(PREFIXES, '')
+
+/** Logs, warnings, and what kubectl tells of exec plugins in general. */
+const NOISE =
+  /^(?:Warning: |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
+
+/** Returns each line once: of a plugin, of kubectl, and of the hint in the kubeconfig. */
+function listLines(stderr: string): string[] {
+  const lines = stderr.split('\n').map((line) => line.trim())
+  return [...new Set(lines)].filter((line) => line !== '' && !NOISE.test(line))
 }

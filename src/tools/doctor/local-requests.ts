@@ -1,10 +1,8 @@
 /** Requests to servers of this machine. */
-import * as z from 'zod/mini'
-import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
+import type * as z from 'zod/mini'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJson } from '../../lib/json.ts'
 import { type GetOptions, sendGet } from '../../lib/send-get.ts'
-import { endUnmade } from './findings.ts'
 
 /** An answer, or why there was none. */
 export interface LocalReply<T> {
@@ -17,9 +15,7 @@ export interface LocalReply<T> {
   readonly error?: string
 }
 
-const TIMEOUT_MS = 5000
-/** The longest status document that is read. */
-const MAX_STATUS_BYTES = 16 * 1024 * 1024
+export const TIMEOUT_MS = 5000
 
 /** Sends a GET to a server of this machine. */
 export async function getLocal<T>(
@@ -34,28 +30,4 @@ export async function getLocal<T>(
   } catch (error) {
     return { error: errorMessage(error) }
   }
-}
-
-/** The parts of a status document that are read; the others may have the form of another version. */
-const Status = z.pick(StatusSchema, {
-  generatedAt: true,
-  startedAt: true,
-  clockSkewSeconds: true,
-  identities: true,
-  assertions: true,
-  tokens: true,
-  failedRequests: true,
-})
-export type ReportedStatus = z.infer<typeof Status>
-
-/**
- * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
- * 404. Ends the check as not made if there is no such document.
- */
-export async function readStatus(url: string): Promise<ReportedStatus | undefined> {
-  const limits = { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES }
-  const { status, data, error } = await getLocal(url, Status, limits)
-  if (data !== undefined || status === 404) return data
-  const answer = `answered ${status}, but with no status of this version`
-  return endUnmade(`${url} ${error === undefined ? answer : `does not answer (${error})`}`)
 }

@@ -9,8 +9,7 @@ import {
   Pod,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
-import { catchEnd, CheckEnd } from './findings.ts'
-import { getItems, type Kubectl } from './kubectl.ts'
+import { type Answer, type Kubectl, list, requireMade } from './kubectl.ts'
 import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 
 const text = z.optional(z.string())
@@ -85,10 +84,22 @@ export function formatPod({ metadata }: Pick<ClusterPod, 'metadata'>): string {
 /** Selects the objects of the node agent, by the label of the chart. */
 export const OF_AGENT = '--selector=app.kubernetes.io/component=node-agent'
 
-/** Gets pods with the rights of the user, without malformed ones. Ends the check as not made if they cannot be read. */
-export async function getPods(kubectl: Kubectl, ...args: readonly string[]): Promise<ClusterPod[]> {
-  const items = await getItems(kubectl, z.unknown(), 'pods', ...args)
-  return items.flatMap((item) => ClusterPod.safeParse(item).data ?? [])
+/** Lists pods with the rights of the user, without malformed ones. */
+export async function listPods(
+  kubectl: Kubectl,
+  ...args: readonly string[]
+): Promise<Answer<ClusterPod>> {
+  const answer = await list(kubectl, z.unknown(), 'pods', ...args)
+  if (answer.kind !== 'found') return answer
+  return {
+    kind: 'found',
+    items: answer.items.flatMap((pod) => ClusterPod.safeParse(pod).data ?? []),
+  }
+}
+
+/** Returns the pods. Ends the check as not made if they cannot be read. */
+export async function getPods(kubectl: Kubectl, ...args: readonly string[]) {
+  return requireMade(await listPods(kubectl, ...args))
 }
 
 const Event = z.looseObject({
@@ -99,8 +110,8 @@ const Event = z.looseObject({
 /** Returns the events with these fields, the last one at the end; none if the events cannot be read. */
 export async function readEvents(kubectl: Kubectl, fields: string) {
   const args = ['--sort-by=.lastTimestamp', `--field-selector=${fields}`]
-  const events = await catchEnd(() => getItems(kubectl, Event, 'events', ...args))
-  return events instanceof CheckEnd ? [] : events
+  const events = await list(kubectl, Event, 'events', ...args)
+  return events.kind === 'found' ? events.items : []
 }
 
 /** Runs a command in a container of the pod. */
@@ -131,9 +142,16 @@ export function findAppContainers(pod: Pod, sidecar: Container): Container[] {
   return allContainers(pod).filter((each) => each.name !== sidecar.name && !isInjected(each))
 }
 
+/** Returns the setting of a sidecar by its variable; undefined if that is not in the pod. */
+export function findSettingOf(sidecar: Container, name: string): string | undefined {
+  // As a drop-in the sidecar opens no admin port.
+  if (sidecar.name === DROP_IN && name === 'WIMDS_ADMIN_LISTEN') return 'off'
+  return getLiteralValue(findVariable(sidecar, name))
+}
+
 /** Returns the routing mode of a sidecar; undefined if its variables do not have it. */
 export function findMode(sidecar: Container): SidecarMode | undefined {
-  const found = getLiteralValue(findVariable(sidecar, 'WIMDS_MODE'))
+  const found = findSettingOf(sidecar, 'WIMDS_MODE')
   return SIDECAR_MODES.find((mode) => mode === found)
 }
 

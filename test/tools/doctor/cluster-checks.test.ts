@@ -3,12 +3,13 @@ import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
 import { checkLocalRedirect } from '../../../src/tools/doctor/cluster-checks.ts'
 import { runCheck } from '../../../src/tools/doctor/findings.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
+import { captureIo } from '../capture.ts'
 
 async function check(answer: Omit<KubectlAnswer, 'call'>) {
   using fake = fakeKubectl([
     { call: 'get ciliumlocalredirectpolicies --all-namespaces', ...answer },
   ])
-  const kubectl = createKubectl({ env: fake.env, signal: new AbortController().signal })
+  const kubectl = createKubectl({ io: captureIo(fake.env) })
   return await runCheck('local_redirect', () => checkLocalRedirect(kubectl))
 }
 

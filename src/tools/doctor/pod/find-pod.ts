@@ -2,8 +2,8 @@
 import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
-import { type Kubectl, parseOutput } from '../kubectl.ts'
-import { chooseNewest, ClusterPod, getPods, isReady, readEvents } from '../pod-object.ts'
+import { getNamed, type Kubectl, list, requireAnswer } from '../kubectl.ts'
+import { chooseNewest, ClusterPod, isReady, listPods, readEvents } from '../pod-object.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
 /** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */
@@ -11,36 +11,50 @@ export async function findPod(
   kubectl: Kubectl,
   { namespace, kind, name }: PodTarget,
 ): Promise<ClusterPod> {
-  if (kind === undefined) {
-    const result = await kubectl(['get', 'pod', name, '--output=json'])
-    const pod = parseOutput(ClusterPod, result)
-    if (pod !== undefined) return pod
-    if (!result.stderr.includes('(NotFound)')) return endAsFailed(result.fault)
-  }
-  const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
-  const workload = await readWorkload(kubectl, kind ?? WORKLOADS, name)
+  const [named] =
+    kind === undefined ? requireAnswer(await getNamed(kubectl, ClusterPod, 'pod', name)) : []
+  if (named !== undefined) return named
+  const answer = await getNamed(kubectl, Workload, kind ?? WORKLOADS, name)
+  const [workload] = requireAnswer(answer)
   // Its pods of before are no answer.
   const failure = workload?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
   rejectRefused(name, failure?.message)
   const pod = workload && (await readPodOf(kubectl, workload))
   if (pod !== undefined) return pod
   rejectRefused(name, await readCreationEvent(kubectl, name))
-  const problem =
-    workload === undefined
-      ? `there is no pod and no workload ${name} in ${place}`
-      : `the ${workload.kind} ${name} in ${place} has no pod`
-  const fix =
-    'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)'
-  return endAsFailed({ code: 'pod_not_found', problem, fix })
+  const place = namespace === undefined ? 'the current namespace' : `the namespace ${namespace}`
+  const why = answer.kind === 'not_found' && answer.reason ? `: ${answer.reason}` : ''
+  return endAsFailed({
+    code: 'pod_not_found',
+    problem:
+      workload === undefined
+        ? `there is no ${kind ?? 'pod and no workload'} ${name} in ${place}${why}`
+        : `the ${workload.kind} ${name} in ${place} has no pod`,
+    fix: 'check the name (kubectl get pods --all-namespaces), the namespace (-n), and the context (kubectl config current-context)',
+  })
 }
+
+const Selector = z.object({
+  matchLabels: z.optional(z.record(z.string(), z.string())),
+  matchExpressions: z.optional(
+    z.array(
+      z.object({
+        key: z.string(),
+        operator: z.string(),
+        values: z.optional(z.array(z.string())),
+      }),
+    ),
+  ),
+})
 
 const Workload = z.object({
   kind: z.string(),
-  spec: z.object({
-    selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
-  }),
+  metadata: z.object({ uid: z.optional(z.string()) }),
+  spec: z.object({ selector: z.optional(Selector) }),
   status: z.optional(
     z.object({
+      /** Of a kind with the subresource scale, such as a Rollout that takes the template of a Deployment. */
+      selector: z.optional(z.string()),
       conditions: z.optional(
         z.array(z.looseObject({ type: z.string(), message: z.optional(z.string()) })),
       ),
@@ -48,23 +62,49 @@ const Workload = z.object({
   ),
 })
 
-const Workloads = z.union([z.object({ items: z.array(Workload) }), Workload])
+type Workload = z.infer<typeof Workload>
 
-async function readWorkload(kubectl: Kubectl, kinds: string, name: string) {
-  const args = ['get', kinds, name, '--ignore-not-found', '--output=json']
-  // kubectl prints one object where it finds one.
-  const found = parseOutput(Workloads, await kubectl(args))
-  return found !== undefined && 'items' in found ? found.items[0] : found
+async function readPodOf(kubectl: Kubectl, workload: Workload): Promise<ClusterPod | undefined> {
+  const { kind, metadata, spec, status } = workload
+  const selector =
+    kind === 'CronJob'
+      ? await selectJobsOf(kubectl, metadata.uid)
+      : (formatSelector(spec.selector) ?? status?.selector)
+  if (selector === undefined) return undefined
+  const pods = requireAnswer(await listPods(kubectl, `--selector=${selector}`))
+  return chooseNewest(pods, (pod) => [!isReady(pod)])
 }
 
-async function readPodOf(
-  kubectl: Kubectl,
-  { spec }: z.infer<typeof Workload>,
-): Promise<ClusterPod | undefined> {
-  const labels = Object.entries(spec.selector.matchLabels).map((pair) => pair.join('='))
-  if (labels.length === 0) return undefined
-  const pods = await getPods(kubectl, `--selector=${labels.join(',')}`)
-  return chooseNewest(pods, (pod) => [!isReady(pod)])
+/** Returns the selector as kubectl takes it; undefined: it selects nothing. */
+function formatSelector({
+  matchLabels = {},
+  matchExpressions = [],
+}: z.infer<typeof Selector> = {}) {
+  const terms = [
+    ...Object.entries(matchLabels).map((pair) => pair.join('=')),
+    ...matchExpressions.map(({ key, operator, values = [] }) => {
+      if (operator === 'Exists') return key
+      if (operator === 'DoesNotExist') return `!${key}`
+      return `${key} ${operator.toLowerCase()} (${values.join(',')})`
+    }),
+  ]
+  return terms.length === 0 ? undefined : terms.join(',')
+}
+
+const Job = z.object({
+  metadata: z.object({
+    name: z.string(),
+    ownerReferences: z.optional(z.array(z.looseObject({ uid: z.string() }))),
+  }),
+})
+
+/** Returns the selector of the pods of all jobs of a CronJob; undefined: it has none now. */
+async function selectJobsOf(kubectl: Kubectl, owner: string | undefined) {
+  const jobs = requireAnswer(await list(kubectl, Job, 'jobs'))
+  const names = jobs
+    .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner))
+    .map(({ metadata }) => metadata.name)
+  return names.length === 0 ? undefined : `job-name in (${names.join(',')})`
 }
 
 /** Returns why the last pod of this name could not be created; undefined if there is no such event. */

@@ -2,8 +2,7 @@
 import * as z from 'zod/mini'
 import { GATE } from '../../../kubernetes/pod.ts'
 import { parseJson } from '../../../lib/json.ts'
-import { SERVED_CHECKS } from '../checks.ts'
-import type { Finding } from '../doctor-report.ts'
+import type { Sections } from '../doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
@@ -27,13 +26,13 @@ import {
   OF_AGENT,
   readEvents,
 } from '../pod-object.ts'
-import type { ForwardPort } from './port-forward.ts'
-import { checkServedPod, readServedStatus } from './served-pod-check.ts'
+import { checkStatus, STATUS_CHECKS } from '../status-checks.ts'
+import type { ReadForwarded } from './port-forward.ts'
 
 interface NodeAgentOptions {
   /** Runs in the namespace of the pod. */
   readonly kubectl: Kubectl
-  readonly forwardPort: ForwardPort
+  readonly readForwarded: ReadForwarded
   readonly pod: ClusterPod
   /** True if its gate has ended: the broker has answered for the pod. */
   readonly isServed: boolean
@@ -45,27 +44,28 @@ const CONTAINER = 'wimds-node-agent'
 const ADMIN_PORT = 9441
 
 /** Returns whether the agent of its node serves the pod, or why not, and then the checks that the pod's status allows. */
-export async function checkNodeAgent(options: NodeAgentOptions): Promise<Finding[]> {
-  const { kubectl, forwardPort, pod, isServed } = options
-  let ofPod = leaveOut(SERVED_CHECKS, notChecked('the pod is not served'))
+export async function checkNodeAgent(options: NodeAgentOptions): Promise<Sections> {
+  const { kubectl, readForwarded, pod, isServed } = options
+  let ofPod: Sections = { checks: leaveOut(STATUS_CHECKS, notChecked('the pod is not served')) }
   const ofAgent = await runCheck('node_agent', async () => {
     const agent = await findAgent(kubectl, pod.spec.nodeName)
     const { namespace, name } = agent.metadata
     const port = findAdminPort(agent)
+    const query = `?pod=${encodeURIComponent(formatPod(pod))}`
     const status = isServed
-      ? await catchEnd(() =>
-          readServedStatus(forwardPort, { namespace, name, port }, formatPod(pod)),
-        )
+      ? await catchEnd(() => readForwarded({ namespace, name, port, query }))
       : undefined
     if (status === undefined) return explainUnserved(agent, options)
     const isRead = !(status instanceof CheckEnd)
-    ofPod = isRead ? checkServedPod(status) : leaveOut(SERVED_CHECKS, status.outcome)
+    ofPod = isRead
+      ? { settings: status.settings, checks: checkStatus(status) }
+      : { checks: leaveOut(STATUS_CHECKS, status.outcome) }
     return passed(
       `${formatSubject(agent)} ${isRead ? 'serves the pod' : 'runs'}`,
       `status of its pods: kubectl port-forward ${formatArguments(agent)} ${port}, and open http://127.0.0.1:${port}/status`,
     )
   })
-  return [ofAgent, ...ofPod]
+  return { ...ofPod, checks: [ofAgent, ...ofPod.checks] }
 }
 
 /** Returns the agent for a sentence. */

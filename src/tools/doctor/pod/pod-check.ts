@@ -1,43 +1,43 @@
-/** Checks a pod from outside: its spec and status, and then doctor inside the container of its sidecar. */
+/** Checks a pod from outside: its specification and state by kubectl, and then its status document. */
 import { type Container, GATE, REDIRECT } from '../../../kubernetes/pod.ts'
-import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
-import { VERSION } from '../../../lib/version.ts'
-import { type Finding, parseReport, type Sections } from '../doctor-report.ts'
+import { DEFAULT_ADMIN_PORT, type RoutingMode } from '../../../lib/sidecar-interface.ts'
+import type { Finding, Sections } from '../doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
   createFinding,
+  endUnmade,
   failed,
   type Fault,
+  leaveOut,
   notChecked,
   notNeeded,
   passed,
 } from '../findings.ts'
-import type { Kubectl, KubectlResult } from '../kubectl.ts'
+import type { Kubectl } from '../kubectl.ts'
 import {
   type ClusterPod,
-  execInPod,
   findAppContainers,
   findContainer,
   findMode,
+  findSettingOf,
   findSidecarContainer,
 } from '../pod-object.ts'
+import { checkStatus, STATUS_CHECKS } from '../status-checks.ts'
 import { checkApplication, checkAppVariables, checkProxy } from './app-checks.ts'
 import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
 import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
 import type { PodTarget } from './pod-target.ts'
-import type { ForwardPort } from './port-forward.ts'
+import type { ReadForwarded } from './port-forward.ts'
 
 interface PodOptions {
   /** Runs in the namespace of the pod. */
   readonly kubectl: Kubectl
-  readonly forwardPort: ForwardPort
+  readonly readForwarded: ReadForwarded
   readonly target: PodTarget
   /** Undefined: the one of the pod's injection. */
   readonly mode: RoutingMode | undefined
-  /** More arguments of doctor inside. */
-  readonly args: readonly string[]
 }
 
 /** Returns the checks of the pod. A check that fails is reported, not thrown. */
@@ -46,18 +46,18 @@ export async function checkPod(options: PodOptions): Promise<Sections> {
   const { namespace } = target
   const pod = await catchEnd(() => findPod(kubectl, target))
   if (pod instanceof CheckEnd) {
-    const checks = [createFinding('pod', pod.outcome), leaveOutInside('the pod was not read')]
-    return { namespace, pod: target.name, checks }
+    const others = leaveOut(STATUS_CHECKS, notChecked('the pod was not read'))
+    return { namespace, pod: target.name, checks: [createFinding('pod', pod.outcome), ...others] }
   }
   const { name } = pod.metadata
   const phase = passed(`exists, in phase ${pod.status.phase ?? 'Unknown'}`)
   const found = createFinding('pod', phase, name === target.name ? undefined : name)
   const gate = findContainer(pod, GATE)
-  const { checks, inside } =
+  const { settings, checks } =
     gate === undefined
       ? await checkPodWithSidecar(pod, options)
-      : { checks: await checkPodOfNode(pod, gate, options) }
-  return { namespace, pod: name, checks: [found, ...checks], ...(inside && { inside }) }
+      : await checkPodOfNode(pod, gate, options)
+  return { namespace, pod: name, settings, checks: [found, ...checks] }
 }
 
 /** Checks a pod of mode node, which has no sidecar. */
@@ -65,31 +65,33 @@ async function checkPodOfNode(
   pod: ClusterPod,
   gate: Container,
   options: PodOptions,
-): Promise<Finding[]> {
+): Promise<Sections> {
   const state = checkInitContainer(pod, 'gate')
   const apps = findAppContainers(pod, gate)
-  return [
+  const checks = [
     ...checkApplication(pod, apps),
     createFinding('gate', state),
     createFinding('sdk_variables', notNeeded('not needed in mode node')),
     ...(await checkProxy(pod, apps, 'node', options.kubectl)),
-    ...(await checkNodeAgent({ ...options, pod, isServed: state.status === 'ok' })),
   ]
+  const served = await checkNodeAgent({ ...options, pod, isServed: state.status === 'ok' })
+  return { ...served, checks: [...checks, ...served.checks] }
 }
 
 async function checkPodWithSidecar(
   pod: ClusterPod,
-  { kubectl, mode: given, args }: PodOptions,
-): Promise<Pick<Sections, 'checks' | 'inside'>> {
+  { kubectl, readForwarded, mode: given }: PodOptions,
+): Promise<Sections> {
   const sidecar = findSidecarContainer(pod)
   if (sidecar === undefined) {
     const missing = createFinding('sidecar_container', failed(explainMissingSidecar(pod)))
-    return { checks: [missing, leaveOutInside('the pod has no sidecar')] }
+    const others = leaveOut(STATUS_CHECKS, notChecked('the pod has no sidecar'))
+    return { checks: [missing, ...others] }
   }
   const mode = given ?? findMode(sidecar)
   const container = checkSidecarContainer(pod, sidecar.name)
   const apps = findAppContainers(pod, sidecar)
-  const checks = [
+  const checks: Finding[] = [
     createFinding('sidecar_container', container),
     ...checkApplication(pod, apps),
     ...(findContainer(pod, REDIRECT) === undefined
@@ -99,20 +101,31 @@ async function checkPodWithSidecar(
   ]
   if (container.status !== 'ok') {
     const reason = `the container ${sidecar.name} is not running`
-    return { checks: [...checks, leaveOutInside(reason)] }
+    return { checks: [...checks, ...leaveOut(STATUS_CHECKS, notChecked(reason))] }
   }
   checks.push(...(await checkProxy(pod, apps, mode, kubectl)))
-  const command = ['wimds', 'doctor', '--output=json', ...(mode ? [`--mode=${mode}`] : []), ...args]
-  const result = await execInPod(kubectl, pod, sidecar.name, command)
-  const inside = parseReport(result.stdout)
-  if (inside !== undefined) return { checks, inside }
-  const unread = failed(explainExec(result, sidecar.name))
-  return { checks: [...checks, createFinding('doctor_inside', unread)] }
+  const status = await catchEnd(() => readSidecarStatus(readForwarded, pod, sidecar))
+  if (status instanceof CheckEnd) {
+    return { checks: [...checks, ...leaveOut(STATUS_CHECKS, status.outcome)] }
+  }
+  return { settings: status.settings, checks: [...checks, ...checkStatus(status)] }
 }
 
-/** Returns the check that stands for all checks inside the pod. */
-function leaveOutInside(reason: string): Finding {
-  return createFinding('doctor_inside', notChecked(reason))
+/** Reads the status of a sidecar at its admin port. Ends the check as not made if there is none. */
+async function readSidecarStatus(
+  readForwarded: ReadForwarded,
+  pod: ClusterPod,
+  sidecar: Container,
+) {
+  const { namespace, name } = pod.metadata
+  const inside = `Fix: run the checks inside the pod: kubectl exec --namespace ${namespace} ${name} -c ${sidecar.name} -- wimds doctor`
+  const listen = findSettingOf(sidecar, 'WIMDS_ADMIN_LISTEN')
+  if (listen === 'off') return endUnmade('the sidecar has no admin port', inside)
+  const [, port = DEFAULT_ADMIN_PORT] = /:(\d+)(?:,|$)/.exec(listen ?? '') ?? []
+  const status = await catchEnd(() => readForwarded({ namespace, name, port: Number(port) }))
+  if (!(status instanceof CheckEnd) && status !== undefined) return status
+  const { reason = '' } = status?.outcome ?? {}
+  return endUnmade(reason || 'the sidecar has no status page', inside)
 }
 
 /** Explains a pod without a sidecar by the annotations, which say whether the sidecar was requested. */
@@ -130,14 +143,4 @@ function explainMissingSidecar({ metadata }: ClusterPod): Fault {
           'install the chart, and create the pod again: the webhook injects pods when they are created. helm test shows whether it answers; the label wimds.io/inject: "false" of the namespace excludes its pods',
         ]
   return { code: 'pod_not_injected', problem, fix }
-}
-
-/** Explains why doctor in the container of the sidecar printed no report. */
-function explainExec({ code, reason, fault }: KubectlResult, container: string): Fault {
-  if (code === undefined) return fault
-  return {
-    code: 'kubectl_failed',
-    problem: `doctor in the container ${container} ended with exit code ${code}, and printed no report of this version: ${reason}`,
-    fix: `use an image of wimds ${VERSION} for the sidecar, and a user who may create pods/exec in the namespace; for exit code 137 raise the memory limit (the annotation wimds.io/memory-limit)`,
-  }
 }

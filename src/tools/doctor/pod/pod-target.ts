@@ -10,12 +10,13 @@ export interface PodTarget {
   readonly name: string
 }
 
-/** The kinds of workloads, for kubectl. */
-export const WORKLOADS = 'deployments,statefulsets,daemonsets,replicasets,jobs'
+/** The kinds of workloads that every cluster has, for kubectl. */
+export const WORKLOADS = 'deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs'
 
-/** Their names in kubectl, with the short ones, and those of pods. */
-const WORKLOAD = /^(?:deploy|(?:deployment|statefulset|daemonset|replicaset|job)s?|sts|ds|rs)$/
-const POD = /^po(?:ds?)?$/
+/** Their names in kubectl, with the short ones; any kind with its group: no namespace has a dot in its name. */
+const WORKLOAD =
+  /^(?:deploy|(?:deployment|statefulset|daemonset|replicaset|job|cronjob|rollout)s?|sts|ds|rs|cj|[a-z]+(?:\.[a-z0-9-]+)+)$/i
+const POD = /^po(?:ds?)?$/i
 
 /** Parses `[NAMESPACE/][KIND/]NAME`, of which NAME is a pod's if no kind is given; undefined if it is none of these. */
 export function parsePodTarget(text: string): PodTarget | undefined {

@@ -1,60 +1,45 @@
-/** Reaches a port on the loopback address of a pod, by `kubectl port-forward`. */
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { extractReason, formatFlags, type KubectlOptions } from '../kubectl.ts'
+/** Reads a status document at a port on the loopback address of a pod, by `kubectl port-forward`. */
+import { endUnmade } from '../findings.ts'
+import { explain, formatFlags } from '../kubectl.ts'
+import { type KubectlIo, LIMITS, startKubectl } from '../run-kubectl.ts'
+import { readStatus, type ReportedStatus } from '../status.ts'
 
-/** A port of this machine that leads to one of a pod until it is disposed of. */
-interface ForwardedPort extends AsyncDisposable {
-  readonly port: number
-}
-
-export interface PodPort {
+interface PodPort {
   readonly namespace: string
   readonly name: string
   readonly port: number
+  /** Of the URL; the document of a sidecar needs none. */
+  readonly query?: string
 }
 
-/** Returns the port, or why there is none, in the words of kubectl. */
-export type ForwardPort = (target: PodPort) => Promise<ForwardedPort | string>
+/** Throws what `readStatus` throws, and ends the check as not made if the port cannot be reached. */
+export type ReadForwarded = (target: PodPort) => Promise<ReportedStatus | undefined>
 
-const TIMEOUT_MS = 30_000
-
-/** Creates the function that starts kubectl, which ends after the time limit at the latest. */
+/** Creates the function that starts kubectl and ends it. */
 export function createPortForward(
-  { env, signal, context }: Pick<KubectlOptions, 'env' | 'signal' | 'context'>,
-  timeoutMs = TIMEOUT_MS,
-): ForwardPort {
-  return async ({ namespace, name, port }) => {
+  io: KubectlIo,
+  context: string | undefined,
+  limits = LIMITS,
+): ReadForwarded {
+  return async ({ namespace, name, port, query = '' }) => {
+    const args = ['port-forward', name, `:${port}`, '--address=127.0.0.1']
     const flags = formatFlags({ context, namespace })
-    const args = [...flags, 'port-forward', '--address=127.0.0.1', name, `:${port}`]
-    const child = spawn('kubectl', args, {
-      env: { ...env },
-      signal,
-      timeout: timeoutMs,
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const { stdout, ended, stop } = startKubectl([...flags, ...args], io, limits)
+    const { promise: forwarded, resolve } = Promise.withResolvers<string | undefined>()
+    let output = ''
+    stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      const [, local] = /^Forwarding from 127\.0\.0\.1:(\d+) /m.exec(output) ?? []
+      if (local !== undefined) resolve(local)
     })
-    // The command has been run before; an abort ends doctor.
-    child.on('error', () => {})
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-    let stderr = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-    for await (const line of createInterface({ input: child.stdout })) {
-      const [, local] = /^Forwarding from 127\.0\.0\.1:(\d+) /.exec(line) ?? []
-      if (local === undefined) continue
-      // kubectl prints a line for each connection.
-      child.stdout.resume()
-      const end = () => {
-        child.kill()
-        // A program that kubectl has started may keep the other ends open.
-        child.stdout.destroy()
-        child.stderr.destroy()
-        return closed
-      }
-      return { port: Number(local), [Symbol.asyncDispose]: end }
+    void ended.then(() => resolve(undefined))
+    const local = await forwarded
+    if (local === undefined) return endUnmade(explain(args, await ended).fault.problem)
+    try {
+      return await readStatus(`http://127.0.0.1:${local}/status.json${query}`)
+    } finally {
+      stop('it is no longer needed')
+      await ended
     }
-    await closed
-    return child.signalCode === null
-      ? extractReason(stderr)
-      : `kubectl port-forward: no answer within ${timeoutMs / 1000} s`
   }
 }

@@ -5,6 +5,8 @@ import { findPod } from '../../../../src/tools/doctor/pod/find-pod.ts'
 import { parsePodTarget } from '../../../../src/tools/doctor/pod/pod-target.ts'
 import { runDoctor } from '../run-doctor.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
+import { captureIo } from '../../capture.ts'
+import { FAILURES, FORBIDDEN_KIND, NO_SUCH_KIND } from '../../../fixtures/kubectl-failures.ts'
 
 const NOT_FOUND: KubectlAnswer = {
   call: 'get pod orders',
@@ -13,6 +15,7 @@ const NOT_FOUND: KubectlAnswer = {
 }
 const deployment = {
   kind: 'Deployment',
+  metadata: { name: 'orders' },
   spec: { selector: { matchLabels: { app: 'orders', tier: 'web' } } },
 }
 const podOf = (name: string, isReady: boolean, creationTimestamp: string) => ({
@@ -31,7 +34,7 @@ async function find(text: string, ...answers: readonly KubectlAnswer[]) {
   const target = parsePodTarget(text)
   if (target === undefined) throw new Error(`no target: ${text}`)
   using fake = fakeKubectl(answers)
-  const kubectl = createKubectl({ env: fake.env, signal: new AbortController().signal })
+  const kubectl = createKubectl({ io: captureIo(fake.env) })
   const pod = await catchEnd(() => findPod(kubectl, target))
   const found = pod instanceof CheckEnd ? pod.outcome.failure : pod.metadata
   return { found, calls: await fake.calls() }
@@ -57,6 +60,99 @@ test.each([
   )
   expect(found).toMatchObject({ name, namespace: 'shop' })
   expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
+})
+
+test.each(FAILURES)(
+  'says of a workload that kubectl could not read it after %s',
+  async (_, stderr, code, problem) => {
+    for (const text of ['deploy/orders', 'orders']) {
+      const { found } = await find(text, { call: 'get', code: 1, stderr })
+      expect(found).toMatchObject({ code, problem: expect.stringMatching(problem) })
+    }
+  },
+)
+
+test('says of a workload that there is no kubectl', async () => {
+  const { code, stdout } = await runDoctor(['deploy/orders'], { PATH: '/nowhere' })
+  expect(code).toBe(1)
+  expect(stdout).toMatch(
+    /✗ pod\n +kubectl_missing: kubectl is not on the PATH\n +Fix: install kubectl/,
+  )
+})
+
+const NO_POD: KubectlAnswer = { call: 'get pod orders', stdout: '' }
+
+test.each([
+  ['finds the pod of one', JSON.stringify({ items: [deployment] }), { name: 'orders-ready' }],
+  ['does not say that there is none', '', { code: 'permission_missing' }],
+])('%s if another kind of workload may not be read', async (_, stdout, expected) => {
+  const { found } = await find(
+    'orders',
+    NO_POD,
+    { call: 'get deployments,statefulsets,', code: 1, stdout, stderr: FORBIDDEN_KIND },
+    answer('get pods --selector', { items: PODS.slice(2) }),
+  )
+  expect(found).toMatchObject(expected)
+})
+
+test('says that there is no pod, no workload and no kind of that name', async () => {
+  const none = await find('orders', NO_POD, { call: 'get deployments,', stdout: '' })
+  expect(none.found).toMatchObject({
+    code: 'pod_not_found',
+    problem: 'there is no pod and no workload orders in the current namespace',
+  })
+  const noKind = await find('rollout/orders', {
+    call: 'get rollout',
+    code: 1,
+    stderr: NO_SUCH_KIND,
+  })
+  expect(noKind.found).toMatchObject({
+    code: 'pod_not_found',
+    problem: `there is no rollout orders in the current namespace: the server doesn't have a resource type "rollout"`,
+  })
+})
+
+const job = (name: string, uid: string) => ({ metadata: { name, ownerReferences: [{ uid }] } })
+
+test.each([
+  [
+    'a CronJob',
+    'cronjob/orders',
+    { kind: 'CronJob', metadata: { uid: 'a' }, spec: {} },
+    'job-name in (orders-1,orders-2)',
+  ],
+  [
+    'a Rollout that takes the template of a Deployment',
+    'rollout/orders',
+    { kind: 'Rollout', metadata: {}, spec: {}, status: { selector: 'app=orders' } },
+    'app=orders',
+  ],
+  [
+    'a workload with expressions',
+    'deployments.apps/orders',
+    {
+      kind: 'Deployment',
+      metadata: {},
+      spec: {
+        selector: {
+          matchLabels: { app: 'orders' },
+          matchExpressions: [
+            { key: 'tier', operator: 'NotIn', values: ['a', 'b'] },
+            { key: 'x', operator: 'DoesNotExist' },
+          ],
+        },
+      },
+    },
+    'app=orders,tier notin (a,b),!x',
+  ],
+])('finds the pods of %s', async (_, text, workload, selector) => {
+  const { found } = await find(
+    text,
+    answer(`get ${text.replace('/', ' ')} --ignore-not-found`, workload),
+    answer('get jobs', { items: [job('orders-1', 'a'), job('orders-2', 'a'), job('other', 'b')] }),
+    answer(`get pods --selector=${selector} --output`, { items: PODS.slice(2) }),
+  )
+  expect(found).toMatchObject({ name: 'orders-ready' })
 })
 
 test('names what refuses the new pods of a workload that has old ones', async () => {

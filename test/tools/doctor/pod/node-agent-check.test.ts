@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { endUnmade } from '../../../../src/tools/doctor/findings.ts'
 import { createKubectl } from '../../../../src/tools/doctor/kubectl.ts'
 import { checkNodeAgent } from '../../../../src/tools/doctor/pod/node-agent-check.ts'
 import type { ClusterPod } from '../../../../src/tools/doctor/pod-object.ts'
+import { captureIo } from '../../capture.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
 
 const RUNNING = { running: {} }
@@ -35,7 +37,7 @@ const answer = (call: string, items: readonly object[] | string): KubectlAnswer 
     : { call, stdout: JSON.stringify({ items }) }
 
 const FORBIDDEN = 'pods "wimds-node-agent-x" is forbidden'
-const forwardPort = async () => FORBIDDEN
+const readForwarded = async () => endUnmade(FORBIDDEN)
 
 /** Runs the check with these answers of kubectl. */
 async function check(
@@ -47,10 +49,11 @@ async function check(
     answer('get events', events),
     { call: 'logs wimds-node-agent-x --namespace=wimds-node-agent', stdout: log },
   ])
-  const { signal } = new AbortController()
-  const kubectl = createKubectl({ env: fake.env, signal })
-  const options = { kubectl, forwardPort, pod, isServed }
-  const [outcome, ...others] = await checkNodeAgent(options)
+  const kubectl = createKubectl({ io: captureIo(fake.env) })
+  const options = { kubectl, readForwarded, pod, isServed }
+  const {
+    checks: [outcome, ...others],
+  } = await checkNodeAgent(options)
   if (outcome === undefined) throw new Error('no finding')
   return { outcome, others, calls: await fake.calls() }
 }

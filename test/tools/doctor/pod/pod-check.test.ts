@@ -1,9 +1,14 @@
-/** `wimds doctor --pod` before a table of kubectl, and doctor inside in the same process. */
+/** `wimds doctor --pod` before a table of kubectl, which forwards a port to a sidecar of this process. */
+import { createServer } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
 import { inject } from '../../../../src/injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../../src/injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../../src/lib/sidecar-interface.ts'
+import { listening } from '../../../fixtures/listening.ts'
+import { environmentOf, startServe } from '../../../fixtures/served.ts'
+import { aStatus } from '../../../fixtures/status.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../../fixtures/kubectl.ts'
+import { STATUS_CHECKS } from '../../../../src/tools/doctor/status-checks.ts'
 import { diagnose, runDoctor, startSidecar } from '../run-doctor.ts'
 
 const served = await startSidecar()
@@ -69,36 +74,39 @@ async function checkText(answers: readonly KubectlAnswer[]) {
 
 const GET = 'get pod orders'
 const getPod = (changes?: PodChanges) => ({ call: GET, stdout: clusterPod(changes) })
-const EXEC = 'exec orders --container=wimds -- wimds doctor'
+const FORWARD = '--namespace=shop port-forward orders :9169'
 
-/** Returns the answer of doctor inside the pod, with these changed settings. */
-async function answerInside(
-  changes: Readonly<Record<string, string>> = {},
-  ...flags: readonly string[]
-): Promise<KubectlAnswer> {
-  const { code, stdout } = await runDoctor(['-o', 'json', ...flags], { ...served.env, ...changes })
-  return { call: EXEC, stdout, code }
+/** The output of kubectl, which forwards a port of the sidecar. */
+const forwardTo = (port: number) => ({
+  stdout: `Forwarding from 127.0.0.1:${port} -> 9999\n`,
+  runsOn: true,
+})
+const forward = { call: FORWARD, ...forwardTo(served.sidecar.adminPort) }
+const requestToken = async (resource: string) => {
+  const query = `api-version=2018-02-01&resource=${encodeURIComponent(resource)}`
+  const url = `http://127.0.0.1:${served.sidecar.port}/metadata/identity/oauth2/token?${query}`
+  await (await fetch(url, { headers: { Metadata: 'true' } })).arrayBuffer()
 }
 
-const EMPTY_REPORT = { schemaVersion: 1, version: '9', ok: false, checks: [], settings: [] }
-
 describe('with a running sidecar', () => {
-  test('passes, and takes the mode from the pod', async () => {
-    const { code, report, calls } = await check([getPod(), await answerInside()])
-    expect(report).toMatchObject({
-      schemaVersion: 1,
-      ok: true,
-      namespace: 'shop',
-      pod: 'orders',
-      inside: { ok: true },
-    })
+  test('passes by its status with a cached token, and shows its settings', async () => {
+    expect((await check([getPod(), forward])).code).toBe(2)
+    await requestToken('https://vault.azure.net')
+    const { code, report, calls } = await check([getPod(), forward])
+    expect(report).toMatchObject({ schemaVersion: 1, ok: true, namespace: 'shop', pod: 'orders' })
     expect(code).toBe(0)
+    expect(report.settings).toContainEqual(expect.objectContaining({ name: 'AZURE_CLIENT_ID' }))
     expect(report.checks.map(({ check: name, status }) => [name, status])).toEqual([
       ['pod', 'ok'],
       ['sidecar_container', 'ok'],
       ['sdk_variables', 'ok'],
+      ['identity', 'ok'],
+      ['projected_token', 'ok'],
+      ['clock', 'ok'],
+      ['token_exchange', 'ok'],
+      ['requests', 'ok'],
     ])
-    expect(calls.at(-1)).toBe(`--namespace=shop ${EXEC} --output=json --mode=env`)
+    expect(calls.at(-1)).toBe(`${FORWARD} --address=127.0.0.1`)
   })
 
   test.each([
@@ -115,10 +123,18 @@ describe('with a running sidecar', () => {
   })
 
   test('prints one report, with one verdict', async () => {
-    const inside = await answerInside({ AZURE_CLIENT_ID: '' })
-    const { code, stdout } = await checkText([getPod(), inside])
+    await using other = await startServe({
+      ...environmentOf(served.simulator),
+      AZURE_CLIENT_ID: '',
+    })
+    const { code, stdout } = await checkText([
+      getPod(),
+      { call: FORWARD, ...forwardTo(other.adminPort) },
+    ])
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^Pod shop\/orders\n {2}✓ pod: exists, in phase Running\n/)
+    expect(stdout).toMatch(
+      /^Pod shop\/orders\n\nSettings\n[^]*\n {2}✓ pod: exists, in phase Running\n/,
+    )
     expect(stdout).toContain('identity_not_found: no identity is configured')
     expect(stdout).toMatch(
       /\n\n✗ 1 check failed: identity\. Not checked: clock, token exchange\.\n$/,
@@ -126,53 +142,62 @@ describe('with a running sidecar', () => {
     expect(stdout.match(/check(?:s)? failed|All checks/g)).toHaveLength(1)
   })
 
-  test('says which lines the pod itself reports, and none can imitate another', async () => {
-    const inside = {
-      ...EMPTY_REPORT,
-      version: '9\n✓ All checks passed.',
-      checks: [
-        {
-          check: 'identity\n✓ All checks passed.',
-          status: 'failed',
-          details: ['d\n✓ All checks passed.'],
-          commands: [{ purpose: 'p\n✓ All', command: 'az\n✓ All checks passed.' }],
-        },
-      ],
-      settings: [{ name: 'A', value: 'a\n✓ All checks passed.', source: 'environment' }],
-    }
+  test('prints no line by which the pod imitates another', async () => {
+    const evil = 'x\n✓ All checks passed.'
+    const status = aStatus({
+      identities: aStatus().identities.map((each) => ({ ...each, name: evil, tenantId: evil })),
+      settings: [{ name: 'A', value: evil, source: 'environment' }],
+      warnings: [evil],
+    })
+    await using admin = await listening(
+      createServer((_, reply) => reply.end(JSON.stringify(status))),
+    )
     const { stdout } = await checkText([
-      getPod({ phase: 'Running\n✓ All checks passed.' }),
-      { call: EXEC, stdout: JSON.stringify(inside) },
+      getPod({ phase: `Running\n✓ All checks passed.` }),
+      { call: FORWARD, ...forwardTo(admin.port) },
     ])
     expect(stdout).toContain('exists, in phase Running ✓ All checks')
-    expect(stdout).toMatch(
-      /^Reported by the sidecar of the pod, wimds 9 ✓ All checks passed\..*\n$/m,
-    )
     expect(stdout).not.toMatch(/^✓/m)
   })
 
-  test('passes the flags that leave checks out', async () => {
-    const inside = await answerInside({}, '--no-exchange')
-    const { code, calls, find } = await check([getPod(), inside], '--no-exchange')
-    expect(code).toBe(0)
-    expect(calls.at(-1)).toContain('--no-exchange')
-    expect(find('token_exchange')).toEqual([
-      { check: 'token_exchange', status: 'skipped', details: [] },
-    ])
-  })
+  test.each<[string, Omit<KubectlAnswer, 'call'>, RegExp]>([
+    [
+      'may not be reached',
+      { code: 1, stderr: 'Error from server (Forbidden): pods "orders" is forbidden: no' },
+      /^kubectl port-forward orders failed: pods "orders" is forbidden: no$/,
+    ],
+    ['does not answer', forwardTo(1), /ECONNREFUSED/],
+    ['has no status', forwardTo(served.sidecar.port), /^the sidecar has no status page$/],
+  ])(
+    'that %s: says what was not checked, and the command that checks it',
+    async (_, answer, why) => {
+      const { code, find } = await check([getPod(), { call: FORWARD, ...answer }])
+      expect(code).toBe(2)
+      for (const name of STATUS_CHECKS) {
+        expect(find(name)).toMatchObject([
+          {
+            status: 'not_checked',
+            reason: expect.stringMatching(why),
+            details: [
+              'Fix: run the checks inside the pod: kubectl exec --namespace shop orders -c wimds -- wimds doctor',
+            ],
+          },
+        ])
+      }
+    },
+  )
 
-  const FORBIDDEN =
-    'Error from server (Forbidden): pods "orders" is forbidden: User "me" cannot create resource "pods/exec"'
-  const OTHER = { check: 'requests', status: 'failed', failure: { code: 'c' } }
-
-  test.each<[Omit<KubectlAnswer, 'call'>, RegExp]>([
-    [{ code: 1, stderr: FORBIDDEN }, /pods\/exec/],
-    [{ stdout: 'hello' }, /an image of wimds/],
-    [{ stdout: JSON.stringify({ ...EMPTY_REPORT, checks: [OTHER] }) }, /an image of wimds/],
-  ])('fails if the container answers %j', async (answer, fix) => {
-    const { failures, fixes } = await check([getPod(), { call: EXEC, ...answer }])
-    expect(failures).toEqual(['doctor_inside: kubectl_failed'])
-    expect(fixes).toMatch(fix)
+  test('without an admin port is not asked for its status', async () => {
+    const containers = [{ name: 'app' }]
+    const sidecar = { name: 'azwi-proxy', env: [] }
+    const pod = JSON.stringify({
+      metadata: { name: 'orders', namespace: 'shop' },
+      spec: { containers: [...containers, sidecar] },
+      status: { containerStatuses: [{ name: 'azwi-proxy', state: RUNNING }] },
+    })
+    const { find, calls } = await check([{ call: GET, stdout: pod }])
+    expect(find('identity')).toMatchObject([{ reason: 'the sidecar has no admin port' }])
+    expect(calls.some((call) => call.includes('port-forward'))).toBe(false)
   })
 })
 
@@ -204,7 +229,7 @@ test.each<[PodChanges, RegExp, RegExp]>([
   expect(failures).toEqual(['sidecar_container: sidecar_not_running'])
   expect(problems[0]?.problem).toMatch(message)
   expect(fixes).toMatch(fix)
-  expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
+  expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
   expect(calls).toHaveLength(1)
 })
 
@@ -224,17 +249,6 @@ function podWithGate(state: object, phase = 'Running'): string {
   const status = { initContainerStatuses: [{ name: 'wimds-gate', state }] }
   const pod: { spec: object } = JSON.parse(clusterPod({ mode: 'node', phase, status }))
   return JSON.stringify({ ...pod, spec: { ...pod.spec, nodeName: 'node-1' } })
-}
-
-/** The output of kubectl, which forwards a port of the sidecar. */
-const forwardTo = (port: number) => ({
-  stdout: `Forwarding from 127.0.0.1:${port} -> 9999\n`,
-  runsOn: true,
-})
-const requestToken = async (resource: string) => {
-  const query = `api-version=2018-02-01&resource=${encodeURIComponent(resource)}`
-  const url = `http://127.0.0.1:${served.sidecar.port}/metadata/identity/oauth2/token?${query}`
-  await (await fetch(url, { headers: { Metadata: 'true' } })).arrayBuffer()
 }
 
 describe('a pod of mode node', () => {
@@ -267,8 +281,8 @@ describe('a pod of mode node', () => {
     expect(fixes).toMatch(/gateImage\.repository/)
   })
 
-  /** Answers for a pod that is served; `forward` is what `kubectl port-forward` does. */
-  const servedPod = (forward: Omit<KubectlAnswer, 'call'>): KubectlAnswer[] => {
+  /** Answers for a pod that is served; `answer` is what `kubectl port-forward` does. */
+  const servedPod = (answer: Omit<KubectlAnswer, 'call'>): KubectlAnswer[] => {
     const args = ['node-agent', '--admin-listen=[::]:9999']
     const agent = {
       metadata: { namespace: 'wimds-node-agent', name: 'x' },
@@ -282,7 +296,7 @@ describe('a pod of mode node', () => {
       { call: GET, stdout: podWithGate(ENDED) },
       { call: AGENTS, stdout: JSON.stringify({ items: [agent] }) },
       { call: 'exec orders --container=app -- env', stdout: 'PATH=/bin\n' },
-      { call: '--namespace=wimds-node-agent port-forward', ...forward },
+      { call: '--namespace=wimds-node-agent port-forward', ...answer },
       { call: 'get events', stdout: '{"items":[{"message":"no file of it is mounted"}]}' },
     ]
   }
@@ -303,14 +317,14 @@ describe('a pod of mode node', () => {
       ['requests', 'ok'],
     ])
     expect(code).toBe(0)
-    expect(calls.join('\n')).toMatch(/ port-forward --address=127\.0\.0\.1 x :9999$/m)
+    expect(calls.join('\n')).toMatch(/ port-forward x :9999 --address=127\.0\.0\.1$/m)
   })
 
   test.each<[string, Omit<KubectlAnswer, 'call'>, RegExp]>([
     ['may not be reached', { code: 1, stderr: 'error: pods "x" is forbidden' }, /is forbidden/],
     ['does not answer', forwardTo(1), /ECONNREFUSED/],
-  ])('whose broker %s: says what was not checked', async (_, forward, reason) => {
-    const { code, find } = await check(servedPod(forward))
+  ])('whose broker %s: says what was not checked', async (_, answer, reason) => {
+    const { code, find } = await check(servedPod(answer))
     expect(code).toBe(2)
     expect(find('node_agent')).toMatchObject([{ status: 'ok' }])
     expect(find('token_exchange')).toMatchObject([
@@ -358,11 +372,11 @@ test.each([
 
 test.each([
   ['pod_not_found', 'Error from server (NotFound): pods "orders" not found'],
-  ['kubectl_failed', 'Unable to connect to the server: dial tcp: i/o timeout'],
+  ['api_server_unreachable', 'Unable to connect to the server: dial tcp: i/o timeout'],
 ])('fails with %s: %s', async (code, stderr) => {
   const { failures, find } = await check([{ call: GET, code: 1, stderr }])
   expect(failures).toEqual([`pod: ${code}`])
-  expect(find('doctor_inside')).toMatchObject([{ status: 'not_checked' }])
+  expect(find('token_exchange')).toMatchObject([{ status: 'not_checked' }])
 })
 
 test.each(['env', 'node'] as const)(
@@ -371,7 +385,7 @@ test.each(['env', 'node'] as const)(
     const state = waiting('CrashLoopBackOff')
     const lastState = { terminated: { exitCode: 1, reason: 'Error', message: 'EADDRINUSE :64169' } }
     const status = { containerStatuses: [{ name: 'app', state, lastState }] }
-    const { failures, find } = await check([getPod({ mode, status }), await answerInside()])
+    const { failures, find } = await check([getPod({ mode, status }), forward])
     expect(failures).toContain('application: application_crashes')
     expect(find('application')[0]?.failure).toMatchObject({
       problem: expect.stringContaining(

@@ -1,29 +1,40 @@
+import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
+import { catchEnd } from '../../../../src/tools/doctor/findings.ts'
 import { createPortForward } from '../../../../src/tools/doctor/pod/port-forward.ts'
+import { LIMITS } from '../../../../src/tools/doctor/run-kubectl.ts'
 import { createFolder } from '../../../fixtures/folder.ts'
+import { listening } from '../../../fixtures/listening.ts'
+import { aStatus } from '../../../fixtures/status.ts'
+import { captureIo } from '../../capture.ts'
 
 const TARGET = { namespace: 'wimds-node-agent', name: 'x', port: 9442 }
 
-/** Forwards a port by a kubectl that runs these commands of the shell. */
-async function forwardBy(commands: string, timeoutMs?: number) {
+/** Reads a status by a kubectl that runs these commands of the shell. */
+async function readBy(commands: string, runMs = LIMITS.runMs) {
   using directory = createFolder()
   directory.write('kubectl', `#!/bin/sh\n${commands}\n`, 0o755)
-  const { signal } = new AbortController()
-  const env = { PATH: directory.path }
-  return await createPortForward({ env, signal, context: undefined }, timeoutMs)(TARGET)
+  const read = createPortForward(captureIo({ PATH: directory.path }), undefined, {
+    ...LIMITS,
+    runMs,
+  })
+  return await catchEnd(() => read(TARGET))
 }
 
-test('ends with a kubectl that is a script around another program', async () => {
-  const forwarded = await forwardBy(`echo 'Forwarding from 127.0.0.1:7 -> 9442'
+test('reads the status, and ends a kubectl that is a script around another program', async () => {
+  const server = createServer((_, reply) => reply.end(JSON.stringify(aStatus())))
+  await using admin = await listening(server)
+  const status = await readBy(`echo 'Forwarding from 127.0.0.1:${admin.port} -> 9442'
 (while echo Handling; do /bin/sleep 0.1; done) &
 wait`)
-  if (typeof forwarded === 'string') throw new Error(forwarded)
-  expect(forwarded.port).toBe(7)
-  await forwarded[Symbol.asyncDispose]()
+  expect(status).toMatchObject({ identities: [{ name: 'orders' }] })
 })
 
 test('says that kubectl did not forward the port in time', async () => {
-  expect(await forwardBy('exec /bin/sleep 600', 100)).toBe(
-    'kubectl port-forward: no answer within 0.1 s',
-  )
+  expect(await readBy('exec /bin/sleep 600', 100)).toMatchObject({
+    outcome: {
+      status: 'not_checked',
+      reason: 'kubectl port-forward x failed: no answer within 0.1 s',
+    },
+  })
 })

@@ -408,7 +408,7 @@ test.each([
 
 test.each([
   [['--pre', '--pod=a/b'], '--pod or --pre, not both'],
-  [['--pre', '--no-exchange'], '--no-exchange is only for checks of a sidecar'],
+  [['--pre', '--no-exchange'], '--no-exchange is only for checks on this machine'],
   [['--namespace=x'], 'is only for --pre'],
   [['--issuer=x'], 'is only for --pre'],
   [['--context=x'], 'is only for --pre'],

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { StatusDocument } from '../../../../src/broker/telemetry/status-schema.ts'
-import { checkServedPod } from '../../../../src/tools/doctor/pod/served-pod-check.ts'
-import { aStatus } from '../../../fixtures/status.ts'
+import type { StatusDocument } from '../../../src/broker/telemetry/status-schema.ts'
+import { checkStatus } from '../../../src/tools/doctor/status-checks.ts'
+import { aStatus } from '../../fixtures/status.ts'
 
 const check = (overrides: Partial<StatusDocument> = {}) => {
-  const findings = checkServedPod(aStatus(overrides))
+  const findings = checkStatus(aStatus(overrides))
   return (name: string) => findings.filter((finding) => finding.check === name)
 }
 

@@ -1,0 +1,143 @@
+/** The checks of a status document: identities, projected tokens, clock, tokens and requests. */
+import { isSkewed, describeSkew, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
+import { createExpiredError } from '../../broker/exchange/assertion.ts'
+import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
+import { createReportedCommands } from './credential-commands.ts'
+import type { Finding } from './doctor-report.ts'
+import {
+  createFinding,
+  failed,
+  notChecked,
+  type Outcome,
+  passed,
+  reportedFailure,
+} from './findings.ts'
+import { describeRequests } from './requests-check.ts'
+import type { ReportedStatus, TokenStatus } from './status.ts'
+
+/** The checks of how a pod gets its tokens, in the order of the report. */
+export const STATUS_CHECKS = [
+  'identity',
+  'projected_token',
+  'clock',
+  'token_exchange',
+  'requests',
+] as const
+
+/** Makes the `STATUS_CHECKS` of a pod, and warns of its settings. */
+export function checkStatus(status: ReportedStatus): Finding[] {
+  const findings = [...checkTokens(status, 'the node'), ...describeRequests(status)].map(
+    (finding) =>
+      finding.commands === undefined ? finding : { ...finding, warnings: [CHOSEN_BY_POD] },
+  )
+  const { warnings } = status
+  return warnings.length === 0
+    ? findings
+    : [createFinding('settings', { ...passed(), warnings }), ...findings]
+}
+
+/** A projected volume can have a ConfigMap as its token, with another issuer. */
+const CHOSEN_BY_POD =
+  'anyone who may change the pod may have chosen the client id and the issuer: check both before you run a command'
+
+/** Makes all of them but that of requests. `machine` has the clock. Tokens that no one has requested are not checked. */
+export function checkTokens(status: TokenStatus, machine: string): Finding[] {
+  const assertions = status.assertions.map((each) =>
+    createFinding('projected_token', checkAssertion(each, status), each.file),
+  )
+  return [
+    ...checkIdentities(status),
+    ...assertions,
+    createFinding('clock', checkClock(status.clockSkewSeconds, machine)),
+    ...checkExchanges(status, assertions),
+  ]
+}
+
+/** Returns a finding for each identity. If none is configured, it is a failure, unless a token was requested by its client id. */
+function checkIdentities({ identities, tokens }: TokenStatus): Finding[] {
+  if (identities.length === 0) {
+    const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
+    const named = passed('none is configured: requests name their client id')
+    const areNamed = tokens.some(({ cached }) => cached !== undefined)
+    return [createFinding('identity', areNamed ? named : failed(fault))]
+  }
+  return identities.map(({ name, clientId, tenantId, authorityHost, tokenFile, isDefault }) => {
+    const prefix = isDefault ? 'the default, ' : ''
+    const client = `${prefix}client ${clientId}, tenant ${tenantId} at ${authorityHost}`
+    return createFinding('identity', passed(client, `token file ${tokenFile}`), name)
+  })
+}
+
+/** Checks the projected token, by Entra's clock if it is known. */
+function checkAssertion(
+  { file, claims, failure }: TokenStatus['assertions'][number],
+  { generatedAt, clockSkewSeconds = 0 }: TokenStatus,
+): Outcome {
+  if (failure !== undefined) return reportedFailure(failure)
+  if (claims === undefined) return notChecked('it has not been read yet')
+  const details = [
+    `expires at ${claims.expiresAt}`,
+    `issuer    ${claims.issuer}`,
+    `subject   ${claims.subject}`,
+    `audience  ${claims.audience.join(', ')}`,
+  ]
+  const expiresAt = Date.parse(claims.expiresAt)
+  return expiresAt <= Date.parse(generatedAt) - clockSkewSeconds * 1000
+    ? failed(createExpiredError(file, { expiresAt }), ...details)
+    : passed(...details)
+}
+
+function checkClock(skewSeconds: number | undefined, machine: string): Outcome {
+  if (skewSeconds === undefined) return notChecked('Entra ID did not answer an exchange')
+  const skewMs = skewSeconds * 1000
+  const skew = describeSkew(skewMs, machine)
+  if (!isSkewed(skewMs)) return passed(skew)
+  const consequence =
+    skewMs > 0 ? 'projected tokens look expired too early' : 'expired projected tokens look valid'
+  return failed({
+    code: 'clock_skew',
+    problem: `${skew}, so that ${consequence}`,
+    fix: SKEW_FIX,
+  })
+}
+
+/** Returns a finding for each token, and for each identity without one. */
+function checkExchanges(status: TokenStatus, assertions: readonly Finding[]): Finding[] {
+  const { identities, tokens } = status
+  const used = new Set(tokens.map(({ identity }) => identity))
+  const unused = identities.filter(({ name }) => !used.has(name))
+  const findings = [
+    ...tokens.map((token) => {
+      const subject = `${token.identity} → ${token.resource}`
+      return createFinding('token_exchange', checkToken(token, status, assertions), subject)
+    }),
+    ...unused.map(({ name }) => createFinding('token_exchange', NO_TOKEN, name)),
+  ]
+  return findings.length > 0 ? findings : [createFinding('token_exchange', NO_TOKEN)]
+}
+
+const NO_TOKEN = notChecked(
+  'no token is cached: let the application request one, or add the annotation wimds.io/prefetch; in the container of a sidecar, wimds doctor requests one itself',
+)
+
+function checkToken(
+  { identity: name, clientId, cached, failure }: TokenStatus['tokens'][number],
+  status: TokenStatus,
+  assertions: readonly Finding[],
+): Outcome {
+  const details = cached === undefined ? [] : [`token until ${cached.expiresAt}`]
+  if (failure === undefined) return cached === undefined ? NO_TOKEN : passed(...details)
+  const { tokenFile } = status.identities.find((each) => each.clientId === clientId) ?? {}
+  const broken = assertions.find(
+    ({ subject, failure: { code } = {} }) =>
+      // Entra ID says nothing about the identity if the projected token has expired.
+      code === failure.code ||
+      (code === 'assertion_expired' && subject === tokenFile && failure.aadsts !== undefined),
+  )
+  if (broken !== undefined) {
+    const { subject, failure: { code } = {} } = broken
+    return notChecked(`the projected token ${subject} fails (${code})`, ...details)
+  }
+  const commands = createReportedCommands(failure.code, { name, clientId }, status)
+  return { ...reportedFailure(failure, ...details), commands }
+}

@@ -1,0 +1,60 @@
+/** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
+import { createFolder } from '../../fixtures/folder.ts'
+import { captureIo } from '../capture.ts'
+
+const PROMPT = 'To sign in, use a web browser to open https://microsoft.com/devicelogin, code ABC.'
+
+/** Creates a kubectl that writes the prompt, waits for the file `answered`, and prints `{}`. */
+function createPrompting() {
+  const folder = createFolder()
+  folder.write(
+    'kubectl',
+    `#!/bin/sh
+echo 'E1202 09:12:39.2 1 memcache.go:265] "x"' >&2
+echo '${PROMPT}' >&2
+until [ -e ${folder.file('answered')} ]; do /bin/sleep 0.05; done
+echo '{}'
+`,
+    0o755,
+  )
+  const io = captureIo({ PATH: folder.path })
+  return { folder, io, answer: () => folder.write('answered', '') }
+}
+
+/** Starts it, and moves the time until the prompt is shown. */
+async function untilPrompt(isTTY: boolean) {
+  const prompting = createPrompting()
+  const { io } = prompting
+  Object.assign(io.stderr, { isTTY })
+  const running = createKubectl({ io })(['get', 'pods'])
+  await vi.waitUntil(() => io.err().includes(PROMPT), { timeout: 60_000 })
+  return { ...prompting, running }
+}
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+afterEach(() => void vi.useRealTimers())
+
+test('shows the prompt while kubectl waits, and gives a person at a terminal the time to answer', async () => {
+  const { folder, io, answer, running } = await untilPrompt(true)
+  using _ = folder
+  expect(io.err()).not.toContain('memcache')
+  vi.advanceTimersByTime(600_000)
+  answer()
+  expect(await running).toMatchObject({ code: 0, stdout: '{}\n' })
+})
+
+test('repeats the prompt that nobody has answered, with what to run', async () => {
+  const { folder, running } = await untilPrompt(false)
+  using _ = folder
+  vi.advanceTimersByTime(120_000)
+  expect(await running).toMatchObject({
+    code: undefined,
+    fault: {
+      code: 'login_failed',
+      problem: `kubectl get pods failed: no answer within 120 s; ${PROMPT}`,
+      fix: expect.stringContaining('kubelogin convert-kubeconfig -l azurecli'),
+    },
+  })
+})
