@@ -69,6 +69,10 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
       value: 'IMAGE',
       help: "with --pre: the init container's image in mode node",
     },
+    uid: {
+      value: 'UID|none',
+      help: "with --pre: the sidecar's uid, as in wimds inject; none on OpenShift",
+    },
     context: { value: 'NAME', help: 'the context of the kubeconfig' },
   },
   examples: [
@@ -123,7 +127,7 @@ function findConflicts(flags: DoctorFlags): string[] {
     ...(['pre', 'cluster'] as const)
       .filter((name) => flags.has(name) && flags.positionals.length > 0)
       .map((name) => `a pod or --${name}, not both`),
-    ...limit(['issuer', 'image', 'redirect-image', 'gate-image'], isPre, '--pre'),
+    ...limit(['issuer', 'image', 'redirect-image', 'gate-image', 'uid'], isPre, '--pre'),
     ...limit(['namespace'], isPre || isOfPod, '--pre and a pod'),
     ...limit(['context'], isPre || isOfCluster || isOfPod, '--pre, --cluster and a pod'),
     ...limit(['mode'], !isOfCluster, 'checks without --cluster'),

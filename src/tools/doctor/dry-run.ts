@@ -1,4 +1,5 @@
 /** Asks the API server by a dry run, which creates nothing, whether it would create an object, and explains a refusal. */
+import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { failed, type Fault, notChecked, type Outcome, passed } from './findings.ts'
 import type { Kubectl, KubectlResult } from './kubectl.ts'
@@ -22,13 +23,25 @@ const RESOURCES = {
   limits: { cpu: '20m', memory: '64Mi' },
 }
 
-/** Returns the specification of a pod that Pod Security `restricted` admits. */
+/** Returns the specification of a pod that policies for good pods admit, such as those of AKS and Pod Security `restricted`. */
 export function createSampleSpec(image: string) {
-  const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  }
+  const probe = { exec: { command: ['wimds', 'probe'] } }
+  const probes = { livenessProbe: probe, readinessProbe: probe }
   return {
     securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-    containers: [{ name: 'app', image, resources: RESOURCES, securityContext }],
+    containers: [{ name: 'app', image, resources: RESOURCES, securityContext, ...probes }],
   }
+}
+
+/** A ServiceAccount with an identity that does not exist. */
+export const ANY_ACCOUNT = {
+  [CLIENT_ID]: '00000000-0000-0000-0000-000000000000',
+  [TENANT_ID]: '00000000-0000-0000-0000-000000000000',
 }
 
 /** Returns a pod with this specification; `metadata` has its annotations. */
@@ -50,7 +63,7 @@ interface RefusalKind {
 }
 
 const fixPolicy = () =>
-  'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image); otherwise exempt the injected containers, or this namespace, from it'
+  'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
 
 const REFUSALS: readonly RefusalKind[] = [
   {
@@ -84,13 +97,13 @@ const REFUSALS: readonly RefusalKind[] = [
     pattern: /(?:exceeded|failed) quota: ([^,:\s]+)/,
     by: (name) => `the ResourceQuota ${name}`,
     fix: () =>
-      'raise it by the requests and limits of an injected pod, or give the sidecar those that it demands: the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request',
+      'raise it by the requests and limits of an injected pod, or give the injected containers those that it demands: the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request',
   },
   {
     pattern: /(?:min|max)imum \S+ usage per|max limit to request ratio/,
     by: () => 'a LimitRange',
     fix: () =>
-      'give the sidecar resources that it allows (kubectl describe limitranges): the values injection.resources of the chart, or the annotations wimds.io/memory-request, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/cpu-limit',
+      'give the injected containers resources that it allows (kubectl describe limitranges): the values injection.resources of the chart, or the annotations wimds.io/memory-request, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/cpu-limit',
   },
   {
     pattern: /unable to validate against any security context constraint/,

@@ -9,6 +9,7 @@ import {
   Pod,
   SIDECAR,
 } from '../../kubernetes/pod.ts'
+import { firstItems } from '../../lib/printable.ts'
 import { type Answer, type Kubectl, list, requireMade } from './kubectl.ts'
 import { SIDECAR_MODES, type SidecarMode } from '../../lib/sidecar-interface.ts'
 
@@ -74,6 +75,16 @@ export function chooseNewest(
   const format = (pod: ClusterPod) =>
     [...getFlags(pod).map(Number), pod.metadata.creationTimestamp].join(' ')
   return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
+}
+
+/** Returns the component of the chart that the pod is. */
+export function findComponent({ metadata: { labels } }: ClusterPod): string | undefined {
+  return labels?.['app.kubernetes.io/component']
+}
+
+/** Lists some of the pods by their names. */
+export function listPodNames(pods: readonly ClusterPod[]): string {
+  return firstItems(pods.map(formatPod), 10).join(', ')
 }
 
 /** Returns `NAMESPACE/NAME`. */

@@ -1,8 +1,9 @@
 /** Reads the objects of an installation, and the pods that it is for, each when the first check needs it. */
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
-import { getItems, type Kubectl } from '../kubectl.ts'
+import { getItems, type Kubectl, list, requireMade } from '../kubectl.ts'
 import { getPods, OF_AGENT } from '../pod-object.ts'
+import { Selector } from '../selector.ts'
 
 const Metadata = z.looseObject({
   name: z.string(),
@@ -13,6 +14,7 @@ const Metadata = z.looseObject({
 const Webhook = z.looseObject({
   name: z.string(),
   failurePolicy: z.optional(z.string()),
+  namespaceSelector: z.optional(Selector),
   clientConfig: z.looseObject({
     service: z.optional(z.looseObject({ name: z.string(), namespace: z.string() })),
   }),
@@ -20,6 +22,12 @@ const Webhook = z.looseObject({
 const Configuration = z.looseObject({
   metadata: Metadata,
   webhooks: z.optional(z.array(Webhook)),
+})
+const Policy = z.looseObject({
+  metadata: Metadata,
+  spec: z.looseObject({
+    matchConstraints: z.looseObject({ namespaceSelector: z.optional(Selector) }),
+  }),
 })
 const Deployment = z.looseObject({
   metadata: Metadata,
@@ -34,10 +42,7 @@ const Deployment = z.looseObject({
   status: z.looseObject({ readyReplicas: z.optional(z.number()) }),
 })
 const DaemonSet = z.looseObject({
-  status: z.looseObject({
-    desiredNumberScheduled: z.number(),
-    numberReady: z.number(),
-  }),
+  status: z.looseObject({ desiredNumberScheduled: z.number(), numberReady: z.number() }),
 })
 export type Deployment = z.infer<typeof Deployment>
 export type ClusterState = ReturnType<typeof readClusterState>
@@ -51,29 +56,47 @@ export function readClusterState(kubectl: Kubectl) {
       webhooks?.some(({ name }) => OWN_WEBHOOK.test(name)),
     )
   })
+  /** Returns the policy that injects mode node; undefined: there is none, as before Kubernetes 1.36. */
+  const getPolicy = once(async () => {
+    const answer = await list(kubectl, Policy, 'mutatingadmissionpolicies')
+    const policies = answer.kind === 'not_found' ? [] : requireMade(answer)
+    return policies.find(({ spec }) => JSON.stringify(spec).includes('wimds.io/inject'))
+  })
+  /** Returns the webhook's; undefined: there is none. */
+  const getDeployment = once(async () => {
+    const service = (await getConfiguration())?.webhooks?.[0]?.clientConfig.service
+    if (service === undefined) return undefined
+    const scope = `--namespace=${service.namespace}`
+    const deployments = await getItems(kubectl, Deployment, 'deployments', scope)
+    return deployments.find(({ metadata }) => metadata.name === service.name)
+  })
   return {
     getConfiguration,
-    /** Returns the webhook's; undefined: there is none. */
-    getDeployment: once(async () => {
-      const service = (await getConfiguration())?.webhooks?.[0]?.clientConfig.service
-      if (service === undefined) return undefined
-      const scope = `--namespace=${service.namespace}`
-      const deployments = await getItems(kubectl, Deployment, 'deployments', scope)
-      return deployments.find(({ metadata }) => metadata.name === service.name)
-    }),
+    getPolicy,
+    getDeployment,
+    /** Returns the values of a flag of the webhook, such as `image`. */
+    getFlag: async (name: string) => {
+      const { containers = [] } = (await getDeployment())?.spec.template.spec ?? {}
+      const args = containers.flatMap(({ args: each = [] }) => each)
+      return args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3)
+    },
+    /** Returns the selectors of the namespaces whose pods are reviewed; none: nothing is installed. */
+    getNamespaceSelectors: async () => {
+      const { webhooks = [] } = (await getConfiguration()) ?? {}
+      const policy = await getPolicy()
+      return [
+        ...webhooks.map(({ namespaceSelector = {} }) => namespaceSelector),
+        ...(policy === undefined ? [] : [policy.spec.matchConstraints.namespaceSelector ?? {}]),
+      ]
+    },
     /** Returns those of the node agent. */
     getDaemonSets: once(() =>
       getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
     ),
-    /** Returns the names of all namespaces, and whether the label asks for the injection of their pods. */
+    /** Returns the labels of all namespaces by their names. */
     getNamespaces: once(async () => {
       const namespaces = await getItems(kubectl, z.object({ metadata: Metadata }), 'namespaces')
-      return new Map(
-        namespaces.map(({ metadata: { name, labels } }) => [
-          name,
-          labels?.['wimds.io/inject'] === 'true',
-        ]),
-      )
+      return new Map(namespaces.map(({ metadata: { name, labels = {} } }) => [name, labels]))
     }),
     /** Returns those that have not ended. */
     getPods: once(async () => {

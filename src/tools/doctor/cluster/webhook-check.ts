@@ -1,5 +1,6 @@
 /** Checks that the API server reaches the webhook, by the dry run of a pod that is to be injected. */
 import * as z from 'zod/mini'
+import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
 import { SIDECAR } from '../../../kubernetes/pod.ts'
 import {
   createSamplePod,
@@ -27,7 +28,8 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
   // The ServiceAccount of `helm test` has an identity that does not exist.
   const serviceAccountName = `${service.name}-test`
   const annotations = { 'wimds.io/inject': 'true', 'wimds.io/mode': 'env' }
-  const spec = { ...createSampleSpec('wimds-doctor'), serviceAccountName }
+  const image = (await state.getFlag('image')) ?? INJECTION_DEFAULTS.image
+  const spec = { ...createSampleSpec(image), serviceAccountName }
   const pod = createSamplePod(spec, { namespace, annotations })
   const result = await tryToCreate(kubectl, pod)
   if (result.code === 0) {
@@ -50,14 +52,22 @@ export async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promi
     return notChecked(refusal?.fault.problem ?? reason)
   }
   const { code, problem } = refusal.fault
-  // The rejection names the webhook of wimds, so it has answered.
-  if (code === 'pod_not_admitted') return passed('answers the API server')
+  if (problem.includes('could not read the ServiceAccount')) {
+    return failed({ code, problem, fix: `${READ} kubectl logs -n ${namespace} -l ${OF_WEBHOOK}` })
+  }
+  if (problem.includes('cannot be injected')) return passed(`answers the API server: ${problem}`)
+  if (code === 'pod_not_admitted') return notChecked(problem)
   return failed(
     problem.includes('x509')
       ? { code: 'webhook_certificate_invalid', problem, fix: RENEW }
       : { code, problem, fix: REACH },
   )
 }
+
+const OF_WEBHOOK = 'app.kubernetes.io/component=webhook'
+
+const READ =
+  'let the ServiceAccount of the webhook get serviceaccounts (helm upgrade restores its ClusterRole), until when it denies every pod; its log has more:'
 
 const REACH =
   'let the API server reach the port of the webhook (a firewall, a network policy, the address of its Service), with replicas that are ready'

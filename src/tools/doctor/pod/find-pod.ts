@@ -4,6 +4,7 @@ import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
 import { getNamed, type Kubectl, list, requireAnswer } from '../kubectl.ts'
 import { chooseNewest, ClusterPod, isReady, listPods, readEvents } from '../pod-object.ts'
+import { formatSelector, Selector } from '../selector.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
 /** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */
@@ -34,19 +35,6 @@ export async function findPod(
   })
 }
 
-const Selector = z.object({
-  matchLabels: z.optional(z.record(z.string(), z.string())),
-  matchExpressions: z.optional(
-    z.array(
-      z.object({
-        key: z.string(),
-        operator: z.string(),
-        values: z.optional(z.array(z.string())),
-      }),
-    ),
-  ),
-})
-
 const Workload = z.object({
   kind: z.string(),
   metadata: z.object({ uid: z.optional(z.string()) }),
@@ -69,26 +57,10 @@ async function readPodOf(kubectl: Kubectl, workload: Workload): Promise<ClusterP
   const selector =
     kind === 'CronJob'
       ? await selectJobsOf(kubectl, metadata.uid)
-      : (formatSelector(spec.selector) ?? status?.selector)
-  if (selector === undefined) return undefined
+      : formatSelector(spec.selector ?? {}) || status?.selector
+  if (!selector) return undefined
   const pods = requireAnswer(await listPods(kubectl, `--selector=${selector}`))
   return chooseNewest(pods, (pod) => [!isReady(pod)])
-}
-
-/** Returns the selector as kubectl takes it; undefined: it selects nothing. */
-function formatSelector({
-  matchLabels = {},
-  matchExpressions = [],
-}: z.infer<typeof Selector> = {}) {
-  const terms = [
-    ...Object.entries(matchLabels).map((pair) => pair.join('=')),
-    ...matchExpressions.map(({ key, operator, values = [] }) => {
-      if (operator === 'Exists') return key
-      if (operator === 'DoesNotExist') return `!${key}`
-      return `${key} ${operator.toLowerCase()} (${values.join(',')})`
-    }),
-  ]
-  return terms.length === 0 ? undefined : terms.join(',')
 }
 
 const Job = z.object({

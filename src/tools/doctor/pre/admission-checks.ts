@@ -1,9 +1,9 @@
 /** Checks by dry runs whether a cluster admits injected pods, the node agent and the webhook. */
-import { CLIENT_ID, TENANT_ID } from '../../../kubernetes/service-account.ts'
 import { inject } from '../../../injection/injector/inject.ts'
 import type { InjectionSettings } from '../../../injection/injector/injection-settings.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import {
+  ANY_ACCOUNT,
   createSamplePod,
   createSampleSpec,
   findRefusal,
@@ -27,13 +27,10 @@ export async function checkAdmission(
   const result = await tryToCreate(kubectl, injected)
   const outcome = judgeDryRun(result, INJECTED_POD, mode)
   if (outcome.status !== 'failed') return outcome
-  const withoutInjection = await tryToCreate(kubectl, bare)
-  const [by, byWithout] = [result, withoutInjection].map(
-    (each) => findRefusal(each, INJECTED_POD)?.by,
-  )
-  return by === byWithout
-    ? { ...outcome, details: ['the same pod without the injection is refused, too'] }
-    : outcome
+  const without = await tryToCreate(kubectl, bare)
+  const refusal = findRefusal(without, 'the same pod without the injection')
+  if (refusal === undefined) return outcome
+  return { ...outcome, details: [`${refusal.by} refuses the same pod without the injection, too`] }
 }
 
 const INJECTED_POD = 'the pod that injection writes'
@@ -77,8 +74,12 @@ function createAgentPod(image: string) {
     },
   }
   const resources = { requests: { cpu: '100m', memory: '352Mi' }, limits: { memory: '896Mi' } }
+  const createProbe = (...flags: string[]) => ({
+    exec: { command: ['wimds', 'probe', ...flags, '--port=9441'] },
+  })
+  const probes = { readinessProbe: createProbe(), livenessProbe: createProbe('--live') }
   const spec = {
-    containers: [{ name: 'wimds-node-agent', image, resources, securityContext }],
+    containers: [{ name: 'wimds-node-agent', image, resources, securityContext, ...probes }],
     volumes: [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }],
   }
   return createSamplePod(spec, UNINJECTED)
@@ -116,12 +117,12 @@ const SAMPLE_WEBHOOK = {
   ],
 }
 
-/** Returns an application's pod, and the same pod injected. The application has the sidecar's image. */
+/** Returns an application's pod, and the same pod injected. The application has the image that is injected. */
 function createSamplePods(settings: InjectionSettings) {
-  const spec = createSampleSpec(settings.image)
+  const spec = createSampleSpec(settings.mode === 'node' ? settings.gateImage : settings.image)
   const injection = inject({
     pod: { metadata: { annotations: { 'wimds.io/inject': 'true' } }, spec },
-    serviceAccount: { [CLIENT_ID]: ANY_ID, [TENANT_ID]: ANY_ID },
+    serviceAccount: ANY_ACCOUNT,
     settings,
   })
   if (injection.kind !== 'injected') throw new Error('the sample pod cannot be injected')
@@ -131,6 +132,5 @@ function createSamplePods(settings: InjectionSettings) {
   }
 }
 
-const ANY_ID = '00000000-0000-0000-0000-000000000000'
 /** An installed webhook leaves the pod as it is: it would reject a ServiceAccount without an identity. */
 const UNINJECTED = { annotations: { 'wimds.io/inject': 'false' } }

@@ -28,7 +28,12 @@ interface IssuerOptions {
   readonly issuer: string | undefined
 }
 
-const Discovery = z.object({ issuer: z.string(), jwks_uri: z.string() })
+const Discovery = z.object({
+  issuer: z.string(),
+  jwks_uri: z.string(),
+  authorization_endpoint: z.optional(z.string()),
+  subject_types_supported: z.optional(z.array(z.string())),
+})
 const KeySet = z.object({
   keys: z.array(z.object({ kty: z.string(), kid: z.optional(z.string()) })),
 })
@@ -99,6 +104,13 @@ async function readPublished(issuer: string, network: Network) {
       problem: `the discovery document ${url.href} names the issuer ${discovery.issuer}, but the tokens have ${issuer}`,
       fix: 'publish the document of this issuer, with the same issuer character by character',
     })
+  }
+  // Entra ID accepts a document without these members.
+  if (discovery.authorization_endpoint === '') {
+    return rejectDocument(url, 'its authorization_endpoint is empty (AADSTS50166)')
+  }
+  if (discovery.subject_types_supported?.length === 0) {
+    return rejectDocument(url, 'its subject_types_supported is empty (AADSTS501661)')
   }
   const keysUrl = URL.parse(discovery.jwks_uri)
   if (keysUrl?.protocol !== 'https:') {

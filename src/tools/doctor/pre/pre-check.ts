@@ -1,5 +1,6 @@
 /** Checks a cluster before wimds is installed, from the machine of the user. */
-import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
+import { parseInjectionSettings } from '../../../injection/injector/injection-settings.ts'
+import { UsageError } from '../../../lib/errors.ts'
 import type { RoutingMode } from '../../../lib/sidecar-interface.ts'
 import { checkLocalRedirect, reachCluster } from '../cluster-checks.ts'
 import type { Sections } from '../doctor-report.ts'
@@ -22,19 +23,30 @@ interface PreOptions {
   /** Undefined: the current namespace of the kubeconfig. */
   readonly namespace: string | undefined
   /** Returns the value of a flag. */
-  readonly value: (name: 'issuer' | 'image' | 'redirect-image' | 'gate-image') => string | undefined
+  readonly value: (name: 'issuer' | ImageFlag) => string | undefined
 }
 
-/** Returns the checks. A check that fails is reported, not thrown. */
+type ImageFlag = (typeof IMAGE_FLAGS)[number]
+
+/** The flags of `wimds inject` that decide what a pod gets. */
+const IMAGE_FLAGS = ['image', 'redirect-image', 'gate-image', 'uid'] as const
+
+/** Returns the checks. A check that fails is reported, not thrown. Throws `UsageError` for a flag that is malformed. */
 export async function checkBeforeInstallation(options: PreOptions): Promise<Sections> {
-  const { network, mode = INJECTION_DEFAULTS.mode, namespace, value } = options
-  const settings = {
-    ...INJECTION_DEFAULTS,
-    image: value('image') ?? INJECTION_DEFAULTS.image,
-    redirectImage: value('redirect-image') ?? INJECTION_DEFAULTS.redirectImage,
-    gateImage: value('gate-image') ?? INJECTION_DEFAULTS.gateImage,
-    mode,
+  const { network, namespace, value } = options
+  const problems: string[] = []
+  const flags = {
+    has: () => false,
+    values: () => [],
+    value: (name: string) => {
+      const known = IMAGE_FLAGS.find((each) => each === name)
+      return known && value(known)
+    },
   }
+  const defaults = parseInjectionSettings(flags, problems)
+  if (problems.length > 0) throw new UsageError(problems)
+  const { mode = defaults.mode } = options
+  const settings = { ...defaults, mode }
   const issuer = value('issuer')
   const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   // The check of a given issuer needs no cluster, so that a missing cluster is no failure.

@@ -37,10 +37,17 @@ function answersOf({
   const serverVersion = { gitVersion: 'v1.34.4', major: '1', minor: '34' }
   const service = { name: 'wimds', namespace: 'wimds-system' }
   const clientConfig = { service }
+  const excluded = {
+    key: 'kubernetes.io/metadata.name',
+    operator: 'NotIn',
+    values: ['kube-system'],
+  }
+  const namespaceSelector = { matchExpressions: [excluded] }
   const webhooks = ['pods.wimds.io', 'namespace.pods.wimds.io'].map((name) => ({
     name,
     failurePolicy,
     clientConfig,
+    namespaceSelector,
   }))
   const args = [`--image=${IMAGE}`, `--gate-image=${GATE_IMAGE}`]
   const deployment = {
@@ -63,6 +70,11 @@ function answersOf({
     ]),
     list('get deployments --namespace=wimds-system', [deployment]),
     { call: 'create --dry-run=server', ...dryRun },
+    {
+      call: 'get mutatingadmissionpolicies',
+      code: 1,
+      stderr: `error: the server doesn't have a resource type "mutatingadmissionpolicies"`,
+    },
     list('get daemonsets', agents === undefined ? [] : [daemonSet]),
     list('get pods --all-namespaces', pods),
     list(
@@ -125,6 +137,7 @@ test('passes for an installation that is well, and changes nothing', async () =>
 })
 
 const failing = (text: string) => ({ code: 1, stderr: `Error from server ${text}` })
+const UNREAD = `(ServiceUnavailable): error when creating "STDIN": admission webhook "pods.wimds.io" denied the request: wimds could not read the ServiceAccount wimds-system/wimds-test (the API server answered 403 (Forbidden) to read it: serviceaccounts "wimds-test" is forbidden); create the pod again`
 const UNTRUSTED = `(InternalError): Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds-system.svc:443/mutate?timeout=5s": tls: failed to verify certificate: x509: certificate signed by unknown authority`
 const UNREACHABLE = `(InternalError): Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds-system.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"`
 
@@ -133,8 +146,25 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
     'without the chart',
     { answers: [list('get mutatingwebhookconfigurations', [])] },
     'installation: not_installed',
-    /neither the webhook of wimds nor a node agent/,
+    /neither the webhook of wimds nor its MutatingAdmissionPolicy/,
     /install the chart/,
+  ],
+  [
+    'with a node agent, after the configuration of the webhook was deleted',
+    {
+      answers: [list('get mutatingwebhookconfigurations', [])],
+      agents: { desiredNumberScheduled: 1, numberReady: 1 },
+    },
+    'installation: not_installed',
+    /^there is a node agent, but neither .* so no pod is injected$/,
+    /helm upgrade/,
+  ],
+  [
+    'whose webhook may not read ServiceAccounts',
+    { dryRun: failing(UNREAD) },
+    'webhook: pod_not_admitted',
+    /could not read the ServiceAccount .*is forbidden/,
+    /get serviceaccounts \(helm upgrade .*kubectl logs -n wimds-system/,
   ],
   [
     'with a configuration that an uninstall left over',
@@ -215,9 +245,12 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
 })
 
 test('passes a webhook that rejects the pod itself: it has answered', async () => {
-  const denied = '(Forbidden): admission webhook "pods.wimds.io" denied the request: no tenant'
+  const denied =
+    '(Forbidden): admission webhook "pods.wimds.io" denied the request: wimds cannot be injected: no tenant'
   const { find } = await check({ dryRun: failing(denied) })
-  expect(find('webhook')).toMatchObject([{ status: 'ok', details: ['answers the API server'] }])
+  expect(find('webhook')).toMatchObject([
+    { status: 'ok', details: [expect.stringMatching(/^answers the API server: .*no tenant$/)] },
+  ])
 })
 
 test.each([
@@ -238,7 +271,65 @@ test('lists the pods that need the agents', async () => {
   ])
 })
 
+test('passes an installation by a policy, which it names', async () => {
+  const policy = {
+    metadata: { name: 'wimds' },
+    spec: {
+      matchConstraints: {
+        namespaceSelector: { matchExpressions: [{ key: 'wimds.io/inject', operator: 'Exists' }] },
+      },
+    },
+  }
+  const { find } = await check({
+    answers: [
+      list('get mutatingwebhookconfigurations', []),
+      list('get mutatingadmissionpolicies', [
+        { metadata: { name: 'a' }, spec: { matchConstraints: {} } },
+        policy,
+      ]),
+    ],
+    agents: { desiredNumberScheduled: 1, numberReady: 1 },
+  })
+  expect(find('installation')).toMatchObject([
+    { status: 'ok', details: ['by the MutatingAdmissionPolicy wimds, without a webhook'] },
+  ])
+})
+
+test('sends the image of the webhook, in a pod that policies admit', async () => {
+  using fake = fakeKubectl(answersOf({}))
+  await diagnose(['--cluster'], fake.env)
+  const { spec } = JSON.parse(await fake.inputOf('create --dry-run=server'))
+  expect(spec.containers).toMatchObject([
+    {
+      image: IMAGE,
+      livenessProbe: { exec: {} },
+      readinessProbe: { exec: {} },
+      securityContext: { readOnlyRootFilesystem: true },
+      resources: { requests: { cpu: '10m' }, limits: { cpu: '20m' } },
+    },
+  ])
+})
+
 describe('the check of pods', () => {
+  test('warns of pods that can never be injected, and does not advise to create them again', async () => {
+    const hostNetwork = pod('net', { annotations: ASKS })
+    const mirror = pod('static', { annotations: { 'kubernetes.io/config.mirror': 'x' } })
+    const pods = [
+      { ...hostNetwork, spec: { ...hostNetwork.spec, hostNetwork: true } },
+      mirror,
+      pod('dns', { namespace: 'kube-system', annotations: ASKS }),
+      pod('orders', { injected: 'wimds' }),
+    ]
+    const { code, find } = await check({ pods, namespaces: { shop: ASKS, 'kube-system': {} } })
+    expect(code).toBe(0)
+    const warnings = find('injected_pods')[0]?.warnings?.join('\n')
+    expect(warnings).toMatch(/shop\/net: the pod uses hostNetwork.* Fix: /)
+    expect(warnings).toMatch(/shop\/static: a static pod is not changed/)
+    expect(warnings).toMatch(
+      /kube-system\/dns: the installation leaves out the namespace kube-system/,
+    )
+  })
+
   test('leaves out those that have ended, opted out, or belong to the chart', async () => {
     const pods = [
       pod('ended', { annotations: ASKS, phase: 'Succeeded' }),

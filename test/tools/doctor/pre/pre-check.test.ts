@@ -115,6 +115,18 @@ const discovery = (issuer: string): KubectlAnswer => ({
   stdout: JSON.stringify({ issuer, jwks_uri: `${ISSUER}openid/v1/jwks` }),
 })
 
+/** An issuer that publishes this document, with a proxy to it. */
+async function publishing(changes: object) {
+  const document = { issuer: ISSUER, jwks_uri: `${ISSUER}openid/v1/jwks`, ...changes }
+  const handler = (request: Request) =>
+    request.url.endsWith(DISCOVERY)
+      ? Promise.resolve(Response.json(document))
+      : published.handler(request)
+  const server = await serve(handler, { tls })
+  const { port } = await connectProxy({ routes: { [`${HOST}:443`]: server.port } })
+  return { HTTPS_PROXY: `http://127.0.0.1:${port}` }
+}
+
 const DIRECT = { HTTPS_PROXY: '' }
 
 const other = (issuer: string): Case => ({ answers: [discovery(issuer)] })
@@ -138,6 +150,19 @@ describe('the issuer', () => {
     expect({ code, failures }).toEqual({ code: 1, failures: [`issuer: issuer_${expected}`] })
     expect(problems[0]?.problem).toMatch(problem)
     expect(fixes).toMatch(/az aks update --resource-group|character by character/)
+  })
+
+  test.each([
+    [{ authorization_endpoint: '' }, /its authorization_endpoint is empty \(AADSTS50166\)$/],
+    [{ subject_types_supported: [] }, /its subject_types_supported is empty \(AADSTS501661\)$/],
+  ])('fails for a document with %j, which Entra ID rejects', async (document, problem) => {
+    const { failures, problems } = await check({ changes: await publishing(document) })
+    expect(failures).toEqual(['issuer: issuer_unreachable'])
+    expect(problems[0]?.problem).toMatch(problem)
+  })
+
+  test('passes a document without the members that Entra ID does not need', async () => {
+    expect((await check({ changes: await publishing({}) })).failures).toEqual([])
   })
 
   test('fails if the API server signs with a key that is not published', async () => {
@@ -267,15 +292,56 @@ test.each<[string, string, readonly string[], string, RegExp, RegExp]>([
   // What was given already is no fix.
   expect(flags.includes('--mode=env') && /mode env/.test(fixes)).toBe(false)
   // The same pod without the injection is admitted.
-  expect(find('injected_pod')[0]?.details).not.toContainEqual(expect.stringMatching(/^the same/))
+  expect(find('injected_pod')[0]?.details).toEqual([])
 })
 
 test('says that a pod without the injection would be refused, too', async () => {
   const answers = [WEBHOOK_OK, refuse(DRY_RUN, ': admission webhook "a" denied the request: no')]
   const { find } = await check({ answers })
   expect(find('injected_pod')[0]?.details).toContain(
-    'the same pod without the injection is refused, too',
+    'the admission webhook a refuses the same pod without the injection, too',
   )
+})
+
+test.each([
+  ['env', ['--image=contoso.azurecr.io/wimds:1']],
+  ['node', ['--gate-image=contoso.azurecr.io/gate:1']],
+])(
+  'sends in mode %s a pod that policies for good pods admit, with the images that are given',
+  async (mode, flags) => {
+    using fake = fakeKubectl([
+      WEBHOOK_OK,
+      { call: '"name":"wimds-node-agent"', stdout: '{}' },
+      ...(await cluster()),
+    ])
+    const args = ['--pre', '--namespace=shop', `--mode=${mode}`, ...flags]
+    await runDoctor(args, { ...env, ...fake.env })
+    const pods = [await fake.inputOf(DRY_RUN)]
+    if (mode === 'node') pods.push(await fake.inputOf('"name":"wimds-node-agent"'))
+    for (const { spec } of pods.map((pod) => JSON.parse(pod))) {
+      for (const container of spec.containers) {
+        expect(container).toMatchObject({
+          image: flags[0]?.replace(/.*=/, ''),
+          livenessProbe: { exec: {} },
+          readinessProbe: { exec: {} },
+          securityContext: { readOnlyRootFilesystem: true },
+        })
+      }
+      for (const container of spec.initContainers ?? []) {
+        expect(container.image).toMatch(/^contoso/)
+      }
+    }
+  },
+)
+
+test.each([
+  ['none', undefined],
+  ['1000700000', 1_000_700_000],
+])('asks for the uid %s that is given', async (uid, runAsUser) => {
+  using fake = fakeKubectl([WEBHOOK_OK, ...(await cluster())])
+  await runDoctor(['--pre', '--mode=env', `--uid=${uid}`], { ...env, ...fake.env })
+  const { spec } = JSON.parse(await fake.inputOf(DRY_RUN))
+  expect(spec.initContainers[0].securityContext.runAsUser).toBe(runAsUser)
 })
 
 describe('the rights of the node agent', () => {
@@ -357,7 +423,7 @@ test('explains a LimitRange', async () => {
     '(Forbidden): CREATING pods "a" is forbidden: minimum memory usage per Container is 32Mi, but request is 1Mi'
   const { failures, fixes } = await check({ answers: [WEBHOOK_OK, refuse(DRY_RUN, minimum)] })
   expect(failures).toEqual(['injected_pod: pod_not_admitted'])
-  expect(fixes).toMatch(/^give the sidecar resources that it allows/)
+  expect(fixes).toMatch(/^give the injected containers resources that it allows/)
 })
 
 test('asks for the images that are given, and no others', async () => {
@@ -411,6 +477,8 @@ test.each([
   [['--pre', '--no-exchange'], '--no-exchange is only for checks on this machine'],
   [['--namespace=x'], 'is only for --pre'],
   [['--issuer=x'], 'is only for --pre'],
+  [['--uid=none'], '--uid is only for --pre'],
+  [['--pre', '--uid=root'], '--uid'],
   [['--context=x'], 'is only for --pre'],
 ])('rejects %j', async (args, message) => {
   const { code, stderr } = await runDoctor(args)

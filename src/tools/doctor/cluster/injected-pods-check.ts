@@ -1,0 +1,93 @@
+/** Checks that each pod that is to be injected is, unless it never can be. */
+import { parseAnnotations } from '../../../injection/injector/annotations.ts'
+import { inject } from '../../../injection/injector/inject.ts'
+import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
+import { allContainers, type Container, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
+import { ROUTING_MODES } from '../../../lib/sidecar-interface.ts'
+import { ANY_ACCOUNT } from '../dry-run.ts'
+import { failed, notNeeded, type Outcome, passed } from '../findings.ts'
+import { type ClusterPod, findComponent, listPodNames } from '../pod-object.ts'
+import { selects } from '../selector.ts'
+import type { ClusterState } from './cluster-state.ts'
+
+/** The components of the chart, which start without the webhook. */
+const OWN = new Set(['webhook', 'node-agent', 'test'])
+
+/** Warns of pods that no injection is possible for, with the reason. */
+export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
+  const [pods, namespaces] = await Promise.all([state.getPods(), state.getNamespaces()])
+  const [selectors, flag] = await Promise.all([
+    state.getNamespaceSelectors(),
+    state.getFlag('mode'),
+  ])
+  const mode = ROUTING_MODES.find((each) => each === flag) ?? INJECTION_DEFAULTS.mode
+  const labelled = new Set(
+    [...namespaces]
+      .filter(([, labels]) => labels['wimds.io/inject'] === 'true')
+      .map(([name]) => name),
+  )
+  const { injected = [], others = [] } = Object.groupBy(pods, (pod) =>
+    findInjected(pod).length > 0 ? 'injected' : 'others',
+  )
+  const missing = others.filter((pod) => {
+    const { inject: isWanted = labelled.has(pod.metadata.namespace) } = parseAnnotations(pod)
+    return isWanted && !OWN.has(findComponent(pod) ?? '')
+  })
+  /** Returns why the pod would not be injected if it was created again; empty: it would be. */
+  const explain = (pod: ClusterPod): string => {
+    const { namespace, annotations } = pod.metadata
+    const labels = { 'kubernetes.io/metadata.name': namespace, ...namespaces.get(namespace) }
+    if (selectors.length > 0 && !selectors.some((each) => selects(each, labels))) {
+      return `the installation leaves out the namespace ${namespace}. Fix: see webhook.namespaceSelector and webhook.excludedNamespaces of the chart, and the label wimds.io/inject of the namespace`
+    }
+    if (annotations?.['kubernetes.io/config.mirror'] !== undefined) {
+      return 'a static pod is not changed by the API server. Fix: set wimds.io/inject: "false"'
+    }
+    const settings = { ...INJECTION_DEFAULTS, mode, injectByDefault: true }
+    const injection = inject({ pod, serviceAccount: ANY_ACCOUNT, settings })
+    return injection.kind === 'rejected' ? injection.reasons.join('; ') : ''
+  }
+  const { '': fixable = [], ...impossible } = Object.groupBy(missing, explain)
+  const used = new Set(injected.map(({ metadata }) => metadata.namespace))
+  const warnings = [
+    ...Object.entries(impossible).map(
+      ([reason, group = []]) => `cannot be injected: ${listPodNames(group)}: ${reason}`,
+    ),
+    ...[...labelled]
+      .filter((name) => !used.has(name))
+      .map((name) => `namespace ${name} has the injection label but no injected pod`),
+  ]
+  const count = `${injected.length} injected`
+  if (fixable.length === 0) return { ...passed(count), warnings }
+  const fault = {
+    code: 'pod_not_injected',
+    problem: `these pods should have a sidecar, but have none: ${listPodNames(fixable)}`,
+    fix: 'create them again (kubectl rollout restart), since pods are injected when they are created',
+  } as const
+  return { ...failed(fault, count), warnings }
+}
+
+/** Returns the containers that an injection adds for tokens: sidecars and gates. */
+function findInjected(pod: ClusterPod): Container[] {
+  return allContainers(pod).filter(({ name }) => name === SIDECAR || name === GATE)
+}
+
+/** Warns of sidecars with another image than the webhook injects now. */
+export async function checkImages(state: ClusterState): Promise<Outcome> {
+  const pods = await state.getPods()
+  const flags = [await state.getFlag('image'), await state.getFlag('gate-image')]
+  const expected = flags.flatMap((flag) => flag ?? [])
+  if (expected.length === 0) return notNeeded('there is no webhook to compare them with')
+  const images = pods.flatMap((pod) =>
+    findInjected(pod).map((container) => ({ pod, image: String(container['image']) })),
+  )
+  const others = images.filter(({ image }) => !expected.includes(image))
+  const current = images.length - others.length
+  return {
+    ...passed(`${current} of ${images.length} have the image that the webhook injects`),
+    warnings: [...Map.groupBy(others, ({ image }) => image)].map(
+      ([image, group]) =>
+        `${image}, where the webhook injects ${expected.join(' and ')}: ${listPodNames(group.map(({ pod }) => pod))}`,
+    ),
+  }
+}
