@@ -78,8 +78,8 @@ export function chooseNewest(
 }
 
 /** Returns the component of the chart that the pod is. */
-export function findComponent({ metadata: { labels } }: ClusterPod): string | undefined {
-  return labels?.['app.kubernetes.io/component']
+export function findComponent({ metadata }: ClusterPod): string | undefined {
+  return metadata.labels?.['app.kubernetes.io/component']
 }
 
 /** Lists some of the pods by their names. */

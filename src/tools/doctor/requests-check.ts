@@ -1,46 +1,11 @@
 /** Checks which requests of applications the sidecar answered with an error. */
-import type { Address } from '../../service/parsers.ts'
 import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
-import { isLoopback } from '../../lib/hosts.ts'
-import { formatLocalAddress, toLocalHost } from '../local-host.ts'
-import { readStatus, type ReportedStatus } from './status.ts'
+import type { ReportedStatus } from './status.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { createReportedCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
-import {
-  catchEnd,
-  CheckEnd,
-  createFinding,
-  endUnmade,
-  notChecked,
-  notNeeded,
-  passed,
-  reportedFailure,
-} from './findings.ts'
-
-/** Reads `/status.json` on an admin port, whose check is `admin`. */
-export async function checkRequests(
-  admin: Finding,
-  adminListen: readonly Address[],
-): Promise<Finding[]> {
-  if (admin.status !== 'ok') {
-    const { status, reason = 'the admin port does not answer' } = admin
-    const outcome = status === 'not_needed' ? notNeeded(LOGGED) : notChecked(reason)
-    return [createFinding('requests', outcome)]
-  }
-  // The document is served over loopback only.
-  const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
-  const url = `http://${address && formatLocalAddress(address)}/status.json`
-  const document = await catchEnd(
-    async () => (await readStatus(url)) ?? endUnmade(`${url} answered 404`),
-  )
-  return document instanceof CheckEnd
-    ? [createFinding('requests', document.outcome)]
-    : describeRequests(document)
-}
-
-const LOGGED = 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them'
+import { createFinding, passed, reportedFailure } from './findings.ts'
 
 /**
  * Returns the requests that the sidecar answered with an error: a failure for each identity, resource and code that

@@ -1,7 +1,7 @@
 /** Checks where the route to the metadata address leads: to this sidecar, to another service, or nowhere. */
 import * as z from 'zod/mini'
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
-import { getLocal, type LocalReply } from './local-requests.ts'
+import { getLocal, type LocalReply } from './status.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from './findings.ts'

@@ -1,35 +1,51 @@
-/** Checks that the sidecar on this machine listens and is ready. */
+/** Checks the sidecar on this machine: its ports, the route to it, and the requests that it answered with an error. */
 import * as z from 'zod/mini'
-import { formatLocalAddress } from '../local-host.ts'
-import { getLocal, type LocalReply } from './local-requests.ts'
+import type { Config } from '../../broker/config/config.ts'
+import { isLoopback } from '../../lib/hosts.ts'
+import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Address } from '../../service/parsers.ts'
+import { formatLocalAddress, toLocalHost } from '../local-host.ts'
 import type { Finding } from './doctor-report.ts'
-import { createFinding, failed, type Fault, notChecked, notNeeded, passed } from './findings.ts'
+import {
+  catchEnd,
+  CheckEnd,
+  createFinding,
+  endUnmade,
+  failed,
+  type Fault,
+  notChecked,
+  notNeeded,
+  passed,
+} from './findings.ts'
+import { describeRequests } from './requests-check.ts'
+import { checkRoute } from './route-check.ts'
+import { getLocal, type LocalReply, readStatus } from './status.ts'
 
-/** The body of /readyz, of both ports. */
+/** The body of /readyz: on the port for applications with an id of the process, on the admin port with reasons. */
 const Readiness = z.object({
   ready: z.boolean(),
-  /** The id of the instance, in a reply on the port for applications. */
   instanceId: z.optional(z.string()),
-  /** The reasons why the sidecar is not ready, in a reply on the admin port. */
   reasons: z.optional(z.array(z.string())),
 })
 
-/** Sends `GET /readyz` to each address of WIMDS_LISTEN and of WIMDS_ADMIN_LISTEN. */
-export async function checkSidecar(listen: readonly Address[], adminListen: readonly Address[]) {
+/** Sends `GET /readyz` to each address, and reads the status at the admin port. */
+export async function checkSidecar(
+  { listen, adminListen, passThrough }: Pick<Config, 'listen' | 'adminListen' | 'passThrough'>,
+  mode: RoutingMode | undefined,
+): Promise<Finding[]> {
   const [ports, adminPorts] = await Promise.all([readPorts(listen), readPorts(adminListen)])
-  const sidecars = ports.flatMap(({ data }) => data ?? [])
   const broken = ports.find(({ data }) => data?.ready !== true)
   const reasons = adminPorts.flatMap(({ data }) => data?.reasons ?? [])
-  return {
-    sidecar:
-      broken === undefined
-        ? createFinding('sidecar', passed('listens and is ready'), listAddresses(ports))
-        : createFinding('sidecar', failed(explainPort(broken, reasons)), broken.address),
-    admin: checkAdminPorts(adminPorts, sidecars.length > 0),
-    /** Identifies the process on /readyz; undefined without a sidecar. */
-    instanceId: sidecars.find(({ instanceId }) => instanceId !== undefined)?.instanceId,
-  }
+  const instanceId = ports.find(({ data }) => data?.instanceId !== undefined)?.data?.instanceId
+  const admin = checkAdminPorts(adminPorts, ports)
+  return [
+    broken === undefined
+      ? createFinding('sidecar', passed('listens and is ready'), listAddresses(ports))
+      : createFinding('sidecar', failed(explainPort(broken, reasons)), broken.address),
+    admin,
+    await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId }),
+    ...(await checkRequests(admin, adminListen)),
+  ]
 }
 
 interface Port extends LocalReply<z.infer<typeof Readiness>> {
@@ -46,14 +62,10 @@ function readPorts(addresses: readonly Address[]): Promise<Port[]> {
 }
 
 /** Explains a port of WIMDS_LISTEN without a ready sidecar. */
-function explainPort({ address, data: readiness, status, error }: Port, reasons: string[]): Fault {
-  if (readiness !== undefined) {
-    const reason = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
-    return {
-      code: 'sidecar_not_ready',
-      problem: `the sidecar on ${address} is not ready${reason}`,
-      fix: 'fix the failed checks below',
-    }
+function explainPort({ address, data, status, error }: Port, reasons: readonly string[]): Fault {
+  if (data !== undefined) {
+    const problem = `the sidecar on ${address} is not ready: ${reasons.join('; ')}`
+    return { code: 'sidecar_not_ready', problem, fix: 'fix the failed checks below' }
   }
   if (status !== undefined) {
     return {
@@ -69,11 +81,13 @@ function explainPort({ address, data: readiness, status, error }: Port, reasons:
   }
 }
 
-function checkAdminPorts(ports: readonly Port[], isListening: boolean): Finding {
+function checkAdminPorts(ports: readonly Port[], sidecars: readonly Port[]): Finding {
   if (ports.length === 0) {
     return createFinding('admin_port', notNeeded('WIMDS_ADMIN_LISTEN is off'))
   }
-  if (!isListening) return createFinding('admin_port', notChecked('the sidecar does not listen'))
+  if (sidecars.every(({ data }) => data === undefined)) {
+    return createFinding('admin_port', notChecked('the sidecar does not listen'))
+  }
   const broken = ports.find(({ data }) => data?.reasons === undefined)
   if (broken === undefined) {
     return createFinding('admin_port', passed('answers'), listAddresses(ports))
@@ -90,4 +104,22 @@ function checkAdminPorts(ports: readonly Port[], isListening: boolean): Finding 
 
 function listAddresses(ports: readonly Port[]): string {
   return ports.map(({ address }) => address).join(', ')
+}
+
+/** Reads the status at an admin port, whose check is `admin`. */
+async function checkRequests(admin: Finding, adminListen: readonly Address[]): Promise<Finding[]> {
+  if (admin.status === 'not_needed') {
+    const reason = 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them'
+    return [createFinding('requests', notNeeded(reason))]
+  }
+  const status = await catchEnd(async () => {
+    if (admin.status !== 'ok') return endUnmade(admin.reason ?? 'the admin port does not answer')
+    // The document is served over loopback only.
+    const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
+    const url = `http://${address && formatLocalAddress(address)}/status.json`
+    return (await readStatus(url)) ?? endUnmade(`${url} answered 404`)
+  })
+  return status instanceof CheckEnd
+    ? [createFinding('requests', status.outcome)]
+    : describeRequests(status)
 }

@@ -7,12 +7,42 @@ import { describeAssertion, describeIdentities } from '../../broker/telemetry/st
 import { StatusSchema } from '../../broker/telemetry/status-schema.ts'
 import { systemClock, toWallTimes } from '../../broker/tokens/lifetime.ts'
 import { findCloud } from '../../lib/clouds.ts'
+import { errorMessage } from '../../lib/describe-error.ts'
 import { toBrokerError } from '../../lib/errors.ts'
+import { parseJson } from '../../lib/json.ts'
 import { toScope } from '../../lib/resource.ts'
+import { type GetOptions, sendGet } from '../../lib/send-get.ts'
 import { describeFailure } from '../../service/describe-failure.ts'
 import { createDirectExchange, type DirectExchange } from '../direct-exchange.ts'
 import { endUnmade } from './findings.ts'
-import { getLocal, TIMEOUT_MS } from './local-requests.ts'
+
+/** An answer, or why there was none. */
+export interface LocalReply<T> {
+  /** The HTTP status; undefined: there was no answer. */
+  readonly status?: number
+  /** The `Server` header; empty if there is none. */
+  readonly server?: string
+  /** The parts of the body that the schema has; undefined if it is something else. */
+  readonly data?: T | undefined
+  readonly error?: string
+}
+
+const TIMEOUT_MS = 5000
+
+/** Sends a GET to a server of this machine. */
+export async function getLocal<T>(
+  url: string,
+  schema: z.ZodMiniType<T>,
+  options: Partial<GetOptions> = {},
+): Promise<LocalReply<T>> {
+  try {
+    const { status, headers, body } = await sendGet(url, { timeoutMs: TIMEOUT_MS, ...options })
+    const server = [headers['server'] ?? ''].flat().join(', ')
+    return { status, server, data: schema.safeParse(parseJson(body)).data }
+  } catch (error) {
+    return { error: errorMessage(error) }
+  }
+}
 
 /** The longest status document that is read. */
 const MAX_STATUS_BYTES = 16 * 1024 * 1024

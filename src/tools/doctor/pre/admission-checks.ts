@@ -74,10 +74,8 @@ function createAgentPod(image: string) {
     },
   }
   const resources = { requests: { cpu: '100m', memory: '352Mi' }, limits: { memory: '896Mi' } }
-  const createProbe = (...flags: string[]) => ({
-    exec: { command: ['wimds', 'probe', ...flags, '--port=9441'] },
-  })
-  const probes = { readinessProbe: createProbe(), livenessProbe: createProbe('--live') }
+  const probe = { exec: { command: ['wimds', 'probe', '--port=9441'] } }
+  const probes = { readinessProbe: probe, livenessProbe: probe }
   const spec = {
     containers: [{ name: 'wimds-node-agent', image, resources, securityContext, ...probes }],
     volumes: [{ name: 'kubelet-pods', hostPath: { path: '/var/lib/kubelet/pods' } }],
