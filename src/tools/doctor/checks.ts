@@ -26,32 +26,36 @@ interface LocalOptions {
   readonly skipExchange: boolean
 }
 
-/** The checks of a sidecar that runs. */
-const SIDECAR_CHECKS = ['sidecar', 'admin_port', 'route'] as const
-
 /** Returns the settings and the checks, without a secret. A check that fails is reported, not thrown. */
 export async function checkHere(options: LocalOptions): Promise<Sections> {
   const { env, mode, skipSidecar, skipExchange } = options
   const settings = describeSettings(env)
   const config = await loadConfig(env).catch(explainSettings)
   if ('status' in config) {
-    const dependent = [...SIDECAR_CHECKS, ...STATUS_CHECKS]
+    const dependent = ['sidecar', 'route', ...STATUS_CHECKS] as const
     const others = leaveOut(dependent, notChecked('the settings are invalid'))
     return { settings, checks: [createFinding('settings', config), ...others] }
   }
-  const [sidecar, admin, route, ...requests] = skipSidecar
-    ? leaveOut([...SIDECAR_CHECKS, 'requests'], SKIPPED)
+  const { sidecar, route, requests } = skipSidecar
+    ? SKIPPED_SIDECAR
     : await checkSidecar(config, mode ?? config.mode)
   const tokens = checkTokens(await createStatus(config, !skipExchange), 'this machine')
   return {
     settings,
     checks: [
       createFinding('settings', { ...passed(), warnings: [...config.warnings] }),
-      ...[sidecar, admin, route].flatMap((finding) => finding ?? []),
+      sidecar,
+      route,
       ...(skipExchange ? skipExchanges(tokens) : tokens),
       ...requests,
     ],
   }
+}
+
+const SKIPPED_SIDECAR = {
+  sidecar: createFinding('sidecar', SKIPPED),
+  route: createFinding('route', SKIPPED),
+  requests: [createFinding('requests', SKIPPED)],
 }
 
 function skipExchanges(tokens: readonly Finding[]): Finding[] {

@@ -1,6 +1,5 @@
 /** Creates the commands for the federated credential that an exchange needs. */
 import { isFederationAudience } from '../../lib/clouds.ts'
-import type { AssertionClaims } from '../../lib/errors.ts'
 import type { Identity } from '../../broker/identities.ts'
 import {
   createCredentialName,
@@ -12,7 +11,7 @@ import { isPlainWord, namesFileForAz, quoteForShell } from '../shell.ts'
 import type { Finding } from './doctor-report.ts'
 import type { TokenStatus } from './status.ts'
 
-export type Commands = NonNullable<Finding['commands']>
+type Commands = NonNullable<Finding['commands']>
 
 type IdentityFacts = Pick<Identity, 'name' | 'clientId' | 'resourceId'>
 
@@ -23,59 +22,38 @@ type IdentityFacts = Pick<Identity, 'name' | 'clientId' | 'resourceId'>
  */
 export function createCredentialCommands(
   code: string,
-  identity: IdentityFacts,
-  claims: AssertionClaims | undefined,
+  { name, clientId }: Pick<IdentityFacts, 'name' | 'clientId'>,
+  { identities, assertions }: Pick<TokenStatus, 'identities' | 'assertions'>,
 ): Commands {
-  const { name, clientId, resourceId } = identity
+  const { resourceId, tokenFile } = identities.find((each) => each.clientId === clientId) ?? {}
+  // An unlisted client id has the projected token of the pod; with several it is not known which one.
+  const file = tokenFile ?? (assertions.length === 1 ? assertions[0]?.file : undefined)
+  const claims = assertions.find((assertion) => assertion.file === file)?.claims
   const flags = {
     'managed-identity': formatFlags(resourceId),
     application: `--id ${quoteForShell(clientId)}`,
   }
   const propose = (action: string, write: (kind: keyof typeof flags) => string): Commands => [
-    ...findIdentityName(identity),
+    ...findIdentityName({ name, clientId, resourceId }),
     { purpose: `${action} of ${name}, a managed identity`, command: write('managed-identity') },
     { purpose: 'or of an application registration', command: write('application') },
   ]
   if (code === 'federated_credential_mismatch') {
-    return propose('List the federated credentials', (kind) =>
-      kind === 'application'
-        ? `az ad app federated-credential list ${flags[kind]} --output table`
-        : `az identity federated-credential list ${flags[kind]} --output table`,
-    )
+    return propose('List the federated credentials', (kind) => {
+      const object = kind === 'application' ? 'ad app' : 'identity'
+      return `az ${object} federated-credential list ${flags[kind]} --output table`
+    })
   }
   if (code !== 'federated_credential_not_found' || claims === undefined) return []
-  const { issuer, subject, audience } = claims
-  const [only = '', ...others] = audience
+  const { issuer, subject, audience: audiences } = claims
+  const [audience = '', ...others] = audiences
   // Another audience is probably the mistake.
-  if (others.length > 0 || !isFederationAudience(only)) return []
+  if (others.length > 0 || !isFederationAudience(audience)) return []
   // The claims come from a file that is not trusted: the Azure CLI would upload the content of the file that one names.
   if ([issuer, subject].some(namesFileForAz)) return []
-  const credential = {
-    name: createCredentialName(issuer, subject),
-    issuer,
-    subject,
-    audience: only,
-  }
+  const credential = { name: createCredentialName(issuer, subject), issuer, subject, audience }
   return propose('Create the federated credential', (kind) =>
     formatWrite('create', { kind, flags: flags[kind] }, credential).join(' '),
-  )
-}
-
-/** Returns the commands after an error code that a status document reports of an identity. */
-export function createReportedCommands(
-  code: string,
-  { name, clientId }: Pick<IdentityFacts, 'name' | 'clientId'>,
-  { identities, assertions }: Pick<TokenStatus, 'identities' | 'assertions'>,
-): Commands {
-  const identity = identities.find((each) => each.clientId === clientId)
-  // An unlisted client id has the projected token of the pod; with several it is not known which one.
-  const only = assertions.length === 1 ? assertions[0]?.file : undefined
-  const file = identity === undefined ? only : identity.tokenFile
-  const claims = assertions.find((assertion) => assertion.file === file)?.claims
-  return createCredentialCommands(
-    code,
-    { name, clientId, resourceId: identity?.resourceId },
-    claims,
   )
 }
 

@@ -11,11 +11,10 @@ import { VERSION } from '../../lib/version.ts'
  */
 export type CheckStatus = 'ok' | 'failed' | 'not_checked' | 'not_needed' | 'skipped'
 
-/** The names of the checks: of a sidecar, of a pod from outside, before an installation, and of an installation. */
+/** The names of the checks. */
 export type CheckName =
   | 'settings'
   | 'sidecar'
-  | 'admin_port'
   | 'route'
   | 'identity'
   | 'projected_token'

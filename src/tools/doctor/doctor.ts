@@ -150,19 +150,16 @@ function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefi
   if (flags.has('pod') && argument !== undefined) {
     problems.push(`--pod and ${argument} both name a pod: give one`)
   }
-  const target = parsePodTarget(text)
   const given = flags.value('namespace')
+  const target = parsePodTarget(text)
   if (target === undefined) {
     problems.push(
       `${JSON.stringify(text)} must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders or deploy/orders`,
     )
-    return undefined
-  }
-  const { namespace = given } = target
-  if (namespace !== given && given !== undefined) {
+  } else if (target.namespace !== undefined && given !== undefined && target.namespace !== given) {
     problems.push(`${text} and --namespace ${given} name different namespaces: give one`)
   }
-  return { ...target, namespace }
+  return target && { ...target, namespace: target.namespace ?? given }
 }
 
 /** Runs the checks of this machine, of a pod, or of a cluster. Returns their title with them. */

@@ -11,7 +11,6 @@ export const DOCTOR_CODES = [
   'settings_invalid',
   'sidecar_not_listening',
   'sidecar_not_ready',
-  'admin_not_listening',
   'route_missing',
   'route_to_other_service',
   'clock_skew',
@@ -52,8 +51,6 @@ export interface Fault<Code extends string = FaultCode> extends Pick<Problem, 'p
   readonly entra?: EntraDetails | undefined
 }
 
-type ReportedFailure = StatusDocument['failedRequests'][number]['failure']
-
 /** The result of a check, without its name. */
 export type Outcome = Omit<Finding, 'check' | 'subject'>
 
@@ -67,12 +64,10 @@ export class CheckEnd extends Error {
   }
 }
 
-/** Ends a check as failed. */
-export function endAsFailed(fault: Fault, ...details: string[]): never {
-  throw new CheckEnd(failed(fault, ...details))
+export function endAsFailed(fault: Fault): never {
+  throw new CheckEnd(failed(fault))
 }
 
-/** Ends a check as not made. */
 export function endUnmade(reason: string, ...details: string[]): never {
   throw new CheckEnd(notChecked(reason, ...details))
 }
@@ -112,12 +107,39 @@ export function createFinding(
   }
 }
 
+/** Gives these checks one outcome, without making them. */
+export function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
+  return checks.map((check) => createFinding(check, outcome))
+}
+
 export function passed(...details: string[]): Outcome {
   return { status: 'ok', details }
 }
 
+/** Returns the outcome of a check that could not be made. */
+export function notChecked(reason: string, ...details: string[]): Outcome {
+  return { status: 'not_checked', reason, details }
+}
+
+/** Returns the outcome of a check of something that is not in use. */
+export function notNeeded(reason: string): Outcome {
+  return { status: 'not_needed', reason, details: [] }
+}
+
+/** The outcome of a check that a flag leaves out. */
+export const SKIPPED: Outcome = { status: 'skipped', details: [] }
+
 export function failed(fault: Fault, ...details: string[]): Outcome {
   return { status: 'failed', details, failure: createFailure(fault) }
+}
+
+/** Returns the outcome of what a status document reports as failed. */
+export function reportedFailure(
+  { code, message: problem, fix, aadsts }: StatusDocument['failedRequests'][number]['failure'],
+  ...details: string[]
+): Outcome {
+  const entra = aadsts === undefined ? undefined : { aadsts }
+  return { status: 'failed', details, failure: createFailure({ code, problem, fix, entra }) }
 }
 
 /** The longest problem of a failure: it may have a text of the cluster, such as the last output of a container. */
@@ -136,30 +158,3 @@ function createFailure({ code, problem, fix, entra }: Fault<string>): Failure {
     ...(explained !== undefined && { explanation: explained.explanation }),
   }
 }
-
-/** Creates the outcome of what a status document reports as failed. */
-export function reportedFailure(
-  { code, message: problem, fix, aadsts }: ReportedFailure,
-  ...details: string[]
-): Outcome {
-  const entra = aadsts === undefined ? undefined : { aadsts }
-  return { status: 'failed', details, failure: createFailure({ code, problem, fix, entra }) }
-}
-
-/** Gives these checks one outcome, without making them. */
-export function leaveOut(checks: readonly CheckName[], outcome: Outcome): Finding[] {
-  return checks.map((check) => createFinding(check, outcome))
-}
-
-/** Creates the outcome of a check that could not be made. */
-export function notChecked(reason: string, ...details: string[]): Outcome {
-  return { status: 'not_checked', reason, details }
-}
-
-/** Creates the outcome of a check of something that is not in use. */
-export function notNeeded(reason: string, ...details: string[]): Outcome {
-  return { status: 'not_needed', reason, details }
-}
-
-/** The outcome of a check that a flag leaves out. */
-export const SKIPPED: Outcome = { status: 'skipped', details: [] }

@@ -1,44 +1,37 @@
 /** Formats a report for people: one line for each check, the facts below it, and a fix for each failure. */
 import { toLine } from '../../lib/printable.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import {
-  type CheckName,
-  type CheckStatus,
-  type DoctorReport,
-  type Failure,
-  type Finding,
-} from './doctor-report.ts'
+import type { CheckName, CheckStatus, DoctorReport, Failure, Finding } from './doctor-report.ts'
 
-const PASS = '✓'
-const FAIL = '✗'
-const WARN = '!'
-/** Neither passed nor failed. */
-const NOT_CHECKED = '–'
+const SYMBOLS: Readonly<Record<CheckStatus, string>> = {
+  ok: '✓',
+  failed: '✗',
+  not_checked: '–',
+  not_needed: '–',
+  skipped: '–',
+}
 
 /** Returns the report as text that ends with a newline. Settings with their default are in only the JSON form. */
 export function formatReport(report: DoctorReport, title: string): string {
+  const { settings, checks } = report
+  const changed = settings?.filter(({ source }) => source !== 'default') ?? []
+  const values = changed.map(({ name, value }) => `${name}=${value}`)
+  const findings = checks.flatMap(formatFinding)
   const sections = isUnconfigured(report)
     ? [`${title}\n`, WHERE_TO_RUN]
-    : [...formatSections(report, title), formatVerdict(report.checks)]
+    : [
+        ...(settings === undefined
+          ? [formatSection(title, findings)]
+          : [
+              `${toLine(title)}\n`,
+              formatSection('Settings', values),
+              formatSection('Checks', findings),
+            ]),
+        // Several checks can have one fix.
+        ...new Set(checks.flatMap(formatCommands)),
+        formatVerdict(checks),
+      ]
   return sections.filter(Boolean).join('\n').split('\n').map(toLine).join('\n')
-}
-
-/** Returns the sections; empty texts among them. */
-function formatSections({ checks, settings }: DoctorReport, title: string): string[] {
-  const lines = checks.flatMap(formatFinding)
-  // Several checks can have one fix.
-  const commands = [...new Set(checks.flatMap(formatCommands))]
-  if (settings === undefined) return [formatSection(title, lines), ...commands]
-  const changed = settings.filter(({ source }) => source !== 'default')
-  return [
-    `${toLine(title)}\n`,
-    formatSection(
-      'Settings',
-      changed.map(({ name, value }) => `${name}=${value}`),
-    ),
-    formatSection('Checks', lines),
-    ...commands,
-  ]
 }
 
 /** Returns true where nothing is set, such as on a laptop, where doctor was tried first. */
@@ -69,15 +62,11 @@ function formatFinding(finding: Finding): string[] {
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
   const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
   return [
-    `${formatStatus(status)} ${name}${title === undefined ? '' : `: ${title}`}`,
+    `${SYMBOLS[status]} ${name}${title === undefined ? '' : `: ${title}`}`,
     ...others.map((line) => `  ${line}`),
-    ...warnings.map((warning) => `  ${WARN} ${warning}`),
+    ...warnings.map((warning) => `  ! ${warning}`),
     ...(failure === undefined ? [] : formatFailure(failure)),
   ]
-}
-
-function formatStatus(status: CheckStatus): string {
-  return status === 'ok' ? PASS : status === 'failed' ? FAIL : NOT_CHECKED
 }
 
 /** Returns the lines of a failure: its name and problem, the fix and the link. */
@@ -110,8 +99,7 @@ function formatVerdict(checks: readonly Finding[]): string {
   const { size } = new Set(failed.map(({ check }) => check))
   const notChecked = checks.filter(({ status }) => status === 'not_checked')
   const skipped = checks.filter(({ status }) => status === 'skipped')
-  if (failed.length + notChecked.length + skipped.length === 0)
-    return `${PASS} All checks passed.\n`
+  if (failed.length + notChecked.length + skipped.length === 0) return '✓ All checks passed.\n'
   const sentences = [
     failed.length === 0
       ? 'No check failed, but not everything was checked.'
@@ -119,7 +107,7 @@ function formatVerdict(checks: readonly Finding[]): string {
     ...(notChecked.length === 0 ? [] : [`Not checked: ${listNames(notChecked)}.`]),
     ...(skipped.length === 0 ? [] : [`Left out by flags: ${listNames(skipped)}.`]),
   ]
-  return `${failed.length === 0 ? NOT_CHECKED : FAIL} ${toLine(sentences.join(' '))}\n`
+  return `${SYMBOLS[failed.length === 0 ? 'not_checked' : 'failed']} ${toLine(sentences.join(' '))}\n`
 }
 
 /** Lists each name once, with its number where there are several. */

@@ -3,7 +3,7 @@ import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import type { ReportedStatus } from './status.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { createReportedCommands } from './credential-commands.ts'
+import { createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, passed, reportedFailure } from './findings.ts'
 
@@ -22,7 +22,7 @@ export function describeRequests(document: ReportedStatus): Finding[] {
     const commands =
       clientId === undefined || name === undefined
         ? []
-        : createReportedCommands(failure.code, { name, clientId }, document)
+        : createCredentialCommands(failure.code, { name, clientId }, document)
     return createFinding('requests', { ...reportedFailure(failure, detail), commands }, target)
   })
   const warnings = groupRequests(harmless).map(({ clients, latest, target }) => {

@@ -1,11 +1,10 @@
-/** Checks the sidecar on this machine: its ports, the route to it, and the requests that it answered with an error. */
+/** Checks the sidecar on this machine: its port, the route to it, and the requests that it answered with an error. */
 import * as z from 'zod/mini'
 import type { Config } from '../../broker/config/config.ts'
 import { isLoopback } from '../../lib/hosts.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Address } from '../../service/parsers.ts'
 import { formatLocalAddress, toLocalHost } from '../local-host.ts'
-import type { Finding } from './doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
@@ -13,58 +12,56 @@ import {
   endUnmade,
   failed,
   type Fault,
-  notChecked,
   notNeeded,
   passed,
 } from './findings.ts'
 import { describeRequests } from './requests-check.ts'
 import { checkRoute } from './route-check.ts'
-import { getLocal, type LocalReply, readStatus } from './status.ts'
+import { getLocal, type LocalReply, readStatus, type ReportedStatus } from './status.ts'
 
-/** The body of /readyz: on the port for applications with an id of the process, on the admin port with reasons. */
-const Readiness = z.object({
-  ready: z.boolean(),
-  instanceId: z.optional(z.string()),
-  reasons: z.optional(z.array(z.string())),
-})
+/** The body of /readyz on the port for applications, with an id of the process. */
+const Readiness = z.object({ ready: z.boolean(), instanceId: z.optional(z.string()) })
 
 /** Sends `GET /readyz` to each address, and reads the status at the admin port. */
 export async function checkSidecar(
   { listen, adminListen, passThrough }: Pick<Config, 'listen' | 'adminListen' | 'passThrough'>,
   mode: RoutingMode | undefined,
-): Promise<Finding[]> {
-  const [ports, adminPorts] = await Promise.all([readPorts(listen), readPorts(adminListen)])
+) {
+  const ports = await Promise.all(listen.map(readPort))
+  const status = await catchEnd(() => readAdminPort(adminListen))
+  const problems = status instanceof CheckEnd ? [] : status.problems
   const broken = ports.find(({ data }) => data?.ready !== true)
-  const reasons = adminPorts.flatMap(({ data }) => data?.reasons ?? [])
   const instanceId = ports.find(({ data }) => data?.instanceId !== undefined)?.data?.instanceId
-  const admin = checkAdminPorts(adminPorts, ports)
-  return [
-    broken === undefined
-      ? createFinding('sidecar', passed('listens and is ready'), listAddresses(ports))
-      : createFinding('sidecar', failed(explainPort(broken, reasons)), broken.address),
-    admin,
-    await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId }),
-    ...(await checkRequests(admin, adminListen)),
-  ]
+  const addresses = ports.map(({ address }) => address).join(', ')
+  return {
+    sidecar:
+      broken === undefined
+        ? createFinding('sidecar', passed('listens and is ready'), addresses)
+        : createFinding('sidecar', failed(explainPort(broken, problems)), broken.address),
+    route: await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId }),
+    requests:
+      status instanceof CheckEnd
+        ? [createFinding('requests', status.outcome)]
+        : describeRequests(status),
+  }
 }
 
 interface Port extends LocalReply<z.infer<typeof Readiness>> {
   readonly address: string
 }
 
-function readPorts(addresses: readonly Address[]): Promise<Port[]> {
-  return Promise.all(
-    addresses.map(async (each) => {
-      const address = formatLocalAddress(each)
-      return { address, ...(await getLocal(`http://${address}/readyz`, Readiness)) }
-    }),
-  )
+async function readPort(listen: Address): Promise<Port> {
+  const address = formatLocalAddress(listen)
+  return { address, ...(await getLocal(`http://${address}/readyz`, Readiness)) }
 }
 
 /** Explains a port of WIMDS_LISTEN without a ready sidecar. */
-function explainPort({ address, data, status, error }: Port, reasons: readonly string[]): Fault {
+function explainPort(
+  { address, data, status, error }: Port,
+  problems: ReportedStatus['problems'],
+): Fault {
   if (data !== undefined) {
-    const problem = `the sidecar on ${address} is not ready: ${reasons.join('; ')}`
+    const problem = `the sidecar on ${address} is not ready: ${problems.map(({ summary }) => summary).join('; ')}`
     return { code: 'sidecar_not_ready', problem, fix: 'fix the failed checks below' }
   }
   if (status !== undefined) {
@@ -81,45 +78,14 @@ function explainPort({ address, data, status, error }: Port, reasons: readonly s
   }
 }
 
-function checkAdminPorts(ports: readonly Port[], sidecars: readonly Port[]): Finding {
-  if (ports.length === 0) {
-    return createFinding('admin_port', notNeeded('WIMDS_ADMIN_LISTEN is off'))
+/** Reads the status, which is served over loopback only. Ends the check as not made or not needed if there is none. */
+async function readAdminPort(listen: readonly Address[]): Promise<ReportedStatus> {
+  const address = listen.find(({ host }) => isLoopback(toLocalHost(host))) ?? listen[0]
+  if (address === undefined) {
+    throw new CheckEnd(notNeeded('WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them'))
   }
-  if (sidecars.every(({ data }) => data === undefined)) {
-    return createFinding('admin_port', notChecked('the sidecar does not listen'))
-  }
-  const broken = ports.find(({ data }) => data?.reasons === undefined)
-  if (broken === undefined) {
-    return createFinding('admin_port', passed('answers'), listAddresses(ports))
-  }
-  const { address, status, error } = broken
-  const reason = status === undefined ? error : `another program answered ${status}`
-  const fault = {
-    code: 'admin_not_listening',
-    problem: `the admin port ${address} does not answer (${reason}), so Prometheus cannot scrape it`,
-    fix: 'run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if the port is that of another program, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN',
-  } as const
-  return createFinding('admin_port', failed(fault), address)
-}
-
-function listAddresses(ports: readonly Port[]): string {
-  return ports.map(({ address }) => address).join(', ')
-}
-
-/** Reads the status at an admin port, whose check is `admin`. */
-async function checkRequests(admin: Finding, adminListen: readonly Address[]): Promise<Finding[]> {
-  if (admin.status === 'not_needed') {
-    const reason = 'WIMDS_ADMIN_LISTEN is off; the log of the sidecar has them'
-    return [createFinding('requests', notNeeded(reason))]
-  }
-  const status = await catchEnd(async () => {
-    if (admin.status !== 'ok') return endUnmade(admin.reason ?? 'the admin port does not answer')
-    // The document is served over loopback only.
-    const address = adminListen.find(({ host }) => isLoopback(toLocalHost(host))) ?? adminListen[0]
-    const url = `http://${address && formatLocalAddress(address)}/status.json`
-    return (await readStatus(url)) ?? endUnmade(`${url} answered 404`)
-  })
-  return status instanceof CheckEnd
-    ? [createFinding('requests', status.outcome)]
-    : describeRequests(status)
+  const url = `http://${formatLocalAddress(address)}/status.json`
+  const fix =
+    'Fix: run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if another program has that port, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN'
+  return (await readStatus(url, fix)) ?? endUnmade(`${url} answered 404`, fix)
 }

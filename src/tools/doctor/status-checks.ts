@@ -2,7 +2,7 @@
 import { isSkewed, describeSkew, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import { createExpiredError } from '../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
-import { createReportedCommands } from './credential-commands.ts'
+import { createCredentialCommands } from './credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import {
   createFinding,
@@ -138,6 +138,6 @@ function checkToken(
     const { subject, failure: { code } = {} } = broken
     return notChecked(`the projected token ${subject} fails (${code})`, ...details)
   }
-  const commands = createReportedCommands(failure.code, { name, clientId }, status)
+  const commands = createCredentialCommands(failure.code, { name, clientId }, status)
   return { ...reportedFailure(failure, ...details), commands }
 }

@@ -56,6 +56,7 @@ const Status = z.pick(StatusSchema, {
   assertions: true,
   tokens: true,
   failedRequests: true,
+  problems: true,
   settings: true,
   warnings: true,
 })
@@ -78,12 +79,16 @@ export type ReportedStatus = z.infer<typeof Status>
  * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
  * 404. Ends the check as not made if there is no such document.
  */
-export async function readStatus(url: string): Promise<ReportedStatus | undefined> {
+export async function readStatus(
+  url: string,
+  ...details: string[]
+): Promise<ReportedStatus | undefined> {
   const limits = { timeoutMs: 2 * TIMEOUT_MS, maxBytes: MAX_STATUS_BYTES }
   const { status, data, error } = await getLocal(url, Status, limits)
   if (data !== undefined || status === 404) return data
   const answer = `answered ${status}, but with no status of this version`
-  return endUnmade(`${url} ${error === undefined ? answer : `does not answer (${error})`}`)
+  const reason = error === undefined ? answer : `does not answer (${error})`
+  return endUnmade(`${url} ${reason}`, ...details)
 }
 
 /** Reads the projected tokens, and exchanges each for the resources of its identities, if `isExchanging`. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { aStatus } from '../../fixtures/status.ts'
 import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
 
 const CLAIMS = {
@@ -19,12 +20,21 @@ const MISMATCH = { ...NOT_FOUND, code: 'federated_credential_mismatch' }
 
 interface Rejected {
   readonly code: string
-  readonly identity: Parameters<typeof createCredentialCommands>[1]
-  readonly claims: Parameters<typeof createCredentialCommands>[2]
+  readonly identity: typeof IDENTITY & { readonly resourceId?: string }
+  readonly claims: typeof CLAIMS | undefined
 }
 
-const commandsOf = ({ code, identity, claims }: Rejected) =>
-  createCredentialCommands(code, identity, claims).map(({ command }) => command)
+const commandsOf = ({ code, identity, claims }: Rejected) => {
+  const status = aStatus()
+  const found = createCredentialCommands(code, identity, {
+    identities: status.identities.map((each) => ({ ...each, ...identity })),
+    assertions: status.assertions.map(({ file }) => ({
+      file,
+      claims: claims && { ...claims, expiresAt: status.generatedAt },
+    })),
+  })
+  return found.map(({ command }) => command)
+}
 
 const FIND = /^az identity list .*clientId=='1{8}-/
 const FLAGS =

@@ -48,7 +48,6 @@ const OTHER_SUBJECT = /federated credential with subject system:serviceaccount:\
 
 test.each<[string, Env, RegExp]>([
   ['sidecar: sidecar_not_listening', { WIMDS_LISTEN: '127.0.0.1:1' }, /kubectl exec POD -c wimds/],
-  ['admin_port: admin_not_listening', { WIMDS_ADMIN_LISTEN: '127.0.0.1:1' }, /WIMDS_ADMIN_LISTEN/],
   ['identity: identity_not_found', { AZURE_CLIENT_ID: '' }, /AZURE_CLIENT_ID/],
   ['settings: settings_invalid', NOTHING, /\/configuration\.html$/],
   ['token_exchange: tenant_refused', { AZURE_TENANT_ID: UNKNOWN }, /AZURE_TENANT_ID/],
@@ -88,6 +87,18 @@ test('names a sidecar that is not ready, and why', async () => {
   )
   expect(failures).toEqual(['sidecar: sidecar_not_ready'])
   expect(problems[0]?.problem).toMatch(/ is not ready: ./)
+})
+
+test('says that the admin port of the sidecar does not answer, and what to correct', async () => {
+  const { code, find } = await check({ WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
+  expect(code).toBe(2)
+  expect(find('requests')).toMatchObject([
+    {
+      status: 'not_checked',
+      reason: expect.stringContaining('127.0.0.1:1/status.json does not answer'),
+      details: [expect.stringMatching(/^Fix: run doctor with the WIMDS_ADMIN_LISTEN of/)],
+    },
+  ])
 })
 
 test('names another program on the port of the sidecar', async () => {

@@ -46,7 +46,6 @@ test('exits 0 when all checks pass', async () => {
   const { code, stdout: out } = await run([])
   expect(code).toBe(0)
   expect(out).toContain(`✓ sidecar (127.0.0.1:${served.sidecar.port}): listens and is ready`)
-  expect(out).toContain(`✓ admin port (127.0.0.1:${served.sidecar.adminPort}): answers`)
   expect(out).toContain('– route (169.254.169.254:80): not needed in mode env')
   expect(out).toContain(' subject   system:serviceaccount:shop:orders')
   expect(out).toContain('✓ clock: the clock of this machine is ')
@@ -73,7 +72,7 @@ test('names the requests of applications that the sidecar answers with an error'
   expect(out).toMatch(/ 1 check failed: requests of applications\.\n$/)
   const closed = await check({ ...env, WIMDS_ADMIN_LISTEN: '127.0.0.1:1' })
   expect(closed.find('requests')).toMatchObject([
-    { status: 'not_checked', reason: 'the admin port does not answer' },
+    { status: 'not_checked', reason: expect.stringMatching(/status\.json does not answer \(/) },
   ])
   const off = await check({ ...env, WIMDS_ADMIN_LISTEN: 'off' })
   expect(off.find('requests')).toMatchObject([
@@ -146,7 +145,6 @@ test('reports everything as JSON', async () => {
   expect(checks).toMatchObject([
     { check: 'settings', status: 'ok', details: [] },
     { check: 'sidecar', subject: `127.0.0.1:${served.sidecar.port}`, status: 'ok' },
-    { check: 'admin_port', status: 'ok' },
     { check: 'route', status: 'not_needed', reason: expect.stringContaining('mode env') },
     { check: 'identity', subject: 'default', status: 'ok' },
     { check: 'projected_token', subject: simulator.tokenFile, status: 'ok' },
@@ -210,7 +208,7 @@ test('sends no exchange with --no-exchange, and says so', async () => {
   const { code, stdout: out } = await run(['--no-exchange', '--no-sidecar'])
   expect({ code, count: simulator.exchanges() }).toEqual({ code: 0, count: 0 })
   expect(out).toMatch(
-    /– No check failed, but not everything was checked\. Left out by flags: sidecar, admin port, route, clock, token exchange, requests of applications\.\n$/,
+    /– No check failed, but not everything was checked\. Left out by flags: sidecar, route, clock, token exchange, requests of applications\.\n$/,
   )
 })
 
@@ -313,6 +311,6 @@ test('reports invalid settings as a failed check, and what that leaves unchecked
   expect(code).toBe(1)
   expect(out).toMatch(/✗ settings: invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
   expect(out).toMatch(
-    /✗ 1 check failed: settings\. Not checked: sidecar, admin port, route, identity, projected token, clock, token exchange, requests of applications\.\n$/,
+    /✗ 1 check failed: settings\. Not checked: sidecar, route, identity, projected token, clock, token exchange, requests of applications\.\n$/,
   )
 })

@@ -1,7 +1,5 @@
 /** Checks that the agent of its node serves a pod of mode `node`, and reads its status; else explains by its events why not. */
-import * as z from 'zod/mini'
 import { GATE } from '../../../kubernetes/pod.ts'
-import { parseJson } from '../../../lib/json.ts'
 import type { Sections } from '../doctor-report.ts'
 import {
   catchEnd,
@@ -112,61 +110,33 @@ async function explainUnserved(
 ): Promise<Outcome> {
   const subject = formatSubject(agent)
   const logs = `kubectl logs ${formatArguments(agent)}`
-  const { ready = false } = findStatus(agent, CONTAINER)
-  const reason = await readLastEvent(kubectl, pod.metadata.name)
-  if (reason !== '') {
+  const code = 'pod_not_routed'
+  const fields = `involvedObject.name=${pod.metadata.name},reason=WimdsNotRouted`
+  const reason = (await readEvents(kubectl, fields)).at(-1)?.message
+  if (reason) {
+    const problem = `${subject} cannot serve the pod: ${reason}`
+    return failed({ code, problem, fix: `see also its log: ${logs}` })
+  }
+  if (findStatus(agent, CONTAINER).ready !== true) {
     return failed({
-      code: 'pod_not_routed',
-      problem: `${subject} cannot serve the pod: ${reason}`,
-      fix: `see also its log: ${logs}`,
+      code: 'node_agent_not_running',
+      problem: `${subject} is not ready, so it serves no new pod`,
+      fix: `see why: ${logs}, and kubectl describe pod ${formatArguments(agent)}`,
     })
   }
   const { state, lastState } = findStatus(pod, GATE)
-  const started = state?.running ?? state?.terminated ?? lastState?.terminated
-  if (ready && started === undefined) {
-    return failed({
-      code: 'pod_not_routed',
-      problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
-      fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod ${formatArguments(pod)}`,
-    })
-  }
-  const complaint = await readComplaint(kubectl, agent)
-  const said = complaint === '' ? '' : `; its log says: ${complaint}`
-  return ready
+  const hasStarted = state?.running ?? state?.terminated ?? lastState?.terminated
+  return hasStarted === undefined
     ? failed({
-        code: 'pod_not_routed',
-        problem: `${subject} runs, but does not serve the pod yet${said}`,
-        fix: `see its log: ${logs}. If the pod's sandbox is new, try again in some seconds`,
+        code,
+        problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
+        fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod ${formatArguments(pod)}`,
       })
     : failed({
-        code: 'node_agent_not_running',
-        problem: `${subject} is not ready, so it serves no new pod${said}`,
-        fix: `see why: ${logs}, and kubectl describe pod ${formatArguments(agent)}`,
+        code,
+        problem: `${subject} runs, but does not serve the pod yet`,
+        fix: `see its log: ${logs}. If the pod's sandbox is new, try again in some seconds`,
       })
-}
-
-/** Returns why the agent could not serve the pod; empty if it has not said. */
-async function readLastEvent(kubectl: Kubectl, pod: string): Promise<string> {
-  const events = await readEvents(kubectl, `involvedObject.name=${pod},reason=WimdsNotRouted`)
-  return events.at(-1)?.message ?? ''
-}
-
-/** The warnings and errors of a log. */
-const Complaint = z.looseObject({
-  level: z.enum(['warn', 'error', 'fatal']),
-  event: z.optional(z.string()),
-  message: z.optional(z.string()),
-})
-
-/** Returns the last warning or error in the log of the agent, such as that it may not list pods; empty if there is none. */
-async function readComplaint(kubectl: Kubectl, { metadata }: ClusterPod): Promise<string> {
-  const of = [`--namespace=${metadata.namespace}`, `--container=${CONTAINER}`, '--tail=200']
-  const { stdout } = await kubectl(['logs', metadata.name, ...of])
-  const complaints = stdout.split('\n').flatMap((line) => {
-    const { data } = Complaint.safeParse(parseJson(line))
-    return data?.message ?? data?.event ?? []
-  })
-  return complaints.at(-1) ?? ''
 }
 
 /** Returns true for an agent. Any pod may have its label and name, but few may mount a directory of the node. */

@@ -57,20 +57,12 @@ async function get({ origin, pathname, search }: URL, dispatcher: Dispatcher): P
 }
 
 /** Addresses that Entra ID cannot reach (RFC 6890). */
+const SUBNETS =
+  '0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 ::/127 fc00::/7 fe80::/10'
 const PRIVATE = new BlockList()
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['::', 127],
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const) {
-  PRIVATE.addSubnet(network, bits, findFamily(network))
+for (const subnet of SUBNETS.split(' ')) {
+  const [network = '', bits] = subnet.split('/')
+  PRIVATE.addSubnet(network, Number(bits), findFamily(network))
 }
 
 function findFamily(address: string): 'ipv4' | 'ipv6' {
