@@ -49,6 +49,7 @@ export type IdentityResolver = (selector: Selector) => Identity
 export function createIdentityResolver(directory: IdentityDirectory): IdentityResolver {
   const { identities, defaultIdentity } = directory
   const findByClientId = createClientIdLookup(directory)
+  const byClientId = indexBy(identities, ({ clientId }) => clientId)
   const byObjectId = indexBy(identities, ({ objectId }) => objectId)
   const byResourceId = indexBy(identities, ({ resourceId }) => resourceId)
 
@@ -63,6 +64,8 @@ export function createIdentityResolver(directory: IdentityDirectory): IdentityRe
         ? findByClientId(value)
         : { objectId: byObjectId, resourceId: byResourceId }[selector.by].get(value)
     if (found !== undefined) return found
+    const named = selector.by === 'objectId' ? byClientId.get(value) : undefined
+    if (named !== undefined) throw createClientIdError(named)
     throw new BrokerError(
       'identity_not_found',
       `no identity of this sidecar has the ${PARAMETER[selector.by]} ${printable(value)}; configured: ${formatIdentities(identities, selector.by)}`,
@@ -119,6 +122,19 @@ function formatIdentities(
 
 function formatList(items: readonly string[]): string {
   return items.length === 0 ? 'none' : firstItems(items, MAX_LISTED).join(', ')
+}
+
+/** Creates the error for a client id that came as an object id. SqlClient before 3.0 sends its `User Id` in this way. */
+function createClientIdError({ name, clientId, objectId }: Identity): BrokerError {
+  const other =
+    objectId === undefined
+      ? 'set its objectId in the identities file, and write that there'
+      : `write ${objectId} there`
+  return new BrokerError(
+    'identity_not_found',
+    `${clientId} is the client id of ${name}, but the request names it as an object id`,
+    `send client_id=${clientId}. In a connection string of Microsoft.Data.SqlClient 2, whose User Id is an object id, ${other}, or leave User Id out for the default identity`,
+  )
 }
 
 function createNoDefaultError(identities: readonly Identity[]): BrokerError {

@@ -9,7 +9,7 @@ const given = parts()
 const server = await serveParts(given)
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('answers the probe of the old SDKs byte for byte', async () => {
+test('answers the probe of SDKs as IMDS does, with our code', async () => {
   const probe = 'GET /metadata/identity/oauth2/token HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n'
   const { head, body } = await roundTrip(server.port, probe)
   const shown = head.replace(/(?<=Date: ).*/, 'now').replace(/(?<=-id: )[\w-]{36}$/m, 'guid')
@@ -17,13 +17,13 @@ test('answers the probe of the old SDKs byte for byte', async () => {
     'HTTP/1.1 400 Bad Request\r\n' +
       'Content-Type: application/json; charset=utf-8\r\n' +
       'Server: IMDS/150.870.65.1854\r\n' +
-      'Content-Length: 88\r\n' +
+      'Content-Length: 122\r\n' +
       'X-Wimds-Error: metadata_header_missing\r\n' +
       'x-ms-request-id: guid\r\n' +
       'Date: now\r\n' +
       'Connection: keep-alive\r\n' +
       'Keep-Alive: timeout=75\r\n\r\n' +
-      '{"error":"invalid_request","error_description":"Required metadata header not specified"}',
+      '{"error":"invalid_request","error_description":"Required metadata header not specified","wimds":"metadata_header_missing"}',
   )
 })
 

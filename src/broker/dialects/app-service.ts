@@ -12,12 +12,12 @@ import {
   type Dialect,
   findOAuthError,
   formatDescription,
+  formatOwnMember,
   type Reply,
-  type TokenAnswer,
   type TokenQuery,
   type WireRequest,
 } from './dialect.ts'
-import { formatExpiresOn2017 } from './expires-on.ts'
+import { formatExpiresOn } from './expires-on.ts'
 import { parseParameters, parseResource, parseSelector, requireApiVersion } from './parameters.ts'
 
 const HEADER_2019 = 'x-identity-header'
@@ -32,7 +32,7 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
       methods: ['GET'],
       matches: is2017,
       parse: (request) => parse(request, secret, HEADER_2017, '2017-09-01'),
-      render: render2017,
+      render: createRender('2017-09-01'),
       renderError: renderError2017,
     },
     // Azure SDKs for Java and old ones for Go speak Cloud Shell's protocol to MSI_ENDPOINT and ignore
@@ -43,7 +43,7 @@ export function createAppServiceDialects(secret: Secret): Dialect[] {
       path: TOKEN_PATHS.appService,
       methods: ['GET'],
       parse: (request) => parse(request, secret, HEADER_2019, '2019-08-01'),
-      render: (answer) => renderToken(answer, String(answer.expiresOn)),
+      render: createRender('2019-08-01'),
       renderError,
     },
   ]
@@ -95,19 +95,17 @@ function computeDigest(secret: string): Buffer {
 /** App Service is not IMDS: its token service runs on ASP.NET Core. */
 const HEADERS = { Server: 'Kestrel' }
 
-function renderToken({ query, identity, token }: TokenAnswer, expiresOn: string): Reply {
-  const body = {
-    access_token: token.secret.reveal(),
-    client_id: identity.clientId,
-    expires_on: expiresOn,
-    resource: query.resource,
-    token_type: 'Bearer',
+function createRender(version: Parameters<typeof formatExpiresOn>[0]): Dialect['render'] {
+  return ({ query, identity, token, expiresOn }, { headers }) => {
+    const body = {
+      access_token: token.secret.reveal(),
+      client_id: identity.clientId,
+      expires_on: formatExpiresOn(version, expiresOn, headers['user-agent']),
+      resource: query.resource,
+      token_type: 'Bearer',
+    }
+    return createJsonReply(200, body, HEADERS)
   }
-  return createJsonReply(200, body, HEADERS)
-}
-
-function render2017(answer: TokenAnswer, { headers }: WireRequest): Reply {
-  return renderToken(answer, formatExpiresOn2017(answer.expiresOn, headers['user-agent']))
 }
 
 /** Renders an error for old clients, which recognize it by `ExceptionMessage` and not by its status; Azure ML's by `message`. */
@@ -125,6 +123,7 @@ function renderError(error: BrokerError, more: Readonly<Record<string, string>> 
     statusCode: status,
     message: formatDescription(error),
     correlationId: error.entra?.correlationId ?? randomUUID(),
+    ...formatOwnMember(error),
     ...more,
   }
   return createJsonReply(status, body, HEADERS)

@@ -6,6 +6,7 @@ import {
   type Dialect,
   findOAuthError,
   formatDescription,
+  formatOwnMember,
   type Reply,
   type TokenQuery,
   type WireRequest,
@@ -33,6 +34,10 @@ function parse(request: WireRequest): TokenQuery {
 
 function renderError(error: BrokerError): Reply {
   return createJsonReply(error.status, {
-    error: { code: findOAuthError(error), message: formatDescription(error) },
+    error: {
+      code: findOAuthError(error),
+      message: formatDescription(error),
+      ...formatOwnMember(error),
+    },
   })
 }

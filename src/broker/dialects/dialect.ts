@@ -72,7 +72,7 @@ export function findOAuthError(error: BrokerError): string {
 
 /**
  * Returns the sentence for the caller. Errors that an operator must act on end with their code, which
- * is a heading of docs/troubleshooting.md. The fix for an error with the text of the real service is in the log.
+ * is a heading of docs/troubleshooting.md. `formatOwnMember` adds it where the sentence is the real service's.
  */
 export function formatDescription({ code, message, problem }: BrokerError): string {
   const exact = EXACT_SENTENCES[code]
@@ -80,6 +80,15 @@ export function formatDescription({ code, message, problem }: BrokerError): stri
   if (TEXTS_OF_IMDS.has(code)) return problem
   const isForOperator = isOfExchange(code) || code === 'resource_not_allowed'
   return isForOperator ? `${message} (wimds: ${code})` : message
+}
+
+/**
+ * Returns the member `wimds` of a 400 whose sentence is the real service's: the code, and for an identity also what is wrong
+ * and how to fix it. SDKs ignore it, and show the body where they hide the header X-Wimds-Error, as those for .NET do.
+ */
+export function formatOwnMember({ code, message, status }: BrokerError): { wimds?: string } {
+  if (TEXTS_OF_IMDS.has(code)) return { wimds: code }
+  return code in EXACT_SENTENCES && status === 400 ? { wimds: `${code}: ${message}` } : {}
 }
 
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = {

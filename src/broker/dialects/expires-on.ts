@@ -1,11 +1,19 @@
-/** The formats of `expires_on`: epoch seconds as a string in all replies, but a date for some clients of App Service 2017 (R24). */
+/** The formats of `expires_on`: epoch seconds as a string in all replies, but a date for some clients of App Service (R24). */
 
-/** The clients that accept only the date format of the real service; all others take epoch seconds. */
-const DATE_CLIENTS = /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./
+/** The clients that accept only the date that the real service once sent; all others take epoch seconds. */
+const DATE_CLIENTS = {
+  '2017-09-01': /azsdk-python-identity\/1\.(?:[4-9]|1[0-4])\.|azsdk-js-identity\/[12]\./,
+  // It makes NaN of a number, and never asks again.
+  '2019-08-01': /azsdk-js-identity\/2\./,
+}
 
-/** Formats `expires_on` of App Service 2017 for a client with this `User-Agent`. */
-export function formatExpiresOn2017(epochSeconds: number, userAgent = ''): string {
-  return DATE_CLIENTS.test(userAgent) ? formatDate(epochSeconds) : String(epochSeconds)
+/** Formats `expires_on` of App Service for a client with this `User-Agent`. */
+export function formatExpiresOn(
+  version: keyof typeof DATE_CLIENTS,
+  epochSeconds: number,
+  userAgent = '',
+): string {
+  return DATE_CLIENTS[version].test(userAgent) ? formatDate(epochSeconds) : String(epochSeconds)
 }
 
 /** Formats `11/25/2026 13:31:39 +00:00`, as App Service on Linux does. */

@@ -6,6 +6,7 @@ import {
   type Dialect,
   findOAuthError,
   formatDescription,
+  formatOwnMember,
   type Reply,
   type TokenAnswer,
   type TokenQuery,
@@ -72,6 +73,7 @@ function renderError(error: BrokerError): Reply {
   return createJsonReply(error.status, {
     error: findOAuthError(error),
     error_description: formatDescription(error),
+    ...formatOwnMember(error),
     ...formatEntraMembers(error),
   })
 }

@@ -75,6 +75,7 @@ describe('2019-08-01', () => {
       statusCode: 400,
       message: "Required query variable 'resource' is missing",
       correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      wimds: 'resource_missing',
     })
   })
 
@@ -94,6 +95,17 @@ describe('2019-08-01', () => {
 })
 
 const AS_DATE = '11/24/2026 13:00:00 +00:00'
+
+test.each([
+  ['azsdk-python-identity/1.14.1 Python/3.11', String(EXPIRES_ON)],
+  ['azsdk-js-identity/1.5.2 core-http/1.2.0', String(EXPIRES_ON)],
+  ['azsdk-js-identity/3.0.0', String(EXPIRES_ON)],
+  // It makes NaN of a number, and never asks for another token.
+  ['azsdk-js-identity/2.1.0', AS_DATE],
+])('2019-08-01 sends %s the expiry %s', async (userAgent, expected) => {
+  const reply = await ask(V2019.url, { [V2019.header]: SECRET, 'user-agent': userAgent })
+  expect(reply.json()).toMatchObject({ expires_on: expected })
+})
 
 describe('2017-09-01', () => {
   test.each([

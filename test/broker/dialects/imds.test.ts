@@ -67,7 +67,11 @@ test.each([
     const error = thrown(() => parse(query, { metadata }))
     const description = `Required ${lack}`
     expect(error.message).toContain(`${description}. Fix: ${fix}`)
-    const body = JSON.stringify({ error: 'invalid_request', error_description: description })
+    const body = JSON.stringify({
+      error: 'invalid_request',
+      error_description: description,
+      wimds: error.code,
+    })
     expect(imds.renderError(error)).toMatchObject({ status: 400, body })
   },
 )
@@ -117,10 +121,10 @@ test.each([-10, -2, 0.5, 2, 10])(
 const AMBIGUOUS =
   'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request'
 
-test.each<[ErrorCode, number, string, string]>([
-  ['metadata_header_missing', 400, 'invalid_request', 'x'],
-  ['identity_not_found', 400, 'invalid_request', 'Identity not found'],
-  ['identity_ambiguous', 400, 'invalid_request', AMBIGUOUS],
+test.each<[ErrorCode, number, string, string, string?]>([
+  ['metadata_header_missing', 400, 'invalid_request', 'x', 'metadata_header_missing'],
+  ['identity_not_found', 400, 'invalid_request', 'Identity not found', 'identity_not_found: x'],
+  ['identity_ambiguous', 400, 'invalid_request', AMBIGUOUS, 'identity_ambiguous: x'],
   ['not_found', 404, 'not_found', 'x'],
   ['entra_throttled', 429, 'invalid_request', 'Temporarily throttled, too many requests'],
   ['entra_unreachable', 503, 'service_unavailable', 'x (wimds: entra_unreachable)'],
@@ -128,8 +132,8 @@ test.each<[ErrorCode, number, string, string]>([
   ['internal', 500, 'server_error', 'x'],
 ])(
   'renders %s as %i %s in the real service’s words, with our code where an operator must act',
-  (code, status, error, description) => {
-    const body = JSON.stringify({ error, error_description: description })
+  (code, status, error, description, wimds) => {
+    const body = JSON.stringify({ error, error_description: description, wimds })
     expect(imds.renderError(new BrokerError(code, 'x'))).toMatchObject({ status, body })
   },
 )
