@@ -14,6 +14,9 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['java-azure-identity', /\bazsdk-java-(?:azure-)?identity\/(\S+)/],
   ['cpp-azure-identity', /\bazsdk-cpp-identity\/(\S+)/],
   ['rust-azure-identity', /\bazsdk-rust-(?:azure_)?identity\/(\S+)/],
+  // Azure.Identity calls under the name and version of Azure.Core where it probes and, from Azure.Core 1.53 on, always: with MSAL's
+  // headers behind it.
+  ['dotnet-azure-core', /\bazsdk-net-Core\/(\S+)/i],
   // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
   ['python-msal', / MSAL\.Python\/(\S+)/i],
   ['js-msal', / msal\.js\.node\/(\S+)/i],
@@ -24,8 +27,6 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['go-autorest', /\bgo-autorest\/adal\//],
   ['rust-object-store', /^object_store\/(\S+)/],
   ['rclone', /^rclone\/v?(\S+)/],
-  // Azure.Identity calls under the name and version of Azure.Core where it probes.
-  ['dotnet-azure-core', /\bazsdk-net-Core\/(\S+)/i],
   // HTTP clients, which do not say which library calls
   ['python-requests', /^python-requests\/(\S+)/],
   ['java-http', /^Java\/(\S+)/],

@@ -36,11 +36,20 @@ const generic = (title: string, callers: string): ClientLibrary => {
 const UNKNOWN_ADVICE =
   'find out which process calls, and move it to an Azure SDK that supports workload identity'
 
+// Source: learn.microsoft.com/sql/connect/ado-net/sql/azure-active-directory-authentication
+const SQL_CLIENT =
+  'for Microsoft.Data.SqlClient write Authentication=Active Directory Workload Identity (5.2 or later) or Active Directory Default in the connection string'
+
+const dotnet = (title: string, since: string): ClientLibrary => {
+  const { advice, ...library } = sdk(title, since)
+  return { ...library, advice: `${advice}; ${SQL_CLIENT}` }
+}
+
 const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
   'js-azure-identity': sdk('@azure/identity (JavaScript)', '3.2.0'),
   'go-azidentity': sdk('azidentity (Go)', '1.3.0'),
-  'dotnet-azure-identity': sdk('Azure.Identity (.NET)', '1.9.0'),
+  'dotnet-azure-identity': dotnet('Azure.Identity (.NET)', '1.9.0'),
   'java-azure-identity': sdk('azure-identity (Java)', '1.9.0'),
   'cpp-azure-identity': sdk('azure-identity-cpp (C++)', '1.6.0'),
   'rust-azure-identity': {
@@ -70,10 +79,11 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
     title: 'rclone',
     advice: 'upgrade rclone, and let env_auth find the projected token',
   },
-  // Source: the AKS page above; the version of Azure.Identity is not in the User-Agent
+  // The version of Azure.Identity is not in the User-Agent. Azure.Core has held its credentials since 1.53.
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
-    advice: credential('Azure.Identity 1.9.0'),
+    workloadIdentitySince: '1.53.0',
+    advice: `${credential('Azure.Identity 1.9.0')}, which every process with Azure.Core 1.53.0 has; ${SQL_CLIENT}`,
   },
   'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
   'java-http': generic(
@@ -89,7 +99,7 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   wget: generic('Wget', 'a script'),
   none: {
     title: 'without a User-Agent',
-    advice: 'find out which process calls; ms-rest-azure and raw sockets send no User-Agent',
+    advice: `find out which process calls: MSAL.NET to 4.83, Microsoft.Data.SqlClient 2, MongoDB.Driver, Confluent.SchemaRegistry, HttpClient of .NET, ms-rest-azure and raw sockets send no User-Agent; ${SQL_CLIENT}`,
   },
   other: { title: 'another client', advice: UNKNOWN_ADVICE },
 }

@@ -20,6 +20,10 @@ const AGENTS: readonly (readonly [agent: string, client: string])[] = [
   ['node', 'node-http '],
   ['curl/7.88.1', 'curl 7.88.1'],
   ['azsdk-net-Core/1.62.0 (.NET 10.0.0; Debian)', 'dotnet-azure-core 1.62.0'],
+  // .NET by generation: the headers of MSAL are behind the User-Agent of its caller.
+  ['azsdk-net-Identity/1.14.2 (.NET 8.0.0) MSAL.CoreCLR/4.73.1.0', 'dotnet-azure-identity 1.14.2'],
+  ['azsdk-net-Core/1.62.0 (.NET 10.0.0) MSAL.CoreCLR/4.92.0.0', 'dotnet-azure-core 1.62.0'],
+  [' MSAL.CoreCLR/4.92.0.0', 'dotnet-msal 4.92.0.0'],
   ['Wget/1.21.3', 'wget 1.21.3'],
   ['Mozilla/5.0', 'other '],
   ['', 'none '],

@@ -18,9 +18,18 @@ test.each([
   ['python-azure-identity', '1.12.0b10', false],
   ['python-azure-identity', '', undefined],
   ['rclone', '1.76.0', undefined],
+  ['dotnet-azure-core', '1.62.0', true],
+  ['dotnet-azure-core', '1.44.1', false],
 ])('says whether %s %j supports workload identity: %s', (id, version, isSupported) => {
   expect(supportsWorkloadIdentity(findLibrary(id), version)).toBe(isSupported)
 })
+
+test.each(['dotnet-azure-identity', 'dotnet-azure-core', 'none'])(
+  'sends %s, which may be SqlClient, to its connection string',
+  (id) => {
+    expect(findLibrary(id).advice).toContain('Authentication=Active Directory Workload Identity')
+  },
+)
 
 test('has advice for each library that the sidecar recognizes', () => {
   const { advice } = findLibrary('other')
