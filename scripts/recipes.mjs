@@ -61,11 +61,10 @@ function formatOrigin() {
   return '<!-- Written by npm run docs:recipes from scripts/recipes.yaml; edit that. -->'
 }
 
-/** Names the modes, and for mode env the set of variables. */
+/** Names the modes. */
 function formatModes(set) {
   if (set === undefined) return '`loopback`, `nft` or `node`'
-  const how = set === 'an option' ? 'the option below' : `[\`${set}\`](../sdk-variables.md)`
-  return `any; \`env\` with ${how}`
+  return set === 'an option' ? 'any; `env` with the option below' : 'any'
 }
 
 /** Marks the names of settings, of which a row may have several, as code. */

@@ -37,6 +37,9 @@ export const VARIABLE_SETS = {
   'cloud-shell': ({ origin }) => ({ MSI_ENDPOINT: `${origin}${TOKEN_PATHS.cloudShell}` }),
 } as const satisfies Record<string, (endpoint: Endpoint) => Variables>
 
+/** The variables whose value is the secret of App Service's endpoint. */
+export const IDENTITY_HEADER_NAMES: ReadonlySet<string> = new Set(['IDENTITY_HEADER', 'MSI_SECRET'])
+
 export type VariableSet = keyof typeof VARIABLE_SETS
 
 /** Returns true for the name of a set. */

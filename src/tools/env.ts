@@ -7,6 +7,7 @@ import {
   addNoProxyHosts,
   ENDPOINT_VARIABLES,
   findSetConflicts,
+  IDENTITY_HEADER_NAMES,
   isVariableSet,
   VARIABLE_SET_NAMES,
   VARIABLE_SETS,
@@ -31,13 +32,13 @@ ${DOCS_URL}/sdk-variables.html lists the set for each SDK. SDKs that support wor
       choices: VARIABLE_SET_NAMES,
       isList: true,
       isRepeatable: true,
-      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas (default: imds, and app-service if WIMDS_IDENTITY_HEADER is set)`,
+      help: `${VARIABLE_SET_NAMES.join(', ')}; several sets are separated by commas (default: imds, and if WIMDS_IDENTITY_HEADER is set or for yaml also app-service and app-service-2017, as injection in mode env)`,
     },
     output: {
       short: 'o',
       value: 'FORMAT',
       choices: ENV_FORMATS,
-      help: "shell (the default): export and unset commands; dotenv; yaml: for a container's env; json: a document with a schemaVersion",
+      help: "shell (the default): export and unset commands; dotenv; yaml: for the env of the application's containers and of the sidecar, with the uid of the pod as WIMDS_IDENTITY_HEADER; json: a document with a schemaVersion",
     },
   },
   examples: ['eval "$(wimds env --for imds)"'],
@@ -60,12 +61,11 @@ export async function env(args: readonly string[], io: CommandIo): Promise<numbe
   if (settings === undefined) throw createConfigError(invalid)
   const given = new Set(flags.values('for').flatMap((value) => value.split(',')))
   const { WIMDS_IDENTITY_HEADER: secret } = settings
-  const defaults: VariableSet[] = secret === undefined ? ['imds'] : ['imds', 'app-service']
+  // A manifest is not of one pod: each one has its uid as the secret, in the sidecar too.
+  const hasSecret = secret !== undefined || format === 'yaml'
+  const defaults: VariableSet[] = hasSecret ? ['imds', 'app-service', 'app-service-2017'] : ['imds']
   const chosen = given.size > 0 ? [...given].filter(isVariableSet) : defaults
-  const problems = [
-    ...findSetConflicts(chosen),
-    ...(secret === undefined ? findDisabledSets(chosen) : []),
-  ]
+  const problems = [...findSetConflicts(chosen), ...(hasSecret ? [] : findDisabledSets(chosen))]
   if (problems.length > 0) throw new UsageError(problems)
   // A container of the same pod reaches the sidecar by its first address.
   const [address] = settings.WIMDS_LISTEN
@@ -101,11 +101,7 @@ function formatVariables(
 ): string {
   if (format === 'json') return formatDocument({ variables, unset })
   const entries = Object.entries(variables)
-  if (format === 'yaml') {
-    return entries
-      .map(([name, value]) => `- name: ${name}\n  value: ${JSON.stringify(value)}\n`)
-      .join('')
-  }
+  if (format === 'yaml') return formatManifests(entries)
   if (format === 'dotenv') {
     return entries.map(([name, value]) => `${name}=${quoteForDotenv(value)}\n`).join('')
   }
@@ -113,6 +109,20 @@ function formatVariables(
   return (
     unsetLine + entries.map(([name, value]) => `export ${name}=${quoteForShell(value)}\n`).join('')
   )
+}
+
+const POD_UID = '  valueFrom:\n    fieldRef:\n      fieldPath: metadata.uid\n'
+
+/** Formats the entries for the `env` of the application and, if it needs any, those for the sidecar. */
+function formatManifests(entries: readonly (readonly [string, string])[]): string {
+  const lines = entries.map(([name, value]) =>
+    IDENTITY_HEADER_NAMES.has(name)
+      ? `- name: ${name}\n${POD_UID}`
+      : `- name: ${name}\n  value: ${JSON.stringify(value)}\n`,
+  )
+  if (!entries.some(([name]) => IDENTITY_HEADER_NAMES.has(name))) return lines.join('')
+  const sidecar = `# In the sidecar:\n- name: WIMDS_IDENTITY_HEADER\n${POD_UID}`
+  return `# In the containers of the application:\n${lines.join('')}${sidecar}`
 }
 
 /** Quotes a value: single quotes are literal in dotenv files; a value that contains them needs double quotes. */

@@ -91,11 +91,11 @@ test.each([
 ])(
   'a client id that is sent as an object id is named, with what to write (%s)',
   (objectId, fix) => {
-    const resolve = createIdentityResolver({
+    const resolver = createIdentityResolver({
       identities: [{ ...ORDERS, objectId }],
       unlisted: () => BILLING,
     })
-    const error = thrown(() => resolve({ by: 'objectId', value: ORDERS.clientId.toUpperCase() }))
+    const error = thrown(() => resolver({ by: 'objectId', value: ORDERS.clientId.toUpperCase() }))
     expect(error).toMatchObject({ code: 'identity_not_found' })
     expect(error.message).toBe(
       `${ORDERS.clientId} is the client id of orders, but the request names it as an object id. Fix: send client_id=${ORDERS.clientId}. In a connection string of Microsoft.Data.SqlClient 2, whose User Id is an object id, ${fix}, or leave User Id out for the default identity`,

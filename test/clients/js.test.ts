@@ -7,7 +7,8 @@ import { runRow } from './matrix/run-rows.ts'
 import { ALL_ROWS } from './matrix/selection.ts'
 
 const rows = ALL_ROWS.filter(
-  ({ client, mode }) => client.workspace === 'js' && !MODES[mode].needsLinkLocal,
+  ({ client, mode }) =>
+    client.workspace === 'js' && !MODES[mode].needsLinkLocal && mode !== 'injected-env',
 )
 
 let stack: Stack

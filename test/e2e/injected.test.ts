@@ -84,6 +84,23 @@ test.each(MODES)('an SDK of 2021 gets its first token in mode %s', async (mode) 
   expect(await cluster.entra.clientIdOf(token)).toBe(ORDERS)
 })
 
+test('in mode env the sidecar and the application have the uid of the pod as the secret of App Service', async () => {
+  await cluster.namespace.ready('own-token')
+  const uid = await cluster.namespace.field('pod own-token', '{.metadata.uid}')
+  const read = 'process.env.WIMDS_IDENTITY_HEADER'
+  const sidecar = await cluster.namespace.exec('own-token', 'wimds', [
+    '/nodejs/bin/node',
+    '-p',
+    read,
+  ])
+  const script = String.raw`echo "$IDENTITY_HEADER $MSI_SECRET"; curl -sS -m 20 -H "X-IDENTITY-HEADER: $IDENTITY_HEADER" "$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.azure.net"`
+  const app = await cluster.namespace.exec('own-token', 'app', ['sh', '-c', script])
+  const [secrets = '', reply = ''] = app.split('\n')
+  expect([sidecar.trim(), ...secrets.split(' ')]).toEqual([uid, uid, uid])
+  const { access_token: token }: Record<string, string> = JSON.parse(reply)
+  expect(await cluster.entra.clientIdOf(token)).toBe(ORDERS)
+})
+
 test('a token that the pod projects itself is used, wherever its app has mounted it', async () => {
   await cluster.namespace.ready('own-token')
   expect(await cluster.namespace.field('pod own-token', '{.spec}')).not.toContain('wimds-token')

@@ -18,7 +18,7 @@ const names = fc.oneof(
 
 const ANNOTATIONS = [
   ['inject', 'injected', 'mode', 'port', 'admin-port', 'config-map', 'prefetch', 'pass-through'],
-  ['identity-header-secret', 'cpu-request', 'cpu-limit', 'memory-request', 'memory-limit'],
+  ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit'],
   ['skip-containers', 'unknown', '', '__proto__'],
 ]
   .flat()

@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { z } from 'zod'
 import { env } from '../../src/tools/env.ts'
+import { containerOf, envOf, injected, pod } from '../injection/injector/patched.ts'
 import { captureIo } from './capture.ts'
 
 const HEADER = { WIMDS_IDENTITY_HEADER: "it's a $ecret" }
@@ -14,14 +16,12 @@ async function run(args: readonly string[], environment: Record<string, string> 
   return io.out()
 }
 
-/** The variables of a container's env, without NO_PROXY. */
+/** The variables of a shell, without NO_PROXY. */
 async function variables(args: readonly string[], environment: Record<string, string> = {}) {
-  const list: { name: string; value: string }[] = parse(
-    await run([...args, '-o', 'yaml'], environment),
-  )
-  const { NO_PROXY, no_proxy, ...others } = Object.fromEntries(
-    list.map(({ name, value }) => [name, value]),
-  )
+  const document = z
+    .object({ variables: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(await run([...args, '-o', 'json'], environment)))
+  const { NO_PROXY, no_proxy, ...others } = document.variables
   expect(NO_PROXY).toContain('169.254.169.254')
   expect(no_proxy).toContain('169.254.169.254')
   return others
@@ -50,13 +50,27 @@ test.each<[string, Record<string, string>, Record<string, string>]>([
   expect(await variables(['--for', set], environment)).toEqual(expected)
 })
 
-test('prints imds by default, and app-service too when its secret is set', async () => {
+test('prints imds by default, and the pairs of App Service too when their secret is set', async () => {
   expect(Object.keys(await variables([]))).toEqual(['AZURE_POD_IDENTITY_AUTHORITY_HOST'])
   expect(Object.keys(await variables([], HEADER))).toEqual([
     'AZURE_POD_IDENTITY_AUTHORITY_HOST',
     'IDENTITY_ENDPOINT',
     'IDENTITY_HEADER',
+    'MSI_ENDPOINT',
+    'MSI_SECRET',
   ])
+})
+
+test('prints what injection sets in mode env for a manifest, with no secret in it', async () => {
+  const entries = z.array(z.looseObject({ name: z.string() }))
+  const printed = entries.parse(parse(await run(['-o', 'yaml'], HEADER)))
+  const names = new Set(['NO_PROXY', 'no_proxy'])
+  const result = injected(pod({ 'wimds.io/mode': 'env' }))
+  expect(printed.filter(({ name }) => !names.has(name))).toEqual([
+    ...(containerOf(result, 'app').env ?? []),
+    { name: 'WIMDS_IDENTITY_HEADER', valueFrom: envOf(result, 'wimds')['WIMDS_IDENTITY_HEADER'] },
+  ])
+  expect(await run(['-o', 'yaml', '--for', 'imds'], HEADER)).not.toContain('IDENTITY_HEADER')
 })
 
 test('quotes values for a shell and unsets the variables of other protocols', async () => {

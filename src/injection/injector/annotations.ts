@@ -53,7 +53,6 @@ const withoutUser = createSchema((url) => {
 const VARIABLES = {
   prefetch: variable('WIMDS_PREFETCH'),
   'pass-through': variable('WIMDS_PASS_THROUGH'),
-  'identity-header-secret': secretVariable('WIMDS_IDENTITY_HEADER', 'identity-header'),
   'https-proxy': z.pipe(withoutUser, variable('HTTPS_PROXY')),
   'https-proxy-secret': secretVariable('HTTPS_PROXY', 'https-proxy'),
   'no-proxy': z.pipe(matching(/./s, 'a comma-separated list of hosts'), variable('NO_PROXY')),

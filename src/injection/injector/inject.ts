@@ -118,7 +118,7 @@ function addInjection(pod: Pod, plan: Plan, before: Pod | undefined): Pod {
   const addEnvironment = (container: Container) =>
     plan.settings.skipped.has(container.name)
       ? container
-      : addAppEnvironment(container, plan.appVariables, alwaysSetsNoProxy)
+      : addAppEnvironment(container, plan.endpoint, alwaysSetsNoProxy)
   const volumes = [...(pod.spec.volumes ?? []), ...createVolumes(plan)]
   const spec = {
     ...pod.spec,

@@ -4,7 +4,7 @@ import {
   ACCOUNT_ANNOTATIONS,
   type ServiceAccountAnnotations,
 } from '../../kubernetes/service-account.ts'
-import { createEndpointVariables, formatListenAddress } from './app-environment.ts'
+import { formatListenAddress, POD_UID } from './endpoint-variables.ts'
 import { type FederatedToken, findFederatedToken } from './federated-token.ts'
 import type { EnvVar, Pod } from '../../kubernetes/pod.ts'
 import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
@@ -28,18 +28,17 @@ export function createPlan(
   const serveEnv = createServeEnv(serviceAccount, settings, token)
   const sidecarEnv = settings.mode === 'node' ? createGateEnv(serveEnv) : serveEnv
   const find = (name: string) => serveEnv.find((entry) => entry.name === name)
-  const identityHeader = find('WIMDS_IDENTITY_HEADER')
-  const { mode } = settings
-  const address = formatListenAddress(settings.port)
   return {
     settings,
     token,
     /** The whole environment of the sidecar, or of the gate in mode node, each name once. */
     sidecarEnv,
     /** The sidecar as the app's containers reach it. */
-    endpoint: { listen: [address], mode, hasIdentityHeader: identityHeader !== undefined },
-    /** Variables to add to the app's containers, besides NO_PROXY. */
-    appVariables: mode === 'env' ? createEndpointVariables(address, identityHeader) : [],
+    endpoint: {
+      listen: [formatListenAddress(settings.port)],
+      mode: settings.mode,
+      identityHeader: find('WIMDS_IDENTITY_HEADER'),
+    },
     /** True if the sidecar may reach the node's IMDS. */
     hasPassThrough: find('WIMDS_PASS_THROUGH') !== undefined,
   }
@@ -59,6 +58,8 @@ function createServeEnv(
     ...toVariable('AZURE_FEDERATED_TOKEN_FILE', token.file),
     ...toVariable('WIMDS_MODE', settings.mode),
     ...toVariable('WIMDS_LISTEN', formatListenAddress(settings.port)),
+    // In no other mode: the agent of mode node reads no field reference.
+    ...(settings.mode === 'env' ? [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: POD_UID }] : []),
     ...toVariable('WIMDS_ADMIN_LISTEN', `[::]:${settings.adminPort}`),
     ...settings.sidecarEnv,
     // Last: a pod's annotations override the operator's variables.
@@ -71,7 +72,7 @@ function createServeEnv(
 
 /** The variables by which the gate names its pod to the broker and in its log. */
 const GATE_FIELDS = [
-  { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+  { name: 'WIMDS_POD_UID', valueFrom: POD_UID },
   { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
 ]
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { listFound } from '../../lib/printable.ts'
+import { IDENTITY_HEADER_NAMES } from '../../lib/sdk-variables.ts'
 import { ROUTING_MODES } from '../../lib/sidecar-interface.ts'
 import {
   allContainers,
@@ -53,7 +54,7 @@ function findChanges(before: Container, after: Container) {
     .filter((entry) => !unchanged.has(entry))
     .map((entry) => {
       const old = getLiteralValue(findVariable(before, entry.name)) ?? null
-      const digest = entry.name === 'IDENTITY_HEADER' ? null : computeDigest(entry)
+      const digest = IDENTITY_HEADER_NAMES.has(entry.name) ? null : computeDigest(entry)
       return [entry.name, [old, digest] satisfies z.infer<typeof Change>] as const
     })
 }

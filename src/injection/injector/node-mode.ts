@@ -13,7 +13,6 @@ const OF_SIDECAR = [
   'https-proxy',
   'https-proxy-secret',
   'no-proxy',
-  'identity-header-secret',
 ]
 const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
 

@@ -1,10 +1,12 @@
 /** Checks whether a pod can be injected: rejections, each with its fix, and warnings. */
+import { formatProblem } from '../../lib/errors.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { listFound } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
-import { findEndpointProblems, takesNoProxyFromElsewhere } from './app-environment.ts'
+import { takesNoProxyFromElsewhere } from './app-environment.ts'
+import { ENV_MODE_VARIABLES, findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
   type Container,
@@ -26,7 +28,10 @@ export function checkPod(pod: Pod, plan: Plan) {
   const { settings, hasPassThrough } = plan
   const isNode = settings.mode === 'node'
   const apps = allContainers(pod).filter(({ name }) => !settings.skipped.has(name))
-  const endpoints = apps.flatMap((app) => findEndpointProblems(app, plan.endpoint))
+  const { rejected = [], warned = [] } = Object.groupBy(
+    apps.flatMap((app) => findEndpointProblems(app, plan.endpoint)),
+    ({ isRejected }) => (isRejected ? 'rejected' : 'warned'),
+  )
   return {
     /** Every reason for which the pod cannot be injected, each with its fix. */
     rejections: [
@@ -37,7 +42,7 @@ export function checkPod(pod: Pod, plan: Plan) {
       ...(isNode ? findNodeModeProblems(pod, plan) : []),
       ...(hasPassThrough ? findPassThroughProblems(pod, plan) : []),
       ...apps.flatMap((app) => findDuplicateVariables(app, plan)),
-      ...endpoints.flatMap(({ isRejected, text }) => (isRejected ? [text] : [])),
+      ...rejected.map(formatProblem),
       ...findIdentityProblems(pod, plan),
       ...findResourceProblems(settings.resources),
     ],
@@ -45,7 +50,8 @@ export function checkPod(pod: Pod, plan: Plan) {
     warnings: [
       ...findUnexpected(pod, plan),
       ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
-      ...endpoints.flatMap(({ isRejected, text }) => (isRejected ? [] : [text])),
+      ...findMissingProxy(apps, plan),
+      ...warned.map(formatProblem),
       ...(isNode ? findNodeModeWarnings(pod) : []),
     ],
   }
@@ -107,8 +113,8 @@ function findPortConflicts(pod: Pod, { settings: { mode, port, adminPort } }: Pl
 }
 
 /** Two entries of one variable may differ, and injection would have to change both. */
-function findDuplicateVariables({ name: container, env }: Container, plan: Plan): string[] {
-  const changed = [...NO_PROXY_NAMES, ...plan.appVariables.map(({ name }) => name)]
+function findDuplicateVariables({ name: container, env }: Container, { settings }: Plan): string[] {
+  const changed = [...NO_PROXY_NAMES, ...(settings.mode === 'env' ? ENV_MODE_VARIABLES : [])]
   return changed.flatMap((name) => {
     const count = env?.filter((entry) => entry.name === name).length ?? 0
     return count < 2
@@ -165,6 +171,29 @@ function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan)
     isOther &&
       `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`,
   )
+}
+
+/** The variables by which programs reach Entra ID through a proxy, and the setting without a need for one. */
+const PROXIES = /^(?:https|all)_proxy$/i
+const NEEDS_NO_PROXY = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
+
+/** Warns of a sidecar without a proxy in a pod whose application has one. In mode node the broker has settings of its own. */
+function findMissingProxy(apps: readonly Container[], { sidecarEnv, settings }: Plan): string[] {
+  const found = apps.flatMap(({ name: container, env }) =>
+    (env ?? [])
+      .filter((entry) => PROXIES.test(entry.name) && getLiteralValue(entry) !== '')
+      .map(({ name }) => `the container ${container} sets ${name}`),
+  )
+  const isMissing =
+    settings.mode !== 'node' && !sidecarEnv.some(({ name }) => NEEDS_NO_PROXY.test(name))
+  return isMissing
+    ? found
+        .slice(0, 1)
+        .map(
+          (text) =>
+            `${text}, but the sidecar has no proxy, so it may not reach Entra ID. Fix: set the annotation wimds.io/https-proxy, or HTTPS_PROXY in injection.env of the chart`,
+        )
+    : []
 }
 
 function findForeignNoProxy(container: Container): string[] {

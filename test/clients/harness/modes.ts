@@ -11,6 +11,7 @@ export const MODE_NAMES = [
   'app-service-2019',
   'app-service-2017',
   'cloud-shell',
+  'injected-env',
   'vm-extension',
 ] as const
 
@@ -72,6 +73,12 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
     ...onLoopback,
     protocol: 'cloud-shell',
     environment: ({ origin }) => ({ MSI_ENDPOINT: `${origin}/oauth2/token` }),
+  },
+  // All that injection sets, and nothing that a person configures.
+  'injected-env': {
+    ...onLoopback,
+    protocol: 'app-service',
+    environment: ({ injected }) => injected,
   },
   // The port is part of the protocol. Only in a namespace is it certain to be free.
   'vm-extension': { ...imds, protocol: 'cloud-shell' },

@@ -15,6 +15,8 @@ export interface ClientRun {
   readonly mode: ModeName
   /** True for a detector, which finds no machine and gets no token. */
   readonly detects?: boolean
+  /** After how many seconds the driver asks for a second token, by when the first one has ended. Default: it does not. */
+  readonly againAfter?: number | undefined
   /** Additional variables. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -22,7 +24,7 @@ export interface ClientRun {
 /** Returns undefined when the client got the right token, or the detector found no machine, otherwise the problem. */
 export async function runClient(
   stack: Stack,
-  { command, variant, resource, mode, detects, env }: ClientRun,
+  { command, variant, resource, mode, detects, againAfter, env }: ClientRun,
 ): Promise<string | undefined> {
   const { identity, selector, environment } = MODES[mode]
   // Clients store tokens and profiles in the home folder.
@@ -34,9 +36,14 @@ export async function runClient(
       LANG: 'C.UTF-8',
       PYTHONDONTWRITEBYTECODE: '1',
       ...environment(stack.endpoints),
+      ...(againAfter !== undefined && { WIMDS_TEST_AGAIN_AFTER: `${againAfter}` }),
       ...env,
     },
   })
   if (detects === true) return findDetected(outcome)
-  return await findProblem(outcome, { identity, resource }, stack.keys)
+  return await findProblem(
+    outcome,
+    { identity, resource, count: againAfter === undefined ? 1 : 2 },
+    stack.keys,
+  )
 }

@@ -10,7 +10,8 @@ import { freePort } from '../../support/free-port.ts'
 import { startChild } from '../../../src/tools/demo/sidecar.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
 import { type RunningServer, startBroker } from './broker.ts'
-import { DIRECTORY, DEFAULT_IDENTITY, formatIdentitiesFile } from './identities.ts'
+import { DIRECTORY, formatIdentitiesFile } from './identities.ts'
+import { injectManifest } from './injected.ts'
 
 const READY_WITHIN_MS = 60_000
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
@@ -21,6 +22,8 @@ export interface Endpoints {
   readonly origin: string
   /** The secret of the App Service endpoint. */
   readonly identityHeader: string
+  /** What injection in mode env sets in the container of the application. */
+  readonly injected: Readonly<Record<string, string>>
 }
 
 export interface Stack extends AsyncDisposable {
@@ -35,6 +38,8 @@ export interface StackOptions {
   readonly server?: Server
   /** Additional addresses of a sidecar, such as `169.254.169.254:80`. */
   readonly listen?: readonly string[]
+  /** How long issued tokens are valid. Default: as Entra ID's. */
+  readonly lifetimeSeconds?: number | undefined
 }
 
 export type Server = 'sidecar' | 'broker'
@@ -43,6 +48,7 @@ export type Server = 'sidecar' | 'broker'
 export async function startStack({
   server = 'sidecar',
   listen = [],
+  lifetimeSeconds,
 }: StackOptions = {}): Promise<Stack> {
   await using onFailure = new AsyncDisposableStack()
   const folder = onFailure.use(createFolder())
@@ -50,13 +56,17 @@ export async function startStack({
   const identities = folder.write('identities.yaml', formatIdentitiesFile())
   const port = server === 'broker' ? DEFAULT_PORT : await freePort()
   const address = `127.0.0.1:${port}`
-  const endpoints = { origin: `http://${address}`, identityHeader: crypto.randomUUID() }
+  const uid = crypto.randomUUID()
+  const { sidecar, app: injected } = await injectManifest(port, uid)
+  const endpoints = { origin: `http://${address}`, identityHeader: uid, injected }
+  if (lifetimeSeconds !== undefined) {
+    simulator.faults.add({ kind: 'lifetime', expiresInSeconds: lifetimeSeconds })
+  }
   const env = {
+    ...sidecar,
     ...simulator.settings,
-    AZURE_CLIENT_ID: DEFAULT_IDENTITY.clientId,
     WIMDS_CONFIG: identities,
-    WIMDS_IDENTITY_HEADER: endpoints.identityHeader,
-    WIMDS_LISTEN: [address, ...listen].join(','),
+    WIMDS_LISTEN: [sidecar['WIMDS_LISTEN'], ...listen].join(','),
     WIMDS_ADMIN_LISTEN: 'off',
   }
   const started =

@@ -8,33 +8,48 @@ export interface ExpectedToken {
   readonly identity: TestIdentity
   /** The requested resource: the token's `aud`. */
   readonly resource: string
+  /** The number of tokens, which all differ. */
+  readonly count: number
 }
 
 /** A client may compute its expiry from `expires_in`. */
 const EXPIRY_TOLERANCE_SECONDS = 60
 
-/** The one line that a driver prints on stdout. */
+/** A line that a driver prints on stdout, for each token. */
 const Line = z.object({ token: z.string(), expiresOn: z.number().nullish() })
 
 /** The line of a detector's driver. */
 const Detected = z.object({ attributes: z.record(z.string(), z.unknown()) })
 
-/** Returns undefined for the right token, otherwise the problem, without the token. */
+/** Returns undefined for the right tokens, otherwise the problem, without a token. */
 export async function findProblem(
   outcome: Outcome,
-  { identity, resource }: ExpectedToken,
+  { identity, resource, count }: ExpectedToken,
   keys: JWTVerifyGetKey,
 ): Promise<string | undefined> {
   const problem = findFailure(outcome)
   if (problem !== undefined) return problem
   try {
-    const { token, expiresOn } = Line.parse(JSON.parse(outcome.stdout))
-    const { payload } = await jwtVerify(token, keys, { audience: resource })
-    if (payload['appid'] !== identity.clientId) return `the token is of ${String(payload['appid'])}`
-    const { exp = 0 } = payload
-    if (expiresOn === undefined || expiresOn === null) return undefined
-    if (Math.abs(expiresOn - exp) <= EXPIRY_TOLERANCE_SECONDS) return undefined
-    return `the client reports the expiry ${expiresOn}, the token has ${exp}`
+    const texts = outcome.stdout.trim().split('\n')
+    const lines = texts.map((text) => Line.parse(JSON.parse(text)))
+    const tokens = new Set(lines.map(({ token }) => token))
+    if (tokens.size !== count) return `${count} tokens are expected, and ${tokens.size} differ`
+    for (const { token, expiresOn } of lines) {
+      // The first of two has ended.
+      const { payload } = await jwtVerify(token, keys, {
+        audience: resource,
+        clockTolerance: EXPIRY_TOLERANCE_SECONDS,
+      })
+      if (payload['appid'] !== identity.clientId) {
+        return `the token is of ${String(payload['appid'])}`
+      }
+      const { exp = 0 } = payload
+      if (expiresOn === undefined || expiresOn === null) continue
+      if (Math.abs(expiresOn - exp) > EXPIRY_TOLERANCE_SECONDS) {
+        return `the client reports the expiry ${expiresOn}, the token has ${exp}`
+      }
+    }
+    return undefined
   } catch (error) {
     return error instanceof Error ? error.message : 'not a token'
   }

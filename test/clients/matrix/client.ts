@@ -17,8 +17,10 @@ export interface Client {
   readonly resource?: string
   /** The client's own option instead of AZURE_POD_IDENTITY_AUTHORITY_HOST. */
   readonly hostOption?: string
-  /** The modes that the client supports. */
+  /** The modes that the client supports; `injected-env` is added to those that it finds by a variable. */
   readonly modes: readonly ModeName[]
+  /** True if the driver asks for a second token once the first one has ended (WIMDS_TEST_AGAIN_AFTER). */
+  readonly asksAgain?: true
   /** True for a program that reads the instance document and gets no token: it has to find no machine of Azure. */
   readonly detects?: true
   /** Servers that the client calls with its token. */
@@ -33,6 +35,19 @@ export interface Row {
 
 export const IMDS_MODES = ['system', 'client-id', 'object-id', 'resource-id'] as const
 export const STORAGE = 'https://storage.azure.com'
+
+/** Returns all modes of a client. A variable that it reads leads it to the sidecar in an injected pod too. */
+export const modesOf = ({ modes, hostOption }: Client): readonly ModeName[] =>
+  modes.some((mode) => BY_VARIABLE.has(mode)) && hostOption === undefined
+    ? [...modes, 'injected-env']
+    : modes
+
+const BY_VARIABLE = new Set<ModeName>([
+  'host-override',
+  'app-service-2019',
+  'app-service-2017',
+  'cloud-shell',
+])
 
 export const formatTitle = ({ client, mode }: Row): string =>
   `${client.name} ${client.version}: ${mode}`

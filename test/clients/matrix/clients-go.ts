@@ -10,12 +10,24 @@ const legacy = { language: 'Go', workspace: 'go-legacy' } as const
 
 export const GO_CLIENTS: readonly Client[] = [
   ...createPair(
-    { ...current, name: 'azidentity', version: '1.15.0', command: program('azidentity') },
+    {
+      ...current,
+      name: 'azidentity',
+      version: '1.15.0',
+      command: program('azidentity'),
+      asksAgain: true,
+    },
     [...IMDS_MODES, 'app-service-2019', 'app-service-2017', 'cloud-shell'],
     ['system', 'client-id', 'app-service-2019'],
   ),
   ...createPair(
-    { ...legacy, name: 'azidentity', version: '1.1.0', command: program('azidentity') },
+    {
+      ...legacy,
+      name: 'azidentity',
+      version: '1.1.0',
+      command: program('azidentity'),
+      asksAgain: true,
+    },
     ['system', 'client-id', 'resource-id', 'app-service-2019', 'cloud-shell'],
     ['system', 'client-id', 'app-service-2019'],
   ),
@@ -24,6 +36,7 @@ export const GO_CLIENTS: readonly Client[] = [
     name: 'microsoft-authentication-library-for-go',
     version: '1.10.1',
     command: program('msal'),
+    asksAgain: true,
     modes: [...IMDS_MODES, 'app-service-2019', 'app-service-2017', 'cloud-shell'],
   },
   {

@@ -15,7 +15,13 @@ const java = {
 
 export const JAVA_CLIENTS: readonly Client[] = [
   ...createPair(
-    { ...java, name: 'azure-identity', version: '1.18.2', workspace: 'java-current' },
+    {
+      ...java,
+      name: 'azure-identity',
+      version: '1.18.2',
+      workspace: 'java-current',
+      asksAgain: true,
+    },
     [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
     ['system', 'client-id', 'host-override', 'app-service-2019'],
   ),
@@ -25,10 +31,17 @@ export const JAVA_CLIENTS: readonly Client[] = [
     version: '1.26.1',
     workspace: 'java-current',
     variant: 'msal4j',
+    asksAgain: true,
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'cloud-shell'],
   },
   ...createPair(
-    { ...java, name: 'azure-identity', version: '1.2.0', workspace: 'java-azure-identity-1.2' },
+    {
+      ...java,
+      name: 'azure-identity',
+      version: '1.2.0',
+      workspace: 'java-azure-identity-1.2',
+      asksAgain: true,
+    },
     ['system', 'client-id', 'app-service-2017'],
     ['system', 'client-id', 'app-service-2017'],
   ),

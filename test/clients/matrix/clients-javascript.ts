@@ -14,7 +14,13 @@ const javascript = { language: 'JavaScript', workspace: 'js' } as const
 
 export const JAVASCRIPT_CLIENTS: readonly Client[] = [
   ...createPair(
-    { ...javascript, name: '@azure/identity', version: '4.14.1', command: script('identity') },
+    {
+      ...javascript,
+      name: '@azure/identity',
+      version: '4.14.1',
+      command: script('identity'),
+      asksAgain: true,
+    },
     [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
     ['system', 'client-id', 'host-override', 'app-service-2019'],
   ),
@@ -24,15 +30,29 @@ export const JAVASCRIPT_CLIENTS: readonly Client[] = [
       name: '@azure/identity',
       version: '1.5.2',
       command: script('identity-legacy'),
+      asksAgain: true,
     },
     ['system', 'client-id', 'host-override', 'app-service-2017', 'cloud-shell'],
     ['system', 'client-id', 'host-override'],
+  ),
+  ...createPair(
+    {
+      ...javascript,
+      name: '@azure/identity',
+      version: '2.1.0',
+      workspace: 'js-pinned',
+      command: pinned('identity-2.1'),
+      asksAgain: true,
+    },
+    ['system', 'client-id', 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
+    ['system', 'client-id', 'host-override', 'app-service-2019'],
   ),
   {
     ...javascript,
     name: '@azure/msal-node ManagedIdentityApplication',
     version: '7.2.3',
     command: script('msal-node'),
+    asksAgain: true,
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
   },
   {

@@ -22,6 +22,7 @@ export const OTHER_CLIENTS: readonly Client[] = [
     version: '1.0.0',
     workspace: 'rust',
     command: (workspace) => [`${workspace}/debug/azure_identity`],
+    asksAgain: true,
     modes: [...IMDS_MODES, 'app-service-2019'],
   },
   {

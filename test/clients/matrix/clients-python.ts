@@ -16,12 +16,24 @@ const legacy = { language: 'Python', workspace: 'python-legacy' } as const
 
 export const PYTHON_CLIENTS: readonly Client[] = [
   ...createPair(
-    { ...current, name: 'azure-identity', version: '1.27.0', command: script('azure_identity') },
+    {
+      ...current,
+      name: 'azure-identity',
+      version: '1.27.0',
+      command: script('azure_identity'),
+      asksAgain: true,
+    },
     [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017', 'cloud-shell'],
     ['system', 'client-id', 'host-override', 'app-service-2019'],
   ),
   ...createPair(
-    { ...legacy, name: 'azure-identity', version: '1.5.0', command: script('azure_identity') },
+    {
+      ...legacy,
+      name: 'azure-identity',
+      version: '1.5.0',
+      command: script('azure_identity'),
+      asksAgain: true,
+    },
     ['system', 'client-id', 'app-service-2017', 'cloud-shell'],
     ['system', 'client-id', 'app-service-2017'],
   ),
@@ -30,6 +42,7 @@ export const PYTHON_CLIENTS: readonly Client[] = [
     name: 'msal ManagedIdentityClient',
     version: '1.39.0',
     command: script('msal'),
+    asksAgain: true,
     modes: [...IMDS_MODES, 'host-override', 'app-service-2019', 'app-service-2017'],
   },
   {

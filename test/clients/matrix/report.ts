@@ -1,7 +1,7 @@
 /** Formats docs/compatibility.md from the results. */
 import { fileURLToPath } from 'node:url'
 import type { ModeName } from '../harness/modes.ts'
-import { formatTitle, type Client } from './client.ts'
+import { formatTitle, modesOf, type Client } from './client.ts'
 import { CLIENTS } from './clients.ts'
 import { formatSummary, type RowResult } from './result.ts'
 
@@ -30,6 +30,8 @@ The modes, with the set of variables of \`wimds env --for\` in parentheses:
 - **app-service-2019** (\`app-service\`): \`IDENTITY_ENDPOINT\` and \`IDENTITY_HEADER\`.
 - **app-service-2017** (\`app-service-2017\`): \`MSI_ENDPOINT\` and \`MSI_SECRET\`; Azure Machine Learning for MSAL.
 - **cloud-shell** (\`cloud-shell\`): only \`MSI_ENDPOINT\`.
+- **injected-env**: what injection in mode \`env\` sets (all of these but cloud-shell), read from [an injected manifest](../examples/kubernetes/mode-env/job.yaml),
+  in a network without 169.254.169.254. Most drivers of an SDK also asked again after the end of their first token.
 - **vm-extension**: the retired VM extension's protocol, a form posted to localhost:50342.
 
 All rows also pass with a new sidecar whose first exchange gets a 503 (\`npm run test:clients -- --cold-start\`). The first four
@@ -64,7 +66,7 @@ const createKey = ({ language, title }: Pick<RowResult, 'language' | 'title'>): 
 function formatSection(language: string, findStatus: FindStatus): string {
   const clients = CLIENTS.filter((client) => client.language === language)
   const items = clients.map((client) => {
-    const modes = client.modes.map((mode) => `${mode}${MARKS[findStatus(client, mode)]}`)
+    const modes = modesOf(client).map((mode) => `${mode}${MARKS[findStatus(client, mode)]}`)
     return `- **${[client.name, client.version].join(' ').trim()}**: ${modes.join(', ')}\n`
   })
   return `## ${language}\n\n${items.join('')}`
@@ -77,9 +79,8 @@ function formatVariables(): string {
   )
   return `## Without a redirect
 
-In routing mode \`env\`, host-override and the modes after it are sets of variables that work, except vm-extension, which
-needs \`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. Use only one set: most clients interpret several as another protocol. A
-client without any of them needs a redirect.
+In routing mode \`env\` every client with injected-env gets its token with nothing configured. vm-extension needs
+\`WIMDS_LISTEN=127.0.0.1:50342\` in the sidecar. A client without any of these modes needs a redirect.
 
 These clients have an option instead of the variable of host-override:
 

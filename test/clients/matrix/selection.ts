@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { MODE_NAMES, MODES, type ModeName } from '../harness/modes.ts'
 import type { Server } from '../harness/stack.ts'
-import { formatTitle, IMDS_MODES, type Row } from './client.ts'
+import { formatTitle, IMDS_MODES, modesOf, type Row } from './client.ts'
 import { CLIENTS } from './clients.ts'
 
 export interface Selection {
@@ -41,7 +41,7 @@ const BROKER_MODES = new Set<ModeName>(IMDS_MODES)
 
 /** Every row, in the order of the tables. */
 export const ALL_ROWS: readonly Row[] = CLIENTS.flatMap((client) =>
-  client.modes.map((mode) => ({ client, mode })),
+  modesOf(client).map((mode) => ({ client, mode })),
 )
 
 /** Parses the options. Throws for an unknown option or mode. */

@@ -63,7 +63,7 @@ describe('a malformed annotation is rejected', () => {
     ['port', '0x1f90', 'must be a whole number from 1024'],
     ['mode', 'ebpf', 'must be one of env, loopback, nft'],
     ['cpu-request', 'lots', 'must be a quantity'],
-    ['identity-header-secret', 'a/b/c', 'NAME/KEY'],
+    ['https-proxy-secret', 'a/b/c', 'NAME/KEY'],
     ['config-map', 'My_Map', 'the name of a ConfigMap, not "My_Map"'],
     ['ca-config-map', 'ca/../x', 'NAME or NAME/KEY of a ConfigMap'],
     ['ca-secret', 'Shop:ca', 'NAME or NAME/KEY of a Secret, not "Shop:ca"'],

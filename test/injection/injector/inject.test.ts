@@ -140,14 +140,12 @@ describe('the sidecar', () => {
       'wimds.io/mode': 'nft',
       'wimds.io/prefetch': 'https://vault.azure.net',
       'wimds.io/pass-through': '/metadata/instance',
-      'wimds.io/identity-header-secret': 'own/header',
       'wimds.io/https-proxy': 'http://own:3128',
       'wimds.io/no-proxy': '.own',
     }
     const given = pod(annotations, { containers: [SAFE_APP] })
     const own = sidecarEnvOf(given)
-    const names =
-      'WIMDS_PREFETCH WIMDS_PASS_THROUGH WIMDS_IDENTITY_HEADER HTTPS_PROXY NO_PROXY'.split(' ')
+    const names = ['WIMDS_PREFETCH', 'WIMDS_PASS_THROUGH', 'HTTPS_PROXY', 'NO_PROXY']
     expect(Object.keys(own)).toEqual(expect.arrayContaining(names))
     const sidecarEnv = names.map((name) => ({ name, value: 'operator' }))
     expect(sidecarEnvOf(given, { sidecarEnv })).toEqual(own)
@@ -259,19 +257,7 @@ describe('routing', () => {
     for (const name of ['app', 'migrate']) {
       const env = envOf(result, name)
       expect(env).toMatchObject({ AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://127.0.0.1:64169' })
-      expect(env).not.toHaveProperty('IDENTITY_ENDPOINT')
     }
-  })
-
-  test('in env mode a header’s secret is shared by reference', () => {
-    const annotations = { 'wimds.io/mode': 'env', 'wimds.io/identity-header-secret': 'a/header' }
-    const result = injected(pod(annotations))
-    const secret = { secretKeyRef: { name: 'a', key: 'header' } }
-    expect(envOf(result, 'app')).toMatchObject({
-      IDENTITY_ENDPOINT: 'http://127.0.0.1:64169/msi/token',
-      IDENTITY_HEADER: secret,
-    })
-    expect(envOf(result, 'wimds')).toMatchObject({ WIMDS_IDENTITY_HEADER: secret })
   })
 
   test('pass-through exempts the sidecar’s uid, and only where it is on', () => {

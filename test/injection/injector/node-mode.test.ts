@@ -145,7 +145,6 @@ describe('mode node rejects', () => {
     ['https-proxy', 'http://proxy:3128'],
     ['https-proxy-secret', 'proxy'],
     ['no-proxy', '.corp'],
-    ['identity-header-secret', 'header'],
   ])('the annotation wimds.io/%s, and names the modes that have it', (name, value) => {
     expect(reasonsFor(pod({ [`wimds.io/${name}`]: value }), NODE)).toEqual([
       `mode node has no wimds.io/${name}, since pods of mode node share a broker. Fix: remove the annotation, or set wimds.io/mode to env or loopback or nft`,

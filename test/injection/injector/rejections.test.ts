@@ -4,8 +4,6 @@ import { inject } from '../../../src/injection/injector/inject.ts'
 import {
   APP,
   CLIENT,
-  envOf,
-  injected,
   pod,
   reasonsFor,
   request,
@@ -84,7 +82,7 @@ describe('a pod is rejected with a fix for', () => {
     expect(reasonsFor(pod(annotations, spec))).toEqual([expect.stringContaining(message)])
   })
 
-  test.each(['NO_PROXY', 'no_proxy', 'AZURE_POD_IDENTITY_AUTHORITY_HOST', 'IDENTITY_ENDPOINT'])(
+  test.each(['NO_PROXY', 'no_proxy', 'AZURE_POD_IDENTITY_AUTHORITY_HOST', 'MSI_SECRET'])(
     'a variable that injection sets and the container sets twice: %s',
     (name) => {
       const twice = container({
@@ -93,7 +91,7 @@ describe('a pod is rejected with a fix for', () => {
           { name, value: 'b' },
         ],
       })
-      const given = pod({ ...env, 'wimds.io/identity-header-secret': 'header' }, twice)
+      const given = pod(env, twice)
       const reason = `the container app sets ${name} 2 times. Fix: set it once`
       expect(reasonsFor(given)).toContain(reason)
     },
@@ -197,69 +195,6 @@ describe('a pod is rejected with a fix for', () => {
       withVariables({ MSI_ENDPOINT: 'http://x' }),
     )
     expect(reasonsFor(given)).toEqual([])
-  })
-
-  describe('but not for endpoint variables in mode env', () => {
-    const header = { 'wimds.io/identity-header-secret': 'header' }
-
-    const TOKENS = 'http://127.0.0.1:64169/msi/token'
-    const CLOUD_SHELL = { MSI_ENDPOINT: 'http://127.0.0.1:64169/oauth2/token' }
-    const OLDER = { MSI_ENDPOINT: TOKENS, MSI_SECRET: 's' }
-
-    test.each<Readonly<Record<string, string>>>([
-      { AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://localhost:64169' },
-      OLDER,
-      { ...OLDER, DEFAULT_IDENTITY_CLIENT_ID: 'c' },
-      CLOUD_SHELL,
-      { IDENTITY_ENDPOINT: 'http://localhost:64169/msi/token', IDENTITY_HEADER: 's' },
-    ])('that lead to the sidecar: %j', (values) => {
-      const own = pod({ ...env, ...header }, withVariables(values))
-      expect(reasonsFor(own)).toEqual([])
-      const result = injected(own)
-      expect(envOf(result, 'app')).toMatchObject(values)
-      // The webhook may be called again.
-      expect(envOf(injected(result), 'app')).toEqual(envOf(result, 'app'))
-    })
-
-    const WRONG_PATH = { MSI_ENDPOINT: 'http://127.0.0.1:64169/msi', MSI_SECRET: 's' }
-    const SDK_PATH = 'http://127.0.0.1:64169/metadata/identity/oauth2/token'
-
-    test.each<[string, object, Readonly<Record<string, string>>, string]>([
-      ['another port', { 'wimds.io/port': '8001' }, CLOUD_SHELL, 'SDKs that read it never ask'],
-      [
-        'a secret that the sidecar does not have',
-        {},
-        { IDENTITY_ENDPOINT: TOKENS, IDENTITY_HEADER: 's' },
-        'the sidecar has no secret for it. Fix: name its Secret in wimds.io/identity-header-secret',
-      ],
-      [
-        'a path of no protocol',
-        header,
-        WRONG_PATH,
-        'sets MSI_ENDPOINT, so SDKs that read it never ask the sidecar. Fix: remove the variable, set it to http://127.0.0.1:64169/msi/token or http://127.0.0.1:64169/oauth2/token, or list',
-      ],
-      [
-        'a path that SDKs add',
-        {},
-        { AZURE_POD_IDENTITY_AUTHORITY_HOST: SDK_PATH },
-        'set it to http://127.0.0.1:64169, or list',
-      ],
-    ])('unless they have %s', (_, annotations, values, reason) => {
-      const given = pod({ ...env, ...annotations }, withVariables(values))
-      expect(reasonsFor(given)).toEqual([expect.stringContaining(reason)])
-    })
-  })
-
-  test.each([
-    'http://$(USER)@127.0.0.1:64169/oauth2/token',
-    String.raw`http://127.0.0.1:64169\@example.com/`,
-    'http://[::1]:64169/oauth2/token',
-    'http://127.0.0.1:80001/',
-  ])('the endpoint %s in mode env', (value) => {
-    const spec = withVariables({ MSI_ENDPOINT: value })
-    expect(reasonsFor(pod(env, spec))).toEqual([
-      expect.stringContaining('so SDKs that read it never ask the sidecar'),
-    ])
   })
 
   test('pass-through without a known uid', () => {
@@ -396,6 +331,28 @@ describe('a warning', () => {
     for (const value of [CLIENT, '']) expect(warningsOf('AZURE_CLIENT_ID', value)).toEqual([])
     const listed = pod({ 'wimds.io/config-map': 'ids' }, withVariables({ AZURE_CLIENT_ID: other }))
     expect(warningsFor(listed)).toEqual([])
+  })
+
+  describe('of a proxy that only the application has', () => {
+    const warning =
+      'the container app sets HTTPS_PROXY, but the sidecar has no proxy, so it may not reach Entra ID. Fix: set the annotation wimds.io/https-proxy, or HTTPS_PROXY in injection.env of the chart'
+    const proxied = withVariables({ HTTPS_PROXY: 'http://user:hunter2@proxy:3128' })
+    const proxy = { 'wimds.io/https-proxy': 'http://proxy:3128' }
+    const tokenProxy = [{ name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy.svc' }]
+
+    test('says which annotation gives it to the sidecar', () => {
+      expect(warningsFor(pod({}, proxied))).toEqual([warning])
+    })
+
+    test.each<[string, Record<string, string>, object, object]>([
+      ['the sidecar has one', proxy, proxied, {}],
+      ['the sidecar uses a token proxy', {}, proxied, { sidecarEnv: tokenProxy }],
+      ['the broker of the node has settings of its own', {}, proxied, { mode: 'node' }],
+      ['its proxy is for http only', {}, withVariables({ HTTP_PROXY: 'http://proxy:3128' }), {}],
+      ['its variable is empty', {}, withVariables({ https_proxy: '' }), {}],
+    ])('is not given where %s', (_, annotations, spec, more) => {
+      expect(warningsFor(pod(annotations, spec), more)).toEqual([])
+    })
   })
 
   test.each([

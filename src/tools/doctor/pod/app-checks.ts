@@ -1,6 +1,10 @@
 /** Checks of the application's containers: whether they run, and whether their SDKs reach the sidecar. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
-import { formatListenAddress, leadsToSidecar } from '../../../injection/injector/app-environment.ts'
+import {
+  findEndpointProblems,
+  formatListenAddress,
+  leadsToSidecar,
+} from '../../../injection/injector/endpoint-variables.ts'
 import {
   type Container,
   findVariable,
@@ -56,11 +60,11 @@ export function checkAppVariables(
   const endpoint = {
     listen: (listen ?? formatListenAddress(DEFAULT_PORT)).split(','),
     mode,
-    // Without it, the sidecar serves no App Service endpoint.
-    hasIdentityHeader:
-      hasEnvFrom(sidecar) || findVariable(sidecar, 'WIMDS_IDENTITY_HEADER') !== undefined,
+    identityHeader: findVariable(sidecar, 'WIMDS_IDENTITY_HEADER'),
   }
   const apps = findAppContainers(pod, sidecar).filter(({ name }) => !skipped.has(name))
+  const [wrong] = apps.flatMap((app) => findEndpointProblems(app, endpoint))
+  if (wrong !== undefined) return failed(wrong)
   const { reached = [], others = [] } = Object.groupBy(apps, (container) =>
     leadsToSidecar(container, endpoint) ? 'reached' : 'others',
   )

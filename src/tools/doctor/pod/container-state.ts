@@ -103,7 +103,7 @@ function findWaitingFix(reason: string, container: string): string {
 }
 
 const CREATE_FIX =
-  'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map or wimds.io/identity-header-secret; if it is about the user, the uid of the injector does not fit the pod'
+  'create the ConfigMap or Secret that it names, or correct the annotation wimds.io/config-map; if it is about the user, the uid of the injector does not fit the pod'
 
 const WAIT =
   'wait for the pod, and read its events: kubectl describe pod. An init container before it may not end'

@@ -1,12 +1,14 @@
 // @azure/identity 4: ManagedIdentityCredential, or DefaultAzureCredential with its probes.
 import { DefaultAzureCredential, ManagedIdentityCredential } from '@azure/identity'
 import { parseArguments } from './arguments.mjs'
-import { printToken } from './print-token.mjs'
+import { printTokens } from './print-token.mjs'
 
 const { variant, resource, selector } = parseArguments()
 const credential = variant === 'default' ? chain() : new ManagedIdentityCredential(selected())
-const { token, expiresOnTimestamp } = await credential.getToken(`${resource}/.default`)
-printToken(token, expiresOnTimestamp)
+await printTokens(async () => {
+  const { token, expiresOnTimestamp } = await credential.getToken(`${resource}/.default`)
+  return [token, expiresOnTimestamp]
+})
 
 function chain() {
   return new DefaultAzureCredential({ managedIdentityClientId: selector?.id })

@@ -1,7 +1,7 @@
 // @azure/msal-node's ManagedIdentityApplication, without @azure/identity.
 import { ManagedIdentityApplication } from '@azure/msal-node'
 import { parseArguments } from './arguments.mjs'
-import { printToken } from './print-token.mjs'
+import { printTokens } from './print-token.mjs'
 
 const ID_PARAMETERS = {
   'client-id': 'userAssignedClientId',
@@ -15,5 +15,7 @@ const application = new ManagedIdentityApplication(
     ? {}
     : { managedIdentityIdParams: { [ID_PARAMETERS[selector.kind]]: selector.id } },
 )
-const { accessToken, expiresOn } = await application.acquireToken({ resource })
-printToken(accessToken, expiresOn)
+await printTokens(async () => {
+  const { accessToken, expiresOn } = await application.acquireToken({ resource })
+  return [accessToken, expiresOn]
+})

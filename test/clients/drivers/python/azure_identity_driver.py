@@ -2,7 +2,7 @@
 
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-from token_line import Arguments, parse_arguments, print_token
+from token_line import Arguments, parse_arguments, print_tokens
 
 
 def credential_for(arguments: Arguments):
@@ -18,8 +18,13 @@ def credential_for(arguments: Arguments):
 
 def main() -> None:
     arguments = parse_arguments()
-    token = credential_for(arguments).get_token(arguments.resource + "/.default")
-    print_token(token.token, token.expires_on)
+    credential = credential_for(arguments)
+
+    def get_token():
+        token = credential.get_token(arguments.resource + "/.default")
+        return token.token, token.expires_on
+
+    print_tokens(get_token)
 
 
 main()

@@ -5,7 +5,7 @@ import time
 import msal
 import requests
 
-from token_line import Arguments, parse_arguments, print_token
+from token_line import Arguments, parse_arguments, print_tokens
 
 
 def identity_for(arguments: Arguments):
@@ -18,10 +18,14 @@ def identity_for(arguments: Arguments):
 def main() -> None:
     arguments = parse_arguments()
     client = msal.ManagedIdentityClient(identity_for(arguments), http_client=requests.Session())
-    result = client.acquire_token_for_client(resource=arguments.resource)
-    if "access_token" not in result:
-        raise SystemExit(str(result))
-    print_token(result["access_token"], int(time.time()) + int(result["expires_in"]))
+
+    def get_token():
+        result = client.acquire_token_for_client(resource=arguments.resource)
+        if "access_token" not in result:
+            raise SystemExit(str(result))
+        return result["access_token"], int(time.time()) + int(result["expires_in"])
+
+    print_tokens(get_token)
 
 
 main()

@@ -4,7 +4,8 @@ import json
 import os
 import ssl
 import sys
-from typing import NamedTuple, Optional
+import time
+from typing import Callable, NamedTuple, Optional, Tuple
 from urllib.request import urlopen
 
 
@@ -24,6 +25,15 @@ def parse_arguments() -> Arguments:
 
 def print_token(token: str, expires_on: Optional[int]) -> None:
     print(json.dumps({"token": token, "expiresOn": expires_on}))
+
+
+def print_tokens(get_token: Callable[[], Tuple[str, int]]) -> None:
+    """Prints the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client."""
+    print_token(*get_token())
+    seconds = os.environ.get("WIMDS_TEST_AGAIN_AFTER")
+    if seconds is not None:
+        time.sleep(float(seconds))
+        print_token(*get_token())
 
 
 def print_last_token() -> None:

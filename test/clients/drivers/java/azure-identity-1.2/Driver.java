@@ -6,17 +6,26 @@ import com.azure.identity.ManagedIdentityCredentialBuilder;
 
 /** azure-identity 1.2, whose probe of IMDS is a connection that sends nothing. */
 public final class Driver {
-  public static void main(String[] args) {
+  public static void main(String[] args) throws InterruptedException {
     String clientId = args.length > 3 ? args[3] : null;
     TokenCredential credential =
         args[0].equals("default")
             ? new DefaultAzureCredentialBuilder().managedIdentityClientId(clientId).build()
             : new ManagedIdentityCredentialBuilder().clientId(clientId).build();
     TokenRequestContext context = new TokenRequestContext().addScopes(args[1] + "/.default");
-    AccessToken token = credential.getToken(context).block();
+    print(credential.getToken(context).block());
+    String seconds = System.getenv("WIMDS_TEST_AGAIN_AFTER");
+    if (seconds != null) {
+      // By then the token has ended.
+      Thread.sleep(Long.parseLong(seconds) * 1000);
+      print(credential.getToken(context).block());
+    }
+    System.exit(0);
+  }
+
+  private static void print(AccessToken token) {
     System.out.printf(
         "{\"token\":\"%s\",\"expiresOn\":%d}%n",
         token.getToken(), token.getExpiresAt().toEpochSecond());
-    System.exit(0);
   }
 }

@@ -18,8 +18,10 @@ public final class Driver {
     } else {
       TokenCredential credential = args[0].equals("default") ? chain(id) : managedIdentity(kind, id);
       TokenRequestContext context = new TokenRequestContext().addScopes(args[1] + "/.default");
-      AccessToken token = credential.getTokenSync(context);
-      print(token.getToken(), token.getExpiresAt().toEpochSecond());
+      print(credential.getTokenSync(context));
+      if (isAskedAgain()) {
+        print(credential.getTokenSync(context));
+      }
     }
     System.exit(0);
   }
@@ -48,10 +50,28 @@ public final class Driver {
           default -> ManagedIdentityId.systemAssigned();
         };
     ManagedIdentityApplication application = ManagedIdentityApplication.builder(identity).build();
-    IAuthenticationResult result =
-        application
-            .acquireTokenForManagedIdentity(ManagedIdentityParameters.builder(resource).build())
-            .get();
+    ManagedIdentityParameters parameters = ManagedIdentityParameters.builder(resource).build();
+    print(application.acquireTokenForManagedIdentity(parameters).get());
+    if (isAskedAgain()) {
+      print(application.acquireTokenForManagedIdentity(parameters).get());
+    }
+  }
+
+  /** Waits until the token has ended, and returns true, if a second one of the same client is to be printed. */
+  private static boolean isAskedAgain() throws InterruptedException {
+    String seconds = System.getenv("WIMDS_TEST_AGAIN_AFTER");
+    if (seconds == null) {
+      return false;
+    }
+    Thread.sleep(Long.parseLong(seconds) * 1000);
+    return true;
+  }
+
+  private static void print(AccessToken token) {
+    print(token.getToken(), token.getExpiresAt().toEpochSecond());
+  }
+
+  private static void print(IAuthenticationResult result) {
     print(result.accessToken(), result.expiresOnDate().toInstant().getEpochSecond());
   }
 

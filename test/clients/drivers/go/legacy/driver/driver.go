@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"strconv"
+	"time"
 )
 
 // Arguments are VARIANT RESOURCE [KIND ID].
@@ -16,6 +18,15 @@ type Arguments struct {
 func Parse() Arguments {
 	argv := append(os.Args[1:], "", "", "", "")
 	return Arguments{Variant: argv[0], Resource: argv[1], Kind: argv[2], ID: argv[3]}
+}
+
+// PrintTokens writes the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client.
+func PrintTokens(get func() (token string, expiresOn int64, err error)) {
+	Print(get())
+	if seconds, err := strconv.Atoi(os.Getenv("WIMDS_TEST_AGAIN_AFTER")); err == nil {
+		time.Sleep(time.Duration(seconds) * time.Second)
+		Print(get())
+	}
 }
 
 // Print writes the token and its expiry (epoch seconds), or ends the program on an error.

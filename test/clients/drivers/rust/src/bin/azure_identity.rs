@@ -20,7 +20,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..Default::default()
     }))?;
     let scope = format!("{resource}/.default");
-    let token = credential.get_token(&[&scope], None).await?;
+    print_token(&*credential, &scope).await?;
+    if let Ok(seconds) = std::env::var("WIMDS_TEST_AGAIN_AFTER") {
+        // By then the token has ended.
+        std::thread::sleep(std::time::Duration::from_secs(seconds.parse()?));
+        print_token(&*credential, &scope).await?;
+    }
+    Ok(())
+}
+
+async fn print_token(credential: &dyn TokenCredential, scope: &str) -> Result<(), Box<dyn Error>> {
+    let token = credential.get_token(&[scope], None).await?;
     let answer = serde_json::json!({
         "token": token.token.secret(),
         "expiresOn": token.expires_on.unix_timestamp(),

@@ -20,8 +20,10 @@ func main() {
 		log.Fatal(err)
 	}
 	options := policy.TokenRequestOptions{Scopes: []string{arguments.Resource + "/.default"}}
-	token, err := credential.GetToken(context.Background(), options)
-	driver.Print(token.Token, token.ExpiresOn.Unix(), err)
+	driver.PrintTokens(func() (string, int64, error) {
+		token, err := credential.GetToken(context.Background(), options)
+		return token.Token, token.ExpiresOn.Unix(), err
+	})
 }
 
 func credentialFor(arguments driver.Arguments) (azcore.TokenCredential, error) {

@@ -16,8 +16,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	result, err := client.AcquireToken(context.Background(), arguments.Resource)
-	driver.Print(result.AccessToken, result.ExpiresOn.Unix(), err)
+	driver.PrintTokens(func() (string, int64, error) {
+		result, err := client.AcquireToken(context.Background(), arguments.Resource)
+		return result.AccessToken, result.ExpiresOn.Unix(), err
+	})
 }
 
 func identityFor(arguments driver.Arguments) mi.ID {

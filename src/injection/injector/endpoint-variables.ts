@@ -1,0 +1,191 @@
+/**
+ * The endpoint variables of SDKs (R21) in the containers of an application: those that injection sets in mode env, and what a
+ * container's own ones lead to.
+ */
+import { METADATA_ORIGIN } from '../../lib/hosts.ts'
+import {
+  IDENTITY_HEADER_NAMES,
+  UNSUPPORTED_PROTOCOL_VARIABLES,
+  VARIABLE_SETS,
+} from '../../lib/sdk-variables.ts'
+import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
+import { type Container, type EnvVar, findVariable, getLiteralValue } from '../../kubernetes/pod.ts'
+
+/** A sidecar, as the other containers of its pod reach it. */
+export interface SidecarEndpoint {
+  /** The addresses that it listens on. */
+  readonly listen: readonly string[]
+  /** In every mode but `env` the metadata address leads to the sidecar too. */
+  readonly mode: RoutingMode
+  /** Its WIMDS_IDENTITY_HEADER. It does not serve the endpoint of App Service if this is undefined or empty. */
+  readonly identityHeader: EnvVar | undefined
+}
+
+/** Returns the address on which an injected sidecar listens. */
+export function formatListenAddress(port: number): string {
+  return `127.0.0.1:${port}`
+}
+
+/** The field whose value is the secret of App Service's endpoint: each pod has another one, and all its containers the same. */
+export const POD_UID = { fieldRef: { fieldPath: 'metadata.uid' } }
+
+/** The variables that mode env sets: of IMDS, and both pairs of the real App Service. */
+const SETS = ['imds', 'app-service', 'app-service-2017'] as const
+const PAIRS = [
+  ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER'],
+  ['MSI_ENDPOINT', 'MSI_SECRET'],
+] as const
+
+export const ENV_MODE_VARIABLES = SETS.flatMap((set) => Object.keys(createSet(set, '')))
+
+function createSet(set: (typeof SETS)[number], origin: string): Readonly<Record<string, string>> {
+  return VARIABLE_SETS[set]({ origin, identityHeader: '', clientId: '' })
+}
+
+/**
+ * Returns the variables that lead the SDKs of a container to the sidecar in mode env, and that it does not set itself. A
+ * variable is left out if it would change what the container's own ones mean: App Service's pairs beside another protocol, and
+ * an endpoint beside a secret that is not the sidecar's.
+ */
+export function createEndpointVariables(
+  container: Container,
+  { listen: [address = ''], mode, identityHeader }: SidecarEndpoint,
+): EnvVar[] {
+  if (mode !== 'env') return []
+  const own = (name: string) => findVariable(container, name)
+  const isOtherProtocol = PAIRS.some(([name]) => {
+    const value = getLiteralValue(own(name))
+    return own(name) !== undefined && !normalize(value).endsWith(TOKEN_PATHS.appService)
+  })
+  const pairs = isServed(identityHeader) && !isOtherProtocol ? PAIRS : []
+  const wanted = pairs.filter(([, secret]) => !differs(own(secret), identityHeader))
+  const names = new Set<string>(['AZURE_POD_IDENTITY_AUTHORITY_HOST', ...wanted.flat()])
+  const origin = `http://${address}`
+  return SETS.flatMap((set) => Object.entries(createSet(set, origin)))
+    .filter(([name]) => names.has(name) && own(name) === undefined)
+    .map(([name, value]) =>
+      IDENTITY_HEADER_NAMES.has(name) ? { ...identityHeader, name } : { name, value },
+    )
+}
+
+/** Returns true if the sidecar serves App Service's endpoint. */
+function isServed(identityHeader: EnvVar | undefined): boolean {
+  return identityHeader !== undefined && getLiteralValue(identityHeader) !== ''
+}
+
+/** Returns true if a container's secret is not the sidecar's. A Secret may have the value that an operator has written. */
+function differs(own: EnvVar | undefined, sidecar: EnvVar | undefined): boolean {
+  if (own === undefined) return false
+  const [one, other] = [getLiteralValue(own), getLiteralValue(sidecar)]
+  return one !== undefined && other !== undefined
+    ? one !== other
+    : isPodUid(own) !== isPodUid(sidecar)
+}
+
+function isPodUid(entry: EnvVar | undefined): boolean {
+  return JSON.stringify(entry?.['valueFrom'] ?? null).includes('"metadata.uid"')
+}
+
+/** The variables whose value is the address of an endpoint (R21), with the paths that it may have. */
+const ENDPOINT_PATHS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
+  // SDKs append the path of IMDS.
+  ['AZURE_POD_IDENTITY_AUTHORITY_HOST', ['']],
+  // No SDK asks for the path of IMDS here, but scripts do.
+  ['IDENTITY_ENDPOINT', [TOKEN_PATHS.appService, TOKEN_PATHS.imds]],
+  ['MSI_ENDPOINT', [TOKEN_PATHS.appService, TOKEN_PATHS.cloudShell, TOKEN_PATHS.imds]],
+  ...Object.keys(UNSUPPORTED_PROTOCOL_VARIABLES).map((name) => [name, []] as const),
+])
+
+/** Returns true if a variable of the container leads SDKs to the sidecar. */
+export function leadsToSidecar(container: Container, endpoint: SidecarEndpoint): boolean {
+  return [...ENDPOINT_PATHS.keys()].some((name) =>
+    findValues(name, endpoint).includes(normalize(getLiteralValue(findVariable(container, name)))),
+  )
+}
+
+/** Returns the values of a variable that lead SDKs to the sidecar. */
+function findValues(name: string, { listen, mode }: SidecarEndpoint): string[] {
+  const origins = [
+    ...listen.flatMap(findOrigins),
+    ...(mode === 'env' ? [] : [METADATA_ORIGIN, `${METADATA_ORIGIN}:80`]),
+  ]
+  const paths = ENDPOINT_PATHS.get(name) ?? []
+  return origins.flatMap((origin) => paths.map((path) => `${origin}${path}`))
+}
+
+/** Returns the origins by which a container of the pod reaches an address that the sidecar listens on. */
+function findOrigins(address: string): string[] {
+  const port = address.slice(address.lastIndexOf(':') + 1).trim()
+  const isIpv6 = address.trim().startsWith('[')
+  return ['127.0.0.1', 'localhost', ...(isIpv6 ? ['[::1]'] : [])].map(
+    (host) => `http://${host}:${port}`,
+  )
+}
+
+/**
+ * Returns the URL without letter case and repeated slashes, as the sidecar routes it (R11). Compare only the text: SDKs
+ * differ in how they parse an unusual URL, such as one with a backslash, and the kubelet replaces `$(NAME)`, which may end the
+ * user of a URL and begin another host.
+ */
+function normalize(url = ''): string {
+  return url
+    .toLowerCase()
+    .replaceAll(/(?<!:)\/{2,}/g, '/')
+    .replace(/\/$/, '')
+}
+
+/** Returns a problem for each variable by which SDKs of the container get no token of the sidecar. */
+export function findEndpointProblems(container: Container, endpoint: SidecarEndpoint) {
+  return [...ENDPOINT_PATHS.keys()].flatMap((name) => {
+    const found = findProblem(name, container, endpoint)
+    if (found === undefined) return []
+    const problem = `the container ${container.name} ${found.problem}`
+    // In the other modes programs that ask 169.254.169.254 still get tokens, so it is a warning.
+    const isRejected =
+      endpoint.mode === 'env' || Object.hasOwn(UNSUPPORTED_PROTOCOL_VARIABLES, name)
+    return [{ ...found, isRejected, problem }]
+  })
+}
+
+function findProblem(name: string, container: Container, endpoint: SidecarEndpoint) {
+  const present = findVariable(container, name)
+  const value = getLiteralValue(present)
+  // SDKs take an empty variable for none, and then ask the metadata address.
+  if (present === undefined || (value === '' && endpoint.mode !== 'env')) return undefined
+  if (!findValues(name, endpoint).includes(normalize(value))) {
+    const own = (ENDPOINT_PATHS.get(name) ?? [])
+      .filter((path) => path !== TOKEN_PATHS.imds)
+      .flatMap((path) => endpoint.listen.map((address) => `http://${address}${path}`))
+    const alternatives = own.length === 0 ? '' : `, set it to ${own.join(' or ')}`
+    return {
+      code: 'sdk_variables_missing' as const,
+      problem: `sets ${name}, so SDKs that read it never ask the sidecar`,
+      fix: `remove the variable${alternatives}, or list the container in wimds.io/skip-containers`,
+    }
+  }
+  return normalize(value).endsWith(TOKEN_PATHS.appService)
+    ? findSecretProblem(name, container, endpoint)
+    : undefined
+}
+
+/** Finds a secret of App Service's endpoint for which the sidecar answers 401, or 404 if it has none. */
+function findSecretProblem(
+  name: string,
+  container: Container,
+  { mode, identityHeader }: SidecarEndpoint,
+) {
+  if (!isServed(identityHeader)) {
+    return {
+      code: 'invalid_secret_header' as const,
+      problem: `sets ${name}, but the sidecar has no secret for it (WIMDS_IDENTITY_HEADER)`,
+      fix: `remove ${name}${mode === 'env' ? '' : ', or choose mode env (wimds.io/mode), which sets both'}`,
+    }
+  }
+  const secret = PAIRS.find(([endpoint]) => endpoint === name)?.[1] ?? ''
+  if (!differs(findVariable(container, secret), identityHeader)) return undefined
+  return {
+    code: 'invalid_secret_header' as const,
+    problem: `sets ${secret} to another value than the sidecar has, which answers 401 to it`,
+    fix: `remove ${name} and ${secret}${mode === 'env' ? ', since injection sets both' : ''}`,
+  }
+}

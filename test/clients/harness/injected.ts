@@ -1,0 +1,54 @@
+/** The variables that injection in mode env gives the containers of a real manifest. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { inject } from '../../../src/injection/injector/inject.ts'
+import { INJECTION_DEFAULTS } from '../../../src/injection/injector/injection-settings.ts'
+import { DEFAULT_IDENTITY, TENANT_ID } from './identities.ts'
+
+const MANIFEST = fileURLToPath(
+  new URL('../../../examples/kubernetes/mode-env/job.yaml', import.meta.url),
+)
+
+const Annotations = z.looseObject({ annotations: z.record(z.string(), z.string()) })
+const Job = z.object({ spec: z.object({ template: z.looseObject({ metadata: Annotations }) }) })
+
+/** A variable as the kubelet reads it: a value, or the uid of the pod. */
+const Variable = z.union([
+  z.object({ name: z.string(), value: z.string() }),
+  z.object({
+    name: z.string(),
+    valueFrom: z.object({ fieldRef: z.object({ fieldPath: z.literal('metadata.uid') }) }),
+  }),
+])
+
+type Variables = Readonly<Record<string, string>>
+
+/** Injects the manifest with this port. Returns the variables of its containers in a pod with this uid. */
+export async function injectManifest(
+  port: number,
+  uid: string,
+): Promise<{ readonly sidecar: Variables; readonly app: Variables }> {
+  const { template } = Job.parse(parse(await readFile(MANIFEST, 'utf8'))).spec
+  const annotations = { ...template.metadata.annotations, 'wimds.io/port': `${port}` }
+  const injection = inject({
+    pod: { ...template, metadata: { annotations } },
+    serviceAccount: {
+      'azure.workload.identity/client-id': DEFAULT_IDENTITY.clientId,
+      'azure.workload.identity/tenant-id': TENANT_ID,
+    },
+    settings: INJECTION_DEFAULTS,
+  })
+  if (injection.kind !== 'injected') throw new Error(JSON.stringify(injection))
+  const { initContainers = [], containers } = injection.pod.spec
+  const [sidecar, app] = [initContainers?.[0], containers[0]].map((container) =>
+    Object.fromEntries(
+      z
+        .array(Variable)
+        .parse(container?.env)
+        .map((entry) => [entry.name, 'value' in entry ? entry.value : uid]),
+    ),
+  )
+  return { sidecar: { ...sidecar }, app: { ...app } }
+}
