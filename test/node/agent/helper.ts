@@ -2,7 +2,8 @@
 import { createFolder } from '../../fixtures/folder.ts'
 import { compileNative } from '../../fixtures/native.ts'
 
-let path: string | undefined
+/** A virtual machine has no compiler, but the program. */
+let path = process.env['COMPILED_HELPER']
 
 /** Returns the path of the program. */
 export function compiledHelper(): string {

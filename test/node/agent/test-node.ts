@@ -118,6 +118,8 @@ interface AgentOptions {
   readonly network?: Pick<PodNetwork, 'namespacePath'>
   /** More flags. */
   readonly flags?: readonly string[]
+  /** What starts the agent, with its command line as the last arguments. */
+  readonly launcher?: readonly string[]
 }
 
 /** Gives the command another /etc/ssl, where the broker may read files. New namespaces of pods stay visible. */
@@ -133,11 +135,12 @@ const WITH_CERTIFICATES = [
 /** Starts the agent of a node. */
 export function startAgent(
   node: TestNode,
-  { env, certificates, network, flags = [] }: AgentOptions = {},
+  { env, certificates, network, flags = [], launcher = [] }: AgentOptions = {},
 ) {
   const argv = [
     ...(network === undefined ? [] : ['nsenter', `--net=${network.namespacePath}`, '--']),
     ...(certificates === undefined ? [] : [...WITH_CERTIFICATES, certificates]),
+    ...launcher,
     process.execPath,
     BUILT_CLI,
     'node-agent',

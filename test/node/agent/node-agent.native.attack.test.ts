@@ -1,0 +1,51 @@
+/**
+ * Native code in one broker, beside a control: no other broker ends, and no request of another pod fails. These are the limits that
+ * each kernel has; test/vm has those of cgroup v2.
+ */
+import { chmodSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFolder } from '../../fixtures/folder.ts'
+import { hasNoCompiler } from '../../fixtures/native.ts'
+import { reasonToSkip } from '../../redirect/namespace.ts'
+import { compileAttacks, type HostileNode, startHostileNode } from './hostile.ts'
+
+const HOLD_MS = 1000
+
+describe.skipIf(hasNoCompiler || reasonToSkip() !== undefined)('native code in a broker', () => {
+  const folder = createFolder()
+  let node: HostileNode
+  beforeAll(async () => {
+    chmodSync(folder.path, 0o755)
+    const program = folder.file('attacks')
+    compileAttacks(program)
+    node = await startHostileNode({ program })
+    const { calls, p99Ms } = await node.watchNeighbour(() => sleep(HOLD_MS))
+    process.stdout.write(`alone: ${calls} requests, p99 ${JSON.stringify(p99Ms)} ms\n`)
+  }, 120_000)
+  afterAll(async () => {
+    await node[Symbol.asyncDispose]()
+    folder[Symbol.dispose]()
+  })
+
+  test.each([
+    ['memory', 'MiB of data', 800],
+    ['tables', 'MiB of addresses', 16 * 1024],
+    ['pipes', 'MiB in pipes', 100],
+    ['connections', 'connections', 4096],
+  ])(
+    'takes %s up to its limit',
+    async (name, unit, limit) => {
+      const { result, calls, p99Ms, ...neighbour } = await node.watchNeighbour(() =>
+        node.attackIn(name, name, () => sleep(HOLD_MS)),
+      )
+      process.stdout.write(
+        `${result.reached} ${unit}: ${calls} requests, p99 ${JSON.stringify(p99Ms)} ms\n`,
+      )
+      expect(neighbour).toEqual({ failed: [], areBrokersSame: true })
+      expect(result.reached).toBeGreaterThan(0)
+      expect(result.reached).toBeLessThan(limit)
+    },
+    120_000,
+  )
+})
