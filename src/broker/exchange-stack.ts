@@ -4,6 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import type { ProcessConfig } from './config/config.ts'
+import type { Connect } from '../lib/connect.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import { Exchange, type StartExchange } from './tokens/attempts.ts'
 import { countWaiting } from './tokens/caller-wait.ts'
@@ -27,11 +28,11 @@ export type CreateSource = (options: SourceOptions) => StartExchange
 /** Loading blocks the event loop: the ports and the first probe go first. */
 const PRELOAD_DELAY_MS = 50
 
-/** Creates what all exchanges of a process share. It is loaded by the first exchange, or soon after the first source is created. */
-export function createExchangeStack({
-  exchange,
-  maxConnections,
-}: Pick<ProcessConfig, 'exchange' | 'maxConnections'>): CreateSource {
+/** Creates what all exchanges of a process share. `connect` makes their connections. It is loaded by the first exchange, or soon after the first source is created. */
+export function createExchangeStack(
+  { exchange, maxConnections }: Pick<ProcessConfig, 'exchange' | 'maxConnections'>,
+  connect?: Connect,
+): CreateSource {
   const limit = createExchangeLimit(exchange, countWaiting(maxConnections))
   const clock = systemClock
   const budget = createRetryBudget(clock)
@@ -42,7 +43,7 @@ export function createExchangeStack({
     const parts = { ...options, clock, limit, failures }
     let attempt: Promise<Attempt> | undefined
     const load = async () => {
-      loaded ??= loadExchange(exchange)
+      loaded ??= loadExchange(exchange, connect)
       const { dispatchers, createEntraExchange } = await loaded
       return createEntraExchange({ ...parts, ...dispatchers })
     }
@@ -54,10 +55,10 @@ export function createExchangeStack({
   }
 }
 
-async function loadExchange(exchange: ProcessConfig['exchange']) {
+async function loadExchange(exchange: ProcessConfig['exchange'], connect?: Connect) {
   setMemoryFlags()
   const { createExchangeDispatchers } = await import('./exchange/dispatcher.ts')
-  const dispatchers = createExchangeDispatchers(exchange)
+  const dispatchers = createExchangeDispatchers(exchange, connect)
   // In two steps, so that other requests are answered in between.
   await new Promise(setImmediate)
   const { createEntraExchange } = await import('./exchange/entra.ts')

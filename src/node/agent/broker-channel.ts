@@ -38,18 +38,19 @@ export class BrokerChannel {
     // The end of the broker is reported.
     stream.on('error', () => {})
     stream.once('close', () => child.connected && child.disconnect())
-    stopReading(child)
+    stopReading(findChannel(child))
     this.#child = child
     this.#stream = stream
   }
 
   /** Resolves when the message is sent, or the channel has ended. */
-  send(message: AgentMessage): Promise<void> {
+  async send(message: AgentMessage): Promise<void> {
     if (this.#stream.writableLength > MAX_UNREAD_BYTES) {
       this.#stream.destroy(new Misuse('it does not read what it is sent'))
     }
+    if (this.#stream.destroyed) return
     // An error is the end of the broker, too.
-    return new Promise((resolve) =>
+    await new Promise<void>((resolve) =>
       this.#stream.write(`${JSON.stringify(message)}\n`, () => resolve()),
     )
   }
@@ -84,6 +85,8 @@ export class BrokerChannel {
     const timeout = setTimeout(() => stream.destroy(new Misuse(late)), RECEIVE_TIMEOUT_MS)
     this.#inFlight = { socket: number, resolve }
     stream.once('close', onClose)
+    // What Node reads here would be lost for the broker.
+    if (socket instanceof Socket) stopReading(Reflect.get(socket, '_handle'))
     if (stream.destroyed) onClose()
     else this.#child.send({ socket: number }, socket, {}, (error) => error && reject(error))
     try {
@@ -105,16 +108,26 @@ export class BrokerChannel {
 }
 
 /**
- * Stops the reading of Node's channel, which takes lines of any length, acknowledgements that nothing waits for (they end
- * this process), and descriptors.
+ * Returns Node's channel. Node would read lines of any length from it, acknowledgements that nothing waits for (they end this
+ * process), and descriptors.
  */
-function stopReading(child: ChildProcess): void {
-  const key = Object.getOwnPropertySymbols(child).find(
-    ({ description }) => description === 'kChannelHandle',
-  )
-  const channel: unknown = key && Reflect.get(child, key)
-  if (typeof channel !== 'object' || channel === null || !('readStop' in channel)) {
-    throw new Error('the channel of this Node cannot be stopped')
-  }
-  if (typeof channel.readStop === 'function') channel.readStop()
+function findChannel(child: ChildProcess): unknown {
+  const symbols = Object.getOwnPropertySymbols(child)
+  const key = symbols.find(({ description }) => description === 'kChannelHandle')
+  return key && Reflect.get(child, key)
+}
+
+/** Stops the reading of a handle, which Node's types do not have. */
+function stopReading(handle: unknown): void {
+  const stop: unknown = typeof handle === 'object' && handle && Reflect.get(handle, 'readStop')
+  if (typeof stop !== 'function') throw new Error('this Node has another kind of handles')
+  Reflect.apply(stop, handle, [])
+}
+
+/** Returns the descriptor of a socket, which Node's types do not have. */
+export function findDescriptor(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const fd: unknown = typeof handle === 'object' && handle && Reflect.get(handle, 'fd')
+  if (typeof fd !== 'number' || fd < 0) throw new Error('the socket is closed')
+  return fd
 }

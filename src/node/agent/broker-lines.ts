@@ -1,5 +1,6 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
 import { errorMessage } from '../../lib/describe-error.ts'
+import { createBucket } from './bucket.ts'
 
 const MAX_LINE_BYTES = 256 * 1024
 /** The lines that a broker may send at once, and in a second. Each KiB, and each read, counts as a line. */
@@ -77,12 +78,9 @@ async function* splitLines(
 
 /** Creates the function that counts lines, or takes back a count, and throws for one too many. */
 function createAllowance(): (count: number) => void {
-  let left = BURST
-  let countedAt = performance.now()
+  const take = createBucket(BURST, LINES_PER_SECOND)
   return (count) => {
-    const now = performance.now()
-    left = Math.min(BURST, left + ((now - countedAt) / 1000) * LINES_PER_SECOND) - count
-    countedAt = now
-    if (left < 0) throw new Misuse(`it sent more than ${LINES_PER_SECOND} lines or KiB a second`)
+    if (!take(count))
+      throw new Misuse(`it sent more than ${LINES_PER_SECOND} lines or KiB a second`)
   }
 }

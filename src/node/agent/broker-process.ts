@@ -2,7 +2,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorMessage } from '../../lib/describe-error.ts'
-import { formatProblem } from '../../lib/errors.ts'
+import { ConnectError, type Peer } from '../../lib/connect-error.ts'
+import { formatProblem, toBrokerError } from '../../lib/errors.ts'
 import { createPause } from '../../lib/retry.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
@@ -10,6 +11,7 @@ import type {
   AgentMessage,
   Answer,
   BrokerQuestion,
+  ConnectionAnswer,
   PodMessage,
   Question,
   TokenKey,
@@ -17,7 +19,9 @@ import type {
 import { MAX_ANSWER_CHARS, Questions, splitAnswer } from '../broker/questions.ts'
 import { BrokerChannel, type Message } from './broker-channel.ts'
 import { costOf, readLines } from './broker-lines.ts'
+import type { OpenConnection } from './connections.ts'
 import { HELPER } from './helper.ts'
+import type { FileResult } from './pod-files.ts'
 import { type Route, RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
@@ -58,8 +62,9 @@ export class BrokerEnd extends Error {
 interface BrokerProcessOptions {
   /** Called when the broker takes pods. */
   readonly onReady: () => void
-  /** Answers a question of the broker. Never rejects. */
-  readonly answer: (question: BrokerQuestion) => Promise<object>
+  /** Reads a file by its path in the gate of a pod that the broker serves. Never rejects. */
+  readonly readFile: (uid: string, path: string) => Promise<FileResult>
+  readonly openConnection: OpenConnection
   /** Handles a line that the broker prints. */
   readonly onLine: (line: string) => void
   /** Called once, with the reason, when the broker has ended, or could not be started. */
@@ -140,11 +145,6 @@ export class BrokerProcess {
   /** Returns the broker's answer, which can be anything; undefined if none comes in a second, or it is too long. */
   ask(question: Question): Promise<unknown> {
     return this.#questions.ask(question, AbortSignal.timeout(ANSWER_TIMEOUT_MS))
-  }
-
-  /** Returns true if the broker serves the pod, or is about to: a broker speaks for its own pods. */
-  has(uid: string): boolean {
-    return (this.#served.get(uid)?.state ?? 'waiting') !== 'waiting'
   }
 
   /**
@@ -282,7 +282,9 @@ export class BrokerProcess {
   }
 
   async #sendAnswer(id: number, question: BrokerQuestion): Promise<void> {
-    const answer = await this.#options.answer(question)
+    const answer = await (question.about === 'file'
+      ? this.#readFile(question)
+      : this.#connect(question))
     for (const part of splitAnswer(id, answer)) await this.send(part)
   }
 
@@ -295,6 +297,27 @@ export class BrokerProcess {
     served.answered.resolve()
     const refusal = () => new RouteFailure('settings_invalid', cut(formatProblem({ problem, fix })))
     served.onAnswer(state === 'failed' ? refusal() : state)
+  }
+
+  async #readFile({ uid, path }: { uid: string; path: string }): Promise<FileResult> {
+    const isServed = (this.#served.get(uid)?.state ?? 'waiting') !== 'waiting'
+    return isServed ? this.#options.readFile(uid, path) : { code: 'ENOENT' }
+  }
+
+  async #connect(to: Peer): Promise<ConnectionAnswer> {
+    try {
+      const socket = await this.#options.openConnection(to)
+      try {
+        return { socket: await this.#channel.sendSocket(socket) }
+      } catch (error) {
+        socket.destroy()
+        throw error
+      }
+    } catch (error) {
+      if (error instanceof ConnectError) return { failure: error.failure }
+      const { code, problem, fix } = toBrokerError(error)
+      return { error: { code, problem, fix } }
+    }
   }
 
   #takeCost({ id, isLast }: Answer, chars: number): boolean {

@@ -6,8 +6,9 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
-import type { BrokerQuestion, Question } from '../broker/messages.ts'
+import type { Question } from '../broker/messages.ts'
 import { BrokerProcess, type ServeRequest } from './broker-process.ts'
+import type { OpenConnection } from './connections.ts'
 import type { FileResult } from './pod-files.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
@@ -21,6 +22,8 @@ export interface BrokerParts {
   readonly limitStarts: Semaphore
   /** Reads a file by its path in the pod's gate. */
   readonly readFile: (pod: RoutedPod, path: string) => Promise<FileResult>
+  /** Returns how to connect for one more process. */
+  readonly createOpen: () => OpenConnection
   /** Writes a line of the log. */
   readonly write: (line: string) => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
@@ -123,7 +126,7 @@ export class NamespaceBroker {
 
   #start(): Promise<void> {
     return this.#parts.limitStarts(async () => {
-      const { beforeStart, start, pingMs, answerMs } = this.#parts
+      const { beforeStart, start, createOpen, pingMs, answerMs } = this.#parts
       const startedAt = performance.now()
       const onEnd = (how: string) => this.#onEnd(startedAt, how)
       let started: BrokerProcess
@@ -132,7 +135,8 @@ export class NamespaceBroker {
         if (this.#isStopped) return
         started = new BrokerProcess(start(), {
           onReady: () => this.#onReady(started),
-          answer: (question) => this.#answer(started, question),
+          readFile: (uid, path) => this.#readFile(uid, path),
+          openConnection: createOpen(),
           onLine: (line) => this.#onLine(line),
           onEnd,
           pingMs,
@@ -192,12 +196,9 @@ export class NamespaceBroker {
     this.#parts.onEnd(this.pods, failure, this.#failures)
   }
 
-  /** Answers for the pods whose sockets the process has. */
-  async #answer(process: BrokerProcess, question: BrokerQuestion): Promise<object> {
-    if (question.about === 'connection') return {}
-    const { uid, path } = question
-    const request = process.has(uid) ? this.#requests.get(uid) : undefined
-    return request === undefined ? { code: 'ENOENT' } : this.#parts.readFile(request.pod, path)
+  async #readFile(uid: string, path: string): Promise<FileResult> {
+    const pod = this.#requests.get(uid)?.pod
+    return pod === undefined ? { code: 'ENOENT' } : this.#parts.readFile(pod, path)
   }
 }
 

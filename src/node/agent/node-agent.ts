@@ -22,6 +22,7 @@ import { openPorts } from '../../service/open-ports.ts'
 import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { createNodeScrape } from './broker-metrics.ts'
+import { createConnections } from './connections.ts'
 import { denyBrokers } from './broker-network.ts'
 import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
@@ -144,6 +145,7 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
     beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
     start: () => startBroker(options, io.env),
     readFile: (pod, file) => files.read(pod, file),
+    createOpen: createConnections(io.env),
     write: (line) => out.write(line),
     onEnd: (pods, message, failures) => {
       metrics.onBrokerEnd()

@@ -19,7 +19,6 @@ const MAX_HEAP_MIB = 96
 const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
   'PATH',
   'TZ',
-  'RES_OPTIONS',
   'MALLOC_ARENA_MAX',
   'MALLOC_TRIM_THRESHOLD_',
   'MALLOC_MMAP_THRESHOLD_',
@@ -33,6 +32,9 @@ const RUNTIME_VARIABLES: ReadonlySet<string> = new Set([
   'KUBERNETES_SERVICE_HOST',
 ])
 
+/** The agent connects for the brokers. The URL of a proxy can have a password. */
+const PROXY: ReadonlySet<string> = new Set(['HTTPS_PROXY', 'NO_PROXY'])
+
 /**
  * Puts the agent into a cgroup of its own, so that each broker gets one, too. Throws an error without cgroup v2: brokers have the
  * limits of processes there, and no others.
@@ -45,7 +47,9 @@ export function limitBrokers(options: RunOptions): Promise<void> {
 function selectVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(
-      ([name]) => Object.hasOwn(Settings.shape, name) || RUNTIME_VARIABLES.has(name),
+      ([name]) =>
+        (Object.hasOwn(Settings.shape, name) && !PROXY.has(name.toUpperCase())) ||
+        RUNTIME_VARIABLES.has(name),
     ),
   )
 }

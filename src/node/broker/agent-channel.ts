@@ -1,16 +1,21 @@
 /** The broker's side of the channels to the agent: messages, and sockets by Node's own channel. */
 import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Connect } from '../../lib/connect.ts'
+import { ConnectError } from '../../lib/connect-error.ts'
+import { untilAborted } from '../../lib/deadline.ts'
+import { BrokerError } from '../../lib/errors.ts'
+import { createSystemError } from '../../lib/files.ts'
 import { parseJson } from '../../lib/json.ts'
 import {
   AgentMessage,
   type BrokerMessage,
   type BrokerQuestion,
+  ConnectionAnswer,
   FileAnswer,
   SocketMessage,
 } from './messages.ts'
 import { Questions, splitAnswer } from './questions.ts'
-import { createSystemError } from '../../lib/files.ts'
 
 type OnMessage = (message: Exclude<AgentMessage, { type: 'answer' }>) => void
 
@@ -76,6 +81,28 @@ export class AgentChannel {
     const { text, code = 'EIO' } = FileAnswer.safeParse(answer).data ?? {}
     if (text === undefined) throw createSystemError(code, `the node agent got ${code}`, path)
     return text
+  }
+
+  /** Asks the agent for a connection: a broker has no network. Throws the error that the agent got. */
+  readonly connect: Connect = (to, signal) => {
+    const asked = this.#questions
+      .ask({ about: 'connection', ...to })
+      .then((answer) => this.#takeConnection(answer))
+    // The agent does not know that nobody waits any more.
+    asked.then(
+      (socket) => signal.aborted && socket.destroy(),
+      () => {},
+    )
+    return untilAborted(asked, signal)
+  }
+
+  #takeConnection(answer: unknown): Socket {
+    const { socket: number, failure, error } = ConnectionAnswer.parse(answer)
+    if (failure !== undefined) throw new ConnectError(failure)
+    if (error !== undefined) throw new BrokerError(error.code, error.problem, { fix: error.fix })
+    const socket = number === undefined ? undefined : this.takeSocket(number)
+    if (socket instanceof Socket) return socket
+    throw new Error('a connection came without its socket')
   }
 
   /** Ends the channels. */

@@ -3,6 +3,8 @@
  * not read: Node's reader has no limit.
  */
 import * as z from 'zod/mini'
+import type { ConnectFailure } from '../../lib/connect-error.ts'
+import { ERROR_KINDS, type ErrorCode } from '../../lib/errors.ts'
 import { listOf } from '../../lib/json.ts'
 
 /** A pod that the agent has proved to own the network namespace of its socket. */
@@ -101,6 +103,20 @@ export const BrokerMessage = z.discriminatedUnion('type', [
   Answer,
   PodMessage,
 ])
+
+/** The answer about a connection: its socket, or why there is none. The code of an error is of the closed list. */
+export const ConnectionAnswer = z.object({
+  socket: z.optional(SocketNumber),
+  failure: z.optional(z.custom<ConnectFailure>((value) => typeof value === 'object')),
+  error: z.optional(
+    z.object({
+      code: z.custom<ErrorCode>((code) => typeof code === 'string' && code in ERROR_KINDS),
+      problem: z.string(),
+      fix: z.optional(z.string()),
+    }),
+  ),
+})
+export type ConnectionAnswer = z.infer<typeof ConnectionAnswer>
 
 /** The answer about a file: its text, or else the code of a system error such as ENOENT. */
 export const FileAnswer = z.object({ text: z.optional(z.string()), code: z.optional(z.string()) })

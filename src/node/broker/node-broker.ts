@@ -78,7 +78,7 @@ async function start(io: CommandIo, channel: AgentChannel) {
     env,
     limits: readPodLimits(io.env),
     readFile: (uid, path) => channel.readFile(uid, path),
-    createSource: createExchangeStack(config),
+    createSource: createExchangeStack(config, channel.connect),
     listen: createMetadataPort(),
     log,
     send: (message) => void channel.send(message),

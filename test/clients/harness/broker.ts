@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createConnections } from '../../../src/node/agent/connections.ts'
 import { NamespaceBroker } from '../../../src/node/agent/namespace-broker.ts'
 import { NodePod } from '../../../src/node/agent/node-pod.ts'
 import { openSocket } from '../../../src/node/agent/open-socket.ts'
@@ -45,6 +46,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     write: (line) => (log += line),
     limitStarts: (work) => work(),
     beforeStart: async () => {},
+    createOpen: createConnections(env),
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onEnd: () => (hasEnded = true),
   })

@@ -1,7 +1,8 @@
 /** The channel to a broker that is hostile: a program of this test sends what no broker sends. */
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { Socket } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { connect, createServer, Socket } from 'node:net'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
 import { readLines } from '../../../src/node/agent/broker-lines.ts'
 import type { BrokerMessage } from '../../../src/node/broker/messages.ts'
@@ -120,4 +121,73 @@ test('a broker that ends without reading what was sent is no failure of the agen
   await expect(sent).resolves.toBeUndefined()
   expect(await reading).toBeUndefined()
   await expect(channel.send({ type: 'listen' })).resolves.toBeUndefined()
+})
+
+test('a broker that takes no socket for five seconds is ended', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const channel = startProgram(
+    `process.removeAllListeners('message'); setTimeout(() => {}, 60_000)`,
+  )
+  const reading = channel.read(() => {})
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const [first, second] = [channel.sendSocket(server), channel.sendSocket(server)]
+  const failures = Promise.allSettled([first, second])
+  await vi.advanceTimersByTimeAsync(4999)
+  await expect(Promise.race([reading, Promise.resolve('reads')])).resolves.toBe('reads')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(await reading).toBe('it has not taken a socket within 5 s')
+  expect((await failures).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
+
+test('a broker that acknowledges a socket that was not sent is ended', async () => {
+  const script = `send({ type: 'received', socket: 1 }); setTimeout(() => {}, 60_000)`
+  expect((await readAll(script)).misuse).toBe('it received a socket of no number')
+})
+
+test('a broker that never reads is ended, before its messages fill the memory of this process', async () => {
+  const channel = startProgram(
+    `process.removeAllListeners('message'); setTimeout(() => {}, 60_000)`,
+  )
+  const reading = channel.read(() => {})
+  const before = process.memoryUsage().rss
+  for (let at = 0; at < 1000; at += 1) {
+    void channel.send({ type: 'close', uid: 'x'.repeat(256 * 1024) })
+  }
+  expect(await reading).toBe('it does not read what it is sent')
+  expect(process.memoryUsage().rss - before).toBeLessThan(64 * MIB)
+})
+
+test('a connection that is sent is the one that the broker has, and no byte of it is lost', async () => {
+  const server = createServer((socket) => socket.pipe(socket))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const channel = startProgram(`
+    onMessage(({ uid }) => {
+      const connection = sockets.get(Number(uid))
+      connection.write(uid)
+      connection.once('data', (data) => send({ type: 'invalid', problem: uid + ' ' + data }))
+    })`)
+  const echoes: string[] = []
+  void channel.read((message) => {
+    if (message.type === 'invalid') echoes.push(message.problem)
+  })
+  const before = countDescriptors()
+  const address = server.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+  for (let count = 0; count < 50; count += 1) {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    void channel
+      .sendSocket(socket)
+      .then((number) => channel.send({ type: 'close', uid: `${number}` }))
+  }
+  await vi.waitUntil(() => echoes.length === 50, { timeout: 60_000 })
+  expect(echoes.toSorted()).toEqual(
+    Array.from({ length: 50 }, (_, at) => `${at + 1} ${at + 1}`).toSorted(),
+  )
+  // This process has the server's ends only.
+  expect(countDescriptors() - before).toBeLessThanOrEqual(51)
 })

@@ -1,7 +1,7 @@
 /** A broker as the agent sees it, with programs of this test. */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
-import { CHANNELS, startScript } from './program.ts'
+import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
 /** Starts a program until the end of the test. Resolves when it is ready. */
 async function startProgram(script: string) {
@@ -10,7 +10,8 @@ async function startProgram(script: string) {
   const ready = Promise.withResolvers<void>()
   const broker = new BrokerProcess(child, {
     onReady: () => ready.resolve(),
-    answer: async () => ({}),
+    readFile: async () => ({ code: 'ENOENT' }),
+    openConnection: NO_CONNECTION,
     onLine: () => {},
     onEnd,
   })

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Brokers } from '../../../src/node/agent/brokers.ts'
 import { routedPod } from './pods.ts'
-import { CHANNELS, startScript } from './program.ts'
+import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
 const PROGRAM = `${CHANNELS} onMessage(() => {}); send({ type: 'ready' })`
 
@@ -24,6 +24,7 @@ function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) 
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
     beforeStart: async () => {},
+    createOpen: () => NO_CONNECTION,
     write: () => {},
     onEnd: () => {},
   })

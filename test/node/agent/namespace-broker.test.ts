@@ -12,7 +12,7 @@ import { errorMessage } from '../../../src/lib/describe-error.ts'
 import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
 import { routedPod } from './pods.ts'
-import { CHANNELS, startScript } from './program.ts'
+import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
 compiledHelper()
 
@@ -68,6 +68,7 @@ function startBroker(options: BrokerOptions = {}) {
   const pids: number[] = []
   const broker = new NamespaceBroker({
     beforeStart: async () => {},
+    createOpen: () => NO_CONNECTION,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     ...parts,
     start: () => {

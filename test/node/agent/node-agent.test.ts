@@ -121,12 +121,16 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     await using _ = await startApi(servedPod())
     const passed = {
       WIMDS_MAX_EXCHANGES: '7',
-      NO_PROXY: 'none.example',
       TZ: 'Europe/Berlin',
       MALLOC_ARENA_MAX: '1',
       NODE_OPTIONS: '--max-semi-space-size=1',
     }
-    const secrets = { DATABASE_PASSWORD: 'a', AZURE_CLIENT_SECRET: 'b' }
+    const secrets = {
+      DATABASE_PASSWORD: 'a',
+      AZURE_CLIENT_SECRET: 'b',
+      HTTPS_PROXY: 'http://user:password@proxy.example',
+      no_proxy: 'none.example',
+    }
     await using agent = startAgent(node, { env: { ...passed, ...secrets } })
     await agent.logged('pod_routed')
     const [broker = 0] = findBrokers(agent.pid)

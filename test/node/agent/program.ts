@@ -15,6 +15,9 @@ export const CHANNELS = `
   })
 `
 
+/** Opens no connection for a broker. */
+export const NO_CONNECTION = (): Promise<never> => Promise.reject(new Error('no network'))
+
 /** Starts a script with the channels of a broker. */
 export function startScript(script: string, program = process.execPath): ChildProcess {
   return spawn(program, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'] })

@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
+import { BrokerChannel, type Message } from '../../../src/node/agent/broker-channel.ts'
+import { ConnectError, type Peer } from '../../../src/lib/connect-error.ts'
+import { createConnections, type OpenConnection } from '../../../src/node/agent/connections.ts'
 import type {
-  BrokerMessage,
   PodMessage,
   Question,
   ServedPod,
@@ -54,6 +55,7 @@ export class TestAgent implements AsyncDisposable {
   readonly #pods = new Map<string, { pod: ServedPod; socket: ReturnType<typeof openSocket> }>()
   #broker: ChildProcess
   #channel: BrokerChannel
+  #open: OpenConnection | undefined
   readonly #questions = new Questions<Question>((message) => void this.#channel.send(message))
   /** The messages of the broker about its pods. */
   readonly messages: PodMessage[] = []
@@ -168,11 +170,25 @@ export class TestAgent implements AsyncDisposable {
     if (socket !== undefined) await channel.send({ type: 'serve', socket, pod, keys })
   }
 
-  #onMessage(channel: BrokerChannel, message: BrokerMessage): void {
+  async #connect(channel: BrokerChannel, id: number, to: Peer): Promise<void> {
+    this.#open ??= createConnections(this.#env)()
+    const answer = await this.#open(to)
+      .then(async (socket) => ({ socket: await channel.sendSocket(socket) }))
+      .catch((error: unknown) =>
+        error instanceof ConnectError
+          ? { failure: error.failure }
+          : { error: { code: 'entra_unreachable', problem: String(error) } },
+      )
+    for (const part of splitAnswer(id, answer)) void channel.send(part)
+  }
+
+  #onMessage(channel: BrokerChannel, message: Message): void {
     if (message.type === 'invalid') this.invalid = message.problem
     else if (message.type === 'answer') this.#questions.onAnswer(message)
     else if (message.type === 'pod') this.messages.push(message)
-    else if (message.type === 'ask' && message.question.about === 'file') {
+    else if (message.type === 'ask' && message.question.about === 'connection') {
+      void this.#connect(channel, message.id, message.question)
+    } else if (message.type === 'ask' && message.question.about === 'file') {
       const { uid, path } = message.question
       const pod = this.#pods.get(uid)?.pod
       const text = pod && this.#readFile(pod, path)

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
 import { MetricsAnswer, PodsAnswer } from '../../../src/node/broker/messages.ts'
-import { ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
+import { ACCOUNTS, ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
 const cluster = await createCluster()
 afterAll(() => cluster[Symbol.asyncDispose]())
@@ -154,6 +154,15 @@ describe('a broker whose predecessor holds tokens', () => {
     await agent.serve(cluster.podOf('billing'))
     expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
+})
+
+test('pods whose messages are longer than what the channel takes at once get their own sockets', async () => {
+  await using agent = cluster.start()
+  const env = { FILLER: 'x'.repeat(60_000) }
+  const pods = ACCOUNTS.map((account) => cluster.podOf(account, env))
+  const ports = await Promise.all(pods.map((pod) => agent.serve(pod)))
+  const uids = await Promise.all(ports.map(async (port) => (await ask(port, '/readyz')).body))
+  expect(uids.map(({ instanceId }) => instanceId)).toEqual(pods.map(({ uid }) => uid))
 })
 
 test('close ends the socket and its connections at once', async () => {

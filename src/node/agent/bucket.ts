@@ -1,0 +1,19 @@
+/** A token bucket: how often something may happen at once, and in a second. */
+
+/** Creates the function that takes a count. Returns false, and takes nothing, if there is not enough. A negative count is given back. */
+export function createBucket(
+  burst: number,
+  perSecond: number,
+  now: () => number = () => performance.now(),
+): (count?: number) => boolean {
+  let left = burst
+  let filledAt = now()
+  return (count = 1) => {
+    const at = now()
+    left = Math.min(burst, left + ((at - filledAt) / 1000) * perSecond)
+    filledAt = at
+    if (left < count) return false
+    left -= count
+    return true
+  }
+}

@@ -1,0 +1,149 @@
+/** Connects for the brokers, which have no network: to the login hosts that pods of the node may use, and to no other host. */
+import { lookup } from 'node:dns/promises'
+import { fstatSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { LRUCache } from 'lru-cache'
+import { createConfigError, type Environment, parseSettings } from '../../broker/config/settings.ts'
+import { connectThroughProxy } from '../../broker/exchange/proxy.ts'
+import { CLOUDS, resolveAuthority } from '../../lib/clouds.ts'
+import { type Connect, createConnect } from '../../lib/connect.ts'
+import type { Address, Peer } from '../../lib/connect-error.ts'
+import { createHandshake } from '../../lib/connector.ts'
+import { BrokerError } from '../../lib/errors.ts'
+import { removeBrackets } from '../../lib/hosts.ts'
+import { createBucket } from './bucket.ts'
+import { findDescriptor } from './broker-channel.ts'
+import { ignoreEnded } from './sandboxes.ts'
+
+/** Connects for one broker process. Throws the `ConnectError` of the host, or a `BrokerError`. */
+export type OpenConnection = (to: Peer) => Promise<Socket>
+
+/** Of a broker: at once, and in a second. */
+const BURST = 32
+const PER_SECOND = 5
+/** The connections of a broker that are open: data that it does not read is memory of the agent's container. */
+const MAX_HELD = 64
+/** Of all brokers: each connection keeps a port for a minute after its end, and the agent has some 28 000. */
+const BURST_OF_ALL = 512
+const PER_SECOND_OF_ALL = 200
+/** How often the open connections of a broker are counted. */
+const COUNT_MS = 1000
+/** How long an address is kept: look-ups share the four threads of libuv with the reads of files. */
+const ADDRESS_TTL_MS = 5000
+
+const SETTINGS: ReadonlySet<string> = new Set([
+  'AZURE_AUTHORITY_HOST',
+  'AZURE_REGIONAL_AUTHORITY_NAME',
+  'WIMDS_EXCHANGE_TIMEOUT',
+  'HTTPS_PROXY',
+  'https_proxy',
+  'NO_PROXY',
+  'no_proxy',
+])
+
+/** Creates the function that returns how to connect for one more broker. Throws a `ConfigError`. */
+export function createConnections(
+  env: Environment,
+  connect: Connect = createConnect({ lookup: createSharedLookup() }),
+): () => OpenConnection {
+  const { hosts, timeoutMs, proxy } = readDestinations(env)
+  const route =
+    proxy === undefined
+      ? connect
+      : connectThroughProxy({ ...proxy, connect, handshake: createHandshake() })
+  const takeOfAll = createBucket(BURST_OF_ALL, PER_SECOND_OF_ALL)
+
+  return () => {
+    const take = createBucket(BURST, PER_SECOND)
+    const count = createBucket(1, 1000 / COUNT_MS)
+    const held = new Set<number>()
+    let opening = 0
+
+    function hasRoom(): boolean {
+      if (held.size + opening >= MAX_HELD && count()) {
+        const open = readOpenSockets()
+        for (const inode of held) if (!open.has(inode)) held.delete(inode)
+      }
+      return held.size + opening < MAX_HELD
+    }
+
+    return async (to) => {
+      if (!hosts.has(`${removeBrackets(to.host).toLowerCase()}:${to.port}`)) {
+        throw new BrokerError(
+          'entra_unreachable',
+          `the node agent does not connect to ${to.host}:${to.port}, which is no login host of the node`,
+          'allow it by the chart value injection.env.AZURE_AUTHORITY_HOST',
+        )
+      }
+      if (!hasRoom() || !take() || !takeOfAll()) {
+        throw new BrokerError(
+          'overloaded',
+          `a broker may open ${BURST} connections at once, then ${PER_SECOND} a second, and hold ${MAX_HELD}`,
+          'try again later',
+        )
+      }
+      opening += 1
+      try {
+        const socket = await route(to, AbortSignal.timeout(timeoutMs))
+        held.add(fstatSync(findDescriptor(socket)).ino)
+        return socket
+      } finally {
+        opening -= 1
+      }
+    }
+  }
+}
+
+/** Reads where brokers may connect to, and how: `host:port` of each cloud's token endpoint, and of the node's authority. */
+function readDestinations(env: Environment) {
+  const { settings, problems } = parseSettings(
+    Object.fromEntries(Object.entries(env).filter(([name, value]) => value && SETTINGS.has(name))),
+  )
+  if (settings === undefined) throw createConfigError(problems)
+  const { AZURE_AUTHORITY_HOST: authorityHost, AZURE_REGIONAL_AUTHORITY_NAME: region } = settings
+  const { HTTPS_PROXY: url = settings.https_proxy, NO_PROXY: noProxy = settings.no_proxy } =
+    settings
+  if (url?.reveal().startsWith('https:') === true) {
+    const problem =
+      'has an https:// URL, but in mode node the TLS to the login host is of the broker'
+    const fix = 'use a proxy with an http:// URL, to which only host names are sent in clear'
+    throw createConfigError([{ setting: 'HTTPS_PROXY', problem, fix }])
+  }
+  const origins = [...CLOUDS.map(({ hosts: [host] }) => `https://${host}`), authorityHost]
+  const hosts = origins.flatMap((origin) =>
+    [undefined, region].map((each) => resolveAuthority(origin, '', each).tokenHost),
+  )
+  return {
+    hosts: new Set(hosts.map(formatTarget)),
+    timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT / 2,
+    proxy: url && { url, noProxy: noProxy ?? '' },
+  }
+}
+
+function formatTarget(host: string): string {
+  const { hostname, port } = new URL(`https://${host}`)
+  return `${removeBrackets(hostname)}:${port || 443}`
+}
+
+/** Creates the function that looks up a host once in some seconds. */
+function createSharedLookup() {
+  const kept = new LRUCache<string, readonly Address[]>({ max: 64, ttl: ADDRESS_TTL_MS })
+  return async (host: string, family: 0 | 4): Promise<readonly Address[]> => {
+    const key = `${host} ${family}`
+    const known = kept.get(key)
+    if (known !== undefined) return known
+    const found = await lookup(host, { all: true, family })
+    const addresses = found.map((each) => ({ ...each, family: each.family === 6 ? 6 : 4 }) as const)
+    kept.set(key, addresses)
+    return addresses
+  }
+}
+
+/** Returns the inodes of the TCP sockets in this network that a process has: 0 is one that waits for its end in the kernel. */
+function readOpenSockets(): ReadonlySet<number> {
+  const tables = ['tcp', 'tcp6'].map(
+    (name) => ignoreEnded(() => readFileSync(`/proc/self/net/${name}`, 'utf8')) ?? '',
+  )
+  const lines = tables.flatMap((table) => table.split('\n').slice(1))
+  return new Set(lines.map((line) => Number(line.trim().split(/\s+/)[9] ?? 0)))
+}
