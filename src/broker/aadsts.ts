@@ -147,6 +147,10 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   5002730: assertion('the signing algorithm of the assertion does not fit its key', ALGORITHM_FIX),
   5002738: assertion('Entra ID does not support the signing algorithm', ALGORITHM_FIX),
+  5002741: assertion(
+    'the assertion has more than one audience (aud)',
+    'use a token with one audience, such as that of a projected volume',
+  ),
   900384: assertion(
     'the signature of the assertion is invalid, or the tenant is of another cloud',
     'check that AZURE_AUTHORITY_HOST is the login host of the tenant’s cloud, and that the file contains a token of this cluster',
@@ -167,7 +171,7 @@ const ENTRIES: Readonly<Record<string, AadstsEntry>> = {
   ),
   '50166 501661 90061': unreadable(
     'Entra ID cannot fetch the discovery document or the keys of the cluster’s issuer',
-    'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet',
+    'make the issuer’s /.well-known/openid-configuration and its JWKS reachable from the internet; a member authorization_endpoint or subject_types_supported of the document must not be empty',
   ),
   900612: keys(
     'the keys that the cluster’s issuer publishes cannot be parsed',

@@ -12,7 +12,7 @@ const CODES: readonly (readonly [ErrorCode, readonly number[]])[] = [
   ['federated_credential_not_found', [70021, 700211, 7002111, 700213, 7002131, 7002137]],
   ['federated_credential_not_found', [70025]],
   ['federated_credential_mismatch', [700212, 7002121, 7002138]],
-  ['assertion_refused', [70023, 50027, 5002723, 5002727, 5002730, 5002738]],
+  ['assertion_refused', [70023, 50027, 5002723, 5002727, 5002730, 5002738, 5002741]],
   ['assertion_refused', [700027, 900384, 7000216, 7000218]],
   ['assertion_not_yet_valid', [700024]],
   ['issuer_unreachable', [7000272, 50166, 501661, 90061, 900612]],

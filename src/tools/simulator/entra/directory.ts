@@ -35,7 +35,7 @@ const Tenant = z.strictObject({
 
 const Resource = z.strictObject({
   appId: Guid,
-  /** Application id URIs, without `/.default`. `*` stands for any text; a trailing slash is ignored. */
+  /** Application id URIs, without `/.default`. `*` stands for any text; one trailing slash is ignored. */
   identifiers: z.array(z.string()).default([]),
   /** `accessTokenAcceptedVersion`: determines the claims of both endpoints' tokens. */
   tokenVersion: z.literal([1, 2]).default(1),
@@ -87,7 +87,7 @@ export function findTenant({ tenants }: Directory, idOrDomain: string): Tenant |
   return tenants.find(({ id, domains }) => [id, ...domains].includes(idOrDomain.toLowerCase()))
 }
 
-/** Finds a resource by identifier or app id. Ignores case and a trailing slash. */
+/** Finds a resource by identifier or app id. Ignores case and one trailing slash: no public source proves more. */
 export function findResource(directory: Directory, identifier: string): Resource | undefined {
   const normalized = normalizeIdentifier(identifier)
   return [...directory.resources, ...KNOWN_RESOURCES].find(
@@ -106,4 +106,4 @@ function matchesIdentifier(known: string, requested: string): boolean {
 }
 
 const normalizeIdentifier = (identifier: string): string =>
-  identifier.toLowerCase().replace(/\/+$/u, '')
+  identifier.toLowerCase().replace(/\/$/u, '')

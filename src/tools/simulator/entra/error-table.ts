@@ -7,7 +7,7 @@ const GROUPS: readonly (readonly [status: number, error: string, codes: readonly
     'invalid_client',
     [
       70021, 70023, 70025, 700024, 700027, 700211, 700212, 700213, 700223, 700238, 5002723, 7000215,
-      7000216, 7000218, 7000222, 7000229, 7000272, 7002121, 7002138,
+      7000216, 7000218, 7000222, 7000229, 7000272, 7002121, 7002138, 5002741,
     ],
   ],
   [400, 'unauthorized_client', [700011, 700016, 7000112]],
@@ -30,6 +30,7 @@ const TEXTS: ReadonlyMap<number, string> = new Map([
   [70025, 'Client application has no configured federated identity credentials.'],
   [90013, 'Invalid input received from the user.'],
   [90033, 'A transient error has occurred. Please try again.'],
+  [50166, 'Request to External OIDC endpoint failed.'],
   [501661, 'Request to External OIDC endpoint failed.'],
   [700027, 'Client assertion failed signature validation.'],
   [900612, 'Failed to parse provider signing keys.'],

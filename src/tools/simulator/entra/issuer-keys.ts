@@ -23,17 +23,24 @@ export interface IssuerRoute extends z.infer<typeof IssuerRouteSchema> {
 
 const TIMEOUT_MS = 5_000
 
-const DiscoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url() })
+/** Members that an API server leaves out may be absent, but not empty (E11). */
+const DiscoveryDocument = z.object({
+  issuer: z.string(),
+  jwks_uri: z.url(),
+  authorization_endpoint: z.string().optional(),
+  subject_types_supported: z.array(z.string()).min(1).optional(),
+})
 const KeySet = z.object({
   keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })).min(1),
 })
 
-/** Fetches the published keys of an issuer. Throws AADSTS501661 or 900612 as {@link EntraError}. */
+/** Fetches the published keys of an issuer. Throws AADSTS501661, 50166 or 900612 as {@link EntraError}. */
 export async function fetchKeys(route: IssuerRoute, issuer: string) {
   const { discoveryUrl, jwksUrl } = route
   const wellKnown = `${issuer.replace(/\/$/u, '')}/.well-known/openid-configuration`
   const discovery = DiscoveryDocument.safeParse(await fetchJson(route, discoveryUrl ?? wellKnown))
   if (!discovery.success || discovery.data.issuer !== issuer) throw new EntraError(501661)
+  if (discovery.data.authorization_endpoint === '') throw new EntraError(50166)
   const keySet = KeySet.safeParse(await fetchJson(route, jwksUrl ?? discovery.data.jwks_uri))
   if (!keySet.success) throw new EntraError(900612)
   const { keys } = keySet.data

@@ -30,7 +30,7 @@ const Claims = z.object({
   iat: z.number().optional(),
   nbf: z.number().optional(),
 })
-type Claims = z.infer<typeof Claims>
+type Claims = ReturnType<typeof parseAssertion>['claims']
 
 /**
  * Throws an {@link EntraError} at the first check that fails. Credentials are matched before the
@@ -64,7 +64,14 @@ function parseAssertion(assertion: string) {
       `Invalid JWT token. '${header.alg}' is not a supported signature algorithm. Supported signing algorithms are: 'RS256, HS256'`,
     )
   }
-  return { header: { ...header, kid: header.kid }, claims }
+  const [audience = '', ...others] = claims.aud
+  if (others.length > 0) {
+    throw new EntraError(
+      5002741,
+      `Number of audience values in the provided client credential exceed maximum allowed. ${claims.aud.length} audience values provided, maximum allowed is 1.`,
+    )
+  }
+  return { header: { ...header, kid: header.kid }, claims: { ...claims, audience } }
 }
 
 function parseJwt(assertion: string) {
@@ -79,7 +86,7 @@ function parseJwt(assertion: string) {
 /** Compares issuer, subject and audience: exactly, case-sensitively, without wildcards. Throws the `EntraError`. */
 function matchCredential(
   { federatedCredentials: credentials }: Application,
-  { iss, sub, aud }: Claims,
+  { iss, sub, audience: presented }: Claims,
 ): void {
   if (credentials.length === 0) throw new EntraError(70025)
   const sameIssuer = credentials.filter(({ issuer }) => issuer === iss)
@@ -95,21 +102,19 @@ function matchCredential(
         )
       : new EntraError(700213, `${UNMATCHED} subject '${sub}'. ${CHECK}`)
   }
-  if (sameSubject.some(({ audience }) => aud.includes(audience))) return
-  const isCaseOnly = sameSubject.some(({ audience }) =>
-    aud.some((one) => differsInCaseOnly(one, audience)),
-  )
+  if (sameSubject.some(({ audience }) => audience === presented)) return
+  const isCaseOnly = sameSubject.some(({ audience }) => differsInCaseOnly(presented, audience))
   throw new EntraError(
     isCaseOnly ? 7002121 : 700212,
-    `${UNMATCHED} audience '${aud[0]}'. ${PLEASE_CHECK}`,
+    `${UNMATCHED} audience '${presented}'. ${PLEASE_CHECK}`,
   )
 }
 
 const differsInCaseOnly = (one: string, other: string): boolean =>
   one.toLowerCase() === other.toLowerCase()
 
-function validateLifetime({ iat, nbf, exp }: Claims): void {
-  const start = iat ?? nbf ?? 0
+/** Without `iat` the token counts as issued in 1970 (E12). */
+function validateLifetime({ iat: start = 0, exp }: Claims): void {
   if (exp - start <= MAX_LIFETIME_SECONDS) return
   throw new EntraError(
     70023,

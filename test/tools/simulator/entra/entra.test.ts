@@ -3,7 +3,7 @@ import { fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORDERS, TENANT_ID } from '../../../../src/tools/simulator/defaults.ts'
 import type { Simulator } from '../../../../src/tools/simulator/simulator.ts'
-import { startSimulator, exchange, NOW } from '../exchange.ts'
+import { exchange, formatFailure, NOW, startSimulator } from '../exchange.ts'
 
 const V1_ISSUER = `https://sts.windows.net/${TENANT_ID}/`
 const ANY_RESOURCE = {
@@ -85,6 +85,12 @@ describe('an access token', () => {
     await using simulator = await startSimulator()
     const { body } = await exchange(simulator, { form: { scope } })
     expect(decodeJwt(String(body['access_token'])).aud).toBe(audience)
+  })
+
+  test('is not issued for a resource with two slashes at its end', async () => {
+    await using simulator = await startSimulator()
+    const scope = 'https://vault.azure.net///.default'
+    expect(formatFailure(await exchange(simulator, { form: { scope } }))).toContain('500011')
   })
 
   test('contains the managed identity', async () => {

@@ -22,6 +22,8 @@ describe("the issuer's keys", () => {
     ['501661', { [WELL_KNOWN]: '<html>' }],
     ['501661', { [WELL_KNOWN]: ELSEWHERE }],
     ['501661', { [WELL_KNOWN]: DISCOVERY }],
+    ['50166', { [WELL_KNOWN]: { ...DISCOVERY, authorization_endpoint: '' } }],
+    ['501661', { [WELL_KNOWN]: { ...DISCOVERY, subject_types_supported: [] } }],
     ['900612', { [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: 'none' } }],
     ['900612', { [WELL_KNOWN]: DISCOVERY, '/jwks': { keys: [] } }],
   ])('fail the exchange with AADSTS%s for the documents %j', async (code, documents) => {

@@ -37,6 +37,8 @@ describe('an assertion', () => {
     ['401 5002723', { header: { kid: undefined } }, 'keyId'],
     ['401 7000272', { header: { kid: 'gone' } }, 'identifier gone'],
     ['400 50027', claims({ sub: undefined }), 'malformed'],
+    ['401 70023', claims({ iat: undefined }), 'Token issued at 1970-01-01'],
+    ['401 5002741', claims({ aud: ['api://AzureADTokenExchange', 'b'] }), '2 audience values'],
   ])('is rejected with %s: %j', async (failure, token, text) => {
     await using simulator = await startSimulator()
     await simulator.rotateToken(token)
