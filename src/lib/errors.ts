@@ -6,7 +6,7 @@ type ErrorSource = 'request' | 'assertion' | 'exchange' | 'process'
 interface ErrorKind {
   readonly source: ErrorSource
   /** The HTTP status of the reply (R6, R14). */
-  readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 500 | 503 | 504
+  readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 499 | 500 | 503 | 504
   /** Whether a retry cannot succeed. */
   readonly permanent: boolean
 }
@@ -27,6 +27,7 @@ export const ERROR_KINDS = {
   method_not_allowed: of('request', 405),
   not_found: of('request', 404),
   imdsv2_not_supported: of('request', 403),
+  instance_not_configured: of('request', 403),
   request_too_large: of('request', 413),
   request_malformed: of('request', 400),
   parameter_duplicate: of('request', 400),
@@ -39,6 +40,8 @@ export const ERROR_KINDS = {
   identity_ambiguous: of('request', 400),
   resource_not_allowed: of('request', 400),
   overloaded: of('process', 503),
+  // Its caller has hung up, so this reply is only counted, with the status that nginx gave it.
+  request_abandoned: of('process', 499),
 
   // The projected service-account token
   assertion_missing: of('assertion', 503),
@@ -104,6 +107,7 @@ export const PROBE_ERRORS: ReadonlySet<string> = new Set<ErrorCode>([
   'api_version_invalid',
   'not_found',
   'imdsv2_not_supported',
+  'instance_not_configured',
 ])
 
 /** The claims by which Entra ID finds the federated credential for an assertion. */

@@ -8,8 +8,14 @@ import {
 } from '../../src/lib/errors.ts'
 
 const kinds = Object.entries(ERROR_KINDS)
-/** The codes of documents and of the process, which no token request gets. */
-const NOT_FOR_TOKENS = new Set(['not_found', 'imdsv2_not_supported', 'listen_failed'])
+/** The codes of documents and of the process, which no token request gets, and of a reply that nobody reads. */
+const NOT_FOR_TOKENS = new Set([
+  'not_found',
+  'imdsv2_not_supported',
+  'instance_not_configured',
+  'listen_failed',
+  'request_abandoned',
+])
 
 // Clients take 401, 403 and 404 for "no IMDS here", give up after 400, and retry the others (R6, R14).
 test.each(kinds.filter(([code]) => !NOT_FOR_TOKENS.has(code)))(

@@ -8,7 +8,12 @@ import {
 import { requireMetadataHeader } from '../dialects/metadata-header.ts'
 import { isApiVersion, type Parameters, parseParameters } from '../dialects/parameters.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
-import { findInstancePart, type InstanceDocument, selectInstanceVersion } from './instance.ts'
+import {
+  findInstancePart,
+  type InstanceDocument,
+  selectInstanceVersion,
+  toTextReply,
+} from './instance.ts'
 
 /** The parts of a document that are not in the request. */
 interface DocumentContext {
@@ -53,17 +58,28 @@ function answerInstance(request: WireRequest, { rest, instance }: DocumentContex
   const parameters = parseRequest(request, FIRST_API_VERSION)
   const segments = rest.split('/').filter((segment) => segment !== '')
   const document = selectInstanceVersion(instance, parameters.get('api-version') ?? '')
-  return findInstancePart(document, segments, parameters.get('format'))
+  return findInstancePart(document, segments, isTextFormat(parameters))
 }
 
-/** Renders an error of the instance family: one sentence and no description (R23). */
-export function renderDocumentError(error: BrokerError): Reply {
+const isTextFormat = (parameters: Parameters): boolean =>
+  parameters.get('format')?.toLowerCase() === 'text'
+
+/**
+ * Renders an error of the instance family: one sentence and no description. The 404 for a text has no body: scripts and lego
+ * take the body for the value, and clients that discover their region check the status (R23).
+ */
+export function renderDocumentError(error: BrokerError, request: WireRequest): Reply {
+  if (error.code === 'not_found' && isTextFormat(parseParameters(request.query))) {
+    return toTextReply('', 404)
+  }
   const body =
     error.code === 'api_version_invalid'
       ? { error: error.message, 'newest-versions': API_VERSIONS.slice(-3).toReversed() }
-      : { error: SENTENCES[error.code] ?? `Bad request. ${formatDescription(error)}` }
+      : { error: SENTENCES[error.code] ?? `${formatKind(error)}. ${formatDescription(error)}` }
   return createJsonReply(error.status, body)
 }
+
+const formatKind = ({ status }: BrokerError) => (status === 403 ? 'Forbidden' : 'Bad request')
 
 const SENTENCES: Partial<Record<ErrorCode, string>> = {
   not_found: 'Not found',

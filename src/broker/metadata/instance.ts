@@ -62,22 +62,23 @@ export function selectInstanceVersion(
 /**
  * Returns the part of the document under `segments`: a branch as JSON, or as the list of its names with
  * `format=text`; a leaf only with `format=text`. Throws `not_found` for what the document does not have,
- * and `request_malformed` for a leaf as JSON.
- *
- * Without a document JSON is a 403: MSAL for .NET asks for `compute` before its first token, and retries a 404 for 25 s.
- * The 404 for a text has no body: scripts and lego take the body for the value, and clients that discover their region
- * check the status (R23).
+ * `request_malformed` for a leaf as JSON, and for JSON without a document `instance_not_configured`. That is a 403: MSAL for
+ * .NET asks for `compute` before its first token, and retries a 404 for 25 s.
  */
 export function findInstancePart(
   document: InstanceDocument | undefined,
   segments: readonly string[],
-  format: string | undefined,
+  isText: boolean,
 ): Reply {
   const value = segments.reduce<unknown>(findChild, document)
-  const isText = format?.toLowerCase() === 'text'
-  if (document === undefined && !isText) return NOT_CONFIGURED
+  if (document === undefined && !isText) {
+    throw new BrokerError(
+      'instance_not_configured',
+      'No instance document is configured',
+      'set WIMDS_INSTANCE_FILE or another WIMDS_INSTANCE_ variable',
+    )
+  }
   if (value === undefined) {
-    if (isText) return toTextReply('', 404)
     throw new BrokerError('not_found', 'The requested metadata does not exist')
   }
   if (isBranch(value)) {
@@ -90,12 +91,7 @@ export function findInstancePart(
   return toTextReply(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-const NOT_CONFIGURED = createJsonReply(403, {
-  error:
-    'Forbidden. No instance document is configured. Fix: set WIMDS_INSTANCE_FILE or another WIMDS_INSTANCE_ variable',
-})
-
-function toTextReply(body: string, status = 200): Reply {
+export function toTextReply(body: string, status = 200): Reply {
   return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body }
 }
 

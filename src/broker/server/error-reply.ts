@@ -17,10 +17,14 @@ export function sendError(
 ): void {
   const error = toHttpError(thrown) ?? toBrokerError(thrown)
   const { url } = request.routeOptions
-  const dialect = findDialect(pod.dialects.get(url ?? ''), toWireRequest(request))
+  const wire = toWireRequest(request)
+  const dialect = findDialect(pod.dialects.get(url ?? ''), wire)
   const isDocument = METADATA_DOCUMENTS.some(({ path }) => path === url)
-  const render = dialect?.renderError ?? (isDocument ? renderDocumentError : imds.renderError)
-  const prepared = prepareError(render(error), error, dialect?.methods ?? ['GET'])
+  const rendered =
+    dialect === undefined && isDocument
+      ? renderDocumentError(error, wire)
+      : (dialect ?? imds).renderError(error)
+  const prepared = prepareError(rendered, error, dialect?.methods ?? ['GET'])
   const protocol = dialect?.name ?? (isDocument ? 'document' : 'none')
   sendReply(request, reply, prepared, { protocol, error }, pod)
 }

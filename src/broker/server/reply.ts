@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from '../dialects/dialect.ts'
-import type { BrokerError } from '../../lib/errors.ts'
+import { BrokerError } from '../../lib/errors.ts'
 import type { AccessToken, CacheRequest } from '../tokens/token.ts'
 
 declare module 'fastify' {
@@ -52,10 +52,20 @@ export function prepareReply({ status, headers, body }: Reply) {
   }
 }
 
+/** Creates the error of a request whose caller has hung up before the reply. */
+export function createAbandonedError(): BrokerError {
+  return new BrokerError(
+    'request_abandoned',
+    'the caller hung up before the reply',
+    'find out why Entra ID is slow, or let the caller wait for longer',
+  )
+}
+
 /**
  * Writes the reply to the socket, past Fastify's serialization, which would add a third to the cost of a
- * cached token, and reports it to the pod. Throws, with nothing written, for a status or a header that HTTP does
- * not allow; Fastify's error handler replies then.
+ * cached token, and reports it to the pod. If its caller has hung up, nothing is written, and `request_abandoned` is
+ * reported. Throws, with nothing written, for a status or a header that HTTP does not allow; Fastify's error handler
+ * replies then.
  */
 export function sendReply(
   request: FastifyRequest,
@@ -64,15 +74,24 @@ export function sendReply(
   { protocol, error }: Pick<ReplyEvent, 'protocol' | 'error'>,
   { onReply }: FastifyRequest['pod'] = request.pod,
 ): void {
-  // Each reply has an id of its own, even if its text was rendered for an earlier one.
-  const sent = { ...head, 'x-ms-request-id': randomUUID() }
-  // The reason is passed, since Node would keep the reason of an earlier reply that failed to be written.
-  reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
-  reply.raw.end(body)
+  const abandoned = reply.raw.destroyed ? createAbandonedError() : undefined
+  if (abandoned === undefined) {
+    // Each reply has an id of its own, even if its text was rendered for an earlier one.
+    const sent = { ...head, 'x-ms-request-id': randomUUID() }
+    // The reason is passed, since Node would keep the reason of an earlier reply that failed to be written.
+    reply.raw.writeHead(status, STATUS_CODES[status] ?? '', sent)
+    reply.raw.end(body)
+  }
   reply.hijack()
   const { startedAt, asked } = request
-  const durationMs = startedAt === undefined ? 0 : performance.now() - startedAt
-  onReply({ protocol, error, asked, status, durationMs, headers: request.raw.headers })
+  onReply({
+    protocol,
+    error: abandoned ?? error,
+    asked,
+    status: abandoned?.status ?? status,
+    durationMs: startedAt === undefined ? 0 : performance.now() - startedAt,
+    headers: request.raw.headers,
+  })
 }
 
 type Render = (dialect: Dialect, answer: TokenAnswer, request: WireRequest) => PreparedReply

@@ -7,7 +7,7 @@ import { requireAllowedResource } from '../identities.ts'
 import { isGuid } from '../../lib/grammars.ts'
 import { toScope } from '../../lib/resource.ts'
 import { type Clock, computeExpiry } from '../tokens/lifetime.ts'
-import { type Asked, memoizedRenderer, sendReply } from './reply.ts'
+import { type Asked, createAbandonedError, memoizedRenderer, sendReply } from './reply.ts'
 
 /**
  * Adds a token path, for every method: its dialect renders the error for a wrong one. A pod without a dialect at the path
@@ -40,11 +40,6 @@ export function addTokenRoute(app: FastifyInstance, url: string, clock: Clock): 
     }
     requireAllowedResource(identity, query.resource)
     const token = await tokens(asked.request, () => createCloseSignal(reply.raw))
-    if (reply.raw.destroyed) {
-      // The caller has gone. It got no token, so this is neither counted nor audited.
-      reply.hijack()
-      return
-    }
     const { expiresIn, expiresOn } = computeExpiry(token.lifetime, clock)
     const answer = { query, identity, token, expiresIn, expiresOn }
     asked.token = token
@@ -67,11 +62,11 @@ export function findDialect(
   return dialects?.find(({ matches }) => matches === undefined || matches(request))
 }
 
-/** Returns a signal that aborts when the connection closes, and has aborted if it is closed. */
+/** Returns a signal that aborts with `request_abandoned` when the connection closes, and has aborted if it is closed. */
 function createCloseSignal(response: ServerResponse): AbortSignal {
-  if (response.destroyed) return AbortSignal.abort()
+  if (response.destroyed) return AbortSignal.abort(createAbandonedError())
   const controller = new AbortController()
-  response.once('close', () => controller.abort())
+  response.once('close', () => controller.abort(createAbandonedError()))
   return controller.signal
 }
 

@@ -83,13 +83,13 @@ export function createReplies(options: RepliesOptions) {
 export function registerReplies(registers: Registry[]) {
   const requests = new Counter({
     name: 'wimds_requests_total',
-    help: 'Requests answered, by protocol, error code (ok: none) and client library.',
+    help: 'Requests, by protocol, error code (ok: none; request_abandoned: the caller hung up) and client library.',
     labelNames: ['protocol', 'code', 'client'],
     registers,
   })
   const duration = new Histogram({
     name: 'wimds_request_duration_seconds',
-    help: 'Time from request to reply, by protocol and outcome: success, client_error (4xx) or server_error (5xx).',
+    help: 'Time from request to reply, or until the caller hung up, by protocol and outcome: success, client_error (4xx, and callers that hung up) or server_error (5xx).',
     labelNames: ['protocol', 'outcome'],
     buckets: REQUEST_BUCKETS,
     registers,
@@ -113,8 +113,8 @@ function formatClient({ library, version }: SeenClient): string {
 export function chooseRejectionLevel(code: ErrorCode): keyof Logger {
   if (code === 'internal') return 'error'
   if (PROBE_ERRORS.has(code)) return 'debug'
-  // Exchanges and projected tokens that fail are logged when they do.
-  return isOfExchange(code) ? 'info' : 'warn'
+  // Exchanges and projected tokens that fail are logged when they do; a caller that hung up knows of its error.
+  return isOfExchange(code) || code === 'request_abandoned' ? 'info' : 'warn'
 }
 
 /** Creates a filter that returns true once for each pair of token and client. */

@@ -35,14 +35,12 @@ export class WaitingCallers {
     return this.#count >= this.#max
   }
 
-  /** Settles as the outcome does. Until then the caller counts as waiting, unless it hangs up. */
+  /** Settles as the outcome does, or rejects with the reason of the signal. Until then the caller counts as waiting. */
   async wait<T>(
     outcome: Promise<T>,
     createSignal = () => new AbortController().signal,
   ): Promise<T> {
     this.#count += 1
-    await untilAborted(outcome, createSignal()).catch(() => {})
-    this.#count -= 1
-    return outcome
+    return untilAborted(outcome, createSignal()).finally(() => (this.#count -= 1))
   }
 }

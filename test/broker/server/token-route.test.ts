@@ -1,11 +1,16 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { BrokerError } from '../../../src/lib/errors.ts'
 import { createMetadataApp } from '../../../src/broker/server/app.ts'
 import { findCorrelationId } from '../../../src/broker/server/token-route.ts'
 import { imds } from '../../../src/broker/dialects/imds.ts'
+import { WaitingCallers } from '../../../src/broker/tokens/caller-wait.ts'
+import type { AccessToken } from '../../../src/broker/tokens/token.ts'
 import { openConnection, request, roundTrip, TOKEN } from '../../fixtures/connection.ts'
 import { aToken, BILLING, ORDERS, parts } from '../../fixtures/parts.ts'
 import { serveParts } from '../../fixtures/sidecar.ts'
 
+/** Generous: nothing here depends on the speed of the machine. */
+const PATIENCE = { timeout: 60_000 }
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
 const GUID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736'
@@ -70,23 +75,43 @@ async function hangUpAfter(seen: Promise<void>, port: number): Promise<void> {
   connection.destroy()
 }
 
-test('a token whose caller has hung up is not reported as served', async () => {
-  const hungUp = Promise.withResolvers<void>()
-  const answered = Promise.withResolvers<void>()
+const FAILURE = new BrokerError('entra_timeout', 'no answer')
+const gone = (signal: AbortSignal) =>
+  new Promise((resolve) => signal.addEventListener('abort', resolve))
+
+/** Asks, and hangs up. Returns the replies that are reported, the last one of another request. */
+async function hangUp(end: (signal: AbortSignal) => Promise<AccessToken>) {
+  const asked = Promise.withResolvers<void>()
   const given = parts({
-    tokens: async (_request, createSignal) => {
-      createSignal?.().addEventListener('abort', () => hungUp.resolve())
-      answered.resolve()
-      await hungUp.promise
-      return aToken()
+    tokens: (_request, createSignal = () => new AbortController().signal) => {
+      const signal = createSignal()
+      asked.resolve()
+      return end(signal)
     },
   })
   await using served = await serveParts(given)
-  await hangUpAfter(answered.promise, served.port)
-  await hungUp.promise
-  // Answered after the token.
+  await hangUpAfter(asked.promise, served.port)
+  await expect.poll(() => given.replies.length, PATIENCE).toBe(1)
   expect((await roundTrip(served.port, request('/metadata/versions'))).status).toBe(200)
-  expect(given.replies.map(({ protocol }) => protocol)).toEqual(['document'])
+  return given.replies
+}
+describe('a request whose caller hangs up', () => {
+  test.each<[string, (signal: AbortSignal) => Promise<AccessToken>]>([
+    ['gets a token too late', (signal) => gone(signal).then(() => aToken())],
+    ['fails too late', (signal) => gone(signal).then(() => Promise.reject(FAILURE))],
+    [
+      'waits for an exchange that does not end',
+      (signal) => new WaitingCallers(1).wait(new Promise<AccessToken>(() => {}), () => signal),
+    ],
+  ])('is reported once, as abandoned, if it %s', async (_, end) => {
+    const [abandoned, other] = await hangUp(end)
+    expect(abandoned).toMatchObject({
+      protocol: 'imds',
+      status: 499,
+      error: { code: 'request_abandoned' },
+    })
+    expect(other).toMatchObject({ protocol: 'document', error: undefined })
+  })
 })
 
 test('passes no other field of a query on than bypassCache, so that none changes key, identity or scope', async () => {

@@ -64,6 +64,8 @@ test.each<[ErrorCode, string]>([
   ['metadata_header_missing', 'debug'],
   ['not_found', 'debug'],
   ['api_version_invalid', 'debug'],
+  ['instance_not_configured', 'debug'],
+  ['request_abandoned', 'info'],
   ['entra_timeout', 'info'],
   ['federated_credential_not_found', 'info'],
   ['application_refused', 'info'],

@@ -6,7 +6,7 @@ import { VAULT } from './scripted-entra.ts'
 
 export interface Answer {
   readonly ok: boolean
-  /** The token's text, or the error code. */
+  /** The token's text, the error code, or `AbortError` for a caller that has hung up. */
   readonly text: string
   readonly tookMs: number
   readonly retryAfterMs: number | undefined
@@ -24,8 +24,12 @@ export async function ask(
     const token = await get(request, signal && (() => signal))
     return { text: token.secret.reveal(), ok: true, tookMs: elapsed(), retryAfterMs: undefined }
   } catch (error) {
+    const answer = { ok: false, tookMs: elapsed() }
+    if (error instanceof DOMException) {
+      return { text: error.name, retryAfterMs: undefined, ...answer }
+    }
     if (!(error instanceof BrokerError)) throw error
-    return { text: error.code, ok: false, tookMs: elapsed(), retryAfterMs: error.retryAfterMs }
+    return { text: error.code, retryAfterMs: error.retryAfterMs, ...answer }
   }
 }
 
