@@ -178,7 +178,8 @@ export class Exchange {
   #onError(failed: Running, error: BrokerError): void {
     // The exchange is over.
     if (!this.#running.delete(failed)) return
-    if (this.#error === undefined || rank(error) >= rank(this.#error)) this.#error = error
+    const isNews = this.#error === undefined || rank(error) > rank(this.#error)
+    if (isNews || isAnswer(error)) this.#error = error
     if (error.isPermanent) {
       this.#end(() => this.#outcome.reject(error))
       return
