@@ -1,20 +1,24 @@
 /** `npm run test:azure` with programs in place of az, kubectl, helm, docker and npm: it always deletes the group. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
+import { MockAgent } from 'undici'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { ORDERS, TENANT_ID as TENANT } from '../../src/tools/simulator/defaults.ts'
 import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
+import { ISSUER_NAMES, SUBJECT } from './support/own-issuer.ts'
 
 const CLIENT = ORDERS.clientId
 const SUBSCRIPTION = 'e3333333-3333-4333-8333-333333333333'
 const GROUP = 'wimds-test-of-the-test'
+const APPLICATION = '77777777-7777-4777-8777-777777777777'
+const SITE = 'https://store.invalid'
 const AUDIENCES = ['api://AzureADTokenExchange', 'api://somebody-else'] as const
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -32,19 +36,35 @@ case "$*" in
   "group create"*) touch group ;;
   "group exists"*) if [ -e group ]; then echo true; else echo false; fi ;;
   "group delete"*) rm group ;;
+  "ad app create"*) touch application; echo ${APPLICATION} ;;
+  "ad app list"*) if [ -e application ]; then echo ${APPLICATION}; fi ;;
+  "ad app delete"*) rm application ;;
+  "storage blob upload"*)
+    while [ $# -gt 0 ]; do
+      case $1 in --file) source=$2 ;; --name) target=site/$2 ;; esac
+      shift
+    done
+    mkdir -p "$(dirname "$target")"
+    cp "$source" "$target" ;;
+  *primaryEndpoints.web*) echo ${SITE}/ ;;
   *clientId*) echo ${CLIENT} ;;
   *tenantId*) echo ${TENANT} ;;
   *issuerUrl*) echo ${issuer} ;;
   "account show --query id"*) echo ${SUBSCRIPTION} ;;
+  "account show --query name"*) echo Contoso Production ;;
+  "account show --query user.name"*) echo ann@contoso.example ;;
   "group show"*) echo /subscriptions/${SUBSCRIPTION}/resourceGroups/${GROUP} ;;
 esac`
 
 const KUBECTL = `
 case "$*" in
   "create token"*) cat "token-$3-$\{7##*/}" ;;
+  *containerRuntimeVersion*) echo containerd://2.1.4 ;;
+  *token-proxy.mjs*) echo '{"login.microsoftonline.com":200}' ;;
   *"--container clients-"*) echo '${JSON.stringify({ token: TOKEN })}' ;;
   *"Authorization: Bearer"*) echo '{"id":"/subscriptions/${SUBSCRIPTION}"}' ;;
   *"curl --silent"*) echo '{"access_token":"${TOKEN}","client_id":"${CLIENT}"}' ;;
+  *doctor*) if grep -q 'doctor' once; then echo checked; else echo doctor >once; exit 1; fi ;;
   *) cat >/dev/null ;;
 esac`
 
@@ -63,10 +83,27 @@ interface Faults {
 
 async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faults = {}) {
   using folder = createFolder()
-  await using simulator = await createSimulator({
-    directory: { tenants: [{ id: TENANT }] },
-  })
   const { file, write } = folder
+  const site = new MockAgent()
+  site.disableNetConnect()
+  site
+    .get(SITE)
+    .intercept({ path: () => true })
+    .reply(({ path }) => ({ statusCode: 200, data: readFileSync(file(`site${path}`)) }))
+    .persist()
+  const issuers = ISSUER_NAMES.map((name) => `${SITE}/${name}`)
+  const subject = 'system:serviceaccount:shop:orders'
+  const own = issuers.map((issuer) => ({ issuer, subject: SUBJECT }))
+  await using simulator = await createSimulator({
+    directory: {
+      tenants: [{ id: TENANT }],
+      applications: [
+        { clientId: CLIENT, federatedCredentials: [{ subject }] },
+        { clientId: APPLICATION, federatedCredentials: [{ subject }, ...own] },
+      ],
+    },
+    externalIssuers: new Map(issuers.map((issuer) => [issuer, { dispatcher: site }])),
+  })
   for (const serviceAccount of ['orders', 'default']) {
     for (const audience of AUDIENCES) {
       const token = await simulator.issuer.sign({ namespace: 'shop', serviceAccount, audience })
@@ -76,10 +113,12 @@ async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faul
   const programs = {
     az: az(simulator.issuer.issuer),
     kubectl: KUBECTL,
-    helm: '',
+    helm: 'echo v4.3.2',
     docker: '',
     npm: '',
+    node: 'echo All checks passed.',
   }
+  write('once', '')
   if (hasGroup) write('group', '')
   for (const [name, body] of Object.entries(programs)) {
     const script = `#!/bin/bash\ncd '${folder.path}'\necho "${name} $*" >>calls\n${FAULTS}\n${body}\n`
@@ -95,12 +134,12 @@ async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faul
     WIMDS_AZURE_AUTHORITY: simulator.authorityHost,
     NODE_EXTRA_CA_CERTS: simulator.caFile,
   }
-  const run = [join(ROOT, 'test/azure/run.ts'), '--record', file('record')]
+  const run = [join(ROOT, 'test/azure/run.ts'), '--reports', file('reports')]
   const child = spawn(process.execPath, run, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = Promise.all([text(child.stdout), text(child.stderr)]).catch(() => [])
   const closed = once(child, 'close')
   if (signal) {
-    while (!existsSync(file('hanging'))) await sleep(50)
+    while (!existsSync(file('hanging')) && child.exitCode === null) await sleep(50)
     if (hasNoTerminal) {
       child.stdout.destroy()
       child.stderr.destroy()
@@ -109,60 +148,85 @@ async function runWithFakes({ signal, hasNoTerminal, hasGroup, ...faults }: Faul
   }
   const [code] = await closed
   const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '')
+  const [report] = existsSync(file('reports')) ? readdirSync(file('reports')) : []
   return {
     code,
     output: (await output).join(''),
     calls: read('calls').trim().split('\n'),
-    record: read('record/replies.json'),
-    isGroupLeft: existsSync(file('group')),
+    report: report === undefined ? '' : read(`reports/${report}`),
+    name: report,
+    left: ['group', 'application'].filter((each) => existsSync(file(each))),
   }
 }
 
-test('runs every client and mode, records replies without identifiers, and deletes the group', async () => {
-  const { code, output, calls, record, isGroupLeft } = await runWithFakes()
-  expect(output).toContain('22 passed, 0 failed')
-  expect({ code, isGroupLeft }).toEqual({ code: 0, isGroupLeft: false })
-  expect(output).toMatch(/\d+ min, about [\d.]+ USD/)
-  expect(calls.findLast((call) => call.startsWith('az '))).toBe(
-    `az group delete --name ${GROUP} --yes`,
+/** The calls that create or delete something. */
+const changing = (calls: readonly string[]) =>
+  calls.filter((call) =>
+    / (?:create|delete|upload|update|install|upgrade|apply) /i.test(`${call} `),
   )
-  const parsed = JSON.parse(record)
-  // Here the real Entra ID is another simulator.
-  expect(parsed.differences).toEqual([])
-  expect(parsed.exchanges['a token']).toMatchObject({
-    status: 200,
-    body: { access_token: '(token)' },
+
+test('makes every step, writes a report without identifiers, and deletes everything', async () => {
+  const { code, output, calls, report, name, left } = await runWithFakes()
+  expect({ code, left, problems: output.match(/^(?:failed|not reached): .*/gm) }).toEqual({
+    code: 0,
+    left: [],
+    problems: null,
   })
-  expect(parsed.exchanges['another subject'].body.error_description).toContain('AADSTS700213')
-  for (const identifier of [CLIENT, TENANT, SUBSCRIPTION, GROUP, 'eyJ']) {
-    expect(record).not.toContain(identifier)
+  expect(output).toMatch(/^\d+ min, about [\d.]+ USD/m)
+  expect(changing(calls).slice(-3)).toEqual([
+    `az ad app delete --id ${APPLICATION}`,
+    `az rest --method DELETE --url https://graph.microsoft.com/v1.0/directory/deletedItems/${APPLICATION}`,
+    `az group delete --name ${GROUP} --yes`,
+  ])
+  expect(name).toMatch(/^\d{4}-\d\d-\d\d\.md$/)
+  expect(report).toMatch(
+    /^# Run in Azure, \d{4}-\d\d-\d\d\n\n21 passed, 0 failed, 0 not reached\.$/m,
+  )
+  expect(report).toContain('- deleted everything: yes\n')
+  // Here the real Entra ID is another simulator.
+  expect(report).toContain('differences: []\n')
+  expect(report).toContain('error_description: "AADSTS700213')
+  expect(report).toMatch(/^10 tokens in a row: after \d+ s$/m)
+  expect(report).toContain('exp 360 s ago: 401 AADSTS700024\n')
+  expect(report).toMatch(/^two audiences: "?\d{3}/m)
+  expect(report).toContain('login.microsoftonline.com: 200\n')
+  const ids = [CLIENT, TENANT, SUBSCRIPTION, APPLICATION, GROUP]
+  for (const identifier of [...ids, SITE, 'eyJ', 'Contoso', 'Simulated Tenant', 'ann@']) {
+    expect(report).not.toContain(identifier)
   }
 }, 300_000)
 
+test('goes on after a failed check, reports it, and deletes the application that it had created', async () => {
+  const { code, output, report, left } = await runWithFakes({ FAIL: 'rest --method POST' })
+  expect({ code, left }).toEqual({ code: 1, left: [] })
+  expect(output).toMatch(/^failed: an application with a flexible credential: the fake failed\n/m)
+  expect(report).toContain('| an application with a flexible credential | ✗ failed | ')
+  expect(report).toContain('| three generations of the SDK in mode node | ✓ passed |')
+  expect(report).toContain('| an identity binding | ✓ passed |')
+}, 300_000)
+
 test('deletes the group after a command failed', async () => {
-  const { code, output, isGroupLeft } = await runWithFakes({ FAIL: 'aks create' })
-  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+  const { code, output, report, left } = await runWithFakes({ FAIL: 'aks create' })
+  expect({ code, left }).toEqual({ code: 1, left: [] })
   expect(output).toContain('the fake failed')
+  expect(report).toContain('1 passed, 1 failed, 19 not reached.')
 })
 
 test('makes no further call but the deletion after its terminal was closed', async () => {
   const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
-  const { code, calls, isGroupLeft } = await runWithFakes(faults)
-  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: false })
+  const { code, calls, left } = await runWithFakes(faults)
+  expect({ code, left }).toEqual({ code: 1, left: [] })
   const hanging = calls.findIndex((call) => call.includes('aks create'))
-  expect(calls.slice(hanging + 1)).toEqual([
-    `az group exists --name ${GROUP}`,
-    `az group delete --name ${GROUP} --yes`,
-  ])
+  expect(changing(calls.slice(hanging + 1))).toEqual([`az group delete --name ${GROUP} --yes`])
 })
 
 test.each([
   ['that exists', {}, `the resource group ${GROUP} exists`],
   ['whose existence az cannot tell', { FAIL: 'group exists' }, 'az login'],
 ])('neither uses nor deletes a group %s', async (_, faults, message) => {
-  const { code, output, calls, isGroupLeft } = await runWithFakes({ hasGroup: true, ...faults })
-  expect({ code, isGroupLeft }).toEqual({ code: 1, isGroupLeft: true })
-  expect(calls).toEqual([`az group exists --name ${GROUP}`])
+  const { code, output, calls, left } = await runWithFakes({ hasGroup: true, ...faults })
+  expect({ code, left }).toEqual({ code: 1, left: ['group'] })
+  expect(changing(calls)).toEqual([])
   expect(output).toContain(message)
 })
 

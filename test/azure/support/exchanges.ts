@@ -1,4 +1,5 @@
 /** Requests of the token endpoint, made of the real Entra ID and of the simulator alike. */
+import { decodeJwt } from 'jose'
 import { type Dispatcher, request } from 'undici'
 
 /** An issuer's tokens and an application that trusts one of its subjects. */
@@ -12,10 +13,18 @@ export interface Federation {
   readonly dispatcher?: Dispatcher
 }
 
+interface TokenRequest extends Omit<Federation, 'createAssertion'> {
+  readonly assertion: string
+  /** Default: `.default` of the resource. */
+  readonly scope?: string | undefined
+}
+
 export interface RecordedReply {
   readonly status: number
   readonly contentType: string
-  readonly body: unknown
+  readonly body: Readonly<Record<string, unknown>>
+  /** The audience of the access token. */
+  readonly audience?: unknown
 }
 
 interface Exchange {
@@ -27,6 +36,8 @@ interface Exchange {
   readonly clientId?: string
   readonly scope?: string
 }
+
+export const AUDIENCE = 'api://AzureADTokenExchange'
 
 /** An id and a resource that no directory has. */
 const NOBODY = '00000000-1111-4222-8333-444444444444'
@@ -40,42 +51,60 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
   'an unknown tenant': { tenantId: NOBODY },
   'an unknown resource': { scope: 'https://wimds.invalid/.default' },
   'a malformed scope': { scope: 'https://management.azure.com' },
+  'a resource with a slash': { scope: 'https://vault.azure.net//.default' },
+  'a resource with two slashes': { scope: 'https://vault.azure.net///.default' },
 }
 
 /** Makes each request once. Returns the replies by what was requested. */
-export async function recordExchanges(
-  federation: Federation,
-): Promise<Readonly<Record<string, RecordedReply>>> {
+export async function recordExchanges({ createAssertion, ...federation }: Federation) {
   const replies: Record<string, RecordedReply> = {}
   for (const [name, exchange] of Object.entries(EXCHANGES)) {
-    replies[name] = await requestToken(federation, exchange)
+    const { audience = AUDIENCE, isTrusted = true, isForged, ...changes } = exchange
+    const assertion = await createAssertion(audience, isTrusted)
+    const sent = isForged ? forge(assertion) : assertion
+    replies[name] = await requestToken({ ...federation, ...changes, assertion: sent })
   }
   return replies
 }
 
-async function requestToken(federation: Federation, exchange: Exchange): Promise<RecordedReply> {
-  const { tenantId = federation.tenantId, clientId = federation.clientId } = exchange
-  const { audience = 'api://AzureADTokenExchange', isTrusted = true, isForged } = exchange
-  const assertion = await federation.createAssertion(audience, isTrusted)
+/** Makes one request. Throws an error if there is no reply. */
+export async function requestToken({
+  authority,
+  tenantId,
+  clientId,
+  resource,
+  scope = `${resource}/.default`,
+  assertion,
+  dispatcher,
+}: TokenRequest): Promise<RecordedReply> {
   const form = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: clientId,
-    scope: exchange.scope ?? `${federation.resource}/.default`,
+    scope,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: isForged ? forge(assertion) : assertion,
+    client_assertion: assertion,
   })
-  const url = `${federation.authority}/${tenantId}/oauth2/v2.0/token`
-  const reply = await request(url, {
+  const reply = await request(`${authority}/${tenantId}/oauth2/v2.0/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
-    ...(federation.dispatcher && { dispatcher: federation.dispatcher }),
+    ...(dispatcher && { dispatcher }),
   })
+  // oxlint-disable-next-line no-unsafe-type-assertion -- what it has is the question
+  const body = (await reply.body.json()) as Readonly<Record<string, unknown>>
+  const token = body['access_token']
   return {
     status: reply.statusCode,
     contentType: String(reply.headers['content-type']),
-    body: await reply.body.json(),
+    body,
+    ...(typeof token === 'string' && { audience: decodeJwt(token).aud }),
   }
+}
+
+/** Formats `200`, or `400 AADSTS700213`. */
+export function summarize({ status, body }: RecordedReply): string {
+  const codes = Array.isArray(body['error_codes']) ? body['error_codes'] : []
+  return [status, ...codes.map((code) => `AADSTS${code}`)].join(' ')
 }
 
 /** Replaces the signature by the one of nothing. */

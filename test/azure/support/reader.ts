@@ -1,5 +1,6 @@
 /** Runs commands of the pages in one shell environment, as a reader would. */
 import { spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { findCommands, ROOT } from '../../docs/pages.ts'
@@ -9,7 +10,7 @@ export interface Reader {
    * Runs the block of the page with that mark. Returns its output. Throws an error if a command fails, and once the
    * signal is aborted.
    */
-  readonly run: (page: string, name: string) => Promise<string>
+  readonly run: (page: string, name: string, more?: Replacements) => Promise<string>
   /** Runs other commands in the same environment. */
   readonly shell: (commands: string) => Promise<string>
 }
@@ -23,6 +24,7 @@ export function createReader(
   replacements: Replacements,
   signal?: AbortSignal,
 ): Reader {
+  mkdirSync(folder, { recursive: true })
   const variables = join(folder, 'variables.sh')
   async function shell(commands: string): Promise<string> {
     signal?.throwIfAborted()
@@ -36,9 +38,14 @@ export function createReader(
     const env = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') }
     const child = spawn('bash', ['-c', script.join('\n')], {
       env,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C ends the tests in order, and the deletion not at all.
       detached: true,
+    })
+    let errors = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      process.stderr.write(chunk)
+      errors += chunk.toString()
     })
     const stop = () => child.pid !== undefined && process.kill(-child.pid)
     signal?.addEventListener('abort', stop)
@@ -49,18 +56,29 @@ export function createReader(
     const [code, output] = await Promise.all([closed, text(child.stdout)])
     signal?.removeEventListener('abort', stop)
     signal?.throwIfAborted()
-    if (code !== 0) throw new Error(`exit code ${code} of:\n${commands.trim()}\n${output}`)
+    if (code !== 0) {
+      const printed = `${output}${errors}`.trim().slice(-1500)
+      throw new Error(`${printed}\nexit code ${code} of:\n${commands.trim()}`)
+    }
     return output
   }
   return {
     shell,
-    run(page, name) {
+    run(page, name, more) {
       process.stderr.write(`── ${page}: ${name}\n`)
-      const commands = Object.entries(replacements).reduce(
+      const commands = Object.entries({ ...replacements, ...more }).reduce(
         (changed, [from, to]) => changed.replaceAll(from, to),
         findCommands(page, name),
       )
       return shell(commands)
     },
   }
+}
+
+/** Returns what a command prints; empty if it fails. */
+export async function print({ shell }: Reader, command: string): Promise<string> {
+  return await shell(command).then(
+    (output) => output.trim(),
+    () => '',
+  )
 }

@@ -1,4 +1,4 @@
-/** Replaces identifiers in recorded replies, and compares two records. */
+/** Replaces identifiers in what a run has seen, and compares two records. */
 
 /** Identifiers that are known, such as tenant and subscription, with the word that takes the place of each. */
 export type Identifiers = Readonly<Record<string, string>>
@@ -9,6 +9,11 @@ const GENERAL: readonly (readonly [RegExp, string])[] = [
   [/\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b/gi, '(guid)'],
   // Epoch seconds of this and the next years.
   [/\b(?:1[7-9]|2[0-4])\d{8}\b/g, '(epoch)'],
+  // The name of a tenant.
+  [/(?<=in the directory ')[^']*|(?<=in the tenant named ).*?(?=\. This )/g, '(tenant)'],
+  [/[\w.+-]+@[\w-]+\.[\w.-]+/g, '(mail)'],
+  [/\b(?!169\.254\.169\.254)\d{1,3}(?:\.\d{1,3}){3}\b/g, '(address)'],
+  [/\b[\w-]+\.hcp\.[\w.-]+/g, '(api server)'],
   // A key id or thumbprint, and what an opaque token may be.
   [/\b[\dA-F]{40}\b|[\w-]{43,}/g, '(key)'],
 ]

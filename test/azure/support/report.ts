@@ -1,0 +1,54 @@
+/** The report of a run, as a page that can be committed: it has no identifier and no token. */
+import { stringify } from 'yaml'
+import { type Identifiers, redact } from './redact.ts'
+
+/** What one step of a run has shown. */
+export interface Result {
+  readonly name: string
+  /** The test that shows the same without Azure. */
+  readonly rehearsal: string | undefined
+  readonly outcome: 'passed' | 'failed' | 'not reached'
+  readonly seconds: number
+  /** What was seen, or why it failed. */
+  readonly evidence: unknown
+}
+
+const SIGNS = { passed: '✓', failed: '✗', 'not reached': '–' } as const
+
+/** Formats the report. `about` are the date, the commit and the versions. */
+export function formatReport(
+  about: Readonly<Record<string, string>>,
+  results: readonly Result[],
+  identifiers: Identifiers,
+): string {
+  const count = (outcome: Result['outcome']) =>
+    results.filter((each) => each.outcome === outcome).length
+  const seen = results.filter(({ evidence }) => evidence !== undefined)
+  return [
+    `# Run in Azure, ${about['date']}`,
+    '',
+    `${count('passed')} passed, ${count('failed')} failed, ${count('not reached')} not reached.`,
+    '',
+    ...Object.entries(about).map(([name, value]) => `- ${name}: ${text(value, identifiers)}`),
+    '',
+    'Only a run in Azure shows what no other test does.',
+    '',
+    '| step | outcome | seconds | also shown by |',
+    '| --- | --- | --- | --- |',
+    ...results.map(
+      ({ name, outcome, seconds, rehearsal = 'no other test' }) =>
+        `| ${name} | ${SIGNS[outcome]} ${outcome} | ${seconds} | ${rehearsal} |`,
+    ),
+    ...seen.flatMap(({ name, evidence }) => [
+      '',
+      `## ${name[0]?.toUpperCase()}${name.slice(1)}`,
+      '',
+      '```yaml',
+      stringify(redact(evidence, identifiers), { lineWidth: 0 }).trimEnd(),
+      '```',
+    ]),
+    '',
+  ].join('\n')
+}
+
+const text = (value: string, identifiers: Identifiers) => String(redact(value, identifiers))
