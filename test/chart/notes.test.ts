@@ -53,7 +53,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('the notes say when Prometheus cannot scrape the node agent', async () => {
-    const flags = ['--set=nodeAgent.enabled=true,podMonitor.enabled=true']
+    const flags = [
+      '--set=nodeAgent.enabled=true,podMonitor.enabled=true',
+      '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]',
+    ]
     const notes = await renderNotes(...flags, '--set=nodeAgent.adminListen=127.0.0.1:9441')
     expect(notes).toContain(
       'rollout status daemonset/wimds-node-agent --namespace wimds-node-agent',

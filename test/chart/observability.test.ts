@@ -25,9 +25,10 @@ const DaemonSet = z.object({
 
 const AGENT = 'nodeAgent.enabled=true'
 const REACHABLE = 'nodeAgent.adminListen=[::]:9441'
+const SCRAPER = '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]'
 const NODE_AGENT_RULES = 'wimds-node-agent-alerts'
 
-const ALL_MONITORS = ['podMonitor.enabled=true', AGENT, REACHABLE]
+const ALL_MONITORS = ['podMonitor.enabled=true', AGENT, SCRAPER]
 const WithSelector = z.object({ spec: z.object({ selector: z.unknown() }) })
 
 const Endpoint = z.looseObject({ relabelings: z.array(z.unknown()).optional() })
@@ -68,7 +69,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
     test.each([
       [['podMonitor.sidecars=false'], ['wimds']],
-      [[AGENT], ['wimds', 'wimds-sidecars', 'wimds-node-agent']],
+      [
+        [AGENT, SCRAPER],
+        ['wimds', 'wimds-sidecars', 'wimds-node-agent'],
+      ],
       [
         [AGENT, 'nodeAgent.adminListen=127.0.0.1:9441'],
         ['wimds', 'wimds-sidecars'],
@@ -80,7 +84,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
     test('scrapes the port of the node agent, and labels it by its node', async () => {
       const [webhook, , agent] = await render('PodMonitor', ...ALL_MONITORS)
-      const { ports } = await agentContainer('podMonitor.enabled=true')
+      const { ports } = await agentContainer('podMonitor.enabled=true', SCRAPER)
       expect(ports).toEqual([{ name: 'admin', containerPort: 9441 }])
       const relabelings = [
         { sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node' },
@@ -88,6 +92,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       const [daemonSet] = await render('DaemonSet', AGENT)
       const { selector } = WithSelector.parse(daemonSet).spec
       expect(agent?.['spec']).toMatchObject({
+        sampleLimit: 34_000,
         namespaceSelector: { matchNames: ['wimds-node-agent'] },
         podMetricsEndpoints: [{ port: 'admin', honorLabels: true, relabelings }],
         selector,
@@ -115,7 +120,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
         metricRelabelings: [drop],
       }
       const flag = `--set-json=podMonitor=${JSON.stringify(more)}`
-      const monitors = await render('PodMonitor', flag, AGENT, REACHABLE)
+      const monitors = await render('PodMonitor', flag, AGENT, SCRAPER)
       const before = await render('PodMonitor', ...ALL_MONITORS)
       expect(before).toHaveLength(3)
       for (const { metadata } of monitors) expect(metadata).toMatchObject({ labels: more.labels })
@@ -145,19 +150,18 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(spec).not.toHaveProperty('ingress')
     })
 
-    test('admits the pods of Prometheus where it scrapes them, or the peers that the values name', async () => {
-      const scraped = await policyOf('podMonitor.enabled=true')
-      const podSelector = { matchLabels: { 'app.kubernetes.io/name': 'prometheus' } }
+    test('admits the peers that the values name, and there must be some if Prometheus scrapes', async () => {
       const ports = [{ port: 'admin' }]
-      expect(scraped?.spec['ingress']).toEqual([
-        { ports, from: [{ namespaceSelector: {}, podSelector }] },
-      ])
       const peer = { ipBlock: { cidr: '10.0.0.0/8' } }
       const flag = `--set-json=nodeAgent.scrapers=${JSON.stringify([peer])}`
-      const named = await policyOf(REACHABLE, flag)
-      expect(named?.spec['ingress']).toEqual([{ ports, from: [peer] }])
-      const nobody = await policyOf(REACHABLE, '--set-json=nodeAgent.scrapers=[]')
-      expect(nobody?.spec).not.toHaveProperty('ingress')
+      for (const reachable of [REACHABLE, 'podMonitor.enabled=true']) {
+        const named = await policyOf(reachable, flag)
+        expect(named?.spec['ingress']).toEqual([{ ports, from: [peer] }])
+      }
+      expect((await policyOf(REACHABLE))?.spec).not.toHaveProperty('ingress')
+      await expect(policyOf('podMonitor.enabled=true')).rejects.toThrow(
+        /nodeAgent\.scrapers names nobody.*Fix: set it to the namespace of Prometheus/,
+      )
     })
 
     test('is left out with the others', async () => {

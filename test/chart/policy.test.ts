@@ -36,7 +36,7 @@ const ACCEPTED = [
   'nameOverride fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
   'global extraObjects image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
   'injection.by injection.mode injection.tenantId injection.imagePullPolicy injection.uid injection.audience',
-  'injection.ca injection.env injection.instance',
+  'injection.ca injection.env injection.instance injection.resources',
   // What can be left out.
   'flowSchema admissionPolicy networkPolicy podDisruptionBudget.enabled',
   // Of the pods of `helm test` too.
@@ -68,7 +68,11 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('renders nothing of the webhook, and the right of the agent to read ServiceAccounts', async () => {
-    const objects = await render('--skip-tests', '--set=podMonitor.enabled=true')
+    const objects = await render(
+      '--skip-tests',
+      '--set=podMonitor.enabled=true',
+      '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]',
+    )
     expect(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual([
       'ClusterRole wimds-node-agent',
       'ClusterRoleBinding wimds-node-agent',
@@ -80,6 +84,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'NetworkPolicy wimds-node-agent',
       'PodMonitor wimds-node-agent',
       'PodMonitor wimds-sidecars',
+      'ResourceQuota wimds-node-agent',
       'ServiceAccount wimds-node-agent',
       'ServiceAccount wimds-test',
     ])
@@ -129,6 +134,20 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     expect(rendered).toContain(`annotations[?'wimds.io/prefetch'].orValue("true")`)
   })
 
+  test.each([
+    ['cpuRequest=50m', '{"cpu":"100m","memory":"128Mi"}', '{"memory":"128Mi"}'],
+    ['cpuRequest=0.2', '{"cpu":"0.2","memory":"128Mi"}', '{"memory":"128Mi"}'],
+    ['cpuLimit=1', '{"cpu":"1","memory":"128Mi"}', '{"cpu":"1","memory":"128Mi"}'],
+    ['memoryLimit=1Gi', '{"cpu":"100m","memory":"1Gi"}', '{"memory":"1Gi"}'],
+  ])('gives the gate the resources of the values: %s', async (value, guaranteed, limits) => {
+    const rendered = await template(
+      `--set=injection.resources.${value}`,
+      '--show-only=templates/injection-policy.yaml',
+    )
+    expect(rendered).toContain(`requests: ${guaranteed}, limits: ${guaranteed}\n`)
+    expect(rendered).toContain(`"memory":"64Mi"}, limits: ${limits}\n`)
+  })
+
   test('leaves the uid of the gate to the cluster, as OpenShift requires', async () => {
     const rendered = await template(
       '--set=injection.uid=none',
@@ -156,8 +175,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     [
       'with values of the webhook and of sidecars',
-      '--set=replicaCount=3,injection.resources.memoryLimit=1Gi,webhook.labels.team=shop,extraArgs={--help}',
-      'injection.by=policy ignores these values: extraArgs, injection.resources.memoryLimit, replicaCount, webhook.labels. Fix: remove them, or set injection.by=webhook',
+      '--set=replicaCount=3,injection.allowPassThrough=true,webhook.labels.team=shop,extraArgs={--help}',
+      'injection.by=policy ignores these values: extraArgs, injection.allowPassThrough, replicaCount, webhook.labels. Fix: remove them, or set injection.by=webhook',
     ],
     [
       'with a variable that Kubernetes would expand',

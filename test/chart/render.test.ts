@@ -318,11 +318,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test.each(VALUES)('renders %s as null, or names it', async (value) => {
-    const everything =
-      '--set=nodeAgent.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true'
-    const output = await template(everything, `--set=${value}=null`).catch(String)
+    const everything = [
+      '--set=nodeAgent.enabled=true,podMonitor.enabled=true,prometheusRule.enabled=true',
+      '--set-json=nodeAgent.scrapers=[{"podSelector":{}}]',
+    ]
+    const output = await template(...everything, `--set=${value}=null`).catch(String)
     const name = value.split('.').at(-1) ?? ''
-    const isNamed = output.includes(`missing property '${name}'`)
+    const isNamed = [`missing property '${name}'`, `): ${value} `].some((t) => output.includes(t))
     expect(isNamed || !/^Error|<nil>|%!|=null$|: null$/m.test(output)).toBe(true)
   })
 
@@ -511,6 +513,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'nodeAgent.priorityClassName': '2',
       'webhook.clientCaSecret': '123',
       'dashboard.enabled': true,
+      'nodeAgent.scrapers': [{ podSelector: {} }],
       'podMonitor.enabled': true,
       'prometheusRule.enabled': true,
       'injection.audience': 'api://x #b',

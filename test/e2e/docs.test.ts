@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { BLOCKS } from '../docs/pages.ts'
+import { enforceAdmissions } from './support/aks.ts'
 import { createReader, type Reader } from './support/docs.ts'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
@@ -96,7 +97,8 @@ test('a labelled namespace has the sidecar in every new pod', async () => {
   await reader.run(NAMESPACE, 'unlabel')
 })
 
-test('a diff of the chart shows nothing that the webhook writes, and an upgrade succeeds', async () => {
+test('a diff of the chart shows nothing that the webhook or AKS writes, and an upgrade succeeds', async () => {
+  await enforceAdmissions()
   expect(await reader.run(UPGRADE, 'diff')).toBe('')
   await reader.run(UPGRADE, 'upgrade')
 })
@@ -152,6 +154,9 @@ test('the pages of the installation, the node agent, the upgrade and the uninsta
   await expect(reader.run(UNINSTALL, 'uninstall')).rejects.toThrow('wimds-uninstall')
   const log = await kubectl(['logs', 'job/wimds-uninstall', '--namespace=wimds-node-agent'])
   expect(log).toMatch(/these pods would get no tokens any more \(\d\): shop\/orders-/)
+  await expect(reader.run(UPGRADE, 'upgrade')).rejects.toThrow('has no deployed releases')
+  await reader.run(UNINSTALL, 'keep')
+  await reader.run(UPGRADE, 'upgrade')
   await reader.run(UNINSTALL, 'opt-out')
   await eventually('no pod has a gate', async () => {
     expect(await initContainersOf('--selector=app=orders')).toBe('')

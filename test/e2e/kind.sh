@@ -17,6 +17,8 @@ trap cleanup EXIT
 
 GOBIN=$work/bin go install sigs.k8s.io/kind@v0.33.0
 command -v helm >/dev/null || GOBIN=$work/bin go install helm.sh/helm/v3/cmd/helm@v3.22.0
+GOBIN=$work/helm-4 go install helm.sh/helm/v4/cmd/helm@v4.3.1
+export HELMS=helm:$work/helm-4/helm
 
 npm run --silent setup
 npm run --silent images -- --registry "$registry" --tag e2e

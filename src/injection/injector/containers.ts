@@ -13,7 +13,7 @@ import {
   type VolumeMount,
   WAIT,
 } from '../../kubernetes/pod.ts'
-import { createResources, formatResources, omitPodLevelResources } from './resources.ts'
+import { createResources, formatResources } from './resources.ts'
 import type { ObjectKey } from './injection-settings.ts'
 
 /**
@@ -59,22 +59,17 @@ function createSidecar(pod: Pod, plan: Plan): Container {
   }
 }
 
-/** A static program that needs under a megabyte; the memory limit is for the container runtime, which starts it there. */
-const GATE_RESOURCES = {
-  requests: { cpu: '10m', memory: '16Mi' },
-  limits: { memory: '32Mi' },
-}
-
 /**
  * Creates the gate of mode node, which ends once the broker of its node answers for this pod. It mounts what the node agent
- * reads, since the kubelet writes no volume that no container mounts.
+ * reads, since the kubelet writes no volume that no container mounts. It needs under a megabyte of memory, but has the
+ * resources of a sidecar: a namespace may limit those of each container, and there is one way to change them.
  */
 function createGate(pod: Pod, plan: Plan): Container {
   return {
     ...createImage(GATE, plan.settings.gateImage, plan),
     env: [...plan.sidecarEnv],
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    resources: createResources(pod, omitPodLevelResources(GATE_RESOURCES, pod), false),
+    resources: createResources(pod, plan.settings.resources),
     securityContext: createSecurityContext(plan),
     volumeMounts: createMounts(plan),
   }

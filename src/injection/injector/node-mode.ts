@@ -14,7 +14,6 @@ const OF_SIDECAR = [
   'https-proxy-secret',
   'no-proxy',
 ]
-const RESOURCES = ['cpu-request', 'cpu-limit', 'memory-request', 'memory-limit']
 
 const TOKEN_PROXY = 'AZURE_KUBERNETES_TOKEN_PROXY'
 
@@ -47,15 +46,6 @@ export function findNodeModeProblems(pod: Pod, plan: Plan): string[] {
         `the value of ${name} comes from elsewhere (valueFrom, or $(NAME) in it), which the node agent does not read. Fix: write the value itself, or ${otherMode}`,
     ),
   ]
-}
-
-/** Returns a sentence for the annotations on the resources of a sidecar. */
-export function findNodeModeWarnings(pod: Pod): string[] {
-  const names = findAnnotations(pod, RESOURCES)
-  return listFound(
-    names.length > 0 &&
-      `without a sidecar, as in mode node, these annotations have no effect: ${names.join(', ')}`,
-  )
 }
 
 /** Returns the full names of these annotations that the pod has. */

@@ -17,7 +17,7 @@ import {
   type Pod,
   getServiceAccountName,
 } from '../../kubernetes/pod.ts'
-import { findNodeModeProblems, findNodeModeWarnings } from './node-mode.ts'
+import { findNodeModeProblems } from './node-mode.ts'
 import { findPassThroughProblems } from './pass-through.ts'
 import type { Plan } from './injection-plan.ts'
 import { findValueProblem } from './injection-settings.ts'
@@ -52,7 +52,6 @@ export function checkPod(pod: Pod, plan: Plan) {
       ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
       ...findMissingProxy(apps, plan),
       ...warned.map(formatProblem),
-      ...(isNode ? findNodeModeWarnings(pod) : []),
     ],
   }
 }

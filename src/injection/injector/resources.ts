@@ -86,16 +86,10 @@ export function overrideResources(
   }
 }
 
-/**
- * Returns the resources of an injected container. They keep the pod in its quality-of-service class. `isChosen`: its CPU request
- * is the one of the annotation, and not raised.
- */
-export function createResources(
-  pod: Pod,
-  { requests, limits }: ResourceSettings,
-  isChosen = pod.metadata?.annotations?.['wimds.io/cpu-request'] !== undefined,
-): Resources {
+/** Returns the resources of an injected container. They keep the pod in its quality-of-service class. */
+export function createResources(pod: Pod, { requests, limits }: ResourceSettings): Resources {
   if (!isGuaranteed(pod)) return formatResources(requests, limits)
+  const isChosen = pod.metadata?.annotations?.['wimds.io/cpu-request'] !== undefined
   const isLow = !isChosen && isGreater(GUARANTEED_CPU, requests['cpu'])
   const cpu = limits['cpu'] ?? (isLow ? GUARANTEED_CPU : requests['cpu'])
   const both = { cpu, memory: limits['memory'] }

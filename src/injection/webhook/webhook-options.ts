@@ -73,16 +73,10 @@ export const WEBHOOK = {
       value: 'AUDIENCE',
       help: `audience of the projected token (default ${DEFAULT_AUDIENCE})`,
     },
-    'cpu-request': { value: 'QUANTITY', help: "the sidecar's CPU request" },
-    'cpu-limit': { value: 'QUANTITY', help: "the sidecar's CPU limit" },
-    'memory-request': {
-      value: 'QUANTITY',
-      help: "the sidecar's memory request",
-    },
-    'memory-limit': {
-      value: 'QUANTITY',
-      help: "the sidecar's memory limit",
-    },
+    'cpu-request': { value: 'QUANTITY', help: 'CPU request of each injected container' },
+    'cpu-limit': { value: 'QUANTITY', help: 'CPU limit of each injected container' },
+    'memory-request': { value: 'QUANTITY', help: 'memory request of each injected container' },
+    'memory-limit': { value: 'QUANTITY', help: 'memory limit of each injected container' },
   },
   exitCodes: { 0: 'shut down gracefully' },
 } as const satisfies CommandDeclaration

@@ -25,7 +25,7 @@ export async function checkUninstall(io: CommandIo): Promise<number> {
   printError(
     io,
     'wimds node-agent',
-    `these pods would get no tokens any more (${left.length}): ${names}. Fix: give their workloads another mode and replace the pods; to uninstall now, set nodeAgent.uninstallCheck=false, or use helm uninstall --no-hooks`,
+    `these pods would get no tokens any more (${left.length}): ${names}. Fix: give their workloads another mode and replace the pods, or uninstall with --no-hooks; to keep and upgrade this release, first run helm rollback RELEASE REVISION with the last revision of helm history`,
   )
   return 1
 }

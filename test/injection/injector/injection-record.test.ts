@@ -231,17 +231,13 @@ describe('between two calls of the webhook', () => {
     },
   }
 
-  test.each([
-    ['loopback', '64Mi', '128Mi'],
-    ['env', '64Mi', '128Mi'],
-    ['node', '16Mi', '32Mi'],
-  ])(
+  test.each(['loopback', 'env', 'node'])(
     'the defaults of admission plugins are kept, and nothing else, in mode %s',
-    (mode, memory, memoryLimit) => {
+    (mode) => {
       const once = recorded(injected(pod({ 'wimds.io/mode': mode })))
       const twice = injected(changed(once, changes), {}, AT_ADMISSION)
-      const requests = { cpu: '10m', memory, 'ephemeral-storage': '1Gi' }
-      const limits = { cpu: '500m', memory: memoryLimit, 'ephemeral-storage': '2Gi' }
+      const requests = { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '1Gi' }
+      const limits = { cpu: '500m', memory: '128Mi', 'ephemeral-storage': '2Gi' }
       const kept = { imagePullPolicy: 'Always', resources: { requests, limits } }
       expect(twice).toEqual(changed(once, kept))
       expect(patchFor(twice, {}, AT_ADMISSION)).toEqual([])

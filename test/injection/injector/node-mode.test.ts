@@ -40,7 +40,7 @@ describe('a pod of mode node', () => {
         { name: 'WIMDS_POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
         { name: 'WIMDS_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
       ],
-      resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '32Mi' } },
+      resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '128Mi' } },
       securityContext: {
         runAsUser: 1501,
         runAsNonRoot: true,
@@ -109,8 +109,8 @@ describe('a pod of mode node', () => {
     const resources = { limits: { cpu: '1', memory: '1Gi' } }
     const guaranteed = injected(pod({}, { containers: [{ ...APP, resources }] }), NODE)
     expect(containerOf(guaranteed, 'wimds-gate').resources).toEqual({
-      requests: { cpu: '100m', memory: '32Mi' },
-      limits: { cpu: '100m', memory: '32Mi' },
+      requests: { cpu: '100m', memory: '128Mi' },
+      limits: { cpu: '100m', memory: '128Mi' },
     })
   })
 
@@ -196,16 +196,19 @@ describe('mode node rejects', () => {
   })
 })
 
-test('mode node warns of annotations on the resources of a sidecar', () => {
-  const annotations = { 'wimds.io/cpu-limit': '1', 'wimds.io/memory-limit': '1Gi' }
-  expect(warningsFor(pod(annotations), NODE)).toEqual([
-    'without a sidecar, as in mode node, these annotations have no effect: wimds.io/cpu-limit, wimds.io/memory-limit',
-  ])
-})
-
-test('mode node leaves the CPU of the gate alone when an annotation requests other CPU for a sidecar', () => {
-  const containers = [{ ...APP, resources: { limits: { cpu: 1, memory: 1 } } }]
-  const given = pod({ 'wimds.io/cpu-request': '200m' }, { containers })
-  const { resources } = containerOf(injected(given, NODE), 'wimds-gate')
-  expect(resources).toMatchObject({ limits: { cpu: '100m' } })
+test('the gate has the CPU and memory that annotations choose, as a sidecar has', () => {
+  const annotations = {
+    'wimds.io/cpu-request': '200m',
+    'wimds.io/cpu-limit': '1',
+    'wimds.io/memory-request': '100Mi',
+    'wimds.io/memory-limit': '1Gi',
+  }
+  const chosen = {
+    requests: { cpu: '200m', memory: '100Mi' },
+    limits: { cpu: '1', memory: '1Gi' },
+  }
+  expect(containerOf(injected(pod(annotations), NODE), 'wimds-gate').resources).toEqual(chosen)
+  expect(warningsFor(pod(annotations), NODE)).toEqual([])
+  const gate = containerOf(injected(pod(), { ...NODE, resources: chosen }), 'wimds-gate')
+  expect(gate.resources).toEqual(chosen)
 })
