@@ -1,0 +1,173 @@
+/** What wimds creates, where the policies of AKS's Deployment Safeguards deny what they can. */
+import { cpSync, readdirSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { findCommands } from '../docs/pages.ts'
+import { createFolder } from '../fixtures/folder.ts'
+import {
+  enforceSafeguards,
+  installSafeguards,
+  SAFEGUARDS,
+  uninstallSafeguards,
+} from './support/aks.ts'
+import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
+import { testCluster } from './support/cluster.ts'
+import { IMAGES } from './support/environment.ts'
+import { eventually } from './support/eventually.ts'
+import { uninstallAgent } from './support/node-agent.ts'
+import { kubectl } from './support/run.ts'
+import { ACCOUNT, appPod, CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
+
+const NAMESPACE = 'wimds-e2e-aks'
+const EXAMPLES = ['kubernetes', 'services'].flatMap((folder) =>
+  readdirSync(`examples/${folder}`).map((name) => `${folder}/${name}`),
+)
+
+const cluster = testCluster(NAMESPACE, {
+  clientId: CLIENT,
+  serviceAccounts: [`${NAMESPACE}:app`, `${NAMESPACE}-limited:app`],
+})
+const folder = createFolder()
+
+beforeAll(async () => {
+  await uninstallAgent()
+  await uninstallSafeguards()
+  await installSafeguards()
+  await cluster.another('wimds', 'baseline')
+  await enforceSafeguards('wimds', SAFEGUARDS)
+  await enforceSafeguards(NAMESPACE, SAFEGUARDS)
+  await cluster.another('wimds-node-agent')
+  await cluster.namespace.create(ACCOUNT)
+  folder.write('values.yaml', findCommands('docs/tasks/aks-automatic.md', 'values'))
+  await installChart(CHART, undefined, [`--values=${folder.file('values.yaml')}`])
+})
+
+afterAll(async () => {
+  await helm('uninstall', RELEASE, '--namespace=wimds', '--no-hooks')
+  await uninstallSafeguards()
+  folder[Symbol.dispose]()
+})
+
+const probe = { exec: { command: ['true'] } }
+const CONTAINER = {
+  readinessProbe: probe,
+  livenessProbe: probe,
+  resources: { limits: { cpu: '100m', memory: '64Mi' } },
+  securityContext: {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  },
+}
+
+/** Returns a pod that every safeguard admits; `container` differs. */
+const safePod = (name: string, more: object = {}, container: object = {}) =>
+  appPod({
+    name,
+    account: 'app',
+    script: STAY,
+    ...more,
+    container: { ...CONTAINER, ...container },
+  })
+
+const dryRun = (object: object, namespace = NAMESPACE) =>
+  kubectl(
+    ['create', '--dry-run=server', '-n', namespace, '-f', '-', '-o', 'name'],
+    stringify(object),
+  )
+
+const { spec } = safePod('two')
+const TWO = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'two' },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: { app: 'two' } },
+    template: { metadata: { labels: { app: 'two' } }, spec },
+  },
+}
+
+describe('each safeguard', () => {
+  test.each([
+    ['probes', safePod('unsafe', {}, { livenessProbe: undefined })],
+    ['limits', safePod('unsafe', {}, { resources: { limits: { memory: '64Mi' } } })],
+    ['latest', safePod('unsafe', {}, { image: IMAGES.around.replace(/:[^:]*$/, ':latest') })],
+    ['images', safePod('unsafe', {}, { image: 'other.example/app:1' })],
+    ['spread', TWO],
+    ['labels', safePod('unsafe', { labels: { 'kubernetes.azure.com/mode': 'user' } })],
+    ['root', safePod('unsafe', {}, { securityContext: {} })],
+  ])('%s denies what violates it alone, and nothing else', async (rule, object) => {
+    expect(SAFEGUARDS).toContain(rule)
+    await eventually(`${rule} is enforced`, async () => {
+      await expect(dryRun(object)).rejects.toThrow(`denied by the safeguard ${rule}`)
+      return true
+    })
+    expect(await dryRun(safePod('safe'))).toBe('pod/safe\n')
+  })
+})
+
+test('the chart, with the values of its page, runs and passes helm test', async () => {
+  const output = await helm('test', RELEASE, '--namespace=wimds', '--timeout=90s')
+  expect(output).toMatch(/Phase: +Succeeded/)
+})
+
+test.each(['env', 'node'])('an injected pod gets a token in mode %s', async (mode) => {
+  const annotations = { 'wimds.io/inject': 'true', 'wimds.io/mode': mode }
+  const origin = '$AZURE_POD_IDENTITY_AUTHORITY_HOST'
+  const script = `${curl(TOKEN_PATH, mode === 'env' ? origin : undefined).replaceAll("'", '"')}; ${STAY}`
+  await cluster.namespace.create(safePod(mode, { annotations, script }))
+  await cluster.namespace.ready(mode)
+  const { body } = await cluster.reply(mode)
+  expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
+})
+
+test('a pod of mode node runs where a quota counts limits and a LimitRange has a minimum', async () => {
+  const limited = await cluster.another(`${NAMESPACE}-limited`)
+  const limits = [{ type: 'Container', min: { cpu: '50m', memory: '80Mi' } }]
+  await limited.create(
+    ACCOUNT,
+    { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'min' }, spec: { limits } },
+    {
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'quota' },
+      spec: { hard: { 'limits.cpu': '10' } },
+    },
+  )
+  const annotations = {
+    'wimds.io/inject': 'true',
+    'wimds.io/mode': 'node',
+    'wimds.io/cpu-request': '50m',
+    'wimds.io/cpu-limit': '200m',
+    'wimds.io/memory-request': '80Mi',
+  }
+  const resources = { limits: { cpu: '100m', memory: '100Mi' } }
+  await limited.create(safePod('limited', { annotations }, { resources }))
+  await limited.ready('limited')
+  const gate = await limited.field('pod limited', '{.spec.initContainers[0].resources.limits}')
+  expect(JSON.parse(gate)).toEqual({ cpu: '200m', memory: '128Mi' })
+})
+
+describe('examples', () => {
+  const safe = `${NAMESPACE}-examples`
+  beforeAll(async () => {
+    cpSync('examples', folder.path, { recursive: true })
+    folder.write('kubernetes/corporate-ca/ca.crt', '')
+    await cluster.another(safe)
+    // AKS sets a read-only root itself.
+    const rules = SAFEGUARDS.filter((rule) => rule !== 'root')
+    await enforceSafeguards(safe, rules)
+  })
+
+  test.each(EXAMPLES)('%s is admitted', async (example) => {
+    const built = await kubectl(['kustomize', folder.file(example)])
+    const [image = '', tag = ''] = IMAGES.around.split(':')
+    const own = built
+      .replaceAll(/image: docker\.io\/\S+/g, `image: ${image}:${tag}`)
+      .replaceAll(/namespace: shop$/gm, `namespace: ${safe}`)
+    expect(own).toMatch(/^kind: (?:Deployment|Job)$/m)
+    const args = ['apply', '--dry-run=server', '--filename=-']
+    expect(await kubectl(args, own)).toContain('(server dry run)')
+  })
+})
