@@ -77,8 +77,7 @@ static inline const char *make_cgroups(void) {
   long limit = container < 0 ? -1 : read_limit(container);
   char text[32] = "max";
   if (limit < 0) return "the kernel does not count the memory of this container. Fix: use nodes with cgroup v2";
-  if ((mkdirat(container, "agent", 0755) != 0 || mkdirat(container, "brokers", 0755) != 0) && errno != EEXIST)
-    return "cannot make cgroups";
+  if (mkdirat(container, "agent", 0755) != 0 && errno != EEXIST) return "cannot make the agent's cgroup";
   do {
     move_processes(container);
     if (write_setting(container, "cgroup.subtree_control", CONTROLLERS)) break;
@@ -86,11 +85,14 @@ static inline const char *make_cgroups(void) {
     sleep_ms(MOVE_PAUSE_MS);
   } while (true);
   if (limit != LONG_MAX) snprintf(text, sizeof text, "%ld", limit > 2 * AGENT_BYTES ? limit - AGENT_BYTES : limit / 2);
-  if (!write_setting(container, "brokers/memory.max", text) ||
-      !write_setting(container, "brokers/cgroup.subtree_control", CONTROLLERS))
-    return "cannot limit the memory of brokers";
-  close(container);
-  return NULL;
+  if (mkdirat(container, "brokers", 0755) != 0 && errno != EEXIST) return "cannot make the brokers' cgroup";
+  if (write_setting(container, "brokers/memory.max", text) &&
+      write_setting(container, "brokers/cgroup.subtree_control", CONTROLLERS))
+    return NULL;
+  int number = errno;
+  unlinkat(container, "brokers", AT_REMOVEDIR);
+  errno = number;
+  return "cannot limit the memory of brokers";
 }
 
 /* Puts this process into a new leaf of `brokers`, if that is there. False with errno. */

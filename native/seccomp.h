@@ -6,19 +6,19 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
 /*
- * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel, and
- * memory that is no process's own. execve remains, as this process becomes the broker by it: another program of the image
+ * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel,
+ * memory that is no process's own, and a network. A broker has the sockets that the agent gives it: it could disconnect and connect
+ * them elsewhere, too by sending, and make an accepted one a client in the network of its pod. listen remains, since a pod's socket
+ * listens when its broker is ready. execve remains, as this process becomes the broker by it: another program of the image
  * would have the same filter, user and limits, and there is no file that a broker could write and execute.
  */
 static const unsigned DENIED[] = {
@@ -28,8 +28,8 @@ static const unsigned DENIED[] = {
     SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
-    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_socketpair,
-    SYS_vmsplice,
+    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_vmsplice,
+    SYS_socket, SYS_socketpair, SYS_bind, SYS_connect, SYS_sendto, SYS_sendmsg, SYS_sendmmsg,
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,
 #endif
@@ -45,8 +45,6 @@ enum {
   DENIED_COUNT = sizeof DENIED / sizeof *DENIED,
   /* Calls of x32, which have the architecture of x86-64. */
   X32 = 0x40000000,
-  /* Without SOCK_CLOEXEC and SOCK_NONBLOCK. */
-  SOCKET_TYPE = 0xf,
   NEW_NAMESPACES =
       CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 };
@@ -57,9 +55,6 @@ enum {
 #define HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no))
 #define RETURN(value) BPF_STMT(BPF_RET | BPF_K, (value))
 #define FAIL(number) RETURN(SECCOMP_RET_ERRNO | (number))
-/* A connection by Fast Open, which Landlock does not see. */
-#define DENY_FASTOPEN(call, flags) \
-  IS(call, 0, 4), LOAD(flags), HAS(MSG_FASTOPEN, 0, 1), FAIL(EOPNOTSUPP), RETURN(SECCOMP_RET_ALLOW)
 /*
  * Memory that the limit of data does not count: of shared mappings, of which /dev/zero makes some too, and of mappings that
  * grow down. Neither Node nor the C library needs any.
@@ -73,9 +68,7 @@ enum {
 /*
  * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
  * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
- * can read them: the C library then calls clone. Of sockets, those of TCP and UDP remain: all brokers and the agent have one
- * network, and with it the same abstract names of Unix sockets. Others fail as if the family did not exist, which the look-up of
- * names takes. Returns -1, with errno, if the kernel refuses the filter.
+ * can read them: the C library then calls clone. Returns -1, with errno, if the kernel refuses the filter.
  */
 static inline int filter_calls(void) {
   struct sock_filter filter[64 + 2 * DENIED_COUNT] = {
@@ -91,13 +84,7 @@ static inline int filter_calls(void) {
   const struct sock_filter end[] = {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
-      DENY_FASTOPEN(SYS_sendto, args[3]), DENY_FASTOPEN(SYS_sendmsg, args[2]), DENY_FASTOPEN(SYS_sendmmsg, args[3]),
-      DENY_UNCOUNTED, DENY_OUTLIVING,
-      IS(SYS_socket, 0, 14), LOAD(args[0]), IS(AF_INET, 2, 0), IS(AF_INET6, 1, 0), FAIL(EAFNOSUPPORT),
-      LOAD(args[2]), IS(0, 3, 0), IS(IPPROTO_TCP, 2, 0), IS(IPPROTO_UDP, 1, 0), FAIL(EPROTONOSUPPORT),
-      LOAD(args[1]), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE), IS(SOCK_STREAM, 2, 0), IS(SOCK_DGRAM, 1, 0),
-      FAIL(ESOCKTNOSUPPORT),
-      RETURN(SECCOMP_RET_ALLOW),
+      DENY_UNCOUNTED, DENY_OUTLIVING, RETURN(SECCOMP_RET_ALLOW),
   };
   memcpy(filter + count, end, sizeof end);
   struct sock_fprog program = {.len = (unsigned short)(count + sizeof end / sizeof *end), .filter = filter};

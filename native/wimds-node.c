@@ -6,7 +6,7 @@
  *   wimds-node run PROGRAM [ARGUMENT]...
  *   wimds-node read-files ROOT
  *   wimds-node make-cgroups
- *   wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...
+ *   wimds-node run-broker FIRST-LAST DIRECTORY... -- PROGRAM ARGUMENT...
  *
  * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace. Wrong
  * arguments have the code 64.
@@ -59,7 +59,7 @@ static _Noreturn void fail_usage(void) {
           "       wimds-node run PROGRAM [ARGUMENT]...\n"
           "       wimds-node read-files ROOT\n"
           "       wimds-node make-cgroups\n"
-          "       wimds-node run-broker FIRST-LAST PORT[,PORT]... DIRECTORY... -- PROGRAM ARGUMENT...\n");
+          "       wimds-node run-broker FIRST-LAST DIRECTORY... -- PROGRAM ARGUMENT...\n");
   exit(USAGE);
 }
 
@@ -341,12 +341,12 @@ static int read_files(const char *directory) {
 /* run-broker */
 
 /*
- * Takes the directories out of this process's view. mount_setattr, unlike mount, is not among what the AppArmor profile
+ * Gives this process an empty network, and takes the directories out of its view. mount_setattr, unlike mount, is not among what the AppArmor profile
  * of containerd and CRI-O denies; without it the agent's own view would change with this one where mounts are shared.
  */
 static void detach(char **directories, int count) {
   struct mount_attr private = {.propagation = MS_PRIVATE};
-  if (unshare(CLONE_NEWNS) != 0) fail(errno, "cannot unshare the mounts");
+  if (unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) fail(errno, "cannot unshare the mounts and the network");
   if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) != 0)
     fail(errno, "cannot make the mounts private");
   for (int i = 0; i < count; i++)
@@ -411,47 +411,31 @@ static void drop_privileges(unsigned uid) {
 /* The interface of Landlock, of which the headers of the build may lack the newer parts. */
 enum {
   LANDLOCK_VERSION = 1,
-  RULE_NET_PORT = 2,
-  BIND_TCP = 1,
-  CONNECT_TCP = 2,
   /* All rights to a file but to execute, read and list. */
   CHANGE_FILES = 0x7ff2,
-  ABSTRACT_SOCKETS_AND_SIGNALS = 3,
-  HAS_NETWORK = 4,
-  HAS_SCOPES = 6,
+  HAS_TRUNCATE = 3,
 };
 
-/*
- * Allows this process TCP connections to the ports only, and none from outside; to change no file; and, since Linux 6.12, no
- * signal or abstract socket of another process. Kernels before 6.7 cannot, and some runtimes deny the call.
- */
-static void restrict_reach(char *ports) {
-  long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
-  if (version < HAS_NETWORK) return;
-  uint64_t denied[] = {CHANGE_FILES, BIND_TCP | CONNECT_TCP, ABSTRACT_SOCKETS_AND_SIGNALS};
-  size_t size = version < HAS_SCOPES ? 2 * sizeof *denied : sizeof denied;
-  int rules = (int)syscall(SYS_landlock_create_ruleset, denied, size, 0);
-  if (rules < 0) fail(errno, "cannot create the rules of the broker");
-  for (char *port = strtok(ports, ","); port != NULL; port = strtok(NULL, ",")) {
-    uint64_t rule[] = {CONNECT_TCP, parse_number(port, 65535)};
-    if (syscall(SYS_landlock_add_rule, rules, RULE_NET_PORT, rule, 0) != 0)
-      fail(errno, "cannot allow the broker port %s", port);
-  }
-  if (syscall(SYS_landlock_restrict_self, rules, 0) != 0) fail(errno, "cannot restrict the broker");
+/* Lets this process change no file. Kernels before 6.2 cannot, and some runtimes deny the call. */
+static void protect_files(void) {
+  uint64_t denied = CHANGE_FILES;
+  if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION) < HAS_TRUNCATE) return;
+  int rules = (int)syscall(SYS_landlock_create_ruleset, &denied, sizeof denied, 0);
+  if (rules < 0 || syscall(SYS_landlock_restrict_self, rules, 0) != 0) fail(errno, "cannot protect files from the broker");
   close(rules);
 }
 
 /* Becomes PROGRAM, with no descriptor but the standard ones and the channels. */
 static int run_broker(char **arguments, int count) {
-  int end = 2;
+  int end = 1;
   while (end < count && strcmp(arguments[end], "--") != 0) end++;
-  if (end + 1 >= count || *arguments[1] < '0' || *arguments[1] > '9') fail_usage();
+  if (end + 1 >= count) fail_usage();
   unsigned uid = claim_uid(arguments[0]);
   if (find_channel() != SOCKETS || shutdown(SOCKETS, SHUT_WR) != 0) fail(errno, "cannot close one way of the channel");
   char **program = arguments + end + 1;
   pid_t parent = getppid();
   if (!enter_cgroup(uid)) fail(errno, "cannot enter the cgroup of broker %u", uid);
-  detach(arguments + 2, end - 2);
+  detach(arguments + 1, end - 1);
   drop_privileges(uid);
   /*
    * After the change of user, which resets it. The kernel sends the signal with the rights of the parent: between users
@@ -462,7 +446,7 @@ static int run_broker(char **arguments, int count) {
   /* With the file of locks a broker could claim all uids, and fill the disk of the node. */
   if (close_range(MESSAGES + 1, ~0U, 0) != 0) fail(errno, "cannot close the descriptors of the agent");
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
-  restrict_reach(arguments[1]);
+  protect_files();
   if (filter_calls() != 0) fail(errno, "cannot filter system calls");
   execv(program[0], program);
   fail(errno, "%s", program[0]);

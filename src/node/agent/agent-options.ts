@@ -1,7 +1,6 @@
 /** Parses the flags of `wimds node-agent`. */
 import { type Address, address, quote, tenant } from '../../service/parsers.ts'
 import { UsageError } from '../../lib/errors.ts'
-import type { UidRange } from './broker-network.ts'
 import {
   type CommandDeclaration,
   parseFlags,
@@ -59,6 +58,12 @@ export const NODE_AGENT = {
     },
   },
 } as const satisfies CommandDeclaration
+
+/** The first and the last uid of brokers. */
+interface UidRange {
+  readonly first: number
+  readonly last: number
+}
 
 export type NodeAgentOptions = ReturnType<typeof parseNodeAgentOptions>
 

@@ -14,8 +14,6 @@ import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 
 export interface BrokerParts {
-  /** Awaited before each start. If it throws, that counts as the end of the process. */
-  readonly beforeStart: () => Promise<void>
   /** Starts a process with the channels. */
   readonly start: () => ChildProcess
   /** Limits how many brokers start at the same time. */
@@ -126,12 +124,11 @@ export class NamespaceBroker {
 
   #start(): Promise<void> {
     return this.#parts.limitStarts(async () => {
-      const { beforeStart, start, createOpen, pingMs, answerMs } = this.#parts
+      const { start, createOpen, pingMs, answerMs } = this.#parts
       const startedAt = performance.now()
       const onEnd = (how: string) => this.#onEnd(startedAt, how)
       let started: BrokerProcess
       try {
-        await beforeStart()
         if (this.#isStopped) return
         started = new BrokerProcess(start(), {
           onReady: () => this.#onReady(started),

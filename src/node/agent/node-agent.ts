@@ -23,7 +23,6 @@ import { checkUninstall } from './uninstall-check.ts'
 import { type NodeAgentOptions, parseNodeAgentOptions } from './agent-options.ts'
 import { createNodeScrape } from './broker-metrics.ts'
 import { createConnections } from './connections.ts'
-import { denyBrokers } from './broker-network.ts'
 import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
@@ -47,8 +46,7 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
   const options = parseNodeAgentOptions(args, io.env)
   if (options.isUninstallCheck) return await checkUninstall(io)
   const { nodeName, adminListen } = options
-  let { port: adminPort } = adminListen
-  const agent = createAgent(options, io, () => adminPort)
+  const agent = createAgent(options, io)
   const { api, log, onError, reconciler, metrics, brokers, succession } = agent
 
   let isListed = false
@@ -70,7 +68,6 @@ export async function nodeAgent(args: readonly string[], io: CommandIo): Promise
     setBy: '--admin-listen, in the chart by nodeAgent.adminListen',
   })
   if (admin === undefined) return 1
-  adminPort = admin.addresses[0]?.port ?? adminPort
   log.info('listening', { version: VERSION, ...admin.addresses[0], node: nodeName })
   // Starts libuv's thread pool now: creating threads later, at the process limit, aborts Node.
   await stat('/proc')
@@ -126,7 +123,7 @@ function findReason(
 }
 
 /** Creates what routes pods and what serves them. Each part takes those before it. */
-function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => number) {
+function createAgent(options: NodeAgentOptions, io: CommandIo) {
   const { signal } = io
   const tools = { path: io.env['PATH'], signal }
   const { kubeletPodsDirectory, defaultTenantId, stateDirectory, maxBrokers, nodeName } = options
@@ -142,7 +139,6 @@ function createAgent(options: NodeAgentOptions, io: CommandIo, adminPort: () => 
   const succession = new Succession({ stateDirectory, onError })
   const brokers = new Brokers({
     maxBrokers,
-    beforeStart: () => denyBrokers(options.uidRange, adminPort(), tools),
     start: () => startBroker(options, io.env),
     readFile: (pod, file) => files.read(pod, file),
     createOpen: createConnections(io.env),

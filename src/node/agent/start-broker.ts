@@ -7,7 +7,6 @@ import { type RunOptions, runTool } from '../../redirect/run-tool.ts'
 import { findApiAccess } from '../../kubernetes/credentials.ts'
 import { API_ACCESS_DIRECTORY } from '../../kubernetes/pod.ts'
 import type { NodeAgentOptions } from './agent-options.ts'
-import { findBrokerPorts } from './broker-network.ts'
 import { HELPER } from './helper.ts'
 import { ignoreEnded } from './sandboxes.ts'
 import { createDirectory } from './saved-pods.ts'
@@ -74,12 +73,12 @@ export function startBroker(options: NodeAgentOptions, env: NodeJS.ProcessEnv): 
     'node-broker',
   ]
   const range = `${uidRange.first}-${uidRange.last}`
-  const [ports, hidden] = [findBrokerPorts(env), findMountPoints(options, env)]
+  const hidden = findMountPoints(options, env)
   createDirectory(stateDirectory)
   const locks = openSync(join(stateDirectory, 'broker-uids'), 'a', 0o600)
   let child: ChildProcess | undefined
   try {
-    child = spawn(HELPER, ['run-broker', range, ports.join(','), ...hidden, '--', ...argv], {
+    child = spawn(HELPER, ['run-broker', range, ...hidden, '--', ...argv], {
       env: selectVariables(env),
       // Node's channel, for sockets; the channel for messages.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],

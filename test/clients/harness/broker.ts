@@ -45,7 +45,6 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
     start: () => spawnBroker(env),
     write: (line) => (log += line),
     limitStarts: (work) => work(),
-    beforeStart: async () => {},
     createOpen: createConnections(env),
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),
     onEnd: () => (hasEnded = true),

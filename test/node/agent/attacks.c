@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -67,6 +68,31 @@ static void take_pipes(void) {
   say("MiB in pipes", bytes / MIB);
 }
 
+/*
+ * What would be a network: sockets of each kind, and a connection of the pod or the pod's socket as one to another address. Counts
+ * the calls that succeed.
+ */
+static void take_network(void) {
+  static const int KINDS[][2] = {{AF_INET, SOCK_STREAM}, {AF_INET, SOCK_DGRAM},   {AF_INET6, SOCK_DGRAM},
+                                 {AF_UNIX, SOCK_STREAM}, {AF_NETLINK, SOCK_RAW}, {AF_INET, SOCK_SEQPACKET}};
+  struct sockaddr_in other = {.sin_family = AF_INET, .sin_port = htons(64169)};
+  struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+  long count = 0;
+  int ends[2];
+  for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) count += socket(KINDS[i][0], KINDS[i][1], 0) >= 0;
+  count += socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0;
+  listen(listener, 16);
+  int sockets[] = {accept4(listener, NULL, NULL, 0), listener};
+  for (int i = 0; i < 2; i++) {
+    count += connect(sockets[i], &nowhere, sizeof nowhere) == 0;
+    shutdown(sockets[i], SHUT_RDWR);
+    count += bind(sockets[i], (struct sockaddr *)&other, sizeof other) == 0;
+    count += connect(sockets[i], (struct sockaddr *)&other, sizeof other) == 0;
+    count += sendto(sockets[i], "", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&other, sizeof other) >= 0;
+  }
+  say("calls", count);
+}
+
 static void *spin(void *unused) {
   for (volatile long count = 0;; count++)
     if (unused != NULL) return NULL;
@@ -82,7 +108,7 @@ static const struct {
   const char *name;
   void (*run)(void);
 } ATTACKS[] = {{"memory", take_memory},           {"hold", hold_memory}, {"tables", take_tables},
-               {"connections", take_connections}, {"pipes", take_pipes}, {"cpu", take_cpu}};
+               {"connections", take_connections}, {"pipes", take_pipes}, {"network", take_network}, {"cpu", take_cpu}};
 
 static void *attack(void *name) {
   say("begins", 0);

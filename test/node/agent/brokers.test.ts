@@ -23,7 +23,6 @@ function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) 
       return startScript(script)
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
-    beforeStart: async () => {},
     createOpen: () => NO_CONNECTION,
     write: () => {},
     onEnd: () => {},

@@ -29,7 +29,7 @@ const CALLER = `
   const { get } = require('node:http')
   const path = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://r'
   const ask = (number) => new Promise((resolve) => {
-    const options = { host: '169.254.169.254', path: path + number + '.example.net', headers: { Metadata: 'true' }, timeout: 60_000 }
+    const options = { host: '169.254.169.254', path: path + number + '.example.net', headers: { Metadata: 'true' }, timeout: 120_000 }
     get(options, (response) => response.resume().on('end', () => resolve(response.statusCode)))
       .on('timeout', function () { this.destroy(new Error('timeout')) })
       .on('error', ({ message }) => resolve(message))
@@ -58,6 +58,9 @@ const FLOOD = `
   }
   console.log('begins')
   open()`
+
+/** The attacks that need connections of the pod. */
+const WITH_FLOOD: ReadonlySet<string> = new Set(['connections', 'network'])
 
 export type HostileNode = Awaited<ReturnType<typeof startHostileNode>>
 
@@ -115,7 +118,7 @@ export async function startHostileNode({ program, launcher = [] }: HostileNodeOp
         AZURE_AUTHORITY_HOST: simulator.authorityHost,
         WIMDS_CA_FILE: '/etc/ssl/ca.crt',
         // An emulated processor is slow.
-        WIMDS_EXCHANGE_TIMEOUT: '30s',
+        WIMDS_EXCHANGE_TIMEOUT: '60s',
       },
       certificates: folder.path,
       launcher,
@@ -155,7 +158,7 @@ export async function startHostileNode({ program, launcher = [] }: HostileNodeOp
     writeFileSync(attack, name)
     await api.send('ADDED', hostile.pod)
     await waitFor(() => said().length > 0 || undefined)
-    const flood = name === 'connections' ? hostile.network.script(FLOOD) : undefined
+    const flood = WITH_FLOOD.has(name) ? hostile.network.script(FLOOD) : undefined
     await flood?.firstLine
     await waitFor(() => said().length > 1 || hasEnded() || undefined)
     await meanwhile()

@@ -50,7 +50,6 @@ interface BrokerOptions {
   readonly answerMs?: number
   /** How many starts fail before one succeeds. */
   readonly failures?: number
-  readonly beforeStart?: () => Promise<void>
   readonly keysOf?: (uid: string) => TokenKey[] | undefined
   readonly readFile?: () => Promise<{ readonly text: string }>
   readonly program?: string
@@ -67,7 +66,6 @@ function startBroker(options: BrokerOptions = {}) {
   const write = vi.fn<(line: string) => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker({
-    beforeStart: async () => {},
     createOpen: () => NO_CONNECTION,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     ...parts,
@@ -258,15 +256,6 @@ test('a broker that cannot be started now is started again', async () => {
   const { broker, onEnd } = startBroker({ failures: 1 })
   await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('spawn ENOMEM'))
   await broker.ready()
-})
-
-test('no broker starts before its network is denied', async () => {
-  const beforeStart = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('no nf_tables'))
-  const { broker, onEnd, pids } = startBroker({ beforeStart })
-  await vi.waitFor(() => expect(onEnd.mock.calls[0]?.[1]).toContain('no nf_tables'))
-  await broker.ready()
-  expect(beforeStart).toHaveBeenCalledTimes(2)
-  expect(pids).toHaveLength(1)
 })
 
 test('the problem of the settings is the reason why a broker does not run', async () => {
