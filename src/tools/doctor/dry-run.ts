@@ -52,76 +52,52 @@ export function createSamplePod(spec: object, metadata: object): object {
 /** The names of the webhooks of wimds. */
 export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 
-interface RefusalKind {
-  /** What kube-apiserver writes; the first group is a name. */
-  readonly pattern: RegExp
-  /** Without it, `pod_not_admitted`. */
-  readonly code?: 'webhook_unavailable'
-  /** What refuses the object, of this name. */
-  readonly by: (name: string) => string
-  readonly fix: (name: string, mode: RoutingMode | undefined) => string
-}
-
-const fixPolicy = () =>
+const POLICY_FIX =
   'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
 
-const REFUSALS: readonly RefusalKind[] = [
-  {
-    pattern: /failed calling webhook "([^"]+)"/,
-    code: 'webhook_unavailable',
-    by: (name) => `the unreachable admission webhook ${name}`,
-    fix: (name) =>
-      OWN_WEBHOOK.test(name)
-        ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
-        : `find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: ${name}), and repair its Service, or delete the configuration if its program is gone: until then no such object can be created here`,
-  },
-  {
-    pattern: /ValidatingAdmissionPolicy '([^']+)'/,
-    by: (name) => `the ValidatingAdmissionPolicy ${name}`,
-    fix: fixPolicy,
-  },
-  {
-    pattern: /admission webhook "([^"]+)" denied/,
-    by: (name) => `the admission webhook ${name}`,
-    fix: fixPolicy,
-  },
-  {
-    pattern: /violates PodSecurity "([^"]+)"/,
-    by: (name) => `the Pod Security level ${name}`,
-    fix: (_, mode) =>
-      mode === 'loopback' || mode === 'nft'
-        ? `label the namespace pod-security.kubernetes.io/enforce=privileged, since mode ${mode} needs an init container with NET_ADMIN, or choose mode env or node, in which a pod needs no privileges`
-        : 'label the namespace with another level (pod-security.kubernetes.io/enforce)',
-  },
-  {
-    pattern: /(?:exceeded|failed) quota: ([^,:\s]+)/,
-    by: (name) => `the ResourceQuota ${name}`,
-    fix: () =>
-      'raise it by the requests and limits of an injected pod, or give the injected containers those that it demands: the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request',
-  },
-  {
-    pattern: /(?:min|max)imum \S+ usage per|max limit to request ratio/,
-    by: () => 'a LimitRange',
-    fix: () =>
-      'give the injected containers resources that it allows (kubectl describe limitranges): the values injection.resources of the chart, or the annotations wimds.io/memory-request, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/cpu-limit',
-  },
-  {
-    pattern: /unable to validate against any security context constraint/,
-    by: () => 'the security context constraints of OpenShift',
-    fix: () =>
-      'set the uid of the injector to none (injection.uid of the chart), and choose mode env or node, in which a pod needs no privileges',
-  },
-  {
-    pattern: /serviceaccount "([^"]+)" not found/,
-    by: () => 'the API server',
-    fix: (name) =>
-      `create the ServiceAccount ${name} in the namespace; Kubernetes creates that of a new namespace within seconds`,
-  },
-  {
-    pattern: /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/,
-    by: () => 'the API server',
-    fix: () => 'correct what it names',
-  },
+/** The values and annotations of resources. */
+const RESOURCE_VALUES =
+  'the values injection.resources of the chart, or the annotations wimds.io/cpu-limit, wimds.io/memory-limit, wimds.io/cpu-request and wimds.io/memory-request'
+
+/** What kube-apiserver writes, what refuses the object, and the fix. NAME is the first group of the pattern. */
+const REFUSALS: readonly (readonly [RegExp, by: string, fix: string])[] = [
+  [
+    /failed calling webhook "([^"]+)"/,
+    'the unreachable admission webhook NAME',
+    'find its configuration (kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml, name: NAME), and repair its Service, or delete the configuration if its program is gone: until then no such object can be created here',
+  ],
+  [/ValidatingAdmissionPolicy '([^']+)'/, 'the ValidatingAdmissionPolicy NAME', POLICY_FIX],
+  [/admission webhook "([^"]+)" denied/, 'the admission webhook NAME', POLICY_FIX],
+  [
+    /violates PodSecurity "([^"]+)"/,
+    'the Pod Security level NAME',
+    'label the namespace with another level (pod-security.kubernetes.io/enforce)',
+  ],
+  [
+    /(?:exceeded|failed) quota: ([^,:\s]+)/,
+    'the ResourceQuota NAME',
+    `raise it by the requests and limits of an injected pod, or give the injected containers those that it demands: ${RESOURCE_VALUES}`,
+  ],
+  [
+    /(?:min|max)imum \S+ usage per|max limit to request ratio/,
+    'a LimitRange',
+    `give the injected containers resources that it allows (kubectl describe limitranges): ${RESOURCE_VALUES}`,
+  ],
+  [
+    /unable to validate against any security context constraint/,
+    'the security context constraints of OpenShift',
+    'set the uid of the injector to none (injection.uid of the chart, --uid here), and choose mode env or node, in which a pod needs no privileges',
+  ],
+  [
+    /serviceaccount "([^"]+)" not found/,
+    'the API server',
+    'create the ServiceAccount NAME in the namespace; Kubernetes creates that of a new namespace within seconds',
+  ],
+  [
+    /\((?:Forbidden|Invalid|BadRequest)\)|denied|is forbidden/,
+    'the API server',
+    'correct what it names',
+  ],
 ]
 
 /**
@@ -133,13 +109,20 @@ export function findRefusal(
   what: string,
   mode?: RoutingMode,
 ) {
-  for (const { pattern, code = 'pod_not_admitted', by, fix } of REFUSALS) {
-    const [found, name = ''] = pattern.exec(stderr) ?? []
-    if (found === undefined) continue
-    const problem = `${by(name)} refuses ${what}: ${reason}`
-    return { name, by: by(name), fault: { code, problem, fix: fix(name, mode) } } as const
-  }
-  return undefined
+  const refusal = REFUSALS.find(([pattern]) => pattern.test(stderr))
+  if (refusal === undefined) return undefined
+  const [pattern, subject, usual] = refusal
+  const [, name = ''] = pattern.exec(stderr) ?? []
+  const by = subject.replace('NAME', name)
+  const isUnreachable = by.includes('unreachable')
+  const code = isUnreachable ? 'webhook_unavailable' : 'pod_not_admitted'
+  const fix =
+    isUnreachable && OWN_WEBHOOK.test(name)
+      ? 'run wimds doctor --cluster, which says what is wrong with the webhook of wimds'
+      : by.includes('Pod Security') && (mode === 'loopback' || mode === 'nft')
+        ? `label the namespace pod-security.kubernetes.io/enforce=privileged, since mode ${mode} needs an init container with NET_ADMIN, or choose mode env or node, in which a pod needs no privileges`
+        : usual.replace('NAME', name)
+  return { name, by, fault: { code, problem: `${by} refuses ${what}: ${reason}`, fix } } as const
 }
 
 /** What the API server writes; the group is the name. */

@@ -16,7 +16,7 @@ export function formatReport(report: DoctorReport, title: string): string {
   const { settings, checks } = report
   const changed = settings?.filter(({ source }) => source !== 'default') ?? []
   const values = changed.map(({ name, value }) => `${name}=${value}`)
-  const findings = checks.flatMap(formatFinding)
+  const findings = groupUnmade(checks).flatMap(formatFindings)
   const sections = isUnconfigured(report)
     ? [`${title}\n`, WHERE_TO_RUN]
     : [
@@ -54,15 +54,31 @@ function formatSection(title: string, lines: readonly string[]): string {
   return [toLine(title), ...lines.map((line) => `  ${toLine(line)}`), ''].join('\n')
 }
 
-/** Returns the lines of a check; none if a flag left it out, which the verdict says. */
-function formatFinding(finding: Finding): string[] {
-  const { check, subject, status, reason, details, warnings = [], failure } = finding
+/** Joins neighbours that were not checked for one reason. */
+function groupUnmade(checks: readonly Finding[]): Finding[][] {
+  const groups: Finding[][] = []
+  for (const finding of checks) {
+    const { status, reason, details } = finding
+    const [last] = groups.at(-1) ?? []
+    const isSame = last?.reason === reason && last?.details.join() === details.join()
+    if (status === 'not_checked' && isSame) groups.at(-1)?.push(finding)
+    else groups.push([finding])
+  }
+  return groups
+}
+
+/** Returns the lines of checks with one outcome; none if a flag left them out, which the verdict says. */
+function formatFindings([finding, ...same]: readonly Finding[]): string[] {
+  if (finding === undefined) return []
+  const { status, reason, details, warnings = [], failure } = finding
   if (status === 'skipped') return []
   const first = status === 'not_checked' ? `not checked: ${reason}` : reason
   const [title, ...others] = [...(first === undefined ? [] : [first]), ...details]
-  const name = subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`
+  const names = [finding, ...same].map(({ check, subject }) =>
+    subject === undefined ? formatName(check) : `${formatName(check)} (${subject})`,
+  )
   return [
-    `${SYMBOLS[status]} ${name}${title === undefined ? '' : `: ${title}`}`,
+    `${SYMBOLS[status]} ${names.join(', ')}${title === undefined ? '' : `: ${title}`}`,
     ...others.map((line) => `  ${line}`),
     ...warnings.map((warning) => `  ! ${warning}`),
     ...(failure === undefined ? [] : formatFailure(failure)),

@@ -1,10 +1,11 @@
 /** Checks the sidecar on this machine: its port, the route to it, and the requests that it answered with an error. */
 import * as z from 'zod/mini'
 import type { Config } from '../../broker/config/config.ts'
-import { isLoopback } from '../../lib/hosts.ts'
+import { isLoopback, METADATA_ORIGIN } from '../../lib/hosts.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Address } from '../../service/parsers.ts'
 import { formatLocalAddress, toLocalHost } from '../local-host.ts'
+import type { Finding } from './doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
@@ -12,11 +13,12 @@ import {
   endUnmade,
   failed,
   type Fault,
+  notChecked,
   notNeeded,
+  type Outcome,
   passed,
 } from './findings.ts'
 import { describeRequests } from './requests-check.ts'
-import { checkRoute } from './route-check.ts'
 import { getLocal, type LocalReply, readStatus, type ReportedStatus } from './status.ts'
 
 /** The body of /readyz on the port for applications, with an id of the process. */
@@ -88,4 +90,68 @@ async function readAdminPort(listen: readonly Address[]): Promise<ReportedStatus
   const fix =
     'Fix: run doctor with the WIMDS_ADMIN_LISTEN of the sidecar; if another program has that port, change it with the annotation wimds.io/admin-port or WIMDS_ADMIN_LISTEN'
   return (await readStatus(url, fix)) ?? endUnmade(`${url} answered 404`, fix)
+}
+
+interface RouteOptions {
+  /** How requests of the app reach the sidecar; undefined: not known. */
+  readonly mode: RoutingMode | undefined
+  /** True if the redirect may exempt the uid of the sidecar, and so of doctor. */
+  readonly hasPassThrough: boolean
+  /** The state of the sidecar's /readyz; undefined if it does not listen. */
+  readonly instanceId: string | undefined
+  /** The metadata address and the time limit; only tests have others. */
+  readonly origin?: string
+  readonly timeoutMs?: number
+}
+
+/** Sends nothing in mode env, where the route is not needed. */
+export async function checkRoute(options: RouteOptions): Promise<Finding> {
+  return createFinding('route', await judgeRoute(options), '169.254.169.254:80')
+}
+
+/**
+ * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
+ * service acts on. Each process draws its id at random.
+ */
+async function judgeRoute(options: RouteOptions): Promise<Outcome> {
+  const { mode, hasPassThrough, instanceId, origin = METADATA_ORIGIN, timeoutMs = 2000 } = options
+  if (mode === 'env') {
+    return notNeeded('not needed in mode env, in which applications find the sidecar by variables')
+  }
+  const request = { headers: { Metadata: 'true' }, timeoutMs }
+  const reply = await getLocal(`${origin}/readyz`, Readiness, request)
+  if (instanceId !== undefined && reply.data?.instanceId === instanceId) {
+    return passed('reaches this sidecar')
+  }
+  const detail = describeReply(reply)
+  const isMissing = reply.error !== undefined
+  if (hasPassThrough && !isMissing) {
+    return notChecked(
+      `it ${detail}. With pass-through that is right for the uid of the sidecar, under which doctor runs; whether other containers reach the sidecar was not checked`,
+    )
+  }
+  if (mode === undefined) {
+    return notChecked(
+      `it ${detail}. Whether that is right depends on the mode, which is not known`,
+      'Fix: set WIMDS_MODE or --mode: env if the application uses the variables of wimds env, otherwise the mode of the pod',
+    )
+  }
+  return failed({
+    code: isMissing ? 'route_missing' : 'route_to_other_service',
+    problem: `${detail}, but in mode ${mode} applications call the sidecar by that address`,
+    fix: 'run the init container of the redirect before the application (wimds inject and the webhook add it; its log is in kubectl logs POD -c wimds-redirect), or choose mode env',
+  })
+}
+
+/** Completes "169.254.169.254:80 …" for a reply that is not of this sidecar. */
+function describeReply({
+  status,
+  server = '',
+  data,
+  error,
+}: LocalReply<z.infer<typeof Readiness>>): string {
+  if (error !== undefined) return `gets no answer (${error})`
+  if (data?.instanceId !== undefined) return 'reaches another instance of wimds'
+  const name = server === '' ? '' : `, Server ${JSON.stringify(server.slice(0, 60))}`
+  return `reaches another metadata service, such as that of the node (it answered ${status}${name})`
 }

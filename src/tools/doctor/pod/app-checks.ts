@@ -90,8 +90,8 @@ function listNames(apps: readonly Pick<Container, 'name'>[]): string {
 }
 
 /**
- * Runs `env` in each container of the application, since the variables of an image are not in the pod. Returns no finding
- * if none could be read, as in an image without that program.
+ * Runs `env` in each container of the application, since the variables of an image are not in the pod. A container that does not
+ * run it, as an image without that program, is judged by its specification. Returns no finding if there is nothing to judge.
  */
 export async function checkProxy(
   pod: ClusterPod,
@@ -101,31 +101,38 @@ export async function checkProxy(
 ): Promise<Finding[]> {
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
-  const results = await Promise.all(
-    apps
-      .filter((app) => pod.spec.containers.includes(app))
-      .map(async ({ name }) => ({ name, ...(await execInPod(kubectl, pod, name, ['env'])) })),
+  const running = apps.filter((app) => pod.spec.containers.includes(app))
+  const answers = await Promise.all(
+    running.map(async (app) => {
+      const { code, stdout } = await execInPod(kubectl, pod, app.name, ['env'])
+      const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
+      const proxy = findProxy(code === 0 ? stdout.split('\n') : own, host)
+      const isKnown = code === 0 || proxy !== undefined || !hasEnvFrom(app)
+      return isKnown ? [{ name: app.name, isRun: code === 0, proxy }] : []
+    }),
   )
-  const read = results.filter(({ code }) => code === 0)
-  if (read.length === 0) return []
-  const proxied = read.flatMap(({ name, stdout }) => {
-    const proxy = findProxy(stdout, host)
-    return proxy === undefined ? [] : `${name} has ${proxy}, but its NO_PROXY lacks ${host}`
-  })
+  const results = answers.flat()
+  if (results.length === 0) return []
+  const proxied = results.filter(({ proxy }) => proxy !== undefined)
+  const problem = proxied
+    .map(({ name, proxy }) => `${name} has ${proxy}, but its NO_PROXY lacks ${host}`)
+    .join('; ')
+  const fix = `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`
+  const [run, unrun] = [true, false].map((isRun) => results.filter((each) => each.isRun === isRun))
+  const details = [
+    ...(run?.length ? [`no token request goes to a proxy: ${listNames(run)}`] : []),
+    ...(unrun?.length
+      ? [`the specification sets no proxy, the image may: ${listNames(unrun)}`]
+      : []),
+  ]
   const outcome =
-    proxied.length === 0
-      ? passed(`no token request goes to a proxy: ${listNames(read)}`)
-      : failed({
-          code: 'token_request_proxied',
-          problem: proxied.join('; '),
-          fix: `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
-        })
+    problem === '' ? passed(...details) : failed({ code: 'token_request_proxied', problem, fix })
   return [createFinding('application_proxy', outcome)]
 }
 
 /** Returns the name of the variable by which requests to the host go to a proxy; undefined if there is none. */
-function findProxy(environment: string, host: string): string | undefined {
-  const variables = environment.split('\n').flatMap((line) => {
+function findProxy(environment: readonly string[], host: string): string | undefined {
+  const variables = environment.flatMap((line) => {
     const [, name, value] = /^(\w+)=(.+)$/.exec(line) ?? []
     return name === undefined || value === undefined ? [] : [{ name, value }]
   })

@@ -20,23 +20,15 @@ export function checkSidecarContainer(pod: ClusterPod, container: string): Outco
   )
 }
 
-/** The init containers of injection that are checked, by the check. */
+/** The init containers of injection that are checked, by the check: name, code, and what it waits for. */
 const INIT_CONTAINERS = {
-  redirect: {
-    container: REDIRECT,
-    code: 'redirect_failed',
-    waits: 'for the sidecar to listen',
-  },
-  gate: {
-    container: GATE,
-    code: 'gate_failed',
-    waits: 'until the broker of its node answers for this pod',
-  },
+  redirect: [REDIRECT, 'redirect_failed', 'for the sidecar to listen'],
+  gate: [GATE, 'gate_failed', 'until the broker of its node answers for this pod'],
 } as const
 
 /** Returns whether the init container of the redirect, or the gate of mode node, has completed. */
 export function checkInitContainer(pod: ClusterPod, check: keyof typeof INIT_CONTAINERS): Outcome {
-  const { container, code, waits } = INIT_CONTAINERS[check]
+  const [container, code, waits] = INIT_CONTAINERS[check]
   const { state = {}, lastState } = findStatus(pod, container)
   const { running, waiting, terminated } = state
   if (terminated?.exitCode === 0) return passed(`${container} has completed`)
@@ -44,18 +36,12 @@ export function checkInitContainer(pod: ClusterPod, check: keyof typeof INIT_CON
     return notChecked(`${container} is still running: it waits ${waits}`)
   }
   const hasFailed = terminated !== undefined || lastState?.terminated !== undefined
-  if (!hasFailed && UNSTARTED.has(waiting?.reason)) {
+  if (!hasFailed && /^(?:|PodInitializing|ContainerCreating)$/.test(waiting?.reason ?? '')) {
     return notChecked(`${container} has not started yet`)
   }
   const { state: found, fix } = explain(pod, container)
   return failed({ code, problem: `the init container ${container} ${found}`, fix })
 }
-
-const UNSTARTED: ReadonlySet<string | undefined> = new Set([
-  undefined,
-  'PodInitializing',
-  'ContainerCreating',
-])
 
 /** Returns the state, which completes "the container wimds …", and the fix. */
 function explain(pod: ClusterPod, container: string) {

@@ -48,31 +48,19 @@ export async function checkBeforeInstallation(options: PreOptions): Promise<Sect
   const { mode = defaults.mode } = options
   const settings = { ...defaults, mode }
   const issuer = value('issuer')
-  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
   // The check of a given issuer needs no cluster, so that a missing cluster is no failure.
   const { server, kubectl } = await reachCluster(options.kubectl, issuer === undefined)
-  return {
-    checks: [
-      server,
-      ...(await checkIssuer({ kubectl, network, issuer })),
-      await runCheck(
-        'injected_pod',
-        () => checkAdmission(kubectl, settings),
-        `mode ${mode}, ${place}`,
-      ),
-      ...(mode === 'node'
-        ? [
-            await runCheck(
-              'node_agent',
-              () => checkAgentAdmission(kubectl, settings.gateImage),
-              `namespace ${AGENT_NAMESPACE}`,
-            ),
-          ]
-        : []),
-      await runCheck('webhook_configuration', () => checkWebhookAdmission(kubectl, mode)),
-      ...(mode === 'env'
-        ? []
-        : [await runCheck('local_redirect', () => checkLocalRedirect(kubectl))]),
-    ],
+  const checks = [server, ...(await checkIssuer({ kubectl, network, issuer }))]
+  const place = namespace === undefined ? 'the current namespace' : `namespace ${namespace}`
+  const admit = () => checkAdmission(kubectl, settings)
+  checks.push(await runCheck('injected_pod', admit, `mode ${mode}, ${place}`))
+  if (mode === 'node') {
+    const admitAgent = () => checkAgentAdmission(kubectl, settings.gateImage)
+    checks.push(await runCheck('node_agent', admitAgent, `namespace ${AGENT_NAMESPACE}`))
   }
+  checks.push(await runCheck('webhook_configuration', () => checkWebhookAdmission(kubectl, mode)))
+  if (mode !== 'env') {
+    checks.push(await runCheck('local_redirect', () => checkLocalRedirect(kubectl)))
+  }
+  return { checks }
 }

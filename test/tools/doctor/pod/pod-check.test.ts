@@ -100,6 +100,7 @@ describe('with a running sidecar', () => {
       ['pod', 'ok'],
       ['sidecar_container', 'ok'],
       ['sdk_variables', 'ok'],
+      ['application_proxy', 'ok'],
       ['identity', 'ok'],
       ['projected_token', 'ok'],
       ['clock', 'ok'],
@@ -121,6 +122,28 @@ describe('with a running sidecar', () => {
     expect(find('application_proxy')).toMatchObject([{ status }])
     expect(JSON.stringify(report)).not.toContain('hunter2')
   })
+
+  test.each([
+    ['failed', [{ name: 'HTTPS_PROXY', value: 'http://proxy' }], /^app has HTTPS_PROXY, but/],
+    [
+      'failed',
+      [
+        { name: 'HTTPS_PROXY', value: 'http://proxy' },
+        { name: 'NO_PROXY', value: '169.254.0.0/16,127.0.0.0/8' },
+      ],
+      /NO_PROXY lacks 127\.0\.0\.1$/,
+    ],
+    ['ok', [], /^the specification sets no proxy, the image may: app$/],
+  ])(
+    'finds application_proxy %s by the specification %j of an image without env',
+    async (status, variables, expected) => {
+      const { find } = await check([getPod({ containers: [{ name: 'app', env: variables }] })])
+      const [{ details, failure } = { details: [] }, ...others] = find('application_proxy')
+      expect(others).toEqual([])
+      expect(find('application_proxy')).toMatchObject([{ status }])
+      expect(failure?.problem ?? details[0]).toMatch(expected)
+    },
+  )
 
   test('prints one report, with one verdict', async () => {
     await using other = await startServe({

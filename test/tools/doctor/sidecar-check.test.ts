@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import { checkRoute } from '../../../src/tools/doctor/route-check.ts'
+import { checkRoute } from '../../../src/tools/doctor/sidecar-check.ts'
 import { createSimulator } from '../../../src/tools/simulator/simulator.ts'
 import { listening } from '../../fixtures/listening.ts'
 import { environmentOf, startServe } from '../../fixtures/served.ts'
