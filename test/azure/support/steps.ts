@@ -123,10 +123,11 @@ async function installAgent({ reader }: Run): Promise<unknown> {
   return { helm }
 }
 
-async function upgrade({ reader }: Run): Promise<unknown> {
+async function upgrade({ reader, folder }: Run): Promise<unknown> {
+  const values = { 'values.yaml': folder.file('values.yaml') }
   // As the page says of Helm 4.
-  await reader.run(UPGRADE, 'diff', { '--validate': '--dry-run=server' })
-  await reader.run(UPGRADE, 'upgrade')
+  await reader.run(UPGRADE, 'diff', { ...values, '--validate': '--dry-run=server' })
+  await reader.run(UPGRADE, 'upgrade', values)
   return await reader.shell('helm history wimds --namespace wimds --output yaml')
 }
 
