@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { IdentitiesSchema } from '../../src/broker/config/identities-file.ts'
+import { BUILT_CLI } from '../fixtures/run-program.ts'
 import { freePort } from '../support/free-port.ts'
 import { BLOCKS, findCommands, readPage, ROOT } from './pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
@@ -49,6 +50,31 @@ test('every page installs the chart from where it is published, or `npm run pack
   const others = commands.filter((block) => !places.test(block.text))
   expect(others.map(({ place }) => place)).toEqual([])
 })
+
+const NAMESPACE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child']
+
+test.skipIf(spawnSync('unshare', [...NAMESPACE, 'ip', 'link']).status !== 0)(
+  'a program that knows only 169.254.169.254 gets a token in a network namespace',
+  () => {
+    using directory = createFolder()
+    directory.write(
+      'application',
+      `#!/bin/sh\nexec curl -sS -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'\n`,
+      0o755,
+    )
+    directory.write('wimds', `#!/bin/sh\nexec ${process.execPath} ${BUILT_CLI} "$@"\n`, 0o755)
+    const { stdout } = spawnSync(
+      'bash',
+      ['-e', '-c', findCommands('docs/simulator.md', 'namespace')],
+      {
+        cwd: directory.path,
+        encoding: 'utf8',
+        env: { PATH: [directory.path, process.env['PATH']].join(':') },
+      },
+    )
+    expect(stdout).toContain('"access_token":"eyJ')
+  },
+)
 
 /** The first commands of the README, without the clone, which is this checkout, and without this test. */
 const [, FIRST = 'exit 1'] =
