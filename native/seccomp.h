@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 /*
@@ -61,6 +62,10 @@ enum {
  */
 #define DENY_UNCOUNTED \
   IS(SYS_mmap, 0, 4), LOAD(args[3]), HAS(MAP_SHARED | MAP_GROWSDOWN, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
+/* Larger buffers of a connection that the agent opened, which are memory of the agent. */
+#define DENY_BUFFERS \
+  IS(SYS_setsockopt, 0, 5), LOAD(args[2]), IS(SO_RCVBUF, 1, 0), IS(SO_SNDBUF, 0, 1), FAIL(EPERM), \
+      RETURN(SECCOMP_RET_ALLOW)
 /* A broker that no longer follows the agent's end would keep a uid that the next broker gets. */
 #define DENY_OUTLIVING \
   IS(SYS_prctl, 0, 4), LOAD(args[0]), IS(PR_SET_PDEATHSIG, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
@@ -84,7 +89,7 @@ static inline int filter_calls(void) {
   const struct sock_filter end[] = {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
-      DENY_UNCOUNTED, DENY_OUTLIVING, RETURN(SECCOMP_RET_ALLOW),
+      DENY_UNCOUNTED, DENY_BUFFERS, DENY_OUTLIVING, RETURN(SECCOMP_RET_ALLOW),
   };
   memcpy(filter + count, end, sizeof end);
   struct sock_fprog program = {.len = (unsigned short)(count + sizeof end / sizeof *end), .filter = filter};

@@ -161,6 +161,12 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     })
   })
 
+  test('the node agent has small buffers of connections where each kubelet of the cluster admits it', async () => {
+    const enabled = '--set=nodeAgent.enabled=true'
+    expect(await renderChanged(enabled, '--kube-version=1.35.0')).toContain('net.ipv4.tcp_rmem')
+    expect(await renderChanged(enabled, '--kube-version=1.34.0')).not.toContain('sysctls')
+  })
+
   test('two releases have no object in common, as docs/tasks/upgrade.md needs for a canary', async () => {
     const objects = await nameObjects(run, RELEASE)
     expect(objects.length).toBeGreaterThan(10)

@@ -339,6 +339,7 @@ const CALLS = `
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #define MAP(flags, file) (long)mmap(0, 4096, PROT_READ, flags, file, 0)
@@ -357,6 +358,9 @@ int main(void) {
   TRY("validated mapping", MAP(MAP_SHARED_VALIDATE | MAP_ANONYMOUS, -1));
   TRY("shared zeros", MAP(MAP_SHARED, open("/dev/zero", O_RDONLY)));
   TRY("mapping that grows", MAP(MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1));
+  TRY("receive buffer", setsockopt(3, SOL_SOCKET, SO_RCVBUF, &(int){1 << 20}, sizeof(int)));
+  TRY("send buffer", setsockopt(3, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int)));
+  TRY("other option", setsockopt(3, SOL_SOCKET, SO_RCVLOWAT, &(int){1}, sizeof(int)));
   TRY("death signal", prctl(PR_SET_PDEATHSIG, 0));
   TRY("thread name", prctl(PR_SET_NAME, "broker"));
 #ifdef __x86_64__
@@ -455,6 +459,9 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       'validated mapping': 'EPERM',
       'shared zeros': 'EPERM',
       'mapping that grows': 'EPERM',
+      'receive buffer': 'EPERM',
+      'send buffer': 'EPERM',
+      'other option': 'OK',
       'death signal': 'EPERM',
       'thread name': 'OK',
       ...(process.arch === 'x64' && { x32: 'ENOSYS' }),
