@@ -3,13 +3,15 @@ import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
 import { getItems, type Kubectl, list, requireMade } from '../kubectl.ts'
 import { getPods, OF_AGENT } from '../pod-object.ts'
-import { Selector } from '../selector.ts'
+import { formatSelector, Selector } from '../selector.ts'
 
 const Metadata = z.looseObject({
   name: z.string(),
   namespace: z.optional(z.string()),
   labels: z.optional(z.record(z.string(), z.string())),
 })
+
+const Named = z.object({ metadata: z.object({ name: z.string() }) })
 
 const Webhook = z.looseObject({
   name: z.string(),
@@ -80,24 +82,26 @@ export function readClusterState(kubectl: Kubectl) {
       const args = containers.flatMap(({ args: each = [] }) => each)
       return args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3)
     },
-    /** Returns the selectors of the namespaces whose pods are reviewed; none: nothing is installed. */
-    getNamespaceSelectors: async () => {
-      const { webhooks = [] } = (await getConfiguration()) ?? {}
-      const policy = await getPolicy()
-      return [
-        ...webhooks.map(({ namespaceSelector = {} }) => namespaceSelector),
-        ...(policy === undefined ? [] : [policy.spec.matchConstraints.namespaceSelector ?? {}]),
-      ]
+    /** Returns the namespaces whose pods are reviewed; undefined: nothing is installed. */
+    getReviewedNamespaces: async () => {
+      const { webhooks } = (await getConfiguration()) ?? {}
+      const selectors = webhooks ?? [(await getPolicy())?.spec.matchConstraints ?? []].flat()
+      const found = selectors.map(({ namespaceSelector = {} }) =>
+        getItems(kubectl, Named, 'namespaces', `--selector=${formatSelector(namespaceSelector)}`),
+      )
+      const namespaces = (await Promise.all(found)).flat().map(({ metadata }) => metadata.name)
+      return selectors.length === 0 ? undefined : new Set(namespaces)
     },
     /** Returns those of the node agent. */
     getDaemonSets: once(() =>
       getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
     ),
-    /** Returns the labels of all namespaces by their names. */
-    getNamespaces: once(async () => {
-      const namespaces = await getItems(kubectl, z.object({ metadata: Metadata }), 'namespaces')
-      return new Map(namespaces.map(({ metadata: { name, labels = {} } }) => [name, labels]))
-    }),
+    /** Returns the namespaces whose label asks for the injection of all pods. */
+    getLabelledNamespaces: async () => {
+      const label = '--selector=wimds.io/inject=true'
+      const namespaces = await getItems(kubectl, Named, 'namespaces', label)
+      return new Set(namespaces.map(({ metadata }) => metadata.name))
+    },
     /** Returns those that have not ended. */
     getPods: once(async () => {
       const pods = await getPods(kubectl, '--all-namespaces')

@@ -7,7 +7,6 @@ import { ROUTING_MODES } from '../../../lib/sidecar-interface.ts'
 import { ANY_ACCOUNT } from '../dry-run.ts'
 import { failed, notNeeded, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, findComponent, listPodNames } from '../pod-object.ts'
-import { selects } from '../selector.ts'
 import type { ClusterState } from './cluster-state.ts'
 
 /** The components of the chart, which start without the webhook. */
@@ -15,17 +14,13 @@ const OWN = new Set(['webhook', 'node-agent', 'test'])
 
 /** Warns of pods that no injection is possible for, with the reason. */
 export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
-  const [pods, namespaces] = await Promise.all([state.getPods(), state.getNamespaces()])
-  const [selectors, flag] = await Promise.all([
-    state.getNamespaceSelectors(),
+  const [pods, labelled, reviewed, flag] = await Promise.all([
+    state.getPods(),
+    state.getLabelledNamespaces(),
+    state.getReviewedNamespaces(),
     state.getFlag('mode'),
   ])
   const mode = ROUTING_MODES.find((each) => each === flag) ?? INJECTION_DEFAULTS.mode
-  const labelled = new Set(
-    [...namespaces]
-      .filter(([, labels]) => labels['wimds.io/inject'] === 'true')
-      .map(([name]) => name),
-  )
   const { injected = [], others = [] } = Object.groupBy(pods, (pod) =>
     findInjected(pod).length > 0 ? 'injected' : 'others',
   )
@@ -36,8 +31,7 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   /** Returns why the pod would not be injected if it was created again; empty: it would be. */
   const explain = (pod: ClusterPod): string => {
     const { namespace, annotations } = pod.metadata
-    const labels = { 'kubernetes.io/metadata.name': namespace, ...namespaces.get(namespace) }
-    if (selectors.length > 0 && !selectors.some((each) => selects(each, labels))) {
+    if (reviewed?.has(namespace) === false) {
       return `the installation leaves out the namespace ${namespace}. Fix: see webhook.namespaceSelector and webhook.excludedNamespaces of the chart, and the label wimds.io/inject of the namespace`
     }
     if (annotations?.['kubernetes.io/config.mirror'] !== undefined) {

@@ -78,11 +78,17 @@ function answersOf({
     list('get daemonsets', agents === undefined ? [] : [daemonSet]),
     list('get pods --all-namespaces', pods),
     list(
-      'get namespaces',
-      Object.entries(namespaces).map(([name, labels]) => ({ metadata: { name, labels } })),
+      'get namespaces --selector=wimds.io/inject=true',
+      named(Object.keys(namespaces).filter((name) => namespaces[name] === ASKS)),
+    ),
+    list(
+      'get namespaces --selector=kubernetes.io/metadata.name notin (kube-system)',
+      named(['shop', ...Object.keys(namespaces).filter((name) => name !== 'kube-system')]),
     ),
   ]
 }
+
+const named = (names: readonly string[]) => names.map((name) => ({ metadata: { name } }))
 
 async function check(cluster: Cluster = {}) {
   using fake = fakeKubectl(answersOf(cluster))
