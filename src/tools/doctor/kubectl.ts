@@ -102,7 +102,8 @@ export async function getNamed<T>(
 
 function explainAnswer({ code, stderr, reason, fault }: KubectlResult): Answer<never> {
   if (reason.includes("doesn't have a resource type")) return { kind: 'not_found', reason }
-  if (stderr.startsWith('Error from server (NotFound)')) return { kind: 'not_found' }
+  // A prompt may stand before it.
+  if (/^Error from server \(NotFound\)/m.test(stderr)) return { kind: 'not_found' }
   if (code !== 0) return { kind: 'failed', reason, fault }
   const other = 'kubectl printed something else than what was asked for'
   return { kind: 'failed', reason: other, fault: { ...fault, problem: other } }

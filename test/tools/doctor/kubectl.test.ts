@@ -71,6 +71,11 @@ describe('asked for an object, kubectl', () => {
     ['nothing', {}, { kind: 'not_found' }],
     ['an empty list', { stdout: '{"items":[]}' }, { kind: 'not_found' }],
     [
+      'an error after the prompt of an exec plugin',
+      { code: 1, stderr: 'To sign in, use a web browser\nError from server (NotFound): no\n' },
+      { kind: 'not_found' },
+    ],
+    [
       'that there is no such kind',
       { code: 1, stderr: NO_SUCH_KIND },
       { kind: 'not_found', reason: `the server doesn't have a resource type "rollout"` },
