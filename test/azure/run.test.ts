@@ -212,6 +212,15 @@ test('deletes the group after a command failed', async () => {
   expect(report).toContain('1 passed, 1 failed, 19 not reached.')
 })
 
+test('deletes an application that Ctrl-C has left half made', async () => {
+  const { code, output, left } = await runWithFakes({ HANG: 'ad sp create', signal: 'SIGINT' })
+  expect({ code, left }).toEqual({ code: 1, left: [] })
+  expect(output).toContain(
+    'failed: an application with a flexible credential: Error: ended by SIGINT\n',
+  )
+  expect(output).toContain('not reached: an identity binding\n')
+}, 300_000)
+
 test('makes no further call but the deletion after its terminal was closed', async () => {
   const faults = { HANG: 'aks create', signal: 'SIGHUP', hasNoTerminal: true } as const
   const { code, calls, left } = await runWithFakes(faults)

@@ -2,10 +2,10 @@
 import { AUDIENCE, type RecordedReply, requestToken, summarize } from './exchanges.ts'
 import { ISSUER_NAMES, publishIssuer, SUBJECT } from './own-issuer.ts'
 import {
-  PUBLIC_AUTHORITY,
   ARM,
   createAssertion,
   findIssuer,
+  PUBLIC_AUTHORITY,
   readVariable,
   type Run,
 } from './run-parts.ts'
@@ -18,9 +18,10 @@ const FLEXIBLE = {
   claimsMatchingExpression: { value: "claims['sub'] matches 'repo:wimds/*'", languageVersion: 1 },
 }
 
-/** Creates the application. Its name is known before it exists, so that the deletion finds it after any failure. */
+/** Its name is kept before it exists, so that the deletion finds it after any failure. */
+const NAME_APPLICATION = 'export APP_NAME=$GROUP-$(openssl rand -hex 4)'
+
 const CREATE_APPLICATION = `
-export APP_NAME=$GROUP-$(openssl rand -hex 4)
 APP_ID=$(az ad app create --display-name "$APP_NAME" --query appId --output tsv)
 export APP_ID
 az ad sp create --id "$APP_ID" --output none
@@ -37,13 +38,14 @@ const ACCEPTED = 10
 
 /** What an application with a flexible credential answers before, while and after it gets a credential for the cluster. */
 export async function measureApplication(run: Run): Promise<unknown> {
+  await run.reader.shell(NAME_APPLICATION)
   await run.reader.shell(CREATE_APPLICATION)
   run.hide(await readVariable(run, 'APP_ID'), 'application')
   const ask = async () => await post(run, await createAssertion(run, AUDIENCE))
   const before = await run.repeat(async () => {
     const reply = await ask()
-    // The application is not known everywhere yet.
-    if (summarize(reply).includes('AADSTS700016')) throw new Error('the application is not known')
+    // The application, or its service principal, is not known everywhere yet.
+    if (/AADSTS(?:700016|7000229)/.test(summarize(reply))) throw new Error(summarize(reply))
     return reply
   })
   const issuer = await findIssuer(run)

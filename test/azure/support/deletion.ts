@@ -3,12 +3,11 @@ import { print, type Reader } from './reader.ts'
 
 /** A deleted application can be restored for 30 days, unless the last command may end that. */
 const DELETE_APPLICATION = `
-if [ -n "\${APP_NAME:-}" ]; then
-  for id in $(az ad app list --filter "displayName eq '$APP_NAME'" --query '[].id' --output tsv); do
-    az ad app delete --id "$id"
-    az rest --method DELETE --url "https://graph.microsoft.com/v1.0/directory/deletedItems/$id" || true
-  done
-fi`
+ids=$(az ad app list --filter "displayName eq '$APP_NAME'" --query '[].id' --output tsv)
+for id in $ids; do
+  az ad app delete --id "$id"
+  az rest --method DELETE --url "https://graph.microsoft.com/v1.0/directory/deletedItems/$id" || true
+done`
 
 /** Deletes the application and the group. Returns false, and says how to do it, if one of them could not be deleted. */
 export async function deleteAll(reader: Reader, group: string): Promise<boolean> {
@@ -26,13 +25,17 @@ export async function deleteAll(reader: Reader, group: string): Promise<boolean>
   const list = `az ad app list --filter "displayName eq '${name}'" --query '[].id' --output tsv`
   const deleteGroup = `az group delete --name '${group}' --yes`
   const ofGroup = `if [ "$(az group exists --name '${group}')" = true ]; then ${deleteGroup}; fi`
-  const deleted = [
-    await remove(
+  const hasNoApplication =
+    name === '' ||
+    (await remove(
       `the application ${name}`,
       DELETE_APPLICATION,
       `az ad app delete --id "$(${list})"`,
-    ),
-    await remove(`the resource group ${group}, which costs money`, ofGroup, deleteGroup),
-  ]
-  return deleted.every(Boolean)
+    ))
+  const hasNoGroup = await remove(
+    `the resource group ${group}, which costs money`,
+    ofGroup,
+    deleteGroup,
+  )
+  return hasNoApplication && hasNoGroup
 }
