@@ -2,6 +2,7 @@
 import { cpSync, readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { findCommands } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import {
@@ -15,7 +16,7 @@ import { testCluster } from './support/cluster.ts'
 import { IMAGES } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { uninstallAgent } from './support/node-agent.ts'
-import { kubectl } from './support/run.ts'
+import { kubectl, wimds } from './support/run.ts'
 import { ACCOUNT, appPod, CLIENT, curl, STAY, TOKEN_PATH } from './support/workloads.ts'
 
 const NAMESPACE = 'wimds-e2e-aks'
@@ -147,6 +148,53 @@ test('a pod of mode node runs where a quota counts limits and a LimitRange has a
   await limited.ready('limited')
   const gate = await limited.field('pod limited', '{.spec.initContainers[0].resources.limits}')
   expect(JSON.parse(gate)).toEqual({ cpu: '200m', memory: '128Mi' })
+})
+
+async function doctor(...args: readonly string[]) {
+  const { stdout } = await wimds(['doctor', ...args, '-o', 'json'], { allow: [0, 1, 2] })
+  const { checks }: DoctorReport = JSON.parse(stdout)
+  return checks
+}
+
+function doctorBefore(mode: string, namespace: string) {
+  const images = [`--image=${IMAGES.sidecar}`, `--gate-image=${IMAGES.gate}`]
+  return doctor('--pre', `--mode=${mode}`, `--namespace=${namespace}`, ...images)
+}
+
+describe('doctor', () => {
+  const checked = `${NAMESPACE}-doctor`
+  beforeAll(async () => {
+    await cluster.another(checked)
+    // Without values of the chart an injected container has no limit of CPU.
+    const rules = SAFEGUARDS.filter((rule) => rule !== 'limits')
+    await enforceSafeguards(checked, rules)
+  })
+
+  test.each([
+    ['env', ['injected_pod']],
+    ['node', ['injected_pod', 'node_agent']],
+  ])('finds before an installation that mode %s is admitted', async (mode, names) => {
+    const found = (await doctorBefore(mode, checked)).filter(({ check }) => names.includes(check))
+    const expected = names.map((check) => ({ check, status: 'ok' }))
+    expect(found).toEqual(expected.map((each) => expect.objectContaining(each)))
+  })
+
+  test('names the value for a policy that wants limits', async () => {
+    const checks = await doctorBefore('node', NAMESPACE)
+    expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({
+      status: 'failed',
+      failure: {
+        problem: expect.stringContaining('denied by the safeguard limits'),
+        fix: expect.stringContaining('injection.resources.cpuLimit'),
+      },
+    })
+  })
+
+  test('reviews a pod of its own through the webhook', async () => {
+    const checks = await doctor('--cluster')
+    expect(checks.find(({ check }) => check === 'webhook')).toMatchObject({ status: 'ok' })
+    expect(checks.filter(({ status }) => status === 'failed')).toEqual([])
+  })
 })
 
 describe('examples', () => {
