@@ -1,6 +1,7 @@
 /*
- * The cgroups of the agent's container, by which the kernel counts the memory, threads and CPU of brokers: a leaf with all other
- * processes, and `brokers` with a leaf for each broker. Needs cgroup v2, and a cgroup namespace of the container.
+ * The cgroups of the agent's container, by which the kernel counts the memory, threads and CPU of brokers: a leaf with the agent,
+ * one with its tools, since nft reads as many rules as a pod has made, and `brokers` with a leaf for each broker. Needs cgroup
+ * v2, and a cgroup namespace of the container.
  */
 #ifndef WIMDS_CGROUP_H
 #define WIMDS_CGROUP_H
@@ -17,8 +18,9 @@
 #include <unistd.h>
 #include "clock.h"
 
-/* What the agent itself and its tools have of the container's memory. */
+/* What the agent and its tools have of the container's memory, and what the tools have of that. */
 #define AGENT_BYTES (128L << 20)
+#define TOOLS_BYTES "67108864"
 /* Page tables, buffers of sockets and the like included. */
 #define BROKER_BYTES "167772160"
 #define BROKER_THREADS 64
@@ -85,6 +87,7 @@ static inline const char *make_cgroups(void) {
     sleep_ms(MOVE_PAUSE_MS);
   } while (true);
   if (limit != LONG_MAX) snprintf(text, sizeof text, "%ld", limit > 2 * AGENT_BYTES ? limit - AGENT_BYTES : limit / 2);
+  if (mkdirat(container, "tools", 0755) == 0) write_setting(container, "tools/memory.max", TOOLS_BYTES);
   if (mkdirat(container, "brokers", 0755) != 0 && errno != EEXIST) return "cannot make the brokers' cgroup";
   if (write_setting(container, "brokers/memory.max", text) &&
       write_setting(container, "brokers/cgroup.subtree_control", CONTROLLERS))
@@ -94,6 +97,9 @@ static inline const char *make_cgroups(void) {
   errno = number;
   return "cannot limit the memory of brokers";
 }
+
+/* Puts this process into the leaf of tools, if that is there. */
+static inline void enter_tools(void) { write_setting(open_container(), "tools/cgroup.procs", "0"); }
 
 /* Puts this process into a new leaf of `brokers`, if that is there. False with errno. */
 static inline bool enter_cgroup(unsigned uid) {

@@ -29,7 +29,7 @@ static const unsigned DENIED[] = {
     SYS_name_to_handle_at, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
     SYS_io_uring_register, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
     SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog, SYS_settimeofday, SYS_clock_settime,
-    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_vmsplice,
+    SYS_memfd_create, SYS_memfd_secret, SYS_shmget, SYS_semget, SYS_msgget, SYS_mq_open, SYS_execveat, SYS_vmsplice, SYS_io_setup,
     SYS_socket, SYS_socketpair, SYS_bind, SYS_connect, SYS_sendto, SYS_sendmsg, SYS_sendmmsg,
 #ifdef SYS_fork
     SYS_fork, SYS_vfork,

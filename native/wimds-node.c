@@ -192,6 +192,7 @@ static bool run_program(char **program) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent) _exit(FAILED);
     if (setrlimit(RLIMIT_AS, &PROGRAM_MEMORY) != 0) fail(errno, "cannot limit the memory of %s", program[0]);
+    enter_tools();
     limit_capabilities(PROGRAM_CAPABILITIES);
     set_capabilities(PROGRAM_CAPABILITIES);
     execvp(program[0], program);
@@ -341,8 +342,9 @@ static int read_files(const char *directory) {
 /* run-broker */
 
 /*
- * Gives this process an empty network, and takes the directories out of its view. mount_setattr, unlike mount, is not among what the AppArmor profile
- * of containerd and CRI-O denies; without it the agent's own view would change with this one where mounts are shared.
+ * Gives this process an empty network, and takes the directories out of its view. mount_setattr, unlike mount, is not among what
+ * the AppArmor profile of containerd and CRI-O denies; without it the agent's own view would change with this one where mounts
+ * are shared.
  */
 static void detach(char **directories, int count) {
   struct mount_attr private = {.propagation = MS_PRIVATE};
@@ -386,8 +388,8 @@ static const struct {
   int resource;
   rlim_t limit;
 } LIMITS[] = {
-    {RLIMIT_NPROC, BROKER_THREADS},  {RLIMIT_DATA, 800UL << 20}, {RLIMIT_STACK, 8UL << 20},
-    {RLIMIT_AS, 16UL << 30}, {RLIMIT_NOFILE, 4096},
+    {RLIMIT_NPROC, BROKER_THREADS}, {RLIMIT_DATA, 800UL << 20}, {RLIMIT_STACK, 8UL << 20},
+    {RLIMIT_AS, 16UL << 30},        {RLIMIT_NOFILE, 4096},
 };
 
 static void limit_resources(void) {

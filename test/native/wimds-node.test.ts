@@ -319,6 +319,7 @@ const DENIED = [
   'mq_open',
   'execveat',
   'vmsplice',
+  'io_setup',
   'socket',
   'socketpair',
   'bind',

@@ -61,6 +61,8 @@ async function withAgent(
     equal(execute('cat', '/proc/self/cgroup'), '0::/agent\n')
     equal(read('cgroup.procs'), '')
     equal(Number(read('brokers/memory.max')), LIMIT - 128 * MIB)
+    // Of nft and ip, which have routed the pod.
+    ok(Number(read('tools/memory.peak')) > 0)
   })
   await check(`${runtime}: a probe of the kubelet succeeds`, () => {
     const listening = node.agent.events().find(({ event, port }) => event === 'listening' && port)
