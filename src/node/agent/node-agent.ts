@@ -26,7 +26,7 @@ import { createConnections } from './connections.ts'
 import { limitBrokers, startBroker } from './start-broker.ts'
 import { Brokers } from './brokers.ts'
 import { createNodeRoutes } from './node-routes.ts'
-import { Succession } from './succession.ts'
+import { MAX_WAIT_MS, Succession } from './succession.ts'
 
 export { NODE_AGENT } from './agent-options.ts'
 
@@ -116,7 +116,8 @@ function findReason(
     return `no broker runs${failure === undefined ? ' yet' : `: ${failure}`}`
   }
   if (!isListed) return 'the pods of the node have not been listed yet'
-  if (reconciler.isSettled(succession.isWaiting)) return undefined
+  if (reconciler.isSettled(succession.isWaiting, process.uptime() * 1000 > MAX_WAIT_MS))
+    return undefined
   return succession.isWaiting
     ? 'tokens that the earlier agent of the node holds have not been fetched yet'
     : 'the pods of the node are not served yet'

@@ -103,10 +103,11 @@ export class NodePod {
 
   /**
    * Returns true if the rollout need not wait for this pod: it has an answer, or fails other than by the agent's settings.
-   * While `isWaiting`, the answer that tokens are being fetched does not count; a broker can say so for ever.
+   * While `isWaiting`, the answer that tokens are being fetched does not count. When it is late, no broker is waited for.
    */
-  isSettled(isWaiting: boolean): boolean {
+  isSettled(isWaiting: boolean, isLate = false): boolean {
     return (
+      (isLate && this.route !== undefined) ||
       (this.answer === 'fetching' ? !isWaiting : this.answer !== undefined) ||
       this.#polls > 0 ||
       (this.#failures > 0 && (this.pod.isEnding || !isOfAgent(this.error)))

@@ -55,8 +55,8 @@ export class Reconciler {
     return Math.max(0, ...pending.map(({ pendingMs }) => pendingMs))
   }
 
-  isSettled(isWaiting: boolean): boolean {
-    return [...this.pods.values()].every((pod) => pod.isSettled(isWaiting))
+  isSettled(isWaiting: boolean, isLate = false): boolean {
+    return [...this.pods.values()].every((pod) => pod.isSettled(isWaiting, isLate))
   }
 
   /** Ends the attempts. The brokers close the sockets. */

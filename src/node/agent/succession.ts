@@ -19,7 +19,8 @@ interface SuccessionOptions {
 const SOCKET = 'agent.sock'
 /** The predecessor asks its brokers, each for a second at most. */
 const ANSWER_MS = 5000
-const MAX_WAIT_MS = 30 * 60_000
+/** A broker can say for ever that it fetches tokens. A tenant can let it say so, by too many requests. */
+export const MAX_WAIT_MS = 5 * 60_000
 
 /**
  * A Unix socket in the state directory. The agent that serves the node listens there, and answers a connection with a line

@@ -196,6 +196,18 @@ test('a pod whose tokens are fetched does not wait, since the earlier agent serv
   expect(reconciler.isSettled(true)).toBe(true)
 })
 
+test('is settled when it is late, whatever brokers say, unless a pod fails by the settings of the agent', async () => {
+  const { add, reconciler } = setUp()
+  await add()
+  expect([reconciler.isSettled(true, false), reconciler.isSettled(true, true)]).toEqual([
+    false,
+    true,
+  ])
+  const other = setUp(failWith('kubelet_directory'))
+  await other.add()
+  expect(other.reconciler.isSettled(true, true)).toBe(false)
+})
+
 test('an unexpected error leaves a route as it is', async () => {
   const { add, calls, broker, onFailure } = setUp()
   await add()
