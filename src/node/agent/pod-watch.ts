@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { backoffMs, createPause } from '../../lib/retry.ts'
 import { parseJsonObject } from '../../lib/json.ts'
 import { type ApiServer, hasStatus, isSilence, StatusError } from '../../kubernetes/api-client.ts'
+import { GATE } from '../../kubernetes/pod.ts'
 import type { PodName } from './routed-pod.ts'
 
 interface PodWatchOptions {
@@ -11,7 +12,7 @@ interface PodWatchOptions {
   readonly signal: AbortSignal
   /** The watch ends after this long without a byte. */
   readonly idleMs?: number
-  /** Called with each pod of the node, as the API server sends it, when it is listed or has changed. */
+  /** Called with each pod of the node that may have a gate, as the API server sends it, when it is listed or has changed. */
   readonly onPod: (uid: string, pod: unknown) => void
   readonly onDeleted: (uid: string) => void
   /** Called in place of `onPod` with a pod that is larger than an agent parses; a pod that is served stays so. */
@@ -111,10 +112,9 @@ export async function listPods(
     let latest: string | undefined
     // The list is an object; in it are the objects of its pods and of its metadata.
     for await (const object of parseObjects(body, 1)) {
-      if (typeof object === 'string') {
-        const { pod } = parseHead(object)
-        uids.add(pod.uid)
-        onTooLarge?.(pod)
+      if (object instanceof UnparsedPod) {
+        uids.add(object.pod.uid)
+        if (object.isTooLarge) onTooLarge?.(object.pod)
         continue
       }
       const { data: metadata } = Metadata.safeParse(object['metadata'] ?? object)
@@ -156,10 +156,11 @@ async function followPods(
   }
   const follow = async (body: AsyncIterable<Uint8Array>) => {
     for await (const value of parseObjects(body, 0)) {
-      if (typeof value === 'string') {
-        const { type, pod } = parseHead(value)
+      if (value instanceof UnparsedPod) {
+        const { type, pod, version, isTooLarge } = value
+        onVersion(version)
         if (type === 'DELETED') onDeleted(pod.uid)
-        else onTooLarge(pod)
+        else if (isTooLarge) onTooLarge(pod)
         continue
       }
       const { data: event } = WatchEvent.safeParse(value)
@@ -192,15 +193,36 @@ function createPath(
 }
 
 const HEAD =
-  /^\{(?:"type":"(?<type>[A-Z]+)","object":\{)?(?:"kind":"Pod",)?(?:"apiVersion":"v1",)?"metadata":\{"name":"(?<name>[^"]+)",(?:"generateName":"[^"]+",)?"namespace":"(?<namespace>[^"]+)","uid":"(?<uid>[^"]+)"/
+  /^\{(?:"type":"(?<type>[A-Z]+)","object":\{)?(?:"kind":"Pod",)?(?:"apiVersion":"v1",)?"metadata":\{"name":"(?<name>[^"]+)",(?:"generateName":"[^"]+",)?"namespace":"(?<namespace>[^"]+)","uid":"(?<uid>[^"]+)","resourceVersion":"(?<version>[^"]+)"/
 
-/** Reads which pod is too large from the first bytes of it, or of its event: an API server writes fields in this order. */
-function parseHead(head: string): { readonly type: string; readonly pod: PodName } {
-  const { type = '', uid, namespace, name } = HEAD.exec(head)?.groups ?? {}
-  if (uid === undefined || namespace === undefined || name === undefined) {
-    throw new Error('an object from the API server is too large, but is no pod')
+/** How the name of a gate is written in JSON. */
+const GATE_NAME = Buffer.from(JSON.stringify(GATE))
+
+/** A pod that is too large, or has no gate: the agent parses neither, since one tenant's pod must not keep the others waiting. */
+class UnparsedPod {
+  readonly type: string
+  readonly pod: PodName
+  readonly version: string
+  readonly isTooLarge: boolean
+
+  constructor(groups: Readonly<Record<string, string | undefined>>, isTooLarge: boolean) {
+    const { type = '', uid = '', namespace = '', name = '', version = '' } = groups
+    this.type = type
+    this.pod = { uid, namespace, name }
+    this.version = version
+    this.isTooLarge = isTooLarge
   }
-  return { type, pod: { uid, namespace, name } }
+}
+
+/** Parses the object unless it is a pod that the agent need not know. An API server writes the fields of a pod in this order. */
+function parseObject(bytes: Buffer, isTooLarge: boolean) {
+  const hasGate = !isTooLarge && bytes.includes(GATE_NAME)
+  const groups = hasGate ? undefined : HEAD.exec(bytes.toString('utf8', 0, HEAD_BYTES))?.groups
+  if (groups !== undefined) return new UnparsedPod(groups, isTooLarge)
+  if (isTooLarge) throw new Error('an object from the API server is too large, but is no pod')
+  const object = parseJsonObject(bytes.toString())
+  if (object === undefined) throw new Error(NOT_JSON)
+  return object
 }
 
 const [OPEN = 0, CLOSE = 0, QUOTE = 0, BACKSLASH = 0, SPACE = 0] = Buffer.from('{}"\\ ')
@@ -212,13 +234,13 @@ const HEAD_BYTES = 1024
 
 /**
  * Parses the objects that `depth` other objects surround, and passes each on before the next is read: the pods of a
- * node can have hundreds of megabytes together. Of an object that is larger than MAX_OBJECT_BYTES it passes on the first bytes
- * as text, since one pod must not stop the list. Throws if the stream is not JSON objects, or ends within one.
+ * node can have hundreds of megabytes together. Of an object that is larger than MAX_OBJECT_BYTES it keeps the first bytes.
+ * Throws if the stream is not JSON objects, or ends within one.
  */
 async function* parseObjects(
   body: AsyncIterable<Uint8Array>,
   depth: number,
-): AsyncGenerator<Readonly<Record<string, unknown>> | string> {
+): AsyncGenerator<Readonly<Record<string, unknown>> | UnparsedPod> {
   let level = 0
   let isString = false
   let isEscaped = false
@@ -230,9 +252,7 @@ async function* parseObjects(
     else parts = [Buffer.concat(parts, HEAD_BYTES)]
   }
   const end = () => {
-    const text = Buffer.concat(parts).toString()
-    const object = size > MAX_OBJECT_BYTES ? text : parseJsonObject(text)
-    if (object === undefined) throw new Error(NOT_JSON)
+    const object = parseObject(Buffer.concat(parts), size > MAX_OBJECT_BYTES)
     parts = []
     size = 0
     return object

@@ -156,7 +156,13 @@ describe('a pod above 4 MiB', () => {
     const text = JSON.stringify({ ...pod, spec: { containers: [{ env: 'VALUE' }] } })
     return text.replace('VALUE', value)
   }
-  const metadata = { name: 'fat-1', generateName: 'fat-', namespace: 'shop', uid: 'fat' }
+  const metadata = {
+    name: 'fat-1',
+    generateName: 'fat-',
+    namespace: 'shop',
+    uid: 'fat',
+    resourceVersion: '6',
+  }
 
   test('is named and skipped in a list, and the other pods of its node are listed', async () => {
     const pods = [formatPod('a'), withValue({ metadata }), formatPod('b')]
@@ -188,6 +194,27 @@ describe('a pod above 4 MiB', () => {
     await seen(['pod a', 'listed a', 'too large fat shop/fat-1', 'pod b', 'deleted fat'])
     expect(errors).toEqual([])
   })
+})
+
+test('a pod without a gate is not parsed, in a list and in a watch, which goes on from it', async () => {
+  const metadata = { name: 'plain', namespace: 'shop', uid: 'plain', resourceVersion: '8' }
+  // Its variables are no JSON.
+  const plain = JSON.stringify({ metadata, spec: { env: ['VALUE'] } }).replace('"VALUE"', 'a, b')
+  const { queries, seen, errors } = await setUp({
+    lists: [
+      (response) => {
+        const pods = [formatPod('a'), plain, formatPod('b')]
+        response.end(`{"metadata":{"resourceVersion":"7"},"items":[${pods.join()}]}`)
+      },
+    ],
+    watches: [
+      (response) => response.end(`{"type":"MODIFIED","object":${plain}}\n`),
+      (response) => response.write(changed('ADDED', 'c')),
+    ],
+  })
+  await seen(['pod a', 'pod b', 'listed a,plain,b', 'pod c'])
+  expect(queries.map((query) => query.get('resourceVersion'))).toEqual(['0', '7', '8'])
+  expect(errors).toEqual([])
 })
 
 const bookmark = (resourceVersion: string) => {
