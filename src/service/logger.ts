@@ -16,7 +16,7 @@ export interface Logger {
 export interface ProcessLog extends Logger {
   readonly level: LogLevel
   /** Lines dropped since the start, by the rate limit or by the output, by event. */
-  readonly dropped: ReadonlyMap<string, number>
+  readonly dropped: Map<string, number>
 }
 
 interface LoggerOptions {

@@ -12,6 +12,18 @@ export interface WireRequest {
   readonly body?: string | undefined
 }
 
+/** The names of the dialects, and what else a request may be. */
+export const PROTOCOLS = [
+  'imds',
+  'app-service-2017',
+  'app-service-2019',
+  'cloud-shell',
+  'document',
+  'pass-through',
+  'none',
+] as const
+export type Protocol = (typeof PROTOCOLS)[number]
+
 /** A token request after parsing, independent of its protocol. */
 export interface TokenQuery {
   readonly selector: Selector
@@ -52,7 +64,7 @@ export function createJsonReply(
  * Several dialects may share a path; the first whose `matches` returns true handles the request.
  */
 export interface Dialect {
-  readonly name: string
+  readonly name: Protocol
   readonly path: string
   readonly methods: readonly ('GET' | 'POST')[]
   /** Returns true for this protocol's requests; undefined: it takes every request, as the last one at its path. */

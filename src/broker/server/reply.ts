@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Dialect, Reply, TokenAnswer, TokenQuery, WireRequest } from '../dialects/dialect.ts'
+import type {
+  Dialect,
+  Protocol,
+  Reply,
+  TokenAnswer,
+  TokenQuery,
+  WireRequest,
+} from '../dialects/dialect.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import type { AccessToken, CacheRequest } from '../tokens/token.ts'
 
@@ -25,7 +32,7 @@ export interface Asked {
 
 export interface ReplyEvent {
   /** The name of a dialect, `document`, `pass-through` or `none`. */
-  readonly protocol: string
+  readonly protocol: Protocol
   readonly status: number
   /** The time from the request's headers to the reply, in milliseconds. */
   readonly durationMs: number

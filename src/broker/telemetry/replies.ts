@@ -12,8 +12,14 @@ import type { FailedRequest } from './status.ts'
 
 /** The range: from a cached answer, over an exchange, to a caller that waited for the time limit. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-const OUTCOMES = ['success', 'client_error', 'server_error']
-const CACHE_RESULTS: readonly CacheResult[] = ['hit', 'miss', 'coalesced', 'negative_hit', 'bypass']
+export const OUTCOMES = ['success', 'client_error', 'server_error']
+export const CACHE_RESULTS: readonly CacheResult[] = [
+  'hit',
+  'miss',
+  'coalesced',
+  'negative_hit',
+  'bypass',
+]
 
 interface RepliesOptions {
   readonly metrics: ReturnType<typeof registerReplies>

@@ -25,7 +25,7 @@ export function createNodeAgentMetrics(droppedLines: ReadonlyMap<string, number>
   const registry = createRegistry()
   const registers = [registry]
   registerCollected(registry, [
-    describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error']),
+    describeDroppedLines(droppedLines, ['pod_not_routed', 'node_agent_error', 'broker_output']),
   ])
   const duration = new Histogram({
     name: 'wimds_node_agent_route_duration_seconds',

@@ -1,11 +1,17 @@
 /** The metrics of the brokers. Takes from what a broker sends only the known metrics with their labels. */
+import { createHash } from 'node:crypto'
+import { PROTOCOLS } from '../../broker/dialects/dialect.ts'
+import { CLIENT_LIBRARIES } from '../../broker/telemetry/clients.ts'
 import { createMetrics } from '../../broker/telemetry/metrics.ts'
 import { Registry, type Sample } from '../../service/prometheus.ts'
+import { CACHE_RESULTS, OUTCOMES } from '../../broker/telemetry/replies.ts'
+import { ERROR_KINDS } from '../../lib/errors.ts'
 import { systemClock } from '../../broker/tokens/lifetime.ts'
 import { MetricsAnswer } from '../broker/messages.ts'
 import type { BrokerList } from './namespace-broker.ts'
 
 type Metric = ReturnType<typeof describeMetrics>[number]
+type Broker = ReturnType<BrokerList['all']>[number]
 
 /** The samples of a known metric, which the brokers send. */
 interface Family {
@@ -13,9 +19,17 @@ interface Family {
   readonly values: Sample[]
 }
 
-/** The most samples of one broker in a scrape; further ones are left out. */
-const MAX_SAMPLES = 20_000
+/** The most series of the broker of a namespace, in all scrapes together; further ones are left out. */
+const MAX_SERIES = 5000
 const MAX_LABEL_CHARS = 256
+/** The values of labels that have a closed set of them. */
+const VALUES: Readonly<Record<string, ReadonlySet<string>>> = {
+  client: new Set([...CLIENT_LIBRARIES.map(([id]) => id), 'none', 'other']),
+  code: new Set(['ok', ...Object.keys(ERROR_KINDS)]),
+  outcome: new Set(['failure', ...OUTCOMES]),
+  protocol: new Set(PROTOCOLS),
+  result: new Set(CACHE_RESULTS),
+}
 const SETTINGS = /^[0-9a-f]{8}$/
 /** The samples of a histogram. */
 const OF_HISTOGRAM = /_(?:bucket|sum|count)$/
@@ -25,11 +39,18 @@ const BUILD_INFO = 'wimds_build_info'
 /** Creates the function that reads the agent's own metrics, and those of all brokers. */
 export function createNodeScrape(own: Registry, brokers: BrokerList) {
   const known = describeMetrics()
+  const seriesOf = new WeakMap<Broker, Set<string>>()
   return async (): Promise<string> => {
     const families = new Map<string, Family>(
       known.map((metric) => [metric.name, { metric, values: [] }]),
     )
-    await Promise.all(brokers.all().map((broker) => addSamples(families, broker)))
+    await Promise.all(
+      brokers.all().map((broker) => {
+        const series = seriesOf.get(broker) ?? new Set()
+        seriesOf.set(broker, series)
+        return addSamples(families, broker, series)
+      }),
+    )
     const registry = new Registry()
     for (const metric of own.getMetricsAsArray()) {
       const family = families.get(metric.name)
@@ -66,7 +87,8 @@ function describeMetrics() {
 
 async function addSamples(
   families: ReadonlyMap<string, Family>,
-  broker: ReturnType<BrokerList['all']>[number],
+  broker: Broker,
+  series: Set<string>,
 ) {
   const { data: groups = [] } = MetricsAnswer.safeParse(await broker.ask({ about: 'metrics' }))
   const seen = new Set<string>()
@@ -80,19 +102,27 @@ async function addSamples(
       const family = families.get(metricName) ?? families.get(metricName.replace(OF_HISTOGRAM, ''))
       if (family === undefined || !areLabelsOf(family.metric, labels)) continue
       const values = [...family.metric.labelNames, 'le'].map((name) => labels[name])
-      const key = JSON.stringify([metricName, settings, values])
+      const text = JSON.stringify([metricName, pod.serviceAccount, settings, values])
+      const key = createHash('sha256').update(text).digest('base64').slice(0, 16)
       // Prometheus takes no scrape in which a series is twice.
-      if (seen.has(key) || seen.size === MAX_SAMPLES) continue
+      if (seen.has(key) || (series.size >= MAX_SERIES && !series.has(key))) continue
       seen.add(key)
+      series.add(key)
       family.values.push({ metricName, labels: { ...labels, ...own }, value })
     }
   }
 }
 
-function areLabelsOf({ type, labelNames }: Metric, labels: Readonly<Record<string, string>>) {
-  return Object.entries(labels).every(
-    ([name, value]) =>
-      (labelNames.includes(name) || (String(type) === 'histogram' && name === 'le')) &&
-      value.length <= MAX_LABEL_CHARS,
-  )
+function areLabelsOf(metric: Metric, labels: Readonly<Record<string, string>>) {
+  return Object.entries(labels).every(([name, value]) => {
+    if (name === 'le') return findBounds(metric).includes(value)
+    const isKnown = VALUES[name]?.has(value) ?? value.length <= MAX_LABEL_CHARS
+    return metric.labelNames.includes(name) && isKnown
+  })
+}
+
+/** Returns the bounds of the buckets of a histogram, which the types of prom-client do not have. */
+function findBounds(metric: Metric): string[] {
+  const bounds: unknown = Reflect.get(metric, 'upperBounds')
+  return Array.isArray(bounds) ? [...bounds.map(String), '+Inf'] : []
 }

@@ -7,7 +7,9 @@ import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Question } from '../broker/messages.ts'
+import { costOf } from './broker-lines.ts'
 import { BrokerProcess, type ServeRequest } from './broker-process.ts'
+import { createBucket } from './bucket.ts'
 import type { OpenConnection } from './connections.ts'
 import type { FileResult } from './pod-files.ts'
 import { RouteFailure } from './route-pod.ts'
@@ -24,6 +26,8 @@ export interface BrokerParts {
   readonly createOpen: () => OpenConnection
   /** Writes a line of the log. */
   readonly write: (line: string) => void
+  /** Called for each line of a broker that is not written. */
+  readonly onDroppedLine: () => void
   /** Called when the process has ended, and these pods wait for the next one. `failures`: in a row. */
   readonly onEnd: (pods: readonly RoutedPod[], how: string, failures: number) => void
   /** Times in milliseconds; only tests pass others. */
@@ -40,6 +44,10 @@ export interface BrokerList {
 const HEALTHY_AFTER_MS = 60_000
 const START_TIMEOUT_MS = 30_000
 const MAX_RESTART_MS = 5000
+/** Lines, or KiB, of the log of a broker: at once, and in a second. Its own limit is 51 lines a second at most. */
+const LOG_BURST = 1000
+const LOG_PER_SECOND = 60
+const LOG_REPORT_MS = 10_000
 
 /**
  * After an end the broker is started again at once, and with backoff if that does not last. Connections wait in the sockets of
@@ -62,6 +70,9 @@ export class NamespaceBroker {
   #idleSince = performance.now()
   #failures = 0
   #isStopped = false
+  readonly #takeLine = createBucket(LOG_BURST, LOG_PER_SECOND)
+  /** Since the last report. */
+  #droppedLines = 0
 
   constructor(parts: BrokerParts) {
     this.#parts = parts
@@ -154,9 +165,13 @@ export class NamespaceBroker {
 
   /**
    * Writes what the process prints with the name of the broker, which no other line has: a broker that was taken over can print
-   * lines like those of the agent and of other brokers.
+   * lines like those of the agent and of other brokers. Drops more than a broker writes whose own rate limit works.
    */
   #onLine(line: string): void {
+    if (!this.#takeLine(costOf(line.length))) {
+      this.#onDroppedLine()
+      return
+    }
     const {
       level = 'warn',
       time = new Date(),
@@ -165,8 +180,22 @@ export class NamespaceBroker {
       event: 'broker_output',
       message: line,
     }
-    const broker = this.name
-    const written = JSON.stringify({ level, time, ...fields, broker })
+    this.#writeLine({ level, time, ...fields })
+  }
+
+  #onDroppedLine(): void {
+    this.#droppedLines += 1
+    this.#parts.onDroppedLine()
+    if (this.#droppedLines > 1) return
+    setTimeout(() => {
+      const dropped = { droppedEvent: 'broker_output', count: this.#droppedLines }
+      this.#droppedLines = 0
+      this.#writeLine({ level: 'warn', time: new Date(), event: 'log_rate_limited', ...dropped })
+    }, LOG_REPORT_MS).unref()
+  }
+
+  #writeLine(fields: object): void {
+    const written = JSON.stringify({ ...fields, broker: this.name })
     this.#parts.write(`${escapeInvisible(written)}\n`)
   }
 

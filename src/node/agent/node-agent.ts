@@ -144,6 +144,10 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
     readFile: (pod, file) => files.read(pod, file),
     createOpen: createConnections(io.env),
     write: (line) => out.write(line),
+    onDroppedLine: () => {
+      const count = log.dropped.get('broker_output') ?? 0
+      log.dropped.set('broker_output', count + 1)
+    },
     onEnd: (pods, message, failures) => {
       metrics.onBrokerEnd()
       log.warn('broker_ended', { message })

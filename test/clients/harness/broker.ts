@@ -44,6 +44,7 @@ export async function startBroker({ directory, port, env }: BrokerOptions): Prom
   const broker = new NamespaceBroker({
     start: () => spawnBroker(env),
     write: (line) => (log += line),
+    onDroppedLine: () => {},
     limitStarts: (work) => work(),
     createOpen: createConnections(env),
     readFile: async (_, path) => ({ text: await readFile(path, 'utf8') }),

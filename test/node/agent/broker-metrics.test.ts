@@ -1,6 +1,7 @@
 /** What the agent takes of the metrics that a broker sends, which may be hostile. */
 import { expect, test, vi } from 'vitest'
 import { createNodeScrape } from '../../../src/node/agent/broker-metrics.ts'
+import { PROTOCOLS } from '../../../src/broker/dialects/dialect.ts'
 import { createIdleMetrics, routedPod } from './pods.ts'
 
 const SETTINGS = '0123abcd'
@@ -9,16 +10,21 @@ const findPods = () => [routedPod({ uid: 'a' })]
 
 /** Returns the lines of a scrape with a broker of the pod `a` that answers so. */
 async function scrapeWith(answer: unknown, readPods = findPods): Promise<string[]> {
+  return createScrape(() => answer, readPods)()
+}
+
+/** Creates a scrape of a broker that answers so each time. */
+function createScrape(answer: () => unknown, readPods = findPods): () => Promise<string[]> {
   const own = createIdleMetrics()
   const broker = {
     pid: 1,
     get pods() {
       return readPods()
     },
-    ask: () => Promise.resolve(answer),
+    ask: () => Promise.resolve(answer()),
   }
-  const body = await createNodeScrape(own, { all: () => [broker] })()
-  return body.split('\n')
+  const scrape = createNodeScrape(own, { all: () => [broker] })
+  return async () => (await scrape()).split('\n')
 }
 
 const group = (samples: unknown, more: object = {}) => [
@@ -40,6 +46,19 @@ test.each([
   ['a metric of the agent', group([['wimds_node_agent_pods', { state: 'routed' }, 1]])],
   ['a label that the metric does not have', group([['wimds_ready', { namespace: 'other' }, 1]])],
   ['a long label', group([['wimds_assertion_readable', { file: 'x'.repeat(300) }, 1]])],
+  ['an unknown code', group([['wimds_exchange_attempts_total', { code: 'made_up' }, 1]])],
+  [
+    'an unknown client',
+    group([['wimds_requests_total', { protocol: 'imds', code: 'ok', client: 'x' }, 1]]),
+  ],
+  [
+    'an unknown protocol',
+    group([['wimds_request_duration_seconds_sum', { protocol: 'x', outcome: 'success' }, 1]]),
+  ],
+  [
+    'an unknown bucket',
+    group([['wimds_exchange_duration_seconds_bucket', { code: 'ok', le: '0.07' }, 1]]),
+  ],
   ['a pod of another broker', group([['wimds_ready', {}, 1]], { uid: 'b' })],
   ['settings that are no digest', group([['wimds_ready', {}, 1]], { settings: 'x"} 1\n' })],
   ['a value that is no number', group([['wimds_ready', {}, 'many']])],
@@ -49,6 +68,30 @@ test.each([
 ])('%s is left out', async (_, answer) => {
   const [lines, without] = [await scrapeWith(answer), await scrapeWith([])]
   expect(lines.filter(isOfWimds)).toEqual(without.filter(isOfWimds))
+})
+
+test.each(PROTOCOLS)('the samples of the protocol %s are taken', async (protocol) => {
+  const labels = { protocol, outcome: 'client_error' }
+  const samples = [
+    ['wimds_request_duration_seconds_bucket', { ...labels, le: '0.001' }, 1],
+    ['wimds_request_duration_seconds_bucket', { ...labels, le: '+Inf' }, 1],
+    ['wimds_request_duration_seconds_count', labels, 1],
+    ['wimds_requests_total', { protocol, code: 'overloaded', client: 'curl' }, 1],
+    ['wimds_token_cache_results_total', { result: 'bypass' }, 1],
+    ['wimds_token_refreshes_total', { outcome: 'failure' }, 1],
+  ]
+  expect((await scrapeWith(group(samples))).filter(isOfBroker)).toHaveLength(samples.length)
+})
+
+test('new series are taken up to a number that holds for all scrapes', async () => {
+  let scrapes = 0
+  const scrape = createScrape(() => {
+    scrapes += 1
+    const ofFile = (at: number) => ['wimds_assertion_readable', { file: `${scrapes}-${at}` }, 1]
+    return group([['wimds_ready', {}, 1], ...Array.from({ length: 3000 }, (_, at) => ofFile(at))])
+  })
+  const countTaken = async () => (await scrape()).filter(isOfBroker).length
+  expect([await countTaken(), await countTaken(), await countTaken()]).toEqual([3001, 2000, 1])
 })
 
 test('the pods of a broker are read once, however many groups it sends', async () => {

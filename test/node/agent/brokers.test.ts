@@ -24,6 +24,7 @@ function setUp({ maxBrokers = 2, script = PROGRAM, ...more }: NodeOptions = {}) 
     },
     readFile: () => Promise.resolve({ code: 'ENOENT' }),
     createOpen: () => NO_CONNECTION,
+    onDroppedLine: () => {},
     write: () => {},
     onEnd: () => {},
   })

@@ -64,9 +64,11 @@ function startBroker(options: BrokerOptions = {}) {
   const onRefused = vi.fn<(pod: RoutedPod, problem: string) => void>()
   const onEnd = vi.fn<(pods: readonly RoutedPod[], how: string, failures: number) => void>()
   const write = vi.fn<(line: string) => void>()
+  const onDroppedLine = vi.fn<() => void>()
   const pids: number[] = []
   const broker = new NamespaceBroker({
     createOpen: () => NO_CONNECTION,
+    onDroppedLine,
     readFile: ({ name }, path) => Promise.resolve({ text: `${name} ${path}` }),
     ...parts,
     start: () => {
@@ -108,7 +110,7 @@ function startBroker(options: BrokerOptions = {}) {
     ended.add(pod.pod.uid)
     pod.onDeleted()
   }
-  return { broker, serve, close, onServing, onRefused, onEnd, pids, write }
+  return { broker, serve, close, onServing, onRefused, onEnd, pids, write, onDroppedLine }
 }
 
 /** Opens a socket in the network of this process. */
@@ -295,6 +297,24 @@ test.each([
   const { onEnd } = startBroker({ script })
   await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
   expect(onEnd.mock.calls[0]?.[1]).toMatch(/it sent (?:a line of|more than)/)
+})
+
+test('of many lines of a broker those are written that its own limit allows, and the others are counted', async () => {
+  const script = `
+    for (let at = 0; at < 3000; at += 1) console.log('{"event":"flood"}')
+    setTimeout(() => { console.log('{"event":"last"}'); process.exit() }, 1000)`
+  const { write, onEnd, onDroppedLine } = startBroker({ script })
+  await vi.waitUntil(() => onDroppedLine.mock.calls.length > 0, { timeout: 60_000 })
+  await vi.waitUntil(() => onEnd.mock.calls.length > 0, { timeout: 60_000 })
+  const events = () => write.mock.calls.map(([line]) => JSON.parse(line))
+  expect(events().length).toBeLessThan(2000)
+  expect(events()).toContainEqual(expect.objectContaining({ event: 'last' }))
+  await vi.waitUntil(() => events().some(({ event }) => event === 'log_rate_limited'), {
+    timeout: 60_000,
+  })
+  expect(events()).toContainEqual(
+    expect.objectContaining({ droppedEvent: 'broker_output', broker: 'of the namespace shop' }),
+  )
 })
 
 test('a problem of any length is cut, since it goes into the log and an event of the pod', async () => {
