@@ -4,7 +4,7 @@ import { describeSettings, type Environment } from '../../broker/config/settings
 import { ConfigError, formatProblem } from '../../lib/errors.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import { DOCS_URL } from '../../lib/version.ts'
-import type { Finding, Sections } from './doctor-report.ts'
+import type { Sections } from './doctor-report.ts'
 import {
   createFinding,
   failed,
@@ -40,27 +40,20 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
     ? SKIPPED_SIDECAR
     : await checkSidecar(config, mode ?? config.mode)
   const tokens = checkTokens(await createStatus(config, !skipExchange), 'this machine')
-  return {
-    settings,
-    checks: [
-      createFinding('settings', { ...passed(), warnings: [...config.warnings] }),
-      sidecar,
-      route,
-      ...(skipExchange ? skipExchanges(tokens) : tokens),
-      ...requests,
-    ],
-  }
+  const own = createFinding('settings', { ...passed(), warnings: [...config.warnings] })
+  const ofTokens = skipExchange
+    ? [
+        ...tokens.filter(({ check }) => check !== 'clock' && check !== 'token_exchange'),
+        ...leaveOut(['clock', 'token_exchange'], SKIPPED),
+      ]
+    : tokens
+  return { settings, checks: [own, sidecar, route, ...ofTokens, ...requests] }
 }
 
 const SKIPPED_SIDECAR = {
   sidecar: createFinding('sidecar', SKIPPED),
   route: createFinding('route', SKIPPED),
   requests: [createFinding('requests', SKIPPED)],
-}
-
-function skipExchanges(tokens: readonly Finding[]): Finding[] {
-  const made = tokens.filter(({ check }) => check !== 'clock' && check !== 'token_exchange')
-  return [...made, ...leaveOut(['clock', 'token_exchange'], SKIPPED)]
 }
 
 /** Returns the failure of invalid settings. Throws any other error. */

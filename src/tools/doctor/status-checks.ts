@@ -113,7 +113,8 @@ function checkExchanges(status: TokenStatus, assertions: readonly Finding[]): Fi
     }),
     ...unused.map(({ name }) => createFinding('token_exchange', NO_TOKEN, name)),
   ]
-  return findings.length > 0 ? findings : [createFinding('token_exchange', NO_TOKEN)]
+  const none = notChecked('no identity is configured, and no token was requested')
+  return findings.length > 0 ? findings : [createFinding('token_exchange', none)]
 }
 
 const NO_TOKEN = notChecked(

@@ -60,20 +60,13 @@ const Status = z.pick(StatusSchema, {
   settings: true,
   warnings: true,
 })
-type Token = z.infer<typeof Status>['tokens'][number]
+export type ReportedStatus = z.infer<typeof Status>
 
 /** What the checks of tokens read. */
-export interface TokenStatus extends Pick<
-  z.infer<typeof Status>,
-  'generatedAt' | 'clockSkewSeconds' | 'identities' | 'assertions'
-> {
-  readonly tokens: readonly Pick<
-    Token,
-    'identity' | 'clientId' | 'resource' | 'cached' | 'failure'
-  >[]
-}
-
-export type ReportedStatus = z.infer<typeof Status>
+export type TokenStatus = Pick<
+  ReportedStatus,
+  'generatedAt' | 'clockSkewSeconds' | 'identities' | 'assertions' | 'tokens'
+>
 
 /**
  * Reads the status document of a sidecar, or of a pod in the broker of its node. Returns undefined if the server answers
@@ -103,7 +96,7 @@ export async function createStatus(config: Config, isExchanging: boolean): Promi
     }
   })
   await using direct = createDirectExchange(config)
-  const tokens: TokenStatus['tokens'][number][] = []
+  const tokens: TokenStatus['tokens'] = []
   // One exchange after the other: this is not a load test.
   for (const identity of isExchanging ? directory.identities : []) {
     for (const resource of findResources(identity)) {
@@ -126,7 +119,9 @@ async function exchangeOnce(
   identity: Identity,
   resource: string,
 ): Promise<TokenStatus['tokens'][number]> {
-  const asked = { identity: identity.name, clientId: identity.clientId, resource }
+  const { name, clientId } = identity
+  const nextAttemptAt = new Date().toISOString()
+  const asked = { identity: name, clientId, resource, nextAttemptAt, consecutiveFailures: 0 }
   try {
     const { lifetime } = await exchange({ identity, scope: toScope(resource) })
     const { obtainedAt, expiresAt } = toWallTimes(lifetime, systemClock)
