@@ -83,16 +83,18 @@ export class Exchange {
 
   /**
    * Returns the token to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Then throws what Entra ID has answered, which ends the
-   * exchange; or `entra_timeout`, and the exchange goes on, since its token may come late.
+   * exchange; or `entra_timeout`, and the exchange goes on, since its token may come late. `hangUp` ends only the waiting.
    */
-  async wait(): Promise<AccessToken> {
+  async wait(hangUp: AbortSignal): Promise<AccessToken> {
     const { timeoutMs } = this.#options
     this.#expectCallers()
     this.#startAfterSilence()
     try {
-      return await withDeadline(timeoutMs, (signal) => untilAborted(this.token, signal))
+      return await withDeadline(timeoutMs, (limit) =>
+        untilAborted(this.token, AbortSignal.any([limit, hangUp])),
+      )
     } catch (error) {
-      if (error instanceof BrokerError) throw error
+      if (error instanceof BrokerError || hangUp.aborted) throw error
       const answer = this.#error
       if (answer === undefined || !isAnswer(answer)) {
         // It says which addresses of the login host were silent.

@@ -35,12 +35,13 @@ export class WaitingCallers {
     return this.#count >= this.#max
   }
 
-  /** Settles as the outcome does, or rejects with the reason of the signal. Until then the caller counts as waiting. */
+  /** Settles as `work` does, or rejects with the reason of the signal. Until then the caller counts as waiting. */
   async wait<T>(
-    outcome: Promise<T>,
+    work: (signal: AbortSignal) => Promise<T>,
     createSignal = () => new AbortController().signal,
   ): Promise<T> {
     this.#count += 1
-    return untilAborted(outcome, createSignal()).finally(() => (this.#count -= 1))
+    const signal = createSignal()
+    return untilAborted(work(signal), signal).finally(() => (this.#count -= 1))
   }
 }

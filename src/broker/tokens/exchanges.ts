@@ -69,14 +69,14 @@ export class Exchanges {
 
   /**
    * Returns the token of an exchange to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Throws its error, with the time until
-   * the next one.
+   * the next one. The signal ends the waiting.
    */
-  async wait(entry: Entry, exchange: Exchange): Promise<AccessToken> {
+  async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
     try {
-      return await exchange.wait()
+      return await exchange.wait(signal)
     } catch (thrown) {
       const repeated = this.#repeated.get(exchange)
-      if (repeated !== undefined) return this.wait(entry, repeated)
+      if (repeated !== undefined) return this.wait(entry, repeated, signal)
       const error = toBrokerError(thrown)
       const { failure } = this.#findSuccessor(entry)
       throw failure?.error === error ? error.with({ retryAfterMs: failure.ttlMs }) : error

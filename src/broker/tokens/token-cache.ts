@@ -86,7 +86,10 @@ export class TokenCache {
     const isRejected = request.bypassCache === true && now - startsAt >= MIN_BYPASS_AGE_MS
     if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
       this.#onResult('bypass')
-      return waiting.wait(this.#replaceToken(entry, token, request.correlationId), createSignal)
+      return waiting.wait(
+        () => this.#replaceToken(entry, token, request.correlationId),
+        createSignal,
+      )
     }
     // Timers are late after the machine slept, and are not set for a token that was not in use.
     if (entry.msUntilDue <= 0) this.#exchanges.refresh(entry)
@@ -105,7 +108,7 @@ export class TokenCache {
     if (failure !== undefined && this.#isFailureCached(entry, failure)) {
       this.#onResult('negative_hit')
       if (request.bypassCache === true && isInGrace(failure.error) && !waiting.isFull) {
-        return waiting.wait(this.#outlastGrace(entry, failure), createSignal)
+        return waiting.wait(() => this.#outlastGrace(entry, failure), createSignal)
       }
       throw failure.error.with({ retryAfterMs: failure.ttlMs })
     }
@@ -115,7 +118,7 @@ export class TokenCache {
     this.#store.add(entry)
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')
     const exchange = this.#exchanges.start(entry, { correlationId: request.correlationId })
-    return waiting.wait(this.#exchanges.wait(entry, exchange), createSignal)
+    return waiting.wait((signal) => this.#exchanges.wait(entry, exchange, signal), createSignal)
   }
 
   /**

@@ -101,7 +101,11 @@ describe('a request whose caller hangs up', () => {
     ['fails too late', (signal) => gone(signal).then(() => Promise.reject(FAILURE))],
     [
       'waits for an exchange that does not end',
-      (signal) => new WaitingCallers(1).wait(new Promise<AccessToken>(() => {}), () => signal),
+      (signal) =>
+        new WaitingCallers(1).wait(
+          () => new Promise<AccessToken>(() => {}),
+          () => signal,
+        ),
     ],
   ])('is reported once, as abandoned, if it %s', async (_, end) => {
     const [abandoned, other] = await hangUp(end)

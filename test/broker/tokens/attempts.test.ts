@@ -305,7 +305,7 @@ test('an attempt is not silent while it has sent a rotated assertion within two 
     timeoutMs: TIMEOUT_MS,
     budget: createRetryBudget(systemClock),
   })
-  const answer = ask(() => exchange.wait(), VAULT)
+  const answer = ask(() => exchange.wait(new AbortController().signal), VAULT)
   await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
   expect(await answer).toMatchObject({ ok: true, tookMs: 3200 })
   expect(posts).toBe(2)

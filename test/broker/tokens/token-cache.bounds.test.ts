@@ -193,6 +193,19 @@ describe('while as many callers wait as may wait', () => {
   })
 })
 
+test('callers that ask for the same token and hang up leave no timers behind', async () => {
+  const { entra, get } = setUpLimited()
+  entra.behave({ latencyMs: MINUTE_MS })
+  for (const _ of range(COUNT)) {
+    const hangUp = new AbortController()
+    const answer = ask(get, VAULT, hangUp.signal)
+    hangUp.abort()
+    expect(await answer).toMatchObject({ text: 'AbortError' })
+  }
+  // The answer of Entra ID, its silence, and the time limit of the exchange.
+  expect(vi.getTimerCount()).toBe(3)
+})
+
 test('a token that was evicted while its refresh runs is not cached again', async () => {
   const { entra, cache, get } = setUpLimited({ maxEntries: 1 })
   await ask(get, VAULT)
