@@ -1,6 +1,8 @@
 /** The environment of the app's containers: the endpoints of SDKs, and the metadata address in NO_PROXY and no_proxy. */
+import { listFound } from '../../lib/printable.ts'
 import { addNoProxyHosts, NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { createEndpointVariables, type SidecarEndpoint } from './endpoint-variables.ts'
+import type { Plan } from './injection-plan.ts'
 import {
   type Container,
   type EnvVar,
@@ -50,11 +52,41 @@ function excludeFromProxy(container: Container, alwaysSetsNoProxy: boolean): Env
 }
 
 /** Returns true if a value of NO_PROXY comes from a ConfigMap or Secret. */
-export function takesNoProxyFromElsewhere(container: Container): boolean {
+function takesNoProxyFromElsewhere(container: Container): boolean {
   return NO_PROXY_NAMES.some((name) => {
     const entry = findVariable(container, name)
     return entry !== undefined && getLiteralValue(entry) === undefined
   })
+}
+
+/** The variables by which programs reach Entra ID through a proxy. */
+const HTTPS_PROXY = /^(?:https|all)_proxy$/i
+/** The settings with which a sidecar has a proxy, or needs none. */
+const PROXY_OF_SIDECAR = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
+
+/**
+ * Returns a warning for each container whose NO_PROXY cannot be extended, and one for a sidecar without a proxy beside an
+ * application with one. In mode node the broker has settings of its own.
+ */
+export function findProxyWarnings(apps: readonly Container[], { settings, sidecarEnv }: Plan) {
+  const foreign = apps.filter(takesNoProxyFromElsewhere)
+  const isComplete =
+    settings.mode === 'node' || sidecarEnv.some(({ name }) => PROXY_OF_SIDECAR.test(name))
+  const [proxied] = apps.flatMap(({ name: container, env }) => {
+    const entry = env?.find((each) => HTTPS_PROXY.test(each.name) && getLiteralValue(each) !== '')
+    return entry === undefined ? [] : [`the container ${container} sets ${entry.name}`]
+  })
+  return [
+    ...foreign.map(
+      ({ name }) =>
+        `the container ${name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
+    ),
+    ...listFound(
+      !isComplete &&
+        proxied !== undefined &&
+        `${proxied}, but the sidecar has no proxy, so it may not reach Entra ID. Fix: set the annotation wimds.io/https-proxy, or HTTPS_PROXY in injection.env of the chart`,
+    ),
+  ]
 }
 
 /** Returns the value with the hosts added, and with the hosts of the other name if only `envFrom` may set this one. */

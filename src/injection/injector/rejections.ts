@@ -5,7 +5,7 @@ import { listFound } from '../../lib/printable.ts'
 import { NO_PROXY_NAMES } from '../../lib/sdk-variables.ts'
 import { isInjectedByAzwi } from './annotations.ts'
 import { ACCOUNT_ANNOTATIONS, formatAccountProblem } from '../../kubernetes/service-account.ts'
-import { takesNoProxyFromElsewhere } from './app-environment.ts'
+import { findProxyWarnings } from './app-environment.ts'
 import { ENV_MODE_VARIABLES, findEndpointProblems } from './endpoint-variables.ts'
 import {
   allContainers,
@@ -49,8 +49,8 @@ export function checkPod(pod: Pod, plan: Plan) {
     /** A sentence for each thing that works, but probably not as its author expects. */
     warnings: [
       ...findUnexpected(pod, plan),
-      ...apps.flatMap((app) => [...findOtherIdentity(app, plan), ...findForeignNoProxy(app)]),
-      ...findMissingProxy(apps, plan),
+      ...apps.flatMap((app) => findOtherIdentity(app, plan)),
+      ...findProxyWarnings(apps, plan),
       ...warned.map(formatProblem),
     ],
   }
@@ -169,35 +169,5 @@ function findOtherIdentity(container: Container, { sidecarEnv, settings }: Plan)
   return listFound(
     isOther &&
       `the container ${container.name} sets AZURE_CLIENT_ID to ${other}, but the identity of the pod is ${own}. Fix: remove the variable, or give the identity that it names a federated credential for the ServiceAccount of the pod`,
-  )
-}
-
-/** The variables by which programs reach Entra ID through a proxy, and the setting without a need for one. */
-const PROXIES = /^(?:https|all)_proxy$/i
-const NEEDS_NO_PROXY = /^(?:https_proxy|AZURE_KUBERNETES_TOKEN_PROXY)$/i
-
-/** Warns of a sidecar without a proxy in a pod whose application has one. In mode node the broker has settings of its own. */
-function findMissingProxy(apps: readonly Container[], { sidecarEnv, settings }: Plan): string[] {
-  const found = apps.flatMap(({ name: container, env }) =>
-    (env ?? [])
-      .filter((entry) => PROXIES.test(entry.name) && getLiteralValue(entry) !== '')
-      .map(({ name }) => `the container ${container} sets ${name}`),
-  )
-  const isMissing =
-    settings.mode !== 'node' && !sidecarEnv.some(({ name }) => NEEDS_NO_PROXY.test(name))
-  return isMissing
-    ? found
-        .slice(0, 1)
-        .map(
-          (text) =>
-            `${text}, but the sidecar has no proxy, so it may not reach Entra ID. Fix: set the annotation wimds.io/https-proxy, or HTTPS_PROXY in injection.env of the chart`,
-        )
-    : []
-}
-
-function findForeignNoProxy(container: Container): string[] {
-  return listFound(
-    takesNoProxyFromElsewhere(container) &&
-      `the container ${container.name} takes NO_PROXY from a ConfigMap or Secret. Fix: make sure that it contains 169.254.169.254`,
   )
 }

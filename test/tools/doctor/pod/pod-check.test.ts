@@ -382,6 +382,16 @@ test.each<[string, PodChanges]>([
   expect(isMissing).toBe(status === 'failed')
 })
 
+test('compares the secret of App Service’s endpoint in the application with that of the sidecar', async () => {
+  const env = [
+    { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:64169/msi/token' },
+    { name: 'IDENTITY_HEADER', value: 'of another pod' },
+  ]
+  const { failures, fixes } = await check([getPod({ containers: [{ name: 'app', env }] })])
+  expect(failures).toContain('sdk_variables: invalid_secret_header')
+  expect(fixes).toContain('remove IDENTITY_ENDPOINT and IDENTITY_HEADER')
+})
+
 test.each([
   ['that nothing asked for', {}, /add the annotation wimds\.io\/inject/],
   ['that no webhook injected', { 'wimds.io/inject': 'true' }, /create the pod again/],
