@@ -5,7 +5,8 @@ import { stringify } from 'yaml'
 import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
-import { clusterCa } from './support/entra.ts'
+import { clusterCa, VAULT } from './support/entra.ts'
+import { HAS_ASPNET } from './support/environment.ts'
 import { eventually } from './support/eventually.ts'
 import { startLoad } from './support/load.ts'
 import type { TestNamespace } from './support/namespace.ts'
@@ -51,6 +52,35 @@ describe('admission', () => {
       expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
     }
   })
+
+  /** Creates an application that listens on this port, and returns what it answers. */
+  async function serveOn(port: number, name: string, container: object): Promise<string> {
+    const ports = [{ containerPort: port }]
+    await cluster.namespace.create(pod(name, OPT_IN, { container: { ...container, ports } }))
+    await cluster.namespace.ready(name)
+    const get = ['exec', name, '-c', 'app', '--', 'curl', '-sSf', `http://127.0.0.1:${port}/`]
+    return eventually(`an answer of ${name}`, () => cluster.namespace.kubectl(get))
+  }
+
+  test('an application of uvicorn on its port 8000 serves beside the sidecar', async () => {
+    const command = ['python3', '-m', 'uvicorn', '--host=0.0.0.0', 'orders:app']
+    expect(await serveOn(8000, 'uvicorn', { command })).toContain('expiresOn')
+  })
+
+  test.skipIf(!HAS_ASPNET)(
+    'an application of ASP.NET Core with its uid and a read-only file system serves beside the sidecar',
+    async () => {
+      const answer = await serveOn(8080, 'aspnet', {
+        command: ['/app/aspnet/dotnet', '/app/aspnet/2026/driver.dll', 'serve', VAULT],
+        env: [
+          { name: 'ASPNETCORE_HTTP_PORTS', value: '8080' },
+          { name: 'DOTNET_EnableDiagnostics', value: '0' },
+        ],
+        securityContext: { runAsUser: 1654, readOnlyRootFilesystem: true },
+      })
+      expect(Date.parse(answer.slice(1, -1))).toBeGreaterThan(Date.now())
+    },
+  )
 
   test('mounts the CA that an annotation names, in place of the operator’s', async () => {
     const bundle = `--from-literal=bundle.pem=${await clusterCa()}`

@@ -25,6 +25,9 @@ export const LOSE_NODE = env['LOSE_NODE'] || undefined
 /** The path of the cluster's CA in pods. */
 export const CLUSTER_CA_IN_PODS = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
 
+/** Whether the image of the applications has the one of ASP.NET Core. */
+export const HAS_ASPNET = env['WIMDS_E2E_ASPNET'] === 'true'
+
 /** The command line under test. */
 export const CLI = fileURLToPath(new URL('../../../dist/wimds.js', import.meta.url))
 

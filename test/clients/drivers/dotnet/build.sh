@@ -1,9 +1,11 @@
 #!/bin/sh
-# Builds the drivers, one for each set of packages, in the folder TARGET: SET/driver.dll, and dotnet, which runs them.
+# Builds the drivers of these sets of packages, or of all, in the folder TARGET: SET/driver.dll, and dotnet, which runs them.
 # Takes the .NET SDK of this machine and NuGet; without an SDK, the one in the folder KIT with the assemblies there.
-# Arguments: TARGET KIT
+# Arguments: TARGET KIT [SET]...
 set -eu
 target=$1 kit=$2 sources=$(dirname "$0")
+shift 2
+[ "$#" -gt 0 ] || set -- $(sed -n "s/.*'\$(Set)' == '\(.*\)'.*/\1/p" "$sources/Drivers.csproj")
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_HOME="$target"
 if command -v dotnet >/dev/null; then
   ln -s "$(command -v dotnet)" "$target/dotnet"
@@ -13,7 +15,7 @@ else
   tar -xJf "$kit/libraries.tar.xz" -C "$target"
   ln -s sdk/dotnet "$target/dotnet"
 fi
-for set in $(sed -n "s/.*'\$(Set)' == '\(.*\)'.*/\1/p" "$sources/Drivers.csproj"); do
+for set in "$@"; do
   mkdir "$target/build"
   cp "$sources"/*.cs "$sources/Drivers.csproj" "$target/build"
   if [ -d "$target/libraries" ]; then
