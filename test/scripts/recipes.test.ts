@@ -12,7 +12,7 @@ const Recipes = z.array(
     id: z.string(),
     title: z.string(),
     text: z.string(),
-    set: z.enum(['imds', 'app-service', 'app-service-2017', 'cloud-shell', 'an option']).optional(),
+    set: z.enum(['variables', 'an option']).optional(),
     settings: z.array(z.tuple([z.string(), z.string()])),
     works: z.string(),
     fails: z.string().optional(),
