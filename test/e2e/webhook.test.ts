@@ -42,6 +42,15 @@ const containersOf = async (name: string) => {
   return (await cluster.namespace.field(`pod ${name}`, names)).trim().split(/\s+/)
 }
 
+/** Creates an application that listens on this port, and returns what it answers. */
+async function serveOn(port: number, name: string, container: object): Promise<string> {
+  const ports = [{ containerPort: port }]
+  await cluster.namespace.create(pod(name, OPT_IN, { container: { ...container, ports } }))
+  await cluster.namespace.ready(name)
+  const get = ['exec', name, '-c', 'app', '--', 'curl', '-sSf', `http://127.0.0.1:${port}/`]
+  return eventually(`an answer of ${name}`, () => cluster.namespace.kubectl(get))
+}
+
 describe('admission', () => {
   test('injects a pod that opts in, which gets a token of its identity', async () => {
     await cluster.namespace.create(pod('opted-in', OPT_IN, { initScript: curl(TOKEN_PATH) }))
@@ -52,15 +61,6 @@ describe('admission', () => {
       expect(await cluster.entra.clientIdOf(body['access_token'])).toBe(CLIENT)
     }
   })
-
-  /** Creates an application that listens on this port, and returns what it answers. */
-  async function serveOn(port: number, name: string, container: object): Promise<string> {
-    const ports = [{ containerPort: port }]
-    await cluster.namespace.create(pod(name, OPT_IN, { container: { ...container, ports } }))
-    await cluster.namespace.ready(name)
-    const get = ['exec', name, '-c', 'app', '--', 'curl', '-sSf', `http://127.0.0.1:${port}/`]
-    return eventually(`an answer of ${name}`, () => cluster.namespace.kubectl(get))
-  }
 
   test('an application of uvicorn on its port 8000 serves beside the sidecar', async () => {
     const command = ['python3', '-m', 'uvicorn', '--host=0.0.0.0', 'orders:app']
@@ -75,6 +75,7 @@ describe('admission', () => {
         env: [
           { name: 'ASPNETCORE_HTTP_PORTS', value: '8080' },
           { name: 'DOTNET_EnableDiagnostics', value: '0' },
+          { name: 'DOTNET_SYSTEM_GLOBALIZATION_INVARIANT', value: '1' },
         ],
         securityContext: { runAsUser: 1654, readOnlyRootFilesystem: true },
       })
