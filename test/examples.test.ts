@@ -137,6 +137,15 @@ test.each(MANIFESTS.filter((file) => /(?:job|deployment)\.yaml$/.test(file)))(
   },
 )
 
+test('the application of ASP.NET Core keeps its port, and asks no proxy for its token', async () => {
+  const file = join(ROOT, 'examples/aspnet-core/deployment.yaml')
+  const images = ['--image', 'example.com/wimds:1', '--redirect-image', 'example.com/redirect:1']
+  const { code, out, err } = await runCommand(inject, [...images, file])
+  expect({ code, warnings: /warning/.test(err) }).toEqual({ code: 0, warnings: false })
+  expect(out).toContain('containerPort: 8080')
+  expect(out).toMatch(/name: NO_PROXY\n +value: 169\.254\.169\.254/)
+})
+
 describe('examples/policies', () => {
   test('the pod that the policies allow is as injection makes it', async () => {
     const documents = readPage('examples/policies/pods.yaml').split('\n---\n')
