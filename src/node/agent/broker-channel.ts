@@ -93,6 +93,7 @@ export class BrokerChannel {
       await promise
       return number
     } finally {
+      this.#inFlight = undefined
       clearTimeout(timeout)
       stream.off('close', onClose)
     }
@@ -103,7 +104,6 @@ export class BrokerChannel {
     // Node then closes its copy of a connection, and sends the next handle.
     this.#child.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' })
     this.#inFlight.resolve()
-    this.#inFlight = undefined
   }
 }
 

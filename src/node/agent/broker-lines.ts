@@ -1,5 +1,6 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
 import { errorMessage } from '../../lib/describe-error.ts'
+import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { createBucket } from './bucket.ts'
 
 const MAX_LINE_BYTES = 256 * 1024
@@ -7,6 +8,7 @@ const MAX_LINE_BYTES = 256 * 1024
 const BURST = 8192
 const LINES_PER_SECOND = 400
 const MAX_PARTS = 256
+const MAX_PROBLEM_CHARS = 2000
 
 /** Handles a line. Returns true if the agent has asked for it, so that it does not count as sent too fast. */
 type OnLine = (line: string) => unknown
@@ -84,3 +86,6 @@ function createAllowance(): (count: number) => void {
       throw new Misuse(`it sent more than ${LINES_PER_SECOND} lines or KiB a second`)
   }
 }
+
+/** Returns what a broker says, as far as it goes into events and logs of the agent. */
+export const cut = (text: string) => scrubAndTruncate(text, MAX_PROBLEM_CHARS)

@@ -1,6 +1,6 @@
 /** The brokers of a node: one for each namespace that has pods of mode `node` here. */
 import { createSemaphore } from '../../lib/semaphore.ts'
-import type { ServeRequest } from './broker-process.ts'
+import type { ServeRequest } from './broker-pods.ts'
 import { type BrokerParts, NamespaceBroker } from './namespace-broker.ts'
 import { RouteFailure } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'

@@ -3,7 +3,7 @@ import { errorMessage } from '../../lib/describe-error.ts'
 import { formatProblem } from '../../lib/errors.ts'
 import { backoffMs, createPause } from '../../lib/retry.ts'
 import type { TokenKey } from '../broker/messages.ts'
-import { BrokerEnd, type PodAnswer, type ServeRequest } from './broker-process.ts'
+import { BrokerEnd, type PodAnswer, type ServeRequest } from './broker-pods.ts'
 import { type Route, RouteFailure, type RoutePod } from './route-pod.ts'
 import type { RoutedPod } from './routed-pod.ts'
 

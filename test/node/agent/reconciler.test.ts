@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { BrokerEnd, type ServeRequest } from '../../../src/node/agent/broker-process.ts'
+import { BrokerEnd, type ServeRequest } from '../../../src/node/agent/broker-pods.ts'
 import { Reconciler } from '../../../src/node/agent/reconciler.ts'
 import { type Route, RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
