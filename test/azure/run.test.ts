@@ -13,6 +13,7 @@ import { createSimulator } from '../../src/tools/simulator/simulator.ts'
 import { ROOT } from '../docs/pages.ts'
 import { createFolder } from '../fixtures/folder.ts'
 import { ISSUER_NAMES, SUBJECT } from './support/own-issuer.ts'
+import { createReader } from './support/reader.ts'
 
 const CLIENT = ORDERS.clientId
 const SUBSCRIPTION = 'e3333333-3333-4333-8333-333333333333'
@@ -37,7 +38,8 @@ case "$*" in
   "group exists"*) if [ -e group ]; then echo true; else echo false; fi ;;
   "group delete"*) rm group ;;
   "ad app create"*) touch application; echo ${APPLICATION} ;;
-  "ad app list"*) if [ -e application ]; then echo ${APPLICATION}; fi ;;
+  # Entra ID lists a new application late.
+  "ad app list"*) if [ -e listed ] && [ -e application ]; then echo ${APPLICATION}; fi; touch listed ;;
   "ad app delete"*) rm application ;;
   "storage blob upload"*)
     while [ $# -gt 0 ]; do
@@ -227,6 +229,24 @@ test('makes no further call but the deletion after its terminal was closed', asy
   expect({ code, left }).toEqual({ code: 1, left: [] })
   const hanging = calls.findIndex((call) => call.includes('aks create'))
   expect(changing(calls.slice(hanging + 1))).toEqual([`az group delete --name ${GROUP} --yes`])
+})
+
+/** Returns true once the process whose id is in the file has ended. */
+function hasEnded(file: string): boolean {
+  const pid = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  return pid !== '' && !existsSync(`/proc/${pid}`)
+}
+
+test('goes on to the deletion if a command ends just before it is to be stopped', async () => {
+  using folder = createFolder()
+  const stopping = new AbortController()
+  const { shell } = createReader(folder.path, {}, stopping.signal)
+  // The rest, in a process group of its own, keeps the output open.
+  const running = shell(`setsid sleep 2 & echo $$ >'${folder.file('pid')}'`)
+  const outcome = running.catch(String)
+  while (!hasEnded(folder.file('pid'))) await sleep(20)
+  stopping.abort(new Error('ended by SIGINT'))
+  expect(await outcome).toContain('ended by SIGINT')
 })
 
 test.each([

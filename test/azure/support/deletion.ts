@@ -1,9 +1,16 @@
 /** Deletes what a run has created, whatever happened. */
 import { print, type Reader } from './reader.ts'
 
-/** A deleted application can be restored for 30 days, unless the last command may end that. */
+/**
+ * Entra ID lists an application some seconds after its creation. A deleted one can be restored for 30 days, unless the last
+ * command may end that.
+ */
 const DELETE_APPLICATION = `
-ids=$(az ad app list --filter "displayName eq '$APP_NAME'" --query '[].id' --output tsv)
+for attempt in 1 2 3 4 5; do
+  ids=$(az ad app list --filter "displayName eq '$APP_NAME'" --query '[].id' --output tsv)
+  if [ -n "$ids" ]; then break; fi
+  sleep 5
+done
 for id in $ids; do
   az ad app delete --id "$id"
   az rest --method DELETE --url "https://graph.microsoft.com/v1.0/directory/deletedItems/$id" || true

@@ -47,7 +47,13 @@ export function createReader(
       process.stderr.write(chunk)
       errors += chunk.toString()
     })
-    const stop = () => child.pid !== undefined && process.kill(-child.pid)
+    const stop = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid)
+      } catch {
+        // It has just ended. An error here would end the program before the deletion.
+      }
+    }
     signal?.addEventListener('abort', stop)
     const closed = new Promise<number | null>((resolve, reject) => {
       child.on('error', reject)
