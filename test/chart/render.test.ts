@@ -230,6 +230,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['--set-string=injection.uid=2147483648', 'injection.uid 2147483648 is too large'],
     ['injection.resources.memoryLimit=1foo', '/memoryLimit'],
     ['injection.resources.memoryLimit=', '/memoryLimit'],
+    ['injection.resources.memoryLimit=null', "missing property 'memoryLimit'"],
     ['injection.resources.memoryLimit=32Mi', 'memoryLimit 32Mi is below memoryRequest 64Mi'],
     [
       'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
