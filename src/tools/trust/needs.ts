@@ -125,6 +125,7 @@ function findWorkloadNeeds(workload: WorkloadObject, context: Context): Need[] {
   const { configMap } = parseAnnotations(template)
   const isInjected = isToBeInjected(workload, objects)
   const leaveOut = (problem: string, fix: string) => report.leaveOut(own, source, problem, fix)
+  if (takesClientIdFromElsewhere(template)) report.keep(own)
   const explicit = findExplicitIdentities(workload, main, leaveOut)
   if (isInjected && configMap !== undefined) {
     const entries = findEntries(workload, configMap, objects, leaveOut)
@@ -168,10 +169,15 @@ interface WorkloadIdentity extends Pick<Need, 'clientId' | 'kind' | 'id'> {
   readonly token: TokenUse
 }
 
-/**
- * Finds the client ids in the environment of containers that have a projected token for Entra ID. A value that Kubernetes
- * takes from elsewhere is not known here.
- */
+/** Returns true if a container's client id comes from another object or variable, and so is not known here. */
+function takesClientIdFromElsewhere(template: Pod): boolean {
+  const entries = allContainers(template).map((each) => findVariable(each, 'AZURE_CLIENT_ID'))
+  return entries.some(
+    (entry) => entry !== undefined && (getLiteralValue(entry)?.includes('$(') ?? true),
+  )
+}
+
+/** Finds the client ids in the environment of containers that have a projected token for Entra ID. */
 function findExplicitIdentities(
   workload: WorkloadObject,
   main: TokenUse,

@@ -142,7 +142,7 @@ function planIdentity(
   }
 }
 
-/** Returns the credentials without those that what errors left out may need, which it reports. */
+/** Returns the credentials without those, which it reports, that an object outside the plan may need. */
 function findExtra(
   unneeded: readonly ExistingCredential[],
   clientId: string,
@@ -151,8 +151,8 @@ function findExtra(
   const kept = unneeded.filter(({ subject }) => report.isKept(subject))
   if (kept.length > 0) {
     const subjects = kept.map(({ subject }) => subject).join(', ')
-    const problem = `its credentials for ${subjects} are not called extra: what errors left out may need them`
-    report.warning(clientId, problem, 'correct the errors')
+    const problem = `its credentials for ${subjects} are not called extra: objects that were not read, or whose client id is elsewhere, may need them`
+    report.warning(clientId, problem, 'correct the other findings')
   }
   return unneeded.filter((each) => !kept.includes(each))
 }

@@ -109,6 +109,13 @@ describe('calls no credential extra', () => {
   const configured = deployment('web', 'web', {
     annotations: { ...INJECT, 'wimds.io/config-map': 'identities' },
   })
+  const clientId = {
+    name: 'AZURE_CLIENT_ID',
+    valueFrom: { configMapKeyRef: { name: 'azure', key: 'id' } },
+  }
+  const elsewhere = deployment('web', 'web', {
+    spec: { containers: [{ name: 'app', env: [clientId] }] },
+  })
   const configMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -125,6 +132,7 @@ describe('calls no credential extra', () => {
     ['a malformed client id', [serviceAccount('web', 'oops')], OF_SUBJECT],
     ['no ServiceAccount', [deployment('web', 'web', { annotations: INJECT })], OF_SUBJECT],
     ['a malformed variable', [serviceAccount('web', undefined), claiming('web', 'x')], OF_SUBJECT],
+    ['a client id in a ConfigMap', [serviceAccount('web', BILLING), elsewhere], OF_SUBJECT],
     ['no identities file', [serviceAccount('web', undefined), configured], OF_SUBJECT],
     ['a malformed identities file', [configMap], OF_NAMESPACE],
     ['a malformed pod', [broken], OF_NAMESPACE],
