@@ -9,7 +9,7 @@ import {
   type Peer,
   SILENT,
 } from './connect-error.ts'
-import { untilAborted } from './deadline.ts'
+import { isTimeoutError, untilAborted } from './deadline.ts'
 import { errorCode } from './describe-error.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -70,7 +70,7 @@ export function createConnect({
       return socket
     } catch (error) {
       const isAborted = signal.aborted && error === signal.reason
-      const isTimeout = isAborted && error instanceof Error && error.name === 'TimeoutError'
+      const isTimeout = isAborted && isTimeoutError(error)
       if (isAborted && !isTimeout) throw error
       const hasSilent = attempts.some(({ code }) => code === SILENT)
       const code = isTimeout || hasSilent ? SILENT : (errorCode(error) ?? 'unknown')

@@ -21,3 +21,8 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 }
+
+/** Returns true for the reason with which the signal of a time limit aborts. */
+export function isTimeoutError(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'TimeoutError'
+}

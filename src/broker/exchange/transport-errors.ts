@@ -1,6 +1,7 @@
 /** Maps the errors of requests without a response (DNS, TCP, TLS, proxy, time limit) to error codes. */
 import { ConnectError, SILENT } from '../../lib/connect-error.ts'
 import { BrokerError, type ErrorCode } from '../../lib/errors.ts'
+import { isTimeoutError } from '../../lib/deadline.ts'
 import { errorCode } from '../../lib/describe-error.ts'
 import { formatPeer } from '../../lib/hosts.ts'
 
@@ -72,7 +73,7 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     const fix = error.failure.attempts.length === 0 ? DNS_FIX : to.networkFix
     return create(kind, `cannot be reached: ${error.reason}`, fix)
   }
-  if ((error instanceof Error && error.name === 'TimeoutError') || TIMEOUT_CODES.test(code)) {
+  if (isTimeoutError(error) || TIMEOUT_CODES.test(code)) {
     return create('entra_timeout', 'did not answer in time', to.networkFix)
   }
   if (TLS_CODES.test(code)) {

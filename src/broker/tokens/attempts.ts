@@ -3,7 +3,7 @@
  * a transient failure and silence. The delays after a failed exchange are in `failure.ts`.
  */
 import { ConnectError } from '../../lib/connect-error.ts'
-import { untilAborted, withDeadline } from '../../lib/deadline.ts'
+import { isTimeoutError, untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { createTimeoutError } from './caller-wait.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
@@ -66,8 +66,8 @@ export class Exchange {
     this.request = request
     this.#options = options
     this.startedAt = options.clock.monotonic()
-    if (request.isBackground === true) this.#setLimit(options.timeoutMs)
-    else this.#expectCallers()
+    if (request.isBackground !== true) this.#awaitedUntil = this.startedAt + options.timeoutMs
+    this.#setLimit()
     this.#start()
   }
 
@@ -82,19 +82,21 @@ export class Exchange {
   }
 
   /**
-   * Returns the token to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Then throws what Entra ID has answered, which ends the
-   * exchange; or `entra_timeout`, and the exchange goes on, since its token may come late. `hangUp` ends only the waiting.
+   * Returns the token to a caller. When the signal aborts with a `TimeoutError`, throws what Entra ID has answered, which ends
+   * the exchange; or `entra_timeout`, and the exchange goes on, since its token may come late. Another reason ends only the
+   * waiting, and is thrown.
    */
-  async wait(hangUp: AbortSignal): Promise<AccessToken> {
+  async wait(signal: AbortSignal): Promise<AccessToken> {
     const { timeoutMs } = this.#options
-    this.#expectCallers()
+    const wasBackground = this.isBackground
+    this.#awaitedUntil = this.#now + timeoutMs
+    // None runs if the exchange has ended.
+    if (wasBackground && this.#running.size > 0) this.#setLimit()
     this.#startAfterSilence()
     try {
-      return await withDeadline(timeoutMs, (limit) =>
-        untilAborted(this.token, AbortSignal.any([limit, hangUp])),
-      )
+      return await untilAborted(this.token, signal)
     } catch (error) {
-      if (error instanceof BrokerError || hangUp.aborted) throw error
+      if (!isTimeoutError(error)) throw error
       const answer = this.#error
       if (answer === undefined || !isAnswer(answer)) {
         // It says which addresses of the login host were silent.
@@ -116,19 +118,15 @@ export class Exchange {
     return until - this.#now
   }
 
-  #expectCallers(): void {
-    const { timeoutMs } = this.#options
-    if (this.isBackground) this.#setLimit(this.startedAt + 2 * timeoutMs - this.#now)
-    this.#awaitedUntil = this.#now + timeoutMs
-  }
-
-  #setLimit(ms: number): void {
-    clearTimeout(this.#limit)
-    this.#limit = setTimeout(() => {
+  #setLimit(): void {
+    const limitMs = (this.isBackground ? 1 : 2) * this.#options.timeoutMs
+    const end = () => {
       this.#cancelNext()
       for (const running of this.#running) abortSilent(running)
       this.#endIfIdle()
-    }, ms)
+    }
+    clearTimeout(this.#limit)
+    this.#limit = setTimeout(end, this.startedAt + limitMs - this.#now)
   }
 
   #start(): void {

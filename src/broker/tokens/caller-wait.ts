@@ -1,8 +1,7 @@
 /**
  * How long a caller waits for a token, WIMDS_EXCHANGE_TIMEOUT, 8 s by default; and how many callers may wait at once.
- * `attempts.ts` ends the wait.
  */
-import { untilAborted } from '../../lib/deadline.ts'
+import { untilAborted, withDeadline } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 
 /** Creates the error of a caller whose time has run out, without an answer of Entra ID until then. */
@@ -25,23 +24,30 @@ export function countWaiting(maxConnections: number): number {
 /** The callers that wait for exchanges, and how many may do so at once. */
 export class WaitingCallers {
   readonly #max: number
+  readonly #timeoutMs: number
   #count = 0
 
-  constructor(max: number) {
+  constructor(max: number, timeoutMs: number) {
     this.#max = max
+    this.#timeoutMs = timeoutMs
   }
 
   get isFull(): boolean {
     return this.#count >= this.#max
   }
 
-  /** Settles as `work` does, or rejects with the reason of the signal. Until then the caller counts as waiting. */
+  /**
+   * Settles as `work` does, or rejects with the reason of the created signal when the caller hangs up. Until then the caller
+   * counts as waiting. The signal of `work` aborts then, too, and with a `TimeoutError` when the time of the caller ends.
+   */
   async wait<T>(
     work: (signal: AbortSignal) => Promise<T>,
     createSignal = () => new AbortController().signal,
   ): Promise<T> {
     this.#count += 1
-    const signal = createSignal()
-    return untilAborted(work(signal), signal).finally(() => (this.#count -= 1))
+    const hangUp = createSignal()
+    return withDeadline(this.#timeoutMs, (limit) =>
+      untilAborted(work(AbortSignal.any([limit, hangUp])), hangUp),
+    ).finally(() => (this.#count -= 1))
   }
 }

@@ -68,8 +68,8 @@ export class Exchanges {
   }
 
   /**
-   * Returns the token of an exchange to a caller, who waits for WIMDS_EXCHANGE_TIMEOUT. Throws its error, with the time until
-   * the next one. The signal ends the waiting.
+   * Returns the token of an exchange to a caller, whose signal ends the waiting. Throws its error, with the time until the next
+   * one.
    */
   async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
     try {

@@ -61,7 +61,7 @@ export class TokenCache {
    * same time; the next one gets `overloaded`.
    */
   createGet(maxWaiting: number): GetToken {
-    const waiting = new WaitingCallers(maxWaiting)
+    const waiting = new WaitingCallers(maxWaiting, this.#timeoutMs)
     return (request, createSignal) => this.#get(request, createSignal, waiting)
   }
 
@@ -87,7 +87,7 @@ export class TokenCache {
     if ((isRejected || isEnding(entry.ttlMs, lengthMs)) && this.#canReplace(entry, waiting)) {
       this.#onResult('bypass')
       return waiting.wait(
-        () => this.#replaceToken(entry, token, request.correlationId),
+        (signal) => this.#replaceToken(entry, token, request.correlationId, signal),
         createSignal,
       )
     }
@@ -108,7 +108,7 @@ export class TokenCache {
     if (failure !== undefined && this.#isFailureCached(entry, failure)) {
       this.#onResult('negative_hit')
       if (request.bypassCache === true && isInGrace(failure.error) && !waiting.isFull) {
-        return waiting.wait(() => this.#outlastGrace(entry, failure), createSignal)
+        return waiting.wait((signal) => this.#outlastGrace(entry, failure, signal), createSignal)
       }
       throw failure.error.with({ retryAfterMs: failure.ttlMs })
     }
@@ -122,20 +122,19 @@ export class TokenCache {
   }
 
   /**
-   * Answers a caller that bypasses the cache while what is missing may be new: waits for the next retries, as long as a caller
-   * waits. Hadoop ABFS gives up after six tries, within 2 s if each is answered at once.
+   * Answers a caller that bypasses the cache while what is missing may be new: waits for the next retries, until the signal
+   * aborts. Hadoop ABFS gives up after six tries, within 2 s if each is answered at once.
    */
-  async #outlastGrace(entry: Entry, first: Failure): Promise<AccessToken> {
-    const endsAt = this.#clock.monotonic() + this.#timeoutMs
+  async #outlastGrace(entry: Entry, first: Failure, signal: AbortSignal): Promise<AccessToken> {
     let failure = first
     while (isInGrace(failure.error)) {
-      const leftMs = endsAt - this.#clock.monotonic()
-      const untilRetryMs = failure.msUntilRetry
-      await sleep(Math.max(0, Math.min(leftMs, untilRetryMs)), undefined, { ref: false })
-      if (untilRetryMs > leftMs) break
+      const delayMs = Math.max(0, failure.msUntilRetry)
+      await sleep(delayMs, undefined, { ref: false, signal }).catch(() => {})
+      if (signal.aborted) break
       // Its timer may have made the retry.
       if (entry.failure === failure) {
-        await this.#exchanges.start(entry, { isBackground: true }).token.catch(() => {})
+        const { token } = this.#exchanges.start(entry, { isBackground: true })
+        await untilAborted(token, signal).catch(() => {})
       }
       if (entry.token !== undefined) return entry.token
       // Evicted: another entry has the outcome.
@@ -168,12 +167,17 @@ export class TokenCache {
     entry: Entry,
     cached: AccessToken,
     correlationId: string | undefined,
+    signal: AbortSignal,
   ): Promise<AccessToken> {
-    const { token, startedAt } = this.#exchanges.start(entry, { correlationId, isBackground: true })
-    const waitedMs = this.#clock.monotonic() - startedAt
-    return withDeadline(MAX_REPLACE_WAIT_MS - waitedMs, (signal) =>
-      untilAborted(token, signal),
-    ).catch(() => (ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS ? cached : token))
+    const exchange = this.#exchanges.start(entry, { correlationId, isBackground: true })
+    const waitedMs = this.#clock.monotonic() - exchange.startedAt
+    return withDeadline(MAX_REPLACE_WAIT_MS - waitedMs, (limit) =>
+      untilAborted(exchange.token, limit),
+    ).catch(() =>
+      ttlMs(cached.lifetime, this.#clock) >= MIN_TTL_MS
+        ? cached
+        : this.#exchanges.wait(entry, exchange, signal),
+    )
   }
 
   /**

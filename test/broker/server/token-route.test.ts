@@ -102,7 +102,7 @@ describe('a request whose caller hangs up', () => {
     [
       'waits for an exchange that does not end',
       (signal) =>
-        new WaitingCallers(1).wait(
+        new WaitingCallers(1, 8000).wait(
           () => new Promise<AccessToken>(() => {}),
           () => signal,
         ),

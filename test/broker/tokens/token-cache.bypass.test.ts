@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ask, askFor, slowest, textsOf } from './callers.ts'
 import { VAULT } from './scripted-entra.ts'
-import { MINUTE_MS, range, setUp, useFakeTime } from './setup.ts'
+import { HOUR_MS, MINUTE_MS, range, setUp, setUpLimited, TIMEOUT_MS, useFakeTime } from './setup.ts'
 
 const BYPASS = { ...VAULT, bypassCache: true }
 const token = (number: number) => `${VAULT.scope} #${number}`
@@ -60,6 +60,42 @@ test('bypass_cache gets the error if the cached token expires while it waits', a
   const answer = ask(get, BYPASS)
   await vi.advanceTimersByTimeAsync(10_000)
   expect((await answer).text).toBe('entra_timeout')
+})
+
+/** A caller that bypasses a token which expires 0.9 s later, while Entra ID is silent. */
+async function askForEndingToken({ entra, get }: Pick<ReturnType<typeof setUp>, 'entra' | 'get'>) {
+  entra.behave({ lifetimeMs: MINUTE_MS + 1000 })
+  await ask(get, VAULT)
+  await vi.advanceTimersByTimeAsync(90_600)
+  entra.behave({ latencyMs: HOUR_MS }, {})
+  return { answer: ask(get, BYPASS) }
+}
+
+test('bypass_cache gets the token of another attempt if the cached one expires while it waits', async () => {
+  const { answer } = await askForEndingToken(setUpLimited())
+  await vi.advanceTimersByTimeAsync(TIMEOUT_MS)
+  expect((await answer).text).toBe(token(4))
+  expect((await answer).tookMs).toBeLessThanOrEqual(2100)
+})
+
+test('bypass_cache waits for no longer than any other request, whoever shares its exchange', async () => {
+  const given = setUp({ timeoutMs: TIMEOUT_MS })
+  const { answer } = await askForEndingToken(given)
+  await vi.advanceTimersByTimeAsync(2500)
+  const second = ask(given.get, VAULT)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(await answer).toMatchObject({ text: 'entra_timeout', tookMs: TIMEOUT_MS })
+  expect(await second).toMatchObject({ text: 'entra_timeout', tookMs: TIMEOUT_MS })
+})
+
+test('bypass_cache waits for no longer than any other request for a credential that may be new', async () => {
+  const { entra, get } = setUp({ timeoutMs: TIMEOUT_MS })
+  entra.behave({ error: 'federated_credential_not_found' })
+  await ask(get, BYPASS)
+  entra.behave({ latencyMs: HOUR_MS })
+  const answer = ask(get, BYPASS)
+  await vi.advanceTimersByTimeAsync(MINUTE_MS)
+  expect(await answer).toMatchObject({ text: 'federated_credential_not_found', tookMs: TIMEOUT_MS })
 })
 
 test('bypass_cache gets the cached token if the exchange fails', async () => {

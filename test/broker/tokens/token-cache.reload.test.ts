@@ -163,6 +163,15 @@ describe('a key whose identity is exchanged in another way', () => {
     },
   )
 
+  test('is waited for no longer than any other, also if it changes while callers wait', async () => {
+    const { entra, cache, get } = setUp({ timeoutMs: 8000 })
+    entra.behave({ error: 'assertion_refused', latencyMs: 6000 }, { latencyMs: HOUR_MS })
+    const answer = ask(get, VAULT)
+    cache.updateIdentities(applyChange)
+    await vi.advanceTimersByTimeAsync(MINUTE_MS)
+    expect(await answer).toMatchObject({ text: 'entra_timeout', tookMs: 8000 })
+  })
+
   test('waits for the end of a Retry-After', async () => {
     const { entra, cache, get } = setUp({
       behaviour: { error: 'entra_throttled', retryAfterMs: MINUTE_MS },
