@@ -148,8 +148,10 @@ export class TestAgent implements AsyncDisposable {
   }
 
   #start(): ChildProcess {
+    // The proxy is the agent's.
+    const { HTTPS_PROXY: _, ...env } = this.#env
     const broker = spawn(process.execPath, [CLI, 'node-broker'], {
-      env: { NODE_NO_WARNINGS: '1', ...this.#env },
+      env: { NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc', 'pipe'],
     })
     if (broker.stdout !== null) {

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
 import { MetricsAnswer, PodsAnswer } from '../../../src/node/broker/messages.ts'
+import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { ACCOUNTS, ask, createCluster, TOKEN, TOKEN_FILE, tokenOf, VAULT } from './setup.ts'
 
 const cluster = await createCluster()
@@ -154,6 +155,18 @@ describe('a broker whose predecessor holds tokens', () => {
     await agent.serve(cluster.podOf('billing'))
     expect(await agent.ask({ about: 'keys' })).toEqual([])
   })
+})
+
+test('the agent opens the tunnel of the proxy, and the TLS in it is of the broker', async () => {
+  const port = Number(new URL(cluster.simulator.authorityHost).port)
+  const routes = { 'login.microsoftonline.com:443': port }
+  await using proxy = await connectProxy({ routes, credentials: 'user:secret' })
+  const env = { HTTPS_PROXY: `http://user:secret@127.0.0.1:${proxy.port}` }
+  await using agent = cluster.start(undefined, env)
+  const pod = cluster.podOf('orders', { AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com' })
+  // The certificate of the simulator has another name.
+  expect(await tokenOf(await agent.serve(pod))).toContain('ERR_TLS_CERT_ALTNAME_INVALID')
+  expect(proxy.tunnels[0]).toBe('login.microsoftonline.com:443')
 })
 
 test('pods whose messages are longer than what the channel takes at once get their own sockets', async () => {
