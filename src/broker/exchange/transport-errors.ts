@@ -81,8 +81,8 @@ export function toTransportError(error: unknown, to: Destination): BrokerError {
     const fix = CLOCK_CODES.test(code) ? CLOCK_FIX : to.tlsFix
     return new BrokerError('entra_tls', problem, { fix, cause: error })
   }
-  // undici gives most of these no code.
-  if (error instanceof Error && error.name === 'HTTPParserError') {
+  // undici gives most of these no code, and Node, which sends CONNECT, no name.
+  if ((error instanceof Error && error.name === 'HTTPParserError') || code.startsWith('HPE_')) {
     return create('entra_bad_response', 'answered in another protocol than HTTP', to.wrongServerFix)
   }
   return create('entra_unreachable', `cannot be reached (${code})`, to.networkFix)

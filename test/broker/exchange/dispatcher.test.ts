@@ -280,6 +280,22 @@ describe('a connection', () => {
     }
   })
 
+  test('names a proxy that does not speak HTTP', async () => {
+    await using other = await listening(
+      createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')),
+    )
+    const dispatcher = throughProxy(other.port)
+    const error = await request(`https://${HOST}/`, { dispatcher }).catch(
+      (thrown: unknown) => thrown,
+    )
+    await dispatcher.destroy()
+    expect(error).toMatchObject({
+      code: 'entra_bad_response',
+      problem: `the proxy 127.0.0.1:${other.port} answered in another protocol than HTTP`,
+      fix: 'check HTTPS_PROXY, which must be the URL of a proxy',
+    })
+  })
+
   test('times out when a proxy does not open the tunnel, without blocking the next one', async () => {
     let isSilent = true
     const routes = { [`${HOST}:443`]: portOf(server) }
