@@ -3,11 +3,7 @@
  * container's own ones lead to.
  */
 import { METADATA_ORIGIN } from '../../lib/hosts.ts'
-import {
-  IDENTITY_HEADER_NAMES,
-  UNSUPPORTED_PROTOCOL_VARIABLES,
-  VARIABLE_SETS,
-} from '../../lib/sdk-variables.ts'
+import { UNSUPPORTED_PROTOCOL_VARIABLES } from '../../lib/sdk-variables.ts'
 import { type RoutingMode, TOKEN_PATHS } from '../../lib/sidecar-interface.ts'
 import { type Container, type EnvVar, findVariable, getLiteralValue } from '../../kubernetes/pod.ts'
 
@@ -29,18 +25,16 @@ export function formatListenAddress(port: number): string {
 /** The field whose value is the secret of App Service's endpoint: each pod has another one, and all its containers the same. */
 export const POD_UID = { fieldRef: { fieldPath: 'metadata.uid' } }
 
-/** The variables that mode env sets: of IMDS, and both pairs of the real App Service. */
-const SETS = ['imds', 'app-service', 'app-service-2017'] as const
+const IMDS_HOST = 'AZURE_POD_IDENTITY_AUTHORITY_HOST'
+
+/** Both pairs of the real App Service: an endpoint and its secret. */
 const PAIRS = [
   ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER'],
   ['MSI_ENDPOINT', 'MSI_SECRET'],
 ] as const
 
-export const ENV_MODE_VARIABLES = SETS.flatMap((set) => Object.keys(createSet(set, '')))
-
-function createSet(set: (typeof SETS)[number], origin: string): Readonly<Record<string, string>> {
-  return VARIABLE_SETS[set]({ origin, identityHeader: '', clientId: '' })
-}
+/** The variables that mode env sets. */
+export const ENV_MODE_VARIABLES = [IMDS_HOST, ...PAIRS.flat()]
 
 /**
  * Returns the variables that lead the SDKs of a container to the sidecar in mode env, and that it does not set itself. A
@@ -59,13 +53,15 @@ export function createEndpointVariables(
   })
   const pairs = isServed(identityHeader) && !isOtherProtocol ? PAIRS : []
   const wanted = pairs.filter(([, secret]) => !differs(own(secret), identityHeader))
-  const names = new Set<string>(['AZURE_POD_IDENTITY_AUTHORITY_HOST', ...wanted.flat()])
   const origin = `http://${address}`
-  return SETS.flatMap((set) => Object.entries(createSet(set, origin)))
-    .filter(([name]) => names.has(name) && own(name) === undefined)
-    .map(([name, value]) =>
-      IDENTITY_HEADER_NAMES.has(name) ? { ...identityHeader, name } : { name, value },
-    )
+  const variables = [
+    { name: IMDS_HOST, value: origin },
+    ...wanted.flatMap(([endpoint, secret]) => [
+      { name: endpoint, value: `${origin}${TOKEN_PATHS.appService}` },
+      { ...identityHeader, name: secret },
+    ]),
+  ]
+  return variables.filter(({ name }) => own(name) === undefined)
 }
 
 /** Returns true if the sidecar serves App Service's endpoint. */
@@ -89,7 +85,7 @@ function isPodUid(entry: EnvVar | undefined): boolean {
 /** The variables whose value is the address of an endpoint (R21), with the paths that it may have. */
 const ENDPOINT_PATHS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   // SDKs append the path of IMDS.
-  ['AZURE_POD_IDENTITY_AUTHORITY_HOST', ['']],
+  [IMDS_HOST, ['']],
   // No SDK asks for the path of IMDS here, but scripts do.
   ['IDENTITY_ENDPOINT', [TOKEN_PATHS.appService, TOKEN_PATHS.imds]],
   ['MSI_ENDPOINT', [TOKEN_PATHS.appService, TOKEN_PATHS.cloudShell, TOKEN_PATHS.imds]],

@@ -40,16 +40,15 @@ const UNKNOWN_ADVICE =
 const SQL_CLIENT =
   'for Microsoft.Data.SqlClient write Authentication=Active Directory Workload Identity (5.2 or later) or Active Directory Default in the connection string'
 
-const dotnet = (title: string, since: string): ClientLibrary => {
-  const { advice, ...library } = sdk(title, since)
-  return { ...library, advice: `${advice}; ${SQL_CLIENT}` }
-}
-
 const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
   'js-azure-identity': sdk('@azure/identity (JavaScript)', '3.2.0'),
   'go-azidentity': sdk('azidentity (Go)', '1.3.0'),
-  'dotnet-azure-identity': dotnet('Azure.Identity (.NET)', '1.9.0'),
+  'dotnet-azure-identity': {
+    title: 'Azure.Identity (.NET)',
+    workloadIdentitySince: '1.9.0',
+    advice: `${credential('Azure.Identity (.NET) 1.9.0')}; ${SQL_CLIENT}`,
+  },
   'java-azure-identity': sdk('azure-identity (Java)', '1.9.0'),
   'cpp-azure-identity': sdk('azure-identity-cpp (C++)', '1.6.0'),
   'rust-azure-identity': {
