@@ -50,8 +50,8 @@ export function createConnect({
     return winner && now() - winner.wonAt < PREFERENCE_MS ? winner.family : undefined
   }
 
-  async function resolve(host: string): Promise<readonly Address[]> {
-    const both = share(host, () => lookup(host, 0))
+  /** Returns the addresses of both families, or the IPv4 ones if those take too long. */
+  async function resolve(host: string, both: Promise<readonly Address[]>) {
     let timer: NodeJS.Timeout | undefined
     const slow = new Promise<void>((done) => (timer = setTimeout(done, SLOW_LOOKUP_MS).unref()))
     const ipv4 = slow.then(() => share(`${host} 4`, () => lookup(host, 4))).catch(() => both)
@@ -60,11 +60,21 @@ export function createConnect({
 
   return async ({ host, port }, signal) => {
     const attempts: Attempt[] = []
-    try {
-      const addresses = await untilAborted(resolve(host), signal)
+    const tryAll = (addresses: readonly Address[]) => {
       const order = interleave(addresses, findFamily(host) ?? addresses[0]?.family)
       signal.throwIfAborted()
-      const { socket, family } = await race(order, port, { open, signal, attempts })
+      return race(order, port, { open, signal, attempts })
+    }
+    try {
+      const both = share(host, () => lookup(host, 0))
+      const first = await untilAborted(resolve(host, both), signal)
+      const { socket, family } = await tryAll(first).catch(async (error: unknown) => {
+        // The IPv4 addresses may have gone ahead in a network without IPv4.
+        const all = await untilAborted(both, signal)
+        const others = all.filter((each) => all !== first && each.family === 6)
+        if (others.length === 0) throw error
+        return tryAll(others)
+      })
       if (winners.size >= MAX_WINNERS) winners.clear()
       winners.set(host, { family, wonAt: now() })
       return socket

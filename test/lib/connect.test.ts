@@ -247,6 +247,35 @@ describe('the look-up', () => {
     expect((await connecting).destroy().destroyed).toBe(true)
   })
 
+  test('that is slow does not leave out the IPv6 addresses of a network without IPv4', async () => {
+    const tried: string[] = []
+    const slow = Promise.withResolvers<readonly Address[]>()
+    const connect = createConnect({
+      lookup: (_, family) => (family === 4 ? Promise.resolve([address('10.0.0.1')]) : slow.promise),
+      open: ({ host }) => {
+        tried.push(host)
+        return openSocket(host === 'fd00::1' ? 'accepts' : 'no route')
+      },
+    })
+    const connecting = connect(login, new AbortController().signal)
+    await vi.advanceTimersByTimeAsync(1000)
+    slow.resolve([address('10.0.0.1'), address('fd00::1')])
+    expect((await connecting).destroy().destroyed).toBe(true)
+    expect(tried).toEqual(['10.0.0.1', 'fd00::1'])
+  })
+
+  test('that is slow and finds IPv4 addresses only does not hide their failure', async () => {
+    const slow = Promise.withResolvers<readonly Address[]>()
+    const connect = createConnect({
+      lookup: (_, family) => (family === 4 ? Promise.resolve([address('10.0.0.1')]) : slow.promise),
+      open: () => openSocket('refuses'),
+    })
+    const connecting = connect(login, new AbortController().signal).catch(keep)
+    await vi.advanceTimersByTimeAsync(1000)
+    slow.resolve([address('10.0.0.1')])
+    expect(await connecting).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
   test('uses the resolver of the system', async () => {
     const connect = createConnect()
     const { signal } = new AbortController()
