@@ -33,6 +33,7 @@ const endUnreached: Kubectl = () => {
 
 function judgeVersion({ gitVersion, minor }: z.infer<typeof Version>['serverVersion']): Outcome {
   const version = Number.parseInt(minor, 10)
+  if (Number.isNaN(version)) return notChecked(`the API server names its version ${gitVersion}`)
   if (version < SUPPORTED_SINCE) {
     return failed({
       code: 'kubernetes_version',

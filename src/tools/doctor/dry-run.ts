@@ -109,10 +109,12 @@ export function findRefusal(
   what: string,
   mode?: RoutingMode,
 ) {
-  const refusal = REFUSALS.find(([pattern]) => pattern.test(stderr))
+  // A policy that only warns refuses nothing.
+  const text = stderr.replaceAll(/^Warning: .*$/gm, '')
+  const refusal = REFUSALS.find(([pattern]) => pattern.test(text))
   if (refusal === undefined) return undefined
   const [pattern, subject, usual] = refusal
-  const [, name = ''] = pattern.exec(stderr) ?? []
+  const [, name = ''] = pattern.exec(text) ?? []
   const by = subject.replace('NAME', name)
   const isUnreachable = by.includes('unreachable')
   const code = isUnreachable ? 'webhook_unavailable' : 'pod_not_admitted'

@@ -101,7 +101,11 @@ export async function getNamed<T>(
 }
 
 function explainAnswer({ code, stderr, reason, fault }: KubectlResult): Answer<never> {
-  if (reason.includes("doesn't have a resource type")) return { kind: 'not_found', reason }
+  // kubectl says so of every kind, too, if the API server has not told it the kinds.
+  const knowsKinds = !stderr.includes("couldn't get current server API group list")
+  if (knowsKinds && reason.includes("doesn't have a resource type")) {
+    return { kind: 'not_found', reason }
+  }
   // A prompt may stand before it.
   if (/^Error from server \(NotFound\)/m.test(stderr)) return { kind: 'not_found' }
   if (code !== 0) return { kind: 'failed', reason, fault }
@@ -131,7 +135,8 @@ export function requireAnswer<T>(answer: Answer<T>): readonly T[] {
 const FAILURES = [
   {
     code: 'login_failed',
-    pattern: /getting credentials: |You must be logged in|\(Unauthorized\)/,
+    pattern:
+      /getting credentials: |You must be logged in|\(Unauthorized\)|asked for the client to provide cred/,
     fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
   },
   {

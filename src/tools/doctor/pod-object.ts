@@ -67,6 +67,13 @@ export function isReady({ status }: ClusterPod): boolean {
   return status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true
 }
 
+/** Returns true if the pod has ended, or is being deleted. */
+export function isEnding({ metadata, status }: ClusterPod): boolean {
+  return (
+    metadata.deletionTimestamp !== undefined || /^(?:Succeeded|Failed)$/.test(status.phase ?? '')
+  )
+}
+
 /** Returns the pod of which the first flag is true, then the second, and so on; of several the newest. */
 export function chooseNewest(
   pods: readonly ClusterPod[],
@@ -77,9 +84,11 @@ export function chooseNewest(
   return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
 }
 
-/** Returns the component of the chart that the pod is. */
+/** Returns the component of the chart that the pod is; undefined for another's, which may have the same label. */
 export function findComponent({ metadata }: ClusterPod): string | undefined {
-  return metadata.labels?.['app.kubernetes.io/component']
+  const { 'helm.sh/chart': chart = '', 'app.kubernetes.io/component': component } =
+    metadata.labels ?? {}
+  return chart.startsWith('wimds-') ? component : undefined
 }
 
 /** Lists some of the pods by their names. */
@@ -123,16 +132,6 @@ export async function readEvents(kubectl: Kubectl, fields: string) {
   const args = ['--sort-by=.lastTimestamp', `--field-selector=${fields}`]
   const events = await list(kubectl, Event, 'events', ...args)
   return events.kind === 'found' ? events.items : []
-}
-
-/** Runs a command in a container of the pod. */
-export function execInPod(
-  kubectl: Kubectl,
-  { metadata }: ClusterPod,
-  container: string,
-  command: readonly string[],
-): ReturnType<Kubectl> {
-  return kubectl(['exec', metadata.name, `--container=${container}`, '--', ...command])
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */

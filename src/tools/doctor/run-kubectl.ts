@@ -59,6 +59,12 @@ export function startKubectl(
     clearTimeout(limit)
     limit = stopAfter(answerMs)
   }
+  // Ctrl-C reaches kubectl, too, but a signal for doctor would leave it behind.
+  const endBoth = (reason: NodeJS.Signals) => {
+    child.kill()
+    process.kill(process.pid, reason)
+  }
+  process.once('SIGTERM', endBoth)
   const waiting = setTimeout(() => {
     isWaiting = true
     show(stderr)
@@ -67,10 +73,11 @@ export function startKubectl(
     stderr += text
     if (isWaiting) show(text)
   })
-  child.on('error', (error: NodeJS.ErrnoException) => (stopped ??= error.code ?? error.message))
+  child.on('error', (error: NodeJS.ErrnoException) => stop(error.code ?? error.message))
   child.on('close', (code) => {
     clearTimeout(limit)
     clearTimeout(waiting)
+    process.off('SIGTERM', endBoth)
     resolve({ code: stopped === undefined ? (code ?? undefined) : undefined, stderr, stopped })
   })
   // EPIPE if kubectl ended early; its exit code is the failure to report.

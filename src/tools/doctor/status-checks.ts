@@ -58,8 +58,7 @@ function checkIdentities({ identities, tokens }: TokenStatus): Finding[] {
   if (identities.length === 0) {
     const fault = { code: 'identity_not_found', ...WITHOUT_IDENTITY } as const
     const named = passed('none is configured: requests name their client id')
-    const areNamed = tokens.some(({ cached }) => cached !== undefined)
-    return [createFinding('identity', areNamed ? named : failed(fault))]
+    return [createFinding('identity', tokens.length > 0 ? named : failed(fault))]
   }
   return identities.map(({ name, clientId, tenantId, authorityHost, tokenFile, isDefault }) => {
     const prefix = isDefault ? 'the default, ' : ''
@@ -131,8 +130,9 @@ function checkToken(
   const { tokenFile } = status.identities.find((each) => each.clientId === clientId) ?? {}
   const broken = assertions.find(
     ({ subject, failure: { code } = {} }) =>
+      // An unlisted client id may have any of the projected tokens.
+      (code === failure.code && (tokenFile ?? subject) === subject) ||
       // Entra ID says nothing about the identity if the projected token has expired.
-      code === failure.code ||
       (code === 'assertion_expired' && subject === tokenFile && failure.aadsts !== undefined),
   )
   if (broken !== undefined) {

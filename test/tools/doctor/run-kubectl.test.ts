@@ -1,4 +1,8 @@
-/** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. */
+/** A login that asks the person: kubectl runs an exec plugin, which writes a prompt and waits. And what ends with doctor. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createKubectl } from '../../../src/tools/doctor/kubectl.ts'
 import { createFolder } from '../../fixtures/folder.ts'
@@ -57,4 +61,46 @@ test('repeats the prompt that nobody has answered, with what to run', async () =
       fix: expect.stringContaining('kubelogin convert-kubeconfig -l azurecli'),
     },
   })
+})
+
+test('ends kubectl with a doctor that is told to end', async () => {
+  vi.useRealTimers()
+  using folder = createFolder()
+  const [started, ended] = [folder.file('started'), folder.file('ended')]
+  folder.write(
+    'kubectl',
+    `#!/bin/sh
+trap 'echo > ${ended}; exit' TERM
+echo > ${started}
+while :; do /bin/sleep 0.05; done
+`,
+    0o755,
+  )
+  const doctor = spawn(process.execPath, ['src/cli.ts', 'doctor', 'orders'], {
+    env: { PATH: folder.path },
+    stdio: 'ignore',
+  })
+  const exit = once(doctor, 'exit')
+  await vi.waitUntil(() => existsSync(started), { timeout: 60_000 })
+  doctor.kill()
+  expect(await exit).toEqual([null, 'SIGTERM'])
+  await vi.waitUntil(() => existsSync(ended), { timeout: 60_000 })
+})
+
+test('does not wait for a program that kubectl has started, once it is told to end', async () => {
+  vi.useRealTimers()
+  using folder = createFolder()
+  // The other program has both ends.
+  folder.write(
+    'kubectl',
+    `#!/bin/sh\n/bin/sleep 120 &\necho $! > ${folder.file('other')}\nwait\n`,
+    0o755,
+  )
+  const end = new AbortController()
+  const io = { ...captureIo({ PATH: folder.path }), signal: end.signal }
+  const running = createKubectl({ io })(['get', 'pods'])
+  await vi.waitUntil(() => existsSync(folder.file('other')), { timeout: 60_000 })
+  end.abort()
+  expect(await running).toMatchObject({ code: undefined, stopped: 'ABORT_ERR' })
+  process.kill(Number(await readFile(folder.file('other'), 'utf8')))
 })

@@ -93,6 +93,16 @@ describe('the projected token', () => {
     expect(find('projected_token')).toHaveLength(2)
   })
 
+  test('does not hide the failure of an identity that exchanges another one', () => {
+    const failure = { code: 'assertion_invalid', message: 'no token' }
+    const other = { file: '/other/token', failure }
+    const [exchange] = check({
+      assertions: [other, ...assertions.map(({ file }) => ({ file, failure }))],
+      tokens: tokensWith({ failure }),
+    })('token_exchange')
+    expect(exchange?.reason).toContain(`the projected token ${assertions[0]?.file} fails`)
+  })
+
   test('fails if it could not be read', () => {
     const failure = { code: 'assertion_missing', message: 'no such file' }
     const find = check({ assertions: assertions.map(({ file }) => ({ file, failure })) })
@@ -114,6 +124,11 @@ test.each([
 test.each<[string, string, Partial<StatusDocument>]>([
   ['failed', 'nothing names one', { identities: [], tokens: [] }],
   ['ok', 'requests name them', { identities: [] }],
+  [
+    'ok',
+    'requests name them, and Entra ID rejects them',
+    { identities: [], tokens: tokensWith({ failure: NOT_FOUND }) },
+  ],
 ])('without identities the check has the status %s if %s', (status, _, overrides) => {
   expect(check(overrides)('identity')).toMatchObject([{ status }])
 })

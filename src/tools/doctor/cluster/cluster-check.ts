@@ -101,7 +101,8 @@ async function checkWebhook(state: ClusterState, kubectl: Kubectl): Promise<Outc
     if (created?.spec.initContainers?.some((each) => each.name === SIDECAR) === true) {
       return passed(`injects a pod in the namespace ${namespace} (dry run)`)
     }
-    if (webhook?.failurePolicy !== 'Ignore') {
+    const isReviewed = (await state.getReviewedNamespaces())?.has(namespace) === true
+    if (webhook?.failurePolicy !== 'Ignore' || !isReviewed) {
       return notChecked(`it reviews no pod of the namespace ${namespace}`)
     }
     return failed({
@@ -146,13 +147,16 @@ async function checkAgents(state: ClusterState): Promise<Outcome> {
   if (daemonSets.length === 0 && served.length === 0) return notNeeded('no pod is of mode node')
   const agents = pods.filter((pod) => findComponent(pod) === 'node-agent')
   const ready = new Set(agents.filter(isReady).map(({ spec }) => spec.nodeName))
-  const lost = served.filter(({ spec: { nodeName } }) => nodeName && !ready.has(nodeName))
-  const nodes = new Set(lost.flatMap(({ spec }) => spec.nodeName ?? []))
+  // A pod that waits for a node has none; without a DaemonSet no node will have an agent.
+  const lost = served.filter(({ spec: { nodeName } }) =>
+    nodeName ? !ready.has(nodeName) : daemonSets.length === 0,
+  )
+  const nodes = new Set(lost.map(({ spec }) => spec.nodeName || 'any node'))
   const need =
     served.length === 0
       ? 'no pod needs them'
       : `pods of mode node need them: ${listPodNames(served)}`
-  if (nodes.size > 0) {
+  if (lost.length > 0) {
     return failed(
       {
         code: 'node_agent_not_running',

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
 import { getItems, type Kubectl, list, requireMade } from '../kubectl.ts'
-import { getPods, OF_AGENT } from '../pod-object.ts'
+import { getPods, isEnding, OF_AGENT } from '../pod-object.ts'
 import { formatSelector, Selector } from '../selector.ts'
 
 const Metadata = z.looseObject({
@@ -102,10 +102,10 @@ export function readClusterState(kubectl: Kubectl) {
       const namespaces = await getItems(kubectl, Named, 'namespaces', label)
       return new Set(namespaces.map(({ metadata }) => metadata.name))
     },
-    /** Returns those that have not ended. */
+    /** Returns those that run, or will. */
     getPods: once(async () => {
       const pods = await getPods(kubectl, '--all-namespaces')
-      return pods.filter(({ status: { phase = '' } }) => !/^(?:Succeeded|Failed)$/.test(phase))
+      return pods.filter((pod) => !isEnding(pod))
     }),
   }
 }

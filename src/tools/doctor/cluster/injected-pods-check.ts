@@ -56,7 +56,7 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   const fault = {
     code: 'pod_not_injected',
     problem: `these pods should have a sidecar, but have none: ${listPodNames(fixable)}`,
-    fix: 'create them again (kubectl rollout restart), since pods are injected when they are created',
+    fix: `${reviewed === undefined ? 'install the chart, and ' : ''}create them again (kubectl rollout restart), since pods are injected when they are created`,
   } as const
   return { ...failed(fault, count), warnings }
 }

@@ -17,13 +17,7 @@ import { DEFAULT_PORT, type RoutingMode } from '../../../lib/sidecar-interface.t
 import type { Finding } from '../doctor-report.ts'
 import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import {
-  type ClusterPod,
-  execInPod,
-  findAppContainers,
-  findStatus,
-  formatLogs,
-} from '../pod-object.ts'
+import { type ClusterPod, findAppContainers, findStatus, formatLogs } from '../pod-object.ts'
 import { formatEnd } from './container-state.ts'
 
 /** Returns the failure of an application that ends again and again; nothing if none does. */
@@ -104,7 +98,13 @@ export async function checkProxy(
   const running = apps.filter((app) => pod.spec.containers.includes(app))
   const answers = await Promise.all(
     running.map(async (app) => {
-      const { code, stdout } = await execInPod(kubectl, pod, app.name, ['env'])
+      const { code, stdout } = await kubectl([
+        'exec',
+        pod.metadata.name,
+        `--container=${app.name}`,
+        '--',
+        'env',
+      ])
       const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
       const proxy = findProxy(code === 0 ? stdout.split('\n') : own, host)
       const isKnown = code === 0 || proxy !== undefined || !hasEnvFrom(app)

@@ -3,11 +3,11 @@ import * as z from 'zod/mini'
 import { findRefusal } from '../dry-run.ts'
 import { endAsFailed } from '../findings.ts'
 import { getNamed, type Kubectl, list, requireAnswer } from '../kubectl.ts'
-import { chooseNewest, ClusterPod, isReady, listPods, readEvents } from '../pod-object.ts'
+import { chooseNewest, ClusterPod, isEnding, isReady, listPods, readEvents } from '../pod-object.ts'
 import { formatSelector, Selector } from '../selector.ts'
 import { type PodTarget, WORKLOADS } from './pod-target.ts'
 
-/** Returns the pod; of a workload, one that is not ready, and else the newest. Ends the check if there is none. */
+/** Returns the pod; of a workload, one that lives and is not ready, and else the newest. Ends the check if there is none. */
 export async function findPod(
   kubectl: Kubectl,
   { namespace, kind, name }: PodTarget,
@@ -60,7 +60,8 @@ async function readPodOf(kubectl: Kubectl, workload: Workload): Promise<ClusterP
       : formatSelector(spec.selector ?? {}) || status?.selector
   if (!selector) return undefined
   const pods = requireAnswer(await listPods(kubectl, `--selector=${selector}`))
-  return chooseNewest(pods, (pod) => [!isReady(pod)])
+  // Evicted pods stay for days, and those of before a rollout for seconds: none is ready.
+  return chooseNewest(pods, (pod) => [!isEnding(pod), !isReady(pod)])
 }
 
 const Job = z.object({

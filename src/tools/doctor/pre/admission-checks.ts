@@ -42,24 +42,20 @@ const PRIVILEGED = 'pod-security.kubernetes.io/enforce=privileged'
 
 /**
  * Returns whether the agent's namespace admits the agent's rights: Pod Security below `privileged` refuses them, and so
- * do many policies. Before that namespace exists, only a policy of the namespace of injected pods can be found.
+ * do many policies.
  */
 export async function checkAgentAdmission(kubectl: Kubectl, image: string): Promise<Outcome> {
-  const agent = createAgentPod(image)
-  const result = await tryToCreate(kubectl, agent, `--namespace=${AGENT_NAMESPACE}`)
+  const inItsNamespace = `--namespace=${AGENT_NAMESPACE}`
+  const result = await tryToCreate(kubectl, createAgentPod(image), inItsNamespace)
   if (!MISSING_NAMESPACE.test(result.stderr)) {
-    return judgeDryRun(result, AGENT_POD, 'node', { fix: AGENT_FIX })
+    const what = 'a pod with the rights of the node agent'
+    return judgeDryRun(result, what, 'node', { fix: AGENT_FIX })
   }
-  const elsewhere = judgeDryRun(await tryToCreate(kubectl, agent), AGENT_POD, 'node')
-  const { problem = '', code } = elsewhere.failure ?? {}
-  const isOfPolicy = code === 'pod_not_admitted' && !problem.includes('PodSecurity')
   return notChecked(
     `there is no namespace ${AGENT_NAMESPACE}. To check it before the installation, create it with the label ${PRIVILEGED}, and install with nodeAgent.createNamespace=false`,
-    ...(isOfPolicy ? [`in the namespace of injected pods, ${problem}`] : []),
   )
 }
 
-const AGENT_POD = 'a pod with the rights of the node agent'
 const AGENT_FIX = `label that namespace ${PRIVILEGED}, or exempt it from the policy that is named (on AKS: az aks safeguards update --excluded-ns, with this namespace and all that are excluded already); if it is about images, pass that of your registry (--gate-image)`
 
 /** Returns a pod with the rights of the chart's agent and a directory of the node. */
@@ -90,7 +86,7 @@ export async function checkWebhookAdmission(kubectl: Kubectl, mode: RoutingMode)
     code: 'webhook_not_admitted',
     fix: 'inject manifests by wimds inject, without the chart; or let the policy that is named allow the MutatingWebhookConfiguration wimds. AKS Automatic blocks mutating webhooks before Kubernetes 1.36',
   })
-  return outcome.status === 'not_checked'
+  return outcome.reason?.includes('cannot create resource')
     ? notNeeded('you may not create one; only the chart needs it, wimds inject does not')
     : outcome
 }

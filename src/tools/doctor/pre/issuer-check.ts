@@ -141,6 +141,14 @@ function rejectDocument(url: URL, reason: string): never {
 /** Returns a failure if the API server signs, or may sign, with a key that is not published. */
 async function compareKeys(kubectl: Kubectl, published: readonly string[]): Promise<Outcome> {
   const own = findKeyIds(await readOwn(kubectl, '/openid/v1/jwks', KeySet))
+  if (own.length === 0) {
+    return failed({
+      code: 'issuer_unreachable',
+      problem:
+        'the API server signs with no RSA key that has a kid, but Entra ID accepts only RS256',
+      fix: 'let the API server sign with an RSA key (--service-account-signing-key-file)',
+    })
+  }
   const missing = own.filter((id) => !published.includes(id))
   if (missing.length === 0) return passed('the keys of the API server are all published')
   return failed({

@@ -121,7 +121,8 @@ const pod = (name: string, changes: PodChanges = {}) => {
   }
 }
 const ASKS = { 'wimds.io/inject': 'true' }
-const AGENT = { 'app.kubernetes.io/component': 'node-agent' }
+const CHART = { 'helm.sh/chart': 'wimds-0.2.0' }
+const AGENT = { ...CHART, 'app.kubernetes.io/component': 'node-agent' }
 const agent = (node: string, isReady: boolean) =>
   pod(`agent-${node}`, { namespace: 'agents', labels: AGENT, node, isReady })
 
@@ -195,7 +196,11 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
   ],
   [
     'whose webhook the API server does without',
-    { dryRun: { stdout: '{"spec":{}}' }, failurePolicy: 'Ignore' },
+    {
+      dryRun: { stdout: '{"spec":{}}' },
+      failurePolicy: 'Ignore',
+      namespaces: { 'wimds-system': {} },
+    },
     'webhook: webhook_unavailable',
     /without the sidecar that it asks for: it does not reach the webhook, and failurePolicy is Ignore$/,
     /let the API server reach/,
@@ -220,6 +225,35 @@ test.each<[string, Cluster, string, RegExp, RegExp]>([
     'injected_pods: pod_not_injected',
     /have none: shop\/orders$/,
     /kubectl rollout restart/,
+  ],
+  [
+    'with a webhook of another product that has no sidecar',
+    {
+      pods: [pod('orders', { labels: { 'app.kubernetes.io/component': 'webhook' } })],
+      namespaces: { shop: ASKS },
+    },
+    'injected_pods: pod_not_injected',
+    /have none: shop\/orders$/,
+    /^create them again/,
+  ],
+  [
+    'with a pod of mode node beside the node agent of another product',
+    {
+      pods: [
+        pod('other', { labels: { 'app.kubernetes.io/component': 'node-agent' } }),
+        pod('lost', { injected: 'wimds-gate' }),
+      ],
+    },
+    'node_agent: node_agent_not_running',
+    /^no agent is ready on node-1, where pods need one: shop\/lost$/,
+    /until it is back/,
+  ],
+  [
+    'without agents, with a pod of mode node that waits for a node',
+    { pods: [pod('waiting', { injected: 'wimds-gate', node: '' })] },
+    'node_agent: node_agent_not_running',
+    /^no agent is ready on any node, where pods need one: shop\/waiting$/,
+    /let an agent run there/,
   ],
   [
     'with a pod of mode node whose agent is not ready',
@@ -262,8 +296,9 @@ test('passes a webhook that rejects the pod itself: it has answered', async () =
 test.each([
   ['another webhook refuses the pod', failing(`: admission webhook "x.y" denied the request: no`)],
   ['it does not review this namespace', { stdout: '{"spec":{}}' }],
-])('does not judge the webhook if %s', async (_, dryRun) => {
-  const { find, code } = await check({ dryRun })
+  ['the installation leaves out this namespace', { stdout: '{"spec":{}}' }, 'Ignore'],
+])('does not judge the webhook if %s', async (_, dryRun, failurePolicy = 'Fail') => {
+  const { find, code } = await check({ dryRun, failurePolicy })
   expect(find('webhook')).toMatchObject([{ status: 'not_checked' }])
   expect(code).toBe(2)
 })
@@ -317,6 +352,12 @@ test('sends the image of the webhook, in a pod that policies admit', async () =>
 })
 
 describe('the check of pods', () => {
+  test('advises to install the chart before pods are created again', async () => {
+    const answers = [list('get mutatingwebhookconfigurations', [])]
+    const { fixes } = await check({ answers, pods: [pod('orders', { annotations: ASKS })] })
+    expect(fixes).toMatch(/^install the chart, and create them again /m)
+  })
+
   test('warns of pods that can never be injected, and does not advise to create them again', async () => {
     const hostNetwork = pod('net', { annotations: ASKS })
     const mirror = pod('static', { annotations: { 'kubernetes.io/config.mirror': 'x' } })
@@ -340,7 +381,7 @@ describe('the check of pods', () => {
     const pods = [
       pod('ended', { annotations: ASKS, phase: 'Succeeded' }),
       pod('out', { annotations: { 'wimds.io/inject': 'false' } }),
-      pod('webhook', { labels: { 'app.kubernetes.io/component': 'webhook' } }),
+      pod('webhook', { labels: { ...CHART, 'app.kubernetes.io/component': 'webhook' } }),
       pod('elsewhere', { namespace: 'plain' }),
     ]
     const { code, find } = await check({ pods, namespaces: { shop: ASKS, plain: {} } })

@@ -62,6 +62,22 @@ test.each([
   expect(calls.some((each) => each.startsWith('get pod '))).toBe(text === 'shop/orders')
 })
 
+test('prefers a pod that lives to one that was evicted, and to one that is being deleted', async () => {
+  const evicted = podOf('orders-evicted', false, '2026-01-04T00:00:00Z')
+  const leaving = podOf('orders-leaving', false, '2026-01-05T00:00:00Z')
+  const items = [
+    ...PODS.slice(2),
+    { ...evicted, status: { phase: 'Failed', reason: 'Evicted' } },
+    { ...leaving, metadata: { ...leaving.metadata, deletionTimestamp: '2026-01-06T00:00:00Z' } },
+  ]
+  const { found } = await find(
+    'deploy/orders',
+    answer('get deploy orders', deployment),
+    answer('get pods --selector', { items }),
+  )
+  expect(found).toMatchObject({ name: 'orders-ready' })
+})
+
 test.each(FAILURES)(
   'says of a workload that kubectl could not read it after %s',
   async (_, stderr, code, problem) => {
