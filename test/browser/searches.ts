@@ -58,6 +58,9 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'grafana dashboard': ['observability.html#the-grafana-dashboard'],
   'local development': ['simulator.html'],
   // A name, or a question
+  'minimum SDK version workload identity': [
+    'compatibility.html#minimum-sdk-version-for-workload-identity',
+  ],
   benchmark: ['performance.html', 'performance.html#method'],
   'entra down': ['operations.html#during-an-outage-of-entra-id'],
   'env mode': ['kubernetes.html#routing-modes', 'tasks/roll-out.html#choose-the-mode'],

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { formatTitle } from './matrix/client.ts'
-import { COMPATIBILITY_FILE, formatCompatibility } from './matrix/report.ts'
+import { COMPATIBILITY_FILE, formatCompatibility, formatVersions } from './matrix/report.ts'
 import type { RowResult } from './matrix/result.ts'
 import { ALL_ROWS } from './matrix/selection.ts'
 
@@ -25,6 +25,11 @@ describe('docs/compatibility.md', () => {
     const committed = extractRows(await readFile(COMPATIBILITY_FILE, 'utf8'))
     const expected = extractRows(formatCompatibility(passed))
     expect(committed).toEqual(expected)
+  })
+
+  test('has the minimum versions that wimds report knows', async () => {
+    const page = await readFile(COMPATIBILITY_FILE, 'utf8')
+    expect(page.slice(page.indexOf('## Minimum SDK version'))).toBe(formatVersions())
   })
 
   test('lists no failed client', async () => {

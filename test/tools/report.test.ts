@@ -52,9 +52,9 @@ describe('from sidecars', () => {
     expect(out).toBe(`\
 WORKLOAD      CLIENT                   VERSION  REQUESTS  LAST SEEN
 shop/billing  azidentity (Go)          1.15.0   42        2026-11-24 11:59 UTC
-    → this version supports workload identity: use DefaultAzureCredential or WorkloadIdentityCredential of azidentity (Go) 1.3.0 or later
+    → this version supports workload identity: use DefaultAzureCredential or WorkloadIdentityCredential
 shop/orders   azure-identity (Python)  1.5.0    42        2026-11-24 11:59 UTC
-    → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential of azure-identity (Python) 1.13.0 or later
+    → upgrade to 1.13.0: use DefaultAzureCredential or WorkloadIdentityCredential
 
 2 workloads call; 1 of them could work without the sidecar with their current library versions.
 `)

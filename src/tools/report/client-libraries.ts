@@ -12,18 +12,16 @@ export interface ClientLibrary {
   readonly advice: string
 }
 
-const credential = (library: string) =>
-  `use DefaultAzureCredential or WorkloadIdentityCredential of ${library} or later`
+const CREDENTIAL = 'use DefaultAzureCredential or WorkloadIdentityCredential'
 
 // Source: learn.microsoft.com/azure/aks/workload-identity-overview, table of minimum versions
-const sdk = (title: string, since: string): ClientLibrary => {
-  const advice = credential(`${title} ${since}`)
-  return { title, workloadIdentitySince: since, advice }
+const sdk = (title: string, workloadIdentitySince: string): ClientLibrary => {
+  return { title, workloadIdentitySince, advice: CREDENTIAL }
 }
 
 // Source: the same page: MSAL needs code that passes the projected token
 const msal = (title: string, replacement: string): ClientLibrary => {
-  const advice = `pass the projected token as a client assertion, or ${credential(replacement)}`
+  const advice = `pass the projected token as a client assertion, or ${CREDENTIAL} of ${replacement} or later`
   return { title, advice }
 }
 
@@ -36,9 +34,32 @@ const generic = (title: string, callers: string): ClientLibrary => {
 const UNKNOWN_ADVICE =
   'find out which process calls, and move it to an Azure SDK that supports workload identity'
 
-// Source: learn.microsoft.com/sql/connect/ado-net/sql/azure-active-directory-authentication
-const SQL_CLIENT =
-  'for Microsoft.Data.SqlClient write Authentication=Active Directory Workload Identity (5.2 or later) or Active Directory Default in the connection string'
+/** Libraries and programs whose User-Agent is that of what they call with. */
+const WITHOUT_NAME = {
+  // Source: learn.microsoft.com/sql/connect/ado-net/sql/azure-active-directory-authentication
+  sqlClient: {
+    title: 'Microsoft.Data.SqlClient (.NET)',
+    workloadIdentitySince: '5.2',
+    advice:
+      'write Authentication=Active Directory Workload Identity or Active Directory Default in the connection string',
+  },
+  abfs: {
+    title: 'ABFS of Hadoop (Java)',
+    workloadIdentitySince: '3.4.1',
+    advice: 'use WorkloadIdentityTokenProvider (HADOOP-18610)',
+  },
+  azurerm: {
+    title: 'azurerm (Terraform)',
+    workloadIdentitySince: '3.85.0',
+    advice: 'set use_aks_workload_identity',
+  },
+} satisfies Record<string, ClientLibrary>
+
+/** Formats the advice for one of them among others. */
+const forOne = ({ title, workloadIdentitySince, advice }: Required<ClientLibrary>): string =>
+  `for ${title} ${workloadIdentitySince} or later ${advice}`
+
+const SQL_CLIENT = forOne(WITHOUT_NAME.sqlClient)
 
 const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'python-azure-identity': sdk('azure-identity (Python)', '1.13.0'),
@@ -55,7 +76,7 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
     // Source: docs.rs/crate/azure_identity/1.0.0: src/workload_identity_credential.rs
     title: 'azure_identity (Rust)',
     workloadIdentitySince: '1.0.0',
-    advice: 'use WorkloadIdentityCredential of azure_identity 1.0.0 or later',
+    advice: 'use WorkloadIdentityCredential',
   },
   'python-msal': msal('MSAL for Python', 'azure-identity 1.13.0'),
   'js-msal': msal('MSAL for Node.js', '@azure/identity 3.2.0'),
@@ -65,7 +86,7 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   // Source: go-autorest/autorest/adal/version.go (User-Agent); the AKS page above
   'go-autorest': {
     title: 'go-autorest/adal (Go)',
-    advice: `it is retired; ${credential('azidentity 1.3.0')}`,
+    advice: `it is retired; ${CREDENTIAL} of azidentity 1.3.0 or later`,
   },
   // Source: docs.rs/object_store: azure::AzureConfigKey::FederatedTokenFile; the first version is unknown
   'rust-object-store': {
@@ -82,16 +103,16 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
     workloadIdentitySince: '1.53.0',
-    advice: `${credential('Azure.Identity 1.9.0')}, which every process with Azure.Core 1.53.0 has; ${SQL_CLIENT}`,
+    advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later, which every process with Azure.Core 1.53.0 has; ${SQL_CLIENT}`,
   },
   'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
   'java-http': generic(
     'Java HTTP client',
-    'Hadoop’s ABFS and azure-identity from before MSAL call like this; ABFS has a WorkloadIdentityTokenProvider since HADOOP-18610 (3.4 line)',
+    `Hadoop’s ABFS and azure-identity from before MSAL call like this; ${forOne(WITHOUT_NAME.abfs)}`,
   ),
   'go-http': generic(
     'Go HTTP client',
-    'go-azure-sdk calls like this; the Terraform provider azurerm has use_aks_workload_identity since 3.85.0',
+    `go-azure-sdk calls like this; ${forOne(WITHOUT_NAME.azurerm)}`,
   ),
   'node-http': generic('Node.js HTTP client', 'a script or an older SDK'),
   curl: generic('curl', 'a script'),
@@ -102,6 +123,12 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   },
   other: { title: 'another client', advice: UNKNOWN_ADVICE },
 }
+
+/** What supports workload identity, with the first version of each. */
+export const MINIMUM_VERSIONS: readonly ClientLibrary[] = [
+  ...Object.values(LIBRARIES).filter((library) => library.workloadIdentitySince !== undefined),
+  ...Object.values(WITHOUT_NAME),
+]
 
 /** Finds a library by its id in metrics; another version of the sidecar may know others. */
 export function findLibrary(id: string): ClientLibrary {

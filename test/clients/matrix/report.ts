@@ -1,5 +1,6 @@
 /** Formats docs/compatibility.md from the results. */
 import { fileURLToPath } from 'node:url'
+import { MINIMUM_VERSIONS } from '../../../src/tools/report/client-libraries.ts'
 import type { ModeName } from '../harness/modes.ts'
 import { formatTitle, modesOf, type Client } from './client.ts'
 import { CLIENTS } from './clients.ts'
@@ -16,6 +17,8 @@ type Status = keyof typeof MARKS
 const INTRODUCTION = `# Compatibility
 
 <!-- Written by \`npm run test:clients -- --write-docs\`; do not edit by hand. -->
+
+[From which version does my SDK not need wimds?](#minimum-sdk-version-for-workload-identity)
 
 Each client is the published package at the version shown, with its modes. Each mode ran in its own process, against the built
 sidecar and a simulated Entra ID that validates the projected token. It passed if the client's token had the right signature,
@@ -47,7 +50,13 @@ export function formatCompatibility(results: readonly RowResult[]): string {
     'left-out'
   const languages = [...new Set(CLIENTS.map(({ language }) => language))]
   const sections = languages.map((language) => formatSection(language, findStatus))
-  return [INTRODUCTION, formatTotals(results), ...sections, formatVariables()].join('\n')
+  return [
+    INTRODUCTION,
+    formatTotals(results),
+    ...sections,
+    formatVariables(),
+    formatVersions(),
+  ].join('\n')
 }
 
 /** Formats the numbers of clients and rows of the run. */
@@ -86,4 +95,22 @@ These clients have an option instead of the variable of host-override:
 
 ${options.join('\n')}
 `
+}
+
+/** Formats the table of the versions that need no sidecar, from what `wimds report` knows. */
+export function formatVersions(): string {
+  const rows = MINIMUM_VERSIONS.map(
+    ({ title, workloadIdentitySince, advice }) =>
+      `| ${title} | ${workloadIdentitySince} | ${advice} |\n`,
+  )
+  return `## Minimum SDK version for workload identity
+
+From this version on, an SDK exchanges the projected token itself, and its pod needs no sidecar. Upgrade it, use its credential for
+workload identity, and let [azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables. MSAL and
+go-autorest need other code: [\`wimds report\`](tasks/report.md) says what, and which client each of your workloads has.
+
+<!-- prettier-ignore -->
+| SDK or program | minimum version | what to do |
+| - | - | - |
+${rows.join('')}`
 }
