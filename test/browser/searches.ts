@@ -37,6 +37,14 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'ENOTFOUND login.microsoftonline.com': ['troubleshooting.html#entra_unreachable'],
   'self signed certificate in certificate chain': ['troubleshooting.html#entra_tls'],
   'no endpoints available for service "wimds"': ['troubleshooting.html#webhook_unavailable'],
+  '403 Forbidden Key Vault': [
+    'tasks/access-denied.html',
+    'tasks/access-denied.html#a-role-is-missing',
+  ],
+  ForbiddenByRbac: ['tasks/access-denied.html#a-role-is-missing'],
+  AuthorizationFailed: ['tasks/access-denied.html#a-role-is-missing'],
+  AuthorizationPermissionMismatch: ['tasks/access-denied.html#a-role-is-missing'],
+  ForbiddenByFirewall: ['tasks/access-denied.html#a-firewall-refuses-the-address'],
   // A task
   install: ['install.html'],
   upgrade: ['tasks/upgrade.html'],
