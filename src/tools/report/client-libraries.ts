@@ -68,7 +68,7 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'dotnet-azure-identity': {
     title: 'Azure.Identity (.NET)',
     workloadIdentitySince: '1.9.0',
-    advice: `${credential('Azure.Identity (.NET) 1.9.0')}; ${SQL_CLIENT}`,
+    advice: `${CREDENTIAL}; ${SQL_CLIENT}`,
   },
   'java-azure-identity': sdk('azure-identity (Java)', '1.9.0'),
   'cpp-azure-identity': sdk('azure-identity-cpp (C++)', '1.6.0'),
