@@ -90,7 +90,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
 
   test('a pod that is too large has an event, and the others are served', async () => {
     using _ = await keptNetwork('first')
-    const metadata = { name: 'fat', namespace: 'shop', uid: 'fat' }
+    const metadata = { name: 'fat', namespace: 'shop', uid: 'fat', resourceVersion: '1' }
     const fat = { metadata, spec: { containers: [{ command: ['x'.repeat(5_000_000)] }] } }
     await using api = await startApi(fat, servedPod({ uid: 'first' }))
     await using agent = startAgent(node)
