@@ -23,8 +23,12 @@ async function renderAgent(values: readonly string[] = []): Promise<string> {
 export const inAgentNamespace = (args: readonly string[], input?: string) =>
   kubectl(['--namespace', NAMESPACE, ...args], input)
 
-/** Creates or updates the agent. */
+/** Creates or updates the agent, after the end of a namespace that another file of tests has deleted. */
 export async function installAgent(...values: readonly string[]): Promise<void> {
+  const deletedAt = '-o=jsonpath={.metadata.deletionTimestamp}'
+  if ((await kubectl(['get', 'namespace', NAMESPACE, '--ignore-not-found', deletedAt])) !== '') {
+    await kubectl(['wait', '--for=delete', `namespace/${NAMESPACE}`, '--timeout=120s'])
+  }
   await kubectl(['apply', '-f', '-'], await renderAgent(values))
 }
 
