@@ -93,7 +93,8 @@ test('does not wait for a program that kubectl has started, once it is told to e
   // The other program has both ends.
   folder.write(
     'kubectl',
-    `#!/bin/sh\n/bin/sleep 120 &\necho $! > ${folder.file('other')}\nwait\n`,
+    // The file has the process id from its first moment: an empty one would be 0, which is the group of this process.
+    `#!/bin/sh\n/bin/sleep 120 &\necho $! > ${folder.file('new')}\n/bin/mv ${folder.file('new')} ${folder.file('other')}\nwait\n`,
     0o755,
   )
   const end = new AbortController()
@@ -102,5 +103,7 @@ test('does not wait for a program that kubectl has started, once it is told to e
   await vi.waitUntil(() => existsSync(folder.file('other')), { timeout: 60_000 })
   end.abort()
   expect(await running).toMatchObject({ code: undefined, stopped: 'ABORT_ERR' })
-  process.kill(Number(await readFile(folder.file('other'), 'utf8')))
+  const other = Number(await readFile(folder.file('other'), 'utf8'))
+  expect(other).toBeGreaterThan(1)
+  process.kill(other)
 })
