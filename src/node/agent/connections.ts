@@ -9,6 +9,7 @@ import { CLOUDS, resolveAuthority } from '../../lib/clouds.ts'
 import { type Connect, createConnect } from '../../lib/connect.ts'
 import type { Address, Peer } from '../../lib/connect-error.ts'
 import { createHandshake } from '../../lib/connector.ts'
+import { withDeadline } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { removeBrackets } from '../../lib/hosts.ts'
 import { createBucket } from './bucket.ts'
@@ -84,7 +85,7 @@ export function createConnections(
       }
       opening += 1
       try {
-        const socket = await route(to, AbortSignal.timeout(timeoutMs))
+        const socket = await withDeadline(timeoutMs, (signal) => route(to, signal))
         held.add(fstatSync(findDescriptor(socket)).ino)
         return socket
       } finally {
