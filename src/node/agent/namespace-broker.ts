@@ -201,7 +201,8 @@ export class NamespaceBroker {
   }
 
   #onReady(started: BrokerProcess): void {
-    if (started !== this.#process) return
+    // Once: a broker that says so again and again would never be idle.
+    if (started !== this.#process || this.isReady) return
     this.isReady = true
     this.#idleSince = performance.now()
     this.#ready.resolve(started)

@@ -63,6 +63,14 @@ test('a broker that starts for longer than one may be idle is not ended', async 
   await vi.waitUntil(() => brokers.all().length === 0, { timeout: 60_000 })
 })
 
+test('a broker without pods that says again and again that it is ready is ended', async () => {
+  const script = `${PROGRAM}; setInterval(() => send({ type: 'ready' }), 10)`
+  const { brokers, starts } = setUp({ maxBrokers: 1, idleMs: 300, script })
+  await brokers.prepare(podOf('a'))
+  await vi.waitUntil(() => brokers.all().length === 0, { timeout: 10_000 })
+  expect(starts()).toBe(1)
+})
+
 test('of several idle brokers the one that has been idle for the longest time makes room for another namespace', async () => {
   const { brokers, starts } = setUp({ maxBrokers: 2 })
   await brokers.prepare(podOf('a'))
