@@ -119,11 +119,12 @@ export class BrokerPods {
   async #sendPod(served: Served): Promise<void> {
     const { route, findKeys, signal, answered } = served
     if (signal.aborted || this.#end !== undefined) return
-    served.state = 'sent'
     const { uid, namespace, name, serviceAccount, contents } = served.pod
     const pod = { uid, namespace, name, serviceAccount, env: route.env, contents }
     try {
       const socket = await this.#channel.sendSocket(route.socket)
+      // Not before: it is not the cause if the process has ended.
+      served.state = 'sent'
       void this.#channel.send({ type: 'serve', socket, pod, keys: findKeys() })
       if (signal.aborted) void this.#channel.send({ type: 'close', uid })
     } catch {

@@ -9,6 +9,7 @@ import { RouteFailure } from '../../../src/node/agent/route-pod.ts'
 import type { RoutedPod } from '../../../src/node/agent/routed-pod.ts'
 import type { TokenKey } from '../../../src/node/broker/messages.ts'
 import { errorMessage } from '../../../src/lib/describe-error.ts'
+import { createFolder } from '../../fixtures/folder.ts'
 import { freePort } from '../../support/free-port.ts'
 import { compiledHelper } from './helper.ts'
 import { routedPod } from './pods.ts'
@@ -420,6 +421,26 @@ test('a pod is not set aside since brokers have ended by another pod when they g
   expect(onRefused).not.toHaveBeenCalled()
   expect(onServing.mock.calls.map(([{ uid }]) => uid)).toEqual(['a', 'b', 'a'])
   expect(pids).toHaveLength(2)
+})
+
+test('a pod is not set aside since brokers have ended before they got it', async () => {
+  using folder = createFolder()
+  const starts = JSON.stringify(folder.file('starts'))
+  const script = `
+    const { appendFileSync, readFileSync } = require('node:fs')
+    appendFileSync(${starts}, 'x')
+    if (readFileSync(${starts}).length < 4) {
+      process.removeAllListeners('message')
+      process.on('message', () => process.exit(8))
+    }
+    ${PROGRAM}`
+  const { serve, onServing, onRefused, pids } = startBroker({ script })
+  const { socket } = await openPort()
+  serve(routedPod(), socket)
+  const isDone = () => onRefused.mock.calls.length + onServing.mock.calls.length > 0
+  await vi.waitUntil(isDone, { timeout: 60_000 })
+  expect(onRefused).not.toHaveBeenCalled()
+  expect(pids).toHaveLength(4)
 })
 
 test('a broker that is silent for one pod counts as silent for all, and the next pod is served when it answers', async () => {
