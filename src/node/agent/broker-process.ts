@@ -49,6 +49,8 @@ const HELPER_FAILED = `${HELPER}: `
 
 export class BrokerProcess {
   readonly #child: ChildProcess
+  /** Resolves with how the process has ended. */
+  readonly #exited: Promise<string>
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #questions: Questions<Question>
@@ -62,11 +64,18 @@ export class BrokerProcess {
   /** Why the agent ends it. */
   #reason: string | undefined
 
-  /** Takes a process that has just been started, with its channels. */
+  /** Takes a process that has just been started, with its channels. Throws, and ends the process, if it has none. */
   constructor(child: ChildProcess, options: BrokerProcessOptions) {
+    // First: an error of the start that nothing listens for ends the agent.
+    this.#exited = waitForExit(child)
     this.#child = child
     this.#options = options
-    this.#channel = new BrokerChannel(child)
+    try {
+      this.#channel = new BrokerChannel(child)
+    } catch (error) {
+      if (child.pid !== undefined) child.kill('SIGKILL')
+      throw error
+    }
     this.#pods = new BrokerPods(this.#channel, options.answerMs)
     this.#questions = new Questions((message) => {
       this.#costLeft.set(message.id, MAX_ANSWER_COST)
@@ -114,7 +123,7 @@ export class BrokerProcess {
   }
 
   async #awaitEnd(pings: NodeJS.Timeout, reading: readonly Promise<void>[]): Promise<void> {
-    const how = await waitForExit(this.#child)
+    const how = await this.#exited
     // What it has printed may be the reason.
     await Promise.all(reading)
     clearInterval(pings)

@@ -1,7 +1,15 @@
 /** A broker as the agent sees it, with programs of this test. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
 import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
+
+const OPTIONS = {
+  readFile: async () => ({ code: 'ENOENT' }),
+  openConnection: NO_CONNECTION,
+  onLine: () => {},
+}
 
 /** Starts a program until the end of the test. Resolves when it is ready. */
 async function startProgram(script: string) {
@@ -9,16 +17,25 @@ async function startProgram(script: string) {
   const onEnd = vi.fn<(how: string) => void>()
   const ready = Promise.withResolvers<void>()
   const broker = new BrokerProcess(child, {
+    ...OPTIONS,
     onReady: () => ready.resolve(),
-    readFile: async () => ({ code: 'ENOENT' }),
-    openConnection: NO_CONNECTION,
-    onLine: () => {},
     onEnd,
   })
   onTestFinished(() => broker.kill('the test has ended'))
   await ready.promise
   return { broker, onEnd }
 }
+
+test.each([process.execPath, '/no/program'])(
+  'a process without a channel is ended, and none is left (%s)',
+  async (program) => {
+    const child = spawn(program, ['-e', 'setTimeout(() => {}, 60_000)'], { stdio: 'ignore' })
+    const ended = Promise.race([once(child, 'exit'), once(child, 'error')]).catch(() => [])
+    const options = { ...OPTIONS, onReady: () => {}, onEnd: () => {} }
+    expect(() => new BrokerProcess(child, options)).toThrow('the broker has no channel')
+    expect((await ended).at(1) ?? 'not started').toMatch(/SIGKILL|not started/)
+  },
+)
 
 const TOO_FAST = 'it sent more than 400 lines or KiB a second'
 
