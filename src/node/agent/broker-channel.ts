@@ -55,11 +55,17 @@ export class BrokerChannel {
     )
   }
 
-  /** Sends a socket. Returns the number by which a message names it, when the broker has it. Throws if the broker has ended. */
-  sendSocket(socket: SendHandle): Promise<number> {
+  /**
+   * Sends a socket. Returns the number by which a message names it, when the broker has it. Throws if the broker has ended. Closes
+   * this process's copy of a connection in any case.
+   */
+  async sendSocket(socket: SendHandle): Promise<number> {
+    const isConnection = socket instanceof Socket
+    // Now: what Node reads while others are sent would be lost for the broker, and a reset ends this process.
+    if (isConnection) stopReading(Reflect.get(socket, '_handle'))
     const sent = this.#sent.then(() => this.#sendNow(socket))
     this.#sent = sent.catch(() => {})
-    return sent
+    return sent.finally(() => isConnection && socket.destroy())
   }
 
   /**
@@ -85,10 +91,10 @@ export class BrokerChannel {
     const timeout = setTimeout(() => stream.destroy(new Misuse(late)), RECEIVE_TIMEOUT_MS)
     this.#inFlight = { socket: number, resolve }
     stream.once('close', onClose)
-    // What Node reads here would be lost for the broker.
-    if (socket instanceof Socket) stopReading(Reflect.get(socket, '_handle'))
+    const onSent = (error: Error | null) => error && reject(error)
     if (stream.destroyed) onClose()
-    else this.#child.send({ socket: number }, socket, {}, (error) => error && reject(error))
+    // Node would keep a connection that it has sent until the acknowledgement, and for ever without one.
+    else this.#child.send({ socket: number }, socket, { keepOpen: true }, onSent)
     try {
       await promise
       return number
@@ -101,7 +107,7 @@ export class BrokerChannel {
 
   #onReceived(socket: number): void {
     if (this.#inFlight?.socket !== socket) throw new Misuse('it received a socket of no number')
-    // Node then closes its copy of a connection, and sends the next handle.
+    // Node then sends the next handle.
     this.#child.emit('internalMessage', { cmd: 'NODE_HANDLE_ACK' })
     this.#inFlight.resolve()
   }

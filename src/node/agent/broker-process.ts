@@ -192,13 +192,7 @@ export class BrokerProcess {
 
   async #connect(to: Peer): Promise<ConnectionAnswer> {
     try {
-      const socket = await this.#options.openConnection(to)
-      try {
-        return { socket: await this.#channel.sendSocket(socket) }
-      } catch (error) {
-        socket.destroy()
-        throw error
-      }
+      return { socket: await this.#channel.sendSocket(await this.#options.openConnection(to)) }
     } catch (error) {
       if (error instanceof ConnectError) return { failure: error.failure }
       const { code, problem, fix } = toBrokerError(error)

@@ -51,6 +51,8 @@ export class AgentChannel {
     process.on('message', (message: unknown, received: unknown) =>
       handle(() => {
         const { socket } = SocketMessage.parse(message)
+        // A connection may be reset before the answer names it, which would end the process.
+        if (received instanceof Socket) received.on('error', () => {})
         this.#sockets.set(socket, received)
         void this.send({ type: 'received', socket })
       }),
@@ -101,8 +103,9 @@ export class AgentChannel {
     if (failure !== undefined) throw new ConnectError(failure)
     if (error !== undefined) throw new BrokerError(error.code, error.problem, { fix: error.fix })
     const socket = number === undefined ? undefined : this.takeSocket(number)
-    if (socket instanceof Socket) return socket
-    throw new Error('a connection came without its socket')
+    if (!(socket instanceof Socket)) throw new Error('a connection came without its socket')
+    if (socket.errored) throw socket.errored
+    return socket
   }
 
   /** Ends the channels. */

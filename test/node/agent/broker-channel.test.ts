@@ -5,6 +5,7 @@ import { connect, createServer, Socket } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
 import { readLines } from '../../../src/node/agent/broker-lines.ts'
+import { errorMessage } from '../../../src/lib/describe-error.ts'
 import type { BrokerMessage } from '../../../src/node/broker/messages.ts'
 import { CHANNELS, startScript } from './program.ts'
 
@@ -140,6 +141,53 @@ test('a broker that takes no socket for five seconds is ended', async () => {
   await vi.advanceTimersByTimeAsync(1)
   expect(await reading).toBe('it has not taken a socket within 5 s')
   expect((await failures).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
+
+/** Connects to a server of this test. Returns both ends. */
+async function connectPair() {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  const accepted = once(server, 'connection')
+  const socket = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1')
+  await once(socket, 'connect')
+  return { socket, accepted: accepted.then(([peer]: Socket[]) => peer) }
+}
+
+test('a connection that its server resets while another one is under way ends neither process', async () => {
+  const channel = startProgram(`
+    process.removeAllListeners('message')
+    const waiting = []
+    process.on('message', ({ socket }, received) => {
+      received.on('error', () => {})
+      waiting.push(socket)
+    })
+    onMessage(() => {
+      const take = () => waiting.length > 0 ? send({ type: 'received', socket: waiting.shift() }) : setTimeout(take, 1)
+      take()
+    })`)
+  void channel.read(() => {})
+  const [one, other] = [await connectPair(), await connectPair()]
+  const sent = [channel.sendSocket(one.socket), channel.sendSocket(other.socket)]
+  const peer = await other.accepted
+  peer?.resetAndDestroy()
+  await once(peer ?? other.socket, 'close')
+  for (let turns = 0; turns < 10; turns += 1) await new Promise(setImmediate)
+  for (const uid of ['one', 'other']) void channel.send({ type: 'close', uid })
+  expect(await Promise.all(sent)).toEqual([1, 2])
+})
+
+test('a connection that a broker has not taken before its end is closed', async () => {
+  const channel = startProgram(
+    `process.removeAllListeners('message'); process.on('message', () => process.exit())`,
+  )
+  void channel.read(() => {})
+  const { socket, accepted } = await connectPair()
+  const sent = channel.sendSocket(socket).catch(errorMessage)
+  const peer = await accepted
+  await once(peer?.resume() ?? socket, 'close')
+  expect(await sent).toBe('the broker has ended')
 })
 
 test('a broker that acknowledges a socket that was not sent is ended', async () => {

@@ -61,6 +61,8 @@ export class TestAgent implements AsyncDisposable {
   readonly messages: PodMessage[] = []
   /** What it says of settings of the node that are invalid. */
   invalid = ''
+  /** Called when the broker has a connection, before it is told so. */
+  onConnected = async (): Promise<void> => {}
   /** The log of the broker. */
   readonly log: Record<string, unknown>[] = []
 
@@ -175,7 +177,11 @@ export class TestAgent implements AsyncDisposable {
   async #connect(channel: BrokerChannel, id: number, to: Peer): Promise<void> {
     this.#open ??= createConnections(this.#env)()
     const answer = await this.#open(to)
-      .then(async (socket) => ({ socket: await channel.sendSocket(socket) }))
+      .then(async (socket) => {
+        const number = await channel.sendSocket(socket)
+        await this.onConnected()
+        return { socket: number }
+      })
       .catch((error: unknown) =>
         error instanceof ConnectError
           ? { failure: error.failure }

@@ -1,6 +1,8 @@
 /** `wimds node-broker` as a process, with sockets and files that this test gives it, and a simulated Entra ID. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { ORDERS } from '../../../src/tools/simulator/defaults.ts'
 import { openConnection, request, waitFor } from '../../fixtures/connection.ts'
@@ -176,6 +178,25 @@ test('pods whose messages are longer than what the channel takes at once get the
   const ports = await Promise.all(pods.map((pod) => agent.serve(pod)))
   const uids = await Promise.all(ports.map(async (port) => (await ask(port, '/readyz')).body))
   expect(uids.map(({ instanceId }) => instanceId)).toEqual(pods.map(({ uid }) => uid))
+})
+
+test('a login host that resets connections does not end the broker', async () => {
+  const accepted: Socket[] = []
+  const server = createServer((socket) => accepted.push(socket))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const env = { AZURE_AUTHORITY_HOST: `https://127.0.0.1:${port}` }
+  await using agent = cluster.start(undefined, { ...env, WIMDS_EXCHANGE_TIMEOUT: '3s' })
+  agent.onConnected = async () => {
+    await waitFor(() => accepted.at(-1))
+    for (const socket of accepted.splice(0)) socket.resetAndDestroy()
+    // When it has answered these, the broker has read the reset.
+    for (let turns = 0; turns < 3; turns += 1) await agent.ask({ about: 'ping' })
+  }
+  const { body } = await ask(await agent.serve(cluster.podOf('orders', env)))
+  expect(body.error_description).toContain('ECONNRESET')
 })
 
 test('close ends the socket and its connections at once', async () => {
