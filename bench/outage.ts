@@ -151,9 +151,10 @@ export async function measureWithoutToken(): Promise<readonly Figure[]> {
       },
       {
         name: 'the same, next request',
-        unit: 'ms',
-        wimds: next.ms,
-        bar: atMost(100, 'ms'),
+        unit: 's',
+        // A caller who asks again is waited for: Entra ID may be back.
+        wimds: next.ms / 1000,
+        bar: atMost(8.5, 's'),
       },
     ]
   } finally {

@@ -39,7 +39,8 @@ describe('a sidecar', () => {
     await assert(
       asyncProperty(anAssertion, anEcho, uuid(), async (assertion, echo, clientId) => {
         await writeFile(simulator.tokenFile, assertion)
-        simulator.faults.set([echo(assertion)])
+        // A retry for an earlier client id must not meet it.
+        simulator.faults.set([{ ...echo(assertion), clientId }])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         expect(status).toBeGreaterThanOrEqual(400)
         expect(findPiece(assertion, body)).toBeUndefined()
@@ -55,7 +56,7 @@ describe('a sidecar', () => {
     const { simulator, ask, shown } = wimds
     await assert(
       asyncProperty(aToken, aStray, uuid(), async (token, stray, clientId) => {
-        simulator.faults.set([stray(token)])
+        simulator.faults.set([{ ...stray(token), clientId }])
         const { status, body } = await ask(`${TOKEN}&${VAULT}&client_id=${clientId}`)
         // The token of a valid response goes to the caller alone.
         expect(findPiece(token, body) === undefined).toBe(status !== 200)

@@ -103,7 +103,7 @@ test('the commands with which the pages try wimds install it and return a token,
     // Another test may have the port of sim/env.
     .replaceAll('exec wimds serve', 'WIMDS_ADMIN_LISTEN=off exec wimds serve')
   const script = [
-    "trap 'kill $(jobs -p) || true' EXIT",
+    `trap 'jobs=$(jobs -p); [ -z "$jobs" ] || kill $jobs || true' EXIT`,
     commands,
     'command -v wimds',
     UNINSTALL,
@@ -119,15 +119,19 @@ test('the commands with which the pages try wimds install it and return a token,
       WIMDS_LISTEN: `127.0.0.1:${port}`,
       WIMDS_EXCHANGE_TIMEOUT: '60s',
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
   try {
-    const [output] = await Promise.all([text(shell.stdout), once(shell, 'exit')])
+    const [output, errors] = await Promise.all([
+      text(shell.stdout),
+      text(shell.stderr),
+      once(shell, 'exit'),
+    ])
+    if (shell.exitCode !== 0) throw new Error(errors)
     expect(output.match(/Demo completed/g)).toHaveLength(2)
     expect(output).toMatch(/"access_token":"eyJ/)
     expect(output).toContain(`${home}/.local/bin/wimds\n`)
-    expect(shell.exitCode).toBe(0)
   } finally {
     if (shell.exitCode === null && shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL')
   }
