@@ -19,8 +19,7 @@
  * What no broker calls, and what code that took one over would: other namespaces and mounts, other processes, the kernel,
  * memory that is no process's own, and a network. A broker has the sockets that the agent gives it: it could disconnect and connect
  * them elsewhere, too by sending, and make an accepted one a client in the network of its pod. listen remains, since a pod's socket
- * listens when its broker is ready. execve remains, as this process becomes the broker by it: another program of the image
- * would have the same filter, user and limits, and there is no file that a broker could write and execute.
+ * listens when its broker is ready.
  */
 static const unsigned DENIED[] = {
     SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
@@ -69,13 +68,20 @@ enum {
 /* A broker that no longer follows the agent's end would keep a uid that the next broker gets. */
 #define DENY_OUTLIVING \
   IS(SYS_prctl, 0, 4), LOAD(args[0]), IS(PR_SET_PDEATHSIG, 0, 1), FAIL(EPERM), RETURN(SECCOMP_RET_ALLOW)
+/*
+ * A thread that executes a program takes the place of the process, and no longer follows the agent's end. This process becomes the
+ * broker by a call with a password in the arguments that execve does not have.
+ */
+#define DENY_EXECUTION(password) \
+  IS(SYS_execve, 0, 6), LOAD(args[3]), IS((password)[0], 0, 2), LOAD(args[4]), IS((password)[1], 1, 0), FAIL(EPERM), \
+      RETURN(SECCOMP_RET_ALLOW)
 
 /*
  * Filters the system calls of this process, which can start threads and no other process: a child would outlive the broker,
  * and share its uid with the next one. clone3 fails as if it did not exist, since its flags are in memory, where no filter
  * can read them: the C library then calls clone. Returns -1, with errno, if the kernel refuses the filter.
  */
-static inline int filter_calls(void) {
+static inline int filter_calls(const unsigned password[2]) {
   struct sock_filter filter[64 + 2 * DENIED_COUNT] = {
       LOAD(arch), IS(ARCHITECTURE, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS),
       LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1), FAIL(ENOSYS),
@@ -89,7 +95,7 @@ static inline int filter_calls(void) {
   const struct sock_filter end[] = {
       IS(SYS_clone, 0, 5), LOAD(args[0]), HAS(NEW_NAMESPACES, 1, 0), HAS(CLONE_THREAD, 1, 0), FAIL(EPERM),
       RETURN(SECCOMP_RET_ALLOW),
-      DENY_UNCOUNTED, DENY_BUFFERS, DENY_OUTLIVING, RETURN(SECCOMP_RET_ALLOW),
+      DENY_UNCOUNTED, DENY_BUFFERS, DENY_OUTLIVING, DENY_EXECUTION(password), RETURN(SECCOMP_RET_ALLOW),
   };
   memcpy(filter + count, end, sizeof end);
   struct sock_fprog program = {.len = (unsigned short)(count + sizeof end / sizeof *end), .filter = filter};

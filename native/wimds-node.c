@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -449,8 +450,10 @@ static int run_broker(char **arguments, int count) {
   if (close_range(MESSAGES + 1, ~0U, 0) != 0) fail(errno, "cannot close the descriptors of the agent");
   if (chdir("/") != 0) fail(errno, "cannot leave the working directory");
   protect_files();
-  if (filter_calls() != 0) fail(errno, "cannot filter system calls");
-  execv(program[0], program);
+  unsigned password[2];
+  if (getrandom(password, sizeof password, 0) != sizeof password) fail(errno, "cannot choose a password");
+  if (filter_calls(password) != 0) fail(errno, "cannot filter system calls");
+  syscall(SYS_execve, program[0], program, environ, password[0], password[1]);
   fail(errno, "%s", program[0]);
 }
 

@@ -364,6 +364,7 @@ int main(void) {
   TRY("other option", setsockopt(3, SOL_SOCKET, SO_RCVLOWAT, &(int){1}, sizeof(int)));
   TRY("death signal", prctl(PR_SET_PDEATHSIG, 0));
   TRY("thread name", prctl(PR_SET_NAME, "broker"));
+  TRY("program", execl("/bin/true", "true", NULL));
 #ifdef __x86_64__
   TRY("x32", syscall(0x40000000 | SYS_getpid));
 #endif
@@ -395,10 +396,16 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   /** Opens a file of locks, which this process keeps open: a new one, unless it has a name. */
   const openLocks = (name = `locks-${(opened += 1)}`) => openSync(directory.file(name), 'a')
 
-  /** Starts a shell in place of the broker, where \`host\` is a mounted directory with a file. */
-  function start(script: string, uids = UIDS, directories = [host], locks = openLocks()) {
+  /** Starts a shell, or a program, in place of the broker, where \`host\` is a mounted directory with a file. */
+  function start(
+    script: string | readonly string[],
+    uids = UIDS,
+    directories = [host],
+    locks = openLocks(),
+  ) {
     const mount = `mount -t tmpfs none ${host} && touch ${host}/secret && exec "$@"`
-    const broker = [program, 'run-broker', uids, ...directories, '--', '/bin/sh', '-c', script]
+    const argv = typeof script === 'string' ? ['/bin/sh', '-c', script] : script
+    const broker = [program, 'run-broker', uids, ...directories, '--', ...argv]
     return spawn('unshare', ['--mount', 'sh', '-c', mount, 'sh', ...broker], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', locks],
     })
@@ -438,7 +445,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
     const calls = directory.file('calls')
     expect(spawnSync('gcc', ['-o', calls, tries]).stderr.toString()).toBe('')
     chmodSync(calls, 0o755)
-    const { stdout } = await waitForEnd(start(`exec ${calls}`))
+    const { stdout } = await waitForEnd(start([calls]))
     rmSync('/tmp/wimds-of-a-broker', { force: true })
     const { landlock, ...results } = Object.fromEntries(
       stdout
@@ -465,6 +472,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
       'other option': 'OK',
       'death signal': 'EPERM',
       'thread name': 'OK',
+      program: 'EPERM',
       ...(process.arch === 'x64' && { x32: 'ENOSYS' }),
     })
   })
@@ -534,7 +542,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
         require('node:fs').stat('/', (error) => response.end([error ?? 'read', byteLength].join(' '))))
       process.once('message', (_, socket) => server.listen(socket))`
     const path = directory.write('threads.cjs', script)
-    const broker = start(`exec ${process.execPath} ${path}`)
+    const broker = start([process.execPath, path])
     const server = createServer()
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const address = server.address()
@@ -551,7 +559,7 @@ describe.skipIf(lacksCalls)('run-broker', () => {
   })
 
   test('ends the broker with the agent', async () => {
-    const script = 'echo started; exec sleep 1000'
+    const script = 'echo started; read -r line <&4'
     const run = `"$0" run-broker ${UIDS} -- /bin/sh -c '${script}' & wait`
     const agent = spawn('sh', ['-c', run, program], {
       stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe', openLocks()],
