@@ -104,7 +104,10 @@ export class AgentChannel {
     if (error !== undefined) throw new BrokerError(error.code, error.problem, { fix: error.fix })
     const socket = number === undefined ? undefined : this.takeSocket(number)
     if (!(socket instanceof Socket)) throw new Error('a connection came without its socket')
-    if (socket.errored) throw socket.errored
+    // TLS would wait for its time limit.
+    if (!socket.writable) {
+      throw socket.errored ?? Object.assign(new Error('it was closed'), { code: 'ECONNRESET' })
+    }
     return socket
   }
 

@@ -180,7 +180,10 @@ test('pods whose messages are longer than what the channel takes at once get the
   expect(uids.map(({ instanceId }) => instanceId)).toEqual(pods.map(({ uid }) => uid))
 })
 
-test('a login host that resets connections does not end the broker', async () => {
+test.each([
+  ['resets', (socket: Socket) => socket.resetAndDestroy()],
+  ['closes', (socket: Socket) => socket.end()],
+])('a login host that %s connections is one that cannot be reached', async (_, close) => {
   const accepted: Socket[] = []
   const server = createServer((socket) => accepted.push(socket))
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -191,8 +194,8 @@ test('a login host that resets connections does not end the broker', async () =>
   await using agent = cluster.start(undefined, { ...env, WIMDS_EXCHANGE_TIMEOUT: '3s' })
   agent.onConnected = async () => {
     await waitFor(() => accepted.at(-1))
-    for (const socket of accepted.splice(0)) socket.resetAndDestroy()
-    // When it has answered these, the broker has read the reset.
+    for (const socket of accepted.splice(0)) close(socket)
+    // When it has answered these, the broker has read the end.
     for (let turns = 0; turns < 3; turns += 1) await agent.ask({ about: 'ping' })
   }
   const { body } = await ask(await agent.serve(cluster.podOf('orders', env)))
