@@ -42,7 +42,7 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
 
     const kill = await serve(pod, 200, readyBody(`${UID.slice(0, -1)}2`))
     await sees('another instance of wimds answers')
-    kill()
+    await kill()
     expect(gate.exitCode).toBeNull()
 
     await serve(pod, 503, readyBody(UID))
@@ -69,7 +69,7 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     const kill = await serve(pod, 503, readyBody(UID))
     const { gate, readLog, closed } = start(pod, { ...ENV, WIMDS_READY_AFTER_PREFETCH: 'true' })
     await expect.poll(readLog).toContain('the tokens of WIMDS_PREFETCH are not there yet')
-    kill()
+    await kill()
     await serve(pod, 200, readyBody(UID))
     await closed
     expect(gate.exitCode).toBe(0)
@@ -87,6 +87,7 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
     const { readLog, closed } = start(pod)
     await expect.poll(readLog).toContain('another metadata service answers')
     server.kill()
+    await server.output
     await serve(pod, 200, readyBody(UID))
     await closed
   })
@@ -100,15 +101,18 @@ describe.skipIf(reason !== undefined)('wimds-gate', () => {
   })
 })
 
-/** Makes 169.254.169.254 local, as the redirect does, with a server that answers so. */
-async function serve(pod: PodNetwork, status: number, body: string): Promise<() => void> {
+/** Makes 169.254.169.254 local, as the redirect does, with a server that answers so. Returns how to end it. */
+async function serve(pod: PodNetwork, status: number, body: string) {
   pod.exec('ip', 'address', 'replace', '169.254.169.254/32', 'dev', 'lo')
   const server = pod.script(`
     require('node:http').createServer((request, response) => {
       response.writeHead(request.url === '/readyz' ? ${status} : 404).end(${JSON.stringify(body)})
     }).listen(80, '169.254.169.254', () => console.log('listening'))`)
   await server.firstLine
-  return () => server.kill()
+  return async (): Promise<void> => {
+    server.kill()
+    await server.output
+  }
 }
 
 const readyBody = (instanceId: string) => JSON.stringify({ ready: false, instanceId })
