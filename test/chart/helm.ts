@@ -8,8 +8,8 @@ export const RELEASE = 'wimds'
 export interface Helm {
   readonly path: string
   readonly version: string
-  /** Runs it; returns what it prints. Throws with its error output. */
-  readonly run: (...args: readonly string[]) => Promise<string>
+  /** Runs it, a template with the registry of a release; returns what it prints. Throws with its error output. */
+  readonly run: (command: string, ...args: readonly string[]) => Promise<string>
 }
 
 const env: Readonly<Record<string, string | undefined>> = process.env
@@ -18,7 +18,14 @@ const run = promisify(execFile)
 export const HELMS: readonly Helm[] = (env['HELMS'] || 'helm').split(':').map((path) => ({
   path,
   version: readVersion(path),
-  run: async (...args) => (await run(path, args, { maxBuffer: 16 * 1024 * 1024 })).stdout,
+  run: async (command, ...args) => {
+    // A values file, so that each flag of a test takes precedence.
+    const registry = command === 'template' ? [`--values=${import.meta.dirname}/registry.yaml`] : []
+    const { stdout } = await run(path, [command, ...registry, ...args], {
+      maxBuffer: 16 * 1024 * 1024,
+    })
+    return stdout
+  },
 }))
 
 /** Returns `v4.3.1`. */
