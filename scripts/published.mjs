@@ -6,13 +6,13 @@ import { posix } from 'node:path'
 /** The pages with a sentence of their own. */
 const NOTICES = {
   'README.md':
-    '> **Not published yet**: [build from a checkout](docs/install.md#from-a-checkout), with your registry.',
+    '   > **Not published yet**: nobody has reserved these names, so these commands may install what somebody else put there. Do the\n   > steps [from a checkout](docs/install.md#from-a-checkout) in their place.',
   'docs/install.md':
-    '> **Not published yet**: [build from a checkout](#from-a-checkout), with your registry.',
+    '> **Not published yet**: nobody has reserved these names, so these commands may install what somebody else put there. Do the\n> steps [from a checkout](#from-a-checkout) in their place.',
   'charts/wimds/README.md':
     '> **Not published yet**:\n> [build from a checkout](https://wimds.github.io/wimds/main/install.html#from-a-checkout), with\n> your registry.',
   'docs/tasks/quick-start-aks.md':
-    '> **Not published yet**: also do the steps [from a checkout](#from-a-checkout).',
+    '   > **Not published yet**: do the steps [from a checkout](#from-a-checkout) in place of this command.',
   'docs/verify-a-release.md': '> **Not published yet.**',
   'SECURITY.md': '> **Not published yet**: the branch `main` gets them.',
 }
@@ -24,7 +24,7 @@ for (const page of globSync('{docs,examples}/**/*.md')) {
   const install = posix.relative(posix.dirname(page), 'docs/install.md')
   NOTICES[page] = `> **Not published yet**: install [from a checkout](${install}#from-a-checkout).`
 }
-const PLACE = /(<!-- unless published -->\n)[^]*?(<!-- until here -->)/
+const PLACE = /(<!-- unless published -->\n)[^]*?( *<!-- until here -->)/
 
 const isPublished = /^## \d/m.test(readFileSync('CHANGELOG.md', 'utf8'))
 for (const [page, notice] of Object.entries(NOTICES)) {
