@@ -1,4 +1,4 @@
-/** The components of the status page: sections, tables and facts. Labels are the names in the document. */
+/** The components of the status page: sections, tables and facts. */
 import { Html, html } from './html.ts'
 
 /** A value of the status document, or HTML in place of one. */
@@ -19,14 +19,14 @@ export function renderSection(name: string, content: Html): Html {
  * Renders a section that is folded on a phone, with the number of its rows. A wide screen shows its content, if the browser can
  * (`::details-content`, 2025); elsewhere a click unfolds it.
  */
-export function renderFolded(name: string, content: Html, count?: number): Html {
+export function renderFolded(name: string, content: Html, count?: number, note?: string): Html {
   return html`<section id="${name}" aria-labelledby="${name}-title">
     <details>
       <summary>
         <h2 id="${name}-title">${formatLabel(name)}</h2>
         ${count !== undefined && html`<span class="quiet">${count}</span>`}
       </summary>
-      ${content}
+      ${note && html`<p class="quiet">${note}</p>`} ${content}
     </details>
   </section>`
 }
@@ -82,13 +82,26 @@ function renderValue(value: Value, now: string): Html {
   if (Array.isArray(value))
     return html`${value.map((item) => html`<div>${renderValue(item, now)}</div>`)}`
   if (typeof value === 'object') return renderFacts(value, now)
+  if (typeof value === 'boolean') return html`${value ? 'yes' : 'no'}`
   const text = value === undefined ? '–' : String(value)
   return INSTANT.test(text) ? renderTime(text, now) : renderText(text)
 }
 
+/** Members whose name says too little, or too much, to a reader of the page. */
+const LABELS: Readonly<Record<string, string>> = {
+  aadsts: 'AADSTS',
+  at: 'Time',
+  lastAt: 'Last time',
+  isDefault: 'Default',
+  durationMs: 'Milliseconds',
+  consecutiveFailures: 'Failures in a row',
+  allowsUnlistedClientIds: 'Unlisted client ids',
+}
+
 /** Formats the name of a member: `nextAttemptAt` is `Next attempt`, `aadsts` is `AADSTS`. */
 function formatLabel(name: string): string {
-  if (name === 'aadsts') return 'AADSTS'
+  const label = LABELS[name]
+  if (label !== undefined) return label
   const words = name.replace(/(?<=.)At$/, '')
   return capitalize(words.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
 }

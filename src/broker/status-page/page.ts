@@ -81,6 +81,10 @@ const COLUMNS: {
   settings: ['name', 'value', 'source'],
 }
 
+const PAST = 'This is history: only problems decide the state above.'
+/** Why a list shows failures though the state is Ready. */
+const NOTES: Readonly<Record<string, string>> = { exchanges: PAST, failedRequests: PAST }
+
 type ListRow = Row & { readonly failure?: Failure | undefined }
 
 /** Renders a table for each list. Requests reorder neither tokens nor clients, since the page may reload by itself. */
@@ -100,7 +104,8 @@ function renderLists(status: StatusDocument): readonly Html[] {
       ...row,
       failure: row.failure && renderRowFailure(row.failure, status),
     }))
-    return renderFolded(name, renderTable(columns, rows, status.generatedAt), rows.length)
+    const note = rows.some(({ failure }) => failure !== undefined) ? NOTES[name] : undefined
+    return renderFolded(name, renderTable(columns, rows, status.generatedAt), rows.length, note)
   })
 }
 

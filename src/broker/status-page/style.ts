@@ -17,6 +17,7 @@ p{margin:.35rem 0}
 .ready{color:var(--good);background:var(--good-bg)}
 .degraded{color:var(--warn);background:var(--warn-bg)}
 .failing{color:var(--bad);background:var(--bad-bg)}
+#exchanges .failing,#failedRequests .failing{color:var(--idle);background:var(--idle-bg)}
 dl{display:flex;flex-wrap:wrap;gap:.35rem 2rem;margin:.5rem 0}
 dt,th[scope=col]{color:var(--quiet);font-size:.85rem;font-weight:400}
 dd{margin:0}

@@ -71,9 +71,11 @@ export async function demo(
   }
 }
 
+/** Whether npm installed the package; otherwise it is a checkout. */
+const IS_INSTALLED = import.meta.url.includes('/node_modules/')
+
 const NEXT = `
-Next, install the command line: ${DOCS_URL}/install.html
-Then, with your own cluster and manifests; neither changes anything:
+${IS_INSTALLED ? '' : `Next, install the command line: ${DOCS_URL}/install.html\n`}${IS_INSTALLED ? 'Next' : 'Then'}, with your own cluster and manifests; neither changes anything:
 
   wimds doctor --pre                    says whether the cluster can run it
   wimds inject -o diff deployment.yaml  shows what would be added to the manifest`

@@ -31,7 +31,7 @@ test('a failing refresh says why, since when, and until when the cached token is
   expect(text).toContain('Failing since 15 min ago 11:45:00 UTC')
   expect(text).toContain('Served until in 24 min 12:24:00 UTC')
   expect(text).toContain('Next attempt in 21 s 12:00:21 UTC')
-  expect(text).toContain('Consecutive failures 4')
+  expect(text).toContain('Failures in a row 4')
 })
 
 test('a fault names what requests fail for while other tokens are still served', () => {
