@@ -53,28 +53,30 @@ test('every page installs the chart from where it is published, or `npm run pack
 
 const NAMESPACE = ['--map-root-user', '--net', '--pid', '--fork', '--kill-child']
 
-test.skipIf(spawnSync('unshare', [...NAMESPACE, 'ip', 'link']).status !== 0)(
-  'a program that knows only 169.254.169.254 gets a token in a network namespace',
-  () => {
-    using directory = createFolder()
-    directory.write(
-      'application',
-      `#!/bin/sh\nexec curl -sS -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'\n`,
-      0o755,
-    )
-    directory.write('wimds', `#!/bin/sh\nexec ${process.execPath} ${BUILT_CLI} "$@"\n`, 0o755)
-    const { stdout } = spawnSync(
-      'bash',
-      ['-e', '-c', findCommands('docs/simulator.md', 'namespace')],
-      {
-        cwd: directory.path,
-        encoding: 'utf8',
-        env: { PATH: [directory.path, process.env['PATH']].join(':') },
-      },
-    )
-    expect(stdout).toContain('"access_token":"eyJ')
+const IN_NAMESPACE = findCommands('docs/simulator.md', 'namespace')
+
+test.skipIf(spawnSync('unshare', [...NAMESPACE, 'ip', 'link']).status !== 0).each([
+  {
+    program: 'that knows only 169.254.169.254',
+    request: `'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net' -H Metadata:true`,
+    commands: IN_NAMESPACE,
   },
-)
+  {
+    program: 'that reads variables',
+    request: `"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.azure.net" -H "X-IDENTITY-HEADER: $IDENTITY_HEADER"`,
+    commands: IN_NAMESPACE.replace('./application', findCommands('docs/simulator.md', 'variables')),
+  },
+])('a program $program gets a token of the simulator', ({ request, commands }) => {
+  using directory = createFolder()
+  directory.write('application', `#!/bin/sh\nexec curl -sS ${request}\n`, 0o755)
+  directory.write('wimds', `#!/bin/sh\nexec ${process.execPath} ${BUILT_CLI} "$@"\n`, 0o755)
+  const { stdout } = spawnSync('bash', ['-e', '-c', commands], {
+    cwd: directory.path,
+    encoding: 'utf8',
+    env: { PATH: [directory.path, process.env['PATH']].join(':') },
+  })
+  expect(stdout).toContain('"access_token":"eyJ')
+})
 
 /** The first commands of the README, without the clone, which is this checkout, and without this test. */
 const [, FIRST = 'exit 1'] =

@@ -61,6 +61,7 @@ test('writes the environment of a sidecar and prints no token', async () => {
     'AZURE_TENANT_ID',
     'WIMDS_ADMIN_LISTEN',
     'WIMDS_CA_FILE',
+    'WIMDS_IDENTITY_HEADER',
     'WIMDS_MODE',
   ])
   expect(env['WIMDS_ADMIN_LISTEN']).toMatch(/^127\.0\.0\.1:/)

@@ -11,6 +11,7 @@ import { formatUrlHost, removeBrackets } from '../../lib/hosts.ts'
 import { printError } from '../../lib/print-error.ts'
 import { quoteForShell } from '../shell.ts'
 import { readConfigFile } from './config-file.ts'
+import { UIDS } from './issuer/issuer.ts'
 import { createSimulator, type Simulator, type SimulatorOptions } from './simulator.ts'
 import { ENV_FILE } from './state-dir.ts'
 
@@ -119,6 +120,7 @@ function formatEnvironment({ settings }: Simulator, { tls }: SimulatorOptions): 
     ...others,
     // Nothing redirects 169.254.169.254 to the sidecar of a developer.
     WIMDS_MODE: 'env',
+    WIMDS_IDENTITY_HEADER: UIDS.pod,
     // Nothing else scrapes it either.
     WIMDS_ADMIN_LISTEN: '127.0.0.1:9169',
     // A given certificate has another CA.

@@ -74,7 +74,7 @@ export async function createIssuer(issuer: string, now: () => number = Date.now)
 }
 
 /** The uids of the objects that a token names, which stay across rotations, as in a cluster. */
-const UIDS = { node: randomUUID(), pod: randomUUID(), serviceAccount: randomUUID() }
+export const UIDS = { node: randomUUID(), pod: randomUUID(), serviceAccount: randomUUID() }
 
 function createClaims(issuer: string, request: ProjectedTokenClaims, now: number): JWTPayload {
   const { namespace = 'shop', serviceAccount = 'orders', lifetimeSeconds = 3600 } = request
