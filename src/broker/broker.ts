@@ -37,6 +37,9 @@ interface BrokerSources {
   readonly log: ProcessLog
 }
 
+/** A token takes about 12 KiB. The least recently used one is evicted. */
+const MAX_TOKENS = 1000
+
 interface AskedToken extends Pick<TokenRequest, 'scope'> {
   readonly identity: Pick<Identity, 'clientId'>
 }
@@ -127,7 +130,7 @@ function createCache(
 ): TokenCache {
   const { timeoutMs, region } = config.exchange
   return new TokenCache(createSource({ readAssertion, onSkew, onAttempt, region, timeoutMs }), {
-    maxEntries: config.cacheSize,
+    maxEntries: MAX_TOKENS,
     timeoutMs,
     clock: systemClock,
     onResult: onCacheResult,

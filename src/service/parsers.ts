@@ -93,11 +93,6 @@ export const region = matching(
   'the name of an Azure region, such as westeurope',
 )
 
-/** The number of an availability zone within its region. */
-export const zone = matching(/^\d{1,2}$/, 'the number of an availability zone, such as 1')
-
-export const resourceGroup = matching(/^[\w().-]{0,89}[\w()-]$/, 'the name of a resource group')
-
 /** Path of a projected token. The token itself in place of its path is rejected. */
 export const tokenPath = createSchema((text) => {
   if (!text.includes('/') && scrub(text) !== text) {

@@ -22,6 +22,8 @@ import { watchIdentities } from '../broker/reload.ts'
 
 /** The first poll of the projected tokens takes milliseconds, but a file system may hang. */
 const MAX_FIRST_POLL_MS = 1000
+/** How long requests in flight may take after the signal. */
+const SHUTDOWN_TIMEOUT_MS = 10_000
 
 /** Serves until the signal, then drains. Throws a `ConfigError` before anything is bound. */
 export async function serve(args: readonly string[], io: CommandIo): Promise<number> {
@@ -75,10 +77,8 @@ export async function serve(args: readonly string[], io: CommandIo): Promise<num
   })
 
   await untilShutdown(io)
-  const { drainMs, timeoutMs } = config.shutdown
-  log.info('draining', { drainMs })
-  await sleep(drainMs)
-  await Promise.all([metadata.close(timeoutMs), admin.close(timeoutMs)])
+  log.info('draining')
+  await Promise.all([metadata.close(SHUTDOWN_TIMEOUT_MS), admin.close(SHUTDOWN_TIMEOUT_MS)])
   stopWatching()
   broker.close()
   log.info('shutdown_complete')

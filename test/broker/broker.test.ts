@@ -77,26 +77,26 @@ test.each([
   broker.close()
 })
 
-test('limits the exchanges that run and wait, after their callers have hung up too', async () => {
-  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_MAX_CONNECTIONS: '4' }
-  const config = await loadConfig({ ...ENVIRONMENT, ...limits })
+test('limits the exchanges of all brokers that run and wait, after their callers have hung up too', async () => {
+  const config = await loadConfig({ ...ENVIRONMENT, WIMDS_MAX_CONNECTIONS: '4' })
   const failed: unknown[] = []
-  const broker = createBroker({
+  const parts = {
     config,
-    readAssertion: () => new Promise(() => {}),
+    readAssertion: () => new Promise<never>(() => {}),
     createSource: createExchangeStack(config),
     log: createLogger({
       level: 'warn',
       out: { write: (line) => failed.push(JSON.parse(line)) > 0 },
     }),
-  })
-  const pod = broker.createPod('1')
-  const identity = pod.identities.resolve({ by: 'default' })
-  for (const scope of ['1', '2', '3', '4', '5', '6']) {
-    pod.tokens({ identity, scope }, () => AbortSignal.abort()).catch(() => {})
+  }
+  const [first, second] = [createBroker(parts), createBroker(parts)]
+  for (let scope = 1; scope <= 29; scope += 1) {
+    const pod = (scope <= 15 ? first : second).createPod(String(scope))
+    const identity = pod.identities.resolve({ by: 'default' })
+    pod.tokens({ identity, scope: String(scope) }, () => AbortSignal.abort()).catch(() => {})
     await nextTurn()
   }
-  // One runs, and three quarters of the connections wait.
+  // Three quarters of the 32 run, and three quarters of the connections wait.
   const overloaded = expect.objectContaining({
     event: 'exchange_failed',
     code: 'overloaded',
@@ -104,7 +104,8 @@ test('limits the exchanges that run and wait, after their callers have hung up t
   })
   // They reach the limit when MSAL is loaded.
   await vi.waitFor(() => expect(failed).toEqual([overloaded, overloaded]), 60_000)
-  broker.close()
+  first.close()
+  second.close()
 })
 
 /** Opens a socket that already listens, as another process may hand one over. */

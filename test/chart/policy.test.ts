@@ -36,7 +36,7 @@ const ACCEPTED = [
   'nameOverride fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
   'global extraObjects image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
   'injection.by injection.mode injection.tenantId injection.imagePullPolicy injection.uid injection.audience',
-  'injection.ca injection.env injection.instance injection.resources',
+  'injection.ca injection.env injection.resources',
   // What can be left out.
   'flowSchema admissionPolicy networkPolicy podDisruptionBudget.enabled',
   // Of the pods of `helm test` too.
@@ -114,23 +114,18 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('puts every setting of a pod that the operator can give into the gate', async () => {
-    const names = [...PER_POD_SETTINGS].filter(
-      (name) => !SET_BY_INJECTION.has(name) && !name.startsWith('WIMDS_INSTANCE_'),
-    )
+    const names = [...PER_POD_SETTINGS].filter((name) => !SET_BY_INJECTION.has(name))
     const env = {
       ...Object.fromEntries(names.map((name) => [name, 'true'])),
       AZURE_AUTHORITY_HOST: String.raw`a'b"c\d`,
       WIMDS_UNLISTED_CLIENT_IDS: 'deny',
       WIMDS_MAX_CONNECTIONS: '100',
+      WIMDS_INSTANCE: '{"compute":{"zone":"1"}}',
     }
-    const instance = { resourceGroup: 'group' }
-    const rendered = await template(
-      `--set-json=injection.env=${JSON.stringify(env)}`,
-      `--set-json=injection.instance=${JSON.stringify(instance)}`,
-    )
+    const rendered = await template(`--set-json=injection.env=${JSON.stringify(env)}`)
     for (const name of names) expect(rendered).toMatch(new RegExp(`\\['?"?${name}'?"?, `))
     expect(rendered).toContain(String.raw`["AZURE_AUTHORITY_HOST", "a'b\"c\\d"]`)
-    expect(rendered).toContain('["WIMDS_INSTANCE_RESOURCE_GROUP", "group"]')
+    expect(rendered).toContain(String.raw`["WIMDS_INSTANCE", "{\"compute\":{\"zone\":\"1\"}}"]`)
     expect(rendered).toContain(`annotations[?'wimds.io/prefetch'].orValue("true")`)
   })
 

@@ -90,10 +90,12 @@ describe.each(HELMS)('Helm $version', ({ path, version }) => {
   })
 
   test('fails if a workload cannot be injected', () => {
-    const { status, stdout, stderr } = template('--env=WIMDS_DRAIN=never')
+    const { status, stdout, stderr } = template('--env=WIMDS_EXCHANGE_TIMEOUT=never')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     // Helm 4 drops what a plugin prints on standard error.
-    expect(stderr).toContain(isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_DRAIN: must be')
+    expect(stderr).toContain(
+      isPlugin ? 'plugin "wimds" exited with error' : 'WIMDS_EXCHANGE_TIMEOUT: must be',
+    )
   })
 })
 

@@ -46,7 +46,7 @@ beforeAll(async () => {
   await cluster.namespace.create(UNKNOWN, await injectedPods('node', [UNKNOWN], [stranger]))
   await createPod('broken', 'env', ['--image=registry.invalid/wimds:none'])
   await createPod('misconfigured', 'env', [
-    '--env=WIMDS_DRAIN=10s',
+    '--env=WIMDS_EXCHANGE_TIMEOUT=10s',
     '--env=AZURE_KUBERNETES_SNI_NAME=x',
   ])
 })

@@ -172,10 +172,9 @@ test('a request with a Content-Type and without a body is answered on both ports
   }
 })
 
-test('serves the document of WIMDS_INSTANCE_FILE', async () => {
-  const file = join(dirname(simulator.caFile), 'instance.json')
-  await writeFile(file, '{"compute":{"location":"westeurope"}}')
-  await using sidecar = await startServe({ ...environmentOf(simulator), WIMDS_INSTANCE_FILE: file })
+test('serves the document of WIMDS_INSTANCE', async () => {
+  const settings = { WIMDS_INSTANCE: '{"compute":{"location":"westeurope"}}' }
+  await using sidecar = await startServe({ ...environmentOf(simulator), ...settings })
   const path = '/metadata/instance/compute/location?api-version=2021-02-01&format=text'
   expect((await get(sidecar.port, path)).body).toBe('westeurope')
 })

@@ -121,11 +121,6 @@ but for those by which objects select the pods.
 {{- fail (printf "injection.tenantId %q is neither a GUID nor a domain. Fix: set it to the output of `az account show --query tenantId --output tsv`" .) -}}
 {{- end -}}
 {{- end -}}
-{{- with .Values.injection.instance.subscriptionId -}}
-{{- if not (regexMatch $guid .) -}}
-{{- fail (printf "injection.instance.subscriptionId %q is not a GUID. Fix: set it to the output of `az account show --query id --output tsv`" .) -}}
-{{- end -}}
-{{- end -}}
 {{- with .Values.certificates.caBundle -}}
 {{- if not (contains "-----BEGIN CERTIFICATE-----" (b64dec .)) -}}
 {{- fail "certificates.caBundle is not the base64 of a PEM certificate. Fix: set it to the output of `base64 -w0 ca.crt`" -}}

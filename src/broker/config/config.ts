@@ -6,9 +6,8 @@ import type { IdentityDirectory } from '../identities.ts'
 import { describeFileError } from '../../lib/describe-error.ts'
 import { readWholeFile } from '../../lib/files.ts'
 import { isLocalHost, removeBrackets } from '../../lib/hosts.ts'
-import { parseJsonObject } from '../../lib/json.ts'
 import { isCertificates } from '../../lib/pem.ts'
-import { createInstance } from '../metadata/instance.ts'
+import { completeInstance } from '../metadata/instance.ts'
 import { normalizeResource } from '../../lib/resource.ts'
 import { createDirectory, listTokenFiles } from './directory.ts'
 import { readIdentitiesFile, readIdentitiesText, type ReadText } from './identities-file.ts'
@@ -84,7 +83,7 @@ type Files = Awaited<ReturnType<typeof readFiles>>
 
 /** Reads the files that settings name. Adds a problem for each that is missing or malformed. */
 async function readFiles(settings: ParsedSettings, readText: ReadText, problems: Problem[]) {
-  const { WIMDS_CONFIG: path, WIMDS_INSTANCE_FILE: instanceFile } = settings
+  const { WIMDS_CONFIG: path } = settings
   const defaults = {
     tenantId: settings.AZURE_TENANT_ID,
     tokenFile: settings.AZURE_FEDERATED_TOKEN_FILE,
@@ -92,14 +91,7 @@ async function readFiles(settings: ParsedSettings, readText: ReadText, problems:
   const identities =
     path === undefined ? undefined : await readIdentitiesFile(path, defaults, readText, problems)
   const certificates = await readCertificates(settings, problems)
-  const document = await readSettingFile('WIMDS_INSTANCE_FILE', instanceFile, problems)
-  const instance = document === undefined ? undefined : parseJsonObject(document)
-  if (document !== undefined && instance === undefined) {
-    const problem = `${instanceFile} is not a JSON object`
-    const fix = 'write one, such as {"compute":{}}'
-    problems.push({ setting: 'WIMDS_INSTANCE_FILE', problem, fix })
-  }
-  return { identities, ...certificates, instance }
+  return { identities, ...certificates }
 }
 
 /** Reads the CA of WIMDS_CA_FILE, and the CA of the token proxy if there is one. */
@@ -153,7 +145,7 @@ const UNVERIFIED_TLS = {
 /** Creates the configuration: each setting is in it once, and its type follows from here. */
 function createConfig(
   settings: ParsedSettings,
-  { identities, instance, ...certificates }: Files,
+  { identities, ...certificates }: Files,
   env: Environment,
 ) {
   const directory = createDirectory(identities?.entries, settings)
@@ -179,18 +171,14 @@ function createConfig(
     isInPod: env['KUBERNETES_SERVICE_HOST'] !== undefined,
     /** Every projected token file that an exchange may read. */
     tokenFiles: listTokenFiles(directory, settings.AZURE_FEDERATED_TOKEN_FILE),
-    cacheSize: settings.WIMDS_CACHE_SIZE,
     /** The secret of the App Service endpoint; undefined: the endpoint is off. */
     identityHeader: settings.WIMDS_IDENTITY_HEADER,
     /** How requests of the app reach the sidecar; undefined: not known. Only doctor needs it. */
     mode: settings.WIMDS_MODE,
-    instance: createInstance(instance, {
-      azEnvironment: findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
-      location: settings.WIMDS_INSTANCE_REGION,
-      zone: settings.WIMDS_INSTANCE_ZONE,
-      subscriptionId: settings.WIMDS_INSTANCE_SUBSCRIPTION_ID,
-      resourceGroupName: settings.WIMDS_INSTANCE_RESOURCE_GROUP,
-    }),
+    instance: completeInstance(
+      settings.WIMDS_INSTANCE,
+      findCloud(new URL(settings.AZURE_AUTHORITY_HOST).hostname)?.azEnvironment,
+    ),
     /** True if the sidecar becomes ready only after it has requested every resource of WIMDS_PREFETCH once. */
     readyAfterPrefetch: settings.WIMDS_READY_AFTER_PREFETCH,
     /** Paths that are forwarded to the real metadata service; empty: none. */
@@ -210,7 +198,6 @@ function createProcessConfig(
     maxConnections: settings.WIMDS_MAX_CONNECTIONS,
     exchange: {
       timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT,
-      maxConcurrent: settings.WIMDS_MAX_EXCHANGES,
       audience: settings.WIMDS_AUDIENCE,
       region: settings.AZURE_REGIONAL_AUTHORITY_NAME,
       tokenProxy:
@@ -225,7 +212,6 @@ function createProcessConfig(
       /** True logs each token that a client library gets for the first time. */
       auditsTokens: settings.WIMDS_AUDIT_LOG,
     },
-    shutdown: { drainMs: settings.WIMDS_DRAIN, timeoutMs: settings.WIMDS_SHUTDOWN_TIMEOUT },
   }
 }
 

@@ -1,6 +1,7 @@
 /** The environment variables that wimds reads: names, defaults, schemas, and what they require of each other. */
 import * as z from 'zod/mini'
 import { ConfigError, type Problem } from '../../lib/errors.ts'
+import { parseJsonObject } from '../../lib/json.ts'
 import { DEFAULT_ADMIN_PORT, DEFAULT_PORT, SIDECAR_MODES } from '../../lib/sidecar-interface.ts'
 import { suggest } from '../../lib/suggest.ts'
 import { scrub, scrubSetting } from '../../lib/scrub.ts'
@@ -11,6 +12,7 @@ import {
   authorityHost,
   certificates,
   choice,
+  createSchema,
   duration,
   flag,
   guid,
@@ -20,14 +22,13 @@ import {
   proxyUrl,
   quote,
   region,
-  resourceGroup,
+  reject,
   resources,
   headerSecret,
   serverName,
   tenant,
   tokenPath,
   tokenProxyUrl,
-  zone,
 } from '../../service/parsers.ts'
 import { LOG_LEVELS } from '../../service/events.ts'
 import { findPrefixProblem } from '../metadata/pass-through.ts'
@@ -38,6 +39,11 @@ const paths = listOf((prefix) => {
   if (problem !== undefined) throw new Error(`${quote(prefix)} ${problem}`)
   return prefix
 })
+
+/** The instance document. */
+const instance = createSchema(
+  (text) => parseJsonObject(text) ?? reject(text, 'a JSON object such as {"compute":{}}'),
+)
 
 /** Every variable with its schema, and its default as text. docs/configuration.md has a row for each. */
 export const Settings = z.object({
@@ -63,20 +69,12 @@ export const Settings = z.object({
   WIMDS_PREFETCH: z.optional(resources),
   WIMDS_READY_AFTER_PREFETCH: z.prefault(flag, 'false'),
   WIMDS_UNLISTED_CLIENT_IDS: z.optional(choice('allow', 'deny')),
-  WIMDS_CACHE_SIZE: z.prefault(integer({ min: 1, max: 100_000 }), '1000'),
   WIMDS_EXCHANGE_TIMEOUT: z.prefault(duration({ min: '100ms', max: '1m' }), '8s'),
-  WIMDS_MAX_EXCHANGES: z.prefault(integer({ min: 1, max: 1000 }), '32'),
   WIMDS_MODE: z.optional(choice(...SIDECAR_MODES)),
-  WIMDS_INSTANCE_FILE: z.optional(z.string()),
-  WIMDS_INSTANCE_REGION: z.optional(region),
-  WIMDS_INSTANCE_ZONE: z.optional(zone),
-  WIMDS_INSTANCE_SUBSCRIPTION_ID: z.optional(guid),
-  WIMDS_INSTANCE_RESOURCE_GROUP: z.optional(resourceGroup),
+  WIMDS_INSTANCE: z.optional(instance),
   WIMDS_PASS_THROUGH: z.optional(paths),
   WIMDS_LOG_LEVEL: z.prefault(choice(...LOG_LEVELS), 'info'),
   WIMDS_AUDIT_LOG: z.prefault(flag, 'false'),
-  WIMDS_DRAIN: z.prefault(duration({ max: '1h' }), '0s'),
-  WIMDS_SHUTDOWN_TIMEOUT: z.prefault(duration({ min: '100ms', max: '1h' }), '10s'),
   HTTPS_PROXY: z.optional(proxyUrl),
   https_proxy: z.optional(proxyUrl),
   NO_PROXY: z.optional(z.string()),

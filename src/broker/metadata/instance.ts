@@ -4,35 +4,17 @@ import { BrokerError } from '../../lib/errors.ts'
 
 export type InstanceDocument = Readonly<Record<string, unknown>>
 
-/** The leaves of `compute` that settings give. */
-interface Place {
-  readonly azEnvironment: string | undefined
-  readonly location: string | undefined
-  readonly zone: string | undefined
-  readonly subscriptionId: string | undefined
-  readonly resourceGroupName: string | undefined
-}
-
 /**
- * Creates the document from what the operator says of the machine: the file, and the leaves of the place that it lacks or has
- * empty. Returns undefined if the operator says nothing: programs that detect Azure let each leaf, even an empty one, override
- * what they know of the machine. So the cloud alone, which the identity tells, makes no document.
+ * Returns the document of WIMDS_INSTANCE, with the `azEnvironment` of the cloud if its `compute` has none. Without the setting there
+ * is no document: programs that detect Azure let each leaf, even an empty one, override what they know of the machine.
  */
-export function createInstance(
-  file: InstanceDocument | undefined,
-  { azEnvironment, ...place }: Place,
+export function completeInstance(
+  document: InstanceDocument | undefined,
+  azEnvironment: string | undefined,
 ): InstanceDocument | undefined {
-  const { compute = {} } = file ?? {}
-  const isGiven = Object.values(place).some((value) => value !== undefined)
-  if (!isBranch(compute) || !isGiven) return file
-  const known = Object.entries({ azEnvironment, ...place }).filter(
-    ([, value]) => value !== undefined,
-  )
-  const present = Object.entries(compute).filter(([, value]) => value !== '' && value !== null)
-  return {
-    ...file,
-    compute: { ...compute, ...Object.fromEntries(known), ...Object.fromEntries(present) },
-  }
+  const compute = document?.['compute']
+  if (!isBranch(compute) || azEnvironment === undefined) return document
+  return { ...document, compute: { azEnvironment, ...compute } }
 }
 
 /** The api-versions since which leaves of `compute` exist (R23); those not listed always did. */
@@ -75,7 +57,7 @@ export function findInstancePart(
     throw new BrokerError(
       'instance_not_configured',
       'No instance document is configured',
-      'set WIMDS_INSTANCE_FILE or another WIMDS_INSTANCE_ variable',
+      'set WIMDS_INSTANCE',
     )
   }
   if (value === undefined) {

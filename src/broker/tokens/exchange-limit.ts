@@ -1,6 +1,8 @@
-/** How many POSTs to Entra ID a process has at once: WIMDS_MAX_EXCHANGES, 32 by default. */
+/** How many POSTs to Entra ID a process has at once. */
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
 import { createOverloadedError } from './failure.ts'
+
+const MAX_EXCHANGES = 32
 
 /** The share of the POSTs that one identity may have: the others get tokens while Entra ID does not answer for it. */
 const IDENTITY_SHARE = 3 / 4
@@ -11,7 +13,10 @@ const IDENTITY_SHARE = 3 / 4
  * of its time limit, or finds its queue full. A POST stays in the queue after its caller has hung up.
  */
 export function createExchangeLimit(
-  { maxConcurrent, timeoutMs }: { readonly maxConcurrent: number; readonly timeoutMs: number },
+  {
+    timeoutMs,
+    maxConcurrent = MAX_EXCHANGES,
+  }: { readonly timeoutMs: number; readonly maxConcurrent?: number },
   maxQueued: number,
 ): Semaphore {
   return createSemaphore({
@@ -19,7 +24,6 @@ export function createExchangeLimit(
     maxPerKey: Math.ceil(maxConcurrent * IDENTITY_SHARE),
     maxQueued,
     maxWaitMs: timeoutMs / 2,
-    createError: () =>
-      createOverloadedError('too many exchanges with Entra ID are running', 'WIMDS_MAX_EXCHANGES'),
+    createError: () => createOverloadedError('too many exchanges with Entra ID are running'),
   })
 }

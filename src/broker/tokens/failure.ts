@@ -159,10 +159,10 @@ function selectPolicy(error: BrokerError, hasToken: boolean): BackoffPolicy {
   return hasToken ? WITH_TOKEN : WITHOUT_TOKEN
 }
 
-/** Creates the error of a request that finds no capacity, which `setting` limits. */
-export function createOverloadedError(reason: string, setting: string): BrokerError {
+/** Creates the error of a request that finds no capacity. */
+export function createOverloadedError(reason: string): BrokerError {
   return new BrokerError('overloaded', reason, {
-    fix: `retry, or raise ${setting}`,
+    fix: 'retry; if this goes on, find the client that requests many resources or identities',
     retryAfterMs: 1000,
   })
 }

@@ -113,7 +113,7 @@ export class TokenCache {
       throw failure.error.with({ retryAfterMs: failure.ttlMs })
     }
     if (waiting.isFull) {
-      throw createOverloadedError('too many requests wait for Entra ID', 'WIMDS_MAX_CONNECTIONS')
+      throw createOverloadedError('too many requests wait for Entra ID')
     }
     this.#store.add(entry)
     this.#onResult(this.#exchanges.find(entry) === undefined ? 'miss' : 'coalesced')

@@ -26,7 +26,7 @@ export const NODE_BROKER = {
   group: 'Run in a cluster',
   summary: 'answer the pods of mode node of a namespace (started by node-agent)',
   description:
-    "Answers the token requests of a namespace's pods (mode node) on its node by exchanging their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, that pod's gate, an init container, ends. Variables of serve that are not per pod, such as HTTPS_PROXY, WIMDS_CA_FILE and WIMDS_MAX_EXCHANGES, apply to all pods.",
+    "Answers the token requests of a namespace's pods (mode node) on its node by exchanging their projected tokens for access tokens. The node agent starts it as a process without rights, and sends it the socket of each pod and the projected tokens. Once it serves a pod, that pod's gate, an init container, ends. Variables of serve that are not per pod, such as HTTPS_PROXY and WIMDS_CA_FILE, apply to all pods.",
   flags: {},
   exitCodes: { 0: 'shut down, or the node agent has ended' },
 } as const satisfies CommandDeclaration
@@ -42,7 +42,7 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
     channel.close()
     throw error
   })
-  const { config, workloads, log } = started
+  const { workloads, log } = started
   log.info('listening', { version: VERSION })
   channel.read(
     (message) => onMessage(message, channel, started),
@@ -52,10 +52,9 @@ export async function nodeBroker(args: readonly string[], io: CommandIo): Promis
 
   // Without an agent nothing is drained: the next broker serves the pods.
   const closeMs = await Promise.race([
-    untilShutdown(io).then(() => Math.min(config.shutdown.timeoutMs, MAX_CLOSE_MS)),
+    untilShutdown(io).then(() => MAX_CLOSE_MS),
     agentEnded.then(() => 0),
   ])
-  // WIMDS_DRAIN is for a sidecar, which other containers of its pod outlive.
   log.info('draining')
   await workloads.closeAll(closeMs)
   log.info('shutdown_complete')
@@ -84,7 +83,7 @@ async function start(io: CommandIo, channel: AgentChannel) {
     send: (message) => void channel.send(message),
     listensNow: listensNow.signal,
   })
-  return { config, log, listensNow, workloads }
+  return { log, listensNow, workloads }
 }
 
 /** Throws a `UsageError` for arguments, and without a channel to the agent. */

@@ -14,13 +14,13 @@ import type { Problem } from '../../lib/errors.ts'
 import { firstItems } from '../../lib/printable.ts'
 import { PER_POD_SETTINGS } from '../../broker/config/node-mode-settings.ts'
 
-/** The variables that all pods of a node share. Mode node has no pass-through, token proxy or instance file. */
+/** The variables that all pods of a node share. Mode node has no pass-through and no token proxy. */
 const NODE_VARIABLES = new Set(
   [...Object.keys(Settings.shape), 'KUBERNETES_SERVICE_HOST'].filter(
     (name) =>
       !PER_POD_SETTINGS.has(name) &&
       !name.startsWith('AZURE_KUBERNETES_') &&
-      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE', 'WIMDS_INSTANCE_FILE'].includes(name),
+      !['WIMDS_PASS_THROUGH', 'WIMDS_MODE'].includes(name),
   ),
 )
 

@@ -439,7 +439,7 @@ describe('the identities file', () => {
 })
 
 describe('the files that settings name', () => {
-  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE', 'AZURE_KUBERNETES_CA_FILE'])(
+  test.each(['WIMDS_CA_FILE', 'AZURE_KUBERNETES_CA_FILE'])(
     'are reported if %s is missing',
     async (name) => {
       const env = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://x', [name]: '/nonexistent/file' }
@@ -449,16 +449,13 @@ describe('the files that settings name', () => {
     },
   )
 
-  test.each(['WIMDS_CA_FILE', 'WIMDS_INSTANCE_FILE'])(
-    'are reported without waiting if %s is a pipe',
-    async (name) => {
-      using directory = createFolder()
-      const pipe = await namedPipe(directory.file('pipe'))
-      expect(await loadProblems({ [name]: pipe })).toEqual([
-        `${name}: cannot read ${pipe}: not a regular file. Fix: check the path`,
-      ])
-    },
-  )
+  test('are reported without waiting if one is a pipe', async () => {
+    using directory = createFolder()
+    const pipe = await namedPipe(directory.file('pipe'))
+    expect(await loadProblems({ WIMDS_CA_FILE: pipe })).toEqual([
+      `WIMDS_CA_FILE: cannot read ${pipe}: not a regular file. Fix: check the path`,
+    ])
+  })
 
   test.each([
     [
@@ -471,9 +468,6 @@ describe('the files that settings name', () => {
       '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
       'holds no valid PEM certificates. Fix: write the CA in PEM into it',
     ],
-    ['WIMDS_INSTANCE_FILE', '5', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
-    ['WIMDS_INSTANCE_FILE', '[]', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
-    ['WIMDS_INSTANCE_FILE', '{', 'is not a JSON object. Fix: write one, such as {"compute":{}}'],
   ])('are reported if %s holds %j', async (name, text, problem) => {
     using directory = createFolder()
     const file = directory.write('file', text)
@@ -484,34 +478,28 @@ describe('the files that settings name', () => {
     using directory = createFolder()
     const { caPem } = await createCertificateAuthority()
     const ca = directory.write('ca.pem', caPem)
-    const instance = directory.write('instance.json', { compute: { location: 'westeurope' } })
-    const config = await load({ WIMDS_CA_FILE: ca, WIMDS_INSTANCE_FILE: instance })
+    const config = await load({ WIMDS_CA_FILE: ca })
     expect(config.exchange.extraCa?.pem).toBe(caPem)
-    expect(config.instance).toEqual({ compute: { location: 'westeurope' } })
+  })
+})
+
+describe('the instance document', () => {
+  test.each(['5', '[]', '{'])('is rejected if it is %s', async (text) => {
+    expect(await loadProblems({ WIMDS_INSTANCE: text })).toEqual([
+      expect.stringMatching(/^WIMDS_INSTANCE: must be a JSON object such as \{"compute":\{\}\}/),
+    ])
   })
 
-  test('leave values of the instance document to the variables', async () => {
-    using directory = createFolder()
-    const file = directory.write('instance.json', { compute: { location: 'westeurope', zone: '' } })
-    const variables = {
-      WIMDS_INSTANCE_REGION: 'northeurope',
-      WIMDS_INSTANCE_ZONE: '2',
-      WIMDS_INSTANCE_SUBSCRIPTION_ID: OTHER.toUpperCase(),
-      WIMDS_INSTANCE_RESOURCE_GROUP: 'my-group_(1)',
-    }
-    const others = { subscriptionId: OTHER, resourceGroupName: 'my-group_(1)', zone: '2' }
-    const azEnvironment = 'AzurePublicCloud'
-    const withoutFile = await load(variables)
-    expect(withoutFile.instance).toEqual({
-      compute: { azEnvironment, location: 'northeurope', ...others },
-    })
-    const withFile = await load({ ...variables, WIMDS_INSTANCE_FILE: file })
-    expect(withFile.instance).toEqual({
-      compute: { azEnvironment, location: 'westeurope', ...others },
-    })
+  test.each([
+    [{ compute: { azEnvironment: '', zone: '' } }],
+    [{ compute: 'x' }],
+    [{ network: {} }],
+  ])('keeps what the operator wrote: %j', async (document) => {
+    const { instance } = await load({ WIMDS_INSTANCE: JSON.stringify(document) })
+    expect(instance).toEqual(document)
   })
 
-  test('make no instance document while nothing says where the machine is', async () => {
+  test('is missing while nothing says what the machine is', async () => {
     expect((await load({})).instance).toBeUndefined()
   })
 
@@ -521,8 +509,11 @@ describe('the files that settings name', () => {
     ['https://login.partner.microsoftonline.cn', 'AzureChinaCloud'],
     ['https://login.sovcloud-identity.fr', undefined],
     ['https://login.airgap.example:8443', undefined],
-  ])('the instance document of %s has the azEnvironment %s', async (host, azEnvironment) => {
-    const { instance } = await load({ AZURE_AUTHORITY_HOST: host, WIMDS_INSTANCE_ZONE: '2' })
+  ])('has for %s the azEnvironment %s', async (host, azEnvironment) => {
+    const { instance } = await load({
+      AZURE_AUTHORITY_HOST: host,
+      WIMDS_INSTANCE: '{"compute":{"zone":"2"}}',
+    })
     expect(instance).toEqual({ compute: { azEnvironment, zone: '2' } })
   })
 })

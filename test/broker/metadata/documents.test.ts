@@ -165,7 +165,7 @@ test.each(['compute/location', 'compute/subscriptionId', 'compute', ''])(
     expect(text.headers['content-type']).toBe('text/plain; charset=utf-8')
     const json = await get(url, { metadata: 'true' }, nothing)
     expect(json.statusCode).toBe(403)
-    expect(json.body).toMatch(/^\{"error":"Forbidden\. .* Fix: set WIMDS_INSTANCE_FILE /)
+    expect(json.body).toMatch(/^\{"error":"Forbidden\. .* Fix: set WIMDS_INSTANCE"/)
     const codes = ['not_found', 'instance_not_configured']
     expect([text, json].map(({ headers }) => headers['x-wimds-error'])).toEqual(codes)
     expect(nothing.replies.map(({ error }) => error?.code)).toEqual(codes)

@@ -1,37 +1,24 @@
 import { describe, expect, test } from 'vitest'
-import { createInstance } from '../../../src/broker/metadata/instance.ts'
+import { completeInstance } from '../../../src/broker/metadata/instance.ts'
 
-const NOTHING = {
-  azEnvironment: undefined,
-  location: undefined,
-  zone: undefined,
-  subscriptionId: undefined,
-  resourceGroupName: undefined,
-}
-const CLOUD = { ...NOTHING, azEnvironment: 'AzureChinaCloud' }
+const CLOUD = 'AzureChinaCloud'
 
 describe('the instance document', () => {
   test('is absent while only the cloud is known', () => {
-    expect(createInstance(undefined, CLOUD)).toBeUndefined()
+    expect(completeInstance(undefined, CLOUD)).toBeUndefined()
   })
 
-  test('has the leaves that the settings give, and no others', () => {
-    expect(createInstance(undefined, { ...CLOUD, location: 'chinanorth3' })).toEqual({
-      compute: { azEnvironment: 'AzureChinaCloud', location: 'chinanorth3' },
-    })
-  })
-
-  test('has the values of the settings only where the file has none', () => {
-    const file = { compute: { zone: '1', name: '', location: '' }, network: {} }
-    const place = { ...NOTHING, location: 'westeurope', zone: '3' }
-    expect(createInstance(file, place)).toEqual({
-      compute: { location: 'westeurope', zone: '1', name: '' },
+  test('has the cloud of the identity unless it names one', () => {
+    const compute = { location: 'chinanorth3' }
+    expect(completeInstance({ compute, network: {} }, CLOUD)).toEqual({
+      compute: { azEnvironment: CLOUD, location: 'chinanorth3' },
       network: {},
     })
+    const named = { compute: { azEnvironment: '' } }
+    expect(completeInstance(named, CLOUD)).toEqual(named)
   })
 
-  test('is the file if the settings give nothing', () => {
-    const file = { compute: { name: '' } }
-    expect(createInstance(file, CLOUD)).toBe(file)
+  test.each([[{ network: {} }], [{ compute: 'x' }]])('is as it was written: %j', (document) => {
+    expect(completeInstance(document, CLOUD)).toBe(document)
   })
 })

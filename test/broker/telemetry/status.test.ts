@@ -371,7 +371,7 @@ describe('describeSettings', () => {
   test('gives the source of each setting', () => {
     expect(view({ WIMDS_LOG_LEVEL: 'debug' })).toMatchObject({
       WIMDS_LOG_LEVEL: { value: 'debug', source: 'environment' },
-      WIMDS_CACHE_SIZE: { value: '1000', source: 'default' },
+      WIMDS_MAX_CONNECTIONS: { value: '512', source: 'default' },
     })
   })
 

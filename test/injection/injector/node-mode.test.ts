@@ -56,10 +56,10 @@ describe('a pod of mode node', () => {
   test('has its annotations and the variables of the settings in the gate, without the variables of the node', () => {
     const sidecarEnv = [
       { name: 'WIMDS_READY_AFTER_PREFETCH', value: 'true' },
-      { name: 'WIMDS_INSTANCE_REGION', value: 'westeurope' },
+      { name: 'WIMDS_INSTANCE', value: '{}' },
       { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
       { name: 'WIMDS_LOG_LEVEL', value: 'debug' },
-      { name: 'WIMDS_CACHE_SIZE', value: '10' },
+      { name: 'WIMDS_EXCHANGE_TIMEOUT', value: '10s' },
     ]
     const annotations = {
       'wimds.io/port': '8100',
@@ -74,7 +74,7 @@ describe('a pod of mode node', () => {
       'AZURE_FEDERATED_TOKEN_FILE',
       'WIMDS_LISTEN',
       'WIMDS_READY_AFTER_PREFETCH',
-      'WIMDS_INSTANCE_REGION',
+      'WIMDS_INSTANCE',
       'WIMDS_CONFIG',
       'WIMDS_PREFETCH',
       'WIMDS_POD_UID',
@@ -162,7 +162,7 @@ describe('mode node rejects', () => {
   const elsewhere = { secretKeyRef: { name: 's', key: 'k' } }
 
   const proxy = { name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: 'https://proxy' }
-  const region = { name: 'WIMDS_INSTANCE_REGION', value: '$(REGION)' }
+  const instance = { name: 'WIMDS_INSTANCE', value: '$(INSTANCE)' }
   const port = { containers: [{ ...APP, ports: [{ containerPort: 64_169 }] }] }
 
   test.each<[string, ReturnType<typeof pod>, Partial<InjectionSettings>]>([
@@ -182,7 +182,7 @@ describe('mode node rejects', () => {
       pod(),
       { sidecarEnv: [{ name: 'WIMDS_IDENTITY_HEADER', valueFrom: elsewhere }] },
     ],
-    ['WIMDS_INSTANCE_REGION comes from elsewhere', pod(), { sidecarEnv: [region] }],
+    ['WIMDS_INSTANCE comes from elsewhere', pod(), { sidecarEnv: [instance] }],
     ['wimds.io/prefetch must be a resource', pod({ 'wimds.io/prefetch': 'foo bar' }), {}],
     ['the runtime class kata-qemu', pod({}, { runtimeClassName: 'kata-qemu' }), {}],
     ['port 64169, on which the node agent would listen. Fix: set the', pod({}, port), {}],

@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)('wimds node-agent', () => {
     using pod = await keptNetwork()
     await using _ = await startApi(servedPod())
     const passed = {
-      WIMDS_MAX_EXCHANGES: '7',
+      WIMDS_EXCHANGE_TIMEOUT: '7s',
       TZ: 'Europe/Berlin',
       MALLOC_ARENA_MAX: '1',
       NODE_OPTIONS: '--max-semi-space-size=1',

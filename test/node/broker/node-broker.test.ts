@@ -268,18 +268,12 @@ describe('invalid settings', () => {
     await waitFor(() => countSockets() === before || undefined)
   })
 
-  test('an instance file of sidecars does not apply', async () => {
-    await using agent = cluster.start(undefined, { WIMDS_INSTANCE_FILE: '/nowhere' })
-    expect(await tokenOf(await agent.serve(cluster.podOf('orders')))).toMatch(/^eyJ/)
-  })
-
   test('a pod cannot set what belongs to the node', async () => {
     await using agent = cluster.start()
     const env = {
       HTTPS_PROXY: 'http://127.0.0.1:1',
       WIMDS_CA_FILE: '/nowhere',
       WIMDS_PASS_THROUGH: '/metadata/instance',
-      WIMDS_INSTANCE_FILE: '/etc/passwd',
       WIMDS_MAX_CONNECTIONS: '65535',
     }
     const port = await agent.serve(cluster.podOf('orders', env))
@@ -362,26 +356,6 @@ test('an identities file is read by message, and again when it changes', async (
   expect((await ask(port)).body).toMatchObject({ error: 'unauthorized_client' })
 })
 
-/** Lets the exchanges of this test hang. */
-function hangExchanges(): void {
-  cluster.simulator.faults.add({ kind: 'hang' })
-  onTestFinished(() => void cluster.simulator.faults.clear())
-}
-
-test('the exchanges of all pods share one limit', async () => {
-  // An exchange waits for 6 s: the other pod has as long for its request.
-  const limits = { WIMDS_MAX_EXCHANGES: '1', WIMDS_EXCHANGE_TIMEOUT: '12s' }
-  await using agent = cluster.start(cluster.readOwnToken, limits)
-  const first = await agent.serve(cluster.podOf('orders'))
-  const other = await agent.serve({ ...cluster.podOf('orders'), namespace: 'other' })
-  cluster.simulator.log.clear()
-  hangExchanges()
-  void ask(first).catch(() => {})
-  await waitFor(() => cluster.simulator.exchanges() > 0 || undefined)
-  const { body } = await ask(other)
-  expect(body.error_description).toContain('too many exchanges with Entra ID are running')
-})
-
 test('answers with the metrics of each group of pods, with their state, and with the document of one', async () => {
   await using agent = cluster.start()
   const pods = [
@@ -442,8 +416,7 @@ test.each([['signal'], ['channel']] as const)('ends by the %s', async (how) => {
 })
 
 test('at the signal, connections that wait to be accepted are answered', async () => {
-  // WIMDS_DRAIN of the sidecars does not delay the end.
-  await using agent = cluster.start(undefined, { WIMDS_DRAIN: '1h' })
+  await using agent = cluster.start()
   const port = await agent.serve(cluster.podOf('orders'))
   await tokenOf(port)
   process.kill(agent.pid, 'SIGSTOP')

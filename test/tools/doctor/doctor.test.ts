@@ -131,10 +131,10 @@ test('prints no token, no assertion and no secret', async () => {
 })
 
 test('prints the settings that differ from their defaults first', async () => {
-  const env = { WIMDS_DRAIN: '3s' }
+  const env = { WIMDS_EXCHANGE_TIMEOUT: '3s' }
   const { stdout: out } = await run(['--no-exchange'], env)
-  expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_DRAIN=3s$/m)
-  expect(out).not.toContain('WIMDS_SHUTDOWN_TIMEOUT')
+  expect(out).toMatch(/^wimds .*\n\nSettings\n[^]*WIMDS_EXCHANGE_TIMEOUT=3s$/m)
+  expect(out).not.toContain('WIMDS_MAX_CONNECTIONS')
 })
 
 test('reports everything as JSON', async () => {
@@ -306,10 +306,12 @@ test('exchanges at both endpoints of a pod with identity bindings and direct fed
 })
 
 test('reports invalid settings as a failed check, and what that leaves unchecked', async () => {
-  const env = { AZURE_TENANT_ID: 'common', WIMDS_DRAIN: 'soon' }
+  const env = { AZURE_TENANT_ID: 'common', WIMDS_EXCHANGE_TIMEOUT: 'soon' }
   const { code, stdout: out } = await run([], env)
   expect(code).toBe(1)
-  expect(out).toMatch(/✗ settings: invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_DRAIN: /)
+  expect(out).toMatch(
+    /✗ settings: invalid settings\n +AZURE_TENANT_ID: [^]*WIMDS_EXCHANGE_TIMEOUT: /,
+  )
   expect(out).toMatch(
     /✗ 1 check failed: settings\. Not checked: sidecar, route, identity, projected token, clock, token exchange, requests of applications\.\n$/,
   )
