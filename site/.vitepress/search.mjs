@@ -49,14 +49,14 @@ export const SEARCH = {
         // A code without a section leads to the page, and to no other code.
         if (term === 'aadsts' && titles.length > 0) return 0.1
         if (
-          /^\d{4}-|^(?:architecture|changelog|contributing|documentation|entra|protocol|releasing)$/.test(
+          /^\d{4}-|^(?:architecture|changelog|contributing|documentation|entra|governance|protocol|releasing)$/i.test(
             page,
           )
         )
           return 0.2
         return (
           (titles.length === 0 ? 1.8 : 1) *
-          (/^(?:chart|cli)$/.test(page) || id.includes('/recipes/') ? 0.4 : 1)
+          (/^(?:chart|cli|logs|metrics)$/.test(page) || id.includes('/recipes/') ? 0.4 : 1)
         )
       },
     },
