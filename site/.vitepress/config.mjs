@@ -23,12 +23,16 @@ export default defineConfig({
   head: [
     ['link', { rel: 'icon', href: `${base}icon.svg` }],
     // A command that is wider than the page is wrapped, so that its end can be read; it is copied as one line.
-    ['style', {}, '.vp-doc .language-sh code { white-space: pre-wrap; overflow-wrap: anywhere }'],
+    [
+      'style',
+      {},
+      '.vp-doc .language-sh code { white-space: pre-wrap; overflow-wrap: anywhere } .vp-doc .flag { white-space: nowrap }',
+    ],
   ],
   markdown: {
     anchor: { slugify },
     languageAlias: { promql: 'sql' },
-    config: (markdown) => markdown.use(rewriteLinks),
+    config: (markdown) => markdown.use(rewriteLinks).use(keepFlags),
   },
   themeConfig: {
     logo: '/icon.svg',
@@ -50,6 +54,15 @@ export default defineConfig({
   vite: { plugins: [{ name: 'wimds-vue', enforce: 'pre', resolveId: findVue }] },
   buildEnd: () => copyFileSync(`${ROOT}docs/images/icon.svg`, `${ROOT}site/dist/${REF}/icon.svg`),
 })
+
+/** Keeps a flag of a command in one line: browsers break after a hyphen. */
+function keepFlags(markdown) {
+  const { highlight } = markdown.options
+  markdown.options.highlight = (...args) =>
+    highlight(...args).replaceAll(/>[^<]*--[^<]*</g, (text) =>
+      text.replaceAll(/--[a-z][a-z-]*/g, '<span class="flag">$&</span>'),
+    )
+}
 
 /** Returns the anchor that GitHub gives to a heading, so that links work in both places. */
 function slugify(heading) {
