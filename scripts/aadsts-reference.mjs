@@ -1,10 +1,8 @@
 // Writes docs/aadsts.md from the table of AADSTS codes: a section for each, by its full name. With --check it writes nothing,
 // and exits with 1 if the page is not current. Needs a Node that runs TypeScript: `npm run docs:aadsts` brings it.
-import { readFile, writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { format, resolveConfig } from 'prettier'
 import { AADSTS_TABLE } from '../src/broker/aadsts.ts'
 import { ERROR_KINDS } from '../src/lib/errors.ts'
+import { writePage } from './write-page.mjs'
 
 /** What Entra ID writes after the number, shortened, where it is known: people search for it. */
 const MESSAGES = {
@@ -45,14 +43,7 @@ az identity federated-credential create --resource-group GROUP --identity-name I
   --issuer ISSUER --subject system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT --audiences api://AzureADTokenExchange
 \`\`\``
 
-const path = fileURLToPath(new URL('../docs/aadsts.md', import.meta.url))
-const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
-if (!process.argv.includes('--check')) {
-  await writeFile(path, page)
-} else if ((await readFile(path, 'utf8')) !== page) {
-  process.stderr.write('docs/aadsts.md is not current. Fix: npm run docs:aadsts\n')
-  process.exitCode = 1
-}
+await writePage('docs/aadsts.md', formatPage(), 'npm run docs:aadsts')
 
 function formatPage() {
   const numbers = [...AADSTS_TABLE.keys()].toSorted((a, b) => a - b)

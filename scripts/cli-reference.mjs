@@ -1,23 +1,14 @@
 // Writes docs/cli.md from the declarations of the commands. With --check it writes nothing, and exits with 1
 // if the page is not current. Needs a Node that runs TypeScript: `npm run docs:cli` brings it.
-import { readFile, writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import { format, resolveConfig } from 'prettier'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { describeSignalExits, EXIT_CODES } from '../src/cli/exit-codes.ts'
 import { GROUPS } from '../src/lib/args.ts'
 import { DROP_IN } from '../src/cli/drop-in.ts'
 import { declareAll, formatUsage, listFlags } from '../src/cli/help.ts'
+import { writePage } from './write-page.mjs'
 
 const commands = await declareAll(COMMANDS)
-const path = fileURLToPath(new URL('../docs/cli.md', import.meta.url))
-const page = await format(formatPage(), { ...(await resolveConfig(path)), filepath: path })
-if (!process.argv.includes('--check')) {
-  await writeFile(path, page)
-} else if ((await readFile(path, 'utf8')) !== page) {
-  process.stderr.write('docs/cli.md is not current. Fix: npm run docs:cli\n')
-  process.exitCode = 1
-}
+await writePage('docs/cli.md', formatPage(), 'npm run docs:cli')
 
 function formatPage() {
   return `# Command line

@@ -1,9 +1,9 @@
 // Writes docs/recipes from scripts/recipes.yaml: a page for each program, and their index. With --check it writes nothing, and
 // exits with 1 if a page is not current.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { format, resolveConfig } from 'prettier'
 import { parse } from 'yaml'
+import { writePage } from './write-page.mjs'
 
 const folder = fileURLToPath(new URL('../docs/recipes/', import.meta.url))
 const recipes = parse(readFileSync(new URL('recipes.yaml', import.meta.url), 'utf8'))
@@ -11,15 +11,12 @@ const pages = new Map([
   ['README.md', formatIndex()],
   ...recipes.map((recipe) => [`${recipe.id}.md`, formatRecipe(recipe)]),
 ])
-const options = await resolveConfig(`${folder}README.md`)
-const stale = readdirSync(folder).filter((name) => !pages.has(name))
 for (const [name, page] of pages) {
-  const text = await format(page, { ...options, parser: 'markdown' })
-  if (!process.argv.includes('--check')) writeFileSync(folder + name, text)
-  else if (read(folder + name) !== text) stale.push(name)
+  await writePage(`docs/recipes/${name}`, page, 'npm run docs:recipes')
 }
+const stale = readdirSync(folder).filter((name) => !pages.has(name))
 if (stale.length > 0) {
-  process.stderr.write(`docs/recipes: ${stale.join(', ')} not current. Fix: npm run docs:recipes\n`)
+  process.stderr.write(`docs/recipes: no recipe is behind ${stale.join(', ')}. Fix: delete it\n`)
   process.exitCode = 1
 }
 
@@ -80,12 +77,4 @@ function formatTest({ client, library, notRun }) {
   if (client !== undefined) return `Tested: [${client}](../compatibility.md).`
   if (library !== undefined) return `Tested by its library: [${library}](../compatibility.md).`
   return `Not tested: ${notRun}.`
-}
-
-function read(path) {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
 }

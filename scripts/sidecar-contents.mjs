@@ -1,37 +1,31 @@
 // Writes the beginning of docs/security.md: the lines of source that `wimds serve` reaches, types included, and the
 // packages in the image of the sidecar, by its SBOM. With --check it writes nothing, and exits with 1 if the page is not
 // current. Needs dist/.
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { format, resolveConfig } from 'prettier'
+import { writePage } from './write-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const path = join(root, 'docs/security.md')
 const BEGIN = '<!-- npm run docs:sidecar writes what follows -->'
 const END = '<!-- end of the contents of the sidecar -->'
 
 const lines = new Map()
 await count('src/sidecar/serve.ts')
 const total = [...lines.values()].reduce((sum, each) => sum + each, 0)
+const rooms = [...new Set([...lines.keys()].map((file) => file.split('/')[1]))]
+  .map((room) => `\`src/${room}\``)
+  .join(', ')
 const { components } = JSON.parse(
   await readFile(join(root, 'dist/images/wimds/sbom.cdx.json'), 'utf8'),
 )
 const packages = components.map(({ name }) => `\`${name}\``).join(', ')
-const text = await readFile(path, 'utf8')
+const text = await readFile(join(root, 'docs/security.md'), 'utf8')
 const [before, after] = [text.split(BEGIN)[0], text.split(END)[1]]
-const contents = `\`wimds serve\` is ${lines.size} files of TypeScript with about ${Math.round(total / 100) * 100} lines, all below \`src/sidecar\`, \`src/broker\` and \`src/lib\`. The image of
+const contents = `\`wimds serve\` is ${lines.size} files of TypeScript with about ${Math.round(total / 100) * 100} lines, below ${rooms}. The image of
 the sidecar has ${components.length} packages, none of them a client of Kubernetes: ${packages}.`
-const page = await format(`${before}${BEGIN}\n\n${contents}\n\n${END}${after}`, {
-  ...(await resolveConfig(path)),
-  filepath: path,
-})
-if (!process.argv.includes('--check')) {
-  await writeFile(path, page)
-} else if (page !== text) {
-  process.stderr.write('docs/security.md is not current. Fix: npm run docs:sidecar\n')
-  process.exitCode = 1
-}
+const page = `${before}${BEGIN}\n\n${contents}\n\n${END}${after}`
+await writePage('docs/security.md', page, 'npm run docs:sidecar')
 
 /** Adds the lines of the file and of all that it imports. */
 async function count(file) {

@@ -77,5 +77,5 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'wimds.io/mode': ['kubernetes.html#injection-at-admission'],
   limitations: ['#limitations'],
   windows: ['#limitations', 'support.html#sdks-and-programs'],
-  'audit log': ['logs.html#audit-log'],
+  'audit log': ['operations.html#audit-log'],
 }

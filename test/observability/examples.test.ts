@@ -24,7 +24,7 @@ describe('every query', () => {
   test.each([
     ['the rules', async () => (await rules()).map(({ expr }) => expr)],
     ['the dashboard', dashboardQueries],
-    ['docs/metrics.md', documentedQueries],
+    ['the page', documentedQueries],
   ])('of %s uses names that exist', async (_, read) => {
     const known = await knownNames()
     const queries = await read()

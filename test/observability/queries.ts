@@ -90,9 +90,9 @@ export async function variableQueries() {
 const replaceVariables = (query: string) =>
   query.replaceAll(/\$(?:cluster|namespace|pod|system)\b/g, '.*')
 
-/** Returns the queries of docs/metrics.md. An empty line separates the queries of a block. */
+/** Returns the queries of the page on observability. An empty line separates the queries of a block. */
 export async function documentedQueries(): Promise<string[]> {
-  const page = await readFile('docs/metrics.md', 'utf8')
+  const page = await readFile(`${EXAMPLES}/README.md`, 'utf8')
   const blocks = [...page.matchAll(/^```promql\n(.*?)^```$/gms)].map(([, block = '']) => block)
   return blocks.flatMap((block) => block.trim().split(/\n\s*\n/))
 }

@@ -15,7 +15,7 @@ describe.skipIf(!hasPrometheus())('promtool', () => {
     })
   })
 
-  test('parses every query of docs/metrics.md', async () => {
+  test('parses every query of the page', async () => {
     const queries = await documentedQueries()
     const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }))
     using directory = createFolder()

@@ -6,6 +6,7 @@ import { runNode } from '../fixtures/run-program.ts'
 test.each([
   ['docs/aadsts.md', 'aadsts-reference'],
   ['docs/cli.md', 'cli-reference'],
+  ['docs/metrics.md, with docs/logs.md,', 'telemetry-reference'],
   ['docs/recipes', 'recipes'],
   ['the first part of docs/security.md', 'sidecar-contents'],
   ['what pages say while nothing is published', 'published'],

@@ -1,6 +1,6 @@
 /**
  * The metrics of a sidecar: counts of exchanges here, those of replies in `replies.ts`, gauges of its state in
- * `state-metrics.ts`. docs/metrics.md lists them in the order of their registration, and a test compares the two.
+ * `state-metrics.ts`. `npm run docs:telemetry` writes docs/metrics.md from their help texts.
  */
 import { type ErrorCode, listCodes } from '../../lib/errors.ts'
 import type { ExchangeEvent } from '../tokens/exchanges.ts'

@@ -98,7 +98,7 @@ function describeTokens({ entries, config, clock }: SidecarState): CollectedMetr
     {
       name: 'wimds_exchange_consecutive_failures',
       type: 'gauge',
-      help: 'The largest number of consecutive failures of a token of the identity; 0 if the last exchanges succeeded.',
+      help: 'The largest number of consecutive failures of a token of the identity (other: one that the configuration does not name); 0 if the last exchanges succeeded.',
       labelNames: ['identity'],
       collect: () => {
         const labelsOf = createLabels(config().directory)

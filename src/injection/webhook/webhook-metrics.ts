@@ -1,4 +1,4 @@
-/** The metrics of the webhook. docs/metrics.md lists them, and a test compares the two. */
+/** The metrics of the webhook. `npm run docs:telemetry` writes docs/metrics.md from their help texts. */
 import {
   createRegistry,
   Histogram,
@@ -22,7 +22,7 @@ export function createWebhookMetrics(
   const registry = createRegistry()
   const reviewDuration = new Histogram({
     name: 'wimds_webhook_review_duration_seconds',
-    help: 'Time of admission reviews, by outcome: injected, skipped, rejected, error, malformed or overloaded.',
+    help: 'Time of admission reviews, by outcome: injected and skipped admit the pod, rejected does not. error and overloaded reject it if its ServiceAccount could not be read; otherwise, and with malformed, the failurePolicy decides.',
     labelNames: ['outcome'],
     buckets: REVIEW_BUCKETS,
     registers: [registry],

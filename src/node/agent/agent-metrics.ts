@@ -1,4 +1,4 @@
-/** The metrics of the node agent. docs/metrics.md lists them, and a test compares the two. */
+/** The metrics of the node agent. `npm run docs:telemetry` writes docs/metrics.md from their help texts. */
 import {
   Counter,
   createRegistry,

@@ -1,21 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../src/lib/errors.ts'
 import { AADSTS_TABLE, DEFAULT_FIXES } from '../../../src/broker/aadsts.ts'
-import { createWebhookMetrics } from '../../../src/injection/webhook/webhook-metrics.ts'
 import { computeExpiry } from '../../../src/broker/tokens/lifetime.ts'
 import { aToken, NOW, ORDERS } from '../../fixtures/parts.ts'
-import {
-  aMetricsRegistry,
-  cached,
-  exchange,
-  failing,
-  observe,
-  reply,
-  TOKEN_FILE,
-  VAULT,
-} from './observed.ts'
-import { createIdleMetrics } from '../../node/agent/pods.ts'
+import { cached, exchange, failing, observe, reply, TOKEN_FILE, VAULT } from './observed.ts'
 import { parseSamples } from '../../service/scraped.ts'
 
 type Observed = ReturnType<typeof observe>
@@ -250,65 +238,5 @@ describe('state metrics', () => {
     while (performance.now() < blockedUntil);
     const samples = parseSamples(await scraped)
     expect(samples.get('nodejs_eventloop_lag_seconds')).toBeGreaterThan(0.045)
-  })
-})
-
-const aNodeAgentRegistry = () => createIdleMetrics()
-
-const PROCESS_METRIC = /^(?:process|nodejs)_|_build_info$|^wimds_log_lines_dropped_total$/
-
-const byName = (one: { name: string }, other: { name: string }) =>
-  one.name.localeCompare(other.name)
-
-describe('docs/metrics.md', () => {
-  test.each([
-    ['the sidecar', '## Metrics of the sidecar', aMetricsRegistry()],
-    ['the webhook', '## Metrics of the webhook', createWebhookMetrics(() => 0, new Map()).registry],
-    ['the node agent', '## Metrics of the node agent', aNodeAgentRegistry()],
-  ])('lists the metrics of %s', async (_, heading, registry) => {
-    const page = await readFile('docs/metrics.md', 'utf8')
-    const section = page.split(heading)[1]?.split('\n## ')[0] ?? ''
-    const listed = [
-      ...section
-        .replaceAll('\n  ', ' ')
-        .matchAll(/^- \*\*`(\w+)`\*\* \((\w+)(?:; (.*?))?\): (.*)$/gm),
-    ].map(([, name = '', type, labels = '', help]) => ({ name, type, labels, help }))
-    const registered = (await registry.getMetricsAsJSON()).map(({ name, type, help }) => {
-      const { labelNames }: { labelNames: string[] } = Object(registry.getSingleMetric(name))
-      return { name, type, labels: labelNames.map((label) => `\`${label}\``).join(', '), help }
-    })
-    const own = registered.filter(({ name }) => !PROCESS_METRIC.test(name))
-    expect(listed.toSorted(byName)).toEqual(own.toSorted(byName))
-  })
-
-  test('lists the buckets of every histogram', async () => {
-    const page = await readFile('docs/metrics.md', 'utf8')
-    const listed = [...page.matchAll(/^- `(\w+)`: ([\d., ]+)$/gm)].map(([, name, bounds = '']) => [
-      name,
-      bounds.split(', ').map(Number),
-    ])
-    const registries = [
-      aMetricsRegistry(),
-      createWebhookMetrics(() => 0, new Map()).registry,
-      aNodeAgentRegistry(),
-    ]
-    const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))
-    const histograms = metrics.flat().flatMap(({ name, values }) => {
-      const bounds = values.map(({ labels }) => Number(labels['le'])).filter(Number.isFinite)
-      return bounds.length > 0 ? [[name, [...new Set(bounds)]]] : []
-    })
-    expect(histograms).toHaveLength(4)
-    expect(listed).toEqual(histograms)
-  })
-
-  test('lists the metrics of every process', async () => {
-    const page = await readFile('docs/metrics.md', 'utf8')
-    const webhook = createWebhookMetrics(() => 0, new Map()).registry
-    const registries = [aMetricsRegistry(), webhook, aNodeAgentRegistry()]
-    const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()))
-    const all = metrics.flat().map(({ name }) => name)
-    const names = all.filter((name) => PROCESS_METRIC.test(name))
-    expect(names.length).toBeGreaterThan(8)
-    expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
   })
 })

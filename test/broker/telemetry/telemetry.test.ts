@@ -1,4 +1,3 @@
-import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../src/lib/errors.ts'
 import type { Assertion } from '../../../src/broker/exchange/assertion.ts'
@@ -75,53 +74,4 @@ test.each<[ErrorCode, string]>([
   ['internal', 'error'],
 ])('chooseRejectionLevel of %s is %s', (code, level) => {
   expect(chooseRejectionLevel(code)).toBe(level)
-})
-
-/** Returns the events that these files log. */
-function findEvents(files: readonly string[]): string[] {
-  const source = files.map((file) => readFileSync(file, 'utf8')).join('\n')
-  const calls = source.matchAll(/\blog(?:\.\w+|\[[^\]]+\])\(\s*'(\w+)'/g)
-  return [...calls].map(([, event = '']) => event)
-}
-
-describe('docs/logs.md', () => {
-  const page = readFileSync('docs/logs.md', 'utf8')
-  const sidecar = globSync('src/{service,broker,sidecar}/**/*.ts')
-  const ofSidecar = new Set(findEvents(sidecar))
-  const OF_THE_LOGGER = ['log_rate_limited', 'log_output_stalled']
-
-  test.each([
-    ['sidecar', page.split('## Levels')[0], [...ofSidecar, ...OF_THE_LOGGER, 'crashed']],
-    [
-      'webhook',
-      /## Events of the webhook\n([^#]+)/.exec(page)?.[1],
-      [
-        ...findEvents([
-          'src/injection/webhook/webhook.ts',
-          'src/injection/webhook/server.ts',
-          'src/service/open-ports.ts',
-        ]),
-        ...OF_THE_LOGGER,
-      ],
-    ],
-    [
-      'node agent',
-      /## Events of the node agent\n([^#]+)/.exec(page)?.[1],
-      [
-        ...findEvents([...globSync('src/node/agent/*.ts'), 'src/service/open-ports.ts']),
-        ...OF_THE_LOGGER,
-      ],
-    ],
-    [
-      'node broker that are not those of the sidecar',
-      /## Events of the node broker\n([\s\S]+)/.exec(page)?.[1],
-      [
-        ...findEvents(globSync('src/node/broker/*.ts')).filter((event) => !ofSidecar.has(event)),
-        'broker_output',
-      ],
-    ],
-  ])('lists the events of the %s', (_, section = '', events) => {
-    const listed = [...section.matchAll(/^- `(\w+)`/gm)].map(([, event]) => event)
-    expect(new Set(listed)).toEqual(new Set(events))
-  })
 })
