@@ -6,18 +6,14 @@ export type Unit = 'µs' | 'ms' | 's' | 'MiB' | '/s' | ''
 interface Bar {
   readonly text: string
   readonly limit: number
-  /** The limit is the least that is wanted, not the most. */
-  readonly isLeast?: boolean
 }
 
 export interface Figure {
   readonly name: string
   readonly unit: Unit
   readonly wimds: number
-  /** The baseline, where the question makes sense for it: a bare node:http server, or a pod alone. */
+  /** The baseline, where the question makes sense for it: a bare node:http server. */
   readonly bare?: number
-  /** The proxy of azure-workload-identity, where the run was given it. */
-  readonly incumbent?: number
   readonly bar?: Bar
 }
 
@@ -47,17 +43,8 @@ export const atMost = (limit: number, unit: Unit): Bar => ({
   limit,
 })
 
-export const atLeast = (limit: number): Bar => ({ text: `≥ ${limit}`, limit, isLeast: true })
-
-/** Returns true if the figure is within its bar; undefined for a figure without one. */
-export function isWithin({ wimds, bar }: Figure): boolean | undefined {
-  if (bar === undefined) return undefined
-  return bar.isLeast === true ? wimds >= bar.limit : wimds <= bar.limit
-}
-
-/** Returns the figures whose bar is exceeded. */
-export const findExceeded = (figures: readonly Figure[]): readonly Figure[] =>
-  figures.filter((figure) => isWithin(figure) === false)
+export const isExceeded = ({ wimds, bar }: Figure): boolean =>
+  bar !== undefined && wimds > bar.limit
 
 /** Returns the value at this share (0 to 1) of the values in order; NaN for none. */
 export function percentile(values: readonly number[], share: number): number {

@@ -7,11 +7,9 @@ import type { FaultInput } from '../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../src/tools/simulator/simulator.ts'
 import { runCallers, failed, firstAnswer, slowestMs, timed } from './callers.ts'
 import { atMost, type Figure } from './figures.ts'
-import { type Server, SIMULATED, startIncumbent, startSidecar } from './processes.ts'
+import { type Server, startSidecar } from './processes.ts'
 
 const CROWD = { callers: 4, each: 36 } as const
-/** The proxy of azure-workload-identity takes seconds for each request of an outage. */
-const FEW = { callers: 4, each: 1 } as const
 /** Tokens that are due for a refresh after half of this, so that refreshes fail during the outage. */
 const SHORT_LIFETIME: FaultInput = {
   kind: 'lifetime',
@@ -38,58 +36,31 @@ const OUTAGES: readonly Outage[] = [
 ]
 
 /** Measures each outage, and the baseline, which does not depend on Entra ID. */
-export async function outages(
-  baseline: Server,
-  incumbent: string | undefined,
-): Promise<readonly Figure[]> {
+export async function outages(baseline: Server): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const outage of OUTAGES) figures.push(...(await measureCached(outage, baseline)))
   figures.push(await measureRequestedOnce())
-  if (incumbent !== undefined) figures.push(await compareCached(incumbent))
   return figures
 }
 
 /** Measures callers after the end of a token that was requested once, in an outage that began 5 s before that end. */
 async function measureRequestedOnce(): Promise<Figure> {
-  await using simulator = await createSimulator(SIMULATED)
+  await using simulator = await createSimulator()
   simulator.faults.set([SHORT_LIFETIME])
   const sidecar = await startSidecar(simulator)
   try {
-    await firstAnswer(sidecar.tokenUrl())
+    await firstAnswer(sidecar.tokenUrl)
     await sleep(15_000)
     simulator.faults.set([SHORT_LIFETIME, { kind: 'unavailable' }])
     await sleep(6000)
     return {
       name: 'Entra ID answers 503 when a token requested once expires: failed of 144',
       unit: '',
-      wimds: failed(await runCallers(sidecar.tokenUrl(), CROWD)),
+      wimds: failed(await runCallers(sidecar.tokenUrl, CROWD)),
       bar: atMost(0, ''),
     }
   } finally {
     await sidecar.stop()
-  }
-}
-
-/** Measures four callers at once during the first outage, of wimds and of the proxy of azure-workload-identity. */
-async function compareCached(program: string): Promise<Figure> {
-  await using simulator = await createSimulator(SIMULATED)
-  simulator.faults.set([SHORT_LIFETIME])
-  const servers = [await startSidecar(simulator), await startIncumbent(program, simulator)]
-  try {
-    for (const server of servers) await firstAnswer(server.tokenUrl())
-    simulator.faults.set([SHORT_LIFETIME, { kind: 'unavailable' }])
-    await sleep(UNTIL_REFRESH_FAILS_MS)
-    const [wimds = Number.NaN, slowest] = await Promise.all(
-      servers.map(async (server) => slowestMs(await runCallers(server.tokenUrl(), FEW))),
-    )
-    return {
-      name: 'Entra ID answers 503, token cached: slowest of four at once',
-      unit: 'ms',
-      wimds,
-      ...(slowest !== undefined && { incumbent: slowest }),
-    }
-  } finally {
-    await Promise.all(servers.map((server) => server.stop()))
   }
 }
 
@@ -103,11 +74,11 @@ async function measureCached(
   simulator.faults.set([SHORT_LIFETIME])
   const sidecar = await startSidecar(simulator)
   try {
-    await firstAnswer(sidecar.tokenUrl())
+    await firstAnswer(sidecar.tokenUrl)
     await begin(simulator)
     await sleep(UNTIL_REFRESH_FAILS_MS)
-    const answers = await runCallers(sidecar.tokenUrl(), CROWD)
-    const bare = slowestMs(await runCallers(baseline.tokenUrl(), CROWD))
+    const answers = await runCallers(sidecar.tokenUrl, CROWD)
+    const bare = slowestMs(await runCallers(baseline.tokenUrl, CROWD))
     return [
       {
         name: `${name}, token cached: slowest of 144`,
@@ -137,8 +108,8 @@ export async function measureWithoutToken(): Promise<readonly Figure[]> {
   try {
     await firstAnswer(sidecar.healthUrl)
     simulator.faults.set([{ kind: 'hang' }])
-    const first = await timed(sidecar.tokenUrl())
-    const next = await timed(sidecar.tokenUrl())
+    const first = await timed(sidecar.tokenUrl)
+    const next = await timed(sidecar.tokenUrl)
     if (first.status < 500 || next.status < 500) {
       throw new Error(`answers of ${first.status} and ${next.status} where 5xx are due`)
     }

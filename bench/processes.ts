@@ -2,11 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Simulator } from '../src/tools/simulator/simulator.ts'
-import { portOf } from '../test/fixtures/listening.ts'
 import { freePort } from '../test/support/free-port.ts'
 import type { Answer } from './callers.ts'
 
@@ -21,15 +18,10 @@ export interface Server {
   readonly startedAt: number
   /** Answers 200 as soon as it serves. */
   readonly healthUrl: string
-  /** Where a token of `resource` is to be had; the baseline answers the same whatever is asked. */
-  readonly tokenUrl: (resource?: string) => string
+  /** Where a token is to be had; the baseline answers the same whatever is asked. */
+  readonly tokenUrl: string
   readonly stop: () => Promise<void>
 }
-
-/** The name by which the proxy of azure-workload-identity asks Entra ID; it accepts few others. */
-const PUBLIC_NAME = 'login.microsoftonline.com'
-/** Options of a simulator that this proxy can use as well: at the usual address, with a certificate for that name too. */
-export const SIMULATED = { names: ['127.0.0.1', PUBLIC_NAME] } as const
 
 /** Starts `wimds serve` against this simulator, at its defaults and with the image's malloc. Its log is dropped. */
 export async function startSidecar(simulator: Simulator): Promise<Server> {
@@ -42,46 +34,6 @@ export async function startSidecar(simulator: Simulator): Promise<Server> {
   }
   const healthUrl = `http://127.0.0.1:${adminPort}/healthz`
   return launch([process.execPath, CLI, 'serve'], env, `http://127.0.0.1:${port}`, healthUrl)
-}
-
-/**
- * Starts this build of the azure-workload-identity proxy against a simulator with the options `SIMULATED`. An HTTP
- * proxy leads the name of Entra ID to the simulator.
- */
-export async function startIncumbent(program: string, simulator: Simulator): Promise<Server> {
-  const tunnels = await startTunnels(Number(new URL(simulator.authorityHost).port))
-  const port = await freePort()
-  const env = {
-    AZURE_TENANT_ID: simulator.tenantId,
-    AZURE_CLIENT_ID: simulator.clientId,
-    AZURE_FEDERATED_TOKEN_FILE: simulator.tokenFile,
-    AZURE_AUTHORITY_HOST: `https://${PUBLIC_NAME}/`,
-    SSL_CERT_FILE: simulator.caFile,
-    HTTPS_PROXY: tunnels.url,
-  }
-  const origin = `http://127.0.0.1:${port}`
-  const server = launch([program, `--proxy-port=${port}`], env, origin, `${origin}/readyz`)
-  return {
-    ...server,
-    stop: async () => {
-      await server.stop()
-      tunnels.close()
-    },
-  }
-}
-
-/** Starts an HTTP proxy that connects every CONNECT to this port of 127.0.0.1. */
-async function startTunnels(port: number) {
-  const proxy = createServer().on('connect', (_request, client) => {
-    const target = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      client.pipe(target).pipe(client)
-    })
-    target.on('error', () => client.destroy())
-    client.on('error', () => target.destroy())
-  })
-  await once(proxy.listen(0, '127.0.0.1'), 'listening')
-  return { url: `http://127.0.0.1:${portOf(proxy)}`, close: () => proxy.close() }
 }
 
 /** Returns the settings of malloc in the image, which the bare server does not have. */
@@ -117,8 +69,7 @@ function launch(
     pid,
     startedAt,
     healthUrl,
-    tokenUrl: (resource = 'https://vault.azure.net') =>
-      `${origin}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${resource}`,
+    tokenUrl: `${origin}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net`,
     stop: async () => {
       process.removeListener('exit', kill)
       const isRunning = child.exitCode === null && child.signalCode === null

@@ -1,17 +1,14 @@
 /** Makes a report the reference that the documentation shows. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { chart } from './chart.ts'
 import type { Report } from './figures.ts'
 import { heading, table } from './table.ts'
 
 const REFERENCE = new URL('results/reference.json', import.meta.url)
 const PAGE = new URL('../docs/performance.md', import.meta.url)
-const CHART = new URL('../docs/images/performance.svg', import.meta.url)
 
-/** Writes the reference, the chart, and the table between the marks of the page. */
+/** Writes the reference, and the table between the marks of the page. */
 export async function publish(report: Report): Promise<void> {
   await writeFile(REFERENCE, `${JSON.stringify(report, undefined, 2)}\n`)
-  await writeFile(CHART, chart(report))
   await writeFile(PAGE, withTable(await readFile(PAGE, 'utf8'), report))
 }
 

@@ -2,7 +2,7 @@
 import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { type Answer, firstAnswer, timed } from './callers.ts'
 import { type Figure, median, times } from './figures.ts'
-import { type Server, startBaseline, startIncumbent, startSidecar } from './processes.ts'
+import { type Server, startBaseline, startSidecar } from './processes.ts'
 
 /** The median of fifteen varied by a tenth from run to run, as much as a bar may leave. */
 const STARTS = 31
@@ -13,25 +13,17 @@ interface Start {
 }
 
 /** Starts of all in turn, after one of each that fills the file cache and is not counted. */
-export async function starts(
-  simulator: Simulator,
-  incumbent: string | undefined,
-): Promise<readonly Figure[]> {
+export async function starts(simulator: Simulator): Promise<readonly Figure[]> {
   const answer = await requestAnswer(simulator)
   const sidecars: Start[] = []
   const baselines: Start[] = []
-  const incumbents: Start[] = []
   for (let time = 0; time <= STARTS; time += 1) {
     sidecars.push(await start(() => startSidecar(simulator)))
     baselines.push(await start(() => startBaseline(answer)))
-    if (incumbent !== undefined) {
-      incumbents.push(await start(() => startIncumbent(incumbent, simulator)))
-    }
   }
   const medians = (of: (start: Start) => number) => ({
     wimds: median(sidecars.slice(1).map(of)),
     bare: median(baselines.slice(1).map(of)),
-    ...(incumbent !== undefined && { incumbent: median(incumbents.slice(1).map(of)) }),
   })
   const healthy = medians(({ healthyMs }) => healthyMs)
   const token = { ...medians(({ tokenMs }) => tokenMs), bare: healthy.bare }
@@ -41,10 +33,11 @@ export async function starts(
   ]
 }
 
-async function requestAnswer(simulator: Simulator): Promise<Answer> {
+/** Returns an answer of a sidecar, which a bare server can repeat. */
+export async function requestAnswer(simulator: Simulator): Promise<Answer> {
   const sidecar = await startSidecar(simulator)
   try {
-    return await firstAnswer(sidecar.tokenUrl())
+    return await firstAnswer(sidecar.tokenUrl)
   } finally {
     await sidecar.stop()
   }
@@ -56,7 +49,7 @@ async function start(launch: () => Promise<Server>): Promise<Start> {
   try {
     await firstAnswer(server.healthUrl)
     const healthyMs = performance.now() - startedAt
-    const { status } = await timed(server.tokenUrl())
+    const { status } = await timed(server.tokenUrl)
     if (status !== 200) throw new Error(`the first token request got ${status}`)
     return { healthyMs, tokenMs: performance.now() - startedAt }
   } finally {

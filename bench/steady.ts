@@ -4,14 +4,7 @@ import type { Simulator } from '../src/tools/simulator/simulator.ts'
 import { firstAnswer } from './callers.ts'
 import { type Figure, median, percentile, plus, times } from './figures.ts'
 import { load, type Load } from './load.ts'
-import {
-  privateMib,
-  processorUs,
-  type Server,
-  startBaseline,
-  startIncumbent,
-  startSidecar,
-} from './processes.ts'
+import { privateMib, processorUs, type Server, startBaseline, startSidecar } from './processes.ts'
 
 /** Processes of each server: two of the same build differ by a tenth in processor time. */
 const PROCESSES = 3
@@ -31,22 +24,17 @@ interface Measured {
 }
 
 /** Rounds of all servers in turn, so that what else the machine does meets each of them. */
-export async function steady(
-  simulator: Simulator,
-  incumbent: string | undefined,
-): Promise<readonly Figure[]> {
+export async function steady(simulator: Simulator): Promise<readonly Figure[]> {
   const [wimds, bare] = [createMeasured(), createMeasured()]
-  const other = incumbent === undefined ? undefined : createMeasured()
-  const all = other === undefined ? [wimds, bare] : [wimds, bare, other]
+  const all = [wimds, bare]
   const servers = () => all.flatMap((each) => each.servers)
   try {
     for (let count = 0; count < PROCESSES; count += 1) {
       const sidecar = await startSidecar(simulator)
       wimds.servers.push(sidecar)
-      bare.servers.push(await startBaseline(await firstAnswer(sidecar.tokenUrl())))
-      if (incumbent !== undefined) other?.servers.push(await startIncumbent(incumbent, simulator))
+      bare.servers.push(await startBaseline(await firstAnswer(sidecar.tokenUrl)))
     }
-    for (const server of servers()) await firstAnswer(server.tokenUrl())
+    for (const server of servers()) await firstAnswer(server.tokenUrl)
     await sleep(SETTLE_MS)
     for (const each of all) each.idleMib = await Promise.all(each.servers.map(privateMib))
     for (let round = 0; round < ROUNDS * PROCESSES; round += 1) {
@@ -57,7 +45,7 @@ export async function steady(
     }
     await sleep(SETTLE_MS)
     for (const each of all) each.afterMib = await Promise.all(each.servers.map(privateMib))
-    return figures(wimds, bare, other)
+    return figures(wimds, bare)
   } finally {
     await Promise.all(servers().map((server) => server.stop()))
   }
@@ -67,15 +55,14 @@ const createMeasured = (): Measured => ({ servers: [], rounds: [], idleMib: [], 
 
 async function oneRound(server: Server): Promise<Round> {
   const before = await processorUs(server)
-  const result = await load(server.tokenUrl(), REQUESTS)
+  const result = await load(server.tokenUrl, REQUESTS)
   return { ...result, cpuUs: ((await processorUs(server)) - before) / REQUESTS }
 }
 
-function figures(wimds: Measured, bare: Measured, incumbent?: Measured): readonly Figure[] {
+function figures(wimds: Measured, bare: Measured): readonly Figure[] {
   const both = (of: (measured: Measured) => number) => ({
     wimds: of(wimds),
     bare: of(bare),
-    ...(incumbent !== undefined && { incumbent: of(incumbent) }),
   })
   const latency = (share: number) =>
     both(({ rounds }) => median(rounds.map(({ latencies }) => percentile(latencies, share))))

@@ -1,15 +1,13 @@
 /** A report as a table, which reads as text on a terminal and as Markdown in the documentation. */
-import { type Figure, findExceeded, formatValue, isWithin, type Report } from './figures.ts'
+import { type Figure, formatValue, isExceeded, type Report } from './figures.ts'
 
-/** Formats figures as Markdown, with the Go proxy's if the run was given it; `baseline` says what `bare` is. */
-export function table(figures: readonly Figure[], baseline = 'bare node:http'): string {
-  const hasIncumbent = figures.some(({ incumbent }) => incumbent !== undefined)
-  const head = ['Figure', 'wimds', baseline, ...(hasIncumbent ? ['Go proxy'] : []), 'Bar']
-  return markdown([head, ...figures.map((figure) => cells(figure, hasIncumbent))])
+/** Formats figures as Markdown. */
+export function table(figures: readonly Figure[]): string {
+  return markdown([['Figure', 'wimds', 'bare node:http', 'Bar'], ...figures.map(cells)])
 }
 
 /** Formats rows of cells, the first being the head, as a Markdown table. */
-export function markdown(rows: readonly (readonly string[])[]): string {
+function markdown(rows: readonly (readonly string[])[]): string {
   const columns = rows[0]?.length ?? 0
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -27,7 +25,7 @@ export const heading = ({ date, node, machine, seconds }: Report): string =>
 /** Says how many of the bars hold, and names those that do not. */
 export function verdict(figures: readonly Figure[]): string {
   const count = figures.filter(({ bar }) => bar !== undefined).length
-  const exceeded = findExceeded(figures)
+  const exceeded = figures.filter(isExceeded)
   const lines = exceeded.map(
     ({ name, unit, wimds, bar }) =>
       `\nexceeded: ${name}: ${formatValue(wimds, unit)}, ${bar?.text}`,
@@ -35,11 +33,14 @@ export function verdict(figures: readonly Figure[]): string {
   return `${count - exceeded.length} of ${count} bars hold.${lines.join('')}`
 }
 
-function cells(figure: Figure, hasIncumbent: boolean): readonly string[] {
-  const { name, unit, wimds, bare, incumbent, bar } = figure
+function cells(figure: Figure): readonly string[] {
+  const { name, unit, wimds, bare, bar } = figure
   const format = (value: number | undefined) =>
     value === undefined ? '' : formatValue(value, unit)
-  const others = hasIncumbent ? [format(bare), format(incumbent)] : [format(bare)]
-  const isExceeded = isWithin(figure) === false
-  return [name, format(wimds), ...others, `${bar?.text ?? ''}${isExceeded ? ': over' : ''}`]
+  return [
+    name,
+    format(wimds),
+    format(bare),
+    `${bar?.text ?? ''}${isExceeded(figure) ? ': over' : ''}`,
+  ]
 }

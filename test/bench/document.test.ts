@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { chart } from '../../bench/chart.ts'
 import type { Report } from '../../bench/figures.ts'
 import { withTable } from '../../bench/publish.ts'
 
@@ -10,10 +9,6 @@ const reference: Report = JSON.parse(read('bench/results/reference.json'))
 test('docs/performance.md has the table of the reference', () => {
   const page = read('docs/performance.md')
   expect(withTable(page, reference)).toBe(page)
-})
-
-test('the chart agrees with the reference', () => {
-  expect(read('docs/images/performance.svg')).toBe(chart(reference))
 })
 
 test('a page without its marks is refused rather than left as it was', () => {

@@ -14,7 +14,6 @@ const LOOPBACK: Row = ['mode `loopback`', 2]
 
 test.each<[page: string, quote: RegExp, row: Row, unit?: number]>([
   ['README.md', /\| private memory, idle +\| (\d+) MiB/, IDLE],
-  ['README.md', /\| private memory, idle +\| \d+ MiB +\| (\d+) MiB/, [IDLE[0], 3]],
   [ROLL_OUT, /\| (\d+) MiB; \d+ MiB \|/, IDLE],
   [ROLL_OUT, /\| \d+ MiB; (\d+) MiB \|/, ['private memory after 200 000 requests', 1]],
   [ROLL_OUT, /\| ready later, .+\| ([\d.]+) s; [\d.]+ s +\|/, ENV, 1000],

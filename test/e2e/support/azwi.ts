@@ -1,4 +1,4 @@
-/** Pods as the azure-workload-identity webhook v1.6.0 injects its proxy. */
+/** Pods as the azure-workload-identity webhook v1.6.0 injects its proxy, with the images of wimds. */
 import { AUTHORITY, TENANT_ID } from './entra.ts'
 import { CLUSTER_CA_IN_PODS, IMAGES } from './environment.ts'
 import { appPod } from './workloads.ts'
@@ -15,9 +15,6 @@ interface AzwiPod {
   readonly isNative?: boolean
   readonly port?: number
   readonly account?: string
-  /** The image of the proxy and the image and command of its init container; default: from wimds. */
-  readonly proxyImage?: string
-  readonly proxyInit?: { readonly image: string; readonly command?: readonly string[] }
 }
 
 /** Returns the pod, with the settings PROXY_IMAGE and PROXY_INIT_IMAGE of that webhook. */
@@ -28,8 +25,6 @@ export function azwiPod({
   isNative = true,
   port = 8000,
   account = 'default',
-  proxyImage = IMAGES.sidecar,
-  proxyInit = { image: IMAGES.redirect },
 }: AzwiPod) {
   const plain = appPod({ name, script, account })
   const [app] = plain.spec.containers
@@ -44,7 +39,7 @@ export function azwiPod({
   }).map(([variable, value]) => ({ name: variable, value }))
   const init = {
     name: 'azwi-proxy-init',
-    ...proxyInit,
+    image: IMAGES.redirect,
     env: [{ name: 'PROXY_PORT', value: String(port) }, ...env],
     // The native pod has what that webhook sets, the classic pod the minimum.
     securityContext: {
@@ -57,7 +52,7 @@ export function azwiPod({
   }
   const proxy = {
     name: 'azwi-proxy',
-    image: proxyImage,
+    image: IMAGES.sidecar,
     args: [`--proxy-port=${port}`, '--log-level=info'],
     ports: [{ containerPort: port }],
     env,

@@ -13,9 +13,6 @@ export const IMAGES = {
   around: env['WIMDS_E2E_IMAGE'] || 'wimds-e2e:dev',
 } as const
 
-/** The proxy of azure-workload-identity v1.6.0, for comparison; undefined: it is not measured. */
-export const AZWI_PROXY_IMAGE = env['AZWI_PROXY_IMAGE'] || undefined
-
 /** The key of the cluster's CA; undefined: the cluster signs certificates itself. */
 export const CLUSTER_CA_KEY = env['CLUSTER_CA_KEY'] || undefined
 
