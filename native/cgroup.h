@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "clock.h"
 
 /* What the agent and its tools have of the container's memory, and what the tools have of that. */
 #define AGENT_BYTES (128L << 20)
@@ -26,7 +24,7 @@
 #define BROKER_THREADS 64
 
 /* Until no process is left that an exec probe began before. */
-enum { MOVES = 100, MOVE_PAUSE_MS = 20 };
+enum { MOVES = 100, MOVE_PAUSE_US = 20000 };
 
 /*
  * Returns the container's cgroup, which its own mount shows read-only; -1 with errno without one. The mount has no path: no other
@@ -34,33 +32,21 @@ enum { MOVES = 100, MOVE_PAUSE_MS = 20 };
  */
 static inline int open_container(void) {
   int context = fsopen("cgroup2", FSOPEN_CLOEXEC);
-  if (context < 0) return -1;
-  int root = fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0 ? fsmount(context, FSMOUNT_CLOEXEC, 0) : -1;
-  int number = errno;
-  close(context);
-  errno = number;
-  return root;
+  if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0) return -1;
+  return fsmount(context, FSMOUNT_CLOEXEC, 0);
 }
 
-/* Writes the text, in one call as the kernel wants it. False with errno. */
+/* Writes the text, in one call as the kernel wants it. False with errno, which closing does not change. */
 static inline bool write_setting(int directory, const char *name, const char *text) {
   int file = openat(directory, name, O_WRONLY | O_CLOEXEC);
   if (file < 0) return false;
   bool is_written = write(file, text, strlen(text)) >= 0;
-  int number = errno;
   close(file);
-  errno = number;
   return is_written;
 }
 
-/* Returns the limit in bytes, LONG_MAX without one; -1 with errno where the kernel counts no memory, or for a whole node. */
-static inline long read_limit(int container) {
-  char text[32] = "";
-  int file = openat(container, "memory.max", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return -1;
-  ssize_t count = read(file, text, sizeof text - 1);
-  close(file);
-  return count > 0 && *text != 'm' ? strtol(text, NULL, 10) : LONG_MAX;
+static inline bool make_directory(int parent, const char *name) {
+  return mkdirat(parent, name, 0755) == 0 || errno == EEXIST;
 }
 
 /* Moves what has no leaf, since a cgroup with processes has no children that are counted. A process may have ended. */
@@ -75,21 +61,22 @@ static inline void move_processes(int container) {
 /* Makes the agent's leaf, and `brokers` with the rest of the container's memory. Returns what fails, with errno; or NULL. */
 static inline const char *make_cgroups(void) {
   static const char CONTROLLERS[] = "+memory +pids +cpu";
-  int container = open_container(), tries = MOVES;
-  long limit = container < 0 ? -1 : read_limit(container);
-  char text[32] = "max";
-  if (limit < 0) return "the kernel does not count the memory of this container. Fix: use nodes with cgroup v2";
-  if (mkdirat(container, "agent", 0755) != 0 && errno != EEXIST) return "cannot make the agent's cgroup";
-  do {
+  char limit[32] = "";
+  int container = open_container();
+  int file = container < 0 ? -1 : openat(container, "memory.max", O_RDONLY | O_CLOEXEC);
+  if (file < 0 || read(file, limit, sizeof limit - 1) <= 0)
+    return "the kernel does not count the memory of this container. Fix: use nodes with cgroup v2";
+  if (!make_directory(container, "agent")) return "cannot make the agent's cgroup";
+  for (int tries = MOVES;; usleep(MOVE_PAUSE_US)) {
     move_processes(container);
     if (write_setting(container, "cgroup.subtree_control", CONTROLLERS)) break;
     if (errno != EBUSY || --tries == 0) return "cannot turn on the controllers of the container's cgroup";
-    sleep_ms(MOVE_PAUSE_MS);
-  } while (true);
-  if (limit != LONG_MAX) snprintf(text, sizeof text, "%ld", limit > 2 * AGENT_BYTES ? limit - AGENT_BYTES : limit / 2);
-  if (mkdirat(container, "tools", 0755) == 0) write_setting(container, "tools/memory.max", TOOLS_BYTES);
-  if (mkdirat(container, "brokers", 0755) != 0 && errno != EEXIST) return "cannot make the brokers' cgroup";
-  if (write_setting(container, "brokers/memory.max", text) &&
+  }
+  /* 0 for `max`, which the brokers have then, too. */
+  long bytes = strtol(limit, NULL, 10);
+  if (bytes > 0) snprintf(limit, sizeof limit, "%ld", bytes > 2 * AGENT_BYTES ? bytes - AGENT_BYTES : bytes / 2);
+  if (make_directory(container, "tools") && write_setting(container, "tools/memory.max", TOOLS_BYTES) &&
+      make_directory(container, "brokers") && write_setting(container, "brokers/memory.max", limit) &&
       write_setting(container, "brokers/cgroup.subtree_control", CONTROLLERS))
     return NULL;
   int number = errno;
@@ -101,17 +88,16 @@ static inline const char *make_cgroups(void) {
 /* Puts this process into the leaf of tools, if that is there. */
 static inline void enter_tools(void) { write_setting(open_container(), "tools/cgroup.procs", "0"); }
 
-/* Puts this process into a new leaf of `brokers`, if that is there. False with errno. */
+/* Puts this process into a leaf of `brokers` for its uid, if the kernel has that. False with errno, too if it cannot say now. */
 static inline bool enter_cgroup(unsigned uid) {
   char name[16], threads[16];
   int container = open_container();
-  int brokers = container < 0 ? -1 : openat(container, "brokers", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (brokers < 0) return true;
+  if (container < 0) return errno != ENOMEM && errno != ENFILE;
+  int brokers = openat(container, "brokers", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (brokers < 0) return errno == ENOENT;
   snprintf(name, sizeof name, "%u", uid);
   snprintf(threads, sizeof threads, "%d", BROKER_THREADS);
-  /* Of a broker that had the uid before. */
-  unlinkat(brokers, name, AT_REMOVEDIR);
-  if (mkdirat(brokers, name, 0755) != 0 && errno != EEXIST) return false;
+  if (!make_directory(brokers, name)) return false;
   int leaf = openat(brokers, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
   return leaf >= 0 && write_setting(leaf, "memory.max", BROKER_BYTES) && write_setting(leaf, "pids.max", threads) &&
          write_setting(leaf, "cgroup.procs", "0");

@@ -8,8 +8,7 @@
  *   wimds-node make-cgroups
  *   wimds-node run-broker FIRST-LAST DIRECTORY... -- PROGRAM ARGUMENT...
  *
- * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace. Wrong
- * arguments have the code 64.
+ * Errors are a line on standard error and the exit code 1, or 2 if a program failed that it runs in the namespace.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,7 +17,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -40,7 +38,10 @@
 #include "cgroup.h"
 #include "seccomp.h"
 
-enum { FAILED = 1, PROGRAM_FAILED = 2, USAGE = 64 };
+enum { FAILED = 1, PROGRAM_FAILED = 2 };
+
+/* Where the parent puts the channel of its IPC. */
+enum { CHANNEL = 3 };
 
 /* Prints the message, with the system's error if `number` is one, and ends the process. */
 __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, const char *format, ...) {
@@ -54,44 +55,12 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(int number, con
   exit(FAILED);
 }
 
-static _Noreturn void fail_usage(void) {
-  fprintf(stderr,
-          "usage: wimds-node open-socket|bind-socket PORT [-- PROGRAM ARGUMENT...]...\n"
-          "       wimds-node run PROGRAM [ARGUMENT]...\n"
-          "       wimds-node read-files ROOT\n"
-          "       wimds-node make-cgroups\n"
-          "       wimds-node run-broker FIRST-LAST DIRECTORY... -- PROGRAM ARGUMENT...\n");
-  exit(USAGE);
-}
+static _Noreturn void fail_arguments(void) { fail(0, "wrong arguments"); }
 
-/* Returns the decimal number, which is at most `max` and not 0. */
-static unsigned parse_number(const char *text, unsigned long max) {
-  size_t count = strspn(text, "0123456789");
-  if (count == 0 || count > 9 || text[count] != '\0') fail_usage();
-  unsigned long number = strtoul(text, NULL, 10);
-  if (number == 0 || number > max) fail_usage();
-  return (unsigned)number;
-}
-
-/* Returns the descriptor of the channel to the parent, which Node's child_process names in the environment. */
-static int find_channel(void) {
-  const char *name = getenv("NODE_CHANNEL_FD");
-  if (name == NULL) fail(0, "NODE_CHANNEL_FD is not set. Fix: spawn it with an IPC channel");
-  return (int)parse_number(name, 1 << 20);
-}
-
-/* Capabilities */
-
-/* Drops all others than those of the mask from the bounding set, from which execve gives root's processes theirs. */
-static void limit_capabilities(uint32_t mask) {
-  for (unsigned capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-    if ((capability > 31 || (mask >> capability & 1) == 0) && prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1 &&
-        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-      fail(errno, "cannot drop capability %u from the bounding set. Fix: give the agent SETPCAP", capability);
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) fail(errno, "cannot clear the ambient set");
-}
-
-/* Leaves this process, and what it executes, the capabilities of the mask. */
+/*
+ * Leaves this process, and what it executes, the capabilities of the mask. With no_new_privs execve gives a process of root none that
+ * it lacks, whatever is in the bounding set.
+ */
 static void set_capabilities(uint32_t mask) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{.effective = mask, .permitted = mask}};
@@ -104,7 +73,6 @@ static void set_capabilities(uint32_t mask) {
 /* Where the parent puts the network namespace. */
 enum { NAMESPACE = 4, BACKLOG = 4096 };
 
-/* Node's message for a handle; what it carries is the descriptor beside it. */
 static const char HANDLE_MESSAGE[] = "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":\"socket\"}\n";
 
 /*
@@ -138,9 +106,9 @@ static int open_in_namespace(unsigned port, bool listens) {
   return listener;
 }
 
-/* Sends the text, and the socket with its first byte. The channel may be one that never blocks. */
-static void send_socket(int channel, int listener, const char *bytes, size_t count) {
-  struct iovec text = {.iov_base = (void *)bytes, .iov_len = count};
+/* Sends the socket, with Node's message for it. The channel keeps both after the end of this process. */
+static void send_socket(int listener) {
+  struct iovec text = {.iov_base = (void *)HANDLE_MESSAGE, .iov_len = sizeof HANDLE_MESSAGE - 1};
   union {
     char bytes[CMSG_SPACE(sizeof listener)];
     struct cmsghdr alignment;
@@ -152,30 +120,7 @@ static void send_socket(int channel, int listener, const char *bytes, size_t cou
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(sizeof listener);
   memcpy(CMSG_DATA(rights), &listener, sizeof listener);
-  while (text.iov_len > 0) {
-    ssize_t sent = sendmsg(channel, &message, MSG_NOSIGNAL);
-    struct pollfd room = {.fd = channel, .events = POLLOUT};
-    if (sent < 0 && errno == EAGAIN && poll(&room, 1, -1) == 1) continue;
-    if (sent < 0) fail(errno, "cannot send the socket");
-    text.iov_base = (char *)text.iov_base + sent;
-    text.iov_len -= (size_t)sent;
-    message.msg_control = NULL;
-    message.msg_controllen = 0;
-  }
-}
-
-/* Waits until the parent has the socket or has ended. Its answer is NODE_HANDLE_ACK, or NACK without a free descriptor. */
-static void wait_for_receipt(int channel) {
-  char answer[256] = "";
-  size_t count = 0;
-  while (count < sizeof answer - 1 && strchr(answer, '\n') == NULL) {
-    ssize_t received = read(channel, answer + count, sizeof answer - 1 - count);
-    if (received < 0 && errno == EINTR) continue;
-    if (received <= 0) return;
-    count += (size_t)received;
-  }
-  if (strstr(answer, "NODE_HANDLE_NACK") != NULL)
-    fail(0, "the agent did not get the socket. Fix: raise its limit of open files");
+  if (sendmsg(CHANNEL, &message, MSG_NOSIGNAL) < 0) fail(errno, "cannot send the socket");
 }
 
 /* nft reads all rules of the namespace, and the pod may have made as many as it likes. */
@@ -194,19 +139,16 @@ static bool run_program(char **program) {
     if (getppid() != parent) _exit(FAILED);
     if (setrlimit(RLIMIT_AS, &PROGRAM_MEMORY) != 0) fail(errno, "cannot limit the memory of %s", program[0]);
     enter_tools();
-    limit_capabilities(PROGRAM_CAPABILITIES);
     set_capabilities(PROGRAM_CAPABILITIES);
     execvp(program[0], program);
     fail(errno, "cannot execute %s", program[0]);
   }
-  while (waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) fail(errno, "cannot wait for %s", program[0]);
+  if (waitpid(child, &status, 0) < 0) fail(errno, "cannot wait for %s", program[0]);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* Each of the arguments `--` begins a program, which runs in the namespace before the parent gets the socket. */
 static int open_socket(unsigned port, bool listens, char **arguments) {
-  int channel = find_channel();
   int listener = open_in_namespace(port, listens);
   for (bool has_more = *arguments != NULL; has_more;) {
     char **program = ++arguments;
@@ -215,8 +157,7 @@ static int open_socket(unsigned port, bool listens, char **arguments) {
     *arguments = NULL;
     if (!run_program(program)) return PROGRAM_FAILED;
   }
-  send_socket(channel, listener, HANDLE_MESSAGE, sizeof HANDLE_MESSAGE - 1);
-  wait_for_receipt(channel);
+  send_socket(listener);
   return 0;
 }
 
@@ -258,19 +199,12 @@ static int open_beneath(int directory, const char *path, uint64_t flags, uint64_
   return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
-/* True if a part of the path is `..`: no path of a volume has one, and beneath the pod are its other volumes. */
-static bool leads_up(const char *path) {
-  for (const char *dots = path; (dots = strstr(dots, "..")) != NULL; dots += 2)
-    if ((dots == path || dots[-1] == '/') && (dots[2] == '/' || dots[2] == '\0')) return true;
-  return false;
-}
-
 /*
  * Opens PATH in the directory UID of `root`; -1 with errno if it is not there or leads out of that directory. A pod
  * that swaps its directories for links while they are read gains nothing: the kernel checks each step.
  */
 static int open_file(int root, const char *uid, const char *path) {
-  if (*uid == '\0' || strchr(uid, '/') != NULL || leads_up(uid) || leads_up(path)) {
+  if (*uid == '.' || strchr(uid, '/') != NULL) {
     errno = EXDEV;
     return -1;
   }
@@ -278,9 +212,7 @@ static int open_file(int root, const char *uid, const char *path) {
   if (pod < 0) return -1;
   /* Without waiting for the other end of a FIFO. */
   int file = open_beneath(pod, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-  int number = errno;
   close(pod);
-  errno = number;
   return file;
 }
 
@@ -314,9 +246,7 @@ static void answer(int root, struct line *line) {
     int file = open_file(root, line->text, path);
     if (file >= 0) {
       count = read_whole(file, bytes);
-      int number = errno;
       close(file);
-      errno = number;
     }
   }
   if (count < 0) {
@@ -360,18 +290,16 @@ static void detach(char **directories, int count) {
  * Where the parent puts the channels of a broker and the file of locks. Sockets come by Node's channel, which goes one way: the
  * agent reads no descriptor and no acknowledgement of a broker.
  */
-enum { SOCKETS = 3, MESSAGES = 4, UID_LOCKS = 5 };
+enum { MESSAGES = 4, UID_LOCKS = 5 };
 
 /*
  * Returns the first uid of the range that no other process has, by a lock on the byte of that number. The lock is of the open
  * file, not of this process: it ends when the parent closes the file or has ended. So the brokers of two agents on a node,
  * during an upgrade, have different uids.
  */
-static unsigned claim_uid(char *range) {
-  char *dash = strchr(range, '-');
-  if (dash == NULL) fail_usage();
-  *dash = '\0';
-  unsigned first = parse_number(range, 999999999), last = parse_number(dash + 1, 999999999);
+static unsigned claim_uid(const char *range) {
+  unsigned first = 0, last;
+  if (sscanf(range, "%u-%u", &first, &last) != 2 || first == 0 || last > 999999999) fail_arguments();
   if (fcntl(UID_LOCKS, F_SETFD, FD_CLOEXEC) != 0) fail(errno, "cannot keep the file of uids from the broker");
   for (unsigned uid = first; uid <= last; uid++) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = uid, .l_len = 1};
@@ -404,7 +332,6 @@ static void limit_resources(void) {
 
 static void drop_privileges(unsigned uid) {
   limit_resources();
-  limit_capabilities(0);
   if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0)
     fail(errno, "cannot become group %u. Fix: give the agent SETGID", uid);
   if (setresuid(uid, uid, uid) != 0) fail(errno, "cannot become user %u. Fix: give the agent SETUID", uid);
@@ -432,9 +359,9 @@ static void protect_files(void) {
 static int run_broker(char **arguments, int count) {
   int end = 1;
   while (end < count && strcmp(arguments[end], "--") != 0) end++;
-  if (end + 1 >= count) fail_usage();
+  if (end + 1 >= count) fail_arguments();
   unsigned uid = claim_uid(arguments[0]);
-  if (find_channel() != SOCKETS || shutdown(SOCKETS, SHUT_WR) != 0) fail(errno, "cannot close one way of the channel");
+  if (shutdown(CHANNEL, SHUT_WR) != 0) fail(errno, "cannot close one way of the channel");
   char **program = arguments + end + 1;
   pid_t parent = getppid();
   if (!enter_cgroup(uid)) fail(errno, "cannot enter the cgroup of broker %u", uid);
@@ -458,11 +385,12 @@ static int run_broker(char **arguments, int count) {
 }
 
 int main(int argc, char **argv) {
-  const char *command = argc > 2 ? argv[1] : "";
+  const char *command = argc > 1 ? argv[1] : "";
   bool listens = strcmp(command, "open-socket") == 0;
-  if (listens || strcmp(command, "bind-socket") == 0) {
-    if (argc > 3 && (strcmp(argv[3], "--") != 0 || strcmp(argv[argc - 1], "--") == 0)) fail_usage();
-    return open_socket(parse_number(argv[2], 65535), listens, argv + 3);
+  unsigned port;
+  if (argc > 2 && (listens || strcmp(command, "bind-socket") == 0)) {
+    if (sscanf(argv[2], "%u", &port) != 1) fail_arguments();
+    return open_socket(port, listens, argv + 3);
   }
   if (strcmp(command, "run") == 0) return run_in_namespace(argv + 2);
   if (argc == 3 && strcmp(command, "read-files") == 0) return read_files(argv[2]);
@@ -472,5 +400,5 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(command, "run-broker") == 0) return run_broker(argv + 2, argc - 2);
-  fail_usage();
+  fail_arguments();
 }

@@ -22,6 +22,9 @@ export class ToolFailure extends Error {}
 /** The helper's exit code when a step has failed. */
 const PROGRAM_FAILED = 2
 
+/** Node passes none on that it had no descriptor for. */
+const NOT_RECEIVED = 'the agent did not get the socket. Fix: raise its limit of open files'
+
 /**
  * Opens a socket of 127.0.0.1:`port` there, in one child of this process: each costs the node a fork of
  * Node. Throws an error with the message of the helper or of the step.
@@ -44,6 +47,7 @@ export function openSocket(options: SocketOptions): Promise<ListeningSocket> {
     // This has no effect after the socket has come.
     void ended.then(({ code, reason, stderr }) => {
       isRejected = true
+      if (code === 0) return reject(new Error(NOT_RECEIVED))
       const message = stderr === '' ? `${argv.join(' ')}: ${reason}` : reason
       return reject(code === PROGRAM_FAILED ? new ToolFailure(message) : new Error(message))
     })

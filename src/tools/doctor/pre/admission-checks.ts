@@ -66,7 +66,7 @@ function createAgentPod(image: string) {
     seccompProfile: { type: 'RuntimeDefault' },
     capabilities: {
       drop: ['ALL'],
-      add: ['SYS_ADMIN', 'NET_ADMIN', 'DAC_READ_SEARCH', 'SETUID', 'SETGID', 'SETPCAP', 'KILL'],
+      add: ['SYS_ADMIN', 'NET_ADMIN', 'DAC_READ_SEARCH', 'SETUID', 'SETGID', 'KILL'],
     },
   }
   const resources = { requests: { cpu: '100m', memory: '352Mi' }, limits: { memory: '896Mi' } }
