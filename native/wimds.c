@@ -10,15 +10,8 @@
  * These do what src/sidecar/probe.ts does, with the same messages and exit codes: one test runs both. Every other
  * argument, a malformed one too, is the script's.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include "clock.h"
+#include "readyz.h"
 
 /* Its first line names the Node of the image. */
 #ifndef SCRIPT
@@ -27,12 +20,7 @@
 
 /* The default port of that proxy. Its webhook passes no time: as long as the start hooks that wimds injects itself. */
 enum { DROP_IN_PORT = 8000, DROP_IN_SECONDS = 300 };
-/*
- * Until the port is open the pause is a twentieth of the time so far: an attempt costs 0.1 ms of CPU, and at a low limit
- * a constant pause would take as much CPU as the sidecar gets. Then it doubles: a sidecar that listens is ready
- * milliseconds later, or not for some time.
- */
-enum { CONNECT_SECONDS = 1, ANSWER_MS = 5000, MIN_PAUSE_MS = 10, MAX_PAUSE_MS = 250, PAUSES_OF_WAIT = 20 };
+enum { CONNECT_MS = 1000, ANSWER_MS = 5000 };
 
 struct probe {
   long port;
@@ -49,10 +37,6 @@ static bool parse_number(const char *arg, const char *prefix, long min, long max
   if (count == 0 || count > 9 || digits[count] != '\0') return false;
   *number = strtol(digits, NULL, 10);
   return *number >= min && *number <= max;
-}
-
-static long limit_pause(long ms) {
-  return ms < MIN_PAUSE_MS ? MIN_PAUSE_MS : ms > MAX_PAUSE_MS ? MAX_PAUSE_MS : ms;
 }
 
 static bool is_log_level(const char *arg) {
@@ -89,38 +73,11 @@ static bool parse_drop_in(int argc, char **argv, struct probe *probe) {
   return is_probe;
 }
 
-/* Returns a connection to the port on 127.0.0.1; -1 if it is not accepted. */
-static int open_connection(long port) {
-  int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connection < 0) return -1;
-  struct timeval limit = {.tv_sec = CONNECT_SECONDS};
-  setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) return connection;
-  close(connection);
-  return -1;
-}
-
 /* True if /readyz answers 200 on this connection within the time. The body is not read. */
-static bool answers_200(int connection, long port, long limit_ms) {
-  char request[128], reply[4096];
-  int length = snprintf(request, sizeof request,
-                        "GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:%ld\r\nConnection: close\r\n\r\n", port);
-  if (send(connection, request, (size_t)length, MSG_NOSIGNAL) != length) return false;
-  long deadline = now_ms() + limit_ms;
-  size_t count = 0;
-  do {
-    long left = deadline - now_ms();
-    if (left <= 0 || count == sizeof reply - 1) return false;
-    struct timeval limit = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    ssize_t received = recv(connection, reply + count, sizeof reply - 1 - count, 0);
-    if (received <= 0) return false;
-    count += (size_t)received;
-    reply[count] = '\0';
-  } while (strstr(reply, "\r\n\r\n") == NULL);
-  return strncmp(reply, "HTTP/1.1 200 ", 13) == 0;
+static bool answers_200(int connection, long ms) {
+  char answer[4096];
+  read_answer(connection, "127.0.0.1", HEADERS_END, answer, sizeof answer, ms);
+  return has_status_200(answer) && strstr(answer, HEADERS_END) != NULL;
 }
 
 /* Polls until the sidecar is ready. Returns 0, or 1 after the time, with a message. */
@@ -129,7 +86,7 @@ static int run_probe(const struct probe *probe) {
   long pause = MIN_PAUSE_MS;
   bool was_open = false;
   for (;;) {
-    int connection = open_connection(probe->port);
+    int connection = open_connection("127.0.0.1", probe->port, CONNECT_MS);
     bool is_open = connection >= 0;
     if (!is_open)
       pause = limit_pause((now_ms() - start) / PAUSES_OF_WAIT);
@@ -140,7 +97,7 @@ static int run_probe(const struct probe *probe) {
       long limit = deadline - now_ms();
       if (limit < MAX_PAUSE_MS) limit = MAX_PAUSE_MS;
       if (limit > ANSWER_MS) limit = ANSWER_MS;
-      bool is_ready = probe->listening || answers_200(connection, probe->port, limit);
+      bool is_ready = probe->listening || answers_200(connection, limit);
       close(connection);
       if (is_ready) return 0;
     }
@@ -156,6 +113,7 @@ static int run_probe(const struct probe *probe) {
       return 1;
     }
     sleep_ms(pause);
+    /* A sidecar that listens is ready milliseconds later, or not for some time. */
     if (is_open) pause = limit_pause(2 * pause);
   }
 }
