@@ -81,8 +81,8 @@ await withAgent(runtime, async (node) => {
     equal(ended, true)
     ok(countKilled('brokers') > 0)
   })
-  for (const name of ['tables', 'pipes', 'connections', 'cpu']) {
-    await check(`a broker takes ${name}`, async () => {
+  for (const name of ['tables', 'pipes', 'connections', 'cpu', 'messages', 'log']) {
+    await check(`a broker takes or floods ${name}`, async () => {
       await attack(node, () => node.attackIn(name, name, hold))
     })
   }

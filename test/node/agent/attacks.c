@@ -19,7 +19,14 @@
 enum { SOCKETS = 3, MESSAGES = 4 };
 #define MIB (1L << 20)
 
+/* Also an answer to a ping. */
+#define READY "{\"type\":\"ready\"}\n"
+
 static int listener = -1;
+
+static void send_line(const char *line) {
+  if (write(MESSAGES, line, strlen(line)) < 0) _exit(1);
+}
 
 static void say(const char *what, long number) {
   printf("{\"event\":\"attack\",\"what\":\"%s\",\"reached\":%ld}\n", what, number);
@@ -86,6 +93,7 @@ static void take_network(void) {
   for (int i = 0; i < 2; i++) {
     count += connect(sockets[i], &nowhere, sizeof nowhere) == 0;
     shutdown(sockets[i], SHUT_RDWR);
+    count += i == 0 && listen(sockets[i], 16) == 0;
     count += bind(sockets[i], (struct sockaddr *)&other, sizeof other) == 0;
     count += connect(sockets[i], (struct sockaddr *)&other, sizeof other) == 0;
     count += sendto(sockets[i], "", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&other, sizeof other) >= 0;
@@ -104,21 +112,26 @@ static void take_cpu(void) {
   say("threads", count);
 }
 
+static void flood_messages(void) {
+  for (;;) send_line(READY);
+}
+
+static void flood_log(void) {
+  for (long count = 0;; count++) say("lines", count);
+}
+
 static const struct {
   const char *name;
   void (*run)(void);
 } ATTACKS[] = {{"memory", take_memory},           {"hold", hold_memory}, {"tables", take_tables},
-               {"connections", take_connections}, {"pipes", take_pipes}, {"network", take_network}, {"cpu", take_cpu}};
+               {"connections", take_connections}, {"pipes", take_pipes}, {"network", take_network}, {"cpu", take_cpu},
+               {"messages", flood_messages},      {"log", flood_log}};
 
 static void *attack(void *name) {
   say("begins", 0);
   for (size_t i = 0; i < sizeof ATTACKS / sizeof *ATTACKS; i++)
     if (strcmp(ATTACKS[i].name, name) == 0) ATTACKS[i].run();
   return NULL;
-}
-
-static void send_line(const char *line) {
-  if (write(MESSAGES, line, strlen(line)) < 0) _exit(1);
 }
 
 /* Takes the first socket, and says that it has it. */
@@ -146,13 +159,13 @@ static void receive_socket(void) {
 int main(int argc, char **argv) {
   pthread_t thread;
   if (argc != 2) return 64;
-  send_line("{\"type\":\"ready\"}\n");
+  send_line(READY);
   while (listener < 0) receive_socket();
   if (pthread_create(&thread, NULL, attack, argv[1]) != 0) return 1;
   static char text[1 << 20];
   for (ssize_t count; (count = read(MESSAGES, text, sizeof text - 1)) > 0;) {
     text[count] = '\0';
-    if (strstr(text, "\"type\":\"ping\"") != NULL) send_line("{\"type\":\"pong\"}\n");
+    if (strstr(text, "\"about\":\"ping\"") != NULL) send_line(READY);
   }
   return 0;
 }

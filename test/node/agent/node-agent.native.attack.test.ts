@@ -28,15 +28,15 @@ describe.skipIf(hasNoCompiler || reasonToSkip() !== undefined)('native code in a
     folder[Symbol.dispose]()
   })
 
-  /** Runs it. The neighbour must not notice. Returns what it reached. */
-  async function attack(name: string): Promise<number> {
+  /** Runs it. The neighbour must not notice. Returns what it reached, and whether that broker ended. */
+  async function attack(name: string) {
     const { result, calls, p99Ms, ...neighbour } = await node.watchNeighbour(() =>
       node.attackIn(name, name, () => sleep(HOLD_MS)),
     )
     const p99 = JSON.stringify(p99Ms)
     process.stdout.write(`${name}: ${result.reached}; ${calls} requests, p99 ${p99} ms\n`)
     expect(neighbour).toEqual({ failed: [], areBrokersSame: true })
-    return result.reached
+    return result
   }
 
   test.each([
@@ -47,7 +47,7 @@ describe.skipIf(hasNoCompiler || reasonToSkip() !== undefined)('native code in a
   ])(
     'takes %s up to its limit, in %s',
     async (name, _, limit) => {
-      const reached = await attack(name)
+      const { reached } = await attack(name)
       expect(reached).toBeGreaterThan(0)
       expect(reached).toBeLessThan(limit)
     },
@@ -55,6 +55,14 @@ describe.skipIf(hasNoCompiler || reasonToSkip() !== undefined)('native code in a
   )
 
   test('has no network, and connects nothing that it was given', async () => {
-    expect(await attack('network')).toBe(0)
+    expect(await attack('network')).toMatchObject({ reached: 0 })
   }, 120_000)
+
+  test.each(['messages', 'log'])(
+    'is ended when it floods the agent with %s',
+    async (name) => {
+      expect(await attack(name)).toMatchObject({ ended: true })
+    },
+    120_000,
+  )
 })
