@@ -5,7 +5,7 @@
 import type { ChildProcess, SendHandle } from 'node:child_process'
 import { Socket } from 'node:net'
 import { parseJson } from '../../lib/json.ts'
-import { type AgentMessage, BrokerMessage } from '../broker/messages.ts'
+import { type AgentMessage, BrokerMessage, isSmall } from '../broker/messages.ts'
 import { Misuse, readLines } from './broker-lines.ts'
 
 /** The broker's descriptor of the channel for messages. */
@@ -16,9 +16,6 @@ const MAX_UNREAD_BYTES = 2 * 1024 * 1024
 
 /** A message that the channel does not handle itself. */
 export type Message = Exclude<BrokerMessage, { type: 'received' }>
-
-/** Handles a message and the length of its line in characters. Returns true if the agent has asked for it. */
-type OnMessage = (message: Message, chars: number) => unknown
 
 /**
  * Sends and receives messages. A message is handled before the next one is read, so a broker that sends too fast waits in
@@ -69,15 +66,16 @@ export class BrokerChannel {
   }
 
   /**
-   * Passes on the messages until the channel ends. Returns how the broker misused it: by too long messages, too many, or
-   * unknown ones; undefined if the broker has ended.
+   * Passes on the messages until the channel ends. Returns how the broker misused it: by too large messages, or unknown ones;
+   * undefined if the broker has ended.
    */
-  read(onMessage: OnMessage): Promise<string | undefined> {
+  read(onMessage: (message: Message) => unknown): Promise<string | undefined> {
     return readLines(this.#stream, async (line) => {
+      if (!isSmall(line)) throw new Misuse('it sent a message of too many values')
       const { data: message } = BrokerMessage.safeParse(parseJson(line))
       if (message === undefined) throw new Misuse('it sent a message of no known type')
       if (message.type === 'received') return this.#onReceived(message.socket)
-      return onMessage(message, line.length)
+      return onMessage(message)
     })
   }
 

@@ -1,39 +1,33 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
+import { MAX_LINE_BYTES } from '../broker/messages.ts'
 import { createBucket } from './bucket.ts'
 
-const MAX_LINE_BYTES = 256 * 1024
-/** The lines that a broker may send at once, and in a second. Each KiB, and each read, counts as a line. */
+/** The lines of a broker that are read at once, and in a second. Each KiB, and each read, counts as a line. */
 const BURST = 8192
 const LINES_PER_SECOND = 400
+const PAUSE_MS = 50
 const MAX_PARTS = 256
 const MAX_PROBLEM_CHARS = 2000
 
-/** Handles a line. Returns true if the agent has asked for it, so that it does not count as sent too fast. */
 type OnLine = (line: string) => unknown
-
-/** Returns what a line of so many characters counts, besides the reads. */
-export const costOf = (chars: number) => 1 + chars / 1024
 
 /** A broker has sent what no broker sends, or what could not be handled. */
 export class Misuse extends Error {}
 
 /**
- * Passes on the lines of the stream, without their ends, until it ends. A line is handled before the next one is read, so a
- * broker that sends too fast waits in the kernel. Returns what no broker does: lines that are too long or too many, or that
- * `onLine` cannot handle; undefined if the broker has ended.
+ * Passes on the lines of the stream, without their ends, until it ends. A line is handled before the next one is read, and only
+ * so many in a second, so a broker that sends too fast waits in the kernel. Returns what no broker does: a line that is too long,
+ * or that `onLine` cannot handle; undefined if the broker has ended.
  */
 export async function readLines(
   stream: AsyncIterable<Buffer>,
   onLine: OnLine,
 ): Promise<string | undefined> {
-  const allow = createAllowance()
   try {
-    for await (const bytes of splitLines(stream, allow)) {
-      const line = bytes.toString()
-      if ((await handle(line, onLine)) === true) allow(-costOf(line.length))
-    }
+    for await (const bytes of splitLines(stream)) await handle(bytes.toString(), onLine)
   } catch (error) {
     // Other errors are of the stream, which ends with the broker.
     return error instanceof Misuse ? error.message : undefined
@@ -42,9 +36,9 @@ export async function readLines(
 }
 
 /** Calls the handler. Throws its `Misuse`, or a new one for another error, such as that a value is nested too deeply. */
-async function handle(line: string, onLine: OnLine): Promise<unknown> {
+async function handle(line: string, onLine: OnLine): Promise<void> {
   try {
-    return await onLine(line)
+    await onLine(line)
   } catch (error) {
     if (error instanceof Misuse) throw error
     throw new Misuse(`it sent a line that could not be handled: ${errorMessage(error)}`, {
@@ -53,17 +47,18 @@ async function handle(line: string, onLine: OnLine): Promise<unknown> {
   }
 }
 
-async function* splitLines(
-  stream: AsyncIterable<Buffer>,
-  allow: (count: number) => void,
-): AsyncGenerator<Buffer> {
+async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const take = createBucket(BURST, LINES_PER_SECOND)
+  const pace = async (count: number) => {
+    while (!take(count)) await sleep(PAUSE_MS)
+  }
   let parts: Buffer[] = []
   let size = 0
   for await (const chunk of stream) {
-    allow(1 + chunk.length / 1024)
+    await pace(1 + chunk.length / 1024)
     let start = 0
     for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
-      allow(1)
+      await pace(1)
       yield Buffer.concat([...parts, chunk.subarray(start, end)])
       parts = []
       size = 0
@@ -75,15 +70,6 @@ async function* splitLines(
     if (parts.length === MAX_PARTS) parts = [Buffer.concat(parts)]
     if (size > MAX_LINE_BYTES)
       throw new Misuse(`it sent a line of more than ${MAX_LINE_BYTES} bytes`)
-  }
-}
-
-/** Creates the function that counts lines, or takes back a count, and throws for one too many. */
-function createAllowance(): (count: number) => void {
-  const take = createBucket(BURST, LINES_PER_SECOND)
-  return (count) => {
-    if (!take(count))
-      throw new Misuse(`it sent more than ${LINES_PER_SECOND} lines or KiB a second`)
   }
 }
 

@@ -50,18 +50,18 @@ const SILENCE_MS = 90_000
 
 export class BrokerPods {
   readonly #channel: BrokerChannel
+  readonly #kill: (reason: string) => void
   readonly #answerMs: number
   /** By uid. */
   readonly #served = new Map<string, Served>()
   readonly #limitSending = createSemaphore({ maxConcurrent: 1 })
-  /** True after the broker has not answered for a pod, until it answers for one. */
-  #isSilent = false
   /** Why the process has ended; undefined while it runs. */
   #end: string | undefined
 
-  /** Only tests pass another time. */
-  constructor(channel: BrokerChannel, answerMs = SILENCE_MS) {
+  /** `kill` ends the process. Only tests pass another time. */
+  constructor(channel: BrokerChannel, kill: (reason: string) => void, answerMs = SILENCE_MS) {
     this.#channel = channel
+    this.#kill = kill
     this.#answerMs = answerMs
   }
 
@@ -71,18 +71,17 @@ export class BrokerPods {
   }
 
   /**
-   * Lets the broker serve the pod until the signal. The broker gets the next pod when it has answered for this one, or is
-   * silent. Throws a `BrokerEnd`.
+   * Lets the broker serve the pod until the signal. The broker gets the next pod when it has answered for this one; a silent one
+   * is ended. Throws a `BrokerEnd`.
    */
   async serve(request: ServeRequest, signal: AbortSignal): Promise<void> {
-    const { pod, onAnswer } = request
+    const { pod } = request
     const answered = Promise.withResolvers<void>()
     const ended = Promise.withResolvers<string | undefined>()
     const served: Served = { ...request, signal, answered, ended, state: 'waiting' }
     const onAbort = () => ended.resolve(undefined)
     signal.addEventListener('abort', onAbort)
     this.#served.set(pod.uid, served)
-    if (this.#isSilent) onAnswer(this.#describeSilence())
     void this.#sendInTurn(served)
     const reason = this.#end ?? (await ended.promise)
     signal.removeEventListener('abort', onAbort)
@@ -96,7 +95,6 @@ export class BrokerPods {
   onAnswer({ uid, state, problem = '', fix }: PodMessage): void {
     const served = this.#served.get(uid)
     if (served === undefined || served.state === 'waiting' || served.state === 'serving') return
-    this.#isSilent = false
     served.state = state === 'serving' ? 'serving' : 'answered'
     served.answered.resolve()
     const refusal = () => new RouteFailure('settings_invalid', cut(formatProblem({ problem, fix })))
@@ -133,22 +131,9 @@ export class BrokerPods {
       await this.#sendPod(served)
       return
     }
-    const silence = setTimeout(() => {
-      this.#isSilent = true
-      served.state = 'answered'
-      answered.resolve()
-      for (const each of this.#served.values()) {
-        if (each.state !== 'serving') each.onAnswer(this.#describeSilence())
-      }
-    }, this.#answerMs)
+    const reason = `it has not answered for a pod within ${this.#answerMs / 1000} s`
+    const silence = setTimeout(() => this.#kill(reason), this.#answerMs)
     await answered.promise
     clearTimeout(silence)
-  }
-
-  #describeSilence(): RouteFailure {
-    const seconds = this.#answerMs / 1000
-    const problem = `the broker has not answered for a pod of its namespace within ${seconds} s`
-    const fix = 'see the lines of this broker in the log of the node agent, and report the bug'
-    return new RouteFailure('broker_failed', formatProblem({ problem, fix }))
   }
 }

@@ -1,18 +1,19 @@
 /** A broker: a child process without rights, which gets the sockets of pods and answers on them. */
 import type { ChildProcess } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { untilAborted } from '../../lib/deadline.ts'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { ConnectError, type Peer } from '../../lib/connect-error.ts'
 import { toBrokerError } from '../../lib/errors.ts'
 import type {
   AgentMessage,
-  Answer,
   BrokerQuestion,
   ConnectionAnswer,
   Question,
 } from '../broker/messages.ts'
-import { MAX_ANSWER_CHARS, Questions, splitAnswer } from '../broker/questions.ts'
+import { Questions } from '../broker/questions.ts'
 import { BrokerChannel, type Message } from './broker-channel.ts'
-import { costOf, cut, readLines } from './broker-lines.ts'
+import { cut, readLines } from './broker-lines.ts'
 import { BrokerPods, type ServeRequest } from './broker-pods.ts'
 import type { OpenConnection } from './connections.ts'
 import { HELPER } from './helper.ts'
@@ -38,11 +39,10 @@ const MAX_UNANSWERED_PINGS = 6
 const PING_MS = 10_000
 /** The time that a broker has for its last responses, within the grace period of the agent's pod. */
 const STOP_TIMEOUT_MS = 15_000
-const ANSWER_TIMEOUT_MS = 1000
-/** What the answer to a question may count in the channel: JSON writes some characters, such as a quote, as two. */
-const MAX_ANSWER_COST = 2 * costOf(MAX_ANSWER_CHARS)
-/** An answer may come late to one of this many last questions. */
-const MAX_LATE_ANSWERS = 64
+/** How long the agent waits for an answer, and how old one may be: others, such as a scraper, decide how often the agent asks. */
+const ANSWER_MS = 1000
+/** How long the output of a broker is read after its end. */
+const LAST_OUTPUT_MS = 1000
 
 /** How the errors of the helper begin, which becomes the broker. */
 const HELPER_FAILED = `${HELPER}: `
@@ -54,8 +54,8 @@ export class BrokerProcess {
   readonly #channel: BrokerChannel
   readonly #options: BrokerProcessOptions
   readonly #questions: Questions<Question>
-  /** What is left of `MAX_ANSWER_COST` by the question's id. Others, such as a scraper, decide how often the agent asks. */
-  readonly #costLeft = new Map<number, number>()
+  /** The answers of the last second, and those that have not come, by question. */
+  readonly #answers = new Map<string, Promise<unknown>>()
   readonly #ended = Promise.withResolvers<void>()
   readonly #pods: BrokerPods
   #unanswered = 0
@@ -76,17 +76,13 @@ export class BrokerProcess {
       if (child.pid !== undefined) child.kill('SIGKILL')
       throw error
     }
-    this.#pods = new BrokerPods(this.#channel, options.answerMs)
-    this.#questions = new Questions((message) => {
-      this.#costLeft.set(message.id, MAX_ANSWER_COST)
-      this.#costLeft.delete(message.id - MAX_LATE_ANSWERS)
-      void this.send(message)
-    })
+    this.#pods = new BrokerPods(this.#channel, (reason) => this.kill(reason), options.answerMs)
+    this.#questions = new Questions((message) => void this.send(message))
     const pings = setInterval(() => this.#ping(), options.pingMs ?? PING_MS)
     const reading = [child.stdout, child.stderr].flatMap((output) =>
       output === null ? [] : this.#endMisuse(readLines(output, this.#onLine)),
     )
-    void this.#endMisuse(this.#channel.read((message, chars) => this.#onMessage(message, chars)))
+    void this.#endMisuse(this.#channel.read((message) => this.#onMessage(message)))
     void this.#awaitEnd(pings, reading)
   }
 
@@ -99,9 +95,20 @@ export class BrokerProcess {
     return this.#channel.send(message)
   }
 
-  /** Returns the broker's answer, which can be anything; undefined if none comes in a second, or it is too long. */
+  /**
+   * Returns the broker's answer, which can be anything, and may be a second old; undefined if none comes in a second. The broker
+   * is not asked again before it has answered.
+   */
   ask(question: Question): Promise<unknown> {
-    return this.#questions.ask(question, AbortSignal.timeout(ANSWER_TIMEOUT_MS))
+    const key = JSON.stringify(question)
+    let answer = this.#answers.get(key)
+    if (answer === undefined) {
+      answer = this.#questions.ask(question)
+      this.#answers.set(key, answer)
+      const isOld = sleep(ANSWER_MS, undefined, { ref: false })
+      void Promise.all([answer, isOld]).then(() => this.#answers.delete(key))
+    }
+    return untilAborted(answer, AbortSignal.timeout(ANSWER_MS)).catch(() => undefined)
   }
 
   /** Lets the broker serve the pod until the signal. Throws a `BrokerEnd`. */
@@ -125,7 +132,8 @@ export class BrokerProcess {
   async #awaitEnd(pings: NodeJS.Timeout, reading: readonly Promise<void>[]): Promise<void> {
     const how = await this.#exited
     // What it has printed may be the reason.
-    await Promise.all(reading)
+    await Promise.race([Promise.all(reading), sleep(LAST_OUTPUT_MS, undefined, { ref: false })])
+    for (const stream of this.#child.stdio) stream?.destroy()
     clearInterval(pings)
     this.#questions.close()
     const reason = this.#problem ?? this.#reason ?? how
@@ -150,13 +158,12 @@ export class BrokerProcess {
     this.#options.onLine(line)
   }
 
-  /** Returns whether the agent has asked for the message, in a line of so many characters. */
-  async #onMessage(message: Message, chars: number): Promise<boolean> {
+  async #onMessage(message: Message): Promise<void> {
     this.#unanswered = 0
     switch (message.type) {
       case 'answer':
         this.#questions.onAnswer(message)
-        return this.#takeCost(message, chars)
+        break
       case 'invalid':
         this.#problem = cut(message.problem)
         break
@@ -170,7 +177,6 @@ export class BrokerProcess {
         await this.#answer(message)
         break
     }
-    return false
   }
 
   /** Resolves when the answer is sent; at once for a connection, whose number is limited, and which takes seconds. */
@@ -183,7 +189,7 @@ export class BrokerProcess {
     const answer = await (question.about === 'file'
       ? this.#readFile(question)
       : this.#connect(question))
-    for (const part of splitAnswer(id, answer)) await this.send(part)
+    await this.send({ type: 'answer', id, answer })
   }
 
   async #readFile({ uid, path }: { uid: string; path: string }): Promise<FileResult> {
@@ -198,13 +204,6 @@ export class BrokerProcess {
       const { code, problem, fix } = toBrokerError(error)
       return { error: { code, problem, fix } }
     }
-  }
-
-  #takeCost({ id, isLast }: Answer, chars: number): boolean {
-    const left = (this.#costLeft.get(id) ?? 0) - costOf(chars)
-    if (isLast || left < 0) this.#costLeft.delete(id)
-    else this.#costLeft.set(id, left)
-    return left >= 0
   }
 }
 

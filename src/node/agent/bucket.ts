@@ -1,6 +1,6 @@
 /** A token bucket: how often something may happen at once, and in a second. */
 
-/** Creates the function that takes a count. Returns false, and takes nothing, if there is not enough. A negative count is given back. */
+/** Creates the function that takes a count. Returns false, and takes nothing, if there is not enough. */
 export function createBucket(
   burst: number,
   perSecond: number,

@@ -7,7 +7,6 @@ import { parseJsonObject } from '../../lib/json.ts'
 import { backoffMs } from '../../lib/retry.ts'
 import type { Semaphore } from '../../lib/semaphore.ts'
 import type { Question } from '../broker/messages.ts'
-import { costOf } from './broker-lines.ts'
 import type { ServeRequest } from './broker-pods.ts'
 import { BrokerProcess } from './broker-process.ts'
 import { createBucket } from './bucket.ts'
@@ -169,7 +168,7 @@ export class NamespaceBroker {
    * lines like those of the agent and of other brokers. Drops more than a broker writes whose own rate limit works.
    */
   #onLine(line: string): void {
-    if (!this.#takeLine(costOf(line.length))) {
+    if (!this.#takeLine(1 + line.length / 1024)) {
       this.#onDroppedLine()
       return
     }

@@ -156,8 +156,9 @@ function createAgent(options: NodeAgentOptions, io: CommandIo) {
   })
   const { routePod, endRoute } = createPodRouter({
     findSettings: createSettingsReader({ api, saved, defaultTenantId }),
-    prepare: (pod) => brokers.prepare(pod),
-    listens: () => !succession.isWaiting,
+    // Its failure is one of `serve`, too.
+    prepare: (pod) => void brokers.prepare(pod).catch(() => {}),
+    listens: () => !succession.hasPredecessor,
     readSandboxes,
     kubeletPodsDirectory,
     tools,

@@ -35,7 +35,7 @@ const SANDBOX_GRACE_MS = 10_000
 /** After this many brokers in a row have ended when they got the pod, the next broker does not get it. */
 const MAX_ENDS = 2
 /** The delay before a pod asks again for a broker that could not be started. */
-const RESTART_POLL_MS = 200
+const RESTART_POLL_MS = 1000
 
 export class NodePod {
   /** As the API server has sent it last. */
@@ -181,9 +181,13 @@ export class NodePod {
       } catch (error) {
         if (signal.aborted) return
         if (this.answer === 'serving') this.#pendingSince = performance.now()
+        if (!(error instanceof BrokerEnd)) {
+          if (error instanceof RouteFailure) this.#onAnswer(error)
+          await createPause(signal)(RESTART_POLL_MS)
+          continue
+        }
         this.answer = undefined
-        if (error instanceof BrokerEnd && error.isOfPod) ends += 1
-        if (!(error instanceof BrokerEnd)) await createPause(signal)(RESTART_POLL_MS)
+        if (error.isOfPod) ends += 1
         if (ends < MAX_ENDS) continue
         const problem = `${ends} brokers have ended when they got this pod, the last one: ${errorMessage(error)}`
         const fix = 'correct the settings and identities file of the pod, and create it again'
@@ -194,14 +198,14 @@ export class NodePod {
   }
 
   #onAnswer(answer: PodAnswer): void {
-    const { pendingMs } = this
+    const { pendingMs, answer: earlier } = this
     this.answer = answer
     if (answer === 'serving') {
       this.#hasServed = true
       this.#parts.onServing(this.pod, pendingMs)
     }
     // The next attempt reports it, again and again.
-    if (answer instanceof RouteFailure) this.look()
+    if (answer instanceof RouteFailure && !(earlier instanceof RouteFailure)) this.look()
   }
 
   /** Returns the time until the next attempt, in milliseconds. */

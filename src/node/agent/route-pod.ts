@@ -54,9 +54,9 @@ export interface Route {
 export type RoutePod = (pod: RoutedPod, route?: Route) => Promise<Route>
 
 interface RouteOptions {
-  /** Resolves when the broker of the pod runs. Throws a `RouteFailure`. */
-  readonly prepare: (pod: RoutedPod) => Promise<void>
-  /** False while the agent that this one replaces serves the pods. */
+  /** Starts the broker of the pod meanwhile. */
+  readonly prepare: (pod: RoutedPod) => void
+  /** False while the agent that this one replaces lives: it serves the pods until a broker of this one does. */
   readonly listens: () => boolean
   readonly findSettings: (pod: RoutedPod) => Promise<RoutedPod['env']>
   readonly readSandboxes: ReadSandboxes
@@ -102,8 +102,8 @@ export function createPodRouter(options: RouteOptions) {
       }
       requireKubeletDirectory(options.kubeletPodsDirectory, uid)
       const env = await findSettings(pod)
-      const open = () => routeNamespace(pod.port, namespace, options)
-      const socket = await openMeanwhile(limitTools(open), options.prepare(pod))
+      options.prepare(pod)
+      const socket = await limitTools(() => routeNamespace(pod.port, namespace, options))
       return { namespace: status.ino, path, socket, env }
     } finally {
       closeSync(namespace)
@@ -172,21 +172,6 @@ function requireKubeletDirectory(directory: string, uid: string): void {
     'kubelet_directory',
     `${directory} of the agent has no directory for the pod with UID ${uid}, although its sandbox runs. Fix: set nodeAgent.kubeletDirectory to the kubelet's directory of this node (k0s: /var/lib/k0s/kubelet; MicroK8s: /var/snap/microk8s/common/var/lib/kubelet)`,
   )
-}
-
-/**
- * Returns the socket when the broker runs. The socket is opened while the broker starts: where nothing listens, callers wait
- * until their kernel sends the next SYN, after 1, 3, 7 and 15 s. Throws the failure of either.
- */
-async function openMeanwhile(
-  opening: Promise<ListeningSocket>,
-  prepared: Promise<void>,
-): Promise<ListeningSocket> {
-  const [socket, broker] = await Promise.allSettled([opening, prepared])
-  if (socket.status === 'rejected') throw socket.reason
-  if (broker.status === 'fulfilled') return socket.value
-  socket.value.close()
-  throw broker.reason
 }
 
 function isOwnNamespace({ dev, ino }: Stats): boolean {

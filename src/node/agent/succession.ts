@@ -50,6 +50,11 @@ export class Succession {
     return this.#keys !== undefined
   }
 
+  /** True while the earlier agent of the node lives. Its pods need no socket that listens before a broker has it. */
+  get hasPredecessor(): boolean {
+    return this.#predecessor !== undefined
+  }
+
   /** Returns the keys of the tokens to fetch before a broker listens for the pod; undefined if the broker is not to wait. */
   keysOf(uid: string): TokenKey[] | undefined {
     return this.#keys?.get(uid)
@@ -86,7 +91,7 @@ export class Succession {
 
   /** True while another agent of the node lives. */
   get hasOther(): boolean {
-    return this.#predecessor !== undefined || this.#successors.size > 0
+    return this.hasPredecessor || this.#successors.size > 0
   }
 
   /** Does the work before it answers a successor that connects meanwhile, whose routes have to come after the work. */

@@ -13,9 +13,10 @@ import {
   type BrokerQuestion,
   ConnectionAnswer,
   FileAnswer,
+  isSmall,
   SocketMessage,
 } from './messages.ts'
-import { Questions, splitAnswer } from './questions.ts'
+import { Questions } from './questions.ts'
 
 type OnMessage = (message: Exclude<AgentMessage, { type: 'answer' }>) => void
 
@@ -59,15 +60,11 @@ export class AgentChannel {
     )
   }
 
-  /** Resolves when the message is sent, or cannot be. */
+  /** Resolves when the message is sent, or cannot be. An answer that is too large is sent empty. */
   send(message: BrokerMessage): Promise<void> {
-    return new Promise((resolve) =>
-      this.#stream.write(`${JSON.stringify(message)}\n`, () => resolve()),
-    )
-  }
-
-  async sendAnswer(id: number, answer: object): Promise<void> {
-    for (const part of splitAnswer(id, answer)) await this.send(part)
+    const line = JSON.stringify(message)
+    const fitting = isSmall(line) ? line : JSON.stringify({ ...message, answer: undefined })
+    return new Promise((resolve) => this.#stream.write(`${fitting}\n`, () => resolve()))
   }
 
   /** Returns the socket that came with this number, once. */

@@ -49,13 +49,8 @@ const BrokerQuestion = z.discriminatedUnion('about', [
   z.object({ about: z.literal('connection'), host: z.string(), port: z.number() }),
 ])
 
-/** A part of the answer to the question with this number; the JSON of all parts is the answer. */
-const Answer = z.object({
-  type: z.literal('answer'),
-  id: z.number(),
-  text: z.string(),
-  isLast: z.boolean(),
-})
+/** The answer to the question with this number. */
+const Answer = z.object({ type: z.literal('answer'), id: z.number(), answer: z.unknown() })
 
 /** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [
@@ -175,6 +170,19 @@ export type PodsAnswer = z.infer<typeof PodsAnswer>
 /** Returns the keys that a message can name, at most the last `MAX_KEYS`. */
 export function selectKeys(keys: readonly TokenKey[]): TokenKey[] {
   return keys.filter((key) => TokenKey.safeParse(key).success).slice(-MAX_KEYS)
+}
+
+/** In bytes of UTF-8. */
+export const MAX_LINE_BYTES = 2 * 1024 * 1024
+/** Lists, objects and their elements: the smallest take twenty times the memory of their text, a row of a page more. */
+const MAX_VALUES = 256 * 1024
+
+/** Returns true for a line that the agent parses: the broker sends no other. */
+export function isSmall(line: string): boolean {
+  return (
+    Buffer.byteLength(line) <= MAX_LINE_BYTES &&
+    (line.length <= MAX_VALUES || line.split(/[,[{]/, MAX_VALUES + 1).length <= MAX_VALUES)
+  )
 }
 
 /** Returns `NAMESPACE/NAME`. */

@@ -106,7 +106,7 @@ function onMessage(
   else if (message.type === 'close') void workloads.close(message.uid, 0)
   else if (message.type === 'ask') {
     void createAnswer(message.question, workloads, log.dropped).then((answer) =>
-      channel.sendAnswer(message.id, answer),
+      channel.send({ type: 'answer', id: message.id, answer }),
     )
   } else {
     const { pod, keys } = message

@@ -42,11 +42,8 @@ const PROGRAM = `${CHANNELS}
     }
     console.log(JSON.stringify({ event: 'takeover', results }))
   }
-  onMessage(({ type, pod, id, text }) => {
-    if (type === 'answer') {
-      const answer = JSON.parse(text)
-      answers.get(id)(answer.text ?? answer.code)
-    }
+  onMessage(({ type, pod, id, answer }) => {
+    if (type === 'answer') answers.get(id)(answer.text ?? answer.code)
     if (type !== 'serve') return
     // Without effect.
     send({ type: 'pod', uid: victimUid, state: 'failed', problem: 'an attack' })

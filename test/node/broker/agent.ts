@@ -13,7 +13,7 @@ import type {
   ServedPod,
   TokenKey,
 } from '../../../src/node/broker/messages.ts'
-import { Questions, splitAnswer } from '../../../src/node/broker/questions.ts'
+import { Questions } from '../../../src/node/broker/questions.ts'
 import { waitFor } from '../../fixtures/connection.ts'
 
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
@@ -187,7 +187,7 @@ export class TestAgent implements AsyncDisposable {
           ? { failure: error.failure }
           : { error: { code: 'entra_unreachable', problem: String(error) } },
       )
-    for (const part of splitAnswer(id, answer)) void channel.send(part)
+    void channel.send({ type: 'answer', id, answer })
   }
 
   #onMessage(channel: BrokerChannel, message: Message): void {
@@ -201,7 +201,7 @@ export class TestAgent implements AsyncDisposable {
       const pod = this.#pods.get(uid)?.pod
       const text = pod && this.#readFile(pod, path)
       const answer = text === undefined ? { code: 'ENOENT' } : { text }
-      for (const part of splitAnswer(message.id, answer)) void channel.send(part)
+      void channel.send({ type: 'answer', id: message.id, answer })
     }
   }
 }
