@@ -15,8 +15,12 @@ const Renovate = z.object({
 
 /** Versions that a person changes, by file. */
 const UNSEEN = {
-  // The oldest Node that runs the command line, two later ones, and one that it refuses; Kubernetes; containerd.
-  '.ci/run': '1.35.4 1.36.3 1.37.2 1.7.33 2.1.9 20.20.2 22.19.0 24.11.0 26.10.0',
+  // containerd.
+  '.ci/common.sh': '2.1.9',
+  // Kubernetes and containerd.
+  '.ci/stages/minors': '1.35.4 1.36.3 1.37.2 1.7.33',
+  // The oldest Node that runs the command line, two later ones, and one that it refuses.
+  '.ci/stages/nodes': '20.20.2 22.19.0 24.11.0 26.10.0',
   // Those of Kubernetes.
   '.github/workflows/e2e.yml': '1.34.4 1.35.4 1.36.3 1.37.2',
   // containerd, which the kit builds, and node-fetch of verdaccio.
