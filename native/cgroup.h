@@ -1,6 +1,6 @@
 /*
  * The cgroups of the agent's container, by which the kernel counts the memory, threads and CPU of brokers: a leaf with the agent,
- * one with its tools, since nft reads as many rules as a pod has made, and `brokers` with a leaf for each broker. Needs cgroup
+ * one with its tools, since nft reads as many chains as a pod has made, and `brokers` with a leaf for each broker. Needs cgroup
  * v2, and a cgroup namespace of the container.
  */
 #ifndef WIMDS_CGROUP_H

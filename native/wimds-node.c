@@ -123,7 +123,7 @@ static void send_socket(int listener) {
   if (sendmsg(CHANNEL, &message, MSG_NOSIGNAL) < 0) fail(errno, "cannot send the socket");
 }
 
-/* nft reads all rules of the namespace, and the pod may have made as many as it likes. */
+/* nft reads the chains and sets of the namespace, and the pod may have made as many as it likes. */
 static const struct rlimit PROGRAM_MEMORY = {134217728, 134217728};
 
 /* They change rules, routes and links, and no more. */
