@@ -1,6 +1,6 @@
 /**
  * The parts of undici that run in a cluster, loaded one by one. The package's main module also loads `fetch`,
- * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar (docs/decisions/0064).
+ * WebSocket, its cache and its mocks, which need 1.7 MiB in each sidecar.
  */
 import api from 'undici/lib/api/index.js'
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'

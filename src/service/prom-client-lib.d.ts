@@ -1,6 +1,6 @@
 /**
  * Types of the prom-client modules that wimds loads one by one. The package's main module also loads
- * its cluster support, push gateway, summaries and OpenTelemetry's API (docs/decisions/0064).
+ * its cluster support, push gateway, summaries and OpenTelemetry's API.
  */
 declare module 'prom-client/lib/counter.js' {
   export { Counter as default } from 'prom-client'
