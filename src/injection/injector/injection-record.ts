@@ -1,5 +1,6 @@
 /** The record of an injection: an annotation that says what it changed, by which it is repeated and removed. */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { listFound } from '../../lib/printable.ts'
@@ -21,7 +22,10 @@ import {
 
 export const INJECTED = 'wimds.io/injected'
 
-/** The value before (null: the variable was not set), and a digest of the value after (null: it may be a secret). */
+/**
+ * The value before (null: the variable was not set), and a digest of the value after (null: that of the sidecar's
+ * WIMDS_IDENTITY_HEADER, which may be a secret).
+ */
 const Change = z.tuple([z.nullable(z.string()), z.nullable(z.string())])
 
 const InjectionRecord = z.object({
@@ -81,7 +85,7 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
   const restore = (container: Container) =>
     reduce(container, 'env', (env) =>
       env.flatMap((entry) => {
-        const change = findChange(record, container, entry)
+        const change = findChange(pod, record, container, entry)
         if (change === undefined || change.isEdited) return [entry]
         return change.before === null ? [] : [{ ...entry, value: change.before }]
       }),
@@ -100,12 +104,20 @@ export function removeInjection(pod: Pod, record: InjectionRecord): Pod {
 }
 
 /** Returns how injection changed a variable, and whether it was edited since; undefined: not at all. */
-function findChange({ env = {} }: InjectionRecord, container: Container, entry: EnvVar) {
+function findChange(pod: Pod, { env = {} }: InjectionRecord, container: Container, entry: EnvVar) {
   const changes = Object.hasOwn(env, container.name) ? env[container.name] : undefined
   const change = changes && Object.hasOwn(changes, entry.name) ? changes[entry.name] : undefined
   if (change === undefined) return undefined
   const [before, after] = change
-  return { before, isEdited: after !== null && computeDigest(entry) !== after }
+  const isEdited = after === null ? !isSecretOf(pod, entry) : computeDigest(entry) !== after
+  return { before, isEdited }
+}
+
+/** Returns true if the variable has the value or the source of the sidecar's secret, or the pod's sidecar has none. */
+function isSecretOf(pod: Pod, { name, ...source }: EnvVar): boolean {
+  const sidecar = allContainers(pod).find((each) => each.name === SIDECAR)
+  const secret = sidecar && findVariable(sidecar, 'WIMDS_IDENTITY_HEADER')
+  return secret === undefined || isDeepStrictEqual({ ...secret, name }, { ...source, name })
 }
 
 /** Returns the object with less in a member, and without the member if nothing is left in it. */
@@ -148,7 +160,7 @@ export function uninject(value: unknown): Uninjection {
 function findWarnings(pod: Pod, record: InjectionRecord): string[] {
   const edited = allContainers(pod).flatMap((container) =>
     (container.env ?? [])
-      .filter((entry) => findChange(record, container, entry)?.isEdited)
+      .filter((entry) => findChange(pod, record, container, entry)?.isEdited)
       .map(({ name }) => `${name} of ${container.name}`),
   )
   return listFound(

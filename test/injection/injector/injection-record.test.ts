@@ -102,6 +102,34 @@ test('in mode env a variable that was edited since stays, and is reported as the
   expect(reasonsFor(edited)).toEqual([expect.stringContaining(`sets ${HOST.name}, so SDKs`)])
 })
 
+test.each(['IDENTITY_HEADER', 'MSI_SECRET'])(
+  'in mode env a %s that was edited since stays, and its removal says so',
+  (name) => {
+    const mine = { name, value: 'mine' }
+    const once = injected(pod(ENV))
+    const env = (containerOf(once, 'app').env ?? []).map((entry) =>
+      entry.name === name ? mine : entry,
+    )
+    const edited = { ...once, spec: { ...once.spec, containers: [{ ...APP, env }] } }
+    expect(uninject(edited)).toEqual({
+      kind: 'uninjected',
+      pod: withEnv([mine]),
+      warnings: [expect.stringContaining(`edited after the injection: ${name} of app`)],
+    })
+    expect(containerOf(injected(edited), 'app').env).toContainEqual(mine)
+  },
+)
+
+test.each<readonly [string, object]>([
+  ['a value', { value: 'hunter2' }],
+  ['a Secret', { valueFrom: { secretKeyRef: { name: 'header', key: 'identity-header' } } }],
+])('an identity header of the sidecar that is %s is removed from the containers', (_, source) => {
+  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', ...source }]
+  const once = injected(pod(ENV), { sidecarEnv })
+  expect(containerOf(once, 'app').env).toContainEqual({ name: 'IDENTITY_HEADER', ...source })
+  expect(uninject(once)).toMatchObject({ kind: 'uninjected', pod: pod(ENV), warnings: [] })
+})
+
 test('the pair of an earlier version, whose header is in a Secret, becomes that of this one', () => {
   const valueFrom = { secretKeyRef: { name: 'header', key: 'identity-header' } }
   const pair = [
