@@ -8,6 +8,8 @@ export interface ClientLibrary {
   readonly title: string
   /** The first version that exchanges the projected token itself; undefined where no public source names it. */
   readonly workloadIdentitySince?: string
+  /** Instead of it: the first version that only an SDK with workload identity has. An earlier one may have such an SDK too. */
+  readonly provenSince?: string
   /** The change after which the workload no longer needs the sidecar. */
   readonly advice: string
 }
@@ -56,7 +58,11 @@ const WITHOUT_NAME = {
 } satisfies Record<string, ClientLibrary>
 
 /** Formats the advice for one of them among others. */
-const forOne = ({ title, workloadIdentitySince, advice }: Required<ClientLibrary>): string =>
+const forOne = ({
+  title,
+  workloadIdentitySince,
+  advice,
+}: Required<Omit<ClientLibrary, 'provenSince'>>): string =>
   `for ${title} ${workloadIdentitySince} or later ${advice}`
 
 const SQL_CLIENT = forOne(WITHOUT_NAME.sqlClient)
@@ -99,11 +105,11 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
     title: 'rclone',
     advice: 'upgrade rclone, and let env_auth find the projected token',
   },
-  // The version of Azure.Identity is not in the User-Agent. Azure.Core has held its credentials since 1.53.
+  // Azure.Core has held the credentials since 1.53. Before, any Azure.Identity probed under its name.
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
-    workloadIdentitySince: '1.53.0',
-    advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later, which every process with Azure.Core 1.53.0 has; ${SQL_CLIENT}`,
+    provenSince: '1.53.0',
+    advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later, whose version no Azure.Core before 1.53.0 tells; ${SQL_CLIENT}`,
   },
   'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
   'java-http': generic(
@@ -140,13 +146,15 @@ export function findLibrary(id: string): ClientLibrary {
  * IMDS because of its configuration. Undefined if no version is known, or `version` is malformed.
  */
 export function supportsWorkloadIdentity(
-  { workloadIdentitySince }: ClientLibrary,
+  { workloadIdentitySince, provenSince }: ClientLibrary,
   version: string,
 ): boolean | undefined {
   const [numbers] = /^\d+(?:\.\d+)*/.exec(version) ?? []
-  if (workloadIdentitySince === undefined || numbers === undefined) return undefined
+  const since = workloadIdentitySince ?? provenSince
+  if (since === undefined || numbers === undefined) return undefined
   // `1.13` is 1.13.0.
-  return NUMERIC.compare(`${numbers}.0.0`, workloadIdentitySince) >= 0
+  if (NUMERIC.compare(`${numbers}.0.0`, since) >= 0) return true
+  return workloadIdentitySince === undefined ? undefined : false
 }
 
 const NUMERIC = new Intl.Collator('en', { numeric: true })
