@@ -14,8 +14,7 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['java-azure-identity', /\bazsdk-java-(?:azure-)?identity\/(\S+)/],
   ['cpp-azure-identity', /\bazsdk-cpp-identity\/(\S+)/],
   ['rust-azure-identity', /\bazsdk-rust-(?:azure_)?identity\/(\S+)/],
-  // Azure.Identity calls under the name and version of Azure.Core where it probes and, from Azure.Core 1.53 on, always: with MSAL's
-  // headers behind it.
+  // From Azure.Core 1.53 on Azure.Identity calls under its name and version, later with MSAL's headers behind it.
   ['dotnet-azure-core', /\bazsdk-net-Core\/(\S+)/i],
   // MSAL and the libraries that use it, by the headers x-client-SKU and x-client-Ver
   ['python-msal', / MSAL\.Python\/(\S+)/i],
@@ -23,6 +22,8 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['go-msal', / MSAL\.Go\/(\S+)/i],
   ['java-msal', / MSAL\.Java\/(\S+)/i],
   ['dotnet-msal', / MSAL\.(?:Net|CoreCLR|Desktop)\w*\/(\S+)/i],
+  // Of the Azure CLI, too, to 2.45.
+  ['python-msrestazure', / msrest_azure\/(\S+)/],
   // Its version is the constant v1.0.0.
   ['go-autorest', /\bgo-autorest\/adal\//],
   ['rust-object-store', /^object_store\/(\S+)/],
@@ -31,7 +32,7 @@ export const CLIENT_LIBRARIES: readonly (readonly [id: string, agent: RegExp])[]
   ['python-requests', /^python-requests\/(\S+)/],
   ['java-http', /^Java\/(\S+)/],
   ['go-http', /^Go-http-client\/(\S+)/],
-  ['node-http', /^(?:node|node-fetch|undici|axios)(?:\/(\S+))?/],
+  ['node-http', /^(?:node-fetch|node|undici|axios)(?:\/(\S+))?/],
   ['curl', /^curl\/(\S+)/],
   ['wget', /^Wget\/(\S+)/i],
 ]

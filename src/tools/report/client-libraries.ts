@@ -89,6 +89,10 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
   'go-msal': msal('MSAL for Go', 'azidentity 1.3.0'),
   'java-msal': msal('MSAL for Java', 'azure-identity 1.9.0'),
   'dotnet-msal': msal('MSAL.NET', 'Azure.Identity 1.9.0'),
+  'python-msrestazure': {
+    title: 'msrestazure (Python)',
+    advice: `it is retired; ${CREDENTIAL} of azure-identity 1.13.0 or later; for the Azure CLI az login --service-principal --federated-token`,
+  },
   // Source: go-autorest/autorest/adal/version.go (User-Agent); the AKS page above
   'go-autorest': {
     title: 'go-autorest/adal (Go)',
@@ -105,13 +109,13 @@ const LIBRARIES: Readonly<Record<string, ClientLibrary>> = {
     title: 'rclone',
     advice: 'upgrade rclone, and let env_auth find the projected token',
   },
-  // Azure.Core has held the credentials since 1.53. Before, any Azure.Identity probed under its name.
+  // Azure.Core has held the credentials since 1.53. No caller under its name was seen before.
   'dotnet-azure-core': {
     title: 'Azure.Core (.NET)',
     provenSince: '1.53.0',
     advice: `${CREDENTIAL} of Azure.Identity 1.9.0 or later, whose version no Azure.Core before 1.53.0 tells; ${SQL_CLIENT}`,
   },
-  'python-requests': generic('Python requests', 'msrestazure and the Azure CLI call like this'),
+  'python-requests': generic('Python requests', 'a script or an older SDK'),
   'java-http': generic(
     'Java HTTP client',
     `Hadoop’s ABFS and azure-identity from before MSAL call like this; ${forOne(WITHOUT_NAME.abfs)}`,
