@@ -75,13 +75,6 @@ export function reasonsFor(
   return injection.kind === 'rejected' ? injection.reasons : []
 }
 
-/** Returns the warnings about the pod. Throws if it is rejected. */
-export function warningsFor(given: unknown, more: Partial<InjectionSettings> = {}) {
-  const injection = inject(request(given, more))
-  if (injection.kind === 'rejected') throw new Error(JSON.stringify(injection))
-  return injection.warnings
-}
-
 export function applyPatch(document: unknown, patch: readonly Operation[]): unknown {
   const result = structuredClone(document)
   for (const { path, value } of patch) {

@@ -73,20 +73,26 @@ test('serves a new certificate without a restart, after its CA was published', a
   await rotation
 })
 
-test('reports a failed check, and keeps the served certificate', async () => {
+test('reports a failed check, keeps the served certificate, and tries again within ten seconds', async () => {
   const errors: unknown[] = []
+  const pauses: number[] = []
   let fails = false
   const rotation = rotate({
     getCertificate: () => (fails ? Promise.reject(new Error('gone')) : Promise.resolve(first)),
     onError: (error) => errors.push(error),
+    pause: (ms) => {
+      pauses.push(ms)
+      return sleep(1)
+    },
   })
   await expect.poll(() => served).toEqual([first])
   fails = true
-  await expect.poll(() => errors.length).toBeGreaterThan(1)
+  await expect.poll(() => errors.length).toBeGreaterThan(10)
   fails = false
   shutdown.abort()
   await rotation
   expect(served).toEqual([first])
+  expect(Math.max(...pauses)).toBe(10_000)
 })
 
 test('rotates the certificate while the client CA cannot be read, and keeps the one in force', async () => {

@@ -41,9 +41,13 @@ describe('the certificate store', () => {
     expect(api.calls(CREATE_SECRET)).toBe(1)
   })
 
-  test('lets the configuration own the Secret, so that an uninstall deletes it', async () => {
+  test('creates a Secret that other replicas read, and that an uninstall deletes', async () => {
     let created = ''
     await using _ = await startApiServer({
+      [READ_SECRET]: (response) => {
+        const { data }: { data: object } = JSON.parse(created)
+        answer(response, 200, { metadata: { resourceVersion: '1' }, data })
+      },
       [CREATE_SECRET]: (response, _count, body) => {
         created = body
         answer(response, 201, {})
@@ -54,6 +58,7 @@ describe('the certificate store', () => {
     expect(JSON.parse(created)).toMatchObject({
       metadata: { name: 'wimds-tls', ownerReferences: [owner] },
     })
+    expect(await connect().read()).toEqual({ material: MATERIAL, revision: '1' })
   })
 
   test('creates no Secret after the configuration was deleted', async () => {

@@ -1,0 +1,33 @@
+/** The identity of the ServiceAccount, and that of a container. */
+import { SERVICE_ACCOUNT } from '../patched.ts'
+import { AZWI, type Cases, CONFIG_MAP, each, env, TOKEN_FILE } from './shared.ts'
+
+const { [`${AZWI}client-id`]: _, ...ONLY_TENANT } = SERVICE_ACCOUNT
+const { [`${AZWI}tenant-id`]: __, ...ONLY_CLIENT } = SERVICE_ACCOUNT
+export const IDENTITIES: Cases = {
+  ...each(
+    'no tenant',
+    [{}, { serviceAccountName: 'orders' }, { serviceAccount: 'orders' }],
+    (spec) => ({
+      spec,
+      account: ONLY_CLIENT,
+    }),
+  ),
+  'no client id': { account: ONLY_TENANT },
+  'malformed ids': { account: { [`${AZWI}client-id`]: 'common', [`${AZWI}tenant-id`]: 'common' } },
+  ...each(
+    'variables of a container',
+    [
+      { AZURE_CLIENT_ID: 'orders' },
+      // Which the kubelet replaces and reads.
+      { AZURE_CLIENT_ID: '$(ID)' },
+      { AZURE_CLIENT_ID: CONFIG_MAP },
+      { AZURE_CLIENT_ID: '' },
+    ] as const,
+    (values) => ({ spec: env({ [TOKEN_FILE]: '/t', ...values }), account: ONLY_TENANT }),
+  ),
+  'an empty tenant of a container': {
+    spec: env({ [TOKEN_FILE]: '/t', AZURE_TENANT_ID: '' }),
+    account: ONLY_CLIENT,
+  },
+}

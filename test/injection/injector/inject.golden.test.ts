@@ -1,0 +1,32 @@
+/** Pods in and pods out. Read a change of golden/ as one of the injector: it is what a user's pod gets, and what he reads. */
+import { expect, test } from 'vitest'
+import { describeInjection } from './effects.ts'
+import { ANNOTATIONS } from './golden/annotations.ts'
+import { ENDPOINTS } from './golden/endpoints.ts'
+import { IDENTITIES } from './golden/identities.ts'
+import { NO_PROXY } from './golden/no-proxy.ts'
+import { PODS } from './golden/pods.ts'
+import { RESOURCES } from './golden/resources.ts'
+import { SIDECAR } from './golden/sidecar.ts'
+import { TOKENS } from './golden/tokens.ts'
+
+const GOLDEN = {
+  sidecar: SIDECAR,
+  resources: RESOURCES,
+  'no-proxy': NO_PROXY,
+  tokens: TOKENS,
+  endpoints: ENDPOINTS,
+  annotations: ANNOTATIONS,
+  pods: PODS,
+  identities: IDENTITIES,
+}
+
+test.each(Object.entries(GOLDEN))(
+  'injects the pods of golden/%s.txt as it says',
+  async (name, cases) => {
+    const found = Object.entries(cases).map(
+      ([title, each]) => `${title}\n${describeInjection(each)}\n`,
+    )
+    await expect(found.join('\n')).toMatchFileSnapshot(`golden/${name}.txt`)
+  },
+)
