@@ -1,7 +1,7 @@
 /** `wimds version`: prints the version. */
 import { UsageError } from '../lib/errors.ts'
-import { type CommandDeclaration, isJsonOutput, OUTPUT_FLAGS, parseFlags } from '../lib/args.ts'
-import { formatDocument, VERSION } from '../lib/version.ts'
+import { type CommandDeclaration, parseFlags } from '../lib/args.ts'
+import { VERSION } from '../lib/version.ts'
 import type { CommandIo } from '../lib/command.ts'
 
 export const VERSION_COMMAND = {
@@ -9,17 +9,13 @@ export const VERSION_COMMAND = {
   group: 'About this program',
   summary: 'print the version',
   description: 'Prints the version of wimds and that of its Node.',
-  flags: OUTPUT_FLAGS,
+  flags: {},
 } as const satisfies CommandDeclaration
 
 /** Prints the versions of wimds and of its Node. Throws `UsageError`. */
 export async function version(args: readonly string[], { stdout }: CommandIo): Promise<number> {
   const flags = parseFlags(args, VERSION_COMMAND.flags)
   if (flags.problems.length > 0) throw new UsageError(flags.problems)
-  stdout.write(
-    isJsonOutput(flags)
-      ? formatDocument({ node: process.version })
-      : `wimds ${VERSION} (node ${process.version})\n`,
-  )
+  stdout.write(`wimds ${VERSION} (node ${process.version})\n`)
   return 0
 }

@@ -1,4 +1,4 @@
-/** Reads the manifests that a command is given, by flags and arguments as kubectl has them. */
+/** Reads the manifests that a command is given. */
 import { isUtf8 } from 'node:buffer'
 import type { Dirent } from 'node:fs'
 import { glob, readdir, readFile, realpath, stat } from 'node:fs/promises'
@@ -12,12 +12,6 @@ import { formatProblem } from '../lib/errors.ts'
 import type { TemplatePath } from './inject/manifests/workloads.ts'
 
 export const MANIFEST_FLAGS = {
-  filename: {
-    short: 'f',
-    value: 'FILE',
-    isRepeatable: true,
-    help: 'the same as an argument FILE',
-  },
   path: {
     value: 'KIND=PATH',
     isRepeatable: true,
@@ -39,7 +33,7 @@ export function parseManifestArguments(
   problems: string[],
 ) {
   /** The names of files, directories and patterns. */
-  const names = [...values('filename'), ...positionals]
+  const names = positionals
   if (names.length === 0) {
     problems.push('name a manifest or a directory, or - for standard input')
   }

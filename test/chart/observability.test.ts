@@ -109,13 +109,13 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       for (const monitor of monitors) expect(monitor).toMatchObject({ apiVersion, spec })
     })
 
-    test('adds relabelings to each after its own, the labels and the interval', async () => {
+    test('adds relabelings to each after its own and the labels', async () => {
       const cluster = { targetLabel: 'cluster', replacement: 'west' }
       const drop = { sourceLabels: ['__name__'], regex: 'nodejs_.+', action: 'drop' }
       const more = {
         enabled: true,
         labels: { release: 'prometheus' },
-        interval: '1m',
+
         relabelings: [cluster],
         metricRelabelings: [drop],
       }
@@ -127,7 +127,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(monitors.map(endpointOf)).toEqual(
         before.map(endpointOf).map(({ relabelings = [], ...rest }) => ({
           ...rest,
-          interval: '1m',
+
           relabelings: [...relabelings, cluster],
           metricRelabelings: [drop],
         })),

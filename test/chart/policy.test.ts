@@ -33,12 +33,12 @@ function findPaths(yaml: string): string[] {
 
 /** The values that policies accept, with all below them: they have a use without the webhook, or leave something out. */
 const ACCEPTED = [
-  'nameOverride fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
-  'global extraObjects image redirectImage gateImage clusterImage serviceAccount.create webhook.excludedNamespaces webhook.namespaceSelector',
-  'injection.by injection.mode injection.tenantId injection.imagePullPolicy injection.uid injection.audience',
+  'fullnameOverride commonLabels imagePullSecrets nodeAgent podMonitor prometheusRule dashboard',
+  'global image redirectImage gateImage clusterImage webhook.excludedNamespaces webhook.namespaceSelector',
+  'injection.by injection.mode injection.tenantId injection.uid injection.audience',
   'injection.ca injection.env injection.resources',
   // What can be left out.
-  'flowSchema admissionPolicy networkPolicy podDisruptionBudget.enabled',
+  'flowSchema admissionPolicy networkPolicy',
   // Of the pods of `helm test` too.
   'resources podSecurityContext securityContext nodeSelector tolerations',
 ].flatMap((line) => line.split(' '))
@@ -101,7 +101,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('accepts values that leave something of the webhook out, and all images', async () => {
-    const off = ['networkPolicy', 'podDisruptionBudget', 'flowSchema', 'admissionPolicy']
+    const off = ['networkPolicy', 'flowSchema', 'admissionPolicy']
     const flags = off.map((name) => `--set=${name}.enabled=false`)
     const images = '--set=image.tag=v1,redirectImage.tag=v1,webhook.annotations=null'
     expect(await template(...flags, images)).toContain('kind: MutatingAdmissionPolicy')
@@ -170,8 +170,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     [
       'with values of the webhook and of sidecars',
-      '--set=replicaCount=3,injection.allowPassThrough=true,webhook.labels.team=shop,extraArgs={--help}',
-      'injection.by=policy ignores these values: extraArgs, injection.allowPassThrough, replicaCount, webhook.labels. Fix: remove them, or set injection.by=webhook',
+      '--set=replicaCount=3,injection.allowPassThrough=true,webhook.annotations.team=shop,podLabels.team=shop',
+      'injection.by=policy ignores these values: injection.allowPassThrough, podLabels, replicaCount, webhook.annotations. Fix: remove them, or set injection.by=webhook',
     ],
     [
       'with a variable that Kubernetes would expand',

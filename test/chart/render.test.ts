@@ -195,11 +195,9 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['injection.allowedModes={env}', 'mode loopback is not in injection.allowedModes'],
     ['injection.mode=node', 'Fix: set nodeAgent.enabled=true, which adds it'],
     ['injection.tenantId=foo', 'injection.tenantId "foo" is neither a GUID nor a domain'],
-    ['serviceAccount.create=false', 'serviceAccount.name is needed'],
     ['image.digest=latest', '/image/digest'],
     ['certificates.source=cert-manager', 'issuerRef'],
     ['certificates.source=cert-manager,certificates.issuerRef.nam=ca', 'issuerRef needs a name'],
-    [`nameOverride=${'a'.repeat(53)}`, '/nameOverride'],
     [`fullnameOverride=${'a'.repeat(51)}`, '/fullnameOverride'],
     ['fullnameOverride=1wimds', 'that of a Service must begin with a letter'],
     [`nodeAgent.namespace=${'a'.repeat(64)}`, '/nodeAgent/namespace'],
@@ -212,8 +210,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'certificates.source=secret,certificates.secretName=tls,certificates.caBundle=notb64',
       'certificates.caBundle is not the base64 of a PEM certificate',
     ],
-    ['certificates.lifetime=5m', 'certificates.lifetime 5m is too short or too long'],
-    ['certificates.lifetime=87601h', 'certificates.lifetime 87601h is too short or too long'],
     ['injection.env.WIMDS_MODE=nft', 'which injection sets. Fix: use injection.mode'],
     ['injection.env.WIMDS_CA_FILE=/ca.crt,injection.ca.secret=ca', 'injection.ca are both set'],
     // As wimds inject does.
@@ -270,8 +266,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ['image.repository=Acme/wimds', 'image.repository "Acme/wimds" is not the name of an image'],
     ['redirectImage.repository=r.example:5000/redirect:1', 'without tag and digest'],
     ['image.tag=a b', 'image.tag "a b" is not a tag'],
-    ['injection.imagePullPolicy=Sometimes', '/imagePullPolicy'],
-    ['podDisruptionBudget.maxUnavailable=0', '/maxUnavailable'],
     ...[':9441', 'foo bar:9441', '999.1.1.1:9441', '1.2.3:9441', '::1:9441', '[a.b]:9441'].map(
       (address) => [
         `nodeAgent.adminListen=${address}`,
@@ -339,7 +333,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     [{ 'injection.uid': 1_000_680_000 }, '--uid=1000680000'],
     [{ 'injection.uid': '1501' }, '--uid=1501'],
     [{ 'injection.uid': 'none' }, '--uid=none'],
-    [{ 'injection.imagePullPolicy': 'Always' }, '--image-pull-policy=Always'],
     [{ 'injection.tenantId': TENANT }, `--tenant-id=${TENANT}`],
     [{ 'injection.tenantId': 'contoso.com' }, '--tenant-id=contoso.com'],
     [{ 'injection.resources.cpuLimit': 1 }, '--cpu-limit=1'],
@@ -355,8 +348,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     [{ 'injection.alwaysSetNoProxy': true }, '--always-set-no-proxy'],
     [{ 'webhook.port': 8443 }, '--listen=[::]:8443'],
     [{ 'webhook.adminPort': 9000 }, '--admin-listen=[::]:9000'],
-    [{ extraArgs: ['--drain=9s'] }, '--drain=9s'],
-    [{ 'certificates.lifetime': '87600h' }, '--certificate-lifetime=87600h'],
   ])('renders %j as %s', async (values, flag) => {
     expect(await argsOf(values)).toContain(flag)
   })
@@ -470,7 +461,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
         'nodeAgent.affinity': affinity,
         'nodeAgent.podLabels.team': 'shop',
         'nodeAgent.podAnnotations.note': 'mine',
-        'nodeAgent.extraArgs': ['--log-level=debug'],
         'nodeAgent.extraEnv': [{ name: 'A', value: 'b' }],
       })
       const selector = { 'app.kubernetes.io/name': 'wimds-node-agent' }
@@ -478,9 +468,8 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       expect(rendered).toMatchObject({
         spec: { updateStrategy, selector: { matchLabels: selector }, template: { metadata } },
       })
-      const args = expect.arrayContaining(['node-agent', '--log-level=debug'])
       const env = expect.arrayContaining([{ name: 'A', value: 'b' }])
-      expect(specOf(rendered)).toMatchObject({ affinity, containers: [{ args, env }] })
+      expect(specOf(rendered)).toMatchObject({ affinity, containers: [{ env }] })
     })
   })
 
@@ -491,8 +480,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
   })
 
   test('the longest names leave room for what is appended', async () => {
-    const name = 'a'.repeat(52)
-    const flag = `--set=nameOverride=${name},fullnameOverride=${'b'.repeat(50)},nodeAgent.enabled=true`
+    const flag = `--set=fullnameOverride=${'b'.repeat(50)},nodeAgent.enabled=true`
     for (const document of parseAllDocuments(await template(flag))) {
       const { metadata } = Manifest.parse(document.toJS())
       const long = [metadata.name, ...Object.values(metadata.labels)].filter((it) => it.length > 63)
@@ -632,66 +620,26 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     }
   })
 
-  test('uses an existing ServiceAccount', async () => {
-    const flag = '--set=serviceAccount.create=false,serviceAccount.name=mine'
-    const created = await renderAll('ServiceAccount', flag)
-    expect(created.map((each) => Manifest.parse(each).metadata.name)).toEqual(['wimds-test'])
-    const output = await template(flag)
-    expect(output).toContain('serviceAccountName: "mine"')
-    expect(output).toContain("'system:serviceaccount:default:mine'")
-  })
-
-  test('passes on what the values say of Service, ServiceAccount and NetworkPolicy', async () => {
+  test('passes on what the values say of the NetworkPolicy', async () => {
     const from = [{ ipBlock: { cidr: '10.0.0.0/28' } }]
-    const values = {
-      'service.annotations.owner': 'platform',
-      'service.labels.team': 'shop',
-      'service.ipFamilyPolicy': 'PreferDualStack',
-      'service.ipFamilies': ['IPv6', 'IPv4'],
-      'serviceAccount.labels.team': 'shop',
-      'networkPolicy.ingress': [{ ports: [{ port: 'https' }], from }],
-    }
-    expect(await render('Service', values)).toMatchObject({
-      metadata: { annotations: { owner: 'platform' }, labels: { team: 'shop' } },
-      spec: { ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6', 'IPv4'] },
+    const ingress = [{ ports: [{ port: 'https' }], from }]
+    expect(await render('NetworkPolicy', { 'networkPolicy.ingress': ingress })).toMatchObject({
+      spec: { ingress },
     })
-    const [account] = await renderAll('ServiceAccount', values)
-    expect(account).toMatchObject({ metadata: { labels: { team: 'shop' } } })
-    expect(await render('NetworkPolicy', values)).toMatchObject({
-      spec: { ingress: [{ ports: [{ port: 'https' }], from }] },
-    })
-  })
-
-  test('renders objects of the user, and the templates in their texts', async () => {
-    const metadata = { name: 'mine', labels: {} }
-    const text = 'kind: Other\nmetadata: {name: {{ .Release.Name }}-other, labels: {}}\n'
-    const values = { extraObjects: [{ kind: 'Mine', metadata }, text] }
-    expect(await render('Mine', values)).toEqual({ kind: 'Mine', metadata })
-    expect(await render('Other', values)).toMatchObject({ metadata: { name: 'wimds-other' } })
   })
 
   test('passes on what the values say of the Deployment', async () => {
     const rendered = await render('Deployment', {
       strategy: { rollingUpdate: { maxSurge: 0 } },
-      'livenessProbe.timeoutSeconds': 20,
-      'deploymentAnnotations.owner': 'platform',
-      revisionHistoryLimit: 0,
       priorityClassName: 'p',
-      extraEnv: [{ name: 'A', value: 'b' }],
       'podSecurityContext.runAsUser': 7,
       'securityContext.runAsGroup': 8,
     })
-    expect(rendered).toMatchObject({
-      metadata: { annotations: { owner: 'platform' } },
-      spec: { revisionHistoryLimit: 0, strategy: { rollingUpdate: { maxSurge: 0 } } },
-    })
-    expect(specOf(rendered)).toMatchObject({
-      containers: [{ livenessProbe: { timeoutSeconds: 20, periodSeconds: 10 } }],
-    })
+    expect(rendered).toMatchObject({ spec: { strategy: { rollingUpdate: { maxSurge: 0 } } } })
     expect(specOf(rendered)).toMatchObject({
       priorityClassName: 'p',
       securityContext: { runAsUser: 7, runAsNonRoot: true },
-      containers: [{ env: [{ name: 'A', value: 'b' }], securityContext: { runAsGroup: 8 } }],
+      containers: [{ securityContext: { runAsGroup: 8 } }],
     })
   })
 })

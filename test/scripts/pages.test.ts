@@ -19,5 +19,5 @@ test('docs/cli.md has each flag under the heading that it has in help', async ()
   const page = await readFile('docs/cli.md', 'utf8')
   const [, flags] =
     /^Its own certificate, .*?:\n\n(.*?)\n\n(?=Or a mounted certificate:)/ms.exec(page) ?? []
-  expect(flags).toMatch(/^- `--namespace .*\n- `--name .*\n- `--certificate-lifetime .*$/)
+  expect(flags).toMatch(/^- `--namespace .*\n- `--name .*$/)
 })

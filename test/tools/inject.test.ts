@@ -677,7 +677,7 @@ function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }
 
-test('takes files and the namespace as kubectl does', async () => {
+test('takes the namespace as kubectl does', async () => {
   const account = SERVICE_ACCOUNT
   const pod = `---
 apiVersion: v1
@@ -686,7 +686,7 @@ metadata: {name: orders}
 spec: {serviceAccountName: orders, containers: [{name: app}]}
 `
   const path = file('one.yaml', account)
-  const { code, out, err } = await run(['-f', path, '-f', '-', '-n', 'shop'], pod)
+  const { code, out, err } = await run([path, '-', '-n', 'shop'], pod)
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(out).toContain(`"value":"${CLIENT}"`)
 })

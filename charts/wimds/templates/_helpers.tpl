@@ -1,19 +1,11 @@
 {{- define "wimds.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- .Chart.Name -}}
 {{- end -}}
 
 {{- define "wimds.fullname" -}}
 {{- $name := include "wimds.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- .Values.fullnameOverride | default $full | trunc 50 | trimSuffix "-" -}}
-{{- end -}}
-
-{{- define "wimds.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
-{{- .Values.serviceAccount.name | default (include "wimds.fullname" .) -}}
-{{- else -}}
-{{- required "serviceAccount.name is needed with serviceAccount.create=false. Fix: set it to an account of the namespace of the release" .Values.serviceAccount.name -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "wimds.selector" -}}
@@ -125,10 +117,6 @@ but for those by which objects select the pods.
 {{- if not (contains "-----BEGIN CERTIFICATE-----" (b64dec .)) -}}
 {{- fail "certificates.caBundle is not the base64 of a PEM certificate. Fix: set it to the output of `base64 -w0 ca.crt`" -}}
 {{- end -}}
-{{- end -}}
-{{- $lifetime := include "wimds.seconds" .Values.certificates.lifetime | int -}}
-{{- if or (lt $lifetime 3600) (gt $lifetime (mul 87600 3600 | int)) -}}
-{{- fail (printf "certificates.lifetime %s is too short or too long. Fix: set it to 1h up to 87600h" .Values.certificates.lifetime) -}}
 {{- end -}}
 {{- if gt (include "wimds.seconds" .Values.drain | int) 3600 -}}
 {{- fail (printf "drain %s is too long. Fix: set it to 0s up to 1h" .Values.drain) -}}
@@ -244,7 +232,7 @@ securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 containers:
   - name: test
     image: {{ include "wimds.image" (list "clusterImage" .) }}
-    imagePullPolicy: {{ .Values.clusterImage.pullPolicy }}
+    imagePullPolicy: IfNotPresent
     {{- include "wimds.noProbes" . | nindent 4 }}
     resources: {{- toYaml .Values.resources | nindent 6 }}
     securityContext: {{- toYaml .Values.securityContext | nindent 6 }}

@@ -47,7 +47,8 @@ function createSidecar(pod: Pod, plan: Plan): Container {
   const postStart = { exec: { command: ['wimds', ...createProbeArgs(plan)] } }
   const caMount = { name: CA_VOLUME, mountPath: CA_DIRECTORY, readOnly: true }
   return {
-    ...createImage(SIDECAR, settings.image, plan),
+    name: SIDECAR,
+    image: settings.image,
     args: ['serve'],
     restartPolicy: 'Always',
     ...(!isAwaited && { lifecycle: { postStart } }),
@@ -66,7 +67,8 @@ function createSidecar(pod: Pod, plan: Plan): Container {
  */
 function createGate(pod: Pod, plan: Plan): Container {
   return {
-    ...createImage(GATE, plan.settings.gateImage, plan),
+    name: GATE,
+    image: plan.settings.gateImage,
     env: [...plan.sidecarEnv],
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, plan.settings.resources),
@@ -80,7 +82,8 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
   const { settings, hasPassThrough } = plan
   const { mode, port, uid, redirectImage } = settings
   return {
-    ...createImage(REDIRECT, redirectImage, plan),
+    name: REDIRECT,
+    image: redirectImage,
     args: [
       'redirect',
       `--mode=${mode}`,
@@ -101,16 +104,13 @@ function createRedirectContainer(pod: Pod, plan: Plan): Container {
 
 function createWaitContainer(pod: Pod, plan: Plan): Container {
   return {
-    ...createImage(WAIT, plan.settings.image, plan),
+    name: WAIT,
+    image: plan.settings.image,
     args: createProbeArgs(plan),
     terminationMessagePolicy: 'FallbackToLogsOnError',
     resources: createResources(pod, plan.settings.resources),
     securityContext: createSecurityContext(plan),
   }
-}
-
-function createImage(name: string, image: string, { settings: { imagePullPolicy } }: Plan) {
-  return { name, image, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
 }
 
 function createProbeArgs(plan: Plan): string[] {

@@ -61,8 +61,6 @@ export const SHARED_SETTINGS = {
   'memory-limit': quantity,
 }
 
-const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'] as const
-
 export const PUBLIC_REGISTRY = 'ghcr.io/wimds'
 
 /** Returns the images of this version in a registry, which may have a path. */
@@ -97,11 +95,6 @@ export const INJECTION_FLAGS = {
   'gate-image': {
     value: 'IMAGE',
     help: "the init container's image in mode node (default REGISTRY/wimds-gate of this version)",
-  },
-  'image-pull-policy': {
-    value: 'POLICY',
-    choices: PULL_POLICIES,
-    help: 'pull policy of these images (default: that of Kubernetes)',
   },
   env: {
     value: 'NAME=VALUE',
@@ -164,8 +157,6 @@ export function parseInjectionSettings(
     image: read('image', imageName) ?? images.image,
     redirectImage: read('redirect-image', imageName) ?? images.redirectImage,
     gateImage: read('gate-image', imageName) ?? images.gateImage,
-    /** The pull policy of the images. If it is undefined, the API server sets Always for the tag latest, otherwise IfNotPresent. */
-    imagePullPolicy: read('image-pull-policy', choice(...PULL_POLICIES)),
     /** Undefined leaves the uid to the cluster (OpenShift assigns each namespace a range). */
     uid: flags.value('uid') === 'none' ? undefined : (read('uid', uid) ?? DEFAULT_UID),
     resources: DEFAULT_RESOURCES,

@@ -46,10 +46,6 @@ export const WEBHOOK = {
       value: 'NAME',
       help: 'the Service that the API server calls, and the MutatingWebhookConfiguration to write the CA into; the Secret is NAME-tls (default wimds)',
     },
-    'certificate-lifetime': {
-      value: 'DURATION',
-      help: 'lifetime of the certificate, which is rotated when a third is left (default 2160h)',
-    },
     'cert-dir': {
       value: 'DIR',
       group: 'Or a mounted certificate',
@@ -108,24 +104,20 @@ export function parseWebhookOptions(args: readonly string[]) {
 }
 
 const DRAIN = duration({ max: '1h' })
-/** Node's timers are limited to 25 days; a short lifetime would cause constant rotation. */
-const LIFETIME = duration({ min: '1m', max: '87600h' })
-const DEFAULT_LIFETIME_MS = 90 * 86_400_000
-const OWN_CERTIFICATE_FLAGS = ['name', 'certificate-lifetime'] as const
+/** The certificate is rotated when a third is left. */
+const LIFETIME_MS = 90 * 86_400_000
 
 function parseCertificate(flags: WebhookFlags, problems: string[]) {
   const directory = flags.value('cert-dir')
   if (directory !== undefined) {
-    const unused = OWN_CERTIFICATE_FLAGS.filter((name) => flags.has(name))
-    problems.push(...unused.map((name) => `--${name} has no effect with --cert-dir`))
+    if (flags.has('name')) problems.push('--name has no effect with --cert-dir')
     return { kind: 'mounted' as const, directory }
   }
   return {
     kind: 'own' as const,
     namespace: flags.value('namespace') ?? 'wimds',
     name: flags.value('name') ?? 'wimds',
-    lifetimeMs:
-      parseSettingFlag(flags, 'certificate-lifetime', LIFETIME, problems) ?? DEFAULT_LIFETIME_MS,
+    lifetimeMs: LIFETIME_MS,
   }
 }
 

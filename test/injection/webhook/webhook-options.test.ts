@@ -34,7 +34,6 @@ test('parses every flag', () => {
     '--image=i:1',
     '--redirect-image=r:1',
     '--gate-image=g:1',
-    '--image-pull-policy=Always',
     '--env=A=b',
     '--ca-config-map=corporate/bundle.pem',
     '--tenant-id=contoso.com',
@@ -60,7 +59,6 @@ test('parses every flag', () => {
       image: 'i:1',
       redirectImage: 'r:1',
       gateImage: 'g:1',
-      imagePullPolicy: 'Always',
       sidecarEnv: [{ name: 'A', value: 'b' }],
       ca: { kind: 'ConfigMap', name: 'corporate', key: 'bundle.pem' },
       uid: undefined,
@@ -110,13 +108,8 @@ test.each(['$(LEVEL)', ''])(
 
 test.each([
   ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
-  [
-    '--certificate-lifetime=87601h',
-    '--certificate-lifetime must be from 1m to 87600h, not "87601h"',
-  ],
   ['--allowed-modes=env,iptables', '--allowed-modes iptables: must be one of env, loopback, nft'],
   ['--allowed-modes=env', '--mode is loopback, which --allowed-modes does not contain'],
-  ['--certificate-lifetime=0s', '--certificate-lifetime must be from 1m to'],
   ['--env=WIMDS_LOG_LEVEL=bogus', '--env WIMDS_LOG_LEVEL: must be one of '],
 ])('rejects %s', (flag, reason) => {
   expect(() => parseWebhookOptions([flag])).toThrow(reason)
