@@ -76,11 +76,6 @@ export class Exchange {
     return this.#outcome.promise
   }
 
-  /** True until a caller waits: callers have an answer without it, the cached token or the cached failure. */
-  get isBackground(): boolean {
-    return this.#awaitedUntil === undefined
-  }
-
   /**
    * Returns the token to a caller. When the signal aborts with a `TimeoutError`, throws what Entra ID has answered, which ends
    * the exchange; or `entra_timeout`, and the exchange goes on, since its token may come late. Another reason ends only the
@@ -88,7 +83,7 @@ export class Exchange {
    */
   async wait(signal: AbortSignal): Promise<AccessToken> {
     const { timeoutMs } = this.#options
-    const wasBackground = this.isBackground
+    const wasBackground = this.#isBackground
     this.#awaitedUntil = this.#now + timeoutMs
     // None runs if the exchange has ended.
     if (wasBackground && this.#running.size > 0) this.#setLimit()
@@ -107,6 +102,11 @@ export class Exchange {
     }
   }
 
+  /** True until a caller waits: callers have an answer without it, the cached token or the cached failure. */
+  get #isBackground(): boolean {
+    return this.#awaitedUntil === undefined
+  }
+
   get #now(): number {
     return this.#options.clock.monotonic()
   }
@@ -119,7 +119,7 @@ export class Exchange {
   }
 
   #setLimit(): void {
-    const limitMs = (this.isBackground ? 1 : 2) * this.#options.timeoutMs
+    const limitMs = (this.#isBackground ? 1 : 2) * this.#options.timeoutMs
     const end = () => {
       this.#cancelNext()
       for (const running of this.#running) abortSilent(running)
@@ -135,7 +135,7 @@ export class Exchange {
     const running = { startedAt: this.#now, abort: new AbortController() }
     this.#latest = running
     this.#running.add(running)
-    const request = { ...this.request, isBackground: this.isBackground }
+    const request = { ...this.request, isBackground: this.#isBackground }
     const onSent = () => {
       this.#sentAt = this.#now
       if (this.#next?.after === 'silence') this.#cancelNext()

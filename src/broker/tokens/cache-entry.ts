@@ -51,7 +51,9 @@ export class Entry {
   lastUsedAt = -Infinity
   /** The failed exchanges since the last token, which is served until it expires. */
   failure: Failure | undefined
-  /** The one timer: for the refresh, the retry or the expiry. Without one, the next caller makes the exchange. */
+  /** A caller has waited for an exchange since the last token. Otherwise callers wait for the next one, whatever failed. */
+  wasAwaited = false
+  /** The one timer: for the refresh or the retry. Without one, the next caller makes the exchange. */
   timer: NodeJS.Timeout | undefined
 
   readonly #clock: Clock
@@ -104,13 +106,19 @@ export class Entry {
     this.#refreshWhenTtlBelowMs =
       lifetimeMs - computeRefreshDelayMs(timing, durationMs, this.#random)
     this.failure = undefined
+    this.wasAwaited = false
   }
 
-  /** Records a failed exchange, for which callers waited or not, with its backoff. A token that is valid stays cached. */
-  fail(error: BrokerError, wasAwaited: boolean): void {
-    const { failure: last, ttlMs: tokenTtlMs } = this
-    this.#token = this.token
+  /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
+  fail(error: BrokerError): void {
+    const { failure: last, ttlMs: tokenTtlMs, wasAwaited } = this
     this.failure = new Failure(error, { last, tokenTtlMs, wasAwaited }, this.#clock, this.#random)
+  }
+
+  /** Ends the backoff of a failure: callers wait for the next exchange. */
+  endBackoff(): void {
+    this.failure?.endBackoff()
+    this.wasAwaited = false
   }
 
   /** Returns whether the token is worth an exchange that no caller has asked for. */
@@ -134,12 +142,12 @@ export class Entry {
     const { request, token, failure, lastUsedAt } = this
     const isFailureShown = this.#isAwaited()
     if (token === undefined && !isFailureShown) return undefined
-    const dueMs = failure?.isUnseen === false ? failure.ttlMs : this.msUntilDue
+    const dueMs = this.timer === undefined ? failure?.retryAfterMs : undefined
     return {
       request,
       ...(token !== undefined && { token }),
       ...(failure !== undefined && isFailureShown && { failure }),
-      nextAttemptAt: this.#clock.monotonic() + dueMs,
+      nextAttemptAt: this.#clock.monotonic() + (dueMs ?? this.msUntilDue),
       lastUsedAt,
     }
   }
@@ -186,17 +194,11 @@ export class EntryStore {
    * use changes would cost every cached reply memory that V8 keeps.
    */
   evict(): void {
-    while (this.#entries.size > this.#maxEntries) {
-      let count = 0
-      let oldest: Entry | undefined
-      for (const entry of this.#entries.values()) {
-        if (entry.isPrefetched) continue
-        count += 1
-        if (oldest === undefined || entry.lastUsedAt < oldest.lastUsedAt) oldest = entry
-      }
-      if (oldest === undefined || count <= this.#maxEntries) return
-      this.remove(oldest)
-    }
+    if (this.#entries.size <= this.#maxEntries) return
+    const evictable = this.all().filter(({ isPrefetched }) => !isPrefetched)
+    const surplus = Math.max(0, evictable.length - this.#maxEntries)
+    const byUse = evictable.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
+    for (const entry of byUse.slice(0, surplus)) this.remove(entry)
   }
 
   /** Removes an entry, and stops its timer. */
@@ -206,12 +208,12 @@ export class EntryStore {
     entry.clearTimer()
   }
 
-  /** Returns the state of the keys. Removes failures that are over and that nobody asks for. */
+  /** Returns the state of the keys. Removes those that nobody asks for and whose token or failure is over. */
   describe(): readonly CacheEntry[] {
     return this.all().flatMap((entry) => {
       const state = entry.describe()
       if (state !== undefined) return state
-      if (entry.failure?.isOver === true && entry.timer === undefined) this.remove(entry)
+      if (entry.failure?.isOver !== false && entry.timer === undefined) this.remove(entry)
       return []
     })
   }

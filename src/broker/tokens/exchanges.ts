@@ -1,6 +1,6 @@
 /** The exchanges of the token cache: one at a time for each key, what its outcome changes, and when the next one is made. */
 import { randomUUID } from 'node:crypto'
-import { type BrokerError, toBrokerError } from '../../lib/errors.ts'
+import type { BrokerError } from '../../lib/errors.ts'
 import type { Exchange, StartExchange } from './attempts.ts'
 import { isRetried, mayRecoverWithNewAssertion } from './failure.ts'
 import type { Entry, EntryStore } from './cache-entry.ts'
@@ -23,6 +23,8 @@ export interface ExchangeEvent {
 
 export interface ExchangesOptions {
   readonly clock: Clock
+  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds: how long a caller waits, and an exchange in the background takes at most. */
+  readonly timeoutMs: number
   /** Called after each exchange, with all of its attempts. */
   readonly onExchange: (event: ExchangeEvent) => void
 }
@@ -39,8 +41,6 @@ export class Exchanges {
   readonly #store: EntryStore
   readonly #options: ExchangesOptions
   readonly #running = new Map<string, Exchange>()
-  /** The exchanges of identities that were replaced meanwhile, each with the one in its place. */
-  readonly #repeated = new WeakMap<Exchange, Exchange>()
 
   constructor(startExchange: StartExchange, store: EntryStore, options: ExchangesOptions) {
     this.#startExchange = startExchange
@@ -72,23 +72,26 @@ export class Exchanges {
    * one.
    */
   async wait(entry: Entry, exchange: Exchange, signal: AbortSignal): Promise<AccessToken> {
+    this.#findSuccessor(entry).wasAwaited = true
     try {
       return await exchange.wait(signal)
-    } catch (thrown) {
-      const repeated = this.#repeated.get(exchange)
-      if (repeated !== undefined) return this.wait(entry, repeated, signal)
-      const error = toBrokerError(thrown)
+    } catch (error) {
+      // Another one follows if the identity was replaced meanwhile.
+      const repeated = this.find(entry)
+      if (repeated !== undefined && repeated !== exchange) return this.wait(entry, repeated, signal)
       const { failure } = this.#findSuccessor(entry)
-      throw failure?.error === error ? error.with({ retryAfterMs: failure.ttlMs }) : error
+      if (failure === undefined || failure.error !== error) throw error
+      throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
     }
   }
 
   /**
-   * Starts the refresh, or the retry after a failure, unless it is running. It runs in the background, except if the token
-   * expired while the machine slept or the process stood still: then callers wait for it.
+   * Makes the refresh, or the retry after a failure, in the background, unless it is running. Callers that have waited for a
+   * failed exchange get its failure meanwhile.
    */
-  refresh(entry: Entry): void {
-    this.start(entry, { isBackground: entry.ttlMs > 0 || entry.failure?.isStale === false })
+  refresh(entry: Entry): Exchange {
+    if (entry.wasAwaited) entry.failure?.outlastRetry(this.#options.timeoutMs)
+    return this.start(entry, { isBackground: true })
   }
 
   /** Reports an exchange and records its outcome. If it failed and its identity was replaced meanwhile, makes another. */
@@ -103,11 +106,9 @@ export class Exchanges {
       current.succeed(outcome.token)
       this.schedule(current)
     } else if (isOutdated(exchange, current, outcome.error)) {
-      const { isBackground } = exchange
-      const { correlationId } = request
-      this.#repeated.set(exchange, this.start(current, { correlationId, isBackground }))
+      this.start(current, { correlationId: request.correlationId, isBackground: true })
     } else {
-      this.#fail(current, outcome.error, !exchange.isBackground)
+      this.#fail(current, outcome.error)
     }
   }
 
@@ -117,13 +118,14 @@ export class Exchanges {
   }
 
   /** Records a failure. */
-  #fail(entry: Entry, error: BrokerError, wasAwaited: boolean): void {
+  #fail(entry: Entry, error: BrokerError): void {
     if (error.code === 'overloaded' && entry.ttlMs === 0 && !entry.isPrefetched) {
       // This failure is not cached: the key is fine, and gets a token as soon as there is capacity.
       if (entry.isEmpty) this.#store.remove(entry)
+      entry.endBackoff()
       return
     }
-    entry.fail(error, wasAwaited)
+    entry.fail(error)
     this.schedule(entry)
   }
 
@@ -132,12 +134,8 @@ export class Exchanges {
     const { failure } = entry
     if (this.find(entry) !== undefined || failure === undefined) return
     if (!mayRecoverWithNewAssertion(failure.error)) return
-    const willRetry = entry.timer !== undefined && entry.isInUse()
-    failure.endBackoff()
-    if (entry.ttlMs > 0) this.schedule(entry)
-    // Callers without a token wait for it: the cached failure may be over.
-    else if (willRetry) this.start(entry, {})
-    else entry.clearTimer()
+    entry.endBackoff()
+    this.schedule(entry)
   }
 
   /** Sets the timer for the next refresh or retry, unless it is left to the next caller. */
@@ -149,7 +147,9 @@ export class Exchanges {
       if (entry.failure !== undefined && !isRetried(entry.failure.error)) return
       if (this.#countRetrying() >= MAX_RETRYING) return
     }
-    this.#setTimer(entry, entry.msUntilDue)
+    // Node warns of a negative delay.
+    const delayMs = Math.max(0, Math.min(entry.msUntilDue, MAX_TIMER_MS))
+    entry.timer = setTimeout(() => this.#onTimer(entry), delayMs).unref()
   }
 
   #countRetrying(): number {
@@ -159,20 +159,11 @@ export class Exchanges {
       .length
   }
 
-  #setTimer(entry: Entry, ms: number): void {
-    // Node warns of a negative delay.
-    const delayMs = Math.max(0, Math.min(ms, MAX_TIMER_MS))
-    entry.timer = setTimeout(() => this.#onTimer(entry), delayMs).unref()
-  }
-
-  /** Refreshes or retries a token that is due and in use. A token that is not in use stays until it expires. */
+  /** Refreshes or retries a token that is due and in use. One that is not in use stays without a timer. */
   #onTimer(entry: Entry): void {
     entry.clearTimer()
-    const { ttlMs: ttl } = entry
     if (entry.msUntilDue > 0) this.schedule(entry)
     else if (entry.isInUse()) this.refresh(entry)
-    else if (ttl > 0) this.#setTimer(entry, ttl)
-    else if (entry.failure === undefined) this.#store.remove(entry)
   }
 }
 

@@ -8,8 +8,6 @@ import { type Clock, MIN_TTL_MS } from './lifetime.ts'
 
 /** When a retry has been due for this long, the next failure begins a new streak. */
 const STREAK_RESET_MS = 10 * 60_000
-/** If a retry has been due for longer, the process stood still, and the failure says nothing about the present. */
-const MAX_LATE_MS = 1000
 
 /** What a failure follows. */
 interface Before {
@@ -17,7 +15,7 @@ interface Before {
   readonly last: Failure | undefined
   /** Time to live of the cached token in milliseconds; 0 without one. */
   readonly tokenTtlMs: number
-  /** Whether callers waited for the exchange. */
+  /** Whether a caller has waited for an exchange since the last token. */
   readonly wasAwaited: boolean
 }
 
@@ -27,8 +25,6 @@ export class Failure {
   readonly count: number
   /** When the first of these exchanges failed, on the monotonic clock, like the instants below. */
   readonly since: number
-  /** True if no caller has waited for a failed exchange: callers had a token, or nobody has asked for one that is prefetched. */
-  readonly isUnseen: boolean
   readonly #clock: Pick<Clock, 'monotonic'>
   #cachedUntil: number
   #retryAt: number
@@ -44,14 +40,13 @@ export class Failure {
     const streak = last?.isOver === false ? last : undefined
     this.error = error
     this.count = (streak?.count ?? 0) + 1
-    this.isUnseen = tokenTtlMs > 0 || (!wasAwaited && last?.isUnseen !== false)
     this.since = streak?.since ?? now
     const exchange = { failures: this.count, tokenTtlMs }
     const retryDelayMs = computeRetryDelayMs(error, exchange, random)
-    // The first caller of a prefetched resource waits, as at every cold start.
-    const isFirst = this.isUnseen && tokenTtlMs === 0 && error.retryAfterMs === undefined
-    const negativeTtlMs = computeNegativeTtlMs(error, retryDelayMs, random)
-    this.#cachedUntil = isFirst && !error.isPermanent ? now : now + negativeTtlMs
+    // Otherwise the first caller of a prefetched resource waits, as at every cold start.
+    const isCached =
+      wasAwaited || tokenTtlMs > 0 || error.isPermanent || error.retryAfterMs !== undefined
+    this.#cachedUntil = now + (isCached ? computeNegativeTtlMs(error, retryDelayMs, random) : 0)
     this.#retryAt = now + retryDelayMs
     this.#clock = clock
   }
@@ -61,19 +56,27 @@ export class Failure {
     return this.#retryAt - this.#clock.monotonic()
   }
 
-  /** True if the retry has been due for so long that the failure says nothing about the present. */
-  get isStale(): boolean {
-    return this.msUntilRetry <= -MAX_LATE_MS
+  /** True while callers without a token get this failure at once (negative cache). */
+  get isCached(): boolean {
+    return this.#clock.monotonic() < this.#cachedUntil
   }
 
-  /** For how many milliseconds callers without a token still get this failure (negative cache). */
-  get ttlMs(): number {
-    return Math.max(0, this.#cachedUntil - this.#clock.monotonic())
+  /** The milliseconds until the next attempt, by the cache or the next caller; 0 while it is made. */
+  get retryAfterMs(): number {
+    return Math.max(0, Math.min(this.#cachedUntil, this.#retryAt) - this.#clock.monotonic())
   }
 
   /** True once another failure would begin a new streak. */
   get isOver(): boolean {
     return this.msUntilRetry <= -STREAK_RESET_MS
+  }
+
+  /**
+   * Caches the failure for so long after the retry was due: while the cache makes it. If the process stood still, that time is
+   * over, since the failure says nothing about the present.
+   */
+  outlastRetry(ms: number): void {
+    this.#cachedUntil = this.#retryAt + ms
   }
 
   endBackoff(): void {

@@ -24,8 +24,6 @@ export type CacheResult = 'hit' | 'miss' | 'coalesced' | 'negative_hit' | 'bypas
 export interface TokenCacheOptions extends ExchangesOptions {
   /** Keys cached at most, tokens and failures; the least recently used is evicted. */
   readonly maxEntries: number
-  /** WIMDS_EXCHANGE_TIMEOUT in milliseconds. */
-  readonly timeoutMs: number
   /** Returns [0, 1), for jitter. */
   readonly random?: () => number
   readonly onResult: (result: CacheResult) => void
@@ -105,12 +103,12 @@ export class TokenCache {
     waiting: WaitingCallers,
   ): Promise<AccessToken> {
     const { failure } = entry
-    if (failure !== undefined && this.#isFailureCached(entry, failure)) {
+    if (failure?.isCached === true) {
       this.#onResult('negative_hit')
       if (request.bypassCache === true && isInGrace(failure.error) && !waiting.isFull) {
         return waiting.wait((signal) => this.#outlastGrace(entry, failure, signal), createSignal)
       }
-      throw failure.error.with({ retryAfterMs: failure.ttlMs })
+      throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
     }
     if (waiting.isFull) {
       throw createOverloadedError('too many requests wait for Entra ID')
@@ -133,26 +131,14 @@ export class TokenCache {
       if (signal.aborted) break
       // Its timer may have made the retry.
       if (entry.failure === failure) {
-        const { token } = this.#exchanges.start(entry, { isBackground: true })
-        await untilAborted(token, signal).catch(() => {})
+        await untilAborted(this.#exchanges.refresh(entry).token, signal).catch(() => {})
       }
       if (entry.token !== undefined) return entry.token
       // Evicted: another entry has the outcome.
       if (entry.failure === undefined || entry.failure === failure) break
       failure = entry.failure
     }
-    throw failure.error.with({ retryAfterMs: failure.ttlMs })
-  }
-
-  /** Returns whether callers get the failure at once: during its backoff, and while the cache retries by itself. */
-  #isFailureCached(entry: Entry, failure: Failure): boolean {
-    if (failure.ttlMs > 0) return true
-    // Callers had a token until now: they wait for the exchange that says how it is.
-    if (failure.isUnseen) return false
-    // Its timer is late. If the process stood still, the failure is too old for the caller.
-    const isLate = entry.timer !== undefined && failure.msUntilRetry <= 0 && !failure.isStale
-    if (isLate) this.#exchanges.refresh(entry)
-    return this.#exchanges.find(entry)?.isBackground === true
+    throw failure.error.with({ retryAfterMs: failure.retryAfterMs })
   }
 
   /** Returns whether a caller may wait for a new token: once an exchange failed or takes long, the cached one is served at once. */
@@ -201,7 +187,7 @@ export class TokenCache {
     const exchangeFirst = async (entry: Entry) => {
       // Another list may have replaced this one.
       if (!entry.isPrefetched || !entry.isEmpty) return
-      await this.#exchanges.start(entry, { isBackground: true }).token.catch(() => {})
+      await this.#exchanges.refresh(entry).token.catch(() => {})
     }
     await Promise.all([...wanted].map((entry) => limit(() => exchangeFirst(entry))))
   }

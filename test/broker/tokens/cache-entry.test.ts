@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import { EntryStore, FAILURE_WINDOW_MS } from '../../../src/broker/tokens/cache-entry.ts'
-import { systemClock } from '../../../src/broker/tokens/lifetime.ts'
+import { createLifetime, systemClock } from '../../../src/broker/tokens/lifetime.ts'
 import { BrokerError } from '../../../src/lib/errors.ts'
+import { Secret } from '../../../src/lib/secret.ts'
 import { VAULT } from './scripted-entra.ts'
 import { MINUTE_MS, useFakeTime } from './setup.ts'
 
@@ -13,7 +14,7 @@ function setUpFailure() {
   const entry = store.find(VAULT)
   entry.lastUsedAt = systemClock.monotonic()
   store.add(entry)
-  entry.fail(new BrokerError('resource_refused', 'refused', 'name another resource'), true)
+  entry.fail(new BrokerError('resource_refused', 'refused', 'name another resource'))
   return { store, entry }
 }
 
@@ -24,6 +25,18 @@ test('a failure that nobody asks for leaves the store once its streak is over', 
   expect(store.describe()).toEqual([])
   expect(store.all()).toHaveLength(1)
   vi.advanceTimersByTime(10 * MINUTE_MS)
+  expect(store.describe()).toEqual([])
+  expect(store.all()).toEqual([])
+})
+
+test('a token that nobody asks for leaves the store once it has expired', () => {
+  const store = new EntryStore(10, systemClock, () => 0.5)
+  const entry = store.find(VAULT)
+  store.add(entry)
+  const lifetime = createLifetime(systemClock.monotonic(), MINUTE_MS, systemClock)
+  entry.succeed({ secret: new Secret('token'), lifetime })
+  expect(store.describe()).toHaveLength(1)
+  vi.advanceTimersByTime(MINUTE_MS)
   expect(store.describe()).toEqual([])
   expect(store.all()).toEqual([])
 })

@@ -3,7 +3,16 @@ import type { ErrorCode } from '../../../src/lib/errors.ts'
 import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { type Answer, ask, askFor, slowest, textsOf } from './callers.ts'
 import { other, VAULT } from './scripted-entra.ts'
-import { HOUR_MS, MINUTE_MS, range, SECOND_MS, setUp, useFakeTime } from './setup.ts'
+import {
+  HOUR_MS,
+  jump,
+  MINUTE_MS,
+  range,
+  SECOND_MS,
+  setUp,
+  TIMEOUT_MS,
+  useFakeTime,
+} from './setup.ts'
 
 useFakeTime()
 
@@ -39,6 +48,16 @@ describe('while a valid token is cached', () => {
     await vi.advanceTimersByTimeAsync(10 * HOUR_MS)
     expect(entra.exchanges.length).toBeGreaterThan(10)
     expect(entra.exchanges.at(-1)?.at).toBeLessThanOrEqual(HOUR_MS)
+  })
+
+  test('a failed refresh is not made again before its backoff ends because the clock was set forward', async () => {
+    const { entra, get } = setUp({ random: () => 0.999 })
+    await ask(get, VAULT)
+    entra.behave({ error: 'entra_unavailable' })
+    while (entra.exchanges.length < 2) await vi.advanceTimersByTimeAsync(SECOND_MS)
+    jump(HOUR_MS)
+    expect(await ask(get, VAULT)).toMatchObject({ text: 'entra_unavailable', tookMs: 0 })
+    expect(entra.exchanges).toHaveLength(2)
   })
 
   test('a token that was requested once outlasts a short outage', async () => {
@@ -110,6 +129,9 @@ describe('while no token is cached', () => {
     const next = await ask(get, VAULT)
     expect(next).toMatchObject({ text: 'entra_timeout', tookMs: 0 })
     expect(next.retryAfterMs).toBeGreaterThan(900)
+    // The retry is running.
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await ask(get, VAULT)).toMatchObject({ tookMs: 0, retryAfterMs: 0 })
     const answers = await askFor(get, { forMs: 5 * MINUTE_MS, everyMs: 500 })
     expect(slowest(answers)).toBe(0)
     expect(entra.maxInflight()).toBe(1)
@@ -132,9 +154,9 @@ describe('while no token is cached', () => {
   )
 
   test.each([
-    ['half a second late starts it, and does not wait', 500, false],
-    ['a minute late, as after a stop of the process, waits for it', MINUTE_MS, true],
-  ])('a caller for whom the timer of the retry is %s', async (_, late, waits) => {
+    ['half a second', 500],
+    ['a minute, as after a stop of the process,', MINUTE_MS],
+  ])('a caller makes the retry whose timer is late by %s and waits for it', async (_, late) => {
     let lateMs = 0
     const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
     const { entra, get } = setUp({ clock, random: () => 0 })
@@ -144,11 +166,18 @@ describe('while no token is cached', () => {
     lateMs = late
     const answer = ask(get, VAULT)
     await vi.advanceTimersByTimeAsync(100)
-    expect(await answer).toMatchObject(
-      waits ? { ok: true, tookMs: 100 } : { text: 'entra_unreachable', tookMs: 0 },
-    )
+    expect(await answer).toMatchObject({ ok: true, tookMs: 100 })
     expect(entra.exchanges).toHaveLength(2)
     expect((await ask(get, VAULT)).ok).toBe(true)
+  })
+
+  test('a caller after a retry that found no permit waits for an exchange', async () => {
+    const { entra, get } = setUp({ random: () => 0 })
+    entra.behave({ error: 'entra_unreachable' }, { error: 'overloaded' }, {})
+    await ask(get, VAULT)
+    await vi.advanceTimersByTimeAsync(SECOND_MS)
+    expect(entra.exchanges).toHaveLength(2)
+    expect(await ask(get, VAULT)).toMatchObject({ ok: true })
   })
 
   test('the backoff begins again for an outage long after another one', async () => {
@@ -162,7 +191,7 @@ describe('while no token is cached', () => {
   test('a caller after a stop of the process waits for the retry, although its timer was first', async () => {
     let lateMs = 0
     const clock = { wall: () => Date.now() + lateMs, monotonic: () => performance.now() + lateMs }
-    const { entra, get } = setUp({ clock, random: () => 0 })
+    const { entra, get } = setUp({ clock, random: () => 0, timeoutMs: TIMEOUT_MS })
     entra.behave({ error: 'entra_unreachable' })
     await ask(get, VAULT)
     entra.behave({ latencyMs: 100 })
@@ -273,6 +302,19 @@ describe('a permanent failure', () => {
 })
 
 describe('a failure in the entries', () => {
+  test.each<[string, ErrorCode, number, number]>([
+    ['the retry of a temporary one', 'entra_unavailable', 999, 999],
+    ['the end of a permanent one, for the next caller', 'policy_refused', 7000, 8000],
+    ['the retry of a permanent one, as it is prefetched', 'policy_refused', 29_000, 30_000],
+  ])('names %s as the next attempt', async (_, error, least, most) => {
+    const { cache, get } = setUp({ behaviour: { error }, random: () => 0.999 })
+    await (least > 10_000 ? cache.prefetch([VAULT]) : ask(get, VAULT))
+    const [entry] = cache.entries()
+    const inMs = Math.round((entry?.nextAttemptAt ?? NaN) - performance.now())
+    expect(inMs).toBeGreaterThanOrEqual(least)
+    expect(inMs).toBeLessThanOrEqual(most)
+  })
+
   test('counts until five minutes after the last request, without a cached token', async () => {
     const given = setUp({ behaviour: { error: 'tenant_refused' } })
     await ask(given.get, VAULT)
