@@ -8,7 +8,7 @@ import type { Connect } from '../lib/connect.ts'
 import type { ExchangeOptions } from './exchange/entra.ts'
 import { Exchange, type StartExchange } from './tokens/attempts.ts'
 import { countWaiting } from './tokens/caller-wait.ts'
-import { createExchangeLimit } from './tokens/exchange-limit.ts'
+import { createExchangeLimit, withPermit } from './tokens/exchange-limit.ts'
 import { systemClock } from './tokens/lifetime.ts'
 import { IdentityFailures } from './tokens/identity-failures.ts'
 import { createRetryBudget } from './tokens/retries.ts'
@@ -33,19 +33,20 @@ export function createExchangeStack(
   { exchange, maxConnections }: Pick<ProcessConfig, 'exchange' | 'maxConnections'>,
   connect?: Connect,
 ): CreateSource {
-  const limit = createExchangeLimit(exchange, countWaiting(maxConnections))
   const clock = systemClock
   const budget = createRetryBudget(clock)
-  const failures = new IdentityFailures(clock)
+  const shared = {
+    limit: createExchangeLimit(exchange, countWaiting(maxConnections)),
+    failures: new IdentityFailures(clock),
+  }
   let loaded: ReturnType<typeof loadExchange> | undefined
 
   return ({ timeoutMs, ...options }) => {
-    const parts = { ...options, clock, limit, failures }
     let attempt: Promise<Attempt> | undefined
     const load = async () => {
       loaded ??= loadExchange(exchange, connect)
       const { dispatchers, createEntraExchange } = await loaded
-      return createEntraExchange({ ...parts, ...dispatchers })
+      return withPermit(createEntraExchange({ ...options, clock, ...dispatchers }), shared)
     }
     const loadOnce = () => (attempt ??= load())
     // The exchanges report a failure.

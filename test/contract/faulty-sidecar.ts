@@ -10,6 +10,7 @@ import { createCertificateAuthority } from '../../src/lib/x509.ts'
 import { createSimulator, type Simulator } from '../../src/tools/simulator/simulator.ts'
 import { createRetryBudget } from '../../src/broker/tokens/retries.ts'
 import type { ExchangeEvent } from '../../src/broker/tokens/exchanges.ts'
+import { withPermit } from '../../src/broker/tokens/exchange-limit.ts'
 import { IdentityFailures } from '../../src/broker/tokens/identity-failures.ts'
 import { TokenCache } from '../../src/broker/tokens/token-cache.ts'
 import type { Attempt } from '../../src/broker/tokens/token.ts'
@@ -58,7 +59,8 @@ export async function startFaultySidecar(): Promise<FaultySidecar> {
   )
   const readAssertion = createAssertionReader()
   const failures = new IdentityFailures(clock)
-  const exchange = createEntraExchange({ readAssertion, dispatcher, clock, failures })
+  const entra = createEntraExchange({ readAssertion, dispatcher, clock })
+  const exchange = withPermit(entra, { limit: (work) => work(), failures })
   let limitMs: number | undefined
   const limited: Attempt = (original, signal, onSent) => {
     const limits = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)]

@@ -4,10 +4,7 @@ import { resolveAuthority } from '../../lib/clouds.ts'
 import { untilAborted } from '../../lib/deadline.ts'
 import { BrokerError, type ErrorCode, toBrokerError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { Semaphore } from '../../lib/semaphore.ts'
-import { createIdentityKey } from '../tokens/cache-entry.ts'
 import { type Clock, createLifetime } from '../tokens/lifetime.ts'
-import type { IdentityFailures } from '../tokens/identity-failures.ts'
 import type { AccessToken, Attempt, TokenRequest } from '../tokens/token.ts'
 import { type Assertion, type AssertionReader, decodeClaims, usesTokenProxy } from './assertion.ts'
 import type { ExchangeDispatchers, Route } from './dispatcher.ts'
@@ -20,10 +17,6 @@ export interface ExchangeOptions extends ExchangeDispatchers {
   readonly clock: Clock
   /** The Azure region whose token endpoint to use; undefined: the global endpoint. */
   readonly region?: string | undefined
-  /** Limits the POSTs; undefined: nothing does. */
-  readonly limit?: Semaphore
-  /** The failures that exchanges share; undefined: each one asks Entra ID. */
-  readonly failures?: IdentityFailures
   /** Receives the clock skew: milliseconds that the local clock is ahead of Entra's. */
   readonly onSkew?: (skewMs: number) => void
   /** Receives the outcome of each POST; an attempt makes one or more. */
@@ -33,40 +26,36 @@ export interface ExchangeOptions extends ExchangeDispatchers {
 interface Parts extends ExchangeOptions {
   readonly signal: AbortSignal
   readonly onSent: Parameters<Attempt>[2]
+  /** By token file: the last assertion that the server, whose clock is known, has rejected as expired. It stays so. */
+  readonly expired: Map<string, { readonly secret: Secret; readonly error: BrokerError }>
 }
 
 /**
- * Creates the attempts to exchange with Entra ID, with one POST for each token. Throws the `BrokerError` of the assertion,
- * of the limit, of the transport, or of Entra's rejection. It posts a second time only if the assertion was rejected and the
- * file has another one now; `tokens/attempts.ts` repeats what may pass within seconds. The signal is the only time limit,
- * from reading the assertion to the last response: `tokens/attempts.ts` sets it, by WIMDS_EXCHANGE_TIMEOUT.
+ * Creates the attempts to exchange with Entra ID. Throws the `BrokerError` of the assertion, of the transport, or of Entra's
+ * rejection. An attempt posts a second time only if the assertion was rejected and the file has another one now; it does not
+ * post an expired assertion again, since only the kubelet ends that failure. `tokens/attempts.ts` repeats what may pass
+ * within seconds. The signal is the only time limit, from reading the assertion to the last response: `tokens/attempts.ts`
+ * sets it, by WIMDS_EXCHANGE_TIMEOUT.
  */
 export function createEntraExchange(options: ExchangeOptions): Attempt {
-  const { failures, limit = (work) => work() } = options
+  const expired: Parts['expired'] = new Map()
   return async (request, signal, onSent) => {
-    const { identity, isBackground: isUrgent = false } = request
-    failures?.requireUnthrottled(identity)
-    const permit = { isUrgent, key: createIdentityKey(identity) }
-    return limit(() => postWithPermit(request, { ...options, signal, onSent }), permit)
-  }
-}
-
-/** Posts the projected token, and once more if it was rejected and has been rotated. */
-async function postWithPermit(request: TokenRequest, parts: Parts): Promise<AccessToken> {
-  const { signal, failures } = parts
-  requireTime(signal)
-  const { tokenFile } = request.identity
-  const assertion = await readWithin(tokenFile, parts)
-  failures?.requireUnexpired(request.identity, assertion.secret)
-  try {
-    return await postAndReport(request, assertion, parts)
-  } catch (error) {
-    if (!(error instanceof BrokerError) || signal.aborted) throw error
-    // With these codes the assertion may be at fault: it was rotated, with the key of its issuer too, or read while it was written.
-    if (!error.code.startsWith('assertion_') && error.code !== 'issuer_unreachable') throw error
-    const rotated = await readWithin(tokenFile, parts)
-    if (rotated.secret.equals(assertion.secret)) throw error
-    return postAndReport(request, rotated, parts)
+    requireTime(signal)
+    const { tokenFile } = request.identity
+    const parts = { ...options, signal, onSent, expired }
+    const assertion = await readWithin(tokenFile, parts)
+    const known = expired.get(tokenFile)
+    if (known?.secret.equals(assertion.secret) === true) throw known.error
+    try {
+      return await postAndReport(request, assertion, parts)
+    } catch (error) {
+      if (!(error instanceof BrokerError) || signal.aborted) throw error
+      // With these codes the assertion may be at fault: it was rotated, with the key of its issuer too, or read while it was written.
+      if (!error.code.startsWith('assertion_') && error.code !== 'issuer_unreachable') throw error
+      const rotated = await readWithin(tokenFile, parts)
+      if (rotated.secret.equals(assertion.secret)) throw error
+      return postAndReport(request, rotated, parts)
+    }
   }
 }
 
@@ -99,11 +88,10 @@ async function postAndReport(
   assertion: Assertion,
   parts: Parts,
 ): Promise<AccessToken> {
-  const { signal, failures, onSent, onAttempt } = parts
-  const work = () => post(request, assertion, parts)
+  const { signal, onSent, onAttempt } = parts
   onSent()
   try {
-    const token = await (failures?.record(request.identity, assertion, work) ?? work())
+    const token = await post(request, assertion, parts)
     onAttempt?.('ok')
     return token
   } catch (error) {
@@ -117,9 +105,9 @@ async function postAndReport(
 async function post(
   request: TokenRequest,
   assertion: Assertion,
-  { clock, dispatcher, tokenProxy, region, failures, onSkew, signal }: Parts,
+  { clock, dispatcher, tokenProxy, region, expired, onSkew, signal }: Parts,
 ): Promise<AccessToken> {
-  const { authorityHost, clientId, tenantId } = request.identity
+  const { authorityHost, clientId, tenantId, tokenFile } = request.identity
   const authority = resolveAuthority(authorityHost, tenantId, region)
   const proxied = usesTokenProxy(request.identity, assertion) ? tokenProxy : undefined
   const destination = withPeer(ENTRA, `https://${authority.tokenHost}`)
@@ -141,7 +129,7 @@ async function post(
     (isProxied ? parseTokenProxyError(response, assertion, clientId, now) : undefined) ??
     parseEntraError(response, assertion, now, isProxied)
   if (error.code === 'assertion_expired' && response.date !== undefined) {
-    failures?.addExpired(request.identity, { secret: assertion.secret, error })
+    expired.set(tokenFile, { secret: assertion.secret, error })
   }
   // Entra's text has the subject and not the identity, which the application may have chosen.
   throw error.code.startsWith('federated_credential_')

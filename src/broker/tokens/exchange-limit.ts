@@ -1,6 +1,9 @@
-/** How many POSTs to Entra ID a process has at once. */
+/** What an attempt needs before its POST: an identity that is not throttled, and a permit of the process. */
 import { createSemaphore, type Semaphore } from '../../lib/semaphore.ts'
+import { createIdentityKey } from './cache-entry.ts'
 import { createOverloadedError } from './failure.ts'
+import type { IdentityFailures } from './identity-failures.ts'
+import type { Attempt } from './token.ts'
 
 const MAX_EXCHANGES = 32
 
@@ -26,4 +29,20 @@ export function createExchangeLimit(
     maxWaitMs: timeoutMs / 2,
     createError: () => createOverloadedError('too many exchanges with Entra ID are running'),
   })
+}
+
+/** What the attempts of a process share. */
+export interface SharedLimits {
+  readonly limit: Semaphore
+  readonly failures: IdentityFailures
+}
+
+/** Returns attempts that are made only while their identity is not throttled, and with a permit; records what becomes of them. */
+export function withPermit(attempt: Attempt, { limit, failures }: SharedLimits): Attempt {
+  return async (request, signal, onSent) => {
+    const key = createIdentityKey(request.identity)
+    failures.requireUnthrottled(key)
+    const work = () => failures.record(key, attempt(request, signal, onSent))
+    return limit(work, { key, isUrgent: request.isBackground === true })
+  }
 }

@@ -1,23 +1,14 @@
-/** Failures that concern all resources of an identity: it is throttled, its credential is missing, or its assertion expired. */
+/** Failures that concern all resources of an identity: it is throttled, or its credential is missing. */
 import { LRUCache } from 'lru-cache'
 import { type AssertionClaims, type BrokerError, toBrokerError } from '../../lib/errors.ts'
 import { findGraceMs } from '../aadsts.ts'
-import type { Secret } from '../../lib/secret.ts'
-import type { Identity } from '../identities.ts'
 import type { Clock } from './lifetime.ts'
-import { createIdentityKey } from './cache-entry.ts'
 import type { AccessToken } from './token.ts'
 
 /** The error of the last 429 with Retry-After, and when that ends on the monotonic clock. */
 interface Throttle {
   readonly error: BrokerError
   readonly until: number
-}
-
-/** An assertion that was rejected as expired. */
-interface Expired {
-  readonly secret: Secret
-  readonly error: BrokerError
 }
 
 /** A request may name any client id, so above this number the least recently used identity is forgotten. */
@@ -30,65 +21,55 @@ export class IdentityFailures {
   /** When the first rejection since a credential worked came, on the monotonic clock, by identity and subject. */
   readonly #rejectedSince = new LRUCache<string, number>({ max: MAX_IDENTITIES })
 
-  /** By token file. */
-  readonly #expired = new LRUCache<string, Expired>({ max: MAX_IDENTITIES })
-
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Throws `entra_throttled` until the last Retry-After of the identity ends. */
-  requireUnthrottled(identity: Identity): void {
-    const throttle = this.#throttles.get(createIdentityKey(identity))
+  requireUnthrottled(identityKey: string): void {
+    const throttle = this.#throttles.get(identityKey)
     if (throttle === undefined) return
     const retryAfterMs = throttle.until - this.#clock.monotonic()
     if (retryAfterMs > 0) throw throttle.error.with({ retryAfterMs })
   }
 
-  /** Records that the server, whose clock is known, has rejected the assertion as expired: it stays so. */
-  addExpired({ tokenFile }: Identity, expired: Expired): void {
-    this.#expired.set(tokenFile, expired)
-  }
-
-  /** Throws the error of an expired assertion until its file has another one: only the kubelet ends this failure. */
-  requireUnexpired({ tokenFile }: Identity, secret: Secret): void {
-    const expired = this.#expired.get(tokenFile)
-    if (expired?.secret.equals(secret) === true) throw expired.error
-  }
-
   /**
-   * Settles as the POST of this assertion does, and records its failure. A rejection of something that may be new is
-   * temporary during one grace, which begins with the first one; the next grace begins only after a token, or for the
-   * assertion of another service account, which has another credential.
+   * Settles as an attempt does, and records its outcome. A rejection of something that may be new is temporary during one
+   * grace, which begins with the first one; the next grace begins only after a token, or for the assertion of another service
+   * account, which has another credential.
    */
-  async record(
-    identity: Identity,
-    { issuer, subject }: Pick<AssertionClaims, 'issuer' | 'subject'>,
-    post: () => Promise<AccessToken>,
-  ): Promise<AccessToken> {
-    const credential = JSON.stringify([createIdentityKey(identity), issuer, subject])
+  async record(identityKey: string, attempt: Promise<AccessToken>): Promise<AccessToken> {
     try {
-      const token = await post()
-      this.#rejectedSince.delete(credential)
+      const token = await attempt
+      this.#rejectedSince.delete(createCredentialKey(identityKey, token.audit))
       return token
     } catch (thrown) {
-      throw this.#recordError(identity, credential, toBrokerError(thrown))
+      throw this.#recordError(identityKey, toBrokerError(thrown))
     }
   }
 
-  #recordError(identity: Identity, credential: string, error: BrokerError): BrokerError {
+  #recordError(identityKey: string, error: BrokerError): BrokerError {
     const now = this.#clock.monotonic()
     const { code, retryAfterMs } = error
     if (code === 'entra_throttled' && retryAfterMs !== undefined) {
-      this.#throttles.set(createIdentityKey(identity), { error, until: now + retryAfterMs })
+      this.#throttles.set(identityKey, { error, until: now + retryAfterMs })
     }
     const graceMs = findGraceMs(error)
     if (graceMs === 0) return error
+    const credential = createCredentialKey(identityKey, error.entra?.assertion)
     const since = this.#rejectedSince.get(credential) ?? now
     this.#rejectedSince.set(credential, since)
     const leftMs = since + graceMs - now
     return leftMs > 0 ? withGrace(error, this.#clock.wall() + leftMs) : error
   }
+}
+
+/** Returns the key of the credential that an assertion with these claims needs. */
+function createCredentialKey(
+  identityKey: string,
+  assertion: Pick<AssertionClaims, 'issuer' | 'subject'> | undefined,
+): string {
+  return JSON.stringify([identityKey, assertion?.issuer, assertion?.subject])
 }
 
 /** Returns the error as a temporary one. Without Retry-After: Entra's belongs to a permanent rejection. */

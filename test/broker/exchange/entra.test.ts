@@ -8,6 +8,7 @@ import { REPORTS } from '../../../src/tools/simulator/defaults.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import type { FaultInput } from '../../../src/tools/simulator/faults/faults.ts'
 import { createSimulator, type Simulator } from '../../../src/tools/simulator/simulator.ts'
+import { withPermit } from '../../../src/broker/tokens/exchange-limit.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import { ttlMs } from '../../../src/broker/tokens/lifetime.ts'
 import type { Identity } from '../../../src/broker/identities.ts'
@@ -50,12 +51,15 @@ function createExchange({
 }
 
 /** Shares the failures of identities, as the sidecar does. */
-const createSharing = () =>
-  createTestExchange({
-    dispatcher: simulator.dispatcher,
-    clock,
-    failures: new IdentityFailures(clock),
+function createSharing(): TestExchange {
+  const failures = new IdentityFailures(clock)
+  const exchange = createExchange()
+  const attempt = withPermit(exchange, {
+    limit: (work) => work(),
+    failures,
   })
+  return (asked, signal = AbortSignal.timeout(NO_LIMIT_MS)) => attempt(asked, signal, () => {})
+}
 
 const failure = (source: TestExchange): Promise<BrokerError> =>
   source(request()).then(
@@ -206,7 +210,7 @@ describe('an expired projected token', () => {
   })
 
   test('is not posted again until its file has another one', async () => {
-    const source = createSharing()
+    const source = createExchange()
     clock.pass(2 * HOUR_MS)
     const first = await failure(source)
     for (const _ of [1, 2, 3]) expect(await failure(source)).toBe(first)
@@ -217,7 +221,7 @@ describe('an expired projected token', () => {
   })
 
   test('is posted again if the clock of Entra ID is not known', async () => {
-    const source = createSharing()
+    const source = createExchange()
     clock.pass(2 * HOUR_MS)
     const json = { error: 'invalid_client', error_codes: [700024], error_description: 'no' }
     simulator.faults.set([
@@ -351,6 +355,21 @@ test('fails with a temporary error for three minutes if the credential is missin
   clock.pass(4 * MINUTE_MS)
   await simulator.rotateToken()
   expect(await fail()).toMatchObject({ isPermanent: true })
+})
+
+test('a token begins another grace for a credential that is missing', async () => {
+  const exchange = createSharing()
+  const reject = () => {
+    simulator.faults.set([{ kind: 'aadsts', code: 70025 }])
+    return failure(exchange)
+  }
+  expect(await reject()).toMatchObject({ isPermanent: false })
+  clock.pass(4 * MINUTE_MS)
+  await simulator.rotateToken()
+  expect(await reject()).toMatchObject({ isPermanent: true })
+  simulator.faults.set([])
+  await exchange(request())
+  expect(await reject()).toMatchObject({ isPermanent: false })
 })
 
 test('sends the correlation id of the caller', async () => {

@@ -219,12 +219,13 @@ function createRejecting(code: ErrorCode, aadsts: number): Rejecting {
 /** Creates a cache of an Entra ID that rejects every exchange. */
 function createCache(entra: Rejecting) {
   const reject = () => {
-    const { code, aadsts, isPermanent } = entra
-    const options = { fix: 'create it', entra: { aadsts } }
+    const { code, aadsts, isPermanent, assertion } = entra
+    const claims = { ...assertion, audience: [] }
+    const options = { fix: 'create it', entra: { aadsts, assertion: claims } }
     const error = new BrokerError(code, 'no', options)
     return Promise.reject(isPermanent === undefined ? error : error.with({ isPermanent }))
   }
-  const attempt = createAttempt(reject, undefined, undefined, entra.assertion)
+  const attempt = createAttempt(reject)
   const cache = new TokenCache(startSingle(attempt, CACHE_OPTIONS), {
     ...CACHE_OPTIONS,
     maxEntries: 9,

@@ -7,11 +7,14 @@ import {
   type StartExchange,
 } from '../../../src/broker/tokens/attempts.ts'
 import { createRetryBudget } from '../../../src/broker/tokens/retries.ts'
-import { createExchangeLimit } from '../../../src/broker/tokens/exchange-limit.ts'
+import {
+  createExchangeLimit,
+  type SharedLimits,
+  withPermit,
+} from '../../../src/broker/tokens/exchange-limit.ts'
 import type { ExchangeEvent } from '../../../src/broker/tokens/exchanges.ts'
 import { IdentityFailures } from '../../../src/broker/tokens/identity-failures.ts'
 import type { Semaphore } from '../../../src/lib/semaphore.ts'
-import { createIdentityKey } from '../../../src/broker/tokens/cache-entry.ts'
 import type { Attempt } from '../../../src/broker/tokens/token.ts'
 import { TokenCache, type TokenCacheOptions } from '../../../src/broker/tokens/token-cache.ts'
 import { type Behaviour, createScriptedEntra, type ScriptedEntra } from './scripted-entra.ts'
@@ -51,22 +54,18 @@ interface SetUpOptions extends Partial<TokenCacheOptions> {
   readonly limit?: Semaphore
 }
 
-/** Creates the attempts of a sidecar at a scripted Entra ID: with a limit, and with the failures that identities share. */
+const UNLIMITED: Semaphore = (work) => work()
+
+/** Creates the attempts of a sidecar at a scripted Entra ID. */
 export function createAttempt(
   post: ScriptedEntra['source'],
-  limit: Semaphore = (work) => work(),
-  failures = new IdentityFailures(systemClock),
-  assertion = { issuer: 'https://issuer.test', subject: 'a' },
+  { limit = UNLIMITED, failures = new IdentityFailures(systemClock) }: Partial<SharedLimits> = {},
 ): Attempt {
-  return async (request, signal, onSent) => {
-    const { identity, isBackground: isUrgent = false } = request
-    const work = () => {
-      onSent()
-      return failures.record(identity, assertion, () => post(request, signal))
-    }
-    failures.requireUnthrottled(identity)
-    return limit(work, { isUrgent, key: createIdentityKey(identity) })
+  const attempt: Attempt = async (request, signal, onSent) => {
+    onSent()
+    return post(request, signal)
   }
+  return withPermit(attempt, { limit, failures })
 }
 
 /** Returns exchanges of these attempts. */
@@ -92,10 +91,10 @@ export function startSingle(
 }
 
 /** A cache directly on a scripted Entra ID. */
-export function setUp({ behaviour = {}, limit, ...options }: SetUpOptions = {}) {
+export function setUp({ behaviour = {}, limit = UNLIMITED, ...options }: SetUpOptions = {}) {
   const entra = createScriptedEntra(behaviour)
   const refreshes: ExchangeEvent[] = []
-  const attempt = createAttempt(entra.source, limit)
+  const attempt = createAttempt(entra.source, { limit })
   const source = startSingle(attempt, { ...CACHE_OPTIONS, ...options })
   const cache = new TokenCache(source, {
     ...CACHE_OPTIONS,
@@ -137,10 +136,9 @@ export function setUpLimited({
 } = {}) {
   const entra = createScriptedEntra()
   const exchanges: ExchangeEvent[] = []
-  const { budget, failures, limit } = shared
   const options = { timeoutMs: TIMEOUT_MS, clock: systemClock, random }
-  const attempt = createAttempt(entra.source, limit, failures)
-  const cache = new TokenCache(startWith(attempt, { ...options, budget }), {
+  const attempt = createAttempt(entra.source, shared)
+  const cache = new TokenCache(startWith(attempt, { ...options, budget: shared.budget }), {
     ...CACHE_OPTIONS,
     ...options,
     maxEntries,
