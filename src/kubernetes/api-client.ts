@@ -2,6 +2,7 @@
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type * as z from 'zod/mini'
+import { isTimeoutError } from '../lib/deadline.ts'
 import { errorCode, errorMessage } from '../lib/describe-error.ts'
 import { parseJson } from '../lib/json.ts'
 import { readBody } from '../lib/read-body.ts'
@@ -146,8 +147,7 @@ export class StatusError extends Error {
 
 /** Describes the failure in one line. */
 function describeFailure(error: unknown): string {
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return 'the API server did not answer in time'
+  if (isTimeoutError(error)) return 'the API server did not answer in time'
   const [line = ''] = errorMessage(error).split('\n')
   return line
 }

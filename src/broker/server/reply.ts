@@ -64,7 +64,7 @@ export function createAbandonedError(): BrokerError {
   return new BrokerError(
     'request_abandoned',
     'the caller hung up before the reply',
-    'find out why Entra ID is slow, or let the caller wait for longer',
+    'let the caller wait for longer; if it waited for Entra ID, find out why that is slow',
   )
 }
 

@@ -10,7 +10,7 @@ import {
   type Row,
 } from './components.ts'
 import { type Html, html } from './html.ts'
-import { type Failure, renderRowFailure, renderProblems } from './problems.ts'
+import { type ShownFailure, renderRowFailure, renderProblems } from './problems.ts'
 import { type Page, renderShell } from './shell.ts'
 
 const STATES: Readonly<Record<StatusDocument['state'], string>> = {
@@ -85,7 +85,7 @@ const PAST = 'This is history: only problems decide the state above.'
 /** Why a list shows failures though the state is Ready. */
 const NOTES: Readonly<Record<string, string>> = { exchanges: PAST, failedRequests: PAST }
 
-type ListRow = Row & { readonly failure?: Failure | undefined }
+type ListRow = Row & { readonly failure?: ShownFailure | undefined }
 
 /** Renders a table for each list. Requests reorder neither tokens nor clients, since the page may reload by itself. */
 function renderLists(status: StatusDocument): readonly Html[] {

@@ -7,7 +7,7 @@ import { capitalize, renderFacts, renderSection, renderText } from './components
 import { type Html, html } from './html.ts'
 
 type Problem = StatusDocument['problems'][number]
-export type Failure = NonNullable<Problem['failure']>
+export type ShownFailure = NonNullable<Problem['failure']>
 
 /** Renders each problem, and the command for a diagnosis; nothing if there is no problem. */
 export function renderProblems(status: StatusDocument, pod?: string): Html {
@@ -35,14 +35,14 @@ function findTone({ failure, servedUntil, withoutToken }: Problem, { state }: St
 }
 
 /** Renders the failure of a row: only its code if a problem above has its fix. */
-export function renderRowFailure(failure: Failure, { problems }: StatusDocument): Html {
+export function renderRowFailure(failure: ShownFailure, { problems }: StatusDocument): Html {
   const { code, fix } = failure
   const isExplained = problems.some(({ failure: of }) => of?.code === code && of.fix === fix)
   return isExplained ? renderCode(code) : renderFailure(failure)
 }
 
 /** Renders the code, the fix, and the message, if it is not the summary, without Entra ID's ids at its end. */
-function renderFailure({ code, message, fix }: Failure, summary?: string): Html {
+function renderFailure({ code, message, fix }: ShownFailure, summary?: string): Html {
   return html`${renderCode(code)}
   ${message !== summary && html`<p>${renderText(removeTraceIds(message))}</p>`}
   ${fix && html`<p><strong>Fix:</strong> ${renderText(fix)}.</p>`}`

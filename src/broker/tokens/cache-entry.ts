@@ -2,7 +2,7 @@
 import type { BrokerError } from '../../lib/errors.ts'
 import type { Identity } from '../identities.ts'
 import { type Clock, computeRefreshDelayMs, MIN_TTL_MS, ttlMs } from './lifetime.ts'
-import { Failure, isRetried } from './failure.ts'
+import { CachedFailure, isRetried } from './failure.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
 
 /**
@@ -28,7 +28,7 @@ export interface CacheEntry {
   /** The cached token; undefined once it has expired. */
   readonly token?: AccessToken
   /** The last exchanges failed, and a request is expected. */
-  readonly failure?: Pick<Failure, 'error' | 'count' | 'since'>
+  readonly failure?: Pick<CachedFailure, 'error' | 'count' | 'since'>
   /** When the token is refreshed or the exchange is retried, on the monotonic clock. */
   readonly nextAttemptAt: number
   /** When a caller last asked for it, on the same clock. */
@@ -50,7 +50,7 @@ export class Entry {
   /** When a caller last asked for it, on the monotonic clock. */
   lastUsedAt = -Infinity
   /** The failed exchanges since the last token, which is served until it expires. */
-  failure: Failure | undefined
+  failure: CachedFailure | undefined
   /** A caller has waited for an exchange since the last token. Otherwise callers wait for the next one, whatever failed. */
   wasAwaited = false
   /** The one timer: for the refresh or the retry. Without one, the next caller makes the exchange. */
@@ -112,7 +112,12 @@ export class Entry {
   /** Records a failed exchange, with its backoff. A token that is valid stays cached. */
   fail(error: BrokerError): void {
     const { failure: last, ttlMs: tokenTtlMs, wasAwaited } = this
-    this.failure = new Failure(error, { last, tokenTtlMs, wasAwaited }, this.#clock, this.#random)
+    this.failure = new CachedFailure(
+      error,
+      { last, tokenTtlMs, wasAwaited },
+      this.#clock,
+      this.#random,
+    )
   }
 
   /** Ends the backoff of a failure: callers wait for the next exchange. */

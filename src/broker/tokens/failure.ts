@@ -12,14 +12,14 @@ const STREAK_RESET_MS = 10 * 60_000
 /** What a failure follows. */
 interface Before {
   /** The failure before it, of the same streak if it is recent. */
-  readonly last: Failure | undefined
+  readonly last: CachedFailure | undefined
   /** Time to live of the cached token in milliseconds; 0 without one. */
   readonly tokenTtlMs: number
   /** Whether a caller has waited for an exchange since the last token. */
   readonly wasAwaited: boolean
 }
 
-export class Failure {
+export class CachedFailure {
   readonly error: BrokerError
   /** Failed exchanges in a row. */
   readonly count: number

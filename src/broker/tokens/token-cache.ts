@@ -7,7 +7,7 @@ import { WaitingCallers } from './caller-wait.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
 import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
-import { createOverloadedError, type Failure } from './failure.ts'
+import { createOverloadedError, type CachedFailure } from './failure.ts'
 import type { StartExchange } from './attempts.ts'
 import { createSemaphore } from '../../lib/semaphore.ts'
 import {
@@ -123,7 +123,11 @@ export class TokenCache {
    * Answers a caller that bypasses the cache while what is missing may be new: waits for the next retries, until the signal
    * aborts. Hadoop ABFS gives up after six tries, within 2 s if each is answered at once.
    */
-  async #outlastGrace(entry: Entry, first: Failure, signal: AbortSignal): Promise<AccessToken> {
+  async #outlastGrace(
+    entry: Entry,
+    first: CachedFailure,
+    signal: AbortSignal,
+  ): Promise<AccessToken> {
     let failure = first
     while (isInGrace(failure.error)) {
       const delayMs = Math.max(0, failure.msUntilRetry)
