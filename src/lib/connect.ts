@@ -90,7 +90,7 @@ export function createConnect({
 }
 
 /** Looks up a name as the system does, or one address. 0 is both families. */
-export function lookupAddresses(host: string, family: 0 | 4): Promise<readonly Address[]> {
+function lookupAddresses(host: string, family: 0 | 4): Promise<readonly Address[]> {
   return new Promise((resolve, reject) => {
     lookupByNode(host, { all: true, family }, (error, found) => {
       if (error) reject(error)

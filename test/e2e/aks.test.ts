@@ -10,6 +10,7 @@ import {
   installSafeguards,
   SAFEGUARDS,
   uninstallSafeguards,
+  REGISTRY,
 } from './support/aks.ts'
 import { CHART, helm, installChart, RELEASE } from './support/chart.ts'
 import { testCluster } from './support/cluster.ts'
@@ -157,8 +158,8 @@ async function doctor(...args: readonly string[]) {
 }
 
 function doctorBefore(mode: string, namespace: string) {
-  const images = [`--image=${IMAGES.sidecar}`, `--gate-image=${IMAGES.gate}`]
-  return doctor('--pre', `--mode=${mode}`, `--namespace=${namespace}`, ...images)
+  const flags = [`--mode=${mode}`, `--namespace=${namespace}`, `--image-registry=${REGISTRY}`]
+  return doctor('--pre', ...flags)
 }
 
 describe('doctor', () => {
@@ -170,14 +171,13 @@ describe('doctor', () => {
     await enforceSafeguards(checked, rules)
   })
 
-  test.each([
-    ['env', ['injected_pod']],
-    ['node', ['injected_pod', 'node_agent']],
-  ])('finds before an installation that mode %s is admitted', async (mode, names) => {
-    const found = (await doctorBefore(mode, checked)).filter(({ check }) => names.includes(check))
-    const expected = names.map((check) => ({ check, status: 'ok' }))
-    expect(found).toEqual(expected.map((each) => expect.objectContaining(each)))
-  })
+  test.each(['env', 'node'])(
+    'finds before an installation that mode %s is admitted',
+    async (mode) => {
+      const checks = await doctorBefore(mode, checked)
+      expect(checks.find(({ check }) => check === 'injected_pod')).toMatchObject({ status: 'ok' })
+    },
+  )
 
   test('names the value for a policy that wants limits', async () => {
     const checks = await doctorBefore('node', NAMESPACE)

@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 
 async function ofPod(name: string) {
-  const args = ['doctor', '--pod', `${NAMESPACE}/${name}`, '-o', 'json']
+  const args = ['doctor', `${NAMESPACE}/${name}`, '-o', 'json']
   const { code, stdout } = await wimds(args, { allow: [0, 1, 2] })
   const report: DoctorReport = JSON.parse(stdout)
   const { checks } = report

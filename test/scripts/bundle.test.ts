@@ -109,7 +109,7 @@ test('the image of the sidecar has few packages, and what it lacks it says', asy
     status: 64,
     stderr: expect.stringMatching(/^wimds webhook: .*not part of this image\. Fix: /),
   })
-  expect(run('doctor', '--pod', 'shop/orders').stderr).toContain('not part of this image')
+  expect(run('doctor', 'shop/orders').stderr).toContain('not part of this image')
   expect(run('inject', '--help').stderr).toContain('not part of this image')
   expect(run('help').stdout).toMatch(/^ {2}serve /m)
   expect(run('help').stdout).not.toMatch(/^ {2}webhook /m)

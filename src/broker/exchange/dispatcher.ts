@@ -24,8 +24,6 @@ interface DispatcherOptions extends ConnectOptions {
   /** PEM certificates trusted in addition to Node's default roots and NODE_EXTRA_CA_CERTS. */
   readonly extraCa?: string | undefined
   readonly proxy?: ProxySettings | undefined
-  /** Connects to hosts that need no proxy, in place of `connect`. */
-  readonly connectDirect?: Connect
 }
 
 /** The dispatcher of a request, and the server that it connects to, which only its errors name. */
@@ -69,7 +67,6 @@ export function createEntraDispatcher({
   extraCa,
   proxy,
   connect = createConnect(),
-  connectDirect = connect,
   connectTimeoutMs = CONNECT_TIMEOUT_MS,
 }: DispatcherOptions = {}): Dispatcher {
   // The context is created once, and not for each connection.
@@ -77,9 +74,7 @@ export function createEntraDispatcher({
     extraCa === undefined ? {} : { secureContext: createContext(extraCa) },
   )
   const route =
-    proxy === undefined
-      ? connectDirect
-      : connectThroughProxy({ ...proxy, connect, connectDirect, handshake })
+    proxy === undefined ? connect : connectThroughProxy({ ...proxy, connect, handshake })
   return createAgent({ connect: route, handshake, connectTimeoutMs })
 }
 

@@ -14,8 +14,6 @@ export type ProxySettings = NonNullable<Config['exchange']['proxy']>
 
 interface ProxyOptions extends ProxySettings {
   readonly connect: Connect
-  /** Connects to the hosts of NO_PROXY, in place of `connect`. */
-  readonly connectDirect?: Connect
   /** The TLS of a proxy with an `https:` URL. */
   readonly handshake: Handshake
 }
@@ -27,13 +25,7 @@ const LOCAL_HOSTS = 'localhost,127.0.0.1,::1'
  * Creates a function that connects like `connect`, through the proxy. The socket is the one to the proxy, with its TLS if it
  * has an `https:` URL. Throws the `BrokerError` of a proxy that cannot be reached, or does not open the tunnel in time.
  */
-export function connectThroughProxy({
-  url,
-  noProxy,
-  connect,
-  connectDirect = connect,
-  handshake,
-}: ProxyOptions): Connect {
+export function connectThroughProxy({ url, noProxy, connect, handshake }: ProxyOptions): Connect {
   const isDirect = parseNoProxy(`${noProxy},${LOCAL_HOSTS}`)
   const proxy = new URL(url.reveal())
   const { hostname, protocol, host, username, password } = proxy
@@ -64,7 +56,7 @@ export function connectThroughProxy({
   }
 
   return async (to, signal) => {
-    if (isDirect(to)) return connectDirect(to, signal)
+    if (isDirect(to)) return connect(to, signal)
     return openTunnel(`${formatUrlHost(to.host)}:${to.port}`, signal).catch((error: unknown) => {
       throw error instanceof BrokerError ? error : toTransportError(error, destination)
     })

@@ -64,7 +64,7 @@ function renderAadsts(aadsts: number | undefined): Html | undefined {
 function renderDiagnosis({ workload }: StatusDocument, pod: string | undefined): Html {
   const { inPod, namespace = 'NAMESPACE', host } = workload
   const exec = inPod ? `kubectl exec -n ${namespace} ${host} -c wimds -- ` : ''
-  const command = pod === undefined ? `${exec}wimds doctor` : `wimds doctor --pod ${pod}`
+  const command = pod === undefined ? `${exec}wimds doctor` : `wimds doctor ${pod}`
   return html`<p>
     Next, run
     <code>${renderText(command)}</code>${!inPod && ' with the environment of this sidecar'}. It

@@ -30,14 +30,10 @@ export type CheckName =
   | 'application_proxy'
   | 'api_server'
   | 'issuer'
-  | 'signing_keys'
   | 'injected_pod'
-  | 'webhook_configuration'
   | 'installation'
   | 'webhook'
   | 'injected_pods'
-  | 'images'
-  | 'local_redirect'
   | 'application'
 
 export interface Failure {

@@ -37,13 +37,9 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
     },
     'no-sidecar': { help: 'do not check the sidecar and the route to it' },
     'no-exchange': { help: 'do not attempt a token exchange' },
-    pod: {
-      value: 'POD',
-      help: 'the same as the argument POD: check this pod from outside, and read the status of its sidecar, or in mode node of the broker of its node',
-      group: 'From another machine, with its kubectl',
-    },
     pre: {
-      help: 'check, before an installation, the issuer, the API server, and whether a namespace admits injected pods',
+      help: 'check, before an installation, the API server, the issuer, and whether a namespace admits injected pods',
+      group: 'From another machine, with its kubectl',
     },
     cluster: {
       help: 'check the installation of the chart, and whether all pods that are to be injected are',
@@ -53,21 +49,9 @@ Nothing is reported as right that was not checked. ${DOCS_URL}/doctor.html lists
       value: 'NAME',
       help: 'the namespace of the pod, or with --pre of injected pods (default: the current one of the kubeconfig)',
     },
-    issuer: {
-      value: 'URL',
-      help: 'with --pre: the issuer (default: the one that the API server names)',
-    },
-    image: {
-      value: 'IMAGE',
-      help: "with --pre: the sidecar's image, as in wimds inject",
-    },
-    'redirect-image': {
-      value: 'IMAGE',
-      help: "with --pre: the init container's image",
-    },
-    'gate-image': {
-      value: 'IMAGE',
-      help: "with --pre: the init container's image in mode node",
+    'image-registry': {
+      value: 'REGISTRY',
+      help: 'with --pre: the registry of the images, as in wimds inject',
     },
     uid: {
       value: 'UID|none',
@@ -119,20 +103,20 @@ export async function doctor(args: readonly string[], io: CommandIo): Promise<nu
 function findConflicts(flags: DoctorFlags): string[] {
   const isPre = flags.has('pre')
   const isOfCluster = flags.has('cluster')
-  const isOfPod = flags.has('pod') || flags.positionals.length > 0
+  const isOfPod = flags.positionals.length > 0
   const limit = (names: readonly FlagName[], isMet: boolean, scope: string) =>
     isMet ? [] : names.filter(flags.has).map((name) => `--${name} is only for ${scope}`)
   return [
-    ...findConflict(flags, ['pod', 'pre', 'cluster']),
+    ...findConflict(flags, ['pre', 'cluster']),
     ...(['pre', 'cluster'] as const)
       .filter((name) => flags.has(name) && flags.positionals.length > 0)
       .map((name) => `a pod or --${name}, not both`),
-    ...limit(['issuer', 'image', 'redirect-image', 'gate-image', 'uid'], isPre, '--pre'),
+    ...limit(['image-registry', 'uid'], isPre, '--pre'),
     ...limit(['namespace'], isPre || isOfPod, '--pre and a pod'),
     ...limit(['context'], isPre || isOfCluster || isOfPod, '--pre, --cluster and a pod'),
     ...limit(['mode'], !isOfCluster, 'checks without --cluster'),
     ...(flags.value('mode') === 'node' && !isPre && !isOfPod
-      ? ['--mode node is only for --pre and --pod: a pod of this mode has no sidecar']
+      ? ['--mode node is only for --pre and a pod: a pod of this mode has no sidecar']
       : []),
     ...limit(
       LOCAL_FLAGS,
@@ -142,14 +126,10 @@ function findConflicts(flags: DoctorFlags): string[] {
   ]
 }
 
-/** Returns the pod that is named, by --pod or as an argument. */
+/** Returns the pod that is named. */
 function parseTarget(flags: DoctorFlags, problems: string[]): PodTarget | undefined {
-  const [argument] = flags.positionals
-  const text = flags.value('pod') ?? argument
+  const [text] = flags.positionals
   if (text === undefined) return undefined
-  if (flags.has('pod') && argument !== undefined) {
-    problems.push(`--pod and ${argument} both name a pod: give one`)
-  }
   const given = flags.value('namespace')
   const target = parsePodTarget(text)
   if (target === undefined) {

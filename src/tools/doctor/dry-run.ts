@@ -1,16 +1,12 @@
 /** Asks the API server by a dry run, which creates nothing, whether it would create an object, and explains a refusal. */
 import { CLIENT_ID, TENANT_ID } from '../../kubernetes/service-account.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
-import { failed, type Fault, notChecked, type Outcome, passed } from './findings.ts'
+import { failed, notChecked, type Outcome, passed } from './findings.ts'
 import type { Kubectl, KubectlResult } from './kubectl.ts'
 
 /** Creates nothing. The result has the object as it would be stored. */
-export function tryToCreate(
-  kubectl: Kubectl,
-  object: object,
-  ...flags: string[]
-): Promise<KubectlResult> {
-  const args = ['create', '--dry-run=server', '--output=json', '--filename=-', ...flags]
+export function tryToCreate(kubectl: Kubectl, object: object): Promise<KubectlResult> {
+  const args = ['create', '--dry-run=server', '--output=json', '--filename=-']
   return kubectl(args, JSON.stringify(object))
 }
 
@@ -53,7 +49,7 @@ export function createSamplePod(spec: object, metadata: object): object {
 export const OWN_WEBHOOK = /^(?:namespace\.)?pods\.wimds\.io$/
 
 const POLICY_FIX =
-  'if it is about images, pass those of your registry (--image, --redirect-image, --gate-image); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
+  'if it is about images, pass your registry (--image-registry); if it is about limits of CPU, set injection.resources.cpuLimit of the chart, or the annotation wimds.io/cpu-limit; otherwise exempt the injected containers, or this namespace, from it'
 
 /** The values and annotations of resources. */
 const RESOURCE_VALUES =
@@ -127,25 +123,16 @@ export function findRefusal(
   return { name, by, fault: { code, problem: `${by} refuses ${what}: ${reason}`, fix } } as const
 }
 
-/** What the API server writes; the group is the name. */
-export const MISSING_NAMESPACE = /namespaces "([^"]+)" not found/
-
-/** Returns the outcome of a dry run of `what`. `ownFault` is what a refusal by the cluster has in place of the usual fault. */
-export function judgeDryRun(
-  result: KubectlResult,
-  what: string,
-  mode?: RoutingMode,
-  ownFault: Partial<Fault> = {},
-): Outcome {
+/** Returns the outcome of a dry run of `what`. */
+export function judgeDryRun(result: KubectlResult, what: string, mode: RoutingMode): Outcome {
   if (result.code === 0) return passed('is admitted (dry run)')
   const { reason } = result
-  const [, missing] = MISSING_NAMESPACE.exec(reason) ?? []
+  const [, missing] = /namespaces "([^"]+)" not found/.exec(reason) ?? []
   if (missing !== undefined) {
     return notChecked(`there is no namespace ${missing}. Create it, or name another one`)
   }
   if (isUndecided(result)) return notChecked(reason)
-  const { fault = result.fault } = findRefusal(result, what, mode) ?? {}
-  return failed(fault.code === 'pod_not_admitted' ? { ...fault, ...ownFault } : fault)
+  return failed(findRefusal(result, what, mode)?.fault ?? result.fault)
 }
 
 /** Returns true if the API server has not judged the object: the user may not create it, or a webhook forbids dry runs. */

@@ -35,7 +35,6 @@ export const DOCTOR_CODES = [
   'kubernetes_version',
   'issuer_mismatch',
   'pod_not_admitted',
-  'webhook_not_admitted',
   'webhook_unavailable',
   // Of an installation
   'not_installed',

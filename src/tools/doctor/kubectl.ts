@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../lib/json.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { CheckEnd, endAsFailed, type Fault, notChecked, notNeeded } from './findings.ts'
-import { type End, type KubectlIo, LIMITS, startKubectl } from './run-kubectl.ts'
+import { type End, type KubectlIo, startKubectl, TIMED_OUT } from './run-kubectl.ts'
 
 /** The output of kubectl, and the fault if it failed. */
 export interface KubectlResult extends End {
@@ -36,15 +36,15 @@ export interface KubectlOptions {
 const MAX_REASON = 1000
 
 /** Creates the function that runs kubectl. */
-export function createKubectl(
-  { io, context, namespace }: KubectlOptions,
-  limits = LIMITS,
-): Kubectl {
+export function createKubectl({ io, context, namespace }: KubectlOptions, runMs?: number): Kubectl {
   const flags = formatFlags({ context, namespace })
+  let isLoggedIn = false
   return async (args, input) => {
-    const { stdout, ended } = startKubectl([...flags, ...args], io, limits, input)
+    const options = { ...(runMs !== undefined && { runMs }), mayLogIn: !isLoggedIn, input }
+    const { stdout, ended } = startKubectl([...flags, ...args], io, options)
     // It is of no use if kubectl was stopped.
     const [output, end] = await Promise.all([text(stdout).catch(() => ''), ended])
+    isLoggedIn ||= end.code === 0
     return { stdout: output, ...end, ...explain(args, end) }
   }
 }
@@ -135,8 +135,9 @@ export function requireAnswer<T>(answer: Answer<T>): readonly T[] {
 const FAILURES = [
   {
     code: 'login_failed',
-    pattern:
-      /getting credentials: |You must be logged in|\(Unauthorized\)|asked for the client to provide cred/,
+    pattern: new RegExp(
+      `getting credentials: |You must be logged in|\\(Unauthorized\\)|asked for the client to provide cred|${TIMED_OUT}`,
+    ),
     fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
   },
   {
@@ -166,19 +167,12 @@ export function explain(
       'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials'
     return { reason: problem, fault: { code: 'kubectl_missing', problem, fix } }
   }
+  const { code, fix } = FAILURES.find(({ pattern }) => pattern.test(stopped ?? stderr)) ?? OTHER
   const lines = listLines(stderr)
-  // What a program has written that waits is a prompt.
-  const isUnanswered = stopped !== undefined && lines.length > 0
-  const { code, fix } = isUnanswered
-    ? FAILURES[0]
-    : (FAILURES.find(({ pattern }) => pattern.test(stderr)) ?? OTHER)
-  const reason =
-    code === 'login_failed'
-      ? scrubAndTruncate(
-          [stopped ?? [], ...lines.map(removePrefixes)].flat().join('; '),
-          MAX_REASON,
-        )
-      : (stopped ?? extractReason(stderr))
+  const line = lines.find((each) => /^error/i.test(each)) ?? lines[0] ?? 'no reason given'
+  // An exec plugin says why before kubectl says that it failed.
+  const told = code === 'login_failed' ? lines : [line]
+  const reason = stopped ?? scrubAndTruncate(told.map(removePrefixes).join('; '), MAX_REASON)
   const problem = `kubectl ${args.slice(0, 2).join(' ')} failed: ${reason}`
   return { reason, fault: { code, problem, fix } }
 }
@@ -187,18 +181,11 @@ export function explain(
 const PREFIXES =
   /^(?:error: |Error from server(?: \(\w+\))?: |error when creating "STDIN": |Unable to connect to the server: (?=getting credentials))+/i
 
-/** Returns the reason that kubectl gave, without its prefixes. */
-function extractReason(stderr: string): string {
-  const lines = listLines(stderr)
-  const line = lines.find((each) => /^error/i.test(each)) ?? lines[0] ?? 'no reason given'
-  return scrubAndTruncate(removePrefixes(line), MAX_REASON)
-}
-
 const removePrefixes = (line: string) => line.replace(PREFIXES, '')
 
-/** Logs, warnings, and what kubectl tells of exec plugins in general. */
+/** Logs, warnings, a prompt with its code, and what kubectl tells of exec plugins in general. */
 const NOISE =
-  /^(?:Warning: |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
+  /^(?:Warning: |To sign in, |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
 
 /** Returns each line once: of a plugin, of kubectl, and of the hint in the kubeconfig. */
 function listLines(stderr: string): string[] {

@@ -11,36 +11,32 @@ export interface End {
   readonly stopped: string | undefined
 }
 
-/** The environment has PATH, HOME and KUBECONFIG; a prompt goes to `stderr`, and its answer comes from `stdin`. */
+/** The environment has PATH, HOME and KUBECONFIG. */
 export type KubectlIo = Omit<CommandIo, 'stdout'>
 
-/** Milliseconds; only tests have others. */
-export const LIMITS = {
-  /** What kubectl has written while it still runs after this time is for the person. */
-  promptMs: 2000,
-  runMs: 120_000,
-  /** As long as a device code is valid: a person answers a prompt in a terminal. */
-  answerMs: 900_000,
+interface RunOptions {
+  /** How long it may run, in milliseconds. */
+  readonly runMs?: number
+  /** Whether it may be the first to log in: a terminal then shows what it writes, and a person has any time to answer. */
+  readonly mayLogIn?: boolean
+  /** What it reads in place of the terminal. */
+  readonly input?: string | undefined
 }
 
-/** A line of kubectl's own log. */
-const LOG_LINE = /^[EWI]\d{4} .*\n?/gm
-
-/** Starts kubectl without a shell. It reads `input`, or else the terminal, if there is one: an exec plugin may ask there. */
+/** Starts kubectl without a shell. */
 export function startKubectl(
   args: readonly string[],
   { env, signal, stdin, stderr: screen }: KubectlIo,
-  { promptMs, runMs, answerMs } = LIMITS,
-  input?: string,
+  { runMs = 120_000, mayLogIn = false, input }: RunOptions = {},
 ) {
   const options = { env: { ...env }, signal }
+  const hasPerson = mayLogIn && isTerminal(stdin) && isTerminal(screen)
   const child =
-    input === undefined && isTerminal(stdin)
+    hasPerson && input === undefined
       ? spawn('kubectl', args, { ...options, stdio: ['inherit', 'pipe', 'pipe'] })
       : spawn('kubectl', args, options)
   const { promise: ended, resolve } = Promise.withResolvers<End>()
   let stderr = ''
-  let isWaiting = false
   let stopped: string | undefined
   const stop = (reason: string) => {
     stopped ??= reason
@@ -49,34 +45,20 @@ export function startKubectl(
     child.stdout.destroy()
     child.stderr.destroy()
   }
-  const stopAfter = (ms: number) => setTimeout(stop, ms, `no answer within ${ms / 1000} s`)
-  let limit = stopAfter(runMs)
-  const show = (text: string) => {
-    const prompt = text.replaceAll(LOG_LINE, '')
-    if (prompt.trim() === '') return
-    screen.write(prompt)
-    if (!isTerminal(screen)) return
-    clearTimeout(limit)
-    limit = stopAfter(answerMs)
-  }
+  const limit = hasPerson ? undefined : setTimeout(stop, runMs, TIMED_OUT)
   // Ctrl-C reaches kubectl, too, but a signal for doctor would leave it behind.
   const endBoth = (reason: NodeJS.Signals) => {
     child.kill()
     process.kill(process.pid, reason)
   }
   process.once('SIGTERM', endBoth)
-  const waiting = setTimeout(() => {
-    isWaiting = true
-    show(stderr)
-  }, promptMs)
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-    if (isWaiting) show(text)
+    if (hasPerson) screen.write(text)
   })
   child.on('error', (error: NodeJS.ErrnoException) => stop(error.code ?? error.message))
   child.on('close', (code) => {
     clearTimeout(limit)
-    clearTimeout(waiting)
     process.off('SIGTERM', endBoth)
     resolve({ code: stopped === undefined ? (code ?? undefined) : undefined, stderr, stopped })
   })
@@ -85,6 +67,9 @@ export function startKubectl(
   child.stdin?.end(input)
   return { stdout: child.stdout, ended, stop }
 }
+
+/** Why kubectl was stopped after its time. */
+export const TIMED_OUT = 'no answer in time: it may wait for a login, which only a terminal shows'
 
 function isTerminal(stream: object = {}): boolean {
   return 'isTTY' in stream && stream.isTTY === true

@@ -76,7 +76,7 @@ function explainPort(
   return {
     code: 'sidecar_not_listening',
     problem: `no sidecar listens on ${address} (${error})`,
-    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor --pod NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check',
+    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check',
   }
 }
 

@@ -67,7 +67,7 @@ test.each([
     'wimds doctor with the environment of this sidecar',
   ],
   // In mode node the document has the host of the broker, and the pod has no sidecar.
-  [{ inPod: true, namespace: 'shop' }, 'shop/orders-1', 'wimds doctor --pod shop/orders-1'],
+  [{ inPod: true, namespace: 'shop' }, 'shop/orders-1', 'wimds doctor shop/orders-1'],
 ])('the next step with %j for the pod %s is %s', (where, pod, expected) => {
   const status = aStatus({ problems: [FAILURE], workload: { host: 'orders-0', ...where } })
   const { markup } = renderProblems(status, pod)

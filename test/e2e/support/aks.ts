@@ -48,7 +48,13 @@ export async function enforceAdmissions(): Promise<readonly string[]> {
   return changed.map(({ metadata }) => metadata.name)
 }
 
-const REPOSITORIES = Object.values(IMAGES).map((image) => image.replace(/:[^:/]*$/, ''))
+/** A registry that the policies allow, beside that of the images under test. */
+export const REGISTRY = 'allowed.example'
+
+const REPOSITORIES = [
+  ...Object.values(IMAGES).map((image) => image.replace(/:[^:/]*$/, '')),
+  ...['wimds', 'wimds-redirect', 'wimds-gate'].map((name) => `${REGISTRY}/${name}`),
+]
 
 /**
  * What Deployment Safeguards deny in a pod, by name: policy set c047ea8e-9c78-49b2-958b-37e56d291a44 of Azure Policy. The read-only

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod/mini'
 import { createKubectl, getNamed, list } from '../../../src/tools/doctor/kubectl.ts'
+import { TIMED_OUT } from '../../../src/tools/doctor/run-kubectl.ts'
 import { fakeKubectl, type KubectlAnswer } from '../../fixtures/kubectl.ts'
 import { FAILURES, FORBIDDEN_KIND, NO_SUCH_KIND } from '../../fixtures/kubectl-failures.ts'
 import { captureIo } from '../capture.ts'
@@ -46,11 +47,10 @@ describe('asked for an object, kubectl', () => {
       fault: { code: 'kubectl_missing' },
     })
     using fake = fakeKubectl([{ call: 'get', runsOn: true }])
-    const limits = { promptMs: 10, runMs: 100, answerMs: 100 }
-    const kubectl = createKubectl({ io: captureIo(fake.env) }, limits)
+    const kubectl = createKubectl({ io: captureIo(fake.env) }, 100)
     expect(await getNamed(kubectl, Named, 'jobs', 'orders')).toMatchObject({
       kind: 'failed',
-      fault: { code: 'kubectl_failed', problem: 'kubectl get jobs failed: no answer within 0.1 s' },
+      fault: { code: 'login_failed', problem: `kubectl get jobs failed: ${TIMED_OUT}` },
     })
   })
 

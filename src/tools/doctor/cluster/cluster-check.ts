@@ -4,7 +4,7 @@ import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settin
 import { GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { firstItems } from '../../../lib/printable.ts'
 import type { CheckName, Sections } from '../doctor-report.ts'
-import { checkLocalRedirect, reachCluster } from '../cluster-checks.ts'
+import { reachCluster } from '../cluster-checks.ts'
 import {
   createSamplePod,
   createSampleSpec,
@@ -16,7 +16,7 @@ import { failed, notChecked, notNeeded, type Outcome, passed, runCheck } from '.
 import { type Kubectl, parseOutput } from '../kubectl.ts'
 import { findComponent, findContainer, isReady, listPodNames } from '../pod-object.ts'
 import { type ClusterState, type Deployment, readClusterState } from './cluster-state.ts'
-import { checkImages, checkInjectedPods } from './injected-pods-check.ts'
+import { checkInjectedPods } from './injected-pods-check.ts'
 
 type Check = (state: ClusterState, kubectl: Kubectl) => Outcome | Promise<Outcome>
 
@@ -26,8 +26,6 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ['webhook', checkWebhook],
   ['node_agent', checkAgents],
   ['injected_pods', checkInjectedPods],
-  ['images', checkImages],
-  ['local_redirect', (_, kubectl) => checkLocalRedirect(kubectl)],
 ]
 
 /** Returns the checks. A check that fails is reported, not thrown. */

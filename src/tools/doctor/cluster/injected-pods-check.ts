@@ -2,10 +2,10 @@
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
 import { inject } from '../../../injection/injector/inject.ts'
 import { INJECTION_DEFAULTS } from '../../../injection/injector/injection-settings.ts'
-import { allContainers, type Container, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
+import { allContainers, GATE, SIDECAR } from '../../../kubernetes/pod.ts'
 import { ROUTING_MODES } from '../../../lib/sidecar-interface.ts'
 import { ANY_ACCOUNT } from '../dry-run.ts'
-import { failed, notNeeded, type Outcome, passed } from '../findings.ts'
+import { failed, type Outcome, passed } from '../findings.ts'
 import { type ClusterPod, findComponent, listPodNames } from '../pod-object.ts'
 import type { ClusterState } from './cluster-state.ts'
 
@@ -22,7 +22,9 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
   ])
   const mode = ROUTING_MODES.find((each) => each === flag) ?? INJECTION_DEFAULTS.mode
   const { injected = [], others = [] } = Object.groupBy(pods, (pod) =>
-    findInjected(pod).length > 0 ? 'injected' : 'others',
+    allContainers(pod).some(({ name }) => name === SIDECAR || name === GATE)
+      ? 'injected'
+      : 'others',
   )
   const missing = others.filter((pod) => {
     const { inject: isWanted = labelled.has(pod.metadata.namespace) } = parseAnnotations(pod)
@@ -59,29 +61,4 @@ export async function checkInjectedPods(state: ClusterState): Promise<Outcome> {
     fix: `${reviewed === undefined ? 'install the chart, and ' : ''}create them again (kubectl rollout restart), since pods are injected when they are created`,
   } as const
   return { ...failed(fault, count), warnings }
-}
-
-/** Returns the containers that an injection adds for tokens: sidecars and gates. */
-function findInjected(pod: ClusterPod): Container[] {
-  return allContainers(pod).filter(({ name }) => name === SIDECAR || name === GATE)
-}
-
-/** Warns of sidecars with another image than the webhook injects now. */
-export async function checkImages(state: ClusterState): Promise<Outcome> {
-  const pods = await state.getPods()
-  const flags = [await state.getFlag('image'), await state.getFlag('gate-image')]
-  const expected = flags.flatMap((flag) => flag ?? [])
-  if (expected.length === 0) return notNeeded('there is no webhook to compare them with')
-  const images = pods.flatMap((pod) =>
-    findInjected(pod).map((container) => ({ pod, image: String(container['image']) })),
-  )
-  const others = images.filter(({ image }) => !expected.includes(image))
-  const current = images.length - others.length
-  return {
-    ...passed(`${current} of ${images.length} have the image that the webhook injects`),
-    warnings: [...Map.groupBy(others, ({ image }) => image)].map(
-      ([image, group]) =>
-        `${image}, where the webhook injects ${expected.join(' and ')}: ${listPodNames(group.map(({ pod }) => pod))}`,
-    ),
-  }
 }

@@ -1,7 +1,7 @@
 /** Reads a status document at a port on the loopback address of a pod, by `kubectl port-forward`. */
 import { endUnmade } from '../findings.ts'
 import { explain, formatFlags } from '../kubectl.ts'
-import { type KubectlIo, LIMITS, startKubectl } from '../run-kubectl.ts'
+import { type KubectlIo, startKubectl } from '../run-kubectl.ts'
 import { readStatus, type ReportedStatus } from '../status.ts'
 
 interface PodPort {
@@ -19,12 +19,16 @@ export type ReadForwarded = (target: PodPort) => Promise<ReportedStatus | undefi
 export function createPortForward(
   io: KubectlIo,
   context: string | undefined,
-  limits = LIMITS,
+  runMs?: number,
 ): ReadForwarded {
   return async ({ namespace, name, port, query = '' }) => {
     const args = ['port-forward', name, `:${port}`, '--address=127.0.0.1']
     const flags = formatFlags({ context, namespace })
-    const { stdout, ended, stop } = startKubectl([...flags, ...args], io, limits)
+    const { stdout, ended, stop } = startKubectl(
+      [...flags, ...args],
+      io,
+      runMs === undefined ? {} : { runMs },
+    )
     const { promise: forwarded, resolve } = Promise.withResolvers<string | undefined>()
     let output = ''
     stdout.setEncoding('utf8').on('data', (text: string) => {

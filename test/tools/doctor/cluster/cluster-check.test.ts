@@ -135,8 +135,6 @@ test('passes for an installation that is well, and changes nothing', async () =>
     'webhook: ok',
     'node_agent: not_needed',
     'injected_pods: ok',
-    'images: ok',
-    'local_redirect: not_needed',
   ])
   expect(code).toBe(0)
   const writes = calls.filter((call) => !/^(?:get|version) /.test(call))
@@ -390,29 +388,13 @@ describe('the check of pods', () => {
       'namespace shop has the injection label but no injected pod',
     ])
   })
-
-  test('warns of sidecars with another image than the webhook injects', async () => {
-    const old = 'ghcr.io/wimds/wimds:0.1.0'
-    const pods = [
-      pod('current', { injected: 'wimds' }),
-      pod('old', { injected: 'wimds', image: old }),
-    ]
-    const { find } = await check({ pods })
-    expect(find('images')).toMatchObject([
-      {
-        status: 'ok',
-        details: ['1 of 2 have the image that the webhook injects'],
-        warnings: [`${old}, where the webhook injects ${IMAGE} and ${GATE_IMAGE}: shop/old`],
-      },
-    ])
-  })
 })
 
 test('says which lists may not be read', async () => {
   const forbidden = { code: 1, stderr: 'Error from server (Forbidden): pods is forbidden: no' }
   const answers = [{ call: 'get pods', ...forbidden, stdout: '{"items":[]}' }]
   const { find, code } = await check({ answers })
-  for (const name of ['node_agent', 'injected_pods', 'images'] as const) {
+  for (const name of ['node_agent', 'injected_pods'] as const) {
     expect(find(name)).toMatchObject([{ status: 'not_checked', reason: 'pods is forbidden: no' }])
   }
   expect(code).toBe(2)

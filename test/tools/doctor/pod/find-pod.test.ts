@@ -223,7 +223,6 @@ test.each([
 test.each([
   [['orders', '-n', 'shop'], '--namespace=shop get pod orders'],
   [['shop/orders'], '--namespace=shop get pod orders'],
-  [['--pod', 'orders', '--namespace', 'shop'], '--namespace=shop get pod orders'],
   [['deploy/orders', '-n', 'shop'], '--namespace=shop get deploy orders'],
 ])('doctor takes %j', async (args, call) => {
   using fake = fakeKubectl([NOT_FOUND])
@@ -235,7 +234,6 @@ test.each([
 
 test.each([
   [['shop/orders', '-n', 'other'], 'name different namespaces: give one'],
-  [['orders', '--pod=billing'], '--pod and orders both name a pod: give one'],
   [['orders', '--pre'], 'a pod or --pre, not both'],
   [['a', 'b'], 'unexpected argument b'],
 ])('doctor rejects %j', async (args, message) => {

@@ -63,13 +63,13 @@ function clusterPod(changes: PodChanges = {}): string {
 
 async function check(answers: readonly KubectlAnswer[], ...flags: readonly string[]) {
   using fake = fakeKubectl(answers)
-  const diagnosis = await diagnose(['--pod', 'shop/orders', ...flags], fake.env)
+  const diagnosis = await diagnose(['shop/orders', ...flags], fake.env)
   return { ...diagnosis, calls: await fake.calls() }
 }
 
 async function checkText(answers: readonly KubectlAnswer[]) {
   using fake = fakeKubectl(answers)
-  return await runDoctor(['--pod', 'shop/orders'], fake.env)
+  return await runDoctor(['shop/orders'], fake.env)
 }
 
 const GET = 'get pod orders'
@@ -434,7 +434,7 @@ test.each(['env', 'node'] as const)(
 test.each(['--all', 'a/b/c', 'NS/POD', 'shop/', '', 'svc/orders/x'])(
   'rejects the name %j',
   async (name) => {
-    const { code, stderr } = await runDoctor([`--pod=${name}`])
+    const { code, stderr } = await runDoctor(['--', name])
     expect(code).toBe(64)
     expect(stderr).toContain('must be POD, NAMESPACE/POD or KIND/NAME, such as shop/orders')
   },

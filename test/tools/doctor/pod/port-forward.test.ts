@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
 import { catchEnd } from '../../../../src/tools/doctor/findings.ts'
 import { createPortForward } from '../../../../src/tools/doctor/pod/port-forward.ts'
-import { LIMITS } from '../../../../src/tools/doctor/run-kubectl.ts'
+import { TIMED_OUT } from '../../../../src/tools/doctor/run-kubectl.ts'
 import { createFolder } from '../../../fixtures/folder.ts'
 import { listening } from '../../../fixtures/listening.ts'
 import { aStatus } from '../../../fixtures/status.ts'
@@ -11,13 +11,10 @@ import { captureIo } from '../../capture.ts'
 const TARGET = { namespace: 'wimds-node-agent', name: 'x', port: 9442 }
 
 /** Reads a status by a kubectl that runs these commands of the shell. */
-async function readBy(commands: string, runMs = LIMITS.runMs) {
+async function readBy(commands: string, runMs?: number) {
   using directory = createFolder()
   directory.write('kubectl', `#!/bin/sh\n${commands}\n`, 0o755)
-  const read = createPortForward(captureIo({ PATH: directory.path }), undefined, {
-    ...LIMITS,
-    runMs,
-  })
+  const read = createPortForward(captureIo({ PATH: directory.path }), undefined, runMs)
   return await catchEnd(() => read(TARGET))
 }
 
@@ -34,7 +31,7 @@ test('says that kubectl did not forward the port in time', async () => {
   expect(await readBy('exec /bin/sleep 600', 100)).toMatchObject({
     outcome: {
       status: 'not_checked',
-      reason: 'kubectl port-forward x failed: no answer within 0.1 s',
+      reason: `kubectl port-forward x failed: ${TIMED_OUT}`,
     },
   })
 })
