@@ -10,6 +10,7 @@ test.each([
   ['echo "nft: no rule" >&2; exit 2', true, 'nft: no rule'],
   ['exit 2', true, 'wimds-node open-socket 8000 -- nft -f -: exit code 2'],
   ['echo "wimds-node: cannot listen" >&2; exit 1', false, 'wimds-node: cannot listen'],
+  ['exit 0', false, 'the agent did not get the socket. Fix: raise its limit of open files'],
   ['exit 1', false, 'wimds-node open-socket 8000 -- nft -f -: exit code 1'],
 ])('says why the helper failed: %s', async (script, isOfStep, message) => {
   using tools = createFolder()
