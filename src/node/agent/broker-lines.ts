@@ -1,5 +1,5 @@
 /** Reads what a broker sends and prints, line by line, and no more of it than the agent allows. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage } from '../../lib/describe-error.ts'
 import { scrubAndTruncate } from '../../lib/scrub.ts'
 import { MAX_LINE_BYTES } from '../broker/messages.ts'
@@ -9,6 +9,8 @@ import { createBucket } from './bucket.ts'
 const BURST = 8192
 const LINES_PER_SECOND = 400
 const PAUSE_MS = 50
+/** A read can have thousands of lines: between so many the agent does what others wait for. */
+const LINES_PER_TURN = 64
 const MAX_PARTS = 256
 const MAX_PROBLEM_CHARS = 2000
 
@@ -54,11 +56,13 @@ async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   }
   let parts: Buffer[] = []
   let size = 0
+  let count = 0
   for await (const chunk of stream) {
     await pace(1 + chunk.length / 1024)
     let start = 0
     for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', start)) {
       await pace(1)
+      if ((count += 1) % LINES_PER_TURN === 0) await nextTurn()
       yield Buffer.concat([...parts, chunk.subarray(start, end)])
       parts = []
       size = 0

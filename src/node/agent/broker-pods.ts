@@ -81,6 +81,7 @@ export class BrokerPods {
     const served: Served = { ...request, signal, answered, ended, state: 'waiting' }
     const onAbort = () => ended.resolve(undefined)
     signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
     this.#served.set(pod.uid, served)
     void this.#sendInTurn(served)
     const reason = this.#end ?? (await ended.promise)

@@ -1,4 +1,5 @@
 /** Connects for the brokers, which have no network: to the login hosts that pods of the node may use, and to no other host. */
+import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns/promises'
 import { fstatSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -12,6 +13,7 @@ import { createHandshake } from '../../lib/connector.ts'
 import { withDeadline } from '../../lib/deadline.ts'
 import { BrokerError } from '../../lib/errors.ts'
 import { removeBrackets } from '../../lib/hosts.ts'
+import { createSemaphore } from '../../lib/semaphore.ts'
 import { createBucket } from './bucket.ts'
 import { findDescriptor } from './broker-channel.ts'
 import { ignoreEnded } from './sandboxes.ts'
@@ -31,6 +33,7 @@ const PER_SECOND_OF_ALL = 200
 const COUNT_MS = 1000
 /** How long an address is kept: look-ups share the four threads of libuv with the reads of files. */
 const ADDRESS_TTL_MS = 5000
+const MAX_OTHER_LOOKUPS = 2
 
 const SETTINGS: ReadonlySet<string> = new Set([
   'AZURE_AUTHORITY_HOST',
@@ -43,11 +46,9 @@ const SETTINGS: ReadonlySet<string> = new Set([
 ])
 
 /** Creates the function that returns how to connect for one more broker. Throws a `ConfigError`. */
-export function createConnections(
-  env: Environment,
-  connect: Connect = createConnect({ lookup: createSharedLookup() }),
-): () => OpenConnection {
-  const { hosts, timeoutMs, proxy } = readDestinations(env)
+export function createConnections(env: Environment, other?: Connect): () => OpenConnection {
+  const { hosts, otherHosts, timeoutMs, proxy } = readDestinations(env)
+  const connect = other ?? createConnect({ lookup: createSharedLookup(otherHosts) })
   const route =
     proxy === undefined
       ? connect
@@ -110,12 +111,13 @@ function readDestinations(env: Environment) {
     const fix = 'use a proxy with an http:// URL, to which only host names are sent in clear'
     throw createConfigError([{ setting: 'HTTPS_PROXY', problem, fix }])
   }
-  const origins = [...CLOUDS.map(({ hosts: [host] }) => `https://${host}`), authorityHost]
-  const hosts = origins.flatMap((origin) =>
-    [undefined, region].map((each) => resolveAuthority(origin, '', each).tokenHost),
-  )
+  const findHosts = (origin: string) =>
+    [undefined, region].map((each) => resolveAuthority(origin, '', each).tokenHost)
+  const hosts = CLOUDS.flatMap(({ hosts: [host] }) => findHosts(`https://${host}`))
+  const own = findHosts(authorityHost)
   return {
-    hosts: new Set(hosts.map(formatTarget)),
+    hosts: new Set([...hosts, ...own].map(formatTarget)),
+    otherHosts: new Set(hosts.filter((host) => !own.includes(host))),
     timeoutMs: settings.WIMDS_EXCHANGE_TIMEOUT / 2,
     proxy: url && { url, noProxy: noProxy ?? '' },
   }
@@ -126,14 +128,23 @@ function formatTarget(host: string): string {
   return `${removeBrackets(hostname)}:${port || 443}`
 }
 
-/** Creates the function that looks up a host once in some seconds. */
-function createSharedLookup() {
+/**
+ * Creates the function that looks up a host once in some seconds. A resolver may be silent for the hosts of other clouds, which any
+ * pod can name: of libuv's four threads those take two at most.
+ */
+export function createSharedLookup(
+  otherHosts: ReadonlySet<string>,
+  look: (host: string, family: 0 | 4) => Promise<LookupAddress[]> = (host, family) =>
+    lookup(host, { all: true, family }),
+) {
+  const limitOthers = createSemaphore({ maxConcurrent: MAX_OTHER_LOOKUPS })
   const kept = new LRUCache<string, readonly Address[]>({ max: 64, ttl: ADDRESS_TTL_MS })
   return async (host: string, family: 0 | 4): Promise<readonly Address[]> => {
     const key = `${host} ${family}`
     const known = kept.get(key)
     if (known !== undefined) return known
-    const found = await lookup(host, { all: true, family })
+    const start = () => look(host, family)
+    const found = await (otherHosts.has(host) ? limitOthers(start) : start())
     const addresses = found.map((each) => ({ ...each, family: each.family === 6 ? 6 : 4 }) as const)
     kept.set(key, addresses)
     return addresses

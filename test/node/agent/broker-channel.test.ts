@@ -1,7 +1,8 @@
 /** The channel to a broker that is hostile: a program of this test sends what no broker sends. */
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { connect, createServer, Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerChannel } from '../../../src/node/agent/broker-channel.ts'
@@ -109,7 +110,7 @@ test.each([
 })
 
 test('a message in single bytes counts as many messages', async () => {
-  const stream = new Socket()
+  const stream = new Readable({ read: () => {} })
   onTestFinished(() => void stream.destroy())
   void readLines(stream, () => {})
   let pushed = 0

@@ -21,6 +21,15 @@ test('a handler that knows the misuse says what it is', async () => {
   ).toBe(problem)
 })
 
+test('the agent does other work between the lines of one read', async () => {
+  let handled = 0
+  const reading = read('\n'.repeat(5000), () => void (handled += 1))
+  await new Promise(setImmediate)
+  expect(handled).toBeLessThan(1000)
+  await reading
+  expect(handled).toBe(5000)
+})
+
 test('an error of the stream is the end of the broker', async () => {
   const stream = new Readable({ read: () => stream.destroy(new Error('ECONNRESET')) })
   expect(await readLines(stream, () => {})).toBeUndefined()

@@ -1,8 +1,10 @@
 /** A broker as the agent sees it, with programs of this test. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { BrokerProcess } from '../../../src/node/agent/broker-process.ts'
+import { routedPod } from './pods.ts'
 import { CHANNELS, NO_CONNECTION, startScript } from './program.ts'
 
 const OPTIONS = {
@@ -36,6 +38,15 @@ test.each([process.execPath, '/no/program'])(
     expect((await ended).at(1) ?? 'not started').toMatch(/SIGKILL|not started/)
   },
 )
+
+test('serves no pod whose signal has aborted', async () => {
+  const { broker } = await startProgram(`onMessage(() => {}); send({ type: 'ready' })`)
+  const server = createServer()
+  const pod = routedPod()
+  const route = { namespace: 1, path: '', socket: server, env: pod.env }
+  const request = { pod, route, findKeys: () => [], isSuspect: false, onAnswer: () => {} }
+  await expect(broker.serve(request, AbortSignal.abort())).resolves.toBeUndefined()
+})
 
 test('asks once a second at most, and not again before an answer', async () => {
   const { broker } = await startProgram(`

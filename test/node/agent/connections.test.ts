@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createConnections } from '../../../src/node/agent/connections.ts'
+import { createConnections, createSharedLookup } from '../../../src/node/agent/connections.ts'
 import { connectProxy } from '../../broker/exchange/connect-proxy.ts'
 import { NO_CONNECTION } from './program.ts'
 
@@ -166,4 +166,20 @@ test('all brokers together open 512 connections at once and then 200 a second', 
   expect(await countRefused(17)).toBe(32)
   vi.advanceTimersByTime(1000)
   expect(await countRefused(10)).toBe(120)
+})
+
+test('a resolver that is silent for other clouds does not keep the look-ups of the own one waiting', async () => {
+  const others = ['login.partner.microsoftonline.cn', 'login.microsoftonline.us']
+  const looked: string[] = []
+  const lookup = createSharedLookup(new Set(others), (host) => {
+    looked.push(host)
+    return others.includes(host)
+      ? new Promise(() => {})
+      : Promise.resolve([{ address: '192.0.2.1', family: 4 }])
+  })
+  for (const family of [0, 4] as const) for (const host of others) void lookup(host, family)
+  const expected = [{ address: '192.0.2.1', family: 4 }]
+  expect(await lookup('login.microsoftonline.com', 0)).toEqual(expected)
+  expect(await lookup('login.microsoftonline.com', 0)).toEqual(expected)
+  expect(looked).toEqual([...others, 'login.microsoftonline.com'])
 })

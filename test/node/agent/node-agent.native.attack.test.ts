@@ -59,9 +59,11 @@ describe.skipIf(hasNoCompiler || reasonToSkip() !== undefined)('native code in a
   }, 120_000)
 
   test.each(['messages', 'log'])(
-    'is ended when it floods the agent with %s',
+    'waits when it floods the agent with %s',
     async (name) => {
-      expect(await attack(name)).toMatchObject({ ended: true })
+      const { reached, ended } = await attack(name)
+      expect(reached).toBeGreaterThan(0)
+      expect(ended).toBe(false)
     },
     120_000,
   )
