@@ -65,6 +65,15 @@ export function toWallTimes(
   return { obtainedAt: expiresAt - lifetime.lengthMs, expiresAt }
 }
 
+/** With less time to live, or a smaller part of a short lifetime, a token may expire while it is used. */
+const ENDING_MS = 30_000
+const ENDING_SHARE = 1 / 6
+
+/** Returns true if callers wait for a new token instead of getting this one, whose time to live is `ttl`. */
+export function isEnding(ttl: number, lifetimeMs: number): boolean {
+  return ttl < Math.min(ENDING_MS, lifetimeMs * ENDING_SHARE)
+}
+
 /**
  * Returns `expires_in` and `expires_on` of a reply, in whole seconds: `expires_on` is always now +
  * `expires_in`, and `expires_in` is at least 1 (R2).

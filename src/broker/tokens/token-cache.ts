@@ -5,7 +5,7 @@ import { isInGrace } from '../aadsts.ts'
 import type { Identity } from '../identities.ts'
 import { WaitingCallers } from './caller-wait.ts'
 import { type CacheEntry, createCacheKey, type Entry, EntryStore } from './cache-entry.ts'
-import { type Clock, MIN_TTL_MS, ttlMs } from './lifetime.ts'
+import { type Clock, MIN_TTL_MS, ttlMs, isEnding } from './lifetime.ts'
 import { Exchanges, type ExchangesOptions } from './exchanges.ts'
 import { createOverloadedError, type CachedFailure } from './failure.ts'
 import type { StartExchange } from './attempts.ts'
@@ -229,13 +229,4 @@ export class TokenCache {
   close(): void {
     for (const entry of this.#store.all()) this.#store.remove(entry)
   }
-}
-
-/** With less time to live, or a smaller part of a short lifetime, a token may expire while it is used. */
-const ENDING_MS = 30_000
-const ENDING_SHARE = 1 / 6
-
-/** Returns true if callers wait for a new token instead of getting this one, whose time to live is `ttl`. */
-function isEnding(ttl: number, lifetimeMs: number): boolean {
-  return ttl < Math.min(ENDING_MS, lifetimeMs * ENDING_SHARE)
 }

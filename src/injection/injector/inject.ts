@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parseAnnotations, PREFIX } from './annotations.ts'
 import { addAppEnvironment } from './app-environment.ts'
-import { createContainers, createVolumes, keepPluginDefaults } from './containers.ts'
+import { createContainers, createVolumes } from './containers.ts'
+import { keepPluginDefaults } from './resources.ts'
 import {
   findUnrecorded,
   formatRecord,

@@ -18,7 +18,7 @@ const OPERATORS = {
   WIMDS_READY_AFTER_PREFETCH: 'true',
   WIMDS_INSTANCE: '{}',
   HTTPS_PROXY: HTTP_PROXY,
-  WIMDS_CACHE_SIZE: '10',
+  WIMDS_EXCHANGE_TIMEOUT: '10s',
 }
 
 export const SIDECAR: Cases = {
@@ -31,7 +31,6 @@ export const SIDECAR: Cases = {
     settings: {
       mode,
       uid: undefined,
-      imagePullPolicy: 'IfNotPresent',
       audience: 'api://other',
       ca: { kind: 'ConfigMap', name: 'operator', key: 'bundle.pem' },
       sidecarEnv: toEnv(OPERATORS),
