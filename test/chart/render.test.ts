@@ -191,16 +191,14 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
 
   test.each([
     ['injektion.mode=env', "additional properties 'injektion' not allowed"],
+    // Other values that the schema forbids are its own to say.
     ['injection.mode=iptables', '/injection/mode'],
     ['injection.allowedModes={env}', 'mode loopback is not in injection.allowedModes'],
     ['injection.mode=node', 'Fix: set nodeAgent.enabled=true, which adds it'],
     ['injection.tenantId=foo', 'injection.tenantId "foo" is neither a GUID nor a domain'],
-    ['image.digest=latest', '/image/digest'],
     ['certificates.source=cert-manager', 'issuerRef'],
     ['certificates.source=cert-manager,certificates.issuerRef.nam=ca', 'issuerRef needs a name'],
-    [`fullnameOverride=${'a'.repeat(51)}`, '/fullnameOverride'],
     ['fullnameOverride=1wimds', 'that of a Service must begin with a letter'],
-    [`nodeAgent.namespace=${'a'.repeat(64)}`, '/nodeAgent/namespace'],
     [
       'nodeAgent.enabled=true,nodeAgent.namespace=kube-system',
       'nodeAgent.namespace kube-system exists',
@@ -217,14 +215,7 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       `injection.env.${name}=x`,
       `injection.env must not contain ${name}, which injection sets. Fix: use `,
     ]),
-    ['injection.env.WIMDS_LOG_LEVEL=verbose', '/injection/env/WIMDS_LOG_LEVEL'],
-    ['injection.env.B=12345678', '/injection/env/B'],
-    ['injection.uid=0', '/injection/uid'],
-    ['injection.uid=root', '/injection/uid'],
     ['--set-string=injection.uid=2147483648', 'injection.uid 2147483648 is too large'],
-    ['injection.resources.memoryLimit=1foo', '/memoryLimit'],
-    ['injection.resources.memoryLimit=', '/memoryLimit'],
-    ['injection.resources.memoryLimit=null', "missing property 'memoryLimit'"],
     ['injection.resources.memoryLimit=32Mi', 'memoryLimit 32Mi is below memoryRequest 64Mi'],
     [
       'injection.resources.memoryRequest=1Gi,injection.resources.memoryLimit=1000M',
@@ -235,7 +226,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       'cpuLimit 1 is below cpuRequest 1500m',
     ],
     ['injection.ca.configMap=a,injection.ca.secret=b', 'injection.ca.secret are both set'],
-    ['injection.ca.configMap=My_CA', '/injection/ca/configMap'],
     [String.raw`podLabels.app\.kubernetes\.io/name=mine`, 'podLabels must not contain'],
     [
       String.raw`podAnnotations.wimds\.io/inject=x`,
@@ -251,9 +241,6 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
     ],
     ['hostNetwork=true', "webhook.port 10250 is the kubelet's on every node"],
     ['webhook.port=9440', 'webhook.port and webhook.adminPort are both 9440'],
-    ['webhook.port=443', '/webhook/port'],
-    ['webhook.excludedNamespaces[0]=', '/webhook/excludedNamespaces/0'],
-    ['drain=5', '/drain'],
     ['drain=2h', 'drain 2h is too long'],
     ['resources.limits.memory=abc', 'resources.limits.memory "abc" is not a quantity'],
     ['nodeAgent.resources.requests.cpu=1 core', 'cpu "1 core" is not a quantity'],
@@ -273,14 +260,10 @@ describe.each(HELMS)('Helm $version', ({ run }) => {
       ],
     ),
     ['nodeAgent.adminListen=127.0.0.1:99999', '"127.0.0.1:99999" has no port from 1 to 65535'],
-    ['nodeAgent.maxBrokers=0', '/nodeAgent/maxBrokers'],
-    ['nodeAgent.brokerUids=0-7', '/nodeAgent/brokerUids'],
     [
       'nodeAgent.enabled=true,injection.env.WIMDS_CA_FILE=/var/ca.pem',
       'WIMDS_CA_FILE "/var/ca.pem" is a file that the brokers of mode node cannot read',
     ],
-    ['nodeAgent.kubeletDirectory=var/lib/kubelet', '/nodeAgent/kubeletDirectory'],
-    ['imagePullSecrets[0].nam=x', '/imagePullSecrets/0'],
   ])('rejects %s', async (values = '', message = '') => {
     const flag = values.startsWith('--') ? values : `--set=${values}`
     await expect(template(flag)).rejects.toThrow(message)

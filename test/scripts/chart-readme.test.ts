@@ -29,19 +29,10 @@ test('the reference of the README agrees with values.yaml', async () => {
   expect(readme).toBe(await readFile(join(CHART, 'README.md'), 'utf8'))
 })
 
-test('writes a changed comment and a changed default', async () => {
-  const { readme } = await writeReference('values.yaml', (text) =>
-    text.replace(/# Replicas.*\nreplicaCount: 2/, '# Of\n# webhooks a|b.\nreplicaCount: 3'),
-  )
-  expect(readme).toContain('\n- `replicaCount` (`3`): Of webhooks a|b.\n')
-})
-
 test.each([
   ['values.yaml', / *# Labels of the PodMonitors\..*\n/, '', 'podMonitor.labels has no comment'],
   ['values.yaml', /$/, '# New.\nother: 1\n', 'other is not in values.schema.json'],
   ['values.schema.json', '"timeoutSeconds":', '"timeout":', 'webhook.timeout has no value'],
-  ['values.yaml', '# @section -- General', '', 'replicaCount is in no section'],
-  ['README.md', '<!-- end of the values -->', '', 'README.md has no lines'],
 ] as const)('rejects a %s in which %s is %j: %s', async (file, pattern, text, message) => {
   const { code, stderr } = await writeReference(file, (before) => before.replace(pattern, text))
   expect(code).toBe(1)

@@ -27,9 +27,7 @@ test('every package of the lock file has a licence that is allowed', async () =>
 })
 
 test.each([
-  ['a licence of the list', { license: 'Apache-2.0' }],
   ['a choice with one on the list', { license: '(GPL-3.0-only OR ISC)' }],
-  ['two licences that are both on the list', { license: '(MIT AND BSD-3-Clause)' }],
   ['a wider one, for a tool', { license: 'MPL-2.0', isTool: true }],
 ])('allows %s', async (_, entry) => {
   expect(await judged(entry)).toMatchObject({ code: 0, stderr: '' })
@@ -38,7 +36,6 @@ test.each([
 test.each([
   ['a licence that is not on the list', { license: 'GPL-3.0-only' }, 'has GPL-3.0-only; allowed'],
   ['one that only tools may have', { license: 'MPL-2.0' }, '(bundled) has MPL-2.0; allowed'],
-  ['two licences, and one is not', { license: '(MIT AND GPL-2.0-only)' }, 'has (MIT AND GPL'],
   [
     'a tool’s licence',
     { license: 'SSPL-1.0', isTool: true },

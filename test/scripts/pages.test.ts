@@ -1,5 +1,4 @@
 /** Pages that scripts write from the sources are current. */
-import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { runNode } from '../fixtures/run-program.ts'
 
@@ -13,11 +12,4 @@ test.each([
 ])('%s is what scripts/%s.mjs writes', async (_, script) => {
   const { code, stderr } = await runNode([`scripts/${script}.mjs`, '--check'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-})
-
-test('docs/cli.md has each flag under the heading that it has in help', async () => {
-  const page = await readFile('docs/cli.md', 'utf8')
-  const [, flags] =
-    /^Its own certificate, .*?:\n\n(.*?)\n\n(?=Or a mounted certificate:)/ms.exec(page) ?? []
-  expect(flags).toMatch(/^- `--namespace .*\n- `--name .*$/)
 })
