@@ -87,6 +87,26 @@ test('polls five times a second until the token is there', async () => {
   watch.close()
 })
 
+test('polls five times a second while one of several files is missing', async () => {
+  let isThere = false
+  const reported: string[] = []
+  const watch = watchAssertions({
+    files: () => ['/later', FILE],
+    read: (file) =>
+      isThere || file === FILE
+        ? Promise.resolve(anAssertion(file))
+        : Promise.reject(new BrokerError('assertion_missing', file)),
+    clock: systemClock,
+    onChange: (file, { ok }) => reported.push(`${file}: ${ok}`),
+  })
+  await watch.poll()
+  await vi.advanceTimersByTimeAsync(1000)
+  isThere = true
+  await vi.advanceTimersByTimeAsync(200)
+  expect(reported.toSorted()).toEqual(['/later: false', '/later: true', `${FILE}: true`])
+  watch.close()
+})
+
 test('stops polling when it is closed', async () => {
   const { watch, polls } = createWatcher('one')
   await watch.poll()

@@ -82,6 +82,17 @@ describe('exchange metrics', () => {
     expect(samples.get('wimds_exchange_duration_seconds_count{code="entra_timeout"}')).toBe(1)
   })
 
+  test('count the refreshes of a cached token by outcome, and no first exchange', async () => {
+    const observed = observe()
+    observed.onExchange(exchange())
+    observed.onExchange(exchange({ cachedTtlMs: 1 }))
+    const error = new BrokerError('entra_timeout', 'too slow')
+    observed.onExchange(exchange({ cachedTtlMs: 1, outcome: { ok: false, error } }))
+    const samples = await scrape(observed)
+    expect(samples.get('wimds_token_refreshes_total{outcome="success"}')).toBe(1)
+    expect(samples.get('wimds_token_refreshes_total{outcome="failure"}')).toBe(1)
+  })
+
   test('count attempts apart from exchanges', async () => {
     const observed = observe()
     observed.onAttempt('entra_unavailable')

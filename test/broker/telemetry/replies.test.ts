@@ -1,18 +1,19 @@
 import { expect, test } from 'vitest'
+import { BrokerError } from '../../../src/lib/errors.ts'
 import { createRegistry } from '../../../src/service/prometheus.ts'
 import { createReplies, registerReplies } from '../../../src/broker/telemetry/replies.ts'
 import { observe, reply } from './observed.ts'
 
 const python = { 'user-agent': 'azsdk-python-identity/1.5.0 Python/3.9.2' }
 
-function setUp(now = () => 0) {
+function setUp(now = () => 0, onRejected = (_key: string) => {}) {
   const { log } = observe()
   return createReplies({
     metrics: registerReplies([createRegistry()]),
     log,
     auditsTokens: false,
     now,
-    onRejected: () => {},
+    onRejected,
   })
 }
 
@@ -46,4 +47,14 @@ test('counts each client but no probe, with the time of its last request', () =>
     { library: 'python-azure-identity', requests: 2, lastSeenAt: 3000 },
     { library: 'curl', version: '8.0.1', requests: 1, lastSeenAt: 2000 },
   ])
+})
+
+test('reports the same error of two client libraries apart', () => {
+  const keys = new Set<string>()
+  const { onReply } = setUp(undefined, (key) => keys.add(key))
+  const error = new BrokerError('api_version_invalid', 'no such version')
+  for (const headers of [python, python, { 'user-agent': 'curl/8.0.1' }]) {
+    onReply(reply({ status: 400, error, headers }))
+  }
+  expect(keys.size).toBe(2)
 })
