@@ -9,6 +9,7 @@ import { createCertificateAuthority } from '../../../src/lib/x509.ts'
 import { TENANT_ID } from '../harness/identities.ts'
 import { overrideHosts, pathOnly } from '../harness/sandbox.ts'
 import { createFolder } from '../../fixtures/folder.ts'
+import { listening } from '../../fixtures/listening.ts'
 import { startPostgresServer } from './postgres-server.ts'
 import { startSqlServer } from './sql-server.ts'
 
@@ -126,15 +127,7 @@ async function startRecorder({
       isStorage ? EMPTY_CONTAINER : JSON.stringify(headers.host === VAULT ? SECRET : { value }),
     )
   })
-  server.listen(443, RECORDER)
-  await once(server, 'listening')
-  return {
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
-  }
+  return await listening(server, 443, RECORDER)
 }
 
 /** Starts Azurite over TLS. With `--oauth basic` it checks issuer, audience and times of a token. */

@@ -39,7 +39,7 @@ const createIdentity = (
   ...missing: readonly ModeName[]
 ): readonly Client[] =>
   createPair(
-    { ...inSet(set), name: 'Azure.Identity', version },
+    { ...inSet(set), name: 'Azure.Identity', version, asksAgain: true },
     managed,
     allBut('object-id', ...missing),
   )
@@ -49,6 +49,7 @@ const createMsal = (set: string, version: string, modes: readonly ModeName[]): C
   name: 'Microsoft.Identity.Client ManagedIdentityApplication',
   version,
   variant: 'msal',
+  asksAgain: true,
   modes,
 })
 
@@ -57,16 +58,8 @@ const createService = (
   set: string,
   name: string,
   version: string,
-  { variant, resource, modes }: Pick<Client, 'modes'> & { variant: string; resource?: string },
-): Client => ({
-  ...inSet(set),
-  name,
-  version,
-  variant,
-  ...(resource !== undefined && { resource }),
-  needs: ['azure'],
-  modes,
-})
+  parts: Pick<Client, 'variant' | 'resource' | 'asksAgain' | 'modes'>,
+): Client => ({ ...inSet(set), name, version, needs: ['azure'], ...parts })
 
 const createSql = (
   set: string,
@@ -105,8 +98,17 @@ const createServices = (
   [vault, blobs]: readonly [string, string],
   modes: readonly ModeName[],
 ): readonly Client[] => [
-  createService(set, 'Azure.Security.KeyVault.Secrets', vault, { variant: 'key-vault', modes }),
-  createService(set, 'Azure.Storage.Blobs', blobs, { variant: 'blobs', resource: STORAGE, modes }),
+  createService(set, 'Azure.Security.KeyVault.Secrets', vault, {
+    variant: 'key-vault',
+    asksAgain: true,
+    modes,
+  }),
+  createService(set, 'Azure.Storage.Blobs', blobs, {
+    variant: 'blobs',
+    resource: STORAGE,
+    asksAgain: true,
+    modes,
+  }),
 ]
 
 export const DOTNET_CLIENTS: readonly Client[] = [
@@ -135,6 +137,7 @@ export const DOTNET_CLIENTS: readonly Client[] = [
   createService('field', 'Microsoft.Extensions.Azure credential=managedidentity', '1.14.1', {
     variant: 'extensions-azure',
     resource: STORAGE,
+    asksAgain: true,
     modes: allBut(LATER),
   }),
   createService('field', 'Npgsql UsePasswordProvider', '10.0.3', {

@@ -1,6 +1,6 @@
 /** A PostgreSQL server whose password is a token of Entra ID: it asks for it in clear text, and lets anyone in. */
-import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer } from 'node:net'
+import { listening } from '../../fixtures/listening.ts'
 
 export interface PostgresServerOptions {
   readonly host: string
@@ -28,10 +28,8 @@ export async function startPostgresServer({
   host,
   onToken,
 }: PostgresServerOptions): Promise<AsyncDisposable> {
-  const sockets = new Set<Socket>()
   const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+    socket.on('error', () => {})
     let received = Buffer.alloc(0)
     let isStarted = false
     socket.on('data', (chunk) => {
@@ -52,13 +50,5 @@ export async function startPostgresServer({
       received = Buffer.alloc(0)
     })
   })
-  server.listen(5432, host)
-  await once(server, 'listening')
-  return {
-    async [Symbol.asyncDispose]() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
-    },
-  }
+  return await listening(server, 5432, host)
 }

@@ -2,10 +2,10 @@
  * A SQL Server that lets anyone in who brings a token of Entra ID (MS-TDS). It reads the token of a login in both ways: of a
  * client that asks where to get it (FEDAUTHINFO), and of one that has it already (LOGIN7).
  */
-import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { listening } from '../../fixtures/listening.ts'
 
 export interface SqlServerOptions {
   readonly cert: string
@@ -42,21 +42,11 @@ function uint32(value: number): Buffer {
 export async function startSqlServer(options: SqlServerOptions): Promise<AsyncDisposable> {
   // After a handshake of TLS 1.3 the server would send tickets, of which nobody could say where they belong.
   const secureContext = createSecureContext({ ...options, maxVersion: 'TLSv1.2' })
-  const sockets = new Set<Socket>()
   const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
+    socket.on('error', () => {})
     void serve(socket, secureContext, options.onToken).catch(() => socket.destroy())
   })
-  server.listen(1433, options.host)
-  await once(server, 'listening')
-  return {
-    async [Symbol.asyncDispose]() {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
-    },
-  }
+  return await listening(server, 1433, options.host)
 }
 
 async function serve(

@@ -1,14 +1,9 @@
 // Azure.Identity: ManagedIdentityCredential and DefaultAzureCredential.
-using System.Runtime.CompilerServices;
 using Azure.Core;
 using Azure.Identity;
 
 public static class AzureIdentity
 {
-    /// <summary>Creates the credential of an object id, which versions before 1.14 do not have.</summary>
-    public static Func<string, TokenCredential> OfObjectId { get; set; } =
-        id => throw new NotSupportedException($"no object id {id}");
-
     [ModuleInitializer]
     internal static void Add()
     {
@@ -20,7 +15,7 @@ public static class AzureIdentity
     {
         "client-id" => new ManagedIdentityCredential(request.Id),
         "resource-id" => new ManagedIdentityCredential(new ResourceIdentifier(request.Id)),
-        "object-id" => OfObjectId(request.Id),
+        "object-id" => CreateOfObjectId(request.Id),
         _ => new ManagedIdentityCredential(),
     };
 
@@ -33,9 +28,17 @@ public static class AzureIdentity
         return new DefaultAzureCredential(options);
     }
 
-    private static async Task<(string, DateTimeOffset?)> Get(TokenCredential credential, Request request)
+    /// <summary>Creates the credential of an object id, which versions before 1.14 do not have.</summary>
+    private static TokenCredential CreateOfObjectId(string id)
+    {
+        var type = typeof(ManagedIdentityCredential).Assembly.GetType("Azure.Identity.ManagedIdentityId")!;
+        var identity = type.GetMethod("FromUserAssignedObjectId")!.Invoke(null, [id]);
+        return (TokenCredential)Activator.CreateInstance(typeof(ManagedIdentityCredential), identity)!;
+    }
+
+    private static GetToken Get(TokenCredential credential, Request request) => async () =>
     {
         var token = await credential.GetTokenAsync(new TokenRequestContext([request.Scope]), default);
         return (token.Token, token.ExpiresOn);
-    }
+    };
 }

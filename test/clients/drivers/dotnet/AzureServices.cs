@@ -1,5 +1,4 @@
 // The clients of Key Vault and Storage, which get their tokens from DefaultAzureCredential.
-using System.Runtime.CompilerServices;
 using Azure.Security.KeyVault.Secrets;
 using Azure.Storage.Blobs;
 
@@ -8,18 +7,24 @@ public static class AzureServices
     [ModuleInitializer]
     internal static void Add()
     {
-        Driver.Clients["key-vault"] = async request =>
+        Driver.Clients["key-vault"] = request =>
         {
             var client = new SecretClient(new Uri("https://wimdstest.vault.azure.net"), AzureIdentity.CreateDefault(request));
-            await client.GetSecretAsync("password");
-            return await Driver.ReadLastToken();
+            return async () =>
+            {
+                await client.GetSecretAsync("password");
+                return await Driver.ReadLastToken();
+            };
         };
-        Driver.Clients["blobs"] = async request =>
+        Driver.Clients["blobs"] = request =>
         {
             var account = new Uri("https://wimdstest.blob.core.windows.net/container");
             var client = new BlobContainerClient(account, AzureIdentity.CreateDefault(request));
-            await foreach (var _ in client.GetBlobsAsync()) { }
-            return await Driver.ReadLastToken();
+            return async () =>
+            {
+                await foreach (var _ in client.GetBlobsAsync()) { }
+                return await Driver.ReadLastToken();
+            };
         };
     }
 }

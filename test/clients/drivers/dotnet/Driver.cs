@@ -9,21 +9,26 @@ public sealed record Request(string Resource, string Kind, string Id)
 }
 
 /// <summary>Gets a token. Without an expiry, the client does not report one.</summary>
-public delegate Task<(string Token, DateTimeOffset? ExpiresOn)> GetToken(Request request);
+public delegate Task<(string Token, DateTimeOffset? ExpiresOn)> GetToken();
 
 public static partial class Driver
 {
-    /// <summary>The clients of this set by their variant. Each file adds its own.</summary>
-    public static readonly Dictionary<string, GetToken> Clients = [];
+    /// <summary>Creates the clients of this set by their variant. Each file adds its own.</summary>
+    public static readonly Dictionary<string, Func<Request, GetToken>> Clients = [];
 
+    /// <summary>Prints the token and, after WIMDS_TEST_AGAIN_AFTER seconds, by when it has ended, the next one of the same client.</summary>
     public static async Task<int> Run(string[] args)
     {
         var request = new Request(args[1], args.ElementAtOrDefault(2) ?? "", args.ElementAtOrDefault(3) ?? "");
         try
         {
-            var (token, expiresOn) = await Clients[args[0]](request);
-            var line = new { token, expiresOn = expiresOn?.ToUnixTimeSeconds() };
-            Console.WriteLine(JsonSerializer.Serialize(line));
+            var getToken = Clients[args[0]](request);
+            await Print(getToken);
+            if (Environment.GetEnvironmentVariable("WIMDS_TEST_AGAIN_AFTER") is { } seconds)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(int.Parse(seconds)));
+                await Print(getToken);
+            }
             return 0;
         }
         catch (Exception error)
@@ -31,6 +36,12 @@ public static partial class Driver
             Console.Error.WriteLine(error);
             return 1;
         }
+    }
+
+    private static async Task Print(GetToken getToken)
+    {
+        var (token, expiresOn) = await getToken();
+        Console.WriteLine(JsonSerializer.Serialize(new { token, expiresOn = expiresOn?.ToUnixTimeSeconds() }));
     }
 
     /// <summary>Returns the last token that a simulated server got, for clients that do not return it.</summary>

@@ -1,5 +1,4 @@
 // Entity Framework Core with SQL Server: a context opens its connection.
-using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 
 public sealed class Shop(string connectionString) : DbContext
@@ -12,8 +11,8 @@ public static class EntityFramework
     [ModuleInitializer]
     internal static void Add()
     {
-        Driver.Clients["entity-framework"] = request => Open("Active Directory Managed Identity", request);
-        Driver.Clients["entity-framework-default"] = request => Open("Active Directory Default", request);
+        Driver.Clients["entity-framework"] = request => () => Open("Active Directory Managed Identity", request);
+        Driver.Clients["entity-framework-default"] = request => () => Open("Active Directory Default", request);
     }
 
     private static async Task<(string, DateTimeOffset?)> Open(string authentication, Request request)

@@ -1,8 +1,6 @@
 // Microsoft.Extensions.Azure, Npgsql and the driver of MongoDB.
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using Azure.Core;
-using Azure.Identity;
 using Azure.Storage.Blobs;
 using Microsoft.Extensions.Azure;
 using Microsoft.Extensions.Configuration;
@@ -16,12 +14,12 @@ public static class Field
     internal static void Add()
     {
         Driver.Clients["extensions-azure"] = ListBlobs;
-        Driver.Clients["npgsql"] = OpenPostgres;
-        Driver.Clients["mongodb"] = Authenticate;
+        Driver.Clients["npgsql"] = request => () => OpenPostgres(request);
+        Driver.Clients["mongodb"] = request => () => Authenticate(request);
     }
 
     /// <summary>Lists blobs by a client that the configuration describes.</summary>
-    private static async Task<(string, DateTimeOffset?)> ListBlobs(Request request)
+    private static GetToken ListBlobs(Request request)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -35,14 +33,17 @@ public static class Field
         var services = new ServiceCollection();
         services.AddAzureClients(clients => clients.AddBlobServiceClient(configuration.GetSection("Blobs")));
         var client = services.BuildServiceProvider().GetRequiredService<BlobServiceClient>();
-        await foreach (var _ in client.GetBlobContainerClient("container").GetBlobsAsync()) { }
-        return await Driver.ReadLastToken();
+        return async () =>
+        {
+            await foreach (var _ in client.GetBlobContainerClient("container").GetBlobsAsync()) { }
+            return await Driver.ReadLastToken();
+        };
     }
 
     /// <summary>Logs in to PostgreSQL with a token as password.</summary>
     private static async Task<(string, DateTimeOffset?)> OpenPostgres(Request request)
     {
-        var credential = request.Kind == "client-id" ? new ManagedIdentityCredential(request.Id) : new ManagedIdentityCredential();
+        var credential = AzureIdentity.CreateManaged(request);
         var builder = new NpgsqlDataSourceBuilder(Environment.GetEnvironmentVariable("WIMDS_TEST_POSTGRES"));
         builder.UsePasswordProvider(
             _ => credential.GetToken(new TokenRequestContext([request.Scope]), default).Token,

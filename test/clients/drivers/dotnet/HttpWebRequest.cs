@@ -1,12 +1,11 @@
 // HttpWebRequest, as in Microsoft's documentation of managed identities on virtual machines.
 using System.Net;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 public static class HttpWebRequestSample
 {
     [ModuleInitializer]
-    internal static void Add() => Driver.Clients["http-web-request"] = Get;
+    internal static void Add() => Driver.Clients["http-web-request"] = request => () => Get(request);
 
     private static Task<(string, DateTimeOffset?)> Get(Request request)
     {

@@ -1,5 +1,4 @@
 // Microsoft.Identity.Client: ManagedIdentityApplication.
-using System.Runtime.CompilerServices;
 using Microsoft.Identity.Client;
 using Microsoft.Identity.Client.AppConfig;
 
@@ -8,7 +7,7 @@ public static class Msal
     [ModuleInitializer]
     internal static void Add() => Driver.Clients["msal"] = Get;
 
-    private static async Task<(string, DateTimeOffset?)> Get(Request request)
+    private static GetToken Get(Request request)
     {
         var identity = request.Kind switch
         {
@@ -18,8 +17,11 @@ public static class Msal
             _ => ManagedIdentityId.SystemAssigned,
         };
         var application = ManagedIdentityApplicationBuilder.Create(identity).Build();
-        var result = await application.AcquireTokenForManagedIdentity(request.Resource).ExecuteAsync();
-        return (result.AccessToken, result.ExpiresOn);
+        return async () =>
+        {
+            var result = await application.AcquireTokenForManagedIdentity(request.Resource).ExecuteAsync();
+            return (result.AccessToken, result.ExpiresOn);
+        };
     }
 
     /// <summary>Creates an identity of an object id, which 4.55 does not have.</summary>

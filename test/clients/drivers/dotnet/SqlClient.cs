@@ -1,5 +1,4 @@
 // Microsoft.Data.SqlClient: a whole login to a server.
-using System.Runtime.CompilerServices;
 using Microsoft.Data.SqlClient;
 
 public static class SqlClient
@@ -7,8 +6,8 @@ public static class SqlClient
     [ModuleInitializer]
     internal static void Add()
     {
-        Driver.Clients["sql"] = request => LogIn("Active Directory Managed Identity", request);
-        Driver.Clients["sql-default"] = request => LogIn("Active Directory Default", request);
+        Driver.Clients["sql"] = request => () => LogIn("Active Directory Managed Identity", request);
+        Driver.Clients["sql-default"] = request => () => LogIn("Active Directory Default", request);
     }
 
     private static async Task<(string, DateTimeOffset?)> LogIn(string authentication, Request request)

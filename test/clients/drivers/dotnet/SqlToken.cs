@@ -1,12 +1,11 @@
 // Microsoft.Data.SqlClient 7, which has no authentication by Entra ID of its own: a login by AccessTokenCallback.
-using System.Runtime.CompilerServices;
 using Azure.Core;
 using Microsoft.Data.SqlClient;
 
 public static class SqlToken
 {
     [ModuleInitializer]
-    internal static void Add() => Driver.Clients["sql-callback"] = LogIn;
+    internal static void Add() => Driver.Clients["sql-callback"] = request => () => LogIn(request);
 
     private static async Task<(string, DateTimeOffset?)> LogIn(Request request)
     {

@@ -1,5 +1,4 @@
 // An ASP.NET Core application: each request gets a token by DefaultAzureCredential, and answers its expiry.
-using System.Runtime.CompilerServices;
 using Azure.Core;
 using Azure.Identity;
 using Microsoft.AspNetCore.Builder;
@@ -7,7 +6,7 @@ using Microsoft.AspNetCore.Builder;
 public static class Web
 {
     [ModuleInitializer]
-    internal static void Add() => Driver.Clients["serve"] = Serve;
+    internal static void Add() => Driver.Clients["serve"] = request => () => Serve(request);
 
     private static async Task<(string, DateTimeOffset?)> Serve(Request request)
     {

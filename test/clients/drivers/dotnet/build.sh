@@ -5,7 +5,7 @@
 set -eu
 target=$1 kit=$2 sources=$(dirname "$0")
 shift 2
-[ "$#" -gt 0 ] || set -- $(sed -n "s/.*'\$(Set)' == '\(.*\)'.*/\1/p" "$sources/Drivers.csproj")
+[ "$#" -gt 0 ] || set -- $(sed -n "s/.*ItemGroup Condition=\"'\$(Set)' == '\(.*\)'.*/\1/p" "$sources/Drivers.csproj")
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_HOME="$target"
 if command -v dotnet >/dev/null; then
   ln -s "$(command -v dotnet)" "$target/dotnet"
