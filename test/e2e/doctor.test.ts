@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { DoctorReport } from '../../src/tools/doctor/doctor-report.ts'
 import { testCluster } from './support/cluster.ts'
 import { eventually } from './support/eventually.ts'
-import { inAgentNamespace, startAgent } from './support/node-agent.ts'
+import { startAgent } from './support/node-agent.ts'
 import { wimds } from './support/run.ts'
 import {
   appPod,
@@ -123,16 +123,6 @@ async function before(namespace: string, mode: Mode) {
   return new Map(report.checks.map((finding) => [finding.check, finding]))
 }
 
-/** Sets the Pod Security level of the node agent's namespace. */
-const label = (level: string) =>
-  inAgentNamespace([
-    'label',
-    'namespace',
-    'wimds-node-agent',
-    '--overwrite',
-    `pod-security.kubernetes.io/enforce=${level}`,
-  ])
-
 describe('before an installation', () => {
   test('asks the API server whether it admits a pod, and creates none', async () => {
     await using restricted = await cluster.another('wimds-e2e-doctor-restricted', 'restricted')
@@ -150,24 +140,6 @@ describe('before an installation', () => {
     const admitted = (await before(restricted.name, 'env')).get('injected_pod')
     expect(admitted).toMatchObject({ status: 'ok' })
     expect(await restricted.kubectl(['get', 'pods', '--output=name'])).toBe('')
-  })
-
-  test('asks whether the namespace of the node agent admits its rights', async () => {
-    expect((await before(NAMESPACE, 'node')).get('node_agent')).toMatchObject({ status: 'ok' })
-    try {
-      for (const level of ['baseline', 'restricted']) {
-        await label(level)
-        expect((await before(NAMESPACE, 'node')).get('node_agent')).toMatchObject({
-          status: 'failed',
-          failure: {
-            code: 'pod_not_admitted',
-            problem: expect.stringMatching(new RegExp(`"${level}:latest".*hostPath`)),
-          },
-        })
-      }
-    } finally {
-      await label('privileged')
-    }
   })
 
   test('finds that Entra ID cannot reach the issuer of this cluster', async () => {

@@ -36,10 +36,16 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
     const others = leaveOut(dependent, notChecked('the settings are invalid'))
     return { settings, checks: [createFinding('settings', config), ...others] }
   }
-  const { sidecar, route, requests } = skipSidecar
-    ? SKIPPED_SIDECAR
-    : await checkSidecar(config, mode ?? config.mode)
-  const tokens = checkTokens(await createStatus(config, !skipExchange), 'this machine')
+  const {
+    sidecar,
+    route,
+    tokens: asked,
+    requests,
+  } = skipSidecar ? SKIPPED_SIDECAR : await checkSidecar(config, mode ?? config.mode)
+  const status = await createStatus(config, !skipExchange)
+  // Without an identity only requests name client ids.
+  const requested = status.identities.length === 0 ? asked : status.tokens
+  const tokens = checkTokens({ ...status, tokens: requested }, 'this machine')
   const own = createFinding('settings', { ...passed(), warnings: [...config.warnings] })
   const ofTokens = skipExchange
     ? [
@@ -53,6 +59,7 @@ export async function checkHere(options: LocalOptions): Promise<Sections> {
 const SKIPPED_SIDECAR = {
   sidecar: createFinding('sidecar', SKIPPED),
   route: createFinding('route', SKIPPED),
+  tokens: [],
   requests: [createFinding('requests', SKIPPED)],
 }
 

@@ -34,7 +34,6 @@ export type CheckName =
   | 'installation'
   | 'webhook'
   | 'injected_pods'
-  | 'application'
 
 export interface Failure {
   /** The error code of replies, metrics and logs, or the name of a fault that only doctor finds. */
@@ -67,7 +66,7 @@ export interface Finding {
 
 /** The parts of a report: of this machine, of a pod, or of a cluster. */
 export interface Sections {
-  /** The pod of `--pod`; without a namespace, the current namespace of the kubeconfig. */
+  /** The pod that is named; without a namespace, the current namespace of the kubeconfig. */
   readonly namespace?: string | undefined
   readonly pod?: string
   /** The settings of this machine, or of the pod; absent if they are not known. */

@@ -109,7 +109,7 @@ function findConflicts(flags: DoctorFlags): string[] {
   return [
     ...findConflict(flags, ['pre', 'cluster']),
     ...(['pre', 'cluster'] as const)
-      .filter((name) => flags.has(name) && flags.positionals.length > 0)
+      .filter((name) => flags.has(name) && isOfPod)
       .map((name) => `a pod or --${name}, not both`),
     ...limit(['image-registry', 'uid'], isPre, '--pre'),
     ...limit(['namespace'], isPre || isOfPod, '--pre and a pod'),

@@ -30,7 +30,6 @@ export const DOCTOR_CODES = [
   'sidecar_not_running',
   'sdk_variables_missing',
   'token_request_proxied',
-  'application_crashes',
   // Before an installation
   'kubernetes_version',
   'issuer_mismatch',

@@ -185,7 +185,7 @@ const removePrefixes = (line: string) => line.replace(PREFIXES, '')
 
 /** Logs, warnings, a prompt with its code, and what kubectl tells of exec plugins in general. */
 const NOISE =
-  /^(?:Warning: |To sign in, |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
+  /https?:\/\/\S*device|\bcode:? (?=[\d-]*[A-Z])[A-Z0-9-]{6,}|^(?:Warning: |[EWI]\d{4} |It looks like you are trying to use a client-go|To learn more about this feature|https:\/\/kubernetes\.io\/docs\/reference\/access-authn)/
 
 /** Returns each line once: of a plugin, of kubectl, and of the hint in the kubeconfig. */
 function listLines(stderr: string): string[] {

@@ -44,6 +44,9 @@ const Status = z.object({
 
 export type ContainerStatus = z.infer<typeof ContainerStatus>
 
+interface Labelled {
+  readonly labels?: Readonly<Record<string, string>> | null | undefined
+}
 const labels = z.nullish(z.record(z.string(), z.string()))
 
 export const ClusterPod = z.extend(Pod, {
@@ -84,8 +87,8 @@ export function chooseNewest(
   return pods.toSorted((a, b) => format(b).localeCompare(format(a)))[0]
 }
 
-/** Returns the component of the chart that the pod is; undefined for another's, which may have the same label. */
-export function findComponent({ metadata }: ClusterPod): string | undefined {
+/** Returns the component of the chart that the object is; undefined for another's, which may have the same label. */
+export function findComponent({ metadata }: { readonly metadata: Labelled }) {
   const { 'helm.sh/chart': chart = '', 'app.kubernetes.io/component': component } =
     metadata.labels ?? {}
   return chart.startsWith('wimds-') ? component : undefined
@@ -122,10 +125,7 @@ export async function getPods(kubectl: Kubectl, ...args: readonly string[]) {
   return requireMade(await listPods(kubectl, ...args))
 }
 
-const Event = z.looseObject({
-  message: z.nullish(z.string()),
-  involvedObject: z.optional(z.looseObject({ name: text })),
-})
+const Event = z.looseObject({ message: z.nullish(z.string()) })
 
 /** Returns the events with these fields, the last one at the end; none if the events cannot be read. */
 export async function readEvents(kubectl: Kubectl, fields: string) {
@@ -135,7 +135,7 @@ export async function readEvents(kubectl: Kubectl, fields: string) {
 }
 
 /** The name under which the webhook of azure-workload-identity adds the image of wimds as its proxy. */
-const DROP_IN = 'azwi-proxy'
+export const DROP_IN = 'azwi-proxy'
 
 /** Returns the container of the sidecar; undefined if the pod has none. */
 export function findSidecarContainer(pod: Pod): Container | undefined {

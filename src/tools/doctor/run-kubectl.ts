@@ -17,7 +17,7 @@ export type KubectlIo = Omit<CommandIo, 'stdout'>
 interface RunOptions {
   /** How long it may run, in milliseconds. */
   readonly runMs?: number
-  /** Whether it may be the first to log in: a terminal then shows what it writes, and a person has any time to answer. */
+  /** Whether it may be the first to log in: a terminal then shows what it writes, and it has any time. */
   readonly mayLogIn?: boolean
   /** What it reads in place of the terminal. */
   readonly input?: string | undefined
@@ -30,36 +30,48 @@ export function startKubectl(
   { runMs = 120_000, mayLogIn = false, input }: RunOptions = {},
 ) {
   const options = { env: { ...env }, signal }
-  const hasPerson = mayLogIn && isTerminal(stdin) && isTerminal(screen)
-  const child =
-    hasPerson && input === undefined
-      ? spawn('kubectl', args, { ...options, stdio: ['inherit', 'pipe', 'pipe'] })
-      : spawn('kubectl', args, options)
+  const isShown = mayLogIn && isTerminal(screen)
+  // An exec plugin may insist on a terminal in each process.
+  const hasTerminal = input === undefined && isTerminal(stdin)
+  const child = hasTerminal
+    ? spawn('kubectl', args, { ...options, stdio: ['inherit', 'pipe', 'pipe'] })
+    : spawn('kubectl', args, { ...options, detached: true })
+  const { pid } = child
+  /** Ends kubectl with what it has started, which at a terminal gets the signals of the keyboard itself. */
+  const kill = () => {
+    try {
+      if (hasTerminal || pid === undefined) child.kill()
+      else process.kill(-pid)
+    } catch {
+      // They have ended.
+    }
+  }
   const { promise: ended, resolve } = Promise.withResolvers<End>()
   let stderr = ''
   let stopped: string | undefined
   const stop = (reason: string) => {
     stopped ??= reason
-    child.kill()
+    kill()
     // A program that kubectl has started may keep the other ends open.
     child.stdout.destroy()
     child.stderr.destroy()
   }
-  const limit = hasPerson ? undefined : setTimeout(stop, runMs, TIMED_OUT)
-  // Ctrl-C reaches kubectl, too, but a signal for doctor would leave it behind.
+  const limit = isShown ? undefined : setTimeout(stop, runMs, TIMED_OUT)
+  // A signal for doctor would leave it behind.
   const endBoth = (reason: NodeJS.Signals) => {
-    child.kill()
+    kill()
     process.kill(process.pid, reason)
   }
-  process.once('SIGTERM', endBoth)
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  for (const each of signals) process.once(each, endBoth)
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-    if (hasPerson) screen.write(text)
+    if (isShown) screen.write(text)
   })
   child.on('error', (error: NodeJS.ErrnoException) => stop(error.code ?? error.message))
   child.on('close', (code) => {
     clearTimeout(limit)
-    process.off('SIGTERM', endBoth)
+    for (const each of signals) process.off(each, endBoth)
     resolve({ code: stopped === undefined ? (code ?? undefined) : undefined, stderr, stopped })
   })
   // EPIPE if kubectl ended early; its exit code is the failure to report.

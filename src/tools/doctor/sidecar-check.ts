@@ -5,7 +5,6 @@ import { isLoopback, METADATA_ORIGIN } from '../../lib/hosts.ts'
 import type { RoutingMode } from '../../lib/sidecar-interface.ts'
 import type { Address } from '../../service/parsers.ts'
 import { formatLocalAddress, toLocalHost } from '../local-host.ts'
-import type { Finding } from './doctor-report.ts'
 import {
   catchEnd,
   CheckEnd,
@@ -34,13 +33,15 @@ export async function checkSidecar(
   const problems = status instanceof CheckEnd ? [] : status.problems
   const broken = ports.find(({ data }) => data?.ready !== true)
   const instanceId = ports.find(({ data }) => data?.instanceId !== undefined)?.data?.instanceId
+  const route = await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId })
   const addresses = ports.map(({ address }) => address).join(', ')
   return {
     sidecar:
       broken === undefined
         ? createFinding('sidecar', passed('listens and is ready'), addresses)
         : createFinding('sidecar', failed(explainPort(broken, problems)), broken.address),
-    route: await checkRoute({ mode, hasPassThrough: passThrough.length > 0, instanceId }),
+    route: createFinding('route', route, '169.254.169.254:80'),
+    tokens: status instanceof CheckEnd ? [] : status.tokens,
     requests:
       status instanceof CheckEnd
         ? [createFinding('requests', status.outcome)]
@@ -63,8 +64,15 @@ function explainPort(
   problems: ReportedStatus['problems'],
 ): Fault {
   if (data !== undefined) {
-    const problem = `the sidecar on ${address} is not ready: ${problems.map(({ summary }) => summary).join('; ')}`
-    return { code: 'sidecar_not_ready', problem, fix: 'fix the failed checks below' }
+    const problem = [
+      `the sidecar on ${address} is not ready`,
+      ...problems.map(({ summary }) => summary),
+    ]
+    return {
+      code: 'sidecar_not_ready',
+      problem: problem.join('; '),
+      fix: 'fix the failed checks below',
+    }
   }
   if (status !== undefined) {
     return {
@@ -76,7 +84,7 @@ function explainPort(
   return {
     code: 'sidecar_not_listening',
     problem: `no sidecar listens on ${address} (${error})`,
-    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check',
+    fix: 'run doctor in the container of the sidecar (kubectl exec POD -c wimds -- wimds doctor, or wimds doctor NAMESPACE/POD from outside), or start wimds serve; --no-sidecar leaves out this check, as in a container azwi-proxy, which listens on its own --proxy-port',
   }
 }
 
@@ -104,16 +112,11 @@ interface RouteOptions {
   readonly timeoutMs?: number
 }
 
-/** Sends nothing in mode env, where the route is not needed. */
-export async function checkRoute(options: RouteOptions): Promise<Finding> {
-  return createFinding('route', await judgeRoute(options), '169.254.169.254:80')
-}
-
 /**
  * Sends `GET /readyz` to 169.254.169.254:80, which only wimds answers with an instance id, and no other metadata
- * service acts on. Each process draws its id at random.
+ * service acts on. Each process draws its id at random. Sends nothing in mode env, where the route is not needed.
  */
-async function judgeRoute(options: RouteOptions): Promise<Outcome> {
+export async function checkRoute(options: RouteOptions): Promise<Outcome> {
   const { mode, hasPassThrough, instanceId, origin = METADATA_ORIGIN, timeoutMs = 2000 } = options
   if (mode === 'env') {
     return notNeeded('not needed in mode env, in which applications find the sidecar by variables')

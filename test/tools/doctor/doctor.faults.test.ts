@@ -86,7 +86,21 @@ test('names a sidecar that is not ready, and why', async () => {
     '--no-exchange',
   )
   expect(failures).toEqual(['sidecar: sidecar_not_ready'])
-  expect(problems[0]?.problem).toMatch(/ is not ready: ./)
+  expect(problems[0]?.problem).toMatch(/ is not ready(?:; .+)?$/)
+})
+
+test('passes without an identity if requests name their client id', async () => {
+  const env = { AZURE_CLIENT_ID: '', WIMDS_UNLISTED_CLIENT_IDS: 'allow' }
+  await using other = await startServe({ ...environmentOf(simulator), ...env })
+  const query = `api-version=2018-02-01&resource=a&client_id=${simulator.clientId}`
+  const url = `http://127.0.0.1:${other.port}/metadata/identity/oauth2/token?${query}`
+  await (await fetch(url, { headers: { metadata: 'true' } })).arrayBuffer()
+  const { find } = await check({
+    ...env,
+    WIMDS_LISTEN: `127.0.0.1:${other.port}`,
+    WIMDS_ADMIN_LISTEN: `127.0.0.1:${other.adminPort}`,
+  })
+  expect(find('identity')).toMatchObject([{ status: 'ok' }])
 })
 
 test('says that the admin port of the sidecar does not answer, and what to correct', async () => {

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { OWN_WEBHOOK } from '../dry-run.ts'
 import { getItems, type Kubectl, list, requireMade } from '../kubectl.ts'
-import { getPods, isEnding, OF_AGENT } from '../pod-object.ts'
+import { findComponent, getPods, isEnding, OF_AGENT } from '../pod-object.ts'
 import { formatSelector, Selector } from '../selector.ts'
 
 const Metadata = z.looseObject({
@@ -44,6 +44,7 @@ const Deployment = z.looseObject({
   status: z.looseObject({ readyReplicas: z.optional(z.number()) }),
 })
 const DaemonSet = z.looseObject({
+  metadata: Metadata,
   status: z.looseObject({ desiredNumberScheduled: z.number(), numberReady: z.number() }),
 })
 export type Deployment = z.infer<typeof Deployment>
@@ -93,9 +94,10 @@ export function readClusterState(kubectl: Kubectl) {
       return selectors.length === 0 ? undefined : new Set(namespaces)
     },
     /** Returns those of the node agent. */
-    getDaemonSets: once(() =>
-      getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT),
-    ),
+    getDaemonSets: once(async () => {
+      const sets = await getItems(kubectl, DaemonSet, 'daemonsets', '--all-namespaces', OF_AGENT)
+      return sets.filter((each) => findComponent(each) === 'node-agent')
+    }),
     /** Returns the namespaces whose label asks for the injection of all pods. */
     getLabelledNamespaces: async () => {
       const label = '--selector=wimds.io/inject=true'

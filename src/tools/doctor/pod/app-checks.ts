@@ -1,4 +1,4 @@
-/** Checks of the application's containers: whether they run, and whether their SDKs reach the sidecar. */
+/** Checks whether the SDKs in the application's containers reach the sidecar. */
 import { parseAnnotations } from '../../../injection/injector/annotations.ts'
 import {
   findEndpointProblems,
@@ -7,6 +7,7 @@ import {
 } from '../../../injection/injector/endpoint-variables.ts'
 import {
   type Container,
+  type EnvVar,
   findVariable,
   getLiteralValue,
   hasEnvFrom,
@@ -14,27 +15,9 @@ import {
 import { METADATA_IP } from '../../../lib/hosts.ts'
 import { UNPROXIED_HOSTS } from '../../../lib/sdk-variables.ts'
 import { DEFAULT_PORT, type RoutingMode } from '../../../lib/sidecar-interface.ts'
-import type { Finding } from '../doctor-report.ts'
-import { createFinding, failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
+import { failed, notChecked, notNeeded, type Outcome, passed } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
-import { type ClusterPod, findAppContainers, findStatus, formatLogs } from '../pod-object.ts'
-import { formatEnd } from './container-state.ts'
-
-/** Returns the failure of an application that ends again and again; nothing if none does. */
-export function checkApplication(pod: ClusterPod, apps: readonly Container[]): Finding[] {
-  const crashing = apps.find(
-    ({ name }) => findStatus(pod, name).state?.waiting?.reason === 'CrashLoopBackOff',
-  )
-  if (crashing === undefined) return []
-  const { name } = crashing
-  const end = findStatus(pod, name).lastState?.terminated
-  const outcome = failed({
-    code: 'application_crashes',
-    problem: `the container ${name} ${formatEnd(end)}`,
-    fix: `see why in its log: ${formatLogs(pod, name)}. If an address is in use, wimds listens on that port in the pod: choose another by the annotation wimds.io/port or wimds.io/admin-port`,
-  })
-  return [createFinding('application', outcome)]
-}
+import { type ClusterPod, findAppContainers } from '../pod-object.ts'
 
 /**
  * Returns a failure for a pod of mode env in which no container has a variable that leads to the sidecar. One container without
@@ -85,49 +68,55 @@ function listNames(apps: readonly Pick<Container, 'name'>[]): string {
 
 /**
  * Runs `env` in each container of the application, since the variables of an image are not in the pod. A container that does not
- * run it, as an image without that program, is judged by its specification. Returns no finding if there is nothing to judge.
+ * run it, as an image without that program, is judged by its specification, unless that has only names of variables.
  */
 export async function checkProxy(
   pod: ClusterPod,
   apps: readonly Container[],
   mode: RoutingMode | undefined,
   kubectl: Kubectl,
-): Promise<Finding[]> {
+): Promise<Outcome> {
   // In mode env, SDKs ask the sidecar at its own address.
   const host = mode === 'env' ? '127.0.0.1' : METADATA_IP
   const running = apps.filter((app) => pod.spec.containers.includes(app))
-  const answers = await Promise.all(
+  if (running.length === 0) return notNeeded('there is no container of the application')
+  const results = await Promise.all(
     running.map(async (app) => {
-      const { code, stdout } = await kubectl([
-        'exec',
-        pod.metadata.name,
-        `--container=${app.name}`,
-        '--',
-        'env',
-      ])
+      const { name } = app
+      const args = ['exec', pod.metadata.name, `--container=${name}`, '--', 'env']
+      const { code, stdout } = await kubectl(args)
+      const isRun = code === 0
       const own = (app.env ?? []).map((entry) => `${entry.name}=${getLiteralValue(entry) ?? ''}`)
-      const proxy = findProxy(code === 0 ? stdout.split('\n') : own, host)
-      const isKnown = code === 0 || proxy !== undefined || !hasEnvFrom(app)
-      return isKnown ? [{ name: app.name, isRun: code === 0, proxy }] : []
+      const isUnknown = !isRun && (hasEnvFrom(app) || app.env?.some(isForeignProxy) === true)
+      return { name, isRun, isUnknown, proxy: findProxy(isRun ? stdout.split('\n') : own, host) }
     }),
   )
-  const results = answers.flat()
-  if (results.length === 0) return []
   const proxied = results.filter(({ proxy }) => proxy !== undefined)
-  const problem = proxied
-    .map(({ name, proxy }) => `${name} has ${proxy}, but its NO_PROXY lacks ${host}`)
-    .join('; ')
-  const fix = `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`
-  const [run, unrun] = [true, false].map((isRun) => results.filter((each) => each.isRun === isRun))
-  const details = [
-    ...(run?.length ? [`no token request goes to a proxy: ${listNames(run)}`] : []),
-    ...(unrun?.length
-      ? [`the specification sets no proxy, the image may: ${listNames(unrun)}`]
-      : []),
-  ]
-  const outcome =
-    problem === '' ? passed(...details) : failed({ code: 'token_request_proxied', problem, fix })
-  return [createFinding('application_proxy', outcome)]
+  if (proxied.length > 0) {
+    const problems = proxied.map(
+      ({ name, proxy }) => `${name} has ${proxy}, but its NO_PROXY lacks ${host}`,
+    )
+    return failed({
+      code: 'token_request_proxied',
+      problem: problems.join('; '),
+      fix: `add ${UNPROXIED_HOSTS.join(',')} to NO_PROXY and no_proxy in the env of the container, or set injection.alwaysSetNoProxy of the chart, and create the pod again`,
+    })
+  }
+  const unknown = results.filter(({ isUnknown }) => isUnknown)
+  return unknown.length > 0
+    ? notChecked(
+        `env did not run, and a ConfigMap or Secret may set a proxy: ${listNames(unknown)}`,
+      )
+    : passed(
+        `no token request goes to a proxy: ${listNames(results)}`,
+        ...results
+          .filter(({ isRun }) => !isRun)
+          .map(({ name }) => `${name}: by its specification; its image may set one`),
+      )
+}
+
+function isForeignProxy(entry: EnvVar): boolean {
+  return /_proxy$/i.test(entry.name) && getLiteralValue(entry) === undefined
 }
 
 /** Returns the name of the variable by which requests to the host go to a proxy; undefined if there is none. */

@@ -100,7 +100,7 @@ type End = NonNullable<NonNullable<ContainerStatus['state']>['terminated']>
  * Returns the words after "the container NAME" for a container that keeps ending: its last exit code, reason and
  * message.
  */
-export function formatEnd({ exitCode, reason, message }: Partial<End> = {}): string {
+function formatEnd({ exitCode, reason, message }: Partial<End> = {}): string {
   return `ends again and again, with exit code ${exitCode ?? 'unknown'} (${join(reason, message)})`
 }
 

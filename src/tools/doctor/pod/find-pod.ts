@@ -80,14 +80,10 @@ async function selectJobsOf(kubectl: Kubectl, owner: string | undefined) {
   return names.length === 0 ? undefined : `job-name in (${names.join(',')})`
 }
 
-/** Returns why the last pod of this name could not be created; undefined if there is no such event. */
+/** Returns why the last pod of this controller could not be created; undefined if there is no such event. */
 async function readCreationEvent(kubectl: Kubectl, name: string): Promise<string | undefined> {
-  const events = await readEvents(kubectl, 'reason=FailedCreate')
-  const event = events.findLast(
-    ({ involvedObject: { name: owner = '' } = {} }) =>
-      `${owner}-`.startsWith(`${name}-`) || name.startsWith(`${owner}-`),
-  )
-  return event?.message ?? undefined
+  const events = await readEvents(kubectl, `involvedObject.name=${name},reason=FailedCreate`)
+  return events.at(-1)?.message ?? undefined
 }
 
 /** Ends the check if the message of a controller says that something refuses its pods. */

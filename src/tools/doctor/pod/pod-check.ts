@@ -13,10 +13,12 @@ import {
   notChecked,
   notNeeded,
   passed,
+  runCheck,
 } from '../findings.ts'
 import type { Kubectl } from '../kubectl.ts'
 import {
   type ClusterPod,
+  DROP_IN,
   findAppContainers,
   findContainer,
   findMode,
@@ -24,7 +26,7 @@ import {
   findSidecarContainer,
 } from '../pod-object.ts'
 import { checkStatus, STATUS_CHECKS } from '../status-checks.ts'
-import { checkApplication, checkAppVariables, checkProxy } from './app-checks.ts'
+import { checkAppVariables, checkProxy } from './app-checks.ts'
 import { checkInitContainer, checkSidecarContainer } from './container-state.ts'
 import { findPod } from './find-pod.ts'
 import { checkNodeAgent } from './node-agent-check.ts'
@@ -69,10 +71,9 @@ async function checkPodOfNode(
   const state = checkInitContainer(pod, 'gate')
   const apps = findAppContainers(pod, gate)
   const checks = [
-    ...checkApplication(pod, apps),
     createFinding('gate', state),
     createFinding('sdk_variables', notNeeded('not needed in mode node')),
-    ...(await checkProxy(pod, apps, 'node', options.kubectl)),
+    await runCheck('application_proxy', () => checkProxy(pod, apps, 'node', options.kubectl)),
   ]
   const served = await checkNodeAgent({ ...options, pod, isServed: state.status === 'ok' })
   return { ...served, checks: [...checks, ...served.checks] }
@@ -93,7 +94,6 @@ async function checkPodWithSidecar(
   const apps = findAppContainers(pod, sidecar)
   const checks: Finding[] = [
     createFinding('sidecar_container', container),
-    ...checkApplication(pod, apps),
     ...(findContainer(pod, REDIRECT) === undefined
       ? []
       : [createFinding('redirect', checkInitContainer(pod, 'redirect'))]),
@@ -103,7 +103,8 @@ async function checkPodWithSidecar(
     const reason = `the container ${sidecar.name} is not running`
     return { checks: [...checks, ...leaveOut(STATUS_CHECKS, notChecked(reason))] }
   }
-  checks.push(...(await checkProxy(pod, apps, mode, kubectl)))
+  const proxy = await runCheck('application_proxy', () => checkProxy(pod, apps, mode, kubectl))
+  checks.push(proxy)
   const status = await catchEnd(() => readSidecarStatus(readForwarded, pod, sidecar))
   if (status instanceof CheckEnd) {
     return { checks: [...checks, ...leaveOut(STATUS_CHECKS, status.outcome)] }
@@ -118,7 +119,9 @@ async function readSidecarStatus(
   sidecar: Container,
 ) {
   const { namespace, name } = pod.metadata
-  const inside = `Fix: run the checks inside the pod: kubectl exec --namespace ${namespace} ${name} -c ${sidecar.name} -- wimds doctor`
+  // Doctor does not know the flag --proxy-port of a drop-in.
+  const flag = sidecar.name === DROP_IN ? ' --no-sidecar' : ''
+  const inside = `Fix: run the checks inside the pod: kubectl exec --namespace ${namespace} ${name} -c ${sidecar.name} -- wimds doctor${flag}`
   const listen = findSettingOf(sidecar, 'WIMDS_ADMIN_LISTEN')
   if (listen === 'off') return endUnmade('the sidecar has no admin port', inside)
   const [, port = DEFAULT_ADMIN_PORT] = /:(\d+)(?:,|$)/.exec(listen ?? '') ?? []

@@ -55,7 +55,11 @@ function answersOf({
     spec: { replicas: 2, template: { spec: { containers: [{ args }] } } },
     status: { readyReplicas: ready },
   }
-  const daemonSet = { metadata: { name: 'agents' }, status: agents }
+  const daemonSet = { metadata: { name: 'agents', labels: AGENT }, status: agents }
+  const ofOthers = {
+    metadata: { name: 'others', labels: { 'app.kubernetes.io/component': 'node-agent' } },
+    status: { desiredNumberScheduled: 9, numberReady: 0 },
+  }
   return [
     ...answers,
     {
@@ -75,7 +79,7 @@ function answersOf({
       code: 1,
       stderr: `error: the server doesn't have a resource type "mutatingadmissionpolicies"`,
     },
-    list('get daemonsets', agents === undefined ? [] : [daemonSet]),
+    list('get daemonsets', agents === undefined ? [ofOthers] : [daemonSet, ofOthers]),
     list('get pods --all-namespaces', pods),
     list(
       'get namespaces --selector=wimds.io/inject=true',

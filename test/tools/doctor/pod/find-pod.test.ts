@@ -28,7 +28,9 @@ const answer = (call: string, document: object): KubectlAnswer => ({
   stdout: JSON.stringify(document),
 })
 const failedCreate = (name: string, message: string) =>
-  answer('get events', { items: [{ involvedObject: { name }, message }] })
+  answer(`--field-selector=involvedObject.name=${name},reason=FailedCreate`, {
+    items: [{ message }],
+  })
 
 async function find(text: string, ...answers: readonly KubectlAnswer[]) {
   const target = parsePodTarget(text)
@@ -190,7 +192,7 @@ test('names the dead webhook by which no pod can be created', async () => {
   const message =
     'Error creating: Internal error occurred: failed calling webhook "pods.wimds.io": failed to call webhook: Post "https://wimds.wimds.svc:443/mutate?timeout=5s": no endpoints available for service "wimds"'
   const none = answer('get pods --selector', { items: [] })
-  const events = failedCreate('orders-6d4cf56db6', message)
+  const events = failedCreate('orders', message)
   for (const answers of [[answer('get deploy orders', deployment), none], [NOT_FOUND]]) {
     const text = answers.length === 1 ? 'orders' : 'deploy/orders'
     const { found } = await find(text, ...answers, events)
@@ -204,8 +206,8 @@ test('names the dead webhook by which no pod can be created', async () => {
 })
 
 test.each([
-  ['another workload', failedCreate('billing-6d4cf56db6', 'Error creating: denied')],
-  ['a reason that is not a refusal', failedCreate('orders-6d4cf56db6', 'Error creating: timeout')],
+  ['another workload', failedCreate('orders-api', 'Error creating: denied')],
+  ['a reason that is not a refusal', failedCreate('orders', 'Error creating: timeout')],
 ])('says that a workload has no pod, and nothing by an event of %s', async (_, events) => {
   const none = answer('get pods --selector', { items: [] })
   const { found } = await find(
