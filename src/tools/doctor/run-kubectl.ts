@@ -33,6 +33,13 @@ export function startKubectl(
   const isShown = mayLogIn && isTerminal(screen)
   // An exec plugin may insist on a terminal in each process.
   const hasTerminal = input === undefined && isTerminal(stdin)
+  // A signal for doctor would leave it behind, also one that comes while it starts.
+  const endBoth = (reason: NodeJS.Signals) => {
+    kill()
+    process.kill(process.pid, reason)
+  }
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  for (const each of signals) process.once(each, endBoth)
   const child = hasTerminal
     ? spawn('kubectl', args, { ...options, stdio: ['inherit', 'pipe', 'pipe'] })
     : spawn('kubectl', args, { ...options, detached: true })
@@ -57,13 +64,6 @@ export function startKubectl(
     child.stderr.destroy()
   }
   const limit = isShown ? undefined : setTimeout(stop, runMs, TIMED_OUT)
-  // A signal for doctor would leave it behind.
-  const endBoth = (reason: NodeJS.Signals) => {
-    kill()
-    process.kill(process.pid, reason)
-  }
-  const signals = ['SIGTERM', 'SIGINT'] as const
-  for (const each of signals) process.once(each, endBoth)
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
     if (isShown) screen.write(text)
