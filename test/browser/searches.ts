@@ -28,9 +28,9 @@ export const SEARCHES: Readonly<Record<string, readonly string[]>> = {
   'violates PodSecurity': ['troubleshooting.html#pod_not_admitted'],
   CrashLoopBackOff: [
     'troubleshooting.html#sidecar_not_running',
-    'troubleshooting.html#a-pod-does-not-start',
+    'troubleshooting.html#a-pod-does-not-start-or-is-stuck-in-init',
   ],
-  ImagePullBackOff: ['troubleshooting.html#a-pod-does-not-start'],
+  ImagePullBackOff: ['troubleshooting.html#a-pod-does-not-start-or-is-stuck-in-init'],
   AADSTS50013: ['aadsts.html'],
   EnvironmentCredential: ['troubleshooting.html#failed-to-acquire-a-token'],
   '429 Too Many Requests': ['troubleshooting.html#entra_throttled'],
