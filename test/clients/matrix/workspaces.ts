@@ -45,6 +45,13 @@ export const WORKSPACES = {
   'dotnet-mcp': npm('dotnet-mcp', 'linux-x64'),
   shell: { toolchain: 'shell', sources: [], steps: () => [] },
   rclone: debian('rclone'),
+  opa: {
+    toolchain: 'go',
+    sources: [],
+    steps: (target) => [
+      ['env', `GOBIN=${target}`, 'go', 'install', 'github.com/open-policy-agent/opa@v1.22.4'],
+    ],
+  },
 } as const satisfies Record<string, Workspace>
 
 export type WorkspaceName = keyof typeof WORKSPACES
