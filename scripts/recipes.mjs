@@ -5,6 +5,52 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { writePage } from './write-page.mjs'
 
+/** Programs with workload identity of their own: name, first version, its source below github.com, and what to set. */
+const INDEPENDENT = [
+  [
+    'AzCopy',
+    '10.25.0',
+    'Azure/azure-storage-azcopy/blob/v10.25.0/ChangeLog.md',
+    '`AZCOPY_AUTO_LOGIN_TYPE=WORKLOAD`',
+  ],
+  [
+    'cert-manager',
+    '1.11.0',
+    'cert-manager/cert-manager/releases/tag/v1.11.0',
+    '`managedIdentity.clientID` of the solver `azureDNS`',
+  ],
+  [
+    'external-dns',
+    '0.13.6',
+    'kubernetes-sigs/external-dns/blob/v0.13.6/docs/tutorials/azure.md',
+    '`useWorkloadIdentityExtension` in `azure.json`',
+  ],
+  [
+    'External Secrets Operator',
+    '0.5.0',
+    'external-secrets/external-secrets/blob/v0.5.0/docs/provider-azure-key-vault.md',
+    '`authType: WorkloadIdentity` in the SecretStore; with `serviceAccountRef` no label is needed',
+  ],
+  [
+    'Fluent Bit, output azure_kusto',
+    '4.1',
+    'fluent/fluent-bit-docs/issues/2086',
+    '`auth_type workload_identity`',
+  ],
+  [
+    'restic',
+    '0.16.0',
+    'restic/restic/blob/v0.16.0/CHANGELOG.md',
+    'neither an account key nor a SAS',
+  ],
+  [
+    'Velero',
+    '1.13',
+    'vmware-tanzu/velero/blob/main/changelogs/CHANGELOG-1.13.md',
+    '1.12 with plugin 1.8 for native snapshots only',
+  ],
+]
+
 const folder = fileURLToPath(new URL('../docs/recipes/', import.meta.url))
 const recipes = parse(readFileSync(new URL('recipes.yaml', import.meta.url), 'utf8'))
 const pages = new Map([
@@ -22,6 +68,10 @@ if (stale.length > 0) {
 
 function formatIndex() {
   const items = recipes.map(({ id, title }) => `- [${title}](${id}.md)`)
+  const independent = INDEPENDENT.map(
+    ([name, version, source, setting]) =>
+      `- ${name} [${version}](https://github.com/${source}): ${setting}`,
+  )
   return `# Recipes by program
 
 ${formatOrigin()}
@@ -30,6 +80,15 @@ What to set in programs that get tokens from a managed identity, after [the work
 SDKs, see [compatibility](../compatibility.md).
 
 ${items.join('\n')}
+
+## Programs that need no wimds
+
+From the version shown on, these programs exchange the projected token themselves. Let
+[azure-workload-identity](https://azure.github.io/azure-workload-identity/) set its variables: label the pod
+\`azure.workload.identity/use: "true"\`. For SDKs, see
+[minimum versions](../compatibility.md#minimum-sdk-version-for-workload-identity).
+
+${independent.join('\n')}
 `
 }
 
