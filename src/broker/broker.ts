@@ -169,7 +169,10 @@ function listPrefetched({ identities }: IdentityDirectory): TokenRequest[] {
   )
 }
 
-/** Creates the function that returns the identity with which a cached request may still be made. */
+/**
+ * Creates the function that returns the identity of a token that was requested before; undefined if this configuration no longer
+ * allows the client id or the resource.
+ */
 function createIdentityFinder(directory: IdentityDirectory) {
   const findByClientId = createClientIdLookup(directory)
   return ({ identity: { clientId }, scope }: AskedToken): Identity | undefined => {

@@ -25,7 +25,7 @@ interface SourceOptions extends Pick<
 /** Creates the exchanges of a token cache. If loading MSAL or the transport fails, so does every exchange. */
 export type CreateSource = (options: SourceOptions) => StartExchange
 
-/** Loading blocks the event loop: the ports and the first probe go first. */
+/** Loading MSAL blocks the event loop. It waits this long, so that the ports open and the first probe is answered before. */
 const PRELOAD_DELAY_MS = 50
 
 /** Creates what all exchanges of a process share. `connect` makes their connections. It is loaded by the first exchange, or soon after the first source is created. */

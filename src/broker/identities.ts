@@ -87,7 +87,7 @@ export function isAllowedResource({ resources }: Identity, resource: string): bo
   return resources === undefined || resources.includes(normalizeResource(resource))
 }
 
-/** Throws `resource_not_allowed` unless `isAllowedResource`. */
+/** Throws `resource_not_allowed` if the identity may not request tokens for the resource. */
 export function requireAllowedResource(identity: Identity, resource: string): void {
   if (isAllowedResource(identity, resource)) return
   const { name, resources = [] } = identity

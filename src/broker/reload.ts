@@ -5,7 +5,7 @@ import type { Environment } from './config/settings.ts'
 import { ConfigError, toBrokerError } from '../lib/errors.ts'
 
 interface ReloadOptions {
-  /** The file, with the text that was read last; undefined if there is none. */
+  /** The identities file, with the text that was last read from it; undefined if none is configured. */
   readonly file: { readonly path: string; readonly text: string | undefined } | undefined
   readonly env: Environment
   readonly load?: (env: Environment, readText: ReadText) => Promise<Config>

@@ -142,7 +142,7 @@ const UNVERIFIED_TLS = {
   fix: 'remove it, and set WIMDS_CA_FILE for a private CA',
 }
 
-/** Creates the configuration: each setting is in it once, and its type follows from here. */
+/** Creates the configuration. It has each setting once. The type `Config` is what this function returns. */
 function createConfig(
   settings: ParsedSettings,
   { identities, ...certificates }: Files,

@@ -69,7 +69,7 @@ function findUnsuitablePod(pod: Pod, { settings }: Plan): string[] {
     hostNetwork === true &&
       'the pod uses hostNetwork, so every process of its node could get its tokens. Fix: remove hostNetwork, or leave the pod out by the annotation wimds.io/inject: "false"',
     isWindows &&
-      'the pod runs on Windows, for which wimds has no image. Fix: set wimds.io/inject: "false"',
+      'the pod runs on Windows, for which wimds has no image. Fix: leave the pod out by the annotation wimds.io/inject: "false"',
     hasAzwiProxy &&
       'the pod already has the container azwi-proxy. Fix: remove it, and the annotation azure.workload.identity/inject-proxy-sidecar',
     !hasAzwiProxy &&

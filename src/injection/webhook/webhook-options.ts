@@ -104,7 +104,7 @@ export function parseWebhookOptions(args: readonly string[]) {
 }
 
 const DRAIN = duration({ max: '1h' })
-/** The certificate is rotated when a third is left. */
+/** How long a certificate is valid. It is rotated when a third of this time is left. */
 const LIFETIME_MS = 90 * 86_400_000
 
 function parseCertificate(flags: WebhookFlags, problems: string[]) {

@@ -121,7 +121,7 @@ function findChannel(child: ChildProcess): unknown {
   return key && Reflect.get(child, key)
 }
 
-/** Stops the reading of a handle, which Node's types do not have. */
+/** Stops reading from a handle of Node, whose types do not declare handles. */
 function stopReading(handle: unknown): void {
   const stop: unknown = typeof handle === 'object' && handle && Reflect.get(handle, 'readStop')
   if (typeof stop !== 'function') throw new Error('this Node has another kind of handles')

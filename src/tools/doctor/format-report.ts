@@ -44,6 +44,7 @@ function isUnconfigured({ settings, checks }: DoctorReport): boolean {
 
 const WHERE_TO_RUN = `No setting of a sidecar is set here. Run one of:
   wimds doctor --pre                 before an installation: checks the cluster
+  wimds doctor --cluster             checks an installation
   wimds doctor NAMESPACE/POD         checks an injected pod
 To check a sidecar on this machine, set its variables: ${DOCS_URL}/configuration.html
 `

@@ -32,7 +32,7 @@ export interface KubectlOptions {
   readonly namespace?: string | undefined
 }
 
-/** Pod Security lists all that it refuses of the node agent in 700 characters. */
+/** The longest reason that is shown. Pod Security needs 700 characters for all that it refuses of the node agent. */
 const MAX_REASON = 1000
 
 /** Creates the function that runs kubectl. */
@@ -139,6 +139,12 @@ const FAILURES = [
       `getting credentials: |You must be logged in|\\(Unauthorized\\)|asked for the client to provide cred|${TIMED_OUT}`,
     ),
     fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
+  },
+  {
+    code: 'api_server_unreachable',
+    // What kubectl tries without a kubeconfig.
+    pattern: /^The connection to the server localhost:8080 /m,
+    fix: 'kubectl has no context here: set KUBECONFIG, or on AKS run az aks get-credentials --resource-group GROUP --name CLUSTER',
   },
   {
     code: 'api_server_unreachable',

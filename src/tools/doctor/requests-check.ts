@@ -3,7 +3,7 @@ import { formatProblem, isOfExchange, PROBE_ERRORS } from '../../lib/errors.ts'
 import type { ReportedStatus } from './status.ts'
 import { FAILURE_WINDOW_MS } from '../../broker/tokens/cache-entry.ts'
 import { firstItems } from '../../lib/printable.ts'
-import { createCredentialCommands } from './credential-commands.ts'
+import { createCredentialCommands } from './federated-credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import { createFinding, passed, reportedFailure } from './findings.ts'
 

@@ -2,7 +2,7 @@
 import { isSkewed, describeSkew, SKEW_FIX } from '../../broker/exchange/clock-skew.ts'
 import { createExpiredError } from '../../broker/exchange/assertion.ts'
 import { WITHOUT_IDENTITY } from '../../broker/telemetry/find-problems.ts'
-import { createCredentialCommands } from './credential-commands.ts'
+import { createCredentialCommands } from './federated-credential-commands.ts'
 import type { Finding } from './doctor-report.ts'
 import {
   createFinding,

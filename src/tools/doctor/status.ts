@@ -47,7 +47,7 @@ export async function getLocal<T>(
 /** The longest status document that is read. */
 const MAX_STATUS_BYTES = 16 * 1024 * 1024
 
-/** The parts of a status document that are read; the others may have the form of another version. */
+/** The parts of a status document that doctor reads. A sidecar of another version may write the others in another form. */
 const Status = z.pick(StatusSchema, {
   generatedAt: true,
   startedAt: true,

@@ -128,7 +128,7 @@ export async function trust(args: readonly string[], io: CommandIo): Promise<num
     return `${severity === 'warning' ? 'warning: ' : ''}${object}: ${formatProblem(problem)}`
   })
   printError(io, 'wimds trust', ...new Set(lines))
-  // A plan of nothing but errors, which are on standard error, is printed only for programs.
+  // If there are only errors, standard error has them already, and only programs get a document.
   if (!report.hasErrors() || plan.identities.length > 0 || output === 'json') {
     io.stdout.write(FORMATTERS[output](plan, report.findings))
   }

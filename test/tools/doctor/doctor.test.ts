@@ -36,6 +36,7 @@ test('says only where to run it if nothing is set, and exits 1', async () => {
   expect(lines).toEqual([
     'No setting of a sidecar is set here. Run one of:',
     expect.stringMatching(/^ {2}wimds doctor --pre /),
+    expect.stringMatching(/^ {2}wimds doctor --cluster /),
     expect.stringMatching(/^ {2}wimds doctor NAMESPACE\/POD /),
     expect.stringMatching(/^To check a sidecar on this machine, set its variables/),
     '',

@@ -130,7 +130,7 @@ async function explainUnserved(
     ? failed({
         code,
         problem: `${subject} has nothing to serve yet, since the gate of the pod has not started`,
-        fix: `see why in the events of the pod, such as a volume that is missing: kubectl describe pod ${formatArguments(pod)}`,
+        fix: `read the events of the pod, which say why (a volume may be missing): kubectl describe pod ${formatArguments(pod)}`,
       })
     : failed({
         code,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { aStatus } from '../../fixtures/status.ts'
-import { createCredentialCommands } from '../../../src/tools/doctor/credential-commands.ts'
+import { createCredentialCommands } from '../../../src/tools/doctor/federated-credential-commands.ts'
 
 const CLAIMS = {
   issuer: 'https://oidc.example/',
