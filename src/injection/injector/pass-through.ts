@@ -13,7 +13,9 @@ export function findPassThroughProblems(pod: Pod, { settings }: Plan): string[] 
     return [`pass-through needs mode nft, but the mode is ${mode}. Fix: set wimds.io/mode: nft`]
   }
   if (uid === undefined) {
-    return ['pass-through needs a fixed uid of the sidecar, but the cluster chooses it (uid none). Fix: set --uid, in the chart injection.uid, to a number']
+    return [
+      'pass-through needs a fixed uid of the sidecar, but the cluster chooses it (uid none). Fix: set --uid, in the chart injection.uid, to a number',
+    ]
   }
   return allContainers(pod).flatMap((container) => findUidProblems(container, pod, uid))
 }

@@ -49,8 +49,12 @@ const BrokerQuestion = z.discriminatedUnion('about', [
   z.object({ about: z.literal('connection'), host: z.string(), port: z.number() }),
 ])
 
-/** The answer to the question with this number. */
-const Answer = z.object({ type: z.literal('answer'), id: z.number(), answer: z.unknown() })
+/** The answer to the question with this number; without one if it is too large. */
+const Answer = z.object({
+  type: z.literal('answer'),
+  id: z.number(),
+  answer: z.optional(z.unknown()),
+})
 
 /** A message from the agent to the broker. */
 export const AgentMessage = z.discriminatedUnion('type', [

@@ -17,7 +17,7 @@ export type KubectlIo = Omit<CommandIo, 'stdout'>
 interface RunOptions {
   /** How long it may run, in milliseconds. */
   readonly runMs?: number
-  /** Whether it may be the first to log in: a terminal then shows what it writes, and it has any time. */
+  /** Whether it may be the first to log in: a terminal then shows what it writes, and it has a quarter of an hour. */
   readonly mayLogIn?: boolean
   /** What it reads in place of the terminal. */
   readonly input?: string | undefined
@@ -63,7 +63,7 @@ export function startKubectl(
     child.stdout.destroy()
     child.stderr.destroy()
   }
-  const limit = isShown ? undefined : setTimeout(stop, runMs, TIMED_OUT)
+  const limit = setTimeout(stop, isShown ? LOGIN_MS : runMs, TIMED_OUT)
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
     if (isShown) screen.write(text)
@@ -79,6 +79,9 @@ export function startKubectl(
   child.stdin?.end(input)
   return { stdout: child.stdout, ended, stop }
 }
+
+/** As long as a device code is valid. */
+const LOGIN_MS = 900_000
 
 /** Why kubectl was stopped after its time. */
 export const TIMED_OUT = 'no answer in time: it may wait for a login, which only a terminal shows'

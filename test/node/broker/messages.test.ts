@@ -1,6 +1,12 @@
 import { describe, expect, test, vi } from 'vitest'
 import { listKeys } from '../../../src/node/broker/fetch-tokens.ts'
-import { KeysAnswer, selectKeys, type TokenKey } from '../../../src/node/broker/messages.ts'
+import {
+  AgentMessage,
+  BrokerMessage,
+  KeysAnswer,
+  selectKeys,
+  type TokenKey,
+} from '../../../src/node/broker/messages.ts'
 import { ask } from '../../broker/tokens/callers.ts'
 import { other } from '../../broker/tokens/scripted-entra.ts'
 import { setUp, useFakeTime } from '../../broker/tokens/setup.ts'
@@ -26,4 +32,10 @@ describe('the keys of a cache', () => {
     const scopes = listKeys({ entries: () => cache.entries() }).map(([, scope]) => scope)
     expect(scopes).toEqual(['b', 'c', 'a'].map((name) => other(name).scope))
   })
+})
+
+test('an answer that is too large is sent without it, which the agent takes', () => {
+  const sent = JSON.stringify({ type: 'answer', id: 1, answer: undefined })
+  expect(BrokerMessage.safeParse(JSON.parse(sent))).toMatchObject({ success: true })
+  expect(AgentMessage.safeParse(JSON.parse(sent))).toMatchObject({ success: true })
 })
