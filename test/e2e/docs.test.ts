@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { BLOCKS } from '../docs/pages.ts'
 import { enforceAdmissions } from './support/aks.ts'
+import { untilWebhookServes } from './support/chart.ts'
 import { createReader, type Reader } from './support/docs.ts'
 import { connectToEntra, type Entra } from './support/entra.ts'
 import { IMAGES } from './support/environment.ts'
@@ -47,6 +48,7 @@ const initContainersOf = async (...selected: readonly string[]) => {
 
 test('the quick start installs the webhook and gets a token in its application', async () => {
   await reader.run(QUICK_START, 'install')
+  await untilWebhookServes()
   await reader.run(QUICK_START, 'application')
   await reader.run(QUICK_START, 'check')
   const reply = await reader.run(QUICK_START, 'token')

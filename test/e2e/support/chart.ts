@@ -48,8 +48,11 @@ export async function installChart(
     `--set=injection.env.AZURE_AUTHORITY_HOST=${AUTHORITY}`,
   ]
   await helm('install', RELEASE, chart, '--namespace=wimds', '--wait', '--timeout=90s', ...values)
-  await eventually('the API server reaches the webhook', hasCalledWebhook)
+  await untilWebhookServes()
 }
+
+export const untilWebhookServes = () =>
+  eventually('the API server reaches the webhook', hasCalledWebhook)
 
 /**
  * Returns true once the webhook has answered, whatever it said. Helm waits for ready pods, and kube-proxy leads their
