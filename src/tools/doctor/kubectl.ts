@@ -40,7 +40,7 @@ export function createKubectl({ io, context, namespace }: KubectlOptions, runMs?
   const flags = formatFlags({ context, namespace })
   let isLoggedIn = false
   return async (args, input) => {
-    const options = { ...(runMs !== undefined && { runMs }), mayLogIn: !isLoggedIn, input }
+    const options = { runMs, mayLogIn: !isLoggedIn, input }
     const { stdout, ended } = startKubectl([...flags, ...args], io, options)
     // It is of no use if kubectl was stopped.
     const [output, end] = await Promise.all([text(stdout).catch(() => ''), ended])
@@ -131,15 +131,16 @@ export function requireAnswer<T>(answer: Answer<T>): readonly T[] {
   return answer.kind === 'found' ? answer.items : []
 }
 
+const LOGIN_FAILED = {
+  code: 'login_failed',
+  pattern:
+    /getting credentials: |You must be logged in|\(Unauthorized\)|asked for the client to provide cred/,
+  fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
+} as const
+
 /** Why kubectl fails, by what it writes: the first that matches. */
 const FAILURES = [
-  {
-    code: 'login_failed',
-    pattern: new RegExp(
-      `getting credentials: |You must be logged in|\\(Unauthorized\\)|asked for the client to provide cred|${TIMED_OUT}`,
-    ),
-    fix: 'log in: run kubectl get pods in a terminal until it works. On AKS: az login and az aks get-credentials; az aks install-cli installs kubelogin, and kubelogin convert-kubeconfig -l azurecli makes it use the login of the Azure CLI, without a prompt',
-  },
+  LOGIN_FAILED,
   {
     code: 'api_server_unreachable',
     // What kubectl tries without a kubeconfig.
@@ -173,7 +174,10 @@ export function explain(
       'install kubectl (https://kubernetes.io/docs/tasks/tools/) and log in to the cluster, on AKS with az aks get-credentials'
     return { reason: problem, fault: { code: 'kubectl_missing', problem, fix } }
   }
-  const { code, fix } = FAILURES.find(({ pattern }) => pattern.test(stopped ?? stderr)) ?? OTHER
+  const { code, fix } =
+    stopped === TIMED_OUT
+      ? LOGIN_FAILED
+      : (FAILURES.find(({ pattern }) => pattern.test(stopped ?? stderr)) ?? OTHER)
   const lines = listLines(stderr)
   const line = lines.find((each) => /^error/i.test(each)) ?? lines[0] ?? 'no reason given'
   // An exec plugin says why before kubectl says that it failed.

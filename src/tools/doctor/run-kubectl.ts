@@ -16,7 +16,7 @@ export type KubectlIo = Omit<CommandIo, 'stdout'>
 
 interface RunOptions {
   /** How long it may run, in milliseconds. */
-  readonly runMs?: number
+  readonly runMs?: number | undefined
   /** Whether it may be the first to log in: a terminal then shows what it writes, and it has a quarter of an hour. */
   readonly mayLogIn?: boolean
   /** What it reads in place of the terminal. */

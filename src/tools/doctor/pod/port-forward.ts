@@ -24,11 +24,7 @@ export function createPortForward(
   return async ({ namespace, name, port, query = '' }) => {
     const args = ['port-forward', name, `:${port}`, '--address=127.0.0.1']
     const flags = formatFlags({ context, namespace })
-    const { stdout, ended, stop } = startKubectl(
-      [...flags, ...args],
-      io,
-      runMs === undefined ? {} : { runMs },
-    )
+    const { stdout, ended, stop } = startKubectl([...flags, ...args], io, { runMs })
     const { promise: forwarded, resolve } = Promise.withResolvers<string | undefined>()
     let output = ''
     stdout.setEncoding('utf8').on('data', (text: string) => {
