@@ -1,6 +1,7 @@
 /** Properties of every pod that can be injected. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { INJECTED } from '../../../src/injection/injector/injection-record.ts'
 import { ROUTING_MODES } from '../../../src/lib/sidecar-interface.ts'
 import { injected, patchFor } from './patched.ts'
 import { pods } from './arbitrary-pod.ts'
@@ -10,6 +11,23 @@ const cases = fc.record({
   mode: fc.constantFrom(...ROUTING_MODES),
 })
 
+/** Annotations that are valid together. */
+const annotations = fc.oneof(
+  fc.record({ 'wimds.io/mode': fc.constant('node') }),
+  fc.record(
+    {
+      'wimds.io/mode': fc.constantFrom('env', 'loopback', 'nft'),
+      'wimds.io/port': fc.constantFrom('8100', '8200'),
+      'wimds.io/admin-port': fc.constantFrom('9200', '9300'),
+      'wimds.io/prefetch': fc.constant('https://vault.azure.net'),
+      'wimds.io/https-proxy': fc.constant('http://proxy:3128'),
+      'wimds.io/no-proxy': fc.constant('a'),
+      'wimds.io/ca-secret': fc.constantFrom('old', 'new'),
+    },
+    { requiredKeys: ['wimds.io/mode'] },
+  ),
+)
+
 test('injects every pod once, and keeps every field of its author and the order of lists', () => {
   fc.assert(
     fc.property(cases, ({ pod, ...settings }) => {
@@ -18,6 +36,21 @@ test('injects every pod once, and keeps every field of its author and the order 
       expect(lost(pod, once)).toEqual([])
       // Not even its fsGroup is added to.
       expect(once.spec.securityContext).toEqual(pod.spec.securityContext)
+    }),
+  )
+})
+
+test('injects a pod again, with other annotations, like a new pod', () => {
+  fc.assert(
+    fc.property(pods, annotations, annotations, ({ metadata, spec }, before, now) => {
+      const annotated = (own: object) => ({
+        metadata: { ...metadata, annotations: { ...metadata?.annotations, ...own } },
+        spec,
+      })
+      const once = injected(annotated(before))
+      const record = { [INJECTED]: once.metadata.annotations[INJECTED] }
+      const again = { ...once, metadata: annotated({ ...now, ...record }).metadata }
+      expect(withoutEmpty(injected(again))).toEqual(withoutEmpty(injected(annotated(now))))
     }),
   )
 })
@@ -37,6 +70,14 @@ test('adds one init container in mode node, which comes first and alone mounts t
     }),
   )
 })
+
+/** Drops what a removal cannot restore: an empty list or map, and null. */
+const withoutEmpty = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_, member: unknown) =>
+      typeof member === 'object' && Object.keys(member ?? {}).length === 0 ? undefined : member,
+    ),
+  )
 
 function namesOf(list: readonly { readonly name: string }[] | null | undefined): string[] {
   return (list ?? []).map(({ name }) => name)

@@ -2,11 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { READABLE } from '../../../src/injection/injector/federated-token.ts'
-import { SIDECAR_MODES } from '../../../src/lib/sidecar-interface.ts'
-import { APP, envOf, injected, type InjectedPod, patchFor, pod, reasonsFor } from './patched.ts'
+import { APP, envOf, injected, patchFor, pod, reasonsFor } from './patched.ts'
 
 const TOKEN_FILE = 'AZURE_FEDERATED_TOKEN_FILE'
-const NODE = { mode: 'node' } as const
 
 test('the token and the CA are where the permissions of the image let Node read', async () => {
   const dockerfile = await readFile('Dockerfile', 'utf8')
@@ -48,20 +46,8 @@ describe('injecting again', () => {
     expect(patch.map(({ path }) => path)).toEqual(['/spec/initContainers'])
   })
 
-  test.each(SIDECAR_MODES)('changes mode node to mode %s and back', (mode) => {
-    const original = pod({ 'wimds.io/inject': 'true' })
-    const [inNode, inOther] = [injected(original, NODE), injected(original, { mode })]
-    expect(injected(annotate(inNode, mode))).toEqual(injected(annotate(original, mode)))
-    expect(injected(annotate(inOther, 'node'))).toEqual(injected(annotate(original, 'node')))
-  })
-
   test('keeps mode node while the settings have another one', () => {
-    const once = injected(pod(), NODE)
+    const once = injected(pod(), { mode: 'node' })
     expect(patchFor(once, { mode: 'loopback' }, { isAdmission: true })).toEqual([])
   })
 })
-
-function annotate<T extends Pick<InjectedPod, 'metadata'>>(given: T, mode: string): T {
-  const annotations = { ...given.metadata.annotations, 'wimds.io/mode': mode }
-  return { ...given, metadata: { ...given.metadata, annotations } }
-}

@@ -4,25 +4,16 @@ import { describe, expect, test } from 'vitest'
 import { inject } from '../../../src/injection/injector/inject.ts'
 import { uninject } from '../../../src/injection/injector/injection-record.ts'
 import {
+  APP,
   containerOf,
   injected,
   type InjectedPod,
   patchFor,
+  pod,
   reasonsFor,
   request,
   type TestContainer,
 } from './patched.ts'
-
-const pod = (annotations: Record<string, string> = {}) => ({
-  metadata: { annotations },
-  spec: { containers: [APP] },
-})
-
-const APP = {
-  name: 'app',
-  image: 'app:1',
-  securityContext: { allowPrivilegeEscalation: false, runAsUser: 1000 },
-}
 
 /** Returns a pod whose container has these variables. */
 const withEnv = (env: readonly object[], annotations: Record<string, string> = ENV) => ({
@@ -36,37 +27,20 @@ const LOOPBACK = JSON.stringify({ mode: 'loopback' })
 const NFT = { 'wimds.io/mode': 'nft' }
 const ENV = { 'wimds.io/mode': 'env' }
 
-test.each<[string, Record<string, string>, Record<string, string>]>([
-  ['another admin port', { 'wimds.io/admin-port': '9200' }, { 'wimds.io/admin-port': '9300' }],
-  ['another port', { ...ENV, 'wimds.io/port': '8100' }, { ...ENV, 'wimds.io/port': '8200' }],
-  ['the usual port', { ...NFT, 'wimds.io/port': '8100' }, NFT],
-  ['another CA', { 'wimds.io/ca-config-map': 'old' }, { 'wimds.io/ca-secret': 'new' }],
-  ['no proxy', { 'wimds.io/https-proxy': 'http://proxy:3128', 'wimds.io/no-proxy': 'a' }, {}],
-  ['nothing to prefetch', { 'wimds.io/prefetch': 'https://vault.azure.net' }, {}],
-  ['no pass-through', { ...NFT, 'wimds.io/pass-through': '/metadata/instance' }, NFT],
-])('with %s it is injected like a new pod', (_, before, now) => {
-  expect(unordered(injected(withAnnotations(injected(pod(before)), now)))).toEqual(
-    unordered(injected(pod(now))),
-  )
-})
-
 const HOST = { name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: 'http://127.0.0.1:64169' }
 
-test.each(['loopback', 'nft'])(
-  'in mode %s it keeps the endpoint variables of its author, which injection adds in mode env alone',
-  (mode) => {
-    const secretKeyRef = { name: 'header', key: 'identity-header' }
-    const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'the same' }]
-    const env = [
-      HOST,
-      { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:64169/msi/token' },
-      { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
-    ]
-    const once = injected(withEnv(env, { 'wimds.io/mode': mode }), { sidecarEnv })
-    expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
-    expect(injected(once, { sidecarEnv })).toEqual(once)
-  },
-)
+test('in mode loopback it keeps the endpoint variables of its author, which injection adds in mode env alone', () => {
+  const secretKeyRef = { name: 'header', key: 'identity-header' }
+  const sidecarEnv = [{ name: 'WIMDS_IDENTITY_HEADER', value: 'the same' }]
+  const env = [
+    HOST,
+    { name: 'IDENTITY_ENDPOINT', value: 'http://127.0.0.1:64169/msi/token' },
+    { name: 'IDENTITY_HEADER', valueFrom: { secretKeyRef } },
+  ]
+  const once = injected(withEnv(env, {}), { sidecarEnv })
+  expect(containerOf(once, 'app').env).toEqual(expect.arrayContaining(env))
+  expect(injected(once, { sidecarEnv })).toEqual(once)
+})
 
 const two = (annotations: Record<string, string>, env: readonly object[]) => ({
   metadata: { annotations: { ...ENV, ...annotations } },
@@ -190,11 +164,6 @@ test('without an annotation it keeps its mode whatever the settings say, with a 
   expect(inject(request(once, { mode: 'nft' }))).toMatchObject({ warnings: [] })
 })
 
-test('with an annotation it changes its mode', () => {
-  const once = injected(pod(), { mode: 'env' })
-  expect(injected(withAnnotations(once, NFT), { mode: 'env' })).toEqual(injected(pod(NFT)))
-})
-
 describe('a container of a reserved name in a pod that claims to be injected', () => {
   const crafted = {
     command: ['/bin/evil'],
@@ -219,18 +188,6 @@ describe('a container of a reserved name in a pod that claims to be injected', (
       expect(once).toEqual(fresh)
     },
   )
-
-  test('loses the token of the API server, which the sidecar does not need', () => {
-    const api = {
-      name: 'kube-api-access-x1',
-      mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
-    }
-    const { volumeMounts = [], ...sidecar } = containerOf(injected(pod()), 'wimds')
-    const initContainers = [{ ...sidecar, volumeMounts: [...volumeMounts, api] }]
-    const volume = { name: 'kube-api-access-x1', projected: { sources: [] } }
-    const twice = injected(claiming({ initContainers, volumes: [...volumes, volume] }))
-    expect(containerOf(twice, 'wimds').volumeMounts).toEqual(volumeMounts)
-  })
 
   test('is put back in the first place', () => {
     const once = injected(pod())
@@ -320,18 +277,4 @@ function changed(given: InjectedPod, fields: Partial<TestContainer>): InjectedPo
 function withAnnotations(given: InjectedPod, annotations: Record<string, string>): InjectedPod {
   const record = { [RECORD]: given.metadata.annotations[RECORD] ?? '' }
   return { ...given, metadata: { annotations: { ...annotations, ...record } } }
-}
-
-/** Sorts the variables of each container by name. */
-function unordered({ metadata, spec }: InjectedPod): unknown {
-  const containers = spec.containers.map(sorted)
-  return {
-    metadata,
-    spec: { ...spec, containers, initContainers: spec.initContainers?.map(sorted) },
-  }
-}
-
-function sorted({ env, ...container }: TestContainer): TestContainer {
-  if (env === undefined) return container
-  return { ...container, env: env.toSorted((one, other) => one.name.localeCompare(other.name)) }
 }

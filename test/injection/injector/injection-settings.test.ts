@@ -1,18 +1,9 @@
-/** Names of ConfigMaps, Secrets and their keys, by the rules of Kubernetes. */
+/** Keys of ConfigMaps and Secrets, by the rules of Kubernetes. */
 import { expect, test } from 'vitest'
-import { configMapName, objectKey } from '../../../src/injection/injector/injection-settings.ts'
+import { objectKey } from '../../../src/injection/injector/injection-settings.ts'
 
-const parseName = (text: string) => configMapName.safeParse(text).data
 const parseKey = (text: string) => objectKey('ConfigMap', 'ca.crt').safeParse(text).data
 const LONGEST = 'a'.repeat(253)
-
-test.each(['a', 'kube-root-ca.crt', '1.2-3', LONGEST])('%s is a name', (text) => {
-  expect(parseName(text)).toBe(text)
-})
-
-test.each(['', '-a', 'a-', 'A', 'a_b', 'a..b', 'a/b', `${LONGEST}a`])('%j is no name', (text) => {
-  expect(parseName(text)).toBeUndefined()
-})
 
 test.each([
   ['ca', 'ca', 'ca.crt'],

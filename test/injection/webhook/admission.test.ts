@@ -17,11 +17,6 @@ const POD = {
 
 const request = (more: object = {}) => podReview(POD, more)
 
-const withAccount = (serviceAccountName: string) => ({
-  ...POD,
-  spec: { ...POD.spec, serviceAccountName },
-})
-
 /** Options under which pods opt in. */
 function options(more: Partial<AdmissionOptions> = {}): AdmissionOptions {
   return {
@@ -54,7 +49,14 @@ async function responseTo(body: unknown, more: Partial<AdmissionOptions> = {}) {
 const patchIn = ({ patch = '' }: Response) => JSON.parse(Buffer.from(patch, 'base64').toString())
 
 test('admits a pod that opts in with a patch that injects it, under the uid of the request', async () => {
-  const { outcome, response, envelope } = await responseTo(request())
+  const lookUps: string[][] = []
+  const { outcome, response, envelope } = await responseTo(request(), {
+    lookUpServiceAccount: (...place) => {
+      lookUps.push(place)
+      return Promise.resolve({ annotations: SERVICE_ACCOUNT })
+    },
+  })
+  expect(lookUps).toEqual([['shop', 'orders']])
   expect(outcome).toBe('injected')
   expect(envelope).toEqual({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })
   expect(response).toMatchObject({ uid: REVIEW_UID, allowed: true, patchType: 'JSONPatch' })
@@ -76,13 +78,24 @@ test('keeps a limit that LimitRanger has set in an injected container before the
 })
 
 test.each([
-  ['a pod that does not opt in', { object: { ...POD, metadata: {} } }],
   ['a Pod of another group', { kind: { group: 'metrics.k8s.io', version: 'v1', kind: 'Pod' } }],
   ['another kind', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }],
+  ['another operation', { operation: 'UPDATE' }],
 ])('admits %s unchanged', async (_, more) => {
   const { outcome, response } = await responseTo(request(more))
   expect(outcome).toBe('skipped')
   expect(response).toEqual({ uid: REVIEW_UID, allowed: true })
+})
+
+test('admits a pod that does not opt in, with a warning if it has annotations of wimds', async () => {
+  const object = { ...POD, metadata: { annotations: { 'wimds.io/mode': 'env' } } }
+  const { outcome, response } = await responseTo(request({ object }))
+  expect(outcome).toBe('skipped')
+  expect(response).toEqual({
+    uid: REVIEW_UID,
+    allowed: true,
+    warnings: [expect.stringMatching(/^wimds: the pod is not injected.* wimds\.io\/mode\./)],
+  })
 })
 
 test('rejects a pod with every reason', async () => {
@@ -99,30 +112,19 @@ test('says how to leave a pod out where the namespace asks for injection', async
   const { response } = await responseTo(request({ object }), {
     settings: settings({ injectByDefault: true }),
   })
-  expect(response.status?.message).toMatch(
-    /as the label wimds.io\/inject of the namespace asks \(the annotation wimds.io\/inject: "false" leaves a pod out\): .*remove hostNetwork/,
-  )
+  expect(response.status?.message).toContain('wimds.io/inject: "false"')
 })
 
-test('a rejection and a warning have no character that changes the order of others', async () => {
-  const mode = {
-    ...POD,
-    metadata: { annotations: { ...POD.metadata.annotations, 'wimds.io/mode': 'a\u202eb' } },
+test('a rejection is of limited length, and has no character that changes the order of others', async () => {
+  const unknown = Array.from({ length: 20 }, (_, at) => [`wimds.io/a\u202eb${at}`, ''])
+  const annotations = {
+    ...POD.metadata.annotations,
+    ...Object.fromEntries(unknown),
+    [`wimds.io/${'💥'.repeat(400)}`]: '',
   }
-  const rejected = await responseTo(request({ object: mode }))
-  expect(rejected.response.status?.message).toContain('a?b')
-  const unknown = {
-    ...POD,
-    metadata: { annotations: { ...POD.metadata.annotations, 'wimds.io/a\u202eb': '' } },
-  }
-  expect(JSON.stringify((await responseTo(request({ object: unknown }))).response)).toContain('a?b')
-})
-
-test.each(['a', 'aa'])('a long rejection is not cut within a character: %s', async (start) => {
-  const annotations = { ...POD.metadata.annotations, [`wimds.io/${start}${'💥'.repeat(400)}`]: '' }
   const { response } = await responseTo(request({ object: { ...POD, metadata: { annotations } } }))
-  expect(response.status?.message).toContain('💥'.repeat(200))
-  expect(response.status?.message.isWellFormed()).toBe(true)
+  expect(response.status?.message).toContain('wimds.io/a?b0 is unknown')
+  expect(response.status?.message.length).toBeLessThan(5500)
 })
 
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'eyJzdWIiOiJhIn0'.repeat(9)}.c2ln`
@@ -131,7 +133,6 @@ test.each([
   [{ name: 'orders-0', generateName: 'orders-' }, 'orders-0'],
   [{ generateName: 'orders-7d9f8b6c5d-' }, 'orders-7d9f8b6c5d-'],
   [{}, ''],
-  [{ name: 7 }, ''],
   [{ name: JWT }, '[redacted]'],
   [{ name: 'a, '.repeat(200) }, 'a, '.repeat(200).slice(0, 253)],
 ])(
@@ -148,61 +149,10 @@ const failLookUp = () => Promise.reject(new Error('the API server answered 500')
 const returnAnnotations = (annotations: Record<string, string>) => () =>
   Promise.resolve({ annotations })
 
-async function skippedResponse(annotations: Record<string, string>) {
-  const { outcome, response } = await responseTo(
-    request({ object: { ...POD, metadata: { annotations } } }),
-  )
-  expect(outcome).toBe('skipped')
-  return response
-}
-
-describe('a pod that is not injected, and has annotations of wimds,', () => {
-  test('is admitted with a warning that they have no effect', async () => {
-    expect(
-      await skippedResponse({ 'wimds.io/mode': 'env', 'wimds.io/port': '8001', team: 'shop' }),
-    ).toEqual({
-      uid: REVIEW_UID,
-      allowed: true,
-      warnings: [
-        'wimds: the pod is not injected, so its annotations have no effect: wimds.io/mode, wimds.io/port. Fix: set wimds.io/inject: "true"',
-      ],
-    })
-  })
-
-  test.each([
-    ['opted out', { 'wimds.io/inject': 'false', 'wimds.io/mode': 'env' }],
-    [
-      'was injected by `wimds inject`',
-      { 'wimds.io/injected': '{"mode":"env"}', 'wimds.io/mode': 'env' },
-    ],
-  ])('is admitted without a warning if it %s', async (_, annotations) => {
-    expect(await skippedResponse(annotations)).toEqual({ uid: REVIEW_UID, allowed: true })
-  })
-})
-
 describe('the ServiceAccount', () => {
-  const spec = (fields: object) => ({
-    ...POD,
-    spec: { containers: POD.spec.containers, ...fields },
-  })
-
-  test.each([
-    ['orders', POD],
-    ['default', spec({})],
-    ['older', spec({ serviceAccountName: '', serviceAccount: 'older' })],
-    ['newer', spec({ serviceAccountName: 'newer', serviceAccount: 'older' })],
-  ])('is %s for the pod %j', async (expected, object) => {
-    const lookUps: string[][] = []
-    const lookUpServiceAccount = (...place: string[]) => {
-      lookUps.push(place)
-      return Promise.resolve({ annotations: SERVICE_ACCOUNT })
-    }
-    await responseTo(request({ object }), { lookUpServiceAccount })
-    expect(lookUps).toEqual([['shop', expected]])
-  })
-
-  test.each(['..', 'Orders'])('is not looked up by the invalid name %j', async (account) => {
-    const { outcome, response } = await responseTo(request({ object: withAccount(account) }), {
+  test('is not looked up by an invalid name', async () => {
+    const object = { ...POD, spec: { ...POD.spec, serviceAccountName: '..' } }
+    const { outcome, response } = await responseTo(request({ object }), {
       lookUpServiceAccount: failLookUp,
       defaultTenantId: TENANT,
     })
@@ -249,9 +199,7 @@ describe('the ServiceAccount', () => {
 })
 
 test.each([
-  ['nothing', undefined],
   ['an older version', { ...request(), apiVersion: 'admission.k8s.io/v1beta1' }],
-  ['a review without a request', { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }],
   ['a request without a uid', request({ uid: '' })],
 ])('rejects %s as malformed', async (_, body) => {
   await expect(review(body)).rejects.toBeInstanceOf(MalformedReview)

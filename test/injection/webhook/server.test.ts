@@ -28,7 +28,6 @@ const server = createReviewServer({
       await read((body) => bodies.push(body))
       return await answer()
     },
-    '/mutate/namespace': () => Promise.resolve({ ...ADMITTED, outcome: 'skipped' }),
   },
   onReview: (event) => {
     events.push(event)
@@ -85,17 +84,11 @@ test('counts a rejection, and logs it with its pod', async () => {
   expect(log).toEqual([expect.objectContaining({ message: logged })])
 })
 
-test('reviews by the path', async () => {
-  expect((await post('{}', { path: '/mutate/namespace?timeout=5s' })).status).toBe(200)
-  expect(events.at(-1)?.outcome).toBe('skipped')
-})
-
 test.each([
-  ['another path', '{}', { path: '/validate' }, 404],
-  ['another method', '', { method: 'GET' }, 405],
-  ['a body above 3 MiB', `"${'a'.repeat(3 * 1024 * 1024)}"`, {}, 400],
-])('rejects %s', async (_, body, options, status) => {
-  expect((await post(body, options)).status).toBe(status)
+  ['another path', { path: '/validate' }, 404],
+  ['another method', { method: 'GET' }, 405],
+])('rejects %s', async (_, options, status) => {
+  expect((await post('', options)).status).toBe(status)
 })
 
 test('answers a malformed review with its error', async () => {
@@ -110,18 +103,6 @@ test('reports the cause of an unexpected error, and does not send it', async () 
   expect(status).toBe(500)
   expect(body).not.toContain('hunter2')
   expect(log).toEqual([{ event: 'webhook_error', message: cause.message }])
-})
-
-test('rejects TLS 1.2', async () => {
-  await expect(post('{}', { maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version|EPROTO/i)
-})
-
-test('closes connections during shutdown', async () => {
-  const leaving = createReviewServer({ ...PARTS, draining: AbortSignal.abort() })
-  serveCertificate(leaving, await authority.issue({ names: ['wimds.wimds.svc'] }))
-  await using stack = new AsyncDisposableStack()
-  const { port } = stack.use(await listening(leaving))
-  expect((await post('{}', { port })).headers.connection).toBe('close')
 })
 
 test('counts reviews by outcome, and exposes the expiry of the certificate', async () => {

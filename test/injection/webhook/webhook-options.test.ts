@@ -71,8 +71,10 @@ test('parses every flag', () => {
 test('reports all problems of the flags', async () => {
   const flags = [
     '--listen=8443',
-    '--drain=soon',
+    '--drain=720h',
     '--mode=iptables',
+    '--allowed-modes=env,iptables',
+    '--env=WIMDS_LOG_LEVEL=bogus',
     '--tenant-id=a/b',
     '--cpu-request=much',
     '--image-registry=https://r.example/',
@@ -82,20 +84,22 @@ test('reports all problems of the flags', async () => {
     '--name=s',
     'now',
   ]
-  await expect(webhook(flags, captureIo())).rejects.toBeInstanceOf(UsageError)
-  for (const reason of [
-    'unexpected argument now',
-    '--listen must be host:port or [IPv6]:port, not "8443"',
-    '--drain must be a duration',
-    '--mode iptables: must be one of',
-    "--tenant-id must be a tenant's GUID or verified domain",
-    '--image-registry must be of the form HOST[:PORT][/PATH], such as example.azurecr.io, not "https://r.example/"',
-    '--cpu-request must be a quantity such as 100m or 64Mi, not "much"',
-    'the memory request 1Gi is above its limit 128Mi',
-    '--name has no effect with --cert-dir',
-  ]) {
-    await expect(webhook(flags, captureIo())).rejects.toThrow(reason)
-  }
+  const error = await webhook(flags, captureIo()).catch((thrown: unknown) => thrown)
+  const { message } = error instanceof UsageError ? error : new Error('no UsageError')
+  const problems = [
+    'argument now',
+    '--listen must be',
+    '--drain must be',
+    '--mode iptables',
+    '--allowed-modes iptables',
+    '--env WIMDS_LOG_LEVEL',
+    '--tenant-id must be',
+    '--cpu-request must be',
+    '--image-registry must be',
+    'the memory request 1Gi',
+    '--name has no effect',
+  ]
+  expect(problems.filter((each) => !message.includes(each))).toEqual([])
 })
 
 test.each(['$(LEVEL)', ''])(
@@ -106,11 +110,6 @@ test.each(['$(LEVEL)', ''])(
   },
 )
 
-test.each([
-  ['--drain=720h', '--drain must be from 0s to 1h, not "720h"'],
-  ['--allowed-modes=env,iptables', '--allowed-modes iptables: must be one of env, loopback, nft'],
-  ['--allowed-modes=env', '--mode is loopback, which --allowed-modes does not contain'],
-  ['--env=WIMDS_LOG_LEVEL=bogus', '--env WIMDS_LOG_LEVEL: must be one of '],
-])('rejects %s', (flag, reason) => {
-  expect(() => parseWebhookOptions([flag])).toThrow(reason)
+test('rejects a default mode that pods may not choose', () => {
+  expect(() => parseWebhookOptions(['--allowed-modes=env'])).toThrow('--mode is loopback')
 })
